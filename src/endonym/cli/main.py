@@ -1,0 +1,213 @@
+"""The command line. Commands are imported when they are called: help must not wait for torch."""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from endonym.errors import EndonymError
+from endonym.log import Log
+from endonym.store import Store
+
+COMMANDS = {
+    "new": ("recipe_commands", "writes a commented starter recipe for your texts"),
+    "check": ("recipe_commands", "parses a recipe, counts and estimates; makes nothing"),
+    "run": ("recipe_commands", "makes every missing artefact, in order; safe to repeat"),
+    "explain": ("recipe_commands", "type, default and meaning of a recipe key"),
+    "status": ("store_commands", "what is done, what is missing, what to do next"),
+    "look": ("store_commands", "samples of an artefact: documents, rejects, tokens, curves"),
+    "prune": ("store_commands", "lists artefacts that no run refers to"),
+    "generate": ("model_commands", "continues a text"),
+    "evaluate": ("model_commands", "bits per byte of held-out text, or of your files"),
+    "export": ("model_commands", "hands a model over in the transformers format"),
+}
+"""Command -> its module and its one line."""
+
+
+@dataclass(slots=True)
+class Settings:
+    """The flags that every command takes."""
+
+    store: Path = Path("store")
+    device: str | None = None
+    is_json: bool = False
+    is_quiet: bool = False
+    is_verbose: bool = False
+
+    def log(self) -> Log:
+        """Where this command talks."""
+        return Log(quiet=self.is_quiet, verbose=self.is_verbose)
+
+    def open_store(self) -> Store:
+        """The store that this command works on."""
+        return Store(self.store)
+
+
+def _keep(name: str) -> Any:
+    """A callback that notes a flag, wherever on the line it stood."""
+
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False:
+            setattr(context.find_root().ensure_object(Settings), name, value)
+
+    return callback
+
+
+def global_options(command: Any) -> Any:
+    """The flags that may stand before or after a command's name."""
+    for option in (
+        click.Option(
+            ["--store"],
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="Where artefacts are kept (default: store).",
+            expose_value=False,
+            callback=_keep("store"),
+        ),
+        click.Option(
+            ["--device"],
+            metavar="NAME",
+            help="cpu, cuda or mps; the best one here if not given.",
+            expose_value=False,
+            callback=_keep("device"),
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            help="Print one JSON object as the last line.",
+            expose_value=False,
+            callback=_keep("is_json"),
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            help="Only warnings and results.",
+            expose_value=False,
+            callback=_keep("is_quiet"),
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            help="More detail.",
+            expose_value=False,
+            callback=_keep("is_verbose"),
+        ),
+    ):
+        command.params.append(option)
+    return command
+
+
+class Lazy(click.Group):
+    """A group whose commands' modules are imported only when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order people need them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command's module and take it from there."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"endonym.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        if not any(parameter.name == "store" for parameter in command.params):
+            global_options(command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line each, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest command for a name that is none."""
+        import difflib
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="endonym", message="endonym %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Make a language model of your own language from your own texts, and measure it.
+
+    Start with `endonym new DIR --language tt --text PATH`, or try `endonym new DIR --demo french`.
+    """
+    context.ensure_object(Settings)
+
+
+global_options(cli)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """The one JSON object of `--json`, as the last line of standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; every failure becomes a message and an exit code, never a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(answer(given))
+
+
+def answer(given: list[str]) -> int:
+    """Exit code: 0 done, 1 failed, 2 the request was wrong, 130 interrupted with state saved."""
+    is_json = "--json" in given
+    try:
+        cli.main(args=given, prog_name="endonym", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        if is_json:
+            _print_failure("UsageError", error.format_message(), "", "")
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\ninterrupted; what was finished is kept. The same command goes on.", err=True)
+        return 130
+    except EndonymError as error:
+        if is_json:
+            _print_failure(**error.as_dict())
+        click.echo(str(error), err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        return _system_failure(error, is_json=is_json)
+    except MemoryError:
+        click.echo("out of memory: choose a smaller batch_tokens, context or dim", err=True)
+        return 1
+    return 0
+
+
+def _system_failure(error: OSError, *, is_json: bool) -> int:
+    """What the system refused, in its own words."""
+    place = str(error.filename or "")
+    message = error.strerror or str(error)
+    if is_json:
+        _print_failure("OSError", message, place, "")
+    click.echo(f"{place}: {message}" if place else message, err=True)
+    return 1
+
+
+def _print_failure(kind: str, message: str, where: str, do: str) -> None:
+    print_json({"error": {"kind": kind, "message": message, "where": where, "do": do}})
+
+
+if __name__ == "__main__":
+    main()

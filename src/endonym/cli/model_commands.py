@@ -1,0 +1,127 @@
+"""Commands about a model: generate, evaluate, export."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from endonym.cli.main import Settings, print_json
+
+MODEL = click.argument("model")
+
+
+@click.command()
+@MODEL
+@click.argument("prompt", default="")
+@click.option("--max-tokens", type=click.IntRange(min=0), default=200, show_default=True)
+@click.option("--temperature", type=float, default=0.8, show_default=True)
+@click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all.")
+@click.option("--top-p", type=float, default=1.0, help="Keep the likeliest that reach p.")
+@click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("-n", "count", type=click.IntRange(min=1), default=1, help="Continuations.")
+@click.pass_obj
+def generate(
+    settings: Settings,
+    model: str,
+    prompt: str,
+    max_tokens: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    repetition_penalty: float,
+    seed: int,
+    count: int,
+) -> None:
+    """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder."""
+    from endonym import device
+    from endonym.generate.sample import Sampling
+    from endonym.run.models import load_model
+
+    loaded = load_model(model, settings.open_store(), device.pick(settings.device))
+    device.use_threads()
+    for number in range(count):
+        sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed + number)
+        started = time.perf_counter()
+        made = loaded.stream(prompt, max_tokens=max_tokens, sampling=sampling)
+        if settings.is_json:
+            text = "".join(made)
+            print_json(
+                {
+                    "text": text,
+                    "finish_reason": made.finish_reason,
+                    "tokens": len(made.ids),
+                    "seconds": round(time.perf_counter() - started, 3),
+                }
+            )
+            continue
+        sys.stdout.write(prompt)
+        for piece in made:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        sys.stdout.write("\n")
+
+
+@click.command()
+@MODEL
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A UTF-8 text, documents separated by blank lines; may be repeated.",
+)
+@click.pass_obj
+def evaluate(settings: Settings, model: str, texts: tuple[Path, ...]) -> None:
+    """Bits per byte of the corpus's held-out documents, or of your files, with baselines."""
+    from endonym import device
+    from endonym.run.judging import score_model, table
+
+    device.use_threads()
+    found = score_model(
+        model, texts, settings.open_store(), settings.log(), device.pick(settings.device)
+    )
+    if settings.is_json:
+        print_json({"scores": [score.as_dict() for score in found]})
+        return
+    for split in dict.fromkeys(score.split for score in found):
+        click.echo(f"{split}\n" + table([score for score in found if score.split == split]))
+
+
+@click.command()
+@MODEL
+@click.option(
+    "--to", "form", type=click.Choice(["huggingface"]), default="huggingface", show_default=True
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where to write it (default: NAME-huggingface).",
+)
+@click.pass_obj
+def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
+    """Hand a model over as a folder that transformers loads without remote code."""
+    from endonym.errors import ExportError
+    from endonym.export.huggingface import export_huggingface
+    from endonym.run.models import load_model
+
+    target = out or Path(f"{Path(model).name}-{form}")
+    if target.is_dir() and any(target.iterdir()):
+        raise ExportError(
+            "the folder is not empty", where=str(target), do="Choose another with --out DIR."
+        )
+    names = export_huggingface(load_model(model, settings.open_store()), target)
+    files = [
+        {"path": str(target / n), "format": form, "bytes": (target / n).stat().st_size}
+        for n in names
+    ]
+    if settings.is_json:
+        print_json({"files": files})
+    else:
+        click.echo("\n".join(f"{each['path']}  {each['bytes']}" for each in files))
+        settings.log().line(
+            f'next: AutoModelForCausalLM.from_pretrained("{target}") in transformers'
+        )

@@ -1,0 +1,38 @@
+"""The base of every table a recipe may hold, and what of it counts as identity."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+NOT_IDENTITY: dict[str, Any] = {"identity": False}
+"""Marks a field that cannot change what a stage produces (`json_schema_extra=NOT_IDENTITY`)."""
+
+
+class Config(BaseModel):
+    """A frozen table of a recipe; unknown keys are errors. Configs live beside their components."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """The fields of a config that decide what is made, as plain JSON values."""
+    fields = type(config).model_fields
+    kept: dict[str, Any] = {}
+    for name, field in fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("identity") is False:
+            continue
+        value = getattr(config, name)
+        kept[name] = identity(value) if isinstance(value, Config) else config_value(value)
+    return kept
+
+
+def config_value(value: Any) -> Any:
+    """A field's value as JSON would hold it."""
+    if isinstance(value, Config):
+        return identity(value)
+    if isinstance(value, tuple | list):
+        return [config_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): config_value(item) for key, item in value.items()}
+    return value

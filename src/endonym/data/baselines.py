@@ -1,0 +1,72 @@
+"""What needs no learning: uniform, unigram and bigram guesses, counted on training tokens."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.data.shards import TokenShards
+
+DISCOUNT = 0.75
+CHUNK_TOKENS = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """Counts of tokens and of pairs. Pairs are kept sorted by `first * vocab + second`."""
+
+    vocab: int
+    end_id: int
+    tokens: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    pair_counts: NDArray[np.int64]
+    followers: NDArray[np.int64]
+
+    def nats(self, ids: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Nats of each of a document's ids under the three guesses; it starts after end-of-text.
+
+        unigram: (n(w) + 1) / (N + V). bigram: max(n(c,w) - d, 0) / n(c) + d · types(c) / n(c) ·
+        unigram(w), with d = 0.75; a context never seen leaves the unigram.
+        Source: Ney, Essen and Kneser 1994, eq. 12 (absolute discounting, interpolated).
+        """
+        unigram = (self.tokens[ids] + 1.0) / (self.tokens.sum() + self.vocab)
+        contexts = np.concatenate(([self.end_id], ids[:-1]))
+        keys = contexts * self.vocab + ids
+        places = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
+        seen = np.where(self.pairs[places] == keys, self.pair_counts[places], 0)
+        totals = np.maximum(self.context_totals()[contexts], 1)
+        types = self.followers[contexts]
+        left = np.where(types > 0, DISCOUNT * types / totals, 1.0)
+        bigram = np.maximum(seen - DISCOUNT, 0.0) / totals + left * unigram
+        return {
+            "uniform": np.full(len(ids), np.log(self.vocab)),
+            "unigram": -np.log(unigram),
+            "bigram": -np.log(bigram),
+        }
+
+    def context_totals(self) -> NDArray[np.int64]:
+        """How often each token stands before another: as often as it stands at all.
+
+        Every token is followed by one (end-of-text follows the last of a document), and every
+        document opens with an end-of-text, which its own closing balances.
+        """
+        return self.tokens
+
+
+def count(shards: TokenShards) -> Baselines:
+    """Count a training split, in chunks of bounded memory."""
+    vocab = shards.vocab
+    tokens = np.zeros(vocab, dtype=np.int64)
+    pairs = np.zeros(0, dtype=np.int64)
+    counts = np.zeros(0, dtype=np.int64)
+    for part in shards.parts:
+        for start in range(0, len(part) - 1, CHUNK_TOKENS):
+            piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)
+            tokens += np.bincount(piece[1:], minlength=vocab)
+            found, times = np.unique(piece[:-1] * vocab + piece[1:], return_counts=True)
+            merged, inverse = np.unique(np.concatenate((pairs, found)), return_inverse=True)
+            together = np.concatenate((counts, times)).astype(np.float64)
+            counts = np.bincount(inverse, weights=together).astype(np.int64)
+            pairs = merged
+    followers = np.bincount(pairs // vocab, minlength=vocab)
+    return Baselines(vocab, shards.end_id, tokens, pairs, counts, followers)

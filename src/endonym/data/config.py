@@ -1,0 +1,13 @@
+"""What a recipe may say about the rows that a model reads."""
+
+from pydantic import Field
+
+from endonym.config import Config
+
+
+class Pack(Config):
+    """How documents become rows of equal length; no token is lost and none is padding."""
+
+    context: int | None = Field(
+        None, ge=8, le=131_072, description="tokens in a row; chosen from the texts if not given"
+    )

@@ -1,0 +1,178 @@
+"""All ids of a split on disk: flat little-endian integers, and where each document starts.
+
+A shard is `E d1 E d2 E … dn E`, with E the end-of-text token: E closes document n as a target and
+opens document n + 1 as an input. A document of n tokens is therefore n + 1 positions.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.errors import Damaged
+from endonym.tokenizer.tokenizer import Tokenizer
+
+Split = Literal["train", "val"]
+SPLITS: tuple[Split, ...] = ("train", "val")
+SHARD_TOKENS = 1 << 27
+BATCH_CHARS = 4_000_000
+INDEX = np.dtype([("shard", "<i4"), ("start", "<i8"), ("length", "<i8"), ("source", "<i4")])
+"""A document: its shard, the place of its opening E, its tokens (E not counted), its source."""
+
+
+class ShardWriter:
+    """Writes one split, a batch of documents at a time."""
+
+    def __init__(self, out: Path, split: Split, tokenizer: Tokenizer, sources: list[str]) -> None:
+        self.out, self.split, self.tokenizer = out, split, tokenizer
+        self.sources = {name: number for number, name in enumerate(sources)}
+        self.kind = np.dtype("<u2" if tokenizer.vocab <= 1 << 16 else "<u4")
+        self.entries: list[NDArray[Any]] = []
+        self.shard, self.place = -1, SHARD_TOKENS
+        self.file: IO[bytes] | None = None
+
+    def add(self, texts: list[tuple[str, str]]) -> None:
+        """Append documents, given as pairs of source and text."""
+        encoded = self.tokenizer.encode_many([text for _, text in texts])
+        for (source, _), ids in zip(texts, encoded, strict=True):
+            if self.place >= SHARD_TOKENS:
+                self._next_shard()
+            assert self.file is not None
+            entry = (self.shard, self.place, len(ids), self.sources[source])
+            self.entries.append(np.array([entry], dtype=INDEX))
+            self.file.write(np.append(ids, self.tokenizer.end_id).astype(self.kind).tobytes())
+            self.place += len(ids) + 1
+
+    def finish(self) -> None:
+        """Close the last shard and write the index."""
+        if self.file is not None:
+            self.file.close()
+        index = np.concatenate(self.entries) if self.entries else np.zeros(0, dtype=INDEX)
+        np.save(self.out / f"{self.split}.index.npy", index, allow_pickle=False)
+
+    def _next_shard(self) -> None:
+        if self.file is not None:
+            self.file.close()
+        self.shard += 1
+        self.file = (self.out / f"{self.split}-{self.shard:05d}.bin").open("wb")
+        self.file.write(np.array([self.tokenizer.end_id], dtype=self.kind).tobytes())
+        self.place = 0
+
+
+def write_shards(
+    out: Path,
+    tokenizer: Tokenizer,
+    sources: list[str],
+    documents: Callable[[Split], Iterable[tuple[str, str]]],
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
+    """Turn a corpus into shards; returns documents, tokens, bytes and chars by split and source.
+
+    documents: pairs of source and text of a split, in order. advance: told the bytes read.
+    """
+    for split in SPLITS:
+        writer = ShardWriter(out, split, tokenizer, sources)
+        for batch in _batches(documents(split)):
+            writer.add(batch)
+            advance(sum(len(text.encode("utf-8")) for _, text in batch))
+        writer.finish()
+    counts = np.stack((tokenizer.byte_counts, tokenizer.char_counts))
+    np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
+    description = {"vocab": tokenizer.vocab, "end": tokenizer.end_id, "sources": sources}
+    (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
+    return {split: TokenShards(out, split).totals() for split in SPLITS}
+
+
+def _batches(documents: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Documents in groups of a few million characters, for the tokenizer's threads."""
+    batch: list[tuple[str, str]] = []
+    chars = 0
+    for document in documents:
+        batch.append(document)
+        chars += len(document[1])
+        if chars >= BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTokens:
+    """One document's ids, without end-of-text, and the number of its source."""
+
+    ids: NDArray[np.int64]
+    source: int
+
+
+class TokenShards:
+    """One split, memory-mapped. `counts` holds bytes and characters of each id."""
+
+    def __init__(self, folder: Path, split: Split) -> None:
+        description = json.loads((folder / "shards.json").read_text(encoding="utf-8"))
+        self.folder, self.split = folder, split
+        self.vocab: int = description["vocab"]
+        self.end_id: int = description["end"]
+        self.sources: list[str] = description["sources"]
+        kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
+        self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
+        byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
+        self.byte_counts: NDArray[np.int64] = byte_counts
+        self.char_counts: NDArray[np.int64] = char_counts
+        paths = sorted(folder.glob(f"{split}-*.bin"))
+        self.parts = [np.memmap(path, dtype=kind, mode="r") for path in paths]
+        self._check()
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def positions(self) -> NDArray[np.int64]:
+        """How many positions each document takes: its tokens and one end-of-text."""
+        return self.index["length"] + 1
+
+    def document(self, number: int) -> DocumentTokens:
+        """One document."""
+        entry = self.index[number]
+        start = int(entry["start"]) + 1
+        ids = self.parts[entry["shard"]][start : start + int(entry["length"])]
+        return DocumentTokens(ids.astype(np.int64), int(entry["source"]))
+
+    def at(self, shards: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ids at places in shards; both arrays have the answer's shape."""
+        if len(self.parts) == 1:
+            return self.parts[0][places].astype(np.int64)
+        found = np.empty(places.shape, dtype=np.int64)
+        for number in np.unique(shards):
+            here = shards == number
+            found[here] = self.parts[number][places[here]]
+        return found
+
+    def totals(self) -> dict[str, dict[str, int]]:
+        """Documents, tokens, bytes and characters of each source."""
+        totals = {
+            name: {"documents": 0, "tokens": 0, "bytes": 0, "chars": 0} for name in self.sources
+        }
+        for number in range(len(self)):
+            document = self.document(number)
+            total = totals[self.sources[document.source]]
+            total["documents"] += 1
+            total["tokens"] += len(document.ids)
+            total["bytes"] += int(self.byte_counts[document.ids].sum())
+            total["chars"] += int(self.char_counts[document.ids].sum())
+        return totals
+
+    def _check(self) -> None:
+        """The index must fit the files, and the files must hold nothing beyond the vocabulary."""
+        for number, part in enumerate(self.parts):
+            mine = self.index[self.index["shard"] == number]
+            end = int(mine["start"][-1] + mine["length"][-1]) + 2 if len(mine) else 1
+            if end != len(part):
+                raise Damaged(
+                    f"the index needs {end} tokens, the file has {len(part)}",
+                    where=str(self.folder / f"{self.split}-{number:05d}.bin"),
+                    do=f"Remove the folder {self.folder} and run again.",
+                )

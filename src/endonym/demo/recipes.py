@@ -1,0 +1,166 @@
+"""The demos: texts that come with endonym or with Python, written out beside a recipe."""
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+
+from endonym.demo.grammar import fables
+
+GENERATED_FABLES = 5_000
+FRENCH_PROMPTS = ("Le renard et", "Il était une fois", "Un matin d’hiver,")
+
+FRENCH = """\
+# A storyteller for a few minutes: French fables that a grammar writes, and how far that carries.
+# It is scored on fables of the same grammar that it has not seen, and on fables written by hand:
+# the gap between the two is what a model does not learn from text of one kind.
+name = "demo-french"
+language = "fr"
+seed = 42
+
+[[source]]
+name = "grammar"
+path = "texts/fables.txt"
+document = "blank_lines"
+
+[clean]
+normalize = ["nfc", "spaces"]
+min_chars = 200
+script = "latin"
+min_script_share = 0.9
+dedup = ["exact"]
+
+[split]
+val_documents = 200
+
+[tokenizer]
+kind = "bpe"
+vocab = 2_048
+
+[pack]
+context = 256
+
+[model]
+family = "qwen3"
+dim = 192
+layers = 4
+mixer.heads = 3
+
+[[phase]]
+name = "pretrain"
+tokens = 1_500_000
+batch_tokens = 2_048
+lr = 4e-3
+embedding_lr = 1.6e-2
+warmup_steps = 40
+schedule = "linear"
+weight_decay = 0.1
+
+[[evaluate]]
+kind = "bits"                          # held-out fables of the grammar
+
+[[evaluate]]
+kind = "bits"
+file = "texts/handwritten.txt"         # fables written by people
+
+[[evaluate]]
+kind = "prompts"
+file = "texts/prompts.txt"
+max_tokens = 200
+temperature = 0.6
+
+[[export]]
+format = "huggingface"
+"""
+
+ENGLISH = """\
+# English prose that every Python carries: the language reference (PSF licence), 465 kB.
+name = "demo-english"
+language = "en"
+seed = 42
+
+[[source]]
+name = "topics"
+path = "texts/topics.jsonl"
+
+[clean]
+normalize = ["nfc", "spaces"]
+dedup = ["exact"]
+
+[split]
+val_share = 0.05
+
+[tokenizer]
+kind = "bpe"
+vocab = 1_024
+
+[pack]
+context = 256
+
+[model]
+family = "qwen3"
+dim = 128
+layers = 4
+mixer.heads = 2
+dropout = 0.1
+
+[[phase]]
+name = "pretrain"
+tokens = 1_000_000
+batch_tokens = 2_048
+lr = 4e-3
+embedding_lr = 1.6e-2
+warmup_steps = 25
+schedule = "linear"
+weight_decay = 0.3
+
+[[evaluate]]
+kind = "bits"
+
+[[export]]
+format = "huggingface"
+"""
+
+
+def write_french(folder: Path) -> Path:
+    """Generated fables to learn from, hand-written ones to be scored on, and the recipe."""
+    texts = folder / "texts"
+    texts.mkdir(parents=True, exist_ok=True)
+    generated = "\n\n".join(fables(GENERATED_FABLES)) + "\n"
+    (texts / "fables.txt").write_text(generated, encoding="utf-8")
+    by_hand = "\n\n".join(_one_block(text) for text in hand_written("fr")) + "\n"
+    (texts / "handwritten.txt").write_text(by_hand, encoding="utf-8")
+    (texts / "prompts.txt").write_text("\n".join(FRENCH_PROMPTS) + "\n", encoding="utf-8")
+    return _write_recipe(folder, FRENCH)
+
+
+def write_english(folder: Path) -> Path:
+    """The topics of Python's own help, one a document, and the recipe."""
+    texts = folder / "texts"
+    texts.mkdir(parents=True, exist_ok=True)
+    topics: dict[str, str] = import_module("pydoc_data.topics").topics
+    lines = [json.dumps({"id": name, "text": text}) for name, text in sorted(topics.items())]
+    (texts / "topics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return _write_recipe(folder, ENGLISH)
+
+
+DEMOS: dict[str, Callable[[Path], Path]] = {"french": write_french, "english": write_english}
+
+
+def hand_written(language: str) -> list[str]:
+    """The package's hand-written fables in fr, ro, tt, km or en, in the order of their files."""
+    folder = files("endonym.demo") / "fables" / language
+    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".txt")), key=str)
+    return [path.read_text(encoding="utf-8").strip() for path in paths]
+
+
+def _one_block(text: str) -> str:
+    """A fable without empty lines, which separate documents."""
+    return "\n".join(line for line in text.splitlines() if line.strip())
+
+
+def _write_recipe(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

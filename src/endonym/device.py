@@ -1,0 +1,142 @@
+"""What this machine is and can: devices, threads, number formats, memory, disk.
+
+torch is imported inside the functions that need it, so that `check` can read what an earlier
+probe found (`machine.json`) without paying for it.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import RecipeError
+from endonym.store import write_json
+
+PROBE_SECONDS = 2.0
+WORTH_CASTING = 1.3
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's name, as people know it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def free_memory_bytes() -> int:
+    """Memory that can be taken now without swapping."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def pick(name: str | None) -> str:
+    """The device to use: the one asked for, else a GPU if there is one, else the CPU.
+
+    Raises RecipeError if the one asked for is not here.
+    """
+    import torch
+
+    present = ["cpu"]
+    if torch.cuda.is_available():
+        present.append("cuda")
+    if torch.backends.mps.is_available():
+        present.append("mps")
+    if name is None:
+        return "cuda" if "cuda" in present else "cpu"
+    if name.split(":")[0] not in present:
+        raise RecipeError(
+            f"no {name} here",
+            where="--device",
+            do=f"This machine has: {', '.join(present)}.",
+        )
+    return name
+
+
+def use_threads(count: int | None = None) -> int:
+    """Give torch as many threads as there are cores; exactness holds for one thread count."""
+    import torch
+
+    threads = count or cores()
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    return threads
+
+
+def versions() -> dict[str, str]:
+    """What a journal needs to explain a difference."""
+    from importlib.metadata import version
+
+    names = ("endonym", "torch", "numpy", "tokenizers")
+    found = {name: version(name) for name in names}
+    return {**found, "python": platform.python_version(), "platform": platform.platform()}
+
+
+def _matmul_rate(number_format: str, seconds: float) -> float:
+    """Floating-point operations a second of the matrix products of a small model."""
+    import torch
+
+    kind = torch.bfloat16 if number_format == "bf16" else torch.float32
+    a, b = torch.randn(2048, 512, dtype=kind), torch.randn(512, 1024, dtype=kind)
+    torch.mm(a, b)
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        for _ in range(4):
+            torch.mm(a, b)
+        best = min(best, (time.perf_counter() - start) / 4)
+    return 2 * 2048 * 512 * 1024 / best
+
+
+def probe_number_formats() -> dict[str, float]:
+    """Best rate of fp32 and bf16 matrix products here, in operations a second; two seconds."""
+    use_threads()
+    return {name: _matmul_rate(name, PROBE_SECONDS / 2) for name in ("fp32", "bf16")}
+
+
+def faster_format(rates: dict[str, float]) -> str:
+    """bf16 if its products are clearly faster; casts and roundings must be paid for."""
+    return "bf16" if rates["bf16"] > WORTH_CASTING * rates["fp32"] else "fp32"
+
+
+def machine(file: Path, key: str, measure: Callable[[], Any]) -> Any:
+    """What an earlier probe on this machine found, or a new measurement, kept in `machine.json`.
+
+    Kept by processor and core count: a store carried elsewhere is measured anew.
+    """
+    here = f"{processor()} x {cores()}"
+    known = read_machine(file)
+    if key not in known.get(here, {}):
+        found = measure()
+        known.setdefault(here, {})[key] = found
+        write_json(file, known)
+    return known[here][key]
+
+
+def read_machine(file: Path) -> dict[str, Any]:
+    """All that was measured, by machine; empty if nothing was."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def known_here(file: Path, key: str) -> Any:
+    """What a probe found on this machine, or None: for those who must not measure."""
+    return read_machine(file).get(f"{processor()} x {cores()}", {}).get(key)

@@ -1,0 +1,99 @@
+"""Every error a user can cause, in one family.
+
+EndonymError
+  RecipeError        file, line, key         the request is wrong
+  SourceError        path, member, row       a raw file cannot be read
+  CorpusError        rule                    nothing, or too little, survived cleaning
+  TokenizerError     text                    coverage or the round-trip law failed
+  ShapeError         tensor, expected, got   sizes do not fit
+  TrainingError                              training cannot start or go on
+    NonFiniteLoss    step, rows, checkpoint
+    OutOfMemory      asked, free
+  StoreError                                 an artefact cannot be written or read
+    Damaged          artefact, file          hash differs from the manifest
+    Busy             artefact, owner
+  ExportError        format, feature         the format cannot say this
+
+Each carries what was expected and found (`message`), where (`where`), and what to do (`do`).
+"""
+
+
+class EndonymError(Exception):
+    """The root: one line of what is wrong, where it stands, and what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str = "", do: str = "") -> None:
+        super().__init__(message)
+        self.message, self.where, self.do = message, where, do
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{head}\n{self.do}" if self.do else head
+
+    def as_dict(self) -> dict[str, str]:
+        """The form that `--json` prints."""
+        return {
+            "kind": type(self).__name__,
+            "message": self.message,
+            "where": self.where,
+            "do": self.do,
+        }
+
+
+class RecipeError(EndonymError):
+    """The request is wrong: a key, a value, a flag, a missing file."""
+
+    exit_code = 2
+
+
+class SourceError(EndonymError):
+    """A raw file cannot be read, or too many of its records cannot."""
+
+
+class MissingSource(SourceError):
+    """A path that a recipe names does not exist or holds no file."""
+
+    exit_code = 2
+
+
+class CorpusError(EndonymError):
+    """Nothing, or too little, survived cleaning and splitting."""
+
+
+class TokenizerError(EndonymError):
+    """The tokenizer loses text, or cannot be trained or read."""
+
+
+class ShapeError(EndonymError):
+    """Sizes do not fit together."""
+
+    exit_code = 2
+
+
+class TrainingError(EndonymError):
+    """Training cannot start or go on."""
+
+
+class NonFiniteLoss(TrainingError):
+    """A loss or a gradient is not a finite number; raised before the optimiser's step."""
+
+
+class OutOfMemory(TrainingError):
+    """More memory is asked for than there is."""
+
+
+class StoreError(EndonymError):
+    """An artefact cannot be written or read."""
+
+
+class Damaged(StoreError):
+    """A file of an artefact is not the file its manifest names."""
+
+
+class Busy(StoreError):
+    """Another process is making this artefact."""
+
+
+class ExportError(EndonymError):
+    """The asked-for format cannot say what this model is."""

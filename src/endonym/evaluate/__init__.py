@@ -1,0 +1,1 @@
+"""Judging: numbers with their units, counts and uncertainty."""

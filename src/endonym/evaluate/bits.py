@@ -1,0 +1,138 @@
+"""Bits per byte of held-out documents, beside what needs no learning."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.data.baselines import Baselines
+from endonym.data.shards import TokenShards
+from endonym.errors import SourceError
+from endonym.evaluate.compressor import ORDER, PRIMING_LIMIT_BYTES, compressed_bytes
+from endonym.evaluate.score import Measured, Score, scores
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.reading import read
+from endonym.tokenizer.tokenizer import Tokenizer
+
+COMPRESSOR_DOCUMENTS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Documents to score: ids, and the name of each one's source."""
+
+    ids: Sequence[NDArray[np.int64]]
+    sources: Sequence[str]
+    tokenizer: Tokenizer
+
+    def measured(self, nats: Sequence[Any]) -> Measured:
+        """Put nats of tokens and the documents' sizes side by side."""
+        sizes, letters = self.tokenizer.byte_counts, self.tokenizer.char_counts
+        return Measured(
+            nats=np.array([float(np.sum(part)) for part in nats]),
+            tokens=np.array([len(ids) for ids in self.ids], dtype=np.int64),
+            bytes=np.array([int(sizes[ids].sum()) for ids in self.ids], dtype=np.int64),
+            chars=np.array([int(letters[ids].sum()) for ids in self.ids], dtype=np.int64),
+        )
+
+
+def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
+    """The held-out documents of a corpus, whole."""
+    documents = [shards.document(number) for number in range(len(shards))]
+    return Texts(
+        [document.ids for document in documents],
+        [shards.sources[document.source] for document in documents],
+        tokenizer,
+    )
+
+
+def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
+    """A text file's documents, separated by blank lines.
+
+    Raises SourceError if the file is missing, no UTF-8, or empty.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        missing = SourceError("no such file", where=str(path), do="Check the path after --text.")
+        missing.exit_code = 2
+        raise missing from error
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"byte {error.start} is not UTF-8", where=str(path), do="Save the text as UTF-8."
+        ) from error
+    documents = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
+    if not documents:
+        raise SourceError("no text in this file", where=str(path), do="Give a file with text.")
+    tokenizer.check_lossless(documents)
+    return Texts(tokenizer.encode_many(documents), [path.name] * len(documents), tokenizer)
+
+
+def model_scores(
+    model: LanguageModel, texts: Texts, *, split: str, advance: Callable[[int], None]
+) -> list[Score]:
+    """The model's scores in total and by source. advance: told the tokens read."""
+    nats: list[NDArray[np.float64]] = []
+    for part in read(model.decoder, texts.ids, model.tokenizer.end_id):
+        nats.append(part)
+        advance(len(part))
+    return by_source(texts, texts.measured(nats), model="model", split=split)
+
+
+def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[Score]:
+    """Uniform, unigram and bigram guesses on the same documents."""
+    guesses = [baselines.nats(ids) for ids in texts.ids]
+    found: list[Score] = []
+    for name in ("uniform", "unigram", "bigram"):
+        measured = texts.measured([guess[name] for guess in guesses])
+        found += by_source(texts, measured, model=name, split=split)
+    return found
+
+
+def compressor_scores(
+    train: TokenShards, texts: Texts, *, split: str, tokenizer: Tokenizer
+) -> tuple[list[Score], dict[str, int]]:
+    """PPMd primed with the training text, and what was sampled for it.
+
+    At most 32 MB of training documents and 2,000 held-out ones, both spread evenly.
+    """
+    priming, sample = priming_text(train, tokenizer)
+    chosen = _spread(len(texts.ids), COMPRESSOR_DOCUMENTS)
+    documents = [tokenizer.decode(texts.ids[n].tolist()).encode("utf-8") for n in chosen]
+    sizes = compressed_bytes(priming, documents)
+    chosen = chosen[: len(sizes)]
+    some = Texts([texts.ids[n] for n in chosen], [texts.sources[n] for n in chosen], tokenizer)
+    measured = some.measured([size * 8 * np.log(2) for size in sizes])
+    found = by_source(some, measured, model="compressor", split=split, with_tokens=False)
+    return found, {**sample, "order": ORDER, "held_out_documents": len(sizes)}
+
+
+def priming_text(train: TokenShards, tokenizer: Tokenizer) -> tuple[bytes, dict[str, int]]:
+    """Training documents joined by an empty line, every k-th so that they stay within 32 MB."""
+    total = sum(int(train.byte_counts[part].sum()) for part in train.parts)
+    every = max(1, -(-total // PRIMING_LIMIT_BYTES))
+    numbers = range(0, len(train), every)
+    parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in numbers]
+    data = b"\n\n".join(parts)[:PRIMING_LIMIT_BYTES]
+    return data, {"training_bytes": len(data), "training_documents": len(parts)}
+
+
+def by_source(
+    texts: Texts, measured: Measured, *, model: str, split: str, with_tokens: bool = True
+) -> list[Score]:
+    """Scores of all documents together, and of each source where there are several."""
+    frame: dict[str, Any] = {"model": model, "split": split, "with_tokens": with_tokens}
+    found = scores(measured, source=None, **frame)
+    names = np.array(texts.sources)
+    for name in sorted(set(texts.sources)):
+        found += scores(measured.only(names == name), source=name, **frame)
+    return found
+
+
+def _spread(count: int, limit: int) -> list[int]:
+    """At most `limit` numbers below `count`, evenly spaced."""
+    return list(range(count)) if count <= limit else [n * count // limit for n in range(limit)]

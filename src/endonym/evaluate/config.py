@@ -1,0 +1,35 @@
+"""What a recipe may say about its judgement. Imports no torch."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from endonym.config import Config
+
+
+class Evaluation(Config):
+    """One judgement of the finished model."""
+
+    kind: Literal["bits", "prompts"] = Field(
+        description="bits: bits per byte of held-out text; prompts: continuations to read"
+    )
+    file: str | None = Field(
+        None, description="bits: a text to score instead; prompts: one prompt a line"
+    )
+    max_tokens: int = Field(120, ge=1, description="prompts: length of a continuation")
+    temperature: float = Field(0.8, ge=0, description="prompts: 0 always takes the likeliest")
+    baselines: bool = Field(
+        True, description="bits: also uniform, unigram, bigram and a primed compressor"
+    )
+
+    @model_validator(mode="after")
+    def prompts_need_a_file(self) -> "Evaluation":
+        """Prompts stand in a file, one a line."""
+        if self.kind == "prompts" and self.file is None:
+            raise ValueError("kind = \"prompts\" needs file, one prompt a line")
+        return self
+
+    def files(self, folder: Path) -> list[Path]:
+        """The files it names, relative to the recipe's folder."""
+        return [folder / self.file] if self.file else []

@@ -1,0 +1,1 @@
+"""Handing a model over, in formats that others read."""

@@ -1,0 +1,91 @@
+"""Reading: the nats of every token of documents, each document alone, by a fixed protocol.
+
+A document starts after the end-of-text token, which is given, not predicted. Documents longer
+than the context are read with a window that moves by half of it, so that every token is predicted
+once, with at least half a context before it except at the start.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from endonym.model.decoder import Decoder
+from endonym.model.loss import token_nats
+
+LONGEST_WINDOW = 2048
+GROUP_TOKENS = 1 << 18
+ROWS_TOKENS = 8192
+
+Ids = NDArray[np.int64]
+Nats = NDArray[np.float64]
+
+
+class Window(NamedTuple):
+    """A stretch of a document to read: `row[begin:end]`, of which `row[done:end]` is new."""
+
+    document: int
+    begin: int
+    done: int
+    end: int
+
+
+def windows(document: int, length: int, context: int) -> Iterator[Window]:
+    """Windows over a row of end-of-text and a document, `length` tokens together."""
+    done = 1
+    while done < length:
+        end = length if length <= context else min(length, max(context, done + context // 2))
+        yield Window(document, max(0, end - context), done, end)
+        done = end
+
+
+def read(decoder: Decoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
+    """Nats of each token of each document, in the documents' order, in bounded memory."""
+    group: list[Ids] = []
+    size = 0
+    for ids in documents:
+        group.append(ids)
+        size += len(ids) + 1
+        if size >= GROUP_TOKENS:
+            yield from _read_group(decoder, group, end_id)
+            group, size = [], 0
+    yield from _read_group(decoder, group, end_id)
+
+
+def _read_group(decoder: Decoder, documents: list[Ids], end_id: int) -> list[Nats]:
+    """Read documents together: windows of like length share a batch, padded on the right.
+
+    Padding cannot be seen: attention looks to the left, and its own nats are dropped.
+    """
+    context = min(decoder.config.context, LONGEST_WINDOW)
+    rows = [np.concatenate(([end_id], ids)) for ids in documents]
+    found = [np.zeros(len(ids)) for ids in documents]
+    todo = [w for n, row in enumerate(rows) for w in windows(n, len(row), context)]
+    todo.sort(key=lambda window: window.end - window.begin)
+    while todo:
+        longest = todo[-1].end - todo[-1].begin
+        batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
+        padded = np.full((len(batch), longest), end_id, dtype=np.int64)
+        for place, window in enumerate(batch):
+            padded[place, : window.end - window.begin] = rows[window.document][
+                window.begin : window.end
+            ]
+        nats = _row_nats(decoder, padded)
+        for place, (number, begin, done, end) in enumerate(batch):
+            found[number][done - 1 : end - 1] = nats[place, done - begin - 1 : end - begin - 1]
+    return found
+
+
+@torch.inference_mode()
+def _row_nats(decoder: Decoder, rows_BT: Ids) -> Nats:
+    """Nats of each row's tokens but the first, (B, T - 1)."""
+    device = decoder.head_weight_VD.device
+    tokens_BT = torch.from_numpy(rows_BT).to(device)
+    if tokens_BT.shape[1] == 1:
+        return np.zeros((len(rows_BT), 0))
+    hidden_BTD, _ = decoder(tokens_BT[:, :-1])
+    targets_N = tokens_BT[:, 1:].flatten()
+    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.head_weight_VD, targets_N)
+    return nats_N.view(len(rows_BT), -1).double().cpu().numpy()

@@ -1,0 +1,114 @@
+"""The only writer: lines and progress bars for people (stderr), and metrics for machines."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+THIN = "\u2009"
+
+
+def number(value: float) -> str:
+    """A whole number with thin spaces between thousands."""
+    return f"{value:,.0f}".replace(",", THIN)
+
+
+def size(n_bytes: float) -> str:
+    """A number of bytes in the unit that reads best."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(n_bytes) < 1000 or unit == "GB":
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    raise AssertionError("unreachable")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+class Log:
+    """Where a run speaks: the terminal, and its `log.txt` if it has a folder."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.file: Path | None = None
+        self._live = None
+
+    def line(self, text: str) -> None:
+        """One event, one line."""
+        self._keep(text)
+        if not self.quiet:
+            self._print(text)
+
+    def detail(self, text: str) -> None:
+        """A line that only `-v` shows."""
+        self._keep(text)
+        if self.verbose and not self.quiet:
+            self._print(text)
+
+    def warn(self, text: str) -> None:
+        """A line that is shown even when quiet."""
+        self._keep(f"warning: {text}")
+        self._print(f"warning: {text}")
+
+    def _print(self, text: str) -> None:
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def _keep(self, text: str) -> None:
+        if self.file is not None:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+
+    @contextmanager
+    def progress(self, what: str, total: float, unit: str) -> Iterator[Callable[..., None]]:
+        """A bar with time left; yields `advance(n, note="")`. Silent where nobody looks."""
+        if self.quiet or not sys.stderr.isatty() or total <= 0:
+            yield _no_advance
+            return
+        # rich costs 80 ms to import: only for those who see it.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=total, note=unit)
+            self._live = bar
+            try:
+                yield lambda n, note="": bar.update(task, advance=n, note=note or unit)
+            finally:
+                self._live = None
+
+
+def _no_advance(n: float, note: str = "") -> None:
+    """Progress where nobody looks."""
+
+
+def append_jsonl(path: Path, value: dict[str, Any]) -> None:
+    """Add one flat object to a file of lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of such a file; a last line cut by a kill is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines[:-1] if line.strip()]

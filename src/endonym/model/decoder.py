@@ -1,0 +1,85 @@
+"""The decoder: tokens in, hidden states or logits out, never a loss."""
+
+import torch
+from torch import Tensor, nn
+
+from endonym.errors import ShapeError
+from endonym.model.block import Block
+from endonym.model.cache import Cache
+from endonym.model.config import ModelConfig
+from endonym.model.norm import make_norm
+from endonym.model.position import rotation
+from endonym.model.span import Span
+
+
+class Decoder(nn.Module):
+    """An embedding, a stack of blocks, a norm, a head; the shape comes from its config."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab, config.dim)
+        self.positions = None
+        if config.position == "learned":
+            self.positions = nn.Embedding(config.context, config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
+        self.head = None if config.tied else nn.Linear(config.dim, config.vocab, bias=False)
+
+    @property
+    def head_weight_VD(self) -> Tensor:
+        """The matrix that turns hidden states into logits."""
+        return self.embedding.weight if self.head is None else self.head.weight
+
+    def empty_cache(self, batch: int, length: int) -> Cache:
+        """A memory for `batch` rows of up to `length` tokens, one part a layer."""
+        return [block.mixer.empty_cache(batch, length) for block in self._blocks()]
+
+    def forward(
+        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Hidden states after the last norm, (B, T, D), and the sum of the blocks' penalties.
+
+        Without a span each row is one document from its start.
+        Raises ShapeError if learned positions end before the tokens do.
+        """
+        span = span or Span.after(0, tokens_BT)
+        x_BTD = self.embedding(tokens_BT)
+        if self.positions is not None:
+            self._check_length(span.past + tokens_BT.shape[1])
+            x_BTD = x_BTD + self.positions(span.positions_BT)
+        else:
+            mixer = self.config.mixer
+            turn = rotation(span.positions_BT, mixer.head_width, mixer.rope_base, x_BTD.dtype)
+            span = span.rotated(turn)
+        x_BTD = self.dropout(x_BTD)
+        penalties = x_BTD.new_zeros(())
+        for number, block in enumerate(self.blocks):
+            x_BTD, penalty = block(x_BTD, span, None if cache is None else cache[number])
+            penalties = penalties + penalty
+        return self.norm(x_BTD), penalties
+
+    def logits(
+        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
+    ) -> Tensor:
+        """Logits of the token after each, (B, T, V)."""
+        hidden_BTD, _ = self(tokens_BT, span, cache)
+        return hidden_BTD @ self.head_weight_VD.T
+
+    def _blocks(self) -> list[Block]:
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def _check_length(self, length: int) -> None:
+        if length > self.config.context:
+            raise ShapeError(
+                f"{length} tokens, but positions are learned for {self.config.context}",
+                where="context",
+                do="Give fewer tokens, or train with a longer context.",
+            )
+
+
+def on_meta(config: ModelConfig) -> Decoder:
+    """A decoder without memory for its weights: for counting and for loading."""
+    with torch.device("meta"):
+        return Decoder(config)

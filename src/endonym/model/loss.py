@@ -1,0 +1,77 @@
+"""The one definition of loss: nats of each next token, from hidden states and the head's matrix.
+
+The logits of a chunk of positions exist at a time, never those of a whole batch, and the gradient
+is made in the same pass: head and softmax cost their three matrix products and little more.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+CHUNK_LOGITS = 1 << 24
+"""Logits held at once: 32 MB in bf16. Fewer make the products too narrow to be fast."""
+
+
+def token_nats(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """Nats of each target, -ln softmax(h W^T)[target], float32, without gradient."""
+    parts: list[Tensor] = []
+    for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
+        logs_CV = torch.log_softmax((h_CD @ weight_VD.T).float(), dim=-1)
+        parts.append(-logs_CV.gather(1, t_C[:, None])[:, 0])
+    return torch.cat(parts)
+
+
+def summed_nats(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """Sum over positions of the nats of each target: a scalar with gradients for both inputs."""
+    return _SummedNats.apply(hidden_ND, weight_VD, targets_N)
+
+
+def chunks(hidden_ND: Tensor, targets_N: Tensor, vocab: int) -> list[tuple[Tensor, Tensor]]:
+    """Positions in parts whose logits stay within CHUNK_LOGITS."""
+    rows = max(128, CHUNK_LOGITS // vocab)
+    return list(zip(hidden_ND.split(rows), targets_N.split(rows), strict=True))
+
+
+class _SummedNats(torch.autograd.Function):
+    """d nats / d logits = softmax - onehot, used for both products as soon as it exists.
+
+    In bf16 the softmax is taken by one kernel that computes in float32 and rounds once.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+        total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
+        d_hidden_ND = torch.empty_like(hidden_ND)
+        d_weight_VD = torch.zeros(weight_VD.shape, dtype=torch.float32, device=weight_VD.device)
+        place = 0
+        for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
+            slopes_CV, nats = _slopes(h_CD @ weight_VD.T, t_C)
+            total += nats
+            torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[place : place + len(h_CD)])
+            d_weight_VD += slopes_CV.T @ h_CD
+            place += len(h_CD)
+        ctx.save_for_backward(d_hidden_ND, d_weight_VD.to(weight_VD.dtype))
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
+        d_hidden_ND, d_weight_VD = ctx.saved_tensors  # type: ignore[attr-defined]
+        (scale,) = grad_outputs
+        return d_hidden_ND * scale.to(d_hidden_ND.dtype), d_weight_VD * scale, None
+
+
+def _slopes(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+    """softmax - onehot, and the summed nats; the logits' memory is reused."""
+    index_C1 = targets_C[:, None]
+    if logits_CV.dtype == torch.float32:
+        logs_CV = torch.log_softmax(logits_CV, dim=-1)
+        nats = -logs_CV.gather(1, index_C1).sum()
+        slopes_CV = logs_CV.exp_()
+    else:
+        slopes_CV = torch.softmax(logits_CV, dim=-1)
+        likely_C1 = slopes_CV.gather(1, index_C1).float()
+        nats = -likely_C1.clamp_min(torch.finfo(torch.float32).tiny).log().sum()
+    ones_C1 = torch.ones_like(index_C1, dtype=slopes_CV.dtype)
+    return slopes_CV.scatter_add_(1, index_C1, -ones_C1), nats

@@ -1,0 +1,176 @@
+"""A recipe: one TOML file that says everything about a language model. Imports no torch.
+
+It composes the configs that stand beside the components. Every key is a config field; an unknown
+one is an error with a suggestion, and all problems are told at once, each with its line.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, PrivateAttr
+
+from endonym.config import Config
+from endonym.data.config import Pack
+from endonym.errors import MissingSource
+from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
+from endonym.model.config import ModelKeys
+from endonym.recipe_checks import contradictions, missing_files, missing_sources
+from endonym.recipe_layers import lay_sets, lay_variant, parse, place, plain, read
+from endonym.recipe_problems import Origin, Problem, refuse
+from endonym.recipe_text import KeyPath, dotted
+from endonym.recipe_wording import AnyConfig, findings, found_value, validated
+from endonym.text.config import Clean, Source, Split
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Phase
+
+
+def empty(config: type[AnyConfig]) -> Callable[[], AnyConfig]:
+    """Makes a table in which nothing is written."""
+    return lambda: config.model_validate({})
+
+
+class Recipe(Config):
+    """One language model: its texts, cleaning, tokenizer, shape, training, judgement, hand-over."""
+
+    name: str = Field(pattern=r"^\w[\w.-]{0,63}$", description="what runs and reports are called")
+    language: str = Field(
+        pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
+        description="the language's code: tt, ro, km, zh-Hant; x-NAME for one that has none",
+    )
+    seed: int = Field(
+        default=42, ge=0, lt=2**63, description="the number that every random choice follows from"
+    )
+    source: tuple[Source, ...] = Field(
+        min_length=1, title="a source", description="the raw texts, one table for each set of files"
+    )
+    clean: Clean = Field(
+        default_factory=empty(Clean),
+        title="cleaning",
+        description="what is changed in the texts, and which documents are dropped",
+    )
+    split: Split = Field(
+        default_factory=empty(Split), title="the split", description="which documents are held out"
+    )
+    tokenizer: TokenizerConfig = Field(
+        default_factory=empty(TokenizerConfig),
+        title="a tokenizer",
+        description="how text becomes ids",
+    )
+    pack: Pack = Field(
+        default_factory=empty(Pack),
+        title="packing",
+        description="how documents become rows of tokens",
+    )
+    model: ModelKeys = Field(
+        default_factory=empty(ModelKeys), title="a model", description="the shape of the network"
+    )
+    phase: tuple[Phase, ...] = Field(
+        min_length=1, title="a phase", description="the stretches of training, in their order"
+    )
+    evaluate: tuple[Evaluation, ...] = Field(
+        default=(), title="an evaluation", description="how the finished model is judged"
+    )
+    export: tuple[Export, ...] = Field(
+        default=(), title="an export", description="the forms in which the model is handed over"
+    )
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, variant: str | None = None, sets: Sequence[str] = ()
+    ) -> Self:
+        """Read a recipe, lay a variant and `KEY=VALUE` overrides over it, and check all of it.
+
+        Raises RecipeError with every problem of the file, each with its line and what to do.
+        """
+        file = Path(path)
+        text = read(file)
+        origin = Origin(file, text, variant, tuple(sets))
+        data, problems = lay_variant(cls, parse(file, text), origin)
+        data, set_problems, labels = lay_sets(data, sets)
+        return cls._made(data, replace(origin, labels=labels), problems + set_problems)
+
+    @classmethod
+    def variants(cls, path: str | Path) -> list[str]:
+        """The names of a recipe's variants, as the file lists them."""
+        variants = parse(Path(path), read(Path(path))).get("variant", {})
+        return list(variants) if isinstance(variants, dict) else []
+
+    @property
+    def path(self) -> Path:
+        """The recipe's file, as it was given."""
+        return self._origin.path
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the recipe's paths are relative to."""
+        return self._origin.path.absolute().parent
+
+    @property
+    def text(self) -> str:
+        """The recipe exactly as it was written."""
+        return self._origin.text
+
+    @property
+    def variant(self) -> str | None:
+        """The variant that was asked for."""
+        return self._origin.variant
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The `KEY=VALUE` overrides it was loaded with."""
+        return self._origin.sets
+
+    @property
+    def run_name(self) -> str:
+        """`name`, or `name@variant`."""
+        return f"{self.name}@{self.variant}" if self.variant else self.name
+
+    def with_values(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with these dotted keys replaced, such as "phase.0.lr"; None takes a key out.
+
+        Raises RecipeError, naming the changed keys, if the copy is not a valid recipe.
+        """
+        data = plain(self.model_dump(exclude_unset=True))[1]
+        labels: dict[KeyPath, str] = {}
+        problems: list[Problem] = []
+        for key, value in changes.items():
+            path, trouble = place(data, dotted(key), _dumped(value))
+            label = f"{key} = {found_value(_dumped(value))}"
+            if trouble:
+                problems.append(replace(trouble, where=label))
+            else:
+                labels[path] = label
+        origin = replace(self._origin, labels={**self._origin.labels, **labels})
+        return self._made(data, origin, problems)
+
+    def missing_paths(self) -> list[str]:
+        """The paths of sources that match no file, as the recipe writes them."""
+        return [path for path, _ in missing_sources(self.source, self.folder)]
+
+    def require_sources(self) -> None:
+        """Raise MissingSource, with file and line, for every source path that matches no file."""
+        missing = missing_sources(self.source, self.folder)
+        refuse([problem for _, problem in missing], self._origin, MissingSource)
+
+    @classmethod
+    def _made(cls, data: Mapping[str, Any], origin: Origin, problems: list[Problem]) -> Self:
+        """The recipe that the data describes, or all that is wrong with it."""
+        unusable, values = plain(data)
+        known = {problem.path for problem in unusable}
+        wrong = [each for each in findings(cls, values) if each.path not in known]
+        folder = origin.path.absolute().parent
+        checked = contradictions(values, origin.variant) + missing_files(values, folder)
+        refuse([*problems, *unusable, *wrong, *checked], origin)
+        recipe = validated(cls, values)
+        recipe._origin = origin
+        return recipe
+
+
+def _dumped(value: Any) -> Any:
+    """A config as the plain data it was made of."""
+    return value.model_dump(exclude_unset=True) if isinstance(value, Config) else value

@@ -1,0 +1,158 @@
+"""What no single key shows: names used twice, sizes that do not fit, files that are not there.
+
+The checks read each part by itself, so that they also run on a recipe with other mistakes.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from endonym.data.config import Pack
+from endonym.errors import MissingSource, ShapeError
+from endonym.evaluate.config import Evaluation
+from endonym.model.config import ModelKeys
+from endonym.model.families import resolve
+from endonym.recipe_problems import Problem
+from endonym.recipe_wording import AnyConfig, validated
+from endonym.text.config import Source
+from endonym.text.files import source_files
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Phase
+
+BYTE_VOCAB = 257
+"""256 bytes and the end-of-text token."""
+ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
+"""Whether a shape fits depends on neither; these stand in until they are chosen."""
+LONGEST_RUN_NAME_BYTES = 200
+"""File systems take 255 bytes, and files beside a run's folder carry its name too."""
+
+
+def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
+    """Values that are each right and do not go together."""
+    return [
+        *_long_name(data, variant),
+        *_repeated_names(data, "source", Source),
+        *_repeated_names(data, "phase", Phase),
+        *_byte_vocab(data),
+        *_small_batches(data),
+        *_shape(data),
+    ]
+
+
+def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
+    """The files that evaluations name and that are not there."""
+    return [
+        Problem(
+            ("evaluate", number, "file"),
+            f"there is no file {evaluation.file}.",
+            "Put it there, or correct the path: it starts at the recipe's folder.",
+            at_value=True,
+        )
+        for number, evaluation in _items(data, "evaluate", Evaluation)
+        if not all(file.is_file() for file in evaluation.files(folder))
+    ]
+
+
+def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, Problem]]:
+    """The paths of sources that give no file, each with what is told about it."""
+    missing: list[tuple[str, Problem]] = []
+    for number, source in enumerate(sources):
+        try:
+            source_files(source, folder)
+        except MissingSource as error:
+            path = ("source", number, "path")
+            problem = Problem(path, f"{error.message}.", error.do, at_value=True)
+            missing.append((source.path, problem))
+    return missing
+
+
+def _part(config: type[AnyConfig], value: Any) -> AnyConfig | None:
+    """A part of the recipe as its config, unless it has mistakes of its own."""
+    if not isinstance(value, dict):
+        return None
+    try:
+        return validated(config, value)
+    except ValidationError:
+        return None
+
+
+def _items(
+    data: Mapping[str, Any], key: str, config: type[AnyConfig]
+) -> list[tuple[int, AnyConfig]]:
+    """The items of a list of tables that have no mistakes of their own, with their numbers."""
+    items = data.get(key, [])
+    parts = enumerate(items) if isinstance(items, list) else ()
+    read = [(number, _part(config, item)) for number, item in parts]
+    return [(number, part) for number, part in read if part is not None]
+
+
+def _long_name(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
+    """A run's folder must have a name that file systems take."""
+    run_name = f"{data.get('name', '')}@{variant or ''}"
+    if len(run_name.encode()) <= LONGEST_RUN_NAME_BYTES:
+        return []
+    message = f"a run's name holds at most {LONGEST_RUN_NAME_BYTES} bytes, its variant included."
+    return [Problem(("name",), message, "Choose a shorter name.", at_value=True)]
+
+
+def _repeated_names(
+    data: Mapping[str, Any], key: str, config: type[Source] | type[Phase]
+) -> list[Problem]:
+    """Sources and phases are told apart by their names."""
+    seen: dict[str, int] = {}
+    problems: list[Problem] = []
+    for number, item in _items(data, key, config):
+        if item.name in seen:
+            message = f'{key} {number + 1} is called "{item.name}", as {key} {seen[item.name]} is.'
+            path = (key, number, "name")
+            problems.append(Problem(path, message, "Give each its own name.", at_value=True))
+        seen.setdefault(item.name, number + 1)
+    return problems
+
+
+def _byte_vocab(data: Mapping[str, Any]) -> list[Problem]:
+    """The number of bytes is no choice."""
+    tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
+    if tokenizer is None or tokenizer.kind != "byte" or tokenizer.vocab in (None, BYTE_VOCAB):
+        return []
+    message = f'kind = "byte" always has {BYTE_VOCAB} ids, not {tokenizer.vocab}.'
+    do = 'Leave vocab out, or choose kind = "bpe".'
+    return [Problem(("tokenizer", "vocab"), message, do, at_value=True)]
+
+
+def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
+    """A step reads whole rows."""
+    pack = _part(Pack, data.get("pack"))
+    if pack is None or pack.context is None:
+        return []
+    return [
+        Problem(
+            ("phase", number, "batch_tokens"),
+            f"batch_tokens = {phase.batch_tokens} holds no row of context = {pack.context}.",
+            f"Choose a multiple of {pack.context}, or a smaller pack.context.",
+            at_value=True,
+            about=(("pack", "context"),),
+        )
+        for number, phase in _items(data, "phase", Phase)
+        if phase.batch_tokens is not None and phase.batch_tokens < pack.context
+    ]
+
+
+def _shape(data: Mapping[str, Any]) -> list[Problem]:
+    """The sizes of a model that is written in full must fit together."""
+    keys = _part(ModelKeys, data.get("model"))
+    if keys is None or None in (keys.dim, keys.layers, keys.mixer.heads):
+        return []
+    tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
+    pack = _part(Pack, data.get("pack"))
+    vocab = tokenizer.vocab if tokenizer else None
+    context = pack.context if pack else None
+    try:
+        resolve(keys, vocab=vocab or ASSUMED_VOCAB, context=context or ASSUMED_CONTEXT)
+    except ShapeError as error:
+        path = tuple(error.where.split("."))
+        about = (("model",),)
+        return [Problem(path, f"{error.message}.", error.do, at_value=True, about=about)]
+    return []

@@ -1,0 +1,235 @@
+"""From a file to the data a recipe is made of: reading, variants, and what `--set` lays over it."""
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from endonym.config import Config
+from endonym.errors import RecipeError
+from endonym.recipe_keys import nearest
+from endonym.recipe_problems import Origin, Problem
+from endonym.recipe_syntax import syntax_error
+from endonym.recipe_text import KeyPath, dotted, normal
+from endonym.recipe_wording import findings, shown
+
+LARGEST_BYTES = 1_000_000
+DEEPEST_LEVELS = 32
+DEFAULT_NAMES = {"phase": "pretrain"}
+"""What an item of a list is called when its name is left out."""
+VARIANT_NAME = re.compile(r"\w[\w.-]{0,63}")
+
+
+def read(path: Path) -> str:
+    """The recipe's text, exactly as it stands in the file."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        raise RecipeError("there is no such recipe.", where=str(path), do=_others(path)) from None
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        do = "Name a file: endonym check recipes/tatar.toml"
+        raise RecipeError(f"{reason}.", where=str(path), do=do) from None
+    if len(raw) > LARGEST_BYTES:
+        do = "Texts stand in files of their own; a recipe names them."
+        raise RecipeError("a recipe holds at most 1 MB.", where=str(path), do=do)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."
+        do = "Save the file as UTF-8."
+        raise RecipeError(message, where=f"{path}:{line}", do=do) from None
+
+
+def _others(path: Path) -> str:
+    """The recipes that stand where one was looked for."""
+    names = sorted(each.name for each in path.parent.glob("*.toml"))
+    near = nearest(path.name, names)
+    if near:
+        return f"Did you mean `{path.parent / near}`?"
+    listed = f"Recipes in {path.parent}: {', '.join(names)}" if names else ""
+    return listed or f"There are no recipes in {path.parent}.  Start one: endonym new {path.parent}"
+
+
+def parse(path: Path, text: str) -> dict[str, Any]:
+    """The text as TOML."""
+    try:
+        data = tomllib.loads(normal(text))
+    except RecursionError:
+        raise _too_deep(path) from None
+    except ValueError as error:
+        raise syntax_error(str(path), normal(text), str(error)) from None
+    if _depth(data) > DEEPEST_LEVELS:
+        raise _too_deep(path)
+    return data
+
+
+def _too_deep(path: Path) -> RecipeError:
+    """Brackets in brackets beyond all need."""
+    do = f"No key needs more than {DEEPEST_LEVELS} levels."
+    return RecipeError("tables or lists are nested too deeply.", where=str(path), do=do)
+
+
+def _depth(data: Mapping[str, Any]) -> int:
+    """How many levels of tables and lists lie inside one another."""
+    level: list[Any] = [data]
+    depth = 0
+    while level:
+        depth += 1
+        inside = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [value for values in inside for value in values if isinstance(value, dict | list)]
+    return depth
+
+
+def lay_variant(
+    root: type[Config], data: dict[str, Any], origin: Origin
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The recipe with its variant's tables in place, and what is wrong with any variant."""
+    base = dict(data)
+    variants = base.pop("variant", {})
+    if not isinstance(variants, dict):
+        do = "Write [variant.NAME.model], for example."
+        return base, [Problem(("variant",), "variant must be a table of variants.", do)]
+    wanted = origin.variant
+    if wanted is not None and wanted not in variants:
+        raise _no_such_variant(origin, sorted(variants))
+    problems: list[Problem] = []
+    for name, tables in variants.items():
+        problems += _variant_problems(base, name, tables)
+        if name != wanted and isinstance(tables, dict):
+            problems += _unchosen_problems(root, base, name, tables)
+    chosen = variants[wanted] if wanted is not None else {}
+    return (base | chosen if isinstance(chosen, dict) else base), problems
+
+
+def _no_such_variant(origin: Origin, names: list[str]) -> RecipeError:
+    """A variant was asked for that the recipe does not have."""
+    near = nearest(origin.variant or "", names)
+    question = f"Did you mean `{near}`?  " if near else ""
+    listed = f"Variants: {', '.join(names)}" if names else "It has no variants."
+    message = f"variant {origin.variant} is not in this recipe."
+    return RecipeError(message, where=str(origin.path), do=question + listed)
+
+
+def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[Problem]:
+    """What is wrong with a variant as a variant."""
+    here: KeyPath = ("variant", name)
+    if not isinstance(tables, dict):
+        do = f"Write [variant.{name}.model], for example: a variant replaces whole tables."
+        return [Problem(here, f"variant.{name} must be a table.", do)]
+    problems: list[Problem] = []
+    if name == "all" or not VARIANT_NAME.fullmatch(name):
+        do = "Use letters, digits, `_`, `.` or `-`; `all` means every variant."
+        problems.append(Problem(here, f"{name!r} cannot name a variant.", do))
+    if "name" in tables:
+        do = f"Leave it out: its runs are called {base.get('name', 'NAME')}@{name}."
+        problems.append(Problem((*here, "name"), "a variant cannot rename the recipe.", do))
+    return problems
+
+
+def _unchosen_problems(
+    root: type[Config], base: Mapping[str, Any], name: str, tables: Mapping[str, Any]
+) -> list[Problem]:
+    """What is wrong with the keys of a variant that is not asked for; mistakes do not wait."""
+    unusable, values = plain({**base, **tables})
+    known = {problem.path for problem in unusable}
+    found = [each for each in findings(root, values) if each.path not in known]
+    inside = [each for each in [*unusable, *found] if each.path and each.path[0] in tables]
+    return [replace(each, path=("variant", name, *each.path)) for each in inside]
+
+
+def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
+    """The data without the values that no key takes (dates, infinities), and these as problems."""
+    problems: list[Problem] = []
+
+    def kept(value: Any, path: KeyPath) -> Any:
+        if isinstance(value, dict):
+            return {key: kept(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [kept(item, (*path, number)) for number, item in enumerate(value)]
+        if isinstance(value, float) and not math.isfinite(value):
+            return refused(path, f"{value} is not a number one can use.", "Write a finite number.")
+        if value is None or isinstance(value, str | int | float):
+            return value
+        return refused(path, f"{value} is a date or a time.", f'Write it in quotes: "{value}"')
+
+    def refused(path: KeyPath, message: str, do: str) -> None:
+        problems.append(Problem(path, f"{shown(path, data)} = {message}", do, at_value=True))
+
+    return problems, kept(data, ())
+
+
+def lay_sets(
+    data: Mapping[str, Any], sets: Iterable[str]
+) -> tuple[dict[str, Any], list[Problem], dict[KeyPath, str]]:
+    """The data with every `KEY=VALUE` laid over it, the problems, and what each key was given."""
+    changed, problems = deepcopy(dict(data)), list[Problem]()
+    labels: dict[KeyPath, str] = {}
+    for words in sets:
+        label = f"--set {words}"
+        key, equals, value = words.partition("=")
+        if not equals or not key.strip():
+            do = "Write KEY=VALUE, such as --set phase.0.steps=10"
+            problems.append(Problem((), "a key and a value are needed.", do, where=label))
+            continue
+        path, trouble = place(changed, dotted(key), _value(value))
+        if trouble:
+            problems.append(replace(trouble, where=label))
+        else:
+            labels[path] = label
+    return changed, problems, labels
+
+
+def _value(words: str) -> Any:
+    """The value as TOML; what is no TOML value is text, and nothing takes the key out."""
+    try:
+        read_as = tomllib.loads(f"value = {words}")
+    except ValueError:
+        return words.strip() or None
+    return read_as["value"] if list(read_as) == ["value"] else words
+
+
+def place(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath, Problem | None]:
+    """Put a value at a dotted key, or take the key out; items of lists go by name or number."""
+    path: list[str | int] = []
+    at: Any = data
+    for number, part in enumerate(key):
+        if path:
+            at = at.setdefault(path[-1], {}) if isinstance(at, dict) else at[path[-1]]
+        step, trouble = _step(at, part, key[:number])
+        if trouble:
+            return tuple(path), trouble
+        path.append(step)
+    if value is not None:
+        at[path[-1]] = value
+    elif isinstance(at, dict):
+        at.pop(path[-1], None)
+    else:
+        del at[path[-1]]
+    return tuple(path), None
+
+
+def _step(at: Any, part: str, above: list[str]) -> tuple[str | int, Problem | None]:
+    """The key or the number that this part of a dotted key means here."""
+    if isinstance(at, dict):
+        return part, None
+    here = ".".join(above)
+    if not isinstance(at, list):
+        return part, Problem((), f"{here} is not a table.", f"More: endonym explain {here}")
+    default = DEFAULT_NAMES.get(here)
+    names = [each.get("name", default) if isinstance(each, dict) else None for each in at]
+    if part in names:
+        return names.index(part), None
+    if part.isdecimal() and int(part) < len(at):
+        return int(part), None
+    known = [str(name) for name in names if name]
+    near = nearest(part, known)
+    question = f"Did you mean `{near}`?  " if near else ""
+    listed = ", ".join(known + [str(number) for number in range(len(at))])
+    return part, Problem((), f"{here} has no item {part}.", f"{question}It has: {listed}")

@@ -1,0 +1,230 @@
+"""The reference of recipes, made from the configs: `endonym explain`, docs/recipe.md, the schema.
+
+`python -m endonym.recipe_reference docs/` writes the two files anew.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import RecipeError
+from endonym.recipe import Recipe
+from endonym.recipe_keys import Table, inner, tables
+from endonym.recipe_prose import EXAMPLE, RULES, SETS, VARIANTS
+from endonym.recipe_schema import any_script, json_schema, key_schema
+from endonym.recipe_text import dotted
+from endonym.recipe_wording import SHAPES, unknown_key
+from endonym.train.schedule import SCHEDULES, multiplier
+
+AUTOPILOT = frozenset(
+    {
+        "tokenizer.vocab",
+        "pack.context",
+        "model.dim",
+        "model.layers",
+        "model.mixer.heads",
+        "model.dropout",
+        "phase.steps",
+        "phase.tokens",
+        "phase.epochs",
+        "phase.batch_tokens",
+        "phase.lr",
+        "phase.warmup_steps",
+        "phase.schedule",
+        "phase.weight_decay",
+    }
+)
+"""Keys that are chosen from the texts and the machine when they are left out."""
+CURVE_COLUMNS, CURVE_ROWS, CURVE_WARMUP = 48, 3, 6
+TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+}
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+SHAPE_WORDS = {any_script(pattern): words for pattern, words in SHAPES.items()}
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+def explain(key: str = "") -> str:
+    """What a key or a table of recipes is: meaning, type, default, source.
+
+    The empty key lists the tables. Raises RecipeError for a key that does not exist.
+    """
+    names = [part for part in dotted(key) if part and not part.isdecimal()]
+    name = ".".join(names)
+    if name.partition(".")[0] == "variant":
+        return f"[variant.NAME.…]\n\n{VARIANTS}"
+    known = {table.name: table for table in tables(Recipe)}
+    if name in known:
+        return _explain_table(known[name])
+    above, _, last = name.rpartition(".")
+    if above in known and last in known[above].keys:
+        return _explain_key(known[above], last)
+    wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in known)
+    problem = unknown_key(Recipe, tuple(names[:wrong]), name)
+    raise RecipeError(problem.message, do=problem.do)
+
+
+def _explain_table(table: Table) -> str:
+    """A table: what it is for, and its keys with their meanings."""
+    keys = {key: field.description or "" for key, field in table.keys.items()}
+    width = max(len(key) for key in keys)
+    lines = [f"  {key:<{width}}  {meaning}" for key, meaning in keys.items()]
+    head = f"{table.header}: {table.description}" if table.name else table.description
+    first = f"{table.name}." if table.name else ""
+    last = f"More: endonym explain {first}{next(iter(keys))}"
+    variant = [] if table.name else [f"  {'variant':<{width}}  other versions of this recipe"]
+    return "\n".join([head, "", *lines, *variant, "", last])
+
+
+def _explain_key(table: Table, key: str) -> str:
+    """A key: meaning, type, default, and the config that defines it."""
+    place = table.config.__module__.replace(".", "/")
+    lines = [
+        _dotted(table, key),
+        f"  {table.keys[key].description}",
+        "",
+        f"  type     {type_words(key_schema(table, key))}",
+        f"  default  {default_words(table, key)}",
+        f"  source   {table.config.__name__} in {place}.py",
+    ]
+    if _dotted(table, key) == "phase.schedule":
+        lines += ["", schedule_curves()]
+    return "\n".join(lines)
+
+
+def _dotted(table: Table, key: str) -> str:
+    """The key from the top of the recipe."""
+    return f"{table.name}.{key}" if table.name else key
+
+
+def schedule_curves() -> str:
+    """Each schedule's learning rate over a phase, drawn from its formula."""
+    drawings = [f"  {name}\n{_curve(name)}" for name in SCHEDULES]
+    foot = f"  0 {'steps':^{CURVE_COLUMNS - 4}} end"
+    return "\n".join([*drawings, foot])
+
+
+def _curve(schedule: str) -> str:
+    """One schedule as rows of bars, the peak of the learning rate at full height."""
+    heights = [
+        multiplier(schedule, step=step, steps=CURVE_COLUMNS, warmup_steps=CURVE_WARMUP)
+        for step in range(CURVE_COLUMNS)
+    ]
+    full = len(BARS) - 1
+    eighths = [round(height * full * CURVE_ROWS) for height in heights]
+    rows = [
+        "".join(BARS[min(full, max(0, each - full * row))] for each in eighths)
+        for row in reversed(range(CURVE_ROWS))
+    ]
+    return "\n".join(f"  {row}".rstrip() for row in rows)
+
+
+def type_words(node: dict[str, Any]) -> str:
+    """The values that a key takes, in words."""
+    if "anyOf" in node:
+        return " or ".join(type_words(way) for way in node["anyOf"])
+    values = node.get("enum", [node["const"]] if "const" in node else [])
+    if values:
+        listed = ", ".join(toml_value(value) for value in values)
+        return f"one of {listed}" if len(values) > 1 else listed
+    if node.get("type") == "array":
+        return _list_words(node)
+    words = TYPES.get(node.get("type", ""), "table")
+    limits = [f"{sign} {toml_value(node[name])}" for name, sign in LIMITS.items() if name in node]
+    shape = SHAPE_WORDS.get(node.get("pattern", ""))
+    return f"{words}: {shape}" if shape else " ".join([words, " and ".join(limits)]).strip()
+
+
+def _list_words(node: dict[str, Any]) -> str:
+    """A list and what stands in it."""
+    if "prefixItems" in node:
+        return f"list of {len(node['prefixItems'])}, each a {type_words(node['prefixItems'][0])}"
+    words = type_words(node.get("items", {}))
+    return "tables" if words == "table" else f"list of {words.removeprefix('one of ')}"
+
+
+def toml_value(value: Any) -> str:
+    """A value as a recipe writes it."""
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int):
+        return f"{value:_}" if value < 2**62 else "2**63"
+    if isinstance(value, float):
+        return f"{value:_.1f}" if value.is_integer() else f"{value:g}"
+    return f"[{', '.join(toml_value(item) for item in value)}]"
+
+
+def default_words(table: Table, key: str) -> str:
+    """What holds when the key is left out."""
+    field = table.keys[key]
+    config, _ = inner(field.annotation)
+    if field.is_required():
+        return "required"
+    if config is not None:
+        return "its keys' defaults" if field.default_factory else "none"
+    if field.default is not None:
+        return toml_value(field.default)
+    if _dotted(table, key) in AUTOPILOT:
+        return "chosen by the autopilot"
+    if table.name == "clean":
+        return "not applied"
+    return "from the family" if table.name.startswith("model") else "not set"
+
+
+def markdown() -> str:
+    """docs/recipe.md: an example, the rules, and every table with its keys."""
+    parts = [
+        "# Recipes",
+        "<!-- Made from the configs by `python -m endonym.recipe_reference docs/`. -->",
+        "A recipe is one TOML file that says everything about a language model: its texts, "
+        "cleaning, tokenizer, shape, training, judgement and hand-over. It is data, never a "
+        "program. `recipe.schema.json` beside this page lets an editor complete and check it.",
+        f"```toml\n{EXAMPLE}```",
+        "## Rules",
+        RULES.strip(),
+        *(_section(table) for table in tables(Recipe)),
+        "## `[variant.NAME]`",
+        VARIANTS.strip(),
+        "## `--set`",
+        SETS.strip(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(table: Table) -> str:
+    """One table of a recipe as a section with a table of its keys."""
+    title = f"`{table.header}`" if table.name else "The top of a recipe"
+    rows = [
+        f"| `{key}` | {_cell(type_words(key_schema(table, key)))} "
+        f"| {_cell(default_words(table, key))} | {_cell(field.description or '')} |"
+        for key, field in table.keys.items()
+    ]
+    head = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    about = re.sub(r"\s+", " ", table.config.__doc__ or "").strip()
+    section = [f"## {title}", about, "\n".join([*head, *rows])]
+    if table.name == "phase":
+        section.append(f"The schedules, over one phase:\n\n```\n{schedule_curves()}\n```")
+    return "\n\n".join(section)
+
+
+def _cell(text: str) -> str:
+    """Text that stays in its cell."""
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")
+
+
+def write(folder: Path) -> None:
+    """Write recipe.md and recipe.schema.json."""
+    schema = json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n"
+    (folder / "recipe.schema.json").write_text(schema, encoding="utf-8", newline="\n")
+    (folder / "recipe.md").write_text(markdown(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m endonym.recipe_reference FOLDER")
+    write(Path(sys.argv[1]))

@@ -1,0 +1,85 @@
+"""The JSON Schema of recipes, for editors that complete and check TOML as it is typed."""
+
+from typing import Any
+
+from endonym.recipe import Recipe
+from endonym.recipe_keys import Table, tables
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+WORD_SIGNS = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"
+"""What the configs' `\\w` takes: letters of every script. In JSON Schema `\\w` is a to z."""
+VARIANT_NAME = rf"^(?!all$)[{WORD_SIGNS}][{WORD_SIGNS}.-]{{0,63}}$"
+
+
+def json_schema() -> dict[str, Any]:
+    """What a recipe may hold as JSON Schema 2020-12, variants included."""
+    schema = _plain(Recipe.model_json_schema())
+    definitions = schema.pop("$defs")
+    for table in tables(Recipe):
+        node = definitions[table.config.__name__] if table.name else schema
+        _name_keys(node, table)
+    definitions["Variant"] = _variant(schema)
+    schema["properties"]["variant"] = {
+        "type": "object",
+        "title": "variant",
+        "description": "other versions of this recipe; a variant's table replaces the table",
+        "propertyNames": {"pattern": VARIANT_NAME},
+        "additionalProperties": {"$ref": "#/$defs/Variant"},
+    }
+    return {"$schema": DIALECT, **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def key_schema(table: Table, key: str) -> dict[str, Any]:
+    """The schema of one key, without the schemas of tables it refers to."""
+    return _plain(table.config.model_json_schema()["properties"][key])
+
+
+def _plain(node: Any) -> Any:
+    """The schema without null, which TOML cannot say, and with letters of every script."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: _plain(value)
+        for key, value in node.items()
+        if not (key == "default" and value is None)
+    }
+    ways = [way for way in kept.get("anyOf", []) if way != {"type": "null"}]
+    if len(ways) == 1:
+        del kept["anyOf"]
+        kept = {**ways[0], **kept}
+    elif ways:
+        kept["anyOf"] = ways
+    if isinstance(kept.get("pattern"), str):
+        kept["pattern"] = any_script(kept["pattern"])
+    return kept
+
+
+def any_script(pattern: str) -> str:
+    """The pattern with `\\w` spelt out."""
+    bare = pattern.replace(r"[\w", f"[{WORD_SIGNS}")
+    return bare.replace(r"\w", f"[{WORD_SIGNS}]")
+
+
+def _name_keys(node: dict[str, Any], table: Table) -> None:
+    """Title the table and its keys as recipes and `endonym explain` name them."""
+    node["title"] = table.title
+    node["description"] = (table.config.__doc__ or "").strip()
+    for key, property_node in node["properties"].items():
+        property_node["title"] = f"{table.name}.{key}" if table.name else key
+
+
+def _variant(schema: dict[str, Any]) -> dict[str, Any]:
+    """A variant holds what a recipe holds, nothing of it required, and has no name of its own."""
+    properties = {key: node for key, node in schema["properties"].items() if key != "name"}
+    return {
+        "type": "object",
+        "title": "a variant",
+        "description": "Tables that stand in for the recipe's own, each as a whole.",
+        "properties": {
+            key: {name: value for name, value in node.items() if name not in ("default", "title")}
+            for key, node in properties.items()
+        },
+        "additionalProperties": False,
+    }

@@ -1,0 +1,115 @@
+"""`endonym check`: what a recipe would make, counted by formula. Makes and measures nothing."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from endonym import device
+from endonym.log import duration, number, size
+from endonym.model.config import ModelConfig
+from endonym.model.count import cache_bytes_per_token, flops_per_token, parameters, training_bytes
+from endonym.model.families import resolve
+from endonym.recipe import Recipe
+from endonym.run import sources
+from endonym.run.resolve import estimated, text_bytes
+from endonym.run.sources import RawSet
+from endonym.store import Store
+from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, budget_of, estimate
+
+EFFICIENCY = 0.3
+"""Share of the measured matrix speed that a small model's training reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a recipe comes to; seconds is None where nothing was ever measured."""
+
+    recipe: Recipe
+    shape: ModelConfig
+    choices: Choices
+    raw_bytes: int
+    unique_tokens: int
+    train_tokens: int
+    seconds: float | None
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        phase = self.recipe.phase[0]
+        return {
+            "name": self.recipe.run_name,
+            "family": self.shape.family,
+            "parameters": parameters(self.shape).total,
+            "flops_per_token": flops_per_token(self.shape),
+            "train_tokens": self.train_tokens,
+            "unique_tokens": self.unique_tokens,
+            "epochs": self.train_tokens / max(1, self.unique_tokens),
+            "memory_bytes": training_bytes(self.shape, phase.micro_tokens, phase.number_format),
+            "cache_bytes_per_token": cache_bytes_per_token(self.shape),
+            "seconds": self.seconds,
+            "choices": {k: {"value": c.value, "reason": c.reason} for k, c in self.choices.items()},
+            "warnings": self.warnings,
+        }
+
+
+def check(recipe: Recipe, store: Store) -> Checked:
+    """Count a recipe. Raises MissingSource and ShapeError as `run` would."""
+    recipe.require_sources()
+    raw = [RawSet(source, tuple(files), ()) for source, files in sources.find(recipe)]
+    n_bytes = text_bytes(raw)
+    settled, choices = estimated(recipe, raw)
+    vocab = settled.tokenizer.vocab or (257 if settled.tokenizer.kind == "byte" else 400)
+    shape = resolve(settled.model, vocab=vocab, context=settled.pack.context or 256)
+    facts = estimate(n_bytes)
+    tokens = budget_of(settled.phase, facts)
+    rates = device.known_here(store.root / "machine.json", "matmul_per_second")
+    seconds = None
+    if rates:
+        seconds = tokens * flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
+    return Checked(
+        settled, shape, choices, n_bytes, facts.unique_tokens, tokens, seconds, _warnings(recipe)
+    )
+
+
+def _warnings(recipe: Recipe) -> list[str]:
+    """What a recipe leaves open that usually hurts."""
+    found: list[str] = []
+    clean = recipe.clean
+    if clean.min_script_share is None and clean.min_expected_share is None:
+        found.append("[clean] names no script threshold: other languages may pass")
+    if not clean.dedup:
+        found.append('[clean] has no dedup = ["exact"]: copies may be learnt by heart')
+    if "nfc" not in clean.normalize:
+        found.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
+    return found
+
+
+def describe(found: Checked) -> str:
+    """The check as people read it. ≈ marks estimates from file sizes."""
+    recipe, shape, count = found.recipe, found.shape, parameters(found.shape)
+    phase = recipe.phase[0]
+    memory = training_bytes(shape, phase.micro_tokens, phase.number_format)
+    epochs = found.train_tokens / max(1, found.unique_tokens)
+    time = "unknown until this machine is measured (endonym new or run does it)"
+    if found.seconds is not None:
+        time = f"≈ {duration(found.seconds)} on this machine"
+    lines = [
+        f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
+        f"{shape.mixer.heads} heads",
+        f"{'texts':<18}≈ {size(found.raw_bytes)} in {len(recipe.source)} "
+        f"source{'s' if len(recipe.source) > 1 else ''}",
+        f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
+        f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
+        f"head {number(count.head)}",
+        f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
+        f"uniform guess {math.log(shape.vocab):.2f} nats/token",
+        f"{'training':<18}≈ {number(found.train_tokens)} tokens, {epochs:.1f} passes over "
+        f"≈ {number(found.unique_tokens)} ({BYTES_PER_TOKEN:.0f} bytes a token)",
+        f"{'training memory':<18}≈ {size(memory)}",
+        f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation",
+        f"{'time':<18}{time}",
+    ]
+    for key, choice in found.choices.items():
+        lines.append(f"{'chosen':<18}{key} = {choice.value}  ({choice.reason})")
+    lines += [f"{'warning':<18}{text}" for text in found.warnings]
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+"""`endonym status` and `endonym look`: what is there, read from manifests and artefacts."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import RecipeError
+from endonym.log import read_jsonl, size
+from endonym.store import Artifact, Store, open_artifact
+from endonym.text.corpus import Corpus
+from endonym.text.document import Document, Reject
+
+SHOWN_CHARS = 400
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def status(store: Store, name: str | None) -> list[dict[str, Any]]:
+    """Every run beside the store, or one, with the state of each stage."""
+    folder = store.root.parent / "runs"
+    places = [_run_folder(store, name)] if name else sorted(p.parent for p in folder.glob("*/*.toml"))
+    return [_status_of(place, store) for place in places]
+
+
+def _run_folder(store: Store, name: str) -> Path:
+    """A run by its name or folder. Raises RecipeError with the runs there are."""
+    for folder in (Path(name), store.root.parent / "runs" / name):
+        if (folder / "recipe.toml").is_file() and (folder / "log.txt").is_file():
+            return folder
+    known = sorted(p.parent.name for p in (store.root.parent / "runs").glob("*/recipe.toml"))
+    raise RecipeError(
+        f"no run is called {name}",
+        where="RUN",
+        do=f"Runs here: {', '.join(known) or 'none yet'}.",
+    )
+
+
+def _status_of(folder: Path, store: Store) -> dict[str, Any]:
+    """One run's stages."""
+    plan = folder / "plan.json"
+    if not plan.is_file():
+        return {"run": str(folder), "stages": [], "is_planned": False}
+    stages: list[dict[str, Any]] = []
+    for stage in json.loads(plan.read_text(encoding="utf-8"))["stages"]:
+        place = store.folder(stage["stage"], stage["id"])
+        parts = place.with_name(place.name + ".part")
+        state = "done" if place.is_dir() else "begun" if parts.is_dir() else "missing"
+        weight = open_artifact(place).bytes() if state == "done" else 0
+        steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
+        stages.append(
+            {
+                "name": stage["name"],
+                "id": stage["id"],
+                "state": state,
+                "bytes": weight,
+                "note": steps[-1] if steps else "",
+            }
+        )
+    return {"run": str(folder), "stages": stages, "is_planned": True}
+
+
+def describe_status(found: list[dict[str, Any]]) -> str:
+    """Runs and stages as aligned text, with the next command."""
+    if not found:
+        return "no runs here yet; next: endonym new DIR --demo french"
+    lines: list[str] = []
+    for run in found:
+        lines.append(run["run"])
+        for stage in run["stages"]:
+            weight = size(stage["bytes"]) if stage["bytes"] else stage["note"]
+            lines.append(f"  {stage['state']:<8}{stage['name']:<24}{stage['id']}  {weight}")
+        is_done = run["is_planned"] and all(s["state"] == "done" for s in run["stages"])
+        name = Path(run["run"]).name
+        lines.append(f'  next: endonym generate {name} "…"' if is_done else
+                     f"  next: the same `endonym run` goes on; the recipe is {run['run']}/recipe.toml")  # fmt: skip
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found, for people and for machines."""
+
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return {"text": self.text, **self.data}
+
+
+def look(
+    store: Store, name: str, *, dropped: str | None, text: str | None, count: int
+) -> Looked:
+    """Samples of an artefact, or of the artefact of a run that the flags ask for."""
+    wanted = "corpus" if dropped else "tokenizer" if text is not None else None
+    artifact = _artifact(store, name, wanted)
+    if artifact.stage == "corpus":
+        return _look_at_corpus(artifact, dropped, count)
+    if artifact.stage == "tokenizer":
+        return _look_at_tokenizer(artifact, text)
+    if artifact.stage == "model":
+        return _look_at_model(artifact, store)
+    shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
+    return Looked(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
+
+
+def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
+    """An artefact by folder, by (the start of) its id, or by run and kind."""
+    if (Path(name) / "manifest.json").is_file():
+        return open_artifact(Path(name))
+    found = [each for each in store.artifacts() if len(name) >= 4 and each.id.startswith(name)]
+    if found:
+        return found[0]
+    folder = _run_folder(store, name)
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    kind = wanted or "model"
+    stages = [stage for stage in plan["stages"] if stage["stage"] == kind]
+    if not stages or not store.folder(kind, stages[-1]["id"]).is_dir():
+        raise RecipeError(
+            f"this run has no {kind} yet", where=str(folder), do="Run it first: endonym run."
+        )
+    return open_artifact(store.folder(kind, stages[-1]["id"]))
+
+
+def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looked:
+    """Documents kept, or refused and why."""
+    corpus = Corpus(artifact.folder)
+    if reason:
+        rejects = list(itertools.islice(corpus.dropped(None if reason == "all" else reason), count))
+        return Looked("\n".join(map(_reject_line, rejects)) or f"nothing was dropped as {reason}",
+                      {"rejects": [_plain(each) for each in rejects]})  # fmt: skip
+    lines: list[str] = []
+    for name, card in corpus.card["sources"].items():
+        kept, gone = card["kept"], card["dropped"]
+        lost = ", ".join(f"{key} {value['records']}" for key, value in gone.items()) or "nothing"
+        train, val = kept["train"]["documents"], kept["val"]["documents"]
+        lines.append(f"{name}: read {card['read']['records']}, kept {train} to train and "
+                     f"{val} held out, dropped {lost}")  # fmt: skip
+    shown = list(itertools.islice(_both(corpus), count))
+    lines += [f"\n{each.id} ({each.source})\n{each.text[:SHOWN_CHARS]}" for each in shown]
+    return Looked("\n".join(lines), {"documents": [_plain(each) for each in shown]})
+
+
+def _both(corpus: Corpus) -> Iterator[Document]:
+    yield from corpus.documents("train")
+    yield from corpus.documents("val")
+
+
+def _plain(each: Document | Reject) -> dict[str, str]:
+    return {"id": each.id, "source": each.source, "text": each.text[:SHOWN_CHARS]}
+
+
+def _reject_line(each: Reject) -> str:
+    return f"{each.reason:<20}{each.source}/{each.id}  {each.detail}\n    {each.text[:SHOWN_CHARS]!r}"
+
+
+def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
+    """The fit, and a text cut into its tokens."""
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    report = artifact.numbers["held_out"]
+    total = report["total"]
+    lines = [
+        f"{report['vocab']} ids, {report['unused']} unused in held-out text · "
+        f"{total['bytes_per_token']:.2f} bytes a token · {total['tokens_per_word']:.2f} a word"
+    ]
+    tokens: list[str] = []
+    if text is not None:
+        reader = Tokenizer.load(artifact.folder / "tokenizer.json")
+        tokens = [reader.token(index) for index in reader.encode(text)]
+        lines.append("|".join(tokens))
+        lines.append(f"{len(tokens)} tokens")
+    return Looked("\n".join(lines), {"report": report, "tokens": tokens})
+
+
+def _look_at_model(artifact: Artifact, store: Store) -> Looked:
+    """The held-out curve, drawn in a line, and what the numbers were."""
+    looks = json.loads((artifact.folder / "looks.json").read_text(encoding="utf-8"))
+    numbers = artifact.numbers
+    values = [each["bits"] for each in looks]
+    low, high = min(values), max(values)
+    span = max(high - low, 1e-9)
+    curve = "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values)
+    lines = [f"{numbers['parameters']} parameters · {numbers['steps']} steps · "
+             f"kept step {numbers['kept_step']}",
+             f"held-out bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})"]  # fmt: skip
+    samples = [
+        line
+        for line in read_jsonl(store.journal("model", artifact.manifest["id"]))
+        if line.get("event") == "sample"
+    ]
+    lines += [f"\nstep {each['step']}: {each['prompt']}{each['text']}" for each in samples[-2:]]
+    return Looked("\n".join(lines), {"looks": looks})

@@ -1,0 +1,137 @@
+"""The evaluation stage: scores beside their baselines, or continuations of prompts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from endonym import device
+from endonym.data.baselines import count
+from endonym.data.shards import TokenShards
+from endonym.errors import RecipeError
+from endonym.evaluate.bits import (
+    Texts,
+    baseline_scores,
+    compressor_scores,
+    documents_of,
+    held_out,
+    model_scores,
+)
+from endonym.evaluate.config import Evaluation
+from endonym.evaluate.score import Score
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.log import Log
+from endonym.recipe import Recipe
+from endonym.run.models import find_artifact, load_model
+from endonym.run.stages import Inputs, Numbers
+from endonym.store import Making, Store, write_json
+
+MODELS = ("model", "uniform", "unigram", "bigram", "compressor")
+
+
+def judge(
+    recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log
+) -> Numbers:
+    """One of a recipe's evaluations."""
+    device.use_threads()
+    model = LanguageModel.load(inputs["model"].folder, device.pick(making.device))
+    if asked.kind == "prompts":
+        return _continue_prompts(recipe, asked, making, model)
+    shards = inputs["shards"].folder
+    train = TokenShards(shards, "train")
+    if asked.file:
+        texts = documents_of(recipe.folder / asked.file, model.tokenizer)
+        split = asked.file
+    else:
+        texts, split = held_out(TokenShards(shards, "val"), model.tokenizer), "val"
+    found, sample = score_texts(model, texts, train if asked.baselines else None, split, log)
+    write_json(making.out / "scores.json", [score.as_dict() for score in found])
+    log.line(table(found))
+    return {"kind": "bits", "split": split, "compressor": sample}
+
+
+def score_texts(
+    model: LanguageModel, texts: Texts, train: TokenShards | None, split: str, log: Log
+) -> tuple[list[Score], dict[str, int]]:
+    """Scores of texts under the model and, with training shards, under what needs no learning."""
+    total = sum(len(ids) for ids in texts.ids)
+    with log.progress("scoring", total, "tokens") as advance:
+        found = model_scores(model, texts, split=split, advance=advance)
+    if train is None:
+        return found, {}
+    found += baseline_scores(count(train), texts, split=split)
+    lines, sample = compressor_scores(train, texts, split=split, tokenizer=model.tokenizer)
+    return found + lines, sample
+
+
+def score_model(
+    name: str, files: Sequence[Path], store: Store, log: Log, device_name: str
+) -> list[Score]:
+    """Scores of a named model: of given files, or of its own corpus's held-out documents.
+
+    Baselines need the training shards: a model from elsewhere is scored alone.
+    Raises RecipeError if there is nothing to score it on.
+    """
+    model = load_model(name, store, device_name)
+    shards = shards_of(name, store)
+    train = None if shards is None else TokenShards(shards, "train")
+    found: list[Score] = []
+    for path in files:
+        texts = documents_of(path, model.tokenizer)
+        found += score_texts(model, texts, train, str(path), log)[0]
+    if not files:
+        if shards is None:
+            raise RecipeError(
+                "this model's corpus is not in the store",
+                where=name,
+                do="Give a text to score it on: --text FILE.",
+            )
+        texts = held_out(TokenShards(shards, "val"), model.tokenizer)
+        found += score_texts(model, texts, train, "val", log)[0]
+    return found
+
+
+def shards_of(name: str, store: Store) -> Path | None:
+    """The shards that a model artefact was trained on, if they are still in its store."""
+    artifact = find_artifact(name, store)
+    if artifact is None or "shards" not in artifact.manifest["inputs"]:
+        return None
+    home = Store(artifact.folder.parent.parent)
+    found = home.find("shards", artifact.manifest["inputs"]["shards"])
+    return None if found is None else found.verify().folder
+
+
+def table(found: list[Score]) -> str:
+    """Bits per byte of every model, in total and by source, as aligned text."""
+    bits = [score for score in found if score.metric == "bits_per_byte"]
+    sources = [None, *sorted({score.source for score in bits if score.source is not None})]
+    if len(sources) == 2:
+        sources = [None]
+    names = [name for name in MODELS if any(score.model == name for score in bits)]
+    width = max(9, *(len(source or "all") for source in sources))
+    heads = "".join(f"{name:>12}" for name in names)
+    lines = [f"  {'bits/byte':<{width}}{heads}   95 % of model   documents"]
+    for source in sources:
+        row = {score.model: score for score in bits if score.source == source}
+        cells = "".join(f"{row[n].value:>12.4f}" if n in row else f"{'':>12}" for n in names)
+        mine = row["model"]
+        span = "" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
+        name = source or "all"
+        lines.append(f"  {name:<{width}}{cells}   {span:<13}   {mine.n_documents:>9}")
+    return "\n".join(lines)
+
+
+def _continue_prompts(
+    recipe: Recipe, asked: Evaluation, making: Making, model: LanguageModel
+) -> Numbers:
+    """A continuation of each line of the file, with a seed of its own."""
+    assert asked.file is not None
+    lines = (recipe.folder / asked.file).read_text(encoding="utf-8").splitlines()
+    found: list[dict[str, Any]] = []
+    for number, prompt in enumerate(line for line in lines if line.strip()):
+        sampling = Sampling(temperature=asked.temperature, seed=recipe.seed + number)
+        made = model.stream(prompt, max_tokens=asked.max_tokens, sampling=sampling)
+        text = "".join(made)
+        found.append({"prompt": prompt, "text": text, "finish_reason": made.finish_reason})
+    write_json(making.out / "continuations.json", found)
+    return {"kind": "prompts", "continuations": len(found)}

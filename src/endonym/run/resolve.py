@@ -1,0 +1,138 @@
+"""Filling in what a recipe leaves out, and keeping the answer: `plan.json` is a lockfile."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from endonym.device import faster_format, machine, probe_number_formats
+from endonym.recipe import Recipe
+from endonym.run.sources import RawSet
+from endonym.store import Artifact, Store, fingerprint
+from endonym.train.autopilot import (
+    Choice,
+    Choices,
+    Facts,
+    budget_of,
+    choose_context,
+    choose_phase,
+    choose_shape,
+    choose_vocab,
+    estimate,
+)
+
+COMPRESSION = 3.5
+"""Bytes of text in a byte of a compressed file, roughly."""
+COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet", ".tgz")
+
+
+def text_bytes(raw: Sequence[RawSet]) -> int:
+    """About how much text stands in raw files, from their sizes and names alone."""
+    total = 0.0
+    for each in raw:
+        for file in each.files:
+            packed = file.path.name.endswith(COMPRESSED)
+            total += file.path.stat().st_size * (COMPRESSION if packed else 1.0)
+    return int(total)
+
+
+def facts_of(shards: Artifact) -> Facts:
+    """What was counted when the shards were made."""
+    train = shards.numbers["train"].values()
+    tokens, documents = (sum(each[key] for each in train) for key in ("tokens", "documents"))
+    return Facts(sum(each["bytes"] for each in train), tokens, tokens / max(1, documents))
+
+
+def vocab_choice(recipe: Recipe, n_bytes: int) -> Choices:
+    """The vocabulary, if the recipe leaves it out; characters and bytes need none."""
+    if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind != "bpe":
+        return {}
+    return {"tokenizer.vocab": choose_vocab(n_bytes)}
+
+
+def training_choices(recipe: Recipe, facts: Facts) -> Choices:
+    """Every other key that the recipe leaves out."""
+    facts = replace(facts, budget_tokens=budget_of(recipe.phase, facts))
+    found: Choices = {"pack.context": choose_context(facts)}
+    context = recipe.pack.context or found["pack.context"].value
+    found |= choose_shape(recipe.model, facts)
+    for place, phase in enumerate(recipe.phase):
+        choices = choose_phase(phase, facts, context)
+        found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
+    return {key: choice for key, choice in found.items() if value_at(recipe, key) is None}
+
+
+def number_formats(recipe: Recipe, machine_file: Path) -> Choices:
+    """fp32 or bf16 for each phase that says "auto": whichever multiplies matrices faster here."""
+    found: Choices = {}
+    for place, phase in enumerate(recipe.phase):
+        if phase.number_format == "auto":
+            rates = machine(machine_file, "matmul_per_second", probe_number_formats)
+            best = faster_format(rates)
+            reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
+            found[f"phase.{place}.number_format"] = Choice(best, f"measured here: {reason}")
+    return found
+
+
+def value_at(recipe: Recipe, key: str) -> Any:
+    """What a recipe says at a dotted key."""
+    value: Any = recipe
+    for part in key.split("."):
+        value = value[int(part)] if part.isdigit() else getattr(value, part)
+    return value
+
+
+def filled(recipe: Recipe, choices: Mapping[str, Choice]) -> Recipe:
+    """The recipe with the choices written in."""
+    return recipe.with_values({key: choice.value for key, choice in choices.items()})
+
+
+def estimated(recipe: Recipe, raw: Sequence[RawSet]) -> tuple[Recipe, Choices]:
+    """What `check` shows: the choices by estimate, without making or measuring anything."""
+    choices = vocab_choice(recipe, text_bytes(raw))
+    choices |= training_choices(recipe, estimate(text_bytes(raw)))
+    return filled(recipe, choices), choices
+
+
+class Lock:
+    """What was resolved for one recipe and its inputs, kept in the run's `plan.json`."""
+
+    def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
+        self.path = run / "plan.json"
+        self.key = fingerprint(
+            {
+                "recipe": recipe.text,
+                "variant": recipe.variant,
+                "sets": list(recipe.sets),
+                "inputs": [each.identity() for each in raw],
+            }
+        )
+        self.choices: Choices = {}
+        if not replan:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return
+        if data.get("key") == self.key:
+            self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
+
+    def settle(self, wanted: Choices) -> Choices:
+        """Of these choices, what was settled before; the new ones are remembered."""
+        for key, choice in wanted.items():
+            self.choices.setdefault(key, choice)
+        return {key: self.choices[key] for key in wanted}
+
+    def as_json(self, stages: Sequence[Any], store: Store) -> dict[str, Any]:
+        """The lockfile: choices with their reasons, and every stage with its identity."""
+        return {
+            "key": self.key,
+            "choices": {key: list(choice) for key, choice in sorted(self.choices.items())},
+            "store": str(store.root.resolve()),
+            "stages": [
+                {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages
+            ],
+        }

@@ -1,0 +1,73 @@
+"""The raw files behind a recipe's sources: found, hashed once, remembered by size and time."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.log import Log
+from endonym.recipe import Recipe
+from endonym.store import Store, file_hash, write_json
+from endonym.text.config import Source
+from endonym.text.files import RawFile, source_files
+
+
+@dataclass(frozen=True, slots=True)
+class RawSet:
+    """A source with its files and their hashes, in one order."""
+
+    source: Source
+    files: tuple[RawFile, ...]
+    hashes: tuple[str, ...]
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Names inside the source and contents; never where they lie."""
+        return [
+            {"name": file.name, "sha256": digest}
+            for file, digest in zip(self.files, self.hashes, strict=True)
+        ]
+
+    def bytes(self) -> int:
+        """Size of the raw files on disk."""
+        return sum(file.path.stat().st_size for file in self.files)
+
+
+def find(recipe: Recipe) -> list[tuple[Source, list[RawFile]]]:
+    """The files of every source. Raises MissingSource for the first path that has none."""
+    return [(source, source_files(source, recipe.folder)) for source in recipe.source]
+
+
+def hash_all(
+    found: Sequence[tuple[Source, Sequence[RawFile]]], store: Store, log: Log
+) -> list[RawSet]:
+    """Hash every file whose size or time changed since it was last hashed."""
+    memory = store.root / "hashes.json"
+    known = _read(memory)
+    total = sum(file.path.stat().st_size for _, files in found for file in files)
+    sets: list[RawSet] = []
+    with log.progress("hashing", total, "raw files") as advance:
+        for source, files in found:
+            hashes = tuple(_hash(file.path, known, advance) for file in files)
+            sets.append(RawSet(source, tuple(files), hashes))
+    if known != _read(memory):
+        write_json(memory, known)
+    return sets
+
+
+def _hash(path: Path, known: dict[str, Any], advance: Any) -> str:
+    """The file's SHA-256, remembered under its path, size and modification time."""
+    stat = path.stat()
+    key, mark = str(path.resolve()), [stat.st_size, stat.st_mtime_ns]
+    if key in known and known[key]["mark"] == mark:
+        advance(stat.st_size)
+    else:
+        known[key] = {"mark": mark, "sha256": file_hash(path, advance)}
+    return str(known[key]["sha256"])
+
+
+def _read(memory: Path) -> dict[str, Any]:
+    try:
+        return json.loads(memory.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}

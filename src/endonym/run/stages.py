@@ -1,0 +1,137 @@
+"""What each stage does: inputs in, one artefact out, and what it counted."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from endonym.data.config import Pack
+from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
+from endonym.log import Log
+from endonym.recipe import Recipe
+from endonym.run.sources import RawSet
+from endonym.store import Artifact, Making, file_hash, write_json
+from endonym.text.corpus import Corpus, make_corpus
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Phase
+
+Numbers = dict[str, Any]
+Inputs = Mapping[str, Artifact]
+Work = Callable[[Making, Inputs, Log], Numbers]
+
+
+def file_identity(path: Path) -> dict[str, str]:
+    """A named file by its content."""
+    return {"name": path.name, "sha256": file_hash(path)}
+
+
+def source(raw: RawSet) -> Work:
+    """Note which files a source consists of; nothing is copied."""
+
+    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        write_json(making.out / "files.json", raw.identity())
+        return {"files": len(raw.files), "bytes": raw.bytes()}
+
+    return make
+
+
+def corpus(recipe: Recipe, raw: Sequence[RawSet]) -> Work:
+    """Read, clean, split."""
+
+    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        total = sum(each.bytes() for each in raw)
+        with log.progress("corpus", total, "raw bytes") as advance:
+            return make_corpus(
+                [(each.source, each.files) for each in raw],
+                recipe.clean,
+                recipe.split,
+                seed=recipe.seed,
+                out=making.out,
+                advance=advance,
+            )
+
+    return make
+
+
+def tokenizer(config: TokenizerConfig) -> Work:
+    """Train on the training split alone, and report the fit on the held-out one."""
+
+    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        from endonym.tokenizer.train import fit, train_tokenizer
+
+        texts = Corpus(inputs["corpus"].folder)
+        made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
+        (making.out / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
+        report = fit(made, ((each.source, each.text) for each in texts.documents("val")))
+        write_json(making.out / "report.json", report)
+        return {"vocab": made.vocab, "held_out": report}
+
+    return make
+
+
+def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Turn the corpus into ids."""
+    from endonym.data.shards import write_shards
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    texts = Corpus(inputs["corpus"].folder)
+    reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
+    sources = sorted(texts.card["sources"])
+    total = sum(
+        kept["bytes"]
+        for each in texts.card["sources"].values()
+        for kept in each["kept"].values()
+    )
+
+    def documents(split: Any) -> Iterator[tuple[str, str]]:
+        return ((each.source, each.text) for each in texts.documents(split))
+
+    with log.progress("shards", total, "bytes") as advance:
+        return write_shards(making.out, reader, sources, documents, advance)
+
+
+def model(recipe: Recipe, phase: Phase) -> Work:
+    """Train one phase."""
+
+    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        from endonym.run.training import train_model
+
+        return train_model(recipe, phase, making, inputs, log)
+
+    return make
+
+
+def evaluation(recipe: Recipe, asked: Evaluation) -> Work:
+    """Judge the finished model."""
+
+    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        from endonym.run.judging import judge
+
+        return judge(recipe, asked, making, inputs, log)
+
+    return make
+
+
+def export(asked: Export) -> Work:
+    """Hand the finished model over."""
+
+    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        from endonym.export.huggingface import export_huggingface
+        from endonym.generate.language_model import LanguageModel
+
+        loaded = LanguageModel.load(inputs["model"].folder)
+        return {"format": asked.format, "files": export_huggingface(loaded, making.out)}
+
+    return make
+
+
+def context_of(pack: Pack) -> int:
+    """The context, which is settled before any model is planned."""
+    assert pack.context is not None
+    return pack.context
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of an artefact."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,285 @@
+"""`endonym new`: a commented recipe, sized to the texts and to this machine."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from endonym import device
+from endonym.config import Config
+from endonym.errors import MissingSource, RecipeError
+from endonym.log import number
+from endonym.model.config import ModelConfig, ModelKeys
+from endonym.model.families import resolve
+from endonym.run.resolve import COMPRESSED, COMPRESSION
+from endonym.text.config import Clean, Source
+from endonym.text.files import source_files
+from endonym.text.guess import guess_clean, guess_source
+from endonym.text.reader import read_file
+from endonym.text.document import Document
+from endonym.train.autopilot import (
+    Choice,
+    Choices,
+    Facts,
+    choose_context,
+    choose_phase,
+    choose_shape,
+    choose_vocab,
+)
+from endonym.train.config import Phase
+
+SAMPLE_CHARS = 400_000
+OVERHEAD = 0.9
+"""Share of the hours that goes into steps; looks, samples and checkpoints take the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The texts behind a new recipe."""
+
+    sources: list[tuple[Source, str]]
+    text_bytes: int
+    sample: str
+    mean_document_bytes: float
+
+
+def write_recipe(
+    folder: Path, *, name: str, language: str, texts: Sequence[Path], hours: float, store: Path
+) -> Path:
+    """Write `folder/recipe.toml`; returns its path.
+
+    Raises MissingSource if a path has no readable text, RecipeError if a recipe is there already.
+    """
+    path = folder / "recipe.toml"
+    if path.exists():
+        raise RecipeError(
+            "a recipe is there already",
+            where=str(path),
+            do="Choose another folder, or delete it first.",
+        )
+    found = look_at(texts, folder)
+    clean, reasons = guess_clean(language, found.sample)
+    keys, choices, speed = choose(found, hours, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [
+        _head(name, language, found),
+        *(_source(source, reason) for source, reason in found.sources),
+        _clean(clean, reasons),
+        _training(keys, choices, hours, speed),
+        '[[evaluate]]\nkind = "bits"',
+        '[[export]]\nformat = "huggingface"',
+    ]
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def look_at(texts: Sequence[Path], folder: Path) -> Found:
+    """Name the files of folders as sources, guess how each is written, and read a sample."""
+    files = [path for text in texts for path in _files(text)]
+    sources: list[tuple[Source, str]] = []
+    taken: set[str] = set()
+    total, documents, sizes, sample = 0.0, 0, 0, ""
+    for path in files:
+        name = _unique(re.sub(r"[^\w.-]", "_", path.name.split(".")[0]) or "texts", taken)
+        source, reason = guess_source(path, name)
+        readable = [each for each in _some_documents(source, path) if isinstance(each, Document)]
+        if not readable:
+            continue
+        taken.add(name)
+        total += path.stat().st_size * (COMPRESSION if path.name.endswith(COMPRESSED) else 1.0)
+        documents += len(readable)
+        sizes += sum(len(each.text.encode("utf-8")) for each in readable)
+        sample += "\n".join(each.text for each in readable)[: SAMPLE_CHARS // len(files) + 1]
+        sources.append((source.model_copy(update={"path": _relative(path, folder)}), reason))
+    if not sources:
+        places = ", ".join(str(text) for text in texts)
+        raise MissingSource(
+            "no text that can be read",
+            where=places,
+            do="Give txt, jsonl, csv, tsv or parquet files, plain or compressed.",
+        )
+    return Found(sources, int(total), sample, sizes / max(1, documents))
+
+
+def _files(text: Path) -> list[Path]:
+    """The files below a path. Raises MissingSource if there are none."""
+    probe = Source(name="texts", path=str(text.absolute()))
+    return [file.path for file in source_files(probe, Path("/"))]
+
+
+def _some_documents(source: Source, path: Path) -> list[object]:
+    """The first documents of a file, up to a sample's size."""
+    here = source.model_copy(update={"path": str(path.absolute())})
+    (file,) = source_files(here, Path("/"))
+    found: list[object] = []
+    chars = 0
+    for each in read_file(here, file):
+        found.append(each)
+        chars += len(each.text)
+        if chars > SAMPLE_CHARS:
+            break
+    return found
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """A source name that no other file has."""
+    candidate, number_ = name[:60], 2
+    while candidate in taken:
+        candidate, number_ = f"{name[:60]}-{number_}", number_ + 1
+    return candidate
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """The path as the recipe will say it: relative to the recipe's folder."""
+    return Path(_walk(path.absolute(), folder.absolute())).as_posix()
+
+
+def _walk(path: Path, start: Path) -> str:
+    import os.path
+
+    return os.path.relpath(path, start)
+
+
+def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices, float]:
+    """Everything the autopilot says for these texts and hours, and the speed it rests on.
+
+    The shape decides the speed and the speed decides the budget: two rounds settle it.
+    """
+    vocab = choose_vocab(found.text_bytes)
+    bytes_per_token = _bytes_per_token(found, vocab.value)
+    unique = int(found.text_bytes * 0.95 / bytes_per_token)
+    facts = Facts(found.text_bytes, unique, found.mean_document_bytes / bytes_per_token)
+    context = choose_context(facts)
+    speed, keys, shape = 10_000.0, ModelKeys(), {}
+    for _ in range(2):
+        budget = int(hours * 3600 * OVERHEAD * speed)
+        facts = Facts(facts.text_bytes, unique, facts.mean_document_tokens, budget)
+        shape = choose_shape(ModelKeys(), facts)
+        keys = _with_shape(shape)
+        speed = measured_speed(resolve(keys, vocab=vocab.value, context=context.value), store)
+    tokens = max(2048, int(hours * 3600 * OVERHEAD * speed) // 1000 * 1000)
+    facts = Facts(facts.text_bytes, unique, facts.mean_document_tokens, tokens)
+    phase = choose_phase(Phase(tokens=tokens), facts, context.value)
+    reason = f"{hours:g} h at {number(speed)} tokens/s, probed"
+    return (
+        keys,
+        {
+            "tokenizer.vocab": vocab,
+            "pack.context": context,
+            **shape,
+            "model.dropout": choose_shape(ModelKeys(), facts)["model.dropout"],
+            "phase.tokens": Choice(tokens, reason),
+            **{f"phase.{key}": choice for key, choice in phase.items()},
+        },
+        speed,
+    )
+
+
+def _bytes_per_token(found: Found, vocab: int) -> float:
+    """How long this vocabulary's tokens would be, tried on the sample."""
+    from endonym.tokenizer.config import TokenizerConfig
+    from endonym.tokenizer.train import fit, train_tokenizer
+
+    config = TokenizerConfig(kind="bpe", vocab=vocab)
+    lines = [line for line in found.sample.split("\n") if line.strip()]
+    made = train_tokenizer(config, lambda: iter(lines))
+    return float(fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"])
+
+
+def _with_shape(shape: Choices) -> ModelKeys:
+    heads = shape["model.mixer.heads"].value
+    return ModelKeys.model_validate(
+        {
+            "dim": shape["model.dim"].value,
+            "layers": shape["model.layers"].value,
+            "mixer": {"heads": heads},
+        }
+    )
+
+
+def measured_speed(shape: ModelConfig, store: Path) -> float:
+    """Training tokens a second of this shape on this machine, by a few real steps."""
+    from endonym.run.probe import best_number_format, training_speed
+
+    memory = store / "machine.json"
+    kind = best_number_format(memory)
+    key = f"train {shape.layers}x{shape.dim} vocab {shape.vocab} context {shape.context} {kind}"
+    return float(device.machine(memory, key, lambda: training_speed(shape, kind)))
+
+
+def _head(name: str, language: str, found: Found) -> str:
+    """The recipe's first lines."""
+    return (
+        f"# {name}: a language model from {number(len(found.sources))} "
+        f"{'file' if len(found.sources) == 1 else 'files'}, about "
+        f"{found.text_bytes / 1e6:.1f} MB of text.\n"
+        f"# Every key: endonym explain KEY. Make the model: endonym run {name}/recipe.toml\n"
+        f"name = {_toml(name)}\nlanguage = {_toml(language)}\nseed = 42"
+    )
+
+
+def _source(source: Source, reason: str) -> str:
+    return f"[[source]]  # {reason}\n" + _table(source)
+
+
+def _clean(clean: Clean, reasons: dict[str, str]) -> str:
+    return "[clean]\n" + _table(clean, reasons)
+
+
+def _training(keys: ModelKeys, choices: Choices, hours: float, speed: float) -> str:
+    """Tokenizer, packing, model and phase, each value with its reason."""
+    tables: dict[str, list[str]] = {"tokenizer": ['kind = "bpe"'], "pack": [], "model": []}
+    tables["model"].append(f"family = {_toml(keys.family)}")
+    tables["phase"] = ['name = "pretrain"']
+    for key, choice in choices.items():
+        table, _, rest = key.partition(".")
+        line = f"{rest} = {_toml(choice.value)}"
+        tables[table].append(f"{line:<28}# {choice.reason}")
+    tables["phase"].append(f"{'patience = 6':<28}# looks without a better one before it stops")
+    heads = {"phase": "[[phase]]"}
+    parts = [heads.get(name, f"[{name}]") + "\n" + "\n".join(t) for name, t in tables.items()]
+    return "\n\n".join(parts)
+
+
+def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
+    """The fields of a config that say something, one a line, with reasons."""
+    lines: list[str] = []
+    for key, value in config.model_dump(exclude_defaults=True).items():
+        line = f"{key} = {_toml(value)}"
+        reason = (reasons or {}).get(key)
+        lines.append(f"{line:<28}# {reason}" if reason else line)
+    return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value:_}" if value >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:g}" if "e" not in f"{value:g}" else f"{value:e}".replace("e-0", "e-")
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def write_demo(folder: Path, demo: str) -> Path:
+    """The texts and the recipe of a demo. Raises RecipeError for a demo that does not exist."""
+    from endonym.demo import recipes
+
+    if demo not in recipes.DEMOS:
+        raise RecipeError(
+            f"no demo is called {demo}",
+            where="--demo",
+            do=f"Demos: {', '.join(recipes.DEMOS)}.",
+        )
+    if (folder / "recipe.toml").exists():
+        raise RecipeError(
+            "a recipe is there already", where=str(folder), do="Choose another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return recipes.DEMOS[demo](folder)
+
+

@@ -1,0 +1,218 @@
+"""The model stage: a phase of training with its pre-flight, its journal and its samples."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from endonym import device
+from endonym.data.baselines import count
+from endonym.data.shards import TokenShards
+from endonym.evaluate.bits import baseline_scores, held_out
+from endonym.evaluate.score import Score, find
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.log import Log, append_jsonl, duration, number, read_jsonl
+from endonym.model.config import ModelConfig
+from endonym.model.count import parameters
+from endonym.model.decoder import Decoder
+from endonym.model.families import resolve
+from endonym.model.init import new_decoder
+from endonym.model.weights import load_decoder, save_tensors
+from endonym.recipe import Recipe
+from endonym.run.stages import Inputs, Numbers, context_of
+from endonym.store import Making, write_json
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train import checkpoint
+from endonym.train.config import Phase
+from endonym.train.loop import Report, Training, Work
+from endonym.train.preflight import learn_by_heart
+
+SAMPLE_TOKENS = 60
+SAMPLES = 5
+LINES = 20
+
+
+def train_model(
+    recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log
+) -> Numbers:
+    """Train a phase from scratch or from another's weights, or take up where a kill left it."""
+    device.use_threads()
+    reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
+    folder = inputs["shards"].folder
+    train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
+    shape = resolve(recipe.model, vocab=reader.vocab, context=context_of(recipe.pack))
+    lines = baseline_lines(train, val, reader)
+    work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
+    decoder = _start(shape, recipe.seed, inputs).to(work.device)
+    training = Training(decoder, phase, work, seed=recipe.seed)
+    is_resumed = training.resume() > 0
+    _cut_journal(making.journal, training.state.step)
+    _announce(shape, training, lines, log)
+    if is_resumed:
+        log.line(f"  goes on from step {number(training.state.step)}")
+    else:
+        _preflight(shape, training, recipe.seed, inputs, log)
+    _run(training, making, reader, _prompts(recipe), log)
+    return _keep(training, shape, reader, making)
+
+
+def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> dict[str, Score]:
+    """Uniform, unigram and bigram nats a token of the held-out text."""
+    found = baseline_scores(count(train), held_out(val, reader), split="val")
+    names = ("uniform", "unigram", "bigram")
+    lines = {n: find(found, metric="nats_per_token", model=n, source=None) for n in names}
+    return {name: line for name, line in lines.items() if line is not None}
+
+
+def _start(shape: ModelConfig, seed: int, inputs: Inputs) -> Decoder:
+    """The weights to begin with. Raises ShapeError if an earlier phase's do not fit."""
+    if "start" in inputs:
+        return load_decoder(shape, inputs["start"].folder / "weights.safetensors")
+    return new_decoder(shape, seed)
+
+
+def _announce(shape: ModelConfig, training: Training, lines: dict[str, Score], log: Log) -> None:
+    total = parameters(shape).total
+    batches = training.batches
+    log.line(
+        f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
+        f"{training.phase.number_format}"
+    )
+    log.line(
+        f"  {number(training.steps)} steps × {number(batches.tokens)} tokens = "
+        f"{batches.epochs(training.steps):.1f} passes over "
+        f"{number(batches.order.positions_per_epoch)} tokens"
+    )
+    guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
+    log.line(f"  held-out nats a token without learning: {guesses}")
+
+
+def _preflight(
+    shape: ModelConfig, training: Training, seed: int, inputs: Inputs, log: Log
+) -> None:
+    """Room on the disk, and one batch learnt by heart."""
+    count_ = parameters(shape).total
+    saves = max(1, training.steps // training.save_every)
+    checkpoint.check_room(training.work.folder, count_, saves)
+    twin = _start(shape, seed, inputs).to(training.work.device)
+    before, after = learn_by_heart(twin, training.batches[0], training.phase)
+    log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
+
+
+def _run(
+    training: Training, making: Making, reader: Tokenizer, prompts: list[str], log: Log
+) -> None:
+    """Train to the end; show, journal and sample what the loop reports."""
+    left = training.steps - training.state.step
+    started, seen = time.perf_counter(), 0
+    note = {"event": "started", "step": training.state.step, "versions": device.versions()}
+    where = {"processor": device.processor(), "threads": device.cores()}
+    append_jsonl(making.journal, {**note, **where})
+    sample_every = max(1, training.steps // training.eval_every // SAMPLES)
+    with log.progress("training", left, "") as advance:
+        for report in training.reports():
+            seen += training.batches.tokens if report.seconds else 0
+            speed = seen / max(1e-9, time.perf_counter() - started)
+            append_jsonl(making.journal, as_metrics(report))
+            advance(1 if report.seconds else 0, note=_short(report, speed))
+            if report.look is not None:
+                log.line(_line(report, speed))
+                looks = len(training.state.looks) - 1
+                if looks % sample_every == 0 or report.step == training.steps:
+                    _sample(training, reader, prompts, report.step, making.journal)
+
+
+def as_metrics(report: Report) -> dict[str, Any]:
+    """A report as one flat object, unit in the key."""
+    flat: dict[str, Any] = {
+        "event": "step",
+        "step": report.step,
+        "tokens": report.tokens,
+        "epoch": round(report.epoch, 5),
+        "seconds": round(report.seconds, 5),
+        "lr": report.lr,
+    }
+    if report.seconds:
+        flat |= {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
+        flat["gradient_norm"] = report.gradient_norm
+    if report.look is not None:
+        flat |= {"val_nats": report.look.nats, "val_bits_per_byte": report.look.bits_per_byte}
+        flat |= {f"val_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
+    return flat
+
+
+def _short(report: Report, speed: float) -> str:
+    if not report.seconds:
+        return ""
+    return f"step {report.step} · {report.bits_per_byte:.3f} bits/byte · {number(speed)} tokens/s"
+
+
+def _line(report: Report, speed: float) -> str:
+    """One look at held-out text, as a person reads it."""
+    assert report.look is not None
+    mark = "  best so far" if report.is_best and report.step else ""
+    pace = f"{number(speed):>7} tokens/s" if report.seconds else ""
+    return (
+        f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · held-out "
+        f"{report.look.nats:.3f} nats · {report.look.bits_per_byte:.4f} bits/byte {pace}{mark}"
+    )
+
+
+def _sample(
+    training: Training, reader: Tokenizer, prompts: list[str], step: int, journal: Path
+) -> None:
+    """What the model would write at this step."""
+    model = LanguageModel(training.decoder, reader)
+    for prompt in prompts:
+        text = model.generate(prompt, max_tokens=SAMPLE_TOKENS, sampling=Sampling(seed=step))
+        append_jsonl(journal, {"event": "sample", "step": step, "prompt": prompt, "text": text})
+    training.decoder.train()
+
+
+def _prompts(recipe: Recipe) -> list[str]:
+    """The first prompts of the recipe, or the empty one: the start of any document."""
+    for asked in recipe.evaluate:
+        for path in asked.files(recipe.folder) if asked.kind == "prompts" else []:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return [line for line in lines if line.strip()][:2]
+    return [""]
+
+
+def _cut_journal(journal: Path, step: int) -> None:
+    """Leave out of the journal what will be done again."""
+    kept = [line for line in read_jsonl(journal) if line.get("step", 0) <= step and step]
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in kept)
+    journal.write_text(text, encoding="utf-8")
+
+
+def _keep(training: Training, shape: ModelConfig, reader: Tokenizer, making: Making) -> Numbers:
+    """Write the model as it is handed on."""
+    weights = {name: tensor.cpu() for name, tensor in training.weights().items()}
+    save_tensors(weights, making.out / "weights.safetensors")
+    write_json(making.out / "config.json", shape.model_dump())
+    (making.out / "tokenizer.json").write_text(reader.to_json(), encoding="utf-8")
+    state = training.state
+    best = state.best_step if training.phase.keep == "best" else state.step
+    write_json(making.out / "looks.json", state.looks)
+    return {
+        "parameters": parameters(shape).total,
+        "steps": state.step,
+        "kept_step": best,
+        "tokens": state.step * training.batches.tokens,
+        "epochs": training.batches.epochs(state.step),
+        "unique_tokens": int(training.batches.order.positions_per_epoch),
+        "best_nats": _rounded(state.best_nats),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(np.round(value, 6))
+
+
+def spent(journal: Path) -> str:
+    """How long the steps of a journal took."""
+    return duration(sum(line.get("seconds", 0.0) for line in read_jsonl(journal)))

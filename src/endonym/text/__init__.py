@@ -1,0 +1,1 @@
+"""Raw files to clean documents. Imports no torch."""

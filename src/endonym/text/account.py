@@ -1,0 +1,148 @@
+"""The accounts of a corpus: what was read, what was kept, what was dropped and why.
+
+Law 21: read = kept + dropped, in records and in bytes. Bytes here are those of the text as the
+reader delivered it, in UTF-8; a refusal of the reader counts the raw bytes that it refuses. What
+cleaning removes within a kept document shows in `text_bytes`.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from endonym.errors import CorpusError
+from endonym.text.document import Document, Reject
+
+UNREADABLE = frozenset(
+    "invalid_utf8 invalid_bytes truncated bad_checksum damaged trailing_garbage not_compressed binary "
+    "unknown_encoding too_long too_deep bad_json not_object no_text_field text_not_string "
+    "lone_surrogates bad_row mojibake lost_letters".split()
+)
+"""Reasons that say the raw file is at fault: above a share of a source's bytes they are an error."""
+
+NOT_READ = frozenset("unsupported_format empty_file no_text unsafe_member no_member".split())
+"""Reasons for which a file or a member was not meant to be read: named, but neither good nor bad."""
+
+SAMPLES = 5
+
+
+@dataclass(slots=True)
+class Amount:
+    """How many records, and how many bytes they are."""
+
+    records: int = 0
+    bytes: int = 0
+
+    def add(self, size: int) -> None:
+        """One more record."""
+        self.records += 1
+        self.bytes += size
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one side of the split holds: documents, delivered bytes, and the text as cleaned."""
+
+    documents: int = 0
+    bytes: int = 0
+    text_bytes: int = 0
+    chars: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The form of the card."""
+        return {
+            "documents": self.documents,
+            "bytes": self.bytes,
+            "text_bytes": self.text_bytes,
+            "chars": self.chars,
+        }
+
+
+@dataclass(slots=True)
+class Account:
+    """The account of one source."""
+
+    name: str
+    files: int = 0
+    read: Amount = field(default_factory=Amount)
+    train: Kept = field(default_factory=Kept)
+    val: Kept = field(default_factory=Kept)
+    dropped: dict[str, Amount] = field(default_factory=dict[str, Amount])
+    encodings: Counter[str] = field(default_factory=Counter[str])
+    changed_documents: int = 0
+    near_copies: int = 0
+    oddities: Counter[str] = field(default_factory=Counter[str])
+    unreadable: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    damages: list[str] = field(default_factory=list[str])
+    samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def take(self, record: Document | Reject) -> int:
+        """Count what the reader delivered; gives its size."""
+        size = len(record.text.encode()) if isinstance(record, Document) else record.raw_bytes
+        self.read.add(size)
+        return size
+
+    def drop(self, reject: Reject, size: int, file: str) -> None:
+        """Count a refusal."""
+        self.dropped.setdefault(reject.reason, Amount()).add(size)
+        if reject.reason in UNREADABLE:
+            self.unreadable[file, reject.reason] += size
+
+    def unreadable_share(self) -> float:
+        """The share of bytes that could not be read among those that were meant to be."""
+        meant = self.read.bytes - sum(
+            amount.bytes for reason, amount in self.dropped.items() if reason in NOT_READ
+        )
+        return sum(self.unreadable.values()) / meant if meant else 0.0
+
+    def balance(self) -> None:
+        """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
+        dropped = self.dropped.values()
+        records = self.train.documents + self.val.documents + sum(each.records for each in dropped)
+        size = self.train.bytes + self.val.bytes + sum(each.bytes for each in dropped)
+        if (records, size) != (self.read.records, self.read.bytes):
+            raise CorpusError(
+                f"the accounts do not balance: {self.read.records:,} records of "
+                f"{self.read.bytes:,} bytes were read, {records:,} of {size:,} are accounted for",
+                where=f'source "{self.name}"',
+                do="This is a fault of endonym: please report it with the files.",
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form of the card."""
+        return {
+            "files": self.files,
+            "read": {"records": self.read.records, "bytes": self.read.bytes},
+            "kept": {"train": self.train.as_dict(), "val": self.val.as_dict()},
+            "dropped": {
+                reason: {"records": amount.records, "bytes": amount.bytes}
+                for reason, amount in sorted(self.dropped.items())
+            },
+            "encodings": dict(sorted(self.encodings.items())),
+            "changed_documents": self.changed_documents,
+            "near_copies_moved_to_train": self.near_copies,
+            "samples": self.samples,
+        }
+
+
+def added(values: list[Any]) -> Any:
+    """Numbers added up; tables added key by key."""
+    if isinstance(values[0], dict):
+        keys = sorted({key for value in values for key in value})
+        return {key: added([value[key] for value in values if key in value]) for key in keys}
+    return sum(values)
+
+
+def total(accounts: list[Account]) -> dict[str, Any]:
+    """All sources together."""
+    tables = [account.as_dict() for account in accounts]
+    for each in tables:
+        del each["samples"]
+    return added(tables)
+
+
+def reasons_table(accounts: list[Account]) -> str:
+    """Why records were dropped, one line a reason, the most frequent first."""
+    dropped = Counter[str]()
+    for account in accounts:
+        dropped.update({reason: amount.records for reason, amount in account.dropped.items()})
+    return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())

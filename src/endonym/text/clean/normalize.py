@@ -1,0 +1,65 @@
+"""Changes made to every text: canonical composition, blanks and line ends, marks of no width.
+
+The listed steps are repeated until nothing changes, so that cleaning a clean text changes nothing,
+in whatever order a recipe lists them. Each step only composes, maps to one form or removes: the
+repetition ends, after two rounds for nearly every text.
+"""
+
+import unicodedata
+from collections.abc import Callable
+
+import regex
+
+from endonym.text.clean.zero_width import without_zero_width
+from endonym.text.config import Clean
+
+LINE_END = regex.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
+BLANK = regex.compile(r"[\t\0\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]| {2,}")
+BLANKS = regex.compile(r"[ \t\0\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+CONTROL = regex.compile(r"[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+BESIDE_LINE_END = regex.compile(r" *\n *")
+BLANK_LINES = regex.compile(r"\n{3,}")
+
+
+def composed(text: str) -> str:
+    """NFC, the normal form of every text."""
+    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+
+
+def with_plain_spaces(text: str) -> str:
+    """One blank between words, LF at line ends, at most one empty line, nothing at the edges.
+
+    Every blank of Unicode and NUL become a space; other control characters go.
+    """
+    if LINE_END.search(text):
+        text = LINE_END.sub("\n", text)
+    if CONTROL.search(text):
+        text = CONTROL.sub("", text)
+    if BLANK.search(text):
+        text = BLANKS.sub(" ", text)
+    if " \n" in text or "\n " in text:
+        text = BESIDE_LINE_END.sub("\n", text)
+    if "\n\n\n" in text:
+        text = BLANK_LINES.sub("\n\n", text)
+    return text.strip(" \n")
+
+
+def normalizer(clean: Clean) -> Callable[[str], str]:
+    """The function that makes all changes which a recipe lists, in its order."""
+    steps: dict[str, Callable[[str], str]] = {
+        "nfc": composed,
+        "spaces": with_plain_spaces,
+        "zero_width": lambda text: without_zero_width(text, clean.script),
+    }
+    chosen = [steps[name] for name in clean.normalize]
+
+    def normalized(text: str) -> str:
+        """The text after all steps, to the point where they change nothing."""
+        before = None
+        while text != before:
+            before = text
+            for step in chosen:
+                text = step(text)
+        return text
+
+    return normalized

@@ -1,0 +1,94 @@
+"""What a recipe may say about texts: where they are, how they are cleaned, what is held out."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from endonym.config import NOT_IDENTITY, Config
+
+
+class Source(Config):
+    """One named set of raw files; each source is scored on its own."""
+
+    name: str = Field(pattern=r"^[\w.-]{1,64}$", description="what scores and tables call it")
+    path: str = Field(
+        description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    format: Literal["auto", "txt", "jsonl", "csv", "tsv", "parquet"] = Field(
+        "auto", description="how records are written; auto goes by the file's name"
+    )
+    document: Literal["file", "line", "blank_lines"] = Field(
+        "file", description="what one document is in a plain text file"
+    )
+    blank_lines: Literal[1, 2] = Field(
+        1, description="how many empty lines end a document; 2 keeps the stanzas of verse together"
+    )
+    column: Annotated[int, Field(ge=1)] | str | None = Field(
+        None,
+        description="the field that holds the text: a name, or a number from 1; "
+        'jsonl and parquet use "text" if none is given, and with document = "line" '
+        "a number splits each line at tabs",
+    )
+    member: str | None = Field(
+        None, description="which members of tar and zip archives to read, as a glob"
+    )
+    encoding: str | None = Field(
+        None, description="the files' encoding; detected and recorded if it is not given"
+    )
+
+
+class Clean(Config):
+    """Cleaning: what is not written is not applied."""
+
+    normalize: tuple[Literal["nfc", "spaces", "zero_width"], ...] = Field(
+        (), description="changes made to every text, in this order"
+    )
+    min_chars: int | None = Field(None, ge=1, description="drop documents shorter than this")
+    max_chars: int | None = Field(None, ge=1, description="drop documents longer than this")
+    script: str | None = Field(
+        None, description="the language's script: latin, cyrillic, khmer, arabic, devanagari …"
+    )
+    min_script_share: float | None = Field(
+        None, ge=0, le=1, description="drop documents with a smaller share of letters in `script`"
+    )
+    expected_letters: str | None = Field(
+        None, description="letters that tell the language from its neighbours, such as әөүҗңһ"
+    )
+    min_expected_share: float | None = Field(
+        None, ge=0, le=1, description="drop documents where they are a smaller share of letters"
+    )
+    max_repeated_lines: float | None = Field(
+        None, ge=0, le=1, description="drop documents where more of the lines are repetitions"
+    )
+    dedup: tuple[Literal["exact"], ...] = Field((), description="which copies are dropped")
+    max_unreadable: float = Field(
+        0.01, ge=0, le=1, description="a larger share of unreadable bytes is an error, not a reject"
+    )
+
+    @model_validator(mode="after")
+    def thresholds_have_their_subject(self) -> "Clean":
+        """A share needs the set it is a share of."""
+        if self.min_script_share is not None and self.script is None:
+            raise ValueError("min_script_share needs script")
+        if self.min_expected_share is not None and not self.expected_letters:
+            raise ValueError("min_expected_share needs expected_letters")
+        if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
+            raise ValueError("min_chars is above max_chars")
+        return self
+
+
+class Split(Config):
+    """What is held out: whole documents, chosen by a keyed hash of their text."""
+
+    val_documents: int | None = Field(None, ge=1, description="hold out this many documents")
+    val_share: float | None = Field(
+        None, gt=0, lt=1, description="hold out this share of each source's documents; default 0.05"
+    )
+
+    @model_validator(mode="after")
+    def one_of_the_two(self) -> "Split":
+        """Documents or a share, not both."""
+        if self.val_documents is not None and self.val_share is not None:
+            raise ValueError("give val_documents or val_share, not both")
+        return self

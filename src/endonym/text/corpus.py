@@ -1,0 +1,213 @@
+"""A corpus on disk: clean documents in two splits, what was dropped, and a card with the accounts.
+
+Made in three passes: read and clean into a spool, choose what is held out, write the shards. The
+same raw files, configs and seed always give the same bytes.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from endonym.errors import CorpusError, SourceError
+from endonym.text.account import SAMPLES, Account, Kept, reasons_table, total
+from endonym.text.config import Clean, Source, Split
+from endonym.text.document import Document, Reject
+from endonym.text.files import RawFile
+from endonym.text.gather import Gathering, Spool, Spooled
+from endonym.text.oddities import TOLD
+from endonym.text.shards import Dropped, Shards, read_lines
+from endonym.text.split import Chosen, HeldOut, held_out, of_source
+
+CARD = "card.json"
+SHOWN_FILES = 5
+
+
+def make_corpus(
+    sources: Sequence[tuple[Source, Sequence[RawFile]]],
+    clean: Clean,
+    split: Split,
+    *,
+    seed: int,
+    out: Path,
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
+    """Make a corpus in the folder `out`; gives the numbers of its card.
+
+    advance: is told how many bytes of the raw files have newly been read.
+    Raises SourceError if more than `clean.max_unreadable` of a source's bytes cannot be read, and
+    CorpusError if nothing, or too little to hold something out, is left.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
+    try:
+        gathering = Gathering(clean, seed, spool, dropped)
+        accounts = [gathering.source(source, files, advance) for source, files in sources]
+        check_readable(accounts, clean.max_unreadable)
+        check_enough(accounts, [len(keys) for keys in spool.keys])
+        held = held_out(spool.all_keys(), split, lambda chosen: map(text_of, spool.read(chosen)))
+        check_held_out(held)
+        write_shards(spool, held, accounts, out)
+    finally:
+        dropped.close()
+        spool.remove()
+    return write_card(accounts, held, sources, out)
+
+
+def text_of(spooled: Spooled) -> str:
+    """The text of a document in the spool."""
+    return json.loads(spooled.line)["text"]
+
+
+def check_readable(accounts: Sequence[Account], limit: float) -> None:
+    """Raise SourceError if too much of a source could not be read."""
+    for account in accounts:
+        share = account.unreadable_share()
+        if share <= limit:
+            continue
+        worst = "\n".join(
+            f"    {size:>12,} bytes  {reason}  {file}"
+            for (file, reason), size in account.unreadable.most_common(SHOWN_FILES)
+        )
+        raise SourceError(
+            f"{share:.1%} of its bytes cannot be read, above clean.max_unreadable = {limit:g}\n"
+            + worst,
+            where=f'source "{account.name}"',
+            do="Repair or take out these files, name their `encoding`, `document` or `column`, "
+            "or raise clean.max_unreadable to go on without them.",
+        )
+
+
+def check_enough(accounts: list[Account], kept: list[int]) -> None:
+    """Raise CorpusError if fewer than two documents are left."""
+    if sum(kept) == 0:
+        raise CorpusError(
+            f"no document is left; dropped were, by reason:\n{reasons_table(accounts)}",
+            do="Look at what was dropped, then loosen that rule in [clean] or correct [[source]].",
+        )
+    if sum(kept) == 1:
+        raise CorpusError(
+            "only one document is left, and one document leaves nothing to hold out",
+            do='Divide it with document = "blank_lines" or "line" in [[source]], or add texts.',
+        )
+
+
+def check_held_out(held: HeldOut) -> None:
+    """Raise CorpusError if nothing is left to judge the model by."""
+    if not held.chosen.any():
+        raise CorpusError(
+            "every document that could be held out nearly repeats a training text",
+            do='Drop copies with dedup = ["exact"] in [clean], divide the texts into smaller '
+            "documents, or add texts.",
+        )
+
+
+def write_shards(spool: Spool, held: HeldOut, accounts: list[Account], out: Path) -> None:
+    """Write every document to its side of the split, count it, and check the accounts."""
+    counts = [len(keys) for keys in spool.keys]
+    sides = of_source(held.chosen, counts)
+    moved = of_source(held.near_copies, counts)
+    train, val = Shards(out, "train"), Shards(out, "val")
+    documents = spool.read()
+    for account, keys, side, near in zip(accounts, spool.all_keys(), sides, moved, strict=True):
+        account.near_copies = int(near.sum())
+        wanted = {name: sampled(keys, side == held) for name, held in (("train", False), ("val", True))}
+        account.samples = {"train": [], "val": []}
+        for number, is_val in enumerate(side):
+            document = next(documents)
+            (val if is_val else train).write(document.line)
+            count(account.val if is_val else account.train, document)
+            name = "val" if is_val else "train"
+            if number in wanted[name]:
+                account.samples[name].append(json.loads(document.line)["id"])
+        account.balance()
+    train.close()
+    val.close()
+
+
+def sampled(keys: "np.ndarray[Any, np.dtype[np.uint64]]", side: Chosen) -> set[int]:
+    """A handful of documents of one side: those with the largest hashes, which is a fair draw."""
+    numbers = np.nonzero(side)[0]
+    return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}
+
+
+def count(kept: Kept, document: Spooled) -> None:
+    """Count a document on its side."""
+    kept.documents += 1
+    kept.bytes += document.size
+    kept.chars += document.chars
+    kept.text_bytes += len(text_of(document).encode())
+
+
+def write_card(
+    accounts: list[Account],
+    held: HeldOut,
+    sources: Sequence[tuple[Source, Sequence[RawFile]]],
+    out: Path,
+) -> dict[str, Any]:
+    """Write card.json; gives what it says."""
+    card: dict[str, Any] = {
+        "sources": {account.name: account.as_dict() for account in accounts},
+        "total": total(accounts),
+        "overlap": round(held.overlap, 6),
+        "warnings": warnings(accounts, [source for source, _ in sources]),
+    }
+    text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
+    (out / CARD).write_text(text + "\n", encoding="utf-8")
+    return card
+
+
+def warnings(accounts: list[Account], sources: list[Source]) -> list[str]:
+    """What a person should know about these texts, one sentence each."""
+    told: list[str] = []
+    for account, source in zip(accounts, sources, strict=True):
+        told += [f"{account.name}/{damage}" for damage in account.damages]
+        guessed = [name for name in account.encodings if not name.startswith("utf-")]
+        if guessed and source.encoding is None:
+            files = sum(account.encodings[name] for name in guessed)
+            told.append(f"{account.name}: the encoding of {files} files is a guess: {', '.join(guessed)}")
+        unread = account.dropped.get("unsupported_format")
+        if unread is not None:
+            told.append(f"{account.name}: {unread.records} files or members are in a format not read")
+        for oddity, number in sorted(account.oddities.items()):
+            told.append(f"{account.name}: {number:,} documents {TOLD[oddity]}")
+        if account.train.documents and not account.val.documents:
+            told.append(f"{account.name}: nothing is held out, so it gets no score of its own")
+    return told
+
+
+class Corpus:
+    """A made corpus: its card and its documents."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / CARD
+        if not path.is_file():
+            raise CorpusError(
+                "this is no corpus: it has no card.json",
+                where=str(folder),
+                do="Make one with `endonym run RECIPE --until corpus`.",
+            )
+        self.card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+
+    def documents(self, split: Literal["train", "val"]) -> Iterator[Document]:
+        """The documents of one side, in order."""
+        for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
+            for record in read_lines(path):
+                yield Document(record["text"], record["id"], record["source"], record["meta"])
+
+    def dropped(self, reason: str | None = None) -> Iterator[Reject]:
+        """What was dropped, for one reason or for all."""
+        for path in sorted((self.folder / "dropped").glob(f"{reason or '*'}.jsonl.gz")):
+            name = path.name.removesuffix(".jsonl.gz")
+            for record in read_lines(path):
+                yield Reject(
+                    name,
+                    record["id"],
+                    record["source"],
+                    record["detail"],
+                    record["text"],
+                    record["raw_bytes"],
+                )

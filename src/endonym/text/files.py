@@ -1,0 +1,102 @@
+"""Which raw files a source names: one file, a folder with all that stands in it, or a glob.
+
+The order is that of the names, so that it does not depend on the file system. Hidden files and
+folders (a leading dot) are no texts. Nothing here opens a file.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from endonym.errors import MissingSource
+from endonym.text.config import Source
+
+GLOB_SIGNS = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A raw file and what documents call it.
+
+    name: the path below the source's root with forward slashes; for a single file its own name.
+    Bytes in a file's name that are no UTF-8 are written as `\\xNN`.
+    """
+
+    path: Path
+    name: str
+
+
+def source_files(source: Source, folder: Path) -> list[RawFile]:
+    """The raw files of a source, sorted by name; a relative path starts at `folder`.
+
+    Raises MissingSource if the path does not exist or holds no file.
+    """
+    path = Path(os.path.abspath(folder / Path(source.path).expanduser()))  # noqa: PTH100
+    if path.is_file():
+        return [RawFile(path, printable(path.name))]
+    if path.is_dir():
+        found = named(path, files_below(path))
+    elif any(sign in source.path for sign in GLOB_SIGNS):
+        root = glob_root(path)
+        found = named(root, files_matching(root, path.relative_to(root).as_posix()))
+    elif path.exists():
+        raise missing(source, path, "this is neither a file nor a folder")
+    else:
+        raise missing(source, path, "there is no such file or folder")
+    if not found:
+        raise missing(source, path, "there is no file here")
+    return found
+
+
+def missing(source: Source, path: Path, found: str) -> MissingSource:
+    """The error for a path that gives no file."""
+    return MissingSource(
+        f'source "{source.name}": {found}',
+        where=printable(str(path)),
+        do="Put the texts there, or correct `path` of this [[source]]; "
+        "a relative path starts at the recipe's folder.",
+    )
+
+
+def printable(name: str) -> str:
+    """A file's name as text that can be written as UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
+    """Files with their names below the root, sorted by name."""
+    files = [RawFile(path, printable(path.relative_to(root).as_posix())) for path in paths]
+    return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
+
+
+def glob_root(path: Path) -> Path:
+    """The part of a glob before its first wildcard."""
+    for index, part in enumerate(path.parts):
+        if any(sign in part for sign in GLOB_SIGNS):
+            return Path(*path.parts[:index])
+    return path.parent
+
+
+def files_matching(root: Path, pattern: str) -> Iterator[Path]:
+    """Files below the root that a glob names; hidden ones only if the glob says the dot."""
+    hidden_wanted = any(part.startswith(".") for part in pattern.split("/"))
+    for path in root.glob(pattern):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        if path.is_file() and (hidden_wanted or not hidden):
+            yield path
+
+
+def files_below(root: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """All files in a folder and its folders; links are followed, but never in a circle."""
+    status = root.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    with os.scandir(root) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in visible:
+        if entry.is_dir():
+            yield from files_below(Path(entry.path), above | {here})
+        elif entry.is_file():
+            yield Path(entry.path)

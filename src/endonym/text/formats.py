@@ -1,0 +1,76 @@
+"""What a file's name says: its format, how it is packed, whether it is an archive."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import regex
+
+from endonym.text.config import Source
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+SHORT_NAMES = {
+    ".tgz": ".tar.gz",
+    ".tbz2": ".tar.bz2",
+    ".txz": ".tar.xz",
+    ".tzst": ".tar.zst",
+}
+ARCHIVES = {".tar": "tar", ".zip": "zip"}
+FORMATS = {
+    ".txt": "txt",
+    ".text": "txt",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+NOT_PLAIN = frozenset(
+    ".pdf .epub .html .htm .xhtml .xml .warc .arc .doc .docx .odt .rtf .djvu .mobi .fb2 .tex "
+    ".jpg .jpeg .png .gif .tif .tiff .webp .bmp .svg .mp3 .wav .flac .mp4 .sql .db .sqlite .7z .rar "
+    ".zip .tar .exe .npy .safetensors .gguf .bin .py .sh".split()
+)
+"""Never read as text, even where a recipe names a format for the whole folder."""
+
+LEIPZIG_TABLE = regex.compile(r"-(?:words|sources|inv_so|inv_w|co_n|co_s|meta)\.txt$|-import\.sql$")
+"""The tables that lie beside the sentences in an archive of the Leipzig corpora."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a file is to be opened: packing ("" if plain), archive ("" if none), format ("" if none)."""
+
+    compression: str
+    archive: str
+    format: str
+    extension: str
+
+
+def shape_of(name: str, source: Source) -> Shape:
+    """The shape that a name has, with the format that the recipe names if it names one."""
+    lower = name.lower()
+    for short, long in SHORT_NAMES.items():
+        if lower.endswith(short):
+            lower = lower.removesuffix(short) + long
+    compression = COMPRESSIONS.get(PurePosixPath(lower).suffix, "")
+    if compression:
+        lower = lower[: lower.rindex(".")]
+    extension = PurePosixPath(lower).suffix
+    archive = ARCHIVES.get(extension, "")
+    if archive == "zip" and compression:
+        archive = ""
+    format_name = FORMATS.get(extension, "")
+    if source.format != "auto" and extension not in NOT_PLAIN:
+        format_name = source.format
+    if LEIPZIG_TABLE.search(lower) and extension != ".tsv":
+        format_name = ""
+    return Shape(compression, archive, format_name, extension)
+
+
+def unsupported(shape: Shape, name: str) -> str:
+    """What is said of a file that no reader reads."""
+    if LEIPZIG_TABLE.search(name.lower()):
+        return "a table of the Leipzig corpora that holds no text"
+    what = f"{shape.extension} files" if shape.extension else "files without an extension"
+    known = " ".join(sorted(FORMATS))
+    advice = "" if shape.extension in NOT_PLAIN else '; if it is plain text, write format = "txt"'
+    return f"{what} are not read (read are: {known}, tar and zip){advice}"

@@ -1,0 +1,178 @@
+"""The first pass over raw files: read, clean, drop copies, and put what is kept into a spool.
+
+The spool is a plain file beside the corpus to be; in memory there are sixteen bytes of digest for
+each document that may have a copy, and eight for the split.
+"""
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from endonym.text.account import UNREADABLE, Account
+from endonym.text.broken import broken
+from endonym.text.clean.filters import cleaner
+from endonym.text.config import Clean, Source
+from endonym.text.document import Document, Reject
+from endonym.text.files import RawFile
+from endonym.text.oddities import oddities
+from endonym.text.origin import SHOWN_CHARS
+from endonym.text.reader import read_file
+from endonym.text.shards import Dropped, document_line
+from endonym.text.split import Chosen, Keys, digest
+
+MAX_DAMAGES = 20
+"""How many damaged files of a source are told one by one."""
+
+RECORD_REASONS = frozenset(
+    "invalid_utf8 invalid_bytes too_deep bad_json not_object no_text_field text_not_string "
+    "lone_surrogates bad_row mojibake lost_letters".split()
+)
+"""Reasons that concern one record of many; all others of the reader are told file by file."""
+
+
+class Spooled(NamedTuple):
+    """A kept document in the spool: its size as delivered, its characters, its record."""
+
+    size: int
+    chars: int
+    line: bytes
+
+
+class Spool:
+    """The kept documents of all sources, in order, with what the split needs of each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = path.open("wb")
+        self.keys: list[array[int]] = []
+
+    def begin_source(self) -> None:
+        """What follows belongs to the next source."""
+        self.keys.append(array("Q"))
+
+    def write(self, document: Document, size: int, name: bytes) -> None:
+        """One more document; `name` is its digest."""
+        self.keys[-1].append(int.from_bytes(name[:8], "big"))
+        self.file.write(b"%d %d " % (size, len(document.text)))
+        self.file.write(document_line(document))
+
+    def all_keys(self) -> list[Keys]:
+        """The first eight bytes of every digest, source by source."""
+        return [np.array(keys, dtype=np.uint64) for keys in self.keys]
+
+    def read(self, chosen: Chosen | None = None) -> Iterator[Spooled]:
+        """The documents, or those chosen, in order."""
+        self.file.flush()
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines):
+                if chosen is None or chosen[number]:
+                    size, chars, record = line.split(b" ", 2)
+                    yield Spooled(int(size), int(chars), record)
+
+    def remove(self) -> None:
+        """The spool is no part of the corpus."""
+        self.file.close()
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Tells the bytes read of one file, neither more nor less than it has."""
+
+    advance: Callable[[int], None]
+    left: int
+
+    def read(self, raw_bytes: int) -> None:
+        """So many bytes more have been read."""
+        told = min(raw_bytes, self.left)
+        self.left -= told
+        self.advance(told)
+
+
+class Gathering:
+    """The first pass: what is shared by all sources."""
+
+    def __init__(self, clean: Clean, seed: int, spool: Spool, dropped: Dropped) -> None:
+        self.clean, self.seed = clean, seed
+        self.spool, self.dropped = spool, dropped
+        self.cleaned = cleaner(clean)
+        self.known: set[int] = set()
+
+    def source(
+        self, source: Source, files: Sequence[RawFile], advance: Callable[[int], None]
+    ) -> Account:
+        """Gather one source; gives its account, in which nothing is split yet."""
+        account = Account(source.name, files=len(files))
+        self.spool.begin_source()
+        for file in files:
+            progress = Progress(advance, file.path.stat().st_size)
+            encodings: dict[str, str] = {}
+            for record in read_file(source, file, progress.read):
+                self.record(record, account, file.name)
+                if isinstance(record, Document):
+                    member = record.id.rpartition("#")[0]
+                    encodings[member] = record.meta.get("encoding", "utf-8")
+            account.encodings.update(encodings.values())
+            progress.read(progress.left)
+        return account
+
+    def record(self, record: Document | Reject, account: Account, file: str) -> None:
+        """Keep or drop one record."""
+        size = account.take(record)
+        if isinstance(record, Document):
+            kept = self.verdict(record, account)
+            if isinstance(kept, Document):
+                self.keep(kept, size, account, file)
+                return
+            record = kept
+        elif record.reason not in RECORD_REASONS:
+            tell(record, account)
+        self.drop(record, size, account, file)
+
+    def verdict(self, document: Document, account: Account) -> Document | Reject:
+        """The document as cleaned, or its refusal."""
+        refused = broken(document)
+        if refused is not None:
+            return refused
+        text, verdict = self.cleaned(document.text)
+        if verdict is not None:
+            reason, detail = verdict
+            shown = document.text[:SHOWN_CHARS]
+            return Reject(reason, document.id, document.source, detail, shown)
+        if text == document.text:
+            return document
+        account.changed_documents += 1
+        return replace(document, text=text)
+
+    def keep(self, document: Document, size: int, account: Account, file: str) -> None:
+        """Put a document into the spool, unless it is a copy and copies are dropped."""
+        name = digest(document.text.encode(), self.seed)
+        if "exact" in self.clean.dedup:
+            number = int.from_bytes(name, "big")
+            if number in self.known:
+                detail = "a text that reads the same came before"
+                shown = document.text[:SHOWN_CHARS]
+                copy = Reject("exact", document.id, document.source, detail, shown)
+                self.drop(copy, size, account, file)
+                return
+            self.known.add(number)
+        account.oddities.update(oddities(document.text))
+        self.spool.write(document, size, name)
+
+    def drop(self, reject: Reject, size: int, account: Account, file: str) -> None:
+        """Count and write a refusal."""
+        account.drop(reject, size, file)
+        self.dropped.write(replace(reject, raw_bytes=size))
+
+
+def tell(reject: Reject, account: Account) -> None:
+    """Note for people what is wrong with a file."""
+    if reject.reason in UNREADABLE or reject.reason in ("empty_file", "no_text", "no_member"):
+        if len(account.damages) < MAX_DAMAGES:
+            account.damages.append(f"{reject.id}: {reject.detail}")
+    elif reject.reason == "unsafe_member" and len(account.damages) < MAX_DAMAGES:
+        account.damages.append(f"{reject.id}: skipped, {reject.detail}")

@@ -1,0 +1,28 @@
+"""Signs that a kept text is not quite in order: counted and told, never a reason to drop it."""
+
+import regex
+
+from endonym.text.broken import has_lost_letters
+
+KHMER_DISORDER = regex.compile(
+    "[\u17b6-\u17c5]\u17d2|\u17d2\u17d2|\u17c1[\u17b6\u17b8]|\u17d2\u179a\u17d2"
+)
+"""A vowel before a subscript, a doubled coeng, one vowel typed as two signs, subscript RO first."""
+
+TOLD = {
+    "lost_letters": "hold question marks within words: letters may have been lost",
+    "replacement": "hold U+FFFD, the mark of a letter that an earlier program lost",
+    "khmer_order": "hold Khmer signs in another order than Unicode's: the same word is written twice",
+}
+
+
+def oddities(text: str) -> list[str]:
+    """What is odd about a text, as keys of TOLD."""
+    found: list[str] = []
+    if has_lost_letters(text):
+        found.append("lost_letters")
+    if "\ufffd" in text:
+        found.append("replacement")
+    if "\u17d2" in text and KHMER_DISORDER.search(text):
+        found.append("khmer_order")
+    return found

@@ -1,0 +1,1 @@
+"""Readers: a raw file in, documents and counted rejects out."""

@@ -1,0 +1,99 @@
+"""Parquet: one string column, read in small batches.
+
+Only the text column is decoded, and as bytes: a value that is no UTF-8 is refused alone. A parquet
+file is read from its end, so a packed one, or one in an archive, is unpacked into a nameless
+temporary file first, up to a stated limit.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from endonym.text.config import Source
+from endonym.text.document import Document, Reject
+from endonym.text.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.text.readers.records import DEFAULT_FIELD
+from endonym.text.streams import Damage, Stream
+
+MAX_UNPACKED_BYTES = 4 << 30
+"""The largest parquet file that is unpacked from another file."""
+
+BATCH_ROWS = 256
+
+
+def read_packed_parquet(
+    stream: Stream, origin: Origin, source: Source
+) -> Iterator[Document | Reject]:
+    """The documents of a parquet file that comes as a stream."""
+    with tempfile.TemporaryFile() as file:
+        size = 0
+        for piece in stream:
+            if isinstance(piece, Damage):
+                detail = f"{piece.detail}; a parquet file cannot be read in part"
+                yield origin.reject(piece.reason, detail, record=None, raw_bytes=size)
+                return
+            size += len(piece)
+            if size > MAX_UNPACKED_BYTES:
+                detail = f"it unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB"
+                yield origin.whole_file("too_long", detail)
+                return
+            file.write(piece)
+        file.seek(0)
+        yield from read_parquet(cast(BinaryIO, file), origin, source)
+
+
+def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+    """The documents of a parquet file."""
+    rows = 0
+    try:
+        table = parquet.ParquetFile(file)
+        column = text_column(table.schema_arrow, source.column)
+        if column is None:
+            yield origin.whole_file("no_text_field", no_column(table.schema_arrow, source.column))
+            return
+        for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=[column]):
+            for value in batch.column(0).cast(arrow.large_binary()):
+                rows += 1
+                yield value_document(rows, value.as_py(), origin)
+    except (arrow.ArrowException, OSError) as error:
+        detail = f"not a whole parquet file, after {rows:,} rows: {str(error).splitlines()[0][:200]}"
+        yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+
+
+def text_column(schema: Any, column: str | int | None) -> str | None:
+    """The name of the string column that is meant, if there is one."""
+    names = [field.name for field in schema if is_text(field.type)]
+    if isinstance(column, int):
+        name = schema.names[column - 1] if column <= len(schema.names) else None
+        return name if name in names else None
+    name = column or DEFAULT_FIELD
+    return name if name in names else None
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a column holds strings, however they are kept."""
+    if arrow.types.is_dictionary(kind):
+        kind = kind.value_type
+    types = arrow.types
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def no_column(schema: Any, column: str | int | None) -> str:
+    """What is said when the column is not there, or holds no strings."""
+    names = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
+    return f'there is no column "{column or DEFAULT_FIELD}" of strings; it has: {names}'
+
+
+def value_document(row: int, value: bytes | None, origin: Origin) -> Document | Reject:
+    """One value of the column as a document; nothing becomes an empty text."""
+    value = value or b""
+    if len(value) > MAX_DOCUMENT_BYTES:
+        return origin.reject("too_long", too_long(len(value)), record=row, raw_bytes=len(value))
+    try:
+        return origin.document(row, value.decode(), raw_bytes=len(value), meta={})
+    except UnicodeDecodeError:
+        detail = f"row {row}: this is no UTF-8"
+        return origin.reject("invalid_utf8", detail, record=row, raw=value)

@@ -1,0 +1,130 @@
+"""Plain text: a document is the whole file, a line, or a block between blank lines.
+
+A line that cannot be decoded is refused alone; the lines around it are kept. Empty lines separate;
+they are no records.
+"""
+
+from collections.abc import Iterator
+
+import regex
+
+from endonym.text.config import Source
+from endonym.text.document import Document, Reject
+from endonym.text.encoding import utf8_stream
+from endonym.text.lines import readable_lines
+from endonym.text.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.text.streams import Stream
+
+VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
+"""What makes a line more than blank: not a space, a control or a mark of no width."""
+
+INNER_END = regex.compile(r"[\v\f\x85\u2028\u2029]")
+"""Unicode's other line ends, which end a document that is a line."""
+
+LINES_PER_PART = 4_096
+
+
+def read_plain(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+    """The documents of a text file."""
+    encoding, stream = utf8_stream(stream, source.encoding)
+    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
+    lines = readable_lines(stream, origin, encoding)
+    if record_kind(source) == "line":
+        yield from line_documents(lines, origin, source, meta)
+    else:
+        blanks = None if source.document == "file" else source.blank_lines
+        yield from block_documents(lines, Block(origin, meta), blanks)
+
+
+def record_kind(source: Source) -> str:
+    """What one document is; a numbered column in plain text means lines, as in Leipzig's files."""
+    return "line" if isinstance(source.column, int) else source.document
+
+
+def line_documents(
+    lines: Iterator[tuple[int, str] | Reject], origin: Origin, source: Source, meta: dict[str, str]
+) -> Iterator[Document | Reject]:
+    """One document a line, or a column of it."""
+    column = source.column if isinstance(source.column, int) else None
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        for record, line in lines_within(*item):
+            raw = line.encode()
+            columns = [line] if column is None else line.split("\t")
+            if column is not None and len(columns) < column:
+                detail = f"line {record} has {len(columns)} columns, not {column}"
+                yield origin.reject("bad_row", detail, record=record, raw=raw)
+            else:
+                text = columns[(column or 1) - 1]
+                yield origin.document(record, text, raw_bytes=len(raw), meta=meta)
+
+
+def lines_within(number: int, line: str) -> list[tuple[int | str, str]]:
+    """The line, or its parts between Unicode's other line ends, numbered 7.1, 7.2 …; none blank."""
+    if not INNER_END.search(line):
+        return [(number, line)] if VISIBLE.search(line) else []
+    parts = INNER_END.split(line)
+    return [(f"{number}.{place}", part) for place, part in enumerate(parts, 1) if VISIBLE.search(part)]
+
+
+class Block:
+    """Lines that are becoming a document."""
+
+    def __init__(self, origin: Origin, meta: dict[str, str]) -> None:
+        self.origin, self.meta = origin, meta
+        self.number = 1
+        self.empty()
+
+    def empty(self) -> None:
+        """Start again."""
+        self.parts: list[str] = []
+        self.lines: list[str] = []
+        self.raw_bytes = 0
+
+    def add(self, line: str) -> None:
+        """One more line; above the limit only the size is kept."""
+        self.raw_bytes += len(line.encode()) + 1
+        if self.raw_bytes > MAX_DOCUMENT_BYTES:
+            self.parts, self.lines = [], []
+            return
+        self.lines.append(line)
+        if len(self.lines) == LINES_PER_PART:
+            self.parts.append("\n".join(self.lines))
+            self.lines = []
+
+    def finish(self) -> Document | Reject:
+        """The block as a document; the next one starts empty."""
+        size, number = self.raw_bytes, self.number
+        self.number += 1
+        if size > MAX_DOCUMENT_BYTES:
+            self.empty()
+            return self.origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
+        text = "\n".join([*self.parts, *self.lines])
+        self.empty()
+        return self.origin.document(number, text, raw_bytes=size, meta=self.meta)
+
+
+def block_documents(
+    lines: Iterator[tuple[int, str] | Reject], block: Block, blank_lines: int | None
+) -> Iterator[Document | Reject]:
+    """Documents that end with so many empty lines; with the file if that is None."""
+    blanks = 0
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        _, line = item
+        if not VISIBLE.search(line):
+            blanks += 1
+            continue
+        if block.raw_bytes and blank_lines is not None and blanks >= blank_lines:
+            yield block.finish()
+        elif block.raw_bytes:
+            for _ in range(blanks):
+                block.add("")
+        blanks = 0
+        block.add(line)
+    if block.raw_bytes:
+        yield block.finish()

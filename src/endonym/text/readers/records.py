@@ -1,0 +1,88 @@
+"""JSON lines: one object a line, its text in a field.
+
+A line that is no object, has no such field or no string in it is refused by number and reason. The
+record's own id, if it has one, goes into `meta`: the document's id is its place, so that repeated
+ids do no harm.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from endonym.text.config import Source
+from endonym.text.document import Document, Reject
+from endonym.text.encoding import utf8_stream
+from endonym.text.lines import readable_lines
+from endonym.text.origin import Origin
+from endonym.text.streams import Stream
+
+DEFAULT_FIELD = "text"
+ID_CHARS = 200
+"""How much of a record's own id is noted."""
+
+
+def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+    """The documents of a file with one JSON object a line."""
+    encoding, stream = utf8_stream(stream, source.encoding)
+    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
+    for item in readable_lines(stream, origin, encoding):
+        if isinstance(item, Reject):
+            yield item
+        elif item[1].strip():
+            yield record(item[0], item[1], origin, source.column, meta)
+
+
+def record(
+    number: int, line: str, origin: Origin, column: str | int | None, meta: dict[str, str]
+) -> Document | Reject:
+    """One line as a document, or why it is none."""
+    raw = line.encode()
+    try:
+        value = json.loads(line)
+    except RecursionError:
+        detail = f"line {number}: the JSON is too deep, objects within objects without end"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
+    except ValueError as error:  # bad syntax, or a number of more than 4,300 digits
+        return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
+    text, reason, detail = text_of(value, column)
+    if reason:
+        return origin.reject(reason, f"line {number}: {detail}", record=number, raw=raw)
+    if isinstance(value.get("id"), str | int | float):
+        meta = meta | {"id": id_text(value["id"])}
+    return origin.document(number, text, raw_bytes=len(raw), meta=meta)
+
+
+def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
+    """The text of a record; or an empty text, the reason why there is none, and a sentence."""
+    if not isinstance(value, dict):
+        return "", "not_object", f"this is a JSON {type(value).__name__}, not an object"
+    names = list(value)
+    if isinstance(column, int):
+        name = names[column - 1] if column <= len(names) else f"number {column}"
+    else:
+        name = column or DEFAULT_FIELD
+    if name not in value:
+        known = ", ".join(str(key)[:40] for key in names[:8])
+        return "", "no_text_field", f'there is no field "{name}"; the fields are: {known}'
+    text = value[name]
+    if text is None:
+        return "", "", ""
+    if not isinstance(text, str):
+        return "", "text_not_string", f'"{name}" holds a {type(text).__name__}, not a string'
+    if has_half_characters(text):
+        return "", "lone_surrogates", f'"{name}" holds escapes of half a character'
+    return text, "", ""
+
+
+def has_half_characters(text: str) -> bool:
+    """Whether a text holds surrogates, which no file can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def id_text(value: str | int | float) -> str:
+    """A record's own id as a text that can be written."""
+    return str(value)[:ID_CHARS].encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,166 @@
+"""Tables: csv and tsv with a text column.
+
+A name picks a column by the header row; a number (from 1) picks it by place, and then every row is
+a record. In csv a field may stand in double quotes and hold line ends (RFC 4180), and the comma may
+be a semicolon or a tab, which the first row tells. In tsv a quote is a letter like any other.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from endonym.text.config import Source
+from endonym.text.document import Document, Reject
+from endonym.text.encoding import utf8_stream
+from endonym.text.lines import readable_lines
+from endonym.text.origin import MAX_DOCUMENT_BYTES, Origin
+from endonym.text.readers.plain import VISIBLE
+from endonym.text.readers.records import DEFAULT_FIELD
+from endonym.text.streams import Stream
+
+MAX_ROW_LINES = 10_000
+"""A quote that is open for longer was never meant to open."""
+
+Numbered = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row's fields, the number of its first line, and the text they were read from."""
+
+    number: int
+    fields: list[str]
+    raw: str
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which column holds the text, and how many columns a row has (0: at least that many)."""
+
+    index: int
+    columns: int
+
+
+def read_table(
+    stream: Stream, origin: Origin, source: Source, table: str
+) -> Iterator[Document | Reject]:
+    """The documents of a csv or tsv file."""
+    encoding, stream = utf8_stream(stream, source.encoding)
+    meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
+    lines = readable_lines(stream, origin, encoding)
+    layout = None
+    for item in tsv_rows(lines) if table == "tsv" else csv_rows(lines):
+        if isinstance(item, Reject):
+            yield item
+        elif layout is None and not isinstance(source.column, int):
+            layout = header_layout(item, source.column)
+            if layout is None:
+                yield from no_column(origin, source, item, lines)
+                return
+        else:
+            layout = layout or Layout(int(source.column or 1) - 1, 0)
+            yield row_document(item, layout, origin, meta)
+
+
+def header_layout(header: Row, column: str | int | None) -> Layout | None:
+    """Where the named column stands; without a name `text`, or the only column there is."""
+    names = [name.strip() for name in header.fields]
+    if column is None and len(names) == 1:
+        return Layout(0, 1)
+    name = str(column or DEFAULT_FIELD)
+    return Layout(names.index(name), len(names)) if name in names else None
+
+
+def no_column(
+    origin: Origin, source: Source, header: Row, lines: Iterator[Numbered | Reject]
+) -> Iterator[Reject]:
+    """A table without the column that the recipe names is refused as a whole."""
+    size = len(header.raw.encode())
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+        else:
+            size += len(item[1].encode()) + 1
+    names = ", ".join(name[:40] for name in header.fields[:12])
+    name = source.column or DEFAULT_FIELD
+    detail = f'the first row names no column "{name}"; it has: {names}'
+    yield origin.reject("no_text_field", detail, record=None, raw_bytes=size)
+
+
+def row_document(row: Row, layout: Layout, origin: Origin, meta: dict[str, str]) -> Document | Reject:
+    """One row as a document, or why it is none."""
+    raw = row.raw.encode()
+    found = len(row.fields)
+    wanted = layout.columns or layout.index + 1
+    broken = found != wanted if layout.columns else found < wanted
+    if broken or not row.whole:
+        what = f"{found} columns, not {wanted}" if row.whole else "a quote that is never closed"
+        detail = f"line {row.number}: the row has {what}"
+        return origin.reject("bad_row", detail, record=row.number, raw=raw)
+    return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
+
+
+def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[Row | Reject]:
+    """A row a line, split at tabs."""
+    for item in lines:
+        if isinstance(item, Reject):
+            yield item
+        elif VISIBLE.search(item[1]):
+            yield Row(item[0], item[1].split("\t"), item[1])
+
+
+def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[Row | Reject]:
+    """Rows whose quoted fields may hold line ends; an unclosed quote costs its own line only."""
+    delimiter = ""
+    again: list[Numbered] = []
+    while (item := again.pop() if again else next(lines, None)) is not None:
+        if isinstance(item, Reject):
+            yield item
+            continue
+        if not VISIBLE.search(item[1]):
+            continue
+        delimiter = delimiter or delimiter_of(item[1])
+        gathered, refused = gather(item, lines, again)
+        yield from refused
+        if open_quote(gathered):
+            again.extend(reversed(gathered[1:]))
+            yield Row(item[0], [], item[1], whole=False)
+        else:
+            raw = "\n".join(line for _, line in gathered)
+            yield Row(item[0], fields_of(raw, delimiter), raw)
+
+
+def gather(
+    first: Numbered, lines: Iterator[Numbered | Reject], again: list[Numbered]
+) -> tuple[list[Numbered], list[Reject]]:
+    """The lines of a row, up to the one that closes its last quote."""
+    gathered, refused = [first], list[Reject]()
+    quotes, size = first[1].count('"'), len(first[1])
+    while quotes % 2 and len(gathered) < MAX_ROW_LINES and size < MAX_DOCUMENT_BYTES:
+        item = again.pop() if again else next(lines, None)
+        if item is None:
+            break
+        if isinstance(item, Reject):
+            refused.append(item)
+            continue
+        gathered.append(item)
+        quotes += item[1].count('"')
+        size += len(item[1])
+    return gathered, refused
+
+
+def open_quote(gathered: list[Numbered]) -> bool:
+    """Whether the number of quotes in some lines is odd."""
+    return sum(line.count('"') for _, line in gathered) % 2 == 1
+
+
+def delimiter_of(first_row: str) -> str:
+    """What separates the columns: the sign that the first row holds most of."""
+    return max(",;\t", key=first_row.count)
+
+
+def fields_of(raw: str, delimiter: str) -> list[str]:
+    """The fields of one row. The csv module's own limit is raised to that of a document."""
+    csv.field_size_limit(MAX_DOCUMENT_BYTES)
+    return next(csv.reader([raw], delimiter=delimiter), [])

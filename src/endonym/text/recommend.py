@@ -1,0 +1,119 @@
+"""The [clean] that `new` writes for a language, with a reason for each key.
+
+A threshold is written only if a sample of the texts shows that it is safe: lines stand in for
+documents, which are longer and pass more easily.
+"""
+
+from endonym.text.clean.normalize import normalizer
+from endonym.text.config import Clean
+from endonym.text.readers.plain import VISIBLE
+from endonym.text.scripts import letters_share, script_counts, script_share
+
+SAMPLE_LINES = 2_000
+SAFE_LOSS = 0.02
+"""The share of the sample's characters that a recommended threshold may drop."""
+
+EXPECTED = {
+    "tt": ("әөүҗңһ", "Russian"),
+    "ba": ("әөүғҡҙҫңһ", "Russian, and from Tatar"),
+    "kk": ("әғқңөұүһі", "Russian"),
+    "ky": ("ңөү", "Russian"),
+    "cv": ("ӑӗҫӳ", "Russian"),
+    "sah": ("ҕҥөһү", "Russian"),
+    "mn": ("өү", "Russian"),
+    "tg": ("ғӣқӯҳҷ", "Russian"),
+    "uk": ("іїєґ", "Russian"),
+    "be": ("ўі", "Russian"),
+    "ro": ("ăâîșțşţ", "English and other languages in Latin letters"),
+    "tr": ("ğışçöü", "English and other languages in Latin letters"),
+    "az": ("əğışçöü", "English and other languages in Latin letters"),
+    "pl": ("ąćęłńóśźż", "English and other languages in Latin letters"),
+    "vi": ("ăâđêôơư", "English and other languages in Latin letters"),
+    "fa": ("پچژگ", "Arabic"),
+    "ur": ("ٹڈڑںے", "Arabic and Persian"),
+    "ckb": ("ڕڵۆێ", "Arabic and Persian"),
+}
+"""Letters that a language has and its neighbours in the same script do not, and those neighbours."""
+
+
+def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
+    """Recommended cleaning for a language, by its code and a sample of its texts, with reasons."""
+    keys: dict[str, object] = {
+        "normalize": ("nfc", "zero_width", "spaces"),
+        "max_repeated_lines": 0.3,
+        "dedup": ("exact",),
+    }
+    reasons = {
+        "normalize": "one form of each letter, no marks that the script does not need, single spaces",
+        "max_repeated_lines": "menus and lists that repeat themselves teach nothing",
+        "dedup": "copies are learnt by heart, and leak into what is held out",
+    }
+    lines = sample_lines(sample)
+    for found, why in (script_keys(lines), length_keys(lines), letter_keys(language, lines)):
+        keys |= found
+        reasons |= why
+    return Clean.model_validate(keys), reasons
+
+
+def sample_lines(sample: str) -> list[str]:
+    """Clean lines from all over the sample."""
+    normalized = normalizer(Clean(normalize=("nfc", "spaces")))
+    lines = [line for line in normalized(sample).split("\n") if VISIBLE.search(line)]
+    return lines[:: max(1, len(lines) // SAMPLE_LINES)]
+
+
+def loss(lines: list[str], dropped: list[bool]) -> float:
+    """The share of characters in lines that would be dropped."""
+    lost = sum(len(line) for line, is_dropped in zip(lines, dropped, strict=True) if is_dropped)
+    return lost / max(1, sum(map(len, lines)))
+
+
+def script_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
+    """The script that most letters belong to, and a share of it that is safe."""
+    counts = script_counts("\n".join(lines))
+    if not counts:
+        return {}, {}
+    script, letters = counts.most_common(1)[0]
+    share = letters / counts.total()
+    if script == "other" or share < 0.6:
+        return {}, {}
+    keys: dict[str, object] = {"script": script}
+    reasons = {"script": f"{share:.1%} of the sample's letters are {script}"}
+    shares = [script_share(line, script) for line in lines]
+    for limit in (0.8, 0.5):
+        lost = loss(lines, [each < limit for each in shares])
+        if lost <= SAFE_LOSS:
+            keys["min_script_share"] = limit
+            reasons["min_script_share"] = f"drops {lost:.1%} of the sample: other scripts"
+            break
+    return keys, reasons
+
+
+def length_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
+    """A least length that is safe."""
+    for limit in (20, 10, 5):
+        lost = loss(lines, [len(line) < limit for line in lines])
+        if lines and lost <= SAFE_LOSS / 2:
+            reason = f"shorter texts are no sentences; drops {lost:.1%} of the sample at most"
+            return {"min_chars": limit}, {"min_chars": reason}
+    return {}, {}
+
+
+def letter_keys(language: str, lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
+    """The letters that tell the language from its neighbours, if that is safe on these texts."""
+    code = language.lower().split("-")[0]
+    if code not in EXPECTED or not lines:
+        return {}, {}
+    letters, neighbours = EXPECTED[code]
+    shares = [letters_share(line, letters) for line in lines]
+    for limit in (0.01, 0.005):
+        lost = loss(lines, [share < limit for share in shares])
+        if lost <= SAFE_LOSS:
+            return (
+                {"expected_letters": letters, "min_expected_share": limit},
+                {
+                    "expected_letters": f"letters that tell it from {neighbours}",
+                    "min_expected_share": f"drops {lost:.1%} of the sample at most",
+                },
+            )
+    return {}, {}

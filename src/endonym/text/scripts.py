@@ -1,0 +1,100 @@
+"""Writing systems: which script a letter belongs to, and what scripts need.
+
+Tables over all of Unicode are made when they are first asked for and kept.
+"""
+
+import functools
+from collections import Counter
+
+import numpy as np
+import regex
+
+CODE_POINTS = 0x110000
+PORTION_CHARS = 1 << 20
+LETTER = r"\p{L}"
+
+JOINER_SCRIPTS = frozenset(
+    "arabic syriac mandaic mongolian nko phags_pa devanagari bengali gurmukhi gujarati oriya tamil "
+    "telugu kannada malayalam sinhala khmer thai lao myanmar tibetan balinese javanese sundanese "
+    "limbu lepcha meetei_mayek newa tirhuta chakma kaithi grantha sharada brahmi".split()
+)
+"""Scripts in which U+200C and U+200D decide how letters join."""
+
+BREAK_SCRIPTS = frozenset("khmer thai lao myanmar tai_tham new_tai_lue tai_le tai_viet".split())
+"""Scripts without blanks between words, where U+200B marks the end of one."""
+
+RIGHT_TO_LEFT = frozenset(
+    "arabic hebrew syriac thaana nko mandaic samaritan adlam hanifi_rohingya".split()
+)
+"""Scripts that need the marks of direction."""
+
+
+@functools.cache
+def every_character() -> str:
+    """All characters that a text can hold."""
+    return "".join(map(chr, range(0xD800))) + "".join(map(chr, range(0xE000, CODE_POINTS)))
+
+
+@functools.cache
+def table(pattern: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """For every code point, whether it matches a class such as `\\p{L}`."""
+    found = np.zeros(CODE_POINTS, dtype=np.bool_)
+    found[[ord(character) for character in regex.findall(pattern, every_character())]] = True
+    return found
+
+
+def is_script(name: str) -> bool:
+    """Whether Unicode knows a script of this name."""
+    try:
+        regex.compile(script_class(name))
+    except regex.error:
+        return False
+    return True
+
+
+def script_class(name: str) -> str:
+    """The regular expression for the letters of a script."""
+    return rf"(?=\p{{L}})\p{{Script={name}}}"
+
+
+def matches(text: str, pattern: str) -> int:
+    """How many characters of a text match a class such as `\\p{L}`."""
+    members, found = table(pattern), 0
+    for start in range(0, len(text), PORTION_CHARS):
+        portion = text[start : start + PORTION_CHARS].encode("utf-32-le")
+        found += int(np.count_nonzero(members[np.frombuffer(portion, dtype=np.uint32)]))
+    return found
+
+
+def script_share(text: str, script: str) -> float:
+    """The share of a text's letters that belong to a script; 0 without letters."""
+    letters = matches(text, LETTER)
+    return matches(text, script_class(script)) / letters if letters else 0.0
+
+
+def letters_share(text: str, wanted: str) -> float:
+    """The share of a text's letters that are among those wanted, small or capital."""
+    letters = matches(text, LETTER)
+    found = sum(text.count(letter) for letter in set(wanted.lower() + wanted.upper()))
+    return found / letters if letters else 0.0
+
+
+def script_counts(text: str) -> Counter[str]:
+    """How many letters of a text belong to each script, by its lower-case name."""
+    counts = Counter[str]()
+    left = Counter(regex.findall(LETTER, text))
+    for name in COMMON_SCRIPTS:
+        members = regex.compile(script_class(name))
+        here = [letter for letter in left if members.match(letter)]
+        counts[name] = sum(left.pop(letter) for letter in here)
+    counts["other"] = sum(left.values())
+    return +counts
+
+
+COMMON_SCRIPTS = (
+    "latin cyrillic arabic devanagari bengali han greek hebrew armenian georgian ethiopic gurmukhi "
+    "gujarati oriya tamil telugu kannada malayalam sinhala thai lao tibetan myanmar khmer mongolian "
+    "hangul hiragana katakana thaana syriac nko tifinagh cherokee canadian_aboriginal javanese "
+    "balinese sundanese ol_chiki adlam vai yi meetei_mayek chakma lepcha limbu tai_tham new_tai_lue"
+).split()
+"""The scripts that a sample of text is looked through for."""

@@ -1,0 +1,128 @@
+"""Records on disk: gzipped JSON lines whose bytes depend on the records alone.
+
+Keys are sorted, letters are written as they are, and the gzip header holds neither a time nor a
+name, so that the same inputs always give the same files.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from endonym.text.document import Document, Reject
+
+SHARD_BYTES = 64_000_000
+"""About how much text a file holds before the next one begins."""
+
+LEVEL = 3
+BUFFER_BYTES = 1 << 20
+
+
+def json_line(value: dict[str, Any]) -> bytes:
+    """A record as one line."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+
+
+def document_line(document: Document) -> bytes:
+    """A document as one line."""
+    return json_line(
+        {
+            "id": document.id,
+            "meta": document.meta,
+            "source": document.source,
+            "text": document.text,
+        }
+    )
+
+
+def reject_line(reject: Reject) -> bytes:
+    """A refusal as one line; its reason is the file's name."""
+    return json_line(
+        {
+            "detail": reject.detail,
+            "id": reject.id,
+            "raw_bytes": reject.raw_bytes,
+            "source": reject.source,
+            "text": reject.text,
+        }
+    )
+
+
+class GzipLines:
+    """A gzip file that lines are written to."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("wb")
+        self.packed = gzip.GzipFile("", "wb", LEVEL, self.file, mtime=0)
+        self.buffer = bytearray()
+
+    def write(self, line: bytes) -> None:
+        """One more line."""
+        self.buffer += line
+        if len(self.buffer) >= BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Pack what is gathered."""
+        self.packed.write(bytes(self.buffer))
+        self.buffer.clear()
+
+    def close(self) -> None:
+        """The file is whole then."""
+        self.flush()
+        self.packed.close()
+        self.file.close()
+
+
+class Shards:
+    """The files `train-00000.jsonl.gz`, `train-00001.jsonl.gz` … of one split."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self.folder, self.split = folder, split
+        self.number, self.size = 0, 0
+        self.lines = GzipLines(self.path())
+
+    def path(self) -> Path:
+        """The file that is being written."""
+        return self.folder / f"{self.split}-{self.number:05d}.jsonl.gz"
+
+    def write(self, line: bytes) -> None:
+        """One more line, in a new file when this one is full."""
+        if self.size >= SHARD_BYTES:
+            self.lines.close()
+            self.number, self.size = self.number + 1, 0
+            self.lines = GzipLines(self.path())
+        self.lines.write(line)
+        self.size += len(line)
+
+    def close(self) -> None:
+        """The last file is whole then."""
+        self.lines.close()
+
+
+class Dropped:
+    """The files `dropped/<reason>.jsonl.gz`, each begun when its reason first occurs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[str, GzipLines] = {}
+
+    def write(self, reject: Reject) -> None:
+        """One more refusal."""
+        if reject.reason not in self.files:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.files[reject.reason] = GzipLines(self.folder / f"{reject.reason}.jsonl.gz")
+        self.files[reject.reason].write(reject_line(reject))
+
+    def close(self) -> None:
+        """All files are whole then."""
+        for file in self.files.values():
+            file.close()
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of one file."""
+    with gzip.open(path, "rb") as lines:
+        for line in lines:
+            yield json.loads(line)

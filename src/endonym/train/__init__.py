@@ -1,0 +1,1 @@
+"""A phase of training, as a generator of reports."""

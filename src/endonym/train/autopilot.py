@@ -1,0 +1,130 @@
+"""Choosing what a recipe leaves out, with the reason beside each choice. Imports no torch.
+
+Vocabulary is chosen before the corpus exists, from the bytes of the texts; the rest when the
+training tokens have been counted, or from an estimate of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from endonym.log import number, size
+from endonym.model.config import ModelKeys
+from endonym.train.config import Phase
+
+BYTES_PER_TOKEN = 4.0
+"""A first guess: 3.4 in French or Romanian, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""
+
+VOCABULARIES = ((1_000_000, 1024), (4_000_000, 2048), (40_000_000, 4096), (400_000_000, 8192))
+LARGEST_VOCABULARY = 32_768
+SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10), (768, 12))
+HEAD_WIDTH = 64
+TOKENS_PER_PARAMETER = 1.5
+LONGEST_TRAINING = 16
+"""Passes over the text beyond which nothing was gained (arXiv:2305.16264, section 6)."""
+
+
+class Choice(NamedTuple):
+    """A value and why."""
+
+    value: Any
+    reason: str
+
+
+Choices = dict[str, Choice]
+"""Dotted recipe keys to what was chosen for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the choices rest on.
+
+    unique_tokens: of the training text. budget_tokens: what a phase may see, if something says so.
+    """
+
+    text_bytes: int
+    unique_tokens: int
+    mean_document_tokens: float
+    budget_tokens: int | None = None
+
+
+def choose_vocab(text_bytes: int) -> Choice:
+    """Few ids for few texts: an id that is hardly ever seen is hardly ever learnt."""
+    vocab = next((v for limit, v in VOCABULARIES if text_bytes < limit), LARGEST_VOCABULARY)
+    return Choice(vocab, f"{size(text_bytes)} of text")
+
+
+def estimate(text_bytes: int) -> Facts:
+    """What can be said before anything is counted."""
+    return Facts(text_bytes, int(text_bytes / BYTES_PER_TOKEN), 256.0)
+
+
+def choose_context(facts: Facts) -> Choice:
+    """Long enough for most documents, short enough for small machines."""
+    is_long = facts.mean_document_tokens > 400 and facts.unique_tokens > 20_000_000
+    context = 512 if is_long else 256
+    return Choice(context, f"documents of {facts.mean_document_tokens:.0f} tokens on average")
+
+
+def choose_shape(model: ModelKeys, facts: Facts) -> Choices:
+    """The largest shape that its tokens can teach."""
+    seen = facts.budget_tokens or facts.unique_tokens * 4
+    affordable = min(seen, LONGEST_TRAINING * facts.unique_tokens) / TOKENS_PER_PARAMETER
+    dim, layers = SHAPES[0]
+    for wide, deep in SHAPES:
+        if 12 * wide * wide * deep <= affordable:
+            dim, layers = wide, deep
+    dim = model.dim or dim
+    why = f"{number(seen)} training tokens can teach about {number(affordable)} parameters"
+    heads = Choice(max(1, dim // HEAD_WIDTH), f"heads of {HEAD_WIDTH} channels")
+    if dim % heads.value:
+        heads = Choice(1, f"no number of heads of {HEAD_WIDTH} channels divides {dim}")
+    return {
+        "model.dim": Choice(dim, why),
+        "model.layers": Choice(layers, why),
+        "model.mixer.heads": heads,
+        "model.dropout": _dropout(facts, seen),
+    }
+
+
+def _dropout(facts: Facts, seen: int) -> Choice:
+    """Dropout where the text is read again and again (arXiv:2305.16264; NanoGPT slowrun)."""
+    epochs = seen / max(1, facts.unique_tokens)
+    if epochs <= 2:
+        return Choice(0.0, f"{epochs:.1f} passes over the text: no need to blur it")
+    return Choice(0.1 if epochs <= 6 else 0.2, f"{epochs:.1f} passes over the text")
+
+
+def choose_phase(phase: Phase, facts: Facts, context: int) -> Choices:
+    """Budget, batch, rates and schedule of one phase."""
+    found: Choices = {}
+    if phase.steps is None and phase.tokens is None and phase.epochs is None:
+        found["epochs"] = Choice(4.0, "four passes are worth nearly four times the text")
+    batch = phase.batch_tokens or max(2048, context)
+    tokens = _budget(phase, facts, batch, found)
+    steps = max(1, tokens // batch)
+    found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")
+    lr = phase.lr or 3e-3
+    found["lr"] = Choice(lr, "for models of a few million parameters with query/key norm")
+    found["embedding_lr"] = Choice(lr * 4, "rows of a table are each seen rarely")
+    found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
+    found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
+    epochs = tokens / max(1, facts.unique_tokens)
+    decay = 0.1 if epochs <= 2 else 0.3 if epochs <= 6 else 0.6
+    found["weight_decay"] = Choice(decay, f"{epochs:.1f} passes over the text")
+    return found
+
+
+def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:
+    """Tokens that a phase will see."""
+    if phase.steps is not None:
+        return phase.steps * batch
+    if phase.tokens is not None:
+        return phase.tokens
+    epochs = phase.epochs or found["epochs"].value
+    return int(epochs * facts.unique_tokens)
+
+
+def budget_of(phases: Sequence[Phase], facts: Facts) -> int:
+    """Tokens of all phases together, as far as the recipe says."""
+    return sum(_budget(p, facts, p.batch_tokens or 2048, {"epochs": Choice(4.0, "")}) for p in phases)

@@ -1,0 +1,67 @@
+"""What a recipe may say about a phase of training. Imports no torch."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from endonym.config import NOT_IDENTITY, Config
+
+
+class Phase(Config):
+    """One stretch of training: how long, how fast, how careful."""
+
+    name: str = Field("pretrain", pattern=r"^[\w.-]{1,64}$", description="what the run calls it")
+    start: Literal["previous", "scratch"] = Field(
+        "previous", description="where the weights come from; the first phase starts from scratch"
+    )
+    steps: int | None = Field(None, ge=1, description="optimiser steps")
+    tokens: int | None = Field(None, ge=1, description="training tokens, repeats included")
+    epochs: float | None = Field(None, gt=0, description="passes over the training text")
+    batch_tokens: int | None = Field(None, ge=1, description="tokens of one optimiser step")
+    lr: float | None = Field(None, gt=0, description="peak learning rate of the matrices")
+    embedding_lr: float | None = Field(
+        None, gt=0, description="peak learning rate of embeddings and head; lr if not given"
+    )
+    warmup_steps: int | None = Field(None, ge=0, description="steps from 0 to the peak")
+    schedule: Literal["linear", "cosine", "constant"] | None = Field(
+        None, description="from the peak: straight to zero, half a cosine to a tenth, or level"
+    )
+    weight_decay: float | None = Field(
+        None, ge=0, description="pull of the matrices towards zero, times the learning rate"
+    )
+    betas: tuple[float, float] = Field(
+        (0.9, 0.95), description="AdamW's memories of the gradient and of its square"
+    )
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    eval_every_steps: int | None = Field(
+        None, ge=1, description="steps between looks at held-out text; a twentieth if not given"
+    )
+    eval_tokens: int = Field(
+        65_536, ge=1, description="held-out tokens of such a look; all are scored at the end"
+    )
+    patience: int | None = Field(
+        None, ge=1, description="stop after this many looks without a better one"
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="hand on the weights of the best look, or the last ones"
+    )
+    save_every_steps: int | None = Field(
+        None, ge=1, description="steps between checkpoints; as eval_every_steps if not given"
+    )
+    number_format: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the arithmetic; masters are fp32. auto measures this machine"
+    )
+    micro_tokens: int = Field(
+        16_384,
+        ge=1,
+        description="tokens held in memory at once; a batch is split to fit",
+        json_schema_extra=NOT_IDENTITY,
+    )
+
+    @model_validator(mode="after")
+    def one_budget(self) -> "Phase":
+        """Steps, tokens or epochs, and only one of them."""
+        given = [name for name in ("steps", "tokens", "epochs") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of steps, tokens and epochs, not {' and '.join(given)}")
+        return self

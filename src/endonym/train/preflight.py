@@ -1,0 +1,50 @@
+"""Before hours are spent: can this model learn one batch by heart?"""
+
+import copy
+
+import torch
+
+from endonym.data.batches import Batch
+from endonym.errors import TrainingError
+from endonym.model.decoder import Decoder
+from endonym.train.config import Phase
+from endonym.train.optimizer import Optimizer
+from endonym.train.step import take_step
+
+STEPS = 60
+ROW_TOKENS = 256
+ENOUGH = 0.5
+
+
+def learn_by_heart(decoder: Decoder, batch: Batch, phase: Phase) -> tuple[float, float]:
+    """Train a copy on one short row; returns its nats before and after.
+
+    Raises TrainingError if the loss does not fall to half: then gradients, optimiser or number
+    format are at fault, and no amount of text would help.
+    """
+    width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
+    parts = (batch.tokens_BT, batch.targets_BT, batch.documents_BT)
+    row = Batch(*(part[:1, :width].contiguous() for part in parts))
+    twin = copy.deepcopy(decoder).float().train()
+    twin.apply(_without_dropout)
+    optimizer = Optimizer(twin, phase, phase.number_format)
+    seen: list[float] = []
+    for _ in range(STEPS):
+        stepped = take_step(twin, optimizer, row, share=0.5, rows=1, where="pre-flight")
+        seen.append(stepped.nats)
+        if stepped.nats < ENOUGH / 2 * seen[0]:
+            break
+    if min(seen) > ENOUGH * seen[0]:
+        raise TrainingError(
+            f"one batch cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
+            f"after {len(seen)} steps",
+            where=f"phase {phase.name}",
+            do="Lower lr (too high diverges, a hundredth of the usual learns nothing), or set "
+            'number_format = "fp32".',
+        )
+    return seen[0], seen[-1]
+
+
+def _without_dropout(module: torch.nn.Module) -> None:
+    if isinstance(module, torch.nn.Dropout):
+        module.p = 0.0

@@ -1,0 +1,201 @@
+"""A recipe as an object: what it holds, where it came from, and copies with other values."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from endonym.errors import MissingSource, RecipeError
+from endonym.recipe import Recipe
+
+TATAR = """\
+# Кояшлы көн.
+name = "tatar"
+language = "tt"
+seed = 1_337
+
+[[source]]
+name = "leipzig"
+path = "texts/*.txt"
+document = "line"
+column = 2
+
+[[source]]
+name = "китап"
+path = "books"
+
+[clean]
+normalize = ["nfc", "spaces"]
+expected_letters = "әөүҗңһ"
+min_expected_share = 0.005
+
+[model]
+dim = 512
+layers = 6
+mixer.heads = 8
+
+[pack]
+context = 256
+
+[[phase]]
+name = "pretrain"
+steps = 10_000
+batch_tokens = 32_768
+
+[[phase]]
+name = "books"
+epochs = 2
+
+[[evaluate]]
+kind = "bits"
+
+[variant.wide.model]
+dim = 768
+layers = 4
+mixer.heads = 12
+"""
+
+
+@pytest.fixture
+def tatar(tmp_path: Path) -> Path:
+    """The recipe in a folder of its own."""
+    file = tmp_path / "tatar.toml"
+    file.write_bytes(TATAR.replace("\n", "\r\n").encode())
+    return file
+
+
+def test_a_recipe_holds_every_table_as_its_components_config(tatar: Path) -> None:
+    recipe = Recipe.load(tatar)
+    assert (recipe.name, recipe.language, recipe.seed) == ("tatar", "tt", 1337)
+    assert [source.name for source in recipe.source] == ["leipzig", "китап"]
+    assert recipe.source[0].column == 2
+    assert recipe.clean.expected_letters == "әөүҗңһ"
+    assert (recipe.model.dim, recipe.model.mixer.heads) == (512, 8)
+    assert [phase.steps for phase in recipe.phase] == [10_000, None]
+    assert recipe.tokenizer.kind == "bpe"
+    assert recipe.export == ()
+
+
+def test_a_recipe_knows_its_file_its_folder_and_its_exact_text(tatar: Path) -> None:
+    recipe = Recipe.load(str(tatar), variant="wide", sets=["seed=7"])
+    assert recipe.path == tatar
+    assert recipe.folder == tatar.parent
+    assert recipe.text == TATAR.replace("\n", "\r\n")
+    assert recipe.variant == "wide"
+    assert recipe.sets == ("seed=7",)
+    assert recipe.run_name == "tatar@wide"
+    assert Recipe.load(tatar).run_name == "tatar"
+
+
+def test_a_recipe_does_not_change(tatar: Path) -> None:
+    recipe = Recipe.load(tatar)
+    with pytest.raises(ValidationError):
+        recipe.seed = 3
+
+
+def test_a_recipe_with_a_byte_order_mark_reads_the_same(tatar: Path) -> None:
+    plain = Recipe.load(tatar)
+    tatar.write_text("\ufeff" + TATAR, encoding="utf-8")
+    assert Recipe.load(tatar).model_dump() == plain.model_dump()
+
+
+def test_a_copy_with_other_values_keeps_all_else_and_where_it_came_from(tatar: Path) -> None:
+    recipe = Recipe.load(tatar, variant="wide", sets=["phase.0.steps=20"])
+    copy = recipe.with_values(
+        {"model.dim": 384, "phase.0.lr": 3e-4, "phase.books.epochs": 1.5, "tokenizer.vocab": 512}
+    )
+    assert (copy.model.dim, copy.phase[0].lr, copy.phase[1].epochs) == (384, 3e-4, 1.5)
+    assert copy.tokenizer.vocab == 512
+    assert (copy.phase[0].steps, copy.model.layers, copy.source) == (20, 4, recipe.source)
+    assert (copy.path, copy.text, copy.variant) == (recipe.path, recipe.text, "wide")
+    assert copy.sets == recipe.sets
+    assert recipe.model.dim == 768
+    assert copy.with_values({"model.dim": 768}).model.dim == 768
+
+
+def test_a_copy_remembers_which_keys_were_written(tatar: Path) -> None:
+    copy = Recipe.load(tatar).with_values({"phase.0.lr": 1e-3})
+    assert copy.phase[0].model_fields_set == {"name", "steps", "batch_tokens", "lr"}
+    assert copy.model.model_fields_set == {"dim", "layers", "mixer"}
+
+
+def test_none_takes_a_key_out_of_a_copy(tatar: Path) -> None:
+    copy = Recipe.load(tatar).with_values({"phase.0.steps": None, "phase.0.tokens": 1_000_000})
+    assert (copy.phase[0].steps, copy.phase[0].tokens) == (None, 1_000_000)
+
+
+def test_a_whole_table_can_be_replaced_by_a_config(tatar: Path) -> None:
+    recipe = Recipe.load(tatar)
+    copy = recipe.with_values({"phase.books": recipe.phase[0].model_copy(update={"name": "x"})})
+    assert [phase.name for phase in copy.phase] == ["pretrain", "x"]
+
+
+def test_a_copy_that_is_no_recipe_names_every_changed_key(tatar: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(tatar).with_values(
+            {"phase.0.batch_tokens": 8, "model.mixer.heads": 7, "phase.x.lr": 1, "model.dims": 3}
+        )
+    blocks = str(caught.value).split("\n\n")
+    assert len(blocks) == 3
+    assert "phase.x.lr = 1: phase has no item x." in blocks[0]
+    assert "model.dims = 3: model.dims is not a key of a model." in blocks[1]
+    assert blocks[2].startswith("phase.0.batch_tokens = 8: batch_tokens = 8 holds no row of")
+
+
+def test_sizes_that_do_not_fit_in_a_copy_point_at_the_changed_key(tatar: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(tatar).with_values({"model.mixer.heads": 7})
+    assert str(caught.value).startswith("model.mixer.heads = 7: dim 512 is not divisible by 7")
+
+
+def test_a_number_that_is_none_is_refused_in_a_copy(tatar: Path) -> None:
+    with pytest.raises(RecipeError, match=r"phase\.0\.lr = NaN: .* is not a number one can use"):
+        Recipe.load(tatar).with_values({"phase.0.lr": float("nan")})
+
+
+def test_a_recipe_made_in_python_takes_changes_too() -> None:
+    recipe = Recipe.model_validate(
+        {
+            "name": "basme",
+            "language": "ro",
+            "source": [{"name": "povești", "path": "texte"}],
+            "phase": [{"steps": 3}],
+        }
+    )
+    assert recipe.with_values({"phase.pretrain.steps": 4}).phase[0].steps == 4
+    assert recipe.text == ""
+    assert recipe.run_name == "basme"
+
+
+def test_source_paths_that_lead_to_no_file_are_told_with_their_lines(tatar: Path) -> None:
+    recipe = Recipe.load(tatar)
+    assert recipe.missing_paths() == ["texts/*.txt", "books"]
+    with pytest.raises(MissingSource) as caught:
+        recipe.require_sources()
+    assert caught.value.exit_code == 2
+    blocks = str(caught.value).split("\n\n")
+    assert [block.splitlines()[0] for block in blocks] == [
+        f'{tatar}:8: source "leipzig": there is no file here.',
+        f'{tatar}:14: source "китап": there is no such file or folder.',
+    ]
+    assert blocks[1].splitlines()[1:3] == ['    path = "books"', "           ^^^^^^^"]
+
+
+def test_source_paths_that_lead_to_files_are_no_problem(tatar: Path) -> None:
+    for folder in ("texts", "books"):
+        (tatar.parent / folder).mkdir()
+        (tatar.parent / folder / "бер.txt").write_text("Кояшлы көн.", encoding="utf-8")
+    recipe = Recipe.load(tatar)
+    recipe.require_sources()
+    assert recipe.missing_paths() == []
+
+
+def test_reading_recipes_imports_no_torch() -> None:
+    code = (
+        "import sys, endonym.recipe, endonym.recipe_reference as reference\n"
+        "reference.markdown()\n"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,161 @@
+"""Contradictions between keys, and files that are not there."""
+
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import RecipeError
+from endonym.recipe import Recipe
+
+HEAD = """\
+name = "tatar"
+language = "tt"
+[[source]]
+name = "leipzig"
+path = "texts"
+[[phase]]
+"""
+
+CONTRADICTIONS = {
+    "two sources of one name": (
+        '[[source]]\nname = "leipzig"\npath = "b"',
+        8,
+        'source 2 is called "leipzig", as source 1 is.',
+        '"leipzig"',
+        "Give each its own name.",
+    ),
+    "two phases of the default name": (
+        "steps = 3\n[[phase]]",
+        8,
+        'phase 2 is called "pretrain", as phase 1 is.',
+        "phase",
+        "Give each its own name.",
+    ),
+    "a size for the byte tokenizer": (
+        '[tokenizer]\nkind = "byte"\nvocab = 300',
+        9,
+        'kind = "byte" always has 257 ids, not 300.',
+        "300",
+        'Leave vocab out, or choose kind = "bpe".',
+    ),
+    "a batch smaller than a row": (
+        "batch_tokens = 128\n[pack]\ncontext = 256",
+        7,
+        "batch_tokens = 128 holds no row of context = 256.",
+        "128",
+        "Choose a multiple of 256, or a smaller pack.context.",
+    ),
+    "heads that do not divide dim": (
+        "[model]\nlayers = 2\ndim = 512\nmixer.heads = 7",
+        10,
+        "dim 512 is not divisible by 7 heads.",
+        "7",
+        "Choose heads that divide dim, or give mixer.head_width.",
+    ),
+    "key heads that do not divide heads": (
+        "[model]\nlayers = 2\ndim = 512\n[model.mixer]\nheads = 8\nkv_heads = 3",
+        12,
+        "8 heads are not divisible by 3 kv_heads.",
+        "3",
+        "Choose kv_heads that divide heads.",
+    ),
+    "an odd width of a head that is written nowhere": (
+        "[model]\nlayers = 2\ndim = 24\nmixer = { heads = 8 }",
+        10,
+        "rotary positions turn pairs of channels, but a head has 3.",
+        "mixer",
+        "Choose an even head width.",
+    ),
+    "a key that gpt2 cannot say": (
+        '[model]\nfamily = "gpt2"\nlayers = 2\ndim = 64\nmixer.heads = 4\nmixer.kv_heads = 2',
+        12,
+        "gpt2 has no kv_heads.",
+        "2",
+        'Leave the key out, or choose family = "llama" or "qwen3".',
+    ),
+    "an untied head for gpt2": (
+        '[model]\nfamily = "gpt2"\nlayers = 2\ndim = 64\nmixer.heads = 4\ntied = false',
+        12,
+        "gpt2 has no untied head.",
+        "false",
+        'Leave the key out, or choose family = "llama" or "qwen3".',
+    ),
+    "prompts that are not there": (
+        '[[evaluate]]\nkind = "prompts"\nfile = "prompts/җөмләләр.txt"',
+        9,
+        "there is no file prompts/җөмләләр.txt.",
+        '"prompts/җөмләләр.txt"',
+        "Put it there, or correct the path: it starts at the recipe's folder.",
+    ),
+}
+
+
+def refusal(folder: Path, text: str) -> str:
+    """What the recipe's error says, with the file called r.toml."""
+    file = folder / "r.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(file)
+    assert caught.value.exit_code == 2
+    return str(caught.value).replace(str(file), "r.toml")
+
+
+@pytest.mark.parametrize("case", CONTRADICTIONS)
+def test_a_contradiction_names_its_line_and_what_to_do(case: str, tmp_path: Path) -> None:
+    body, line, message, under, do = CONTRADICTIONS[case]
+    place, drawn, carets, advice = refusal(tmp_path, HEAD + body).splitlines()
+    assert place == f"r.toml:{line}: {message}"
+    assert drawn.strip() == (HEAD + body).splitlines()[line - 1].strip()
+    assert drawn[carets.index("^") : len(carets)] == under
+    assert advice == do
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'start = "previous"',
+        "batch_tokens = 300\n[pack]\ncontext = 256",
+        '[tokenizer]\nkind = "byte"',
+        '[tokenizer]\nkind = "byte"\nvocab = 257',
+        '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
+        "[model]\ndim = 100\nmixer.heads = 3",
+    ],
+)
+def test_what_may_yet_fit_is_accepted(body: str, tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text(HEAD + body, encoding="utf-8")
+    assert Recipe.load(file).name == "tatar"
+
+
+def test_contradictions_are_told_together_and_beside_wrong_keys(tmp_path: Path) -> None:
+    body = (
+        '[[phase]]\n[[source]]\nname = "leipzig"\npath = "b"\n[split]\nval_shares = 0.1\n'
+        '[tokenizer]\nkind = "byte"\nvocab = 300\n[[evaluate]]\nkind = "bits"\nfile = "x.txt"\n'
+    )
+    blocks = refusal(tmp_path, HEAD + body).split("\n\n")
+    assert [block.split(": ")[0] for block in blocks] == [
+        "r.toml:7",
+        "r.toml:9",
+        "r.toml:12",
+        "r.toml:15",
+        "r.toml:18",
+    ]
+
+
+def test_files_of_evaluations_are_found_beside_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "сораулар.txt").write_text("Кояшлы көндә\n", encoding="utf-8")
+    file = tmp_path / "r.toml"
+    body = '[[evaluate]]\nkind = "prompts"\nfile = "сораулар.txt"'
+    file.write_text(HEAD + body, encoding="utf-8")
+    recipe = Recipe.load(file)
+    assert recipe.evaluate[0].files(recipe.folder)[0].is_file()
+
+
+def test_a_name_too_long_for_a_folder_is_refused(tmp_path: Path) -> None:
+    long = "ភាសាខ្មែរ" * 7
+    text = HEAD.replace("tatar", long) + f"[variant.'{'x' * 40}'.pack]\ncontext = 64\n"
+    file = tmp_path / "r.toml"
+    file.write_text(text, encoding="utf-8")
+    assert Recipe.load(file).name == long
+    with pytest.raises(RecipeError, match="a run's name holds at most 200 bytes"):
+        Recipe.load(file, variant="x" * 40)

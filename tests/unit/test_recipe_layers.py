@@ -1,0 +1,246 @@
+"""Files, variants, and values laid over a recipe."""
+
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import RecipeError
+from endonym.recipe import Recipe
+
+BASME = """\
+name = "basme"
+language = "ro"
+
+[[source]]
+name = "povești"
+path = "texte"
+
+[[source]]
+name = "web.2015"
+path = "web"
+
+[model]
+family = "llama"
+dim = 256
+layers = 4
+mixer.heads = 4
+
+[[phase]]
+steps = 100
+
+[[phase]]
+name = "cărți"
+epochs = 1
+
+[variant.gpt2.model]
+family = "gpt2"
+layers = 6
+
+[[variant.scurt.phase]]
+name = "una"
+steps = 5
+
+[variant.semințe]
+seed = 7
+"""
+
+
+@pytest.fixture
+def basme(tmp_path: Path) -> Path:
+    """The recipe in a folder of its own."""
+    file = tmp_path / "basme.toml"
+    file.write_text(BASME, encoding="utf-8")
+    return file
+
+
+def refusal(file: Path, *, variant: str | None = None, sets: tuple[str, ...] = ()) -> str:
+    """What the recipe's error says, with its file's bare name."""
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(file, variant=variant, sets=sets)
+    assert caught.value.exit_code == 2
+    return str(caught.value).replace(str(file), file.name)
+
+
+# variants
+
+
+@pytest.fixture
+def basme_with_names(basme: Path) -> Path:
+    """The recipe with names that TOML wants in quotes."""
+    basme.write_text(BASME.replace("semințe", '"semințe"'), encoding="utf-8")
+    return basme
+
+
+def test_a_variant_s_table_replaces_the_table_and_does_not_merge(basme_with_names: Path) -> None:
+    model = Recipe.load(basme_with_names, variant="gpt2").model
+    assert (model.family, model.layers, model.dim, model.mixer.heads) == ("gpt2", 6, None, None)
+
+
+def test_a_variant_s_phases_replace_all_phases(basme_with_names: Path) -> None:
+    recipe = Recipe.load(basme_with_names, variant="scurt")
+    assert [(phase.name, phase.steps) for phase in recipe.phase] == [("una", 5)]
+    assert recipe.model.family == "llama"
+
+
+def test_a_variant_may_hold_a_single_value(basme_with_names: Path) -> None:
+    recipe = Recipe.load(basme_with_names, variant="semințe")
+    assert (recipe.seed, recipe.run_name) == (7, "basme@semințe")
+
+
+def test_variants_are_listed_in_the_file_s_order(basme_with_names: Path) -> None:
+    assert Recipe.variants(basme_with_names) == ["gpt2", "scurt", "semințe"]
+
+
+def test_an_unknown_variant_gets_a_suggestion_and_the_list(basme_with_names: Path) -> None:
+    assert refusal(basme_with_names, variant="scrut") == (
+        "basme.toml: variant scrut is not in this recipe.\n"
+        "Did you mean `scurt`?  Variants: gpt2, scurt, semințe"
+    )
+
+
+def test_a_recipe_without_variants_says_so(basme: Path) -> None:
+    basme.write_text(BASME[: BASME.index("[variant")], encoding="utf-8")
+    assert refusal(basme, variant="x").endswith("It has no variants.")
+
+
+@pytest.mark.parametrize("variant", [None, "gpt2", "scurt"])
+def test_a_mistake_in_a_variant_is_told_whether_or_not_it_is_chosen(
+    basme_with_names: Path, variant: str | None
+) -> None:
+    text = basme_with_names.read_text(encoding="utf-8").replace("layers = 6", "layer = 6")
+    basme_with_names.write_text(text, encoding="utf-8")
+    assert refusal(basme_with_names, variant=variant) == (
+        "basme.toml:27: model.layer is not a key of a model.\n"
+        "    layer = 6\n"
+        "    ^^^^^\n"
+        "Did you mean `layers`?  All keys: endonym explain model"
+    )
+
+
+def test_sizes_that_do_not_fit_in_a_variant_point_into_the_variant(basme_with_names: Path) -> None:
+    text = basme_with_names.read_text(encoding="utf-8")
+    shape = "layers = 6\ndim = 100\nmixer.heads = 3"
+    basme_with_names.write_text(text.replace("layers = 6", shape), encoding="utf-8")
+    Recipe.load(basme_with_names)
+    first = refusal(basme_with_names, variant="gpt2").splitlines()[0]
+    assert first == "basme.toml:29: dim 100 is not divisible by 3 heads."
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[variant.all.pack]\ncontext = 9", "9: 'all' cannot name a variant."),
+        ("[variant.'a b'.pack]\ncontext = 9", "9: 'a b' cannot name a variant."),
+        ("[variant]\nbpe = 3", "10: variant.bpe must be a table."),
+        ("[variant.x]\nname = 'y'", "10: a variant cannot rename the recipe."),
+        ("[variant.x.tokeniser]\nvocab = 300", "9: tokeniser is not a key of a recipe."),
+        ("[[variant]]\nname = 'x'", "9: variant must be a table of variants."),
+    ],
+)
+def test_what_is_no_variant_is_refused(tmp_path: Path, written: str, said: str) -> None:
+    file = tmp_path / "r.toml"
+    head = 'name = "basme"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a"\n[[phase]]\n\n\n'
+    file.write_text(head + written, encoding="utf-8")
+    assert refusal(file).splitlines()[0] == f"r.toml:{said}"
+
+
+# --set
+
+
+@pytest.fixture
+def plain(basme_with_names: Path) -> Path:
+    """The recipe that `--set` is tried on."""
+    return basme_with_names
+
+
+def test_a_set_reaches_tables_and_items_by_number_and_by_name(plain: Path) -> None:
+    recipe = Recipe.load(
+        plain,
+        sets=[
+            "model.mixer.heads=8",
+            "phase.0.steps=10",
+            "phase.cărți.epochs=2.5",
+            'source."web.2015".path=alt/*.txt',
+            "source.povești.document=line",
+            "tokenizer.vocab = 1_024",
+            'clean.dedup=["exact"]',
+        ],
+    )
+    assert recipe.model.mixer.heads == 8
+    assert [(phase.steps, phase.epochs) for phase in recipe.phase] == [(10, None), (None, 2.5)]
+    assert [source.path for source in recipe.source] == ["texte", "alt/*.txt"]
+    assert recipe.source[0].document == "line"
+    assert recipe.tokenizer.vocab == 1024
+    assert recipe.clean.dedup == ("exact",)
+
+
+def test_a_phase_without_a_name_goes_by_the_name_it_gets(plain: Path) -> None:
+    assert Recipe.load(plain, sets=["phase.pretrain.steps=3"]).phase[0].steps == 3
+
+
+def test_a_later_set_wins(plain: Path) -> None:
+    assert Recipe.load(plain, sets=["seed=1", "seed=2"]).seed == 2
+
+
+def test_an_empty_set_takes_a_key_or_an_item_out(plain: Path) -> None:
+    recipe = Recipe.load(plain, sets=["phase.0.steps=", "phase.0.tokens=64", "phase.1="])
+    assert [(phase.steps, phase.tokens) for phase in recipe.phase] == [(None, 64)]
+
+
+def test_a_set_is_laid_over_the_variant(plain: Path) -> None:
+    recipe = Recipe.load(plain, variant="scurt", sets=["phase.una.steps=9"])
+    assert recipe.phase[0].steps == 9
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "do"),
+    [
+        ("model.layer=2", "model.layer is not a key of a model.", "Did you mean `layers`?"),
+        (
+            "model.layers=two",
+            'model.layers must be a whole number, not the text "two".',
+            "More: endonym explain model.layers",
+        ),
+        ("model.layers=0", "model.layers must be at least 1, not 0.", "More: endonym"),
+        ("modl.layers=2", "modl is not a key of a recipe.", "Did you mean `model`?"),
+        ("model.layers", "a key and a value are needed.", "Write KEY=VALUE"),
+        ("model layers=2", '"model layers" is not a key of a recipe.', "Tables: endonym explain"),
+        ("=2", "a key and a value are needed.", "Write KEY=VALUE"),
+        ("phase.pretain.steps=2", "phase has no item pretain.", "Did you mean `pretrain`?"),
+        ("phase.2.steps=2", "phase has no item 2.", "It has: pretrain, cărți, 0, 1"),
+        ("name.x=2", "name is not a table.", "More: endonym explain name"),
+        ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),
+    ],
+)
+def test_a_wrong_set_is_quoted_as_it_was_typed(plain: Path, words: str, said: str, do: str) -> None:
+    assert refusal(plain, sets=(words,)).startswith(f"--set {words}: {said}\n{do}")
+
+
+def test_a_set_that_contradicts_the_file_names_the_table_s_line(plain: Path) -> None:
+    first = refusal(plain, sets=("phase.0.tokens=9",)).splitlines()[0]
+    assert first == (
+        "basme.toml:18, with --set phase.0.tokens=9: "
+        "phase.0: give one of steps, tokens and epochs, not steps and tokens."
+    )
+
+
+def test_a_set_that_does_not_fit_the_file_is_named_beside_the_line(plain: Path) -> None:
+    first = refusal(plain, sets=("model.dim=255",)).splitlines()[0]
+    said = "dim 255 is not divisible by 4 heads."
+    assert first == f"basme.toml:16, with --set model.dim=255: {said}"
+
+
+# files
+
+
+def test_a_recipe_that_is_not_there_gets_a_suggestion(basme: Path) -> None:
+    said = refusal(basme.with_name("basm.toml"))
+    assert said == f"basm.toml: there is no such recipe.\nDid you mean `{basme}`?"
+
+
+def test_an_empty_folder_of_recipes_says_how_to_start(tmp_path: Path) -> None:
+    assert "Start one: endonym new" in refusal(tmp_path / "x.toml")
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    assert refusal(tmp_path).splitlines()[0] == f"{tmp_path.name}: is a directory."

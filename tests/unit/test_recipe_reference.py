@@ -1,0 +1,190 @@
+"""What explains recipes: the command's text, the page, and the schema for editors."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.config import Config
+from endonym.errors import RecipeError
+from endonym.recipe import Recipe
+from endonym.recipe_keys import OTHER_NAMES, tables
+from endonym.recipe_prose import EXAMPLE
+from endonym.recipe_reference import (
+    AUTOPILOT,
+    default_words,
+    explain,
+    markdown,
+    schedule_curves,
+    toml_value,
+)
+from endonym.recipe_schema import json_schema
+from endonym.recipe_wording import SHAPES
+from endonym.train.schedule import SCHEDULES
+
+DOCS = Path(__file__).parents[2] / "docs"
+KEYS = [(table, key) for table in tables(Recipe) for key in table.keys]
+
+
+def dotted(table: Any, key: str) -> str:
+    """The key from the top of the recipe."""
+    return f"{table.name}.{key}" if table.name else key
+
+
+def test_the_page_and_the_schema_are_current() -> None:
+    remake = "make them anew: python -m endonym.recipe_reference docs/"
+    assert (DOCS / "recipe.md").read_text(encoding="utf-8") == markdown(), remake
+    written = json.loads((DOCS / "recipe.schema.json").read_text(encoding="utf-8"))
+    assert written == json_schema(), remake
+
+
+def test_the_module_writes_both_files(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "endonym.recipe_reference", str(tmp_path)]
+    subprocess.run(command, check=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["recipe.md", "recipe.schema.json"]
+
+
+def test_the_example_on_the_page_is_a_recipe_and_so_are_its_variants(tmp_path: Path) -> None:
+    file = tmp_path / "tatar.toml"
+    file.write_text(EXAMPLE, encoding="utf-8")
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "tatar.txt").write_text("Кояшлы көндә\n", encoding="utf-8")
+    assert Recipe.load(file).language == "tt"
+    for variant in Recipe.variants(file):
+        assert Recipe.load(file, variant=variant).run_name == f"tatar@{variant}"
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS, ids=[dotted(*each) for each in KEYS])
+def test_every_key_has_a_meaning_a_type_and_a_default_on_the_page(table: Any, key: str) -> None:
+    section = markdown().split(f"## `{table.header}`" if table.name else "## The top of a recipe")
+    row = re.search(rf"^\| `{key}` \| (.+) \| (.+) \| (.+) \|$", section[1], re.MULTILINE)
+    assert row is not None
+    assert row[2] == default_words(table, key)
+    assert len(row[3]) > 4
+    default = table.keys[key].default
+    if isinstance(default, bool | int | float | str):
+        assert row[2] == toml_value(default)
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS, ids=[dotted(*each) for each in KEYS])
+def test_every_key_is_explained(table: Any, key: str) -> None:
+    text = explain(dotted(table, key))
+    meaning = table.keys[key].description
+    assert meaning is not None
+    assert meaning in text
+
+
+def test_a_key_is_explained_by_type_default_meaning_and_source() -> None:
+    assert explain("model.mixer.heads") == (
+        "model.mixer.heads\n"
+        "  query heads\n\n"
+        "  type     whole number ≥ 1\n"
+        "  default  chosen by the autopilot\n"
+        "  source   MixerKeys in endonym/model/config.py"
+    )
+    assert "default  0.01" in explain("clean.max_unreadable")
+    assert "default  not applied" in explain("clean.min_chars")
+    assert "type     number ≥ 0 and ≤ 1" in explain("clean.min_script_share")
+    assert 'type     one of "bpe", "char", "byte"' in explain("tokenizer.kind")
+
+
+def test_nothing_is_explained_by_the_list_of_tables() -> None:
+    text = explain()
+    for name in Recipe.model_fields:
+        assert f"\n  {name} " in text
+    assert "\n  variant " in text
+
+
+def test_a_table_is_explained_by_its_keys() -> None:
+    text = explain("model")
+    assert text.startswith("[model]: the shape of the network")
+    assert "\n  dropout " in text
+    assert explain("phase.0.lr") == explain("phase.lr")
+    assert "does not\nmerge" in explain("variant.bpe")
+
+
+@pytest.mark.parametrize(
+    ("key", "do"),
+    [
+        ("model.mixer.head", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
+        ("heads", "Did you mean `heads` in [model.mixer]?  Tables: endonym explain"),
+        ("modl.dim", "Did you mean `model`?  Tables: endonym explain"),
+        ("phase.learning_rate", "Did you mean `lr`?  All keys: endonym explain phase"),
+        ("зур", "Tables: endonym explain"),
+    ],
+)
+def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        explain(key)
+    assert caught.value.do == do
+
+
+def test_schedules_are_drawn_from_their_formulas() -> None:
+    drawing = schedule_curves()
+    assert drawing in explain("phase.schedule")
+    curves = dict(re.findall(r"  (\w+)\n((?:  [ ▁▂▃▄▅▆▇█]+\n){3})", drawing))
+    assert set(curves) == set(SCHEDULES)
+    bottoms = {name: curve.splitlines()[2][2:] for name, curve in curves.items()}
+    assert bottoms["constant"][-1] == "█"
+    assert bottoms["cosine"][-1] == "▂"
+    assert bottoms["linear"][-1] == "▁"
+    assert all(curve.splitlines()[0].strip()[0] == "▁" for curve in curves.values())
+
+
+def test_every_schedule_that_a_phase_may_name_is_drawn() -> None:
+    names = json_schema()["$defs"]["Phase"]["properties"]["schedule"]["enum"]
+    assert set(names) == set(SCHEDULES)
+
+
+def test_keys_said_to_be_chosen_or_known_by_other_names_exist() -> None:
+    names = {dotted(*each) for each in KEYS}
+    assert names >= AUTOPILOT
+    assert {key for _, key in KEYS} >= set(OTHER_NAMES.values())
+
+
+def patterns(node: Any) -> set[str]:
+    """Every pattern in the configs."""
+    if isinstance(node, dict):
+        own = {node["pattern"]} if isinstance(node.get("pattern"), str) else set[str]()
+        return own.union(*(patterns(value) for value in node.values()))
+    return (
+        set[str]().union(*(patterns(value) for value in node)) if isinstance(node, list) else set()
+    )
+
+
+def test_every_pattern_is_also_said_in_words() -> None:
+    assert patterns(Recipe.model_json_schema()) <= set(SHAPES)
+
+
+def test_the_schema_names_every_key_refuses_others_and_knows_variants() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for table in tables(Recipe):
+        node = schema["$defs"][table.config.__name__] if table.name else schema
+        assert node["additionalProperties"] is False
+        assert set(node["properties"]) - {"variant"} == set(table.keys)
+        for property_node in node["properties"].values():
+            assert property_node["title"]
+            assert property_node["description"]
+    variant = schema["$defs"]["Variant"]
+    assert set(variant["properties"]) == set(Recipe.model_fields) - {"name"}
+    assert "required" not in variant
+    assert schema["properties"]["variant"]["additionalProperties"] == {"$ref": "#/$defs/Variant"}
+
+
+def test_the_schema_says_nothing_that_toml_cannot() -> None:
+    text = json.dumps(json_schema())
+    assert '"null"' not in text
+    assert '"default": null' not in text
+    assert r"\\w" not in text
+
+
+def test_every_table_is_a_config_with_a_docstring() -> None:
+    for table in tables(Recipe):
+        assert issubclass(table.config, Config)
+        assert table.title
+        assert table.config.__doc__
