@@ -1,1 +1,43 @@
 """endonym makes a language model of your own language from your own texts, and measures it."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from endonym.errors import EndonymError
+    from endonym.generate.language_model import LanguageModel
+    from endonym.generate.sample import Sampling
+    from endonym.recipe.recipe import Recipe
+    from endonym.run.api import load, run
+    from endonym.run.execute import Run
+    from endonym.store import Store
+
+_HOMES = {
+    "EndonymError": "endonym.errors",
+    "LanguageModel": "endonym.generate.language_model",
+    "Recipe": "endonym.recipe.recipe",
+    "Run": "endonym.run.execute",
+    "Sampling": "endonym.generate.sample",
+    "Store": "endonym.store",
+    "load": "endonym.run.api",
+    "run": "endonym.run.api",
+}
+"""Public name -> the module that defines it, imported when the name is first used."""
+
+__all__ = [  # noqa: RUF022 - sorted as people read it: the types, then the two verbs
+    "EndonymError",
+    "LanguageModel",
+    "Recipe",
+    "Run",
+    "Sampling",
+    "Store",
+    "load",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that `import endonym` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'endonym' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

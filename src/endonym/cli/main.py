@@ -161,7 +161,21 @@ def print_json(value: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure becomes a message and an exit code, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.excepthook = explain_fault
     sys.exit(answer(given))
+
+
+def explain_fault(kind: type[BaseException], fault: BaseException, trace: Any) -> None:
+    """A fault of endonym's own: one line for the person, the traceback in a file for us."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="endonym-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(kind, fault, trace, file=file)
+    click.echo(f"endonym met a fault of its own: {kind.__name__}: {fault}", err=True)
+    click.echo(f"Please report it with {file.name}. What was finished is kept.", err=True)
 
 
 def answer(given: list[str]) -> int:

@@ -77,7 +77,7 @@ def new(
 @click.pass_obj
 def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str, ...]) -> None:
     """Parse a recipe, count parameters and tokens, estimate time; make nothing."""
-    from endonym.recipe import Recipe
+    from endonym.recipe.recipe import Recipe
     from endonym.run import checking
 
     loaded = Recipe.load(recipe, variant=variant, sets=sets)
@@ -107,7 +107,7 @@ def run(
     replan: bool,
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat."""
-    from endonym.recipe import Recipe
+    from endonym.recipe.recipe import Recipe
     from endonym.run import making
 
     names = Recipe.variants(recipe) if variant == "all" else [variant]
@@ -136,14 +136,14 @@ def run(
 @click.pass_obj
 def explain(settings: Settings, key: str, schema: bool) -> None:
     """Type, default, meaning and source of a recipe key."""
-    from endonym import recipe_reference
+    from endonym.recipe import reference
 
     if schema:
-        click.echo(json.dumps(recipe_reference.json_schema(), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(reference.json_schema(), ensure_ascii=False, indent=1))
     elif settings.is_json:
-        print_json({"key": key, "text": recipe_reference.explain(key)})
+        print_json({"key": key, "text": reference.explain(key)})
     else:
-        click.echo(recipe_reference.explain(key))
+        click.echo(reference.explain(key))
 
 
 def pairs(found: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from endonym.log import duration, number, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import cache_bytes_per_token, flops_per_token, parameters, training_bytes
 from endonym.model.families import resolve
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run import sources
 from endonym.run.resolve import estimated, text_bytes
 from endonym.run.sources import RawSet

@@ -11,7 +11,7 @@ from typing import Any
 
 from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run import resolve, sources
 from endonym.run.plan import Stage, plan
 from endonym.run.resolve import Lock, facts_of, filled

@@ -21,7 +21,7 @@ from endonym.evaluate.score import Score
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run.models import find_artifact, load_model
 from endonym.run.stages import Inputs, Numbers
 from endonym.store import Making, Store, write_json

@@ -5,7 +5,7 @@ from typing import Any
 
 from endonym.evaluate.score import Score
 from endonym.log import Log
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run import sources
 from endonym.run.execute import Run, run_recipe
 from endonym.run.plan import plan

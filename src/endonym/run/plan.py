@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from endonym.config import identity
 from endonym.log import Log
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run import stages
 from endonym.run.sources import RawSet
 from endonym.store import Artifact, Making, canonical_json, fingerprint

@@ -1,7 +1,233 @@
-"""placeholder until the report lands"""
+"""`report.html`: what a run made and how good it is, in one file that needs nothing else."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from endonym.evaluate.score import Score
+from endonym.log import THIN, duration, number, read_jsonl, size
+from endonym.model.config import ModelConfig
+from endonym.model.count import parameters
+from endonym.run.bars import Bars, draw_bars
+from endonym.run.copied import Copied, longest_copied
+from endonym.run.curves import Chart, draw
+from endonym.run.execute import Made, Run, recipe_text
+from endonym.run.report_corpus import corpus_card, cut, tokenizer_card
+from endonym.run.report_scores import BITS, METRICS, gap, group, splits, verdict
+from endonym.run.report_training import Phase, phase, samples, started
+from endonym.run.stages import read_json
+from endonym.store import Artifact, Store, write_atomic
+from endonym.text.corpus import CARD, Corpus
+
+WIDE, NARROW = 760.0, 350.0
+STEPS_SHOWN = 6
+BASELINES = ("bigram", "unigram", "uniform", "compressor")
 
 
-def write_report(run, store):
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """A stage's artefact and what it took."""
+
+    name: str
+    short: str
+    full: str
+    size: str
+    seconds: str
+    note: str
+
+
+def write_report(run: Run, store: Store) -> Path:
+    """Write `report.html` into the run's folder; sections without data are left out."""
     path = run.folder / "report.html"
-    path.write_text("<html></html>", encoding="utf-8")
+    write_atomic(path, page(run, store).encode("utf-8"))
     return path
+
+
+def page(run: Run, store: Store) -> str:
+    """The report as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"cut": cut, "number": _number, "size": size, "duration": duration}
+    environment.globals |= {"chart": both_widths, "bars": both_bars}
+    return environment.get_template("report.html").render(gather(run, store)) + "\n"
+
+
+def _number(value: float) -> str:
+    """A whole number that no line break cuts."""
+    return number(value).replace(THIN, "\u202f")
+
+
+def both_widths(chart: Chart) -> Markup:
+    """A chart for a screen and one for a phone; the style sheet shows the one that fits."""
+    return _figure(draw(chart, WIDE), draw(chart, NARROW))
+
+
+def both_bars(bars: Bars) -> Markup:
+    """The same for bars."""
+    return _figure(draw_bars(bars, WIDE), draw_bars(bars, NARROW))
+
+
+def _figure(wide: str, narrow: str) -> Markup:
+    """The drawings escape their own texts."""
+    return Markup(f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>')
+
+
+def gather(run: Run, store: Store) -> dict[str, Any]:
+    """All that the page shows."""
+    found = _scores(run.all("evaluation"))
+    kind = run.recipe.tokenizer.kind
+    models = [made for made in run.made if made.stage.kind == "model"]
+    phases = [each for made in models if (each := phase(made, store, _levels(found))) is not None]
+    written = samples(models, store)
+    prompts = list(_continuations(run.all("evaluation")))
+    corpus = run.artifact("corpus")
+    parts = splits(found)
+    return {
+        "name": run.recipe.run_name,
+        "language": run.recipe.language,
+        "verdict": verdict(next(iter(parts.values())), kind) if parts else [],
+        "facts": _facts(run, phases),
+        "groups": [group(part) for part in parts.values() if _has_bits(part)],
+        "metrics": [name for _, name, _ in METRICS],
+        "gap": gap(found),
+        "phases": phases,
+        "samples": _some(written),
+        "prompts": prompts,
+        "copied": _copied([each["text"] for each in [*written, *prompts]], corpus),
+        "corpus": corpus_card(corpus),
+        "tokenizer": tokenizer_card(run.artifact("tokenizer"), kind, corpus),
+        "model": _model(run),
+        "stages": [_stage(made, store) for made in run.made],
+        "machine": _machine(models, store),
+        "speeds": [(p.name, p.tokens / p.seconds) for p in phases if p.seconds and p.tokens],
+        "recipe": recipe_text(run.recipe),
+    }
+
+
+def _scores(evaluations: Sequence[Artifact]) -> list[Score]:
+    """Every score that the evaluations hold."""
+    paths = [artifact.folder / "scores.json" for artifact in evaluations]
+    return [Score(**each) for path in paths if path.is_file() for each in read_json(path)]
+
+
+def _has_bits(part: Sequence[Score]) -> bool:
+    return any(score.metric == BITS and score.source is None for score in part)
+
+
+def _levels(found: Sequence[Score]) -> dict[str, float]:
+    """The baselines on the corpus's held-out documents, in bits per byte."""
+    return {
+        score.model: score.value
+        for score in found
+        if (score.metric, score.source, score.split) == (BITS, None, "val")
+        and score.model in BASELINES
+    }
+
+
+def _continuations(evaluations: Sequence[Artifact]) -> Iterator[dict[str, Any]]:
+    """What the finished model made of the recipe's prompts."""
+    for artifact in evaluations:
+        path = artifact.folder / "continuations.json"
+        yield from read_json(path) if path.is_file() else []
+
+
+def _some(written: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The samples of a few steps, evenly spread, the last one among them."""
+    moments = list(dict.fromkeys((each["phase"], each["step"]) for each in written))
+    last = len(moments) - 1
+    places = {round(n * last / max(1, STEPS_SHOWN - 1)) for n in range(STEPS_SHOWN)}
+    shown = {moment for place, moment in enumerate(moments) if place in places}
+    return [each for each in written if (each["phase"], each["step"]) in shown]
+
+
+def _copied(texts: Sequence[str], corpus: Artifact | None) -> Copied | None:
+    """The longest span that the samples share with training text."""
+    if corpus is None or not any(texts) or not (corpus.folder / CARD).is_file():
+        return None
+    return longest_copied(texts, Corpus(corpus.folder).documents("train"))
+
+
+def _facts(run: Run, phases: Sequence[Phase]) -> list[tuple[str, str]]:
+    """The few numbers that stand under the verdict."""
+    found: list[tuple[str, str]] = []
+    model, corpus = run.artifact("model"), run.artifact("corpus")
+    if model is not None and "parameters" in model.numbers:
+        found.append(("parameters", _number(model.numbers["parameters"])))
+    if corpus is not None and (corpus.folder / CARD).is_file():
+        train = read_json(corpus.folder / CARD)["total"]["kept"]["train"]
+        found.append(("training text", size(train["text_bytes"])))
+    if model is not None and "epochs" in model.numbers:
+        found.append(("passes over it", f"{model.numbers['epochs']:.1f}"))
+    seconds = sum(each.seconds for each in phases)
+    return [*found, ("training time", duration(seconds))] if seconds else found
+
+
+def _model(run: Run) -> dict[str, Any] | None:
+    """Shape, parameters by place, and what was chosen for the recipe and why."""
+    artifact = run.artifact("model")
+    if artifact is None or not (artifact.folder / "config.json").is_file():
+        return None
+    shape = ModelConfig.from_json(read_json(artifact.folder / "config.json"))
+    counted = parameters(shape)
+    places = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
+    return {
+        "shape": shape,
+        "places": [(name, value) for name, value in places.items() if value],
+        "total": counted.total,
+        "choices": _choices(run.folder / "plan.json"),
+        "phases": [
+            {"name": made.stage.name.removeprefix("model "), **made.artifact.numbers, "phase": each}
+            for made, each in zip(
+                (made for made in run.made if made.stage.kind == "model"),
+                run.recipe.phase,
+                strict=False,
+            )
+        ],
+    }
+
+
+def _choices(plan: Path) -> list[tuple[str, str, str]]:
+    """Key, value and reason of everything the recipe left out."""
+    if not plan.is_file():
+        return []
+    choices: dict[str, Any] = read_json(plan).get("choices", {})
+    return [(key, json.dumps(value), reason) for key, (value, reason) in choices.items()]
+
+
+def _stage(made: Made, store: Store) -> StageRow:
+    """Name, identity, size and time of a stage."""
+    full = made.artifact.manifest["id"]
+    ends = [
+        line
+        for line in read_jsonl(store.journal(made.stage.kind, full))
+        if line.get("event") == "finished"
+    ]
+    seconds = ends[-1]["wall_seconds"] if ends else made.seconds
+    return StageRow(
+        name=made.stage.name,
+        short=made.artifact.id,
+        full=full,
+        size=size(made.artifact.bytes()),
+        seconds=duration(seconds) if ends or made.is_new else "–",
+        note="" if made.is_new else "there already",
+    )
+
+
+def _machine(models: Sequence[Made], store: Store) -> list[tuple[str, str]]:
+    """Where the last phase was trained, and with what."""
+    if not models:
+        return []
+    last = models[-1]
+    note = started(store.journal(last.stage.kind, last.artifact.manifest["id"]))
+    found = [(key, str(note[key])) for key in ("processor", "threads") if key in note]
+    return [*found, *((name, str(value)) for name, value in note.get("versions", {}).items())]

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from endonym.device import faster_format, machine, probe_number_formats
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run.sources import RawSet
 from endonym.store import Artifact, Store, fingerprint
 from endonym.train.autopilot import (
@@ -53,10 +52,10 @@ def vocab_choice(recipe: Recipe, n_bytes: int) -> Choices:
 
 def training_choices(recipe: Recipe, facts: Facts) -> Choices:
     """Every other key that the recipe leaves out."""
-    facts = replace(facts, budget_tokens=budget_of(recipe.phase, facts))
+    budget = budget_of(recipe.phase, facts)
     found: Choices = {"pack.context": choose_context(facts)}
     context = recipe.pack.context or found["pack.context"].value
-    found |= choose_shape(recipe.model, facts)
+    found |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
     for place, phase in enumerate(recipe.phase):
         choices = choose_phase(phase, facts, context)
         found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}

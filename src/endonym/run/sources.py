@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.log import Log
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.store import Store, file_hash, write_json
 from endonym.text.config import Source
 from endonym.text.files import RawFile, source_files

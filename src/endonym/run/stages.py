@@ -9,7 +9,7 @@ from endonym.data.config import Pack
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.log import Log
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run.sources import RawSet
 from endonym.store import Artifact, Making, file_hash, write_json
 from endonym.text.corpus import Corpus, make_corpus

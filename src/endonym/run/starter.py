@@ -1,6 +1,7 @@
 """`endonym new`: a commented recipe, sized to the texts and to this machine."""
 
 import json
+import os.path
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from endonym.config import Config
 from endonym.errors import MissingSource, RecipeError
 from endonym.log import number
 from endonym.model.config import ModelConfig, ModelKeys
+from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
+from endonym.run.checking import EFFICIENCY
 from endonym.run.resolve import COMPRESSED, COMPRESSION
 from endonym.text.config import Clean, Source
 from endonym.text.files import source_files
@@ -19,6 +22,7 @@ from endonym.text.guess import guess_clean, guess_source
 from endonym.text.reader import read_file
 from endonym.text.document import Document
 from endonym.train.autopilot import (
+    HEAD_WIDTH,
     Choice,
     Choices,
     Facts,
@@ -60,13 +64,13 @@ def write_recipe(
         )
     found = look_at(texts, folder)
     clean, reasons = guess_clean(language, found.sample)
-    keys, choices, speed = choose(found, hours, store)
+    keys, choices = choose(found, hours, store)
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
         _head(name, language, found),
         *(_source(source, reason) for source, reason in found.sources),
         _clean(clean, reasons),
-        _training(keys, choices, hours, speed),
+        _training(keys, choices),
         '[[evaluate]]\nkind = "bits"',
         '[[export]]\nformat = "huggingface"',
     ]
@@ -132,48 +136,48 @@ def _unique(name: str, taken: set[str]) -> str:
 
 def _relative(path: Path, folder: Path) -> str:
     """The path as the recipe will say it: relative to the recipe's folder."""
-    return Path(_walk(path.absolute(), folder.absolute())).as_posix()
+    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
 
 
-def _walk(path: Path, start: Path) -> str:
-    import os.path
+def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]:
+    """Everything the autopilot says for these texts and hours.
 
-    return os.path.relpath(path, start)
-
-
-def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices, float]:
-    """Everything the autopilot says for these texts and hours, and the speed it rests on.
-
-    The shape decides the speed and the speed decides the budget: two rounds settle it.
+    The shape is chosen by the speed its formula promises here, the budget by a probe of that shape.
     """
     vocab = choose_vocab(found.text_bytes)
     bytes_per_token = _bytes_per_token(found, vocab.value)
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
     facts = Facts(found.text_bytes, unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts)
-    speed, keys, shape = 10_000.0, ModelKeys(), {}
-    for _ in range(2):
-        budget = int(hours * 3600 * OVERHEAD * speed)
-        facts = Facts(facts.text_bytes, unique, facts.mean_document_tokens, budget)
-        shape = choose_shape(ModelKeys(), facts)
-        keys = _with_shape(shape)
-        speed = measured_speed(resolve(keys, vocab=vocab.value, context=context.value), store)
-    tokens = max(2048, int(hours * 3600 * OVERHEAD * speed) // 1000 * 1000)
-    facts = Facts(facts.text_bytes, unique, facts.mean_document_tokens, tokens)
+    rates = device.machine(
+        store / "machine.json", "matmul_per_second", device.probe_number_formats
+    )
+    seconds = hours * 3600 * OVERHEAD
+
+    def promised(dim: int, layers: int) -> int:
+        shape = _shape(ModelKeys(), dim, layers, vocab.value, context.value)
+        return int(seconds * max(rates.values()) * EFFICIENCY / flops_per_token(shape))
+
+    choices = choose_shape(ModelKeys(), facts, promised)
+    dim, layers = choices["model.dim"].value, choices["model.layers"].value
+    keys = ModelKeys()
+    speed = measured_speed(_shape(keys, dim, layers, vocab.value, context.value), store)
+    tokens = max(2048, int(seconds * speed) // 1000 * 1000)
+    choices |= choose_shape(
+        ModelKeys(dim=dim, layers=layers), facts, lambda wide, deep: tokens
+    )
     phase = choose_phase(Phase(tokens=tokens), facts, context.value)
     reason = f"{hours:g} h at {number(speed)} tokens/s, probed"
-    return (
-        keys,
-        {
-            "tokenizer.vocab": vocab,
-            "pack.context": context,
-            **shape,
-            "model.dropout": choose_shape(ModelKeys(), facts)["model.dropout"],
-            "phase.tokens": Choice(tokens, reason),
-            **{f"phase.{key}": choice for key, choice in phase.items()},
-        },
-        speed,
-    )
+    data = {"tokenizer.vocab": vocab, "pack.context": context}
+    budget = {"phase.tokens": Choice(tokens, reason)}
+    return keys, data | choices | budget | {f"phase.{key}": c for key, c in phase.items()}
+
+
+def _shape(keys: ModelKeys, dim: int, layers: int, vocab: int, context: int) -> ModelConfig:
+    """A shape of the autopilot's ladder, in full."""
+    mixer = {"heads": max(1, dim // HEAD_WIDTH)}
+    given = {"family": keys.family, "dim": dim, "layers": layers, "mixer": mixer}
+    return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
 
 
 def _bytes_per_token(found: Found, vocab: int) -> float:
@@ -185,17 +189,6 @@ def _bytes_per_token(found: Found, vocab: int) -> float:
     lines = [line for line in found.sample.split("\n") if line.strip()]
     made = train_tokenizer(config, lambda: iter(lines))
     return float(fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"])
-
-
-def _with_shape(shape: Choices) -> ModelKeys:
-    heads = shape["model.mixer.heads"].value
-    return ModelKeys.model_validate(
-        {
-            "dim": shape["model.dim"].value,
-            "layers": shape["model.layers"].value,
-            "mixer": {"heads": heads},
-        }
-    )
 
 
 def measured_speed(shape: ModelConfig, store: Path) -> float:
@@ -227,7 +220,7 @@ def _clean(clean: Clean, reasons: dict[str, str]) -> str:
     return "[clean]\n" + _table(clean, reasons)
 
 
-def _training(keys: ModelKeys, choices: Choices, hours: float, speed: float) -> str:
+def _training(keys: ModelKeys, choices: Choices) -> str:
     """Tokenizer, packing, model and phase, each value with its reason."""
     tables: dict[str, list[str]] = {"tokenizer": ['kind = "bpe"'], "pack": [], "model": []}
     tables["model"].append(f"family = {_toml(keys.family)}")
@@ -235,7 +228,7 @@ def _training(keys: ModelKeys, choices: Choices, hours: float, speed: float) -> 
     for key, choice in choices.items():
         table, _, rest = key.partition(".")
         line = f"{rest} = {_toml(choice.value)}"
-        tables[table].append(f"{line:<28}# {choice.reason}")
+        tables[table].append(_noted(line, choice.reason))
     tables["phase"].append(f"{'patience = 6':<28}# looks without a better one before it stops")
     heads = {"phase": "[[phase]]"}
     parts = [heads.get(name, f"[{name}]") + "\n" + "\n".join(t) for name, t in tables.items()]
@@ -248,8 +241,15 @@ def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
     for key, value in config.model_dump(exclude_defaults=True).items():
         line = f"{key} = {_toml(value)}"
         reason = (reasons or {}).get(key)
-        lines.append(f"{line:<28}# {reason}" if reason else line)
+        lines.append(_noted(line, reason))
     return "\n".join(lines)
+
+
+def _noted(line: str, reason: str | None) -> str:
+    """A line with its reason: beside it, or above it where the line is long."""
+    if not reason:
+        return line
+    return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
 
 
 def _toml(value: object) -> str:

@@ -1,9 +1,13 @@
 """The model stage: a phase of training with its pre-flight, its journal and its samples."""
 
 import json
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -21,7 +25,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.weights import load_decoder, save_tensors
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 from endonym.run.stages import Inputs, Numbers, context_of
 from endonym.store import Making, write_json
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -112,8 +116,10 @@ def _run(
     where = {"processor": device.processor(), "threads": device.cores()}
     append_jsonl(making.journal, {**note, **where})
     sample_every = max(1, training.steps // training.eval_every // SAMPLES)
-    with log.progress("training", left, "") as advance:
+    with log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
+            if stop.is_set() and report.step:
+                _save_and_stop(training, report.step, log)
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
             append_jsonl(making.journal, as_metrics(report))
@@ -123,6 +129,34 @@ def _run(
                 looks = len(training.state.looks) - 1
                 if looks % sample_every == 0 or report.step == training.steps:
                     _sample(training, reader, prompts, report.step, making.journal)
+
+
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM ask for a stop after the step; a second one does not wait."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
+    """Keep what was learnt so far, and say so."""
+    training.save()
+    log.line(f"stopped after step {step}, saved in {training.work.folder}")
+    raise KeyboardInterrupt
 
 
 def as_metrics(report: Report) -> dict[str, Any]:

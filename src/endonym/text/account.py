@@ -11,16 +11,7 @@ from typing import Any
 
 from endonym.errors import CorpusError
 from endonym.text.document import Document, Reject
-
-UNREADABLE = frozenset(
-    "invalid_utf8 invalid_bytes truncated bad_checksum damaged trailing_garbage not_compressed binary "
-    "unknown_encoding too_long too_deep bad_json not_object no_text_field text_not_string "
-    "lone_surrogates bad_row mojibake lost_letters".split()
-)
-"""Reasons that say the raw file is at fault: above a share of a source's bytes they are an error."""
-
-NOT_READ = frozenset("unsupported_format empty_file no_text unsafe_member no_member".split())
-"""Reasons for which a file or a member was not meant to be read: named, but neither good nor bad."""
+from endonym.text.reasons import is_unread, is_unreadable
 
 SAMPLES = 5
 
@@ -84,13 +75,13 @@ class Account:
     def drop(self, reject: Reject, size: int, file: str) -> None:
         """Count a refusal."""
         self.dropped.setdefault(reject.reason, Amount()).add(size)
-        if reject.reason in UNREADABLE:
+        if is_unreadable(reject.reason):
             self.unreadable[file, reject.reason] += size
 
     def unreadable_share(self) -> float:
         """The share of bytes that could not be read among those that were meant to be."""
         meant = self.read.bytes - sum(
-            amount.bytes for reason, amount in self.dropped.items() if reason in NOT_READ
+            amount.bytes for reason, amount in self.dropped.items() if is_unread(reason)
         )
         return sum(self.unreadable.values()) / meant if meant else 0.0
 

@@ -43,7 +43,7 @@ def broken(document: Document) -> Reject | None:
         detail = "this looks like UTF-8 that was read in another encoding and saved again"
     elif is_lossy(text):
         reason = "lost_letters"
-        detail = 'question marks within words: letters were lost when it was saved in another encoding'
+        detail = "question marks within words: letters were lost in another encoding"
     if not reason:
         return None
     size = len(text.encode())

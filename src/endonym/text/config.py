@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from endonym.config import NOT_IDENTITY, Config
 
@@ -16,25 +16,26 @@ class Source(Config):
         json_schema_extra=NOT_IDENTITY,
     )
     format: Literal["auto", "txt", "jsonl", "csv", "tsv", "parquet"] = Field(
-        "auto", description="how records are written; auto goes by the file's name"
+        default="auto", description="how records are written; auto goes by the file's name"
     )
     document: Literal["file", "line", "blank_lines"] = Field(
-        "file", description="what one document is in a plain text file"
+        default="file", description="what one document is in a plain text file"
     )
     blank_lines: Literal[1, 2] = Field(
-        1, description="how many empty lines end a document; 2 keeps the stanzas of verse together"
+        default=1,
+        description="how many empty lines end a document; 2 keeps the stanzas of verse together",
     )
     column: Annotated[int, Field(ge=1)] | str | None = Field(
-        None,
+        default=None,
         description="the field that holds the text: a name, or a number from 1; "
         'jsonl and parquet use "text" if none is given, and with document = "line" '
         "a number splits each line at tabs",
     )
     member: str | None = Field(
-        None, description="which members of tar and zip archives to read, as a glob"
+        default=None, description="which members of tar and zip archives to read, as a glob"
     )
     encoding: str | None = Field(
-        None, description="the files' encoding; detected and recorded if it is not given"
+        default=None, description="the files' encoding; detected and recorded if it is not given"
     )
 
 
@@ -42,29 +43,57 @@ class Clean(Config):
     """Cleaning: what is not written is not applied."""
 
     normalize: tuple[Literal["nfc", "spaces", "zero_width"], ...] = Field(
-        (), description="changes made to every text, in this order"
+        default=(), description="changes made to every text, in this order"
     )
-    min_chars: int | None = Field(None, ge=1, description="drop documents shorter than this")
-    max_chars: int | None = Field(None, ge=1, description="drop documents longer than this")
+    min_chars: int | None = Field(
+        default=None, ge=1, description="drop documents shorter than this"
+    )
+    max_chars: int | None = Field(default=None, ge=1, description="drop documents longer than this")
     script: str | None = Field(
-        None, description="the language's script: latin, cyrillic, khmer, arabic, devanagari …"
+        default=None,
+        description="the language's script: latin, cyrillic, khmer, arabic, devanagari …",
     )
     min_script_share: float | None = Field(
-        None, ge=0, le=1, description="drop documents with a smaller share of letters in `script`"
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents with a smaller share of letters in `script`",
     )
     expected_letters: str | None = Field(
-        None, description="letters that tell the language from its neighbours, such as әөүҗңһ"
+        default=None,
+        description="letters that tell the language from its neighbours, such as әөүҗңһ",
     )
     min_expected_share: float | None = Field(
-        None, ge=0, le=1, description="drop documents where they are a smaller share of letters"
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where they are a smaller share of letters",
     )
     max_repeated_lines: float | None = Field(
-        None, ge=0, le=1, description="drop documents where more of the lines are repetitions"
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines are repetitions",
     )
-    dedup: tuple[Literal["exact"], ...] = Field((), description="which copies are dropped")
+    dedup: tuple[Literal["exact"], ...] = Field(default=(), description="which copies are dropped")
     max_unreadable: float = Field(
-        0.01, ge=0, le=1, description="a larger share of unreadable bytes is an error, not a reject"
+        default=0.01,
+        ge=0,
+        le=1,
+        description="a larger share of unreadable bytes is an error, not a reject",
     )
+
+    @field_validator("script")
+    @classmethod
+    def script_is_known(cls, name: str | None) -> str | None:
+        """A script that Unicode has, in small letters."""
+        if name is None:
+            return None
+        from endonym.text.scripts import is_script  # keeps numpy out of `endonym --help`
+
+        if not is_script(name):
+            raise ValueError(f'Unicode has no script "{name}"; known are latin, cyrillic, khmer …')
+        return name.lower()
 
     @model_validator(mode="after")
     def thresholds_have_their_subject(self) -> "Clean":
@@ -81,9 +110,14 @@ class Clean(Config):
 class Split(Config):
     """What is held out: whole documents, chosen by a keyed hash of their text."""
 
-    val_documents: int | None = Field(None, ge=1, description="hold out this many documents")
+    val_documents: int | None = Field(
+        default=None, ge=1, description="hold out this many documents"
+    )
     val_share: float | None = Field(
-        None, gt=0, lt=1, description="hold out this share of each source's documents; default 0.05"
+        default=None,
+        gt=0,
+        lt=1,
+        description="hold out this share of each source's documents; default 0.05",
     )
 
     @model_validator(mode="after")

@@ -113,14 +113,14 @@ def write_shards(spool: Spool, held: HeldOut, accounts: list[Account], out: Path
     documents = spool.read()
     for account, keys, side, near in zip(accounts, spool.all_keys(), sides, moved, strict=True):
         account.near_copies = int(near.sum())
-        wanted = {name: sampled(keys, side == held) for name, held in (("train", False), ("val", True))}
+        wanted = sampled(keys, side) | sampled(keys, ~side)
         account.samples = {"train": [], "val": []}
         for number, is_val in enumerate(side):
             document = next(documents)
             (val if is_val else train).write(document.line)
             count(account.val if is_val else account.train, document)
-            name = "val" if is_val else "train"
-            if number in wanted[name]:
+            if number in wanted:
+                name = "val" if is_val else "train"
                 account.samples[name].append(json.loads(document.line)["id"])
         account.balance()
     train.close()
@@ -163,19 +163,24 @@ def warnings(accounts: list[Account], sources: list[Source]) -> list[str]:
     """What a person should know about these texts, one sentence each."""
     told: list[str] = []
     for account, source in zip(accounts, sources, strict=True):
-        told += [f"{account.name}/{damage}" for damage in account.damages]
-        guessed = [name for name in account.encodings if not name.startswith("utf-")]
-        if guessed and source.encoding is None:
-            files = sum(account.encodings[name] for name in guessed)
-            told.append(f"{account.name}: the encoding of {files} files is a guess: {', '.join(guessed)}")
-        unread = account.dropped.get("unsupported_format")
-        if unread is not None:
-            told.append(f"{account.name}: {unread.records} files or members are in a format not read")
-        for oddity, number in sorted(account.oddities.items()):
-            told.append(f"{account.name}: {number:,} documents {TOLD[oddity]}")
-        if account.train.documents and not account.val.documents:
-            told.append(f"{account.name}: nothing is held out, so it gets no score of its own")
+        told += [f"{account.name}: {note}" for note in notes(account, source)]
     return told
+
+
+def notes(account: Account, source: Source) -> Iterator[str]:
+    """What a person should know about one source."""
+    yield from account.damages
+    guessed = [name for name in sorted(account.encodings) if not name.startswith("utf-")]
+    if guessed and source.encoding is None:
+        files = sum(account.encodings[name] for name in guessed)
+        yield f"the encoding of {files:,} files is a guess: {', '.join(guessed)}"
+    unread = account.dropped.get("unsupported_format")
+    if unread is not None:
+        yield f"{unread.records:,} files or members are in a format that is not read"
+    for oddity, number in sorted(account.oddities.items()):
+        yield f"{number:,} documents {TOLD[oddity]}"
+    if account.train.documents and not account.val.documents:
+        yield "nothing is held out, so it gets no score of its own"
 
 
 class Corpus:

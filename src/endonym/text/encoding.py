@@ -52,12 +52,25 @@ BINARY_MAGIC = {
 }
 
 CONTROLS = regex.compile(rb"[\x01-\x08\x0E-\x1A\x1C-\x1F\x7F]")
+NO_TEXT = regex.compile(r"[\0-\x08\x0E-\x1F\p{Cn}\p{Co}]")
 BINARY_CONTROL_SHARE = 0.02
 """Text has next to no control characters; what has more is no text."""
 
-CERTAIN_CHAOS, CERTAIN_COHERENCE, RIVAL_MARGIN = 0.02, 0.4, 0.03
-"""When a guess is convincing: hardly any odd sequence, letters as frequent as in some language, and
-every other reading of the same bytes is odder by the margin."""
+LIKELY = [
+    *(f"cp{number}" for number in (866, 850, 852, *range(1250, 1259))),
+    *(f"iso8859_{number}" for number in (2, 5, 7, 8, 9, 15, 16)),
+    *("koi8_r", "koi8_u", "kz1048", "tis_620", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
+]
+"""The encodings that old files are in. Rarer ones, such as those of old Macs, must be given."""
+
+CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4
+"""A guess convinces with next to no odd sequences and with letters as frequent as in a language."""
+
+CHAOS_MARGIN, COHERENCE_MARGIN, SHORT_MARGIN = 0.03, 0.04, 0.3
+"""It must beat every other reading of the same bytes by one of these."""
+
+COHERENT_BYTES = 4_096
+"""In a shorter sample only a large difference in the frequency of letters proves something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,7 @@ def wide_encoding(head: bytes) -> str | None:
         text = codecs.getincrementaldecoder(name)().decode(head)
     except UnicodeDecodeError:
         return None
-    return None if "\0" in text else name
+    return None if NO_TEXT.search(text) else name
 
 
 def mostly_utf8(head: bytes) -> bool:
@@ -130,13 +143,19 @@ def guess(head: bytes) -> Encoding | Damage:
     """A single-byte encoding, if one is convincing and its rivals are not."""
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
     sample = b"".join(lines)[:SAMPLE_BYTES]
-    readings = list(charset_normalizer.from_bytes(sample, preemptive_behaviour=False))
+    found = charset_normalizer.from_bytes(sample, cp_isolation=LIKELY, preemptive_behaviour=False)
+    readings = list(found)
     if not readings:
         return Damage("binary", "binary data: no encoding gives a text")
     best = readings[0]
     rivals = [other for other in readings[1:] if str(other) != str(best)]
     certain = best.chaos <= CERTAIN_CHAOS and best.coherence >= CERTAIN_COHERENCE
-    if certain and all(other.chaos >= best.chaos + RIVAL_MARGIN for other in rivals):
+    margin = COHERENCE_MARGIN if len(sample) >= COHERENT_BYTES else SHORT_MARGIN
+    beaten = (
+        other.chaos >= best.chaos + CHAOS_MARGIN or other.coherence <= best.coherence - margin
+        for other in rivals
+    )
+    if certain and all(beaten):
         return Encoding(codecs.lookup(best.encoding).name)
     names = ", ".join(dict.fromkeys(reading.encoding for reading in readings[:4]))
     return Damage(
@@ -161,7 +180,7 @@ def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
 
 
 def transcoded(stream: Stream, name: str) -> Stream:
-    """A stream in another encoding as UTF-8; what cannot be decoded gives bytes that are no UTF-8."""
+    """A stream in another encoding as UTF-8; what has no meaning gives bytes that are no UTF-8."""
     errors = "strict" if name.startswith("utf-") else "surrogateescape"
     decoder = codecs.getincrementaldecoder(name)(errors)
     for piece in stream:

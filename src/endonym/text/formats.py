@@ -24,10 +24,9 @@ FORMATS = {
     ".tsv": "tsv",
     ".parquet": "parquet",
 }
-NOT_PLAIN = frozenset(
-    ".pdf .epub .html .htm .xhtml .xml .warc .arc .doc .docx .odt .rtf .djvu .mobi .fb2 .tex "
-    ".jpg .jpeg .png .gif .tif .tiff .webp .bmp .svg .mp3 .wav .flac .mp4 .sql .db .sqlite .7z .rar "
-    ".zip .tar .exe .npy .safetensors .gguf .bin .py .sh".split()
+NOT_PLAIN = regex.compile(
+    r"\.(?:pdf|epub|x?html?|xml|w?arc|docx?|odt|rtf|djvu|mobi|fb2|tex|jpe?g|png|gif|tiff?|webp|bmp|svg"
+    r"|mp[34]|wav|flac|sql|db|sqlite|7z|rar|zip|tar|exe|npy|safetensors|gguf|bin|py|sh)"
 )
 """Never read as text, even where a recipe names a format for the whole folder."""
 
@@ -37,7 +36,7 @@ LEIPZIG_TABLE = regex.compile(r"-(?:words|sources|inv_so|inv_w|co_n|co_s|meta)\.
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a file is to be opened: packing ("" if plain), archive ("" if none), format ("" if none)."""
+    """How a file is opened: packing ("" if plain), archive ("" if none), format ("" if none)."""
 
     compression: str
     archive: str
@@ -59,7 +58,7 @@ def shape_of(name: str, source: Source) -> Shape:
     if archive == "zip" and compression:
         archive = ""
     format_name = FORMATS.get(extension, "")
-    if source.format != "auto" and extension not in NOT_PLAIN:
+    if source.format != "auto" and not NOT_PLAIN.fullmatch(extension):
         format_name = source.format
     if LEIPZIG_TABLE.search(lower) and extension != ".tsv":
         format_name = ""
@@ -72,5 +71,9 @@ def unsupported(shape: Shape, name: str) -> str:
         return "a table of the Leipzig corpora that holds no text"
     what = f"{shape.extension} files" if shape.extension else "files without an extension"
     known = " ".join(sorted(FORMATS))
-    advice = "" if shape.extension in NOT_PLAIN else '; if it is plain text, write format = "txt"'
+    advice = (
+        ""
+        if NOT_PLAIN.fullmatch(shape.extension)
+        else '; if it is plain text, write format = "txt"'
+    )
     return f"{what} are not read (read are: {known}, tar and zip){advice}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.text.account import UNREADABLE, Account
+from endonym.text.account import Account
 from endonym.text.broken import broken
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source
@@ -21,17 +21,12 @@ from endonym.text.files import RawFile
 from endonym.text.oddities import oddities
 from endonym.text.origin import SHOWN_CHARS
 from endonym.text.reader import read_file
+from endonym.text.reasons import is_told
 from endonym.text.shards import Dropped, document_line
 from endonym.text.split import Chosen, Keys, digest
 
 MAX_DAMAGES = 20
 """How many damaged files of a source are told one by one."""
-
-RECORD_REASONS = frozenset(
-    "invalid_utf8 invalid_bytes too_deep bad_json not_object no_text_field text_not_string "
-    "lone_surrogates bad_row mojibake lost_letters".split()
-)
-"""Reasons that concern one record of many; all others of the reader are told file by file."""
 
 
 class Spooled(NamedTuple):
@@ -129,7 +124,7 @@ class Gathering:
                 self.keep(kept, size, account, file)
                 return
             record = kept
-        elif record.reason not in RECORD_REASONS:
+        else:
             tell(record, account)
         self.drop(record, size, account, file)
 
@@ -171,8 +166,5 @@ class Gathering:
 
 def tell(reject: Reject, account: Account) -> None:
     """Note for people what is wrong with a file."""
-    if reject.reason in UNREADABLE or reject.reason in ("empty_file", "no_text", "no_member"):
-        if len(account.damages) < MAX_DAMAGES:
-            account.damages.append(f"{reject.id}: {reject.detail}")
-    elif reject.reason == "unsafe_member" and len(account.damages) < MAX_DAMAGES:
-        account.damages.append(f"{reject.id}: skipped, {reject.detail}")
+    if is_told(reject.reason) and len(account.damages) < MAX_DAMAGES:
+        account.damages.append(f"{reject.id}: {reject.detail}")

@@ -7,7 +7,6 @@ each comes with one sentence of evidence.
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
 from itertools import groupby, islice
 from pathlib import Path
 from statistics import median
@@ -18,18 +17,22 @@ import pyarrow.parquet as parquet
 import regex
 
 from endonym.text.config import Source
+from endonym.text.document import Reject
 from endonym.text.encoding import HEAD_BYTES, utf8_stream
 from endonym.text.formats import Shape, shape_of, unsupported
-from endonym.text.origin import Origin
 from endonym.text.readers.archives import Member, tar_members, zip_members
 from endonym.text.readers.parquet import is_text
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
-from endonym.text.readers.tables import csv_rows, tsv_rows
+from endonym.text.readers.tables import Numbered, Row, csv_rows, tsv_rows
+from endonym.text.recommend import guess_clean
 from endonym.text.streams import Damage, Feed, Stream, plain, unpacked
+
+__all__ = ["guess_clean", "guess_source"]
 
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
+MAX_TITLE_CHARS = 60
 SENTENCES = "-sentences.txt"
 NUMBERED = regex.compile(r"\d+\t")
 CLOSED = regex.compile(r"[\p{Sentence_Terminal}\p{Pe}\p{Pf}\"…។៕]\s*$")
@@ -150,35 +153,34 @@ def field_guess(rows: list[dict[str, Any]], what: str) -> Guess:
         return {}, f'the text is in the {what} "{DEFAULT_FIELD}"'
     name = max(chars, key=lambda key: (chars[key], key))
     mean = chars[name] / held[name]
-    return {"column": name}, f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
+    reason = f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
+    return {"column": name}, reason
 
 
 def table_guess(head: str, table: str) -> Guess:
     """The column with the longest cells, by its name in the first row."""
-    origin = Origin("", "")
-    lines = iter(list(enumerate(head.split("\n"), 1)))
-    rows = [
-        row.fields
-        for row in islice(rows_of(lines, table, origin), LOOKED_AT_RECORDS)
-        if len(row.fields) > 0
-    ]
+    lines = iter(list[Numbered | Reject](enumerate(head.split("\n"), 1)))
+    parsed = tsv_rows(lines) if table == "tsv" else csv_rows(lines)
+    rows = [row.fields for row in islice(parsed, LOOKED_AT_RECORDS) if isinstance(row, Row)]
     if len(rows) < 2:
         return {}, "a table without rows below its first one"
     names = [cell.strip() for cell in rows[0]]
     named = [dict(zip(names, row, strict=False)) for row in rows[1:]]
     keys, reason = field_guess(named, "column")
-    width = max(len(row) for row in rows)
-    lengths = [sum(len(row[place]) for row in rows[1:] if place < len(row)) for place in range(width)]
-    longest = lengths.index(max(lengths))
-    unnamed = NUMBERED.match("\t".join(rows[0])) or len(rows[0][min(longest, len(rows[0]) - 1)]) > 60
-    if unnamed:
-        return {"column": longest + 1}, f"no header row; column {longest + 1} holds the longest texts"
+    longest = longest_column(rows)
+    title = rows[0][longest] if longest < len(rows[0]) else ""
+    if NUMBERED.match("\t".join(rows[0])) or len(title) > MAX_TITLE_CHARS:
+        column = longest + 1
+        return {"column": column}, f"no header row; column {column} holds the longest texts"
     return keys, reason
 
 
-def rows_of(lines: Iterator[tuple[int, str]], table: str, origin: Origin) -> Iterator[Any]:
-    """The rows of a table's head."""
-    return tsv_rows(lines) if table == "tsv" else csv_rows(lines)
+def longest_column(rows: list[list[str]]) -> int:
+    """The place of the column that holds most text below the first row."""
+    lengths = Counter[int]()
+    for row in rows[1:]:
+        lengths.update({place: len(cell) for place, cell in enumerate(row)})
+    return max(lengths, key=lambda place: (lengths[place], -place))
 
 
 def plain_guess(head: str) -> Guess:

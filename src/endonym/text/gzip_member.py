@@ -6,12 +6,25 @@ Format: RFC 1952.
 """
 
 import zlib
+from typing import Protocol
 
 HEADER_LIMIT_BYTES = 1 << 20
 """A longer gzip header is no header."""
 
 EXTRA, NAME, COMMENT, HEADER_CRC = 4, 8, 16, 2
 """The flags of the header's fourth byte: which fields follow."""
+
+
+class Inflater(Protocol):
+    """What zlib.decompressobj gives."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class GzipMember:
@@ -22,7 +35,7 @@ class GzipMember:
         self.needs_input = True
         self.unused_data = b""
         self.held = b""
-        self.inflate: zlib._Decompress | None = None
+        self.inflate: Inflater | None = None
         self.check_sum = 0
         self.size = 0
 
@@ -43,7 +56,7 @@ class GzipMember:
                 self.close()
         return text
 
-    def inflated(self, inflate: "zlib._Decompress", max_length: int) -> bytes:
+    def inflated(self, inflate: Inflater, max_length: int) -> bytes:
         """A piece of text; what is left of the input is held."""
         text = inflate.decompress(self.held, max_length)
         self.held = inflate.unused_data if inflate.eof else inflate.unconsumed_tail

@@ -71,7 +71,9 @@ def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
         yield tail.line(number)
 
 
-def readable_lines(stream: Stream, origin: Origin, encoding: str) -> Iterator[tuple[int, str] | Reject]:
+def readable_lines(
+    stream: Stream, origin: Origin, encoding: str
+) -> Iterator[tuple[int, str] | Reject]:
     """Numbered lines of UTF-8 as text; what is no text, too long or cut off is refused."""
     for item in split_lines(stream):
         if isinstance(item, tuple):

@@ -12,7 +12,7 @@ KHMER_DISORDER = regex.compile(
 TOLD = {
     "lost_letters": "hold question marks within words: letters may have been lost",
     "replacement": "hold U+FFFD, the mark of a letter that an earlier program lost",
-    "khmer_order": "hold Khmer signs in another order than Unicode's: the same word is written twice",
+    "khmer_order": "hold Khmer signs out of order: one word is spelt in two ways",
 }
 
 

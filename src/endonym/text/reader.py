@@ -28,9 +28,7 @@ def ignored(raw_bytes: int) -> None:
     """Where nobody watches the progress."""
 
 
-def read_file(
-    source: Source, file: RawFile, advance: Callable[[int], None] = ignored
-) -> Records:
+def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ignored) -> Records:
     """The documents of a raw file and what is refused in it, in the file's order.
 
     advance: is told how many bytes of the file have newly been read.
@@ -98,9 +96,7 @@ def single_records(stream: Stream, shape: Shape, origin: Origin, source: Source)
             yield from read_plain(stream, origin, source)
 
 
-def archive_records(
-    members: Iterator[Member | Damage], origin: Origin, source: Source
-) -> Records:
+def archive_records(members: Iterator[Member | Damage], origin: Origin, source: Source) -> Records:
     """The records of an archive's members, those that the recipe means."""
     others: list[str] = []
     found = False

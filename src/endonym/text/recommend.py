@@ -33,7 +33,7 @@ EXPECTED = {
     "ur": ("ٹڈڑںے", "Arabic and Persian"),
     "ckb": ("ڕڵۆێ", "Arabic and Persian"),
 }
-"""Letters that a language has and its neighbours in the same script do not, and those neighbours."""
+"""Letters that a language has and its neighbours in the script do not, and those neighbours."""
 
 
 def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
@@ -44,7 +44,7 @@ def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
         "dedup": ("exact",),
     }
     reasons = {
-        "normalize": "one form of each letter, no marks that the script does not need, single spaces",
+        "normalize": "one form of each letter, no marks without a use, single spaces",
         "max_repeated_lines": "menus and lists that repeat themselves teach nothing",
         "dedup": "copies are learnt by heart, and leak into what is held out",
     }

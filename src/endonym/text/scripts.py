@@ -13,20 +13,33 @@ CODE_POINTS = 0x110000
 PORTION_CHARS = 1 << 20
 LETTER = r"\p{L}"
 
-JOINER_SCRIPTS = frozenset(
+
+def names(text: str) -> frozenset[str]:
+    """The words of a line."""
+    return frozenset(text.split())
+
+
+JOINER_SCRIPTS = names(
     "arabic syriac mandaic mongolian nko phags_pa devanagari bengali gurmukhi gujarati oriya tamil "
     "telugu kannada malayalam sinhala khmer thai lao myanmar tibetan balinese javanese sundanese "
-    "limbu lepcha meetei_mayek newa tirhuta chakma kaithi grantha sharada brahmi".split()
+    "limbu lepcha meetei_mayek newa tirhuta chakma kaithi grantha sharada brahmi"
 )
 """Scripts in which U+200C and U+200D decide how letters join."""
 
-BREAK_SCRIPTS = frozenset("khmer thai lao myanmar tai_tham new_tai_lue tai_le tai_viet".split())
+BREAK_SCRIPTS = names("khmer thai lao myanmar tai_tham new_tai_lue tai_le tai_viet")
 """Scripts without blanks between words, where U+200B marks the end of one."""
 
-RIGHT_TO_LEFT = frozenset(
-    "arabic hebrew syriac thaana nko mandaic samaritan adlam hanifi_rohingya".split()
-)
+RIGHT_TO_LEFT = names("arabic hebrew syriac thaana nko mandaic samaritan adlam hanifi_rohingya")
 """Scripts that need the marks of direction."""
+
+
+COMMON_SCRIPTS = names(
+    "latin cyrillic arabic devanagari bengali han greek hebrew armenian georgian ethiopic gurmukhi "
+    "gujarati oriya tamil telugu kannada malayalam sinhala thai lao tibetan myanmar khmer hangul "
+    "mongolian hiragana katakana thaana syriac nko tifinagh cherokee canadian_aboriginal javanese "
+    "balinese sundanese ol_chiki adlam vai yi meetei_mayek chakma lepcha limbu tai_tham tai_le"
+)
+"""The scripts that a sample of text is looked through for."""
 
 
 @functools.cache
@@ -83,18 +96,9 @@ def script_counts(text: str) -> Counter[str]:
     """How many letters of a text belong to each script, by its lower-case name."""
     counts = Counter[str]()
     left = Counter(regex.findall(LETTER, text))
-    for name in COMMON_SCRIPTS:
+    for name in sorted(COMMON_SCRIPTS):
         members = regex.compile(script_class(name))
         here = [letter for letter in left if members.match(letter)]
         counts[name] = sum(left.pop(letter) for letter in here)
     counts["other"] = sum(left.values())
     return +counts
-
-
-COMMON_SCRIPTS = (
-    "latin cyrillic arabic devanagari bengali han greek hebrew armenian georgian ethiopic gurmukhi "
-    "gujarati oriya tamil telugu kannada malayalam sinhala thai lao tibetan myanmar khmer mongolian "
-    "hangul hiragana katakana thaana syriac nko tifinagh cherokee canadian_aboriginal javanese "
-    "balinese sundanese ol_chiki adlam vai yi meetei_mayek chakma lepcha limbu tai_tham new_tai_lue"
-).split()
-"""The scripts that a sample of text is looked through for."""

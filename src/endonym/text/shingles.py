@@ -1,9 +1,9 @@
 """Which texts share runs of thirteen characters: how near copies are found.
 
-A shingle is thirteen characters of the case-folded text with blanks collapsed; a shorter text is one
-shingle. Shingles are compared by 64-bit hashes, computed for a whole batch of texts at once. Of a
-long text about two thousand are kept, those whose hash is divisible by a power of two that depends
-on the text's length alone, so that the same two texts always compare the same way.
+A shingle is thirteen characters of the case-folded text with blanks collapsed; a shorter text is
+one shingle. Shingles are compared by 64-bit hashes, computed for a whole batch of texts at once. Of
+a long text about two thousand are kept, those whose hash is divisible by a power of two that
+depends on the text's length alone, so that the same two texts always compare the same way.
 """
 
 from collections.abc import Iterator

@@ -208,7 +208,9 @@ def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
         detail = f"the name says {compression}, but this is no {compression} file; rename it"
         yield Damage("not_compressed", detail, size)
     elif filled:
-        detail = f"{size:,} bytes that are no {compression} follow the end of the {compression} data"
+        detail = (
+            f"{size:,} bytes that are no {compression} follow the end of the {compression} data"
+        )
         yield Damage("trailing_garbage", detail, size)
     if feed.damage is not None:
         yield feed.damage

@@ -4,7 +4,7 @@ Vocabulary is chosen before the corpus exists, from the bytes of the texts; the 
 training tokens have been counted, or from an estimate of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,8 @@ VOCABULARIES = ((1_000_000, 1024), (4_000_000, 2048), (40_000_000, 4096), (400_0
 LARGEST_VOCABULARY = 32_768
 SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10), (768, 12))
 HEAD_WIDTH = 64
-TOKENS_PER_PARAMETER = 1.5
+TOKENS_PER_PARAMETER = 3
+"""Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
 LONGEST_TRAINING = 16
 """Passes over the text beyond which nothing was gained (arXiv:2305.16264, section 6)."""
 
@@ -33,19 +34,20 @@ class Choice(NamedTuple):
 
 Choices = dict[str, Choice]
 """Dotted recipe keys to what was chosen for them."""
+TokensFor = Callable[[int, int], int]
+"""Training tokens that a shape (dim, layers) would see."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the choices rest on.
 
-    unique_tokens: of the training text. budget_tokens: what a phase may see, if something says so.
+    unique_tokens: of the training text.
     """
 
     text_bytes: int
     unique_tokens: int
     mean_document_tokens: float
-    budget_tokens: int | None = None
 
 
 def choose_vocab(text_bytes: int) -> Choice:
@@ -66,25 +68,34 @@ def choose_context(facts: Facts) -> Choice:
     return Choice(context, f"documents of {facts.mean_document_tokens:.0f} tokens on average")
 
 
-def choose_shape(model: ModelKeys, facts: Facts) -> Choices:
-    """The largest shape that its tokens can teach."""
-    seen = facts.budget_tokens or facts.unique_tokens * 4
-    affordable = min(seen, LONGEST_TRAINING * facts.unique_tokens) / TOKENS_PER_PARAMETER
+def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choices:
+    """The largest shape that the tokens it would see can teach."""
     dim, layers = SHAPES[0]
     for wide, deep in SHAPES:
-        if 12 * wide * wide * deep <= affordable:
+        if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= useful(tokens_for(wide, deep), facts):
             dim, layers = wide, deep
-    dim = model.dim or dim
-    why = f"{number(seen)} training tokens can teach about {number(affordable)} parameters"
+    dim, layers = model.dim or dim, model.layers or layers
+    seen = tokens_for(dim, layers)
+    why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"
     heads = Choice(max(1, dim // HEAD_WIDTH), f"heads of {HEAD_WIDTH} channels")
     if dim % heads.value:
         heads = Choice(1, f"no number of heads of {HEAD_WIDTH} channels divides {dim}")
     return {
         "model.dim": Choice(dim, why),
-        "model.layers": Choice(layers, why),
+        "model.layers": Choice(layers, f"{number(block_weights(dim, layers))} weights in blocks"),
         "model.mixer.heads": heads,
         "model.dropout": _dropout(facts, seen),
     }
+
+
+def block_weights(dim: int, layers: int) -> int:
+    """Weights of a stack of blocks, embedding and head aside."""
+    return 12 * dim * dim * layers
+
+
+def useful(tokens: int, facts: Facts) -> int:
+    """Tokens that still teach something: no text gives more than sixteen readings."""
+    return min(tokens, LONGEST_TRAINING * facts.unique_tokens)
 
 
 def _dropout(facts: Facts, seen: int) -> Choice:

@@ -37,7 +37,7 @@ class Phase(Config):
         None, ge=1, description="steps between looks at held-out text; a twentieth if not given"
     )
     eval_tokens: int = Field(
-        65_536, ge=1, description="held-out tokens of such a look; all are scored at the end"
+        32_768, ge=1, description="held-out tokens of such a look; all are scored at the end"
     )
     patience: int | None = Field(
         None, ge=1, description="stop after this many looks without a better one"

@@ -82,7 +82,7 @@ def cleaner(clean: Clean) -> Callable[[str], tuple[str, Verdict | None]]:
         if not VISIBLE.search(text):
             return text, ("empty", "nothing that can be seen is left")
         if "\0" in text:
-            return text, ("nul", 'it holds NUL characters; normalize = ["spaces"] makes them blanks')
+            return text, ("nul", 'it holds NUL; normalize = ["spaces"] makes them blanks')
         for reason, rule in asked.items():
             detail = rule(text)
             if detail is not None:

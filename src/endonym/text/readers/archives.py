@@ -72,7 +72,7 @@ def tar_members(stream: Stream) -> Iterator[Member | Damage]:
 
 
 def tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member]:
-    """A file of a tar, or a link, a device or an unsafe name that is skipped; folders are neither."""
+    """A file of a tar, or a link, a device or an unsafe name that is skipped; no folders."""
     name = printable(info.name)
     if info.isdir() or is_hidden(name):
         return
@@ -147,7 +147,8 @@ def unsafe_name(name: str) -> str:
 
 def is_hidden(name: str) -> bool:
     """Whether a name, or a folder in it, begins with a dot."""
-    return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
+    parts = name.replace("\\", "/").split("/")
+    return any(part.startswith(".") and part not in (".", "..") for part in parts)
 
 
 def is_meant(name: str, pattern: str | None) -> bool:
@@ -155,5 +156,3 @@ def is_meant(name: str, pattern: str | None) -> bool:
     if pattern is None:
         return True
     return fnmatchcase(name, pattern) or fnmatchcase(PurePosixPath(name).name, pattern)
-
-

@@ -59,7 +59,9 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
                 rows += 1
                 yield value_document(rows, value.as_py(), origin)
     except (arrow.ArrowException, OSError) as error:
-        detail = f"not a whole parquet file, after {rows:,} rows: {str(error).splitlines()[0][:200]}"
+        detail = (
+            f"not a whole parquet file, after {rows:,} rows: {str(error).splitlines()[0][:200]}"
+        )
         yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
 
 

@@ -66,7 +66,9 @@ def lines_within(number: int, line: str) -> list[tuple[int | str, str]]:
     if not INNER_END.search(line):
         return [(number, line)] if VISIBLE.search(line) else []
     parts = INNER_END.split(line)
-    return [(f"{number}.{place}", part) for place, part in enumerate(parts, 1) if VISIBLE.search(part)]
+    return [
+        (f"{number}.{place}", part) for place, part in enumerate(parts, 1) if VISIBLE.search(part)
+    ]
 
 
 class Block:

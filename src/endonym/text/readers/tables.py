@@ -88,7 +88,9 @@ def no_column(
     yield origin.reject("no_text_field", detail, record=None, raw_bytes=size)
 
 
-def row_document(row: Row, layout: Layout, origin: Origin, meta: dict[str, str]) -> Document | Reject:
+def row_document(
+    row: Row, layout: Layout, origin: Origin, meta: dict[str, str]
+) -> Document | Reject:
     """One row as a document, or why it is none."""
     raw = row.raw.encode()
     found = len(row.fields)

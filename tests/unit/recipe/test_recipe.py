@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from endonym.errors import MissingSource, RecipeError
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 
 TATAR = """\
 # Кояшлы көн.
@@ -194,7 +194,7 @@ def test_source_paths_that_lead_to_files_are_no_problem(tatar: Path) -> None:
 
 def test_reading_recipes_imports_no_torch() -> None:
     code = (
-        "import sys, endonym.recipe, endonym.recipe_reference as reference\n"
+        "import sys, endonym.recipe, endonym.recipe.reference as reference\n"
         "reference.markdown()\n"
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from endonym.errors import EndonymError, RecipeError
-from endonym.recipe_text import KeyPath, Mark, draw, line_number, normal, scan
+from endonym.recipe.text import KeyPath, Mark, draw, line_number, normal, scan
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from endonym.errors import MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve
-from endonym.recipe_problems import Problem
-from endonym.recipe_wording import AnyConfig, validated
+from endonym.recipe.problems import Problem
+from endonym.recipe.wording import AnyConfig, validated
 from endonym.text.config import Source
 from endonym.text.files import source_files
 from endonym.tokenizer.config import TokenizerConfig

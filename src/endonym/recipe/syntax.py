@@ -3,7 +3,7 @@
 import re
 
 from endonym.errors import RecipeError
-from endonym.recipe_text import draw, line_number
+from endonym.recipe.text import draw, line_number
 
 PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 WORD = re.compile(r"[\w.-]+")

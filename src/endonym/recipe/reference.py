@@ -1,6 +1,6 @@
 """The reference of recipes, made from the configs: `endonym explain`, docs/recipe.md, the schema.
 
-`python -m endonym.recipe_reference docs/` writes the two files anew.
+`python -m endonym.recipe.reference docs/` writes the two files anew.
 """
 
 import json
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import RecipeError
-from endonym.recipe import Recipe
-from endonym.recipe_keys import Table, inner, tables
-from endonym.recipe_prose import EXAMPLE, RULES, SETS, VARIANTS
-from endonym.recipe_schema import any_script, json_schema, key_schema
-from endonym.recipe_text import dotted
-from endonym.recipe_wording import SHAPES, unknown_key
+from endonym.recipe.recipe import Recipe
+from endonym.recipe.keys import Table, inner, tables
+from endonym.recipe.prose import EXAMPLE, RULES, SETS, VARIANTS
+from endonym.recipe.schema import any_script, json_schema, key_schema
+from endonym.recipe.text import dotted
+from endonym.recipe.wording import SHAPES, unknown_key
 from endonym.train.schedule import SCHEDULES, multiplier
 
 AUTOPILOT = frozenset(
@@ -180,7 +180,7 @@ def markdown() -> str:
     """docs/recipe.md: an example, the rules, and every table with its keys."""
     parts = [
         "# Recipes",
-        "<!-- Made from the configs by `python -m endonym.recipe_reference docs/`. -->",
+        "<!-- Made from the configs by `python -m endonym.recipe.reference docs/`. -->",
         "A recipe is one TOML file that says everything about a language model: its texts, "
         "cleaning, tokenizer, shape, training, judgement and hand-over. It is data, never a "
         "program. `recipe.schema.json` beside this page lets an editor complete and check it.",
@@ -226,5 +226,5 @@ def write(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m endonym.recipe_reference FOLDER")
+        sys.exit("usage: python -m endonym.recipe.reference FOLDER")
     write(Path(sys.argv[1]))

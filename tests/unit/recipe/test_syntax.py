@@ -8,8 +8,8 @@ from tomllib import _parser
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.recipe import Recipe
-from endonym.recipe_syntax import ADVICE
+from endonym.recipe.recipe import Recipe
+from endonym.recipe.syntax import ADVICE
 
 BROKEN = {
     'language = "tt"\nname = tatar': ("2:8", "this is no value.", "^^^^^", "Text stands in quotes"),

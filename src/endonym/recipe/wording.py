@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from endonym.config import Config
-from endonym.recipe_keys import Table, inner, nearest, nearest_key, table_named
-from endonym.recipe_problems import Problem
-from endonym.recipe_text import KeyPath
+from endonym.recipe.keys import Table, inner, nearest, nearest_key, table_named
+from endonym.recipe.problems import Problem
+from endonym.recipe.text import KeyPath
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.recipe import Recipe
+from endonym.recipe.recipe import Recipe
 
 HEAD = """\
 name = "tatar"

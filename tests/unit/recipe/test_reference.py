@@ -11,10 +11,10 @@ import pytest
 
 from endonym.config import Config
 from endonym.errors import RecipeError
-from endonym.recipe import Recipe
-from endonym.recipe_keys import OTHER_NAMES, tables
-from endonym.recipe_prose import EXAMPLE
-from endonym.recipe_reference import (
+from endonym.recipe.recipe import Recipe
+from endonym.recipe.keys import OTHER_NAMES, tables
+from endonym.recipe.prose import EXAMPLE
+from endonym.recipe.reference import (
     AUTOPILOT,
     default_words,
     explain,
@@ -22,11 +22,11 @@ from endonym.recipe_reference import (
     schedule_curves,
     toml_value,
 )
-from endonym.recipe_schema import json_schema
-from endonym.recipe_wording import SHAPES
+from endonym.recipe.schema import json_schema
+from endonym.recipe.wording import SHAPES
 from endonym.train.schedule import SCHEDULES
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 KEYS = [(table, key) for table in tables(Recipe) for key in table.keys]
 
 
@@ -36,14 +36,14 @@ def dotted(table: Any, key: str) -> str:
 
 
 def test_the_page_and_the_schema_are_current() -> None:
-    remake = "make them anew: python -m endonym.recipe_reference docs/"
+    remake = "make them anew: python -m endonym.recipe.reference docs/"
     assert (DOCS / "recipe.md").read_text(encoding="utf-8") == markdown(), remake
     written = json.loads((DOCS / "recipe.schema.json").read_text(encoding="utf-8"))
     assert written == json_schema(), remake
 
 
 def test_the_module_writes_both_files(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "endonym.recipe_reference", str(tmp_path)]
+    command = [sys.executable, "-m", "endonym.recipe.reference", str(tmp_path)]
     subprocess.run(command, check=True)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["recipe.md", "recipe.schema.json"]
 

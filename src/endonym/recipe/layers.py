@@ -11,11 +11,11 @@ from typing import Any
 
 from endonym.config import Config
 from endonym.errors import RecipeError
-from endonym.recipe_keys import nearest
-from endonym.recipe_problems import Origin, Problem
-from endonym.recipe_syntax import syntax_error
-from endonym.recipe_text import KeyPath, dotted, normal
-from endonym.recipe_wording import findings, shown
+from endonym.recipe.keys import nearest
+from endonym.recipe.problems import Origin, Problem
+from endonym.recipe.syntax import syntax_error
+from endonym.recipe.text import KeyPath, dotted, normal
+from endonym.recipe.wording import findings, shown
 
 LARGEST_BYTES = 1_000_000
 DEEPEST_LEVELS = 32

@@ -1,0 +1,100 @@
+"""The longest span that samples share with training text, letter for letter.
+
+Exact: a span of m letters holds, whole, one of the document's q-grams that start at multiples of
+s, if m ≥ q + s - 1. So a document is probed at every s-th letter only, and s grows with the
+longest span found so far. Memory is that of the samples, whatever the corpus weighs.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from endonym.text.document import Document
+
+MOST_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The longest span: its text, the sample's number, the document, and what was searched.
+
+    is_whole: all of the training text was searched, not only what the time allowed.
+    """
+
+    text: str
+    sample: int
+    document: str
+    source: str
+    documents: int
+    chars: int
+    is_whole: bool
+
+
+class Search:
+    """The longest span so far, and the grams of the samples that a longer one must hold."""
+
+    def __init__(self, samples: Sequence[str]) -> None:
+        self.samples = samples
+        self.text, self.sample = "", -1
+        self.longest = max((len(sample) for sample in samples), default=0)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Index the samples for spans longer than the longest so far."""
+        wanted = len(self.text) + 1
+        self.gram = (wanted + 1) // 2
+        self.stride = wanted - self.gram + 1
+        self.places: dict[str, list[tuple[int, int]]] = {}
+        for number, sample in enumerate(self.samples):
+            if len(sample) < wanted:
+                continue
+            for start in range(len(sample) - self.gram + 1):
+                gram = sample[start : start + self.gram]
+                self.places.setdefault(gram, []).append((number, start))
+
+    def read(self, text: str) -> bool:
+        """Look for a longer span in one document; says whether there was one."""
+        found, place = False, 0
+        while place + self.gram <= len(text) and len(self.text) < self.longest:
+            known = self.places.get(text[place : place + self.gram])
+            if known and self._extend(text, place, known):
+                found = True
+                place = max(0, place - self.stride)
+                self._prepare()
+            else:
+                place += self.stride
+        return found
+
+    def _extend(self, text: str, place: int, known: Sequence[tuple[int, int]]) -> bool:
+        """Grow a shared gram both ways; keeps the longest span if it is a new record."""
+        best = len(self.text)
+        for number, start in known:
+            sample = self.samples[number]
+            back, reach = 0, self.gram
+            while back < min(place, start) and text[place - back - 1] == sample[start - back - 1]:
+                back += 1
+            end = min(len(text) - place, len(sample) - start)
+            while reach < end and text[place + reach] == sample[start + reach]:
+                reach += 1
+            if back + reach > len(self.text):
+                self.text, self.sample = sample[start - back : start + reach], number
+        return len(self.text) > best
+
+
+def longest_copied(
+    samples: Sequence[str], documents: Iterable[Document], most_seconds: float = MOST_SECONDS
+) -> Copied | None:
+    """Search the documents in order, until the time is spent; None without samples or spans."""
+    search = Search(samples)
+    end = time.monotonic() + most_seconds
+    where, source, count, chars, is_whole = "", "", 0, 0, True
+    for document in documents:
+        if time.monotonic() > end:
+            is_whole = False
+            break
+        count, chars = count + 1, chars + len(document.text)
+        if search.read(document.text):
+            where, source = document.id, document.source
+    if not search.text:
+        return None
+    return Copied(search.text, search.sample, where, source, count, chars, is_whole)

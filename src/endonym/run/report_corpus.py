@@ -1,0 +1,194 @@
+"""The report's corpus card and tokenizer card."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+from endonym.log import size
+from endonym.run.stages import read_json
+from endonym.store import Artifact
+from endonym.text.corpus import CARD, Corpus
+from endonym.text.document import Document, Reject
+from endonym.tokenizer.tokenizer import Tokenizer
+
+KEPT_SHOWN = 2
+REJECTS_SHOWN = 3
+REASONS_SHOWN = 12
+SHOWN_CHARS = 240
+SENTENCES_SHOWN = 3
+SENTENCE_CHARS = 140
+SENTENCE = regex.compile(r".+?(?:[.!?…।॥።؟۔。！？](?=\s|$)|[។៕])", regex.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusCard:
+    """What the texts were, what became of them, and examples of both.
+
+    sources: a row of cells each. reasons: reason, records, bytes, share of the records read.
+    """
+
+    sources: list[list[str]]
+    reasons: list[list[str]]
+    told: list[str]
+    warnings: list[str]
+    kept: list[tuple[str, Document]]
+    rejects: list[tuple[str, list[Reject]]]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerCard:
+    """How the tokenizer fits; sentences: a source and the tokens of one of its sentences."""
+
+    facts: list[tuple[str, str]]
+    rows: list[list[str]]
+    sentences: list[tuple[str, list[str]]]
+
+
+def cut(text: str, chars: int = SHOWN_CHARS) -> str:
+    """The start of a text."""
+    text = text.strip()
+    return text if len(text) <= chars else text[:chars].rstrip() + " …"
+
+
+def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
+    """The card of a corpus; None if there is none."""
+    if artifact is None or not (artifact.folder / CARD).is_file():
+        return None
+    corpus = Corpus(artifact.folder)
+    card: dict[str, Any] = corpus.card
+    sources: dict[str, dict[str, Any]] = card["sources"]
+    total: dict[str, Any] = card["total"]
+    rows = [_source_row(name, each) for name, each in sources.items()]
+    if len(rows) > 1:
+        rows.append(_source_row("all", total))
+    return CorpusCard(
+        sources=rows,
+        reasons=_reasons(total),
+        told=_told(card),
+        warnings=list(card.get("warnings", [])),
+        kept=_kept(corpus, sources),
+        rejects=_rejects(corpus, list(total.get("dropped", {}))),
+    )
+
+
+def _source_row(name: str, account: dict[str, Any]) -> list[str]:
+    """Files, what was read, and where it went; bytes as people say them."""
+    train, val = account["kept"]["train"], account["kept"]["val"]
+    gone = account.get("dropped", {}).values()
+    return [
+        name,
+        f"{account['files']:,}",
+        f"{account['read']['records']:,}",
+        size(account["read"]["bytes"]),
+        f"{train['documents']:,}",
+        size(train["bytes"]),
+        f"{val['documents']:,}",
+        size(val["bytes"]),
+        f"{sum(each['records'] for each in gone):,}",
+        size(sum(each["bytes"] for each in gone)),
+    ]
+
+
+def _reasons(total: dict[str, Any]) -> list[list[str]]:
+    """Why records were dropped, the most frequent first."""
+    read = max(1, total["read"]["records"])
+    gone = sorted(total.get("dropped", {}).items(), key=lambda each: -each[1]["records"])
+    return [
+        [reason, f"{n['records']:,}", size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
+        for reason, n in gone
+    ]
+
+
+def _told(card: dict[str, Any]) -> list[str]:
+    """What the numbers of the card mean."""
+    total = card["total"]
+    names = ", ".join(f"{name} ({files:,})" for name, files in total["encodings"].items())
+    near = total.get("near_copies_moved_to_train", 0)
+    changed = total.get("changed_documents", 0)
+    documents = "document" if near == 1 else "documents"
+    return [
+        *([f"Encodings, with files: {names}."] if names else []),
+        f"{100 * card.get('overlap', 0.0):.1f} % of the held-out 13-grams of letters also stand in "
+        "training text.",
+        f"{near:,} {documents} drawn for holding out nearly repeated a training text and went to "
+        "training.",
+        *([f"Cleaning changed {changed:,} of the texts that were kept."] if changed else []),
+    ]
+
+
+def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str, Document]]:
+    """A few documents of each side of each source: those that the card names."""
+    found: list[tuple[str, Document]] = []
+    for split in ("train", "val"):
+        wanted = {
+            (name, identifier)
+            for name, account in sources.items()
+            for identifier in account.get("samples", {}).get(split, [])[:KEPT_SHOWN]
+        }
+        for document in corpus.documents(split) if wanted else ():
+            if (document.source, document.id) in wanted:
+                wanted.discard((document.source, document.id))
+                found.append(("training" if split == "train" else "held out", document))
+                if not wanted:
+                    break
+    return found
+
+
+def _rejects(corpus: Corpus, reasons: Sequence[str]) -> list[tuple[str, list[Reject]]]:
+    """The first texts that were dropped for each reason."""
+    shown = ((r, list(itertools.islice(corpus.dropped(r), REJECTS_SHOWN))) for r in reasons)
+    return [(reason, rejects) for reason, rejects in shown if rejects][:REASONS_SHOWN]
+
+
+def tokenizer_card(
+    artifact: Artifact | None, kind: str, corpus: Artifact | None
+) -> TokenizerCard | None:
+    """The card of a tokenizer; None if there is none."""
+    if artifact is None:
+        return None
+    report: dict[str, Any] = read_json(artifact.folder / "report.json")
+    facts = [
+        ("kind", kind),
+        ("vocabulary", f"{report['vocab']:,} ids"),
+        ("not used in held-out text", f"{report['unused']:,} ids"),
+    ]
+    rows = [_fit_row(name, each) for name, each in report["sources"].items()]
+    if len(rows) > 1:
+        rows.append(_fit_row("all", report["total"]))
+    sentences: list[tuple[str, list[str]]] = []
+    if corpus is not None:
+        reader = Tokenizer.load(artifact.folder / "tokenizer.json")
+        sentences = drawn(reader, Corpus(corpus.folder).documents("val"))
+    return TokenizerCard(facts, rows, sentences)
+
+
+def _fit_row(name: str, fit: dict[str, Any]) -> list[str]:
+    return [
+        name,
+        f"{fit['bytes_per_token']:.2f}",
+        f"{fit['tokens_per_word']:.2f}",
+        f"{fit['tokens']:,}",
+        f"{fit['bytes']:,}",
+    ]
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first mark that ends a sentence in any script, and not too long."""
+    line = text.strip().split("\n")[0]
+    found = SENTENCE.match(line)
+    return (found.group(0) if found else line)[:SENTENCE_CHARS]
+
+
+def drawn(reader: Tokenizer, documents: Iterable[Document]) -> list[tuple[str, list[str]]]:
+    """The first sentence of the first held-out document of each source, token by token."""
+    found: dict[str, list[str]] = {}
+    for document in documents:
+        if document.source not in found:
+            ids = reader.encode(first_sentence(document.text))
+            found[document.source] = [reader.token(index) for index in ids]
+        if len(found) == SENTENCES_SHOWN:
+            break
+    return list(found.items())

@@ -1,0 +1,49 @@
+"""Why something does not become a document, as far as the reader decides it.
+
+The rules of cleaning have their own reasons, which are their keys in the recipe.
+"""
+
+READER_REASONS = {
+    "invalid_utf8": "record",  # bytes that are no UTF-8 in a UTF-8 file
+    "invalid_bytes": "record",  # bytes without a meaning in another encoding
+    "bad_json": "record",
+    "bad_row": "record",  # too few or too many columns, an open quote
+    "not_object": "record",  # JSON, but a list or a number
+    "no_text_field": "record",
+    "text_not_string": "record",
+    "lone_surrogates": "record",  # escapes of half a character
+    "too_deep": "record",
+    "mojibake": "record",
+    "lost_letters": "record",
+    "too_long": "file",
+    "truncated": "file",
+    "bad_checksum": "file",
+    "damaged": "file",
+    "trailing_garbage": "file",
+    "not_compressed": "file",
+    "binary": "file",
+    "unknown_encoding": "file",
+    "empty_file": "unread",
+    "no_text": "unread",
+    "no_member": "unread",
+    "unsafe_member": "unread",
+    "unsupported_format": "unread",
+}
+"""`record`: one of many is at fault. `file`: told file by file. `unread`: a file or a member that
+was not meant to be read; it is named, but its bytes are neither good nor bad."""
+
+
+def is_unreadable(reason: str) -> bool:
+    """Whether the raw file is at fault: above a share of a source's bytes that is an error."""
+    return READER_REASONS.get(reason) in ("record", "file")
+
+
+def is_unread(reason: str) -> bool:
+    """Whether its bytes do not count when that share is taken."""
+    return READER_REASONS.get(reason) == "unread"
+
+
+def is_told(reason: str) -> bool:
+    """Whether people are told of it file by file; formats that are not read are only counted."""
+    kind = READER_REASONS.get(reason)
+    return kind == "file" or (kind == "unread" and reason != "unsupported_format")

@@ -1,0 +1,66 @@
+"""Rules that refuse a text."""
+
+import pytest
+
+from endonym.text.clean.filters import cleaner
+from endonym.text.config import Clean
+from text.samples import FRENCH, KHMER, TATAR
+
+
+def verdict(text: str, **keys: object) -> str | None:
+    """The reason why a text is refused, if it is."""
+    found = cleaner(Clean.model_validate(keys))(text)[1]
+    return None if found is None else found[0]
+
+
+@pytest.mark.parametrize("text", [*TATAR, *KHMER, *FRENCH, "a", "?"])
+def test_no_rule_applies_unless_it_is_written(text: str):
+    assert verdict(text) is None
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\ufeff", "\u00a0"])
+def test_what_cannot_be_seen_is_empty(text: str):
+    assert verdict(text) == "empty"
+
+
+def test_zeros_never_reach_a_corpus():
+    assert verdict("бер\0ике") == "nul"
+    assert verdict("бер\0ике", normalize=["spaces"]) is None
+
+
+def test_length_is_counted_in_characters_after_cleaning():
+    assert verdict("абв   г", min_chars=6, normalize=["spaces"]) == "min_chars"
+    assert verdict("абв   г", min_chars=6) is None
+    assert verdict("абвг", max_chars=3) == "max_chars"
+
+
+def test_a_text_in_another_script_is_refused():
+    keys = {"script": "cyrillic", "min_script_share": 0.8}
+    assert verdict(TATAR[0], **keys) is None
+    assert verdict(FRENCH[0], **keys) == "min_script_share"
+    assert verdict("1234!", **keys) == "min_script_share"
+
+
+def test_khmer_signs_do_not_count_against_khmer():
+    assert verdict(KHMER[0], script="khmer", min_script_share=1.0) is None
+
+
+def test_russian_is_told_from_tatar_by_the_letters_it_lacks():
+    keys = {"expected_letters": "әөүҗңһ", "min_expected_share": 0.02}
+    assert verdict("Кичә кич белән абыем күл буенда учак якты.", **keys) is None
+    assert verdict("Вчера вечером мой брат развёл костёр у озера.", **keys) == "min_expected_share"
+
+
+def test_a_capital_counts_as_its_small_letter():
+    assert verdict("Ә", expected_letters="ә", min_expected_share=1.0) is None
+
+
+def test_a_document_that_repeats_one_line_is_dropped():
+    menu = "Баш бит\nЭзләү\nБаш бит\nБаш бит\n\nБаш бит"
+    assert verdict(menu, max_repeated_lines=0.3) == "max_repeated_lines"
+    assert verdict("\n".join(TATAR), max_repeated_lines=0.0) is None
+
+
+def test_the_reason_comes_with_a_sentence_about_this_text():
+    found = cleaner(Clean(min_chars=100))("Кояш чыкты.")[1]
+    assert found == ("min_chars", "11 characters, below 100")

@@ -1,0 +1,137 @@
+"""Archives: members are streams, and nothing is written to disk."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from text.samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
+
+LINES = "\n".join(TATAR) + "\n"
+LEIPZIG = {
+    "tat_2020/tat_2020-words.txt": "1\tһәм\t17\n",
+    "tat_2020/tat_2020-sentences.txt": "".join(f"{n}\t{text}\n" for n, text in enumerate(TATAR, 1)),
+    "tat_2020/tat_2020-sources.txt": "1\thttp://example.org\n",
+}
+
+
+def zipped(members: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tgz", "w:gz"), ("a.tar.bz2", "w:bz2"), ("a.tar.xz", "w:xz")],
+)
+def test_the_sentences_of_a_leipzig_archive_are_read_and_its_tables_are_not(
+    tmp_path: Path, name: str, mode: str
+):
+    path = write(tmp_path, name, tar(LEIPZIG, mode))
+    found = records(path, member="*-sentences.txt", column=2)
+    assert kept(found) == TATAR
+    assert found[0].id == f"{name}/tat_2020/tat_2020-sentences.txt#1"
+    assert not refused(found)
+
+
+def test_without_a_member_the_tables_of_leipzig_are_named_and_not_read(tmp_path: Path):
+    found = records(write(tmp_path, "a.tar", tar(LEIPZIG)), column=2)
+    assert kept(found) == TATAR
+    assert reasons(found) == {"unsupported_format": 2}
+
+
+def test_a_zip_is_read_like_a_folder(tmp_path: Path):
+    members = {"b/ә.txt": LINES, "a.jsonl": '{"text": "ក"}\n', "p.pdf": "%PDF", ".hidden.txt": "x"}
+    found = records(write(tmp_path, "a.zip", zipped(members)), document="line")
+    assert kept(found) == [*TATAR, "ក"]
+    assert reasons(found) == {"unsupported_format": 1}
+
+
+def test_a_packed_member_is_unpacked(tmp_path: Path):
+    buffer = io.BytesIO()
+    data = gzipped(LINES)
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("a.txt.gz")
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    assert kept(records(write(tmp_path, "a.tar", buffer.getvalue()), document="line")) == TATAR
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "C:\\evil.txt", "..\\evil.txt"]
+)
+@pytest.mark.parametrize("pack", [tar, zipped])
+def test_a_name_that_leads_out_is_named_and_skipped(tmp_path: Path, name: str, pack):
+    suffix = "tar" if pack is tar else "zip"
+    path = write(tmp_path, f"a.{suffix}", pack({name: "evil", "good.txt": LINES}))
+    found = records(path, document="line")
+    assert kept(found) == TATAR
+    assert reasons(found) == {"unsafe_member": 1}
+    assert sorted(each.name for each in tmp_path.iterdir()) == [path.name]
+
+
+def test_links_and_devices_are_named_and_not_followed(tmp_path: Path):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, kind in (("link.txt", tarfile.SYMTYPE), ("hard.txt", tarfile.LNKTYPE), ("p.txt", tarfile.FIFOTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/hostname"
+            archive.addfile(info)
+    found = records(write(tmp_path, "a.tar", buffer.getvalue()))
+    assert reasons(found) == {"unsafe_member": 3}
+    assert "/etc/hostname" in found[0].detail
+
+
+def test_an_archive_without_the_member_says_what_it_holds(tmp_path: Path):
+    (refusal,) = records(write(tmp_path, "a.tar", tar({"ә.txt": LINES})), member="*.csv")
+    assert refusal.reason == "no_member"
+    assert "ә.txt" in refusal.detail
+
+
+@pytest.mark.parametrize("cut", [512 + 100, 600, 2000, 5000])
+def test_a_cut_tar_keeps_whole_lines_and_is_said_to_end_early(tmp_path: Path, cut: int):
+    whole = tar({"a.txt": LINES * 5, "b.txt": LINES * 5})
+    found = records(write(tmp_path, "a.tar", whole[:cut]), document="line")
+    assert set(kept(found)) <= set(TATAR)
+    assert "truncated" in reasons(found)
+
+
+def test_a_cut_packed_tar_is_said_to_end_early(tmp_path: Path):
+    whole = tar({"a.txt": "\n".join(f"{n} {TATAR[n % 6]}" for n in range(3000))}, "w:gz")
+    found = records(write(tmp_path, "a.tar.gz", whole[: len(whole) // 2]), document="line")
+    assert len(kept(found)) > 100
+    assert "truncated" in reasons(found)
+    assert all(text.endswith(".") for text in kept(found))
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz"])
+def test_a_file_that_only_has_the_name_of_an_archive_is_refused(tmp_path: Path, name: str):
+    found = records(write(tmp_path, name, KHMER * 20))
+    assert not kept(found)
+    assert set(reasons(found)) & {"damaged", "truncated", "not_compressed"}
+
+
+def test_a_wrong_check_sum_in_a_zip_is_named(tmp_path: Path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("a.txt", LINES)
+    data = bytearray(buffer.getvalue())
+    data[60] ^= 1
+    found = records(write(tmp_path, "a.zip", bytes(data)), document="line")
+    assert "check sum" in refused(found)[-1].detail
+
+
+def test_an_archive_in_an_archive_is_named_and_not_read(tmp_path: Path):
+    found = records(write(tmp_path, "a.zip", zipped({"b.zip": "PK"})))
+    assert reasons(found) == {"unsupported_format": 1}
+
+
+def test_an_empty_member_is_named(tmp_path: Path):
+    found = records(write(tmp_path, "a.tar", tar({"a.txt": "", "b.txt": LINES})), document="line")
+    assert reasons(found) == {"empty_file": 1}
+    assert kept(found) == TATAR

@@ -1,0 +1,65 @@
+"""Parquet."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+
+from text.samples import KHMER, TATAR, kept, records, refused, write
+
+
+def saved(folder: Path, columns: dict[str, object]) -> Path:
+    path = folder / "a.parquet"
+    parquet.write_table(arrow.table(columns), path, row_group_size=4)
+    return path
+
+
+def test_the_text_column_is_read_in_order(tmp_path: Path):
+    texts = (TATAR + KHMER) * 100
+    found = records(saved(tmp_path, {"n": list(range(len(texts))), "text": texts}))
+    assert kept(found) == texts
+    assert found[-1].id == f"a.parquet#{len(texts)}"
+
+
+@pytest.mark.parametrize("column", ["tt", 2])
+def test_a_column_is_found_by_name_or_place(tmp_path: Path, column: str | int):
+    path = saved(tmp_path, {"n": [1, 2], "tt": TATAR[:2]})
+    assert kept(records(path, column=column)) == TATAR[:2]
+
+
+def test_strings_in_a_dictionary_and_empty_values_are_read(tmp_path: Path):
+    values = arrow.array([TATAR[0], None, TATAR[0]]).dictionary_encode()
+    assert kept(records(saved(tmp_path, {"text": values}))) == [TATAR[0], "", TATAR[0]]
+
+
+def test_a_value_that_is_no_utf8_is_refused_alone(tmp_path: Path):
+    raw = arrow.array([TATAR[0].encode(), b"\xff\xfe", TATAR[1].encode()], arrow.binary())
+    texts = arrow.Array.from_buffers(arrow.string(), 3, raw.buffers())
+    found = records(saved(tmp_path, {"text": texts}))
+    assert kept(found) == TATAR[:2]
+    (refusal,) = refused(found)
+    assert (refusal.reason, refusal.id, refusal.raw_bytes) == ("invalid_utf8", "a.parquet#2", 2)
+
+
+@pytest.mark.parametrize("column", [None, "n", "nowhere", 9])
+def test_a_file_without_the_string_column_is_refused_with_its_columns(
+    tmp_path: Path, column: str | int | None
+):
+    (refusal,) = records(saved(tmp_path, {"n": [1], "tt": TATAR[:1]}), column=column)
+    assert refusal.reason == "no_text_field"
+    assert "tt (string)" in refusal.detail
+
+
+def test_a_cut_file_is_refused(tmp_path: Path):
+    path = saved(tmp_path, {"text": TATAR})
+    path.write_bytes(path.read_bytes()[:-20])
+    (refusal,) = records(path)
+    assert refusal.reason == "damaged"
+    assert refusal.raw_bytes == path.stat().st_size
+
+
+def test_a_packed_file_is_read(tmp_path: Path):
+    packed = gzip.compress(saved(tmp_path, {"text": TATAR}).read_bytes())
+    assert kept(records(write(tmp_path, "b.parquet.gz", packed))) == TATAR

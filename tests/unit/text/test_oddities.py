@@ -1,0 +1,26 @@
+"""Signs that a kept text is not quite in order."""
+
+import pytest
+
+from endonym.text.oddities import TOLD, oddities
+from text.samples import FRENCH, KHMER, ROMANIAN, TATAR
+
+
+@pytest.mark.parametrize("text", TATAR + KHMER + ROMANIAN + FRENCH)
+def test_good_text_has_none(text: str):
+    assert oddities(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "oddity"),
+    [
+        ("ខុ្ញំទៅផ្សារ", "khmer_order"),
+        ("ក្្រោម", "khmer_order"),
+        ("គេា", "khmer_order"),
+        ("Күк й\ufffdзе", "replacement"),
+        ("К?чле җил", "lost_letters"),
+    ],
+)
+def test_each_is_found_and_can_be_told(text: str, oddity: str):
+    assert oddities(text) == [oddity]
+    assert oddity in TOLD
