@@ -24,7 +24,7 @@ _HOMES = {
 }
 """Public name -> the module that defines it, imported when the name is first used."""
 
-__all__ = [  # noqa: RUF022 - sorted as people read it: the types, then the two verbs
+__all__ = [
     "EndonymError",
     "LanguageModel",
     "Recipe",

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from endonym.disk import write_json
 from endonym.errors import RecipeError
-from endonym.store import write_json
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3

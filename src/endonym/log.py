@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Log:
                 file.write(text + "\n")
 
     @contextmanager
-    def progress(self, what: str, total: float, unit: str) -> Iterator[Callable[..., None]]:
+    def progress(self, what: str, total: float, unit: str) -> Generator[Callable[..., None]]:
         """A bar with time left; yields `advance(n, note="")`. Silent where nobody looks."""
         if self.quiet or not sys.stderr.isatty() or total <= 0:
             yield _no_advance

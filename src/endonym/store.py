@@ -5,21 +5,26 @@ the folder is renamed to `<id>`: a folder without `.part` is whole. What a stage
 (checkpoints) survives a kill. One `flock` an artefact: a dead owner's lock is free by itself.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from endonym.errors import Busy, Damaged, StoreError
-
-CHUNK_BYTES = 1 << 22
+from endonym.disk import (
+    file_hash,
+    flush_files,
+    flush_folder,
+    list_files,
+    translated_disk_errors,
+    write_json,
+)
+from endonym.errors import Busy, Damaged
 
 
 def canonical_json(value: Any) -> bytes:
@@ -33,66 +38,6 @@ def canonical_json(value: Any) -> bytes:
 def fingerprint(value: Any) -> str:
     """SHA-256 of a value's canonical JSON, as 64 hex digits."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
-
-
-def file_hash(path: Path, advance: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file's bytes; `advance` is told how many were read."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-            if advance:
-                advance(len(chunk))
-    return digest.hexdigest()
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace a file as a whole or not at all, whatever happens in between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    flush_folder(path.parent)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A readable JSON file, sorted and ended by a newline, written atomically."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
-    write_atomic(path, (text + "\n").encode("utf-8"))
-
-
-def flush_folder(folder: Path) -> None:
-    """Make renames in this folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def flush_files(folder: Path) -> None:
-    """Make every file below this folder survive a power cut."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            flush_folder(path)
-
-
-def list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of every file below a folder, the manifest aside."""
-    return {
-        path.relative_to(folder).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": file_hash(path),
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,35 +71,41 @@ class Artifact:
         for name, entry in self.manifest["files"].items():
             path = self.folder / name
             if not path.is_file():
-                raise _damaged(path, "is missing")
+                raise _damaged(self.folder, name, "is missing")
             if path.stat().st_size != entry["bytes"]:
                 found = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
-                raise _damaged(path, found)
+                raise _damaged(self.folder, name, found)
             if file_hash(path) != entry["sha256"]:
-                raise _damaged(path, "is not what was written: its SHA-256 differs")
+                found = "is not what was written: its SHA-256 differs"
+                raise _damaged(self.folder, name, found)
         return self
 
 
-def _damaged(path: Path, found: str) -> Damaged:
+def _damaged(folder: Path, name: str, found: str) -> Damaged:
     return Damaged(
-        f"{path.name} {found}",
-        where=str(path),
-        do=f"Remove the folder {path.parent} and run again: it will be made anew.",
+        f"{name} {found}",
+        where=str(folder / name),
+        do=f"Remove the folder {folder} and run again: it will be made anew.",
     )
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with the fingerprint of all it says: a damaged one is told by it."""
+    said = {key: value for key, value in manifest.items() if key != "seal"}
+    return {**said, "seal": fingerprint(said)}
 
 
 def open_artifact(folder: Path) -> Artifact:
     """Read a folder's manifest. Raises Damaged if it has none or an unreadable one."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        known = {"id", "stage", "version", "config", "inputs", "files", "numbers"}
-        if not known <= set(manifest):
-            raise _damaged(folder / "manifest.json", f"lacks {sorted(known - set(manifest))}")
+        manifest = _read_json(folder / "manifest.json")
+        if manifest != sealed(manifest):
+            raise _damaged(folder, "manifest.json", "is not what was written: its seal differs")
         return Artifact(folder, manifest)
     except FileNotFoundError as error:
-        raise _damaged(folder / "manifest.json", "is missing") from error
-    except (ValueError, TypeError) as error:
-        raise _damaged(folder / "manifest.json", f"cannot be read ({error})") from error
+        raise _damaged(folder, "manifest.json", "is missing") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _damaged(folder, "manifest.json", f"cannot be read ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +154,7 @@ class Store:
         *,
         waiting: Callable[[str], None],
         device: str | None = None,
-    ) -> Iterator[Making | None]:
+    ) -> Generator[Making | None]:
         """Lock an artefact and yield the place to make it, or None if another process made it.
 
         `waiting` is told who is being waited for. Nothing is published here: see `publish`.
@@ -225,7 +176,7 @@ class Store:
         """Flush what was made, write its manifest last, and give it its name."""
         flush_files(making.out)
         complete = {**manifest, "files": list_files(making.out)}
-        write_json(making.out / "manifest.json", complete)
+        write_json(making.out / "manifest.json", sealed(complete))
         folder = making.work.with_name(making.work.name.removesuffix(".part"))
         making.out.rename(folder)
         flush_folder(folder.parent)
@@ -233,9 +184,7 @@ class Store:
         return open_artifact(folder)
 
     @contextmanager
-    def _lock(
-        self, stage: str, identifier: str, waiting: Callable[[str], None]
-    ) -> Iterator[None]:
+    def _lock(self, stage: str, identifier: str, waiting: Callable[[str], None]) -> Generator[None]:
         """Hold an artefact's lock; says once who holds it if it is not free."""
         path = self.root / "locks" / f"{stage}-{identifier[:12]}"
         with translated_disk_errors(self.root):
@@ -253,20 +202,23 @@ class Store:
             handle.flush()
             yield
 
-    def refer(self, run: Path, identifiers: Mapping[str, str]) -> None:
-        """Note which artefacts (identifier -> stage) a run needs, so that prune keeps them."""
-        name = fingerprint(str(run.resolve()))[:12]
-        write_json(
-            self.root / "references" / f"{name}.json",
-            {"run": str(run.resolve()), "artefacts": dict(identifiers)},
-        )
+    def refer(self, run: Path, identifiers: Mapping[str, str], *, is_whole: bool = True) -> None:
+        """Note which artefacts (identifier -> stage) a run needs, so that prune keeps them.
+
+        is_whole: these are all; otherwise what was noted before stays. The run's place is noted
+        as seen from the store, so that both may move together.
+        """
+        place = os.path.relpath(run.resolve(), self.root.resolve())
+        path = self.root / "references" / f"{fingerprint(place)[:12]}.json"
+        known = {} if is_whole or not path.is_file() else _read_json(path)["artefacts"]
+        write_json(path, {"run": place, "artefacts": {**known, **identifiers}})
 
     def unreferred(self) -> list[Artifact]:
         """Artefacts that no run refers to. A run counts for as long as its folder exists."""
         needed: set[str] = set()
         for path in sorted((self.root / "references").glob("*.json")):
-            reference = json.loads(path.read_text(encoding="utf-8"))
-            if Path(reference["run"]).is_dir():
+            reference = _read_json(path)
+            if (self.root / reference["run"]).is_dir():
                 needed |= {identifier[:12] for identifier in reference["artefacts"]}
         return [artifact for artifact in self.artifacts() if artifact.id not in needed]
 
@@ -278,6 +230,10 @@ class Store:
             shutil.rmtree(gone)
 
 
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _refuse(artifact: Artifact) -> Callable[[str], None]:
     """Deleting does not wait for another process's work."""
 
@@ -285,34 +241,3 @@ def _refuse(artifact: Artifact) -> Callable[[str], None]:
         raise Busy(owner, where=str(artifact.folder), do="Try again when it has finished.")
 
     return refuse
-
-
-@contextmanager
-def translated_disk_errors(place: Path) -> Iterator[None]:
-    """Turn a full or unwritable disk into a StoreError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(existing(place)).free
-            raise StoreError(
-                f"the disk is full ({free / 1e6:.0f} MB free)",
-                where=str(place),
-                do="Free some space (`endonym prune` lists what no run needs) and run again: "
-                "what was finished is kept.",
-            ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise StoreError(
-                f"cannot write here ({error.strerror})",
-                where=str(place),
-                do="Choose another place with --store DIR.",
-            ) from error
-        raise
-
-
-def existing(path: Path) -> Path:
-    """The nearest folder above a path that exists."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,11 +162,13 @@ def print_json(value: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure becomes a message and an exit code, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.excepthook = explain_fault
+    sys.excepthook = partial(explain_fault, is_json="--json" in given)
     sys.exit(answer(given))
 
 
-def explain_fault(kind: type[BaseException], fault: BaseException, trace: Any) -> None:
+def explain_fault(
+    kind: type[BaseException], fault: BaseException, trace: Any, *, is_json: bool
+) -> None:
     """A fault of endonym's own: one line for the person, the traceback in a file for us."""
     import tempfile
     import traceback
@@ -174,53 +177,78 @@ def explain_fault(kind: type[BaseException], fault: BaseException, trace: Any) -
         "w", prefix="endonym-fault-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
         traceback.print_exception(kind, fault, trace, file=file)
-    click.echo(f"endonym met a fault of its own: {kind.__name__}: {fault}", err=True)
-    click.echo(f"Please report it with {file.name}. What was finished is kept.", err=True)
+    message = f"endonym met a fault of its own: {kind.__name__}: {fault}"
+    advice = f"Please report it with {file.name}. What was finished is kept."
+    if is_json:
+        _print_failure("Fault", message, "", advice)
+    click.echo(f"{message}\n{advice}", err=True)
 
 
 def answer(given: list[str]) -> int:
     """Exit code: 0 done, 1 failed, 2 the request was wrong, 130 interrupted with state saved."""
-    is_json = "--json" in given
     try:
         cli.main(args=given, prog_name="endonym", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
-        if is_json:
-            _print_failure("UsageError", error.format_message(), "", "")
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted; what was finished is kept. The same command goes on.", err=True)
-        return 130
-    except EndonymError as error:
-        if is_json:
-            _print_failure(**error.as_dict())
-        click.echo(str(error), err=True)
-        return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except OSError as error:
-        return _system_failure(error, is_json=is_json)
-    except MemoryError:
-        click.echo("out of memory: choose a smaller batch_tokens, context or dim", err=True)
-        return 1
+    except EXPECTED as error:
+        code, failure, said = failed(error)
+        if "--json" in given:
+            _print_failure(**failure)
+        click.echo(said, err=True)
+        return code
     return 0
 
 
-def _system_failure(error: OSError, *, is_json: bool) -> int:
-    """What the system refused, in its own words."""
-    place = str(error.filename or "")
-    message = error.strerror or str(error)
-    if is_json:
-        _print_failure("OSError", message, place, "")
-    click.echo(f"{place}: {message}" if place else message, err=True)
-    return 1
+EXPECTED = (
+    click.ClickException,
+    click.Abort,
+    KeyboardInterrupt,
+    EndonymError,
+    OSError,
+    MemoryError,
+)
+"""What may stop a command without being a fault of endonym's own."""
+
+
+def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
+    """The exit code of an expected failure, its form for `--json`, and what a person is told."""
+    match error:
+        case EndonymError():
+            return error.exit_code, error.as_dict(), str(error)
+        case click.ClickException():
+            context = getattr(error, "ctx", None)
+            usage = f"{context.get_usage()}\n" if context else ""
+            message = error.format_message()
+            return 2, _failure("UsageError", message), f"{usage}{message}"
+        case KeyboardInterrupt() | click.Abort():
+            advice = "What was finished is kept. The same command goes on."
+            return (
+                130,
+                _failure("Interrupted", "interrupted", do=advice),
+                f"\ninterrupted. {advice}",
+            )
+        case OSError():
+            place, message = str(error.filename or ""), error.strerror or str(error)
+            said = f"{place}: {message}" if place else message
+            return 1, _failure("SystemFailure", message, where=place), said
+        case _:
+            advice = "Choose a smaller batch_tokens, context or dim."
+            return (
+                1,
+                _failure("OutOfMemory", "out of memory", do=advice),
+                f"out of memory. {advice}",
+            )
+
+
+def _failure(kind: str, message: str, *, where: str = "", do: str = "") -> dict[str, str]:
+    return {"kind": kind, "message": message, "where": where, "do": do}
 
 
 def _print_failure(kind: str, message: str, where: str, do: str) -> None:
-    print_json({"error": {"kind": kind, "message": message, "where": where, "do": do}})
+    print_json({"error": _failure(kind, message, where=where, do=do)})
 
 
 if __name__ == "__main__":

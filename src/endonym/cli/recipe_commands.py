@@ -1,13 +1,17 @@
 """Commands about a recipe: new, check, run, explain."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from endonym.cli.main import Settings, print_json
 from endonym.errors import RecipeError
+
+if TYPE_CHECKING:
+    from endonym.recipe.recipe import Recipe
 
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 VARIANT = click.option("--variant", metavar="NAME", help="Lay this variant's tables over it.")
@@ -110,11 +114,10 @@ def run(
     from endonym.recipe.recipe import Recipe
     from endonym.run import making
 
-    names = Recipe.variants(recipe) if variant == "all" else [variant]
-    for name in names:
+    for name in variant_names(recipe, variant):
         loaded = Recipe.load(recipe, variant=name, sets=sets)
         if dry_run:
-            making.describe_plan(loaded, settings.open_store(), settings.log())
+            show_plan(settings, loaded, replan=replan)
             continue
         finished = making.run_and_report(
             loaded,
@@ -130,6 +133,31 @@ def run(
             making.say_results(finished)
 
 
+def variant_names(recipe: Path, variant: str | None) -> Sequence[str | None]:
+    """The variants that `--variant` means. Raises RecipeError if "all" are none."""
+    from endonym.recipe.recipe import Recipe
+
+    if variant != "all":
+        return [variant]
+    names = Recipe.variants(recipe)
+    if not names:
+        raise RecipeError("it has no variants", where=str(recipe), do="Leave --variant all out.")
+    return names
+
+
+def show_plan(settings: Settings, recipe: "Recipe", *, replan: bool) -> None:
+    """What `run` would make, and what is there."""
+    from endonym.run import making
+
+    stages = making.describe_plan(recipe, settings.open_store(), settings.log(), replan=replan)
+    if settings.is_json:
+        print_json({"run": recipe.run_name, "stages": stages})
+        return
+    for stage in stages:
+        state = "there" if stage["there"] else "missing"
+        click.echo(f"{stage['name']:<22} {stage['id']}  {state}")
+
+
 @click.command()
 @click.argument("key", required=False, default="")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes, for editors.")
@@ -138,15 +166,11 @@ def explain(settings: Settings, key: str, schema: bool) -> None:
     """Type, default, meaning and source of a recipe key."""
     from endonym.recipe import reference
 
-    if schema:
+    if schema and settings.is_json:
+        print_json(reference.json_schema())
+    elif schema:
         click.echo(json.dumps(reference.json_schema(), ensure_ascii=False, indent=1))
     elif settings.is_json:
         print_json({"key": key, "text": reference.explain(key)})
     else:
         click.echo(reference.explain(key))
-
-
-def pairs(found: dict[str, Any]) -> str:
-    """Names and values in two aligned columns."""
-    width = max(map(len, found), default=0) + 2
-    return "\n".join(f"{name:<{width}}{value}" for name, value in found.items())

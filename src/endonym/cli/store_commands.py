@@ -1,6 +1,5 @@
 """Commands about what is on disk: status, look, prune."""
 
-
 import click
 
 from endonym.cli.main import Settings, print_json
@@ -33,7 +32,8 @@ def look(
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves."""
     from endonym.run import inspection
 
-    found = inspection.look(settings.open_store(), artefact, dropped=dropped, text=text, count=count)
+    store = settings.open_store()
+    found = inspection.look(store, artefact, dropped=dropped, text=text, count=count)
     if settings.is_json:
         print_json(found.as_dict())
     else:
@@ -64,5 +64,3 @@ def prune(settings: Settings, yes: bool) -> None:
         click.echo("every artefact belongs to a run")
     elif not yes:
         settings.log().line(f"{total} in all; next: endonym prune --yes")
-
-

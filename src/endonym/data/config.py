@@ -9,5 +9,8 @@ class Pack(Config):
     """How documents become rows of equal length; no token is lost and none is padding."""
 
     context: int | None = Field(
-        None, ge=8, le=131_072, description="tokens in a row; chosen from the texts if not given"
+        default=None,
+        ge=8,
+        le=131_072,
+        description="tokens in a row; chosen from the texts if not given",
     )

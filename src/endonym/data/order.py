@@ -63,6 +63,15 @@ class Order:
             tokens[here], targets[here], documents[here] = found
         return Rows(tokens, targets, documents)
 
+    def originals(self, numbers: Integers) -> Integers:
+        """Which document of the split each of a row's document numbers stands for."""
+        epochs, ranks = np.divmod(numbers, len(self.lengths))
+        found = np.empty_like(numbers)
+        for number in np.unique(epochs):
+            here = epochs == number
+            found[here] = self.epoch(int(number)).documents[ranks[here]]
+        return found
+
     def _start(self, row: int) -> int:
         """Where a row starts in the stream of all epochs, after the epoch's rows are shuffled."""
         number = self.epoch_of(row)

@@ -166,7 +166,14 @@ class TokenShards:
         return totals
 
     def _check(self) -> None:
-        """The index must fit the files, and the files must hold nothing beyond the vocabulary."""
+        """The index must fit the files: as many as it needs, each as long as it needs."""
+        needed = int(self.index["shard"].max(initial=-1)) + 1
+        if needed != len(self.parts):
+            raise Damaged(
+                f"the index needs {needed} shards of {self.split}, there are {len(self.parts)}",
+                where=str(self.folder),
+                do=f"Remove the folder {self.folder} and run again.",
+            )
         for number, part in enumerate(self.parts):
             mine = self.index[self.index["shard"] == number]
             end = int(mine["start"][-1] + mine["length"][-1]) + 2 if len(mine) else 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from endonym.demo.grammar import fables
 
 GENERATED_FABLES = 5_000
-FRENCH_PROMPTS = ("Le renard et", "Il était une fois", "Un matin d’hiver,")
+FRENCH_PROMPTS = ("Le renard et", "La tortue et", "Un matin d’hiver,")
 
 FRENCH = """\
 # A storyteller for a few minutes: French fables that a grammar writes, and how far that carries.

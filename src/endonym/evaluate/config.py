@@ -15,19 +15,21 @@ class Evaluation(Config):
         description="bits: bits per byte of held-out text; prompts: continuations to read"
     )
     file: str | None = Field(
-        None, description="bits: a text to score instead; prompts: one prompt a line"
+        default=None, description="bits: a text to score instead; prompts: one prompt a line"
     )
-    max_tokens: int = Field(120, ge=1, description="prompts: length of a continuation")
-    temperature: float = Field(0.8, ge=0, description="prompts: 0 always takes the likeliest")
+    max_tokens: int = Field(default=120, ge=1, description="prompts: length of a continuation")
+    temperature: float = Field(
+        default=0.8, ge=0, description="prompts: 0 always takes the likeliest"
+    )
     baselines: bool = Field(
-        True, description="bits: also uniform, unigram, bigram and a primed compressor"
+        default=True, description="bits: also uniform, unigram, bigram and a primed compressor"
     )
 
     @model_validator(mode="after")
     def prompts_need_a_file(self) -> "Evaluation":
         """Prompts stand in a file, one a line."""
         if self.kind == "prompts" and self.file is None:
-            raise ValueError("kind = \"prompts\" needs file, one prompt a line")
+            raise ValueError('kind = "prompts" needs file, one prompt a line')
         return self
 
     def files(self, folder: Path) -> list[Path]:

@@ -104,9 +104,7 @@ def ratio(
     return value, float(low), float(high)
 
 
-def draws(
-    numerators: NDArray[np.float64], denominators: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def draws(numerators: NDArray[np.float64], denominators: NDArray[np.int64]) -> NDArray[np.float64]:
     """The ratio in DRAWS samples of the documents, with replacement, fixed seed."""
     generator = np.random.Generator(np.random.Philox(key=SEED))
     count, found = len(numerators), []

@@ -41,9 +41,7 @@ class Sampling:
                 )
 
 
-def choose(
-    logits_V: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator
-) -> int:
+def choose(logits_V: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     """The next token. seen: ids that stand in the text so far."""
     logits_V = penalised(logits_V.float(), seen, sampling.repetition_penalty)
     if sampling.temperature == 0:

@@ -10,18 +10,20 @@ from endonym.config import Config
 class MixerKeys(Config):
     """What a recipe may say about the part that moves information between positions."""
 
-    heads: int | None = Field(None, ge=1, description="query heads")
+    heads: int | None = Field(default=None, ge=1, description="query heads")
     kv_heads: int | None = Field(
-        None, ge=1, description="key and value heads; as many as heads if not given"
+        default=None, ge=1, description="key and value heads; as many as heads if not given"
     )
     head_width: int | None = Field(
-        None, ge=2, description="channels of one head; dim / heads if not given"
+        default=None, ge=2, description="channels of one head; dim / heads if not given"
     )
     query_key_norm: bool | None = Field(
-        None, description="normalise each head's queries and keys before they meet"
+        default=None, description="normalise each head's queries and keys before they meet"
     )
     rope_base: float | None = Field(
-        None, gt=1, description="longest wavelength of the rotary positions, in turns of 2π tokens"
+        default=None,
+        gt=1,
+        description="longest wavelength of the rotary positions, in turns of 2π tokens",
     )
 
 
@@ -29,7 +31,7 @@ class FfnKeys(Config):
     """What a recipe may say about the part that works on each position alone."""
 
     hidden: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="inner width; 4·dim if plain, 8/3·dim rounded up to a multiple of 256 if gated",
     )
@@ -39,18 +41,18 @@ class ModelKeys(Config):
     """What a recipe may say about the model; the family's row fills in what it does not."""
 
     family: Literal["qwen3", "llama", "gpt2"] = Field(
-        "qwen3", description="the row of the table of architectures"
+        default="qwen3", description="the row of the table of architectures"
     )
-    dim: int | None = Field(None, ge=2, description="model width")
-    layers: int | None = Field(None, ge=1, description="blocks")
+    dim: int | None = Field(default=None, ge=2, description="model width")
+    layers: int | None = Field(default=None, ge=1, description="blocks")
     mixer: MixerKeys = Field(default_factory=MixerKeys, description="attention")
     ffn: FfnKeys = Field(default_factory=FfnKeys, description="feed-forward")
     tied: bool | None = Field(
-        None, description="one matrix for the embedding and the head; default true"
+        default=None, description="one matrix for the embedding and the head; default true"
     )
-    dropout: float | None = Field(None, ge=0, lt=1, description="share of values zeroed in training")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="share zeroed in training")
     norm_epsilon: float | None = Field(
-        None, gt=0, description="added to the variance inside each norm"
+        default=None, gt=0, description="added to the variance inside each norm"
     )
 
 

@@ -54,7 +54,7 @@ def parameters(config: ModelConfig) -> Parameters:
 
 
 def flops_per_token(config: ModelConfig, length: int | None = None) -> int:
-    """Operations to train on one token: 6 a weight of every product, 6·inner·T of attention a layer.
+    """Operations to train on one token: 6 a weight of each product, 6·inner·T of attention a layer.
 
     Causal attention counts half the square, forward and backward. Embedding look-ups are free.
     Source: arXiv:2001.08361, section 2.1, with the attention term of arXiv:2204.02311, appendix B.

@@ -125,5 +125,5 @@ def _check(keys: ModelKeys, config: ModelConfig) -> None:
             raise ShapeError(
                 f"{keys.family} has no {fixed[0] if fixed else 'untied head'}",
                 where=f"model.mixer.{fixed[0]}" if fixed else "model.tied",
-                do="Leave the key out, or choose family = \"llama\" or \"qwen3\".",
+                do='Leave the key out, or choose family = "llama" or "qwen3".',
             )

@@ -23,7 +23,7 @@ def rotate(x_BTHK: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
     (a, b) -> (a cos - b sin, b cos + a sin), pairing channel i with i + K/2.
 
-    Source: arXiv:2104.09864, eq. 34. Pairs are halves, as in Llama, not neighbours, as in the paper.
+    Source: arXiv:2104.09864, eq. 34. Pairs are halves, as in Llama; the paper has neighbours.
     """
     cos, sin = turn
     a, b = x_BTHK.chunk(2, dim=-1)

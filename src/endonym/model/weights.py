@@ -1,10 +1,13 @@
 """Weights on disk: safetensors, checked against the shape before any of them is used."""
 
 import json
+import os
+import re
 import struct
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,9 +25,19 @@ def save_weights(decoder: Decoder, path: Path) -> None:
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write named tensors, sorted by name so that the bytes depend on the values alone."""
+    """Write named tensors, sorted by name so that the bytes depend on the values alone.
+
+    Raises OSError, as other writers do, if the disk refuses.
+    """
     ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
-    save_file(ordered, path, metadata={"format": "pt"})
+    try:
+        save_file(ordered, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        refused = re.search(r"os error (\d+)", str(error))
+        if refused is None:
+            raise
+        number = int(refused[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -37,13 +50,16 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
             raise _damaged(path, "is not a whole safetensors file")
         try:
             header = json.loads(file.read(length))
-        except ValueError as error:
+            entries = [entry for name, entry in header.items() if name != "__metadata__"]
+            end = max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
             raise _damaged(path, f"has an unreadable header ({error})") from error
-    entries = [entry for name, entry in header.items() if name != "__metadata__"]
-    end = max((entry["data_offsets"][1] for entry in entries), default=0)
     if 8 + length + end != size:
         raise _damaged(path, f"should have {8 + length + end} bytes but has {size}")
-    return load_file(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise _damaged(path, f"has an unreadable header ({error})") from error
 
 
 def load_decoder(config: ModelConfig, path: Path) -> Decoder:
@@ -51,9 +67,16 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
 
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.
     """
+    return decoder_with(config, load_tensors(path), path)
+
+
+def decoder_with(config: ModelConfig, found: dict[str, Tensor], path: Path) -> Decoder:
+    """A decoder with these tensors, in fp32; `path` is where they were read, for the errors.
+
+    Raises Damaged as `load_decoder` does.
+    """
     decoder = on_meta(config)
     wanted = decoder.state_dict()
-    found = load_tensors(path)
     if wanted.keys() != found.keys():
         missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
         raise _damaged(path, f"lacks {missing[:3]} and has unknown {extra[:3]}")

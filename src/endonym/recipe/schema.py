@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from endonym.recipe.recipe import Recipe
 from endonym.recipe.keys import Table, tables
+from endonym.recipe.recipe import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WORD_SIGNS = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"

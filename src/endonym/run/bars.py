@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from endonym.run.curves import text_width
+from endonym.run.axes import text_width
 
 ROW = 27.0
 THICK = 13.0
@@ -50,10 +50,8 @@ def draw_bars(bars: Bars, width: float) -> str:
     )
 
 
-def _bar(
-    bar: Bar, name: str, scale: tuple[float, float, float], middle: float
-) -> list[str]:
-    """Name, bar, whisker and value of one row. scale: left and right edge, and the largest value."""
+def _bar(bar: Bar, name: str, scale: tuple[float, float, float], middle: float) -> list[str]:
+    """Name, bar, whisker and value of one row. scale: left edge, right edge, largest value."""
     left, right, largest = scale
     span = right - left
     long = max(1.0, bar.value / largest * span)

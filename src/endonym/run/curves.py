@@ -5,18 +5,15 @@ also has dashes of its own.
 """
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from endonym.run.axes import nice_ticks, spread, text_width, tick_labels
+
 Points = Sequence[tuple[float, float]]
+Range = tuple[float, float]
 
-ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-LETTER_WIDTH = 0.57
-"""Mean width of a letter of a system font, in font sizes."""
-
-FONT = 12.0
 GAP = 15.0
 STRIP = 17.0
 NARROW = 480.0
@@ -84,78 +81,42 @@ class Frame:
         return self.left + (value - low) / (high - low) * (self.right - self.left)
 
     def y(self, value: float) -> float:
-        """The place of a y value; beyond the axis, its end."""
+        """The place of a y value, even beyond the axis."""
         low, high = self.ys
-        inside = min(max(value, low), high)
-        return self.bottom - (inside - low) / (high - low) * (self.bottom - self.top)
+        return self.bottom - (value - low) / (high - low) * (self.bottom - self.top)
+
+    def y_inside(self, value: float) -> float:
+        """The place of a y value; beyond the axis, its end."""
+        return min(max(self.y(value), self.top), self.bottom)
 
 
-def nice_ticks(low: float, high: float, count: int) -> list[float]:
-    """Round values inside [low, high], about `count` of them, at steps of 1, 2, 2.5 or 5."""
-    if not high > low:
-        return [low]
-    rough = (high - low) / max(1, count)
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(each * power for each in ROUND if each * power >= rough * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
-
-
-def tick_labels(ticks: Sequence[float]) -> list[str]:
-    """Ticks with as many decimals as they need together; thousands as k, M, G."""
-    largest = max((abs(tick) for tick in ticks), default=0.0)
-    units = ((1e9, "\u202fG"), (1e6, "\u202fM"), (1e3, "\u202fk"), (1.0, ""))
-    scale, unit = next((each for each in units if largest >= each[0]), (1.0, ""))
-    scaled = [tick / scale for tick in ticks]
-    places = next((n for n in range(9) if all(_is_round(v, n) for v in scaled)), 9)
-    return [f"{value:.{places}f}{unit if value else ''}" for value in scaled]
-
-
-def _is_round(value: float, places: int) -> bool:
-    return abs(value - round(value, places)) < 1e-9
-
-
-def text_width(text: str, size: float = FONT) -> float:
-    """About how wide a text is drawn: marks take no room, full-width letters two."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    marks = sum(unicodedata.combining(letter) > 0 for letter in text)
-    return (len(text) + wide * 0.8 - marks) * LETTER_WIDTH * size
-
-
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places at least `gap` apart inside [low, high], as near as possible to those wanted.
-
-    Least squares under the order: isotonic regression of wanted[i] - i · gap by pooling
-    neighbours, then cut to the range. If there is no room for the gap, it shrinks.
-    """
-    if not wanted:
-        return []
-    gap = min(gap, (high - low) / max(1, len(wanted) - 1))
-    order = sorted(range(len(wanted)), key=wanted.__getitem__)
-    pools: list[tuple[float, int]] = []
-    for rank, index in enumerate(order):
-        mean, size = wanted[index] - rank * gap, 1
-        while pools and pools[-1][0] > mean:
-            before, members = pools.pop()
-            mean = (before * members + mean * size) / (members + size)
-            size += members
-        pools.append((mean, size))
-    free = [mean for mean, size in pools for _ in range(size)]
-    places = [0.0] * len(wanted)
-    for rank, index in enumerate(order):
-        places[index] = min(max(free[rank], low), high - (len(order) - 1) * gap) + rank * gap
-    return places
+def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
+    """Charts that stand below one another, each as one <svg>; their plots have common edges."""
+    is_narrow = width < NARROW
+    ranges = [_ranges(chart) for chart in charts]
+    left = max((_left(ys) for _, ys in ranges), default=0.0)
+    pairs = zip(charts, ranges, strict=True)
+    right = max((_right(chart, ys, is_narrow) for chart, (_, ys) in pairs), default=0.0)
+    return [
+        _draw(chart, Frame(left, width - right, _top(chart), chart.height - 38, *both), width)
+        for chart, both in zip(charts, ranges, strict=True)
+    ]
 
 
 def draw(chart: Chart, width: float) -> str:
     """The chart as one <svg>, `width` wide; below 480 its labels are short."""
+    return draw_all([chart], width)[0]
+
+
+def _draw(chart: Chart, frame: Frame, width: float) -> str:
+    """All parts of a chart, the lines cut at the plot's edges."""
     is_narrow = width < NARROW
-    frame = _frame(chart, width, is_narrow=is_narrow)
+    levels = (_level(each, frame) for each in chart.levels if _is_inside(each.value, frame))
+    lines = "".join([*levels, *(_line(series, frame) for series in chart.series)])
     parts = [
         *_axes(chart, frame, is_narrow=is_narrow),
         *_marks(chart, frame),
-        *(_level(level, frame) for level in chart.levels if _is_inside(level.value, frame)),
-        *(_line(series, frame) for series in chart.series),
+        _clipped(lines, frame),
         *_ring(chart, frame),
         *_names(chart, frame, is_narrow=is_narrow),
     ]
@@ -166,8 +127,17 @@ def draw(chart: Chart, width: float) -> str:
     )
 
 
-def _frame(chart: Chart, width: float, *, is_narrow: bool) -> Frame:
-    """Margins as wide as the labels need, and the ranges of both axes."""
+def _clipped(lines: str, frame: Frame) -> str:
+    """An inner <svg> as the plot's window; dots at its edges stay whole."""
+    x, y, slack = frame.left - 4, frame.top - 1, 4
+    wide, high = frame.right - x + slack, frame.bottom - y + 1
+    box = f"{x:.1f} {y:.1f} {wide:.1f} {high:.1f}"
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
+    return f'<svg {place} viewBox="{box}" overflow="hidden">{lines}</svg>'
+
+
+def _ranges(chart: Chart) -> tuple[Range, Range]:
+    """What both axes span; never nothing."""
     points = [point for series in chart.series for point in series.points]
     xs = [x for x, _ in points] or [0.0, 1.0]
     values = [y for _, y in points] + [level.value for level in chart.levels]
@@ -175,18 +145,23 @@ def _frame(chart: Chart, width: float, *, is_narrow: bool) -> Frame:
     high = chart.high if chart.high is not None else max(values, default=1.0)
     if not high > low:
         low, high = low - 0.5, high + 0.5
-    ticks = tick_labels(nice_ticks(low, high, 5))
-    names = [text for text, _, _ in _labels(chart, (low, high), is_narrow=is_narrow)]
-    right = max((text_width(name) for name in names), default=0.0) + 14 if names else 12.0
-    strips = sum(any(mark.is_strong is each for mark in chart.marks) for each in (True, False))
-    return Frame(
-        left=max(text_width(tick) for tick in ticks) + 10,
-        right=width - right,
-        top=22.0 + STRIP * strips,
-        bottom=chart.height - 38,
-        xs=(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1),
-        ys=(low, high),
-    )
+    return (min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1), (low, high)
+
+
+def _left(ys: Range) -> float:
+    """Room for the labels of the y axis."""
+    return max(text_width(tick) for tick in tick_labels(nice_ticks(*ys, 5))) + 10
+
+
+def _right(chart: Chart, ys: Range, is_narrow: bool) -> float:
+    """Room for the names of the lines."""
+    names = [text for text, _, _ in _labels(chart, ys, is_narrow=is_narrow)]
+    return max((text_width(name) + 14 for name in names), default=12.0)
+
+
+def _top(chart: Chart) -> float:
+    """Room for the names of the marks, one strip for each kind."""
+    return 22.0 + STRIP * len({mark.is_strong for mark in chart.marks})
 
 
 def _is_inside(value: float, frame: Frame) -> bool:
@@ -195,7 +170,7 @@ def _is_inside(value: float, frame: Frame) -> bool:
 
 def _axes(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
     """Faint lines at round values, and what they stand for."""
-    ticks = nice_ticks(*frame.ys, max(2, int(chart.height / 60)))
+    ticks = nice_ticks(*frame.ys, max(3, int(chart.height / 60)))
     parts = [_text(0, 12, chart.y_name, "name")]
     for tick, label in zip(ticks, tick_labels(ticks), strict=True):
         y = frame.y(tick)
@@ -235,11 +210,9 @@ def _marks(chart: Chart, frame: Frame) -> list[str]:
 
 def _ring(chart: Chart, frame: Frame) -> list[str]:
     """A ring around the point of each strong mark."""
-    return [
-        f'<circle class="ring" cx="{frame.x(mark.x):.1f}" cy="{frame.y(mark.y):.1f}" r="5.5"/>'
-        for mark in chart.marks
-        if mark.is_strong and mark.y is not None
-    ]
+    rings = [(mark.x, mark.y) for mark in chart.marks if mark.is_strong and mark.y is not None]
+    places = [(frame.x(x), frame.y_inside(y)) for x, y in rings]
+    return [f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>' for x, y in places]
 
 
 def _level(level: Level, frame: Frame) -> str:
@@ -248,19 +221,15 @@ def _level(level: Level, frame: Frame) -> str:
 
 
 def _line(series: Series, frame: Frame) -> str:
-    """A line, cut where it leaves the plot, and its dots."""
+    """A line and its dots."""
     places = [(frame.x(x), frame.y(y)) for x, y in series.points]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    drawn = f'<path class="line {escape(series.style)}" d="{path}"/>' if len(places) > 1 else ""
-    if series.has_dots or len(places) == 1:
-        inside = [frame.ys[0] <= y <= frame.ys[1] for _, y in series.points]
-        dots = [
-            f'<circle class="dot {escape(series.style)}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>'
-            for (x, y), is_in in zip(places, inside, strict=True)
-            if is_in
-        ]
-        drawn += "".join(dots)
-    return drawn
+    style = escape(series.style)
+    drawn = f'<path class="line {style}" d="{path}"/>' if len(places) > 1 else ""
+    if not (series.has_dots or len(places) == 1):
+        return drawn
+    dots = (f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in places)
+    return drawn + "".join(dots)
 
 
 def _labels(
@@ -276,7 +245,9 @@ def _labels(
     found: list[tuple[str, float, str]] = []
     for name, value, style in ends:
         arrow = " ↑" if value > ys[1] else " ↓" if value < ys[0] else ""
-        text = name if is_narrow else f"{name} {value:.3g}" if value < 1e-2 else f"{name} {value:.2f}"
+        text = (
+            name if is_narrow else f"{name} {value:.3g}" if value < 1e-2 else f"{name} {value:.2f}"
+        )
         found.append((text + arrow, value, style))
     return found
 
@@ -284,7 +255,7 @@ def _labels(
 def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
     """The lines' names at the right edge, pushed apart, each joined to its line."""
     labels = _labels(chart, frame.ys, is_narrow=is_narrow)
-    wanted = [frame.y(value) for _, value, _ in labels]
+    wanted = [frame.y_inside(value) for _, value, _ in labels]
     places = spread(wanted, GAP, frame.top, frame.bottom)
     parts: list[str] = []
     for (text, _, style), y, place in zip(labels, wanted, places, strict=True):

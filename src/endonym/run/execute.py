@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from endonym.device import pick
+from endonym.disk import translated_disk_errors, write_atomic, write_json
 from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
 from endonym.recipe.recipe import Recipe
@@ -16,7 +18,7 @@ from endonym.run import resolve, sources
 from endonym.run.plan import Stage, plan
 from endonym.run.resolve import Lock, facts_of, filled
 from endonym.run.sources import RawSet
-from endonym.store import Artifact, Store, translated_disk_errors, write_atomic, write_json
+from endonym.store import Artifact, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +71,22 @@ def run_recipe(
     device: str | None = None,
 ) -> Run:
     """Make every missing artefact of a recipe, in order."""
+    if device is not None:
+        pick(device)
     folder = run_folder(store, recipe)
     with translated_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe_text(recipe).encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe), store, log)
+        last = last_stage(plan(recipe, raw), until)
         run = Run(folder, recipe, store)
         maker = partial(make, store=store, log=log, device=device)
         for each in _all_stages(run, raw, replan=replan, make_stage=maker):
             run.made.append(each)
-            if until is not None and until in (each.stage.name, each.stage.kind):
+            if each.stage.name == last:
                 break
         write_metrics(run, store)
-    stages = [made.stage for made in run.made]
-    if until is not None and not any(until in _names(stage) for stage in stages):
-        raise unknown_stage(until, stages)
     return run
 
 
@@ -96,11 +98,12 @@ def _all_stages(
     choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
     run.recipe = filled(run.recipe, lock.settle(choices))
     shards = None
-    for stage in plan(run.recipe, raw):
-        if stage.kind in DATA_KINDS:
-            made = make_stage(stage)
-            shards = made.artifact if stage.kind == "shards" else shards
-            yield made
+    data = [stage for stage in plan(run.recipe, raw) if stage.kind in DATA_KINDS]
+    run.store.refer(run.folder, {stage.id: stage.kind for stage in data}, is_whole=False)
+    for stage in data:
+        made = make_stage(stage)
+        shards = made.artifact if stage.kind == "shards" else shards
+        yield made
     assert shards is not None
     settled = lock.settle(resolve.training_choices(run.recipe, facts_of(shards)))
     settled |= lock.settle(resolve.number_formats(run.recipe, run.store.root / "machine.json"))
@@ -201,13 +204,20 @@ def write_events(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
     writer.close()
 
 
-def unknown_stage(name: str, stages: Sequence[Stage]) -> RecipeError:
-    """`--until` names something that the plan does not hold."""
-    known = ", ".join(sorted({each for stage in stages for each in _names(stage)}))
-    return RecipeError(f"no stage is called {name}", where="--until", do=f"Stages: {known}.")
+def last_stage(stages: Sequence[Stage], until: str | None) -> str | None:
+    """The name of the last stage that `--until` means: by name, kind, or what is of that kind.
+
+    Raises RecipeError if the plan has no such stage.
+    """
+    if until is None:
+        return None
+    meant = [stage.name for stage in stages if until in _names(stage)]
+    if not meant:
+        known = ", ".join(sorted({each for stage in stages for each in _names(stage) if each}))
+        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
+    return meant[-1]
 
 
-def _names(stage: Stage) -> tuple[str, str]:
-    return stage.name, stage.kind
-
-
+def _names(stage: Stage) -> tuple[str, str, str]:
+    """A stage's names: "model pilot" is also "model" and "pilot"."""
+    return stage.name, stage.kind, stage.name.partition(" ")[2]

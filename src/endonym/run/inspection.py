@@ -20,7 +20,8 @@ BARS = "▁▂▃▄▅▆▇█"
 def status(store: Store, name: str | None) -> list[dict[str, Any]]:
     """Every run beside the store, or one, with the state of each stage."""
     folder = store.root.parent / "runs"
-    places = [_run_folder(store, name)] if name else sorted(p.parent for p in folder.glob("*/*.toml"))
+    every = sorted(path.parent for path in folder.glob("*/recipe.toml"))
+    places = [_run_folder(store, name)] if name else every
     return [_status_of(place, store) for place in places]
 
 
@@ -73,8 +74,11 @@ def describe_status(found: list[dict[str, Any]]) -> str:
             lines.append(f"  {stage['state']:<8}{stage['name']:<24}{stage['id']}  {weight}")
         is_done = run["is_planned"] and all(s["state"] == "done" for s in run["stages"])
         name = Path(run["run"]).name
-        lines.append(f'  next: endonym generate {name} "…"' if is_done else
-                     f"  next: the same `endonym run` goes on; the recipe is {run['run']}/recipe.toml")  # fmt: skip
+        lines.append(
+            f'  next: endonym generate {name} "…"'
+            if is_done
+            else "  next: the same `endonym run` goes on from here"
+        )
     return "\n".join(lines)
 
 
@@ -90,9 +94,7 @@ class Looked:
         return {"text": self.text, **self.data}
 
 
-def look(
-    store: Store, name: str, *, dropped: str | None, text: str | None, count: int
-) -> Looked:
+def look(store: Store, name: str, *, dropped: str | None, text: str | None, count: int) -> Looked:
     """Samples of an artefact, or of the artefact of a run that the flags ask for."""
     wanted = "corpus" if dropped else "tokenizer" if text is not None else None
     artifact = _artifact(store, name, wanted)
@@ -153,7 +155,8 @@ def _plain(each: Document | Reject) -> dict[str, str]:
 
 
 def _reject_line(each: Reject) -> str:
-    return f"{each.reason:<20}{each.source}/{each.id}  {each.detail}\n    {each.text[:SHOWN_CHARS]!r}"
+    head = f"{each.reason:<20}{each.source}/{each.id}  {each.detail}"
+    return f"{head}\n    {each.text[:SHOWN_CHARS]!r}"
 
 
 def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
@@ -183,9 +186,11 @@ def _look_at_model(artifact: Artifact, store: Store) -> Looked:
     low, high = min(values), max(values)
     span = max(high - low, 1e-9)
     curve = "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values)
-    lines = [f"{numbers['parameters']} parameters · {numbers['steps']} steps · "
-             f"kept step {numbers['kept_step']}",
-             f"held-out bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})"]  # fmt: skip
+    steps = f"{numbers['steps']} steps, of which {numbers['kept_step']} are kept"
+    lines = [
+        f"{numbers['parameters']} parameters · {steps}",
+        f"held-out bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
+    ]
     samples = [
         line
         for line in read_jsonl(store.journal("model", artifact.manifest["id"]))

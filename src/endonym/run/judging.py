@@ -7,6 +7,7 @@ from typing import Any
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.shards import TokenShards
+from endonym.disk import write_json
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import (
     Texts,
@@ -24,14 +25,12 @@ from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.models import find_artifact, load_model
 from endonym.run.stages import Inputs, Numbers
-from endonym.store import Making, Store, write_json
+from endonym.store import Making, Store
 
 MODELS = ("model", "uniform", "unigram", "bigram", "compressor")
 
 
-def judge(
-    recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log
-) -> Numbers:
+def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """One of a recipe's evaluations."""
     device.use_threads()
     model = LanguageModel.load(inputs["model"].folder, device.pick(making.device))

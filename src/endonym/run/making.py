@@ -7,10 +7,10 @@ from endonym.evaluate.score import Score
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
-from endonym.run.execute import Run, run_recipe
-from endonym.run.plan import plan
+from endonym.run.execute import Run, run_folder, run_recipe
+from endonym.run.plan import Stage, plan
 from endonym.run.report import write_report
-from endonym.run.resolve import estimated
+from endonym.run.resolve import Lock, estimated, filled
 from endonym.run.stages import read_json
 from endonym.store import Store
 
@@ -78,11 +78,23 @@ def say_results(run: Run) -> None:
         out.write(f'next    endonym generate {run.folder.name} "…"\n')
 
 
-def describe_plan(recipe: Recipe, store: Store, log: Log) -> None:
-    """What a run would make and what is there, without making anything."""
+def describe_plan(
+    recipe: Recipe, store: Store, log: Log, *, replan: bool = False
+) -> list[dict[str, Any]]:
+    """What a run would make and what is there, without making anything.
+
+    What an earlier run settled is taken from its plan; the rest is estimated.
+    """
     recipe.require_sources()
     raw = sources.hash_all(sources.find(recipe), store, log)
-    settled, _ = estimated(recipe, raw)
-    for stage in plan(settled, raw):
-        there = store.find(stage.kind, stage.id) is not None
-        sys.stdout.write(f"{stage.name:<22} {stage.id[:12]}  {'there' if there else 'missing'}\n")
+    lock = Lock(run_folder(store, recipe), recipe, raw, replan=replan)
+    settled = filled(recipe, {**estimated(recipe, raw)[1], **lock.choices})
+    return [
+        {"name": stage.name, "id": stage.id[:12], "there": is_there(store, stage)}
+        for stage in plan(settled, raw)
+    ]
+
+
+def is_there(store: Store, stage: Stage) -> bool:
+    """Whether a stage's artefact is made."""
+    return store.find(stage.kind, stage.id) is not None

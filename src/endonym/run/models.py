@@ -1,6 +1,7 @@
 """Finding the model that a command means: a run, a model artefact, or a transformers folder."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ def find_artifact(name: str, store: Store) -> Artifact | None:
             return model_of_run(folder)
         if (folder / "manifest.json").is_file():
             return open_artifact(folder)
-    found = sorted((store.root / "model").glob(f"{name}*")) if len(name) >= 4 else []
+    is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
+    found = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
     whole = [folder for folder in found if (folder / "manifest.json").is_file()]
     return open_artifact(whole[0]) if len(whole) == 1 else None
 
@@ -26,7 +28,7 @@ def model_of_run(folder: Path) -> Artifact:
     """The last model of a run's plan. Raises RecipeError if it is not made yet."""
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     stages: list[dict[str, Any]] = [each for each in plan["stages"] if each["stage"] == "model"]
-    place = Path(plan["store"]) / "model" / stages[-1]["id"]
+    place = folder / plan["store"] / "model" / stages[-1]["id"]
     if not place.is_dir():
         raise RecipeError(
             "this run has no finished model yet",

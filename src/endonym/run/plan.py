@@ -1,15 +1,15 @@
-"""The plan: every stage a recipe needs, in order. This page is the documentation of the pipeline."""
+"""The plan: every stage a recipe needs, in order. This page documents the pipeline."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from endonym.config import identity
-from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run import stages
 from endonym.run.sources import RawSet
-from endonym.store import Artifact, Making, canonical_json, fingerprint
+from endonym.run.stages import Work
+from endonym.store import canonical_json, fingerprint
 
 VERSIONS = {
     "source": 1,
@@ -23,14 +23,6 @@ VERSIONS = {
 """Raised by whoever changes what a stage produces."""
 
 
-class Maker(Protocol):
-    """A stage's work: from its inputs to files in `making.out`; returns what it counted."""
-
-    def __call__(
-        self, making: Making, inputs: Mapping[str, Artifact], log: Log
-    ) -> dict[str, Any]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A pure function from declared inputs to one artefact."""
@@ -38,7 +30,7 @@ class Stage:
     name: str
     kind: str
     config: dict[str, Any]
-    make: Maker
+    make: Work
     inputs: dict[str, "Stage"] = field(default_factory=dict)
 
     @property
@@ -94,7 +86,9 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
         model = Stage(f"model {phase.name}", "model", config, maker, inputs)
         found.append(model)
     assert model is not None
-    return found + judgements(recipe, model, shards) + handovers(recipe, model)
+    named_files = file_stages(recipe)
+    judged = judgements(recipe, model, shards, named_files)
+    return [*found, *named_files.values(), *judged, *handovers(recipe, model)]
 
 
 def source_stage(raw: RawSet) -> Stage:
@@ -103,19 +97,30 @@ def source_stage(raw: RawSet) -> Stage:
     return Stage(f"source {raw.source.name}", "source", config, stages.source(raw))
 
 
-def judgements(recipe: Recipe, model: Stage, shards: Stage) -> list[Stage]:
+def file_stages(recipe: Recipe) -> dict[str, Stage]:
+    """Every other file that the recipe names, as it names it: a source of one file."""
+    found: dict[str, Stage] = {}
+    for evaluation in recipe.evaluate:
+        for path in evaluation.files(recipe.folder):
+            config = {"files": [stages.file_identity(path)]}
+            name = f"source {path.name}"
+            found[str(path)] = Stage(name, "source", config, stages.named_file(path))
+    return found
+
+
+def judgements(
+    recipe: Recipe, model: Stage, shards: Stage, named_files: dict[str, Stage]
+) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
     found: list[Stage] = []
     for number, evaluation in enumerate(recipe.evaluate):
-        config = {"evaluation": identity(evaluation), "seed": recipe.seed}
+        config: dict[str, Any] = {"evaluation": identity(evaluation), "seed": recipe.seed}
         files = evaluation.files(recipe.folder)
-        if files:
-            config["files"] = [stages.file_identity(path) for path in files]
+        inputs = {"model": model, "shards": shards}
+        inputs |= {f"file {place}": named_files[str(each)] for place, each in enumerate(files)}
         name = f"evaluation {evaluation.kind}" + (f" {number}" if number else "")
         maker = stages.evaluation(recipe, evaluation)
-        found.append(
-            Stage(name, "evaluation", config, maker, {"model": model, "shards": shards})
-        )
+        found.append(Stage(name, "evaluation", config, maker, inputs))
     return found
 
 
@@ -136,6 +141,3 @@ def handovers(recipe: Recipe, model: Stage) -> list[Stage]:
 def same_plan(stages_: Sequence[Stage]) -> bytes:
     """A plan's identity as bytes, for tests and for the lockfile."""
     return canonical_json([stage.declared() for stage in stages_])
-
-
-Advance = Callable[[int], None]

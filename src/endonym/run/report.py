@@ -7,25 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
+from endonym.disk import write_atomic
+from endonym.disk import write_atomic
 from endonym.evaluate.score import Score
-from endonym.log import THIN, duration, number, read_jsonl, size
+from endonym.log import duration, read_jsonl, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.run.bars import Bars, draw_bars
 from endonym.run.copied import Copied, longest_copied
-from endonym.run.curves import Chart, draw
+from endonym.run.curves import Chart, draw_all
 from endonym.run.execute import Made, Run, recipe_text
-from endonym.run.report_corpus import corpus_card, cut, tokenizer_card
+from endonym.run.report_corpus import corpus_card, tokenizer_card
 from endonym.run.report_scores import BITS, METRICS, gap, group, splits, verdict
-from endonym.run.report_training import Phase, phase, samples, started
+from endonym.run.report_training import Moment, Phase, moments, phase, started
+from endonym.run.report_words import counted, cut, shown, whole
 from endonym.run.stages import read_json
-from endonym.store import Artifact, Store, write_atomic
+from endonym.store import Artifact, Store
 from endonym.text.corpus import CARD, Corpus
 
 WIDE, NARROW = 760.0, 350.0
-STEPS_SHOWN = 6
+MOMENTS_SHOWN = 6
 BASELINES = ("bigram", "unigram", "uniform", "compressor")
 
 
@@ -57,29 +59,27 @@ def page(run: Run, store: Store) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cut": cut, "number": _number, "size": size, "duration": duration}
-    environment.globals |= {"chart": both_widths, "bars": both_bars}
+    words: dict[str, Any] = {"cut": cut, "shown": shown, "number": whole, "counted": counted}
+    drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
+    environment.filters.update(words)
+    environment.globals.update(drawings)
     return environment.get_template("report.html").render(gather(run, store)) + "\n"
 
 
-def _number(value: float) -> str:
-    """A whole number that no line break cuts."""
-    return number(value).replace(THIN, "\u202f")
+def figures(charts: Sequence[Chart]) -> list[str]:
+    """Charts for a screen and for a phone; the style sheet shows the ones that fit."""
+    drawn = zip(draw_all(charts, WIDE), draw_all(charts, NARROW), strict=True)
+    return [_figure(wide, narrow) for wide, narrow in drawn]
 
 
-def both_widths(chart: Chart) -> Markup:
-    """A chart for a screen and one for a phone; the style sheet shows the one that fits."""
-    return _figure(draw(chart, WIDE), draw(chart, NARROW))
-
-
-def both_bars(bars: Bars) -> Markup:
-    """The same for bars."""
+def both_bars(bars: Bars) -> str:
+    """Bars for a screen and for a phone."""
     return _figure(draw_bars(bars, WIDE), draw_bars(bars, NARROW))
 
 
-def _figure(wide: str, narrow: str) -> Markup:
-    """The drawings escape their own texts."""
-    return Markup(f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>')
+def _figure(wide: str, narrow: str) -> str:
+    """Both, each in a box that the style sheet shows or hides. Drawings escape their own texts."""
+    return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
 def gather(run: Run, store: Store) -> dict[str, Any]:
@@ -88,22 +88,25 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     kind = run.recipe.tokenizer.kind
     models = [made for made in run.made if made.stage.kind == "model"]
     phases = [each for made in models if (each := phase(made, store, _levels(found))) is not None]
-    written = samples(models, store)
+    written = moments(models, store)
     prompts = list(_continuations(run.all("evaluation")))
+    texts = [text for moment in written for _, text in moment.texts]
+    texts += [each["text"] for each in prompts]
     corpus = run.artifact("corpus")
     parts = splits(found)
     return {
         "name": run.recipe.run_name,
         "language": run.recipe.language,
-        "verdict": verdict(next(iter(parts.values())), kind) if parts else [],
+        "verdict": verdict(parts.get("val") or next(iter(parts.values()), []), kind),
         "facts": _facts(run, phases),
         "groups": [group(part) for part in parts.values() if _has_bits(part)],
         "metrics": [name for _, name, _ in METRICS],
-        "gap": gap(found),
+        "gap": gap(found, kind),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
-        "copied": _copied([each["text"] for each in [*written, *prompts]], corpus),
+        "copied": _copied(texts, corpus),
+        "copied_from": sum(map(len, texts)),
         "corpus": corpus_card(corpus),
         "tokenizer": tokenizer_card(run.artifact("tokenizer"), kind, corpus),
         "model": _model(run),
@@ -141,13 +144,11 @@ def _continuations(evaluations: Sequence[Artifact]) -> Iterator[dict[str, Any]]:
         yield from read_json(path) if path.is_file() else []
 
 
-def _some(written: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The samples of a few steps, evenly spread, the last one among them."""
-    moments = list(dict.fromkeys((each["phase"], each["step"]) for each in written))
-    last = len(moments) - 1
-    places = {round(n * last / max(1, STEPS_SHOWN - 1)) for n in range(STEPS_SHOWN)}
-    shown = {moment for place, moment in enumerate(moments) if place in places}
-    return [each for each in written if (each["phase"], each["step"]) in shown]
+def _some(written: Sequence[Moment]) -> list[Moment]:
+    """A few moments, evenly spread, the first and the last among them."""
+    last = len(written) - 1
+    places = sorted({round(n * last / (MOMENTS_SHOWN - 1)) for n in range(MOMENTS_SHOWN)})
+    return [written[place] for place in places] if written else []
 
 
 def _copied(texts: Sequence[str], corpus: Artifact | None) -> Copied | None:
@@ -162,7 +163,7 @@ def _facts(run: Run, phases: Sequence[Phase]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     model, corpus = run.artifact("model"), run.artifact("corpus")
     if model is not None and "parameters" in model.numbers:
-        found.append(("parameters", _number(model.numbers["parameters"])))
+        found.append(("parameters", whole(model.numbers["parameters"])))
     if corpus is not None and (corpus.folder / CARD).is_file():
         train = read_json(corpus.folder / CARD)["total"]["kept"]["train"]
         found.append(("training text", size(train["text_bytes"])))
@@ -201,7 +202,10 @@ def _choices(plan: Path) -> list[tuple[str, str, str]]:
     if not plan.is_file():
         return []
     choices: dict[str, Any] = read_json(plan).get("choices", {})
-    return [(key, json.dumps(value), reason) for key, (value, reason) in choices.items()]
+    return [
+        (key, value if isinstance(value, str) else json.dumps(value), reason)
+        for key, (value, reason) in choices.items()
+    ]
 
 
 def _stage(made: Made, store: Store) -> StageRow:

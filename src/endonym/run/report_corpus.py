@@ -8,6 +8,7 @@ from typing import Any
 import regex
 
 from endonym.log import size
+from endonym.run.report_words import counted, shown, whole
 from endonym.run.stages import read_json
 from endonym.store import Artifact
 from endonym.text.corpus import CARD, Corpus
@@ -17,7 +18,6 @@ from endonym.tokenizer.tokenizer import Tokenizer
 KEPT_SHOWN = 2
 REJECTS_SHOWN = 3
 REASONS_SHOWN = 12
-SHOWN_CHARS = 240
 SENTENCES_SHOWN = 3
 SENTENCE_CHARS = 140
 SENTENCE = regex.compile(r".+?(?:[.!?…।॥።؟۔。！？](?=\s|$)|[។៕])", regex.DOTALL)
@@ -47,12 +47,6 @@ class TokenizerCard:
     sentences: list[tuple[str, list[str]]]
 
 
-def cut(text: str, chars: int = SHOWN_CHARS) -> str:
-    """The start of a text."""
-    text = text.strip()
-    return text if len(text) <= chars else text[:chars].rstrip() + " …"
-
-
 def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
     """The card of a corpus; None if there is none."""
     if artifact is None or not (artifact.folder / CARD).is_file():
@@ -80,14 +74,14 @@ def _source_row(name: str, account: dict[str, Any]) -> list[str]:
     gone = account.get("dropped", {}).values()
     return [
         name,
-        f"{account['files']:,}",
-        f"{account['read']['records']:,}",
+        whole(account["files"]),
+        whole(account["read"]["records"]),
         size(account["read"]["bytes"]),
-        f"{train['documents']:,}",
+        whole(train["documents"]),
         size(train["bytes"]),
-        f"{val['documents']:,}",
+        whole(val["documents"]),
         size(val["bytes"]),
-        f"{sum(each['records'] for each in gone):,}",
+        whole(sum(each["records"] for each in gone)),
         size(sum(each["bytes"] for each in gone)),
     ]
 
@@ -97,7 +91,7 @@ def _reasons(total: dict[str, Any]) -> list[list[str]]:
     read = max(1, total["read"]["records"])
     gone = sorted(total.get("dropped", {}).items(), key=lambda each: -each[1]["records"])
     return [
-        [reason, f"{n['records']:,}", size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
+        [reason, whole(n["records"]), size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
         for reason, n in gone
     ]
 
@@ -105,17 +99,17 @@ def _reasons(total: dict[str, Any]) -> list[list[str]]:
 def _told(card: dict[str, Any]) -> list[str]:
     """What the numbers of the card mean."""
     total = card["total"]
-    names = ", ".join(f"{name} ({files:,})" for name, files in total["encodings"].items())
+    encodings: dict[str, int] = total["encodings"]
+    names = ", ".join(f"{name} ({counted(n, 'file')})" for name, n in encodings.items())
     near = total.get("near_copies_moved_to_train", 0)
     changed = total.get("changed_documents", 0)
-    documents = "document" if near == 1 else "documents"
     return [
-        *([f"Encodings, with files: {names}."] if names else []),
+        *([f"Encodings: {names}."] if names else []),
         f"{100 * card.get('overlap', 0.0):.1f} % of the held-out 13-grams of letters also stand in "
         "training text.",
-        f"{near:,} {documents} drawn for holding out nearly repeated a training text and went to "
-        "training.",
-        *([f"Cleaning changed {changed:,} of the texts that were kept."] if changed else []),
+        f"{counted(near, 'document')} drawn for holding out nearly repeated a training text and "
+        "went to training.",
+        *([f"Cleaning changed {whole(changed)} of the texts that were kept."] if changed else []),
     ]
 
 
@@ -152,8 +146,8 @@ def tokenizer_card(
     report: dict[str, Any] = read_json(artifact.folder / "report.json")
     facts = [
         ("kind", kind),
-        ("vocabulary", f"{report['vocab']:,} ids"),
-        ("not used in held-out text", f"{report['unused']:,} ids"),
+        ("vocabulary", f"{whole(report['vocab'])} ids"),
+        ("not used in held-out text", f"{whole(report['unused'])} ids"),
     ]
     rows = [_fit_row(name, each) for name, each in report["sources"].items()]
     if len(rows) > 1:
@@ -170,8 +164,8 @@ def _fit_row(name: str, fit: dict[str, Any]) -> list[str]:
         name,
         f"{fit['bytes_per_token']:.2f}",
         f"{fit['tokens_per_word']:.2f}",
-        f"{fit['tokens']:,}",
-        f"{fit['bytes']:,}",
+        whole(fit["tokens"]),
+        whole(fit["bytes"]),
     ]
 
 
@@ -188,7 +182,7 @@ def drawn(reader: Tokenizer, documents: Iterable[Document]) -> list[tuple[str, l
     for document in documents:
         if document.source not in found:
             ids = reader.encode(first_sentence(document.text))
-            found[document.source] = [reader.token(index) for index in ids]
+            found[document.source] = [shown(reader.token(index)) for index in ids]
         if len(found) == SENTENCES_SHOWN:
             break
     return list(found.items())

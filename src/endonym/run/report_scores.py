@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from endonym.evaluate.score import FEWEST_DOCUMENTS, Score, find
 from endonym.run.bars import Bar, Bars
+from endonym.run.report_words import between, counted, decimal, whole
 
 MODELS = ("model", "bigram", "unigram", "uniform", "compressor")
 BITS = "bits_per_byte"
@@ -51,16 +52,11 @@ def splits(found: Sequence[Score]) -> dict[str, list[Score]]:
     return parts
 
 
-def decimal(value: float | None, places: int) -> str:
-    """A number with so many decimals; a dash if there is none."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:,.{places}f}"
-
-
 def interval(score: Score, places: int) -> str:
     """The 95 % of a score; empty if it has too few documents."""
     if score.low is None or score.high is None:
         return ""
-    return f"{score.low:.{places}f}–{score.high:.{places}f}"
+    return between(score.low, score.high, places)
 
 
 def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
@@ -70,7 +66,7 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
     if mine is None:
         return []
     place = _place(mine)
-    span = f" (95 %: {interval(mine, 2)})" if mine.low is not None else ""
+    span = f" (95\u00a0%:\u00a0{interval(mine, 2)})" if mine.low is not None else ""
     opening = f"{place} the model needs {mine.value:.2f} bits per byte{span}"
     others: list[str] = []
     bigram, compressor = by_model["bigram"], by_model["compressor"]
@@ -78,7 +74,7 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
         others.append(f"counting pairs of {UNITS.get(kind, 'tokens')} needs {bigram.value:.2f}")
     if compressor:
         some = compressor.n_documents
-        where = f" (on {some:,} of them)" if some < mine.n_documents else ""
+        where = f" (on {whole(some)} of them)" if some < mine.n_documents else ""
         needs = "" if others else " needs"
         others.append(
             f"a compressor primed with the same text{needs} {compressor.value:.2f}{where}"
@@ -94,10 +90,9 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
 
 
 def _place(mine: Score) -> str:
-    one = "document" if mine.n_documents == 1 else "documents"
     if mine.split == "val":
-        return f"On {mine.n_documents:,} held-out {one}"
-    return f"On {mine.n_documents:,} {one} of {mine.split}"
+        return f"On {counted(mine.n_documents, 'held-out document')}"
+    return f"On {counted(mine.n_documents, 'document')} of {mine.split}"
 
 
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
@@ -127,12 +122,12 @@ def group(found: Sequence[Score]) -> Group:
     """The tables and bars of one split."""
     bits = [score for score in found if score.metric == BITS]
     models = [name for name in MODELS if any(score.model == name for score in bits)]
-    sources: list[str | None] = sorted({score.source for score in bits if score.source is not None})
-    sources = [None, *sources] if len(sources) > 1 else [None]
+    names = sorted({score.source for score in bits if score.source is not None})
+    sources = [None, *names] if len(names) > 1 else [None]
     total = {score.model: score for score in bits if score.source is None}
     first = next(iter(total.values()))
     return Group(
-        title=text_name(first.split),
+        title="Held-out documents" if first.split == "val" else first.split,
         models=models,
         rows=[_row(bits, source, models) for source in sources],
         others=[_other(found, name) for name in models],
@@ -150,7 +145,7 @@ def _row(bits: Sequence[Score], source: str | None, models: Sequence[str]) -> Ro
     values = [decimal(by_model[n].value, 3) if n in by_model else "–" for n in models]
     mine = by_model.get("model") or next(iter(by_model.values()))
     span = interval(mine, 3) or "too few"
-    sizes = [f"{mine.n_documents:,}", f"{mine.n_bytes:,}"]
+    sizes = [whole(mine.n_documents), whole(mine.n_bytes)]
     return Row(source or "all", [values[0], span, *values[1:], *sizes])
 
 
@@ -170,57 +165,69 @@ def _notes(bits: Sequence[Score]) -> list[str]:
             f"Below {FEWEST_DOCUMENTS} documents no interval is given: it would promise too much."
         )
     for each in bits:
-        whole = next((s for s in mine if s.source == each.source), None)
-        is_part = each.model == "compressor" and whole and each.n_documents < whole.n_documents
-        if is_part and whole and each.source is None:
+        every = next((score for score in mine if score.source is None), None)
+        is_compressor = each.model == "compressor" and each.source is None
+        if is_compressor and every and each.n_documents < every.n_documents:
             notes.append(
-                f"The compressor read {each.n_documents:,} of the {whole.n_documents:,} "
-                "documents, evenly spread."
+                f"The compressor read {whole(each.n_documents)} of the "
+                f"{counted(every.n_documents, 'document')}, evenly spread."
             )
     return notes
 
 
 def _bar(name: str, score: Score) -> Bar:
-    is_model = name == "model"
-    return Bar(name, score.value, score.low, score.high, "model" if is_model else "baseline")
+    if name == "model":
+        return Bar(name, score.value, score.low, score.high, "model")
+    return Bar(name, score.value, None, None, "baseline")
 
 
-def gap(found: Sequence[Score]) -> tuple[Bars, list[str]] | None:
+def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | None:
     """The model on several texts side by side, and why they differ; None with fewer than two."""
+    parts = splits(found)
     totals = [
         score
-        for part in splits(found).values()
+        for part in parts.values()
         if (score := find(part, metric=BITS, model="model", source=None)) is not None
     ]
     if len(totals) < 2:
         return None
     home = next((score for score in totals if score.split == "val"), totals[0])
-    bars = [_bar(text_name(each.split), each) for each in totals]
-    bars = [Bar(b.name, b.value, b.low, b.high, "model") for b in bars]
-    told = [_difference(home, each) for each in totals if each is not home]
+    bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
+    told = [
+        _difference(home, away) + _pairs_too(parts[home.split], parts[away.split], kind)
+        for away in totals
+        if away is not home
+    ]
     return Bars("Bits per byte of the model on each text", bars), told
 
 
 def _difference(home: Score, away: Score) -> str:
-    """One sentence; a difference is claimed only if its interval excludes zero.
+    """Why one text is harder; a difference is claimed only if its interval excludes zero.
 
     The two texts are independent, so half-widths add as squares.
     """
-    more = away.value - home.value
-    numbers = f"{away.value:.2f} bits per byte against {home.value:.2f}"
-    names = f"{text_name(away.split)} and {text_name(home.split)}"
-    if None in (home.low, home.high, away.low, away.high):
-        return f"{names}: {numbers}; too few documents to say whether that is a real difference."
-    reach = math.hypot(*((s.high or 0) / 2 - (s.low or 0) / 2 for s in (home, away)))
-    if abs(more) <= reach:
-        return f"{names} cannot be told apart: {numbers}, a difference within its uncertainty."
-    if more > 0:
-        return (
-            f"The model needs {numbers} on {names}: {more:.2f} more (± {reach:.2f}). It has learnt "
-            f"the kind of text that it was trained on, and {away.split} is of another kind; "
-            "the gap is what it would take to be at home there."
-        )
-    return (
-        f"The model needs {numbers} on {names}: {-more:.2f} fewer (± {reach:.2f}). "
-        f"{away.split} is easier to predict than the held-out documents."
+    there, here = text_name(away.split), text_name(home.split)
+    opening = (
+        f"On {there} the model needs {away.value:.2f} bits per byte, on {here} {home.value:.2f}"
     )
+    if home.low is None or home.high is None or away.low is None or away.high is None:
+        return f"{opening}; too few documents to say whether they really differ."
+    more = away.value - home.value
+    reach = math.hypot((home.high - home.low) / 2, (away.high - away.low) / 2)
+    if abs(more) <= reach:
+        return f"{opening}; the difference is within its uncertainty (± {reach:.2f})."
+    if more < 0:
+        return f"{opening}: {-more:.2f} fewer (± {reach:.2f}). {there} is easier to predict."
+    return (
+        f"{opening}: {more:.2f} more (± {reach:.2f}). The model has learnt the kind of text "
+        f"that it was trained on, and {there} is of another kind."
+    )
+
+
+def _pairs_too(home: Sequence[Score], away: Sequence[Score], kind: str) -> str:
+    """What the same step costs a guess that has read the same training text."""
+    here, there = (find(part, metric=BITS, model="bigram", source=None) for part in (home, away))
+    if here is None or there is None:
+        return ""
+    numbers = f"{here.value:.2f} to {there.value:.2f}"
+    return f" Counting pairs of {UNITS.get(kind, 'tokens')} goes from {numbers}."

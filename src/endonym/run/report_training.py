@@ -1,5 +1,6 @@
 """The report's training: curves, where over-fitting began, samples, and what each phase was."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from endonym.log import read_jsonl
-from endonym.run.curves import Chart, Level, Mark, Points, Series, nice_ticks
+from endonym.run.axes import nice_ticks
+from endonym.run.curves import Chart, Level, Mark, Points, Series
 from endonym.run.execute import Made
 from endonym.run.report_points import smoothed, thinned
+from endonym.run.report_words import whole
 from endonym.store import Store
 
 RAW_POINTS = 400
 SMOOTH_POINTS = 240
+LEAST_WINDOW = 7
 HEADROOM = 0.06
 FIRST_SHARE = 0.04
 """Share of the steps whose steep fall must not stretch the y axis."""
+
+UNIFORM_SHARE = 0.35
+"""By how much of its height the picture may grow to show the uniform line."""
 
 LEVELLED = 0.002
 SOURCES_DRAWN = 6
@@ -37,12 +44,23 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A step at which the model wrote something; texts: prompts and what followed them."""
+
+    phase: str
+    step: int
+    epoch: float | None
+    texts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Phase:
     """One model stage: its name, its curves and what they say."""
 
     name: str
     charts: list[Chart]
     told: list[str]
+    note: str
     seconds: float
     tokens: int
     starts: int
@@ -72,18 +90,19 @@ def overfitting(looks: Sequence[Look], train: Points) -> str:
     after = [look for look in looks if look.step > best.step]
     if not after:
         return (
-            f"The last look, at step {best.step:,}, is the best ({best.bits:.3f}): held-out loss was "
-            "still falling when training ended, and more of it may help."
+            f"The last look, at step {whole(best.step)}, is the best ({best.bits:.3f}): held-out "
+            "loss was still falling when training ended, and a longer training may help."
         )
     last = after[-1]
     rise = last.bits - best.bits
     if rise <= LEVELLED * best.bits:
-        return (
-            f"Held-out loss was lowest at step {best.step:,} ({best.bits:.3f}) and level after it."
-        )
+        where = f"step {whole(best.step)} ({best.bits:.3f})"
+        return f"Held-out loss was lowest at {where} and level after it."
     count = "the look after it was" if len(after) == 1 else f"the {len(after)} looks after it were"
+    if best.step == 0:
+        return f"No look was better than the start ({best.bits:.3f}); the last was {last.bits:.3f}."
     told = (
-        f"after step {best.step:,} (epoch {best.epoch:.1f}): held-out loss was lowest there "
+        f"after step {whole(best.step)} (epoch {best.epoch:.1f}): held-out loss was lowest there "
         f"({best.bits:.3f}), {count} worse, the last by {rise:.3f}"
     )
     before = [y for x, y in train if x <= best.tokens]
@@ -94,7 +113,7 @@ def overfitting(looks: Sequence[Look], train: Points) -> str:
 
 
 def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
-    """A model stage's curves, or None if its journal is gone. levels: baselines on held-out text."""
+    """A model stage's curves; None if its journal is gone. levels: bits per byte of baselines."""
     lines = read_jsonl(store.journal(made.stage.kind, made.artifact.manifest["id"]))
     steps = [line for line in lines if line.get("event") == "step"]
     if not steps:
@@ -104,7 +123,7 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
         for line in steps
         if math.isfinite(line.get("train_bits_per_byte", math.nan))
     ]
-    train = smoothed(raw, max(1, len(raw) // 40))
+    train = smoothed(raw, max(LEAST_WINDOW, len(raw) // 40))
     looks = looks_of(lines)
     told = [overfitting(looks, train), _kept(made.artifact.numbers)]
     charts = [_loss(raw, train, looks, (steps, levels)), _by_source(looks, steps), _rates(steps)]
@@ -112,19 +131,20 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
     return Phase(
         name=made.stage.name.removeprefix("model "),
         charts=drawn,
-        told=[sentence for sentence in [*told, _off_scale(drawn[0])] if sentence],
+        told=[sentence for sentence in told if sentence],
+        note=_legend(drawn[0]),
         seconds=sum(line.get("seconds", 0.0) for line in steps),
-        tokens=sum(b["tokens"] - a["tokens"] for a, b in zip(steps, steps[1:], strict=False)),
+        tokens=sum(b["tokens"] - a["tokens"] for a, b in itertools.pairwise(steps)),
         starts=sum(line.get("event") == "started" for line in lines),
     )
 
 
 def _kept(numbers: dict[str, Any]) -> str:
     """Which weights were handed on."""
-    if "kept_step" not in numbers or "steps" not in numbers:
+    kept, steps = numbers.get("kept_step"), numbers.get("steps")
+    if not kept or not steps:
         return ""
-    kept, steps = numbers["kept_step"], numbers["steps"]
-    which = "the last ones" if kept == steps else f"those of step {kept:,} of {steps:,}"
+    which = "the last ones" if kept == steps else f"those of step {whole(kept)} of {whole(steps)}"
     return f"The weights handed on are {which}."
 
 
@@ -138,6 +158,8 @@ def _loss(
     values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
     values += [levels[name] for name in ("bigram", "unigram", "compressor") if name in levels]
     low, high = min(values), max(values)
+    uniform = levels.get("uniform", high)
+    high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
     room = (high - low) * HEADROOM or 0.05
     best = min(looks, key=lambda look: look.bits, default=None)
     marks = epoch_marks(steps)
@@ -173,14 +195,15 @@ def _described(looks: list[Look], train: Points, levels: dict[str, float]) -> st
     return " ".join(parts)
 
 
-def _off_scale(chart: Chart) -> str:
-    """Which baselines lie beyond the picture."""
+def _legend(chart: Chart) -> str:
+    """How to read the picture, and which baselines lie beyond it."""
+    told = "Faint: each step; solid: their running mean; dots: looks at held-out text."
     low, high = chart.low or -math.inf, chart.high or math.inf
     gone = [each for each in chart.levels if not low <= each.value <= high]
     if not gone:
-        return ""
+        return told
     names = " and ".join(f"{each.name} ({each.value:.2f})" for each in gone)
-    return f"Off the scale of the picture: {names}."
+    return f"{told} Off the scale of the picture: {names}."
 
 
 def epoch_marks(steps: Lines) -> list[Mark]:
@@ -238,23 +261,26 @@ def _rates(steps: Lines) -> Chart | None:
         description=f"Peak {max(y for _, y in points):g}.",
         x_name="tokens seen",
         y_name="learning rate",
-        series=[Series("lr", thinned(points, SMOOTH_POINTS), "train", is_named=False)],
+        series=[Series("lr", thinned(points, SMOOTH_POINTS), "rate", is_named=False)],
         low=0.0,
         height=150,
     )
 
 
-def samples(made: Sequence[Made], store: Store) -> list[dict[str, Any]]:
-    """What the models wrote while they learnt: phase, step, epoch, prompt, text."""
-    found: list[dict[str, Any]] = []
+def moments(made: Sequence[Made], store: Store) -> list[Moment]:
+    """What the models wrote while they learnt, step by step."""
+    found: dict[tuple[str, int], Moment] = {}
     for each in made:
         lines = read_jsonl(store.journal(each.stage.kind, each.artifact.manifest["id"]))
         epochs = {line["step"]: line["epoch"] for line in lines if line.get("event") == "step"}
+        name = each.stage.name.removeprefix("model ")
         for line in lines:
             if line.get("event") == "sample":
-                name = each.stage.name.removeprefix("model ")
-                found.append({**line, "phase": name, "epoch": epochs.get(line["step"])})
-    return found
+                step = line["step"]
+                new = Moment(name, step, epochs.get(step), [])
+                moment = found.setdefault((each.artifact.id, step), new)
+                moment.texts.append((line["prompt"], line["text"]))
+    return list(found.values())
 
 
 def started(journal: Path) -> dict[str, Any]:

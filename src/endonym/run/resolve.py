@@ -1,6 +1,7 @@
 """Filling in what a recipe leaves out, and keeping the answer: `plan.json` is a lockfile."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ class Lock:
         return {
             "key": self.key,
             "choices": {key: list(choice) for key, choice in sorted(self.choices.items())},
-            "store": str(store.root.resolve()),
+            "store": os.path.relpath(store.root.resolve(), self.path.parent.resolve()),
             "stages": [
                 {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages
             ],

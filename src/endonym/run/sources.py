@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from endonym.disk import file_hash, write_json
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store, file_hash, write_json
+from endonym.store import Store
 from endonym.text.config import Source
 from endonym.text.files import RawFile, source_files
 

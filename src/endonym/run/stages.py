@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from endonym.data.config import Pack
+from endonym.disk import file_hash, write_json
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.sources import RawSet
-from endonym.store import Artifact, Making, file_hash, write_json
+from endonym.store import Artifact, Making
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
@@ -32,6 +33,16 @@ def source(raw: RawSet) -> Work:
     def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
         write_json(making.out / "files.json", raw.identity())
         return {"files": len(raw.files), "bytes": raw.bytes()}
+
+    return make
+
+
+def named_file(path: Path) -> Work:
+    """Note the content of a file that a recipe names, such as prompts."""
+
+    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        write_json(making.out / "files.json", [file_identity(path)])
+        return {"files": 1, "bytes": path.stat().st_size}
 
     return make
 
@@ -79,9 +90,7 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     sources = sorted(texts.card["sources"])
     total = sum(
-        kept["bytes"]
-        for each in texts.card["sources"].values()
-        for kept in each["kept"].values()
+        kept["bytes"] for each in texts.card["sources"].values() for kept in each["kept"].values()
     )
 
     def documents(split: Any) -> Iterator[tuple[str, str]]:

@@ -17,10 +17,10 @@ from endonym.model.families import resolve
 from endonym.run.checking import EFFICIENCY
 from endonym.run.resolve import COMPRESSED, COMPRESSION
 from endonym.text.config import Clean, Source
+from endonym.text.document import Document
 from endonym.text.files import source_files
 from endonym.text.guess import guess_clean, guess_source
 from endonym.text.reader import read_file
-from endonym.text.document import Document
 from endonym.train.autopilot import (
     HEAD_WIDTH,
     Choice,
@@ -149,9 +149,7 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
     facts = Facts(found.text_bytes, unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts)
-    rates = device.machine(
-        store / "machine.json", "matmul_per_second", device.probe_number_formats
-    )
+    rates = device.machine(store / "machine.json", "matmul_per_second", device.probe_number_formats)
     seconds = hours * 3600 * OVERHEAD
 
     def promised(dim: int, layers: int) -> int:
@@ -163,9 +161,7 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
     keys = ModelKeys()
     speed = measured_speed(_shape(keys, dim, layers, vocab.value, context.value), store)
     tokens = max(2048, int(seconds * speed) // 1000 * 1000)
-    choices |= choose_shape(
-        ModelKeys(dim=dim, layers=layers), facts, lambda wide, deep: tokens
-    )
+    choices |= choose_shape(ModelKeys(dim=dim, layers=layers), facts, lambda wide, deep: tokens)
     phase = choose_phase(Phase(tokens=tokens), facts, context.value)
     reason = f"{hours:g} h at {number(speed)} tokens/s, probed"
     data = {"tokenizer.vocab": vocab, "pack.context": context}
@@ -281,5 +277,3 @@ def write_demo(folder: Path, demo: str) -> Path:
         )
     folder.mkdir(parents=True, exist_ok=True)
     return recipes.DEMOS[demo](folder)
-
-

@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +14,7 @@ import numpy as np
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.shards import TokenShards
+from endonym.disk import write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
 from endonym.generate.language_model import LanguageModel
@@ -27,7 +28,7 @@ from endonym.model.init import new_decoder
 from endonym.model.weights import load_decoder, save_tensors
 from endonym.recipe.recipe import Recipe
 from endonym.run.stages import Inputs, Numbers, context_of
-from endonym.store import Making, write_json
+from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
 from endonym.train.config import Phase
@@ -39,9 +40,7 @@ SAMPLES = 5
 LINES = 20
 
 
-def train_model(
-    recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log
-) -> Numbers:
+def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train a phase from scratch or from another's weights, or take up where a kill left it."""
     device.use_threads()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
@@ -94,9 +93,7 @@ def _announce(shape: ModelConfig, training: Training, lines: dict[str, Score], l
     log.line(f"  held-out nats a token without learning: {guesses}")
 
 
-def _preflight(
-    shape: ModelConfig, training: Training, seed: int, inputs: Inputs, log: Log
-) -> None:
+def _preflight(shape: ModelConfig, training: Training, seed: int, inputs: Inputs, log: Log) -> None:
     """Room on the disk, and one batch learnt by heart."""
     count_ = parameters(shape).total
     saves = max(1, training.steps // training.save_every)
@@ -132,7 +129,7 @@ def _run(
 
 
 @contextmanager
-def stop_requests() -> Iterator[threading.Event]:
+def stop_requests() -> Generator[threading.Event]:
     """Ctrl-C and SIGTERM ask for a stop after the step; a second one does not wait."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from endonym.errors import CorpusError, SourceError
+from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.text.account import SAMPLES, Account, Kept, reasons_table, total
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
@@ -40,6 +40,7 @@ def make_corpus(
     Raises SourceError if more than `clean.max_unreadable` of a source's bytes cannot be read, and
     CorpusError if nothing, or too little to hold something out, is left.
     """
+    check_names([source.name for source, _ in sources])
     out.mkdir(parents=True, exist_ok=True)
     spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
     try:
@@ -58,7 +59,17 @@ def make_corpus(
 
 def text_of(spooled: Spooled) -> str:
     """The text of a document in the spool."""
-    return json.loads(spooled.line)["text"]
+    return json.loads(spooled.line.decode())["text"]
+
+
+def check_names(names: list[str]) -> None:
+    """Raise RecipeError if two sources have one name: their accounts would be one."""
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(
+                f'{names.count(name)} sources are called "{name}"',
+                do="Give every [[source]] a name of its own.",
+            )
 
 
 def check_readable(accounts: Sequence[Account], limit: float) -> None:
@@ -138,7 +149,7 @@ def count(kept: Kept, document: Spooled) -> None:
     kept.documents += 1
     kept.bytes += document.size
     kept.chars += document.chars
-    kept.text_bytes += len(text_of(document).encode())
+    kept.text_bytes += document.text_bytes
 
 
 def write_card(

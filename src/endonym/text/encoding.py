@@ -98,11 +98,11 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
     for mark, name in MARKS:
         if head.startswith(mark):
             return Encoding(name, len(mark))
-    if given is not None:
-        return Encoding(known_encoding(given))
     for magic, what in BINARY_MAGIC.items():
         if head.startswith(magic):
             return Damage("binary", f"binary data: this is {what}, not plain text")
+    if given is not None:
+        return Encoding(known_encoding(given))
     if b"\0" in head:
         name = wide_encoding(head)
         if name:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from endonym.errors import MissingSource
+from endonym.errors import MissingSource, SourceError
 from endonym.text.config import Source
 
 GLOB_SIGNS = "*?["
@@ -33,6 +33,18 @@ def source_files(source: Source, folder: Path) -> list[RawFile]:
     Raises MissingSource if the path does not exist or holds no file.
     """
     path = Path(os.path.abspath(folder / Path(source.path).expanduser()))  # noqa: PTH100
+    try:
+        return found_files(source, path)
+    except OSError as error:
+        raise SourceError(
+            f'source "{source.name}": the folder cannot be read: {error.strerror or error}',
+            where=printable(str(error.filename or path)),
+            do="Check the disk and the folder's permissions.",
+        ) from error
+
+
+def found_files(source: Source, path: Path) -> list[RawFile]:
+    """The raw files at an absolute path."""
     if path.is_file():
         return [RawFile(path, printable(path.name))]
     if path.is_dir():

@@ -20,7 +20,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
 from endonym.text.oddities import oddities
 from endonym.text.origin import SHOWN_CHARS
-from endonym.text.reader import read_file
+from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_told
 from endonym.text.shards import Dropped, document_line
 from endonym.text.split import Chosen, Keys, digest
@@ -30,9 +30,10 @@ MAX_DAMAGES = 20
 
 
 class Spooled(NamedTuple):
-    """A kept document in the spool: its size as delivered, its characters, its record."""
+    """A kept document: its size as delivered and as cleaned, its characters, its record."""
 
     size: int
+    text_bytes: int
     chars: int
     line: bytes
 
@@ -49,10 +50,10 @@ class Spool:
         """What follows belongs to the next source."""
         self.keys.append(array("Q"))
 
-    def write(self, document: Document, size: int, name: bytes) -> None:
+    def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
         """One more document; `name` is its digest."""
         self.keys[-1].append(int.from_bytes(name[:8], "big"))
-        self.file.write(b"%d %d " % (size, len(document.text)))
+        self.file.write(b"%d %d %d " % (size, text_bytes, len(document.text)))
         self.file.write(document_line(document))
 
     def all_keys(self) -> list[Keys]:
@@ -65,8 +66,8 @@ class Spool:
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines):
                 if chosen is None or chosen[number]:
-                    size, chars, record = line.split(b" ", 2)
-                    yield Spooled(int(size), int(chars), record)
+                    size, text_bytes, chars, record = line.split(b" ", 3)
+                    yield Spooled(int(size), int(text_bytes), int(chars), record)
 
     def remove(self) -> None:
         """The spool is no part of the corpus."""
@@ -104,7 +105,7 @@ class Gathering:
         account = Account(source.name, files=len(files))
         self.spool.begin_source()
         for file in files:
-            progress = Progress(advance, file.path.stat().st_size)
+            progress = Progress(advance, size_of(file))
             encodings: dict[str, str] = {}
             for record in read_file(source, file, progress.read):
                 self.record(record, account, file.name)
@@ -145,7 +146,8 @@ class Gathering:
 
     def keep(self, document: Document, size: int, account: Account, file: str) -> None:
         """Put a document into the spool, unless it is a copy and copies are dropped."""
-        name = digest(document.text.encode(), self.seed)
+        text = document.text.encode()
+        name = digest(text, self.seed)
         if "exact" in self.clean.dedup:
             number = int.from_bytes(name, "big")
             if number in self.known:
@@ -156,7 +158,7 @@ class Gathering:
                 return
             self.known.add(number)
         account.oddities.update(oddities(document.text))
-        self.spool.write(document, size, name)
+        self.spool.write(document, size, len(text), name)
 
     def drop(self, reject: Reject, size: int, account: Account, file: str) -> None:
         """Count and write a refusal."""

@@ -23,6 +23,6 @@ def oddities(text: str) -> list[str]:
         found.append("lost_letters")
     if "\ufffd" in text:
         found.append("replacement")
-    if "\u17d2" in text and KHMER_DISORDER.search(text):
+    if ("\u17d2" in text or "\u17c1" in text) and KHMER_DISORDER.search(text):
         found.append("khmer_order")
     return found

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile
+from endonym.text.files import RawFile, printable
 from endonym.text.formats import Shape, shape_of, unsupported
 from endonym.text.origin import Origin
 from endonym.text.readers.archives import Member, is_meant, tar_members, zip_members
@@ -35,18 +35,31 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
     Raises SourceError if the disk does not give the file.
     """
     try:
-        origin = Origin(source.name, file.name, file.path.stat().st_size)
+        origin = Origin(source.name, file.name, size_of(file))
         if origin.raw_bytes == 0:
             yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
             return
         with file.path.open("rb") as raw:
             yield from never_silent(opened_file(raw, origin, source, advance), origin)
     except OSError as error:
-        raise SourceError(
-            f"the file cannot be read: {error.strerror or error}",
-            where=str(file.path),
-            do="Check the disk and the file's permissions.",
-        ) from error
+        raise no_access(file, error) from error
+
+
+def size_of(file: RawFile) -> int:
+    """The bytes that a raw file has on disk."""
+    try:
+        return file.path.stat().st_size
+    except OSError as error:
+        raise no_access(file, error) from error
+
+
+def no_access(file: RawFile, error: OSError) -> SourceError:
+    """The error for a file that the disk does not give."""
+    return SourceError(
+        f"the file cannot be read: {error.strerror or error}",
+        where=printable(str(file.path)),
+        do="Check the disk and the file's permissions.",
+    )
 
 
 def never_silent(records: Records, origin: Origin) -> Records:

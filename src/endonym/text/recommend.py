@@ -11,7 +11,7 @@ from endonym.text.scripts import letters_share, script_counts, script_share
 
 SAMPLE_LINES = 2_000
 SAFE_LOSS = 0.02
-"""The share of the sample's characters that a recommended threshold may drop."""
+"""The share of the sample that a recommended threshold may drop."""
 
 EXPECTED = {
     "tt": ("әөүҗңһ", "Russian"),
@@ -40,12 +40,12 @@ def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
     """Recommended cleaning for a language, by its code and a sample of its texts, with reasons."""
     keys: dict[str, object] = {
         "normalize": ("nfc", "zero_width", "spaces"),
-        "max_repeated_lines": 0.3,
+        "max_repeated_lines": 0.5,
         "dedup": ("exact",),
     }
     reasons = {
         "normalize": "one form of each letter, no marks without a use, single spaces",
-        "max_repeated_lines": "menus and lists that repeat themselves teach nothing",
+        "max_repeated_lines": "menus and lists teach nothing; below a half, refrains would go too",
         "dedup": "copies are learnt by heart, and leak into what is held out",
     }
     lines = sample_lines(sample)
@@ -63,9 +63,10 @@ def sample_lines(sample: str) -> list[str]:
 
 
 def loss(lines: list[str], dropped: list[bool]) -> float:
-    """The share of characters in lines that would be dropped."""
+    """The share of the lines, or of their characters if that is more, that would be dropped."""
     lost = sum(len(line) for line, is_dropped in zip(lines, dropped, strict=True) if is_dropped)
-    return lost / max(1, sum(map(len, lines)))
+    chars = sum(map(len, lines))
+    return max(lost / max(1, chars), sum(dropped) / max(1, len(lines)))
 
 
 def script_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
@@ -93,7 +94,7 @@ def length_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
     """A least length that is safe."""
     for limit in (20, 10, 5):
         lost = loss(lines, [len(line) < limit for line in lines])
-        if lines and lost <= SAFE_LOSS / 2:
+        if lines and lost <= SAFE_LOSS:
             reason = f"shorter texts are no sentences; drops {lost:.1%} of the sample at most"
             return {"min_chars": limit}, {"min_chars": reason}
     return {}, {}

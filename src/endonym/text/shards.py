@@ -16,12 +16,13 @@ SHARD_BYTES = 64_000_000
 """About how much text a file holds before the next one begins."""
 
 LEVEL = 3
+ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 BUFFER_BYTES = 1 << 20
 
 
 def json_line(value: dict[str, Any]) -> bytes:
     """A record as one line."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    return ENCODER.encode(value).encode() + b"\n"
 
 
 def document_line(document: Document) -> bytes:

@@ -11,21 +11,23 @@ class TokenizerConfig(Config):
     """How text becomes ids; every kind is lossless."""
 
     kind: Literal["bpe", "char", "byte"] = Field(
-        "bpe",
+        default="bpe",
         description="bpe: pairs of bytes merged by frequency, never across a word's edge; "
         "char: the characters of the corpus, others as bytes; byte: 256 bytes",
     )
     vocab: int | None = Field(
-        None,
+        default=None,
         ge=257,
         le=1_000_000,
         description="ids in all, specials included; chosen from the amount of text if not given",
     )
     min_count: int = Field(
-        2, ge=1, description="merge or keep only what stands at least this often in the corpus"
+        default=2,
+        ge=1,
+        description="merge or keep only what stands at least this often in the corpus",
     )
     sample_bytes: int = Field(
-        200_000_000,
+        default=200_000_000,
         ge=1,
         description="train on at most this much text, spread evenly over the corpus",
     )

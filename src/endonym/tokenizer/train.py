@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import regex
-from tokenizers import Regex, Tokenizer as Engine, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Engine
 
 from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig

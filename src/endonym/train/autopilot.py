@@ -72,20 +72,32 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     """The largest shape that the tokens it would see can teach."""
     dim, layers = SHAPES[0]
     for wide, deep in SHAPES:
-        if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= useful(tokens_for(wide, deep), facts):
+        worth = useful(tokens_for(wide, deep), facts)
+        if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= worth:
             dim, layers = wide, deep
-    dim, layers = model.dim or dim, model.layers or layers
+    dim, layers = model.dim or _divisible(dim, model), model.layers or layers
     seen = tokens_for(dim, layers)
     why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"
-    heads = Choice(max(1, dim // HEAD_WIDTH), f"heads of {HEAD_WIDTH} channels")
-    if dim % heads.value:
-        heads = Choice(1, f"no number of heads of {HEAD_WIDTH} channels divides {dim}")
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, f"{number(block_weights(dim, layers))} weights in blocks"),
-        "model.mixer.heads": heads,
+        "model.mixer.heads": _heads(dim),
         "model.dropout": _dropout(facts, seen),
     }
+
+
+def _heads(dim: int) -> Choice:
+    """The most heads of an even width not under 64: rotary positions turn pairs of channels."""
+    most = max(1, dim // HEAD_WIDTH)
+    heads = next((count for count in range(most, 0, -1) if dim % (2 * count) == 0), 1)
+    return Choice(heads, f"heads of {dim // heads} channels")
+
+
+def _divisible(dim: int, model: ModelKeys) -> int:
+    """The width, rounded up so that the heads that a recipe gives divide it evenly."""
+    mixer = model.mixer
+    pairs = 2 * mixer.heads if mixer.heads and mixer.head_width is None else 1
+    return -(-dim // pairs) * pairs
 
 
 def block_weights(dim: int, layers: int) -> int:
@@ -138,4 +150,5 @@ def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:
 
 def budget_of(phases: Sequence[Phase], facts: Facts) -> int:
     """Tokens of all phases together, as far as the recipe says."""
-    return sum(_budget(p, facts, p.batch_tokens or 2048, {"epochs": Choice(4.0, "")}) for p in phases)
+    default: Choices = {"epochs": Choice(4.0, "")}
+    return sum(_budget(phase, facts, phase.batch_tokens or 2048, default) for phase in phases)

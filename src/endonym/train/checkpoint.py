@@ -14,10 +14,10 @@ from typing import Any
 
 from torch import Tensor
 
+from endonym.disk import existing, flush_files, flush_folder, list_files, write_json
 from endonym.errors import Damaged, StoreError
 from endonym.log import size
 from endonym.model.weights import load_tensors, save_tensors
-from endonym.store import existing, flush_files, flush_folder, list_files, write_json
 
 KEEP_RECENT = 2
 
@@ -79,7 +79,9 @@ def last(work: Path) -> Checkpoint | None:
         try:
             return _open(folder)
         except Damaged:
-            folder.rename(folder.with_suffix(".damaged"))
+            aside = folder.with_suffix(".damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
     return None
 
 

@@ -10,49 +10,60 @@ from endonym.config import NOT_IDENTITY, Config
 class Phase(Config):
     """One stretch of training: how long, how fast, how careful."""
 
-    name: str = Field("pretrain", pattern=r"^[\w.-]{1,64}$", description="what the run calls it")
+    name: str = Field(
+        default="pretrain", pattern=r"^[\w.-]{1,64}$", description="what the run calls it"
+    )
     start: Literal["previous", "scratch"] = Field(
-        "previous", description="where the weights come from; the first phase starts from scratch"
+        default="previous",
+        description="where the weights come from; the first phase starts from scratch",
     )
-    steps: int | None = Field(None, ge=1, description="optimiser steps")
-    tokens: int | None = Field(None, ge=1, description="training tokens, repeats included")
-    epochs: float | None = Field(None, gt=0, description="passes over the training text")
-    batch_tokens: int | None = Field(None, ge=1, description="tokens of one optimiser step")
-    lr: float | None = Field(None, gt=0, description="peak learning rate of the matrices")
+    steps: int | None = Field(default=None, ge=1, description="optimiser steps")
+    tokens: int | None = Field(default=None, ge=1, description="training tokens, repeats included")
+    epochs: float | None = Field(default=None, gt=0, description="passes over the training text")
+    batch_tokens: int | None = Field(default=None, ge=1, description="tokens of one optimiser step")
+    lr: float | None = Field(default=None, gt=0, description="peak learning rate of the matrices")
     embedding_lr: float | None = Field(
-        None, gt=0, description="peak learning rate of embeddings and head; lr if not given"
+        default=None, gt=0, description="peak learning rate of embeddings and head; lr if not given"
     )
-    warmup_steps: int | None = Field(None, ge=0, description="steps from 0 to the peak")
+    warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")
     schedule: Literal["linear", "cosine", "constant"] | None = Field(
-        None, description="from the peak: straight to zero, half a cosine to a tenth, or level"
+        default=None,
+        description="from the peak: straight to zero, half a cosine to a tenth, or level",
     )
     weight_decay: float | None = Field(
-        None, ge=0, description="pull of the matrices towards zero, times the learning rate"
+        default=None, ge=0, description="pull of the matrices towards zero, times the learning rate"
     )
     betas: tuple[float, float] = Field(
-        (0.9, 0.95), description="AdamW's memories of the gradient and of its square"
+        default=(0.9, 0.95), description="AdamW's memories of the gradient and of its square"
     )
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
     eval_every_steps: int | None = Field(
-        None, ge=1, description="steps between looks at held-out text; a twentieth if not given"
+        default=None,
+        ge=1,
+        description="steps between looks at held-out text; a twentieth if not given",
     )
     eval_tokens: int = Field(
-        32_768, ge=1, description="held-out tokens of such a look; all are scored at the end"
+        default=32_768,
+        ge=1,
+        description="held-out tokens of such a look; all are scored at the end",
     )
     patience: int | None = Field(
-        None, ge=1, description="stop after this many looks without a better one"
+        default=None, ge=1, description="stop after this many looks without a better one"
     )
     keep: Literal["best", "last"] = Field(
-        "best", description="hand on the weights of the best look, or the last ones"
+        default="best", description="hand on the weights of the best look, or the last ones"
     )
     save_every_steps: int | None = Field(
-        None, ge=1, description="steps between checkpoints; as eval_every_steps if not given"
+        default=None,
+        ge=1,
+        description="steps between checkpoints; as eval_every_steps if not given",
     )
     number_format: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the arithmetic; masters are fp32. auto measures this machine"
+        default="auto",
+        description="of the arithmetic; masters are fp32. auto measures this machine",
     )
     micro_tokens: int = Field(
-        16_384,
+        default=16_384,
         ge=1,
         description="tokens held in memory at once; a batch is split to fit",
         json_schema_extra=NOT_IDENTITY,

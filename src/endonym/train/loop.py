@@ -87,9 +87,12 @@ class Training:
         self.state = TrainState()
 
     def resume(self) -> int:
-        """Take up the newest checkpoint, if there is one; returns the step it stands at."""
+        """Take up the newest checkpoint, if there is one; returns the step it stands at.
+
+        The one of step 0 is kept only because it may be the best: training begins anew.
+        """
         found = checkpoint.last(self.work.folder)
-        if found is not None:
+        if found is not None and found.state.step:
             self.optimizer.load(found.weights(), found.moments(), found.state.step)
             self.state = found.state
         return self.state.step
@@ -99,14 +102,16 @@ class Training:
         self.decoder.train()
         gc.collect()
         gc.freeze()
-        if self.state.step == 0:
-            yield self._report(None, 0.0)
-        while not self.state.is_finished:
-            start = time.perf_counter()
-            stepped = self._step()
-            self.state.step += 1
-            yield self._report(stepped, time.perf_counter() - start)
-        gc.unfreeze()
+        try:
+            if self.state.step == 0:
+                yield self._report(None, 0.0)
+            while not self.state.is_finished:
+                start = time.perf_counter()
+                stepped = self._step()
+                self.state.step += 1
+                yield self._report(stepped, time.perf_counter() - start)
+        finally:
+            gc.unfreeze()
 
     def _step(self) -> Stepped:
         """One optimiser step, its random stream named by the step."""
@@ -135,7 +140,7 @@ class Training:
             seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
             is_best = self._judge(seen)
         self.state.is_finished = is_last or self._is_stale()
-        if step and (seen or step % self.save_every == 0 or self.state.is_finished):
+        if seen or step % self.save_every == 0 or self.state.is_finished:
             self.save()
         peak = self.phase.lr or 0.0
         nats = stepped.nats if stepped else float("nan")
@@ -196,6 +201,6 @@ class Training:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights to hand on: the best look's, or the last."""
-        if self.phase.keep == "best" and 0 < self.state.best_step < self.state.step:
+        if self.phase.keep == "best" and self.state.best_step < self.state.step:
             return checkpoint.at(self.work.folder, self.state.best_step).weights()
         return self.optimizer.weights()

@@ -8,6 +8,7 @@ import re
 import torch
 from torch import Tensor, nn
 
+from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.train.config import Phase
 
@@ -22,6 +23,12 @@ class Optimizer:
     """
 
     def __init__(self, decoder: Decoder, phase: Phase, number_format: str) -> None:
+        if number_format not in ("fp32", "bf16"):
+            raise TrainingError(
+                f"number_format is {number_format!r}, not resolved to fp32 or bf16",
+                where=f"phase {phase.name}",
+                do='Set number_format = "fp32", which every machine computes.',
+            )
         self.names = [name for name, _ in decoder.named_parameters()]
         masters = [parameter.detach().float() for parameter in decoder.parameters()]
         if number_format == "bf16":
@@ -78,7 +85,8 @@ class Optimizer:
         """Copy the masters into the model, rounded to its number format."""
         if self.is_narrow:
             with torch.no_grad():
-                torch._foreach_copy_(self.parameters, self.masters)
+                for parameter, master in zip(self.parameters, self.masters, strict=True):
+                    parameter.copy_(master)
 
     def weights(self) -> dict[str, Tensor]:
         """The masters by name, fp32."""
@@ -100,7 +108,12 @@ class Optimizer:
                 master.copy_(weights[name])
                 if f"{name}.{STATES[0]}" in state:
                     self.adamw.state[master] = {
-                        "step": torch.tensor(float(step)),
-                        **{kind: state[f"{name}.{kind}"].clone() for kind in STATES},
+                        "step": torch.tensor(float(step), device=master.device),
+                        **{kind: _copy(state[f"{name}.{kind}"], master) for kind in STATES},
                     }
         self.refresh()
+
+
+def _copy(tensor: Tensor, like: Tensor) -> Tensor:
+    """A tensor of our own, where the other one lies."""
+    return tensor.to(like.device, copy=True)

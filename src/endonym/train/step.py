@@ -71,5 +71,5 @@ def guard(stepped: Stepped, where: str) -> None:
         raise NonFiniteLoss(
             f"the {what} is not a finite number ({stepped.nats}, {stepped.gradient_norm})",
             where=where,
-            do="The weights were not touched. Lower lr, or set number_format = \"fp32\".",
+            do='The weights were not touched. Lower lr, or set number_format = "fp32".',
         )

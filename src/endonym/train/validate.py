@@ -30,19 +30,17 @@ class Look:
 
 
 def look(decoder: Decoder, val: TokenShards, tokens: int, device: str) -> Look:
-    """Score at most so many held-out tokens, drawn evenly from all documents; end-of-text counts."""
+    """Score at most so many held-out tokens, drawn from all documents; end-of-text counts."""
     context = decoder.config.context
     order = Order(val, context=context, seed=LOOK_SEED)
     rows = max(1, min(tokens, order.positions_per_epoch) // context)
     nats: dict[int, float] = defaultdict(float)
     sizes: dict[int, int] = defaultdict(int)
     together = max(1, ROWS_TOKENS // context)
-    documents = order.epoch(0).documents
     for first in range(0, rows, together):
         found = order.rows(first, min(together, rows - first))
         scored = held_out_nats(decoder, Batch.of(found, device)).double().cpu().numpy()
-        ranks = found.documents_BT % len(documents)
-        sources = val.index["source"][documents[ranks]]
+        sources = val.index["source"][order.originals(found.documents_BT)]
         for source in np.unique(sources):
             here = sources == source
             nats[int(source)] += float(scored[here].sum())

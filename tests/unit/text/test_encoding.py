@@ -25,7 +25,9 @@ def test_utf16_without_a_mark_is_never_text_with_zeros(
     path = write(tmp_path, "a.txt", ("\n".join(lines * 5) + "\n").encode(encoding))
     found = records(path, document="line")
     assert kept(found) in (lines * 5, [])
-    assert kept(found) or reasons(found) == {"unknown_encoding": 1} or reasons(found) == {"binary": 1}
+    assert (
+        kept(found) or reasons(found) == {"unknown_encoding": 1} or reasons(found) == {"binary": 1}
+    )
 
 
 def test_an_encoding_is_recorded_with_each_document_unless_it_is_utf8(tmp_path: Path):

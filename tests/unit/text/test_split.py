@@ -1,5 +1,6 @@
 """What is held out."""
 
+import random
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 
 from endonym.errors import CorpusError
 from endonym.text.config import Split
-from endonym.text.split import Chosen, candidates_of, digest, held_out
-from text.samples import KHMER, TATAR
+from endonym.text.split import Chosen, HeldOut, Texts, candidates_of, digest, held_out
+from text.samples import FRENCH, ROMANIAN, TATAR
+
+WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
 
 
 def keys(texts: list[str], seed: int = 1) -> np.ndarray:
@@ -18,17 +21,21 @@ def keys(texts: list[str], seed: int = 1) -> np.ndarray:
 
 
 def numbered(count: int, start: int = 0) -> list[str]:
-    return [f"{number * 7919} нче көн: {TATAR[number % 6][:9]}" for number in range(start, start + count)]
+    """Texts that are no near copies of one another."""
+    draws = (random.Random(number).choices(WORDS, k=9) for number in range(start, start + count))
+    return [" ".join(words) for words in draws]
 
 
-def chosen_texts(sources: list[list[str]], split: Split, seed: int = 1) -> set[str]:
+def split_texts(sources: list[list[str]], split: Split, seed: int = 1) -> HeldOut:
     texts = [text for source in sources for text in source]
+    return held_out([keys(source, seed) for source in sources], split, reader(texts))
 
+
+def reader(texts: list[str]) -> Texts:
     def read(chosen: Chosen) -> Iterator[str]:
         return (text for text, is_chosen in zip(texts, chosen, strict=True) if is_chosen)
 
-    held = held_out([keys(source, seed) for source in sources], split, read)
-    return {text for text, is_chosen in zip(texts, held.chosen, strict=True) if is_chosen}
+    return read
 
 
 def test_about_a_twentieth_is_held_out():
@@ -37,7 +44,9 @@ def test_about_a_twentieth_is_held_out():
 
 
 def test_a_share_is_taken_of_each_source():
-    first, second = candidates_of([keys(numbered(5_000)), keys(numbered(500, 5_000))], Split(val_share=0.2))
+    first, second = candidates_of(
+        [keys(numbered(5_000)), keys(numbered(500, 5_000))], Split(val_share=0.2)
+    )
     assert 0.18 < first.mean() < 0.22
     assert 0.12 < second.mean() < 0.28
 
@@ -75,7 +84,10 @@ def test_more_documents_than_there_are_cannot_be_held_out():
 
 def test_another_seed_chooses_other_documents():
     texts = numbered(1_000)
-    assert chosen_texts([texts], Split(), seed=1) != chosen_texts([texts], Split(), seed=2)
+    one, two = (split_texts([texts], Split(), seed).chosen for seed in (1, 2))
+    assert one.any()
+    assert two.any()
+    assert (one != two).any()
 
 
 def test_copies_fall_on_the_same_side():
@@ -85,27 +97,37 @@ def test_copies_fall_on_the_same_side():
     assert list(chosen[:300]) == list(chosen[300:])
 
 
+def ordered(count: int) -> np.ndarray:
+    """Keys in the order of the documents: the first N are the N smallest."""
+    return np.arange(1, count + 1, dtype=np.uint64)
+
+
 def test_a_near_copy_in_training_moves_a_document_to_training():
-    texts = [f"{KHMER[0]} {number * 977} {TATAR[number % 6]}" for number in range(2)]
-    (chosen,) = candidates_of([keys(texts)], Split())
-    read = lambda mask: (t for t, m in zip(texts, mask, strict=True) if m)  # noqa: E731
-    held = held_out([keys(texts)], Split(), read)
-    assert chosen.sum() == 1
-    assert held.near_copies.sum() == 1 or held.chosen.sum() == 1
+    texts = numbered(20)
+    texts[12] = texts[1].upper() + " Тагын бер сүз."
+    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    assert list(np.nonzero(held.near_copies)[0]) == [1]
+    assert list(np.nonzero(held.chosen)[0]) == [0, 2, 3]
+
+
+def test_near_copies_that_are_both_held_out_stay():
+    texts = numbered(20)
+    texts[2] = texts[1] + " Тагын бер сүз."
+    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    assert list(np.nonzero(held.chosen)[0]) == [0, 1, 2, 3]
 
 
 def test_what_has_moved_takes_its_own_near_copies_with_it():
     chain = ["abcdefghijklmnopqrst", "defghijklmnopqrstuvw", "ghijklmnopqrstuvwxyz"]
-    others = numbered(30)
-    texts = chain + others
-    every = np.sort(keys(texts))
-    positions = {text: int(np.searchsorted(every, key)) for text, key in zip(texts, keys(texts), strict=True)}
-    order = np.zeros(len(texts), dtype=np.uint64)
-    for place, text in enumerate([*chain[1:], others[0], chain[0], *others[1:]]):
-        order[texts.index(text)] = place + 1
-    read = lambda mask: (t for t, m in zip(texts, mask, strict=True) if m)  # noqa: E731
-    held = held_out([order], Split(val_documents=3), read)
-    assert positions
-    assert list(np.nonzero(held.near_copies)[0]) == [1, 2]
-    assert list(np.nonzero(held.chosen)[0]) == [3]
-    assert held.overlap == 0.0
+    texts = [chain[2], chain[1], *numbered(10), chain[0]]
+    held = held_out([ordered(13)], Split(val_documents=3), reader(texts))
+    assert list(np.nonzero(held.near_copies)[0]) == [0, 1]
+    assert list(np.nonzero(held.chosen)[0]) == [2]
+
+
+def test_the_overlap_that_remains_is_told():
+    texts = numbered(20)
+    texts[10] = texts[0][:20] + " башка сүзләр килә аннары"
+    held = held_out([ordered(20)], Split(val_documents=2), reader(texts))
+    assert held.chosen.sum() == 2
+    assert 0 < held.overlap < 0.5

@@ -17,6 +17,9 @@ from endonym.text.origin import Origin
 from endonym.text.streams import Stream
 
 DEFAULT_FIELD = "text"
+LARGE_BYTES, MAX_PARTS = 1 << 20, 500_000
+"""A large record of so many parts would take twenty times its size in memory; text has none."""
+
 ID_CHARS = 200
 """How much of a record's own id is noted."""
 
@@ -37,6 +40,9 @@ def record(
 ) -> Document | Reject:
     """One line as a document, or why it is none."""
     raw = line.encode()
+    if len(raw) > LARGE_BYTES and line.count("{") + line.count("[") > MAX_PARTS:
+        detail = f"line {number}: more than {MAX_PARTS:,} objects and lists in one record"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
     try:
         value = json.loads(line)
     except RecursionError:

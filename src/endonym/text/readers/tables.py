@@ -6,6 +6,7 @@ be a semicolon or a tab, which the first row tells. In tsv a quote is a letter l
 """
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -97,7 +98,7 @@ def row_document(
     wanted = layout.columns or layout.index + 1
     broken = found != wanted if layout.columns else found < wanted
     if broken or not row.whole:
-        what = f"{found} columns, not {wanted}" if row.whole else "a quote that is never closed"
+        what = f"{found} columns, not {wanted}" if row.whole else "quotes that do not close"
         detail = f"line {row.number}: the row has {what}"
         return origin.reject("bad_row", detail, record=row.number, raw=raw)
     return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
@@ -125,12 +126,13 @@ def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[Row | Reject]:
         delimiter = delimiter or delimiter_of(item[1])
         gathered, refused = gather(item, lines, again)
         yield from refused
-        if open_quote(gathered):
+        raw = "\n".join(line for _, line in gathered)
+        fields = fields_of(raw, delimiter)
+        if fields is None:
             again.extend(reversed(gathered[1:]))
             yield Row(item[0], [], item[1], whole=False)
         else:
-            raw = "\n".join(line for _, line in gathered)
-            yield Row(item[0], fields_of(raw, delimiter), raw)
+            yield Row(item[0], fields, raw)
 
 
 def gather(
@@ -152,17 +154,21 @@ def gather(
     return gathered, refused
 
 
-def open_quote(gathered: list[Numbered]) -> bool:
-    """Whether the number of quotes in some lines is odd."""
-    return sum(line.count('"') for _, line in gathered) % 2 == 1
-
-
 def delimiter_of(first_row: str) -> str:
     """What separates the columns: the sign that the first row holds most of."""
     return max(",;\t", key=first_row.count)
 
 
-def fields_of(raw: str, delimiter: str) -> list[str]:
-    """The fields of one row. The csv module's own limit is raised to that of a document."""
+def fields_of(raw: str, delimiter: str) -> list[str] | None:
+    """The fields of one row; None if its quotes do not close, or close and make it several rows.
+
+    The csv module's own limit is raised to that of a document.
+    """
     csv.field_size_limit(MAX_DOCUMENT_BYTES)
-    return next(csv.reader([raw], delimiter=delimiter), [])
+    if raw.count('"') % 2:
+        return None
+    try:
+        rows = list(csv.reader(io.StringIO(raw, newline=""), delimiter=delimiter))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None

@@ -41,7 +41,10 @@ def test_a_word_mark_typed_twice_is_one(script: str | None):
 
 @pytest.mark.parametrize("script", [None, "latin", "khmer"])
 def test_a_family_of_emoji_stays_together(script: str | None):
-    assert without_zero_width("Familia 👩\u200d👩\u200d👧 mea", script) == "Familia 👩\u200d👩\u200d👧 mea"
+    assert (
+        without_zero_width("Familia 👩\u200d👩\u200d👧 mea", script)
+        == "Familia 👩\u200d👩\u200d👧 mea"
+    )
 
 
 def test_a_joiner_between_latin_letters_goes_though_the_text_has_emoji():

@@ -27,7 +27,13 @@ def zipped(members: dict[str, str]) -> bytes:
 
 @pytest.mark.parametrize(
     ("name", "mode"),
-    [("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tgz", "w:gz"), ("a.tar.bz2", "w:bz2"), ("a.tar.xz", "w:xz")],
+    [
+        ("a.tar", "w"),
+        ("a.tar.gz", "w:gz"),
+        ("a.tgz", "w:gz"),
+        ("a.tar.bz2", "w:bz2"),
+        ("a.tar.xz", "w:xz"),
+    ],
 )
 def test_the_sentences_of_a_leipzig_archive_are_read_and_its_tables_are_not(
     tmp_path: Path, name: str, mode: str
@@ -78,7 +84,11 @@ def test_a_name_that_leads_out_is_named_and_skipped(tmp_path: Path, name: str, p
 def test_links_and_devices_are_named_and_not_followed(tmp_path: Path):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, kind in (("link.txt", tarfile.SYMTYPE), ("hard.txt", tarfile.LNKTYPE), ("p.txt", tarfile.FIFOTYPE)):
+        for name, kind in (
+            ("link.txt", tarfile.SYMTYPE),
+            ("hard.txt", tarfile.LNKTYPE),
+            ("p.txt", tarfile.FIFOTYPE),
+        ):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/hostname"
             archive.addfile(info)

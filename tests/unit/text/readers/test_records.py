@@ -47,6 +47,7 @@ def test_another_field_is_read_by_name_or_by_place(tmp_path: Path):
         ('{"text": "\\ud83d"}', "lone_surrogates"),
         ('{"a":' * 50_000 + "1" + "}" * 50_000, "too_deep"),
         ("[" * 100_000 + "]" * 100_000, "too_deep"),
+        ('{"text": [' + "[]," * 600_000 + "[]]}", "too_deep"),
     ],
 )
 def test_a_bad_record_is_refused_by_line_and_its_neighbours_are_kept(
@@ -69,7 +70,10 @@ def test_odd_ids_do_no_harm(tmp_path: Path, raw: str):
 
 
 def test_nothing_in_the_field_is_an_empty_text(tmp_path: Path):
-    assert kept(records(write(tmp_path, "a.jsonl", ['{"text": null}', '{"text": " "}']))) == ["", " "]
+    assert kept(records(write(tmp_path, "a.jsonl", ['{"text": null}', '{"text": " "}']))) == [
+        "",
+        " ",
+    ]
 
 
 def test_a_surrogate_pair_is_one_character(tmp_path: Path):

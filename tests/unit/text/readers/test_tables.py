@@ -62,7 +62,12 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path):
     path = write(tmp_path, "a.csv", ["id,text", '1,"open', f"2,{TATAR[4]}", f"3,{TATAR[5]}"])
     found = records(path)
     assert kept(found) == TATAR[4:]
-    assert "never closed" in refused(found)[0].detail
+    assert "do not close" in refused(found)[0].detail
+
+
+def test_quotes_that_close_in_the_wrong_place_cost_their_own_line_only(tmp_path: Path):
+    path = write(tmp_path, "a.csv", ["text,n", f'a" {TATAR[4]},1', f"{TATAR[5]},2", 'b",3'])
+    assert kept(records(path)) == [TATAR[5]]
 
 
 def test_a_table_without_the_column_is_refused_with_the_columns_it_has(tmp_path: Path):

@@ -1,0 +1,41 @@
+# The few commands people type. VENV may name another virtual environment.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint docs bench clean
+
+# torch is installed first and alone: asked for by another package, pip would take the newest
+# build with gigabytes of CUDA.
+$(VENV)/endonym.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/endonym.tests-installed: $(VENV)/endonym.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/endonym.installed
+	test -e demo/recipe.toml || $(BIN)/endonym new demo --demo french
+	cd demo && ../$(BIN)/endonym run recipe.toml
+
+test: $(VENV)/endonym.tests-installed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/endonym.tests-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+
+docs: $(VENV)/endonym.installed
+	$(BIN)/python -m endonym.recipe.reference docs/
+
+bench: $(VENV)/endonym.tests-installed
+	$(BIN)/python benchmarks/five_languages.py --languages tt
+
+clean:
+	rm -rf demo bench-work

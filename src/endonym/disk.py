@@ -1,0 +1,114 @@
+"""Files that survive: whole or not at all, flushed, hashed; and full disks, explained."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import StoreError
+
+CHUNK_BYTES = 1 << 22
+
+
+def file_hash(path: Path, advance: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file's bytes; `advance` is told how many were read."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            if advance:
+                advance(len(chunk))
+    return digest.hexdigest()
+
+
+def list_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of every file below a folder, its manifest aside."""
+    return {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": file_hash(path),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / "manifest.json"
+    }
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace a file as a whole or not at all, whatever happens in between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A readable JSON file, sorted and ended by a newline, written atomically."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
+    write_atomic(path, (text + "\n").encode("utf-8"))
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renames in this folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_files(folder: Path) -> None:
+    """Make every file below this folder survive a power cut."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        else:
+            flush_folder(path)
+
+
+@contextmanager
+def translated_disk_errors(place: Path) -> Generator[None]:
+    """Turn a full or unwritable disk into a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or is_short_write(error):
+            free = shutil.disk_usage(existing(place)).free
+            raise StoreError(
+                f"the disk is full ({free / 1e6:.0f} MB free)",
+                where=str(place),
+                do="Free some space (`endonym prune` lists what no run needs) and run again: "
+                "what was finished is kept.",
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StoreError(
+                f"cannot write here ({error.strerror})",
+                where=str(place),
+                do="Choose another place with --store DIR.",
+            ) from error
+        raise
+
+
+def is_short_write(error: OSError) -> bool:
+    """Whether these are numpy's words for a full disk, which come without a number."""
+    return error.errno is None and "requested and" in str(error)
+
+
+def existing(path: Path) -> Path:
+    """The nearest folder above a path that exists."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path

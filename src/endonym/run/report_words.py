@@ -1,0 +1,45 @@
+"""How the report writes numbers and texts."""
+
+import math
+
+from endonym.log import THIN, number
+
+NARROW_BLANK = "\u202f"
+JOINER = "\u2060"
+"""A line must not end beside it."""
+
+SHOWN_CHARS = 240
+CONTROL_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
+
+
+def whole(value: float) -> str:
+    """A whole number with blanks between thousands, at which no line ends."""
+    return number(value).replace(THIN, NARROW_BLANK)
+
+
+def decimal(value: float | None, places: int) -> str:
+    """A number with so many decimals; a dash if there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{places}f}".replace(",", NARROW_BLANK)
+
+
+def between(low: float, high: float, places: int) -> str:
+    """An interval that stays on one line."""
+    return f"{low:.{places}f}{JOINER}–{JOINER}{high:.{places}f}"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number with its noun."""
+    return f"{whole(count)} {one if count == 1 else many or one + 's'}"
+
+
+def shown(text: str) -> str:
+    """A text as a page can show it: control characters as their pictures."""
+    return text.translate(CONTROL_PICTURES | {0x7F: 0x2421})
+
+
+def cut(text: str, chars: int = SHOWN_CHARS) -> str:
+    """The start of a text, as a page can show it."""
+    text = text.strip()
+    return shown(text if len(text) <= chars else text[:chars].rstrip() + " …")

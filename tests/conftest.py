@@ -1,0 +1,43 @@
+"""What several folders of tests share: a recipe so small that its whole run takes seconds."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TEXTS = Path(__file__).parent / "texts"
+
+
+def sentences(language: str) -> list[str]:
+    """Hand-written sentences in tatar, romanian, french or khmer; no two are alike."""
+    return (TEXTS / f"{language}.txt").read_text(encoding="utf-8").splitlines()
+
+
+def write_small_recipe(folder: Path) -> Path:
+    """Texts of three sources (lines, JSON lines in gzip, blocks), prompts, and the recipe."""
+    texts = folder / "texts"
+    texts.mkdir(parents=True)
+    (texts / "tatar.txt").write_text("\n".join(sentences("tatar")) + "\n", encoding="utf-8")
+    lines = [json.dumps({"text": text}, ensure_ascii=False) for text in sentences("romanian")]
+    packed = gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0)
+    (texts / "romanian.jsonl.gz").write_bytes(packed)
+    others = [*sentences("french"), *sentences("khmer")]
+    (texts / "others.txt").write_text("\n\n".join(others) + "\n", encoding="utf-8")
+    (folder / "prompts.txt").write_text("Әбием мич янында\nLe facteur\n", encoding="utf-8")
+    recipe = folder / "recipe.toml"
+    recipe.write_text((TEXTS / "small.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    return recipe
+
+
+@pytest.fixture(scope="session")
+def small_recipe() -> Callable[[Path], Path]:
+    """Writes the small recipe with its texts into a folder and gives its path."""
+    return write_small_recipe
+
+
+@pytest.fixture(scope="session")
+def language_sentences() -> Callable[[str], list[str]]:
+    """The hand-written sentences of a language."""
+    return sentences

@@ -1,0 +1,119 @@
+"""Laws 1, 2 and 3: what a token may depend on, in one pass, from memory, and in a packed row."""
+
+import pytest
+import torch
+from laws.shapes import some_tokens
+from torch import Tensor
+
+from endonym.model.cache import Cache
+from endonym.model.decoder import Decoder
+from endonym.model.span import Span
+
+NEAR = {"rtol": 0.0, "atol": 1e-9}
+LENGTH = 20
+
+
+@torch.no_grad()
+def answers(decoder: Decoder, tokens_BT: Tensor, span: Span | None = None) -> Tensor:
+    """Logits without a memory."""
+    return decoder.logits(tokens_BT, span)
+
+
+@torch.no_grad()
+def remembered(decoder: Decoder, tokens_BT: Tensor, parts: list[int], cache: Cache) -> Tensor:
+    """Logits when the tokens are given in parts of these lengths."""
+    found, past = [], 0
+    for piece_BT in tokens_BT.split(parts, dim=1):
+        found.append(decoder.logits(piece_BT, Span.after(past, piece_BT), cache))
+        past += piece_BT.shape[1]
+    return torch.cat(found, dim=1)
+
+
+@pytest.mark.parametrize("place", [0, 11, LENGTH - 1])
+def test_a_token_never_sees_what_comes_after_it(decoder: Decoder, place: int) -> None:
+    tokens_BT = some_tokens(2, LENGTH)
+    changed_BT = tokens_BT.clone()
+    changed_BT[:, place] = (changed_BT[:, place] + 1) % 61
+    before, after = answers(decoder, tokens_BT), answers(decoder, changed_BT)
+    assert torch.equal(before[:, :place], after[:, :place])
+    moved_BT = (before - after).abs().amax(-1)
+    assert (moved_BT[:, place:] > 1e-6).all()
+
+
+def test_a_token_of_a_packed_row_never_sees_what_comes_after_it(decoder: Decoder) -> None:
+    tokens_BT = some_tokens(1, LENGTH)
+    changed_BT = tokens_BT.clone()
+    changed_BT[:, 11] = (changed_BT[:, 11] + 1) % 61
+    span = Span.packed(torch.tensor([[1] * 7 + [2] * 9 + [3] * 4]))
+    moved_T = (answers(decoder, tokens_BT, span) - answers(decoder, changed_BT, span))[0]
+    moved_T = moved_T.abs().amax(-1)
+    assert (moved_T[:11] == 0).all()
+    assert (moved_T[11:16] > 1e-6).all()
+    assert (moved_T[16:] == 0).all()
+
+
+PARTS = {
+    "one by one": [1] * LENGTH,
+    "a prompt, then one by one": [13] + [1] * 7,
+    "a prompt in chunks": [7, 5, 1, 4, 3],
+    "all at once": [LENGTH],
+}
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS.keys())
+def test_generation_from_memory_equals_one_full_pass(decoder: Decoder, parts: list[int]) -> None:
+    tokens_BT = some_tokens(3, LENGTH)
+    found = remembered(decoder, tokens_BT, parts, decoder.empty_cache(3, LENGTH))
+    torch.testing.assert_close(found, answers(decoder, tokens_BT), **NEAR)
+
+
+def test_room_not_yet_written_is_never_read(decoder: Decoder) -> None:
+    tokens_BT = some_tokens(2, LENGTH)
+    cache = decoder.empty_cache(2, LENGTH + 9)
+    for layer in cache:
+        layer.keys_BGMK.fill_(torch.nan)
+        layer.values_BGMK.fill_(torch.nan)
+    found = remembered(decoder, tokens_BT, [6, 1, 13], cache)
+    torch.testing.assert_close(found, answers(decoder, tokens_BT), **NEAR)
+
+
+def test_a_memory_taken_back_to_an_earlier_place_forgets_the_rest(decoder: Decoder) -> None:
+    first_BT, second_BT = some_tokens(1, LENGTH), some_tokens(1, LENGTH, seed=5)
+    second_BT[:, :8] = first_BT[:, :8]
+    cache = decoder.empty_cache(1, LENGTH)
+    remembered(decoder, first_BT, [LENGTH], cache)
+    rest_BT = second_BT[:, 8:]
+    with torch.no_grad():
+        found = decoder.logits(rest_BT, Span.after(8, rest_BT), cache)
+    torch.testing.assert_close(found, answers(decoder, second_BT)[:, 8:], **NEAR)
+
+
+LAYOUTS = {
+    "several": [[5, 1, 8, 6], [1, 1, 17, 1]],
+    "halves, and one whole": [[10, 10], [20]],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_a_packed_row_gives_each_document_the_logits_it_has_alone(
+    decoder: Decoder, layout: list[list[int]]
+) -> None:
+    tokens_BT = some_tokens(len(layout), LENGTH)
+    numbers = [[n for n, size in enumerate(row) for _ in range(size)] for row in layout]
+    together = answers(decoder, tokens_BT, Span.packed(torch.tensor(numbers)))
+    for row, sizes in enumerate(layout):
+        documents = tokens_BT[row].split(sizes)
+        alone = [answers(decoder, document[None])[0] for document in documents]
+        torch.testing.assert_close(together[row], torch.cat(alone), **NEAR)
+
+
+def test_a_number_used_again_later_in_a_row_is_another_document(decoder: Decoder) -> None:
+    tokens_BT = some_tokens(1, LENGTH)
+    again = answers(decoder, tokens_BT, Span.packed(torch.tensor([[4] * 6 + [9] * 5 + [4] * 9])))
+    torch.testing.assert_close(again[:, 11:], answers(decoder, tokens_BT[:, 11:]), **NEAR)
+
+
+def test_without_a_span_the_documents_of_a_row_would_leak(decoder: Decoder) -> None:
+    tokens_BT = some_tokens(1, LENGTH)
+    gap = answers(decoder, tokens_BT)[:, 10:] - answers(decoder, tokens_BT[:, 10:])
+    assert (gap.abs().amax(-1) > 1e-3).all()

@@ -1,0 +1,65 @@
+"""Laws 6 and 7: shared key/value heads equal copied ones, and rows are alone.
+
+That as many key/value heads as heads are plain attention stands with the kernels (law 5).
+"""
+
+import pytest
+import torch
+from laws.shapes import lively, shape, some_tokens
+
+from endonym.model.config import ModelConfig
+from endonym.model.decoder import Decoder
+from endonym.model.families import FAMILIES
+from endonym.model.span import Span
+
+NEAR = {"rtol": 0.0, "atol": 1e-9}
+
+
+def with_kv_heads(config: ModelConfig, kv_heads: int) -> ModelConfig:
+    """The same shape with another number of key/value heads, whatever the family allows."""
+    mixer = config.mixer.model_copy(update={"kv_heads": kv_heads})
+    return config.model_copy(update={"mixer": mixer})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kv_heads", [1, 2])
+@pytest.mark.parametrize("is_packed", [False, True])
+@torch.no_grad()
+def test_shared_key_value_heads_equal_heads_that_are_copies(
+    family: str, kv_heads: int, is_packed: bool
+) -> None:
+    shared = lively(with_kv_heads(shape(family), kv_heads))
+    weights = dict(shared.state_dict())
+    for name, tensor in weights.items():
+        if ".mixer.key." in name or ".mixer.value." in name:
+            heads = tensor.unflatten(0, (kv_heads, -1))
+            weights[name] = torch.cat([heads[h * kv_heads // 4] for h in range(4)])
+    plain = Decoder(with_kv_heads(shape(family), 4)).double().eval()
+    plain.load_state_dict(weights)
+    tokens_BT = some_tokens(2, 12)
+    span = Span.packed(torch.tensor([[1] * 5 + [2] * 7] * 2)) if is_packed else None
+    found, wanted = shared.logits(tokens_BT, span), plain.logits(tokens_BT, span)
+    torch.testing.assert_close(found, wanted, **NEAR)
+
+
+@torch.no_grad()
+def test_permuting_the_batch_permutes_the_answer(decoder: Decoder) -> None:
+    tokens_BT, order = some_tokens(4, 12), torch.tensor([2, 0, 3, 1])
+    numbers = torch.tensor([[1] * 12, [1] * 3 + [2] * 9, [1] * 11 + [2], [1, 2] * 6])
+    plain = decoder.logits(tokens_BT[order])
+    torch.testing.assert_close(plain, decoder.logits(tokens_BT)[order], **NEAR)
+    packed = decoder.logits(tokens_BT[order], Span.packed(numbers[order]))
+    wanted = decoder.logits(tokens_BT, Span.packed(numbers))[order]
+    torch.testing.assert_close(packed, wanted, **NEAR)
+
+
+@torch.no_grad()
+def test_no_row_sees_another(decoder: Decoder) -> None:
+    tokens_BT = some_tokens(3, 12)
+    changed_BT = tokens_BT.clone()
+    changed_BT[1] = some_tokens(1, 12, seed=9)[0]
+    before, after = decoder.logits(tokens_BT), decoder.logits(changed_BT)
+    assert torch.equal(before[[0, 2]], after[[0, 2]])
+    assert not torch.equal(before[1], after[1])
+    alone = decoder.logits(tokens_BT[:1])
+    torch.testing.assert_close(before[:1], alone, **NEAR)

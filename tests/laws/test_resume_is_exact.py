@@ -1,0 +1,160 @@
+"""Law 13: twenty steps equal seven, a checkpoint, and thirteen, bit for bit."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from endonym.model.families import FAMILIES
+from endonym.train.config import Phase
+from endonym.train.loop import Report, Training, Work
+from toys import toy_config, toy_decoder, write_toy_shards
+
+STEPS = 20
+SAVED = 7
+VOCAB = 24
+FORMATS = ("fp32", "bf16")
+
+
+def phase_of(number_format: str, **keys: object) -> Phase:
+    """Four rows a batch, two in memory at once; the text is read three times over."""
+    settings = {
+        "steps": STEPS,
+        "batch_tokens": 64,
+        "micro_tokens": 32,
+        "lr": 3e-3,
+        "warmup_steps": 5,
+        "weight_decay": 0.1,
+        "eval_every_steps": 3,
+        "eval_tokens": 64,
+        "save_every_steps": SAVED,
+        "number_format": number_format,
+    }
+    return Phase.model_validate(settings | keys)
+
+
+def corpus(folder: Path) -> Work:
+    random = np.random.default_rng(4)
+    documents = [random.integers(1, VOCAB, size).tolist() for size in random.integers(1, 40, 20)]
+    train, val = write_toy_shards(folder / "shards", documents, documents[:4], vocab=VOCAB)
+    return Work(train, val, folder / "checkpoints", unigram_nats=99.0)
+
+
+def training(work: Work, family: str, phase: Phase) -> Training:
+    config = toy_config(family, vocab=VOCAB, context=16, dropout=0.1)
+    return Training(toy_decoder(config), phase, work, seed=1)
+
+
+def without_clock(reports: list[Report]) -> list[dict[str, object]]:
+    """Reports as plain values; a number that is none is written as a word, to be comparable."""
+    flat = [dataclasses.asdict(dataclasses.replace(report, seconds=0.0)) for report in reports]
+    return [
+        {k: "nan" if isinstance(v, float) and math.isnan(v) else v for k, v in each.items()}
+        for each in flat
+    ]
+
+
+def assert_same_tensors(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert torch.equal(found[name], tensor), name
+
+
+@pytest.mark.parametrize("number_format", FORMATS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_twenty_steps_equal_seven_and_a_checkpoint_and_thirteen(
+    family: str, number_format: str, tmp_path: Path
+) -> None:
+    phase = phase_of(number_format)
+    whole = training(corpus(tmp_path / "whole"), family, phase)
+    expected = list(whole.reports())
+    assert whole.batches.epochs(SAVED) < 2 < whole.batches.epochs(STEPS)
+    work = corpus(tmp_path / "killed")
+    killed = training(work, family, phase)
+    first: list[Report] = []
+    for report in killed.reports():
+        first.append(report)
+        if report.step == SAVED:
+            break
+    resumed = training(work, family, phase)
+    assert resumed.resume() == SAVED
+    found = first + list(resumed.reports())
+    assert without_clock(found) == without_clock(expected)
+    assert_same_tensors(resumed.optimizer.weights(), whole.optimizer.weights())
+    assert_same_tensors(resumed.optimizer.state(), whole.optimizer.state())
+    assert_same_tensors(resumed.weights(), whole.weights())
+    assert resumed.state == whole.state
+
+
+def test_a_kill_between_checkpoints_repeats_what_was_lost_and_ends_the_same(
+    tmp_path: Path,
+) -> None:
+    phase = phase_of("fp32", eval_every_steps=4)
+    whole = training(corpus(tmp_path / "whole"), "qwen3", phase)
+    list(whole.reports())
+    work = corpus(tmp_path / "killed")
+    for stop in (6, 11, 13):
+        killed = training(work, "qwen3", phase)
+        killed.resume()
+        for report in killed.reports():
+            if report.step == stop:
+                break
+    resumed = training(work, "qwen3", phase)
+    assert resumed.resume() == 12
+    list(resumed.reports())
+    assert_same_tensors(resumed.weights(), whole.weights())
+    assert resumed.state == whole.state
+
+
+def test_dropout_is_drawn_anew_at_every_step_yet_not_by_what_was_drawn_before(
+    tmp_path: Path,
+) -> None:
+    phase = phase_of("fp32")
+    nats = []
+    for noise in (0, 1):
+        one = training(corpus(tmp_path / str(noise)), "llama", phase)
+        found = []
+        for report in one.reports():
+            torch.rand(1 + noise * 5)
+            found.append(report.nats)
+        nats.append(found[1:])
+    assert nats[0] == nats[1]
+
+
+@pytest.mark.parametrize("number_format", FORMATS)
+def test_the_best_weights_are_handed_on_after_a_kill_past_them(
+    number_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nats = {0: 3.3, 3: 3.0, 6: 2.5, 9: 2.9, 12: 2.8, 15: 2.7, 18: 2.6, 20: 2.9}
+    work = corpus(tmp_path)
+    kept: dict[str, torch.Tensor] = {}
+    current = training(work, "gpt2", phase_of(number_format))
+    patch_looks(monkeypatch, nats)
+    for report in current.reports():
+        if report.step == 6:
+            kept = {name: tensor.clone() for name, tensor in current.optimizer.weights().items()}
+        if report.step == 14:
+            break
+    resumed = training(work, "gpt2", phase_of(number_format))
+    assert resumed.resume() == 14
+    list(resumed.reports())
+    assert resumed.state.best_step == 6
+    assert_same_tensors(resumed.weights(), kept)
+    last = training(work, "gpt2", phase_of(number_format, keep="last"))
+    last.resume()
+    assert_same_tensors(last.weights(), resumed.optimizer.weights())
+    assert any(not torch.equal(kept[name], value) for name, value in last.weights().items())
+
+
+def patch_looks(monkeypatch: pytest.MonkeyPatch, nats: dict[int, float]) -> None:
+    """Let the looks at held-out text see these losses, in their order."""
+    from endonym.train.validate import Look
+
+    left = iter(nats.values())
+
+    def look(*_: object) -> Look:
+        return Look(nats=next(left), bits_per_byte=1.0, sources={}, n_tokens=64)
+
+    monkeypatch.setattr("endonym.train.loop.look", look)

@@ -1,0 +1,72 @@
+"""Law 14: text comes back from its ids as it was, and specials in plain text stay plain."""
+
+import pytest
+import tokenizers
+from endonym.tokenizer.tokenizer import END_OF_TEXT
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from toys import KINDS, toy_texts, toy_tokenizer
+
+PIECES = [
+    END_OF_TEXT,
+    "<|endoftext",
+    "<0x41>",
+    "<unk>",
+    "Ġ",
+    "▁",
+    "##",
+    "\r\n",
+    "\r",
+    "\u2028",
+    "\u0000",
+    "\ufeff",
+    "\ufffd",
+    "\u200b",
+    "e\u0301",
+    "ស្រី",
+    "👩🏽\u200d🚀",
+    "𒀀",
+    "бәрәңге",
+    "  ",
+    "’s",
+    "'S",
+]
+TEXTS = st.one_of(
+    st.text(),
+    st.lists(st.sampled_from([*PIECES, *toy_texts()]), max_size=8).map("".join),
+    st.tuples(st.sampled_from(toy_texts()), st.text(max_size=5), st.sampled_from(PIECES)).map(
+        "".join
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=150, deadline=None)
+@given(text=TEXTS)
+@example(text="")
+def test_text_comes_back_as_it_was(kind: str, text: str) -> None:
+    tokenizer = toy_tokenizer(kind)
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert b"".join(tokenizer.bytes_of(index) for index in ids) == text.encode("utf-8")
+    (many,) = tokenizer.encode_many([text])
+    assert many.tolist() == ids
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(text=TEXTS)
+def test_whoever_else_reads_the_file_gets_the_text_back_too(kind: str, text: str) -> None:
+    tokenizer = toy_tokenizer(kind)
+    reader = tokenizers.Tokenizer.from_str(tokenizer.to_json())
+    assert reader.decode(tokenizer.encode(text), skip_special_tokens=False) == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(before=TEXTS, after=TEXTS)
+def test_end_of_text_written_in_a_text_is_plain_text(kind: str, before: str, after: str) -> None:
+    tokenizer = toy_tokenizer(kind)
+    ids = tokenizer.encode(before + END_OF_TEXT + after)
+    assert tokenizer.end_id not in ids
+    assert tokenizer.decode(ids) == before + END_OF_TEXT + after

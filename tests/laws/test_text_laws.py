@@ -1,0 +1,216 @@
+"""Laws of the text layer: 16 cleaning, 17 the split, 21 nothing is lost."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as some
+
+from endonym.errors import CorpusError
+from endonym.text.clean.filters import cleaner
+from endonym.text.clean.normalize import normalizer
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import Corpus, make_corpus
+from endonym.text.document import Document, Reject
+from endonym.text.files import source_files
+from endonym.text.split import Chosen, digest, held_out
+
+STEPS = some.permutations(["nfc", "spaces", "zero_width"]).flatmap(
+    lambda steps: some.integers(1, 3).map(lambda count: tuple(steps[:count]))
+)
+AWKWARD = (
+    "aé әҗ \t\n\r\0\x07\x85\xa0\xad\u0336\u0301\u0327ក្ខុំ\u200b\u200c\u200d\u200e\u202e\u2060\u2028"
+    "\u3000\ufeff👩👧ሰم़क"
+)
+WORDS = "кояш чыкты урман су ice înăuntru țară mère où ទឹក ភ្នំ алма апельсин"
+TEXTS = some.text(some.sampled_from(AWKWARD), max_size=40) | some.text(max_size=40)
+SCRIPTS = some.sampled_from([None, "latin", "cyrillic", "khmer", "arabic", "devanagari"])
+
+SENTENCES = some.lists(
+    some.sampled_from(WORDS.split()),
+    min_size=3,
+    max_size=12,
+).map(" ".join)
+
+
+@given(TEXTS, STEPS, SCRIPTS)
+@settings(max_examples=600, deadline=None)
+def test_16_cleaning_a_clean_text_changes_nothing(text: str, steps: tuple[str, ...], script: str):
+    normalized = normalizer(Clean.model_validate({"normalize": steps, "script": script}))
+    once = normalized(text)
+    assert normalized(once) == once
+
+
+@given(TEXTS, STEPS, SCRIPTS)
+@settings(max_examples=300, deadline=None)
+def test_16_a_kept_text_is_kept_when_it_is_cleaned_again(
+    text: str, steps: tuple[str, ...], script: str
+):
+    keys = {"normalize": steps, "script": script, "min_chars": 3, "max_repeated_lines": 0.5}
+    if script is not None:
+        keys["min_script_share"] = 0.5
+    cleaned = cleaner(Clean.model_validate(keys))
+    once, refused = cleaned(text)
+    if refused is None:
+        assert cleaned(once) == (once, None)
+
+
+@given(some.lists(SENTENCES, min_size=4, max_size=25), some.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_16_cleaning_keeps_the_order_and_deduplication_the_first(lines, random):
+    lines = [line if random.random() < 0.7 else f" {line}\u00a0" for line in lines]
+    corpus = attempt([("\n".join(lines)).encode()], "txt")
+    assume(corpus is not None)
+    numbers = {
+        split: [int(document.id.rpartition("#")[2]) for document in corpus.documents[split]]
+        for split in ("train", "val")
+    }
+    assert all(found == sorted(found) for found in numbers.values())
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        first.setdefault(line.strip(), number)
+    assert sorted(numbers["train"] + numbers["val"]) == sorted(first.values())
+
+
+@given(
+    some.lists(some.lists(SENTENCES, min_size=2, max_size=30, unique=True), min_size=1, max_size=3),
+    some.lists(some.tuples(some.integers(0, 2), SENTENCES), max_size=30),
+    some.integers(0, 50),
+    some.sampled_from(
+        [Split(), Split(val_share=0.2), Split(val_documents=1), Split(val_documents=3)]
+    ),
+)
+@settings(max_examples=250, deadline=None)
+def test_17_added_texts_move_nothing_into_the_held_out_set(before, additions, seed, split):
+    assume(split.val_documents is None or split.val_documents < sum(map(len, before)))
+    after = [list(source) for source in before]
+    for place, text in additions:
+        source = after[place % len(after)]
+        if all(text not in other for other in after):
+            source.append(text)
+    assume(all(not share_is_capped(source, split, seed) for source in before))
+    held_before, held_after = held_texts(before, split, seed), held_texts(after, split, seed)
+    trained_before = {text for source in before for text in source} - held_before
+    assert not held_after & trained_before
+
+
+@given(
+    some.lists(some.lists(SENTENCES, min_size=2, max_size=40), min_size=1, max_size=3),
+    some.integers(0, 50),
+)
+@settings(max_examples=150, deadline=None)
+def test_17_no_held_out_text_is_nearly_a_training_text(sources, seed):
+    held = held_texts(sources, Split(val_share=0.3), seed)
+    every = {text for source in sources for text in source}
+    for text in held:
+        mine = shingles(text)
+        assert all(len(mine & shingles(other)) * 2 <= len(mine) for other in every - held)
+
+
+def shingles(text: str) -> set[str]:
+    """Runs of thirteen characters, the obvious way."""
+    text = " ".join(text.casefold().split()).ljust(13, "\0")
+    return {text[start : start + 13] for start in range(len(text) - 12)}
+
+
+def keys_of(texts: list[str], seed: int) -> np.ndarray:
+    """The hashes by which a split chooses."""
+    names = [int.from_bytes(digest(text.encode(), seed)[:8], "big") for text in texts]
+    return np.array(names, dtype=np.uint64)
+
+
+def share_is_capped(texts: list[str], split: Split, seed: int) -> bool:
+    """Whether more than half of a source would be held out: the stated exception to the law."""
+    if split.val_documents is not None:
+        return False
+    share = split.val_share or 0.05
+    return (keys_of(texts, seed) < np.uint64(int(share * 2**64))).sum() * 2 > len(texts)
+
+
+def held_texts(sources: list[list[str]], split: Split, seed: int) -> set[str]:
+    """The texts that are held out."""
+    every = [text for source in sources for text in source]
+
+    def read(chosen: Chosen) -> Iterator[str]:
+        return (text for text, is_chosen in zip(every, chosen, strict=True) if is_chosen)
+
+    held = held_out([keys_of(source, seed) for source in sources], split, read)
+    return {text for text, is_held in zip(every, held.chosen, strict=True) if is_held}
+
+
+RAW = some.lists(
+    some.one_of(
+        SENTENCES.map(str.encode),
+        some.binary(max_size=30),
+        SENTENCES.map(lambda text: json.dumps({"text": text}).encode()),
+        SENTENCES.map(lambda text: f'1,"{text}"'.encode()),
+        some.sampled_from(
+            [b"", b" ", b'{"text": null}', b'{"text": "\\ud800"}', b"[1", b'"', b"\0"]
+        ),
+    ),
+    max_size=15,
+)
+
+
+@given(
+    some.lists(RAW, min_size=1, max_size=3),
+    some.sampled_from(["txt", "jsonl", "csv", "tsv"]),
+    some.sampled_from(["file", "line", "blank_lines"]),
+    some.sampled_from(["", ".gz", "cut"]),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_21_every_record_and_byte_is_kept_or_dropped(lines, name, document, packing):
+    contents = [b"\n".join(each) for each in lines]
+    if packing:
+        contents = [gzip.compress(content, mtime=0) for content in contents]
+    if packing == "cut":
+        contents = [content[: len(content) * 3 // 4] for content in contents]
+    suffix = ".gz" if packing else ""
+    corpus = attempt(
+        contents, name + suffix, document=document, column=2 if name == "csv" else None
+    )
+    assume(corpus is not None)
+    total = corpus.card["total"]
+    documents = corpus.documents["train"] + corpus.documents["val"]
+    assert total["read"]["records"] == len(documents) + len(corpus.dropped)
+    size = sum(total["kept"][split]["bytes"] for split in ("train", "val"))
+    assert total["read"]["bytes"] == size + sum(reject.raw_bytes for reject in corpus.dropped)
+    assert sum(len(document.text.encode()) for document in documents) == sum(
+        total["kept"][split]["text_bytes"] for split in ("train", "val")
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a corpus holds, read back from its folder."""
+
+    card: dict[str, Any]
+    documents: dict[str, list[Document]]
+    dropped: list[Reject]
+
+
+def attempt(contents: list[bytes], name: str, **keys: object) -> Made | None:
+    """A corpus of raw files; None if too little of them is text."""
+    source = Source.model_validate({"name": "raw", "path": "raw", "document": "line", **keys})
+    clean = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",), max_unreadable=1.0)
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "raw").mkdir()
+        for number, content in enumerate(contents):
+            (root / "raw" / f"{number}.{name}").write_bytes(content)
+        pair = (source, source_files(source, root))
+        try:
+            make_corpus([pair], clean, Split(), seed=1, out=root / "out", advance=lambda size: None)
+        except CorpusError as error:
+            if "do not balance" in error.message:
+                raise
+            return None
+        corpus = Corpus(root / "out")
+        documents = {split: list(corpus.documents(split)) for split in ("train", "val")}
+        return Made(corpus.card, documents, list(corpus.dropped()))

@@ -1,0 +1,129 @@
+"""Law 20: a model handed over answers alike in `transformers`, and comes back as it was."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from laws.shapes import some_tokens
+
+from endonym.export.huggingface import export_huggingface, import_huggingface
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.model.count import parameters
+from endonym.tokenizer.tokenizer import Tokenizer
+
+HandedOver = tuple[LanguageModel, Path]
+CLOSE = {"rtol": 0.0, "atol": 1e-4}
+PROMPT = "Әбием мич янында утырып, миңа кечкенә чагы турында"
+FOREIGN = {
+    "llama": ("LlamaConfig", {"num_key_value_heads": 2, "rope_theta": 5000.0}),
+    "llama, tied": ("LlamaConfig", {"tie_word_embeddings": True, "head_dim": 12}),
+    "qwen3": ("Qwen3Config", {"num_key_value_heads": 1, "head_dim": 10}),
+    "qwen3, tied": ("Qwen3Config", {"tie_word_embeddings": True, "head_dim": 8}),
+}
+LLAMA_SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "intermediate_size": 45,
+    "max_position_embeddings": 330,
+}
+GPT2_SIZES = {"n_positions": 330, "n_embd": 32, "n_layer": 2, "n_head": 4}
+
+
+def test_transformers_gives_the_same_logits(
+    handed_over: HandedOver, transformers: ModuleType
+) -> None:
+    model, folder = handed_over
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokens_BT = some_tokens(2, 300, vocab=model.tokenizer.vocab)
+    with torch.no_grad():
+        wanted, found = model.decoder.logits(tokens_BT), theirs(tokens_BT).logits
+    assert wanted.std() > 0.5
+    torch.testing.assert_close(found, wanted, **CLOSE)
+
+
+def test_transformers_counts_the_same_parameters(
+    handed_over: HandedOver, transformers: ModuleType
+) -> None:
+    model, folder = handed_over
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    assert theirs.num_parameters() == parameters(model.decoder.config).total
+
+
+def test_transformers_generates_the_same_ids_from_its_cache(
+    handed_over: HandedOver, transformers: ModuleType
+) -> None:
+    model, folder = handed_over
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = [model.tokenizer.end_id, *model.tokenizer.encode(PROMPT)]
+    row = torch.tensor([ids])
+    answer = theirs.generate(
+        row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=60
+    )
+    ours = model.stream(PROMPT, max_tokens=60, sampling=Sampling(temperature=0))
+    assert len(list(ours)) > 1
+    ending = [model.tokenizer.end_id] if ours.finish_reason == "end" else []
+    assert answer[0, len(ids) :].tolist() == [*ours.ids, *ending]
+
+
+def test_a_model_comes_back_as_it_was(handed_over: HandedOver) -> None:
+    model, folder = handed_over
+    back = import_huggingface(folder)
+    assert back.decoder.config == model.decoder.config
+    assert back.tokenizer.to_json() == model.tokenizer.to_json()
+    wanted, found = model.decoder.state_dict(), back.decoder.state_dict()
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+def test_exporting_what_was_imported_gives_the_same_bytes(
+    handed_over: HandedOver, tmp_path: Path
+) -> None:
+    _, folder = handed_over
+    names = export_huggingface(import_huggingface(folder), tmp_path)
+    assert names == sorted(path.name for path in folder.iterdir())
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def assert_reads(transformers: ModuleType, theirs: torch.nn.Module, folder: Path) -> None:
+    """A folder that transformers wrote gives its own logits when we read it."""
+    model = import_huggingface(folder)
+    again = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokens_BT = some_tokens(2, 300, vocab=model.tokenizer.vocab)
+    with torch.no_grad():
+        found = model.decoder.logits(tokens_BT)
+        torch.testing.assert_close(found, theirs(tokens_BT).logits, **CLOSE)
+        torch.testing.assert_close(found, again(tokens_BT).logits, **CLOSE)
+
+
+def write_foreign(theirs: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> torch.nn.Module:
+    """A model with every weight away from its start, saved by its own library."""
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+    theirs.eval().save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    return theirs
+
+
+@pytest.mark.parametrize(("name", "keys"), FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_folder_that_transformers_wrote_gives_its_own_logits(
+    transformers: ModuleType, tokenizer: Tokenizer, tmp_path: Path, name: str, keys: dict
+) -> None:
+    config = getattr(transformers, name)(vocab_size=tokenizer.vocab, **LLAMA_SIZES | keys)
+    theirs = transformers.AutoModelForCausalLM.from_config(config)
+    assert_reads(transformers, write_foreign(theirs, tokenizer, tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("inner", [None, 45])
+def test_a_gpt2_folder_that_transformers_wrote_gives_its_own_logits(
+    transformers: ModuleType, tokenizer: Tokenizer, tmp_path: Path, inner: int | None
+) -> None:
+    config = transformers.GPT2Config(vocab_size=tokenizer.vocab, n_inner=inner, **GPT2_SIZES)
+    theirs = transformers.AutoModelForCausalLM.from_config(config)
+    assert_reads(transformers, write_foreign(theirs, tokenizer, tmp_path), tmp_path)

@@ -1,0 +1,53 @@
+"""Attention, one query at a time, in float64: eq. 1 of arXiv:1706.03762 read aloud."""
+
+import torch
+from torch import Tensor
+
+
+def slow_attention(query_BHTK: Tensor, keys_BGMK: Tensor, values_BGMK: Tensor, mask_BTM: Tensor):
+    """The mean of the values each query may see, weighted by the softmax of its likeness to keys.
+
+    Query head h is served by key/value head h // (H / G). Gradients flow to all three inputs.
+    """
+    batch, heads, length, width = query_BHTK.shape
+    group = heads // keys_BGMK.shape[1]
+    rows = []
+    for row in range(batch):
+        mixed_HTK = []
+        for head in range(heads):
+            keys, values = keys_BGMK[row, head // group], values_BGMK[row, head // group]
+            mixed_TK = []
+            for place in range(length):
+                seen = mask_BTM[row % len(mask_BTM), place].nonzero()[:, 0].tolist()
+                likeness = [
+                    (query_BHTK[row, head, place].double() * keys[other].double()).sum()
+                    / width**0.5
+                    for other in seen
+                ]
+                weights = [torch.exp(each - max(likeness)) for each in likeness]
+                shares = [weight / sum(weights) for weight in weights]
+                mixed_TK.append(
+                    sum(share * values[m].double() for share, m in zip(shares, seen, strict=True))
+                )
+            mixed_HTK.append(torch.stack(mixed_TK))
+        rows.append(torch.stack(mixed_HTK))
+    return torch.stack(rows)
+
+
+def causal_mask(batch: int, length: int, remembered: int) -> Tensor:
+    """True where a token may look: the last `length` of `remembered` places, each backwards."""
+    mask = torch.zeros(batch, length, remembered, dtype=torch.bool)
+    for place in range(length):
+        mask[:, place, : remembered - length + place + 1] = True
+    return mask
+
+
+def document_mask(documents: list[list[int]]) -> Tensor:
+    """The same within documents only: no number may change between the two places."""
+    length = len(documents[0])
+    mask = torch.zeros(len(documents), length, length, dtype=torch.bool)
+    for row, numbers in enumerate(documents):
+        for place in range(length):
+            for other in range(place + 1):
+                mask[row, place, other] = len(set(numbers[other : place + 1])) == 1
+    return mask

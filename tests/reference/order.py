@@ -1,0 +1,42 @@
+"""The rows of a corpus, by writing the whole stream of several epochs down and cutting it."""
+
+from collections.abc import Sequence
+
+Row = tuple[list[int], list[int], list[int]]
+
+
+def rows_of(
+    documents: Sequence[Sequence[int]],
+    document_orders: Sequence[Sequence[int]],
+    row_orders: Sequence[Sequence[int]],
+    *,
+    context: int,
+    end_id: int,
+) -> list[Row]:
+    """Inputs, targets and document numbers of every row that starts in the given epochs.
+
+    The last row may go on into an epoch after them: one document order more is needed.
+    """
+    stream: list[tuple[int, int, int]] = []
+    epoch_starts: list[int] = []
+    number = 0
+    for order in document_orders:
+        epoch_starts.append(len(stream))
+        for document in order:
+            ids = [end_id, *documents[document], end_id]
+            stream += [(a, b, number) for a, b in zip(ids[:-1], ids[1:], strict=True)]
+            number += 1
+    epoch_starts.append(len(stream))
+    found: list[Row] = []
+    for epoch, order in enumerate(row_orders):
+        begins = [
+            place
+            for place in range(0, len(stream), context)
+            if epoch_starts[epoch] <= place < epoch_starts[epoch + 1]
+        ]
+        assert len(order) == len(begins)
+        for chosen in order:
+            piece = stream[begins[chosen] : begins[chosen] + context]
+            tokens, targets, numbers = (list(part) for part in zip(*piece, strict=True))
+            found.append((tokens, targets, numbers))
+    return found

@@ -1,0 +1,109 @@
+"""Small decoders, tokenizers and token shards, for tests that need real ones but not a real size."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from endonym.data.shards import SPLITS, TokenShards, write_shards
+from endonym.model.config import FfnKeys, MixerKeys, ModelConfig, ModelKeys
+from endonym.model.decoder import Decoder
+from endonym.model.families import resolve
+from endonym.model.init import new_decoder
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+END = 0
+KINDS = ("bpe", "char", "byte")
+TEXTS = Path(__file__).parent / "texts"
+
+
+def toy_texts() -> list[str]:
+    """Hand-written sentences in four languages."""
+    paths = sorted(TEXTS.glob("*.txt"))
+    return [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@functools.cache
+def toy_tokenizer(kind: str) -> Tokenizer:
+    """A tokenizer of each kind, trained on those sentences."""
+    vocab = 400 if kind == "bpe" else None
+    config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
+    return train_tokenizer(config, lambda: iter(toy_texts()))
+
+
+class IdTokenizer:
+    """Reads `"5 7 7"` as the ids 5, 7, 7: shards can be written without any text."""
+
+    def __init__(self, vocab: int) -> None:
+        self.vocab, self.end_id = vocab, END
+        self.byte_counts = np.array([0] + [1 + index % 3 for index in range(1, vocab)])
+        self.char_counts = np.array([0] + [1] * (vocab - 1))
+
+    def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """The numbers of each text."""
+        return [np.array(text.split(), dtype=np.int64) for text in texts]
+
+
+def write_toy_shards(
+    folder: Path,
+    train: Sequence[Sequence[int]],
+    val: Sequence[Sequence[int]] = (),
+    *,
+    vocab: int,
+    sources: Sequence[str] = ("letters",),
+) -> tuple[TokenShards, TokenShards]:
+    """Shards of documents given as ids; document n belongs to source n modulo their number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    documents = {"train": train, "val": val}
+
+    def pairs(split: str) -> list[tuple[str, str]]:
+        return [
+            (sources[number % len(sources)], " ".join(map(str, ids)))
+            for number, ids in enumerate(documents[split])
+        ]
+
+    write_shards(folder, IdTokenizer(vocab), list(sources), pairs, lambda n: None)
+    first, second = (TokenShards(folder, split) for split in SPLITS)
+    return first, second
+
+
+def distinct_documents(lengths: Sequence[int]) -> tuple[list[list[int]], int]:
+    """Documents of these lengths in which no id stands twice, and the vocabulary they need."""
+    starts = np.cumsum([1, *lengths])
+    documents = [list(range(a, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return documents, int(starts[-1]) + 1
+
+
+def toy_config(
+    family: str = "qwen3", *, vocab: int = 40, context: int = 16, dropout: float = 0.0
+) -> ModelConfig:
+    """Two layers of sixteen channels."""
+    keys = ModelKeys(
+        family=family,
+        dim=16,
+        layers=2,
+        mixer=MixerKeys(heads=2),
+        ffn=FfnKeys(hidden=32),
+        dropout=dropout,
+    )
+    return resolve(keys, vocab=vocab, context=context)
+
+
+def toy_decoder(config: ModelConfig | None = None, *, seed: int = 0) -> Decoder:
+    """A decoder as training begins it: its residual branches are zero."""
+    return new_decoder(config or toy_config(), seed)
+
+
+def lively_decoder(config: ModelConfig | None = None, *, seed: int = 0) -> Decoder:
+    """A decoder whose every weight counts, in evaluation mode, as if it had been trained."""
+    decoder = toy_decoder(config, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return decoder.eval()

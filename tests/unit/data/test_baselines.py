@@ -1,0 +1,96 @@
+"""Baselines: probabilities that sum to one, equal to counting by hand."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from endonym.data.baselines import Baselines, count
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reference.counting import SlowCounts
+from toys import END, write_toy_shards
+
+VOCAB = 7
+DOCUMENTS = st.lists(
+    st.lists(st.integers(1, VOCAB - 2), min_size=1, max_size=12), min_size=1, max_size=6
+)
+SETTINGS = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def counted(folder: Path, documents: list[list[int]]) -> Baselines:
+    return count(write_toy_shards(folder, documents, vocab=VOCAB)[0])
+
+
+def likelihood(baselines: Baselines, ids: list[int], which: str) -> list[float]:
+    return np.exp(-baselines.nats(np.array(ids, dtype=np.int64))[which]).tolist()
+
+
+@SETTINGS
+@given(documents=DOCUMENTS)
+def test_after_every_context_seen_or_not_the_guesses_sum_to_one(
+    tmp_path: Path, documents: list[list[int]]
+) -> None:
+    baselines = counted(tmp_path, documents)
+    for which in ("uniform", "unigram", "bigram"):
+        for context in range(VOCAB):
+            total = sum(likelihood(baselines, [context, w], which)[1] for w in range(VOCAB))
+            assert total == pytest.approx(1, abs=1e-12)
+
+
+@SETTINGS
+@given(documents=DOCUMENTS, asked=st.lists(st.integers(0, VOCAB - 1), max_size=9))
+def test_counting_fast_equals_counting_with_dictionaries(
+    tmp_path: Path, documents: list[list[int]], asked: list[int]
+) -> None:
+    baselines = counted(tmp_path, documents)
+    slow = SlowCounts(documents, vocab=VOCAB, end_id=END)
+    assert likelihood(baselines, asked, "unigram") == pytest.approx(
+        [slow.unigram(token) for token in asked]
+    )
+    assert likelihood(baselines, asked, "bigram") == pytest.approx(
+        [slow.bigram(a, b) for a, b in zip([END, *asked][: len(asked)], asked, strict=True)]
+    )
+
+
+def test_the_unigram_adds_one_to_every_count(tmp_path: Path) -> None:
+    baselines = counted(tmp_path, [[3, 3, 5], [3]])
+    # Six targets: 3 three times, 5 once, end-of-text twice; seven ids in all.
+    assert likelihood(baselines, [3, 5, 1], "unigram") == pytest.approx([4 / 13, 2 / 13, 1 / 13])
+    nats = baselines.nats(np.array([3, 5, 1]))
+    assert nats["uniform"].tolist() == [math.log(7)] * 3
+
+
+def test_the_bigram_by_hand(tmp_path: Path) -> None:
+    baselines = counted(tmp_path, [[3, 3, 5], [3]])
+    # A document opens with 3 both times; 3 is followed by 3, 5 and end-of-text, once each.
+    first = (2 - 0.75) / 2 + 0.75 * 1 / 2 * (4 / 13)
+    second = (1 - 0.75) / 3 + 0.75 * 3 / 3 * (2 / 13)
+    assert likelihood(baselines, [3, 5], "bigram") == pytest.approx([first, second])
+    # 6 was never seen, so what follows it is guessed by the unigram.
+    assert likelihood(baselines, [6, 3], "bigram")[1] == pytest.approx(4 / 13)
+
+
+def test_a_context_is_reset_at_every_document(tmp_path: Path) -> None:
+    baselines = counted(tmp_path, [[1, 2], [1, 2], [2, 1]])
+    alone = likelihood(baselines, [2], "bigram")
+    after_another = likelihood(baselines, [1, 2], "bigram")
+    assert alone[0] < after_another[1]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5])
+def test_the_size_of_the_chunks_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    documents = [[1, 2, 2, 1, 2], [3], [2, 2, 2, 5, 1, 1], [4, 4]]
+    whole = counted(tmp_path / "whole", documents)
+    monkeypatch.setattr("endonym.data.baselines.CHUNK_TOKENS", chunk)
+    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 5)
+    parts = counted(tmp_path / "parts", documents)
+    for name in ("tokens", "pairs", "pair_counts", "followers"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+    assert whole.tokens.tolist() == [4, 4, 6, 1, 2, 1, 0]

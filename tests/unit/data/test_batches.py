@@ -1,0 +1,44 @@
+"""Batches: rows as tensors, split into parts that fit in memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from endonym.data.batches import Batch, Batches
+from endonym.data.order import Order
+from toys import distinct_documents, write_toy_shards
+
+
+@pytest.fixture
+def batches(tmp_path: Path) -> Batches:
+    documents, vocab = distinct_documents([6, 9, 3, 14, 5])
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab)
+    return Batches(Order(shards, context=4, seed=9), rows=5)
+
+
+def test_the_batch_of_a_step_holds_the_rows_that_follow_the_step_before(batches: Batches) -> None:
+    rows = batches.order.rows(0, 15)
+    for step in (2, 0, 1):
+        assert batches.row_numbers(step) == range(step * 5, step * 5 + 5)
+        batch = batches[step]
+        for found, part in zip(
+            (batch.tokens_BT, batch.targets_BT, batch.documents_BT), rows, strict=True
+        ):
+            assert found.dtype == torch.int64
+            assert found.tolist() == part[step * 5 : step * 5 + 5].tolist()
+
+
+def test_parts_of_a_batch_are_the_batch(batches: Batches) -> None:
+    batch = batches[1]
+    parts = list(batch.parts(2))
+    assert [len(part) for part in parts] == [2, 2, 1]
+    for name in ("tokens_BT", "targets_BT", "documents_BT"):
+        joined = torch.cat([getattr(part, name) for part in parts])
+        assert torch.equal(joined, getattr(batch, name))
+    assert len(list(Batch.parts(batch, 99))) == 1
+
+
+def test_epochs_are_tokens_over_positions(batches: Batches) -> None:
+    assert batches.tokens == 20
+    assert batches.order.positions_per_epoch == 6 + 9 + 3 + 14 + 5 + 5
+    assert batches.epochs(21) == pytest.approx(21 * 20 / 42)

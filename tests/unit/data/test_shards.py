@@ -1,0 +1,126 @@
+"""Shards: end-of-text between documents, an index, and files that fit it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from endonym.data.shards import TokenShards, write_shards
+from endonym.errors import Damaged
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.train import train_tokenizer
+from toys import END, IdTokenizer, distinct_documents, write_toy_shards
+
+KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើមក្បែររបង។"
+TATAR = "Күрше малае бәрәңге бакчасында пычкы тапкан."
+FRENCH = "Le vieux meunier n’a jamais dit où passait l’âne."
+
+
+def test_a_shard_opens_with_end_of_text_which_then_closes_every_document(tmp_path: Path) -> None:
+    shards, _ = write_toy_shards(tmp_path, [[5, 6, 7], [8], [9, 9]], vocab=10)
+    assert shards.parts[0].tolist() == [END, 5, 6, 7, END, 8, END, 9, 9, END]
+    assert shards.positions().tolist() == [4, 2, 3]
+
+
+def test_documents_come_back_with_their_sources(tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([4, 1, 6])
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab, sources=("a", "b"))
+    found = [shards.document(number) for number in range(len(shards))]
+    assert [document.ids.tolist() for document in found] == documents
+    assert [shards.sources[document.source] for document in found] == ["a", "b", "a"]
+
+
+def test_a_full_shard_gives_way_to_a_new_one_that_opens_with_end_of_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 5)
+    documents, vocab = distinct_documents([3, 2, 9, 1])
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab)
+    parts = [part.tolist() for part in shards.parts]
+    assert parts[0] == [END, 1, 2, 3, END, 4, 5, END]
+    assert parts[1] == [END, *range(6, 15), END]
+    assert parts[2] == [END, 15, END]
+    assert [shards.document(n).ids.tolist() for n in range(4)] == documents
+
+
+@pytest.mark.parametrize(("vocab", "width"), [(1 << 16, 2), ((1 << 16) + 1, 4)])
+def test_ids_take_two_bytes_while_the_vocabulary_lets_them(
+    tmp_path: Path, vocab: int, width: int
+) -> None:
+    shards, _ = write_toy_shards(tmp_path, [[vocab - 1, 1]], vocab=vocab)
+    assert (tmp_path / "train-00000.bin").stat().st_size == 4 * width
+    assert shards.document(0).ids.tolist() == [vocab - 1, 1]
+
+
+def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Path) -> None:
+    texts = [("tatar", TATAR), ("khmer", KHMER), ("tatar", TATAR + FRENCH)]
+    tokenizer = train_tokenizer(
+        TokenizerConfig(kind="char", min_count=1), lambda: iter([KHMER, TATAR])
+    )
+    numbers = write_shards(
+        tmp_path, tokenizer, ["khmer", "tatar"], lambda split: texts, lambda n: None
+    )
+    tatar, khmer = numbers["train"]["tatar"], numbers["train"]["khmer"]
+    assert tatar["documents"] == 2
+    assert tatar["bytes"] == len((TATAR + TATAR + FRENCH).encode("utf-8"))
+    assert tatar["chars"] == len(TATAR + TATAR + FRENCH)
+    assert khmer == {
+        "documents": 1,
+        "tokens": len(KHMER),
+        "bytes": len(KHMER.encode("utf-8")),
+        "chars": len(KHMER),
+    }
+    assert numbers["val"] == numbers["train"]
+
+
+def test_all_bytes_that_were_read_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
+    told: list[int] = []
+    pairs = [("a", "1 2 3"), ("a", "4"), ("a", "5")]
+    write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, told.append)
+    assert told == [5, 2] * 2
+
+
+def test_an_empty_split_has_no_documents_and_no_files(tmp_path: Path) -> None:
+    _, val = write_toy_shards(tmp_path, [[1]], vocab=4)
+    assert len(val) == 0
+    assert val.parts == []
+    assert list(tmp_path.glob("val-*.bin")) == []
+
+
+def test_two_writings_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_toy_shards(tmp_path / name, [[3, 1], [2]], [[1]], vocab=4)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize("extra", [-2, 2])
+def test_a_file_that_does_not_fit_the_index_is_damaged(tmp_path: Path, extra: int) -> None:
+    write_toy_shards(tmp_path, [[3, 1], [2]], vocab=4)
+    path = tmp_path / "train-00000.bin"
+    data = path.read_bytes()
+    path.write_bytes(data[:extra] if extra < 0 else data + b"\0" * extra)
+    with pytest.raises(Damaged, match="the index needs 6 tokens"):
+        TokenShards(tmp_path, "train")
+
+
+def test_a_missing_shard_is_damage_and_no_crash_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
+    write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
+    (tmp_path / "train-00001.bin").unlink()
+    with pytest.raises(Damaged, match="needs 2 shards of train, there are 1"):
+        TokenShards(tmp_path, "train")
+
+
+def test_reading_at_places_follows_the_shard_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
+    shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
+    numbers, places = np.array([[1, 0], [0, 1]], dtype=np.int32), np.array([[1, 1], [2, 0]])
+    assert shards.at(numbers, places).tolist() == [[2, 3], [1, END]]

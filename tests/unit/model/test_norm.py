@@ -1,0 +1,32 @@
+"""Normalisation."""
+
+import math
+
+import pytest
+import torch
+
+from endonym.model.norm import make_norm
+
+X = [3.0, -1.0, 0.5, 2.0]
+
+
+def test_the_rms_norm_divides_by_the_root_of_the_mean_square() -> None:
+    norm = make_norm("rms", 4, 0.1)
+    root = math.sqrt(sum(x * x for x in X) / 4 + 0.1)
+    found = norm(torch.tensor(X)).tolist()
+    assert found == pytest.approx([x / root for x in X], rel=1e-6)
+    assert [name for name, _ in norm.named_parameters()] == ["weight"]
+
+
+def test_the_layer_norm_takes_the_mean_away_first() -> None:
+    norm = make_norm("layer", 4, 0.1)
+    mean = sum(X) / 4
+    root = math.sqrt(sum((x - mean) ** 2 for x in X) / 4 + 0.1)
+    found = norm(torch.tensor(X)).tolist()
+    assert found == pytest.approx([(x - mean) / root for x in X], rel=1e-6)
+    assert [name for name, _ in norm.named_parameters()] == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("kind", ["rms", "layer"])
+def test_a_norm_of_nothing_is_nothing(kind: str) -> None:
+    assert make_norm(kind, 4, 1e-6)(torch.zeros(2, 4)).tolist() == [[0.0] * 4] * 2

@@ -1,0 +1,55 @@
+"""The accounts of a corpus."""
+
+import pytest
+
+from endonym.errors import CorpusError
+from endonym.text.account import Account, reasons_table, total
+from endonym.text.document import Document, Reject
+
+
+def account() -> Account:
+    """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
+    made = Account("tt", files=1)
+    made.take(Document("һә", "a#1", "tt"))
+    made.take(Document("көн", "a#2", "tt"))
+    refusal = Reject("bad_json", "a#3", "tt", raw_bytes=5)
+    made.drop(refusal, made.take(refusal), "a")
+    made.train.documents, made.train.bytes = 1, 4
+    made.val.documents, made.val.bytes = 1, 6
+    return made
+
+
+def test_what_is_read_is_kept_or_dropped():
+    account().balance()
+
+
+@pytest.mark.parametrize("field", ["documents", "bytes"])
+def test_a_lost_record_or_byte_is_an_error(field: str):
+    made = account()
+    setattr(made.train, field, 0)
+    with pytest.raises(CorpusError, match="do not balance"):
+        made.balance()
+
+
+def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
+    made = account()
+    assert made.unreadable_share() == 5 / 15
+    refusal = Reject("unsupported_format", "b.pdf", "tt", raw_bytes=1_000_000)
+    made.drop(refusal, made.take(refusal), "b.pdf")
+    assert made.unreadable_share() == 5 / 15
+    assert Account("empty").unreadable_share() == 0.0
+
+
+def test_sources_add_up():
+    both = total([account(), account()])
+    assert both["read"] == {"records": 6, "bytes": 30}
+    assert both["kept"]["val"]["bytes"] == 12
+    assert both["dropped"] == {"bad_json": {"records": 2, "bytes": 10}}
+
+
+def test_reasons_are_told_the_most_frequent_first():
+    made = account()
+    for _ in range(3):
+        made.drop(Reject("min_chars", "a#9", "tt"), 1, "a")
+    lines = reasons_table([made]).split("\n")
+    assert [line.split() for line in lines] == [["3", "min_chars"], ["1", "bad_json"]]

@@ -1,0 +1,224 @@
+"""A corpus on disk, from raw files to card."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.errors import CorpusError, RecipeError, SourceError
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import Corpus, make_corpus
+from text.samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
+from text.test_split import numbered
+
+CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",))
+
+
+def made(
+    folder: Path, *sources: Source, clean: Clean = CLEAN, split: Split | None = None
+) -> Corpus:
+    """A corpus of sources whose paths are absolute."""
+    out = folder / "corpus"
+    pairs = [(source, files(source)) for source in sources]
+    make_corpus(pairs, clean, split or Split(), seed=7, out=out, advance=lambda raw_bytes: None)
+    return Corpus(out)
+
+
+def lines_source(folder: Path, lines: list[str], name: str = "lines", **keys: Any) -> Source:
+    path = write(folder, f"{name}.txt", lines)
+    return Source(name=name, path=str(path), document="line", **keys)
+
+
+def test_documents_are_read_back_as_they_were_cleaned(tmp_path: Path):
+    source = lines_source(tmp_path, [f"  {line}\u00a0 " for line in TATAR])
+    corpus = made(tmp_path, source)
+    train, val = list(corpus.documents("train")), list(corpus.documents("val"))
+    assert sorted(document.text for document in train + val) == sorted(TATAR)
+    assert len(val) == 1
+    assert {document.source for document in train} == {"lines"}
+    assert corpus.card["total"]["changed_documents"] == 6
+    assert not (tmp_path / "corpus" / "spool").exists()
+
+
+def test_the_first_of_equal_texts_is_kept_over_all_sources(tmp_path: Path):
+    one = lines_source(tmp_path, numbered(20), "one")
+    two = lines_source(tmp_path, ["  " + numbered(20)[3], *numbered(20, 50)], "two")
+    corpus = made(tmp_path, one, two)
+    (copy,) = corpus.dropped("exact")
+    assert (copy.source, copy.id) == ("two", "two.txt#1")
+    assert copy.text == numbered(20)[3]
+
+
+def test_copies_stay_when_no_rule_drops_them(tmp_path: Path):
+    corpus = made(tmp_path, lines_source(tmp_path, TATAR * 2), clean=Clean())
+    assert corpus.card["total"]["kept"]["train"]["documents"] >= 10
+    assert corpus.card["total"]["dropped"] == {}
+
+
+def test_what_is_dropped_is_kept_to_be_looked_at_with_its_reason(tmp_path: Path):
+    clean = Clean(min_chars=20, script="cyrillic", min_script_share=0.5)
+    corpus = made(tmp_path, lines_source(tmp_path, [*TATAR, "Кояш.", FRENCH[0]]), clean=clean)
+    assert {reject.reason for reject in corpus.dropped()} == {"min_chars", "min_script_share"}
+    (short,) = corpus.dropped("min_chars")
+    assert (short.text, short.detail) == ("Кояш.", "5 characters, below 20")
+    assert short.raw_bytes == len("Кояш.".encode())
+
+
+def test_the_card_accounts_for_every_record_and_byte(tmp_path: Path):
+    bad = write(
+        tmp_path, "bad.jsonl", ['{"text": "Кояш чыкты."}', "{", '{"text": ""}', '{"text": " x "}']
+    )
+    broken = Source(name="bad", path=str(bad))
+    corpus = made(
+        tmp_path,
+        lines_source(tmp_path, [*TATAR, TATAR[0]]),
+        broken,
+        clean=CLEAN.model_copy(update={"max_unreadable": 0.5}),
+    )
+    for account in [*corpus.card["sources"].values(), corpus.card["total"]]:
+        kept, dropped = account["kept"], account["dropped"].values()
+        for unit, name in (("documents", "records"), ("bytes", "bytes")):
+            found = kept["train"][unit] + kept["val"][unit] + sum(each[name] for each in dropped)
+            assert account["read"][name] == found
+    assert corpus.card["sources"]["bad"]["dropped"]["bad_json"] == {"records": 1, "bytes": 1}
+    assert corpus.card["sources"]["bad"]["dropped"]["empty"] == {"records": 1, "bytes": 0}
+    assert corpus.card["total"]["encodings"] == {"utf-8": 2}
+    assert corpus.card["sources"]["lines"]["samples"]["val"][0].startswith("lines.txt#")
+
+
+def test_bytes_of_the_text_are_those_that_the_files_hold(tmp_path: Path):
+    corpus = made(tmp_path, lines_source(tmp_path, KHMER * 1 + ROMANIAN))
+    for split in ("train", "val"):
+        kept = corpus.card["total"]["kept"][split]
+        texts = [document.text for document in corpus.documents(split)]
+        assert kept["documents"] == len(texts)
+        assert kept["text_bytes"] == sum(len(text.encode()) for text in texts)
+        assert kept["chars"] == sum(map(len, texts))
+
+
+def test_too_much_that_cannot_be_read_is_an_error_that_names_the_files(tmp_path: Path):
+    write(tmp_path, "raw/good.txt", TATAR)
+    write(tmp_path, "raw/bad.txt", TATAR[0].encode() + b"\n\xff\xff\xff\xff\xff\xff\xff\xff\n")
+    source = Source(name="raw", path=str(tmp_path / "raw"), document="line")
+    with pytest.raises(SourceError) as caught:
+        made(tmp_path, source)
+    assert caught.value.exit_code == 1
+    assert "bad.txt" in caught.value.message
+    assert "invalid_utf8" in caught.value.message
+    assert "max_unreadable" in caught.value.do
+    assert "good.txt" not in caught.value.message
+
+
+def test_files_in_other_formats_are_counted_and_stop_nothing(tmp_path: Path):
+    write(tmp_path, "raw/good.txt", TATAR)
+    write(tmp_path, "raw/book.pdf", b"%PDF-1.4 " * 1_000)
+    write(tmp_path, "raw/empty.txt", b"")
+    corpus = made(tmp_path, Source(name="raw", path=str(tmp_path / "raw"), document="line"))
+    assert set(corpus.card["total"]["dropped"]) == {"unsupported_format", "empty_file"}
+    assert corpus.card["warnings"] == [
+        "raw: empty.txt: empty file: it holds 0 bytes",
+        "raw: 1 files or members are in a format that is not read",
+    ]
+
+
+def test_nothing_kept_is_an_error_with_the_reasons(tmp_path: Path):
+    with pytest.raises(CorpusError) as caught:
+        made(tmp_path, lines_source(tmp_path, TATAR), clean=Clean(min_chars=1_000))
+    assert caught.value.exit_code == 1
+    assert "6  min_chars" in caught.value.message
+
+
+def test_one_document_leaves_nothing_to_hold_out(tmp_path: Path):
+    path = write(tmp_path, "novel.txt", TATAR)
+    with pytest.raises(CorpusError, match="nothing to hold out") as caught:
+        made(tmp_path, Source(name="novel", path=str(path)))
+    assert '"blank_lines"' in caught.value.do
+
+
+def test_texts_that_all_repeat_one_another_cannot_be_judged(tmp_path: Path):
+    lines = [f"{' '.join(TATAR)} {number}" for number in range(10)]
+    with pytest.raises(CorpusError, match="nearly repeats"):
+        made(tmp_path, lines_source(tmp_path, lines))
+
+
+def test_broken_text_is_refused_and_odd_text_is_told(tmp_path: Path):
+    mojibake = [line.encode().decode("cp1251", "replace") for line in TATAR]
+    odd = ["ខុ្ញំដើរទៅផ្សារពីព្រឹក", "Күк й\ufffdзе аяз"]
+    clean = CLEAN.model_copy(update={"max_unreadable": 1.0})
+    corpus = made(tmp_path, lines_source(tmp_path, numbered(30) + mojibake + odd), clean=clean)
+    assert corpus.card["total"]["dropped"]["mojibake"]["records"] == 6
+    assert any("U+FFFD" in warning for warning in corpus.card["warnings"])
+    assert any("Khmer" in warning for warning in corpus.card["warnings"])
+
+
+def test_a_guessed_encoding_is_told(tmp_path: Path):
+    lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."]
+    path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
+    corpus = made(tmp_path, Source(name="ru", path=str(path), document="line"))
+    assert corpus.card["total"]["encodings"] == {"cp1251": 1}
+    assert "guess: cp1251" in corpus.card["warnings"][0]
+
+
+def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
+    one = lines_source(tmp_path, numbered(5_000), "one")
+    write(tmp_path, "two.pdf", b"%PDF" * 100)
+    two = Source(name="two", path=str(tmp_path / "two.pdf"))
+    told: list[int] = []
+    pairs = [(source, files(source)) for source in (one, two)]
+    make_corpus(pairs, CLEAN, Split(), seed=1, out=tmp_path / "out", advance=told.append)
+    assert sum(told) == sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.pdf"))
+
+
+def test_two_sources_of_one_name_are_the_recipes_fault(tmp_path: Path):
+    source = lines_source(tmp_path, TATAR)
+    with pytest.raises(RecipeError, match='2 sources are called "lines"'):
+        made(tmp_path, source, source)
+
+
+def test_a_folder_without_a_card_is_no_corpus(tmp_path: Path):
+    with pytest.raises(CorpusError, match="no corpus"):
+        Corpus(tmp_path)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import make_corpus
+from endonym.text.files import source_files
+source = Source(name="raw", path="raw", document="line")
+clean = Clean(normalize=("nfc", "zero_width", "spaces"), min_chars=30, dedup=("exact",))
+pair = (source, source_files(source, Path(sys.argv[1])))
+make_corpus([pair], clean, Split(), seed=3, out=Path(sys.argv[2]), advance=lambda size: None)
+"""
+
+
+def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path: Path):
+    for name in ("b.txt", "a.txt", "c/ә.txt"):
+        write(tmp_path, f"raw/{name}", numbered(300, len(name) * 1_000) + KHMER)
+    digests = []
+    for hash_seed in ("0", "4242"):
+        for number, path in enumerate(sorted((tmp_path / "raw").rglob("*.txt"))):
+            os.utime(path, (number, int(hash_seed) + number))
+        out = tmp_path / f"out{hash_seed}"
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(out)]
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
+        digests.append(
+            {
+                path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in sorted(out.rglob("*"))
+                if path.is_file()
+            }
+        )
+    assert digests[0] == digests[1]
+    assert set(digests[0]) == {
+        "card.json",
+        "dropped/exact.jsonl.gz",
+        "train-00000.jsonl.gz",
+        "val-00000.jsonl.gz",
+    }

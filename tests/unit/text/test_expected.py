@@ -1,0 +1,320 @@
+"""Files that were broken on purpose, each with what must become of it (raw/broken/EXPECTED.md)."""
+
+import json
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import SourceError
+from endonym.text.broken import broken
+from endonym.text.clean.normalize import normalizer
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import Corpus, make_corpus
+from endonym.text.document import Document
+from endonym.text.oddities import oddities
+from text.samples import SHARED, files, kept, reasons, records, refused
+
+FOLDER = SHARED / "raw" / "broken"
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason="needs ../shared/data/raw/broken, which is not beside this project"
+)
+ALL = ("nfc", "zero_width", "spaces")
+ALLOWED_IDS = ["a1", "a2", "a10", "a11", "a16", "a21", "a22", "a23", "last", "nan"]
+
+
+def lines(name: str, **keys: object):
+    return records(FOLDER / name, document="line", **keys)
+
+
+def answer(name: str) -> list[str]:
+    return (FOLDER / name).read_text(encoding="utf-8").splitlines()
+
+
+def cleaned(texts: list[str], **keys: object) -> list[str]:
+    return list(map(normalizer(Clean.model_validate({"normalize": ALL, **keys})), texts))
+
+
+def test_truncated_gzip_keeps_the_whole_lines_before_the_cut():
+    found = lines("truncated.txt.gz")
+    assert len(kept(found)) == 221
+    (refusal,) = refused(found)
+    assert refusal.reason == "truncated"
+    assert "ends early" in refusal.detail
+    assert "line 222" in refusal.detail
+
+
+def test_truncated_zstd_is_said_to_end_early():
+    found = lines("truncated.jsonl.zst")
+    assert reasons(found) == {"truncated": 1}
+    assert "ends early" in refused(found)[0].detail
+
+
+def test_a_wrong_check_sum_is_named():
+    found = lines("bad_crc.txt.gz")
+    assert len(kept(found)) == 50
+    (refusal,) = refused(found)
+    assert refusal.reason == "bad_checksum"
+    assert "check sum" in refusal.detail
+
+
+def test_trailing_garbage_is_counted():
+    found = lines("trailing_garbage.txt.gz")
+    assert len(kept(found)) == 50
+    (refusal,) = refused(found)
+    assert (refusal.reason, refusal.raw_bytes) == ("trailing_garbage", 63)
+
+
+def test_two_members_are_one_file():
+    found = lines("two_members.txt.gz")
+    assert len(kept(found)) == 100
+    assert not refused(found)
+
+
+def test_what_is_named_gz_and_is_not_is_refused_by_cause():
+    (refusal,) = lines("not_gzip.txt.gz")
+    assert refusal.reason == "not_compressed"
+    assert "no gzip" in refusal.detail
+
+
+@pytest.mark.parametrize("name", ["txt", "jsonl", "pdf", "epub", "txt.gz", "warc.gz", "xml.bz2"])
+def test_an_empty_file_is_called_so(name: str):
+    (refusal,) = records(FOLDER / f"empty.{name}")
+    assert refusal.reason == "empty_file"
+    assert "empty file" in refusal.detail
+
+
+@pytest.mark.parametrize("document", ["file", "line", "blank_lines"])
+@pytest.mark.parametrize("name", ["empty_inside.txt.gz", "blank_only.txt"])
+def test_a_file_without_text_is_called_so(name: str, document: str):
+    (refusal,) = records(FOLDER / name, document=document)
+    assert refusal.reason == "no_text"
+    assert "no text" in refusal.detail
+
+
+def test_an_archive_that_climbs_out_gives_its_good_member_and_nothing_else():
+    found = lines("traversal.tar.gz")
+    assert len(kept(found)) == 10
+    assert found[0].id == "traversal.tar.gz/good/one.txt#1"
+    assert reasons(found) == {"unsafe_member": 5}
+    assert sum("links are not followed" in refusal.detail for refusal in refused(found)) == 3
+    assert not Path("/tmp/evil_tar_abs.txt").exists()
+
+
+def test_a_pdf_named_txt_is_binary_data():
+    (refusal,) = lines("pdf_named.txt")
+    assert refusal.reason == "binary"
+    assert "binary data" in refusal.detail
+
+
+@pytest.mark.parametrize("name", ["le_bom", "be_bom", "le_nobom", "be_nobom"])
+def test_utf16_is_read_with_or_without_its_mark(name: str):
+    found = lines(f"utf16{name}.txt")
+    assert len(kept(found)) == 30
+    assert not any("\0" in text or "\ufeff" in text for text in kept(found))
+    assert found[0].meta["encoding"] == f"utf-16-{name[:2]}"
+
+
+def test_utf16_without_its_last_byte_loses_the_last_line_with_a_message():
+    found = lines("utf16le_odd.txt")
+    assert len(kept(found)) in (29, 30)
+    assert "ends early" in refused(found)[0].detail
+
+
+def test_the_mark_of_utf8_is_no_letter():
+    found = lines("utf8_bom.txt")
+    assert len(kept(found)) == 20
+    assert not kept(found)[0].startswith("\ufeff")
+
+
+def test_cp1251_is_guessed_right_and_recorded():
+    found = lines("cp1251_lossless.txt")
+    assert kept(found) == answer("cp1251_lossless.expected.txt")
+    assert found[0].meta == {"encoding": "cp1251"}
+
+
+def test_letters_that_cp1251_lost_are_refused_or_told():
+    documents = [each for each in lines("cp1251_lossy.txt") if isinstance(each, Document)]
+    signs = [
+        broken(each) is not None or "lost_letters" in oddities(each.text) for each in documents
+    ]
+    assert sum(signs) >= 25
+    (whole,) = records(FOLDER / "cp1251_lossy.txt")
+    refusal = broken(whole)
+    assert refusal is not None
+    assert refusal.reason == "lost_letters"
+
+
+def test_utf8_that_was_read_as_cp1251_is_never_tatar():
+    documents = lines("utf8_read_as_cp1251.txt")
+    assert len(documents) == 20
+    assert {refusal.reason for refusal in map(broken, documents) if refusal} == {"mojibake"}
+    assert all(broken(document) for document in documents)
+
+
+def test_romanian_latin2_is_read_when_it_is_named_and_refused_when_it_is_not():
+    repair = str.maketrans("şţŞŢ", "șțȘȚ")
+    given = kept(lines("latin2_romanian.txt", encoding="iso8859-2"))
+    assert [text.translate(repair) for text in given] == answer("latin2_romanian.expected.txt")
+    (refusal,) = lines("latin2_romanian.txt")
+    assert refusal.reason == "unknown_encoding"
+
+
+def test_of_mixed_encodings_the_utf8_lines_are_kept_and_the_others_counted():
+    found = lines("mixed_encoding.txt")
+    assert kept(found) == answer("mixed_encoding.expected.txt")[::2]
+    assert reasons(found) == {"invalid_utf8": 10}
+
+
+@pytest.mark.parametrize("document", ["line", "file"])
+def test_lines_that_are_no_utf8_are_dropped_alone(document: str):
+    found = records(FOLDER / "invalid_utf8.txt", document=document)
+    assert len("\n".join(kept(found)).split("\n")) == 10
+    assert reasons(found) == {"invalid_utf8": 4}
+    assert all("line" in refusal.detail for refusal in refused(found))
+
+
+def test_zeros_never_reach_the_corpus():
+    texts = cleaned(kept(lines("nul_bytes.txt")))
+    assert sum(map(bool, texts)) == 20
+    assert not any("\0" in text for text in texts)
+
+
+@pytest.mark.parametrize("document", ["line", "file"])
+def test_every_kind_of_line_end_ends_a_line(document: str):
+    texts = cleaned(kept(records(FOLDER / "line_ends.txt", document=document)))
+    found = [line for text in texts for line in text.split("\n") if line]
+    assert len(found) == 10
+    assert not set("\r\u2028\u2029\x85\v\f") & set("".join(texts))
+
+
+@pytest.mark.timeout(60)
+def test_one_line_of_50_mb_is_one_document_in_bounded_memory():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (document,) = lines("one_line_50mb.txt.gz")
+    assert len(document.text.encode()) == 50_000_669
+    assert cleaned([document.text])[0] == document.text.strip()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000
+
+
+def test_bad_json_records_are_dropped_one_by_one_with_reason_and_line():
+    found = records(FOLDER / "bad_records.jsonl")
+    normalized = normalizer(Clean(normalize=ALL))
+    documents = [each for each in found if isinstance(each, Document) and normalized(each.text)]
+    ids = [each.meta.get("id", "") for each in documents]
+    assert {"a1", "a2", "a10", "a22", "a23", "last"} <= set(ids)
+    assert set(ids) <= {*ALLOWED_IDS, "1" + "0" * 199}
+    assert len({each.id for each in documents}) == len(documents)
+    assert all("line " in refusal.detail for refusal in refused(found))
+    assert reasons(found) == {
+        "no_text_field": 2,
+        "text_not_string": 3,
+        "bad_json": 6,
+        "not_object": 4,
+    }
+
+
+def test_halves_of_characters_are_dropped_and_pairs_are_joined():
+    found = records(FOLDER / "lone_surrogates.jsonl")
+    documents = [each for each in found if isinstance(each, Document)]
+    assert [each.meta["id"] for each in documents] == ["s1", "s5", "s6"]
+    assert "\U0001f600" in documents[1].text
+    assert reasons(found) == {"lone_surrogates": 3}
+
+
+def test_json_without_end_is_refused_and_its_neighbours_kept():
+    found = records(FOLDER / "deep_line.jsonl")
+    assert [each.meta["id"] for each in found if isinstance(each, Document)] == ["d1", "d3"]
+    assert reasons(found) == {"too_deep": 1}
+    assert reasons(records(FOLDER / "deep.json")) == {"unsupported_format": 1}
+    (refusal,) = records(FOLDER / "deep.json", format="jsonl")
+    assert "too deep" in refusal.detail
+
+
+def test_exact_copies_are_dropped_and_near_ones_stand_on_one_side(tmp_path: Path):
+    path = FOLDER / "near_duplicates.jsonl"
+    source = Source(name="near", path=str(path))
+    make_corpus(
+        [(source, files(source))],
+        Clean(dedup=("exact",)),
+        Split(val_share=0.3),
+        seed=1,
+        out=tmp_path,
+        advance=lambda raw_bytes: None,
+    )
+    corpus = Corpus(tmp_path)
+    assert corpus.card["total"]["dropped"]["exact"]["records"] == 10
+    groups = {
+        f"{path.name}#{number}": json.loads(line)["group"]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    }
+    train = {groups[document.id] for document in corpus.documents("train")} - {None}
+    val = {groups[document.id] for document in corpus.documents("val")} - {None}
+    assert not train & val
+    assert sum(1 for _ in corpus.documents("val")) >= 3
+
+
+def test_marks_without_width_go_from_tatar():
+    texts = kept(lines("bidi_zero_width.txt"))
+    assert cleaned(texts) == answer("bidi_zero_width.expected.txt")
+    assert cleaned(texts, script="cyrillic") == answer("bidi_zero_width.expected.txt")
+
+
+def test_romanian_in_pieces_is_composed():
+    repair = str.maketrans("şţŞŢ", "șțȘȚ")
+    texts = [text.translate(repair) for text in cleaned(kept(lines("ro_nfd_cedilla.txt")))]
+    assert texts == answer("ro_nfd_cedilla.expected.txt")
+
+
+def test_khmer_lines_out_of_order_are_counted():
+    signs = ["khmer_order" in oddities(text) for text in kept(lines("km_wrong_order.txt"))]
+    right = ["khmer_order" in oddities(text) for text in kept(lines("km_wrong_order.expected.txt"))]
+    assert sum(signs) >= 30
+    assert sum(right) <= 2
+
+
+def test_a_file_with_an_odd_name_is_read():
+    found = lines("имя с пробелом ә ș ក.txt")
+    assert len(kept(found)) == 5
+    assert found[0].id == "имя с пробелом ә ș ក.txt#1"
+
+
+def test_a_leipzig_archive_gives_its_sentences_only():
+    found = records(FOLDER / "tat_mixed_2015_2K.tar.gz", member="*-sentences.txt", column=2)
+    assert len(kept(found)) == 2_000
+    assert not refused(found)
+    whole = records(FOLDER / "tat_mixed_2015_2K.tar.gz", column=2)
+    assert kept(whole) == kept(found)
+    assert reasons(whole) == {"unsupported_format": 3}
+
+
+def test_a_bad_leipzig_file_loses_its_bad_lines_only():
+    found = records(FOLDER / "leipzig_bad-sentences.txt", column=2)
+    assert [each.id.rpartition("#")[2] for each in found if isinstance(each, Document)] == [
+        *("1", "2", "3", "5", "6", "9"),
+    ]
+    assert reasons(found) == {"bad_row": 2}
+    assert not any(text[:1].isdigit() for text in kept(found))
+
+
+@pytest.mark.timeout(120)
+def test_a_run_over_the_whole_folder_ends_with_accounts_that_balance(tmp_path: Path):
+    strict = Source(name="broken", path=f"{FOLDER}/*.jsonl")
+    with pytest.raises(SourceError, match="cannot be read"):
+        run(strict, tmp_path / "strict", 0.001)
+    source = Source(name="broken", path=str(FOLDER), document="line")
+    card = run(source, tmp_path / "all", 1.0).card["total"]
+    dropped = card["dropped"].values()
+    records_kept = card["kept"]["train"]["documents"] + card["kept"]["val"]["documents"]
+    assert card["read"]["records"] == records_kept + sum(each["records"] for each in dropped)
+    assert not list(tmp_path.rglob("evil_*"))
+
+
+def run(source: Source, out: Path, max_unreadable: float) -> Corpus:
+    began = time.monotonic()
+    clean = Clean(normalize=ALL, dedup=("exact",), max_unreadable=max_unreadable)
+    pair = (source, files(source))
+    make_corpus([pair], clean, Split(), seed=1, out=out, advance=lambda raw_bytes: None)
+    assert time.monotonic() - began < 60
+    return Corpus(out)

@@ -1,0 +1,84 @@
+"""A raw file in, documents and refusals out."""
+
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import SourceError
+from endonym.text.config import Source
+from endonym.text.files import RawFile
+from endonym.text.reader import read_file
+from text.samples import TATAR, gzipped, kept, reasons, records, refused, tar, write
+
+LINES = "\n".join(TATAR) + "\n"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl.gz", "a.pdf", "a.zip", "a.parquet", "noname"])
+def test_an_empty_file_is_refused_as_empty_whatever_its_name(tmp_path: Path, name: str):
+    (refusal,) = records(write(tmp_path, name, b""))
+    assert refusal.reason == "empty_file"
+    assert "empty file" in refusal.detail
+
+
+def test_a_packed_file_that_holds_nothing_has_no_text(tmp_path: Path):
+    assert reasons(records(write(tmp_path, "a.txt.gz", gzipped("")))) == {"no_text": 1}
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.html", "a.epub", "a.xml.bz2", "a.jpg", "a.md"])
+def test_a_format_that_is_not_read_is_refused_by_name_with_its_size(tmp_path: Path, name: str):
+    (refusal,) = records(write(tmp_path, name, LINES))
+    assert refusal.reason == "unsupported_format"
+    assert Path(name).suffix in refusal.detail or "xml" in refusal.detail
+    assert refusal.raw_bytes == len(LINES.encode())
+
+
+def test_a_file_that_vanishes_is_an_error_of_the_disk(tmp_path: Path):
+    file = RawFile(tmp_path / "gone.txt", "gone.txt")
+    with pytest.raises(SourceError) as caught:
+        list(read_file(Source(name="probe", path="."), file))
+    assert str(tmp_path / "gone.txt") in caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", LINES.encode() * 3_000),
+        ("a.txt.gz", gzipped("".join(f"{n} {LINES}" for n in range(3_000)))),
+        ("a.tar", tar({"a.txt": LINES * 2_000})),
+    ],
+)
+def test_progress_is_told_in_bytes_of_the_raw_file(tmp_path: Path, name: str, content: bytes):
+    path = write(tmp_path, name, content)
+    told: list[int] = []
+    source = Source(name="probe", path=str(path), document="line")
+    for _ in read_file(source, RawFile(path, name), told.append):
+        pass
+    assert sum(told) == len(content)
+    assert len(told) > 1
+
+
+def test_every_member_of_a_gzip_is_read(tmp_path: Path):
+    path = write(tmp_path, "a.txt.gz", gzipped(LINES) + gzipped(LINES))
+    assert kept(records(path, document="line")) == TATAR * 2
+
+
+def test_a_document_that_is_cut_keeps_its_whole_lines(tmp_path: Path):
+    packed = gzipped("\n".join(f"{n} {TATAR[n % 6]}" for n in range(4_000)))
+    path = write(tmp_path, "a.txt.gz", packed[: len(packed) // 2])
+    found = records(path)
+    (text,) = kept(found)
+    assert all(line.endswith(".") for line in text.split("\n"))
+    (refusal,) = refused(found)
+    assert refusal.reason == "truncated"
+    assert "ends early" in refusal.detail
+
+
+def test_a_line_without_end_is_refused_without_being_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("endonym.text.lines.MAX_DOCUMENT_BYTES", 1_000)
+    path = write(tmp_path, "a.jsonl.gz", gzipped("x" * 5_000 + "\n" + '{"text": "Кояш"}\n'))
+    found = records(path)
+    assert kept(found) == ["Кояш"]
+    assert reasons(found) == {"too_long": 1}
+    assert refused(found)[0].raw_bytes == 5_000

@@ -1,0 +1,200 @@
+"""The autopilot: more text never means a smaller model, and no choice without a reason."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from endonym.model.config import MixerKeys, ModelKeys
+from endonym.model.families import resolve
+from endonym.recipe.recipe import Recipe
+from endonym.run.resolve import training_choices, vocab_choice
+from endonym.train.autopilot import (
+    Choices,
+    Facts,
+    budget_of,
+    choose_context,
+    choose_phase,
+    choose_shape,
+    choose_vocab,
+    estimate,
+)
+from endonym.train.config import Phase
+
+SIZES = [10**power * digit for power in range(3, 11) for digit in (1, 3, 7)]
+
+
+def facts_of(tokens: int, *, document_tokens: float = 300.0) -> Facts:
+    return Facts(text_bytes=4 * tokens, unique_tokens=tokens, mean_document_tokens=document_tokens)
+
+
+def shape_of(tokens: int, *, passes: float = 4, keys: ModelKeys | None = None) -> Choices:
+    return choose_shape(keys or ModelKeys(), facts_of(tokens), lambda dim, layers: int(passes * tokens))
+
+
+def is_rising(values: Sequence[float]) -> bool:
+    return all(a <= b for a, b in zip(values[:-1], values[1:], strict=True))
+
+
+def test_more_text_never_means_fewer_ids() -> None:
+    vocabs = [choose_vocab(size).value for size in SIZES]
+    assert is_rising(vocabs)
+    assert vocabs[0] == 1024
+    assert vocabs[-1] == 32_768
+
+
+def test_more_text_never_means_a_smaller_model() -> None:
+    shapes = [shape_of(size) for size in SIZES]
+    for key in ("model.dim", "model.layers", "model.mixer.heads"):
+        assert is_rising([shape[key].value for shape in shapes])
+    assert shapes[0]["model.dim"].value < shapes[-1]["model.dim"].value
+
+
+def test_more_passes_never_mean_a_smaller_model_or_less_dropout() -> None:
+    shapes = [shape_of(2_000_000, passes=passes) for passes in (0.5, 1, 2, 3, 6, 7, 16, 100)]
+    for key in ("model.dim", "model.layers", "model.dropout"):
+        assert is_rising([shape[key].value for shape in shapes])
+    assert [shape["model.dropout"].value for shape in shapes][:4] == [0.0, 0.0, 0.0, 0.1]
+    assert shapes[-1]["model.dropout"].value == 0.2
+
+
+def test_readings_beyond_the_sixteenth_teach_nothing_more() -> None:
+    sixteen, hundred = (shape_of(500_000, passes=passes) for passes in (16, 100))
+    assert sixteen["model.dim"].value == hundred["model.dim"].value
+
+
+@pytest.mark.parametrize("dim", [None, 64, 100, 130, 200, 512])
+@pytest.mark.parametrize("layers", [None, 1, 9])
+@pytest.mark.parametrize("tokens", SIZES[::6])
+def test_every_chosen_shape_can_be_built(
+    dim: int | None, layers: int | None, tokens: int
+) -> None:
+    found = shape_of(tokens, keys=ModelKeys(dim=dim, layers=layers))
+    keys = ModelKeys(
+        dim=found["model.dim"].value,
+        layers=found["model.layers"].value,
+        mixer=MixerKeys(heads=found["model.mixer.heads"].value),
+    )
+    config = resolve(keys, vocab=300, context=32)
+    assert config.dim == (dim or config.dim)
+    assert config.layers == (layers or config.layers)
+
+
+def test_heads_are_about_sixty_four_channels_wide() -> None:
+    heads = {dim: shape_of(1000, keys=ModelKeys(dim=dim))["model.mixer.heads"] for dim in (512, 200)}
+    assert (heads[512].value, heads[512].reason) == (8, "heads of 64 channels")
+    assert (heads[200].value, heads[200].reason) == (2, "heads of 100 channels")
+
+
+@pytest.mark.parametrize("heads", [1, 3, 5, 7, 12])
+@pytest.mark.parametrize("tokens", SIZES[::6])
+def test_a_width_is_chosen_that_the_given_heads_divide(heads: int, tokens: int) -> None:
+    keys = ModelKeys(mixer=MixerKeys(heads=heads))
+    found = shape_of(tokens, keys=keys)
+    filled = ModelKeys(dim=found["model.dim"].value, layers=1, mixer=MixerKeys(heads=heads))
+    assert resolve(filled, vocab=300, context=32).mixer.heads == heads
+    free = shape_of(tokens)["model.dim"].value
+    assert free <= found["model.dim"].value < free + 2 * heads
+
+
+def test_many_passes_are_met_with_more_weight_decay() -> None:
+    phases = [Phase(epochs=epochs) for epochs in (0.5, 1, 2, 3, 6, 7, 40)]
+    found = [choose_phase(p, facts_of(10**6), 256)["weight_decay"].value for p in phases]
+    assert is_rising(found)
+    assert found[0] < found[3] < found[-1]
+
+
+@pytest.mark.parametrize("budget", [{"steps": 9}, {"tokens": 77_777}, {"epochs": 2.0}])
+def test_a_budget_that_is_given_is_kept(budget: dict[str, float]) -> None:
+    found = choose_phase(Phase.model_validate(budget), facts_of(50_000), 256)
+    assert found.keys().isdisjoint({"steps", "tokens", "epochs"})
+
+
+def test_a_budget_that_is_not_given_is_four_passes() -> None:
+    assert choose_phase(Phase(), facts_of(50_000), 256)["epochs"].value == 4.0
+    assert budget_of([Phase()], facts_of(50_000)) == 200_000
+    phases = [Phase(steps=10, batch_tokens=64), Phase(tokens=500), Phase(epochs=0.5)]
+    assert budget_of(phases, facts_of(50_000)) == 640 + 500 + 25_000
+
+
+@pytest.mark.parametrize("tokens", SIZES)
+def test_the_warmup_is_a_small_part_of_the_steps(tokens: int) -> None:
+    found = choose_phase(Phase(epochs=4), facts_of(tokens), 256)
+    steps = 4 * tokens / found["batch_tokens"].value
+    assert 1 <= found["warmup_steps"].value <= max(1, steps / 20)
+
+
+def test_a_batch_holds_at_least_one_row() -> None:
+    for context in (8, 256, 2048, 5000):
+        found = choose_phase(Phase(), facts_of(10**6), context)["batch_tokens"].value
+        assert found >= context
+
+
+def test_long_rows_are_for_long_documents_in_much_text() -> None:
+    assert choose_context(facts_of(10**8, document_tokens=900)).value == 512
+    assert choose_context(facts_of(10**6, document_tokens=900)).value == 256
+    assert choose_context(facts_of(10**8, document_tokens=90)).value == 256
+
+
+@pytest.mark.parametrize("tokens", SIZES[::3])
+def test_every_choice_has_a_reason(tokens: int) -> None:
+    choices = [
+        choose_vocab(4 * tokens),
+        choose_context(facts_of(tokens)),
+        *shape_of(tokens).values(),
+        *choose_phase(Phase(), facts_of(tokens), 256).values(),
+    ]
+    for choice in choices:
+        assert len(choice.reason.split()) >= 2, choice
+
+
+def test_an_estimate_is_made_from_bytes_alone() -> None:
+    assert estimate(4_000_000).unique_tokens == pytest.approx(1_000_000, rel=0.5)
+
+
+GIVEN = {
+    "pack.context": 32,
+    "model.dim": 48,
+    "model.layers": 3,
+    "model.mixer.heads": 3,
+    "model.dropout": 0.05,
+    "phase.0.steps": 40,
+    "phase.0.batch_tokens": 256,
+    "phase.0.lr": 4e-3,
+    "phase.0.embedding_lr": 1e-3,
+    "phase.0.warmup_steps": 0,
+    "phase.0.schedule": "constant",
+    "phase.0.weight_decay": 0.0,
+}
+
+
+def test_nothing_is_chosen_that_the_recipe_gives(
+    tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    recipe = Recipe.load(small_recipe(tmp_path)).with_values(GIVEN)
+    assert training_choices(recipe, facts_of(10**6)) == {}
+    assert vocab_choice(recipe, 10**6) == {}
+
+
+@pytest.mark.parametrize("key", sorted(GIVEN.keys() - {"phase.0.steps"}))
+def test_what_is_left_out_is_chosen_and_nothing_beside_it(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], key: str
+) -> None:
+    recipe = Recipe.load(small_recipe(tmp_path)).with_values({**GIVEN, key: None})
+    assert list(training_choices(recipe, facts_of(10**6))) == [key]
+
+
+@pytest.mark.parametrize(("kind", "keys"), [("bpe", ["tokenizer.vocab"]), ("char", []), ("byte", [])])
+def test_only_bpe_needs_a_vocabulary_chosen(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], kind: str, keys: list[str]
+) -> None:
+    changes = {"tokenizer.kind": kind, "tokenizer.vocab": None}
+    recipe = Recipe.load(small_recipe(tmp_path)).with_values(changes)
+    assert list(vocab_choice(recipe, 10**6)) == keys
+
+
+def test_choosing_needs_no_torch() -> None:
+    program = "import sys, endonym.train.autopilot; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b"False"

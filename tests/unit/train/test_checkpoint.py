@@ -1,0 +1,122 @@
+"""Checkpoints: whole or set aside, the best and the newest kept, room asked for beforehand."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+from endonym.errors import Damaged, StoreError
+from endonym.train import checkpoint
+from endonym.train.checkpoint import TrainState, save
+
+FILES = ("weights.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
+
+
+def tensors(value: float) -> dict[str, torch.Tensor]:
+    return {"b": torch.full((3,), value), "a": torch.full((2, 2), value)}
+
+
+def save_step(work: Path, step: int, *, best: int = 0) -> None:
+    looks = [{"step": step, "nats": 0.1 + 0.2, "bits": 1 / 3}]
+    state = TrainState(step=step, best_step=best, best_nats=0.1 + 0.2, looks=looks)
+    save(work, state, tensors(step), {"a.exp_avg": torch.full((2, 2), step / 3)})
+
+
+def steps_kept(work: Path) -> list[int]:
+    return sorted(int(path.name[5:]) for path in work.glob("step-*") if not path.suffix)
+
+
+def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
+    save_step(tmp_path, 500, best=500)
+    found = checkpoint.last(tmp_path)
+    assert found is not None
+    assert found.folder.name == "step-000500"
+    looks = [{"step": 500, "nats": 0.1 + 0.2, "bits": 1 / 3}]
+    assert found.state == TrainState(500, 500, 0.1 + 0.2, 0, looks, False)
+    weights, moments = found.weights(), found.moments()
+    assert all(torch.equal(weights[name], value) for name, value in tensors(500).items())
+    assert torch.equal(moments["a.exp_avg"], torch.full((2, 2), 500 / 3))
+
+
+def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
+    assert checkpoint.last(tmp_path / "never") is None
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_one_flipped_bit_sets_the_newest_aside_and_the_one_before_is_used(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    save_step(tmp_path, 10)
+    save_step(tmp_path, 20)
+    path = tmp_path / "step-000020" / name
+    data = bytearray(path.read_bytes())
+    data[int(share * len(data))] ^= 1
+    path.write_bytes(bytes(data))
+    found = checkpoint.last(tmp_path)
+    assert found is not None
+    assert found.state.step == 10
+    assert (tmp_path / "step-000020.damaged" / name).read_bytes() == bytes(data)
+    assert steps_kept(tmp_path) == [10]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_or_added_file_is_damage_too(tmp_path: Path, name: str) -> None:
+    for step, harm in ((10, Path.unlink), (20, lambda path: shutil.copy(path, f"{path}.copy"))):
+        save_step(tmp_path, step)
+        harm(tmp_path / f"step-{step:06d}" / name)
+        with pytest.raises(Damaged):
+            checkpoint.at(tmp_path, step)
+    assert checkpoint.last(tmp_path) is None
+
+
+def test_a_step_that_is_damaged_twice_is_set_aside_twice(tmp_path: Path) -> None:
+    for _ in range(2):
+        save_step(tmp_path, 10)
+        (tmp_path / "step-000010" / "state.json").write_text("{", encoding="utf-8")
+        assert checkpoint.last(tmp_path) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000010.damaged"]
+
+
+def test_a_half_written_checkpoint_is_no_checkpoint(tmp_path: Path) -> None:
+    save_step(tmp_path, 10)
+    shutil.copytree(tmp_path / "step-000010", tmp_path / "step-000020.new")
+    found = checkpoint.last(tmp_path)
+    assert found is not None
+    assert found.state.step == 10
+    save_step(tmp_path, 20)
+    assert not (tmp_path / "step-000020.new").exists()
+
+
+def test_the_best_and_the_two_newest_are_kept(tmp_path: Path) -> None:
+    for step in (10, 20, 30, 40, 50):
+        save_step(tmp_path, step, best=20 if step >= 20 else 10)
+    assert steps_kept(tmp_path) == [20, 40, 50]
+    save_step(tmp_path, 1_000_000, best=1_000_000)
+    assert steps_kept(tmp_path) == [50, 1_000_000]
+    found = checkpoint.last(tmp_path)
+    assert found is not None
+    assert found.state.step == 1_000_000
+
+
+def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        save_step(tmp_path / name, 10)
+    for name in FILES:
+        first, second = (tmp_path / n / "step-000010" / name for n in ("one", "two"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(("saves", "kept"), [(1, 2), (3, 4), (4, 5), (100, 5)])
+def test_room_for_the_checkpoints_to_come_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int, kept: int
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    needed = 12 * 1_000_000 * kept
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, needed - 1))
+    with pytest.raises(StoreError, match="checkpoints need") as caught:
+        checkpoint.check_room(tmp_path / "not" / "yet", 1_000_000, saves)
+    assert caught.value.where == str(tmp_path / "not" / "yet")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, needed))
+    checkpoint.check_room(tmp_path, 1_000_000, saves)

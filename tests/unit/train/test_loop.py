@@ -1,0 +1,196 @@
+"""The loop: reports in their frame, saves on time, stops before harm and when nothing helps."""
+
+import gc
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from endonym.data.shards import TokenShards
+from endonym.errors import NonFiniteLoss, TrainingError
+from endonym.train.config import Phase
+from endonym.train.loop import Training, Work, steps_of
+from endonym.train.validate import Look
+from toys import toy_config, toy_decoder, write_toy_shards
+
+VOCAB = 24
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    random = np.random.default_rng(8)
+    documents = [random.integers(1, VOCAB, size).tolist() for size in (30, 9, 22, 14, 25)]
+    train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=VOCAB)
+    return Work(train, val, tmp_path / "checkpoints", unigram_nats=99.0)
+
+
+def training(work: Work, **keys: object) -> Training:
+    settings = {"steps": 12, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}
+    phase = Phase.model_validate(settings | keys)
+    return Training(toy_decoder(toy_config(vocab=VOCAB)), phase, work, seed=3)
+
+
+@pytest.fixture
+def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the looks at held-out text will see, one after another."""
+    planned: list[float] = []
+    seen: Iterator[float] = iter(planned)
+
+    def look(*_: object) -> Look:
+        return Look(nats=next(seen), bits_per_byte=1.0, sources={}, n_tokens=32)
+
+    monkeypatch.setattr("endonym.train.loop.look", look)
+    return planned
+
+
+def saved(work: Work) -> list[str]:
+    return sorted(path.name for path in work.folder.iterdir())
+
+
+def test_a_budget_becomes_steps() -> None:
+    assert steps_of(Phase(steps=7), 1000, 64) == 7
+    assert steps_of(Phase(tokens=641), 1000, 64) == 11
+    assert steps_of(Phase(epochs=2.5), 1000, 100) == 25
+    assert steps_of(Phase(epochs=0.001), 1000, 100) == 1
+    assert steps_of(Phase(), 1000, 100) == 10
+
+
+def test_a_batch_smaller_than_a_row_is_one_row(work: Work) -> None:
+    small = training(work, batch_tokens=1, micro_tokens=1)
+    assert small.batches.tokens == 16
+    assert small.micro_rows == 1
+
+
+def test_reports_begin_before_the_first_step_and_carry_their_frame(work: Work) -> None:
+    run = training(work, eval_every_steps=5, warmup_steps=3, schedule="linear")
+    reports = list(run.reports())
+    assert [report.step for report in reports] == list(range(13))
+    assert [report.step for report in reports if report.look] == [0, 5, 10, 12]
+    assert [report.tokens for report in reports] == [32 * step for step in range(13)]
+    assert reports[12].epoch == pytest.approx(12 * 32 / 105)
+    shares = [0.25, 0.5, 0.75, 1.0, 8 / 9, 7 / 9]
+    assert [report.lr for report in reports[1:7]] == pytest.approx([1e-2 * s for s in shares])
+    assert reports[1].nats == pytest.approx(math.log(VOCAB), abs=0.1)
+    assert reports[12].nats < reports[1].nats
+    assert math.isnan(reports[0].nats)
+    assert reports[0].seconds == 0 < reports[1].seconds
+
+
+def test_bits_a_byte_of_a_report_count_end_of_text_as_no_bytes(work: Work) -> None:
+    train: TokenShards = work.train
+    n_bytes = sum(
+        int(train.byte_counts[token]) for n in range(len(train)) for token in train.document(n).ids
+    )
+    report = list(training(work, steps=1).reports())[1]
+    expected = report.nats / math.log(2) / (n_bytes / 105)
+    assert report.bits_per_byte == pytest.approx(expected)
+
+
+def test_a_checkpoint_stands_after_every_save_and_look(work: Work) -> None:
+    found: dict[int, list[str]] = {}
+    for report in training(work, eval_every_steps=6, save_every_steps=4).reports():
+        found[report.step] = saved(work)
+    assert found[0] == found[3] == ["step-000000"]
+    assert found[4] == ["step-000000", "step-000004"]
+    assert found[7][-2:] == ["step-000004", "step-000006"]
+    assert found[12][-2:] == ["step-000008", "step-000012"]
+
+
+def test_patience_stops_after_so_many_looks_without_a_better_one(
+    work: Work, losses: list[float]
+) -> None:
+    losses += [3.0, 2.5, 2.6, 2.4, 2.5, 2.4, 2.7, 2.0]
+    run = training(work, eval_every_steps=1, patience=3)
+    reports = list(run.reports())
+    assert [report.is_best for report in reports] == [True, True, False, True, *[False] * 3]
+    assert run.state.is_finished
+    assert (run.state.best_step, run.state.best_nats) == (3, 2.4)
+    again = training(work, eval_every_steps=1, patience=3)
+    assert again.resume() == 6
+    assert list(again.reports()) == []
+    assert torch.equal(again.weights()["norm.weight"], run.weights()["norm.weight"])
+
+
+def test_without_patience_nothing_stops_early(work: Work, losses: list[float]) -> None:
+    losses += [2.0 + step for step in range(13)]
+    assert len(list(training(work, eval_every_steps=1).reports())) == 13
+
+
+def test_the_weights_of_the_best_look_are_handed_on(work: Work, losses: list[float]) -> None:
+    losses += [3.0, 2.0, 2.5, 2.5]
+    run = training(work, eval_every_steps=4)
+    kept = {}
+    for report in run.reports():
+        if report.step == 4:
+            kept = {name: tensor.clone() for name, tensor in run.optimizer.weights().items()}
+    assert all(torch.equal(run.weights()[name], tensor) for name, tensor in kept.items())
+    assert not torch.equal(kept["norm.weight"], run.optimizer.weights()["norm.weight"])
+    run.phase = run.phase.model_copy(update={"keep": "last"})
+    assert torch.equal(run.weights()["norm.weight"], run.optimizer.weights()["norm.weight"])
+
+
+def test_a_phase_that_only_harms_hands_on_what_it_began_with(
+    work: Work, losses: list[float]
+) -> None:
+    losses += [1.0, 1.1, 1.2, 1.3]
+    run = training(work, eval_every_steps=4)
+    list(run.reports())
+    start = toy_decoder(toy_config(vocab=VOCAB)).state_dict()
+    assert run.state.best_step == 0
+    assert all(torch.equal(run.weights()[name], tensor) for name, tensor in start.items())
+
+
+def test_a_kill_before_the_first_step_begins_anew(work: Work) -> None:
+    next(training(work).reports())
+    run = training(work)
+    assert run.resume() == 0
+    assert next(run.reports()).step == 0
+    assert [seen["step"] for seen in run.state.looks] == [0]
+
+
+def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.train.loop.TRUSTED_STEPS", 6)
+    hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
+    reports = training(hopeless, eval_every_steps=2).reports()
+    seen = [next(reports).step for _ in range(6)]
+    assert seen == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(TrainingError, match="after 6 steps .* above the unigram line of 0.50"):
+        next(reports)
+
+
+def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.train.loop.TRUSTED_STEPS", 1)
+    hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
+    reports = training(hopeless, eval_every_steps=1, warmup_steps=4).reports()
+    assert [next(reports).step for _ in range(8)] == list(range(8))
+    with pytest.raises(TrainingError, match="after 8 steps"):
+        next(reports)
+
+
+def test_a_number_that_is_none_names_the_step_its_rows_and_the_checkpoints(work: Work) -> None:
+    run = training(work, eval_every_steps=4)
+    reports = run.reports()
+    for _ in range(6):
+        next(reports)
+    with torch.no_grad():
+        run.decoder.norm.weight[0] = math.nan
+    with pytest.raises(NonFiniteLoss) as caught:
+        next(reports)
+    assert caught.value.where.startswith("step 6, rows range(10, 12)")
+    assert str(work.folder) in caught.value.where
+    assert saved(work)[-1] == "step-000004"
+
+
+def test_memory_is_given_back_to_the_collector_even_when_nobody_reads_on(work: Work) -> None:
+    frozen = gc.get_freeze_count()
+    reports = training(work).reports()
+    next(reports)
+    assert gc.get_freeze_count() > frozen
+    del reports
+    assert gc.get_freeze_count() == 0

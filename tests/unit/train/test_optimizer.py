@@ -1,0 +1,151 @@
+"""AdamW over fp32 masters: as torch computes it, with decay on matrices alone."""
+
+import pytest
+import torch
+from endonym.data.batches import Batch
+from endonym.errors import TrainingError
+from endonym.model.decoder import Decoder
+from endonym.train.config import Phase
+from endonym.train.optimizer import Optimizer
+from endonym.train.step import take_step
+from torch.nn import functional as F
+from toys import toy_config, toy_decoder
+
+FAMILIES = ("qwen3", "gpt2")
+TABLE_NAMES = {"embedding.weight", "positions.weight", "head.weight"}
+PHASE = Phase(lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, clip=1e9)
+
+
+def batch_of(rows: int = 4, *, seed: int = 0) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    tokens_BT = torch.randint(0, 40, (rows, 17), generator=generator)
+    inputs_BT = tokens_BT[:, :-1].contiguous()
+    return Batch(inputs_BT, tokens_BT[:, 1:].contiguous(), torch.zeros_like(inputs_BT))
+
+
+def plain_adamw(decoder: Decoder) -> torch.optim.AdamW:
+    """torch's own, told by name which parameters decay and which learn faster."""
+    named = dict(decoder.named_parameters())
+    tables = [p for name, p in named.items() if name in TABLE_NAMES]
+    matrices = [p for n, p in named.items() if p.ndim == 2 and n not in TABLE_NAMES]
+    vectors = [p for p in named.values() if p.ndim == 1]
+    assert len(tables) + len(matrices) + len(vectors) == len(named)
+    groups = [
+        {"params": matrices, "lr": 1e-2, "weight_decay": 0.5},
+        {"params": tables, "lr": 4e-2, "weight_decay": 0.0},
+        {"params": vectors, "lr": 1e-2, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.95), eps=1e-8, foreach=False, fused=False)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_five_steps_equal_plain_adamw(family: str) -> None:
+    ours, theirs = toy_decoder(toy_config(family)), toy_decoder(toy_config(family))
+    optimizer, plain = Optimizer(ours, PHASE, "fp32"), plain_adamw(theirs)
+    peaks = [group["lr"] for group in plain.param_groups]
+    for number, share in enumerate((0.5, 1.0, 0.75, 0.5, 0.25)):
+        batch = batch_of(seed=number)
+        take_step(ours, optimizer, batch, share=share, rows=2, where="")
+        logits_BTV = theirs.logits(batch.tokens_BT)
+        F.cross_entropy(logits_BTV.flatten(0, 1), batch.targets_BT.flatten()).backward()
+        for group, peak in zip(plain.param_groups, peaks, strict=True):
+            group["lr"] = peak * share
+        plain.step()
+        plain.zero_grad()
+    for (name, one), two in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        if not name.endswith("mixer.key.bias"):  # its gradient is noise around zero, by proof
+            torch.testing.assert_close(one, two, rtol=1e-4, atol=2e-5, msg=name)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_matrices_decay(family: str) -> None:
+    decoder = toy_decoder(toy_config(family))
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.fill_(2.0)
+    optimizer = Optimizer(decoder, PHASE, "fp32")
+    for parameter in decoder.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step(0.5)
+    for name, parameter in decoder.named_parameters():
+        decays = parameter.ndim == 2 and name not in TABLE_NAMES
+        expected = 2.0 * (1 - 0.5 * 1e-2 * 0.5) if decays else 2.0
+        assert parameter.flatten().tolist() == pytest.approx([expected] * parameter.numel()), name
+
+
+def test_in_bf16_the_masters_stay_fp32_and_the_model_is_their_rounding() -> None:
+    decoder = toy_decoder()
+    before = {name: p.detach().clone() for name, p in decoder.named_parameters()}
+    optimizer = Optimizer(decoder, PHASE, "bf16")
+    assert all(torch.equal(optimizer.weights()[name], before[name]) for name in before)
+    for number in range(3):
+        take_step(decoder, optimizer, batch_of(seed=number), share=1.0, rows=3, where="")
+        for name, parameter in decoder.named_parameters():
+            master = optimizer.weights()[name]
+            assert (parameter.dtype, master.dtype) == (torch.bfloat16, torch.float32)
+            assert torch.equal(parameter, master.to(torch.bfloat16)), name
+            assert parameter.grad is None
+    assert any(not torch.equal(value, before[n]) for n, value in optimizer.weights().items())
+
+
+def test_steps_too_small_for_bf16_still_add_up_in_the_masters() -> None:
+    decoder = toy_decoder()
+    optimizer = Optimizer(decoder, Phase(lr=1e-4, weight_decay=0.0), "bf16")
+    scale = dict(decoder.named_parameters())["norm.weight"]
+    for _ in range(5):
+        for parameter in decoder.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.collect()
+        optimizer.step(1.0)
+    # AdamW under a level gradient moves by lr each time; bf16 near 1 has steps of 1/256.
+    master = optimizer.weights()["norm.weight"]
+    assert master.tolist() == pytest.approx([1 - 5e-4] * 16, abs=1e-7)
+    assert scale.tolist() == [1.0] * 16
+
+
+def test_gradients_of_micro_batches_add_up_in_fp32() -> None:
+    decoder = toy_decoder()
+    optimizer = Optimizer(decoder, PHASE, "bf16")
+    for value in (1.0, 2**-9, 2**-9):
+        for parameter in decoder.parameters():
+            parameter.grad = torch.full_like(parameter, value)
+        optimizer.collect()
+    for master in optimizer.masters:
+        assert master.grad is not None
+        assert master.grad.flatten()[0] == 1 + 2**-8
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+def test_the_gradient_is_scaled_down_to_the_largest_norm_and_never_up(number_format: str) -> None:
+    decoder = toy_decoder()
+    optimizer = Optimizer(decoder, PHASE, number_format)
+    count = sum(master.numel() for master in optimizer.masters)
+    for master in optimizer.masters:
+        master.grad = torch.full_like(master, 3.0)
+    norm = 3.0 * count**0.5
+    assert float(optimizer.clip(2 * norm)) == pytest.approx(norm)
+    assert float(optimizer.masters[0].grad.flatten()[0]) == 3.0
+    assert float(optimizer.clip(1.0)) == pytest.approx(norm)
+    squares = sum(float(master.grad.double().square().sum()) for master in optimizer.masters)
+    assert squares**0.5 == pytest.approx(1.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(number_format: str) -> None:
+    decoders = [toy_decoder(), toy_decoder(seed=5)]
+    first = Optimizer(decoders[0], PHASE, number_format)
+    for number in range(3):
+        take_step(decoders[0], first, batch_of(seed=number), share=1.0, rows=4, where="")
+    second = Optimizer(decoders[1], PHASE, number_format)
+    second.load(first.weights(), first.state(), 3)
+    for decoder, optimizer in zip(decoders, (first, second), strict=True):
+        take_step(decoder, optimizer, batch_of(seed=9), share=0.5, rows=4, where="")
+    for name, value in first.weights().items():
+        assert torch.equal(value, second.weights()[name]), name
+    for name, value in first.state().items():
+        assert torch.equal(value, second.state()[name]), name
+
+
+def test_a_number_format_that_was_not_resolved_is_refused() -> None:
+    with pytest.raises(TrainingError, match="'auto', not resolved"):
+        Optimizer(toy_decoder(), PHASE, "auto")

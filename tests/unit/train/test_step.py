@@ -1,0 +1,106 @@
+"""One step: the mean over a batch however it is split, and nothing done before harm."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from endonym.data.batches import Batch
+from endonym.errors import NonFiniteLoss, TrainingError
+from endonym.model.decoder import Decoder
+from endonym.model.span import Span
+from endonym.train.config import Phase
+from endonym.train.optimizer import Optimizer
+from endonym.train.step import batch_nats, held_out_nats, take_step
+from torch.nn import functional as F
+from toys import lively_decoder, toy_config, toy_decoder
+
+PHASE = Phase(lr=1e-2, weight_decay=0.1)
+
+
+def batch_of(rows: int = 5) -> Batch:
+    generator = torch.Generator().manual_seed(7)
+    tokens_BT = torch.randint(0, 40, (rows, 17), generator=generator)
+    documents_BT = torch.arange(16).div(5, rounding_mode="floor").expand(rows, 16).contiguous()
+    return Batch(tokens_BT[:, :-1].contiguous(), tokens_BT[:, 1:].contiguous(), documents_BT)
+
+
+@torch.no_grad()
+def plain_nats(decoder: Decoder, batch: Batch) -> float:
+    logits_BTV = decoder.logits(batch.tokens_BT, Span.packed(batch.documents_BT))
+    flat = logits_BTV.flatten(0, 1).double()
+    return float(F.cross_entropy(flat, batch.targets_BT.flatten(), reduction="sum"))
+
+
+def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
+    expected = plain_nats(lively_decoder(), batch_of()) / batch_of().targets_BT.numel()
+    weights = []
+    for rows in (1, 2, 5, 99):
+        decoder = lively_decoder().train()
+        optimizer = Optimizer(decoder, PHASE, "fp32")
+        stepped = take_step(decoder, optimizer, batch_of(), share=1.0, rows=rows, where="")
+        assert stepped.nats == pytest.approx(expected, rel=1e-5)
+        weights.append(decoder.embedding.weight.detach())
+    for other in weights[1:]:
+        torch.testing.assert_close(other, weights[0], rtol=1e-3, atol=1e-4)
+
+
+def test_the_gradient_is_that_of_the_plain_loss() -> None:
+    one, two = lively_decoder(), lively_decoder()
+    batch_nats(one, batch_of()).backward()
+    logits_BTV = two.logits(batch_of().tokens_BT, Span.packed(batch_of().documents_BT))
+    targets_N = batch_of().targets_BT.flatten()
+    F.cross_entropy(logits_BTV.flatten(0, 1), targets_N, reduction="sum").backward()
+    for (name, first), second in zip(one.named_parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(first.grad, second.grad, rtol=1e-3, atol=1e-3, msg=name)
+
+
+def test_the_norm_told_is_the_one_before_clipping() -> None:
+    decoder = lively_decoder()
+    stepped = take_step(
+        decoder, Optimizer(decoder, PHASE, "fp32"), batch_of(), share=1.0, rows=5, where=""
+    )
+    twin = lively_decoder()
+    (batch_nats(twin, batch_of()) / 80).backward()
+    squares = sum(float(p.grad.double().square().sum()) for p in twin.parameters())
+    assert stepped.gradient_norm == pytest.approx(math.sqrt(squares), rel=1e-4)
+
+
+def poison_loss(decoder: Decoder) -> None:
+    with torch.no_grad():
+        decoder.norm.weight[3] = math.inf
+
+
+def poison_gradient(decoder: Decoder) -> None:
+    decoder.blocks[1].ffn.up.weight.register_hook(lambda gradient: gradient * math.inf)
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+@pytest.mark.parametrize(("poison", "what"), [(poison_loss, "loss"), (poison_gradient, "gradient")])
+def test_a_number_that_is_none_stops_before_the_weights_are_touched(
+    poison: Callable[[Decoder], None], what: str, number_format: str
+) -> None:
+    decoder = lively_decoder()
+    optimizer = Optimizer(decoder, PHASE, number_format)
+    take_step(decoder, optimizer, batch_of(), share=1.0, rows=2, where="")
+    poison(decoder)
+    weights = {name: tensor.clone() for name, tensor in optimizer.weights().items()}
+    moments = {name: tensor.clone() for name, tensor in optimizer.state().items()}
+    with pytest.raises(NonFiniteLoss, match=f"the {what} is not a finite") as caught:
+        take_step(decoder, optimizer, batch_of(), share=1.0, rows=2, where="step 8, rows 3")
+    assert caught.value.where == "step 8, rows 3"
+    assert isinstance(caught.value, TrainingError)
+    for before, after in ((weights, optimizer.weights()), (moments, optimizer.state())):
+        assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_held_out_nats_are_taken_without_dropout_or_gradients() -> None:
+    noisy = toy_decoder(toy_config(dropout=0.5)).train()
+    noisy.load_state_dict(lively_decoder().state_dict())
+    nats_BT = held_out_nats(noisy, batch_of())
+    assert nats_BT.shape == (5, 16)
+    assert float(nats_BT.double().sum()) == pytest.approx(
+        plain_nats(lively_decoder(), batch_of()), rel=1e-5
+    )
+    assert noisy.training
+    assert not nats_BT.requires_grad
