@@ -219,10 +219,11 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
         case EndonymError():
             return error.exit_code, error.as_dict(), str(error)
         case click.ClickException():
-            context = getattr(error, "ctx", None)
-            usage = f"{context.get_usage()}\n" if context else ""
-            message = error.format_message()
-            return 2, _failure("UsageError", message), f"{usage}{message}"
+            message, context = error.format_message(), getattr(error, "ctx", None)
+            advice = f"Help: {context.command_path} --help" if context else ""
+            usage = isinstance(error, click.exceptions.NoArgsIsHelpError)
+            said = message if usage else f"{message}\n{advice}".strip()
+            return 2, _failure("UsageError", message, do=advice), said
         case KeyboardInterrupt() | click.Abort():
             advice = "What was finished is kept. The same command goes on."
             return (

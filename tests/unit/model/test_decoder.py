@@ -1,0 +1,89 @@
+"""The decoder."""
+
+import pytest
+import torch
+from laws.shapes import SHAPES, lively, shape, some_tokens
+from toys import lively_decoder
+
+from endonym.errors import ShapeError
+from endonym.model.config import ModelConfig
+from endonym.model.decoder import Decoder, on_meta
+from endonym.model.init import new_decoder
+from endonym.model.span import Span
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+@torch.no_grad()
+def test_logits_are_hidden_states_times_the_head(config: ModelConfig) -> None:
+    decoder, tokens_BT = lively(config), some_tokens(2, 5)
+    hidden_BTD, penalty = decoder(tokens_BT)
+    assert hidden_BTD.shape == (2, 5, 32)
+    assert penalty.item() == 0
+    logits_BTV = torch.einsum("btd,vd->btv", hidden_BTD, decoder.head_weight_VD)
+    torch.testing.assert_close(decoder.logits(tokens_BT), logits_BTV)
+
+
+def test_a_tied_head_is_the_embedding_itself() -> None:
+    tied, untied = Decoder(shape("llama")), Decoder(shape("llama", "untied"))
+    assert tied.head_weight_VD is tied.embedding.weight
+    assert untied.head_weight_VD is not untied.embedding.weight
+    assert "head.weight" not in tied.state_dict()
+
+
+@torch.no_grad()
+def test_a_new_decoder_answers_from_its_embedding_alone() -> None:
+    decoder, tokens_BT = new_decoder(shape("qwen3"), 1), some_tokens(1, 6)
+    hidden_BTD, _ = decoder(tokens_BT)
+    rows = decoder.embedding(tokens_BT)
+    wanted = rows / (rows.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+    torch.testing.assert_close(hidden_BTD, wanted)
+
+
+def test_learned_positions_end_with_the_context() -> None:
+    decoder = lively(shape("gpt2", context=8))
+    assert decoder.logits(some_tokens(1, 8)).shape == (1, 8, 61)
+    with pytest.raises(ShapeError) as caught:
+        decoder.logits(some_tokens(1, 9))
+    assert caught.value.where == "context"
+    assert "9 tokens" in caught.value.message
+    assert "8" in caught.value.message
+
+
+def test_learned_positions_end_with_the_context_in_memory_too() -> None:
+    decoder = lively(shape("gpt2", context=8))
+    cache, tokens_BT = decoder.empty_cache(1, 9), some_tokens(1, 9)
+    decoder.logits(tokens_BT[:, :8], Span.after(0, tokens_BT[:, :8]), cache)
+    with pytest.raises(ShapeError, match="9 tokens"):
+        decoder.logits(tokens_BT[:, 8:], Span.after(8, tokens_BT[:, 8:]), cache)
+
+
+def test_rotary_positions_go_on_beyond_the_context() -> None:
+    decoder = lively(shape("llama", context=8))
+    assert torch.isfinite(decoder.logits(some_tokens(1, 40))).all()
+
+
+@torch.no_grad()
+def test_the_order_of_the_past_matters(subtests: pytest.Subtests) -> None:
+    for family in ("qwen3", "llama", "gpt2"):
+        with subtests.test(family):
+            decoder = lively(shape(family))
+            a = decoder.logits(torch.tensor([[3, 4, 5, 6]]))[0, -1]
+            b = decoder.logits(torch.tensor([[4, 3, 5, 6]]))[0, -1]
+            assert (a - b).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_dropout_acts_in_training_only() -> None:
+    config = shape("llama").model_copy(update={"dropout": 0.5})
+    decoder, plain = lively_decoder(config), lively_decoder(shape("llama"))
+    tokens_BT = some_tokens(1, 6)
+    assert torch.equal(decoder.logits(tokens_BT), plain.logits(tokens_BT))
+    torch.manual_seed(0)
+    assert not torch.equal(decoder.train().logits(tokens_BT), plain.logits(tokens_BT))
+
+
+def test_a_decoder_on_meta_has_the_shapes_and_no_memory() -> None:
+    config = shape("gpt2")
+    real, empty = Decoder(config).state_dict(), on_meta(config).state_dict()
+    assert {n: t.shape for n, t in real.items()} == {n: t.shape for n, t in empty.items()}
+    assert {t.device.type for t in empty.values()} == {"meta"}
