@@ -1,9 +1,13 @@
 """What several folders of tests share: a recipe so small that its whole run takes seconds."""
 
 import gzip
+import io
 import json
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +45,45 @@ def small_recipe() -> Callable[[Path], Path]:
 def language_sentences() -> Callable[[str], list[str]]:
     """The hand-written sentences of a language."""
     return sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command of endonym said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The one JSON object of `--json`: the last line of standard output."""
+        return json.loads(self.out.splitlines()[-1])
+
+
+def command(*arguments: object) -> Answer:
+    """Run `endonym` with these arguments inside this process, on one thread."""
+    from endonym.cli.main import answer
+
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr("endonym.device.cores", lambda: 1)
+        code = answer([str(each) for each in arguments])
+    said = Answer(code, out.getvalue(), err.getvalue())
+    assert "Traceback" not in said.out + said.err
+    return said
+
+
+@pytest.fixture(scope="session")
+def endonym() -> Callable[..., Answer]:
+    """The command line: `endonym("check", recipe)`."""
+    return command
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the small recipe was run to its end; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    recipe = write_small_recipe(folder)
+    said = command("run", recipe, "--store", folder / "store")
+    assert said.code == 0, said.err
+    return folder

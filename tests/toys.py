@@ -1,7 +1,8 @@
-"""Small decoders, tokenizers and token shards, for tests that need real ones but not a real size."""
+"""Small decoders, tokenizers and shards, for tests that need real ones but not a real size."""
 
 import functools
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def write_toy_shards(
 def distinct_documents(lengths: Sequence[int]) -> tuple[list[list[int]], int]:
     """Documents of these lengths in which no id stands twice, and the vocabulary they need."""
     starts = np.cumsum([1, *lengths])
-    documents = [list(range(a, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    documents = [list(range(a, b)) for a, b in pairwise(starts.tolist())]
     return documents, int(starts[-1]) + 1
 
 

@@ -54,9 +54,14 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """A readable JSON file, sorted and ended by a newline, written atomically."""
+    """A readable JSON file, written atomically."""
+    write_atomic(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """A value as readable JSON: sorted, one line each, ended by a newline, without NaN."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
-    write_atomic(path, (text + "\n").encode("utf-8"))
+    return (text + "\n").encode("utf-8")
 
 
 def flush_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ from endonym.disk import (
     file_hash,
     flush_files,
     flush_folder,
+    json_bytes,
     list_files,
     translated_disk_errors,
     write_json,
@@ -98,8 +99,9 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def open_artifact(folder: Path) -> Artifact:
     """Read a folder's manifest. Raises Damaged if it has none or an unreadable one."""
     try:
-        manifest = _read_json(folder / "manifest.json")
-        if manifest != sealed(manifest):
+        data = (folder / "manifest.json").read_bytes()
+        manifest = json.loads(data)
+        if data != json_bytes(sealed(manifest)):
             raise _damaged(folder, "manifest.json", "is not what was written: its seal differs")
         return Artifact(folder, manifest)
     except FileNotFoundError as error:

@@ -181,7 +181,7 @@ def journalled(home: Path) -> list[int]:
 def moments(
     kills: int, chance: random.Random, writes: dict[str, int], times: dict[str, float]
 ) -> list[Moment]:
-    """As many moments as kills: each stage in its turn, then any time, then the longest stage again."""
+    """As many moments as kills: each stage, then any time, then the longest stage again."""
     found: list[Moment] = []
     while len(found) < kills:
         for stage in (*STAGES, "", "model"):
@@ -248,7 +248,9 @@ def torment(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer the command line."""
+    """Answer the command line, on one core: a test's threads would wait for its neighbours'."""
+    one = random.Random(os.getpid()).choice(sorted(os.sched_getaffinity(0)))
+    os.sched_setaffinity(0, {one})
     folder, kills, seed = Path(sys.argv[1]).absolute(), int(sys.argv[2]), int(sys.argv[3])
     for name in NEEDED:
         import_module(name)

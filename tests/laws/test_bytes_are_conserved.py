@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
-from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import read
-from endonym.model.families import FAMILIES
-from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.reading import document_nats
 from toys import KINDS, lively_decoder, toy_config, toy_texts, toy_tokenizer
+
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.reading import read
+from endonym.model.families import FAMILIES
+from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,11 +45,13 @@ def test_bits_a_byte_are_the_same_alone_in_company_and_in_chunks(
     texts = toy_texts()[::17]
     ids = tokenizer.encode_many(texts)
     slow = [
-        sum(document_nats(model.decoder, each.tolist(), tokenizer.end_id)) / np.log(2) for each in ids
+        sum(document_nats(model.decoder, each.tolist(), tokenizer.end_id)) / np.log(2)
+        for each in ids
     ]
     expected = [bits / len(text.encode("utf-8")) for bits, text in zip(slow, texts, strict=True)]
     assert [model.score(text) for text in texts] == pytest.approx(expected, rel=1e-5)
     monkeypatch.setattr("endonym.model.loss.CHUNK_LOGITS", 128 * tokenizer.vocab)
+    assert [model.score(text) for text in texts] == pytest.approx(expected, rel=1e-5)
     monkeypatch.setattr("endonym.generate.reading.ROWS_TOKENS", 40)
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 100)
     assert [model.score(text) for text in texts] == pytest.approx(expected, rel=1e-5)

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from endonym.data.baselines import count
-from endonym.data.order import Order
-from endonym.generate.reading import read
-from endonym.model.families import FAMILIES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference.counting import SlowCounts
 from reference.order import rows_of
 from reference.reading import document_nats
 from toys import END, lively_decoder, toy_config, write_toy_shards
+
+from endonym.data.baselines import count
+from endonym.data.order import Order
+from endonym.generate.reading import read
+from endonym.model.families import FAMILIES
 
 VOCAB = 9
 SETTINGS = settings(

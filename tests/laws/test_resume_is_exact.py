@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from toys import toy_config, toy_decoder, write_toy_shards
+
 from endonym.model.families import FAMILIES
 from endonym.train.config import Phase
 from endonym.train.loop import Report, Training, Work
-from toys import toy_config, toy_decoder, write_toy_shards
 
 STEPS = 20
 SAVED = 7
@@ -27,7 +28,7 @@ def phase_of(number_format: str, **keys: object) -> Phase:
         "lr": 3e-3,
         "warmup_steps": 5,
         "weight_decay": 0.1,
-        "eval_every_steps": 3,
+        "eval_every_steps": SAVED,
         "eval_tokens": 64,
         "save_every_steps": SAVED,
         "number_format": number_format,
@@ -130,19 +131,19 @@ def test_the_best_weights_are_handed_on_after_a_kill_past_them(
     nats = {0: 3.3, 3: 3.0, 6: 2.5, 9: 2.9, 12: 2.8, 15: 2.7, 18: 2.6, 20: 2.9}
     work = corpus(tmp_path)
     kept: dict[str, torch.Tensor] = {}
-    current = training(work, "gpt2", phase_of(number_format))
+    current = training(work, "gpt2", phase_of(number_format, eval_every_steps=3))
     patch_looks(monkeypatch, nats)
     for report in current.reports():
         if report.step == 6:
             kept = {name: tensor.clone() for name, tensor in current.optimizer.weights().items()}
         if report.step == 14:
             break
-    resumed = training(work, "gpt2", phase_of(number_format))
+    resumed = training(work, "gpt2", phase_of(number_format, eval_every_steps=3))
     assert resumed.resume() == 14
     list(resumed.reports())
     assert resumed.state.best_step == 6
     assert_same_tensors(resumed.weights(), kept)
-    last = training(work, "gpt2", phase_of(number_format, keep="last"))
+    last = training(work, "gpt2", phase_of(number_format, eval_every_steps=3, keep="last"))
     last.resume()
     assert_same_tensors(last.weights(), resumed.optimizer.weights())
     assert any(not torch.equal(kept[name], value) for name, value in last.weights().items())

@@ -2,10 +2,11 @@
 
 import pytest
 import tokenizers
-from endonym.tokenizer.tokenizer import END_OF_TEXT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from toys import KINDS, toy_texts, toy_tokenizer
+
+from endonym.tokenizer.tokenizer import END_OF_TEXT
 
 PIECES = [
     END_OF_TEXT,

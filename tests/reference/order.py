@@ -1,6 +1,7 @@
 """The rows of a corpus, by writing the whole stream of several epochs down and cutting it."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Row = tuple[list[int], list[int], list[int]]
 
@@ -24,7 +25,7 @@ def rows_of(
         epoch_starts.append(len(stream))
         for document in order:
             ids = [end_id, *documents[document], end_id]
-            stream += [(a, b, number) for a, b in zip(ids[:-1], ids[1:], strict=True)]
+            stream += [(a, b, number) for a, b in pairwise(ids)]
             number += 1
     epoch_starts.append(len(stream))
     found: list[Row] = []

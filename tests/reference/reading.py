@@ -18,9 +18,8 @@ def document_nats(decoder: torch.nn.Module, ids: list[int], end_id: int) -> list
     found: list[float] = []
     done = 1
     while done < len(row):
-        if len(row) <= context:
-            end = len(row)
-        else:
+        end = len(row)
+        if len(row) > context:
             end = min(len(row), max(context, done + context // 2))
         begin = max(0, end - context)
         logits_TV = logits_of(decoder, row[begin:end])

@@ -65,7 +65,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises ExportError if the file is none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ExportError(f"no readable {path.name} ({error})", where=str(path)) from error
     if not isinstance(data, dict):
         raise ExportError(f"{path.name} is not a JSON object", where=str(path))

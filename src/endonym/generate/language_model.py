@@ -113,7 +113,9 @@ class LanguageModel:
                 cache, past = self.decoder.empty_cache(1, context), 0
             logits_V = self._next_logits(ids[past:], past, cache)
             past = len(ids)
-            chosen = choose(logits_V, torch.tensor(sorted(set(ids))), sampling, generator)
+            # The end-of-text that opens the document is no part of the text so far.
+            seen = torch.tensor(sorted({*ids} - {self.tokenizer.end_id}), dtype=torch.int64)
+            chosen = choose(logits_V, seen, sampling, generator)
             yield chosen
             ids = [*ids, chosen]
 

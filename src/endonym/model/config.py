@@ -82,8 +82,8 @@ class ModelConfig(Config):
     """
 
     family: str
-    vocab: int
-    context: int
+    vocab: int = Field(ge=1)
+    context: int = Field(ge=1)
     dim: int
     layers: int
     norm: Literal["rms", "layer"]

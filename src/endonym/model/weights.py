@@ -52,7 +52,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
             header = json.loads(file.read(length))
             entries = [entry for name, entry in header.items() if name != "__metadata__"]
             end = max((int(entry["data_offsets"][1]) for entry in entries), default=0)
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise _damaged(path, f"has an unreadable header ({error})") from error
     if 8 + length + end != size:
         raise _damaged(path, f"should have {8 + length + end} bytes but has {size}")

@@ -33,8 +33,9 @@ class Copied:
 class Search:
     """The longest span so far, and the grams of the samples that a longer one must hold."""
 
-    def __init__(self, samples: Sequence[str]) -> None:
+    def __init__(self, samples: Sequence[str], most_seconds: float) -> None:
         self.samples = samples
+        self.end = time.monotonic() + most_seconds
         self.text, self.sample = "", -1
         self.longest = max((len(sample) for sample in samples), default=0)
         self._prepare()
@@ -57,6 +58,8 @@ class Search:
         found, place = False, 0
         while place + self.gram <= len(text) and len(self.text) < self.longest:
             known = self.places.get(text[place : place + self.gram])
+            if known and self.is_late():
+                break
             if known and self._extend(text, place, known):
                 found = True
                 place = max(0, place - self.stride)
@@ -64,6 +67,10 @@ class Search:
             else:
                 place += self.stride
         return found
+
+    def is_late(self) -> bool:
+        """Whether the time is spent."""
+        return time.monotonic() > self.end
 
     def _extend(self, text: str, place: int, known: Sequence[tuple[int, int]]) -> bool:
         """Grow a shared gram both ways; keeps the longest span if it is a new record."""
@@ -85,16 +92,16 @@ def longest_copied(
     samples: Sequence[str], documents: Iterable[Document], most_seconds: float = MOST_SECONDS
 ) -> Copied | None:
     """Search the documents in order, until the time is spent; None without samples or spans."""
-    search = Search(samples)
-    end = time.monotonic() + most_seconds
-    where, source, count, chars, is_whole = "", "", 0, 0, True
+    search = Search(samples, most_seconds)
+    where, source, count, chars, is_late = "", "", 0, 0, False
     for document in documents:
-        if time.monotonic() > end:
-            is_whole = False
+        is_late = search.is_late()
+        if is_late:
             break
         count, chars = count + 1, chars + len(document.text)
         if search.read(document.text):
             where, source = document.id, document.source
     if not search.text:
         return None
+    is_whole = not is_late and not search.is_late()
     return Copied(search.text, search.sample, where, source, count, chars, is_whole)

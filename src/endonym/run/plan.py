@@ -70,7 +70,8 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
     )
     given = {"corpus": corpus, "tokenizer": tokenizer}
     shards = Stage("shards", "shards", {}, stages.shards, given)
-    found = [*sources, corpus, tokenizer, shards]
+    named_files = file_stages(recipe)
+    found = [*sources, *named_files.values(), corpus, tokenizer, shards]
     model = None
     for phase in recipe.phase:
         inputs = {"tokenizer": tokenizer, "shards": shards}
@@ -86,9 +87,8 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
         model = Stage(f"model {phase.name}", "model", config, maker, inputs)
         found.append(model)
     assert model is not None
-    named_files = file_stages(recipe)
     judged = judgements(recipe, model, shards, named_files)
-    return [*found, *named_files.values(), *judged, *handovers(recipe, model)]
+    return [*found, *judged, *handovers(recipe, model)]
 
 
 def source_stage(raw: RawSet) -> Stage:

@@ -9,7 +9,6 @@ from typing import Any
 import jinja2
 
 from endonym.disk import write_atomic
-from endonym.disk import write_atomic
 from endonym.evaluate.score import Score
 from endonym.log import duration, read_jsonl, size
 from endonym.model.config import ModelConfig

@@ -14,7 +14,7 @@ import numpy as np
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.shards import TokenShards
-from endonym.disk import write_json
+from endonym.disk import write_atomic, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
 from endonym.generate.language_model import LanguageModel
@@ -52,7 +52,7 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
     decoder = _start(shape, recipe.seed, inputs).to(work.device)
     training = Training(decoder, phase, work, seed=recipe.seed)
     is_resumed = training.resume() > 0
-    _cut_journal(making.journal, training.state.step)
+    _cut_journal(making.journal, training)
     _announce(shape, training, lines, log)
     if is_resumed:
         log.line(f"  goes on from step {number(training.state.step)}")
@@ -115,8 +115,6 @@ def _run(
     sample_every = max(1, training.steps // training.eval_every // SAMPLES)
     with log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
-            if stop.is_set() and report.step:
-                _save_and_stop(training, report.step, log)
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
             append_jsonl(making.journal, as_metrics(report))
@@ -126,6 +124,8 @@ def _run(
                 looks = len(training.state.looks) - 1
                 if looks % sample_every == 0 or report.step == training.steps:
                     _sample(training, reader, prompts, report.step, making.journal)
+            if stop.is_set() and report.step:
+                _save_and_stop(training, report.step, log)
 
 
 @contextmanager
@@ -212,12 +212,18 @@ def _prompts(recipe: Recipe) -> list[str]:
     return [""]
 
 
-def _cut_journal(journal: Path, step: int) -> None:
-    """Leave out of the journal what will be done again."""
+def _cut_journal(journal: Path, training: Training) -> None:
+    """Leave out what will be done again; put in the look that a kill left unwritten."""
+    step = training.state.step
     kept = [line for line in read_jsonl(journal) if line.get("step", 0) <= step and step]
-    journal.parent.mkdir(parents=True, exist_ok=True)
+    written = {line["step"] for line in kept if line["event"] == "step"}
+    for seen in training.state.looks:
+        if seen["step"] == step and step not in written:
+            tokens, epoch = step * training.batches.tokens, training.batches.epochs(step)
+            line = {"event": "step", "step": step, "tokens": tokens, "epoch": round(epoch, 5)}
+            kept.append({**line, "val_nats": seen["nats"], "val_bits_per_byte": seen["bits"]})
     text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in kept)
-    journal.write_text(text, encoding="utf-8")
+    write_atomic(journal, text.encode("utf-8"))
 
 
 def _keep(training: Training, shape: ModelConfig, reader: Tokenizer, making: Making) -> Numbers:

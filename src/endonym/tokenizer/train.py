@@ -32,7 +32,8 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
     """Make the tokenizer a recipe asks for.
 
     texts: called for a fresh pass over the training documents (one pass, or two for `char`).
-    Raises TokenizerError if the corpus cannot fill the vocabulary asked for, or text is lost.
+    A corpus that cannot fill the vocabulary asked for gets a smaller one. Raises TokenizerError if
+    text is lost.
     """
     makers = {"bpe": _bpe, "char": _characters, "byte": _bytes}
     sample = _sample(texts, config.sample_bytes)
@@ -42,10 +43,19 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
 
 
 def _sample(texts: Callable[[], Iterator[str]], limit_bytes: int) -> Callable[[], Iterator[str]]:
-    """Every k-th document, so that what is read stays under the limit and is spread evenly."""
+    """Every k-th document, spread evenly; reading stops at the limit, in a document if need be."""
     total = sum(len(text.encode("utf-8")) for text in texts())
     every = max(1, -(-total // limit_bytes))
-    return lambda: (text for number, text in enumerate(texts()) if number % every == 0)
+
+    def chosen() -> Iterator[str]:
+        left = limit_bytes
+        for number, text in enumerate(texts()):
+            if number % every == 0 and left > 0:
+                data = text.encode("utf-8")[:left]
+                left -= len(data)
+                yield data.decode("utf-8", errors="ignore")
+
+    return chosen
 
 
 def _some(texts: Iterable[str], documents: int = 200, chars: int = 20_000) -> Iterator[str]:

@@ -11,7 +11,10 @@ class Phase(Config):
     """One stretch of training: how long, how fast, how careful."""
 
     name: str = Field(
-        default="pretrain", pattern=r"^[\w.-]{1,64}$", description="what the run calls it"
+        default="pretrain",
+        pattern=r"^[\w.-]{1,64}$",
+        description="what the run calls it",
+        json_schema_extra=NOT_IDENTITY,
     )
     start: Literal["previous", "scratch"] = Field(
         default="previous",
@@ -57,6 +60,7 @@ class Phase(Config):
         default=None,
         ge=1,
         description="steps between checkpoints; as eval_every_steps if not given",
+        json_schema_extra=NOT_IDENTITY,
     )
     number_format: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from endonym.data.baselines import Baselines, count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference.counting import SlowCounts
 from toys import END, write_toy_shards
+
+from endonym.data.baselines import Baselines, count
 
 VOCAB = 7
 DOCUMENTS = st.lists(

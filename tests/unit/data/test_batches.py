@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from toys import distinct_documents, write_toy_shards
+
 from endonym.data.batches import Batch, Batches
 from endonym.data.order import Order
-from toys import distinct_documents, write_toy_shards
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """What a recipe may say about rows."""
 
 import pytest
-from endonym.data.config import Pack
 from pydantic import ValidationError
+
+from endonym.data.config import Pack
 
 
 def test_a_row_has_at_least_eight_tokens_and_is_chosen_if_not_given() -> None:

@@ -1,14 +1,16 @@
 """Order: a pure function that visits every position of every document once an epoch."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from endonym.data.order import Order, shuffled
-from endonym.data.shards import TokenShards
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toys import END, distinct_documents, write_toy_shards
+
+from endonym.data.order import Order, shuffled
+from endonym.data.shards import TokenShards
 
 SETTINGS = settings(
     max_examples=40,
@@ -35,7 +37,7 @@ def positions(lengths: list[int]) -> set[tuple[int, int]]:
     """Input and target of every position that a pass must visit, read off the documents."""
     documents, _ = distinct_documents(lengths)
     rows = [[END, *ids, END] for ids in documents]
-    return {pair for row in rows for pair in zip(row[:-1], row[1:], strict=True)}
+    return {pair for row in rows for pair in pairwise(row)}
 
 
 @SETTINGS

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import END, IdTokenizer, distinct_documents, write_toy_shards
+
 from endonym.data.shards import TokenShards, write_shards
 from endonym.errors import Damaged
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
-from toys import END, IdTokenizer, distinct_documents, write_toy_shards
 
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើមក្បែររបង។"
 TATAR = "Күрше малае бәрәңге бакчасында пычкы тапкан."
@@ -72,9 +73,7 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
     assert numbers["val"] == numbers["train"]
 
 
-def test_all_bytes_that_were_read_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_bytes_that_were_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
     told: list[int] = []
     pairs = [("a", "1 2 3"), ("a", "4"), ("a", "5")]

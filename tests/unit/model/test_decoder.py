@@ -8,6 +8,7 @@ from toys import lively_decoder
 from endonym.errors import ShapeError
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
+from endonym.model.families import FAMILIES
 from endonym.model.init import new_decoder
 from endonym.model.span import Span
 
@@ -62,14 +63,13 @@ def test_rotary_positions_go_on_beyond_the_context() -> None:
     assert torch.isfinite(decoder.logits(some_tokens(1, 40))).all()
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
-def test_the_order_of_the_past_matters(subtests: pytest.Subtests) -> None:
-    for family in ("qwen3", "llama", "gpt2"):
-        with subtests.test(family):
-            decoder = lively(shape(family))
-            a = decoder.logits(torch.tensor([[3, 4, 5, 6]]))[0, -1]
-            b = decoder.logits(torch.tensor([[4, 3, 5, 6]]))[0, -1]
-            assert (a - b).abs().max() > 1e-3
+def test_the_order_of_the_past_matters(family: str) -> None:
+    decoder = lively(shape(family))
+    first = decoder.logits(torch.tensor([[3, 4, 5, 6]]))[0, -1]
+    second = decoder.logits(torch.tensor([[4, 3, 5, 6]]))[0, -1]
+    assert (first - second).abs().max() > 1e-3
 
 
 @torch.no_grad()

@@ -110,7 +110,7 @@ def test_gpt2_may_have_heads_of_odd_width_but_must_divide() -> None:
 @pytest.mark.parametrize("missing", ["dim", "layers", "heads"])
 def test_a_shape_needs_its_three_sizes(missing: str) -> None:
     keys = {missing: None} if missing != "heads" else {"mixer": {"heads": None}}
-    with pytest.raises(ShapeError, match="needs dim, layers and mixer.heads"):
+    with pytest.raises(ShapeError, match=r"needs dim, layers and mixer\.heads"):
         resolved("llama", **keys)
 
 

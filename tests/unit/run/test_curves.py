@@ -34,7 +34,9 @@ def chart(**changes: object) -> Chart:
 
 
 def parsed(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+    return ElementTree.fromstring(
+        svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    )
 
 
 def texts(svg: str) -> list[ElementTree.Element]:
@@ -95,7 +97,9 @@ def test_no_two_texts_of_a_chart_overlap(width: float) -> None:
         x, y = float(text.get("x", "0")) - shift, float(text.get("y", "0"))
         boxes.append((x, y - size * 0.72, x + wide, y + 1))
     for one, other in itertools.combinations(boxes, 2):
-        is_apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        is_apart = (
+            one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        )
         assert is_apart, (one, other)
 
 
@@ -167,13 +171,16 @@ def test_thinning_keeps_the_outline() -> None:
 
 def test_smoothing_keeps_a_straight_line_and_calms_a_jagged_one() -> None:
     straight = [(float(x), 2.0 * x) for x in range(50)]
-    assert all(math.isclose(a[1], b[1]) for a, b in zip(straight, smoothed(straight, 9), strict=True))
+    assert all(
+        math.isclose(a[1], b[1]) for a, b in zip(straight, smoothed(straight, 9), strict=True)
+    )
     jagged = [(float(x), float(x % 2)) for x in range(50)]
     assert all(0.4 <= y <= 0.6 for _, y in smoothed(jagged, 21)[10:-10])
 
 
 def test_bars_are_as_long_as_their_values_and_carry_their_intervals() -> None:
-    svg = parsed(draw_bars(Bars("b", [Bar("a", 2.0, 1.5, 2.5, "model"), Bar("b", 1.0, None, None, "baseline")]), 760))  # fmt: skip
+    pair = [Bar("a", 2.0, 1.5, 2.5, "model"), Bar("b", 1.0, None, None, "baseline")]
+    svg = parsed(draw_bars(Bars("pair", pair), 760))
     first, second = (float(rect.get("width", "0")) for rect in svg.iter(f"{SVG}rect"))
     assert first == pytest.approx(2 * second, rel=0.01)
     assert len(list(svg.iter(f"{SVG}path"))) == 1

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
@@ -30,11 +32,13 @@ def facts_of(tokens: int, *, document_tokens: float = 300.0) -> Facts:
 
 
 def shape_of(tokens: int, *, passes: float = 4, keys: ModelKeys | None = None) -> Choices:
-    return choose_shape(keys or ModelKeys(), facts_of(tokens), lambda dim, layers: int(passes * tokens))
+    return choose_shape(
+        keys or ModelKeys(), facts_of(tokens), lambda dim, layers: int(passes * tokens)
+    )
 
 
 def is_rising(values: Sequence[float]) -> bool:
-    return all(a <= b for a, b in zip(values[:-1], values[1:], strict=True))
+    return all(a <= b for a, b in pairwise(values))
 
 
 def test_more_text_never_means_fewer_ids() -> None:
@@ -67,9 +71,7 @@ def test_readings_beyond_the_sixteenth_teach_nothing_more() -> None:
 @pytest.mark.parametrize("dim", [None, 64, 100, 130, 200, 512])
 @pytest.mark.parametrize("layers", [None, 1, 9])
 @pytest.mark.parametrize("tokens", SIZES[::6])
-def test_every_chosen_shape_can_be_built(
-    dim: int | None, layers: int | None, tokens: int
-) -> None:
+def test_every_chosen_shape_can_be_built(dim: int | None, layers: int | None, tokens: int) -> None:
     found = shape_of(tokens, keys=ModelKeys(dim=dim, layers=layers))
     keys = ModelKeys(
         dim=found["model.dim"].value,
@@ -82,9 +84,9 @@ def test_every_chosen_shape_can_be_built(
 
 
 def test_heads_are_about_sixty_four_channels_wide() -> None:
-    heads = {dim: shape_of(1000, keys=ModelKeys(dim=dim))["model.mixer.heads"] for dim in (512, 200)}
-    assert (heads[512].value, heads[512].reason) == (8, "heads of 64 channels")
-    assert (heads[200].value, heads[200].reason) == (2, "heads of 100 channels")
+    for dim, heads, width in ((512, 8, 64), (200, 2, 100), (130, 1, 130), (64, 1, 64)):
+        found = shape_of(1000, keys=ModelKeys(dim=dim))["model.mixer.heads"]
+        assert found == (heads, f"heads of {width} channels")
 
 
 @pytest.mark.parametrize("heads", [1, 3, 5, 7, 12])
@@ -185,7 +187,9 @@ def test_what_is_left_out_is_chosen_and_nothing_beside_it(
     assert list(training_choices(recipe, facts_of(10**6))) == [key]
 
 
-@pytest.mark.parametrize(("kind", "keys"), [("bpe", ["tokenizer.vocab"]), ("char", []), ("byte", [])])
+@pytest.mark.parametrize(
+    ("kind", "keys"), [("bpe", ["tokenizer.vocab"]), ("char", []), ("byte", [])]
+)
 def test_only_bpe_needs_a_vocabulary_chosen(
     tmp_path: Path, small_recipe: Callable[[Path], Path], kind: str, keys: list[str]
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from endonym.errors import Damaged, StoreError
 from endonym.train import checkpoint
 from endonym.train.checkpoint import TrainState, save

@@ -1,9 +1,10 @@
 """What a recipe may say about a phase."""
 
 import pytest
+from pydantic import ValidationError
+
 from endonym.config import identity
 from endonym.train.config import Phase
-from pydantic import ValidationError
 
 
 @pytest.mark.parametrize("budget", [{"steps": 5}, {"tokens": 10**9}, {"epochs": 0.5}, {}])

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from toys import toy_config, toy_decoder, write_toy_shards
+
 from endonym.data.shards import TokenShards
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work, steps_of
 from endonym.train.validate import Look
-from toys import toy_config, toy_decoder, write_toy_shards
 
 VOCAB = 24
 
@@ -158,7 +159,7 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
     reports = training(hopeless, eval_every_steps=2).reports()
     seen = [next(reports).step for _ in range(6)]
     assert seen == [0, 1, 2, 3, 4, 5]
-    with pytest.raises(TrainingError, match="after 6 steps .* above the unigram line of 0.50"):
+    with pytest.raises(TrainingError, match=r"after 6 steps .* above the unigram line of 0\.50"):
         next(reports)
 
 

@@ -2,14 +2,15 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
+from toys import toy_config, toy_decoder
+
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
-from torch.nn import functional as F
-from toys import toy_config, toy_decoder
 
 FAMILIES = ("qwen3", "gpt2")
 TABLE_NAMES = {"embedding.weight", "positions.weight", "head.weight"}

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
+from toys import toy_config, toy_decoder
+
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.train.config import Phase
 from endonym.train.preflight import learn_by_heart
-from torch.nn import functional as F
-from toys import toy_config, toy_decoder
 
 
 def batch_of(rows: int = 3) -> Batch:

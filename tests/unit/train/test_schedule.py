@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from endonym.train.schedule import SCHEDULES, multiplier
 
 

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.nn import functional as F
+from toys import lively_decoder, toy_config, toy_decoder
+
 from endonym.data.batches import Batch
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.model.decoder import Decoder
@@ -12,8 +15,6 @@ from endonym.model.span import Span
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import batch_nats, held_out_nats, take_step
-from torch.nn import functional as F
-from toys import lively_decoder, toy_config, toy_decoder
 
 PHASE = Phase(lr=1e-2, weight_decay=0.1)
 

@@ -6,10 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from endonym.data.order import Order
-from endonym.data.shards import TokenShards
-from endonym.model.decoder import Decoder
-from endonym.train.validate import LOOK_SEED, look
 from toys import (
     END,
     distinct_documents,
@@ -18,6 +14,11 @@ from toys import (
     toy_decoder,
     write_toy_shards,
 )
+
+from endonym.data.order import Order
+from endonym.data.shards import TokenShards
+from endonym.model.decoder import Decoder
+from endonym.train.validate import LOOK_SEED, look
 
 
 def held_out(folder: Path, lengths: list[int]) -> tuple[TokenShards, Decoder]:

@@ -1,0 +1,60 @@
+"""Law 19: killing a run at any moment leaves a store that the same command completes to the same
+bytes. ENDONYM_KILLS says how many kills, ENDONYM_SEED which ones."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("killing.py")
+STAGES = {"source", "corpus", "tokenizer", "shards", "model", "evaluation", "export"}
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
+
+@pytest.fixture(scope="module")
+def found(
+    tmp_path_factory: pytest.TempPathFactory, small_recipe: Callable[[Path], Path]
+) -> dict[str, Any]:
+    """What the killing program found."""
+    folder = tmp_path_factory.mktemp("interruption") / "project"
+    small_recipe(folder)
+    kills, seed = os.environ.get("ENDONYM_KILLS", "8"), os.environ.get("ENDONYM_SEED", "20")
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), str(folder), kills, seed],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **ONE_THREAD},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    sys.stdout.write(f"kills by stage: {found['kills']}, in {found['rounds']} runs\n")
+    return found
+
+
+def test_every_stage_is_killed_and_no_run_ends_in_a_fault(found: dict[str, Any]) -> None:
+    assert found["faults"] == []
+    assert sum(found["kills"].values()) >= int(os.environ.get("ENDONYM_KILLS", "8"))
+    assert found["rounds"] >= 1
+    assert len(set(found["kills"]) & STAGES) >= 5
+
+
+def test_artefacts_of_killed_runs_are_the_bytes_of_an_undisturbed_run(
+    found: dict[str, Any],
+) -> None:
+    assert found["artefacts"] > 25
+    assert found["differing"] == []
+
+
+def test_the_journal_of_a_killed_training_tells_every_step_once(found: dict[str, Any]) -> None:
+    assert found["calm_journal"] == list(range(41))
+    assert found["journals"] == [list(range(41))] * found["rounds"]

@@ -1,0 +1,133 @@
+"""Scores: ratios of sums, with intervals that cover what they claim to."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from endonym.evaluate.score import Measured, draws, find, ratio, scores
+
+
+def measured_of(nats: list[float], *, sizes: list[int] | None = None) -> Measured:
+    tokens = np.array(sizes or [4] * len(nats))
+    return Measured(np.array(nats), tokens, tokens * 6, tokens * 3)
+
+
+def test_every_metric_is_the_nats_over_its_own_size() -> None:
+    found = scores(measured_of([4.0, 8.0]), model="model", source="tatar", split="val")
+    values = {score.metric: score.value for score in found}
+    assert values == pytest.approx(
+        {
+            "bits_per_byte": 12 / math.log(2) / 48,
+            "bits_per_character": 12 / math.log(2) / 24,
+            "nats_per_token": 1.5,
+            "perplexity": math.exp(1.5),
+        }
+    )
+    assert [score.unit for score in found] == ["bits", "bits", "nats", ""]
+    for score in found:
+        counts = (score.n_documents, score.n_bytes, score.n_chars, score.n_tokens)
+        assert counts == (2, 48, 24, 8)
+        assert (score.model, score.source, score.split) == ("model", "tatar", "val")
+        assert score.as_dict()["low"] is None
+
+
+def test_a_score_without_tokens_speaks_of_none() -> None:
+    found = scores(
+        measured_of([4.0]), model="compressor", source=None, split="val", with_tokens=False
+    )
+    assert [score.metric for score in found] == ["bits_per_byte", "bits_per_character"]
+    assert {score.n_tokens for score in found} == {0}
+
+
+def test_long_documents_weigh_as_long_as_they_are() -> None:
+    assert ratio(np.array([1.0, 30.0]), np.array([1, 10]))[0] == pytest.approx(31 / 11)
+
+
+def test_below_ten_documents_there_is_no_interval() -> None:
+    nine, ten = np.arange(1.0, 10.0), np.arange(1.0, 11.0)
+    assert ratio(nine, np.ones(9, dtype=int))[1:] == (None, None)
+    value, low, high = ratio(ten, np.ones(10, dtype=int))
+    assert low is not None
+    assert high is not None
+    assert low < value < high
+
+
+def test_equal_documents_leave_no_doubt() -> None:
+    value, low, high = ratio(np.full(20, 3.0), np.full(20, 4))
+    assert (value, low, high) == (0.75, 0.75, 0.75)
+    sizes = np.arange(1, 21)
+    assert ratio(sizes * 1.5, sizes) == pytest.approx((1.5, 1.5, 1.5))
+
+
+def test_an_interval_is_the_same_every_time_and_follows_its_documents() -> None:
+    random = np.random.default_rng(0)
+    nats, sizes = random.gamma(4, 2, 30), random.integers(5, 50, 30)
+    assert ratio(nats, sizes) == ratio(nats, sizes)
+    assert len(draws(nats, sizes)) == 1000
+    doubled = ratio(nats * 2, sizes)
+    assert doubled == pytest.approx([2 * part for part in ratio(nats, sizes)])
+
+
+def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
+    random = np.random.default_rng(12)
+    truth, covered = 2.0, 0
+    for _ in range(200):
+        sizes = random.integers(20, 200, 60)
+        nats = sizes * (truth + random.normal(0, 0.5, 60))
+        _, low, high = ratio(nats, sizes)
+        assert low is not None
+        assert high is not None
+        covered += low <= truth <= high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_the_interval_of_a_mean_is_two_standard_errors_to_each_side() -> None:
+    values = np.random.default_rng(3).normal(10, 2, 400)
+    _, low, high = ratio(values, np.ones(400, dtype=int))
+    error = float(values.std()) / math.sqrt(400)
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    documents=st.lists(st.tuples(st.floats(0, 1e6), st.integers(1, 10**6)), min_size=1, max_size=30)
+)
+def test_an_interval_lies_between_the_best_and_the_worst_document(
+    documents: list[tuple[float, int]],
+) -> None:
+    nats, sizes = (np.array(part) for part in zip(*documents, strict=True))
+    value, low, high = ratio(nats, sizes)
+    least, most = (nats / sizes).min(), (nats / sizes).max()
+    slack = 1e-9 * (1 + most)
+    for part in (value, low, high):
+        assert part is None or least - slack <= part <= most + slack
+
+
+def test_the_perplexity_of_a_broken_model_is_huge_and_no_crash() -> None:
+    found = scores(measured_of([4e6]), model="model", source=None, split="val")
+    perplexity = find(found, metric="perplexity", model="model", source=None)
+    assert perplexity is not None
+    assert 1e300 < perplexity.value < math.inf
+
+
+def test_a_score_is_found_by_metric_model_and_source() -> None:
+    found = scores(measured_of([1.0]), model="model", source=None, split="val")
+    found += scores(measured_of([2.0]), model="model", source="km", split="val")
+    score = find(found, metric="nats_per_token", model="model", source="km")
+    assert score is not None
+    assert score.value == 0.5
+    assert find(found, metric="nats_per_token", model="bigram", source=None) is None
+
+
+def test_documents_are_chosen_together_with_their_sizes() -> None:
+    some = measured_of([1.0, 2.0, 3.0], sizes=[1, 2, 3]).only(np.array([True, False, True]))
+    assert some.nats.tolist() == [1.0, 3.0]
+    assert (some.tokens.tolist(), some.bytes.tolist(), some.chars.tolist()) == (
+        [1, 3],
+        [6, 18],
+        [3, 9],
+    )

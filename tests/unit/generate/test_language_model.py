@@ -1,0 +1,186 @@
+"""Continuing texts: whole letters only, the same for the same seed, beyond any context."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from toys import END, lively_decoder, toy_config, toy_tokenizer
+
+from endonym.errors import Damaged
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.model.decoder import Decoder
+from endonym.model.weights import save_weights
+
+GREEDY = Sampling(temperature=0)
+BYTES = toy_tokenizer("byte")
+
+
+class Reciter(nn.Module):
+    """Says given ids one after another, and remembers what it was fed."""
+
+    def __init__(self, ids: list[int], *, context: int = 1000) -> None:
+        super().__init__()
+        self.ids, self.fed = iter(ids), []
+        self.config = SimpleNamespace(context=context)
+        self.head_weight_VD = torch.eye(BYTES.vocab)
+
+    def empty_cache(self, batch: int, length: int) -> list[object]:
+        return []
+
+    def forward(self, tokens_BT: Tensor, span: object, cache: object) -> tuple[Tensor, Tensor]:
+        self.fed += tokens_BT[0].tolist()
+        hidden_BTD = torch.zeros(1, tokens_BT.shape[1], BYTES.vocab)
+        hidden_BTD[0, -1, next(self.ids)] = 9.0
+        return hidden_BTD, torch.zeros(())
+
+
+def reciting(ids: list[int]) -> tuple[LanguageModel, Reciter]:
+    reciter = Reciter(ids)
+    return LanguageModel(reciter, BYTES), reciter
+
+
+@pytest.mark.parametrize("text", ["ស្រីតូច", "Күрше әби", "👩🏽\u200d🚀!", "l’été"])
+def test_letters_are_given_out_whole(text: str) -> None:
+    model, _ = reciting([*BYTES.encode(text), END])
+    pieces = list(model.stream("", sampling=GREEDY))
+    assert pieces == list(text)
+
+
+def test_the_prompt_opens_a_document_and_is_not_closed() -> None:
+    model, reciter = reciting([*BYTES.encode("ба"), END])
+    continuation = model.stream("ал", sampling=GREEDY)
+    assert "".join(continuation) == "ба"
+    assert reciter.fed == [END, *BYTES.encode("алба")]
+    assert continuation.finish_reason == "end"
+    assert continuation.ids == BYTES.encode("ба")
+
+
+def test_without_a_prompt_a_document_begins_from_nothing() -> None:
+    model, reciter = reciting([END])
+    assert model.generate("", sampling=GREEDY) == ""
+    assert reciter.fed == [END]
+
+
+def test_end_of_text_in_a_prompt_is_plain_text() -> None:
+    model, reciter = reciting([END])
+    model.generate("<|endoftext|>", sampling=GREEDY)
+    assert reciter.fed == [END, *BYTES.encode("<|endoftext|>")]
+    assert reciter.fed.count(END) == 1
+
+
+def test_no_tokens_are_no_work() -> None:
+    model, reciter = reciting([])
+    continuation = model.stream("ал", max_tokens=0, sampling=GREEDY)
+    assert list(continuation) == []
+    assert continuation.finish_reason == "length"
+    assert reciter.fed == []
+
+
+def test_a_letter_that_was_cut_off_is_shown_once_at_the_end() -> None:
+    model, _ = reciting(BYTES.encode("ស្រី"))
+    continuation = model.stream("", max_tokens=5, sampling=GREEDY)
+    assert list(continuation) == ["ស", "\ufffd"]
+    assert continuation.finish_reason == "length"
+    assert len(continuation.ids) == 5
+
+
+def test_end_of_text_is_not_made_unlikely_because_it_opens_the_document() -> None:
+    logits = torch.zeros(BYTES.vocab)
+    logits[END], logits[5] = 4.0, 3.0
+    model, reciter = reciting([END] * 3)
+    reciter.head_weight_VD = logits[:, None] * torch.ones(BYTES.vocab) / 9.0
+    penalty = Sampling(temperature=0, repetition_penalty=2.0)
+    continuation = model.stream("", max_tokens=3, sampling=penalty)
+    assert list(continuation) == []
+    assert continuation.finish_reason == "end"
+
+
+def test_a_repetition_penalty_moves_on_to_what_was_not_said() -> None:
+    logits = torch.zeros(BYTES.vocab)
+    for place, letter in enumerate("abc"):
+        logits[BYTES.encode(letter)] = 5.0 - place
+    model, reciter = reciting([END] * 3)
+    reciter.head_weight_VD = logits[:, None] * torch.ones(BYTES.vocab) / 9.0
+    assert model.generate("", max_tokens=3, sampling=GREEDY) == "aaa"
+    model.decoder.ids = iter([END] * 3)
+    assert model.generate("", max_tokens=3, sampling=Sampling(0, repetition_penalty=3.0)) == "abc"
+
+
+def lively(family: str = "qwen3", *, context: int = 16) -> LanguageModel:
+    return LanguageModel(lively_decoder(toy_config(family, vocab=257, context=context)), BYTES)
+
+
+@torch.inference_mode()
+def slow_ids(decoder: Decoder, prompt: str, count: int) -> list[int]:
+    """The likeliest ids without a cache; a full context goes on from its second half."""
+    ids, found = [END, *BYTES.encode(prompt)], []
+    while len(found) < count:
+        if len(ids) > decoder.config.context:
+            ids = ids[-(decoder.config.context // 2) :]
+        chosen = int(decoder.logits(torch.tensor([ids]))[0, -1].argmax())
+        if chosen == END:
+            break
+        found.append(chosen)
+        ids = [*ids, chosen]
+    return found
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama", "gpt2"])
+@pytest.mark.parametrize("prompt", ["", "ел", "Бабай яңа тырма ясады да аны киртәгә сөяп куйды."])
+def test_generating_with_a_cache_equals_reading_everything_anew(family: str, prompt: str) -> None:
+    model = lively(family)
+    continuation = model.stream(prompt, max_tokens=40, sampling=GREEDY)
+    pieces = list(continuation)
+    assert continuation.ids == slow_ids(model.decoder, prompt, 40)
+    assert "".join(pieces) == BYTES.decode(continuation.ids)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_stream_is_the_text_in_pieces(seed: int) -> None:
+    model, sampling = lively(), Sampling(temperature=1.5, seed=seed)
+    continuation = model.stream("ел", max_tokens=60, sampling=sampling)
+    pieces = list(continuation)
+    text = model.generate("ел", max_tokens=60, sampling=sampling)
+    assert "".join(pieces) == text == BYTES.decode(continuation.ids)
+    assert all(pieces)
+
+
+def test_the_same_seed_says_the_same_and_another_something_else() -> None:
+    model = lively()
+    texts = [
+        model.generate("ел", max_tokens=20, sampling=Sampling(seed=seed, temperature=1.0))
+        for seed in (1, 2, 1)
+    ]
+    torch.manual_seed(0)
+    assert texts[0] == texts[2] != texts[1]
+
+
+def test_an_empty_text_has_no_bits() -> None:
+    assert lively().score("") == 0.0
+    assert lively().score("ел") > 0
+
+
+def save_model(folder: Path, decoder: Decoder, kind: str) -> Path:
+    folder.mkdir()
+    save_weights(decoder, folder / "weights.safetensors")
+    (folder / "config.json").write_text(json.dumps(decoder.config.model_dump()), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(toy_tokenizer(kind).to_json(), encoding="utf-8")
+    return folder
+
+
+def test_a_saved_model_says_what_it_said(tmp_path: Path) -> None:
+    model = lively("gpt2")
+    again = LanguageModel.load(save_model(tmp_path / "model", model.decoder, "byte"))
+    assert again.score("Күрше малае") == model.score("Күрше малае")
+    assert again.generate("ел", max_tokens=9) == model.generate("ел", max_tokens=9)
+    assert not again.decoder.training
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", lively().decoder, "bpe")
+    with pytest.raises(Damaged, match="a vocabulary of 400 beside a model of 257"):
+        LanguageModel.load(folder)

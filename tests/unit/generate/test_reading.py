@@ -1,0 +1,94 @@
+"""Reading: windows by hand, documents in their order, memory in bounds."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toys import END, lively_decoder, toy_config
+
+from endonym.generate.reading import Ids, Window, read, windows
+
+
+def test_a_document_that_fits_is_one_window() -> None:
+    assert list(windows(7, 1, 8)) == []
+    assert list(windows(7, 2, 8)) == [Window(7, 0, 1, 2)]
+    assert list(windows(7, 8, 8)) == [Window(7, 0, 1, 8)]
+
+
+def test_a_longer_one_moves_by_half_the_context() -> None:
+    assert list(windows(0, 9, 8)) == [Window(0, 0, 1, 8), Window(0, 1, 8, 9)]
+    assert list(windows(0, 17, 8)) == [
+        Window(0, 0, 1, 8),
+        Window(0, 4, 8, 12),
+        Window(0, 8, 12, 16),
+        Window(0, 9, 16, 17),
+    ]
+    assert list(windows(0, 12, 5)) == [
+        Window(0, 0, 1, 5),
+        Window(0, 2, 5, 7),
+        Window(0, 4, 7, 9),
+        Window(0, 6, 9, 11),
+        Window(0, 7, 11, 12),
+    ]
+
+
+@given(length=st.integers(1, 400), context=st.integers(2, 50))
+def test_every_token_is_predicted_once_with_half_a_context_before_it(
+    length: int, context: int
+) -> None:
+    predicted: list[int] = []
+    for _, begin, done, end in windows(0, length, context):
+        assert end - begin <= context
+        assert begin == 0 or done - begin >= context - context // 2
+        predicted += range(done, end)
+    assert predicted == list(range(1, length))
+
+
+def documents(lengths: list[int]) -> list[Ids]:
+    random = np.random.default_rng(5)
+    return [random.integers(1, 40, length) for length in lengths]
+
+
+def test_documents_come_back_in_their_order_even_empty_ones() -> None:
+    lengths = [3, 0, 40, 1, 16, 0, 7]
+    found = list(read(lively_decoder(), documents(lengths), END))
+    assert [len(nats) for nats in found] == lengths
+    assert all((nats > 0).all() for nats in found)
+    assert list(read(lively_decoder(), [], END)) == []
+
+
+@pytest.mark.parametrize("family", ["qwen3", "gpt2"])
+def test_a_neighbour_in_the_batch_changes_nothing(family: str) -> None:
+    decoder = lively_decoder(toy_config(family))
+    lengths = [30, 5, 16, 15, 2]
+    together = list(read(decoder, documents(lengths), END))
+    for ids, nats in zip(documents(lengths), together, strict=True):
+        (alone,) = read(decoder, [ids], END)
+        np.testing.assert_allclose(nats, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_documents_are_read_as_they_come_in_bounded_groups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 20)
+    asked: list[int] = []
+
+    def coming() -> Iterator[Ids]:
+        for number, ids in enumerate(documents([9] * 10)):
+            asked.append(number)
+            yield ids
+
+    found = read(lively_decoder(), coming(), END)
+    next(found)
+    assert asked == [0, 1]
+    assert len(list(found)) == 9
+
+
+def test_a_window_is_never_longer_than_the_judge_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("endonym.generate.reading.LONGEST_WINDOW", 8)
+    ids = documents([30])
+    (short,) = read(lively_decoder(toy_config(context=64)), ids, END)
+    (same,) = read(lively_decoder(toy_config(context=8)), ids, END)
+    np.testing.assert_allclose(short, same, rtol=1e-5)

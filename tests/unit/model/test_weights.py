@@ -1,0 +1,160 @@
+"""Weights on disk."""
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from laws.shapes import SHAPES, shape, some_tokens
+from toys import lively_decoder
+
+from endonym.errors import Damaged
+from endonym.model.config import ModelConfig
+from endonym.model.weights import load_decoder, load_tensors, save_tensors, save_weights
+
+SHAPE = shape("llama", "untied")
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The weights of a small llama."""
+    save_weights(lively_decoder(SHAPE), tmp_path / "weights.safetensors")
+    return tmp_path / "weights.safetensors"
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+def test_a_decoder_comes_back_as_it_was(config: ModelConfig, tmp_path: Path) -> None:
+    decoder = lively_decoder(config)
+    save_weights(decoder, tmp_path / "weights.safetensors")
+    back = load_decoder(config, tmp_path / "weights.safetensors")
+    wanted, found = decoder.state_dict(), back.state_dict()
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    tokens_BT = some_tokens(2, 6)
+    assert torch.equal(decoder.logits(tokens_BT), back.eval().logits(tokens_BT))
+
+
+def test_a_decoder_that_came_back_can_be_trained_on(path: Path) -> None:
+    decoder = load_decoder(SHAPE, path)
+    decoder.logits(some_tokens(1, 4)).sum().backward()
+    assert all(parameter.grad is not None for parameter in decoder.parameters())
+
+
+def test_weights_are_written_in_fp32_and_a_tied_head_once(tmp_path: Path) -> None:
+    narrow = lively_decoder(shape("llama")).bfloat16()
+    save_weights(narrow, tmp_path / "w.safetensors")
+    found = load_tensors(tmp_path / "w.safetensors")
+    assert {tensor.dtype for tensor in found.values()} == {torch.float32}
+    assert "head.weight" not in found
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_the_tensors(tmp_path: Path) -> None:
+    tensors = {name: torch.randn(3, 4).T for name in ("b", "a", "c")}
+    save_tensors(tensors, tmp_path / "one")
+    save_tensors(dict(reversed(tensors.items())), tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert torch.equal(load_tensors(tmp_path / "one")["b"], tensors["b"])
+
+
+def without_one(tensors: Tensors) -> None:
+    del tensors["blocks.1.ffn.gate.weight"]
+
+
+def with_one_more(tensors: Tensors) -> None:
+    tensors["blocks.9.ffn.gate.weight"] = torch.zeros(2)
+
+
+def with_one_turned(tensors: Tensors) -> None:
+    tensors["blocks.0.mixer.key.weight"] = tensors["blocks.0.mixer.key.weight"][:5]
+
+
+def with_nan(tensors: Tensors) -> None:
+    tensors["blocks.0.norm.weight"][3] = torch.nan
+
+
+def with_infinity(tensors: Tensors) -> None:
+    tensors["embedding.weight"][3, 4] = -torch.inf
+
+
+HURTS = {
+    without_one: ["lacks ['blocks.1.ffn.gate.weight']"],
+    with_one_more: ["unknown ['blocks.9.ffn.gate.weight']"],
+    with_one_turned: ["blocks.0.mixer.key.weight", "(5, 32)", "(32, 32)"],
+    with_nan: ["not finite", "blocks.0.norm.weight"],
+    with_infinity: ["not finite", "embedding.weight"],
+}
+
+
+@pytest.mark.parametrize(("hurt", "words"), HURTS.items(), ids=lambda x: getattr(x, "__name__", ""))
+def test_tensors_that_do_not_fit_are_refused_by_name(
+    path: Path, hurt: Callable[[Tensors], None], words: list[str]
+) -> None:
+    tensors = load_tensors(path)
+    hurt(tensors)
+    save_tensors(tensors, path)
+    with pytest.raises(Damaged) as caught:
+        load_decoder(SHAPE, path)
+    assert caught.value.where == str(path)
+    assert path.name in caught.value.message
+    for word in words:
+        assert word in caught.value.message
+
+
+def with_header(header: object, body: bytes = b"") -> bytes:
+    """A file with this JSON as its header."""
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+ONE = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+GARBAGE = {
+    "nothing": b"",
+    "seven bytes": b"1234567",
+    "a sentence": "Әбием мич янында утырып сөйләргә ярата.".encode(),
+    "a header longer than the file": struct.pack("<Q", 1 << 40) + b"{}",
+    "a header that is no JSON": struct.pack("<Q", 4) + b"{{{{",
+    "a header that is no UTF-8": struct.pack("<Q", 4) + b'"\xff\xfe"',
+    "a header that is a list": with_header([1, 2]),
+    "an entry that is a number": with_header({"a": 3}),
+    "an entry without a place": with_header({"a": {"dtype": "F32", "shape": [2]}}),
+    "a place that is a word": with_header({"a": ONE | {"data_offsets": ["x", "y"]}}),
+    "a place that is half a pair": with_header({"a": ONE | {"data_offsets": [0]}}, bytes(8)),
+    "an unknown number format": with_header({"a": ONE | {"dtype": "F99"}}, bytes(8)),
+    "a shape that does not fill its place": with_header({"a": ONE | {"shape": [3]}}, bytes(8)),
+    "two tensors in one place": with_header({"a": ONE, "b": ONE}, bytes(8)),
+    "bytes that belong to nothing": with_header({"a": ONE}, bytes(9)),
+    "nested too deep": struct.pack("<Q", 200_000) + b"[" * 200_000,
+}
+
+
+@pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE.keys())
+def test_a_file_that_is_no_safetensors_is_damaged(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(Damaged) as caught:
+        load_tensors(path)
+    assert caught.value.where == str(path)
+    assert path.name in caught.value.message
+    assert caught.value.do
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.999])
+def test_a_file_cut_off_anywhere_is_damaged(path: Path, share: float) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(Damaged, match=r"weights\.safetensors (is not a whole|should have)"):
+        load_decoder(SHAPE, path)
+
+
+def test_a_file_of_another_shape_of_model_is_damaged(path: Path) -> None:
+    with pytest.raises(Damaged, match=r"lacks .*key_norm"):
+        load_decoder(shape("qwen3", "untied"), path)
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        save_tensors({"a": torch.zeros(2)}, tmp_path / "missing" / "weights.safetensors")
+    assert caught.value.filename == str(tmp_path / "missing" / "weights.safetensors")

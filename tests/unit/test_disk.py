@@ -1,0 +1,135 @@
+"""Files that survive, and disks that refuse."""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from endonym import disk
+from endonym.disk import (
+    existing,
+    file_hash,
+    list_files,
+    translated_disk_errors,
+    write_atomic,
+    write_json,
+)
+from endonym.errors import StoreError
+from endonym.model.weights import save_tensors
+
+FULL = Path("/dev/full")
+
+
+def test_a_json_file_is_sorted_readable_and_ended(tmp_path: Path) -> None:
+    write_json(tmp_path / "new" / "card.json", {"б": [1, 2.5], "а": "ә"})
+    text = (tmp_path / "new" / "card.json").read_text(encoding="utf-8")
+    assert text == '{\n "а": "ә",\n "б": [\n  1,\n  2.5\n ]\n}\n'
+
+
+def test_what_is_not_a_number_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "scores.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plan.json"
+    write_atomic(path, b"old")
+
+    def refuse(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk.os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space"):
+        write_atomic(path, b"new and longer")
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_file_is_flushed_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    flush, rename = os.fsync, Path.replace
+    monkeypatch.setattr(disk.os, "fsync", lambda n: (events.append("flush"), flush(n)))
+    monkeypatch.setattr(Path, "replace", lambda a, b: (events.append("rename"), rename(a, b)))
+    write_atomic(tmp_path / "a.json", b"x")
+    assert events == ["flush", "rename", "flush"]
+
+
+def test_the_hash_of_a_long_file_is_that_of_all_its_bytes(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 40_000
+    (tmp_path / "a.bin").write_bytes(data)
+    told: list[int] = []
+    assert file_hash(tmp_path / "a.bin", told.append) == hashlib.sha256(data).hexdigest()
+    assert sum(told) == len(data)
+    assert len(told) > 1
+
+
+def test_files_are_listed_by_their_path_with_size_and_hash(tmp_path: Path) -> None:
+    (tmp_path / "dropped").mkdir()
+    for name in ("b.txt", "manifest.json", "dropped/manifest.json"):
+        (tmp_path / name).write_bytes(b"abc")
+    empty = {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
+    assert list_files(tmp_path) == {"b.txt": empty, "dropped/manifest.json": empty}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, number: int) -> None:
+    with (
+        pytest.raises(StoreError, match="the disk is full") as caught,
+        translated_disk_errors(tmp_path / "not" / "yet"),
+    ):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.exit_code == 1
+    assert "endonym prune" in caught.value.do
+    assert caught.value.where == str(tmp_path / "not" / "yet")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_place_that_cannot_be_written_is_said_with_what_to_do(
+    tmp_path: Path, number: int
+) -> None:
+    with (
+        pytest.raises(StoreError, match="cannot write here") as caught,
+        translated_disk_errors(tmp_path),
+    ):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.do == "Choose another place with --store DIR."
+
+
+def test_other_errors_of_the_system_are_left_as_they_are(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), translated_disk_errors(tmp_path):
+        (tmp_path / "nothing").read_bytes()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_recognised_in_the_words_of_every_library() -> None:
+    def by_python() -> None:
+        with FULL.open("wb") as file:
+            file.write(b"x")
+
+    def by_numpy() -> None:
+        with FULL.open("wb", buffering=0) as file:
+            np.zeros(100_000).tofile(file)
+
+    for write in (by_python, by_numpy):
+        with pytest.raises(StoreError, match="the disk is full"), translated_disk_errors(FULL):
+            write()
+
+
+def test_a_refusal_to_write_weights_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        save_tensors({"a": torch.zeros(2)}, tmp_path / "nowhere" / "weights.safetensors")
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_the_nearest_folder_that_exists_is_found_above_one_that_does_not(tmp_path: Path) -> None:
+    assert existing(tmp_path / "store" / "model" / "x") == tmp_path
+    assert existing(tmp_path) == tmp_path

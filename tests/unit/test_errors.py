@@ -1,0 +1,44 @@
+"""One family of errors: what, where, what to do, and the exit code."""
+
+import inspect
+
+import pytest
+
+from endonym import errors
+from endonym.errors import Damaged, EndonymError, MissingSource, RecipeError
+
+FAMILY = {
+    name: kind
+    for name, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, EndonymError)
+}
+
+
+def test_an_error_reads_where_what_and_what_to_do() -> None:
+    error = Damaged("weights differ", where="store/model/5e2d", do="Remove the folder.")
+    assert str(error) == "store/model/5e2d: weights differ\nRemove the folder."
+    assert str(EndonymError("only this")) == "only this"
+    assert str(EndonymError("what", do="Do it.")) == "what\nDo it."
+
+
+def test_the_form_for_machines_has_four_parts() -> None:
+    error = MissingSource("there is no file", where="recipe.toml:5", do="Put it there.")
+    assert error.as_dict() == {
+        "kind": "MissingSource",
+        "message": "there is no file",
+        "where": "recipe.toml:5",
+        "do": "Put it there.",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(FAMILY))
+def test_a_wrong_request_is_2_and_every_other_failure_1(name: str) -> None:
+    wrong_requests = {"RecipeError", "MissingSource", "ShapeError"}
+    assert FAMILY[name]("x").exit_code == (2 if name in wrong_requests else 1)
+
+
+def test_the_family_is_drawn_at_the_top_of_its_file() -> None:
+    drawn = {word for word in (errors.__doc__ or "").split() if word in FAMILY}
+    assert drawn == set(FAMILY)
+    assert issubclass(MissingSource, errors.SourceError)
+    assert not issubclass(MissingSource, RecipeError)

@@ -1,0 +1,145 @@
+"""What people read: numbers, sizes and durations; lines on stderr and in a file."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from endonym.log import Log, append_jsonl, duration, number, read_jsonl, size
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1_000, "1\u2009000"),
+        (70_368, "70\u2009368"),
+        (2.5e9, "2\u2009500\u2009000\u2009000"),
+    ],
+)
+def test_thousands_are_parted_by_a_thin_space(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (283_936, "283.9 kB"),
+        (12_500_000, "12.5 MB"),
+        (8_000_000_000, "8.0 GB"),
+        (20_000_000_000_000, "20000.0 GB"),
+    ],
+)
+def test_a_size_is_said_in_the_unit_that_reads_best(n_bytes: float, text: str) -> None:
+    assert size(n_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (10, "10 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (3_600, "60 min"),
+        (5_400, "1.5 h"),
+        (86_400, "24.0 h"),
+    ],
+)
+def test_a_duration_is_said_as_people_say_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_last_line_that_a_kill_cut_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal" / "model.jsonl"
+    append_jsonl(path, {"step": 1, "text": "Таң\nатканда"})
+    append_jsonl(path, {"step": 2})
+    whole = [{"step": 1, "text": "Таң\nатканда"}, {"step": 2}]
+    assert read_jsonl(path) == whole
+    data = path.read_bytes()
+    for cut in range(len(data) - 11, len(data)):
+        path.write_bytes(data[:cut])
+        assert read_jsonl(path) == whole[:1], cut
+
+
+def test_a_line_cut_within_a_letter_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    append_jsonl(path, {"text": "ә"})
+    path.write_bytes(path.read_bytes() + '{"text": "ә'.encode()[:-1])
+    assert read_jsonl(path) == [{"text": "ә"}]
+
+
+def test_a_journal_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
+    assert read_jsonl(tmp_path / "nothing.jsonl") == []
+
+
+def test_letters_are_written_as_themselves_and_keys_in_order(tmp_path: Path) -> None:
+    append_jsonl(tmp_path / "lines.jsonl", {"b": "ғ", "a": 1})
+    assert (tmp_path / "lines.jsonl").read_text(encoding="utf-8") == '{"a": 1, "b": "ғ"}\n'
+
+
+def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log()
+    log.line("corpus made")
+    log.detail("only with -v")
+    log.warn("no dedup")
+    assert capsys.readouterr() == ("", "corpus made\nwarning: no dedup\n")
+
+
+def test_a_quiet_log_still_warns_and_a_verbose_one_says_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    quiet, verbose = Log(quiet=True), Log(verbose=True)
+    for log in (quiet, verbose):
+        log.line("corpus made")
+        log.detail("detail")
+        log.warn("no dedup")
+    expected = "warning: no dedup\ncorpus made\ndetail\nwarning: no dedup\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_the_file_of_a_run_keeps_what_the_terminal_hides(tmp_path: Path) -> None:
+    log = Log(quiet=True)
+    log.file = tmp_path / "log.txt"
+    log.line("source tatar")
+    log.detail("Әбием мич янында")
+    log.warn("no dedup")
+    kept = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert kept == "source tatar\nӘбием мич янында\nwarning: no dedup\n"
+
+
+def test_progress_says_nothing_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with Log().progress("corpus", 100, "bytes") as advance:
+        advance(10)
+        advance(90, note="done")
+    assert capsys.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    """A stderr that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_during_progress_stands_whole_above_the_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    log = Log()
+    with log.progress("training", 40, "tokens") as advance:
+        advance(20, note="step 20")
+        log.line("step 20 [of 40] · held-out 3.41 nats")
+    log.line("after the bar")
+    said = sys.stderr.getvalue()
+    assert "step 20 [of 40] · held-out 3.41 nats\n" in said.replace("\r", "")
+    assert said.endswith("after the bar\n")
+    assert "training" in said

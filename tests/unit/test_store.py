@@ -1,0 +1,275 @@
+"""Artefacts: named by what made them, whole or not there, and never silently damaged."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import Busy, Damaged, StoreError
+from endonym.store import (
+    Artifact,
+    Store,
+    canonical_json,
+    fingerprint,
+    open_artifact,
+)
+
+ID = "5e2d7b90c1ff" + "0" * 52
+OTHER = "77de10ab93c4" + "0" * 52
+DECLARED = {"stage": "corpus", "version": 1, "config": {"min_chars": 20}, "inputs": {}}
+
+
+def nobody(who: str) -> None:
+    """For makings that must not wait."""
+    raise AssertionError(f"waited for {who}")
+
+
+def make(store: Store, identifier: str = ID, text: str = "Әбием мич янында") -> Artifact:
+    """An artefact of three files, one of them in a folder."""
+    with store.making("corpus", identifier, waiting=nobody) as making:
+        assert making is not None
+        (making.out / "train.txt").write_text(text, encoding="utf-8")
+        (making.out / "val.txt").write_text("утырып", encoding="utf-8")
+        (making.out / "dropped").mkdir()
+        (making.out / "dropped" / "short.txt").write_text("ә", encoding="utf-8")
+        return store.publish(making, {**DECLARED, "id": identifier, "numbers": {"kept": 2}})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_value_has_one_canonical_form() -> None:
+    assert (
+        canonical_json({"ә": 1, "b": [True, None, 0.5]}) == '{"b":[true,null,0.5],"ә":1}'.encode()
+    )
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint([1, 2]) != fingerprint([2, 1])
+    with pytest.raises(ValueError, match="JSON"):
+        fingerprint(float("inf"))
+
+
+def test_an_artefact_stands_under_its_stage_and_twelve_digits(store: Store) -> None:
+    made = make(store)
+    assert made.folder == store.root / "corpus" / ID[:12]
+    assert (made.id, made.stage, made.numbers) == (ID[:12], "corpus", {"kept": 2})
+    assert sorted(made.manifest["files"]) == ["dropped/short.txt", "train.txt", "val.txt"]
+    assert made.bytes() == sum(len(t.encode()) for t in ("Әбием мич янында", "утырып", "ә"))
+    assert store.find("corpus", ID) == made
+    assert store.find("corpus", OTHER) is None
+    assert made.verify() is made
+
+
+FILES = ("train.txt", "val.txt", "dropped/short.txt", "manifest.json")
+
+
+def check(store: Store) -> None:
+    """What every command does before it uses an artefact."""
+    found = store.find("corpus", ID)
+    assert found is not None
+    found.verify()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_anywhere_is_damage_that_names_the_file(store: Store, name: str) -> None:
+    path = make(store).folder / name
+    data = path.read_bytes()
+    step = max(1, len(data) // 40)
+    for place in range(0, len(data), step):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with pytest.raises(Damaged, match=name) as caught:
+            check(store)
+        assert caught.value.where == str(path)
+        assert str(store.root / "corpus" / ID[:12]) + " and run again" in caught.value.do
+    path.write_bytes(data)
+    check(store)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_short_a_long_and_a_missing_file_are_damage(store: Store, name: str) -> None:
+    path = make(store).folder / name
+    data = path.read_bytes()
+    for wrong in (b"", data[:-1], data[: len(data) // 2], data + b"x"):
+        path.write_bytes(wrong)
+        with pytest.raises(Damaged, match=name):
+            check(store)
+    path.unlink()
+    with pytest.raises(Damaged, match=f"{name} is missing"):
+        check(store)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '"a"', "{}", '{"id": 5}'])
+def test_a_manifest_that_says_something_else_is_damage(store: Store, text: str) -> None:
+    folder = make(store).folder
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(Damaged, match=r"manifest\.json"):
+        open_artifact(folder)
+
+
+def test_a_folder_is_not_an_artefact_before_it_is_published(store: Store) -> None:
+    seen: list[object] = []
+    with store.making("corpus", ID, waiting=nobody) as making:
+        assert making is not None
+        (making.out / "train.txt").write_text("Таң", encoding="utf-8")
+        seen += [store.find("corpus", ID), list(store.artifacts())]
+    assert seen == [None, []]
+    assert store.find("corpus", ID) is None
+    assert make(store).verify()
+    assert sorted(path.name for path in (store.root / "corpus").iterdir()) == [ID[:12]]
+
+
+def test_the_manifest_is_written_last_and_the_name_given_after_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    rename = Path.rename
+
+    def note(path: Path, target: Path) -> Path:
+        events.append(f"{path.name} to {Path(target).name}")
+        assert (path / "manifest.json").is_file()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", note)
+    make(store)
+    assert events == [f"out to {ID[:12]}"]
+
+
+def test_what_a_kill_left_in_out_is_thrown_away_and_what_stands_beside_it_kept(
+    store: Store,
+) -> None:
+    work = store.root / "corpus" / f"{ID[:12]}.part"
+    (work / "out").mkdir(parents=True)
+    (work / "out" / "half.txt").write_text("х", encoding="utf-8")
+    (work / "step-000008").mkdir()
+    with store.making("corpus", ID, waiting=nobody) as making:
+        assert making is not None
+        assert list(making.out.iterdir()) == []
+        assert (making.work / "step-000008").is_dir()
+        store.publish(making, {**DECLARED, "id": ID, "numbers": {}})
+    assert not work.exists()
+
+
+WAITER = """
+import sys
+from pathlib import Path
+from endonym.store import Store
+store = Store(Path(sys.argv[1]))
+with store.making("corpus", sys.argv[2], waiting=lambda who: print(who, flush=True)) as making:
+    print("made by another" if making is None else "to make", flush=True)
+"""
+
+
+def waiter(store: Store) -> subprocess.Popen[str]:
+    """A second process that wants to make the same artefact."""
+    command = [sys.executable, "-c", WAITER, str(store.root), ID]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_second_process_waits_says_for_whom_and_finds_the_artefact(store: Store) -> None:
+    with store.making("corpus", ID, waiting=nobody) as making:
+        assert making is not None
+        second = waiter(store)
+        assert second.stdout is not None
+        said = second.stdout.readline()
+        assert said == f"corpus {ID[:12]} is being made by process {os.getpid()}\n"
+        store.publish(making, {**DECLARED, "id": ID, "numbers": {}})
+        assert second.poll() is None
+    with second:
+        assert second.stdout.read() == "made by another\n"
+    assert second.returncode == 0
+
+
+def test_two_artefacts_do_not_wait_for_one_another(store: Store) -> None:
+    with store.making("corpus", ID, waiting=nobody) as first:
+        assert first is not None
+        assert make(store, OTHER).id == OTHER[:12]
+
+
+OWNER = """
+import os, signal, sys
+from pathlib import Path
+from endonym.store import Store
+with Store(Path(sys.argv[1])).making("corpus", sys.argv[2], waiting=print):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_lock_of_a_dead_owner_is_free(store: Store) -> None:
+    command = [sys.executable, "-c", OWNER, str(store.root), ID]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert (store.root / "locks" / f"corpus-{ID[:12]}").read_text().startswith("process ")
+    assert make(store).verify()
+
+
+def test_prune_finds_what_no_run_refers_to_and_keeps_the_rest(store: Store, tmp_path: Path) -> None:
+    make(store)
+    make(store, OTHER)
+    run = tmp_path / "runs" / "tatar"
+    run.mkdir(parents=True)
+    store.refer(run, {ID: "corpus"})
+    assert [each.id for each in store.unreferred()] == [OTHER[:12]]
+    store.remove(store.unreferred()[0])
+    assert [each.id for each in store.artifacts()] == [ID[:12]]
+    assert not list((store.root / "corpus").glob("*.part"))
+    shutil.rmtree(run)
+    assert [each.id for each in store.unreferred()] == [ID[:12]]
+
+
+def test_a_run_that_needs_something_else_now_lets_go_of_what_it_needed(
+    store: Store, tmp_path: Path
+) -> None:
+    make(store)
+    make(store, OTHER)
+    store.refer(tmp_path, {ID: "corpus"})
+    store.refer(tmp_path, {OTHER: "corpus"}, is_whole=False)
+    assert store.unreferred() == []
+    store.refer(tmp_path, {OTHER: "corpus"})
+    assert [each.id for each in store.unreferred()] == [ID[:12]]
+
+
+def test_a_store_and_its_runs_may_move_together(store: Store, tmp_path: Path) -> None:
+    make(store)
+    (tmp_path / "runs" / "tatar").mkdir(parents=True)
+    store.refer(tmp_path / "runs" / "tatar", {ID: "corpus"})
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("store", "runs"):
+        (tmp_path / name).rename(elsewhere / name)
+    assert Store(elsewhere / "store").unreferred() == []
+
+
+def test_an_artefact_that_another_process_holds_is_not_removed(store: Store) -> None:
+    made = make(store)
+    holding = WAITER + "    sys.stdin.read()\n"
+    command = [sys.executable, "-c", holding, str(store.root), ID]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"made by another\n"
+        with pytest.raises(Busy, match=f"process {holder.pid}"):
+            store.remove(made)
+        holder.communicate()
+    assert made.verify()
+
+
+def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("not a folder", encoding="utf-8")
+    with (
+        pytest.raises((StoreError, OSError)),
+        Store(tmp_path / "store").making("corpus", ID, waiting=nobody),
+    ):
+        pass
+
+
+def test_the_manifest_holds_no_time_and_no_place(store: Store) -> None:
+    made = make(store)
+    data = json.loads((made.folder / "manifest.json").read_text(encoding="utf-8"))
+    expected = {"config", "files", "id", "inputs", "numbers", "seal", "stage", "version"}
+    assert set(data) == expected
+    assert str(store.root) not in json.dumps(data)

@@ -1,0 +1,195 @@
+"""Training a tokenizer: the same anywhere, letters with their marks, no surprise in size."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import regex
+from tokenizers import Regex, pre_tokenizers
+from toys import toy_texts, toy_tokenizer
+
+from endonym.errors import TokenizerError
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import SPLIT, TRAINING_SPLIT, fit, report_json, train_tokenizer
+
+KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើមក្បែររបង"
+
+
+def train(texts: list[str], **keys: object) -> Tokenizer:
+    def fresh() -> Iterator[str]:
+        return iter(texts)
+
+    return train_tokenizer(TokenizerConfig.model_validate(keys), fresh)
+
+
+def pieces(pattern: str, text: str) -> list[str]:
+    splitter = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+    return [piece for piece, _ in splitter.pre_tokenize_str(text)]
+
+
+PROGRAM = """
+import sys
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.train import train_tokenizer
+texts = sys.stdin.buffer.read().decode("utf-8").split("\\n")
+for kind, vocab in (("bpe", 500), ("char", None)):
+    config = TokenizerConfig(kind=kind, vocab=vocab)
+    sys.stdout.buffer.write(train_tokenizer(config, lambda: iter(texts)).to_json().encode("utf-8"))
+"""
+
+
+def test_the_same_texts_give_the_same_bytes_in_every_process() -> None:
+    data = "\n".join(toy_texts()).encode("utf-8")
+    found = set()
+    for seed in ("0", "1", "31337"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "RAYON_NUM_THREADS": seed[-1]}
+        command = [sys.executable, "-c", PROGRAM]
+        done = subprocess.run(command, input=data, env=environment, capture_output=True, check=True)
+        found.add(done.stdout)
+    assert len(found) == 1
+    assert b'"<|endoftext|>"' in found.pop()
+
+
+def test_the_split_keeps_vowel_signs_with_their_letters() -> None:
+    assert pieces(SPLIT, KHMER) == [KHMER]
+    assert pieces(SPLIT, "Күрше, 12 ел.") == ["Күрше", ",", " ", "1", "2", " ел", "."]
+    assert pieces(SPLIT, "e\u0301te\u0301") == ["e\u0301te\u0301"]
+    assert pieces(SPLIT, "un\n\nsoir") == ["un", "\n\n", "soir"]
+
+
+def test_khmer_merges_cross_from_a_letter_to_its_sign() -> None:
+    tokenizer = train([KHMER, "ស្រី"] * 5, kind="bpe", vocab=320)
+    tokens = [tokenizer.token(index) for index in tokenizer.encode(KHMER)]
+    assert "".join(tokens) == KHMER
+    assert len(tokens) < 8
+    assert "ស្រី" in tokens[0]
+
+
+def test_no_merge_crosses_the_edge_of_a_word() -> None:
+    tokenizer = train(["ел буе, ел буе, ел буе"] * 9, kind="bpe", vocab=400, min_count=1)
+    tokens = [tokenizer.bytes_of(index) for index in range(1, tokenizer.vocab)]
+    assert " буе".encode() in tokens
+    whole = [token.decode("utf-8", errors="ignore") for token in tokens if len(token) > 1]
+    assert len(whole) >= 9
+    assert not [token for token in whole if regex.search(r"\w\W", token)]
+
+
+def test_a_hundred_kilobytes_without_a_blank_take_no_time() -> None:
+    text = (KHMER * (100_000 // len(KHMER.encode("utf-8")) + 1))[:34_000]
+    assert len(text.encode("utf-8")) > 100_000
+    started = time.perf_counter()
+    tokenizer = train([text], kind="bpe", vocab=600)
+    ids = tokenizer.encode(text)
+    assert time.perf_counter() - started < 5
+    assert len(ids) < 34_000 / 4
+    assert tokenizer.decode(ids) == text
+
+
+def test_the_training_split_is_the_split_with_shorter_pieces() -> None:
+    for text in toy_texts():
+        for piece in pieces(SPLIT, text):
+            parts = pieces(TRAINING_SPLIT, piece)
+            assert "".join(parts) == piece
+            assert max(len(part) for part in parts) <= 25
+            assert len(parts) == 1 or len(piece) > 24
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char", "byte"])
+@pytest.mark.parametrize("texts", [["ә"], ["а", "б"], ["\n"], [""]])
+def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(
+    kind: str, texts: list[str]
+) -> None:
+    tokenizer = train(texts, kind=kind)
+    for text in ("Ә", KHMER, "👩🏽\u200d🚀", "", "\x00 \r\n"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert 257 <= tokenizer.vocab <= 259
+
+
+def test_a_vocabulary_that_the_corpus_cannot_fill_stays_smaller() -> None:
+    tokenizer = train(["аба аба аба"], kind="bpe", vocab=5000, min_count=2)
+    # а, б and " а" take a merge each; then аб, аба and " аба".
+    assert 257 < tokenizer.vocab < 270
+    assert train(["абв"], kind="char", vocab=5000, min_count=1).vocab == 257 + 3
+
+
+def test_a_vocabulary_is_never_larger_than_asked_for() -> None:
+    for vocab in (257, 258, 300, 431):
+        assert train(toy_texts(), kind="bpe", vocab=vocab).vocab == vocab
+    assert train(toy_texts(), kind="char", vocab=270).vocab == 270
+
+
+def test_merges_are_of_what_stands_often_enough() -> None:
+    texts = ["алма", "алма", "кош"]
+    assert "кош" in shown(train(texts, kind="bpe", vocab=400, min_count=1))
+    twice = shown(train(texts, kind="bpe", vocab=400, min_count=2))
+    assert "алма" in twice
+    assert "кош" not in twice
+
+
+def shown(tokenizer: Tokenizer) -> list[str]:
+    return [tokenizer.token(index) for index in range(tokenizer.vocab)]
+
+
+def test_characters_stand_by_frequency_and_then_by_code() -> None:
+    tokenizer = train(["ббаавввг", "ги"], kind="char", min_count=2)
+    assert shown(tokenizer)[257:] == ["в", "а", "б", "г"]
+    assert shown(train(["ббаавввг"], kind="char", vocab=258))[257:] == ["в"]
+    ids = tokenizer.encode("иа")
+    assert [tokenizer.token(index) for index in ids] == ["<D0>", "<B8>", "а"]
+
+
+def test_bytes_are_ids_in_their_order_whatever_the_corpus() -> None:
+    tokenizer = train(["ә"], kind="byte")
+    assert tokenizer.vocab == 257
+    assert [tokenizer.bytes_of(index) for index in range(1, 257)] == [
+        bytes([n]) for n in range(256)
+    ]
+    assert tokenizer.encode("ә") == [1 + byte for byte in "ә".encode()]
+    assert train(["ә"], kind="byte", vocab=257).vocab == 257
+    with pytest.raises(TokenizerError, match="257 ids, not 300"):
+        train(["ә"], kind="byte", vocab=300)
+
+
+def test_a_sample_is_spread_evenly_over_the_corpus() -> None:
+    texts = [letter * 9 for letter in "абвгдежзик"]
+    # 18 bytes each: of 180 bytes every fourth document fits into fifty, the last one in part.
+    found = train(texts, kind="char", min_count=1, sample_bytes=50)
+    assert sorted(shown(found)[257:]) == ["а", "д", "и"]
+    halved = train(texts, kind="char", min_count=8, sample_bytes=50)
+    assert sorted(shown(halved)[257:]) == ["а", "д"]
+
+
+def test_no_more_than_the_sample_is_read_even_of_one_long_document() -> None:
+    found = train(["ва" * 50, "ж"], kind="char", min_count=10, sample_bytes=41)
+    assert sorted(shown(found)[257:]) == ["а", "в"]
+    assert train(["ва" * 50, "ж"], kind="char", min_count=11, sample_bytes=41).vocab == 257
+
+
+def test_a_tokenizer_that_loses_text_is_never_handed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lose(self: Tokenizer, ids: object) -> str:
+        return ""
+
+    monkeypatch.setattr(Tokenizer, "decode", lose)
+    with pytest.raises(TokenizerError, match="'алма' comes back as ''"):
+        train(["алма"], kind="bpe")
+
+
+def test_the_fit_counts_bytes_tokens_and_words_by_source() -> None:
+    tokenizer = toy_tokenizer("byte")
+    report = fit(tokenizer, [("tt", "ел буе"), ("fr", "l’été"), ("tt", "ел")])
+    tatar, french = report["sources"]["tt"], report["sources"]["fr"]
+    assert (tatar["documents"], tatar["bytes"], tatar["chars"], tatar["words"]) == (2, 15, 8, 3)
+    assert (french["documents"], french["bytes"], french["words"]) == (1, 9, 2)
+    assert report["total"]["tokens"] == 24
+    assert report["total"]["bytes_per_token"] == 1.0
+    assert tatar["tokens_per_word"] == 5.0
+    used = len(set("ел буеl’été".encode()))
+    assert report["unused"] == 256 - used
+    assert report_json(report).endswith("}\n")
+    assert list(report["sources"]) == ["fr", "tt"]
