@@ -60,7 +60,7 @@ class Answer:
         return json.loads(self.out.splitlines()[-1])
 
 
-def command(*arguments: object) -> Answer:
+def run_command(*arguments: object) -> Answer:
     """Run `endonym` with these arguments inside this process, on one thread."""
     from endonym.cli.main import answer
 
@@ -74,9 +74,9 @@ def command(*arguments: object) -> Answer:
 
 
 @pytest.fixture(scope="session")
-def endonym() -> Callable[..., Answer]:
-    """The command line: `endonym("check", recipe)`."""
-    return command
+def command() -> Callable[..., Answer]:
+    """The command line: `command("check", recipe)`."""
+    return run_command
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +84,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the small recipe was run to its end; not to be changed."""
     folder = tmp_path_factory.mktemp("finished") / "project"
     recipe = write_small_recipe(folder)
-    said = command("run", recipe, "--store", folder / "store")
+    said = run_command("run", recipe, "--store", folder / "store")
     assert said.code == 0, said.err
     return folder

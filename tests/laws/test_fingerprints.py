@@ -284,14 +284,14 @@ def digest(kind: str, store: Path) -> str:
 def test_what_is_not_part_of_a_name_changes_no_byte_of_a_model(
     finished: Path,
     small_recipe: Callable[[Path], Path],
-    endonym: Callable[..., Any],
+    command: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
     recipe = small_recipe(tmp_path / "project")
     sets = ("phase.0.name=pilot", "phase.0.save_every_steps=3", "name=башка", "language=ba")
     given = [word for each in sets for word in ("--set", each)]
     store = tmp_path / "store"
-    assert endonym("run", recipe, "--store", store, "--until", "model", *given).code == 0
+    assert command("run", recipe, "--store", store, "--until", "model", *given).code == 0
     (mine,) = [each for each in Store(store).artifacts() if each.stage == "model"]
     (known,) = [each for each in Store(finished / "store").artifacts() if each.stage == "model"]
     assert mine.manifest == known.manifest

@@ -52,7 +52,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_same_command_goes_on(
     small_disk: Path,
     small_recipe: Callable[[Path], Path],
     finished: Path,
-    endonym: Callable[..., Any],
+    command: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_same_command_goes_on(
     whole, reached = artefacts(finished / "store"), []
     for size in SIZES:
         remount(small_disk, f"size={size}")
-        said = endonym("run", recipe, "--store", small_disk / "store", "--json")
+        said = command("run", recipe, "--store", small_disk / "store", "--json")
         if said.code == 0:
             break
         assert said.code == 1
@@ -74,7 +74,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_same_command_goes_on(
     assert reached == sorted(reached)
     assert len(set(reached)) >= 3
     remount(small_disk, f"size={ENOUGH}")
-    assert endonym("run", recipe, "--store", small_disk / "store").code == 0
+    assert command("run", recipe, "--store", small_disk / "store").code == 0
     assert artefacts(small_disk / "store") == whole
     assert not list((small_disk / "store").glob("*/*.part"))
 
@@ -82,12 +82,12 @@ def test_a_full_disk_ends_in_a_sentence_and_the_same_command_goes_on(
 def test_training_does_not_start_where_its_checkpoints_would_not_fit(
     small_disk: Path,
     small_recipe: Callable[[Path], Path],
-    endonym: Callable[..., Any],
+    command: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
     recipe = small_recipe(tmp_path / "project")
     remount(small_disk, "size=2m")
-    said = endonym("run", recipe, "--store", small_disk / "store", "--json")
+    said = command("run", recipe, "--store", small_disk / "store", "--json")
     assert said.code == 1
     assert "checkpoints need" in said.json()["error"]["message"]
     assert not list((small_disk / "store" / "model").glob("*.part/step-*"))
@@ -96,31 +96,31 @@ def test_training_does_not_start_where_its_checkpoints_would_not_fit(
 def test_a_store_that_cannot_be_written_is_said_and_can_still_be_read(
     small_disk: Path,
     small_recipe: Callable[[Path], Path],
-    endonym: Callable[..., Any],
+    command: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
     recipe = small_recipe(tmp_path / "project")
     store = small_disk / "store"
     remount(small_disk, f"size={ENOUGH}")
-    assert endonym("run", recipe, "--store", store, "--set", "phase.0.steps=2").code == 0
+    assert command("run", recipe, "--store", store, "--set", "phase.0.steps=2").code == 0
     remount(small_disk, "ro")
-    said = endonym("run", recipe, "--store", store, "--json")
+    said = command("run", recipe, "--store", store, "--json")
     assert said.code == 1
     assert "cannot write here" in said.json()["error"]["message"]
     assert "--store" in said.json()["error"]["do"]
-    assert endonym("status", "--store", store).code == 0
-    assert endonym("look", "kechkena", "--store", store).code == 0
-    said = endonym("generate", "kechkena", "Таң", "--max-tokens", "3", "--store", store)
+    assert command("status", "--store", store).code == 0
+    assert command("look", "kechkena", "--store", store).code == 0
+    said = command("generate", "kechkena", "Таң", "--max-tokens", "3", "--store", store)
     assert (said.code, said.out[:3]) == (0, "Таң")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a folder that forbids it")
 def test_a_folder_that_forbids_writing_is_said(
-    small_recipe: Callable[[Path], Path], endonym: Callable[..., Any], tmp_path: Path
+    small_recipe: Callable[[Path], Path], command: Callable[..., Any], tmp_path: Path
 ) -> None:
     recipe = small_recipe(tmp_path / "project")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
-    said = endonym("run", recipe, "--store", closed / "store", "--json")
+    said = command("run", recipe, "--store", closed / "store", "--json")
     assert said.code == 1
     assert "cannot write here" in said.json()["error"]["message"]

@@ -100,6 +100,8 @@ def _all_stages(
     shards = None
     data = [stage for stage in plan(run.recipe, raw) if stage.kind in DATA_KINDS]
     run.store.refer(run.folder, {stage.id: stage.kind for stage in data}, is_whole=False)
+    if not lock.is_known:
+        write_json(lock.path, lock.as_json(data, run.store))
     for stage in data:
         made = make_stage(stage)
         shards = made.artifact if stage.kind == "shards" else shards

@@ -40,11 +40,9 @@ def _run_folder(store: Store, name: str) -> Path:
 
 def _status_of(folder: Path, store: Store) -> dict[str, Any]:
     """One run's stages."""
-    plan = folder / "plan.json"
-    if not plan.is_file():
-        return {"run": str(folder), "stages": [], "is_planned": False}
     stages: list[dict[str, Any]] = []
-    for stage in json.loads(plan.read_text(encoding="utf-8"))["stages"]:
+    planned = _planned(folder)
+    for stage in planned:
         place = store.folder(stage["stage"], stage["id"])
         parts = place.with_name(place.name + ".part")
         state = "done" if place.is_dir() else "begun" if parts.is_dir() else "missing"
@@ -59,7 +57,14 @@ def _status_of(folder: Path, store: Store) -> dict[str, Any]:
                 "note": steps[-1] if steps else "",
             }
         )
-    return {"run": str(folder), "stages": stages, "is_planned": True}
+    is_planned = any(stage["stage"] == "model" for stage in planned)
+    return {"run": str(folder), "stages": stages, "is_planned": is_planned}
+
+
+def _planned(folder: Path) -> list[dict[str, Any]]:
+    """The stages of a run's plan; none if it was stopped before it had one."""
+    plan = folder / "plan.json"
+    return json.loads(plan.read_text(encoding="utf-8"))["stages"] if plan.is_file() else []
 
 
 def describe_status(found: list[dict[str, Any]]) -> str:
@@ -98,6 +103,13 @@ def look(store: Store, name: str, *, dropped: str | None, text: str | None, coun
     """Samples of an artefact, or of the artefact of a run that the flags ask for."""
     wanted = "corpus" if dropped else "tokenizer" if text is not None else None
     artifact = _artifact(store, name, wanted)
+    if wanted not in (None, artifact.stage):
+        flag = "--dropped" if dropped else "--text"
+        raise RecipeError(
+            f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}",
+            where="ARTEFACT",
+            do=f"Give a run or a {wanted}.",
+        )
     if artifact.stage == "corpus":
         return _look_at_corpus(artifact, dropped, count)
     if artifact.stage == "tokenizer":
@@ -116,9 +128,8 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     if found:
         return found[0]
     folder = _run_folder(store, name)
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     kind = wanted or "model"
-    stages = [stage for stage in plan["stages"] if stage["stage"] == kind]
+    stages = [stage for stage in _planned(folder) if stage["stage"] == kind]
     if not stages or not store.folder(kind, stages[-1]["id"]).is_dir():
         raise RecipeError(
             f"this run has no {kind} yet", where=str(folder), do="Run it first: endonym run."
@@ -151,7 +162,8 @@ def _both(corpus: Corpus) -> Iterator[Document]:
 
 
 def _plain(each: Document | Reject) -> dict[str, str]:
-    return {"id": each.id, "source": each.source, "text": each.text[:SHOWN_CHARS]}
+    why = {"reason": each.reason, "detail": each.detail} if isinstance(each, Reject) else {}
+    return {"id": each.id, "source": each.source, **why, "text": each.text[:SHOWN_CHARS]}
 
 
 def _reject_line(each: Reject) -> str:

@@ -109,6 +109,7 @@ class Lock:
             }
         )
         self.choices: Choices = {}
+        self.is_known = False
         if not replan:
             self._read()
 
@@ -117,7 +118,8 @@ class Lock:
             data = json.loads(self.path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return
-        if data.get("key") == self.key:
+        self.is_known = data.get("key") == self.key
+        if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
 
     def settle(self, wanted: Choices) -> Choices:

@@ -6,6 +6,7 @@ same raw files, configs and seed always give the same bytes.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,8 +53,10 @@ def make_corpus(
         check_held_out(held)
         write_shards(spool, held, accounts, out)
     finally:
-        dropped.close()
-        spool.remove()
+        try:
+            dropped.close()
+        finally:
+            spool.remove()
     return write_card(accounts, held, sources, out)
 
 
@@ -120,22 +123,20 @@ def write_shards(spool: Spool, held: HeldOut, accounts: list[Account], out: Path
     counts = [len(keys) for keys in spool.keys]
     sides = of_source(held.chosen, counts)
     moved = of_source(held.near_copies, counts)
-    train, val = Shards(out, "train"), Shards(out, "val")
-    documents = spool.read()
-    for account, keys, side, near in zip(accounts, spool.all_keys(), sides, moved, strict=True):
-        account.near_copies = int(near.sum())
-        wanted = sampled(keys, side) | sampled(keys, ~side)
-        account.samples = {"train": [], "val": []}
-        for number, is_val in enumerate(side):
-            document = next(documents)
-            (val if is_val else train).write(document.line)
-            count(account.val if is_val else account.train, document)
-            if number in wanted:
-                name = "val" if is_val else "train"
-                account.samples[name].append(json.loads(document.line)["id"])
-        account.balance()
-    train.close()
-    val.close()
+    with closing(Shards(out, "train")) as train, closing(Shards(out, "val")) as val:
+        documents = spool.read()
+        for account, keys, side, near in zip(accounts, spool.all_keys(), sides, moved, strict=True):
+            account.near_copies = int(near.sum())
+            wanted = sampled(keys, side) | sampled(keys, ~side)
+            account.samples = {"train": [], "val": []}
+            for number, is_val in enumerate(side):
+                document = next(documents)
+                (val if is_val else train).write(document.line)
+                count(account.val if is_val else account.train, document)
+                if number in wanted:
+                    name = "val" if is_val else "train"
+                    account.samples[name].append(json.loads(document.line)["id"])
+            account.balance()
 
 
 def sampled(keys: "np.ndarray[Any, np.dtype[np.uint64]]", side: Chosen) -> set[int]:

@@ -7,6 +7,7 @@ name, so that the same inputs always give the same files.
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,12 @@ class GzipLines:
         self.buffer.clear()
 
     def close(self) -> None:
-        """The file is whole then."""
-        self.flush()
-        self.packed.close()
-        self.file.close()
+        """The file is whole then; closed it is even if the disk is full."""
+        try:
+            self.flush()
+            self.packed.close()
+        finally:
+            self.file.close()
 
 
 class Shards:
@@ -118,8 +121,9 @@ class Dropped:
 
     def close(self) -> None:
         """All files are whole then."""
-        for file in self.files.values():
-            file.close()
+        with ExitStack() as files:
+            for file in self.files.values():
+                files.callback(file.close)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

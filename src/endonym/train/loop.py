@@ -1,5 +1,6 @@
 """A phase of training, as an iterator of reports: the loop yields, the caller looks."""
 
+import functools
 import gc
 import math
 import time
@@ -158,23 +159,20 @@ class Training:
             is_best=is_best,
         )
 
-    @property
+    @functools.cached_property
     def bytes_per_token(self) -> float:
         """Bytes of a training token, end-of-text included as a token of none."""
-        total = getattr(self, "_bytes_per_token", None)
-        if total is None:
-            train = self.work.train
-            sizes = [train.byte_counts[part].sum() for part in train.parts]
-            total = float(sum(sizes)) / max(1, self.batches.order.positions_per_epoch)
-            self._bytes_per_token = total
-        return total
+        train = self.work.train
+        sizes = [train.byte_counts[part].sum() for part in train.parts]
+        return float(sum(sizes)) / max(1, self.batches.order.positions_per_epoch)
 
     def _judge(self, seen: Look) -> bool:
         """Note a look; raises TrainingError if the model has learnt less than counting words."""
         state = self.state
         state.looks.append({"step": state.step, "nats": seen.nats, "bits": seen.bits_per_byte})
         trusted = max(self.warmup * 2, TRUSTED_STEPS)
-        if state.step >= trusted and seen.nats > self.work.unigram_nats:
+        best = min(seen.nats, seen.nats if state.best_nats is None else state.best_nats)
+        if state.step >= trusted and best > self.work.unigram_nats:
             raise TrainingError(
                 f"after {state.step} steps the held-out loss is {seen.nats:.2f} nats, above the "
                 f"unigram line of {self.work.unigram_nats:.2f}: nothing but noise is learnt",

@@ -1,0 +1,234 @@
+"""The command line as a whole: frozen, quick to help, and never a traceback."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from endonym.cli import main
+from endonym.cli.main import COMMANDS, Lazy, cli, failed
+from endonym.errors import Damaged, MissingSource
+
+GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"}
+FROZEN = {
+    "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME"},
+    "check": {"RECIPE", "--variant NAME", "--set K=V"},
+    "run": {"RECIPE", "--variant NAME", "--set K=V", "--until STAGE", "--dry-run", "--replan"},
+    "explain": {"KEY", "--schema"},
+    "status": {"RUN"},
+    "look": {"ARTEFACT", "--dropped REASON", "--text TEXT", "-n"},
+    "prune": {"--yes"},
+    "generate": {
+        "MODEL",
+        "PROMPT",
+        "--max-tokens",
+        "--temperature",
+        "--top-k",
+        "--top-p",
+        "--repetition-penalty",
+        "--seed",
+        "-n",
+    },
+    "evaluate": {"MODEL", "--text FILE"},
+    "export": {"MODEL", "--to", "--out DIR"},
+}
+"""Every command with its arguments and flags. What people have typed once must go on working."""
+
+
+def words_of(command: click.Command) -> set[str]:
+    """A command's arguments and flags as people type them."""
+    found: set[str] = set()
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            found.add(parameter.make_metavar(click.Context(command)).strip("[]"))
+        else:
+            metavar = f" {parameter.metavar}" if parameter.metavar else ""
+            found.add("/".join(parameter.opts) + metavar)
+    return found
+
+
+def test_the_commands_and_their_flags_are_frozen() -> None:
+    assert isinstance(cli, Lazy)
+    context = click.Context(cli)
+    found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    assert {name: words_of(each) - GLOBAL for name, each in found.items() if each} == FROZEN
+    assert all(words_of(each) >= GLOBAL for each in found.values() if each)
+    assert words_of(cli) - {"--version"} == GLOBAL
+
+
+def test_every_command_says_in_one_line_what_it_does() -> None:
+    context = click.Context(cli)
+    for name in COMMANDS:
+        found = cli.get_command(context, name)
+        assert found is not None
+        assert found.help
+        assert len(found.help.splitlines()[0]) > 20, name
+
+
+PROBE = """
+import json, sys, time
+start = time.perf_counter()
+from endonym.cli.main import answer
+code = answer(sys.argv[1:])
+sys.stdout.flush()
+took = time.perf_counter() - start
+sys.stderr.write(json.dumps({"code": code, "torch": "torch" in sys.modules, "seconds": took}))
+"""
+
+
+def probe(*arguments: object) -> tuple[dict[str, Any], str]:
+    """A command in a fresh process: its code and seconds, whether it took torch, its stdout."""
+    command = [sys.executable, "-c", PROBE, *(str(each) for each in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stderr.splitlines()[-1]), done.stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["explain", "model"]])
+def test_help_comes_at_once_and_without_torch(words: list[str]) -> None:
+    found = min((probe(*words)[0] for _ in range(3)), key=lambda each: each["seconds"])
+    assert found["code"] == 0
+    assert not found["torch"]
+    assert found["seconds"] <= 0.6
+
+
+def test_check_needs_no_torch(finished: Path) -> None:
+    found, out = probe("check", finished / "recipe.toml", "--store", finished / "store", "--json")
+    assert (found["code"], found["torch"]) == (0, False)
+    assert json.loads(out)["parameters"] == 70_368
+
+
+def test_help_of_the_whole_names_every_command(command: Callable[..., Any]) -> None:
+    said = command("--help")
+    assert said.code == 0
+    for name, (_, line) in COMMANDS.items():
+        assert f"  {name}" in said.out
+        assert line in " ".join(said.out.split())
+
+
+@pytest.mark.parametrize("words", [["--store", "{}", "status"], ["status", "--store", "{}"]])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_global_flags_stand_before_or_after_the_command(
+    finished: Path, command: Callable[..., Any], words: list[str], place: str
+) -> None:
+    given = [word.format(finished / "store") for word in words]
+    given = ["--json", *given] if place == "before" else [*given, "--json"]
+    said = command(*given)
+    assert said.code == 0
+    (run,) = said.json()["runs"]
+    assert Path(run["run"]).name == "kechkena"
+
+
+def test_the_last_flag_counts_where_one_stands_twice(
+    finished: Path, command: Callable[..., Any], tmp_path: Path
+) -> None:
+    said = command("--store", tmp_path / "none", "status", "--store", finished / "store", "--json")
+    assert len(said.json()["runs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["chek"], "Did you mean 'check'?"),
+        (["evaluat", "x"], "Did you mean 'evaluate'?"),
+        (["status", "--stor", "x"], "--store"),
+        (["run"], "Missing argument 'RECIPE'"),
+        (["export", "x", "--to", "gguf"], "'huggingface'"),
+        (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
+        (["new", "x", "--hours", "0"], "--hours"),
+        ([], "Commands:"),
+    ],
+)
+def test_a_wrong_command_line_is_2_and_says_what_is_right(
+    command: Callable[..., Any], words: list[str], hint: str
+) -> None:
+    said = command(*words)
+    assert said.code == 2
+    assert hint in said.err
+    assert said.out == ""
+    told = command(*words, "--json")
+    assert told.code == 2
+    assert told.out.count("\n") == 1
+    assert set(told.json()["error"]) == {"kind", "message", "where", "do"}
+
+
+def test_version_is_the_package_s(command: Callable[..., Any]) -> None:
+    assert command("--version").out == "endonym 0.1.0\n"
+
+
+FAILURES = [
+    (Damaged("x", where="here", do="Do it."), 1, "Damaged", "here: x\nDo it."),
+    (MissingSource("x"), 2, "MissingSource", "x"),
+    (KeyboardInterrupt(), 130, "Interrupted", "\ninterrupted."),
+    (MemoryError(), 1, "OutOfMemory", "out of memory."),
+    (OSError(5, "Input/output error", "a.txt"), 1, "SystemFailure", "a.txt: Input/output error"),
+    (click.UsageError("x"), 2, "UsageError", "x"),
+]
+
+
+@pytest.mark.parametrize(("fault", "code", "kind", "start"), FAILURES)
+def test_every_expected_failure_has_a_code_a_kind_and_a_sentence(
+    fault: BaseException, code: int, kind: str, start: str
+) -> None:
+    found, failure, said = failed(fault)
+    assert (found, failure["kind"]) == (code, kind)
+    assert said.startswith(start)
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_a_fault_of_its_own_is_told_in_a_line_and_kept_in_a_file(
+    is_json: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    try:
+        raise ZeroDivisionError("бүлү")
+    except ZeroDivisionError as fault:
+        main.explain_fault(type(fault), fault, fault.__traceback__, is_json=is_json)
+    out, err = capsys.readouterr()
+    (file,) = tmp_path.glob("endonym-fault-*.txt")
+    assert "Traceback" in file.read_text(encoding="utf-8")
+    assert "Traceback" not in out + err
+    assert "a fault of its own: ZeroDivisionError: бүлү" in err
+    assert str(file) in err
+    assert bool(out) == is_json
+    if is_json:
+        assert json.loads(out)["error"]["kind"] == "Fault"
+
+
+FAULTY = """
+import sys
+from endonym.cli import main
+main.cli.get_command = lambda *given: 1 / 0
+main.main(sys.argv[1:])
+"""
+
+
+def test_the_program_itself_ends_with_1_and_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTY, "status", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["error"]["kind"] == "Fault"
+
+
+def test_a_reader_that_goes_away_is_no_fault(finished: Path) -> None:
+    program = [sys.executable, "-m", "endonym.cli.main", "explain", "--schema"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode in (0, 1)
