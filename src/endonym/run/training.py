@@ -197,8 +197,9 @@ def _sample(
 ) -> None:
     """What the model would write at this step."""
     model = LanguageModel(training.decoder, reader)
-    for prompt in prompts:
-        text = model.generate(prompt, max_tokens=SAMPLE_TOKENS, sampling=Sampling(seed=step))
+    for number_, prompt in enumerate(prompts):
+        sampling = Sampling(seed=step * SAMPLES + number_)
+        text = model.generate(prompt, max_tokens=SAMPLE_TOKENS, sampling=sampling)
         append_jsonl(journal, {"event": "sample", "step": step, "prompt": prompt, "text": text})
     training.decoder.train()
 

@@ -116,6 +116,9 @@ def test_the_order_differs_between_epochs_and_between_seeds(tmp_path: Path) -> N
         for epoch in range(3)
     }
     assert len(orders) == 9
+    passes = [Order(shards, context=8, seed=s).epoch(n) for s in range(3) for n in range(3)]
+    for part in ("documents", "rows"):
+        assert len({tuple(getattr(each, part).tolist()) for each in passes}) == 9
 
 
 def test_rows_of_an_epoch_are_shuffled_so_that_a_book_is_not_read_page_by_page(

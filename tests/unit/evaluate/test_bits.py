@@ -130,11 +130,11 @@ def test_samples_are_spread_over_all_documents_and_said(
     splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.evaluate.bits.COMPRESSOR_DOCUMENTS", 5)
-    monkeypatch.setattr("endonym.evaluate.bits.PRIMING_LIMIT_BYTES", 1000)
+    monkeypatch.setattr("endonym.evaluate.bits.PRIMING_LIMIT_BYTES", 600)
     data, sample = priming_text(splits[0], READER)
     total = sum(len(text.encode("utf-8")) for text in TRAIN)
-    chosen = TRAIN[:: -(-total // 1000)]
-    assert data == "\n\n".join(chosen).encode("utf-8")[:1000]
+    chosen = TRAIN[:: -(-total // 600)]
+    assert data == "\n\n".join(chosen).encode("utf-8")[:600]
     assert sample == {"training_bytes": len(data), "training_documents": len(chosen)}
     found, said = compressor_scores(
         splits[0], held_out(splits[1], READER), split="val", tokenizer=READER
