@@ -22,7 +22,7 @@ demo: $(VENV)/endonym.installed
 	cd demo && ../$(BIN)/endonym run recipe.toml
 
 test: $(VENV)/endonym.tests-installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/endonym.tests-installed
 	$(BIN)/ruff check .

@@ -24,6 +24,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads() -> int:
+    """Threads to compute with: OMP_NUM_THREADS if it says a number, else one a core."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else cores()
+
+
 def processor() -> str:
     """The processor's name, as people know it."""
     try:
@@ -70,13 +76,16 @@ def pick(name: str | None) -> str:
 
 
 def use_threads(count: int | None = None) -> int:
-    """Give torch as many threads as there are cores; exactness holds for one thread count."""
+    """Give torch a thread for each core, or as many as OMP_NUM_THREADS says.
+
+    Bit-exactness holds for one thread count.
+    """
     import torch
 
-    threads = count or cores()
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    return threads
+    wanted = count or threads()
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
+    return wanted
 
 
 def versions() -> dict[str, str]:
@@ -120,7 +129,7 @@ def machine(file: Path, key: str, measure: Callable[[], Any]) -> Any:
 
     Kept by processor and core count: a store carried elsewhere is measured anew.
     """
-    here = f"{processor()} x {cores()}"
+    here = f"{processor()} x {threads()}"
     known = read_machine(file)
     if key not in known.get(here, {}):
         found = measure()
@@ -139,4 +148,4 @@ def read_machine(file: Path) -> dict[str, Any]:
 
 def known_here(file: Path, key: str) -> Any:
     """What a probe found on this machine, or None: for those who must not measure."""
-    return read_machine(file).get(f"{processor()} x {cores()}", {}).get(key)
+    return read_machine(file).get(f"{processor()} x {threads()}", {}).get(key)

@@ -1,4 +1,4 @@
-"""Planning the stages, making what is missing, drawing samples, writing the report.
+"""From a recipe to artefacts: plan the stages, make what is missing, write the report.
 
 The package is also the public verb `endonym.run`: Python gives a package's name to its parent as
 soon as any part of it is imported, so it answers a call with `endonym.run.api.run`.

@@ -110,7 +110,7 @@ def _run(
     left = training.steps - training.state.step
     started, seen = time.perf_counter(), 0
     note = {"event": "started", "step": training.state.step, "versions": device.versions()}
-    where = {"processor": device.processor(), "threads": device.cores()}
+    where = {"processor": device.processor(), "threads": device.threads()}
     append_jsonl(making.journal, {**note, **where})
     sample_every = max(1, training.steps // training.eval_every // SAMPLES)
     with log.progress("training", left, "") as advance, stop_requests() as stop:

@@ -174,6 +174,17 @@ def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
         next(reports)
 
 
+def test_a_model_that_was_below_the_unigram_line_may_overfit(
+    work: Work, losses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.train.loop.TRUSTED_STEPS", 2)
+    losses += [3.1, 2.9, 3.5, 3.6, 3.7]
+    line = Work(work.train, work.val, work.folder, unigram_nats=3.0)
+    run = training(line, steps=4, eval_every_steps=1)
+    assert [report.step for report in run.reports()] == [0, 1, 2, 3, 4]
+    assert run.state.best_step == 1
+
+
 def test_a_number_that_is_none_names_the_step_its_rows_and_the_checkpoints(work: Work) -> None:
     run = training(work, eval_every_steps=4)
     reports = run.reports()

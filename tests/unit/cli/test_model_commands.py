@@ -1,0 +1,154 @@
+"""generate, evaluate and export, as they are typed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Say = Callable[..., Any]
+
+
+@pytest.fixture
+def store(finished: Path) -> list[Any]:
+    return ["--store", finished / "store"]
+
+
+def test_generate_writes_the_prompt_and_what_follows(command: Say, store: list[Any]) -> None:
+    words = ["generate", "kechkena", "Әбием мич", "--max-tokens", "8", *store]
+    said = command(*words)
+    told = command(*words, "--json").json()
+    assert set(told) == {"text", "finish_reason", "tokens", "seconds"}
+    assert said.out == f"Әбием мич{told['text']}\n"
+    assert told["tokens"] <= 8
+    assert told["finish_reason"] in ("length", "end")
+    assert command(*words).out == said.out
+
+
+def test_another_seed_writes_another_text_and_n_writes_several(
+    command: Say, store: list[Any]
+) -> None:
+    words = ["generate", "kechkena", "Таң", "--max-tokens", "12", *store]
+    first = command(*words, "--seed", "1").out
+    second = command(*words, "--seed", "2").out
+    assert first != second
+    assert command(*words, "--seed", "1", "-n", "2").out == first + second
+    cold = [command(*words, "--temperature", "0", "--seed", seed).out for seed in ("1", "2")]
+    assert cold[0] == cold[1]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--temperature", "-1"],
+        ["--top-p", "0"],
+        ["--top-p", "1.5"],
+        ["--top-k", "-1"],
+        ["--repetition-penalty", "0"],
+        ["--device", "abacus"],
+    ],
+)
+def test_a_setting_out_of_bounds_is_a_wrong_request(
+    command: Say, store: list[Any], flags: list[str]
+) -> None:
+    said = command("generate", "kechkena", "Таң", *flags, *store, "--json")
+    assert said.code == 2
+    assert said.json()["error"]["where"] == flags[0]
+
+
+def test_a_model_is_found_by_run_id_artefact_and_exported_folder(
+    finished: Path, command: Say, store: list[Any], tmp_path: Path
+) -> None:
+    (model,) = (finished / "store" / "model").iterdir()
+    (handed,) = (finished / "store" / "export").iterdir()
+    out = tmp_path / "out"
+    said = command("export", "kechkena", "--out", out, *store)
+    assert said.code == 0
+    assert "from_pretrained" in said.err
+    names = ["kechkena", finished / "runs" / "kechkena", model, model.name[:4], handed, out]
+    texts = {command("generate", name, "Таң", "--max-tokens", "6", *store).out for name in names}
+    assert len(texts) == 1
+    assert {each.name for each in out.iterdir()} == {
+        each.name for each in handed.iterdir() if each.name != "manifest.json"
+    }
+    for each in out.iterdir():
+        assert each.read_bytes() == (handed / each.name).read_bytes()
+
+
+def test_export_tells_its_files_and_never_writes_over_others(
+    command: Say, store: list[Any], tmp_path: Path
+) -> None:
+    words = ["export", "kechkena", "--out", tmp_path / "out", *store, "--json"]
+    files = command(*words).json()["files"]
+    assert {each["format"] for each in files} == {"huggingface"}
+    for each in files:
+        assert Path(each["path"]).stat().st_size == each["bytes"]
+    said = command(*words)
+    assert said.code == 1
+    assert said.json()["error"]["kind"] == "ExportError"
+    assert "--out" in said.json()["error"]["do"]
+
+
+def test_evaluate_gives_the_scores_that_the_run_gave(
+    finished: Path, command: Say, store: list[Any]
+) -> None:
+    (path,) = (finished / "store" / "evaluation").glob("*/scores.json")
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    assert command("evaluate", "kechkena", *store, "--json").json()["scores"] == recorded
+    table = command("evaluate", "kechkena", *store).out
+    for word in ("bits/byte", "uniform", "unigram", "bigram", "compressor", "all"):
+        assert word in table
+
+
+def test_evaluate_scores_given_files_and_says_which(
+    command: Say, store: list[Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "яңа.txt"
+    file.write_text("Мәктәп янында яңа китапханә.\n\nUn pod vechi de lemn.\n", encoding="utf-8")
+    scores = command("evaluate", "kechkena", "--text", file, *store, "--json").json()["scores"]
+    assert {each["split"] for each in scores} == {str(file)}
+    (bits,) = [
+        each
+        for each in scores
+        if (each["metric"], each["model"], each["source"]) == ("bits_per_byte", "model", None)
+    ]
+    assert bits["n_documents"] == 2
+    assert bits["n_bytes"] == len(file.read_bytes()) - 3
+    assert 0 < bits["value"] < 8
+    twice = command("evaluate", "kechkena", "--text", file, "--text", file, *store, "--json")
+    assert twice.json()["scores"] == scores * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        (None, 2, "no such file"),
+        (b"", 1, "no text"),
+        (b"\n \n", 1, "no text"),
+        ("déjà".encode("latin-1"), 1, "byte 1 is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_is_told(
+    command: Say, store: list[Any], tmp_path: Path, content: bytes | None, code: int, message: str
+) -> None:
+    file = tmp_path / "text.txt"
+    if content is not None:
+        file.write_bytes(content)
+    said = command("evaluate", "kechkena", "--text", file, *store, "--json")
+    error = said.json()["error"]
+    assert (said.code, error["where"]) == (code, str(file))
+    assert message in error["message"]
+
+
+@pytest.mark.parametrize("word", ["generate", "evaluate", "export"])
+def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
+    finished: Path, command: Say, store: list[Any], word: str
+) -> None:
+    said = command(word, "kechken", *store, "--json")
+    assert said.code == 2
+    assert said.json()["error"]["do"] == "Runs here: kechkena."
+    (corpus,) = (finished / "store" / "corpus").iterdir()
+    said = command(word, corpus, *store, "--json")
+    assert said.code == 2
+    assert "is a corpus, not a model" in said.json()["error"]["message"]

@@ -1,0 +1,185 @@
+"""new, check, run and explain, as they are typed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Say = Callable[..., Any]
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Path:
+    return small_recipe(tmp_path / "project")
+
+
+def broken(recipe: Path, old: str, new: str) -> Path:
+    """The recipe with one thing wrong."""
+    text = recipe.read_text(encoding="utf-8")
+    assert old in text
+    recipe.write_text(text.replace(old, new), encoding="utf-8")
+    return recipe
+
+
+@pytest.mark.parametrize("command_word", ["check", "run"])
+def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(
+    recipe: Path, command: Say, command_word: str
+) -> None:
+    path = broken(recipe, "mixer.heads = 2", "mixer.head = 2")
+    said = command(command_word, path, "--store", recipe.parent / "store")
+    line = path.read_text(encoding="utf-8").splitlines().index("mixer.head = 2") + 1
+    assert said.code == 2
+    assert said.err.startswith(f"{path}:{line}: model.mixer.head is not a key")
+    assert "mixer.head = 2\n" in said.err
+    assert "^^^^" in said.err
+    assert "Did you mean `heads`?" in said.err
+    assert not (recipe.parent / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "message"),
+    [
+        ("steps = 40", 'steps = "forty"', ":50", "whole number"),
+        ("seed = 7", "seed = ", ":4", "no value"),
+        ('kind = "bpe"', 'kind = "wordpiece"', ":30", "bpe"),
+        ('file = "prompts.txt"', 'file = "nothing.txt"', "", "there is no file nothing.txt"),
+    ],
+)
+def test_a_recipe_of_the_wrong_shape_is_a_wrong_request(
+    recipe: Path, command: Say, old: str, new: str, where: str, message: str
+) -> None:
+    path = broken(recipe, old, new)
+    said = command("check", path, "--json")
+    error = said.json()["error"]
+    assert (said.code, error["kind"]) == (2, "RecipeError")
+    assert f"{path.name}{where}" in error["where"]
+    assert message in error["message"]
+
+
+def test_a_recipe_that_is_not_there_is_told_with_those_that_are(recipe: Path, command: Say) -> None:
+    said = command("check", recipe.with_name("tatar.toml"), "--json")
+    assert said.code == 2
+    assert said.json()["error"]["do"].endswith(": recipe.toml")
+
+
+def test_check_counts_and_makes_nothing(recipe: Path, command: Say) -> None:
+    before = sorted(recipe.parent.rglob("*"))
+    said = command("check", recipe, "--store", recipe.parent / "store", "--json")
+    found = said.json()
+    blocks = 2 * (4 * 32 * 32 + 3 * 32 * 256 + 2 * 32 + 2 * 16)
+    assert found["parameters"] == 400 * 32 + blocks + 32
+    assert found["train_tokens"] == 40 * 256
+    assert found["epochs"] == pytest.approx(found["train_tokens"] / found["unique_tokens"])
+    assert found["seconds"] is None
+    assert sorted(recipe.parent.rglob("*")) == before
+
+
+def test_check_warns_of_what_a_recipe_leaves_open(recipe: Path, command: Say) -> None:
+    path = broken(broken(recipe, 'dedup = ["exact"]', ""), '"nfc", ', "")
+    warnings = command("check", path, "--json").json()["warnings"]
+    assert len(warnings) == 3
+    for word in ("script", "dedup", "nfc"):
+        assert any(word in warning for warning in warnings)
+
+
+def test_check_for_people_says_what_was_chosen_and_what_comes_next(
+    recipe: Path, command: Say
+) -> None:
+    said = command("check", recipe)
+    assert said.out.startswith("kechkena · qwen3 · 2 layers × 32 · 2 heads\n")
+    assert "70\u2009368" in said.out
+    assert "chosen" in said.out
+    assert said.err == f"next: endonym run {recipe}\n"
+    assert command("check", recipe, "-q").err == ""
+
+
+def test_a_dry_run_says_what_is_there_and_what_is_missing(
+    finished: Path, recipe: Path, command: Say
+) -> None:
+    store = ["--store", finished / "store"]
+    said = command("run", finished / "recipe.toml", *store, "--dry-run", "--json").json()
+    assert all(stage["there"] for stage in said["stages"])
+    more = ["--set", "phase.0.lr=1e-3", "--dry-run"]
+    text = command("run", finished / "recipe.toml", *store, *more).out
+    states = {line.split()[0]: line.split()[-1] for line in text.splitlines()}
+    assert (states["shards"], states["model"], states["export"]) == ("there", "missing", "missing")
+    assert command("run", recipe, "--store", recipe.parent / "store", "--dry-run").code == 0
+    assert not list((recipe.parent / "store").glob("*/*.part"))
+
+
+@pytest.mark.parametrize(
+    ("until", "last"),
+    [
+        ("source", "source prompts.txt"),
+        ("corpus", "corpus"),
+        ("tokenizer", "tokenizer"),
+        ("source romanian", "source romanian"),
+        ("romanian", "source romanian"),
+    ],
+)
+def test_until_ends_after_the_last_stage_of_that_name(
+    recipe: Path, command: Say, until: str, last: str
+) -> None:
+    said = command("run", recipe, "--store", recipe.parent / "store", "--until", until, "--json")
+    assert said.code == 0
+    assert said.json()["stages"][-1]["name"] == last
+    assert said.json()["scores"] == []
+
+
+@pytest.mark.parametrize(
+    "flags", [["--until", "modle"], ["--device", "abacus"], ["--variant", "all"]]
+)
+def test_a_wrong_flag_of_run_is_refused_before_anything_is_made(
+    recipe: Path, command: Say, flags: list[str]
+) -> None:
+    store = recipe.parent / "store"
+    said = command("run", recipe, "--store", store, *flags, "--json")
+    assert said.code == 2
+    assert said.json()["error"]["do"]
+    assert not list(store.glob("*/*/manifest.json"))
+
+
+def test_a_variant_runs_under_its_own_name_and_shares_what_is_the_same(
+    recipe: Path, command: Say
+) -> None:
+    text = "\n[variant.wide.model]\ndim = 64\nlayers = 1\nmixer.heads = 2\n"
+    recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
+    given = ["--store", recipe.parent / "store", "--until", "shards", "--json"]
+    command("run", recipe, *given)
+    said = command("run", recipe, "--variant", "wide", *given).json()
+    assert Path(said["run"]).name == "kechkena@wide"
+    assert not any(stage["made"] for stage in said["stages"])
+    every = command("run", recipe, "--variant", "all", *given).json()
+    assert Path(every["run"]).name == "kechkena@wide"
+    said = command("check", recipe, "--variant", "wide", "--json").json()
+    assert said["name"] == "kechkena@wide"
+
+
+def test_overrides_are_noted_in_the_run(recipe: Path, command: Say) -> None:
+    given = ["--store", recipe.parent / "store", "--until", "source"]
+    command("run", recipe, *given, "--set", "phase.0.steps=3", "--set", "seed=9")
+    kept = (recipe.parent / "runs" / "kechkena" / "recipe.toml").read_text(encoding="utf-8")
+    assert kept.startswith(recipe.read_text(encoding="utf-8"))
+    assert kept.endswith("\n# --set phase.0.steps=3\n# --set seed=9\n")
+
+
+def test_explain_tells_a_key_and_the_whole(command: Say) -> None:
+    said = command("explain", "model.mixer.heads", "--json").json()
+    assert said["key"] == "model.mixer.heads"
+    assert "query heads" in said["text"]
+    assert "phase" in command("explain").out
+    assert command("explain", "model.mixer.head").code == 2
+    assert command("explain", "--schema", "--json").json()["title"]
+
+
+def test_new_asks_for_what_it_needs(tmp_path: Path, command: Say) -> None:
+    said = command("new", tmp_path / "a", "--language", "tt", "--json")
+    assert (said.code, said.json()["error"]["message"]) == (2, "--text PATH is missing")
+    said = command("new", tmp_path / "a", "--text", tmp_path, "--json")
+    assert (said.code, said.json()["error"]["message"]) == (2, "--language CODE is missing")
+    said = command("new", tmp_path / "a", "--demo", "klingon", "--json")
+    assert (said.code, said.json()["error"]["do"]) == (2, "Demos: french, english.")
+    said = command("new", tmp_path / "a", "--language", "tt", "--text", tmp_path / "b", "--json")
+    assert (said.code, said.json()["error"]["kind"]) == (2, "MissingSource")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,165 @@
+"""status, look and prune, as they are typed."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Say = Callable[..., Any]
+
+
+@pytest.fixture
+def store(finished: Path) -> list[Any]:
+    return ["--store", finished / "store"]
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run that may be changed."""
+    shutil.copytree(finished, tmp_path / "project")
+    return tmp_path / "project"
+
+
+def test_status_tells_every_stage_and_the_next_command(command: Say, store: list[Any]) -> None:
+    said = command("status", *store)
+    lines = said.out.splitlines()
+    assert lines[0].endswith("runs/kechkena")
+    assert {line.split()[0] for line in lines[1:-1]} == {"done"}
+    assert lines[-1] == '  next: endonym generate kechkena "…"'
+    named = command("status", "kechkena", *store, "--json").json()["runs"]
+    assert named == command("status", *store, "--json").json()["runs"]
+    weights = {each["name"]: each["bytes"] for each in named[0]["stages"]}
+    assert weights["model pretrain"] > 4 * 70_368
+
+
+def test_status_of_a_run_that_is_not_finished_says_how_to_go_on(copy: Path, command: Say) -> None:
+    (model,) = (copy / "store" / "model").iterdir()
+    shutil.rmtree(model)
+    (model.with_name(model.name + ".part") / "step-000008").mkdir(parents=True)
+    said = command("status", "--store", copy / "store")
+    (line,) = [each for each in said.out.splitlines() if "model pretrain" in each]
+    assert line.split()[0] == "begun"
+    assert line.split()[-1] == "step-000008"
+    assert "goes on from here" in said.out
+    said = command("generate", "kechkena", "--store", copy / "store")
+    assert said.code == 2
+    assert "no finished model yet" in said.err
+    assert "endonym run" in said.err
+
+
+def test_status_without_a_run_says_how_to_begin(command: Say, tmp_path: Path) -> None:
+    said = command("status", "--store", tmp_path / "store")
+    assert said.code == 0
+    assert "endonym new" in said.out
+    said = command("status", "tatar", "--store", tmp_path / "store", "--json")
+    assert said.code == 2
+    assert said.json()["error"]["do"] == "Runs here: none yet."
+
+
+def test_a_run_stopped_at_the_corpus_can_be_looked_at(
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    given = ["--store", tmp_path / "project" / "store"]
+    sets = ["--set", "clean.min_chars=60"]
+    assert command("run", recipe, *given, *sets, "--until", "corpus").code == 0
+    rejects = command("look", "kechkena", "--dropped", "min_chars", "-n", "3", *given, "--json")
+    found = rejects.json()["rejects"]
+    assert [each["reason"] for each in found] == ["min_chars"] * 3
+    assert all(len(each["text"]) < 60 for each in found)
+    text = command("look", "kechkena", "--dropped", "all", *given).out
+    assert text.count("min_chars") == 5
+    assert found[0]["text"][:20] in text
+    said = command("status", *given)
+    assert "goes on from here" in said.out
+    assert command("look", "kechkena", *given).code == 2
+
+
+def test_look_shows_documents_of_a_corpus(finished: Path, command: Say, store: list[Any]) -> None:
+    (corpus,) = (finished / "store" / "corpus").iterdir()
+    for name in (corpus, corpus.name, corpus.name[:6]):
+        said = command("look", name, "-n", "2", *store, "--json").json()
+        assert len(said["documents"]) == 2
+        assert said["documents"][0]["source"] == "tatar"
+    assert "tatar: read 22, kept 21 to train and 1 held out" in command("look", corpus, *store).out
+
+
+def test_look_cuts_a_text_into_tokens(command: Say, store: list[Any]) -> None:
+    said = command("look", "kechkena", "--text", "Әбием мич янында", *store, "--json").json()
+    assert len(said["tokens"]) < len("Әбием мич янында".encode())
+    text = command("look", "kechkena", "--text", "Әбием мич янында", *store).out
+    assert "|".join(said["tokens"]) in text
+    assert f"{len(said['tokens'])} tokens" in text
+
+
+def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None:
+    said = command("look", "kechkena", *store)
+    assert "70368 parameters" in said.out
+    assert "█" in said.out
+    looks = command("look", "kechkena", *store, "--json").json()["looks"]
+    assert [each["step"] for each in looks] == [0, 8, 16, 24, 32, 40]
+
+
+@pytest.mark.parametrize("kind", ["source", "shards", "evaluation", "export"])
+def test_look_shows_the_manifest_of_other_artefacts(
+    finished: Path, command: Say, store: list[Any], kind: str
+) -> None:
+    folder = min((finished / "store" / kind).iterdir())
+    said = command("look", folder.name, *store)
+    assert json.loads(said.out)["stage"] == kind
+    assert command("look", folder.name, *store, "--json").json()["artefact"] == folder.name
+
+
+def test_a_flag_that_does_not_fit_the_artefact_is_refused(
+    finished: Path, command: Say, store: list[Any]
+) -> None:
+    (model,) = (finished / "store" / "model").iterdir()
+    said = command("look", model, "--dropped", "all", *store, "--json")
+    assert said.code == 2
+    assert "is a model, but --dropped looks at a corpus" in said.json()["error"]["message"]
+    (corpus,) = (finished / "store" / "corpus").iterdir()
+    assert command("look", corpus, "--text", "сүз", *store).code == 2
+    assert command("look", "nothing", *store).code == 2
+
+
+def test_prune_lists_first_and_removes_only_when_told(copy: Path, command: Say) -> None:
+    given = ["--store", copy / "store"]
+    assert command("prune", *given).out == "every artefact belongs to a run\n"
+    command("run", copy / "recipe.toml", *given, "--set", "seed=8", "--until", "source", "-q")
+    assert command("prune", *given, "--json").json()["artefacts"] == []
+    shutil.rmtree(copy / "runs")
+    listed = command("prune", *given, "--json").json()
+    assert not listed["removed"]
+    assert {each["stage"] for each in listed["artefacts"]} >= {"source", "corpus", "model"}
+    said = command("prune", *given)
+    assert "next: endonym prune --yes" in said.err
+    assert all(each["id"] in said.out for each in listed["artefacts"])
+    assert all(Path(each["folder"]).is_dir() for each in listed["artefacts"])
+    assert command("prune", "--yes", *given, "--json").json()["removed"]
+    assert not any(Path(each["folder"]).exists() for each in listed["artefacts"])
+    assert command("prune", *given, "--json").json()["artefacts"] == []
+
+
+def test_a_flipped_byte_is_told_with_its_file_by_every_command(copy: Path, command: Say) -> None:
+    (path,) = (copy / "store" / "model").glob("*/weights.safetensors")
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(data)
+    given = ["--store", copy / "store", "--json"]
+    words = [
+        ["run", copy / "recipe.toml"],
+        ["generate", "kechkena", "Таң"],
+        ["evaluate", "kechkena"],
+        ["export", "kechkena", "--out", copy / "out"],
+    ]
+    for each in words:
+        said = command(*each, *given)
+        error = said.json()["error"]
+        assert (said.code, error["kind"], error["where"]) == (1, "Damaged", str(path))
+        assert f"Remove the folder {path.parent} " in error["do"]
+    shutil.rmtree(path.parent)
+    assert command("run", copy / "recipe.toml", *given).code == 0
+    assert (path.read_bytes()[-9] ^ 1) == data[-9]
