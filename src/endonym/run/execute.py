@@ -1,5 +1,6 @@
 """Making what is missing: stage after stage, safe to interrupt at any point and to repeat."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -177,10 +178,8 @@ def write_metrics(run: Run, store: Store) -> None:
         if made.stage.kind == "model"
         for line in read_jsonl(store.journal(made.stage.kind, made.stage.id))
     ]
-    path = run.folder / "metrics.jsonl"
-    path.unlink(missing_ok=True)
-    for line in lines:
-        append_jsonl(path, line)
+    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
+    write_atomic(run.folder / "metrics.jsonl", text.encode("utf-8"))
     write_events(run.folder / "tensorboard", lines)
 
 

@@ -28,7 +28,8 @@ def model_of_run(folder: Path) -> Artifact:
     """The last model of a run's plan. Raises RecipeError if it is not made yet."""
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     stages: list[dict[str, Any]] = [each for each in plan["stages"] if each["stage"] == "model"]
-    place = folder / plan["store"] / "model" / (stages[-1]["id"] if stages else "none")
+    home = (folder / plan["store"]).resolve()
+    place = home / "model" / (stages[-1]["id"] if stages else "none")
     if not place.is_dir():
         raise RecipeError(
             "this run has no finished model yet",

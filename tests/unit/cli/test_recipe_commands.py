@@ -40,9 +40,9 @@ def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(
 @pytest.mark.parametrize(
     ("old", "new", "where", "message"),
     [
-        ("steps = 40", 'steps = "forty"', ":50", "whole number"),
+        ("steps = 40", 'steps = "forty"', ":44", "whole number"),
         ("seed = 7", "seed = ", ":4", "no value"),
-        ('kind = "bpe"', 'kind = "wordpiece"', ":30", "bpe"),
+        ('kind = "bpe"', 'kind = "wordpiece"', ":29", "bpe"),
         ('file = "prompts.txt"', 'file = "nothing.txt"', "", "there is no file nothing.txt"),
     ],
 )

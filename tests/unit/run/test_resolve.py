@@ -1,0 +1,131 @@
+"""What a recipe leaves open is chosen once, and the choice is kept."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym import device
+from endonym.log import Log
+from endonym.recipe.recipe import Recipe
+from endonym.run import resolve, sources
+from endonym.run.resolve import Lock, filled, text_bytes, value_at
+from endonym.run.sources import RawSet
+from endonym.store import Store
+from endonym.train.autopilot import Choice, Facts
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    return Recipe.load(small_recipe(tmp_path / "project"))
+
+
+@pytest.fixture
+def raw(recipe: Recipe) -> list[RawSet]:
+    return sources.hash_all(sources.find(recipe), Store(recipe.folder / "store"), Log(quiet=True))
+
+
+def test_packed_files_count_for_more_text_than_they_weigh(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    sizes = {path.name: path.stat().st_size for path in (recipe.folder / "texts").iterdir()}
+    plain = sizes["tatar.txt"] + sizes["others.txt"]
+    assert text_bytes(raw) == int(plain + 3.5 * sizes["romanian.jsonl.gz"])
+
+
+def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
+    facts = Facts(1_000_000, 250_000, 30.0)
+    found = resolve.training_choices(recipe, facts)
+    assert set(found) == {"phase.0.embedding_lr", "phase.0.weight_decay"}
+    assert all(choice.reason for choice in found.values())
+    bare = recipe.with_values({"phase.0.lr": None, "pack.context": None, "model.layers": None})
+    more = set(resolve.training_choices(bare, facts)) - set(found)
+    assert more == {"phase.0.lr", "pack.context", "model.layers"}
+
+
+def test_a_vocabulary_is_chosen_for_pairs_of_bytes_and_for_nothing_else(recipe: Recipe) -> None:
+    assert resolve.vocab_choice(recipe, 10**6) == {}
+    open_ = recipe.with_values({"tokenizer.vocab": None})
+    small = resolve.vocab_choice(open_, 10**5)["tokenizer.vocab"].value
+    large = resolve.vocab_choice(open_, 10**9)["tokenizer.vocab"].value
+    assert 257 < small < large
+    characters = open_.with_values({"tokenizer.kind": "char"})
+    assert resolve.vocab_choice(characters, 10**6) == {}
+
+
+def test_values_are_read_and_written_by_dotted_keys(recipe: Recipe) -> None:
+    assert value_at(recipe, "phase.0.lr") == 4e-3
+    assert value_at(recipe, "model.mixer.heads") == 2
+    assert value_at(recipe, "model.ffn.hidden") is None
+    made = filled(recipe, {"model.ffn.hidden": Choice(64, "why")})
+    assert value_at(made, "model.ffn.hidden") == 64
+
+
+def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = [{"fp32": 1e9, "bf16": 2e9}, {"fp32": 1e9, "bf16": 1e9}]
+    monkeypatch.setattr(resolve, "probe_number_formats", lambda: rates.pop(0))
+    file = tmp_path / "machine.json"
+    assert resolve.number_formats(recipe, file) == {}
+    assert len(rates) == 2
+    auto = recipe.with_values({"phase.0.number_format": "auto"})
+    for _ in range(2):
+        found = resolve.number_formats(auto, file)["phase.0.number_format"]
+        assert found.value == "bf16"
+        assert "2 GFLOP/s" in found.reason
+    assert len(rates) == 1
+    assert device.known_here(file, "matmul_per_second") == {"fp32": 1e9, "bf16": 2e9}
+
+
+def kept(recipe: Recipe, raw: list[RawSet], *, replan: bool = False) -> Lock:
+    return Lock(recipe.folder, recipe, raw, replan=replan)
+
+
+def write(lock: Lock, recipe: Recipe) -> None:
+    plan = lock.as_json([], Store(recipe.folder / "store"))
+    lock.path.write_text(json.dumps(plan), encoding="utf-8")
+
+
+def test_what_was_settled_stays_whatever_would_be_chosen_now(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    lock = kept(recipe, raw)
+    assert not lock.is_known
+    assert lock.settle({"phase.0.lr": Choice(1e-3, "then")}) == {"phase.0.lr": (1e-3, "then")}
+    write(lock, recipe)
+    later = kept(recipe, raw)
+    assert later.is_known
+    settled = later.settle({"phase.0.lr": Choice(5e-3, "now"), "pack.context": Choice(64, "now")})
+    assert settled == {"phase.0.lr": (1e-3, "then"), "pack.context": (64, "now")}
+
+
+def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    lock = kept(recipe, raw)
+    lock.settle({"phase.0.lr": Choice(1e-3, "then")})
+    write(lock, recipe)
+    assert kept(recipe, raw).is_known
+    assert not kept(recipe, raw, replan=True).is_known
+    assert not kept(Recipe.load(recipe.path, sets=("seed=8",)), raw).is_known
+    assert not kept(recipe, raw[:2]).is_known
+    text = recipe.path.read_text(encoding="utf-8")
+    recipe.path.write_text(text + "# another word\n", encoding="utf-8")
+    assert not kept(Recipe.load(recipe.path), raw).is_known
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"key": "another", "choices": {}}'])
+def test_a_plan_that_cannot_be_read_is_no_plan(
+    recipe: Recipe, raw: list[RawSet], text: str
+) -> None:
+    (recipe.folder / "plan.json").write_text(text, encoding="utf-8")
+    lock = kept(recipe, raw)
+    assert lock.choices == {}
+    assert not lock.is_known
+
+
+def test_the_store_is_noted_as_seen_from_the_run(recipe: Recipe, raw: list[RawSet]) -> None:
+    plan = kept(recipe, raw).as_json([], Store(recipe.folder.parent / "store"))
+    assert plan["store"] == "../store"
