@@ -110,11 +110,21 @@ def _folders(work: Path) -> list[Path]:
 
 
 def _open(folder: Path) -> Checkpoint:
+    """A checkpoint whose files are what its manifest says. Raises Damaged otherwise."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if manifest != list_files(folder):
-            raise Damaged("a file differs from the manifest", where=str(folder))
+            raise _damaged(folder, "a file differs from the manifest")
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         return Checkpoint(folder, TrainState(**state))
     except (OSError, ValueError, TypeError) as error:
-        raise Damaged(f"not a whole checkpoint ({error})", where=str(folder)) from error
+        raise _damaged(folder, f"not a whole checkpoint ({error})") from error
+
+
+def _damaged(folder: Path, found: str) -> Damaged:
+    return Damaged(
+        found,
+        where=str(folder),
+        do=f"Remove the folder {folder.parent} and run again: this phase is trained anew, what was "
+        "finished before it is kept.",
+    )

@@ -26,7 +26,9 @@ class Phase(Config):
     batch_tokens: int | None = Field(default=None, ge=1, description="tokens of one optimiser step")
     lr: float | None = Field(default=None, gt=0, description="peak learning rate of the matrices")
     embedding_lr: float | None = Field(
-        default=None, gt=0, description="peak learning rate of embeddings and head; lr if not given"
+        default=None,
+        gt=0,
+        description="peak learning rate of embeddings and head; four times lr if not given",
     )
     warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")
     schedule: Literal["linear", "cosine", "constant"] | None = Field(
