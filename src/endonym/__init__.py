@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from endonym.generate.language_model import LanguageModel
     from endonym.generate.sample import Sampling
     from endonym.recipe.recipe import Recipe
-    from endonym.run.api import load, run
+    from endonym.run.api import load, make
     from endonym.run.execute import Run
     from endonym.store import Store
 
@@ -20,7 +20,7 @@ _HOMES = {
     "Sampling": "endonym.generate.sample",
     "Store": "endonym.store",
     "load": "endonym.run.api",
-    "run": "endonym.run.api",
+    "make": "endonym.run.api",
 }
 """Public name -> the module that defines it, imported when the name is first used."""
 
@@ -32,7 +32,7 @@ __all__ = [
     "Sampling",
     "Store",
     "load",
-    "run",
+    "make",
 ]
 
 

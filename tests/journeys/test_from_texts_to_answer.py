@@ -113,7 +113,7 @@ def test_from_python_it_is_the_same(finished: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(device, "cores", lambda: 1)
     recipe = endonym.Recipe.load(finished / "recipe.toml")
-    run = endonym.run(recipe, store=finished / "store", quiet=True)
+    run = endonym.make(recipe, store=finished / "store", quiet=True)
     assert not any(each.is_new for each in run.made)
     model = run.language_model()
     text = model.generate("Кояшлы көндә", max_tokens=6)

@@ -11,7 +11,7 @@ from endonym.run.models import load_model
 from endonym.store import Store
 
 
-def run(recipe: Recipe, *, store: str | Path = "store", quiet: bool = False) -> Run:
+def make(recipe: Recipe, *, store: str | Path = "store", quiet: bool = False) -> Run:
     """Make every missing artefact of a recipe, as `endonym run` does."""
     return run_and_report(recipe, Store(Path(store)), Log(quiet=quiet))
 

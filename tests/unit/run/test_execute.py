@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from endonym.errors import RecipeError
+from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.run import execute
 from endonym.run.execute import last_stage, make, recipe_text, run_folder
 from endonym.run.plan import Stage
-from endonym.store import Store
+from endonym.run.stages import Inputs, Numbers
+from endonym.store import Making, Store
 
 Written = Callable[[Path], Path]
 
@@ -61,7 +61,7 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are() -> None:
 def writer(text: str) -> Stage:
     """A stage that writes a file."""
 
-    def work(making, inputs, log):  # noqa: ANN001, ANN202
+    def work(making: Making, inputs: Inputs, log: Log) -> Numbers:
         (making.out / "text.txt").write_text(text, encoding="utf-8")
         return {"chars": len(text)}
 
@@ -86,12 +86,12 @@ def test_what_a_stage_made_is_checked_each_time_it_is_found(tmp_path: Path) -> N
     store, log = Store(tmp_path / "store"), Log(quiet=True)
     made = make(writer("Таң"), store, log)
     (made.artifact.folder / "text.txt").write_text("Таӊ", encoding="utf-8")
-    with pytest.raises(execute.RecipeError.__mro__[1], match="text"):
+    with pytest.raises(Damaged, match="text"):
         make(writer("Таң"), store, log)
 
 
 def test_a_stage_that_fails_leaves_no_artefact(tmp_path: Path) -> None:
-    def fail(making, inputs, log):  # noqa: ANN001, ANN202
+    def fail(making: Making, inputs: Inputs, log: Log) -> Numbers:
         (making.out / "half.txt").write_text("х", encoding="utf-8")
         raise RecipeError("no")
 

@@ -1,0 +1,75 @@
+"""The README's session, command by command, on Tatar texts, with a model small enough for a test."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import endonym
+from endonym import device
+from endonym.cli.main import answer
+from endonym.demo.recipes import hand_written
+from endonym.run import probe
+
+README = Path(__file__).parents[2] / "README.md"
+SMALL = (
+    "--set tokenizer.vocab=400 --set pack.context=32 --set model.dim=32 --set model.layers=1 "
+    "--set model.mixer.heads=1 --set phase.0.tokens=6400 --set phase.0.batch_tokens=128"
+)
+
+
+def session() -> list[str]:
+    """The commands of the section "One session", without their comments."""
+    section = README.read_text(encoding="utf-8").split("## One session")[1].split("## ")[0]
+    block = section.split("```")[1]
+    return [line.split("#")[0].strip() for line in block.splitlines() if line.strip()]
+
+
+def made_small(command: str) -> str:
+    """`check` and `run` with a small model laid over the recipe; the rest as it stands."""
+    return f"{command} {SMALL}" if re.match(r"endonym (check|run) ", command) else command
+
+
+@pytest.mark.slow
+def test_the_session_of_the_readme_works_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(device, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(probe, "SECONDS", 0.1)
+    (tmp_path / "texts").mkdir()
+    fables = hand_written("tt")
+    for number, fable in enumerate(fables):
+        (tmp_path / "texts" / f"{number}.txt").write_text(fable + "\n", encoding="utf-8")
+    (tmp_path / "chapter.txt").write_text(fables[0] + "\n", encoding="utf-8")
+    commands = session()
+    assert len(commands) == 8
+    for command in commands:
+        code = answer(shlex.split(made_small(command))[1:])
+        said = capsys.readouterr()
+        assert code == 0, f"{command}: {said.err}"
+        assert "Traceback" not in said.out + said.err
+    assert (tmp_path / "runs" / "my-tatar" / "report.html").is_file()
+    assert (tmp_path / "my-tatar-hf" / "model.safetensors").is_file()
+
+
+def test_the_readme_names_both_set_up_commands_and_the_makefile_has_them() -> None:
+    readme = README.read_text(encoding="utf-8")
+    targets = (README.parent / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test"):
+        assert f"make {target}" in readme
+        assert re.search(rf"^{target}:", targets, flags=re.MULTILINE)
+
+
+def test_the_python_of_the_readme_works_twice_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_recipe: Callable[[Path], Path]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = small_recipe(tmp_path / "small")
+    recipe = endonym.Recipe.load(path, sets=["phase.0.steps=4"])
+    for _ in range(2):
+        run = endonym.make(recipe, quiet=True)
+        assert len(run.language_model().generate("Кояшлы көндә", max_tokens=5)) > 0
+    assert [made.is_new for made in run.made] == [False] * len(run.made)

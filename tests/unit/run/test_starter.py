@@ -1,0 +1,116 @@
+"""`endonym new`: what it finds in a folder, and the recipe it writes."""
+
+import gzip
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import MissingSource, RecipeError
+from endonym.model.config import ModelConfig
+from endonym.recipe.recipe import Recipe
+from endonym.run import starter
+from endonym.run.starter import look_at, write_recipe
+
+SPEED = 5_000.0
+
+
+@pytest.fixture(autouse=True)
+def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
+    """This machine trains every shape at one speed; the shapes that were asked for."""
+    asked: list[ModelConfig] = []
+
+    def speed(shape: ModelConfig, *given: object) -> float:
+        asked.append(shape)
+        return SPEED
+
+    monkeypatch.setattr(starter, "measured_speed", speed)
+    return asked
+
+
+@pytest.fixture
+def texts(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Path:
+    folder = tmp_path / "texts"
+    (folder / "old").mkdir(parents=True)
+    tatar = language_sentences("tatar")
+    (folder / "китап.txt").write_text("\n".join(tatar) + "\n", encoding="utf-8")
+    (folder / "old" / "китап.txt").write_text("\n\n".join(tatar[:9]) + "\n", encoding="utf-8")
+    lines = [json.dumps({"текст": text}, ensure_ascii=False) for text in tatar]
+    (folder / "web.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    (folder / "empty.txt").write_bytes(b"")
+    return folder
+
+
+def test_every_readable_file_is_a_source_with_a_name_of_its_own(
+    texts: Path, tmp_path: Path
+) -> None:
+    found = look_at([texts], tmp_path / "project")
+    sources = {source.name: source for source, _ in found.sources}
+    assert set(sources) == {"китап", "китап-2", "web"}
+    assert sources["китап"].path == "../texts/old/китап.txt" or sources["китап-2"].path == (
+        "../texts/old/китап.txt"
+    )
+    assert sources["web"].column == "текст"
+    assert "Әбием мич янында" in found.sample
+    assert found.mean_document_bytes > 50
+
+
+def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    with pytest.raises(MissingSource, match="no text that can be read") as caught:
+        look_at([tmp_path], tmp_path)
+    assert caught.value.exit_code == 2
+    with pytest.raises(MissingSource):
+        look_at([tmp_path / "nothing"], tmp_path)
+
+
+def write(texts: Path, hours: float = 1.0) -> str:
+    path = write_recipe(
+        texts.parent / "project",
+        name="project",
+        language="tt",
+        texts=[texts],
+        hours=hours,
+        store=texts.parent / "store",
+    )
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_recipe_is_valid_and_gives_a_reason_for_each_choice(texts: Path) -> None:
+    text = write(texts)
+    recipe = Recipe.load(texts.parent / "project" / "recipe.toml")
+    assert (recipe.name, recipe.language) == ("project", "tt")
+    assert recipe.missing_paths() == []
+    assert recipe.clean.script == "cyrillic"
+    chosen = ("vocab", "context", "dim", "layers", "lr", "batch_tokens", "schedule", "dropout")
+    for line in text.splitlines():
+        if line.split(" = ")[0] in chosen:
+            assert "  # " in line or " # " in line, line
+    assert {each.kind for each in recipe.evaluate} == {"bits"}
+    assert recipe.export[0].format == "huggingface"
+
+
+@pytest.mark.parametrize("hours", [0.01, 1.0, 12.0])
+def test_training_takes_no_longer_than_the_hours_it_is_given(texts: Path, hours: float) -> None:
+    data = tomllib.loads(write(texts, hours))
+    tokens = data["phase"][0]["tokens"]
+    assert tokens <= hours * 3600 * SPEED
+    assert tokens >= 2048
+
+
+def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
+    text = write(texts)
+    with pytest.raises(RecipeError, match="a recipe is there already") as caught:
+        write(texts)
+    assert caught.value.exit_code == 2
+    assert (texts.parent / "project" / "recipe.toml").read_text(encoding="utf-8") == text
+
+
+def test_an_unknown_demo_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no demo is called klingon") as caught:
+        starter.write_demo(tmp_path / "a", "klingon")
+    assert caught.value.do == "Demos: french, english."
+    assert not (tmp_path / "a").exists()

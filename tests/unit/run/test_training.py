@@ -1,0 +1,197 @@
+"""The model stage: its pre-flight, its journal, its samples, and how it stops and goes on."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.recipe.recipe import Recipe
+from endonym.run.training import as_metrics, stop_requests
+from endonym.train import checkpoint
+from endonym.train.loop import Report
+from endonym.train.validate import Look
+
+Say = Callable[..., Any]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing after it runs."""
+
+
+def journal(project: Path) -> list[dict[str, Any]]:
+    (path,) = (project / "store" / "journal").glob("model-*.jsonl")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def steps(project: Path) -> list[int]:
+    return [line["step"] for line in journal(project) if line["event"] == "step"]
+
+
+def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: Path) -> None:
+    lines = journal(finished)
+    (began,) = [line for line in lines if line["event"] == "started"]
+    assert began["step"] == 0
+    assert began["threads"] == 1
+    assert began["versions"]["endonym"] == "0.1.0"
+    assert lines[-1]["event"] == "finished"
+    looks = [line for line in lines if "val_nats" in line]
+    assert [line["step"] for line in looks] == [0, 8, 16, 24, 32, 40]
+    for name in ("tatar", "romanian", "others"):
+        assert all(f"val_bits_per_byte/{name}" in line for line in looks)
+    assert looks[-1]["val_nats"] < looks[0]["val_nats"] - 1
+
+
+def test_samples_follow_the_first_prompts_and_are_drawn_as_the_model_learns(
+    finished: Path,
+) -> None:
+    samples = [line for line in journal(finished) if line["event"] == "sample"]
+    assert {line["prompt"] for line in samples} == {"Әбием мич янында", "Le facteur"}
+    assert [line["step"] for line in samples[::2]] == [0, 8, 16, 24, 32, 40]
+
+
+def test_the_numbers_of_a_model_are_those_of_its_run(finished: Path) -> None:
+    (folder,) = (finished / "store" / "model").iterdir()
+    numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
+    assert (numbers["parameters"], numbers["steps"]) == (70_368, 40)
+    assert numbers["tokens"] == 40 * 256
+    looks = json.loads((folder / "looks.json").read_text(encoding="utf-8"))
+    best = min(looks, key=lambda each: each["nats"])
+    assert numbers["kept_step"] == best["step"]
+    assert numbers["best_nats"] == pytest.approx(best["nats"], abs=1e-6)
+
+
+def test_a_kill_between_a_checkpoint_and_its_line_loses_no_look(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    finished: Path,
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    given = ["run", recipe, "--store", tmp_path / "project" / "store", "--until", "model"]
+    save = checkpoint.save
+
+    def save_and_die(*arguments: Any) -> None:
+        if save(*arguments).state.step == 16:
+            raise Killed
+
+    monkeypatch.setattr(checkpoint, "save", save_and_die)
+    with pytest.raises(Killed):
+        command(*given)
+    assert steps(tmp_path / "project") == list(range(16))
+    monkeypatch.setattr(checkpoint, "save", save)
+    assert command(*given).code == 0
+    assert steps(tmp_path / "project") == list(range(41))
+    mended, whole = (
+        {line["step"]: line["val_nats"] for line in journal(each) if "val_nats" in line}
+        for each in (tmp_path / "project", finished)
+    )
+    assert mended == whole
+
+
+def test_what_was_written_after_the_last_checkpoint_is_written_anew(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    given = ["run", recipe, "--store", tmp_path / "project" / "store", "--until", "model"]
+
+    def die(report: Report) -> dict[str, Any]:
+        if report.step == 12:
+            raise Killed
+        return as_metrics(report)
+
+    monkeypatch.setattr("endonym.run.training.as_metrics", die)
+    with pytest.raises(Killed):
+        command(*given)
+    assert steps(tmp_path / "project") == list(range(12))
+    monkeypatch.undo()
+    said = command(*given)
+    assert "goes on from step 8" in said.err
+    assert "pre-flight" not in said.err
+    assert steps(tmp_path / "project") == list(range(41))
+
+
+def test_a_first_signal_asks_and_a_second_does_not_wait() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), stop_requests() as asked:
+        assert not asked.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked.wait(5)
+        os.kill(os.getpid(), signal.SIGINT)
+        asked.wait(5)
+        raise AssertionError("the second signal was not heeded")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def run() -> None:
+        with stop_requests() as asked:
+            seen.append((asked.is_set(), signal.getsignal(signal.SIGINT) is before))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [(False, True)]
+
+
+def test_a_report_is_one_flat_object() -> None:
+    look = Look(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5})
+    report = Report(
+        step=8,
+        steps=40,
+        tokens=2048,
+        epoch=0.6201234,
+        nats=3.4,
+        bits_per_byte=1.2,
+        lr=1e-3,
+        gradient_norm=0.5,
+        seconds=0.25,
+        look=look,
+        is_best=True,
+    )
+    assert as_metrics(report) == {
+        "event": "step",
+        "step": 8,
+        "tokens": 2048,
+        "epoch": 0.62012,
+        "seconds": 0.25,
+        "lr": 1e-3,
+        "train_nats": 3.4,
+        "train_bits_per_byte": 1.2,
+        "gradient_norm": 0.5,
+        "val_nats": 3.5,
+        "val_bits_per_byte": 1.25,
+        "val_bits_per_byte/tatar": 1.5,
+    }
+
+
+def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    text = path.read_text(encoding="utf-8").replace("steps = 40", "steps = 8")
+    extra = '[[phase]]\nname = "more"\nsteps = 2\nbatch_tokens = 256\nlr = 1e-4\n'
+    extra += 'number_format = "fp32"\n\n'
+    path.write_text(text.replace("[[evaluate]]", extra + "[[evaluate]]", 1), encoding="utf-8")
+    store = tmp_path / "project" / "store"
+    said = command("run", path, "--store", store, "--until", "model", "--json").json()
+    names = [each["name"] for each in said["stages"] if each["name"].startswith("model")]
+    assert names == ["model pretrain", "model more"]
+    first, second = (
+        json.loads((store / "model" / each["id"] / "looks.json").read_text(encoding="utf-8"))
+        for each in said["stages"]
+        if each["name"].startswith("model")
+    )
+    assert second[0]["nats"] == pytest.approx(min(each["nats"] for each in first), abs=1e-6)
+    loaded = Recipe.load(path)
+    assert [phase.name for phase in loaded.phase] == ["pretrain", "more"]
