@@ -93,7 +93,7 @@ def _adjectives(block: str) -> tuple[Adjective, ...]:
 
 def _table(name: str) -> dict[str, Any]:
     """Read one TOML file that lies beside this module."""
-    return tomllib.loads(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return tomllib.loads(files("endonym.demo").joinpath(name).read_text(encoding="utf-8"))
 
 
 @cache
@@ -160,6 +160,6 @@ def _schema(raw: dict[str, Any]) -> Schema:
 @cache
 def schemas() -> tuple[Schema, ...]:
     """Read every schema, in the order of the file names so that an index keeps its meaning."""
-    folder = files(__package__).joinpath("schemas_fr")
+    folder = files("endonym.demo").joinpath("schemas_fr")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
     return tuple(_schema(_table(f"schemas_fr/{name}")) for name in names)

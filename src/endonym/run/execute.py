@@ -186,8 +186,12 @@ def write_metrics(run: Run, store: Store) -> None:
 def write_events(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
     """The same numbers as TensorBoard events, if its package is here (extra `track`)."""
     try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.event_pb2 import (
+            Event,  # pyright: ignore[reportAttributeAccessIssue] - protobuf makes it at import
+        )
+        from tensorboard.compat.proto.summary_pb2 import (
+            Summary,  # pyright: ignore[reportAttributeAccessIssue]
+        )
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
     except ImportError:
         return

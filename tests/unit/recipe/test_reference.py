@@ -11,9 +11,9 @@ import pytest
 
 from endonym.config import Config
 from endonym.errors import RecipeError
-from endonym.recipe.recipe import Recipe
 from endonym.recipe.keys import OTHER_NAMES, tables
 from endonym.recipe.prose import EXAMPLE
+from endonym.recipe.recipe import Recipe
 from endonym.recipe.reference import (
     AUTOPILOT,
     default_words,

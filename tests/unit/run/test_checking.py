@@ -1,0 +1,72 @@
+"""`endonym check`: counted by formula, estimated from sizes, nothing made or measured."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym import device
+from endonym.errors import MissingSource
+from endonym.recipe.recipe import Recipe
+from endonym.run.checking import check, describe
+from endonym.store import Store
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    return Recipe.load(small_recipe(tmp_path / "project"))
+
+
+def test_what_check_counts_is_what_run_makes(finished: Path) -> None:
+    found = check(Recipe.load(finished / "recipe.toml"), Store(finished / "store"))
+    (folder,) = (finished / "store" / "model").iterdir()
+    numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
+    assert found.as_dict()["parameters"] == numbers["parameters"]
+    assert found.train_tokens == numbers["tokens"]
+    assert found.unique_tokens == pytest.approx(numbers["unique_tokens"], rel=0.6)
+
+
+def test_time_is_unknown_until_this_machine_was_measured(recipe: Recipe, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    assert check(recipe, store).seconds is None
+    assert "unknown until this machine is measured" in describe(check(recipe, store))
+    memory = store.root / "machine.json"
+    device.machine(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    found = check(recipe, store)
+    assert found.seconds == pytest.approx(
+        found.train_tokens * found.as_dict()["flops_per_token"] / (1e9 * 0.3)
+    )
+    assert "on this machine" in describe(found)
+
+
+def test_the_time_of_another_machine_is_not_ours(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "store" / "machine.json"
+    device.machine(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    monkeypatch.setattr(device, "processor", lambda: "another")
+    assert check(recipe, Store(tmp_path / "store")).seconds is None
+
+
+def test_estimates_are_marked(recipe: Recipe, tmp_path: Path) -> None:
+    lines = describe(check(recipe, Store(tmp_path / "store"))).splitlines()
+    marked = {line.split()[0] for line in lines if "≈" in line}
+    assert marked == {"texts", "training"}
+    parameters = next(line for line in lines if line.startswith("parameters"))
+    assert "≈" not in parameters
+
+
+def test_choices_are_shown_with_their_reasons(recipe: Recipe, tmp_path: Path) -> None:
+    bare = recipe.with_values({"model.dim": None, "model.layers": None, "phase.0.lr": None})
+    found = check(bare, Store(tmp_path / "store"))
+    text = describe(found)
+    assert {"model.dim", "model.layers", "phase.0.lr"} <= set(found.choices)
+    for key, choice in found.choices.items():
+        assert f"{key} = {choice.value}  ({choice.reason})" in text
+
+
+def test_check_asks_for_the_texts_as_run_would(recipe: Recipe, tmp_path: Path) -> None:
+    (recipe.folder / "texts" / "tatar.txt").unlink()
+    with pytest.raises(MissingSource):
+        check(recipe, Store(tmp_path / "store"))

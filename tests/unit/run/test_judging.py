@@ -1,0 +1,103 @@
+"""The evaluation stage: scores beside what needs no learning, and continuations of prompts."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.errors import RecipeError
+from endonym.evaluate.score import Score
+from endonym.export.huggingface import export_huggingface
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.run.judging import score_model, shards_of, table
+from endonym.store import Store
+
+
+def scores(finished: Path) -> list[dict[str, Any]]:
+    (path,) = (finished / "store" / "evaluation").glob("*/scores.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def pick(found: list[dict[str, Any]], metric: str, model: str, source: str | None = None) -> Any:
+    """The one score of that kind."""
+    (one,) = [
+        each
+        for each in found
+        if (each["metric"], each["model"], each["source"]) == (metric, model, source)
+    ]
+    return one
+
+
+def test_every_score_has_its_baselines_and_its_counts(finished: Path) -> None:
+    found = scores(finished)
+    sources = {each["source"] for each in found}
+    assert sources == {None, "tatar", "romanian", "others"}
+    for model in ("model", "uniform", "unigram", "bigram", "compressor"):
+        total = pick(found, "bits_per_byte", model)
+        parts = [pick(found, "bits_per_byte", model, name) for name in sources - {None}]
+        assert total["n_bytes"] == sum(part["n_bytes"] for part in parts)
+        weighted = sum(part["value"] * part["n_bytes"] for part in parts)
+        assert total["value"] == pytest.approx(weighted / total["n_bytes"], rel=1e-9)
+        assert total["split"] == "val"
+    assert pick(found, "perplexity", "uniform")["value"] == pytest.approx(400, rel=1e-9)
+
+
+def test_the_measures_of_one_model_agree(finished: Path) -> None:
+    found = scores(finished)
+    nats = pick(found, "nats_per_token", "model")
+    bits = pick(found, "bits_per_byte", "model")
+    total_bits = nats["value"] * nats["n_tokens"] / math.log(2)
+    assert bits["value"] == pytest.approx(total_bits / bits["n_bytes"], rel=1e-9)
+    letters = pick(found, "bits_per_character", "model")
+    assert letters["value"] == pytest.approx(total_bits / letters["n_chars"], rel=1e-9)
+    perplexity = pick(found, "perplexity", "model")["value"]
+    assert perplexity == pytest.approx(math.exp(nats["value"]), rel=1e-9)
+
+
+def test_prompts_are_continued_each_with_a_seed_of_its_own(finished: Path) -> None:
+    (path,) = (finished / "store" / "evaluation").glob("*/continuations.json")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert [each["prompt"] for each in found] == ["Әбием мич янында", "Le facteur"]
+    assert len({each["text"] for each in found}) == 2
+    assert all(each["finish_reason"] in ("length", "end") for each in found)
+
+
+def test_the_table_names_models_across_and_sources_down(finished: Path) -> None:
+    rows = table([Score(**each) for each in scores(finished)]).splitlines()
+    heads = ["bits/byte", "model", "uniform", "unigram", "bigram", "compressor"]
+    assert rows[0].split()[:6] == heads
+    assert [row.split()[0] for row in rows[1:]] == ["all", "others", "romanian", "tatar"]
+    bits = pick(scores(finished), "bits_per_byte", "model")
+    assert f"{bits['value']:.4f}" in rows[1]
+
+
+def test_a_single_source_is_not_told_twice(finished: Path) -> None:
+    one = [Score(**each) for each in scores(finished) if each["source"] in (None, "tatar")]
+    assert [row.split()[0] for row in table(one).splitlines()[1:]] == ["all"]
+
+
+def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
+    finished: Path, tmp_path: Path
+) -> None:
+    (folder,) = (finished / "store" / "model").iterdir()
+    export_huggingface(LanguageModel.load(folder), tmp_path / "out")
+    store, name = Store(finished / "store"), str(tmp_path / "out")
+    assert shards_of(name, store) is None
+    with pytest.raises(RecipeError, match="corpus is not in the store"):
+        score_model(name, [], store, Log(quiet=True), "cpu")
+    text = tmp_path / "text.txt"
+    text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
+    found = score_model(name, [text], store, Log(quiet=True), "cpu")
+    assert {score.model for score in found} == {"model"}
+    beside = score_model("kechkena", [text], store, Log(quiet=True), "cpu")
+    mine = [score for score in beside if score.model == "model"]
+    assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
+    assert {score.model for score in beside} > {"model", "unigram"}
+
+
+def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -> None:
+    (shards,) = (finished / "store" / "shards").iterdir()
+    assert shards_of("kechkena", Store(finished / "store")) == shards
