@@ -1,4 +1,4 @@
-"""The README's session, command by command, on Tatar texts, with a model small enough for a test."""
+"""The README's session, command by command, on Tatar texts, with a model made small."""
 
 import re
 import shlex

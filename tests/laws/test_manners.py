@@ -1,4 +1,4 @@
-"""Law 22: layers, public names, lint, and the shape of the code. Data, never programs, is opened."""
+"""Law 22: layers, public names, lint, the shape of the code; and no data is ever run."""
 
 import ast
 import importlib
@@ -95,7 +95,7 @@ def test_every_module_says_what_it_is_and_no_sub_package_does_work() -> None:
         if path.name == "__init__.py" and len(path.relative_to(PROJECT).parts) > 3
         if len(tree_of(path).body) > 1
     ]
-    assert busy == ["src/endonym/run/__init__.py"]  # it is also the verb `endonym.run`
+    assert busy == []
 
 
 BANNED_IMPORTS = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml"}
@@ -191,20 +191,19 @@ def test_public_names_are_sorted_documented_and_importable() -> None:
 
 FRESH = """
 import sys, endonym
+before = "torch" in sys.modules or "pydantic" in sys.modules
 {first}
-assert callable(endonym.{name}) and callable(endonym.{name}), endonym.{name}
-print("torch" in sys.modules)
+for name in endonym.__all__ * 2:
+    assert callable(getattr(endonym, name)), name
+assert not before
 """
 
 
-@pytest.mark.parametrize("first", ["", "import endonym.run.api", "from endonym.run import plan"])
-@pytest.mark.parametrize("name", ["run", "load", "Recipe"])
-def test_a_public_name_is_the_same_whatever_was_imported_before(first: str, name: str) -> None:
-    code = FRESH.format(first=first, name=name)
+@pytest.mark.parametrize("first", ["", "import endonym.run.api, endonym.train.loop"])
+def test_a_public_name_is_the_same_whatever_was_imported_before(first: str) -> None:
+    code = FRESH.format(first=first)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    if name == "Recipe" and not first.endswith("api"):
-        assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("package", ["text", "tokenizer", "recipe"])

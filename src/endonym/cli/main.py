@@ -59,47 +59,24 @@ def _keep(name: str) -> Any:
     return callback
 
 
+def _flag(*names: str, keeps: str, **keys: Any) -> click.Option:
+    return click.Option(names, expose_value=False, callback=_keep(keeps), **keys)
+
+
 def global_options(command: Any) -> Any:
     """The flags that may stand before or after a command's name."""
-    for option in (
-        click.Option(
-            ["--store"],
-            type=click.Path(path_type=Path, file_okay=False),
-            metavar="DIR",
-            help="Where artefacts are kept (default: store).",
-            expose_value=False,
-            callback=_keep("store"),
+    folder = click.Path(path_type=Path, file_okay=False)
+    place = "Where artefacts are kept (default: store)."
+    name = "cpu, cuda or mps; the best one here if not given."
+    command.params += [
+        _flag("--store", keeps="store", type=folder, metavar="DIR", help=place),
+        _flag("--device", keeps="device", metavar="NAME", help=name),
+        _flag(
+            "--json", keeps="is_json", is_flag=True, help="Print one JSON object as the last line."
         ),
-        click.Option(
-            ["--device"],
-            metavar="NAME",
-            help="cpu, cuda or mps; the best one here if not given.",
-            expose_value=False,
-            callback=_keep("device"),
-        ),
-        click.Option(
-            ["--json"],
-            is_flag=True,
-            help="Print one JSON object as the last line.",
-            expose_value=False,
-            callback=_keep("is_json"),
-        ),
-        click.Option(
-            ["-q", "--quiet"],
-            is_flag=True,
-            help="Only warnings and results.",
-            expose_value=False,
-            callback=_keep("is_quiet"),
-        ),
-        click.Option(
-            ["-v", "--verbose"],
-            is_flag=True,
-            help="More detail.",
-            expose_value=False,
-            callback=_keep("is_verbose"),
-        ),
-    ):
-        command.params.append(option)
+        _flag("-q", "--quiet", keeps="is_quiet", is_flag=True, help="Only warnings and results."),
+        _flag("-v", "--verbose", keeps="is_verbose", is_flag=True, help="More detail."),
+    ]
     return command
 
 

@@ -72,11 +72,18 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
     shards = Stage("shards", "shards", {}, stages.shards, given)
     named_files = file_stages(recipe)
     found = [*sources, *named_files.values(), corpus, tokenizer, shards]
-    model = None
+    models = trainings(recipe, tokenizer, shards)
+    judged = judgements(recipe, models[-1], shards, named_files)
+    return [*found, *models, *judged, *handovers(recipe, models[-1])]
+
+
+def trainings(recipe: Recipe, tokenizer: Stage, shards: Stage) -> list[Stage]:
+    """The recipe's phases; each starts where the previous one ended unless it says otherwise."""
+    found: list[Stage] = []
     for phase in recipe.phase:
         inputs = {"tokenizer": tokenizer, "shards": shards}
-        if model is not None and phase.start == "previous":
-            inputs["start"] = model
+        if found and phase.start == "previous":
+            inputs["start"] = found[-1]
         config = {
             "model": identity(recipe.model),
             "pack": identity(recipe.pack),
@@ -84,11 +91,8 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
             "seed": recipe.seed,
         }
         maker = stages.model(recipe, phase)
-        model = Stage(f"model {phase.name}", "model", config, maker, inputs)
-        found.append(model)
-    assert model is not None
-    judged = judgements(recipe, model, shards, named_files)
-    return [*found, *judged, *handovers(recipe, model)]
+        found.append(Stage(f"model {phase.name}", "model", config, maker, inputs))
+    return found
 
 
 def source_stage(raw: RawSet) -> Stage:
