@@ -1,6 +1,7 @@
 """Law 22: layers, public names, lint, the shape of the code; and no data is ever run."""
 
 import ast
+import functools
 import importlib
 import inspect
 import subprocess
@@ -23,6 +24,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(PROJECT).as_posix()
 
 
+@functools.cache
 def tree_of(path: Path) -> ast.Module:
     """A file's syntax."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))

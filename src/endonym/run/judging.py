@@ -24,7 +24,7 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.models import find_artifact, load_model
-from endonym.run.stages import Inputs, Numbers
+from endonym.run.work import Inputs, Numbers
 from endonym.store import Making, Store
 
 MODELS = ("model", "uniform", "unigram", "bigram", "compressor")

@@ -9,9 +9,9 @@ from endonym.recipe.recipe import Recipe
 from endonym.run import sources
 from endonym.run.execute import Run, run_folder, run_recipe
 from endonym.run.plan import Stage, plan
-from endonym.run.report import write_report
+from endonym.run.report.page import write_report
 from endonym.run.resolve import Lock, estimated, filled
-from endonym.run.stages import read_json
+from endonym.run.work import read_json
 from endonym.store import Store
 
 

@@ -8,7 +8,7 @@ from endonym.config import identity
 from endonym.recipe.recipe import Recipe
 from endonym.run import stages
 from endonym.run.sources import RawSet
-from endonym.run.stages import Work
+from endonym.run.work import Work
 from endonym.store import canonical_json, fingerprint
 
 VERSIONS = {

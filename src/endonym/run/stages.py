@@ -1,25 +1,20 @@
 """What each stage does: inputs in, one artefact out, and what it counted."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.data.config import Pack
 from endonym.disk import file_hash, write_json
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.sources import RawSet
-from endonym.store import Artifact, Making
+from endonym.run.work import Inputs, Numbers, Work
+from endonym.store import Making
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
-
-Numbers = dict[str, Any]
-Inputs = Mapping[str, Artifact]
-Work = Callable[[Making, Inputs, Log], Numbers]
 
 
 def file_identity(path: Path) -> dict[str, str]:
@@ -133,14 +128,3 @@ def export(asked: Export) -> Work:
         return {"format": asked.format, "files": export_huggingface(loaded, making.out)}
 
     return make
-
-
-def context_of(pack: Pack) -> int:
-    """The context, which is settled before any model is planned."""
-    assert pack.context is not None
-    return pack.context
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file of an artefact."""
-    return json.loads(path.read_text(encoding="utf-8"))

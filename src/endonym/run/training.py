@@ -27,7 +27,7 @@ from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.weights import load_decoder, save_tensors
 from endonym.recipe.recipe import Recipe
-from endonym.run.stages import Inputs, Numbers, context_of
+from endonym.run.work import Inputs, Numbers
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
@@ -46,7 +46,9 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
     train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
-    shape = resolve(recipe.model, vocab=reader.vocab, context=context_of(recipe.pack))
+    context = recipe.pack.context
+    assert context is not None, "the context is settled before any model is planned"
+    shape = resolve(recipe.model, vocab=reader.vocab, context=context)
     lines = baseline_lines(train, val, reader)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
     decoder = _start(shape, recipe.seed, inputs).to(work.device)

@@ -11,7 +11,7 @@ from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.execute import last_stage, make, recipe_text, run_folder
 from endonym.run.plan import Stage
-from endonym.run.stages import Inputs, Numbers
+from endonym.run.work import Inputs, Numbers
 from endonym.store import Making, Store
 
 Written = Callable[[Path], Path]

@@ -13,15 +13,15 @@ from endonym.evaluate.score import Score
 from endonym.log import duration, read_jsonl, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
-from endonym.run.bars import Bars, draw_bars
-from endonym.run.copied import Copied, longest_copied
-from endonym.run.curves import Chart, draw_all
 from endonym.run.execute import Made, Run, recipe_text
-from endonym.run.report_corpus import corpus_card, tokenizer_card
-from endonym.run.report_scores import BITS, METRICS, gap, group, splits, verdict
-from endonym.run.report_training import Moment, Phase, moments, phase, started
-from endonym.run.report_words import counted, cut, shown, whole
-from endonym.run.stages import read_json
+from endonym.run.report.bars import Bars, draw_bars
+from endonym.run.report.copied import Copied, longest_copied
+from endonym.run.report.corpus import corpus_card, tokenizer_card
+from endonym.run.report.curves import Chart, draw_all
+from endonym.run.report.scores import BITS, METRICS, gap, group, splits, verdict
+from endonym.run.report.training import Moment, Phase, moments, phase, started
+from endonym.run.report.words import counted, cut, shown, whole
+from endonym.run.work import read_json
 from endonym.store import Artifact, Store
 from endonym.text.corpus import CARD, Corpus
 

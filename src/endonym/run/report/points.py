@@ -1,6 +1,6 @@
 """Making a long series of points drawable: fewer points, or a smoother line."""
 
-from endonym.run.curves import Points
+from endonym.run.report.curves import Points
 
 
 def thinned(points: Points, limit: int) -> list[tuple[float, float]]:

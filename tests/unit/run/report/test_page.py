@@ -17,14 +17,14 @@ from endonym.log import append_jsonl
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
-from endonym.run.copied import longest_copied
 from endonym.run.execute import Made, Run
 from endonym.run.plan import Stage
-from endonym.run.report import page, write_report
-from endonym.run.report_corpus import first_sentence
-from endonym.run.report_scores import gap, group, verdict
-from endonym.run.report_training import Look, epoch_marks, overfitting
-from endonym.run.report_words import JOINER
+from endonym.run.report.copied import longest_copied
+from endonym.run.report.corpus import first_sentence
+from endonym.run.report.page import page, write_report
+from endonym.run.report.scores import gap, group, verdict
+from endonym.run.report.training import Look, epoch_marks, overfitting
+from endonym.run.report.words import JOINER
 from endonym.store import Artifact, Store
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import make_corpus

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from endonym.run.axes import nice_ticks, spread, text_width, tick_labels
+from endonym.run.report.axes import nice_ticks, spread, text_width, tick_labels
 
 Points = Sequence[tuple[float, float]]
 Range = tuple[float, float]

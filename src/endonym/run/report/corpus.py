@@ -8,8 +8,8 @@ from typing import Any
 import regex
 
 from endonym.log import size
-from endonym.run.report_words import counted, shown, whole
-from endonym.run.stages import read_json
+from endonym.run.report.words import counted, shown, whole
+from endonym.run.work import read_json
 from endonym.store import Artifact
 from endonym.text.corpus import CARD, Corpus
 from endonym.text.document import Document, Reject

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endonym.run.axes import nice_ticks, spread, text_width, tick_labels
-from endonym.run.bars import Bar, Bars, draw_bars
-from endonym.run.curves import Chart, Level, Mark, Series, draw, draw_all
-from endonym.run.report_points import smoothed, thinned
+from endonym.run.report.axes import nice_ticks, spread, text_width, tick_labels
+from endonym.run.report.bars import Bar, Bars, draw_bars
+from endonym.run.report.curves import Chart, Level, Mark, Series, draw, draw_all
+from endonym.run.report.points import smoothed, thinned
 
 SVG = "{http://www.w3.org/2000/svg}"
 PLACES = st.floats(0, 300, allow_nan=False)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from endonym.log import read_jsonl
-from endonym.run.axes import nice_ticks
-from endonym.run.curves import Chart, Level, Mark, Points, Series
 from endonym.run.execute import Made
-from endonym.run.report_points import smoothed, thinned
-from endonym.run.report_words import whole
+from endonym.run.report.axes import nice_ticks
+from endonym.run.report.curves import Chart, Level, Mark, Points, Series
+from endonym.run.report.points import smoothed, thinned
+from endonym.run.report.words import whole
 from endonym.store import Store
 
 RAW_POINTS = 400

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from endonym.evaluate.score import FEWEST_DOCUMENTS, Score, find
-from endonym.run.bars import Bar, Bars
-from endonym.run.report_words import between, counted, decimal, whole
+from endonym.run.report.bars import Bar, Bars
+from endonym.run.report.words import between, counted, decimal, whole
 
 MODELS = ("model", "bigram", "unigram", "uniform", "compressor")
 BITS = "bits_per_byte"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from endonym.run.axes import text_width
+from endonym.run.report.axes import text_width
 
 ROW = 27.0
 THICK = 13.0
