@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from endonym.data.baselines import Baselines
 from endonym.data.shards import TokenShards
 from endonym.errors import SourceError
-from endonym.evaluate.compressor import ORDER, PRIMING_LIMIT_BYTES, compressed_bytes
+from endonym.evaluate.compressor import (
+    ORDER,
+    PRIMING_LIMIT_BYTES,
+    SEPARATOR,
+    compressed_bytes,
+)
 from endonym.evaluate.score import Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
@@ -112,12 +117,16 @@ def compressor_scores(
 
 
 def priming_text(train: TokenShards, tokenizer: Tokenizer) -> tuple[bytes, dict[str, int]]:
-    """Training documents joined by an empty line, every k-th so that they stay within 32 MB."""
-    total = sum(int(train.byte_counts[part].sum()) for part in train.parts)
-    every = max(1, -(-total // PRIMING_LIMIT_BYTES))
-    numbers = range(0, len(train), every)
-    parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in numbers]
-    data = b"\n\n".join(parts)[:PRIMING_LIMIT_BYTES]
+    """Training documents joined by an empty line: all of them, or as many as 32 MB hold.
+
+    A sample is spread evenly over the corpus: document n is taken where n · share passes a whole
+    number, and what runs over the limit is cut.
+    """
+    total = sum(int(train.byte_counts[part].sum()) + len(SEPARATOR) for part in train.parts)
+    share = min(1.0, PRIMING_LIMIT_BYTES / max(1, total))
+    taken = [n for n in range(len(train)) if int((n + 1) * share) > int(n * share)]
+    parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in taken]
+    data = SEPARATOR.join(parts)[:PRIMING_LIMIT_BYTES]
     return data, {"training_bytes": len(data), "training_documents": len(parts)}
 
 
