@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from endonym.disk import (
     translated_disk_errors,
     write_json,
 )
-from endonym.errors import Busy, Damaged
+from endonym.errors import Busy, Damaged, RecipeError
 
 
 def canonical_json(value: Any) -> bytes:
@@ -143,10 +143,11 @@ class Store:
         return open_artifact(folder) if folder.is_dir() else None
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every whole artefact."""
+        """Every artefact whose manifest can be read; a damaged one is told when it is needed."""
         for manifest in sorted(self.root.glob("*/*/manifest.json")):
             if not manifest.parent.name.endswith(".part"):
-                yield open_artifact(manifest.parent)
+                with suppress(Damaged):
+                    yield open_artifact(manifest.parent)
 
     @contextmanager
     def making(
@@ -173,6 +174,13 @@ class Store:
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir(parents=True)
                 yield Making(out, work, self.journal(stage, identifier), device)
+
+    def tidy(self, artifact: Artifact) -> None:
+        """Take away the work folder of a finished artefact, which a kill may have left behind."""
+        work = artifact.folder.with_name(artifact.folder.name + ".part")
+        if work.is_dir():
+            with self._lock(artifact.stage, artifact.manifest["id"], _refuse(work)):
+                shutil.rmtree(work)
 
     def publish(self, making: Making, manifest: Mapping[str, Any]) -> Artifact:
         """Flush what was made, write its manifest last, and give it its name."""
@@ -204,6 +212,22 @@ class Store:
             handle.flush()
             yield
 
+    def claim(self, run: Path, recipe: Path) -> None:
+        """Note whose run a folder is. Raises RecipeError if another recipe's run has the name."""
+        place = os.path.relpath(run.resolve(), self.root.resolve())
+        path = self.root / "references" / f"{fingerprint(place)[:12]}.json"
+        known: dict[str, Any] = {"run": place, "artefacts": {}}
+        known |= _read_json(path) if path.is_file() else {}
+        mine = os.path.relpath(recipe.resolve(), self.root.resolve())
+        other = str(known.get("recipe", mine))
+        if other != mine and (self.root / other).is_file() and run.is_dir():
+            raise RecipeError(
+                f"the run {run.name} here was made by another recipe",
+                where=str((self.root / other).resolve()),
+                do="Give this recipe another name, or use another place: --store DIR.",
+            )
+        write_json(path, {**known, "recipe": mine})
+
     def refer(self, run: Path, identifiers: Mapping[str, str], *, is_whole: bool = True) -> None:
         """Note which artefacts (identifier -> stage) a run needs, so that prune keeps them.
 
@@ -212,34 +236,56 @@ class Store:
         """
         place = os.path.relpath(run.resolve(), self.root.resolve())
         path = self.root / "references" / f"{fingerprint(place)[:12]}.json"
-        known = {} if is_whole or not path.is_file() else _read_json(path)["artefacts"]
-        write_json(path, {"run": place, "artefacts": {**known, **identifiers}})
+        known: dict[str, Any] = {"run": place, "artefacts": {}}
+        known |= _read_json(path) if path.is_file() else {}
+        before = {} if is_whole else known["artefacts"]
+        write_json(path, {**known, "artefacts": {**before, **identifiers}})
 
     def unreferred(self) -> list[Artifact]:
         """Artefacts that no run refers to. A run counts for as long as its folder exists."""
+        needed = self._needed()
+        return [artifact for artifact in self.artifacts() if artifact.id not in needed]
+
+    def unfinished(self) -> list[Path]:
+        """Work folders that no run needs: of finished artefacts, or of recipes changed since."""
+        needed = self._needed()
+        return [
+            part
+            for part in sorted(self.root.glob("*/*.part"))
+            if part.with_suffix("").is_dir() or part.stem not in needed
+        ]
+
+    def _needed(self) -> set[str]:
+        """The short identifiers of all that runs refer to."""
         needed: set[str] = set()
         for path in sorted((self.root / "references").glob("*.json")):
             reference = _read_json(path)
             if (self.root / reference["run"]).is_dir():
                 needed |= {identifier[:12] for identifier in reference["artefacts"]}
-        return [artifact for artifact in self.artifacts() if artifact.id not in needed]
+        return needed
 
     def remove(self, artifact: Artifact) -> None:
         """Delete an artefact: first its name, so that no half of it is ever taken for whole."""
-        gone = artifact.folder.with_name(artifact.folder.name + ".part")
-        with self._lock(artifact.stage, artifact.manifest["id"], _refuse(artifact)):
+        gone = artifact.folder.with_name(f"{artifact.folder.name}.gone.part")
+        with self._lock(artifact.stage, artifact.manifest["id"], _refuse(artifact.folder)):
+            shutil.rmtree(gone, ignore_errors=True)
             artifact.folder.rename(gone)
             shutil.rmtree(gone)
+
+    def remove_unfinished(self, part: Path) -> None:
+        """Delete a work folder. Raises Busy if a process is at work in it."""
+        with self._lock(part.parent.name, part.name.split(".")[0], _refuse(part)):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _refuse(artifact: Artifact) -> Callable[[str], None]:
+def _refuse(folder: Path) -> Callable[[str], None]:
     """Deleting does not wait for another process's work."""
 
     def refuse(owner: str) -> None:
-        raise Busy(owner, where=str(artifact.folder), do="Try again when it has finished.")
+        raise Busy(owner, where=str(folder), do="Try again when it has finished.")
 
     return refuse

@@ -33,6 +33,8 @@ NEEDED = (
     "tensorboard.summary.writer.event_file_writer",
 )
 WRITES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate")
+LATE = "model after a checkpoint"
+ROUND = (*STAGES[:4], LATE, *STAGES[4:], "")
 BEGINS = re.compile(r"^(\w+).* [0-9a-f]{12}  …$")
 LOCK = re.compile(r"/locks/(\w+)-[0-9a-f]{12}$")
 PATIENCE_SECONDS = 120.0
@@ -181,16 +183,17 @@ def journalled(home: Path) -> list[int]:
 def moments(
     kills: int, chance: random.Random, writes: dict[str, int], times: dict[str, float]
 ) -> list[Moment]:
-    """As many moments as kills: each stage, then any time, then the longest stage again."""
+    """As many moments as kills: each stage in turn, by a time or by a write, then any time."""
     found: list[Moment] = []
     while len(found) < kills:
-        for stage in (*STAGES, "", "model"):
-            at_write = stage and chance.random() < 0.5
-            found.append(
-                Moment(stage, write=chance.randint(1, writes[stage]))
-                if at_write
-                else Moment(stage, share=chance.random())
-            )
+        for stage in ROUND:
+            if stage == LATE:
+                late = chance.randint(writes["model"] // 3, writes["model"])
+                found.append(Moment("model", write=late))
+            elif stage and chance.random() < 0.5:
+                found.append(Moment(stage, write=chance.randint(1, writes[stage])))
+            else:
+                found.append(Moment(stage, share=chance.random()))
     return found[:kills]
 
 
@@ -200,6 +203,7 @@ class Findings:
 
     kills: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
+    resumed: int = 0
     differing: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     journals: list[list[int]] = field(default_factory=list)
@@ -208,6 +212,7 @@ class Findings:
 def finish(recipe: Path, home: Path, found: Findings, whole: dict[str, str]) -> None:
     """Let a killed run end in peace, compare its artefacts with the undisturbed ones, forget it."""
     ended = run(recipe, home, None, {})
+    found.resumed += "goes on from step" in ended.said
     if ended.code != 0:
         found.faults.append(ended.said[-400:])
     now = contents(home)
@@ -227,8 +232,9 @@ def torment(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     writes = json.loads((calm / "writes.json").read_text(encoding="utf-8"))
     found, chance = Findings(), random.Random(seed)
     while (left := kills - found.kills.total()) > 0:
-        for moment in moments(min(left, len(STAGES) + 2), chance, writes, times):
+        for moment in moments(min(left, len(ROUND)), chance, writes, times):
             ended = run(recipe, home, moment, times)
+            found.resumed += "goes on from step" in ended.said
             if ended.code == -signal.SIGKILL:
                 found.kills[ended.stage] += 1
             elif ended.code != 0:
@@ -238,6 +244,7 @@ def torment(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "artefacts": len(whole),
         "kills": found.kills,
         "rounds": found.rounds,
+        "resumed": found.resumed,
         "differing": found.differing,
         "faults": found.faults,
         "journals": found.journals,

@@ -1,6 +1,7 @@
 """The command line. Commands are imported when they are called: help must not wait for torch."""
 
 import importlib
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -139,6 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure becomes a message and an exit code, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     sys.excepthook = partial(explain_fault, is_json="--json" in given)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.exit(answer(given))
 
 

@@ -1,6 +1,7 @@
 """Commands about a recipe: new, check, run, explain."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +50,9 @@ def new(
     """Write a commented starter recipe, sized to the texts and to this machine."""
     from endonym.run import starter
 
+    log = settings.log()
     if demo is not None:
-        path = starter.write_demo(folder, demo)
+        path, skipped = starter.write_demo(folder, demo), []
     elif not texts or language is None:
         missing = "--text PATH" if not texts else "--language CODE"
         raise RecipeError(
@@ -59,7 +61,7 @@ def new(
             do="For example: endonym new my-tatar --language tt --text texts/",
         )
     else:
-        path = starter.write_recipe(
+        path, found = starter.write_recipe(
             folder,
             name=folder.absolute().name,
             language=language,
@@ -67,11 +69,15 @@ def new(
             hours=hours,
             store=settings.store,
         )
+        skipped = found.skipped
+    for file, reason in skipped:
+        log.warn(f"left out: {file}: {reason}")
     if settings.is_json:
-        print_json({"recipe": str(path)})
+        print_json({"recipe": str(path), "left_out": [list(each) for each in skipped]})
     else:
         click.echo(str(path))
-    settings.log().line(f"next: endonym check {path}, then endonym run {path}")
+    quoted = shlex.quote(str(path))
+    log.line(f"next: endonym check {quoted}, then endonym run {quoted}")
 
 
 @click.command()
@@ -90,7 +96,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         print_json(found.as_dict())
     else:
         click.echo(checking.describe(found))
-        settings.log().line(f"next: endonym run {recipe}")
+        settings.log().line(f"next: endonym run {shlex.quote(str(recipe))}")
 
 
 @click.command()

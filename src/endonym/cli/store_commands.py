@@ -1,5 +1,8 @@
 """Commands about what is on disk: status, look, prune."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from endonym.cli.main import Settings, print_json
@@ -46,21 +49,32 @@ def look(
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
     store = settings.open_store()
-    found = store.unreferred()
-    listed = [
-        {"stage": each.stage, "id": each.id, "bytes": each.bytes(), "folder": str(each.folder)}
-        for each in found
-    ]
+    found, parts = store.unreferred(), store.unfinished()
+    listed = [_row(each.stage, each.folder, each.bytes()) for each in found]
+    listed += [_row(f"{part.parent.name} (unfinished)", part, folder_bytes(part)) for part in parts]
     if yes:
         for artifact in found:
             store.remove(artifact)
+        for part in parts:
+            store.remove_unfinished(part)
     if settings.is_json:
         print_json({"artefacts": listed, "removed": yes})
         return
     for each in listed:
-        click.echo(f"{each['stage']:<12}{each['id']}  {size(float(each['bytes']))}")
-    total = size(sum(each.bytes() for each in found)) if not yes else ""
-    if not found:
+        click.echo(f"{each['stage']:<22}{each['id']}  {size(each['bytes'])}")
+    if not listed:
         click.echo("every artefact belongs to a run")
     elif not yes:
+        total = size(sum(each["bytes"] for each in listed))
         settings.log().line(f"{total} in all; next: endonym prune --yes")
+
+
+def _row(stage: str, folder: Path, n_bytes: int) -> dict[str, Any]:
+    """What could be removed, as one flat object."""
+    name = folder.name.split(".")[0]
+    return {"stage": stage, "id": name, "bytes": n_bytes, "folder": str(folder)}
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

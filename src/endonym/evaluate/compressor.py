@@ -4,7 +4,7 @@ bits per byte = 8 · (C(train + document) - C(train)) / bytes(document), with C 
 Run as a program of its own (`python -m endonym.evaluate.compressor`), which primes once and forks
 for each document; a process with threads, as torch has, must not fork. Where there is no fork, each
 of the first twenty documents costs a pass over the training text.
-Source: Shkarin 2002, PPM: one step to practicality; the library is pyppmd (variant H, as in 7-Zip).
+Source: Shkarin 2002, PPM: one step to practicality; the library is pyppmd (variant I, as in zip).
 """
 
 import json
@@ -33,7 +33,8 @@ def compressed_bytes(train: bytes, documents: Sequence[bytes]) -> list[int]:
     header = {"train": len(train), "documents": [len(document) for document in documents]}
     line = json.dumps(header).encode("utf-8")
     data = struct.pack("<Q", len(line)) + line + train + b"".join(documents)
-    command = [sys.executable, "-m", "endonym.evaluate.compressor"]
+    # -P: the folder that a person stands in is no place to import from.
+    command = [sys.executable, "-P", "-m", "endonym.evaluate.compressor"]
     done = subprocess.run(command, input=data, capture_output=True, check=False)
     if done.returncode != 0:
         raise EndonymError(

@@ -71,8 +71,8 @@ class LanguageModel:
         """The continuation of a prompt, piece by piece.
 
         The prompt opens a document: end-of-text stands before it and never after it. A piece is
-        given out when its last letter is whole. When the context is full, the model goes on from
-        the second half of what it has.
+        given out when its last letter is whole, and half a letter at the end is left out. When the
+        context is full, the model goes on from the second half of what it has.
         """
         continuation = Continuation(iter(()))
         continuation.pieces = self._pieces(prompt, max_tokens, sampling or Sampling(), continuation)
@@ -97,9 +97,6 @@ class LanguageModel:
             piece = letters.decode(self.tokenizer.bytes_of(index))
             if piece:
                 yield piece
-        rest = letters.decode(b"", final=True)
-        if rest:
-            yield rest
 
     def _ids(self, ids: list[int], max_tokens: int, sampling: Sampling) -> Iterator[int]:
         """Chosen tokens, one by one; at most `max_tokens`."""

@@ -76,6 +76,7 @@ def run_recipe(
         pick(device)
     folder = run_folder(store, recipe)
     with translated_disk_errors(folder):
+        store.claim(folder, recipe.path)
         folder.mkdir(parents=True, exist_ok=True)
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe_text(recipe).encode("utf-8"))
@@ -124,6 +125,7 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
     found = store.find(stage.kind, stage.id)
     if found is not None:
         log.line(f"{stage.name:<22} {found.id}  there already")
+        store.tidy(found)
         return Made(stage, found.verify(), False, 0.0)
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()

@@ -128,18 +128,27 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     if found:
         return found[0]
     folder = _run_folder(store, name)
-    kind = wanted or "model"
-    stages = [stage for stage in _planned(folder) if stage["stage"] == kind]
-    if not stages or not store.folder(kind, stages[-1]["id"]).is_dir():
-        raise RecipeError(
-            f"this run has no {kind} yet", where=str(folder), do="Run it first: endonym run."
-        )
-    return open_artifact(store.folder(kind, stages[-1]["id"]))
+    for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
+        stages = [stage for stage in _planned(folder) if stage["stage"] == kind]
+        if stages and store.folder(kind, stages[-1]["id"]).is_dir():
+            return open_artifact(store.folder(kind, stages[-1]["id"]))
+    raise RecipeError(
+        f"this run has no {wanted or 'finished stage'} yet",
+        where=str(folder),
+        do="Run it first: endonym run.",
+    )
 
 
 def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looked:
     """Documents kept, or refused and why."""
     corpus = Corpus(artifact.folder)
+    known = sorted(corpus.card["total"]["dropped"])
+    if reason and reason != "all" and reason not in known:
+        raise RecipeError(
+            f"nothing was dropped for the reason {reason}",
+            where="--dropped",
+            do=f"Reasons here: {', '.join(known) or 'none, nothing was dropped'}; or all.",
+        )
     if reason:
         rejects = list(itertools.islice(corpus.dropped(None if reason == "all" else reason), count))
         return Looked("\n".join(map(_reject_line, rejects)) or f"nothing was dropped as {reason}",
@@ -178,7 +187,7 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
     report = artifact.numbers["held_out"]
     total = report["total"]
     lines = [
-        f"{report['vocab']} ids, {report['unused']} unused in held-out text · "
+        f"{report['vocab']} ids, {artifact.numbers['unused']} unused in training text · "
         f"{total['bytes_per_token']:.2f} bytes a token · {total['tokens_per_word']:.2f} a word"
     ]
     tokens: list[str] = []

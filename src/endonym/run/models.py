@@ -44,12 +44,18 @@ def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
     artifact = find_artifact(name, store)
     if artifact is not None:
         if artifact.stage == "export":
-            return import_huggingface(artifact.folder)
+            return moved(import_huggingface(artifact.verify().folder), device)
         if artifact.stage != "model":
             raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
         return LanguageModel.load(artifact.verify().folder, device)
     if (Path(name) / "config.json").is_file():
-        return import_huggingface(Path(name))
+        return moved(import_huggingface(Path(name)), device)
     runs = sorted(path.parent.name for path in (store.root.parent / "runs").glob("*/plan.json"))
     known = f"Runs here: {', '.join(runs)}." if runs else "There are no runs here yet."
     raise RecipeError(f"no model is called {name}", where="MODEL", do=known)
+
+
+def moved(model: LanguageModel, device: str) -> LanguageModel:
+    """The model on a device."""
+    model.decoder.to(device)
+    return model

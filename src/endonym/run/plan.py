@@ -56,6 +56,7 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
     sources = [source_stage(each) for each in raw]
     named = {stage.name: stage for stage in sources}
     corpus_config = {
+        "order": [stage.id for stage in sources],
         "clean": identity(recipe.clean),
         "split": identity(recipe.split),
         "seed": recipe.seed,

@@ -69,9 +69,11 @@ def tokenizer(config: TokenizerConfig) -> Work:
         texts = Corpus(inputs["corpus"].folder)
         made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
         (making.out / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
-        report = fit(made, ((each.source, each.text) for each in texts.documents("val")))
+        held_out = fit(made, ((each.source, each.text) for each in texts.documents("val")))
+        training = fit(made, ((each.source, each.text) for each in texts.documents("train")))
+        report = {**held_out, "unused": training["unused"], "training": training}
         write_json(making.out / "report.json", report)
-        return {"vocab": made.vocab, "held_out": report}
+        return {"vocab": made.vocab, "held_out": held_out, "unused": training["unused"]}
 
     return make
 

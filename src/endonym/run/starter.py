@@ -1,26 +1,23 @@
 """`endonym new`: a commented recipe, sized to the texts and to this machine."""
 
 import json
-import os.path
 import re
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from endonym import device
 from endonym.config import Config
-from endonym.errors import MissingSource, RecipeError
+from endonym.errors import RecipeError
 from endonym.log import number
 from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
+from endonym.recipe.recipe import Recipe
 from endonym.run.checking import EFFICIENCY
-from endonym.run.resolve import COMPRESSED, COMPRESSION
+from endonym.run.survey import Found, look_at
 from endonym.text.config import Clean, Source
-from endonym.text.document import Document
-from endonym.text.files import source_files
-from endonym.text.guess import guess_clean, guess_source
-from endonym.text.reader import read_file
+from endonym.text.recommend import guess_clean
 from endonym.train.autopilot import (
     HEAD_WIDTH,
     Choice,
@@ -33,41 +30,26 @@ from endonym.train.autopilot import (
 )
 from endonym.train.config import Phase
 
-SAMPLE_CHARS = 400_000
 OVERHEAD = 0.9
 """Share of the hours that goes into steps; looks, samples and checkpoints take the rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The texts behind a new recipe."""
-
-    sources: list[tuple[Source, str]]
-    text_bytes: int
-    sample: str
-    mean_document_bytes: float
-
-
 def write_recipe(
     folder: Path, *, name: str, language: str, texts: Sequence[Path], hours: float, store: Path
-) -> Path:
-    """Write `folder/recipe.toml`; returns its path.
+) -> tuple[Path, Found]:
+    """Write `folder/recipe.toml`; returns its path and what was found in the texts.
 
-    Raises MissingSource if a path has no readable text, RecipeError if a recipe is there already.
+    Raises MissingSource if a path has no readable text, RecipeError if a recipe is there already
+    or the language's code is none.
     """
     path = folder / "recipe.toml"
-    if path.exists():
-        raise RecipeError(
-            "a recipe is there already",
-            where=str(path),
-            do="Choose another folder, or delete it first.",
-        )
+    refuse_to_overwrite(path)
     found = look_at(texts, folder)
     clean, reasons = guess_clean(language, found.sample)
     keys, choices = choose(found, hours, store)
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
-        _head(name, language, found),
+        _head(path, valid_name(name), language, found),
         *(_source(source, reason) for source, reason in found.sources),
         _clean(clean, reasons),
         _training(keys, choices),
@@ -75,68 +57,28 @@ def write_recipe(
         '[[export]]\nformat = "huggingface"',
     ]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return path
+    try:
+        Recipe.load(path)
+    except RecipeError:
+        path.unlink()
+        raise
+    return path, found
 
 
-def look_at(texts: Sequence[Path], folder: Path) -> Found:
-    """Name the files of folders as sources, guess how each is written, and read a sample."""
-    files = [path for text in texts for path in _files(text)]
-    sources: list[tuple[Source, str]] = []
-    taken: set[str] = set()
-    total, documents, sizes, sample = 0.0, 0, 0, ""
-    for path in files:
-        name = _unique(re.sub(r"[^\w.-]", "_", path.name.split(".")[0]) or "texts", taken)
-        source, reason = guess_source(path, name)
-        readable = [each for each in _some_documents(source, path) if isinstance(each, Document)]
-        if not readable:
-            continue
-        taken.add(name)
-        total += path.stat().st_size * (COMPRESSION if path.name.endswith(COMPRESSED) else 1.0)
-        documents += len(readable)
-        sizes += sum(len(each.text.encode("utf-8")) for each in readable)
-        sample += "\n".join(each.text for each in readable)[: SAMPLE_CHARS // len(files) + 1]
-        sources.append((source.model_copy(update={"path": _relative(path, folder)}), reason))
-    if not sources:
-        places = ", ".join(str(text) for text in texts)
-        raise MissingSource(
-            "no text that can be read",
-            where=places,
-            do="Give txt, jsonl, csv, tsv or parquet files, plain or compressed.",
+def refuse_to_overwrite(path: Path) -> None:
+    """Raise RecipeError if a recipe stands where one is to be written."""
+    if path.exists():
+        raise RecipeError(
+            "a recipe is there already",
+            where=str(path),
+            do="Choose another folder, or delete it first.",
         )
-    return Found(sources, int(total), sample, sizes / max(1, documents))
 
 
-def _files(text: Path) -> list[Path]:
-    """The files below a path. Raises MissingSource if there are none."""
-    probe = Source(name="texts", path=str(text.absolute()))
-    return [file.path for file in source_files(probe, Path("/"))]
-
-
-def _some_documents(source: Source, path: Path) -> list[object]:
-    """The first documents of a file, up to a sample's size."""
-    here = source.model_copy(update={"path": str(path.absolute())})
-    (file,) = source_files(here, Path("/"))
-    found: list[object] = []
-    chars = 0
-    for each in read_file(here, file):
-        found.append(each)
-        chars += len(each.text)
-        if chars > SAMPLE_CHARS:
-            break
-    return found
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """A source name that no other file has."""
-    candidate, number_ = name[:60], 2
-    while candidate in taken:
-        candidate, number_ = f"{name[:60]}-{number_}", number_ + 1
-    return candidate
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """The path as the recipe will say it: relative to the recipe's folder."""
-    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+def valid_name(name: str) -> str:
+    """A name that a recipe accepts, as near to the folder's as can be."""
+    kept = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48]
+    return kept or "model"
 
 
 def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]:
@@ -144,10 +86,10 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
 
     The shape is chosen by the speed its formula promises here, the budget by a probe of that shape.
     """
-    vocab = choose_vocab(found.text_bytes)
+    vocab = choose_vocab(int(found.text_bytes))
     bytes_per_token = _bytes_per_token(found, vocab.value)
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
-    facts = Facts(found.text_bytes, unique, found.mean_document_bytes / bytes_per_token)
+    facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts)
     rates = device.machine(store / "machine.json", "matmul_per_second", device.probe_number_formats)
     seconds = hours * 3600 * OVERHEAD
@@ -197,15 +139,19 @@ def measured_speed(shape: ModelConfig, store: Path) -> float:
     return float(device.machine(memory, key, lambda: training_speed(shape, kind)))
 
 
-def _head(name: str, language: str, found: Found) -> str:
+def _head(path: Path, name: str, language: str, found: Found) -> str:
     """The recipe's first lines."""
-    return (
-        f"# {name}: a language model from {number(len(found.sources))} "
-        f"{'file' if len(found.sources) == 1 else 'files'}, about "
-        f"{found.text_bytes / 1e6:.1f} MB of text.\n"
-        f"# Every key: endonym explain KEY. Make the model: endonym run {name}/recipe.toml\n"
-        f"name = {_toml(name)}\nlanguage = {_toml(language)}\nseed = 42"
-    )
+    count = len(found.sources)
+    lines = [
+        f"# {name}: a language model from {number(count)} source{'' if count == 1 else 's'}, about "
+        f"{found.text_bytes / 1e6:.1f} MB of text.",
+        f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
+        *(f"# left out: {file}: {reason}" for file, reason in found.skipped),
+        f"name = {_toml(name)}",
+        f"language = {_toml(language)}",
+        "seed = 42",
+    ]
+    return "\n".join(line.replace("\n", " ") for line in lines)
 
 
 def _source(source: Source, reason: str) -> str:
@@ -271,9 +217,6 @@ def write_demo(folder: Path, demo: str) -> Path:
             where="--demo",
             do=f"Demos: {', '.join(recipes.DEMOS)}.",
         )
-    if (folder / "recipe.toml").exists():
-        raise RecipeError(
-            "a recipe is there already", where=str(folder), do="Choose another folder."
-        )
+    refuse_to_overwrite(folder / "recipe.toml")
     folder.mkdir(parents=True, exist_ok=True)
     return recipes.DEMOS[demo](folder)

@@ -217,8 +217,10 @@ class Corpus:
 
     def dropped(self, reason: str | None = None) -> Iterator[Reject]:
         """What was dropped, for one reason or for all."""
-        for path in sorted((self.folder / "dropped").glob(f"{reason or '*'}.jsonl.gz")):
+        for path in sorted((self.folder / "dropped").glob("*.jsonl.gz")):
             name = path.name.removesuffix(".jsonl.gz")
+            if reason not in (None, name):
+                continue
             for record in read_lines(path):
                 yield Reject(
                     name,

@@ -1,11 +1,14 @@
 """Making a tokenizer from a corpus, and the report of how well it fits."""
 
 import collections
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import regex
+from numpy.typing import NDArray
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Engine
 
@@ -26,6 +29,7 @@ TRAINING_SPLIT = SPLIT.replace(r"[\p{L}\p{M}]+", r"[\p{L}\p{M}]{1,24}").replace(
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 BYTES = 256
+FIT_DOCUMENTS = 256
 
 
 def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Tokenizer:
@@ -133,25 +137,43 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
     without blanks it may be a clause, so compare tokens per word within one language only.
     """
     totals: dict[str, collections.Counter[str]] = {}
-    used: set[int] = set()
-    for source, text in texts:
-        ids = tokenizer.encode(text)
-        used.update(ids)
-        counts = {
-            "documents": 1,
-            "bytes": len(text.encode("utf-8")),
-            "chars": len(text),
-            "tokens": len(ids),
-            "words": sum(1 for _ in WORD.finditer(text)),
-        }
-        totals.setdefault(source, collections.Counter()).update(counts)
-    every = sum(totals.values(), collections.Counter())
+    used: dict[str, NDArray[np.bool_]] = {}
+    for batch in _batches(texts):
+        encoded = tokenizer.encode_many([text for _, text in batch])
+        for (source, text), ids in zip(batch, encoded, strict=True):
+            counts = {
+                "documents": 1,
+                "bytes": len(text.encode("utf-8")),
+                "chars": len(text),
+                "tokens": len(ids),
+                "words": sum(1 for _ in WORD.finditer(text)),
+            }
+            totals.setdefault(source, collections.Counter()).update(counts)
+            used.setdefault(source, np.zeros(tokenizer.vocab, dtype=np.bool_))[ids] = True
+    every = sum(totals.values(), collections.Counter[str]())
+    nothing = np.zeros(tokenizer.vocab, dtype=np.bool_)
+    together = np.logical_or.reduce([nothing, *used.values()])
     return {
         "vocab": tokenizer.vocab,
-        "unused": tokenizer.vocab - 1 - len(used),
+        "unused": _unused(together),
         "total": _ratios(every),
-        "sources": {source: _ratios(counts) for source, counts in sorted(totals.items())},
+        "sources": {
+            source: {**_ratios(counts), "unused": _unused(used[source])}
+            for source, counts in sorted(totals.items())
+        },
     }
+
+
+def _batches(texts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Texts in groups, for the tokenizer's threads."""
+    rest = iter(texts)
+    while batch := list(itertools.islice(rest, FIT_DOCUMENTS)):
+        yield batch
+
+
+def _unused(used: NDArray[np.bool_]) -> int:
+    """Ids that no text needed; end-of-text is none of them."""
+    return int((~used).sum()) - 1
 
 
 def _ratios(counts: collections.Counter[str]) -> dict[str, float]:

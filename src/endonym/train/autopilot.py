@@ -64,8 +64,10 @@ def estimate(text_bytes: int) -> Facts:
 def choose_context(facts: Facts) -> Choice:
     """Long enough for most documents, short enough for small machines."""
     is_long = facts.mean_document_tokens > 400 and facts.unique_tokens > 20_000_000
-    context = 512 if is_long else 256
-    return Choice(context, f"documents of {facts.mean_document_tokens:.0f} tokens on average")
+    seen = f"{number(facts.unique_tokens)} tokens in documents of {facts.mean_document_tokens:.0f}"
+    if is_long:
+        return Choice(512, f"{seen} on average: long enough to need it")
+    return Choice(256, f"{seen} on average: short rows are cheap and cut few of them")
 
 
 def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choices:
@@ -80,7 +82,7 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"
     return {
         "model.dim": Choice(dim, why),
-        "model.layers": Choice(layers, f"{number(block_weights(dim, layers))} weights in blocks"),
+        "model.layers": Choice(layers, f"about {number(block_weights(dim, layers))} weights in blocks"),
         "model.mixer.heads": _heads(dim),
         "model.dropout": _dropout(facts, seen),
     }

@@ -14,6 +14,8 @@ from endonym.train.step import take_step
 STEPS = 60
 ROW_TOKENS = 256
 ENOUGH = 0.5
+LEAST_LR = 2e-3
+"""A careful phase has a low rate on purpose; what is tried here is whether gradients work."""
 
 
 def learn_by_heart(decoder: Decoder, batch: Batch, phase: Phase) -> tuple[float, float]:
@@ -27,7 +29,8 @@ def learn_by_heart(decoder: Decoder, batch: Batch, phase: Phase) -> tuple[float,
     row = Batch(*(part[:1, :width].contiguous() for part in parts))
     twin = copy.deepcopy(decoder).float().train()
     twin.apply(_without_dropout)
-    optimizer = Optimizer(twin, phase, phase.number_format)
+    lively = phase.model_copy(update={"lr": max(phase.lr or 0.0, LEAST_LR)})
+    optimizer = Optimizer(twin, lively, phase.number_format)
     seen: list[float] = []
     for _ in range(STEPS):
         stepped = take_step(twin, optimizer, row, share=0.5, rows=1, where="pre-flight")
@@ -39,8 +42,7 @@ def learn_by_heart(decoder: Decoder, batch: Batch, phase: Phase) -> tuple[float,
             f"one batch cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
             f"after {len(seen)} steps",
             where=f"phase {phase.name}",
-            do="Lower lr (too high diverges, a hundredth of the usual learns nothing), or set "
-            'number_format = "fp32".',
+            do='Lower lr (too high diverges), or set number_format = "fp32".',
         )
     return seen[0], seen[-1]
 

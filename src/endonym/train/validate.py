@@ -30,24 +30,29 @@ class Look:
 
 
 def look(decoder: Decoder, val: TokenShards, tokens: int, device: str) -> Look:
-    """Score at most so many held-out tokens, drawn from all documents; end-of-text counts."""
+    """Score at most so many held-out positions, drawn from all documents.
+
+    Text alone is scored, as in the final judgement: end-of-text is read but not predicted.
+    """
     context = decoder.config.context
     order = Order(val, context=context, seed=LOOK_SEED)
     rows = max(1, min(tokens, order.positions_per_epoch) // context)
     nats: dict[int, float] = defaultdict(float)
     sizes: dict[int, int] = defaultdict(int)
-    together = max(1, ROWS_TOKENS // context)
+    together, n_tokens = max(1, ROWS_TOKENS // context), 0
     for first in range(0, rows, together):
         found = order.rows(first, min(together, rows - first))
         scored = held_out_nats(decoder, Batch.of(found, device)).double().cpu().numpy()
+        is_text = found.targets_BT != val.end_id
+        n_tokens += int(is_text.sum())
         sources = val.index["source"][order.originals(found.documents_BT)]
         for source in np.unique(sources):
-            here = sources == source
+            here = (sources == source) & is_text
             nats[int(source)] += float(scored[here].sum())
             sizes[int(source)] += int(val.byte_counts[found.targets_BT[here]].sum())
-    total, n_tokens = sum(nats.values()), rows * context
+    total = sum(nats.values())
     return Look(
-        nats=total / n_tokens,
+        nats=total / max(1, n_tokens),
         bits_per_byte=bits(total, sum(sizes.values())),
         sources={val.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},
         n_tokens=n_tokens,

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from endonym.train.autopilot import Facts
+
 Say = Callable[..., Any]
 
 
@@ -95,8 +97,9 @@ def test_check_for_people_says_what_was_chosen_and_what_comes_next(
 
 
 def test_a_dry_run_says_what_is_there_and_what_is_missing(
-    finished: Path, recipe: Path, command: Say
+    finished: Path, recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("endonym.run.resolve.estimate", lambda n_bytes: Facts(n_bytes, 100, 30.0))
     store = ["--store", finished / "store"]
     said = command("run", finished / "recipe.toml", *store, "--dry-run", "--json").json()
     assert all(stage["there"] for stage in said["stages"])

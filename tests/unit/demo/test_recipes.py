@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +33,16 @@ def test_the_english_demo_is_python_s_own_help_one_topic_a_document(tmp_path: Pa
     assert sum(len(record["text"]) for record in records) > 300_000
     assert [record["id"] for record in records] == sorted(record["id"] for record in records)
     assert (recipe.language, recipe.source[0].path) == ("en", "texts/topics.jsonl")
+
+
+def test_topics_are_written_in_the_order_of_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = SimpleNamespace(topics={"while": "The while statement", "assert": "The assert"})
+    monkeypatch.setattr(recipes, "import_module", lambda name: topics)
+    recipes.write_english(tmp_path)
+    lines = (tmp_path / "texts" / "topics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["assert", "while"]
 
 
 @pytest.mark.parametrize("name", sorted(recipes.DEMOS))

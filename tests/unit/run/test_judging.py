@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from endonym.evaluate.score import Score
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.run.judging import score_model, shards_of, table
-from endonym.store import Store
+from endonym.recipe.recipe import Recipe
+from endonym.run.judging import judge, score_model, shards_of, table
+from endonym.run.models import find_artifact
+from endonym.store import Making, Store
 
 
 def scores(finished: Path) -> list[dict[str, Any]]:
@@ -63,6 +66,20 @@ def test_prompts_are_continued_each_with_a_seed_of_its_own(finished: Path) -> No
     assert [each["prompt"] for each in found] == ["Әбием мич янында", "Le facteur"]
     assert len({each["text"] for each in found}) == 2
     assert all(each["finish_reason"] in ("length", "end") for each in found)
+
+
+def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, ignore=shutil.ignore_patterns("store", "runs"))
+    (project / "prompts.txt").write_text("Таң\nТаң\n\n", encoding="utf-8")
+    recipe = Recipe.load(project / "recipe.toml")
+    model = find_artifact("kechkena", Store(finished / "store"))
+    assert model is not None
+    making = Making(tmp_path, tmp_path, tmp_path / "journal")
+    log = Log(quiet=True)
+    assert judge(recipe, recipe.evaluate[1], making, {"model": model}, log)["continuations"] == 2
+    first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
+    assert first["text"] != second["text"]
 
 
 def test_the_table_names_models_across_and_sources_down(finished: Path) -> None:

@@ -38,7 +38,9 @@ def test_a_run_a_folder_an_id_and_its_beginning_are_the_same_model(
         assert found.id == model.name
 
 
-@pytest.mark.parametrize("name", ["abc", "../..", "*", "a*", "[!x]aaa", "/", "", "kechken"])
+@pytest.mark.parametrize(
+    "name", ["abc", "../..", "*", "a*", "[!x]aaa", "/", "/no/where", "", "kechken"]
+)
 def test_a_name_that_means_nothing_finds_nothing(store: Store, name: str) -> None:
     assert find_artifact(name, store) is None
     with pytest.raises(RecipeError, match="no model is called") as caught:

@@ -147,7 +147,7 @@ def tokenizer_card(
     facts = [
         ("kind", kind),
         ("vocabulary", f"{whole(report['vocab'])} ids"),
-        ("not used in held-out text", f"{whole(report['unused'])} ids"),
+        ("not used in training text", f"{whole(report['unused'])} ids"),
     ]
     rows = [_fit_row(name, each) for name, each in report["sources"].items()]
     if len(rows) > 1:
