@@ -68,7 +68,7 @@ def global_options(command: Any) -> Any:
     """The flags that may stand before or after a command's name."""
     folder = click.Path(path_type=Path, file_okay=False)
     place = "Where artefacts are kept (default: store)."
-    name = "cpu, cuda or mps; the best one here if not given."
+    name = "cpu, cuda or mps; cpu if not given."
     command.params += [
         _flag("--store", keeps="store", type=folder, metavar="DIR", help=place),
         _flag("--device", keeps="device", metavar="NAME", help=name),

@@ -80,9 +80,10 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     dim, layers = model.dim or _divisible(dim, model), model.layers or layers
     seen = tokens_for(dim, layers)
     why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"
+    weights = f"about {number(block_weights(dim, layers))} weights in blocks"
     return {
         "model.dim": Choice(dim, why),
-        "model.layers": Choice(layers, f"about {number(block_weights(dim, layers))} weights in blocks"),
+        "model.layers": Choice(layers, weights),
         "model.mixer.heads": _heads(dim),
         "model.dropout": _dropout(facts, seen),
     }
