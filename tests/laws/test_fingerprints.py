@@ -94,6 +94,20 @@ def test_the_order_of_keys_and_tables_in_the_file_does_not_matter(recipe: Path) 
     assert ids(recipe) == GOLDEN["fingerprints"]
 
 
+def test_another_order_of_sources_is_another_corpus(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    parts = text.split("\n\n")
+    sources = [part for part in parts if part.startswith("[[source]]")]
+    assert len(sources) == 3
+    turned = iter([sources[1], sources[0], sources[2]])
+    swapped = [next(turned) if part in sources else part for part in parts]
+    recipe.write_text("\n\n".join(swapped), encoding="utf-8")
+    before, after = GOLDEN["fingerprints"], ids(recipe)
+    files = [name for name in before if name.startswith("source ")]
+    assert {before[name] for name in files} == {after[name] for name in files}
+    assert before["corpus 0"] != after["corpus 0"]
+
+
 def test_places_times_and_comments_do_not_matter(recipe: Path, tmp_path: Path) -> None:
     moved = tmp_path / "кая да булса" / "project"
     shutil.copytree(recipe.parent, moved)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from endonym.errors import Busy, Damaged, StoreError
+from endonym.errors import Busy, Damaged, RecipeError, StoreError
 from endonym.store import (
     Artifact,
     Store,
@@ -273,3 +273,46 @@ def test_the_manifest_holds_no_time_and_no_place(store: Store) -> None:
     expected = {"config", "files", "id", "inputs", "numbers", "seal", "stage", "version"}
     assert set(data) == expected
     assert str(store.root) not in json.dumps(data)
+
+
+def test_a_work_folder_that_outlived_its_artefact_is_taken_away(store: Store) -> None:
+    made = make(store)
+    left = made.folder.with_name(made.folder.name + ".part") / "step-000010"
+    left.mkdir(parents=True)
+    assert store.unfinished() == [left.parent]
+    store.tidy(made)
+    assert not left.parent.exists()
+    assert made.verify()
+
+
+def test_prune_sees_work_that_no_run_needs_and_removes_it(store: Store, tmp_path: Path) -> None:
+    for identifier in (ID, OTHER):
+        (store.root / "model" / f"{identifier[:12]}.part" / "step-000010").mkdir(parents=True)
+    store.refer(tmp_path, {ID: "model"})
+    (part,) = store.unfinished()
+    assert part.name == f"{OTHER[:12]}.part"
+    store.remove_unfinished(part)
+    assert store.unfinished() == []
+    assert (store.root / "model" / f"{ID[:12]}.part").is_dir()
+
+
+def test_a_damaged_manifest_does_not_hide_the_other_artefacts(store: Store) -> None:
+    make(store)
+    damaged = make(store, OTHER)
+    (damaged.folder / "manifest.json").write_text("{", encoding="utf-8")
+    assert [each.id for each in store.artifacts()] == [ID[:12]]
+
+
+def test_two_recipes_of_one_name_do_not_share_a_run(store: Store, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "tatar"
+    run.mkdir(parents=True)
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    for path in (first, second):
+        path.write_text("", encoding="utf-8")
+    store.claim(run, first)
+    store.claim(run, first)
+    store.refer(run, {ID: "corpus"})
+    with pytest.raises(RecipeError, match="made by another recipe"):
+        store.claim(run, second)
+    first.unlink()
+    store.claim(run, second)

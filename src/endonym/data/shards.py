@@ -38,14 +38,15 @@ class ShardWriter:
     def add(self, texts: list[tuple[str, str]]) -> None:
         """Append documents, given as pairs of source and text."""
         encoded = self.tokenizer.encode_many([text for _, text in texts])
+        entries: list[tuple[int, int, int, int]] = []
         for (source, _), ids in zip(texts, encoded, strict=True):
             if self.place >= SHARD_TOKENS:
                 self._next_shard()
             assert self.file is not None
-            entry = (self.shard, self.place, len(ids), self.sources[source])
-            self.entries.append(np.array([entry], dtype=INDEX))
+            entries.append((self.shard, self.place, len(ids), self.sources[source]))
             self.file.write(np.append(ids, self.tokenizer.end_id).astype(self.kind).tobytes())
             self.place += len(ids) + 1
+        self.entries.append(np.array(entries, dtype=INDEX))
 
     def finish(self) -> None:
         """Close the last shard and write the index."""

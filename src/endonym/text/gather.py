@@ -1,7 +1,7 @@
 """The first pass over raw files: read, clean, drop copies, and put what is kept into a spool.
 
-The spool is a plain file beside the corpus to be; in memory there are sixteen bytes of digest for
-each document that may have a copy, and eight for the split.
+The spool is a plain file beside the corpus to be; in memory there is a digest for each document
+that may have a copy (about a hundred bytes as Python keeps it), and eight bytes for the split.
 """
 
 from array import array

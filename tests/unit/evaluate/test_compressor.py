@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from pathlib import Path
 
 import pyppmd
 import pytest
@@ -78,3 +79,12 @@ def test_a_compressor_that_dies_says_how_to_go_on_without(monkeypatch: pytest.Mo
     with pytest.raises(EndonymError, match="the compressor ended with 1") as caught:
         compressed_bytes(TRAIN, DOCUMENTS)
     assert "baselines = false" in caught.value.do
+
+
+def test_nothing_in_the_current_folder_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "struct", "pyppmd"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert compressed_bytes("Кояш чыкты. ".encode() * 9, [b"x"])[0] > 0

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ from endonym.errors import MissingSource, RecipeError
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
 from endonym.run import starter
-from endonym.run.starter import look_at, write_recipe
+from endonym.run.starter import write_recipe
+from endonym.run.survey import FEW_FILES, look_at
 
 SPEED = 5_000.0
 
@@ -114,3 +116,66 @@ def test_an_unknown_demo_is_refused_with_those_there_are(tmp_path: Path) -> None
         starter.write_demo(tmp_path / "a", "klingon")
     assert caught.value.do == "Demos: french, english."
     assert not (tmp_path / "a").exists()
+
+
+def new(folder: Path, texts: Path, language: str = "tt") -> Path:
+    path, _ = write_recipe(
+        folder,
+        name=folder.name,
+        language=language,
+        texts=[texts],
+        hours=0.01,
+        store=folder.parent / "store",
+    )
+    return path
+
+
+def test_files_that_cannot_be_read_are_named_with_the_reason(texts: Path, tmp_path: Path) -> None:
+    left_out = dict(look_at([texts], tmp_path).skipped)
+    assert {Path(name).name for name in left_out} == {"photo.jpg", "empty.txt"}
+    assert all(left_out.values())
+    written = new(tmp_path / "project", texts).read_text(encoding="utf-8")
+    assert "# left out:" in written
+    assert "photo.jpg" in written
+
+
+def test_many_files_of_one_kind_are_one_source(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    folder = tmp_path / "шигырьләр"
+    folder.mkdir()
+    sentences = language_sentences("tatar")
+    count = FEW_FILES + 5
+    for number in range(count):
+        text = " ".join(sentences[(number + step) % len(sentences)] for step in range(4))
+        (folder / f"{number:03}.txt").write_text(text + "\n", encoding="utf-8")
+    (folder / "web.jsonl").write_text(json.dumps({"text": sentences[0]}) + "\n", encoding="utf-8")
+    recipe = Recipe.load(new(tmp_path / "project", folder))
+    assert sorted(source.path for source in recipe.source) == [
+        "../шигырьләр/*.txt",
+        "../шигырьләр/web.jsonl",
+    ]
+    assert not recipe.missing_paths()
+
+
+def test_a_folder_with_blanks_in_its_name_gives_a_recipe_that_loads(
+    texts: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe.load(new(tmp_path / "мой татар", texts))
+    assert recipe.name == "мой-татар"
+
+
+def test_a_language_that_is_no_code_is_refused_and_nothing_is_left(
+    texts: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match="language"):
+        new(tmp_path / "project", texts, language="Tatar, please")
+    assert not (tmp_path / "project" / "recipe.toml").exists()
+
+
+def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_path: Path) -> None:
+    strange = bytes(texts) + b"/\xcf\xf0\xe8.txt"
+    Path(os.fsdecode(strange)).write_text("Кояш чыкты.\n" * 9, encoding="utf-8")
+    found = look_at([texts], tmp_path)
+    assert any("not UTF-8" in reason for _, reason in found.skipped)
+    assert len(found.sources) == 3
