@@ -7,6 +7,7 @@ empty store, until all kills are spent.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -17,7 +18,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -180,21 +181,16 @@ def journalled(home: Path) -> list[int]:
     return [line["step"] for line in lines if line.get("event") == "step"]
 
 
-def moments(
-    kills: int, chance: random.Random, writes: dict[str, int], times: dict[str, float]
-) -> list[Moment]:
-    """As many moments as kills: each stage in turn, by a time or by a write, then any time."""
-    found: list[Moment] = []
-    while len(found) < kills:
-        for stage in ROUND:
-            if stage == LATE:
-                late = chance.randint(writes["model"] // 3, writes["model"])
-                found.append(Moment("model", write=late))
-            elif stage and chance.random() < 0.5:
-                found.append(Moment(stage, write=chance.randint(1, writes[stage])))
-            else:
-                found.append(Moment(stage, share=chance.random()))
-    return found[:kills]
+def moments(chance: random.Random, writes: dict[str, int]) -> Iterator[Moment]:
+    """Endlessly: each stage in its turn, by a time or by a write, then any time of the whole."""
+    for stage in itertools.cycle(ROUND):
+        if stage == LATE:
+            late = chance.randint(writes["model"] // 3, writes["model"])
+            yield Moment("model", write=late)
+        elif stage and chance.random() < 0.5:
+            yield Moment(stage, write=chance.randint(1, writes[stage]))
+        else:
+            yield Moment(stage, share=chance.random())
 
 
 @dataclass(slots=True)
@@ -208,13 +204,19 @@ class Findings:
     faults: list[str] = field(default_factory=list)
     journals: list[list[int]] = field(default_factory=list)
 
+    def note(self, ended: Ended) -> None:
+        """Count one run, however it ended."""
+        self.resumed += "goes on from step" in ended.said
+        if ended.code == -signal.SIGKILL:
+            self.kills[ended.stage] += 1
+        elif ended.code != 0:
+            self.faults.append(ended.said[-400:])
+
 
 def finish(recipe: Path, home: Path, found: Findings, whole: dict[str, str]) -> None:
     """Let a killed run end in peace, compare its artefacts with the undisturbed ones, forget it."""
     ended = run(recipe, home, None, {})
-    found.resumed += "goes on from step" in ended.said
-    if ended.code != 0:
-        found.faults.append(ended.said[-400:])
+    found.note(ended)
     now = contents(home)
     differing = {path for path in {*now, *whole} if now.get(path) != whole.get(path)}
     found.differing += sorted(differing)
@@ -231,15 +233,16 @@ def torment(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     times, whole = stage_times(undisturbed), contents(calm)
     writes = json.loads((calm / "writes.json").read_text(encoding="utf-8"))
     found, chance = Findings(), random.Random(seed)
-    while (left := kills - found.kills.total()) > 0:
-        for moment in moments(min(left, len(ROUND)), chance, writes, times):
+    for moment in moments(chance, writes):
+        for _ in range(2):  # on what is there; if all of that was made already, from nothing
             ended = run(recipe, home, moment, times)
-            found.resumed += "goes on from step" in ended.said
-            if ended.code == -signal.SIGKILL:
-                found.kills[ended.stage] += 1
-            elif ended.code != 0:
-                found.faults.append(ended.said[-400:])
-        finish(recipe, home, found, whole)
+            found.note(ended)
+            if ended.code != 0:
+                break
+            finish(recipe, home, found, whole)
+        if found.kills.total() >= kills:
+            break
+    finish(recipe, home, found, whole)
     return {
         "artefacts": len(whole),
         "kills": found.kills,
