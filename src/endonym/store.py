@@ -212,6 +212,12 @@ class Store:
             handle.flush()
             yield
 
+    @contextmanager
+    def alone(self, run: Path) -> Generator[None]:
+        """Wait until no other process is writing this run's readable files."""
+        with self._lock("run", fingerprint(run.name), lambda owner: None):
+            yield
+
     def claim(self, run: Path, recipe: Path) -> None:
         """Note whose run a folder is. Raises RecipeError if another recipe's run has the name."""
         place = os.path.relpath(run.resolve(), self.root.resolve())

@@ -46,14 +46,26 @@ def test_a_store_carried_to_another_machine_is_measured_anew(
     assert len(json.loads(file.read_text(encoding="utf-8"))) == 2
 
 
-def test_another_number_of_cores_is_another_machine(
+def test_another_number_of_threads_is_another_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "machine.json"
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(device, "cores", lambda: 8)
     device.machine(file, "speed", lambda: 8.0)
     monkeypatch.setattr(device, "cores", lambda: 2)
     assert device.known_here(file, "speed") is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert device.known_here(file, "speed") == 8.0
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("0", 5), ("many", 5), ("", 5)])
+def test_threads_are_as_many_as_asked_for_else_one_a_core(
+    monkeypatch: pytest.MonkeyPatch, asked: str, threads: int
+) -> None:
+    monkeypatch.setattr(device, "cores", lambda: 5)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert device.threads() == threads
 
 
 def test_a_broken_memory_is_measured_again(tmp_path: Path) -> None:
@@ -91,9 +103,10 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(
     assert caught.value.do == "This machine has: cpu."
 
 
-def test_a_gpu_is_taken_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert device.pick(None) == "cuda"
+    assert device.pick(None) == "cpu"
+    assert device.pick("cuda") == "cuda"
     assert device.pick("cuda:1") == "cuda:1"
     assert device.pick("cpu") == "cpu"
 

@@ -88,7 +88,8 @@ def run_recipe(
             run.made.append(each)
             if each.stage.name == last:
                 break
-        write_metrics(run, store)
+        with store.alone(folder):
+            write_metrics(run, store)
     return run
 
 

@@ -28,7 +28,8 @@ def run_and_report(
     recipe.require_sources()
     finished = run_recipe(recipe, store, log, until=until, replan=replan, device=device)
     if finished.artifact("model") is not None:
-        path = write_report(finished, store)
+        with store.alone(finished.folder):
+            path = write_report(finished, store)
         log.line(f"report: {path}")
     return finished
 

@@ -75,7 +75,7 @@ def test_a_run_stopped_at_the_corpus_can_be_looked_at(
     assert found[0]["text"][:20] in text
     said = command("status", *given)
     assert "goes on from here" in said.out
-    assert command("look", "kechkena", *given).code == 2
+    assert "tatar: read 22" in command("look", "kechkena", *given).out
 
 
 def test_look_shows_documents_of_a_corpus(finished: Path, command: Say, store: list[Any]) -> None:

@@ -132,8 +132,10 @@ def test_samples_are_spread_over_all_documents_and_said(
     monkeypatch.setattr("endonym.evaluate.bits.COMPRESSOR_DOCUMENTS", 5)
     monkeypatch.setattr("endonym.evaluate.bits.PRIMING_LIMIT_BYTES", 600)
     data, sample = priming_text(splits[0], READER)
-    total = sum(len(text.encode("utf-8")) for text in TRAIN)
-    chosen = TRAIN[:: -(-total // 600)]
+    share = 600 / (sum(len(text.encode("utf-8")) for text in TRAIN) + 2)
+    passed = [int(n * share) for n in range(len(TRAIN) + 1)]
+    chosen = [text for n, text in enumerate(TRAIN) if passed[n + 1] > passed[n]]
+    assert 1 < len(chosen) < len(TRAIN)
     assert data == "\n\n".join(chosen).encode("utf-8")[:600]
     assert sample == {"training_bytes": len(data), "training_documents": len(chosen)}
     found, said = compressor_scores(

@@ -145,7 +145,8 @@ def test_a_stream_is_the_text_in_pieces(seed: int) -> None:
     continuation = model.stream("ел", max_tokens=60, sampling=sampling)
     pieces = list(continuation)
     text = model.generate("ел", max_tokens=60, sampling=sampling)
-    assert "".join(pieces) == text == BYTES.decode(continuation.ids)
+    assert "".join(pieces) == text
+    assert BYTES.decode(continuation.ids).removeprefix(text) in ("", "\ufffd")
     assert all(pieces)
 
 

@@ -70,7 +70,7 @@ def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
 
 
 def write(texts: Path, hours: float = 1.0) -> str:
-    path = write_recipe(
+    path, _ = write_recipe(
         texts.parent / "project",
         name="project",
         language="tt",

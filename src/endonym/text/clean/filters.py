@@ -58,12 +58,7 @@ def foreign(text: str, script: str, limit: float) -> str | None:
 
 
 def unexpected(text: str, letters: str, limit: float) -> str | None:
-    """A smaller share of the expected letters than the limit.
-
-    A text so short that it would hold less than one of them by the limit itself is not judged.
-    """
-    if limit * sum(letter.isalpha() for letter in text) < 1:
-        return None
+    """A smaller share of the expected letters than the limit."""
     share = letters_share(text, letters)
     return f"{share:.2%} of its letters are {letters}, below {limit:.2%}" if share < limit else None
 
