@@ -176,11 +176,14 @@ class Store:
                 yield Making(out, work, self.journal(stage, identifier), device)
 
     def tidy(self, artifact: Artifact) -> None:
-        """Take away the work folder of a finished artefact, which a kill may have left behind."""
+        """Take away the work folder of a finished artefact, which a kill may have left behind.
+
+        Waits for a process that has just given the artefact its name and does the same.
+        """
         work = artifact.folder.with_name(artifact.folder.name + ".part")
         if work.is_dir():
-            with self._lock(artifact.stage, artifact.manifest["id"], _refuse(work)):
-                shutil.rmtree(work)
+            with self._lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
+                shutil.rmtree(work, ignore_errors=True)
 
     def publish(self, making: Making, manifest: Mapping[str, Any]) -> Artifact:
         """Flush what was made, write its manifest last, and give it its name."""

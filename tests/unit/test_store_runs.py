@@ -1,10 +1,11 @@
 """The store knows the runs that refer to it: what prune keeps, and what it removes."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
-from artefacts import ID, OTHER, make
+from artefacts import ID, OTHER, make, nobody
 
 from endonym.errors import RecipeError
 from endonym.store import Store
@@ -93,3 +94,18 @@ def test_two_recipes_of_one_name_do_not_share_a_run(store: Store, tmp_path: Path
         store.claim(run, second)
     first.unlink()
     store.claim(run, second)
+
+
+def test_a_process_that_is_just_publishing_is_waited_for_not_an_error(store: Store) -> None:
+    artifact = make(store)
+    work = artifact.folder.with_name(f"{artifact.folder.name}.part")
+    tidying = threading.Thread(target=store.tidy, args=(artifact,))
+    with store.making("corpus", ID, waiting=nobody):
+        work.mkdir()
+        tidying.start()
+        tidying.join(0.2)
+        assert tidying.is_alive()
+        assert work.is_dir()
+    tidying.join(10)
+    assert not tidying.is_alive()
+    assert not work.exists()
