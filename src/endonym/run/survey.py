@@ -68,14 +68,14 @@ def files_below(text: Path) -> list[Path]:
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:
-    """Files by folder and kind, where there are many of a kind; the others alone."""
+    """Files by folder and kind, where there are many of a kind; the others alone; in their order."""
     kinds: dict[tuple[Path, str], list[Path]] = {}
     for path in files:
         kinds.setdefault((path.parent, "".join(path.suffixes[-2:])), []).append(path)
     groups: list[list[Path]] = []
     for alike in kinds.values():
         groups += [alike] if len(alike) > FEW_FILES else [[path] for path in alike]
-    return groups
+    return sorted(groups, key=lambda group: files.index(group[0]))
 
 
 def _look_at_group(
