@@ -68,7 +68,7 @@ def files_below(text: Path) -> list[Path]:
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:
-    """Files by folder and kind, where there are many of a kind; the others alone; in their order."""
+    """Files in their order, each alone; by folder and kind where there are many of a kind."""
     kinds: dict[tuple[Path, str], list[Path]] = {}
     for path in files:
         kinds.setdefault((path.parent, "".join(path.suffixes[-2:])), []).append(path)
