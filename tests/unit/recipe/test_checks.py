@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from wrong_recipes import problem_drawn, refusal
 
 from endonym.errors import RecipeError
 from endonym.recipe.recipe import Recipe
@@ -90,23 +91,10 @@ CONTRADICTIONS = {
 }
 
 
-def refusal(folder: Path, text: str) -> str:
-    """What the recipe's error says, with the file called r.toml."""
-    file = folder / "r.toml"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(RecipeError) as caught:
-        Recipe.load(file)
-    assert caught.value.exit_code == 2
-    return str(caught.value).replace(str(file), "r.toml")
-
-
 @pytest.mark.parametrize("case", CONTRADICTIONS)
 def test_a_contradiction_names_its_line_and_what_to_do(case: str, tmp_path: Path) -> None:
     body, line, message, under, do = CONTRADICTIONS[case]
-    place, drawn, carets, advice = refusal(tmp_path, HEAD + body).splitlines()
-    assert place == f"r.toml:{line}: {message}"
-    assert drawn.strip() == (HEAD + body).splitlines()[line - 1].strip()
-    assert drawn[carets.index("^") : len(carets)] == under
+    (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
     assert advice == do
 
 

@@ -8,31 +8,14 @@ import pytest
 
 from endonym.errors import SourceError
 from endonym.text.broken import broken
-from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
 from endonym.text.oddities import oddities
-from text.samples import SHARED, files, kept, reasons, records, refused
+from text.broken_files import ALL, FOLDER, NEEDED, answer, cleaned, lines
+from text.samples import files, kept, reasons, records, refused
 
-FOLDER = SHARED / "raw" / "broken"
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="needs ../shared/data/raw/broken, which is not beside this project"
-)
-ALL = ("nfc", "zero_width", "spaces")
-ALLOWED_IDS = ["a1", "a2", "a10", "a11", "a16", "a21", "a22", "a23", "last", "nan"]
-
-
-def lines(name: str, **keys: object):
-    return records(FOLDER / name, document="line", **keys)
-
-
-def answer(name: str) -> list[str]:
-    return (FOLDER / name).read_text(encoding="utf-8").splitlines()
-
-
-def cleaned(texts: list[str], **keys: object) -> list[str]:
-    return list(map(normalizer(Clean.model_validate({"normalize": ALL, **keys})), texts))
+pytestmark = NEEDED
 
 
 def test_truncated_gzip_keeps_the_whole_lines_before_the_cut():

@@ -3,32 +3,15 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
-from text.samples import SHARED, files, reasons, records, refused
+from text.broken_files import ALL, FOLDER, NEEDED
+from text.samples import files, reasons, records, refused
 
-FOLDER = SHARED / "raw" / "broken"
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="needs ../shared/data/raw/broken, which is not beside this project"
-)
-ALL = ("nfc", "zero_width", "spaces")
+pytestmark = NEEDED
 ALLOWED_IDS = ["a1", "a2", "a10", "a11", "a16", "a21", "a22", "a23", "last", "nan"]
-
-
-def lines(name: str, **keys: object):
-    return records(FOLDER / name, document="line", **keys)
-
-
-def answer(name: str) -> list[str]:
-    return (FOLDER / name).read_text(encoding="utf-8").splitlines()
-
-
-def cleaned(texts: list[str], **keys: object) -> list[str]:
-    return list(map(normalizer(Clean.model_validate({"normalize": ALL, **keys})), texts))
 
 
 def test_bad_json_records_are_dropped_one_by_one_with_reason_and_line():

@@ -1,4 +1,4 @@
-"""The report: its verdict, where over-fitting began, what was copied, no text that breaks it."""
+"""The page as a whole: every section, nothing from outside, and no text that breaks it."""
 
 import json
 import re

@@ -6,35 +6,6 @@ from made_scores import baselines, score
 from endonym.run.report.scores import gap, group, verdict
 from endonym.run.report.words import JOINER
 
-HOSTILE = "</p><script>alert('Ярамый!')</script><img src=x onerror=alert(1)> & \"мин\" 'син'"
-TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
-KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"
-ARABIC = "كان يا ما كان في قديم الزمان."
-RECIPE = """
-name = "try"
-language = "tt"
-[[source]]
-name = "tatar"
-path = "tatar.txt"
-document = "line"
-[tokenizer]
-kind = "bpe"
-vocab = 300
-[pack]
-context = 32
-[model]
-dim = 16
-layers = 1
-mixer.heads = 1
-[[phase]]
-steps = 40
-batch_tokens = 64
-lr = 1e-3
-number_format = "fp32"
-[[evaluate]]
-kind = "bits"
-"""
-
 
 def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> None:
     found = verdict([score("model", 1.20), *baselines()])
