@@ -20,6 +20,7 @@ Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 SHARD_TOKENS = 1 << 27
 BATCH_CHARS = 4_000_000
+CHUNK_TOKENS = 1 << 24
 INDEX = np.dtype([("shard", "<i4"), ("start", "<i8"), ("length", "<i8"), ("source", "<i4")])
 """A document: its shard, the place of its opening E, its tokens (E not counted), its source."""
 
@@ -71,7 +72,9 @@ def write_shards(
     documents: Callable[[Split], Iterable[tuple[str, str]]],
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Turn a corpus into shards; returns documents, tokens, bytes and chars by split and source.
+    """Turn a corpus into shards; returns documents, tokens, bytes, chars by split and source.
+
+    And how many ids stand nowhere in the training text ("unused"), in all and by source.
 
     documents: pairs of source and text of a split, in order. advance: told the bytes read.
     """
@@ -85,7 +88,9 @@ def write_shards(
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
     description = {"vocab": tokenizer.vocab, "end": tokenizer.end_id, "sources": sources}
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
-    return {split: TokenShards(out, split).totals() for split in SPLITS}
+    written = {split: TokenShards(out, split) for split in SPLITS}
+    totals: dict[str, Any] = {split: shards.totals() for split, shards in written.items()}
+    return {**totals, "unused": written["train"].unused()}
 
 
 def _batches(documents: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
@@ -153,10 +158,10 @@ class TokenShards:
         return found
 
     def totals(self) -> dict[str, dict[str, int]]:
-        """Documents, tokens, bytes and characters of each source."""
-        totals = {
-            name: {"documents": 0, "tokens": 0, "bytes": 0, "chars": 0} for name in self.sources
-        }
+        """Documents, tokens, bytes, characters and unused ids of each source."""
+        nothing = {"documents": 0, "tokens": 0, "bytes": 0, "chars": 0}
+        totals: dict[str, dict[str, int]] = {name: dict(nothing) for name in self.sources}
+        used = np.zeros((len(self.sources), self.vocab), dtype=np.bool_)
         for number in range(len(self)):
             document = self.document(number)
             total = totals[self.sources[document.source]]
@@ -164,7 +169,18 @@ class TokenShards:
             total["tokens"] += len(document.ids)
             total["bytes"] += int(self.byte_counts[document.ids].sum())
             total["chars"] += int(self.char_counts[document.ids].sum())
+            used[document.source, document.ids] = True
+        for total, seen in zip(totals.values(), used, strict=True):
+            total["unused"] = self.vocab - 1 - int(seen.sum())
         return totals
+
+    def unused(self) -> int:
+        """Ids that stand nowhere in this split; end-of-text is none of them."""
+        seen = np.zeros(self.vocab, dtype=np.bool_)
+        for part in self.parts:
+            for start in range(0, len(part), CHUNK_TOKENS):
+                seen[part[start : start + CHUNK_TOKENS]] = True
+        return self.vocab - int(seen.sum()) - (0 if seen[self.end_id] else 1)
 
     def _check(self) -> None:
         """The index must fit the files: as many as it needs, each as long as it needs."""

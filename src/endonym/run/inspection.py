@@ -187,7 +187,7 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
     report = artifact.numbers["held_out"]
     total = report["total"]
     lines = [
-        f"{report['vocab']} ids, {artifact.numbers['unused']} unused in training text · "
+        f"{report['vocab']} ids · "
         f"{total['bytes_per_token']:.2f} bytes a token · {total['tokens_per_word']:.2f} a word"
     ]
     tokens: list[str] = []

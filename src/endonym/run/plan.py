@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from endonym.config import identity
@@ -61,12 +62,12 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
         "split": identity(recipe.split),
         "seed": recipe.seed,
     }
-    corpus = Stage("corpus", "corpus", corpus_config, stages.corpus(recipe, raw), named)
+    corpus = Stage("corpus", "corpus", corpus_config, partial(stages.corpus, recipe, raw), named)
     tokenizer = Stage(
         "tokenizer",
         "tokenizer",
         identity(recipe.tokenizer),
-        stages.tokenizer(recipe.tokenizer),
+        partial(stages.tokenizer, recipe.tokenizer),
         {"corpus": corpus},
     )
     given = {"corpus": corpus, "tokenizer": tokenizer}
@@ -91,7 +92,7 @@ def trainings(recipe: Recipe, tokenizer: Stage, shards: Stage) -> list[Stage]:
             "phase": identity(phase),
             "seed": recipe.seed,
         }
-        maker = stages.model(recipe, phase)
+        maker = partial(stages.model, recipe, phase)
         found.append(Stage(f"model {phase.name}", "model", config, maker, inputs))
     return found
 
@@ -99,7 +100,7 @@ def trainings(recipe: Recipe, tokenizer: Stage, shards: Stage) -> list[Stage]:
 def source_stage(raw: RawSet) -> Stage:
     """A source is its files' names and hashes and how they are to be read."""
     config = {"source": identity(raw.source), "files": raw.identity()}
-    return Stage(f"source {raw.source.name}", "source", config, stages.source(raw))
+    return Stage(f"source {raw.source.name}", "source", config, partial(stages.source, raw))
 
 
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
@@ -109,7 +110,7 @@ def file_stages(recipe: Recipe) -> dict[str, Stage]:
         for path in evaluation.files(recipe.folder):
             config = {"files": [stages.file_identity(path)]}
             name = f"source {path.name}"
-            found[str(path)] = Stage(name, "source", config, stages.named_file(path))
+            found[str(path)] = Stage(name, "source", config, partial(stages.named_file, path))
     return found
 
 
@@ -124,7 +125,7 @@ def judgements(
         inputs = {"model": model, "shards": shards}
         inputs |= {f"file {place}": named_files[str(each)] for place, each in enumerate(files)}
         name = f"evaluation {evaluation.kind}" + (f" {number}" if number else "")
-        maker = stages.evaluation(recipe, evaluation)
+        maker = partial(stages.evaluation, recipe, evaluation)
         found.append(Stage(name, "evaluation", config, maker, inputs))
     return found
 
@@ -136,7 +137,7 @@ def handovers(recipe: Recipe, model: Stage) -> list[Stage]:
             f"export {export.format}",
             "export",
             identity(export),
-            stages.export(export),
+            partial(stages.export, export),
             {"model": model},
         )
         for export in recipe.export

@@ -1,4 +1,7 @@
-"""What each stage does: inputs in, one artefact out, and what it counted."""
+"""What each stage does: inputs in, one artefact out, and what it counted.
+
+The plan binds what the recipe says (the first arguments); the rest is a stage's `Work`.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +13,7 @@ from endonym.export.config import Export
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.sources import RawSet
-from endonym.run.work import Inputs, Numbers, Work
+from endonym.run.work import Inputs, Numbers
 from endonym.store import Making
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.tokenizer.config import TokenizerConfig
@@ -22,60 +25,44 @@ def file_identity(path: Path) -> dict[str, str]:
     return {"name": path.name, "sha256": file_hash(path)}
 
 
-def source(raw: RawSet) -> Work:
+def source(raw: RawSet, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Note which files a source consists of; nothing is copied."""
-
-    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        write_json(making.out / "files.json", raw.identity())
-        return {"files": len(raw.files), "bytes": raw.bytes()}
-
-    return make
+    write_json(making.out / "files.json", raw.identity())
+    return {"files": len(raw.files), "bytes": raw.bytes()}
 
 
-def named_file(path: Path) -> Work:
+def named_file(path: Path, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Note the content of a file that a recipe names, such as prompts."""
-
-    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        write_json(making.out / "files.json", [file_identity(path)])
-        return {"files": 1, "bytes": path.stat().st_size}
-
-    return make
+    write_json(making.out / "files.json", [file_identity(path)])
+    return {"files": 1, "bytes": path.stat().st_size}
 
 
-def corpus(recipe: Recipe, raw: Sequence[RawSet]) -> Work:
+def corpus(
+    recipe: Recipe, raw: Sequence[RawSet], making: Making, inputs: Inputs, log: Log
+) -> Numbers:
     """Read, clean, split."""
-
-    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        total = sum(each.bytes() for each in raw)
-        with log.progress("corpus", total, "raw bytes") as advance:
-            return make_corpus(
-                [(each.source, each.files) for each in raw],
-                recipe.clean,
-                recipe.split,
-                seed=recipe.seed,
-                out=making.out,
-                advance=advance,
-            )
-
-    return make
+    total = sum(each.bytes() for each in raw)
+    with log.progress("corpus", total, "raw bytes") as advance:
+        return make_corpus(
+            [(each.source, each.files) for each in raw],
+            recipe.clean,
+            recipe.split,
+            seed=recipe.seed,
+            out=making.out,
+            advance=advance,
+        )
 
 
-def tokenizer(config: TokenizerConfig) -> Work:
+def tokenizer(config: TokenizerConfig, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train on the training split alone, and report the fit on the held-out one."""
+    from endonym.tokenizer.train import fit, train_tokenizer
 
-    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        from endonym.tokenizer.train import fit, train_tokenizer
-
-        texts = Corpus(inputs["corpus"].folder)
-        made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
-        (making.out / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
-        held_out = fit(made, ((each.source, each.text) for each in texts.documents("val")))
-        training = fit(made, ((each.source, each.text) for each in texts.documents("train")))
-        report = {**held_out, "unused": training["unused"], "training": training}
-        write_json(making.out / "report.json", report)
-        return {"vocab": made.vocab, "held_out": held_out, "unused": training["unused"]}
-
-    return make
+    texts = Corpus(inputs["corpus"].folder)
+    made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
+    (making.out / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
+    report = fit(made, ((each.source, each.text) for each in texts.documents("val")))
+    write_json(making.out / "report.json", report)
+    return {"vocab": made.vocab, "held_out": report}
 
 
 def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
@@ -97,36 +84,26 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
         return write_shards(making.out, reader, sources, documents, advance)
 
 
-def model(recipe: Recipe, phase: Phase) -> Work:
+def model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train one phase."""
+    from endonym.run.training import train_model
 
-    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        from endonym.run.training import train_model
-
-        return train_model(recipe, phase, making, inputs, log)
-
-    return make
+    return train_model(recipe, phase, making, inputs, log)
 
 
-def evaluation(recipe: Recipe, asked: Evaluation) -> Work:
+def evaluation(
+    recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log
+) -> Numbers:
     """Judge the finished model."""
+    from endonym.run.judging import judge
 
-    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        from endonym.run.judging import judge
-
-        return judge(recipe, asked, making, inputs, log)
-
-    return make
+    return judge(recipe, asked, making, inputs, log)
 
 
-def export(asked: Export) -> Work:
+def export(asked: Export, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Hand the finished model over."""
+    from endonym.export.huggingface import export_huggingface
+    from endonym.generate.language_model import LanguageModel
 
-    def make(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        from endonym.export.huggingface import export_huggingface
-        from endonym.generate.language_model import LanguageModel
-
-        loaded = LanguageModel.load(inputs["model"].folder)
-        return {"format": asked.format, "files": export_huggingface(loaded, making.out)}
-
-    return make
+    loaded = LanguageModel.load(inputs["model"].folder)
+    return {"format": asked.format, "files": export_huggingface(loaded, making.out)}

@@ -6,9 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import regex
-from numpy.typing import NDArray
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Engine
 
@@ -131,13 +129,12 @@ def _bytes(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engin
 
 
 def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """How the tokenizer fits texts: bytes per token, tokens per word, unused ids, by source.
+    """How the tokenizer fits texts: bytes per token and tokens per word, by source.
 
     texts: pairs of source and text. A word is a run of letters, marks and digits; in scripts
     without blanks it may be a clause, so compare tokens per word within one language only.
     """
     totals: dict[str, collections.Counter[str]] = {}
-    used: dict[str, NDArray[np.bool_]] = {}
     for batch in _batches(texts):
         encoded = tokenizer.encode_many([text for _, text in batch])
         for (source, text), ids in zip(batch, encoded, strict=True):
@@ -149,18 +146,11 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
                 "words": sum(1 for _ in WORD.finditer(text)),
             }
             totals.setdefault(source, collections.Counter()).update(counts)
-            used.setdefault(source, np.zeros(tokenizer.vocab, dtype=np.bool_))[ids] = True
     every = sum(totals.values(), collections.Counter[str]())
-    nothing = np.zeros(tokenizer.vocab, dtype=np.bool_)
-    together = np.logical_or.reduce([nothing, *used.values()])
     return {
         "vocab": tokenizer.vocab,
-        "unused": _unused(together),
         "total": _ratios(every),
-        "sources": {
-            source: {**_ratios(counts), "unused": _unused(used[source])}
-            for source, counts in sorted(totals.items())
-        },
+        "sources": {source: _ratios(counts) for source, counts in sorted(totals.items())},
     }
 
 
@@ -169,11 +159,6 @@ def _batches(texts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
     rest = iter(texts)
     while batch := list(itertools.islice(rest, FIT_DOCUMENTS)):
         yield batch
-
-
-def _unused(used: NDArray[np.bool_]) -> int:
-    """Ids that no text needed; end-of-text is none of them."""
-    return int((~used).sum()) - 1
 
 
 def _ratios(counts: collections.Counter[str]) -> dict[str, float]:

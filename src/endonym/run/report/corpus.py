@@ -138,20 +138,24 @@ def _rejects(corpus: Corpus, reasons: Sequence[str]) -> list[tuple[str, list[Rej
 
 
 def tokenizer_card(
-    artifact: Artifact | None, kind: str, corpus: Artifact | None
+    artifact: Artifact | None, kind: str, corpus: Artifact | None, shards: Artifact | None
 ) -> TokenizerCard | None:
-    """The card of a tokenizer; None if there is none."""
+    """The card of a tokenizer; None if there is none. Shards tell which ids training never met."""
     if artifact is None:
         return None
     report: dict[str, Any] = read_json(artifact.folder / "report.json")
     facts = [
         ("kind", kind),
         ("vocabulary", f"{whole(report['vocab'])} ids"),
-        ("not used in training text", f"{whole(report['unused'])} ids"),
     ]
-    rows = [_fit_row(name, each) for name, each in report["sources"].items()]
-    if len(rows) > 1:
-        rows.append(_fit_row("all", report["total"]))
+    unused: dict[str, int] = {}
+    if shards is not None:
+        facts.append(("not used in training text", f"{whole(shards.numbers['unused'])} ids"))
+        unused = {name: each["unused"] for name, each in shards.numbers["train"].items()}
+        unused["all"] = shards.numbers["unused"]
+    fits = dict(report["sources"])
+    fits |= {"all": report["total"]} if len(fits) > 1 else {}
+    rows = [_fit_row(name, each, unused.get(name)) for name, each in fits.items()]
     sentences: list[tuple[str, list[str]]] = []
     if corpus is not None:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
@@ -159,13 +163,14 @@ def tokenizer_card(
     return TokenizerCard(facts, rows, sentences)
 
 
-def _fit_row(name: str, fit: dict[str, Any]) -> list[str]:
+def _fit_row(name: str, fit: dict[str, Any], unused: int | None) -> list[str]:
     return [
         name,
         f"{fit['bytes_per_token']:.2f}",
         f"{fit['tokens_per_word']:.2f}",
         whole(fit["tokens"]),
         whole(fit["bytes"]),
+        "–" if unused is None else whole(unused),
     ]
 
 

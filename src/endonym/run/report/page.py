@@ -107,7 +107,9 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
         "copied": _copied(texts, corpus),
         "copied_from": sum(map(len, texts)),
         "corpus": corpus_card(corpus),
-        "tokenizer": tokenizer_card(run.artifact("tokenizer"), kind, corpus),
+        "tokenizer": tokenizer_card(
+            run.artifact("tokenizer"), kind, corpus, run.artifact("shards")
+        ),
         "model": _model(run),
         "stages": [_stage(made, store) for made in run.made],
         "machine": _machine(models, store),
