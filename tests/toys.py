@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from endonym.data.shards import SPLITS, TokenShards, write_shards
-from endonym.model.config import FfnKeys, MixerKeys, ModelConfig, ModelKeys
+from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
+from endonym.model.keys import FfnKeys, MixerKeys, ModelKeys
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer

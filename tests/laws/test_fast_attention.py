@@ -6,9 +6,12 @@ import pytest
 import torch
 from reference.attention import causal_mask, document_mask, slow_attention
 from torch import Tensor
+from torch.nn import functional as F
 
-from endonym.model import attention
-from endonym.model.attention import attend
+from endonym.model import attend as attend_module
+from endonym.model import blocks
+from endonym.model.attend import attend, attend_seen
+from endonym.model.blocks import blocks_of
 from endonym.model.span import Span
 
 BATCH, HEADS, LENGTH, WIDTH = 2, 4, 9, 8
@@ -16,10 +19,12 @@ DOCUMENTS = [[1, 1, 1, 2, 2, 2, 2, 2, 3], [7, 8, 8, 8, 8, 8, 7, 7, 7]]
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-6, torch.bfloat16: 1.5e-2}
 
 
-def inputs(kv_heads: int, remembered: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(
+    kv_heads: int, remembered: int, dtype: torch.dtype, length: int = LENGTH
+) -> tuple[Tensor, Tensor, Tensor]:
     """Random queries, keys and values, and nothing else."""
     generator = torch.Generator().manual_seed(kv_heads)
-    shapes = [(BATCH, HEADS, LENGTH, WIDTH)] + 2 * [(BATCH, kv_heads, remembered, WIDTH)]
+    shapes = [(BATCH, HEADS, length, WIDTH)] + 2 * [(BATCH, kv_heads, remembered, WIDTH)]
     made = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
     query, keys, values = (tensor.requires_grad_() for tensor in made)
     return query, keys, values
@@ -39,7 +44,7 @@ def assert_equal(fast: list[Tensor], slow: list[Tensor], dtype: torch.dtype) -> 
     """Largest error against the largest number, tensor by tensor."""
     for name, found, wanted in zip(("mixed", "query", "keys", "values"), fast, slow, strict=True):
         assert found.dtype == dtype
-        error = (found.double() - wanted).abs().max() / wanted.abs().max()
+        error = (found.double() - wanted).abs().max() / (wanted.abs().max() or 1.0)
         assert error < TOLERANCES[dtype], (name, error.item())
 
 
@@ -69,9 +74,49 @@ def test_a_chunk_after_a_memory_equals_the_slow_reference(
 ) -> None:
     tensors = inputs(kv_heads, LENGTH + 5, dtype)
     tokens_BT = torch.zeros(BATCH, LENGTH, dtype=torch.long)
-    fast = with_gradients(attend, tensors, Span.after(5, tokens_BT))
+    mask_BTM = Span.after(5, tokens_BT).mask(None, torch.arange(LENGTH + 5))
+    fast = with_gradients(attend_seen, tensors, mask_BTM)
     slow = with_gradients(slow_attention, tensors, causal_mask(BATCH, LENGTH, LENGTH + 5))
     assert_equal(fast, slow, dtype)
+
+
+LONG = [[1] * 3 + [2] * 17 + [3] * 4, [4] * 24]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("window", [1, 2, 5, 8, 23, 24, None])
+@pytest.mark.parametrize("is_packed", [False, True], ids=["whole rows", "packed"])
+@pytest.mark.parametrize("share", [0.0, 100.0], ids=["dense", "blocks"])
+def test_a_window_is_exactly_that_many_keys_in_every_kernel(
+    dtype: torch.dtype,
+    window: int | None,
+    is_packed: bool,
+    share: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blocks, "WORTHWHILE", share)
+    tensors = inputs(2, 24, dtype, length=24)
+    documents = LONG if is_packed else [[1] * 24] * 2
+    span = Span.packed(torch.tensor(documents))
+    if not is_packed:
+        span = Span.after(0, torch.zeros(BATCH, 24, dtype=torch.long))
+    wanted_BTM = document_mask(documents)
+    for place in range(24):
+        wanted_BTM[:, place, : max(0, place + 1 - (window or 24))] = False
+    fast = with_gradients(lambda *given: attend(*given, window), tensors, span)
+    slow = with_gradients(slow_attention, tensors, wanted_BTM)
+    assert_equal(fast, slow, dtype)
+    counts_BT = wanted_BTM.sum(-1)
+    assert counts_BT.max() == min(window or 24, 24)
+
+
+def test_queries_in_tiles_equal_all_queries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensors = inputs(2, LENGTH, torch.bfloat16)
+    span = Span.after(0, torch.zeros(BATCH, LENGTH, dtype=torch.long))
+    monkeypatch.setattr(attend_module, "TILE", 4)
+    fast = with_gradients(attend, tensors, span)
+    slow = with_gradients(slow_attention, tensors, causal_mask(BATCH, LENGTH, LENGTH))
+    assert_equal(fast, slow, torch.bfloat16)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -87,22 +132,38 @@ def fast_and_slow(tensors: tuple[Tensor, ...]) -> list[Tensor]:
     return with_gradients(attend, tensors, Span.packed(torch.tensor(DOCUMENTS)))
 
 
-def test_the_whole_score_kernel_serves_packed_bf16_rows_and_torch_the_rest(
+def test_the_whole_score_kernel_serves_short_bf16_rows_and_torch_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     used: list[str] = []
-    whole, torchs = attention._WholeScores.apply, attention.F.scaled_dot_product_attention
+    whole, torchs = attend_module._WholeScores.apply, F.scaled_dot_product_attention
 
     def note(name: str, kernel: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda *given, **keys: (used.append(name), kernel(*given, **keys))[1]
 
-    monkeypatch.setattr(attention._WholeScores, "apply", note("whole", whole))
-    monkeypatch.setattr(attention.F, "scaled_dot_product_attention", note("torch", torchs))
+    monkeypatch.setattr(attend_module._WholeScores, "apply", note("whole", whole))
+    monkeypatch.setattr(attend_module.F, "scaled_dot_product_attention", note("torch", torchs))
     packed = Span.packed(torch.tensor(DOCUMENTS))
-    alone = Span.after(0, torch.zeros(BATCH, LENGTH, dtype=torch.long))
     attend(*inputs(2, LENGTH, torch.bfloat16), packed)
     attend(*inputs(2, LENGTH, torch.float32), packed)
-    attend(*inputs(2, LENGTH, torch.bfloat16), alone)
-    monkeypatch.setattr(attention, "LONGEST_WHOLE_SCORES", LENGTH - 1)
+    monkeypatch.setattr(attend_module, "LONGEST_WHOLE_SCORES", LENGTH - 1)
     attend(*inputs(2, LENGTH, torch.bfloat16), packed)
-    assert used == ["whole", "torch", "torch", "torch"]
+    assert used == ["whole", "torch", "torch"]
+
+
+def test_documents_are_cut_into_blocks_where_that_is_less_work() -> None:
+    halves = Span.packed(torch.tensor([[1] * 128 + [2] * 128]))
+    assert blocks_of(halves, 1, None) is not None
+    assert blocks_of(Span.packed(torch.tensor([[1] * 200 + [2] * 56])), 1, None) is None
+    assert blocks_of(Span.after(0, torch.zeros(1, 256, dtype=torch.long)), 1, None) is None
+    assert blocks_of(Span.after(0, torch.zeros(1, 256, dtype=torch.long)), 1, 32) is not None
+
+
+def test_no_key_is_copied_for_the_heads_that_share_it() -> None:
+    """Eight heads on one key/value head take the memory of their own scores, and no more."""
+    query = torch.randn(1, 8, 64, 512)
+    keys, values = torch.randn(2, 1, 1, 64, 512)
+    with torch.profiler.profile(profile_memory=True) as seen:
+        attend_seen(query, keys, values, None)
+    asked = [event.cpu_memory_usage for event in seen.events() if event.name == "aten::empty"]
+    assert sum(asked) < 8 * keys.nbytes

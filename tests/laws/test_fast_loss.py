@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from endonym.model import loss
-from endonym.model.loss import summed_nats, token_nats
+from endonym.model.loss import Readout, summed_nats, token_nats
 
 WIDTH, VOCAB = 24, 500
 SIZES = {"one chunk": 77, "whole chunks": 256, "a short last chunk": 450}
@@ -46,7 +46,7 @@ def test_the_loss_in_chunks_equals_plain_cross_entropy_in_fp32(
     hidden, weight, targets = inputs(positions, torch.float32, spread)
     assert len(loss.chunks(hidden, targets, VOCAB)) == -(-positions // 128)
     wanted = plain(hidden, weight, targets)
-    found = summed_nats(hidden, weight, targets)
+    found = summed_nats(hidden, Readout(weight), targets)
     assert relative(found, wanted) < 1e-5
     slopes = torch.autograd.grad(found * 0.37, (hidden, weight))
     for slope, right in zip(
@@ -63,7 +63,7 @@ def test_the_loss_in_bf16_equals_that_of_the_same_numbers_in_fp64(
     hidden, weight, targets = inputs(positions, torch.bfloat16, spread)
     exact = [each.detach().double().requires_grad_() for each in (hidden, weight)]
     wanted = plain(*exact, targets)
-    found = summed_nats(hidden, weight, targets)
+    found = summed_nats(hidden, Readout(weight), targets)
     assert found.dtype == torch.float32
     assert relative(found, wanted) < 1e-3
     slopes = torch.autograd.grad(found, (hidden, weight))
@@ -76,15 +76,15 @@ def test_the_loss_in_bf16_equals_that_of_the_same_numbers_in_fp64(
 def test_nats_of_each_token_are_those_of_plain_cross_entropy(positions: int) -> None:
     hidden, weight, targets = inputs(positions, torch.float32)
     with torch.no_grad():
-        found = token_nats(hidden, weight, targets)
+        found = token_nats(hidden, Readout(weight), targets)
         wanted = F.cross_entropy(hidden @ weight.T, targets, reduction="none")
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
 
 
 def test_training_and_judging_see_the_same_loss() -> None:
     hidden, weight, targets = inputs(450, torch.float32)
-    judged = token_nats(hidden, weight, targets).sum()
-    assert relative(summed_nats(hidden, weight, targets), judged) < 1e-6
+    judged = token_nats(hidden, Readout(weight), targets).sum()
+    assert relative(summed_nats(hidden, Readout(weight), targets), judged) < 1e-6
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -92,8 +92,8 @@ def test_a_number_that_is_not_finite_shows_in_the_loss(dtype: torch.dtype) -> No
     hidden, weight, targets = inputs(300, dtype)
     with torch.no_grad():
         hidden[200, 3] = torch.nan
-    assert not torch.isfinite(summed_nats(hidden, weight, targets))
-    assert token_nats(hidden, weight, targets).isnan().nonzero().tolist() == [[200]]
+    assert not torch.isfinite(summed_nats(hidden, Readout(weight), targets))
+    assert token_nats(hidden, Readout(weight), targets).isnan().nonzero().tolist() == [[200]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -103,7 +103,23 @@ def test_a_target_held_impossible_costs_a_finite_number_of_nats(dtype: torch.dty
     hidden = torch.zeros(1, WIDTH, dtype=dtype)
     hidden[0, 0] = 1.0
     leaves = (hidden.requires_grad_(), weight.requires_grad_())
-    nats = summed_nats(*leaves, torch.tensor([4]))
+    nats = summed_nats(leaves[0], Readout(leaves[1]), torch.tensor([4]))
     assert 80 < nats.item() < 121
     for slope in torch.autograd.grad(nats, leaves):
         assert torch.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("positions", SIZES.values(), ids=SIZES.keys())
+def test_capped_logits_cost_and_teach_what_plain_autograd_says(positions: int) -> None:
+    hidden, weight, targets = inputs(positions, torch.float32, 4.0)
+    logits_NV = 5.0 * torch.tanh(hidden @ weight.T / 5.0)
+    wanted = F.cross_entropy(logits_NV, targets, reduction="sum")
+    found = summed_nats(hidden, Readout(weight, cap=5.0), targets)
+    assert relative(found, wanted) < 1e-5
+    assert relative(found, plain(hidden, weight, targets)) > 1e-2
+    slopes = torch.autograd.grad(found, (hidden, weight))
+    for slope, right in zip(slopes, torch.autograd.grad(wanted, (hidden, weight)), strict=True):
+        assert relative(slope, right) < 1e-5
+    judged = token_nats(hidden, Readout(weight, cap=5.0), targets).sum()
+    assert relative(judged, wanted) < 1e-5
+    torch.testing.assert_close(Readout(weight, cap=5.0).logits(hidden), logits_NV)

@@ -1,126 +1,121 @@
-"""The names that `transformers` gives to our tensors, family by family, read in both directions.
-
-GPT-2 stores its matrices as inputs x outputs and its queries, keys and values as one; the others
-store them as we do.
-"""
+"""Our tensors under the names, and in the layout, of `transformers`, and back."""
 
 import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from endonym.errors import ExportError
+from endonym.export.row import Row
+from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
 
-LLAMA_NAMES = {
-    "embedding.weight": "model.embed_tokens.weight",
-    "norm.weight": "model.norm.weight",
-    "head.weight": "lm_head.weight",
-    "blocks.*.norm.weight": "model.layers.*.input_layernorm.weight",
-    "blocks.*.ffn_norm.weight": "model.layers.*.post_attention_layernorm.weight",
-    "blocks.*.mixer.query.weight": "model.layers.*.self_attn.q_proj.weight",
-    "blocks.*.mixer.key.weight": "model.layers.*.self_attn.k_proj.weight",
-    "blocks.*.mixer.value.weight": "model.layers.*.self_attn.v_proj.weight",
-    "blocks.*.mixer.output.weight": "model.layers.*.self_attn.o_proj.weight",
-    "blocks.*.ffn.gate.weight": "model.layers.*.mlp.gate_proj.weight",
-    "blocks.*.ffn.up.weight": "model.layers.*.mlp.up_proj.weight",
-    "blocks.*.ffn.down.weight": "model.layers.*.mlp.down_proj.weight",
-}
-QWEN3_NAMES = LLAMA_NAMES | {
-    "blocks.*.mixer.query_norm.weight": "model.layers.*.self_attn.q_norm.weight",
-    "blocks.*.mixer.key_norm.weight": "model.layers.*.self_attn.k_norm.weight",
-}
-GPT2_NAMES = {
-    "embedding.weight": "transformer.wte.weight",
-    "positions.weight": "transformer.wpe.weight",
-    **{
-        f"{ours}.{part}": f"{theirs}.{part}"
-        for part in ("weight", "bias")
-        for ours, theirs in {
-            "norm": "transformer.ln_f",
-            "blocks.*.norm": "transformer.h.*.ln_1",
-            "blocks.*.ffn_norm": "transformer.h.*.ln_2",
-            "blocks.*.mixer.output": "transformer.h.*.attn.c_proj",
-            "blocks.*.ffn.up": "transformer.h.*.mlp.c_fc",
-            "blocks.*.ffn.down": "transformer.h.*.mlp.c_proj",
-        }.items()
-    },
-}
-NAMES = {"llama": LLAMA_NAMES, "qwen3": QWEN3_NAMES, "gpt2": GPT2_NAMES}
-TURNED = re.compile(r"(mixer\.output|ffn\.up|ffn\.down)\.weight$")
-"""GPT-2's matrices that are stored the other way round."""
-JOINED = re.compile(r"transformer\.h\.(\d+)\.attn\.c_attn\.(weight|bias)$")
-"""GPT-2's queries, keys and values, stored as one."""
 PARTS = ("query", "key", "value")
+OURS_JOINED = re.compile(r"blocks\.(\d+)\.mixer\.(query|key|value)\.(weight|bias)$")
+CONVOLUTION = "mixer.convolution.weight"
 
 
-def row_of(config: ModelConfig) -> str:
-    """The family whose `transformers` class says this shape, whatever the recipe called it.
-
-    Raises ExportError if none of the three does.
-    """
-    is_modern = (config.norm, config.position, config.ffn.kind) == ("rms", "rope", "gated")
-    if is_modern and config.ffn.activation == "silu" and not (config.bias or config.parallel):
-        return "qwen3" if config.mixer.query_key_norm else "llama"
-    is_gpt2 = (config.norm, config.position, config.ffn.kind) == ("layer", "learned", "plain")
-    if is_gpt2 and config.bias and config.tied and config.ffn.activation == "gelu":
-        return "gpt2"
-    raise ExportError(
-        f"no transformers class has this shape ({config.family} with other parts)",
-        where="export huggingface",
-        do="Use one of the families qwen3, llama, gpt2 without changing its parts.",
-    )
-
-
-def to_theirs(config: ModelConfig, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Our tensors under the names, and in the layout, of `transformers`."""
+def to_theirs(config: ModelConfig, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our tensors as a class of `transformers` stores them."""
     row = row_of(config)
-    found: dict[str, Tensor] = {}
+    names, found = row.names(config), dict[str, Tensor]()
     for name, tensor in weights.items():
+        joined = OURS_JOINED.match(name) if row.joined else None
+        if joined:
+            layer, part, kind = joined.groups()
+            if part == "query":
+                parts = [weights[f"blocks.{layer}.mixer.{each}.{kind}"] for each in PARTS]
+                found[f"{row.joined.replace('*', layer)}.{kind}"] = _join(row, parts, config, name)
+            continue
         pattern, number = _pattern(name)
-        if pattern in NAMES[row]:
-            turned = tensor.T if row == "gpt2" and TURNED.search(name) else tensor
-            found[NAMES[row][pattern].replace("*", number)] = turned
-    if row == "gpt2":
-        for layer in range(config.layers):
-            for part in ("weight", "bias"):
-                names = [f"blocks.{layer}.mixer.{which}.{part}" for which in PARTS]
-                joined = torch.cat([weights[name] for name in names])
-                found[f"transformer.h.{layer}.attn.c_attn.{part}"] = (
-                    joined.T if part == "weight" else joined
-                )
+        theirs = names[pattern].replace("*", number)
+        if "+" in theirs:
+            found |= {theirs.replace("+", str(e)): each for e, each in enumerate(tensor)}
+        else:
+            found[theirs] = _as_theirs(row, name, tensor)
     return found
 
 
-def to_ours(config: ModelConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+def _as_theirs(row: Row, name: str, tensor: Tensor) -> Tensor:
+    """A tensor in their layout: turned, or with the middle axis of a convolution."""
+    if name.endswith(CONVOLUTION):
+        return tensor[:, None]
+    return tensor.T if row.turned and re.search(row.turned, name) else tensor
+
+
+def _join(row: Row, parts: list[Tensor], config: ModelConfig, name: str) -> Tensor:
+    """Queries, keys and values as one."""
+    if row.joined_how == "side by side":
+        return _as_theirs(row, name, torch.cat(parts))
+    cut = [part.unflatten(0, (_kv_heads(config), -1)) for part in parts]
+    return torch.cat(cut, dim=1).flatten(0, 1)
+
+
+def to_ours(config: ModelConfig, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of `to_theirs`. Raises ExportError for a tensor we have no name for."""
     row = row_of(config)
-    inverse = {their: our for our, their in NAMES[row].items()}
+    inverse = {their: our for our, their in row.names(config).items()}
     found: dict[str, Tensor] = {}
+    experts: dict[str, dict[int, Tensor]] = {}
     for name, tensor in theirs.items():
-        joined = JOINED.match(name) if row == "gpt2" else None
-        if joined:
-            layer, part = joined.groups()
-            pieces = torch.atleast_1d(_turned(tensor)).tensor_split(3)
-            for which, piece in zip(PARTS, pieces, strict=True):
-                found[f"blocks.{layer}.mixer.{which}.{part}"] = piece
-            continue
-        pattern, number = _pattern(name)
-        if config.tied and name == "lm_head.weight":
-            continue
-        if pattern not in inverse:
+        pattern, layer, expert = _their_pattern(name)
+        kind = name.rpartition(".")[2]
+        if row.joined and pattern == f"{row.joined}.{kind}":
+            for part, piece in zip(PARTS, _split(row, tensor, config), strict=True):
+                found[f"blocks.{layer}.mixer.{part}.{kind}"] = piece
+        elif pattern not in inverse:
             raise ExportError(f"unknown tensor {name}", where="import", do="See docs/design.md §7.")
-        ours = inverse[pattern].replace("*", number)
-        found[ours] = _turned(tensor) if row == "gpt2" and TURNED.search(ours) else tensor
+        elif expert:
+            ours = inverse[pattern].replace("*", layer)
+            experts.setdefault(ours, {})[int(expert)] = tensor
+        else:
+            ours = inverse[pattern].replace("*", layer)
+            found[ours] = _as_ours(row, ours, tensor)
+    for ours, each in experts.items():
+        found[ours] = torch.stack([each[number] for number in range(len(each))])
     return found
 
 
-def _turned(tensor: Tensor) -> Tensor:
-    """A matrix with rows as columns; anything else as it is, for the loader to refuse."""
-    return tensor.T if tensor.ndim == 2 else tensor
+def _as_ours(row: Row, name: str, tensor: Tensor) -> Tensor:
+    """A tensor in our layout."""
+    if name.endswith(CONVOLUTION):
+        return tensor[:, 0]
+    return tensor.T if row.turned and re.search(row.turned, name) else tensor
+
+
+def _split(row: Row, tensor: Tensor, config: ModelConfig) -> list[Tensor]:
+    """Queries, keys and values that were stored as one."""
+    if row.joined_how == "side by side":
+        return list((tensor.T if tensor.ndim == 2 else tensor).tensor_split(3))
+    mixer = config.mixers[0]
+    assert mixer.kind == "attention"
+    shared = mixer.head_width
+    inner = mixer.heads // mixer.kv_heads * shared
+    cut = tensor.unflatten(0, (mixer.kv_heads, -1)).split((inner, shared, shared), dim=1)
+    return [part.flatten(0, 1) for part in cut]
+
+
+def _kv_heads(config: ModelConfig) -> int:
+    mixer = config.mixers[0]
+    assert mixer.kind == "attention", "only attention has queries, keys and values"
+    return mixer.kv_heads
+
+
+def their_shapes(config: ModelConfig, ours: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """What a folder of this shape must hold, from our tensors on the meta device."""
+    return {name: tuple(tensor.shape) for name, tensor in to_theirs(config, ours).items()}
 
 
 def _pattern(name: str) -> tuple[str, str]:
     """A tensor's name with its layer's number as `*`, and the number."""
     number = re.search(r"\.(\d+)\.", name)
     return re.sub(r"\.\d+\.", ".*.", name), number.group(1) if number else ""
+
+
+def _their_pattern(name: str) -> tuple[str, str, str]:
+    """The same for their names, with an expert's number as `+`."""
+    expert = re.search(r"\.experts\.(\d+)\.", name)
+    plain = re.sub(r"\.experts\.\d+\.", ".experts.+.", name)
+    pattern, layer = _pattern(plain)
+    return pattern, layer, expert.group(1) if expert else ""

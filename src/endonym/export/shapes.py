@@ -1,4 +1,4 @@
-"""A model's shape as the `config.json` of `transformers`, and back.
+"""A model's shape as the `config.json` of `transformers`, and back. Imports no torch.
 
 Reading is strict: whatever our own writer would not have written for that shape is refused by
 name, so that nothing which changes the answers is dropped in silence. Nothing is executed.
@@ -9,129 +9,148 @@ from typing import Any
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
-from endonym.export.names import NAMES, row_of
-from endonym.model.config import ModelConfig, ModelKeys
+from endonym.export.row import Json, Row
+from endonym.export.rows.falcon import FALCON
+from endonym.export.rows.gpt2 import GPT2
+from endonym.export.rows.gptneox import GPT_NEOX
+from endonym.export.rows.llama import LLAMA, MISTRAL, QWEN3, QWEN3_MOE
+from endonym.export.rows.mamba import DEFAULT_CONTEXT, MAMBA, MAMBA2
+from endonym.export.words import ROPE_WORDS, our_activation
+from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
+from endonym.model.keys import ModelKeys
 
-CLASSES = {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM", "gpt2": "GPT2LMHeadModel"}
+ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
 BOOKKEEPING = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
 SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
-TRAINING = ("initializer_range", "attention_dropout", "attn_pdrop", "pretraining_tp")
-UNUSED = ("use_cache", "n_ctx", "sliding_window", "max_window_layers")
-OTHER_HEADS = ("type", "use_proj", "activation", "proj_to_labels", "first_dropout")
-HARMLESS = {*BOOKKEEPING, *SPECIALS, *TRAINING, *UNUSED, *(f"summary_{x}" for x in OTHER_HEADS)}
-"""Keys that change no logit. (`sliding_window` acts only where `use_sliding_window` is true.)"""
-REQUIRED = {
-    "use_sliding_window": False,
-    "add_cross_attention": False,
-    "mlp_bias": False,
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-    "reorder_and_upcast_attn": False,
+HARMLESS = {
+    *BOOKKEEPING,
+    *SPECIALS,
+    *ROPE_WORDS,
+    "initializer_range",
+    "use_cache",
+    "pretraining_tp",
 }
-"""Keys we never write, and the one value of each that we can compute."""
-ROPE_BASE = 10_000.0
-"""What `transformers` assumes where a folder does not say."""
+"""Keys that change no logit, and those of rotary positions, which are read with as much care."""
+ACTIVATION_WORDS = ("hidden_act", "activation_function", "activation")
 
 
-def config_json(config: ModelConfig, end_id: int) -> dict[str, Any]:
+def row_of(config: ModelConfig) -> Row:
+    """The class of `transformers` that says this shape, whatever the recipe called it.
+
+    Raises ExportError if none does, with what the family's own class cannot say.
+    """
+    misfits: dict[str, str] = {}
+    for row in ROWS:
+        misfit = row.misfit(config)
+        if misfit is None:
+            return row
+        misfits[row.family] = misfit
+    own = next((row for row in ROWS if row.family == config.family), ROWS[0])
+    raise ExportError(
+        f"{own.architecture} cannot say {misfits[own.family]}, and no other class of transformers "
+        "has this shape",
+        where="export huggingface",
+        do="Leave the export out of the recipe, or leave that key of [model] as its family has it.",
+    )
+
+
+def config_json(config: ModelConfig, end_id: int) -> Json:
     """The `config.json` of a model. The context is written as it was trained."""
     row = row_of(config)
-    common = {
-        "architectures": [CLASSES[row]],
-        "model_type": row,
+    return {
+        "architectures": [row.architecture],
+        "model_type": row.model_type,
         "vocab_size": config.vocab,
         "bos_token_id": end_id,
         "eos_token_id": end_id,
         "tie_word_embeddings": config.tied,
+        "max_position_embeddings": config.context,
         "dtype": "float32",
         "use_cache": True,
-    }
-    return common | (_gpt2_json(config) if row == "gpt2" else _rope_json(config, row))
-
-
-def _gpt2_json(config: ModelConfig) -> dict[str, Any]:
-    """The sizes in GPT-2's words."""
-    return {
-        "n_positions": config.context,
-        "n_ctx": config.context,
-        "n_embd": config.dim,
-        "n_layer": config.layers,
-        "n_head": config.mixer.heads,
-        "n_inner": config.ffn.hidden,
-        "activation_function": "gelu_new",
-        "layer_norm_epsilon": config.norm_epsilon,
-        "resid_pdrop": config.dropout,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": 0.0,
+        **row.to_json(config),
     }
 
 
-def _rope_json(config: ModelConfig, row: str) -> dict[str, Any]:
-    """The sizes in the words that Llama and Qwen3 share."""
-    return {
-        "max_position_embeddings": config.context,
-        "hidden_size": config.dim,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.mixer.heads,
-        "num_key_value_heads": config.mixer.kv_heads,
-        "head_dim": config.mixer.head_width,
-        "intermediate_size": config.ffn.hidden,
-        "hidden_act": "silu",
-        "rms_norm_eps": config.norm_epsilon,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.mixer.rope_base},
-        "rope_theta": config.mixer.rope_base,
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        **({"mlp_bias": False} if row == "llama" else {}),
-    }
-
-
-def read_config(data: dict[str, Any], where: str) -> ModelConfig:
+def read_config(data: Json, where: str) -> ModelConfig:
     """The shape that a `config.json` describes, if it is one that we can say exactly.
 
     Raises ExportError naming the key that is missing, unknown, or has a value we cannot build.
     """
+    if "auto_map" in data:
+        raise ExportError(
+            "auto_map asks for code from the folder to be run",
+            where=where,
+            do="endonym runs no code that comes with a model; take one of a known architecture.",
+        )
     given = {key: value for key, value in data.items() if value is not None}
-    config = _read_shape(given, where)
-    expected = REQUIRED | config_json(config, 0)
+    row = _row_named(given, where)
+    config = _read_shape(row, given, where)
+    written = config_json(config, 0)
+    expected = row.required | written
+    expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
     for key, value in _plain(given, config).items():
-        if key not in HARMLESS and (key not in expected or expected[key] != value):
+        known = key in expected and expected[key] == value
+        if key not in HARMLESS | row.harmless and not known:
             raise ExportError(
                 f"{key} = {value!r} is not something endonym can build",
                 where=where,
-                do="Only plain qwen3, llama and gpt2 folders can be read.",
+                do=f"Of a {row.model_type} folder it reads plain ones only.",
             )
     return config
 
 
-def _plain(given: dict[str, Any], config: ModelConfig) -> dict[str, Any]:
-    """The keys as given, with what `transformers` would assume inside two of them written out."""
+def _row_named(given: Json, where: str) -> Row:
+    """The row of a folder's model_type."""
+    row = next((row for row in ROWS if row.model_type == given.get("model_type")), None)
+    if row is None:
+        raise ExportError(
+            f"model_type {given.get('model_type')!r} is not one of "
+            f"{', '.join(row.model_type for row in ROWS)}",
+            where=where,
+            do="Other architectures are continued as they are: [model] foreign = FOLDER.",
+        )
+    return row
+
+
+def _plain(given: Json, config: ModelConfig) -> Json:
+    """The keys as given, with other spellings of the same as we would write them."""
     plain = dict(given)
-    if plain.get("layer_types") == ["full_attention"] * config.layers:
+    alike = {"sliding_attention", "full_attention", "linear_attention"}
+    types = plain.get("layer_types")
+    if isinstance(types, list) and len(set(types) & alike) == 1 and len(types) == config.layers:
         del plain["layer_types"]
-    if "rope_parameters" in plain:
-        assumed = {"rope_type": "default", "rope_theta": config.mixer.rope_base}
-        plain["rope_parameters"] = assumed | plain["rope_parameters"]
+    limit = plain.get("time_step_limit")
+    if isinstance(limit, list | tuple) and len(limit) == 2 and _is_infinite(limit[1]):
+        plain["time_step_limit"] = [float(limit[0]), float("inf")]
+    written = row_of(config).to_json(config)
+    for word in ACTIVATION_WORDS:
+        if word in plain and our_activation(plain[word]) == our_activation(written.get(word)):
+            plain[word] = written[word]
+    window = written.get("sliding_window")
+    if window is not None and plain.get("sliding_window", 0) >= config.context == window:
+        plain["sliding_window"] = window
     return plain
 
 
-def _read_shape(given: dict[str, Any], where: str) -> ModelConfig:
+def _is_infinite(value: Any) -> bool:
+    """Infinity, as Python's JSON or as `transformers` writes it."""
+    return value in (float("inf"), {"__float__": "Infinity"})
+
+
+def _read_shape(row: Row, given: Json, where: str) -> ModelConfig:
     """The sizes in a `config.json`, laid over our row of that family."""
-    row = given.get("model_type")
-    if not isinstance(row, str) or row not in NAMES:
-        raise ExportError(
-            f"model_type {row!r} is not one of {', '.join(NAMES)}",
-            where=where,
-            do="Other architectures cannot be read yet.",
-        )
-    context_key = "n_positions" if row == "gpt2" else "max_position_embeddings"
+    words = dict(given)
+    for old, new in row.aliases.items():
+        words.setdefault(new, given.get(old))
+    if row.model_type.startswith("mamba"):
+        words.setdefault(row.context_word, DEFAULT_CONTEXT)
     try:
-        keys = _gpt2_keys(given) if row == "gpt2" else _rope_keys(given, row)
+        keys = row.to_keys({key: value for key, value in words.items() if value is not None})
         return resolve(
-            ModelKeys.model_validate({"family": row} | keys),
-            vocab=given["vocab_size"],
-            context=given[context_key],
+            ModelKeys.model_validate({"family": row.family} | keys),
+            vocab=words["vocab_size"],
+            context=words[row.context_word],
         )
     except KeyError as error:
         raise ExportError(f"config.json lacks {error}", where=where) from error
@@ -139,45 +158,9 @@ def _read_shape(given: dict[str, Any], where: str) -> ModelConfig:
         raise ExportError(f"config.json does not fit: {error.message}", where=where) from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"] if part != "table")
         raise ExportError(
             f"config.json gives {first['input']!r} for {key}: {first['msg']}", where=where
         ) from error
-
-
-def _gpt2_keys(given: dict[str, Any]) -> dict[str, Any]:
-    """Our keys from GPT-2's words."""
-    return {
-        "dim": given["n_embd"],
-        "layers": given["n_layer"],
-        "mixer": {"heads": given["n_head"]},
-        "ffn": {"hidden": given.get("n_inner")},
-        "tied": given.get("tie_word_embeddings", True),
-        "dropout": given.get("resid_pdrop", 0.0),
-        "norm_epsilon": given["layer_norm_epsilon"],
-    }
-
-
-def _rope_keys(given: dict[str, Any], row: str) -> dict[str, Any]:
-    """Our keys from the words that Llama and Qwen3 share.
-
-    Where they are left out, Llama derives its heads' number and width from other keys; Qwen3
-    assumes fixed numbers instead, so there they must be given.
-    """
-    find = given.get if row == "llama" else given.__getitem__
-    rope = given.get("rope_parameters", {})
-    if not isinstance(rope, dict):
-        raise ShapeError(f"rope_parameters = {rope!r} is not a table")
-    return {
-        "dim": given["hidden_size"],
-        "layers": given["num_hidden_layers"],
-        "mixer": {
-            "heads": given["num_attention_heads"],
-            "kv_heads": find("num_key_value_heads"),
-            "head_width": find("head_dim"),
-            "rope_base": rope.get("rope_theta", given.get("rope_theta", ROPE_BASE)),
-        },
-        "ffn": {"hidden": given["intermediate_size"]},
-        "tied": given.get("tie_word_embeddings", False),
-        "norm_epsilon": given["rms_norm_eps"],
-    }
+    except TypeError as error:
+        raise ExportError(f"config.json does not fit: {error}", where=where) from error

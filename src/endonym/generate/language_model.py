@@ -2,20 +2,18 @@
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from endonym.errors import Damaged
+from endonym.generate.batching import continued
 from endonym.generate.reading import read
-from endonym.generate.sample import Sampling, choose
+from endonym.generate.sample import Sampling
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
-from endonym.model.span import Span
 from endonym.model.weights import load_decoder
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -65,6 +63,19 @@ class LanguageModel:
         """The continuation of a prompt, as one string."""
         return "".join(self.stream(prompt, max_tokens=max_tokens, sampling=sampling))
 
+    def generate_many(
+        self, prompts: Sequence[str], *, max_tokens: int = 200, samplings: Sequence[Sampling]
+    ) -> list[Continuation]:
+        """The continuations of several prompts, computed together; each as if it were alone."""
+        ids = [self._opened(prompt) for prompt in prompts]
+        found = [Continuation(iter(())) for _ in prompts]
+        for chosen in continued(self.decoder, ids, max_tokens, samplings, self.tokenizer.end_id):
+            for number, index in chosen.items():
+                self._take(found[number], index)
+        for each in found:
+            each.pieces = self._letters(iter(each.ids))
+        return found
+
     def stream(
         self, prompt: str, *, max_tokens: int = 200, sampling: Sampling | None = None
     ) -> Continuation:
@@ -72,10 +83,12 @@ class LanguageModel:
 
         The prompt opens a document: end-of-text stands before it and never after it. A piece is
         given out when its last letter is whole, and half a letter at the end is left out. When the
-        context is full, the model goes on from the second half of what it has.
+        context is full, the model goes on from the second half of what it has; so a prompt that is
+        longer than the context is read from its last half context on.
         """
         continuation = Continuation(iter(()))
-        continuation.pieces = self._pieces(prompt, max_tokens, sampling or Sampling(), continuation)
+        chosen = self._ids(prompt, max_tokens, sampling or Sampling(), continuation)
+        continuation.pieces = self._letters(chosen)
         return continuation
 
     def score(self, text: str) -> float:
@@ -84,42 +97,32 @@ class LanguageModel:
         (nats,) = read(self.decoder, [ids], self.tokenizer.end_id)
         return float(nats.sum()) / np.log(2) / max(1, len(text.encode("utf-8")))
 
-    def _pieces(
+    def _opened(self, prompt: str) -> list[int]:
+        """The ids of a prompt that opens a document."""
+        return [self.tokenizer.end_id, *self.tokenizer.encode(prompt)]
+
+    def _ids(
         self, prompt: str, max_tokens: int, sampling: Sampling, continuation: Continuation
-    ) -> Iterator[str]:
+    ) -> Iterator[int]:
+        """Chosen tokens of one prompt, as they come; end-of-text is not one of them."""
+        given = [self._opened(prompt)]
+        end_id = self.tokenizer.end_id
+        for chosen in continued(self.decoder, given, max_tokens, [sampling], end_id):
+            if self._take(continuation, chosen[0]):
+                yield chosen[0]
+
+    def _take(self, continuation: Continuation, index: int) -> bool:
+        """Note a chosen token; False if it ends the document."""
+        if index == self.tokenizer.end_id:
+            continuation.finish_reason = "end"
+            return False
+        continuation.ids.append(index)
+        return True
+
+    def _letters(self, ids: Iterator[int]) -> Iterator[str]:
+        """Tokens as text, whole letters only."""
         letters = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        ids = [self.tokenizer.end_id, *self.tokenizer.encode(prompt)]
-        for index in self._ids(ids, max_tokens, sampling):
-            if index == self.tokenizer.end_id:
-                continuation.finish_reason = "end"
-                break
-            continuation.ids.append(index)
+        for index in ids:
             piece = letters.decode(self.tokenizer.bytes_of(index))
             if piece:
                 yield piece
-
-    def _ids(self, ids: list[int], max_tokens: int, sampling: Sampling) -> Iterator[int]:
-        """Chosen tokens, one by one; at most `max_tokens`."""
-        generator = torch.Generator().manual_seed(sampling.seed)
-        context = self.decoder.config.context
-        cache, past = None, 0
-        for _ in range(max_tokens):
-            if cache is None or len(ids) > context:
-                if len(ids) > context:
-                    ids = ids[-max(1, context // 2) :]
-                cache, past = self.decoder.empty_cache(1, context), 0
-            logits_V = self._next_logits(ids[past:], past, cache)
-            past = len(ids)
-            # The end-of-text that opens the document is no part of the text so far.
-            seen = torch.tensor(sorted({*ids} - {self.tokenizer.end_id}), dtype=torch.int64)
-            chosen = choose(logits_V, seen, sampling, generator)
-            yield chosen
-            ids = [*ids, chosen]
-
-    @torch.inference_mode()
-    def _next_logits(self, new: list[int], past: int, cache: object) -> Tensor:
-        """Logits after the last of the new tokens; the cache takes them in."""
-        device = self.decoder.head_weight_VD.device
-        tokens_BT = torch.tensor([new], device=device)
-        hidden_BTD, _ = self.decoder(tokens_BT, Span.after(past, tokens_BT), cache)
-        return (hidden_BTD[0, -1] @ self.decoder.head_weight_VD.T).cpu()

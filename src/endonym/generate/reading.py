@@ -81,11 +81,11 @@ def _read_group(decoder: Decoder, documents: list[Ids], end_id: int) -> list[Nat
 @torch.inference_mode()
 def _row_nats(decoder: Decoder, rows_BT: Ids) -> Nats:
     """Nats of each row's tokens but the first, (B, T - 1)."""
-    device = decoder.head_weight_VD.device
-    tokens_BT = torch.from_numpy(rows_BT).to(device)
+    readout = decoder.readout
+    tokens_BT = torch.from_numpy(rows_BT).to(readout.weight_VD.device)
     if tokens_BT.shape[1] == 1:
         return np.zeros((len(rows_BT), 0))
     hidden_BTD, _ = decoder(tokens_BT[:, :-1])
     targets_N = tokens_BT[:, 1:].flatten()
-    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.head_weight_VD, targets_N)
+    nats_N = token_nats(hidden_BTD.flatten(0, 1), readout, targets_N)
     return nats_N.view(len(rows_BT), -1).double().cpu().numpy()

@@ -1,33 +1,49 @@
-"""A block: a mixer, then a feed-forward, each added to the stream of channels."""
+"""A block: a mixer and a feed-forward, added to the stream of channels."""
 
 from torch import Tensor, nn
 
 from endonym.model.attention import Attention
 from endonym.model.cache import LayerCache
 from endonym.model.config import ModelConfig
+from endonym.model.experts import Experts
 from endonym.model.ffn import GatedFfn, PlainFfn
+from endonym.model.mamba import Mamba
+from endonym.model.mamba2 import Mamba2
 from endonym.model.norm import make_norm
 from endonym.model.span import Span
 
-MIXERS = {"attention": Attention}
-FFNS = {"plain": PlainFfn, "gated": GatedFfn}
+MIXERS = {"attention": Attention, "mamba": Mamba, "mamba2": Mamba2}
+FFNS = {"plain": PlainFfn, "gated": GatedFfn, "experts": Experts}
 
 
 class Block(nn.Module):
-    """Normalise, mix, add; normalise, transform, add."""
+    """Normalise, mix, add; normalise, transform, add. Or both from one stream, added at once.
 
-    def __init__(self, config: ModelConfig) -> None:
+    A feed-forward of kind "none" is no second half at all.
+    """
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
+        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+        self.parallel = config.parallel
         self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
-        self.mixer = MIXERS[config.mixer.kind](config)
-        self.ffn_norm = make_norm(config.norm, config.dim, config.norm_epsilon)
-        self.ffn = FFNS[config.ffn.kind](config)
+        self.mixer = MIXERS[mixer.kind](config, mixer)
+        self.ffn_norm = self.ffn = None
+        if ffn.kind != "none":
+            self.ffn = FFNS[ffn.kind](config, ffn)
+            if not config.shared_norm:
+                self.ffn_norm = make_norm(config.norm, config.dim, config.norm_epsilon)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
         self, x_BTD: Tensor, span: Span, cache: LayerCache | None = None
     ) -> tuple[Tensor, Tensor]:
         """The stream after this block, and the feed-forward's penalty."""
-        x_BTD = x_BTD + self.dropout(self.mixer(self.norm(x_BTD), span, cache))
-        y_BTD, penalty = self.ffn(self.ffn_norm(x_BTD))
-        return x_BTD + self.dropout(y_BTD), penalty
+        n_BTD = self.norm(x_BTD)
+        mixed_BTD = x_BTD + self.dropout(self.mixer(n_BTD, span, cache))
+        if self.ffn is None:
+            return mixed_BTD, x_BTD.new_zeros(())
+        if not self.parallel:
+            x_BTD = mixed_BTD
+        y_BTD, penalty = self.ffn(n_BTD if self.ffn_norm is None else self.ffn_norm(x_BTD))
+        return mixed_BTD + self.dropout(y_BTD), penalty

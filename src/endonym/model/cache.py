@@ -1,10 +1,15 @@
-"""What a layer remembers between calls, made by the layer itself."""
+"""What a layer remembers between calls, made by the layer itself.
+
+A memory goes forward: each call adds the tokens after those it holds. From place 0 it begins anew.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from endonym.model.span import Span
 
 
 class LayerCache(Protocol):
@@ -19,6 +24,10 @@ Cache = Sequence[LayerCache]
 """One memory a layer, in the layers' order."""
 
 
+Seen = tuple[Tensor, Tensor, Tensor | None]
+"""Keys, values, and the mask over them, if any."""
+
+
 class KeysAndValues:
     """Every key and value so far, in room taken in advance."""
 
@@ -26,13 +35,75 @@ class KeysAndValues:
         self.keys_BGMK = torch.empty(shape_BGMK, dtype=like.dtype, device=like.device)
         self.values_BGMK = torch.empty_like(self.keys_BGMK)
 
-    def extend(self, past: int, keys_BGTK: Tensor, values_BGTK: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of the tokens after `past`; returns all so far."""
-        end = past + keys_BGTK.shape[2]
-        self.keys_BGMK[:, :, past:end] = keys_BGTK
-        self.values_BGMK[:, :, past:end] = values_BGTK
-        return self.keys_BGMK[:, :, :end], self.values_BGMK[:, :, :end]
+    def extend(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
+        """Add the keys and values of a span; returns all so far."""
+        end = span.past + span.length
+        self.keys_BGMK[:, :, span.past : end] = keys_BGTK
+        self.values_BGMK[:, :, span.past : end] = values_BGTK
+        keys_BGMK, values_BGMK = self.keys_BGMK[:, :, :end], self.values_BGMK[:, :, :end]
+        if span.starts_BT is None and (span.past == 0 or span.length == 1):
+            return keys_BGMK, values_BGMK, None
+        return keys_BGMK, values_BGMK, span.mask(None, torch.arange(end, device=span.device))
 
     def bytes(self) -> int:
         """Memory it takes."""
         return 2 * self.keys_BGMK.nbytes
+
+
+class Ring:
+    """The keys and values that a window can still see: place p stands in slot p mod window."""
+
+    def __init__(self, shape_BGMK: tuple[int, int, int, int], like: Tensor) -> None:
+        self.window = shape_BGMK[2]
+        self.keys_BGMK = torch.empty(shape_BGMK, dtype=like.dtype, device=like.device)
+        self.values_BGMK = torch.empty_like(self.keys_BGMK)
+
+    def extend(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
+        """Add the keys and values of a span; returns all that one of its tokens may see."""
+        if span.length == 1:
+            return self._extend_by_one(span, keys_BGTK, values_BGTK)
+        kept = min(span.past, self.window - 1)
+        before_M = torch.arange(span.past - kept, span.past, device=span.device)
+        slots_M = before_M % self.window
+        keys_BGMK = torch.cat((self.keys_BGMK[:, :, slots_M], keys_BGTK), dim=2)
+        values_BGMK = torch.cat((self.values_BGMK[:, :, slots_M], values_BGTK), dim=2)
+        count = min(span.length, self.window)
+        slots = span.places_T[-count:] % self.window
+        self.keys_BGMK[:, :, slots] = keys_BGTK[:, :, -count:]
+        self.values_BGMK[:, :, slots] = values_BGTK[:, :, -count:]
+        places_M = torch.cat((before_M, span.places_T)) if kept else None
+        return keys_BGMK, values_BGMK, span.mask(self.window, places_M)
+
+    def _extend_by_one(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
+        """Generation: the slots need no order, and the oldest gives way."""
+        slot, held = span.past % self.window, min(span.past + 1, self.window)
+        self.keys_BGMK[:, :, slot] = keys_BGTK[:, :, 0]
+        self.values_BGMK[:, :, slot] = values_BGTK[:, :, 0]
+        mask = None
+        if span.starts_BT is not None:
+            slots_M = torch.arange(held, device=span.device)
+            mask = span.mask(self.window, span.past - (span.past - slots_M) % self.window)
+        return self.keys_BGMK[:, :, :held], self.values_BGMK[:, :, :held], mask
+
+    def bytes(self) -> int:
+        """Memory it takes."""
+        return 2 * self.keys_BGMK.nbytes
+
+
+class TailAndState:
+    """The last inputs of a short convolution and a state: a constant, however long the text."""
+
+    def __init__(self, tail_BWC: Tensor, state: Tensor) -> None:
+        self.tail_BWC, self.state = tail_BWC, state
+
+    def at(self, span: Span) -> tuple[Tensor | None, Tensor | None]:
+        """Tail and state before a span; nothing at the start of the rows."""
+        return (self.tail_BWC, self.state) if span.past else (None, None)
+
+    def keep(self, tail_BWC: Tensor, state: Tensor) -> None:
+        """Tail and state after a span."""
+        self.tail_BWC, self.state = tail_BWC, state
+
+    def bytes(self) -> int:
+        """Memory it takes."""
+        return self.tail_BWC.nbytes + self.state.nbytes

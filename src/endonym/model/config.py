@@ -1,4 +1,4 @@
-"""The shape of a decoder, as data. Imports no torch."""
+"""The shape of a decoder, as data: all that is needed to build, count and export it. No torch."""
 
 from typing import Any, Literal
 
@@ -6,79 +6,112 @@ from pydantic import Field
 
 from endonym.config import Config
 
+Activation = Literal["silu", "gelu", "gelu_tanh", "relu"]
 
-class MixerKeys(Config):
-    """What a recipe may say about the part that moves information between positions."""
 
-    heads: int | None = Field(default=None, ge=1, description="query heads")
-    kv_heads: int | None = Field(
-        default=None, ge=1, description="key and value heads; as many as heads if not given"
+class RopeScaling(Config):
+    """How rotary positions are stretched beyond the context they were learnt in."""
+
+    kind: Literal["linear", "llama3", "yarn"] = Field(
+        description="linear (arXiv:2306.15595), llama3 (as Llama 3.1), yarn (arXiv:2309.00071)"
     )
-    head_width: int | None = Field(
-        default=None, ge=2, description="channels of one head; dim / heads if not given"
+    factor: float = Field(ge=1, description="how many times longer the new context is")
+    original_context: int | None = Field(
+        default=None, ge=1, description="tokens of the context before; llama3 and yarn need it"
     )
-    query_key_norm: bool | None = Field(
-        default=None, description="normalise each head's queries and keys before they meet"
+    low_turns: float = Field(
+        default=1.0, gt=0, description="channels with fewer turns in it are stretched whole"
     )
-    rope_base: float | None = Field(
-        default=None,
-        gt=1,
-        description="longest wavelength of the rotary positions, in turns of 2π tokens",
+    high_turns: float | None = Field(
+        default=None, gt=0, description="channels with more turns stay; llama3: 4, yarn: 32"
     )
-
-
-class FfnKeys(Config):
-    """What a recipe may say about the part that works on each position alone."""
-
-    hidden: int | None = Field(
-        default=None,
-        ge=1,
-        description="inner width; 4·dim if plain, 8/3·dim rounded up to a multiple of 256 if gated",
+    sharpness: float | None = Field(
+        default=None, gt=0, description="factor on cosine and sine; yarn: 0.1 ln(factor) + 1"
     )
 
 
-class ModelKeys(Config):
-    """What a recipe may say about the model; the family's row fills in what it does not."""
+class RopeConfig(Config):
+    """Rotary positions, resolved: the first `width` channels of a head turn."""
 
-    family: Literal["qwen3", "llama", "gpt2"] = Field(
-        default="qwen3", description="the row of the table of architectures"
-    )
-    dim: int | None = Field(default=None, ge=2, description="model width")
-    layers: int | None = Field(default=None, ge=1, description="blocks")
-    mixer: MixerKeys = Field(default_factory=MixerKeys, description="attention")
-    ffn: FfnKeys = Field(default_factory=FfnKeys, description="feed-forward")
-    tied: bool | None = Field(
-        default=None, description="one matrix for the embedding and the head; default true"
-    )
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="share zeroed in training")
-    norm_epsilon: float | None = Field(
-        default=None, gt=0, description="added to the variance inside each norm"
-    )
+    base: float
+    width: int
+    scaling: RopeScaling | None = None
 
 
-class MixerConfig(Config):
-    """Attention, resolved. A key/value head serves `heads / kv_heads` query heads."""
+class AttentionConfig(Config):
+    """Attention, resolved. A key/value head serves `heads / kv_heads` query heads.
+
+    window: keys a token sees, itself included; None is all.
+    """
 
     kind: Literal["attention"] = "attention"
     heads: int
     kv_heads: int
     head_width: int
     query_key_norm: bool
-    rope_base: float
+    window: int | None
+    rope: RopeConfig | None
+    bias: bool
+    dropout: float
+
+
+class MambaConfig(Config):
+    """Mamba-1's selective state space, resolved. inner: its channels."""
+
+    kind: Literal["mamba"] = "mamba"
+    inner: int
+    state: int
+    conv_width: int
+    step_rank: int
+    bias: bool
+
+
+class Mamba2Config(Config):
+    """Mamba-2's state space, resolved: heads of `head_width` channels, in and out by group."""
+
+    kind: Literal["mamba2"] = "mamba2"
+    heads: int
+    head_width: int
+    state: int
+    groups: int
+    conv_width: int
+    bias: bool
+
+    @property
+    def inner(self) -> int:
+        """Channels of all heads."""
+        return self.heads * self.head_width
+
+
+MixerConfig = AttentionConfig | MambaConfig | Mamba2Config
 
 
 class FfnConfig(Config):
-    """Feed-forward, resolved."""
+    """A dense feed-forward, resolved; "none" is the identity without a norm."""
 
-    kind: Literal["plain", "gated"]
-    activation: Literal["silu", "gelu"]
+    kind: Literal["plain", "gated", "none"]
     hidden: int
+    activation: Activation
+    bias: bool
+
+
+class ExpertsConfig(Config):
+    """A mixture of experts, resolved: each token goes to the `active` likeliest of `experts`."""
+
+    kind: Literal["experts"] = "experts"
+    hidden: int
+    activation: Activation
+    gated: bool
+    experts: int
+    active: int
+    balance: Literal["penalty", "bias"]
+    balance_weight: float
 
 
 class ModelConfig(Config):
     """A decoder's whole shape: all that is needed to build it, count it and export it.
 
-    `family` is for people and for export; nothing else looks at it.
+    `family` is for people; nothing else looks at it. The parts are tiled over the layers.
     """
 
     family: str
@@ -88,13 +121,24 @@ class ModelConfig(Config):
     layers: int
     norm: Literal["rms", "layer"]
     norm_epsilon: float
-    position: Literal["rope", "learned"]
+    position: Literal["rope", "learned", "none"]
     parallel: bool
-    bias: bool
+    shared_norm: bool
     tied: bool
+    logit_cap: float | None
     dropout: float
-    mixer: MixerConfig
-    ffn: FfnConfig
+    embedding_dropout: float
+    residual_init: Literal["zero", "scaled"]
+    mixers: tuple[MixerConfig, ...]
+    ffns: tuple[FfnConfig | ExpertsConfig, ...]
+
+    def mixer_at(self, layer: int) -> MixerConfig:
+        """The mixer of a layer."""
+        return self.mixers[layer % len(self.mixers)]
+
+    def ffn_at(self, layer: int) -> FfnConfig | ExpertsConfig:
+        """The feed-forward of a layer."""
+        return self.ffns[layer % len(self.ffns)]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ModelConfig":

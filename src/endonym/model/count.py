@@ -1,23 +1,44 @@
 """Counting by formula: parameters, operations, memory. Imports no torch, so `check` can promise."""
 
 from dataclasses import dataclass
+from math import ceil
 
-from endonym.model.config import ModelConfig
+from endonym.model.config import (
+    AttentionConfig,
+    ExpertsConfig,
+    FfnConfig,
+    Mamba2Config,
+    MixerConfig,
+    ModelConfig,
+)
+
+PRECISE_BYTES = 4
+"""Of a number of a recurrent state, whatever the weights' format."""
+LOGITS_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Parameters by place; a tied head is counted once, in the embedding."""
+    """Parameters by place; a tied head is counted once, in the embedding.
+
+    idle: those of the experts that a token does not go to.
+    """
 
     embedding: int
     positions: int
     blocks: int
     head: int
+    idle: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
         return self.embedding + self.positions + self.blocks + self.head
+
+    @property
+    def active(self) -> int:
+        """Those that one token is computed with."""
+        return self.total - self.idle
 
 
 def norm_parameters(config: ModelConfig) -> int:
@@ -25,52 +46,140 @@ def norm_parameters(config: ModelConfig) -> int:
     return config.dim * (2 if config.norm == "layer" else 1)
 
 
-def mixer_parameters(config: ModelConfig) -> int:
-    """One attention: queries, keys, values, output, and the head norms if there are."""
-    mixer = config.mixer
-    inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
-    weights = config.dim * (2 * inner + 2 * shared)
-    biases = inner + 2 * shared + config.dim if config.bias else 0
-    norms = 2 * mixer.head_width if mixer.query_key_norm else 0
-    return weights + biases + norms
+def mixer_matrices(dim: int, mixer: MixerConfig) -> list[tuple[int, int]]:
+    """Inputs and outputs of a mixer's linear maps."""
+    if isinstance(mixer, AttentionConfig):
+        inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
+        return [(dim, inner), (dim, shared), (dim, shared), (inner, dim)]
+    inner = mixer.inner
+    if isinstance(mixer, Mamba2Config):
+        mixed = inner + 2 * mixer.groups * mixer.state
+        return [(dim, inner + mixed + mixer.heads), (inner, dim)]
+    select = mixer.step_rank + 2 * mixer.state
+    return [(dim, 2 * inner), (inner, dim), (inner, select), (mixer.step_rank, inner)]
 
 
-def ffn_parameters(config: ModelConfig) -> int:
-    """One feed-forward: two matrices if plain, three if gated."""
-    matrices = 3 if config.ffn.kind == "gated" else 2
-    biases = ((matrices - 1) * config.ffn.hidden + config.dim) if config.bias else 0
-    return matrices * config.dim * config.ffn.hidden + biases
+def mixer_parameters(config: ModelConfig, mixer: MixerConfig) -> int:
+    """One mixer: its matrices, their biases, and what is not a matrix."""
+    matrices = mixer_matrices(config.dim, mixer)
+    weights = sum(inputs * outputs for inputs, outputs in matrices)
+    if isinstance(mixer, AttentionConfig):
+        biases = sum(outputs for _, outputs in matrices) if mixer.bias else 0
+        return weights + biases + (2 * mixer.head_width if mixer.query_key_norm else 0)
+    biases = sum(outputs for _, outputs in matrices[:2]) if mixer.bias else 0
+    if isinstance(mixer, Mamba2Config):
+        taps = (mixer.conv_width + 1) * (mixer.inner + 2 * mixer.groups * mixer.state)
+        return weights + biases + taps + 3 * mixer.heads + mixer.inner
+    taps = (mixer.conv_width + 1) * mixer.inner
+    return weights + biases + taps + mixer.inner * (mixer.state + 2)
+
+
+def ffn_parameters(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
+    """One feed-forward: two matrices if plain, three if gated; experts: those of all, and a router.
+
+    A "none" has nothing.
+    """
+    if isinstance(ffn, ExpertsConfig):
+        router = (dim + (1 if ffn.balance == "bias" else 0)) * ffn.experts
+        return ffn.experts * expert_parameters(dim, ffn) + router
+    if ffn.kind == "none":
+        return 0
+    matrices = 3 if ffn.kind == "gated" else 2
+    biases = ((matrices - 1) * ffn.hidden + dim) if ffn.bias else 0
+    return matrices * dim * ffn.hidden + biases
+
+
+def expert_parameters(dim: int, ffn: ExpertsConfig) -> int:
+    """One expert."""
+    return (3 if ffn.gated else 2) * dim * ffn.hidden
+
+
+def norms_of_block(config: ModelConfig, layer: int) -> int:
+    """Norms of a block: one if it has no feed-forward, or shares it."""
+    return 1 if config.ffn_at(layer).kind == "none" or config.shared_norm else 2
 
 
 def parameters(config: ModelConfig) -> Parameters:
     """How many numbers the model learns."""
-    block = mixer_parameters(config) + ffn_parameters(config) + 2 * norm_parameters(config)
+    blocks = norm_parameters(config)
+    idle = 0
+    for layer in range(config.layers):
+        ffn = config.ffn_at(layer)
+        blocks += mixer_parameters(config, config.mixer_at(layer)) + ffn_parameters(config.dim, ffn)
+        blocks += norms_of_block(config, layer) * norm_parameters(config)
+        if isinstance(ffn, ExpertsConfig):
+            idle += (ffn.experts - ffn.active) * expert_parameters(config.dim, ffn)
     return Parameters(
         embedding=config.vocab * config.dim,
         positions=config.context * config.dim if config.position == "learned" else 0,
-        blocks=config.layers * block + norm_parameters(config),
+        blocks=blocks,
         head=0 if config.tied else config.vocab * config.dim,
+        idle=idle,
     )
 
 
 def flops_per_token(config: ModelConfig, length: int | None = None) -> int:
-    """Operations to train on one token: 6 a weight of each product, 6·inner·T of attention a layer.
+    """Operations to train on one token: 6 a weight of each product, and what the mixers add.
 
-    Causal attention counts half the square, forward and backward. Embedding look-ups are free.
+    Attention: 6·inner·T a layer; causal, so half the square, forward and backward, and less under
+    a window. A state of C·S numbers: decay, input and output, 18·C·S; a convolution 6 a tap.
+    Embedding look-ups are free. Experts count those that a token goes to.
     Source: arXiv:2001.08361, section 2.1, with the attention term of arXiv:2204.02311, appendix B.
     """
-    mixer = config.mixer
-    shared = 2 * config.dim * (mixer.heads + mixer.kv_heads) * mixer.head_width
-    matrices = (3 if config.ffn.kind == "gated" else 2) * config.dim * config.ffn.hidden
-    products = config.layers * (shared + matrices) + config.vocab * config.dim
-    attention = config.layers * mixer.heads * mixer.head_width * (length or config.context)
-    return 6 * (products + attention)
+    weights, others = config.vocab * config.dim, 0
+    for layer in range(config.layers):
+        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+        weights += sum(inputs * outputs for inputs, outputs in mixer_matrices(config.dim, mixer))
+        weights += _ffn_products(config.dim, ffn)
+        others += _mixing(mixer, length or config.context)
+    return 6 * weights + others
 
 
-def cache_bytes_per_token(config: ModelConfig, bytes_per_value: int = 4) -> int:
-    """Memory that generation takes for one more token of a row."""
-    mixer = config.mixer
-    return 2 * config.layers * mixer.kv_heads * mixer.head_width * bytes_per_value
+def _ffn_products(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
+    """Weights that one token is multiplied with in a feed-forward."""
+    if isinstance(ffn, ExpertsConfig):
+        return ffn.active * expert_parameters(dim, ffn) + dim * ffn.experts
+    return {"plain": 2, "gated": 3, "none": 0}[ffn.kind] * dim * ffn.hidden
+
+
+def _mixing(mixer: MixerConfig, length: int) -> int:
+    """Operations between positions, for one token of a document of this length."""
+    if isinstance(mixer, AttentionConfig):
+        inner = mixer.heads * mixer.head_width
+        if mixer.window is None or mixer.window >= length:
+            return 6 * inner * length
+        hidden = (length - mixer.window) ** 2
+        return ceil(6 * inner * (length**2 - hidden) / length)
+    channels = mixer.inner
+    if isinstance(mixer, Mamba2Config):
+        channels += 2 * mixer.groups * mixer.state
+    return 18 * mixer.inner * mixer.state + 6 * mixer.conv_width * channels
+
+
+def cache_bytes(config: ModelConfig, length: int, bytes_per_value: int = 4) -> int:
+    """Memory of generation for a row of `length` tokens.
+
+    A layer without a window keeps all keys and values, one with a window those it can see, and a
+    state space its state and the inputs under its convolution, however long the row.
+    """
+    total = 0
+    for layer in range(config.layers):
+        mixer = config.mixer_at(layer)
+        if isinstance(mixer, AttentionConfig):
+            kept = min(length, mixer.window or length)
+            total += 2 * kept * mixer.kv_heads * mixer.head_width * bytes_per_value
+            continue
+        channels = mixer.inner
+        if isinstance(mixer, Mamba2Config):
+            channels += 2 * mixer.groups * mixer.state
+        total += (mixer.conv_width - 1) * channels * bytes_per_value
+        total += mixer.inner * mixer.state * PRECISE_BYTES
+    return total
+
+
+def cache_bytes_per_token(config: ModelConfig, bytes_per_value: int = 4) -> float:
+    """Memory of generation for each token of a row as long as the context."""
+    return cache_bytes(config, config.context, bytes_per_value) / config.context
 
 
 def training_bytes(config: ModelConfig, micro_tokens: int, number_format: str) -> int:
@@ -81,9 +190,24 @@ def training_bytes(config: ModelConfig, micro_tokens: int, number_format: str) -
     count = parameters(config).total
     narrow = 2 if number_format == "bf16" else 4
     fixed = count * (16 + (2 * narrow if number_format == "bf16" else 0))
-    mixer = config.mixer
-    inner = (2 * mixer.heads + 2 * mixer.kv_heads) * mixer.head_width
-    wide = (4 if config.ffn.kind == "gated" else 2) * config.ffn.hidden
-    kept = config.layers * (6 * config.dim + 3 * inner + wide) + 4 * config.dim
-    logits = min(micro_tokens, max(128, (1 << 24) // config.vocab)) * config.vocab * 3
-    return fixed + narrow * (micro_tokens * kept + logits)
+    kept = 4 * config.dim
+    for layer in range(config.layers):
+        kept += 6 * config.dim + _kept(config.mixer_at(layer), narrow)
+        ffn = config.ffn_at(layer)
+        active = ffn.active if isinstance(ffn, ExpertsConfig) else 1
+        is_gated = ffn.gated if isinstance(ffn, ExpertsConfig) else ffn.kind == "gated"
+        kept += (4 if is_gated else 2) * ffn.hidden * active
+        kept += 2 * active * config.dim if isinstance(ffn, ExpertsConfig) else 0
+    rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
+    return fixed + narrow * (micro_tokens * kept + rows * config.vocab * 3)
+
+
+def _kept(mixer: MixerConfig, narrow: int) -> int:
+    """Numbers that a mixer keeps of each token for its backward pass."""
+    if isinstance(mixer, AttentionConfig):
+        return 3 * (2 * mixer.heads + 2 * mixer.kv_heads) * mixer.head_width
+    precise = PRECISE_BYTES // narrow
+    if isinstance(mixer, Mamba2Config):
+        mixed = mixer.inner + 2 * mixer.groups * mixer.state
+        return 5 * mixer.inner + 3 * mixed + 4 * precise * mixer.heads
+    return 7 * mixer.inner + 2 * precise * mixer.inner + mixer.step_rank + 2 * mixer.state

@@ -7,8 +7,8 @@ from endonym.errors import ShapeError
 from endonym.model.block import Block
 from endonym.model.cache import Cache
 from endonym.model.config import ModelConfig
+from endonym.model.loss import Readout
 from endonym.model.norm import make_norm
-from endonym.model.position import rotation
 from endonym.model.span import Span
 
 
@@ -22,15 +22,16 @@ class Decoder(nn.Module):
         self.positions = None
         if config.position == "learned":
             self.positions = nn.Embedding(config.context, config.dim)
-        self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.dropout = nn.Dropout(config.embedding_dropout)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
         self.head = None if config.tied else nn.Linear(config.dim, config.vocab, bias=False)
 
     @property
-    def head_weight_VD(self) -> Tensor:
-        """The matrix that turns hidden states into logits."""
-        return self.embedding.weight if self.head is None else self.head.weight
+    def readout(self) -> Readout:
+        """How hidden states become logits."""
+        weight_VD = self.embedding.weight if self.head is None else self.head.weight
+        return Readout(weight_VD, self.config.logit_cap)
 
     def empty_cache(self, batch: int, length: int) -> Cache:
         """A memory for `batch` rows of up to `length` tokens, one part a layer."""
@@ -49,12 +50,8 @@ class Decoder(nn.Module):
         if self.positions is not None:
             self._check_length(span.past + tokens_BT.shape[1])
             x_BTD = x_BTD + self.positions(span.positions_BT)
-        else:
-            mixer = self.config.mixer
-            turn = rotation(span.positions_BT, mixer.head_width, mixer.rope_base, x_BTD.dtype)
-            span = span.rotated(turn)
         x_BTD = self.dropout(x_BTD)
-        penalties = x_BTD.new_zeros(())
+        penalties = x_BTD.new_zeros((), dtype=torch.float32)
         for number, block in enumerate(self.blocks):
             x_BTD, penalty = block(x_BTD, span, None if cache is None else cache[number])
             penalties = penalties + penalty
@@ -65,7 +62,7 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Logits of the token after each, (B, T, V)."""
         hidden_BTD, _ = self(tokens_BT, span, cache)
-        return hidden_BTD @ self.head_weight_VD.T
+        return self.readout.logits(hidden_BTD)
 
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]

@@ -3,45 +3,35 @@
 from typing import Any
 
 from endonym.errors import ShapeError
-from endonym.model.config import FfnConfig, MixerConfig, ModelConfig, ModelKeys
+from endonym.model.config import ModelConfig
+from endonym.model.keys import Family, ModelKeys
+from endonym.model.parts import Row, resolve_ffn, resolve_mixer
 
-FAMILIES: dict[str, dict[str, Any]] = {
-    "qwen3": {
-        "norm": "rms",
-        "norm_epsilon": 1e-6,
-        "position": "rope",
-        "parallel": False,
-        "bias": False,
-        "query_key_norm": True,
-        "rope_base": 10_000.0,
-        "ffn": "gated",
-        "activation": "silu",
-    },
-    "llama": {
-        "norm": "rms",
-        "norm_epsilon": 1e-6,
-        "position": "rope",
-        "parallel": False,
-        "bias": False,
-        "query_key_norm": False,
-        "rope_base": 10_000.0,
-        "ffn": "gated",
-        "activation": "silu",
-    },
-    "gpt2": {
-        "norm": "layer",
-        "norm_epsilon": 1e-5,
-        "position": "learned",
-        "parallel": False,
-        "bias": True,
-        "query_key_norm": False,
-        "rope_base": 10_000.0,
-        "ffn": "plain",
-        "activation": "gelu",
-    },
+MODERN = Row(
+    norm="rms",
+    norm_epsilon=1e-6,
+    position="rope",
+    parallel=False,
+    shared_norm=False,
+    bias=False,
+    mixer="attention",
+    query_key_norm=False,
+    ffn="gated",
+    activation="silu",
+)
+CLASSIC = MODERN.but(norm="layer", norm_epsilon=1e-5, bias=True, ffn="plain", activation="gelu")
+STATE_SPACE = MODERN.but(norm_epsilon=1e-5, position="none", ffn="none")
+FAMILIES: dict[Family, Row] = {
+    "qwen3": MODERN.but(query_key_norm=True),
+    "llama": MODERN,
+    "mistral": MODERN.but(has_window=True),
+    "gpt2": CLASSIC.but(position="learned", activation="gelu_tanh"),
+    "gptneox": CLASSIC,
+    "falcon": CLASSIC.but(bias=False, parallel=True, kv_heads=1),
+    "mamba": STATE_SPACE.but(mixer="mamba"),
+    "mamba2": STATE_SPACE.but(mixer="mamba2"),
+    "moe": MODERN.but(query_key_norm=True, ffn="experts"),
 }
-GPT2_FIXED = ("kv_heads", "head_width", "query_key_norm")
-"""Mixer keys that GPT-2's own format cannot say."""
 
 
 def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
@@ -49,81 +39,74 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
 
     Raises ShapeError, naming the key, if the sizes do not fit.
     """
-    if keys.dim is None or keys.layers is None or keys.mixer.heads is None:
-        raise ShapeError("a shape needs dim, layers and mixer.heads", where="model")
-    row = FAMILIES[keys.family]
-    config = ModelConfig(
+    if keys.dim is None or keys.layers is None:
+        raise ShapeError("a shape needs dim and layers", where="model")
+    row = FAMILIES[keys.family].laid_over(keys)
+    dim, layers = keys.dim, keys.layers
+    mixers = tuple(
+        resolve_mixer(each, row, dim=dim, context=context, where=_place(keys.mixer, "mixer", n))
+        for n, each in enumerate(keys.mixers)
+    )
+    ffns = tuple(
+        resolve_ffn(each, row, dim=dim, where=_place(keys.ffn, "ffn", n))
+        for n, each in enumerate(keys.ffns)
+    )
+    _check(keys, row)
+    dropout = keys.dropout or 0.0
+    return ModelConfig(
         family=keys.family,
         vocab=vocab,
         context=context,
-        dim=keys.dim,
-        layers=keys.layers,
-        norm=row["norm"],
-        norm_epsilon=_first(keys.norm_epsilon, row["norm_epsilon"]),
-        position=row["position"],
-        parallel=row["parallel"],
-        bias=row["bias"],
-        tied=_first(keys.tied, True),
-        dropout=_first(keys.dropout, 0.0),
-        mixer=_mixer(keys, row),
-        ffn=FfnConfig(
-            kind=row["ffn"],
-            activation=row["activation"],
-            hidden=_first(keys.ffn.hidden, _ffn_width(keys.dim, gated=row["ffn"] == "gated")),
-        ),
-    )
-    _check(keys, config)
-    return config
-
-
-def _mixer(keys: ModelKeys, row: dict[str, Any]) -> MixerConfig:
-    """The mixer's row with the recipe's keys over it."""
-    heads = keys.mixer.heads or 1
-    return MixerConfig(
-        heads=heads,
-        kv_heads=_first(keys.mixer.kv_heads, heads),
-        head_width=_first(keys.mixer.head_width, (keys.dim or 0) // heads),
-        query_key_norm=_first(keys.mixer.query_key_norm, row["query_key_norm"]),
-        rope_base=_first(keys.mixer.rope_base, row["rope_base"]),
+        dim=dim,
+        layers=layers,
+        norm=row.norm,
+        norm_epsilon=row.norm_epsilon,
+        position=row.position,
+        parallel=row.parallel,
+        shared_norm=row.shared_norm,
+        tied=keys.tied if keys.tied is not None else True,
+        logit_cap=keys.logit_cap,
+        dropout=dropout,
+        embedding_dropout=dropout if keys.embedding_dropout is None else keys.embedding_dropout,
+        residual_init=keys.residual_init or "zero",
+        mixers=mixers,
+        ffns=ffns,
     )
 
 
-def _ffn_width(dim: int, *, gated: bool) -> int:
-    """4·dim, or 8/3·dim rounded up to 256: about the same parameters, and rows K-quants accept."""
-    return -(-8 * dim // 3 // 256) * 256 if gated else 4 * dim
+def without_heads(keys: ModelKeys) -> list[str]:
+    """Dotted keys, in [model], of the numbers of heads that a recipe leaves out."""
+    kind = FAMILIES[keys.family].mixer
+    return [
+        f"{_place(keys.mixer, 'mixer', number).removeprefix('model.')}.heads"
+        for number, each in enumerate(keys.mixers)
+        if (each.kind or kind) == "attention" and each.heads is None
+    ]
 
 
-def _first(given: Any, default: Any) -> Any:
-    """The recipe's value, or the row's."""
-    return default if given is None else given
+def is_half_blocks(keys: ModelKeys) -> bool:
+    """True if no block has a feed-forward: two such blocks are worth one of the others."""
+    kind = FAMILIES[keys.family].ffn
+    return all((each.kind or kind) == "none" for each in keys.ffns)
 
 
-def _check(keys: ModelKeys, config: ModelConfig) -> None:
-    """Refuse shapes that cannot be built or exported."""
-    mixer = config.mixer
-    if keys.mixer.head_width is None and config.dim % mixer.heads:
+def _place(written: Any, name: str, number: int) -> str:
+    """How a problem names a part: by its number only if the recipe wrote a list."""
+    return f"model.{name}.{number}" if isinstance(written, tuple) else f"model.{name}"
+
+
+def _check(keys: ModelKeys, row: Row) -> None:
+    """Refuse what no block can mean."""
+    if row.shared_norm and not row.parallel:
         raise ShapeError(
-            f"dim {config.dim} is not divisible by {mixer.heads} heads",
-            where="model.mixer.heads",
-            do="Choose heads that divide dim, or give mixer.head_width.",
+            "one norm can be shared only by branches that read the same stream",
+            where="model.shared_norm",
+            do="Set parallel = true as well, or leave shared_norm out.",
         )
-    if mixer.heads % mixer.kv_heads:
-        raise ShapeError(
-            f"{mixer.heads} heads are not divisible by {mixer.kv_heads} kv_heads",
-            where="model.mixer.kv_heads",
-            do="Choose kv_heads that divide heads.",
-        )
-    if config.position == "rope" and mixer.head_width % 2:
-        raise ShapeError(
-            f"rotary positions turn pairs of channels, but a head has {mixer.head_width}",
-            where="model.mixer.head_width",
-            do="Choose an even head width.",
-        )
-    if config.position == "learned":
-        fixed = [name for name in GPT2_FIXED if getattr(keys.mixer, name) is not None]
-        if fixed or not config.tied:
+    for name, parts in (("mixer", keys.mixers), ("ffn", keys.ffns)):
+        if keys.layers is not None and len(parts) > keys.layers:
             raise ShapeError(
-                f"{keys.family} has no {fixed[0] if fixed else 'untied head'}",
-                where=f"model.mixer.{fixed[0]}" if fixed else "model.tied",
-                do='Leave the key out, or choose family = "llama" or "qwen3".',
+                f"{len(parts)} kinds of {name} in {keys.layers} layers",
+                where=f"model.{name}",
+                do=f"Name at most {keys.layers}, or set more layers.",
             )

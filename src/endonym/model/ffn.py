@@ -1,9 +1,9 @@
-"""The part that works on each position alone. Both kinds return a penalty of zero (dense)."""
+"""The part that works on each position alone. The dense kinds return a penalty of zero."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from endonym.model.config import ModelConfig
+from endonym.model.config import FfnConfig, ModelConfig
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
@@ -11,17 +11,17 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return F.gelu(x, approximate="tanh")
 
 
-ACTIVATIONS = {"silu": F.silu, "gelu": gelu_tanh}
+ACTIVATIONS = {"silu": F.silu, "gelu": F.gelu, "gelu_tanh": gelu_tanh, "relu": F.relu}
 
 
 class PlainFfn(nn.Module):
     """down(activation(up(x))). Source: arXiv:1706.03762, eq. 2."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, ffn: FfnConfig) -> None:
         super().__init__()
-        self.up = nn.Linear(config.dim, config.ffn.hidden, bias=config.bias)
-        self.down = nn.Linear(config.ffn.hidden, config.dim, bias=config.bias)
-        self.activation = ACTIVATIONS[config.ffn.activation]
+        self.up = nn.Linear(config.dim, ffn.hidden, bias=ffn.bias)
+        self.down = nn.Linear(ffn.hidden, config.dim, bias=ffn.bias)
+        self.activation = ACTIVATIONS[ffn.activation]
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
         """The new channels, and no penalty."""
@@ -31,12 +31,12 @@ class PlainFfn(nn.Module):
 class GatedFfn(nn.Module):
     """down(activation(gate(x)) · up(x)). Source: SwiGLU, arXiv:2002.05202, eq. 6."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, ffn: FfnConfig) -> None:
         super().__init__()
-        self.gate = nn.Linear(config.dim, config.ffn.hidden, bias=config.bias)
-        self.up = nn.Linear(config.dim, config.ffn.hidden, bias=config.bias)
-        self.down = nn.Linear(config.ffn.hidden, config.dim, bias=config.bias)
-        self.activation = ACTIVATIONS[config.ffn.activation]
+        self.gate = nn.Linear(config.dim, ffn.hidden, bias=ffn.bias)
+        self.up = nn.Linear(config.dim, ffn.hidden, bias=ffn.bias)
+        self.down = nn.Linear(ffn.hidden, config.dim, bias=ffn.bias)
+        self.activation = ACTIVATIONS[ffn.activation]
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
         """The new channels, and no penalty."""

@@ -21,18 +21,33 @@ from endonym.seed import named_seed
 TABLE: tuple[tuple[str, str], ...] = (
     (r"embedding\.weight$", "normal, deviation 0.3 / sqrt(dim); tied, <= ln(1 + vocab/25) / dim"),
     (r"(positions|head)\.weight$", "normal, deviation 0.3 / sqrt(dim)"),
-    (r"(mixer\.output|ffn\.down)\.weight$", "zero"),
+    (r"(mixer\.output|ffn\.down)\.weight$", "zero; or normal, deviation 1 / sqrt(2 layers inputs)"),
     (r"norm\.weight$", "one"),
-    (r"\.bias$", "zero"),
+    (r"mixer\.skip$", "one"),
+    (r"mixer\.(step\.bias|step_bias)$", "softplus of it log-uniform in 0.001 to 0.1"),
+    (r"mixer\.decay_log$", "ln 1, 2, 3, … along the last axis"),
+    (r"(\.bias|ffn\.balance)$", "zero"),
     (r"\.weight$", "normal, deviation 1 / sqrt(inputs)"),
 )
-"""Name pattern -> distribution."""
+"""Name pattern -> distribution. Steps and decays: arXiv:2312.00752, section 3.6."""
 
-UNLEARNT = (r"mixer\.key\.bias$",)
-"""Parameters whose gradient is zero by proof.
+UNLEARNT = r"mixer\.key\.bias$"
+"""Parameters whose gradient is zero by proof, where nothing turns the keys.
 
-A key bias adds the same number, query · bias, to all scores of a query; softmax ignores it.
+A key bias adds the same number, query · bias, to all scores of a query; softmax ignores it. With
+rotary positions the number depends on the key's place, and the bias learns.
 """
+
+
+def is_unlearnt(name: str, config: ModelConfig) -> bool:
+    """True for a parameter that cannot learn in this shape.
+
+    Under a window of one key a token sees itself whatever it asks: no query or key learns.
+    """
+    layer = re.match(r"blocks\.(\d+)\.mixer\.(query|key)", name)
+    if layer and getattr(config.mixer_at(int(layer[1])), "window", None) == 1:
+        return True
+    return config.position != "rope" and re.search(UNLEARNT, name) is not None
 
 
 def initialise(decoder: Decoder, seed: int) -> Decoder:
@@ -61,14 +76,28 @@ def fill(
     parameter: Tensor | nn.Parameter, rule: str, config: ModelConfig, generator: torch.Generator
 ) -> None:
     """Write one parameter by its rule."""
-    if rule == "zero":
-        parameter.zero_()
-    elif rule == "one":
+    if rule == "one":
         parameter.fill_(1.0)
+    elif rule.startswith("softplus"):
+        ends = math.log(0.001), math.log(0.1)
+        steps = torch.empty(parameter.shape).uniform_(*ends, generator=generator).exp()
+        parameter.copy_(steps + torch.log(-torch.expm1(-steps)))
+    elif rule.startswith("ln"):
+        count = torch.arange(1.0, parameter.shape[-1] + 1)
+        parameter.copy_(count.log().expand(parameter.shape))
+    elif rule == "zero" or (rule.startswith("zero") and config.residual_init == "zero"):
+        parameter.zero_()
     else:
-        deviation = 1.0 / math.sqrt(parameter.shape[-1])
-        if "0.3 / sqrt(dim)" in rule:
-            deviation = 0.3 / math.sqrt(config.dim)
-        if "tied" in rule and config.tied:
-            deviation = min(deviation, math.log1p(config.vocab / 25) / config.dim)
+        deviation = _deviation(parameter, rule, config)
         parameter.normal_(0.0, deviation, generator=generator)
+
+
+def _deviation(parameter: Tensor, rule: str, config: ModelConfig) -> float:
+    """Of a normal distribution, by its rule."""
+    if "0.3 / sqrt(dim)" in rule:
+        deviation = 0.3 / math.sqrt(config.dim)
+        if "tied" in rule and config.tied:
+            return min(deviation, math.log1p(config.vocab / 25) / config.dim)
+        return deviation
+    layers = 2 * config.layers if "2 layers" in rule else 1
+    return 1.0 / math.sqrt(parameter.shape[-1] * layers)

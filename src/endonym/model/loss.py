@@ -4,6 +4,7 @@ The logits of a chunk of positions exist at a time, never those of a whole batch
 is made in the same pass: head and softmax cost their three matrix products and little more.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,18 +15,35 @@ CHUNK_LOGITS = 1 << 24
 """Logits held at once: 32 MB in bf16. Fewer make the products too narrow to be fast."""
 
 
-def token_nats(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
-    """Nats of each target, -ln softmax(h W^T)[target], float32, without gradient."""
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """How hidden states become logits: W h, or cap · tanh(W h / cap)."""
+
+    weight_VD: Tensor
+    cap: float | None = None
+
+    def logits(self, hidden_ND: Tensor) -> Tensor:
+        """Logits of every token, (…, V)."""
+        return capped(hidden_ND @ self.weight_VD.T, self.cap)
+
+
+def capped(logits_CV: Tensor, cap: float | None) -> Tensor:
+    """Logits kept within ± cap by a tanh (Gemma 2, arXiv:2408.00118, section 2)."""
+    return logits_CV if cap is None else (logits_CV / cap).tanh() * cap
+
+
+def token_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
+    """Nats of each target, -ln softmax(logits)[target], float32, without gradient."""
     parts: list[Tensor] = []
-    for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
-        logs_CV = torch.log_softmax((h_CD @ weight_VD.T).float(), dim=-1)
+    for h_CD, t_C in chunks(hidden_ND, targets_N, len(readout.weight_VD)):
+        logs_CV = torch.log_softmax(readout.logits(h_CD).float(), dim=-1)
         parts.append(-logs_CV.gather(1, t_C[:, None])[:, 0])
     return torch.cat(parts)
 
 
-def summed_nats(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
-    """Sum over positions of the nats of each target: a scalar with gradients for both inputs."""
-    return _SummedNats.apply(hidden_ND, weight_VD, targets_N)
+def summed_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
+    """Sum over positions of the nats of each target: a scalar with gradients for hidden and W."""
+    return _SummedNats.apply(hidden_ND, readout.weight_VD, targets_N, readout.cap)
 
 
 def chunks(hidden_ND: Tensor, targets_N: Tensor, vocab: int) -> list[tuple[Tensor, Tensor]]:
@@ -37,17 +55,24 @@ def chunks(hidden_ND: Tensor, targets_N: Tensor, vocab: int) -> list[tuple[Tenso
 class _SummedNats(torch.autograd.Function):
     """d nats / d logits = softmax - onehot, used for both products as soon as it exists.
 
-    In bf16 the softmax is taken by one kernel that computes in float32 and rounds once.
+    In bf16 the softmax is taken by one kernel that computes in float32 and rounds once. Where
+    logits are capped, the slope of the tanh, 1 - (logit / cap)², stands between.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, cap: float | None
+    ) -> Tensor:
         total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
         d_hidden_ND = torch.empty_like(hidden_ND)
         d_weight_VD = torch.zeros(weight_VD.shape, dtype=torch.float32, device=weight_VD.device)
         place = 0
         for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
-            slopes_CV, nats = _slopes(h_CD @ weight_VD.T, t_C)
+            logits_CV = capped(h_CD @ weight_VD.T, cap)
+            bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
+            slopes_CV, nats = _slopes(logits_CV, t_C)
+            if bend_CV is not None:
+                slopes_CV *= bend_CV
             total += nats
             torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[place : place + len(h_CD)])
             d_weight_VD += slopes_CV.T @ h_CD
@@ -59,7 +84,7 @@ class _SummedNats(torch.autograd.Function):
     def backward(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
         d_hidden_ND, d_weight_VD = ctx.saved_tensors  # type: ignore[attr-defined]
         (scale,) = grad_outputs
-        return d_hidden_ND * scale.to(d_hidden_ND.dtype), d_weight_VD * scale, None
+        return d_hidden_ND * scale.to(d_hidden_ND.dtype), d_weight_VD * scale, None, None
 
 
 def _slopes(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,24 +1,35 @@
-"""Where the tokens of a forward pass sit: positions, documents, and how much past is cached."""
+"""Where the tokens of a forward pass sit: their documents, their places, how much is remembered."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from endonym.model.config import RopeConfig
+from endonym.model.position import rotation
+
+Turn = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """All that a mixer may ask about position.
 
-    positions_BT: place of each token in its document (from the row's edge if it began before it).
-    mask_BTM: True where a token may look; None means every token sees all before it in the row.
-    past: tokens already in the cache. rotation: cosine and sine of the rotary angles, (B, T, 1, K).
+    A place is a token's number in its row, those already in the cache included. A document is a
+    run of places: a token sees its own document up to itself, and nothing else. Padding on the
+    left is a document of its own, so that nothing sees it.
+
+    past: places already in the cache. length: tokens now. starts_BT: the place where each
+    token's document starts; None means that every row is one document from place 0.
     """
 
-    positions_BT: Tensor
-    mask_BTM: Tensor | None = None
-    past: int = 0
-    rotation: tuple[Tensor, Tensor] | None = None
+    past: int
+    length: int
+    device: torch.device
+    starts_BT: Tensor | None = None
+    memo: dict[Any, Any] = field(default_factory=dict[Any, Any], compare=False, repr=False)
+    """What layers ask for again and again is made once a pass."""
 
     @classmethod
     def packed(cls, documents_BT: Tensor) -> "Span":
@@ -26,24 +37,69 @@ class Span:
 
         documents_BT: a number for each token; equal numbers that touch are one document.
         """
-        steps_T = torch.arange(documents_BT.shape[1], device=documents_BT.device)
+        places_T = torch.arange(documents_BT.shape[1], device=documents_BT.device)
         is_first_BT = torch.ones_like(documents_BT, dtype=torch.bool)
         is_first_BT[:, 1:] = documents_BT[:, 1:] != documents_BT[:, :-1]
-        starts_BT = torch.where(is_first_BT, steps_T, 0).cummax(dim=1).values
-        together_BTM = starts_BT[:, :, None] <= steps_T
-        causal_TM = steps_T[:, None] >= steps_T
-        return cls(positions_BT=steps_T - starts_BT, mask_BTM=together_BTM & causal_TM)
+        starts_BT = torch.where(is_first_BT, places_T, 0).cummax(dim=1).values
+        return cls(0, documents_BT.shape[1], documents_BT.device, starts_BT)
 
     @classmethod
-    def after(cls, past: int, tokens_BT: Tensor) -> "Span":
-        """One document a row, of which `past` tokens stand in the cache."""
-        steps_T = torch.arange(past, past + tokens_BT.shape[1], device=tokens_BT.device)
-        positions_BT = steps_T.expand(tokens_BT.shape)
-        if past == 0 or tokens_BT.shape[1] == 1:
-            return cls(positions_BT=positions_BT, past=past)
-        seen_M = torch.arange(past + tokens_BT.shape[1], device=tokens_BT.device)
-        return cls(positions_BT, (steps_T[:, None] >= seen_M)[None], past)
+    def after(cls, past: int, tokens_BT: Tensor, starts_B: Tensor | None = None) -> "Span":
+        """One document a row, of which `past` tokens stand in the cache.
 
-    def rotated(self, rotation: tuple[Tensor, Tensor]) -> "Span":
-        """The same span with its rotary angles, which all layers share."""
-        return replace(self, rotation=rotation)
+        starts_B: the place of each row's first token, where rows are padded on the left.
+        """
+        span = cls(past, tokens_BT.shape[1], tokens_BT.device)
+        if starts_B is None:
+            return span
+        is_text_BT = span.places_T >= starts_B[:, None]
+        return replace(span, starts_BT=torch.where(is_text_BT, starts_B[:, None], 0))
+
+    @property
+    def places_T(self) -> Tensor:
+        """The places of the tokens now."""
+        return torch.arange(self.past, self.past + self.length, device=self.device)
+
+    @property
+    def positions_BT(self) -> Tensor:
+        """The place of each token in its document; (1, T) where all rows are alike."""
+        if "positions" not in self.memo:
+            alone = self.places_T[None]
+            self.memo["positions"] = alone if self.starts_BT is None else alone - self.starts_BT
+        return self.memo["positions"]
+
+    @property
+    def is_first_BT(self) -> Tensor | None:
+        """True where a document begins; None where that is place 0 alone."""
+        return None if self.starts_BT is None else self.positions_BT == 0
+
+    def turn(self, rope: RopeConfig, dtype: torch.dtype) -> Turn:
+        """Cosine and sine of the rotary angles, (B or 1, T, 1, K)."""
+        key = (rope, dtype)
+        if key not in self.memo:
+            self.memo[key] = rotation(self.positions_BT, rope, dtype)
+        return self.memo[key]
+
+    def mask(self, window: int | None, places_M: Tensor | None = None) -> Tensor | None:
+        """True where a token may look, (B or 1, T, M); None if each sees all before it in the row.
+
+        window: keys that a token sees, itself included. places_M: where the keys stand, -1 where
+        none does; the span's own places if not given.
+        """
+        is_whole = window is None or self.past + self.length <= window
+        if self.starts_BT is None and is_whole and places_M is None:
+            return None
+        key = ("mask", window, places_M is None)
+        if key not in self.memo:
+            self.memo[key] = self._mask(window, self.places_T if places_M is None else places_M)
+        return self.memo[key]
+
+    def _mask(self, window: int | None, places_M: Tensor) -> Tensor:
+        """The mask, written out."""
+        places_T1 = self.places_T[:, None]
+        seen_TM = (places_M <= places_T1) & (places_M >= 0)
+        if window is not None:
+            seen_TM &= places_M > places_T1 - window
+        if self.starts_BT is None:
+            return seen_TM[None]
+        return seen_TM & (places_M >= self.starts_BT[:, :, None])

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -16,6 +17,15 @@ from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 
 HEADER_LIMIT_BYTES = 100_000_000
+PRECISE = re.compile(r"(decay_log|step_bias|step\.bias)$")
+"""Steps and decays of a state multiply over a whole document: bf16 would lose it."""
+
+
+def narrow(decoder: Decoder) -> None:
+    """Make a decoder's weights bf16, all but steps and decays."""
+    for name, parameter in decoder.named_parameters():
+        if not PRECISE.search(name):
+            parameter.data = parameter.data.to(torch.bfloat16)
 
 
 def save_weights(decoder: Decoder, path: Path) -> None:
@@ -40,8 +50,11 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         raise OSError(number, os.strerror(number), str(path)) from error
 
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Read named tensors. Raises Damaged if the file is short, misshapen or not safetensors."""
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a file's tensors, from its header alone; no tensor is read.
+
+    Raises Damaged if the file is short, too long, or not safetensors.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
@@ -50,16 +63,35 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
             raise _damaged(path, "is not a whole safetensors file")
         try:
             header = json.loads(file.read(length))
-            entries = [entry for name, entry in header.items() if name != "__metadata__"]
-            end = max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+            entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+            end = max((int(each["data_offsets"][1]) for each in entries.values()), default=0)
+            shapes = {name: tuple(map(int, each["shape"])) for name, each in entries.items()}
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise _damaged(path, f"has an unreadable header ({error})") from error
     if 8 + length + end != size:
         raise _damaged(path, f"should have {8 + length + end} bytes but has {size}")
+    return shapes
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read named tensors. Raises Damaged if the file is short, misshapen or not safetensors."""
+    tensor_shapes(path)
     try:
         return load_file(path)
     except SafetensorError as error:
         raise _damaged(path, f"has an unreadable header ({error})") from error
+
+
+def require_shapes(
+    found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], path: Path
+) -> None:
+    """Raise Damaged if a tensor is missing, unknown or of another shape."""
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if missing or extra:
+        raise _damaged(path, f"lacks {missing[:3]} and has unknown {extra[:3]}")
+    for name, shape in found.items():
+        if shape != wanted[name]:
+            raise _damaged(path, f"holds {name} of shape {shape} instead of {wanted[name]}")
 
 
 def load_decoder(config: ModelConfig, path: Path) -> Decoder:
@@ -67,23 +99,18 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
 
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.
     """
+    wanted = {name: tuple(each.shape) for name, each in on_meta(config).state_dict().items()}
+    require_shapes(tensor_shapes(path), wanted, path)
     return decoder_with(config, load_tensors(path), path)
 
 
 def decoder_with(config: ModelConfig, found: dict[str, Tensor], path: Path) -> Decoder:
-    """A decoder with these tensors, in fp32; `path` is where they were read, for the errors.
+    """A decoder with these tensors, in fp32, whose names and shapes were checked before.
 
-    Raises Damaged as `load_decoder` does.
+    path: where they were read. Raises Damaged if a number is not finite.
     """
     decoder = on_meta(config)
-    wanted = decoder.state_dict()
-    if wanted.keys() != found.keys():
-        missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-        raise _damaged(path, f"lacks {missing[:3]} and has unknown {extra[:3]}")
     for name, tensor in found.items():
-        if tensor.shape != wanted[name].shape:
-            shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}"
-            raise _damaged(path, f"holds {name} of shape {shapes}")
         if not torch.isfinite(tensor).all():
             raise _damaged(path, f"holds numbers that are not finite in {name}")
     decoder.load_state_dict({name: value.float() for name, value in found.items()}, assign=True)

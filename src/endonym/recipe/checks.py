@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from endonym.data.config import Pack
 from endonym.errors import MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
-from endonym.model.config import ModelKeys
-from endonym.model.families import resolve
+from endonym.model.families import resolve, without_heads
+from endonym.model.keys import ModelKeys
 from endonym.recipe.problems import Problem
 from endonym.recipe.wording import AnyConfig, validated
 from endonym.text.config import Source
@@ -143,16 +143,17 @@ def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
 def _shape(data: Mapping[str, Any]) -> list[Problem]:
     """The sizes of a model that is written in full must fit together."""
     keys = _part(ModelKeys, data.get("model"))
-    if keys is None or None in (keys.dim, keys.layers, keys.mixer.heads):
+    if keys is None or None in (keys.dim, keys.layers) or without_heads(keys):
         return []
     tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
     pack = _part(Pack, data.get("pack"))
     vocab = tokenizer.vocab if tokenizer else None
-    context = pack.context if pack else None
+    windows = [each.window or 0 for each in keys.mixers]
+    context = (pack.context if pack else None) or max(ASSUMED_CONTEXT, *windows)
     try:
-        resolve(keys, vocab=vocab or ASSUMED_VOCAB, context=context or ASSUMED_CONTEXT)
+        resolve(keys, vocab=vocab or ASSUMED_VOCAB, context=context)
     except ShapeError as error:
-        path = tuple(error.where.split("."))
+        path = tuple(int(part) if part.isdigit() else part for part in error.where.split("."))
         about = (("model",),)
         return [Problem(path, f"{error.message}.", error.do, at_value=True, about=about)]
     return []

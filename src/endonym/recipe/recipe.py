@@ -16,7 +16,7 @@ from endonym.data.config import Pack
 from endonym.errors import MissingSource
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
-from endonym.model.config import ModelKeys
+from endonym.model.keys import ModelKeys
 from endonym.recipe.checks import contradictions, missing_files, missing_sources
 from endonym.recipe.layers import lay_sets, lay_variant, parse, place, plain, read
 from endonym.recipe.problems import Origin, Problem, refuse

@@ -6,8 +6,14 @@ from typing import Any
 
 from endonym import device
 from endonym.log import duration, number, size
-from endonym.model.config import ModelConfig
-from endonym.model.count import cache_bytes_per_token, flops_per_token, parameters, training_bytes
+from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
+from endonym.model.count import (
+    cache_bytes,
+    cache_bytes_per_token,
+    flops_per_token,
+    parameters,
+    training_bytes,
+)
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
@@ -40,12 +46,14 @@ class Checked:
             "name": self.recipe.run_name,
             "family": self.shape.family,
             "parameters": parameters(self.shape).total,
+            "active_parameters": parameters(self.shape).active,
             "flops_per_token": flops_per_token(self.shape),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.unique_tokens,
             "epochs": self.train_tokens / max(1, self.unique_tokens),
             "memory_bytes": training_bytes(self.shape, phase.micro_tokens, phase.number_format),
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
+            "cache_bytes": cache_bytes(self.shape, self.shape.context),
             "seconds": self.seconds,
             "choices": {k: {"value": c.value, "reason": c.reason} for k, c in self.choices.items()},
             "warnings": self.warnings,
@@ -84,6 +92,22 @@ def _warnings(recipe: Recipe) -> list[str]:
     return found
 
 
+def parts_in_words(shape: ModelConfig) -> str:
+    """What the blocks are made of: "4 heads", "mamba2, mamba2, 4 heads over a window of 512"."""
+    words: list[str] = []
+    for mixer in shape.mixers:
+        if isinstance(mixer, AttentionConfig):
+            reach = f" over a window of {number(mixer.window)}" if mixer.window else ""
+            shared = f" on {mixer.kv_heads}" if mixer.kv_heads != mixer.heads else ""
+            words.append(f"{mixer.heads} heads{shared}{reach}")
+        else:
+            words.append(f"{mixer.kind} with a state of {mixer.state}")
+    for ffn in shape.ffns:
+        if isinstance(ffn, ExpertsConfig):
+            words.append(f"{ffn.active} of {ffn.experts} experts")
+    return ", ".join(words)
+
+
 def describe(found: Checked) -> str:
     """The check as people read it. ≈ marks estimates from file sizes."""
     recipe, shape, count = found.recipe, found.shape, parameters(found.shape)
@@ -95,18 +119,21 @@ def describe(found: Checked) -> str:
         time = f"≈ {duration(found.seconds)} on this machine"
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
-        f"{shape.mixer.heads} heads",
+        f"{parts_in_words(shape)}",
         f"{'texts':<18}≈ {size(found.raw_bytes)} in {len(recipe.source)} "
         f"source{'s' if len(recipe.source) > 1 else ''}",
         f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
         f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
         f"head {number(count.head)}",
+        *([f"{'active':<18}{number(count.active)} for each token"] if count.idle else []),
+        f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
         f"{'training':<18}≈ {number(found.train_tokens)} tokens, {epochs:.1f} passes over "
         f"≈ {number(found.unique_tokens)} ({BYTES_PER_TOKEN:.0f} bytes a token)",
         f"{'training memory':<18}≈ {size(memory)}",
-        f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation",
+        f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
+        f"{size(cache_bytes(shape, shape.context))} for a whole context",
         f"{'time':<18}{time}",
     ]
     for key, choice in found.choices.items():

@@ -10,9 +10,10 @@ from endonym import device
 from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.log import number
-from endonym.model.config import ModelConfig, ModelKeys
+from endonym.model.config import ModelConfig
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
+from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.run.checking import EFFICIENCY
 from endonym.run.survey import Found, look_at

@@ -6,10 +6,12 @@ training tokens have been counted, or from an estimate of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import lcm
 from typing import Any, NamedTuple
 
 from endonym.log import number, size
-from endonym.model.config import ModelKeys
+from endonym.model.families import is_half_blocks, without_heads
+from endonym.model.keys import ModelKeys
 from endonym.train.config import Phase
 
 BYTES_PER_TOKEN = 4.0
@@ -72,19 +74,20 @@ def choose_context(facts: Facts) -> Choice:
 
 def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choices:
     """The largest shape that the tokens it would see can teach."""
+    depth = 2 if is_half_blocks(model) else 1
     dim, layers = SHAPES[0]
     for wide, deep in SHAPES:
-        worth = useful(tokens_for(wide, deep), facts)
+        worth = useful(tokens_for(wide, deep * depth), facts)
         if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= worth:
             dim, layers = wide, deep
-    dim, layers = model.dim or _divisible(dim, model), model.layers or layers
+    dim, layers = model.dim or _divisible(dim, model), model.layers or layers * depth
     seen = tokens_for(dim, layers)
     why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"
-    weights = f"about {number(block_weights(dim, layers))} weights in blocks"
+    weights = f"about {number(block_weights(dim, layers) // depth)} weights in blocks"
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, weights),
-        "model.mixer.heads": _heads(dim),
+        **{f"model.{key}": _heads(dim) for key in without_heads(model)},
         "model.dropout": _dropout(facts, seen),
     }
 
@@ -98,8 +101,7 @@ def _heads(dim: int) -> Choice:
 
 def _divisible(dim: int, model: ModelKeys) -> int:
     """The width, rounded up so that the heads that a recipe gives divide it evenly."""
-    mixer = model.mixer
-    pairs = 2 * mixer.heads if mixer.heads and mixer.head_width is None else 1
+    pairs = lcm(*(2 * each.heads for each in model.mixers if each.heads and not each.head_width))
     return -(-dim // pairs) * pairs
 
 

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
+from endonym.model.weights import narrow
 from endonym.train.config import Phase
 
 TABLES = re.compile(r"(embedding|positions|head)\.weight$")
+UNDECAYED = re.compile(r"(decay_log|convolution\.weight)$")
+"""Two axes, but no matrix: decays of a state, taps of a convolution."""
 STATES = ("exp_avg", "exp_avg_sq")
 
 
@@ -33,7 +36,7 @@ class Optimizer:
         masters = [parameter.detach().float() for parameter in decoder.parameters()]
         if number_format == "bf16":
             masters = [master.clone() for master in masters]
-            decoder.to(torch.bfloat16)
+            narrow(decoder)
         self.parameters = list(decoder.parameters())
         self.masters = [nn.Parameter(master) for master in masters]
         if number_format == "fp32":
@@ -47,8 +50,9 @@ class Optimizer:
         """Matrices with decay; tables at their own rate; norms and biases plain."""
         phase, named = self.phase, list(zip(self.names, self.masters, strict=True))
         tables = [master for name, master in named if TABLES.search(name)]
-        matrices = [p for name, p in named if p.ndim == 2 and not TABLES.search(name)]
-        vectors = [master for _, master in named if master.ndim == 1]
+        others = [(name, master) for name, master in named if not TABLES.search(name)]
+        matrices = [p for name, p in others if p.ndim > 1 and not UNDECAYED.search(name)]
+        vectors = [p for name, p in others if p.ndim == 1 or UNDECAYED.search(name)]
         lr = phase.lr or 0.0
         return [
             {"params": matrices, "peak": lr, "weight_decay": phase.weight_decay or 0.0},

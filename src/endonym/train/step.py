@@ -48,7 +48,7 @@ def batch_nats(decoder: Decoder, batch: Batch) -> Tensor:
     """Summed nats of a batch's targets, with gradients; every target counts once."""
     hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     targets_N = batch.targets_BT.flatten()
-    nats = summed_nats(hidden_BTD.flatten(0, 1), decoder.head_weight_VD, targets_N)
+    nats = summed_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
     return nats + penalty * len(targets_N)
 
 
@@ -60,7 +60,7 @@ def held_out_nats(decoder: Decoder, batch: Batch) -> Tensor:
     hidden_BTD, _ = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     decoder.train(was_training)
     targets_N = batch.targets_BT.flatten()
-    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.head_weight_VD, targets_N)
+    nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
     return nats_N.view(batch.targets_BT.shape)
 
 

@@ -7,7 +7,8 @@ import pytest
 from laws.shapes import SHAPES
 from pydantic import ValidationError
 
-from endonym.model.config import ModelConfig, ModelKeys
+from endonym.model.config import ModelConfig
+from endonym.model.keys import ModelKeys
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())

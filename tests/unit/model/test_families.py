@@ -6,8 +6,9 @@ import pytest
 from laws.shapes import REFUSED, VARIANTS, shape
 
 from endonym.errors import ShapeError
-from endonym.model.config import ModelConfig, ModelKeys
+from endonym.model.config import ModelConfig
 from endonym.model.families import FAMILIES, resolve
+from endonym.model.keys import ModelKeys
 
 ROPE_FAMILIES = [name for name, row in FAMILIES.items() if row["position"] == "rope"]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from endonym import device
-from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
+from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.run import probe
 
 

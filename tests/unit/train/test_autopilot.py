@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.run.resolve import training_choices, vocab_choice
 from endonym.train.autopilot import (

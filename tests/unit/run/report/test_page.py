@@ -11,8 +11,8 @@ import pytest
 from made_scores import baselines, score
 
 from endonym.log import append_jsonl
-from endonym.model.config import ModelKeys
 from endonym.model.families import resolve
+from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.run.execute import Made, Run
 from endonym.run.plan import Stage

@@ -1,0 +1,70 @@
+"""What one `transformers` class can say of our shapes, and in which words. Imports no torch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from endonym.model.config import AttentionConfig, ExpertsConfig, FfnConfig, MixerConfig, ModelConfig
+
+Json = dict[str, Any]
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A class of `transformers` as data.
+
+    misfit: why it cannot say a shape, or None. to_json: the sizes in its words. to_keys: our
+    recipe keys from its words; a KeyError is a word that must be there. names: our tensors' names
+    to its, `*` for the layer and `+` for the expert. joined: its name for queries, keys and values
+    stored as one, "side by side" or "by group" of heads that share keys. turned: our tensors that
+    it stores as inputs × outputs. required: words we never write, with the one value we can
+    compute. harmless: words that change no logit. aliases: older words for the same.
+    """
+
+    family: str
+    model_type: str
+    architecture: str
+    misfit: Callable[[ModelConfig], str | None]
+    to_json: Callable[[ModelConfig], Json]
+    to_keys: Callable[[Json], Json]
+    names: Callable[[ModelConfig], Mapping[str, str]]
+    joined: str = ""
+    joined_how: Literal["side by side", "by group"] = "by group"
+    turned: str = ""
+    context_word: str = "max_position_embeddings"
+    required: Json = field(default_factory=dict[str, Any])
+    harmless: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def first_of(*reasons: tuple[bool, str]) -> str | None:
+    """The first reason whose condition holds."""
+    return next((reason for holds, reason in reasons if holds), None)
+
+
+def attention_of(config: ModelConfig) -> AttentionConfig | None:
+    """The attention of every layer, if all layers have the same."""
+    mixer = the_mixer(config)
+    return mixer if isinstance(mixer, AttentionConfig) else None
+
+
+def sure(part: Any, kind: type[Part]) -> Part:
+    """A part of the kind that a row's misfit has made sure of."""
+    assert isinstance(part, kind), "a row is asked only for shapes that it fits"
+    return part
+
+
+def the_mixer(config: ModelConfig) -> MixerConfig | None:
+    """The mixer of every layer, if all have the same."""
+    return config.mixers[0] if len(set(config.mixers)) == 1 else None
+
+
+def the_ffn(config: ModelConfig) -> FfnConfig | ExpertsConfig | None:
+    """The feed-forward of every layer, if all have the same."""
+    return config.ffns[0] if len(set(config.ffns)) == 1 else None
+
+
+def with_parts(names: Mapping[str, str], *parts: str) -> dict[str, str]:
+    """Names of layers as names of their tensors."""
+    return {f"{ours}.{p}": f"{theirs}.{p}" for ours, theirs in names.items() for p in parts}

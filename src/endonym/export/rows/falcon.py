@@ -1,0 +1,140 @@
+"""Falcon, in its old and its new form: heads that share keys lie together. Imports no torch.
+
+Old: one norm for both branches, or branches one after the other; one key/value head, or as many as
+heads. New ("new decoder architecture"): always parallel, one norm or two, any number of key/value
+heads.
+"""
+
+from collections.abc import Mapping
+
+from endonym.export.row import (
+    Json,
+    Row,
+    attention_of,
+    first_of,
+    sure,
+    the_ffn,
+    the_mixer,
+    with_parts,
+)
+from endonym.export.words import ACTIVATIONS, our_activation, read_rope, rope_json
+from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
+
+PLAIN_NAMES = {
+    "embedding.weight": "transformer.word_embeddings.weight",
+    "head.weight": "lm_head.weight",
+    **with_parts(
+        {
+            "norm": "transformer.ln_f",
+            "blocks.*.mixer.output": "transformer.h.*.self_attention.dense",
+            "blocks.*.ffn.up": "transformer.h.*.mlp.dense_h_to_4h",
+            "blocks.*.ffn.down": "transformer.h.*.mlp.dense_4h_to_h",
+        },
+        "weight",
+        "bias",
+    ),
+}
+
+
+def _is_new(config: ModelConfig) -> bool:
+    """Whether only the new form can say this."""
+    mixer = attention_of(config)
+    is_grouped = mixer is not None and mixer.kv_heads not in (1, mixer.heads)
+    return config.parallel and (not config.shared_norm or is_grouped)
+
+
+def _names(config: ModelConfig) -> Mapping[str, str]:
+    """The norms are named after their form."""
+    norms = {"blocks.*.norm": "transformer.h.*.input_layernorm"}
+    if not config.parallel:
+        norms["blocks.*.ffn_norm"] = "transformer.h.*.post_attention_layernorm"
+    elif not config.shared_norm:
+        norms = {
+            "blocks.*.norm": "transformer.h.*.ln_attn",
+            "blocks.*.ffn_norm": "transformer.h.*.ln_mlp",
+        }
+    return PLAIN_NAMES | with_parts(norms, "weight", "bias")
+
+
+def _misfit(config: ModelConfig) -> str | None:
+    mixer, ffn = attention_of(config), the_ffn(config)
+    if mixer is None or not isinstance(ffn, FfnConfig):
+        return "its layers are not alike, or not attention and a dense feed-forward"
+    is_grouped = mixer.kv_heads not in (1, mixer.heads)
+    return first_of(
+        (config.norm != "layer", f'norm = "{config.norm}"'),
+        (config.position != "rope", f'position = "{config.position}"'),
+        (config.logit_cap is not None, "logit_cap"),
+        (ffn.kind != "plain", f'ffn.kind = "{ffn.kind}"'),
+        (mixer.bias != ffn.bias, "biases of the mixer or the feed-forward alone"),
+        (mixer.heads * mixer.head_width != config.dim, "head_width"),
+        (mixer.rope is not None and mixer.rope.width != mixer.head_width, "rotary_share"),
+        (mixer.query_key_norm, "query_key_norm"),
+        (mixer.window is not None, "a window"),
+        (not config.parallel and is_grouped, "grouped kv_heads without parallel branches"),
+    )
+
+
+def _to_json(config: ModelConfig) -> Json:
+    mixer = sure(the_mixer(config), AttentionConfig)
+    ffn = sure(the_ffn(config), FfnConfig)
+    form: Json = {"new_decoder_architecture": _is_new(config)}
+    if _is_new(config):
+        form["num_ln_in_parallel_attn"] = 1 if config.shared_norm else 2
+    return {
+        "hidden_size": config.dim,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": mixer.heads,
+        "num_kv_heads": mixer.kv_heads,
+        "ffn_hidden_size": ffn.hidden,
+        "activation": ACTIVATIONS[ffn.activation],
+        "layer_norm_epsilon": config.norm_epsilon,
+        "multi_query": mixer.kv_heads == 1,
+        "parallel_attn": config.parallel,
+        "bias": mixer.bias,
+        "alibi": False,
+        "hidden_dropout": config.dropout,
+        "attention_dropout": mixer.dropout,
+        **form,
+        **rope_json(mixer),
+    }
+
+
+def _to_keys(given: Json) -> Json:
+    is_new = given.get("new_decoder_architecture", False)
+    heads = given["num_attention_heads"]
+    kv_heads = given.get("num_kv_heads") or heads
+    if not is_new:
+        kv_heads = 1 if given.get("multi_query", True) else heads
+    parallel = is_new or given.get("parallel_attn", True)
+    norms = given.get("num_ln_in_parallel_attn") or (2 if is_new else 1)
+    bias = given.get("bias", False)
+    return {
+        "dim": given["hidden_size"],
+        "layers": given["num_hidden_layers"],
+        "mixer": {"heads": heads, "kv_heads": kv_heads, "bias": bias, **read_rope(given)},
+        "ffn": {
+            "hidden": given.get("ffn_hidden_size"),
+            "activation": our_activation(given.get("activation", "gelu")),
+            "bias": bias,
+        },
+        "tied": given.get("tie_word_embeddings", True),
+        "parallel": parallel,
+        "shared_norm": parallel and not (is_new and norms == 2),
+        "norm_epsilon": given["layer_norm_epsilon"],
+        "attention_dropout": given.get("attention_dropout", 0.0),
+        "dropout": given.get("hidden_dropout", 0.0),
+    }
+
+
+FALCON = Row(
+    family="falcon",
+    model_type="falcon",
+    architecture="FalconForCausalLM",
+    misfit=_misfit,
+    to_json=_to_json,
+    to_keys=_to_keys,
+    names=_names,
+    joined="transformer.h.*.self_attention.query_key_value",
+    harmless=frozenset({"num_kv_heads", "multi_query", "parallel_attn", "num_ln_in_parallel_attn"}),
+)

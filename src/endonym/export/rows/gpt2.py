@@ -1,0 +1,109 @@
+"""GPT-2: queries, keys and values side by side, matrices as inputs × outputs. Imports no torch."""
+
+from endonym.export.row import (
+    Json,
+    Row,
+    attention_of,
+    first_of,
+    sure,
+    the_ffn,
+    the_mixer,
+    with_parts,
+)
+from endonym.export.words import ACTIVATIONS, our_activation
+from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
+
+NAMES = {
+    "embedding.weight": "transformer.wte.weight",
+    "positions.weight": "transformer.wpe.weight",
+    "head.weight": "lm_head.weight",
+    **with_parts(
+        {
+            "norm": "transformer.ln_f",
+            "blocks.*.norm": "transformer.h.*.ln_1",
+            "blocks.*.ffn_norm": "transformer.h.*.ln_2",
+            "blocks.*.mixer.output": "transformer.h.*.attn.c_proj",
+            "blocks.*.ffn.up": "transformer.h.*.mlp.c_fc",
+            "blocks.*.ffn.down": "transformer.h.*.mlp.c_proj",
+        },
+        "weight",
+        "bias",
+    ),
+}
+
+
+def _misfit(config: ModelConfig) -> str | None:
+    mixer, ffn = attention_of(config), the_ffn(config)
+    if mixer is None or not isinstance(ffn, FfnConfig):
+        return "its layers are not alike, or not attention and a dense feed-forward"
+    return first_of(
+        (config.norm != "layer", f'norm = "{config.norm}"'),
+        (config.position != "learned", f'position = "{config.position}"'),
+        (config.parallel, "parallel = true"),
+        (config.logit_cap is not None, "logit_cap"),
+        (ffn.kind != "plain", f'ffn.kind = "{ffn.kind}"'),
+        (mixer.kv_heads != mixer.heads, "kv_heads"),
+        (mixer.heads * mixer.head_width != config.dim, "head_width"),
+        (mixer.query_key_norm, "query_key_norm"),
+        (mixer.window is not None, "a window"),
+        (not (mixer.bias and ffn.bias), "bias = false"),
+    )
+
+
+def _to_json(config: ModelConfig) -> Json:
+    mixer = sure(the_mixer(config), AttentionConfig)
+    ffn = sure(the_ffn(config), FfnConfig)
+    activation = "gelu_new" if ffn.activation == "gelu_tanh" else ACTIVATIONS[ffn.activation]
+    return {
+        "n_positions": config.context,
+        "n_ctx": config.context,
+        "n_embd": config.dim,
+        "n_layer": config.layers,
+        "n_head": mixer.heads,
+        "n_inner": ffn.hidden,
+        "activation_function": activation,
+        "layer_norm_epsilon": config.norm_epsilon,
+        "resid_pdrop": config.dropout,
+        "embd_pdrop": config.embedding_dropout,
+        "attn_pdrop": mixer.dropout,
+    }
+
+
+def _to_keys(given: Json) -> Json:
+    return {
+        "dim": given["n_embd"],
+        "layers": given["n_layer"],
+        "mixer": {"heads": given["n_head"]},
+        "ffn": {
+            "hidden": given.get("n_inner"),
+            "activation": our_activation(given.get("activation_function", "gelu_new")),
+        },
+        "tied": given.get("tie_word_embeddings", True),
+        "dropout": given.get("resid_pdrop", 0.0),
+        "embedding_dropout": given.get("embd_pdrop", 0.0),
+        "attention_dropout": given.get("attn_pdrop", 0.0),
+        "norm_epsilon": given["layer_norm_epsilon"],
+    }
+
+
+OTHER_HEADS = ("type", "use_proj", "activation", "proj_to_labels", "first_dropout")
+GPT2 = Row(
+    family="gpt2",
+    model_type="gpt2",
+    architecture="GPT2LMHeadModel",
+    misfit=_misfit,
+    to_json=_to_json,
+    to_keys=_to_keys,
+    names=lambda config: NAMES,
+    joined="transformer.h.*.attn.c_attn",
+    joined_how="side by side",
+    turned=r"(mixer\.(output|query|key|value)|ffn\.up|ffn\.down)\.weight$",
+    context_word="n_positions",
+    required={
+        "add_cross_attention": False,
+        "scale_attn_weights": True,
+        "scale_attn_by_inverse_layer_idx": False,
+        "reorder_and_upcast_attn": False,
+    },
+    harmless=frozenset({"n_ctx", *(f"summary_{x}" for x in OTHER_HEADS)}),
+)

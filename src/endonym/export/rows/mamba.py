@@ -1,0 +1,147 @@
+"""Mamba and Mamba-2. Imports no torch."""
+
+from functools import partial
+
+from endonym.export.row import Json, Row, first_of, sure, the_ffn, the_mixer, with_parts
+from endonym.model.config import Mamba2Config, MambaConfig, ModelConfig
+
+COMMON_NAMES = {
+    "embedding.weight": "backbone.embeddings.weight",
+    "norm.weight": "backbone.norm_f.weight",
+    "head.weight": "lm_head.weight",
+    "blocks.*.norm.weight": "backbone.layers.*.norm.weight",
+    "blocks.*.mixer.decay_log": "backbone.layers.*.mixer.A_log",
+    "blocks.*.mixer.skip": "backbone.layers.*.mixer.D",
+    **with_parts(
+        {
+            "blocks.*.mixer.input": "backbone.layers.*.mixer.in_proj",
+            "blocks.*.mixer.convolution": "backbone.layers.*.mixer.conv1d",
+            "blocks.*.mixer.output": "backbone.layers.*.mixer.out_proj",
+        },
+        "weight",
+        "bias",
+    ),
+}
+MAMBA_NAMES = COMMON_NAMES | {
+    "blocks.*.mixer.select.weight": "backbone.layers.*.mixer.x_proj.weight",
+    "blocks.*.mixer.step.weight": "backbone.layers.*.mixer.dt_proj.weight",
+    "blocks.*.mixer.step.bias": "backbone.layers.*.mixer.dt_proj.bias",
+}
+MAMBA2_NAMES = COMMON_NAMES | {
+    "blocks.*.mixer.step_bias": "backbone.layers.*.mixer.dt_bias",
+    "blocks.*.mixer.norm.weight": "backbone.layers.*.mixer.norm.weight",
+}
+DEFAULT_CONTEXT = 2048
+"""Where a folder does not say: the length that the published models were trained with."""
+
+
+def _misfit(config: ModelConfig, kind: type[MambaConfig | Mamba2Config]) -> str | None:
+    """What a class that has mixers of this kind alone cannot say."""
+    ffn = the_ffn(config)
+    return first_of(
+        (not isinstance(the_mixer(config), kind), "its mixers are not alike, or of another kind"),
+        (ffn is None or ffn.kind != "none", "a feed-forward"),
+        (config.norm != "rms", f'norm = "{config.norm}"'),
+        (config.position == "learned", 'position = "learned"'),
+        (config.logit_cap is not None, "logit_cap"),
+    )
+
+
+def _common_json(config: ModelConfig, mixer: MambaConfig | Mamba2Config) -> Json:
+    """The context is no limit to a state space; it is written so that all judge alike."""
+    return {
+        "hidden_size": config.dim,
+        "num_hidden_layers": config.layers,
+        "state_size": mixer.state,
+        "expand": mixer.inner // config.dim,
+        "conv_kernel": mixer.conv_width,
+        "use_bias": mixer.bias,
+        "use_conv_bias": True,
+        "hidden_act": "silu",
+        "layer_norm_epsilon": config.norm_epsilon,
+    }
+
+
+def _mamba_json(config: ModelConfig) -> Json:
+    mixer = sure(the_mixer(config), MambaConfig)
+    return _common_json(config, mixer) | {
+        "intermediate_size": mixer.inner,
+        "time_step_rank": mixer.step_rank,
+    }
+
+
+def _mamba2_json(config: ModelConfig) -> Json:
+    mixer = sure(the_mixer(config), Mamba2Config)
+    return _common_json(config, mixer) | {
+        "num_heads": mixer.heads,
+        "head_dim": mixer.head_width,
+        "n_groups": mixer.groups,
+        "chunk_size": 256,
+    }
+
+
+def _common_keys(given: Json) -> Json:
+    return {
+        "dim": given["hidden_size"],
+        "layers": given["num_hidden_layers"],
+        "mixer": {
+            "state": given["state_size"],
+            "expand": given["expand"],
+            "conv_width": given["conv_kernel"],
+            "bias": given.get("use_bias", False),
+        },
+        "tied": given.get("tie_word_embeddings", True),
+        "norm_epsilon": given["layer_norm_epsilon"],
+    }
+
+
+def _mamba_keys(given: Json) -> Json:
+    keys = _common_keys(given)
+    rank = given.get("time_step_rank", "auto")
+    keys["mixer"]["step_rank"] = None if rank == "auto" else rank
+    return keys
+
+
+def _mamba2_keys(given: Json) -> Json:
+    keys = _common_keys(given) | {"tied": given.get("tie_word_embeddings", False)}
+    keys["mixer"] |= {"head_width": given["head_dim"], "groups": given["n_groups"]}
+    return keys
+
+
+TRAINING = frozenset(
+    {
+        *("time_step_min", "time_step_max", "time_step_floor", "time_step_scale"),
+        *("time_step_init_scheme", "rescale_prenorm_residual", "residual_in_fp32"),
+        *("use_mambapy", "use_associative_scan", "fused_add_norm", "pad_vocab_size_multiple"),
+        *("chunk_size", "max_position_embeddings"),
+    }
+)
+"""Initial values, and ways to compute the same numbers."""
+REQUIRED = {"rms_norm": True, "ssm_cfg": {}, "norm_before_gate": False}
+MAMBA = Row(
+    family="mamba",
+    model_type="mamba",
+    architecture="MambaForCausalLM",
+    misfit=partial(_misfit, kind=MambaConfig),
+    to_json=_mamba_json,
+    to_keys=_mamba_keys,
+    names=lambda config: MAMBA_NAMES,
+    required=REQUIRED,
+    harmless=TRAINING,
+    aliases={
+        "d_model": "hidden_size",
+        "d_inner": "intermediate_size",
+        "n_layer": "num_hidden_layers",
+    },
+)
+MAMBA2 = Row(
+    family="mamba2",
+    model_type="mamba2",
+    architecture="Mamba2ForCausalLM",
+    misfit=partial(_misfit, kind=Mamba2Config),
+    to_json=_mamba2_json,
+    to_keys=_mamba2_keys,
+    names=lambda config: MAMBA2_NAMES,
+    required=REQUIRED | {"time_step_limit": [0.0, float("inf")]},
+    harmless=TRAINING | {"time_step_rank"},
+)

@@ -1,0 +1,92 @@
+"""Words that several classes of `transformers` share: activations, rotary positions."""
+
+from typing import Any, get_args
+
+from endonym.errors import ExportError
+from endonym.export.row import Json
+from endonym.model.config import Activation, AttentionConfig, RopeConfig, RopeScaling
+
+ACTIVATIONS: dict[Activation, str] = {
+    "silu": "silu",
+    "gelu": "gelu",
+    "gelu_tanh": "gelu_pytorch_tanh",
+    "relu": "relu",
+}
+OTHER_ACTIVATIONS = {"swish": "silu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh"}
+ROPE_BASE = 10_000.0
+"""What `transformers` assumes where a folder does not say."""
+ROPE_WORDS = ("rope_parameters", "rope_scaling", "rope_theta", "rotary_pct", "rotary_emb_base")
+
+
+def our_activation(given: Any) -> Any:
+    """Our word for an activation; one we do not have is left for the recipe's check to refuse."""
+    theirs = {theirs: ours for ours, theirs in ACTIVATIONS.items()} | OTHER_ACTIVATIONS
+    return theirs.get(given, given)
+
+
+def rope_json(mixer: AttentionConfig) -> Json:
+    """Rotary positions, in the words of `transformers` 5 and, where plain, of earlier ones too."""
+    rope = mixer.rope
+    assert rope is not None, "only attention that turns is exported with rotary positions"
+    found: Json = {"rope_theta": rope.base, **_scaling_json(rope)}
+    if rope.width != mixer.head_width:
+        found["partial_rotary_factor"] = rope.width / mixer.head_width
+    return {"rope_parameters": found, "rope_theta": rope.base}
+
+
+def _scaling_json(rope: RopeConfig) -> Json:
+    scaling = rope.scaling
+    if scaling is None:
+        return {"rope_type": "default"}
+    found: Json = {"rope_type": scaling.kind, "factor": scaling.factor}
+    if scaling.kind == "linear":
+        return found
+    found["original_max_position_embeddings"] = scaling.original_context
+    low, high = scaling.low_turns, scaling.high_turns
+    if scaling.kind == "llama3":
+        return found | {"low_freq_factor": low, "high_freq_factor": high}
+    sharpness = {} if scaling.sharpness is None else {"attention_factor": scaling.sharpness}
+    return found | {"beta_slow": low, "beta_fast": high} | sharpness
+
+
+def read_rope(given: Json, *, share: float = 1.0) -> Json:
+    """Our keys of a mixer's rotary positions, from either way of writing them.
+
+    share: of the channels that turn, where the folder does not say.
+    Raises ExportError for a word that we cannot compute.
+    """
+    words: Json = {}
+    for key in ("rope_parameters", "rope_scaling"):
+        table = given.get(key) or {}
+        if not isinstance(table, dict):
+            raise ExportError(f"{key} = {table!r} is not a table", where="config.json")
+        words |= table
+    words.setdefault("rope_theta", given.get("rope_theta", given.get("rotary_emb_base", ROPE_BASE)))
+    part = words.pop("partial_rotary_factor", given.get("rotary_pct", share))
+    base, kind = words.pop("rope_theta"), words.pop("rope_type", words.pop("type", "default"))
+    words.pop("type", None)
+    keys: Json = {"rope_base": base}
+    if part != 1.0:
+        keys["rotary_share"] = part
+    scaling = _read_scaling(kind, words)
+    return keys if scaling is None else keys | {"rope_scaling": scaling}
+
+
+def _read_scaling(kind: Any, words: Json) -> Json | None:
+    """The stretch of rotary positions, if there is one."""
+    known = {"factor": "factor", "original_max_position_embeddings": "original_context"}
+    known |= {"low_freq_factor": "low_turns", "high_freq_factor": "high_turns"}
+    known |= {"beta_slow": "low_turns", "beta_fast": "high_turns", "attention_factor": "sharpness"}
+    words = {word: value for word, value in words.items() if value is not None}
+    kinds = ("default", *get_args(RopeScaling.model_fields["kind"].annotation))
+    strange = sorted(word for word in words if word not in known or kind == "default")
+    if kind not in kinds or strange:
+        what = strange[0] if strange else f"rope_type {kind!r}"
+        raise ExportError(
+            f"{what} of the rotary positions is not something endonym can build",
+            where="config.json",
+            do=f"Kinds that can be read: {', '.join(kinds)}.",
+        )
+    if kind == "default":
+        return None
+    return {"kind": kind} | {known[word]: value for word, value in words.items()}

@@ -1,0 +1,90 @@
+"""Continuing several texts at once: rows of different lengths, padded on the left.
+
+Padding is a document of its own, which nothing sees, so each row gets what it would get alone.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from endonym.generate.sample import Sampling, choose
+from endonym.model.decoder import Decoder
+from endonym.model.span import Span
+
+PREFILL_TOKENS = 512
+"""A prompt is read in pieces of at most this many tokens, so that its memory stays bounded."""
+
+Row = list[int]
+
+
+def continued(
+    decoder: Decoder,
+    prompts: Sequence[Sequence[int]],
+    max_tokens: int,
+    samplings: Sequence[Sampling],
+    end_id: int,
+) -> Iterator[dict[int, int]]:
+    """The next token of every row that has not ended, by the row's number; `max_tokens` times.
+
+    A row ends with end-of-text, which is its last token. When the longest row has outgrown the
+    context, the rows longer than it go on from their last half context, all that they then see.
+    """
+    rows = dict(enumerate([*ids] for ids in prompts))
+    generators = [torch.Generator().manual_seed(sampling.seed) for sampling in samplings]
+    context = decoder.config.context
+    batch = None
+    for _ in range(max_tokens):
+        if batch is None or batch.length > context:
+            rows = {number: _shortened(ids, context) for number, ids in rows.items()}
+            batch = _Batch(decoder, rows, end_id)
+        logits = batch.next_logits()
+        chosen: dict[int, int] = {}
+        for number, ids in rows.items():
+            # The end-of-text that opens the document is no part of the text so far.
+            seen = torch.tensor(sorted({*ids} - {end_id}), dtype=torch.int64)
+            chosen[number] = choose(logits[number], seen, samplings[number], generators[number])
+            ids.append(chosen[number])
+        yield chosen
+        rows = {number: ids for number, ids in rows.items() if chosen[number] != end_id}
+        if not rows:
+            return
+        batch.append(chosen)
+
+
+def _shortened(ids: Row, context: int) -> Row:
+    """A row that fits the context: itself, or its last half context."""
+    return ids if len(ids) <= context else ids[-max(1, context // 2) :]
+
+
+class _Batch:
+    """Rows side by side with their memory. A row that has ended stays, and is not looked at."""
+
+    def __init__(self, decoder: Decoder, rows: dict[int, Row], end_id: int) -> None:
+        self.decoder, self.numbers, self.end_id = decoder, list(rows), end_id
+        self.length = max(map(len, rows.values()))
+        self.device = decoder.readout.weight_VD.device
+        padding = [self.length - len(ids) for ids in rows.values()]
+        padded = [[end_id] * n + ids for n, ids in zip(padding, rows.values(), strict=True)]
+        self.new_BT = torch.tensor(padded, device=self.device)
+        self.starts_B = torch.tensor(padding, device=self.device) if any(padding) else None
+        self.cache = decoder.empty_cache(len(rows), decoder.config.context)
+        self.past = 0
+
+    def append(self, chosen: dict[int, int]) -> None:
+        """Give each row its next token."""
+        new = [[chosen.get(number, self.end_id)] for number in self.numbers]
+        self.new_BT = torch.tensor(new, device=self.device)
+        self.length += 1
+
+    @torch.inference_mode()
+    def next_logits(self) -> dict[int, Tensor]:
+        """Logits of the token after the last of each row, by the row's number."""
+        hidden_BTD = None
+        for piece_BT in self.new_BT.split(PREFILL_TOKENS, dim=1):
+            span = Span.after(self.past, piece_BT, self.starts_B)
+            hidden_BTD, _ = self.decoder(piece_BT, span, self.cache)
+            self.past += piece_BT.shape[1]
+        assert hidden_BTD is not None, "a row has one token at least"
+        logits_BV = self.decoder.readout.logits(hidden_BTD[:, -1]).cpu()
+        return dict(zip(self.numbers, logits_BV, strict=True))

@@ -1,0 +1,156 @@
+"""The attention kernels: one function picks the fastest; all equal the dense mask.
+
+On a CPU a row of several documents, or of one that is much longer than its window, is cut into
+blocks, so that the work grows with what can be seen, not with the square of the row.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from endonym.model.blocks import Blocks, Take, blocks_of
+from endonym.model.span import Span
+
+LONGEST_WHOLE_SCORES = 1024
+TILE = 256
+
+
+def attend(
+    query_BHTK: Tensor,
+    keys_BGTK: Tensor,
+    values_BGTK: Tensor,
+    span: Span,
+    window: int | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attention of a span's tokens to each other: softmax(Q Kᵀ / √K + mask) V, (B, H, T, K).
+
+    window: keys that a token sees, itself included. dropout: share of the weights zeroed.
+    """
+    blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
+    if blocks is None:
+        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, span.mask(window), dropout)
+    query_BTHK, keys_BTGK, values_BTGK = (
+        each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
+    )
+    return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
+
+
+def _by_blocks(
+    query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, blocks: Blocks, dropout: float
+) -> Tensor:
+    """Attention within stretches, N of one length together."""
+    given = [each.flatten(0, 1) for each in (query_BTHK, keys_BTGK, values_BTGK)]
+    query, *own = (blocks.laid_out(each) for each in given)
+    earlier = [blocks.laid_out_before(each) for each in given[1:]]
+    mixed: list[Tensor] = []
+    for number, part in enumerate(blocks.parts):
+        seen = [each[number] for each in own]
+        if part.is_cut:
+            pairs = zip(earlier, own, strict=True)
+            seen = [torch.cat((before[number], now[number]), dim=1) for before, now in pairs]
+        query_NHTK, keys_NGMK, values_NGMK = (
+            each.transpose(1, 2) for each in (query[number], *seen)
+        )
+        mixed_NHTK = attend_seen(query_NHTK, keys_NGMK, values_NGMK, part.mask_NTM, dropout)
+        mixed.append(mixed_NHTK.transpose(1, 2).flatten(0, 1))
+    return Take.apply(torch.cat(mixed), blocks.back, blocks.laid).view(query_BTHK.shape)
+
+
+def attend_seen(
+    query_BHTK: Tensor,
+    keys_BGMK: Tensor,
+    values_BGMK: Tensor,
+    mask_BTM: Tensor | None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attention under a mask; None means that each query sees the keys up to its own place.
+
+    One query alone sees all keys then. Heads that share keys read them in place.
+    """
+    if not dropout and _whole_scores_win(query_BHTK):
+        return _WholeScores.apply(query_BHTK, keys_BGMK, values_BGMK, mask_BTM)
+    return F.scaled_dot_product_attention(
+        query_BHTK,
+        keys_BGMK,
+        values_BGMK,
+        attn_mask=None if mask_BTM is None else mask_BTM[:, None],
+        dropout_p=dropout,
+        is_causal=mask_BTM is None and query_BHTK.shape[2] > 1,
+        enable_gqa=query_BHTK.shape[1] != keys_BGMK.shape[1],
+    )
+
+
+def _whole_scores_win(query_BHTK: Tensor) -> bool:
+    """True for short rows in bf16 on a CPU; longer ones would fill the memory.
+
+    A CPU with bf16 matrix units multiplies whole scores 2.5 times faster, forward and backward,
+    than torch's flash kernel walks over them (measured at T = 256 and 512).
+    """
+    is_narrow = query_BHTK.dtype == torch.bfloat16 and query_BHTK.device.type == "cpu"
+    return is_narrow and 1 < query_BHTK.shape[2] <= LONGEST_WHOLE_SCORES
+
+
+class _WholeScores(torch.autograd.Function):
+    """softmax(Q Kᵀ / √K + mask) V with the probabilities kept for the backward pass.
+
+    dS = P · (dP - rowsum(dP · P)), the gradient of the softmax, by torch's fused kernel. The
+    queries of the heads that share keys stand in one matrix, so that no key is copied. Without a
+    mask the queries are taken TILE at a time, so that most of what they cannot see is left out.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, keys: Tensor, values: Tensor, mask_BTM: Tensor | None
+    ) -> Tensor:
+        keys, values = keys.contiguous(), values.contiguous()
+        mixed, kept = torch.empty_like(query), []
+        for start, end in _tiles(query.shape[2], mask_BTM):
+            part, seen = query[:, :, start:end], slice(0, end if mask_BTM is None else None)
+            scores = (_grouped(part, keys) @ keys[:, :, seen].mT).mul_(part.shape[-1] ** -0.5)
+            scores_BHTM = scores.view(*part.shape[:3], -1)
+            if mask_BTM is not None:
+                scores_BHTM.masked_fill_(~mask_BTM[:, None], -torch.inf)
+            else:
+                scores_BHTM[..., start:].masked_fill_(_later(end - start, query), -torch.inf)
+            kept.append(scores.softmax(-1))
+            mixed[:, :, start:end] = (kept[-1] @ values[:, :, seen]).view(part.shape)
+        ctx.save_for_backward(query, keys, values, *kept)
+        ctx.tiles = _tiles(query.shape[2], mask_BTM)
+        return mixed
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        query, keys, values, *kept = ctx.saved_tensors
+        (given,) = grad_outputs
+        d_query, d_keys, d_values = (torch.zeros_like(each) for each in (query, keys, values))
+        for (start, end), shares in zip(ctx.tiles, kept, strict=True):
+            part, seen = query[:, :, start:end], slice(0, shares.shape[-1])
+            d_mixed = _grouped(given[:, :, start:end], keys)
+            d_scores = torch.ops.aten._softmax_backward_data(
+                d_mixed @ values[:, :, seen].mT, shares, -1, shares.dtype
+            ).mul_(query.shape[-1] ** -0.5)
+            d_query[:, :, start:end] = (d_scores @ keys[:, :, seen]).view(part.shape)
+            d_keys[:, :, seen] += d_scores.mT @ _grouped(part, keys)
+            d_values[:, :, seen] += shares.mT @ d_mixed
+        return d_query, d_keys, d_values, None
+
+
+def _tiles(length: int, mask_BTM: Tensor | None) -> list[tuple[int, int]]:
+    """Where each tile of queries starts and ends; all queries together where there is a mask."""
+    if mask_BTM is not None:
+        return [(0, length)]
+    return [(start, min(start + TILE, length)) for start in range(0, length, TILE)]
+
+
+def _later(length: int, like: Tensor) -> Tensor:
+    """True above the diagonal."""
+    return torch.ones(length, length, dtype=torch.bool, device=like.device).triu_(1)
+
+
+def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:
+    """Queries with all heads that share a key/value head in one matrix, (B, G, H / G · T, K)."""
+    batch, _, _, width = query_BHTK.shape
+    return query_BHTK.contiguous().view(batch, keys_BGMK.shape[1], -1, width)

@@ -1,0 +1,87 @@
+"""A mixture of experts: each token goes to the few feed-forwards that a router likes best.
+
+E experts, k of them active. With k = E it is the dense soft mixture.
+Source: arXiv:1701.06538; the weights of the chosen sum to one, as in arXiv:2401.04088, section 2.1.
+One alone keeps its probability as weight (arXiv:2101.03961, eq. 2), or the router would learn
+nothing.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from endonym.model.config import ExpertsConfig, ModelConfig
+from endonym.model.ffn import ACTIVATIONS
+
+
+class Stack(nn.Module):
+    """The matrices of all experts, (E, outputs, inputs)."""
+
+    def __init__(self, experts: int, outputs: int, inputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(experts, outputs, inputs))
+
+
+class Experts(nn.Module):
+    """y = Σ_e w_e(x) expert_e(x) over the k experts of largest probability softmax(router(x))."""
+
+    def __init__(self, config: ModelConfig, ffn: ExpertsConfig) -> None:
+        super().__init__()
+        self.config = ffn
+        self.router = nn.Linear(config.dim, ffn.experts, bias=False)
+        self.balance = None
+        if ffn.balance == "bias":
+            self.balance = nn.Parameter(torch.zeros(ffn.experts))
+        self.gate = Stack(ffn.experts, ffn.hidden, config.dim) if ffn.gated else None
+        self.up = Stack(ffn.experts, ffn.hidden, config.dim)
+        self.down = Stack(ffn.experts, config.dim, ffn.hidden)
+        self.activation = ACTIVATIONS[ffn.activation]
+
+    def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """The new channels, and the penalty that keeps the experts in equal use."""
+        x_ND = x_BTD.flatten(0, -2)
+        shares_NE = self.router(x_ND).float().softmax(-1)
+        liked_NE = shares_NE if self.balance is None else shares_NE + self.balance.detach().float()
+        chosen_Nk = liked_NE.topk(self.config.active, dim=-1).indices
+        weights_Nk = shares_NE.gather(1, chosen_Nk)
+        if self.config.active > 1:
+            weights_Nk = weights_Nk / weights_Nk.sum(-1, keepdim=True)
+        mixed_ND = self._mixture(x_ND, chosen_Nk, weights_Nk.to(x_BTD.dtype))
+        y_BTD = mixed_ND.view(x_BTD.shape)
+        return y_BTD, self._penalty(shares_NE, chosen_Nk)
+
+    def _mixture(self, x_ND: Tensor, chosen_Nk: Tensor, weights_Nk: Tensor) -> Tensor:
+        """Each expert reads its own tokens only: those sorted by expert, one stretch after another.
+
+        A token and one of its experts make a pair; P counts the pairs.
+        """
+        order_P = chosen_Nk.flatten().argsort(stable=True)
+        counts_E = chosen_Nk.flatten().bincount(minlength=self.config.experts).tolist()
+        parts = x_ND.index_select(0, order_P // self.config.active).split(counts_E)
+        y_PD = torch.cat([self._expert(e, part) for e, part in enumerate(parts) if len(part)])
+        y_NkD = y_PD.index_select(0, order_P.argsort()).view(*chosen_Nk.shape, -1)
+        return (y_NkD * weights_Nk[..., None]).sum(1)
+
+    def _expert(self, number: int, x_PD: Tensor) -> Tensor:
+        """One expert's feed-forward."""
+        hidden_PF = x_PD @ self.up.weight[number].T
+        if self.gate is None:
+            hidden_PF = self.activation(hidden_PF)
+        else:
+            hidden_PF = self.activation(x_PD @ self.gate.weight[number].T) * hidden_PF
+        return hidden_PF @ self.down.weight[number].T
+
+    def _penalty(self, shares_NE: Tensor, chosen_Nk: Tensor) -> Tensor:
+        """What is added to the loss of a token.
+
+        "penalty": weight · E Σ_e f_e P_e, with f the share of the pairs and P the mean probability
+        of each expert (arXiv:2101.03961, eq. 4). "bias": zero, but its gradient for the bias is
+        f - 1/E, so that the optimiser lowers it for experts in too much use (arXiv:2408.15664,
+        algorithm 1, which takes steps of one size: AdamW's are nearly so).
+        """
+        count = self.config.experts
+        used_E = chosen_Nk.flatten().bincount(minlength=count).to(shares_NE.dtype)
+        used_E = used_E / chosen_Nk.numel()
+        if self.balance is None:
+            return self.config.balance_weight * count * (used_E @ shares_NE.mean(0))
+        slope = (self.balance.float() * (used_E - 1 / count)).sum()
+        return slope - slope.detach()

@@ -1,0 +1,168 @@
+"""What a recipe may say about the model; the rest comes from the family's row. No torch."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from endonym.config import Config
+from endonym.model.config import Activation, RopeScaling
+
+Family = Literal["qwen3", "llama", "mistral", "gpt2", "gptneox", "falcon", "mamba", "mamba2", "moe"]
+
+
+class MixerKeys(Config):
+    """What a recipe may say about the part that moves information between positions."""
+
+    kind: Literal["attention", "mamba", "mamba2"] | None = Field(
+        default=None, description="which part; the family's if not given"
+    )
+    heads: int | None = Field(default=None, ge=1, description="attention: query heads")
+    kv_heads: int | None = Field(
+        default=None,
+        ge=1,
+        description="attention: key and value heads; as many as heads if not given (falcon: 1)",
+    )
+    head_width: int | None = Field(
+        default=None,
+        ge=2,
+        description="channels of one head; attention: dim / heads if not given; mamba2: 64",
+    )
+    query_key_norm: bool | None = Field(
+        default=None, description="attention: normalise each head's queries and keys"
+    )
+    window: int | None = Field(
+        default=None,
+        ge=1,
+        description="attention: keys a token sees, itself included; all if not given "
+        "(mistral: half the context)",
+    )
+    rope_base: float | None = Field(
+        default=None,
+        gt=1,
+        description="longest wavelength of the rotary positions, in turns of 2π tokens",
+    )
+    rope_scaling: RopeScaling | None = Field(
+        default=None, description="attention: stretched rotary positions"
+    )
+    rotary_share: float | None = Field(
+        default=None, gt=0, le=1, description="attention: share of a head's channels that turn"
+    )
+    bias: bool | None = Field(default=None, description="biases of the linear maps")
+    state: int | None = Field(
+        default=None, ge=1, description="mamba: numbers a channel remembers (16; mamba2: 128)"
+    )
+    expand: int | None = Field(
+        default=None, ge=1, description="mamba: inner channels per channel of the model; 2"
+    )
+    conv_width: int | None = Field(
+        default=None, ge=2, description="mamba: tokens the short convolution sees; 4"
+    )
+    step_rank: int | None = Field(
+        default=None, ge=1, description="mamba: rank of the step's matrix; dim / 16 rounded up"
+    )
+    groups: int | None = Field(
+        default=None, ge=1, description="mamba2: sets of in and out vectors that heads share; 1"
+    )
+
+
+class FfnKeys(Config):
+    """What a recipe may say about the part that works on each position alone."""
+
+    kind: Literal["plain", "gated", "experts", "none"] | None = Field(
+        default=None, description="which part; the family's if not given"
+    )
+    hidden: int | None = Field(
+        default=None,
+        ge=1,
+        description="inner width; 4·dim if plain, 8/3·dim rounded up to a multiple of 256 if "
+        "gated; an expert's is that over the experts active",
+    )
+    activation: Activation | None = Field(default=None, description="the non-linearity")
+    bias: bool | None = Field(default=None, description="biases of the linear maps")
+    experts: int | None = Field(default=None, ge=1, description="experts of a layer; 8")
+    active: Annotated[int, Field(ge=1)] | Literal["all"] | None = Field(
+        default=None, description='experts a token goes to; 2. "all" is the dense soft mixture'
+    )
+    gated: bool | None = Field(default=None, description="experts are gated, or plain")
+    balance: Literal["penalty", "bias"] | None = Field(
+        default=None,
+        description='how experts are kept in use: a "penalty" on the loss (arXiv:2101.03961), or '
+        'a learnt "bias" on the choice alone (arXiv:2408.15664)',
+    )
+    balance_weight: float | None = Field(
+        default=None, ge=0, description="weight of the penalty; 0.01"
+    )
+
+
+def _written_as(value: object) -> str:
+    """One table, or a list of them: which of the two a recipe wrote."""
+    return "list" if isinstance(value, list | tuple) else "table"
+
+
+Mixers = Annotated[
+    Annotated[MixerKeys, Tag("table")]
+    | Annotated[tuple[MixerKeys, ...], Field(min_length=1), Tag("list")],
+    Discriminator(_written_as),
+]
+Ffns = Annotated[
+    Annotated[FfnKeys, Tag("table")]
+    | Annotated[tuple[FfnKeys, ...], Field(min_length=1), Tag("list")],
+    Discriminator(_written_as),
+]
+
+
+class ModelKeys(Config):
+    """What a recipe may say about the model; the family's row fills in what it does not."""
+
+    family: Family = Field(default="qwen3", description="the row of the table of architectures")
+    dim: int | None = Field(default=None, ge=2, description="model width")
+    layers: int | None = Field(default=None, ge=1, description="blocks")
+    mixer: Mixers = Field(
+        default_factory=MixerKeys,
+        description="attention or state space; a list is tiled over the layers",
+    )
+    ffn: Ffns = Field(
+        default_factory=FfnKeys, description="feed-forward; a list is tiled over the layers"
+    )
+    norm: Literal["rms", "layer"] | None = Field(default=None, description="kind of the norms")
+    norm_epsilon: float | None = Field(
+        default=None, gt=0, description="added to the variance inside each norm"
+    )
+    position: Literal["rope", "learned", "none"] | None = Field(
+        default=None, description="how attention knows places: turned, added, or not at all"
+    )
+    parallel: bool | None = Field(
+        default=None, description="mixer and feed-forward read the same stream, and are added once"
+    )
+    shared_norm: bool | None = Field(
+        default=None, description="parallel only: one norm for both branches"
+    )
+    tied: bool | None = Field(
+        default=None, description="one matrix for the embedding and the head; default true"
+    )
+    logit_cap: float | None = Field(
+        default=None, gt=0, description="logits are cap·tanh(logits / cap) (arXiv:2408.00118)"
+    )
+    dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of each branch's output zeroed in training"
+    )
+    attention_dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of attention's weights zeroed in training; 0"
+    )
+    embedding_dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of the embedding zeroed; dropout if not given"
+    )
+    residual_init: Literal["zero", "scaled"] | None = Field(
+        default=None,
+        description="branches start at zero (default), or with deviations over √(2·layers)",
+    )
+
+    @property
+    def mixers(self) -> tuple[MixerKeys, ...]:
+        """The mixers' keys as a list, however they were written."""
+        return self.mixer if isinstance(self.mixer, tuple) else (self.mixer,)
+
+    @property
+    def ffns(self) -> tuple[FfnKeys, ...]:
+        """The feed-forwards' keys as a list, however they were written."""
+        return self.ffn if isinstance(self.ffn, tuple) else (self.ffn,)

@@ -1,0 +1,239 @@
+"""From a recipe's keys and its family's row to the parts of a block. Imports no torch."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from endonym.config import Config
+from endonym.errors import ShapeError
+from endonym.model.config import (
+    Activation,
+    AttentionConfig,
+    ExpertsConfig,
+    FfnConfig,
+    Mamba2Config,
+    MambaConfig,
+    MixerConfig,
+    RopeConfig,
+)
+from endonym.model.keys import FfnKeys, MixerKeys, ModelKeys
+
+MIXER_KEYS: dict[str, set[str]] = {
+    "attention": {
+        *("heads", "kv_heads", "head_width", "query_key_norm", "window", "bias"),
+        *("rope_base", "rope_scaling", "rotary_share"),
+    },
+    "mamba": {"state", "expand", "conv_width", "step_rank", "bias"},
+    "mamba2": {"state", "expand", "conv_width", "groups", "head_width", "bias"},
+}
+"""The keys that each kind of mixer reads; the others are refused."""
+FFN_KEYS: dict[str, set[str]] = {
+    "plain": {"hidden", "activation", "bias"},
+    "gated": {"hidden", "activation", "bias"},
+    "experts": {
+        *("hidden", "activation", "experts", "active", "gated"),
+        *("balance", "balance_weight"),
+    },
+    "none": set(),
+}
+ROPE_BASE = 10_000.0
+HIGH_TURNS = {"linear": None, "llama3": 4.0, "yarn": 32.0}
+HEAD_WIDTH = 64
+"""Of Mamba-2, whose heads follow from dim · expand and this (arXiv:2405.21060, section 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A family's defaults. kv_heads: None is as many as heads. has_window: half the context."""
+
+    norm: Literal["rms", "layer"]
+    norm_epsilon: float
+    position: Literal["rope", "learned", "none"]
+    parallel: bool
+    shared_norm: bool
+    bias: bool
+    mixer: Literal["attention", "mamba", "mamba2"]
+    query_key_norm: bool
+    ffn: Literal["plain", "gated", "experts", "none"]
+    activation: Activation
+    kv_heads: int | None = None
+    has_window: bool = False
+    attention_dropout: float = 0.0
+
+    def but(self, **changes: Any) -> "Row":
+        """A row like this one, except for these columns."""
+        return replace(self, **changes)
+
+    def laid_over(self, keys: ModelKeys) -> "Row":
+        """The row with what a recipe says about the whole model."""
+        said = ("norm", "norm_epsilon", "position", "parallel", "shared_norm", "attention_dropout")
+        given = {name: getattr(keys, name) for name in said}
+        return replace(self, **{name: each for name, each in given.items() if each is not None})
+
+
+def resolve_mixer(keys: MixerKeys, row: Row, *, dim: int, context: int, where: str) -> MixerConfig:
+    """One mixer, with everything settled. Raises ShapeError, naming the key."""
+    kind = keys.kind or row.mixer
+    _refuse_strangers(keys, kind, MIXER_KEYS, where)
+    if kind == "attention":
+        return _attention(keys, row, dim=dim, context=context, where=where)
+    inner = dim * (keys.expand or 2)
+    bias = False if keys.bias is None else keys.bias
+    conv_width = keys.conv_width or 4
+    if kind == "mamba":
+        return MambaConfig(
+            inner=inner,
+            state=keys.state or 16,
+            conv_width=conv_width,
+            step_rank=keys.step_rank or -(-dim // 16),
+            bias=bias,
+        )
+    width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
+    if inner % width:
+        raise ShapeError(
+            f"dim · expand = {inner} is not divisible by heads of {width} channels",
+            where=f"{where}.head_width",
+            do="Choose a head_width that divides dim · expand.",
+        )
+    _refuse_uneven(inner // width, groups, ("heads", "groups"), where)
+    return Mamba2Config(
+        heads=inner // width,
+        head_width=width,
+        state=keys.state or 128,
+        groups=groups,
+        conv_width=conv_width,
+        bias=bias,
+    )
+
+
+def _attention(keys: MixerKeys, row: Row, *, dim: int, context: int, where: str) -> AttentionConfig:
+    """Attention, with everything settled."""
+    if keys.heads is None:
+        raise ShapeError("attention needs a number of heads", where=f"{where}.heads")
+    if keys.head_width is None and dim % keys.heads:
+        raise ShapeError(
+            f"dim {dim} is not divisible by {keys.heads} heads",
+            where=f"{where}.heads",
+            do="Choose heads that divide dim, or give mixer.head_width.",
+        )
+    kv_heads = keys.kv_heads or row.kv_heads or keys.heads
+    _refuse_uneven(keys.heads, kv_heads, ("heads", "kv_heads"), where)
+    window = keys.window or (max(1, context // 2) if row.has_window else None)
+    if window is not None and window > context:
+        raise ShapeError(
+            f"a window of {window} keys in a context of {context} tokens",
+            where=f"{where}.window",
+            do="A window is at most the context; leave it out to see everything.",
+        )
+    width = keys.head_width or dim // keys.heads
+    return AttentionConfig(
+        heads=keys.heads,
+        kv_heads=kv_heads,
+        head_width=width,
+        query_key_norm=_first(keys.query_key_norm, row.query_key_norm),
+        window=window,
+        rope=_rope(keys, row, width, where),
+        bias=_first(keys.bias, row.bias),
+        dropout=row.attention_dropout,
+    )
+
+
+def _rope(keys: MixerKeys, row: Row, head_width: int, where: str) -> RopeConfig | None:
+    """The rotary positions of a mixer, if its model has any."""
+    if row.position != "rope":
+        for name in ("rope_base", "rope_scaling", "rotary_share"):
+            if getattr(keys, name) is not None:
+                raise ShapeError(
+                    f"positions are {row.position}, so nothing turns",
+                    where=f"{where}.{name}",
+                    do='Leave the key out, or set model.position = "rope".',
+                )
+        return None
+    width = int(head_width * (keys.rotary_share or 1.0))
+    if width % 2 or width == 0:
+        raise ShapeError(
+            f"rotary positions turn pairs of channels, but {width} of a head's {head_width} turn",
+            where=f"{where}.{'rotary_share' if keys.rotary_share else 'head_width'}",
+            do="Choose an even number of channels.",
+        )
+    scaling = keys.rope_scaling
+    if scaling is not None and scaling.kind != "linear" and scaling.original_context is None:
+        raise ShapeError(
+            f"{scaling.kind} needs the context that was there before",
+            where=f"{where}.rope_scaling.original_context",
+            do="Give the number of tokens the model was first trained with.",
+        )
+    if scaling is not None and scaling.high_turns is None:
+        scaling = scaling.model_copy(update={"high_turns": HIGH_TURNS[scaling.kind]})
+    return RopeConfig(base=_first(keys.rope_base, ROPE_BASE), width=width, scaling=scaling)
+
+
+def resolve_ffn(keys: FfnKeys, row: Row, *, dim: int, where: str) -> FfnConfig | ExpertsConfig:
+    """One feed-forward, with everything settled. Raises ShapeError, naming the key."""
+    kind = keys.kind or row.ffn
+    _refuse_strangers(keys, kind, FFN_KEYS, where)
+    activation = keys.activation or row.activation
+    if kind != "experts":
+        width = 0 if kind == "none" else _width(dim, is_gated=kind == "gated")
+        return FfnConfig(
+            kind=kind,
+            hidden=keys.hidden or width,
+            activation=activation,
+            bias=_first(keys.bias, row.bias),
+        )
+    experts = keys.experts or 8
+    asked = keys.active or min(2, experts)
+    active = experts if asked == "all" else asked
+    if active > experts or active < 1:
+        raise ShapeError(
+            f"{active} active experts of {experts}",
+            where=f"{where}.active",
+            do=f'Choose 1 to {experts}, or "all" for the dense mixture.',
+        )
+    is_gated = _first(keys.gated, True)
+    return ExpertsConfig(
+        hidden=keys.hidden or _width(dim, is_gated=is_gated, share=active),
+        activation=activation,
+        gated=is_gated,
+        experts=experts,
+        active=active,
+        balance=keys.balance or "penalty",
+        balance_weight=_first(keys.balance_weight, 0.01),
+    )
+
+
+def _width(dim: int, *, is_gated: bool, share: int = 1) -> int:
+    """4·dim, or 8/3·dim rounded up to 256: about the same parameters, and rows K-quants accept.
+
+    share: experts that are active together; they have that width between them.
+    """
+    if is_gated:
+        return -(-8 * dim // (3 * share) // 256) * 256
+    return -(-4 * dim // share)
+
+
+def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> None:
+    """Things that are shared must be shared evenly."""
+    if many % few:
+        raise ShapeError(
+            f"{many} {names[0]} are not divisible by {few} {names[1]}",
+            where=f"{where}.{names[1]}",
+            do=f"Choose {names[1]} that divide {names[0]}.",
+        )
+
+
+def _refuse_strangers(keys: Config, kind: str, known: dict[str, set[str]], where: str) -> None:
+    """A key of another kind of part would be ignored: it is refused instead."""
+    given = [name for name in type(keys).model_fields if getattr(keys, name) is not None]
+    for name in given:
+        if name != "kind" and name not in known[kind]:
+            homes = [other for other, names in known.items() if name in names]
+            raise ShapeError(
+                f'{name} means nothing to kind = "{kind}"',
+                where=f"{where}.{name}",
+                do=f"Leave it out; it belongs to {', '.join(homes)}.",
+            )
+
+
+def _first(given: Any, default: Any) -> Any:
+    """The recipe's value, or the row's."""
+    return default if given is None else given
