@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from endonym.data.shards import SPLITS, TokenShards, write_shards
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
-from endonym.model.families import resolve
+from endonym.model.families import FAMILIES, resolve
 from endonym.model.init import new_decoder
 from endonym.model.keys import FfnKeys, MixerKeys, ModelKeys
 from endonym.tokenizer.config import TokenizerConfig
@@ -85,12 +85,18 @@ def toy_config(
     family: str = "qwen3", *, vocab: int = 40, context: int = 16, dropout: float = 0.0
 ) -> ModelConfig:
     """Two layers of sixteen channels."""
+    mixers = {
+        "attention": MixerKeys(heads=2),
+        "mamba": MixerKeys(state=4),
+        "mamba2": MixerKeys(state=4, head_width=8),
+    }
+    kind = FAMILIES[family].mixer
     keys = ModelKeys(
         family=family,
         dim=16,
         layers=2,
-        mixer=MixerKeys(heads=2),
-        ffn=FfnKeys(hidden=32),
+        mixer=mixers[kind],
+        ffn=FfnKeys(hidden=32) if kind == "attention" else FfnKeys(),
         dropout=dropout,
     )
     return resolve(keys, vocab=vocab, context=context)

@@ -6,7 +6,7 @@ from typing import Any
 
 from endonym import device
 from endonym.log import duration, number, size
-from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
+from endonym.model.config import ModelConfig
 from endonym.model.count import (
     cache_bytes,
     cache_bytes_per_token,
@@ -15,6 +15,7 @@ from endonym.model.count import (
     training_bytes,
 )
 from endonym.model.families import resolve
+from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
 from endonym.run.resolve import estimated, text_bytes
@@ -90,22 +91,6 @@ def _warnings(recipe: Recipe) -> list[str]:
     if "nfc" not in clean.normalize:
         found.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
     return found
-
-
-def parts_in_words(shape: ModelConfig) -> str:
-    """What the blocks are made of: "4 heads", "mamba2, mamba2, 4 heads over a window of 512"."""
-    words: list[str] = []
-    for mixer in shape.mixers:
-        if isinstance(mixer, AttentionConfig):
-            reach = f" over a window of {number(mixer.window)}" if mixer.window else ""
-            shared = f" on {mixer.kv_heads}" if mixer.kv_heads != mixer.heads else ""
-            words.append(f"{mixer.heads} heads{shared}{reach}")
-        else:
-            words.append(f"{mixer.kind} with a state of {mixer.state}")
-    for ffn in shape.ffns:
-        if isinstance(ffn, ExpertsConfig):
-            words.append(f"{ffn.active} of {ffn.experts} experts")
-    return ", ".join(words)
 
 
 def describe(found: Checked) -> str:

@@ -13,6 +13,7 @@ from endonym.evaluate.score import Score
 from endonym.log import duration, read_jsonl, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
+from endonym.model.words import parts_in_words
 from endonym.run.execute import Made, Run, recipe_text
 from endonym.run.report.bars import Bars, draw_bars
 from endonym.run.report.copied import Copied, longest_copied
@@ -184,6 +185,7 @@ def _model(run: Run) -> dict[str, Any] | None:
     places = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
     return {
         "shape": shape,
+        "parts": parts_in_words(shape),
         "places": [(name, value) for name, value in places.items() if value],
         "total": counted.total,
         "choices": _choices(run.folder / "plan.json"),
