@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
-from endonym.evaluate.bits import documents_of, model_scores
+from endonym.evaluate.bits import by_source, documents_of, measure
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 
@@ -40,7 +40,8 @@ def test_the_fixed_judge_finds_the_bits_that_we_find(
     texts = documents_of(text, tokenizer)
     lengths = [len(ids) + 1 for ids in texts.ids]
     assert min(lengths) <= context < max(lengths) / 4
-    ours = model_scores(model, texts, split="val", advance=lambda n: None)
+    measured = measure(model, texts, advance=lambda n: None)
+    ours = by_source(texts, measured, model="model", split="val")
     total = {score.metric: score for score in ours if score.source is None}
     for metric in ("bits_per_byte", "bits_per_character", "nats_per_token"):
         assert total[metric].value == pytest.approx(judged[metric], rel=1e-5)

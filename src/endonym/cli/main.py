@@ -26,6 +26,7 @@ COMMANDS = {
     "prune": ("store_commands", "lists artefacts that no run refers to"),
     "generate": ("model_commands", "continues a text"),
     "evaluate": ("model_commands", "bits per byte of held-out text, or of your files"),
+    "compare": ("store_commands", "finished runs in one table and one page with curves"),
     "export": ("model_commands", "hands a model over in the transformers format"),
 }
 """Command -> its module and its one line."""

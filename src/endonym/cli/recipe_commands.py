@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,9 +13,13 @@ from endonym.errors import RecipeError
 
 if TYPE_CHECKING:
     from endonym.recipe.recipe import Recipe
+    from endonym.run.execute import Run
 
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 VARIANT = click.option("--variant", metavar="NAME", help="Lay this variant's tables over it.")
+VARIANTS = click.option(
+    "--variant", metavar="NAME|all", help="Lay this variant's tables over it; all: run every one."
+)
 SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
 
 
@@ -101,7 +105,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 
 @click.command()
 @RECIPE
-@VARIANT
+@VARIANTS
 @SETS
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, make nothing.")
@@ -116,52 +120,79 @@ def run(
     dry_run: bool,
     replan: bool,
 ) -> None:
-    """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat."""
+    """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
+
+    --variant all runs the recipe as it stands and then each of its variants, and compares them.
+    """
     from endonym.recipe.recipe import Recipe
     from endonym.run import making
 
-    for name in variant_names(recipe, variant):
-        loaded = Recipe.load(recipe, variant=name, sets=sets)
-        if dry_run:
-            show_plan(settings, loaded, replan=replan)
-            continue
-        finished = making.run_and_report(
-            loaded,
-            settings.open_store(),
-            settings.log(),
-            until=until,
-            replan=replan,
-            device=settings.device,
-        )
-        if settings.is_json:
-            print_json(making.as_dict(finished))
-        else:
-            making.say_results(finished)
+    log, store, is_study = settings.log(), settings.open_store(), variant == "all"
+    if is_study:
+        recipes = all_variants(recipe, sets)
+        making.check_all(recipes, store, log, until)
+    else:
+        recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
+    if dry_run:
+        show_plans(settings, recipes, replan=replan)
+        return
+    given: dict[str, Any] = {"until": until, "replan": replan, "device": settings.device}
+    finished: list[Run] = []
+    for place, each in enumerate(recipes, start=1):
+        if is_study:
+            log.line(f"{each.run_name}, {place} of {len(recipes)}")
+        finished.append(making.run_and_report(each, store, log, **given))
+        if not settings.is_json:
+            making.say_results(finished[-1], is_last=not is_study)
+    if is_study:
+        show_study(settings, finished)
+    elif settings.is_json:
+        print_json(making.as_dict(finished[0]))
 
 
-def variant_names(recipe: Path, variant: str | None) -> Sequence[str | None]:
-    """The variants that `--variant` means. Raises RecipeError if "all" are none."""
+def all_variants(path: Path, sets: Sequence[str]) -> "list[Recipe]":
+    """The recipe as it stands and with each variant. Raises RecipeError if it has none."""
     from endonym.recipe.recipe import Recipe
 
-    if variant != "all":
-        return [variant]
-    names = Recipe.variants(recipe)
-    if not names:
-        raise RecipeError("it has no variants", where=str(recipe), do="Leave --variant all out.")
-    return names
+    if not Recipe.variants(path):
+        raise RecipeError("it has no variants", where=str(path), do="Leave --variant all out.")
+    return Recipe.load_all(path, sets=sets)
 
 
-def show_plan(settings: Settings, recipe: "Recipe", *, replan: bool) -> None:
+def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
     """What `run` would make, and what is there."""
     from endonym.run import making
 
-    stages = making.describe_plan(recipe, settings.open_store(), settings.log(), replan=replan)
+    store, log = settings.open_store(), settings.log()
+    plans: list[dict[str, Any]] = [
+        {"run": each.run_name, "stages": making.describe_plan(each, store, log, replan=replan)}
+        for each in recipes
+    ]
     if settings.is_json:
-        print_json({"run": recipe.run_name, "stages": stages})
+        print_json(plans[0] if len(plans) == 1 else {"runs": plans})
         return
-    for stage in stages:
-        state = "there" if stage["there"] else "missing"
-        click.echo(f"{stage['name']:<22} {stage['id']}  {state}")
+    for each in plans:
+        if len(plans) > 1:
+            click.echo(each["run"])
+        for stage in each["stages"]:
+            state = "there" if stage["there"] else "missing"
+            click.echo(f"{stage['name']:<22} {stage['id']}  {state}")
+
+
+def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
+    """The runs of a recipe and all its variants, side by side."""
+    from endonym.cli.store_commands import show_comparison
+    from endonym.run import making
+
+    found = making.compared(finished)
+    runs = {"runs": [making.as_dict(run) for run in finished]}
+    if found is not None:
+        show_comparison(settings, found, runs)
+    elif settings.is_json:
+        print_json({**runs, "comparison": None})
+    else:
+        needed = '[[evaluate]] with kind = "bits", and no --until'
+        settings.log().line(f"not compared; that takes held-out scores of all: {needed}")
 
 
 @click.command()

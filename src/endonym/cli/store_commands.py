@@ -1,12 +1,16 @@
-"""Commands about what is on disk: status, look, prune."""
+"""Commands about what is on disk: status, look, prune, compare."""
 
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from endonym.cli.main import Settings, print_json
 from endonym.log import size
+
+if TYPE_CHECKING:
+    from endonym.run.comparison import Comparison
 
 
 @click.command()
@@ -78,3 +82,44 @@ def _row(stage: str, folder: Path, n_bytes: int) -> dict[str, Any]:
 def folder_bytes(folder: Path) -> int:
     """Size of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where to write the page (default: beside the runs).",
+)
+@click.pass_obj
+def compare(settings: Settings, runs: tuple[str, ...], out: Path | None) -> None:
+    """Finished runs in one table and one page with curves. A recipe means all its runs."""
+    from endonym.run import comparison
+    from endonym.run.contenders import contenders
+
+    found = comparison.compare(contenders(runs, settings.open_store(), settings.log()))
+    show_comparison(settings, found, {}, out)
+
+
+def show_comparison(
+    settings: Settings, found: "Comparison", more: dict[str, Any], out: Path | None = None
+) -> None:
+    """Write the page, and print the table or the one JSON object. more: what stands beside it."""
+    from endonym.run import comparison
+    from endonym.run.report.comparison import write_comparison
+
+    page = write_comparison(found, out)
+    if settings.is_json:
+        shown = {**comparison.as_dict(found), "page": str(page)}
+        print_json({**more, "comparison": shown} if more else shown)
+        return
+    click.echo(f"\n{comparison.describe(found)}\n\npage  {page}")
+    best = found.runs[0]
+    is_here = (settings.store.parent / "runs" / best.name).is_dir()
+    first = shlex.quote(best.name if is_here else str(best.folder))
+    settings.log().line(
+        f'next: endonym generate {first} "…"'
+        if found.differences
+        else f"next: endonym evaluate {first} --text FILE, and the others on the same file"
+    )

@@ -1,7 +1,7 @@
 """Bits per byte of held-out documents, beside what needs no learning."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,10 @@ class Texts:
             chars=np.array([int(letters[ids].sum()) for ids in self.ids], dtype=np.int64),
         )
 
+    def each(self) -> Iterator[str]:
+        """The documents as text again."""
+        return (self.tokenizer.decode(ids.tolist()) for ids in self.ids)
+
 
 def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     """The held-out documents of a corpus, whole."""
@@ -77,15 +81,13 @@ def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
     return Texts(tokenizer.encode_many(documents), [path.name] * len(documents), tokenizer)
 
 
-def model_scores(
-    model: LanguageModel, texts: Texts, *, split: str, advance: Callable[[int], None]
-) -> list[Score]:
-    """The model's scores in total and by source. advance: told the tokens read."""
+def measure(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
+    """What the model says of each document. advance: told the tokens read."""
     nats: list[NDArray[np.float64]] = []
     for part in read(model.decoder, texts.ids, model.tokenizer.end_id):
         nats.append(part)
         advance(len(part))
-    return by_source(texts, texts.measured(nats), model="model", split=split)
+    return texts.measured(nats)
 
 
 def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[Score]:

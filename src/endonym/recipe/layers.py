@@ -125,7 +125,7 @@ def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[P
         return [Problem(here, f"variant.{name} must be a table.", do)]
     problems: list[Problem] = []
     if name == "all" or not VARIANT_NAME.fullmatch(name):
-        do = "Use letters, digits, `_`, `.` or `-`; `all` means every variant."
+        do = "Use letters, digits, `_`, `.` or `-`; `all` means the recipe and every variant."
         problems.append(Problem(here, f"{name!r} cannot name a variant.", do))
     if "name" in tables:
         do = f"Leave it out: its runs are called {base.get('name', 'NAME')}@{name}."

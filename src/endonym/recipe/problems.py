@@ -8,8 +8,8 @@
 All problems of a recipe are told at once, in the order of its lines.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from endonym.errors import EndonymError, RecipeError
@@ -109,13 +109,22 @@ class Places:
 
 
 def refuse(
-    problems: Iterable[Problem], origin: Origin, error: type[EndonymError] = RecipeError
+    found: Sequence[tuple[Iterable[Problem], Origin]], error: type[EndonymError] = RecipeError
 ) -> None:
-    """Raise one error that tells every problem, if there is one."""
-    told = list(dict.fromkeys(problems))
-    if not told:
-        return
-    places = Places(origin)
-    blocks = sorted((places.block(problem) for problem in told), key=lambda block: block.line)
+    """Raise one error that tells every problem of one or more readings of a recipe, each once.
+
+    What only a later reading meets is told with its variant.
+    """
+    blocks: list[Block] = []
+    seen: set[Block] = set()
+    for problems, origin in found:
+        told = list(dict.fromkeys(problems))
+        places = Places(origin) if told else None
+        new = [block for each in told if places and (block := places.block(each)) not in seen]
+        seen.update(new)
+        among = f", in variant {origin.variant}" if origin.variant and len(found) > 1 else ""
+        blocks += [replace(block, where=block.where + among) for block in new]
+    blocks = sorted(blocks, key=lambda block: block.line)
     errors = [error(block.message, where=block.where, do=block.do) for block in blocks]
-    raise errors[0] if len(errors) == 1 else error("\n\n".join(str(each) for each in errors))
+    if errors:
+        raise errors[0] if len(errors) == 1 else error("\n\n".join(str(each) for each in errors))

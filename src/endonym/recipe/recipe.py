@@ -26,6 +26,9 @@ from endonym.text.config import Clean, Source, Split
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
+Draft = tuple[Mapping[str, Any], Origin, list[Problem]]
+"""What a recipe's file says before it is checked, where it says it, and what is wrong so far."""
+
 
 def empty(config: type[AnyConfig]) -> Callable[[], AnyConfig]:
     """Makes a table in which nothing is written."""
@@ -87,18 +90,29 @@ class Recipe(Config):
 
         Raises RecipeError with every problem of the file, each with its line and what to do.
         """
-        file = Path(path)
-        text = read(file)
-        origin = Origin(file, text, variant, tuple(sets))
-        data, problems = lay_variant(cls, parse(file, text), origin)
-        data, set_problems, labels = lay_sets(data, sets)
-        return cls._made(data, replace(origin, labels=labels), problems + set_problems)
+        return cls._of([cls._read(Path(path), variant, sets)])[0]
+
+    @classmethod
+    def load_all(cls, path: str | Path, *, sets: Sequence[str] = ()) -> list[Self]:
+        """A recipe as it stands, then with each of its variants, as the file lists them.
+
+        Raises RecipeError with every problem of all of them.
+        """
+        names = [None, *cls.variants(path)]
+        return cls._of([cls._read(Path(path), name, sets) for name in names])
 
     @classmethod
     def variants(cls, path: str | Path) -> list[str]:
         """The names of a recipe's variants, as the file lists them."""
         variants = parse(Path(path), read(Path(path))).get("variant", {})
         return list(variants) if isinstance(variants, dict) else []
+
+    @classmethod
+    def require_all_sources(cls, recipes: Sequence[Self]) -> None:
+        """Raise MissingSource for every source path, of any of them, that matches no file."""
+        found = [(missing_sources(each.source, each.folder), each._origin) for each in recipes]
+        told = [([problem for _, problem in missing], origin) for missing, origin in found]
+        refuse(told, MissingSource)
 
     @property
     def path(self) -> Path:
@@ -146,7 +160,7 @@ class Recipe(Config):
             else:
                 labels[path] = label
         origin = replace(self._origin, labels={**self._origin.labels, **labels})
-        return self._made(data, origin, problems)
+        return self._of([(data, origin, problems)])[0]
 
     def missing_paths(self) -> list[str]:
         """The paths of sources that match no file, as the recipe writes them."""
@@ -154,21 +168,38 @@ class Recipe(Config):
 
     def require_sources(self) -> None:
         """Raise MissingSource, with file and line, for every source path that matches no file."""
-        missing = missing_sources(self.source, self.folder)
-        refuse([problem for _, problem in missing], self._origin, MissingSource)
+        self.require_all_sources([self])
 
     @classmethod
-    def _made(cls, data: Mapping[str, Any], origin: Origin, problems: list[Problem]) -> Self:
-        """The recipe that the data describes, or all that is wrong with it."""
+    def _read(cls, file: Path, variant: str | None, sets: Sequence[str]) -> Draft:
+        """A file's data with a variant and overrides laid over it, and what that met."""
+        text = read(file)
+        origin = Origin(file, text, variant, tuple(sets))
+        data, problems = lay_variant(cls, parse(file, text), origin)
+        data, set_problems, labels = lay_sets(data, sets)
+        return data, replace(origin, labels=labels), problems + set_problems
+
+    @classmethod
+    def _of(cls, drafts: Sequence[Draft]) -> list[Self]:
+        """The recipes that the data describes, or all that is wrong with any of them."""
+        checked = [cls._checked(*draft) for draft in drafts]
+        refuse([(problems, origin) for _, origin, problems in checked])
+        recipes: list[Self] = []
+        for values, origin, _ in checked:
+            recipe = validated(cls, values)
+            recipe._origin = origin
+            recipes.append(recipe)
+        return recipes
+
+    @classmethod
+    def _checked(cls, data: Mapping[str, Any], origin: Origin, problems: list[Problem]) -> Draft:
+        """The data without what no key takes, and all that is wrong with it."""
         unusable, values = plain(data)
         known = {problem.path for problem in unusable}
         wrong = [each for each in findings(cls, values) if each.path not in known]
         folder = origin.path.absolute().parent
         checked = contradictions(values, origin.variant) + missing_files(values, folder)
-        refuse([*problems, *unusable, *wrong, *checked], origin)
-        recipe = validated(cls, values)
-        recipe._origin = origin
-        return recipe
+        return values, origin, [*problems, *unusable, *wrong, *checked]
 
 
 def _dumped(value: Any) -> Any:

@@ -182,7 +182,7 @@ def draw(text: str, start: int, end: int) -> str:
     cut = max(left, start - SHOWN_CHARS // 2) if len(line) > SHOWN_CHARS else left
     shown = _printable(text[cut : first + len(line)])[:SHOWN_CHARS].rstrip()
     before, under = shown[: start - cut], shown[start - cut : end - cut]
-    return f"    {shown}\n    {' ' * _columns(before)}{'^' * max(1, _columns(under))}"
+    return f"    {shown}\n    {' ' * columns(before)}{'^' * max(1, columns(under))}"
 
 
 def _printable(line: str) -> str:
@@ -191,7 +191,7 @@ def _printable(line: str) -> str:
     return "".join("\ufffd" if unicodedata.category(sign) == "Cc" else sign for sign in blank)
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
     """The columns a terminal needs: two for wide signs, none for combining ones."""
     wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
     none = sum(unicodedata.category(sign) in ("Mn", "Me", "Cf") for sign in text)

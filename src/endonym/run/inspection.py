@@ -21,28 +21,29 @@ def status(store: Store, name: str | None) -> list[dict[str, Any]]:
     """Every run beside the store, or one, with the state of each stage."""
     folder = store.root.parent / "runs"
     every = sorted(path.parent for path in folder.glob("*/recipe.toml"))
-    places = [_run_folder(store, name)] if name else every
+    places = [find_run(store, name)] if name else every
     return [_status_of(place, store) for place in places]
 
 
-def _run_folder(store: Store, name: str) -> Path:
+def find_run(store: Store, name: str) -> Path:
     """A run by its name or folder. Raises RecipeError with the runs there are."""
     for folder in (Path(name), store.root.parent / "runs" / name):
         if (folder / "recipe.toml").is_file() and (folder / "log.txt").is_file():
             return folder
+    raise RecipeError(f"no run is called {name}", where="RUN", do=known_runs(store))
+
+
+def known_runs(store: Store) -> str:
+    """The runs beside the store, as a sentence."""
     known = sorted(p.parent.name for p in (store.root.parent / "runs").glob("*/recipe.toml"))
-    raise RecipeError(
-        f"no run is called {name}",
-        where="RUN",
-        do=f"Runs here: {', '.join(known) or 'none yet'}.",
-    )
+    return f"Runs here: {', '.join(known) or 'none yet'}."
 
 
 def _status_of(folder: Path, store: Store) -> dict[str, Any]:
     """One run's stages."""
     stages: list[dict[str, Any]] = []
-    planned = _planned(folder)
-    for stage in planned:
+    expected = planned(folder)
+    for stage in expected:
         place = store.folder(stage["stage"], stage["id"])
         parts = place.with_name(place.name + ".part")
         state = "done" if place.is_dir() else "begun" if parts.is_dir() else "missing"
@@ -57,11 +58,11 @@ def _status_of(folder: Path, store: Store) -> dict[str, Any]:
                 "note": steps[-1] if steps else "",
             }
         )
-    is_planned = any(stage["stage"] == "model" for stage in planned)
+    is_planned = any(stage["stage"] == "model" for stage in expected)
     return {"run": str(folder), "stages": stages, "is_planned": is_planned}
 
 
-def _planned(folder: Path) -> list[dict[str, Any]]:
+def planned(folder: Path) -> list[dict[str, Any]]:
     """The stages of a run's plan; none if it was stopped before it had one."""
     plan = folder / "plan.json"
     return json.loads(plan.read_text(encoding="utf-8"))["stages"] if plan.is_file() else []
@@ -127,9 +128,9 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     found = [each for each in store.artifacts() if len(name) >= 4 and each.id.startswith(name)]
     if found:
         return found[0]
-    folder = _run_folder(store, name)
+    folder = find_run(store, name)
     for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
-        stages = [stage for stage in _planned(folder) if stage["stage"] == kind]
+        stages = [stage for stage in planned(folder) if stage["stage"] == kind]
         if stages and store.folder(kind, stages[-1]["id"]).is_dir():
             return open_artifact(store.folder(kind, stages[-1]["id"]))
     raise RecipeError(

@@ -12,13 +12,15 @@ from endonym.errors import RecipeError
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
+    by_source,
     compressor_scores,
     documents_of,
     held_out,
-    model_scores,
+    measure,
 )
 from endonym.evaluate.config import Evaluation
-from endonym.evaluate.score import Score
+from endonym.evaluate.documents import documents, save
+from endonym.evaluate.score import Measured, Score
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
@@ -43,23 +45,30 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
         split = asked.file
     else:
         texts, split = held_out(TokenShards(shards, "val"), model.tokenizer), "val"
-    found, sample = score_texts(model, texts, train if asked.baselines else None, split, log)
+    measured = read_texts(model, texts, log)
+    found, sample = score_texts(measured, texts, train if asked.baselines else None, split)
     write_json(making.out / "scores.json", [score.as_dict() for score in found])
+    save(making.out, documents(texts.each(), measured))
     log.line(table(found))
     return {"kind": "bits", "split": split, "compressor": sample}
 
 
-def score_texts(
-    model: LanguageModel, texts: Texts, train: TokenShards | None, split: str, log: Log
-) -> tuple[list[Score], dict[str, int]]:
-    """Scores of texts under the model and, with training shards, under what needs no learning."""
+def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
+    """What the model says of each document, with its progress shown."""
     total = sum(len(ids) for ids in texts.ids)
     with log.progress("scoring", total, "tokens") as advance:
-        found = model_scores(model, texts, split=split, advance=advance)
+        return measure(model, texts, advance=advance)
+
+
+def score_texts(
+    measured: Measured, texts: Texts, train: TokenShards | None, split: str
+) -> tuple[list[Score], dict[str, int]]:
+    """The model's scores of texts and, with training shards, those of what needs no learning."""
+    found = by_source(texts, measured, model="model", split=split)
     if train is None:
         return found, {}
     found += baseline_scores(count(train), texts, split=split)
-    lines, sample = compressor_scores(train, texts, split=split, tokenizer=model.tokenizer)
+    lines, sample = compressor_scores(train, texts, split=split, tokenizer=texts.tokenizer)
     return found + lines, sample
 
 
@@ -77,7 +86,7 @@ def score_model(
     found: list[Score] = []
     for path in files:
         texts = documents_of(path, model.tokenizer)
-        found += score_texts(model, texts, train, str(path), log)[0]
+        found += score_texts(read_texts(model, texts, log), texts, train, str(path))[0]
     if not files:
         if shards is None:
             raise RecipeError(
@@ -86,7 +95,7 @@ def score_model(
                 do="Give a text to score it on: --text FILE.",
             )
         texts = held_out(TokenShards(shards, "val"), model.tokenizer)
-        found += score_texts(model, texts, train, "val", log)[0]
+        found += score_texts(read_texts(model, texts, log), texts, train, "val")[0]
     return found
 
 

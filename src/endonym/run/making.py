@@ -1,13 +1,18 @@
 """`endonym run`: execute, then write the report and say what came out."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
-from endonym.run.execute import Run, run_folder, run_recipe
+from endonym.run.checking import check
+from endonym.run.comparison import Comparison, compare
+from endonym.run.contenders import read
+from endonym.run.execute import Run, last_stage, run_folder, run_recipe
 from endonym.run.plan import Stage, plan
 from endonym.run.report.page import write_report
 from endonym.run.resolve import Lock, estimated, filled
@@ -32,6 +37,31 @@ def run_and_report(
             path = write_report(finished, store)
         log.line(f"report: {path}")
     return finished
+
+
+def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:
+    """Find what is wrong with any of these recipes before the first of them is run.
+
+    Raises MissingSource or RecipeError with all of it.
+    """
+    Recipe.require_all_sources(recipes)
+    wrong: dict[str, str] = {}
+    for recipe in recipes:
+        try:
+            check(recipe, store)
+            if until is not None:
+                raw = sources.hash_all(sources.find(recipe), store, log)
+                last_stage(plan(recipe, raw), until)
+        except EndonymError as error:
+            wrong.setdefault(str(error), recipe.run_name)
+    if wrong:
+        raise RecipeError("\n\n".join(f"{name}: {error}" for error, name in wrong.items()))
+
+
+def compared(runs: Sequence[Run]) -> Comparison | None:
+    """Finished runs side by side; None if they were not all scored on held-out documents."""
+    is_scored = all(any(score.split == "val" for score in scores_of(run)) for run in runs)
+    return compare([read(run.folder, run.folder.name) for run in runs]) if is_scored else None
 
 
 def scores_of(run: Run) -> list[Score]:
@@ -59,8 +89,8 @@ def as_dict(run: Run) -> dict[str, Any]:
     return {"run": str(run.folder), "stages": stages, "scores": scores}
 
 
-def say_results(run: Run) -> None:
-    """What a person wants to see at the end: the scores, a sample, where to look."""
+def say_results(run: Run, *, is_last: bool = True) -> None:
+    """What a person wants to see at the end: the scores, a sample, where to look, what is next."""
     from endonym.run.judging import table
 
     out = sys.stdout
@@ -76,6 +106,7 @@ def say_results(run: Run) -> None:
     report = run.folder / "report.html"
     if report.is_file():
         out.write(f"\nreport  {report}\n")
+    if report.is_file() and is_last:
         out.write(f'next    endonym generate {run.folder.name} "…"\n')
 
 

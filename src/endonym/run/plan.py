@@ -18,7 +18,7 @@ VERSIONS = {
     "tokenizer": 1,
     "shards": 1,
     "model": 1,
-    "evaluation": 1,
+    "evaluation": 2,
     "export": 1,
 }
 """Raised by whoever changes what a stage produces."""

@@ -19,7 +19,7 @@ GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"
 FROZEN = {
     "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME"},
     "check": {"RECIPE", "--variant NAME", "--set K=V"},
-    "run": {"RECIPE", "--variant NAME", "--set K=V", "--until STAGE", "--dry-run", "--replan"},
+    "run": {"RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"},
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
     "look": {"ARTEFACT", "--dropped REASON", "--text TEXT", "-n"},
@@ -36,6 +36,7 @@ FROZEN = {
         "-n",
     },
     "evaluate": {"MODEL", "--text FILE"},
+    "compare": {"RUN...", "--out DIR"},
     "export": {"MODEL", "--to", "--out DIR"},
 }
 """Every command with its arguments and flags. What people have typed once must go on working."""

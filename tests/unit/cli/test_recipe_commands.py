@@ -154,9 +154,75 @@ def test_a_variant_runs_under_its_own_name_and_shares_what_is_the_same(
     assert Path(said["run"]).name == "kechkena@wide"
     assert not any(stage["made"] for stage in said["stages"])
     every = command("run", recipe, "--variant", "all", *given).json()
-    assert Path(every["run"]).name == "kechkena@wide"
+    assert [Path(run["run"]).name for run in every["runs"]] == ["kechkena", "kechkena@wide"]
+    assert every["comparison"] is None
     said = command("check", recipe, "--variant", "wide", "--json").json()
     assert said["name"] == "kechkena@wide"
+
+
+BROKEN_VARIANTS = """
+[variant.odd.model]
+dim = 65
+layers = 1
+mixer.heads = 2
+
+[variant.long.pack]
+context = 512
+
+[variant.typo.model]
+famly = "llama"
+"""
+
+
+def test_all_that_is_wrong_with_any_variant_is_told_before_anything_is_made(
+    recipe: Path, command: Say
+) -> None:
+    recipe.write_text(recipe.read_text(encoding="utf-8") + BROKEN_VARIANTS, encoding="utf-8")
+    said = command("run", recipe, "--variant", "all", "--store", recipe.parent / "store")
+    assert said.code == 2
+    assert ", in variant odd: dim 65 is not divisible by 2 heads" in said.err
+    assert ", in variant long: batch_tokens = 256 holds no row of context = 512" in said.err
+    assert said.err.count("model.famly is not a key") == 1
+    assert not (recipe.parent / "store").exists()
+
+
+def test_a_shape_that_is_chosen_is_tried_for_every_variant_too(recipe: Path, command: Say) -> None:
+    text = "\n[variant.odd.model]\nmixer.heads = 4\nmixer.kv_heads = 3\n"
+    recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
+    store = recipe.parent / "store"
+    words = ["run", recipe, "--variant", "all", "--store", store]
+    said = command(*words, "--json")
+    assert said.code == 2
+    message = said.json()["error"]["message"]
+    assert message.startswith("kechkena@odd: ")
+    assert "4 heads are not divisible by 3 kv_heads" in message
+    said = command(*words, "--until", "modle")
+    assert said.err.count("no stage is called modle") == 1
+    assert "kv_heads" in said.err
+    assert not list(store.glob("*/*/manifest.json"))
+
+
+def test_texts_that_any_variant_misses_are_told_together(recipe: Path, command: Say) -> None:
+    for name in ("one", "two"):
+        text = f'\n[[variant.{name}.source]]\nname = "{name}"\npath = "{name}.txt"\n'
+        recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
+    said = command("run", recipe, "--variant", "all", "--store", recipe.parent / "store")
+    assert said.code == 2
+    for name in ("one", "two"):
+        assert f', in variant {name}: source "{name}": there is no such file' in said.err
+
+
+def test_a_dry_run_of_all_variants_tells_each_plan(recipe: Path, command: Say) -> None:
+    text = "\n[variant.wide.model]\ndim = 64\nlayers = 1\nmixer.heads = 2\n"
+    recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
+    words = ["run", recipe, "--variant", "all", "--store", recipe.parent / "store", "--dry-run"]
+    runs = command(*words, "--json").json()["runs"]
+    assert [run["run"] for run in runs] == ["kechkena", "kechkena@wide"]
+    one, two = ({stage["name"]: stage["id"] for stage in run["stages"]} for run in runs)
+    assert one["shards"] == two["shards"]
+    assert one["model pretrain"] != two["model pretrain"]
+    lines = command(*words).out.splitlines()
+    assert (lines[0], lines.count("kechkena@wide")) == ("kechkena", 1)
 
 
 def test_overrides_are_noted_in_the_run(recipe: Path, command: Say) -> None:

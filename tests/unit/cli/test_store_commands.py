@@ -1,4 +1,4 @@
-"""status, look and prune, as they are typed."""
+"""status, look, prune and compare, as they are typed."""
 
 import json
 import shutil
@@ -163,3 +163,39 @@ def test_a_flipped_byte_is_told_with_its_file_by_every_command(copy: Path, comma
     shutil.rmtree(path.parent)
     assert command("run", copy / "recipe.toml", *given).code == 0
     assert (path.read_bytes()[-9] ^ 1) == data[-9]
+
+
+def test_compare_prints_a_table_a_page_and_the_next_command(
+    finished: Path, copy: Path, command: Say, tmp_path: Path
+) -> None:
+    names = [finished / "runs" / "kechkena", copy / "runs" / "kechkena"]
+    out = ["--out", tmp_path / "бит"]
+    said = command("compare", *names, *out)
+    assert said.code == 0
+    heads, *rows = said.out.strip().splitlines()
+    assert heads.split()[:3] == ["run", "family", "parameters"]
+    assert [row.split()[0] for row in rows[:2]] == [str(name) for name in names]
+    page = tmp_path / "бит" / "comparison.html"
+    assert f"page  {page}" in said.out
+    assert page.is_file()
+    assert said.err == f'next: endonym generate {names[0]} "…"\n'
+    told = command("compare", *names, *out, "--json").json()
+    assert told["page"] == str(page)
+    assert told["same_documents"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["kechkena"], "it takes two finished runs to compare"),
+        (["kechkena", "kechkena"], "kechkena is named twice"),
+        (["kechkena", "алма"], "no run is called алма"),
+    ],
+)
+def test_what_cannot_be_compared_is_a_wrong_request(
+    command: Say, store: list[Any], names: list[str], message: str
+) -> None:
+    said = command("compare", *names, *store, "--json")
+    error = said.json()["error"]
+    assert (said.code, error["message"]) == (2, message)
+    assert "Runs here: kechkena" in error["do"] or "Name each run once" in error["do"]

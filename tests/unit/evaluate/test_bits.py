@@ -16,10 +16,11 @@ from endonym.errors import SourceError, TokenizerError
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
+    by_source,
     compressor_scores,
     documents_of,
     held_out,
-    model_scores,
+    measure,
     priming_text,
 )
 from endonym.evaluate.score import Score, find
@@ -59,12 +60,10 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
 ) -> None:
     decoder = lively_decoder(toy_config(vocab=READER.vocab))
     told: list[int] = []
-    found = model_scores(
-        LanguageModel(decoder, READER),
-        held_out(splits[1], READER),
-        split="val",
-        advance=told.append,
-    )
+    texts = held_out(splits[1], READER)
+    assert list(texts.each()) == VAL
+    measured = measure(LanguageModel(decoder, READER), texts, advance=told.append)
+    found = by_source(texts, measured, model="model", split="val")
     ids = [READER.encode(text) for text in VAL]
     nats = [sum(document_nats(decoder, each, READER.end_id)) for each in ids]
     for source, here in ((None, slice(None)), ("a", slice(0, None, 2)), ("b", slice(1, None, 2))):

@@ -199,3 +199,40 @@ def test_reading_recipes_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_all_of_a_recipe_are_itself_and_its_variants_in_the_files_order(tatar: Path) -> None:
+    tatar.write_text(TATAR + "\n[variant.deep.model]\nlayers = 12\n", encoding="utf-8")
+    found = Recipe.load_all(tatar, sets=["seed=7"])
+    assert [each.run_name for each in found] == ["tatar", "tatar@wide", "tatar@deep"]
+    assert [each.model.layers for each in found] == [6, 4, 12]
+    assert {each.seed for each in found} == {7}
+
+
+def test_what_is_wrong_with_several_variants_is_told_once_each(tatar: Path) -> None:
+    more = "\n[variant.odd.model]\ndim = 65\nlayers = 1\nmixer.heads = 2\n"
+    more += "\n[variant.odd2.model]\ndim = 9\nlayers = 1\nmixer.heads = 2\n"
+    text = TATAR.replace("mixer.heads = 8", "mixer.heads = 7").replace('"bits"', '"bit"')
+    tatar.write_text(text + more, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load_all(tatar)
+    blocks = str(caught.value).split("\n\n")
+    firsts = [block.splitlines()[0].partition("tatar.toml:")[2] for block in blocks]
+    assert [first.partition(": ")[0] for first in firsts] == [
+        "24",
+        "39",
+        "49, in variant odd",
+        "54, in variant odd2",
+    ]
+    assert "512 is not divisible by 7 heads" in firsts[0]
+
+
+def test_the_missing_texts_of_several_recipes_are_told_together(tatar: Path) -> None:
+    more = '\n[[variant.other.source]]\nname = "other"\npath = "none.txt"\n'
+    tatar.write_text(TATAR + more, encoding="utf-8")
+    with pytest.raises(MissingSource) as caught:
+        Recipe.require_all_sources(Recipe.load_all(tatar))
+    told = str(caught.value)
+    assert told.count("there is no") == 3
+    assert ", in variant other: " in told
+    assert ", in variant wide" not in told

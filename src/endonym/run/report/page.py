@@ -52,6 +52,11 @@ def write_report(run: Run, store: Store) -> Path:
 
 def page(run: Run, store: Store) -> str:
     """The report as HTML."""
+    return render("report.html", gather(run, store))
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """A page of this folder with its values in place."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -63,7 +68,7 @@ def page(run: Run, store: Store) -> str:
     drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
     environment.filters.update(words)
     environment.globals.update(drawings)
-    return environment.get_template("report.html").render(gather(run, store)) + "\n"
+    return environment.get_template(template).render(values) + "\n"
 
 
 def figures(charts: Sequence[Chart]) -> list[str]:

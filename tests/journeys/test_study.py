@@ -1,0 +1,125 @@
+"""A recipe with variants becomes a study: all are run, share what is the same, and are compared."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Say = Callable[..., Any]
+VARIANTS = """
+[variant.wide.model]
+family = "gpt2"
+dim = 64
+layers = 1
+mixer.heads = 2
+
+[variant.letters.tokenizer]
+kind = "char"
+
+[[variant.twice.phase]]
+name = "first"
+steps = 6
+batch_tokens = 256
+lr = 4e-3
+number_format = "fp32"
+
+[[variant.twice.phase]]
+name = "second"
+steps = 6
+batch_tokens = 256
+lr = 1e-3
+number_format = "fp32"
+"""
+NAMES = ["kechkena", "kechkena@wide", "kechkena@letters", "kechkena@twice"]
+SETS = ("--set", "split.val_share=0.3", "--set", "evaluate.1.max_tokens=4")
+
+
+@pytest.fixture(scope="module")
+def study(
+    tmp_path_factory: pytest.TempPathFactory,
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+) -> tuple[Path, Any]:
+    """A folder in which a recipe and its three variants were run; and what the command said."""
+    recipe = small_recipe(tmp_path_factory.mktemp("study") / "project")
+    text = recipe.read_text(encoding="utf-8").replace("steps = 40", "steps = 12")
+    recipe.write_text(text + VARIANTS, encoding="utf-8")
+    words = ["run", recipe, "--variant", "all", *SETS, "--store", recipe.parent / "store"]
+    said = command(*words)
+    assert said.code == 0, said.err
+    return recipe.parent, said
+
+
+def test_each_variant_runs_and_what_is_the_same_is_made_once(
+    study: tuple[Path, Any], command: Say
+) -> None:
+    folder, said = study
+    assert sorted(path.name for path in (folder / "runs").iterdir() if path.is_dir()) == sorted(
+        NAMES
+    )
+    counts = {kind: len(list((folder / "store" / kind).iterdir())) for kind in ("corpus", "shards")}
+    assert counts == {"corpus": 1, "shards": 2}
+    assert "kechkena@wide, 2 of 4" in said.err
+    words = ["run", folder / "recipe.toml", "--variant", "all", *SETS]
+    again = command(*words, "--store", folder / "store", "--json").json()
+    assert [Path(run["run"]).name for run in again["runs"]] == NAMES
+    assert not any(stage["made"] for run in again["runs"] for stage in run["stages"])
+    assert {run["name"] for run in again["comparison"]["runs"]} == set(NAMES)
+
+
+def test_at_the_end_stands_the_table_that_compare_prints(
+    study: tuple[Path, Any], command: Say
+) -> None:
+    folder, said = study
+    table = said.out[said.out.index("run ") :]
+    again = command("compare", folder / "recipe.toml", "--store", folder / "store")
+    assert again.code == 0, again.err
+    assert again.out.strip() == table.strip()
+    rows = {line.split()[0]: line for line in table.splitlines()[:5]}
+    assert set(rows) == {"run", *NAMES}
+    assert "gpt2" in rows["kechkena@wide"]
+    assert "page  " in table
+    assert said.err.splitlines()[-1] == again.err.splitlines()[-1]
+    assert said.err.splitlines()[-1].startswith("next: endonym generate kechkena")
+    assert (folder / "runs" / "kechkena-comparison.html").is_file()
+    assert said.out.count("next ") == 0
+
+
+def test_differences_are_paired_even_where_the_tokenizers_differ(
+    study: tuple[Path, Any], command: Say
+) -> None:
+    folder, _ = study
+    found = command("compare", folder / "recipe.toml", "--store", folder / "store", "--json").json()
+    assert found["same_documents"]
+    values = [run["score"]["value"] for run in found["runs"]]
+    assert values == sorted(values)
+    assert len({run["score"]["n_bytes"] for run in found["runs"]}) == 1
+    for run, value in zip(found["runs"], values, strict=True):
+        beside = run["difference"]
+        assert beside["value"] == pytest.approx(value - values[0], abs=1e-9)
+        assert beside["low"] <= beside["value"] <= beside["high"]
+        assert beside["is_claimed"] == (beside["low"] > 0)
+    by_name = {run["name"]: run for run in found["runs"]}
+    assert by_name["kechkena@twice"]["train_tokens"] == 12 * 256
+    assert by_name["kechkena@twice"]["steps"] == 6
+    assert [line["model"] for line in found["baselines"]] == ["compressor"]
+    assert any("unigram and bigram" in told for told in found["told"])
+
+
+def test_runs_that_hold_out_other_texts_are_not_subtracted(
+    study: tuple[Path, Any], command: Say, tmp_path: Path
+) -> None:
+    folder, _ = study
+    store = ["--store", folder / "store"]
+    sets = ["--set", "name=other", "--set", "split.val_share=0.4", "--set", "phase.0.steps=2"]
+    recipe = shutil.copy(folder / "recipe.toml", folder / "other.toml")
+    assert command("run", recipe, *sets, *store, "-q").code == 0
+    said = command("compare", "kechkena", "other", *store, "--out", tmp_path)
+    assert said.code == 0
+    assert "not scored on the same held-out documents" in said.out
+    assert "to the best" not in said.out
+    assert "--text FILE" in said.err
+    html = (tmp_path / "comparison.html").read_text(encoding="utf-8")
+    assert "not scored on the same held-out documents" in html

@@ -1,0 +1,70 @@
+"""Finished runs as a comparison reads them, written by hand: no training."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from made_scores import baselines, score
+from toys import toy_config
+
+from endonym.evaluate.documents import documents, save
+from endonym.evaluate.score import Measured, scores
+from endonym.run.contenders import Contender
+from endonym.store import Artifact
+
+SENTENCES = tuple(f"Кояшлы көндә {number} бала су коенырга барган." for number in range(30))
+
+
+def measured(nats: Sequence[float], texts: Sequence[str]) -> Measured:
+    sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    return Measured(np.array(nats), sizes, sizes, sizes)
+
+
+def looks(bits: Sequence[float]) -> list[dict[str, Any]]:
+    """A journal of one training: a look every ten steps of 64 tokens, two seconds each."""
+    first: dict[str, Any] = {"event": "started", "step": 0, "processor": "abacus", "threads": 2}
+    steps: list[dict[str, Any]] = [
+        {
+            "event": "step",
+            "step": 10 * place,
+            "tokens": 640 * place,
+            "epoch": place / 2,
+            "seconds": 2.0 * bool(place),
+            "val_bits_per_byte": value,
+        }
+        for place, value in enumerate(bits)
+    ]
+    sample = {"event": "sample", "step": steps[-1]["step"], "prompt": "", "text": "Таң атты."}
+    return [first, {**sample, "step": 0}, *steps, sample]
+
+
+def contender(
+    folder: Path,
+    name: str,
+    nats: Sequence[float],
+    *,
+    texts: Sequence[str] = SENTENCES,
+    journals: Sequence[list[dict[str, Any]]] = (),
+    has_documents: bool = True,
+    others: dict[str, Any] | None = None,
+) -> Contender:
+    """A run that needed so many nats for each text. others: changes to its baselines."""
+    place = folder / name
+    for part in ("model", "evaluation"):
+        (place / part).mkdir(parents=True)
+    shape = json.dumps(toy_config().model_dump())
+    (place / "model" / "config.json").write_text(shape, encoding="utf-8")
+    found = measured(nats, texts)
+    lines = scores(found, model="model", source=None, split="val")
+    lines += [*baselines(**(others or {})), score("model", 9.0, source="tatar")]
+    text = json.dumps([each.as_dict() for each in lines])
+    (place / "evaluation" / "scores.json").write_text(text, encoding="utf-8")
+    if has_documents:
+        save(place / "evaluation", documents(texts, found))
+    numbers = {"tokens": 1280, "epochs": 1.0, "steps": 20, "kept_step": 10}
+    told = list(journals) or [looks([3.0, 2.0, 1.5])]
+    models = [Artifact(place / "model", {"numbers": numbers}) for _ in told]
+    judged = Artifact(place / "evaluation", {})
+    return Contender(name, place, models, told, judged, [judged])
