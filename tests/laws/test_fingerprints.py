@@ -20,6 +20,7 @@ import pytest
 
 from endonym.config import Config
 from endonym.log import Log
+from endonym.recipe.keys import inner
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
 from endonym.run.plan import VERSIONS, plan
@@ -189,7 +190,38 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "model.mixer.head_width": (8, "model"),
     "model.mixer.query_key_norm": (False, "model"),
     "model.mixer.rope_base": (5_000.0, "model"),
+    "model.mixer.kind": ("mamba2", "model"),
+    "model.mixer.window": (8, "model"),
+    "model.mixer.rope_scaling.kind": ("linear", "model"),
+    "model.mixer.rope_scaling.factor": (3.0, "model"),
+    "model.mixer.rope_scaling.original_context": (64, "model"),
+    "model.mixer.rope_scaling.low_turns": (2.0, "model"),
+    "model.mixer.rope_scaling.high_turns": (8.0, "model"),
+    "model.mixer.rope_scaling.sharpness": (1.1, "model"),
+    "model.mixer.rotary_share": (0.5, "model"),
+    "model.mixer.bias": (True, "model"),
+    "model.mixer.state": (8, "model"),
+    "model.mixer.expand": (3, "model"),
+    "model.mixer.conv_width": (3, "model"),
+    "model.mixer.step_rank": (4, "model"),
+    "model.mixer.groups": (2, "model"),
+    "model.ffn.kind": ("plain", "model"),
     "model.ffn.hidden": (64, "model"),
+    "model.ffn.activation": ("relu", "model"),
+    "model.ffn.bias": (True, "model"),
+    "model.ffn.experts": (4, "model"),
+    "model.ffn.active": ("all", "model"),
+    "model.ffn.gated": (False, "model"),
+    "model.ffn.balance": ("bias", "model"),
+    "model.ffn.balance_weight": (0.1, "model"),
+    "model.norm": ("layer", "model"),
+    "model.position": ("none", "model"),
+    "model.parallel": (True, "model"),
+    "model.shared_norm": (True, "model"),
+    "model.logit_cap": (30.0, "model"),
+    "model.attention_dropout": (0.1, "model"),
+    "model.embedding_dropout": (0.0, "model"),
+    "model.residual_init": ("scaled", "model"),
     "model.tied": (False, "model"),
     "model.dropout": (0.2, "model"),
     "model.norm_epsilon": (1e-5, "model"),
@@ -222,10 +254,30 @@ CHANGES: dict[str, tuple[Any, str]] = {
 }
 """Key -> another value, and the first kind of stage that it renames ("" if none)."""
 
+YARN = {"kind": "yarn", "factor": 2.0, "original_context": 16}
+MAMBA = {"model.mixer.heads": None, "model.mixer.kind": "mamba"}
 WITH: dict[str, dict[str, Any]] = {
     "clean.min_script_share": {"clean.script": "cyrillic"},
     "clean.min_expected_share": {"clean.expected_letters": "әөүҗңһ"},
     "split.val_documents": {"split.val_share": None},
+    "model.mixer.kind": {"model.mixer.heads": None, "model.mixer.kind": "mamba"},
+    "model.mixer.rope_scaling.kind": {"model.mixer.rope_scaling": YARN},
+    "model.mixer.rope_scaling.factor": {"model.mixer.rope_scaling": YARN},
+    "model.mixer.rope_scaling.original_context": {"model.mixer.rope_scaling": YARN},
+    "model.mixer.rope_scaling.low_turns": {"model.mixer.rope_scaling": YARN},
+    "model.mixer.rope_scaling.high_turns": {"model.mixer.rope_scaling": YARN},
+    "model.mixer.rope_scaling.sharpness": {"model.mixer.rope_scaling": YARN},
+    "model.mixer.state": MAMBA,
+    "model.mixer.expand": MAMBA,
+    "model.mixer.conv_width": MAMBA,
+    "model.mixer.step_rank": MAMBA,
+    "model.mixer.groups": MAMBA | {"model.mixer.kind": "mamba2", "model.mixer.head_width": 16},
+    "model.ffn.experts": {"model.family": "moe"},
+    "model.ffn.active": {"model.family": "moe"},
+    "model.ffn.gated": {"model.family": "moe"},
+    "model.ffn.balance": {"model.family": "moe"},
+    "model.ffn.balance_weight": {"model.family": "moe"},
+    "model.shared_norm": {"model.parallel": True},
     "phase.0.tokens": {"phase.0.steps": None},
     "phase.0.epochs": {"phase.0.steps": None},
 }
@@ -239,9 +291,8 @@ def fields_of(config: type[Config], above: str = "") -> set[str]:
     """Every dotted key of a config and of those within it, without the numbers of lists."""
     found: set[str] = set()
     for name, field in config.model_fields.items():
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Config)]
-        found |= fields_of(inner[0], f"{above}{name}.") if inner else {above + name}
+        within, _ = inner(field.annotation)
+        found |= fields_of(within, f"{above}{name}.") if within else {above + name}
     return found
 
 
