@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from laws.changes import CHANGES, MOVED, WITH
 
 from endonym.config import Config
 from endonym.log import Log
@@ -152,139 +153,6 @@ def downstream(kind: str) -> set[str]:
     if kind in ("evaluation", "export"):
         return {kind}
     return set(KINDS[KINDS.index(kind) :])
-
-
-CHANGES: dict[str, tuple[Any, str]] = {
-    "name": ("башка", ""),
-    "language": ("ba", ""),
-    "seed": (8, "corpus"),
-    "source.0.name": ("китап", "source"),
-    "source.0.format": ("txt", "source"),
-    "source.0.document": ("blank_lines", "source"),
-    "source.0.blank_lines": (2, "source"),
-    "source.0.column": (1, "source"),
-    "source.0.member": ("*.txt", "source"),
-    "source.0.encoding": ("utf-8", "source"),
-    "clean.normalize": (["nfc"], "corpus"),
-    "clean.min_chars": (41, "corpus"),
-    "clean.max_chars": (4_000, "corpus"),
-    "clean.script": ("cyrillic", "corpus"),
-    "clean.min_script_share": (0.8, "corpus"),
-    "clean.expected_letters": ("әөүҗңһ", "corpus"),
-    "clean.min_expected_share": (0.005, "corpus"),
-    "clean.max_repeated_lines": (0.3, "corpus"),
-    "clean.dedup": ([], "corpus"),
-    "clean.max_unreadable": (0.02, "corpus"),
-    "split.val_share": (0.2, "corpus"),
-    "split.val_documents": (5, "corpus"),
-    "tokenizer.kind": ("char", "tokenizer"),
-    "tokenizer.vocab": (399, "tokenizer"),
-    "tokenizer.min_count": (3, "tokenizer"),
-    "tokenizer.sample_bytes": (1_000_000, "tokenizer"),
-    "pack.context": (16, "model"),
-    "model.family": ("llama", "model"),
-    "model.dim": (64, "model"),
-    "model.layers": (3, "model"),
-    "model.mixer.heads": (4, "model"),
-    "model.mixer.kv_heads": (1, "model"),
-    "model.mixer.head_width": (8, "model"),
-    "model.mixer.query_key_norm": (False, "model"),
-    "model.mixer.rope_base": (5_000.0, "model"),
-    "model.mixer.kind": ("mamba2", "model"),
-    "model.mixer.window": (8, "model"),
-    "model.mixer.rope_scaling.kind": ("linear", "model"),
-    "model.mixer.rope_scaling.factor": (3.0, "model"),
-    "model.mixer.rope_scaling.original_context": (64, "model"),
-    "model.mixer.rope_scaling.low_turns": (2.0, "model"),
-    "model.mixer.rope_scaling.high_turns": (8.0, "model"),
-    "model.mixer.rope_scaling.sharpness": (1.1, "model"),
-    "model.mixer.rotary_share": (0.5, "model"),
-    "model.mixer.bias": (True, "model"),
-    "model.mixer.state": (8, "model"),
-    "model.mixer.expand": (3, "model"),
-    "model.mixer.conv_width": (3, "model"),
-    "model.mixer.step_rank": (4, "model"),
-    "model.mixer.groups": (2, "model"),
-    "model.ffn.kind": ("plain", "model"),
-    "model.ffn.hidden": (64, "model"),
-    "model.ffn.activation": ("relu", "model"),
-    "model.ffn.bias": (True, "model"),
-    "model.ffn.experts": (4, "model"),
-    "model.ffn.active": ("all", "model"),
-    "model.ffn.gated": (False, "model"),
-    "model.ffn.balance": ("bias", "model"),
-    "model.ffn.balance_weight": (0.1, "model"),
-    "model.norm": ("layer", "model"),
-    "model.position": ("none", "model"),
-    "model.parallel": (True, "model"),
-    "model.shared_norm": (True, "model"),
-    "model.logit_cap": (30.0, "model"),
-    "model.attention_dropout": (0.1, "model"),
-    "model.embedding_dropout": (0.0, "model"),
-    "model.residual_init": ("scaled", "model"),
-    "model.tied": (False, "model"),
-    "model.dropout": (0.2, "model"),
-    "model.norm_epsilon": (1e-5, "model"),
-    "phase.0.name": ("pilot", ""),
-    "phase.0.start": ("scratch", "model"),
-    "phase.0.steps": (41, "model"),
-    "phase.0.tokens": (9_000, "model"),
-    "phase.0.epochs": (2.5, "model"),
-    "phase.0.batch_tokens": (512, "model"),
-    "phase.0.lr": (1e-3, "model"),
-    "phase.0.embedding_lr": (2e-2, "model"),
-    "phase.0.warmup_steps": (5, "model"),
-    "phase.0.schedule": ("cosine", "model"),
-    "phase.0.weight_decay": (0.2, "model"),
-    "phase.0.betas": ([0.9, 0.99], "model"),
-    "phase.0.clip": (0.5, "model"),
-    "phase.0.eval_every_steps": (10, "model"),
-    "phase.0.eval_tokens": (1_000, "model"),
-    "phase.0.patience": (3, "model"),
-    "phase.0.keep": ("last", "model"),
-    "phase.0.save_every_steps": (4, ""),
-    "phase.0.number_format": ("bf16", "model"),
-    "phase.0.micro_tokens": (64, ""),
-    "evaluate.0.baselines": (False, "evaluation"),
-    "evaluate.1.kind": ("bits", "evaluation"),
-    "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
-    "evaluate.1.max_tokens": (13, "evaluation"),
-    "evaluate.1.temperature": (0.5, "evaluation"),
-    "export.0.format": ("huggingface", ""),
-}
-"""Key -> another value, and the first kind of stage that it renames ("" if none)."""
-
-YARN = {"kind": "yarn", "factor": 2.0, "original_context": 16}
-MAMBA = {"model.mixer.heads": None, "model.mixer.kind": "mamba"}
-WITH: dict[str, dict[str, Any]] = {
-    "clean.min_script_share": {"clean.script": "cyrillic"},
-    "clean.min_expected_share": {"clean.expected_letters": "әөүҗңһ"},
-    "split.val_documents": {"split.val_share": None},
-    "model.mixer.kind": {"model.mixer.heads": None, "model.mixer.kind": "mamba"},
-    "model.mixer.rope_scaling.kind": {"model.mixer.rope_scaling": YARN},
-    "model.mixer.rope_scaling.factor": {"model.mixer.rope_scaling": YARN},
-    "model.mixer.rope_scaling.original_context": {"model.mixer.rope_scaling": YARN},
-    "model.mixer.rope_scaling.low_turns": {"model.mixer.rope_scaling": YARN},
-    "model.mixer.rope_scaling.high_turns": {"model.mixer.rope_scaling": YARN},
-    "model.mixer.rope_scaling.sharpness": {"model.mixer.rope_scaling": YARN},
-    "model.mixer.state": MAMBA,
-    "model.mixer.expand": MAMBA,
-    "model.mixer.conv_width": MAMBA,
-    "model.mixer.step_rank": MAMBA,
-    "model.mixer.groups": MAMBA | {"model.mixer.kind": "mamba2", "model.mixer.head_width": 16},
-    "model.ffn.experts": {"model.family": "moe"},
-    "model.ffn.active": {"model.family": "moe"},
-    "model.ffn.gated": {"model.family": "moe"},
-    "model.ffn.balance": {"model.family": "moe"},
-    "model.ffn.balance_weight": {"model.family": "moe"},
-    "model.shared_norm": {"model.parallel": True},
-    "phase.0.tokens": {"phase.0.steps": None},
-    "phase.0.epochs": {"phase.0.steps": None},
-}
-"""What another key needs to have before it may be written."""
-
-MOVED = {"source.path"}
-"""Fields that other tests change: a path cannot be another one where no file is."""
 
 
 def fields_of(config: type[Config], above: str = "") -> set[str]:
