@@ -65,7 +65,7 @@ ELSEWHERE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_fingerprints import ids
+from laws.test_fingerprints import ids
 import json
 print(json.dumps(ids(Path(sys.argv[2]))))
 """
@@ -76,7 +76,7 @@ def test_names_are_the_same_in_another_process_with_another_hash_seed(
     recipe: Path, seed: str
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parent), str(recipe)],
+        [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parents[1]), str(recipe)],
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONHASHSEED": seed},
