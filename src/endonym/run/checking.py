@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from endonym import device
+from endonym.export.shapes import row_of
 from endonym.log import duration, number, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import (
@@ -62,13 +63,15 @@ class Checked:
 
 
 def check(recipe: Recipe, store: Store) -> Checked:
-    """Count a recipe. Raises MissingSource and ShapeError as `run` would."""
+    """Count a recipe. Raises MissingSource, ShapeError and ExportError as `run` would."""
     recipe.require_sources()
     raw = [RawSet(source, tuple(files), ()) for source, files in sources.find(recipe)]
     n_bytes = text_bytes(raw)
     settled, choices = estimated(recipe, raw)
     vocab = settled.tokenizer.vocab or (257 if settled.tokenizer.kind == "byte" else 400)
     shape = resolve(settled.model, vocab=vocab, context=settled.pack.context or 256)
+    if recipe.export:
+        row_of(shape)
     facts = estimate(n_bytes)
     tokens = budget_of(settled.phase, facts)
     rates = device.known_here(store.root / "machine.json", "matmul_per_second")

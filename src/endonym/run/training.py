@@ -17,6 +17,7 @@ from endonym.data.shards import TokenShards
 from endonym.disk import write_atomic, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
+from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, duration, number, read_jsonl
@@ -49,6 +50,8 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
     context = recipe.pack.context
     assert context is not None, "the context is settled before any model is planned"
     shape = resolve(recipe.model, vocab=reader.vocab, context=context)
+    if recipe.export:
+        row_of(shape)  # Hours of training would end in a refusal.
     lines = baseline_lines(train, val, reader)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
     decoder = _start(shape, recipe.seed, inputs).to(work.device)
