@@ -123,8 +123,24 @@ def beside(row: str, kind: str, rounds: int) -> dict[str, Any]:
         lambda: generate_theirs(theirs.eval(), prompt_BT),
         rounds,
     )
-    tokens = {"tokens": tokens_BT.numel(), "generated": GENERATED}
-    return tokens | {"training": training, "decoding": decoding}
+    found = {"tokens": tokens_BT.numel(), "generated": GENERATED}
+    if row in TARGETS:
+        found["mixer"] = mixers(decoder, theirs, tokens_BT, FORMATS[kind], rounds)
+    return found | {"training": training, "decoding": decoding}
+
+
+def mixers(
+    decoder: Decoder, theirs: Any, tokens_BT: torch.Tensor, dtype: torch.dtype, rounds: int
+) -> dict[str, Any]:
+    """The mixer of one layer alone, forward and backward, without embedding and head."""
+    x_BTD = torch.randn(*tokens_BT.shape, 512, dtype=dtype, requires_grad=True)
+    mine, its = decoder.train().blocks[0].mixer, theirs.train().backbone.layers[0].mixer
+    span = Span.after(0, tokens_BT)
+    return in_turns(
+        lambda: mine(x_BTD, span, None).sum().backward(),
+        lambda: its(x_BTD).sum().backward(),
+        rounds,
+    )
 
 
 def train_ours(decoder: Decoder, tokens_BT: torch.Tensor) -> None:
@@ -227,6 +243,7 @@ def line(key: str, cell: dict[str, Any]) -> str:
     return (
         f"{key:<22} training {training['ratio']:6.2f}× (target {target}×), {speed:8.0f} tokens/s · "
         f"generating {decoding['ratio']:5.2f}×"
+        + (f" · mixer alone {cell['mixer']['ratio']:.2f}×" if "mixer" in cell else "")
     )
 
 

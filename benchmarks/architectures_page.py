@@ -33,9 +33,7 @@ def main() -> None:
     tables = {"cost": cost(), "speed": speed(cells), "growth": growth(cells), "tatar": tatar(study)}
     for name, table in tables.items():
         pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
-        text = re.sub(
-            pattern, lambda found, t=table: found[1] + t + found[2], text, flags=re.DOTALL
-        )
+        text = re.sub(pattern, rf"\g<1>{table}\g<2>", text, flags=re.DOTALL)
     PAGE.write_text(text, encoding="utf-8")
 
 
