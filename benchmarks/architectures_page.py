@@ -15,9 +15,10 @@ from architectures import ATTENTION, LENGTHS, SHAPES, VOCAB
 
 from endonym.log import number, size
 from endonym.model.config import ModelConfig
-from endonym.model.count import cache_bytes, flops_per_token, parameters, training_bytes
+from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.families import FAMILIES, resolve
 from endonym.model.keys import ModelKeys
+from endonym.model.memory import training_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architectures.md"

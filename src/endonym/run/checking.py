@@ -13,9 +13,9 @@ from endonym.model.count import (
     cache_bytes_per_token,
     flops_per_token,
     parameters,
-    training_bytes,
 )
 from endonym.model.families import resolve
+from endonym.model.memory import training_bytes
 from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
