@@ -133,3 +133,11 @@ WITH: dict[str, dict[str, Any]] = {
 
 MOVED = {"source.path"}
 """Fields that other tests change: a path cannot be another one where no file is."""
+
+UNSAID = {
+    *(f"model.mixer.{key}" for key in ("kind", "window", "rotary_share", "state", "expand")),
+    *(f"model.mixer.{key}" for key in ("conv_width", "step_rank", "groups")),
+    *(f"model.ffn.{key}" for key in ("kind", "bias", "gated", "balance")),
+    *(f"model.{key}" for key in ("norm", "position", "parallel", "shared_norm", "logit_cap")),
+}
+"""Keys with which no class of transformers says the shape: they are tried without an export."""

@@ -111,7 +111,8 @@ def weight_files(folder: Path) -> list[Path]:
             do="Save the model again with transformers: save_pretrained writes safetensors.",
         )
     places = read_json(folder / INDEX).get("weight_map")
-    names = sorted(set(places.values())) if isinstance(places, dict) else []
+    given = list(places.values()) if isinstance(places, dict) else []
+    names = sorted({str(name) for name in given})
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
             raise ExportError(f"{INDEX} names {name}, which is not here", where=str(folder))

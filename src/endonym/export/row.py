@@ -19,7 +19,9 @@ class Row:
     to its, `*` for the layer and `+` for the expert. joined: its name for queries, keys and values
     stored as one, "side by side" or "by group" of heads that share keys. turned: our tensors that
     it stores as inputs × outputs. required: words we never write, with the one value we can
-    compute. harmless: words that change no logit. aliases: older words for the same.
+    compute. harmless: words that change no logit, or that `to_keys` has read whole. aliases: older
+    words for the same. assumed: what holds where a word is left out. may_be_null: words for which
+    null says something else than leaving them out.
     """
 
     family: str
@@ -36,6 +38,8 @@ class Row:
     required: Json = field(default_factory=dict[str, Any])
     harmless: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    assumed: Json = field(default_factory=dict[str, Any])
+    may_be_null: tuple[str, ...] = ()
 
 
 def first_of(*reasons: tuple[bool, str]) -> str | None:

@@ -4,8 +4,6 @@ Reading is strict: whatever our own writer would not have written for that shape
 name, so that nothing which changes the answers is dropped in silence. Nothing is executed.
 """
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
@@ -14,24 +12,19 @@ from endonym.export.rows.falcon import FALCON
 from endonym.export.rows.gpt2 import GPT2
 from endonym.export.rows.gptneox import GPT_NEOX
 from endonym.export.rows.llama import LLAMA, MISTRAL, QWEN3, QWEN3_MOE
-from endonym.export.rows.mamba import DEFAULT_CONTEXT, MAMBA, MAMBA2
-from endonym.export.words import ROPE_WORDS, our_activation
-from endonym.model.config import ModelConfig
+from endonym.export.rows.mamba import MAMBA, MAMBA2
+from endonym.export.words import our_activation
+from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 
 ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
 BOOKKEEPING = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
 SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
-HARMLESS = {
-    *BOOKKEEPING,
-    *SPECIALS,
-    *ROPE_WORDS,
-    "initializer_range",
-    "use_cache",
-    "pretraining_tp",
-}
-"""Keys that change no logit, and those of rotary positions, which are read with as much care."""
+HARMLESS = {*BOOKKEEPING, *SPECIALS, "initializer_range", "use_cache"}
+"""Words that change no logit."""
+NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])
+"""Infinity, as Python's JSON or as `transformers` writes it."""
 ACTIVATION_WORDS = ("hidden_act", "activation_function", "activation")
 
 
@@ -55,9 +48,9 @@ def row_of(config: ModelConfig) -> Row:
     )
 
 
-def config_json(config: ModelConfig, end_id: int) -> Json:
-    """The `config.json` of a model. The context is written as it was trained."""
-    row = row_of(config)
+def config_json(config: ModelConfig, end_id: int, row: Row | None = None) -> Json:
+    """The `config.json` of a model, by its row. The context is written as it was trained."""
+    row = row or row_of(config)
     return {
         "architectures": [row.architecture],
         "model_type": row.model_type,
@@ -83,13 +76,13 @@ def read_config(data: Json, where: str) -> ModelConfig:
             where=where,
             do="endonym runs no code that comes with a model; take one of a known architecture.",
         )
-    given = {key: value for key, value in data.items() if value is not None}
-    row = _row_named(given, where)
-    config = _read_shape(row, given, where)
-    written = config_json(config, 0)
-    expected = row.required | written | {"model_type": row.model_type}
+    row = _row_named(data, where)
+    config = _read_shape(row, data, where)
+    own = _row_that_fits(row, config, where)
+    written = config_json(config, 0, own) | {"model_type": row.model_type}
+    expected = row.required | written
     expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
-    for key, value in _plain(given, config).items():
+    for key, value in _plain(row.assumed | data, written, config).items():
         known = key in expected and expected[key] == value
         if key not in HARMLESS | row.harmless and not known:
             raise ExportError(
@@ -113,40 +106,52 @@ def _row_named(given: Json, where: str) -> Row:
     return row
 
 
-def _plain(given: Json, config: ModelConfig) -> Json:
-    """The keys as given, with other spellings of the same as we would write them."""
-    plain = dict(given)
-    alike = {"sliding_attention", "full_attention", "linear_attention"}
-    types = plain.get("layer_types")
-    if isinstance(types, list) and len(set(types) & alike) == 1 and len(types) == config.layers:
+def _row_that_fits(row: Row, config: ModelConfig, where: str) -> Row:
+    """The folder's own row, or the other that says the same shape."""
+    if row.misfit(config) is None:
+        return row
+    try:
+        return row_of(config)
+    except ExportError as error:
+        raise ExportError(error.message, where=where, do="Take another folder.") from error
+
+
+def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
+    """The words as given, with other spellings of the same as we would write them."""
+    plain = {key: value for key, value in data.items() if value is not None}
+    if plain.get("layer_types") == [_layer_type(config)] * config.layers:
         del plain["layer_types"]
-    limit = plain.get("time_step_limit")
-    if isinstance(limit, list | tuple) and len(limit) == 2 and _is_infinite(limit[1]):
-        plain["time_step_limit"] = [float(limit[0]), float("inf")]
-    written = row_of(config).to_json(config)
+    if plain.get("time_step_rank") == "auto":
+        del plain["time_step_rank"]
+    if plain.get("time_step_limit") in NO_LIMITS:
+        plain["time_step_limit"] = NO_LIMITS[0]
     for word in ACTIVATION_WORDS:
         if word in plain and our_activation(plain[word]) == our_activation(written.get(word)):
             plain[word] = written[word]
-    window = written.get("sliding_window")
-    if window is not None and plain.get("sliding_window", 0) >= config.context == window:
+    window, given = written.get("sliding_window"), plain.get("sliding_window")
+    if window == config.context and isinstance(given, int) and given > window:
         plain["sliding_window"] = window
     return plain
 
 
-def _is_infinite(value: Any) -> bool:
-    """Infinity, as Python's JSON or as `transformers` writes it."""
-    return value in (float("inf"), {"__float__": "Infinity"})
+def _layer_type(config: ModelConfig) -> str:
+    """What `transformers` calls layers of our mixer."""
+    mixer = config.mixers[0]
+    if not isinstance(mixer, AttentionConfig):
+        return "linear_attention"
+    return "full_attention" if mixer.window is None else "sliding_attention"
 
 
-def _read_shape(row: Row, given: Json, where: str) -> ModelConfig:
+def _read_shape(row: Row, data: Json, where: str) -> ModelConfig:
     """The sizes in a `config.json`, laid over our row of that family."""
-    words = dict(given)
+    words = {key: value for key, value in data.items() if value is not None}
+    words |= {key: None for key in row.may_be_null if key in data and data[key] is None}
     for old, new in row.aliases.items():
-        words.setdefault(new, given.get(old))
-    if row.model_type.startswith("mamba"):
-        words.setdefault(row.context_word, DEFAULT_CONTEXT)
+        if old in words:
+            words.setdefault(new, words[old])
+    words = row.assumed | words
     try:
-        keys = row.to_keys({key: value for key, value in words.items() if value is not None})
+        keys = row.to_keys(words)
         return resolve(
             ModelKeys.model_validate({"family": row.family} | keys),
             vocab=words["vocab_size"],
@@ -154,6 +159,8 @@ def _read_shape(row: Row, given: Json, where: str) -> ModelConfig:
         )
     except KeyError as error:
         raise ExportError(f"config.json lacks {error}", where=where) from error
+    except ExportError as error:
+        raise ExportError(error.message, where=where, do=error.do) from error
     except ShapeError as error:
         raise ExportError(f"config.json does not fit: {error.message}", where=where) from error
     except ValidationError as error:

@@ -15,7 +15,8 @@ ACTIVATIONS: dict[Activation, str] = {
 OTHER_ACTIVATIONS = {"swish": "silu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh"}
 ROPE_BASE = 10_000.0
 """What `transformers` assumes where a folder does not say."""
-ROPE_WORDS = ("rope_parameters", "rope_scaling", "rope_theta", "rotary_pct", "rotary_emb_base")
+ROPE_WORDS = ("rope_parameters", "rope_scaling", "rope_theta")
+"""Read whole by `read_rope`."""
 
 
 def our_activation(given: Any) -> Any:
@@ -61,8 +62,8 @@ def read_rope(given: Json, *, share: float = 1.0) -> Json:
         if not isinstance(table, dict):
             raise ExportError(f"{key} = {table!r} is not a table", where="config.json")
         words |= table
-    words.setdefault("rope_theta", given.get("rope_theta", given.get("rotary_emb_base", ROPE_BASE)))
-    part = words.pop("partial_rotary_factor", given.get("rotary_pct", share))
+    words.setdefault("rope_theta", given.get("rope_theta", ROPE_BASE))
+    part = words.pop("partial_rotary_factor", share)
     base, kind = words.pop("rope_theta"), words.pop("rope_type", words.pop("type", "default"))
     words.pop("type", None)
     keys: Json = {"rope_base": base}

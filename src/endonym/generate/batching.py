@@ -31,6 +31,8 @@ def continued(
     context, the rows longer than it go on from their last half context, all that they then see.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
+    if not rows:
+        return
     generators = [torch.Generator().manual_seed(sampling.seed) for sampling in samplings]
     context = decoder.config.context
     batch = None

@@ -119,10 +119,13 @@ class ModelKeys(Config):
     layers: int | None = Field(default=None, ge=1, description="blocks")
     mixer: Mixers = Field(
         default_factory=MixerKeys,
+        title="a mixer",
         description="attention or state space; a list is tiled over the layers",
     )
     ffn: Ffns = Field(
-        default_factory=FfnKeys, description="feed-forward; a list is tiled over the layers"
+        default_factory=FfnKeys,
+        title="a feed-forward",
+        description="feed-forward; a list is tiled over the layers",
     )
     norm: Literal["rms", "layer"] | None = Field(default=None, description="kind of the norms")
     norm_epsilon: float | None = Field(

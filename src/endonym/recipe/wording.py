@@ -71,7 +71,7 @@ def _path(data: Mapping[str, Any], detail: ErrorDetails) -> KeyPath:
     value: Any = data
     for part in detail["loc"]:
         if not _holds(value, part):
-            break
+            continue
         path, value = (*path, part), value[part]
     return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
 

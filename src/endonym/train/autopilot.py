@@ -6,12 +6,13 @@ training tokens have been counted, or from an estimate of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import lcm
+from math import gcd, lcm
 from typing import Any, NamedTuple
 
 from endonym.log import number, size
-from endonym.model.families import is_half_blocks, without_heads
-from endonym.model.keys import ModelKeys
+from endonym.model.families import FAMILIES, is_half_blocks, without_heads
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.model.parts import HEAD_WIDTH as MAMBA2_WIDTH
 from endonym.train.config import Phase
 
 BYTES_PER_TOKEN = 4.0
@@ -101,8 +102,16 @@ def _heads(dim: int) -> Choice:
 
 def _divisible(dim: int, model: ModelKeys) -> int:
     """The width, rounded up so that the heads that a recipe gives divide it evenly."""
-    pairs = lcm(*(2 * each.heads for each in model.mixers if each.heads and not each.head_width))
-    return -(-dim // pairs) * pairs
+    parts = lcm(*(_parts(each, FAMILIES[model.family].mixer) for each in model.mixers))
+    return -(-dim // parts) * parts
+
+
+def _parts(mixer: MixerKeys, kind: str) -> int:
+    """What must divide a width: twice the heads of attention, or Mamba-2's heads."""
+    if (mixer.kind or kind) == "mamba2":
+        width = mixer.head_width or MAMBA2_WIDTH
+        return width // gcd(width, mixer.expand or 2)
+    return 2 * mixer.heads if mixer.heads and mixer.head_width is None else 1
 
 
 def block_weights(dim: int, layers: int) -> int:

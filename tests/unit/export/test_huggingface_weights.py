@@ -94,7 +94,6 @@ def test_an_index_without_files_is_refused(sharded: Path, places: object) -> Non
         import_huggingface(sharded)
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="weight_files trusts the index's values")
 def test_an_index_of_anything_but_names_is_refused(sharded: Path) -> None:
     redirect(sharded, 7)
     with pytest.raises(ExportError, match=r"index\.json"):

@@ -100,16 +100,13 @@ def test_the_base_stands_in_the_table_or_beside_it(given: Json, base: float) -> 
     assert read_rope(given) == {"rope_base": base}
 
 
-def test_the_share_is_that_of_the_table_of_the_folder_or_of_the_class() -> None:
+def test_the_share_is_that_of_the_table_or_of_the_class() -> None:
     found = [
-        read_rope(
-            {"rope_parameters": {"partial_rotary_factor": 0.5}, "rotary_pct": 0.75}, share=0.25
-        ),
-        read_rope({"rotary_pct": 0.75}, share=0.25),
+        read_rope({"rope_parameters": {"partial_rotary_factor": 0.5}}, share=0.25),
         read_rope({}, share=0.25),
-        read_rope({"rotary_pct": 1.0}, share=0.25),
+        read_rope({}),
     ]
-    assert [keys.get("rotary_share") for keys in found] == [0.5, 0.75, 0.25, None]
+    assert [keys.get("rotary_share") for keys in found] == [0.5, 0.25, None]
 
 
 @pytest.mark.parametrize("word", ["type", "rope_type"])

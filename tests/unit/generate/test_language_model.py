@@ -169,9 +169,6 @@ def test_many_prompts_end_each_for_its_own_reason() -> None:
     assert len(reasons["end"]) > 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="continued() asks for the longest of none"
-)
 def test_no_prompts_have_no_continuations() -> None:
     assert lively().generate_many([], samplings=[]) == []
 

@@ -15,10 +15,10 @@ from endonym.model.count import (
     norm_parameters,
     norms_of_block,
     parameters,
-    training_bytes,
 )
 from endonym.model.families import FAMILIES
 from endonym.model.loss import summed_nats
+from endonym.model.memory import training_bytes
 from endonym.model.span import Span
 
 

@@ -14,12 +14,6 @@ path = "texts/*.txt"
 [[phase]]
 """
 """Six right lines, so that a case's own lines begin with the seventh, inside a phase."""
-LOST = pytest.mark.xfail(
-    strict=True,
-    raises=(AssertionError, KeyError),
-    reason="wording._path stops at the name of the union's member: the key below it is lost",
-)
-
 WRONG = {
     "a misspelt key of a dotted table": (
         "[model]\nmixer.head = 8",
@@ -94,7 +88,6 @@ WRONG = {
 }
 
 
-@LOST
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_inside_a_part_is_told_where_it_stands(case: str, tmp_path: Path) -> None:
     body, line, message, under, do = WRONG[case]
@@ -112,7 +105,6 @@ def test_a_value_for_a_part_is_refused(tmp_path: Path) -> None:
     problem_drawn(tmp_path, HEAD + "[model]\nffn = 8", line=8, message=message, under="8")
 
 
-@LOST
 def test_every_wrong_key_of_a_list_is_told(tmp_path: Path) -> None:
     body = "[[model.mixer]]\nhead = 4\n[[model.mixer]]\nkind = 'mamba'\nstates = 4\n"
     blocks = refusal(tmp_path, HEAD + body).split("\n\n")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from endonym.errors import ShapeError
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
@@ -128,7 +127,6 @@ def test_state_spaces_get_no_heads_and_twice_the_layers(family: str, tokens: int
     assert resolve(ModelKeys(family=family, **sizes), vocab=300, context=32).layers > 0
 
 
-@pytest.mark.xfail(strict=True, raises=ShapeError, reason="a width is fitted to heads alone")
 def test_a_width_fits_the_heads_of_a_mamba2_too() -> None:
     mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba2"))
     found = shape_of(1000, keys=ModelKeys(mixer=mixers))

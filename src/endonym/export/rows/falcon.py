@@ -7,6 +7,7 @@ heads.
 
 from collections.abc import Mapping
 
+from endonym.errors import ShapeError
 from endonym.export.row import (
     Json,
     Row,
@@ -17,7 +18,7 @@ from endonym.export.row import (
     the_mixer,
     with_parts,
 )
-from endonym.export.words import ACTIVATIONS, our_activation, read_rope, rope_json
+from endonym.export.words import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
 
 PLAIN_NAMES = {
@@ -107,7 +108,9 @@ def _to_keys(given: Json) -> Json:
     if not is_new:
         kv_heads = 1 if given.get("multi_query", True) else heads
     parallel = is_new or given.get("parallel_attn", True)
-    norms = given.get("num_ln_in_parallel_attn") or (2 if is_new else 1)
+    norms = given.get("num_ln_in_parallel_attn", 2 if is_new else 1)
+    if norms not in (1, 2):
+        raise ShapeError(f"num_ln_in_parallel_attn = {norms!r} is neither 1 nor 2")
     bias = given.get("bias", False)
     return {
         "dim": given["hidden_size"],
@@ -127,6 +130,14 @@ def _to_keys(given: Json) -> Json:
     }
 
 
+FORM = (
+    "new_decoder_architecture",
+    "num_kv_heads",
+    "multi_query",
+    "parallel_attn",
+    "num_ln_in_parallel_attn",
+)
+"""Words that say the form between them: `_to_keys` reads them all."""
 FALCON = Row(
     family="falcon",
     model_type="falcon",
@@ -136,5 +147,5 @@ FALCON = Row(
     to_keys=_to_keys,
     names=_names,
     joined="transformer.h.*.self_attention.query_key_value",
-    harmless=frozenset({"num_kv_heads", "multi_query", "parallel_attn", "num_ln_in_parallel_attn"}),
+    harmless=frozenset({*FORM, *ROPE_WORDS}),
 )

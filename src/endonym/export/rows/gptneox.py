@@ -10,7 +10,14 @@ from endonym.export.row import (
     the_mixer,
     with_parts,
 )
-from endonym.export.words import ACTIVATIONS, our_activation, read_rope, rope_json
+from endonym.export.words import (
+    ACTIVATIONS,
+    ROPE_BASE,
+    ROPE_WORDS,
+    our_activation,
+    read_rope,
+    rope_json,
+)
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig, RopeConfig
 
 DEFAULT_SHARE = 0.25
@@ -74,13 +81,15 @@ def _to_json(config: ModelConfig) -> Json:
 
 
 def _to_keys(given: Json) -> Json:
+    base = given.get("rotary_emb_base", ROPE_BASE)
+    rope = {"rope_theta": base} | given
     return {
         "dim": given["hidden_size"],
         "layers": given["num_hidden_layers"],
         "mixer": {
             "heads": given["num_attention_heads"],
             "bias": given.get("attention_bias", True),
-            **read_rope(given, share=DEFAULT_SHARE),
+            **read_rope(rope, share=given.get("rotary_pct", DEFAULT_SHARE)),
         },
         "ffn": {
             "hidden": given["intermediate_size"],
@@ -104,5 +113,5 @@ GPT_NEOX = Row(
     names=lambda config: NAMES,
     joined="gpt_neox.layers.*.attention.query_key_value",
     required={"is_decoder": False},
-    harmless=frozenset({"classifier_dropout"}),
+    harmless=frozenset({"classifier_dropout", *ROPE_WORDS, "rotary_pct", "rotary_emb_base"}),
 )

@@ -12,7 +12,7 @@ from endonym.export.row import (
     the_mixer,
     with_parts,
 )
-from endonym.export.words import ACTIVATIONS, our_activation, read_rope, rope_json
+from endonym.export.words import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
 from endonym.model.config import AttentionConfig, ExpertsConfig, FfnConfig, ModelConfig
 
 NAMES = {
@@ -163,7 +163,7 @@ def _llama_keys(given: Json) -> Json:
 def _mistral_keys(given: Json) -> Json:
     """A folder without a window is a Llama in all but name."""
     keys = _dense_keys(given, is_derived=True)
-    window = given.get("sliding_window")
+    window = given["sliding_window"]
     if window is None:
         return keys | {"family": "llama"}
     keys["mixer"]["window"] = min(window, given["max_position_embeddings"])
@@ -189,7 +189,7 @@ def _moe_keys(given: Json) -> Json:
 
 
 QWEN_REQUIRED = {"use_sliding_window": False}
-QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers"})
+QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_WORDS})
 """`sliding_window` acts only where `use_sliding_window` is true."""
 LLAMA = Row(
     family="llama",
@@ -201,7 +201,7 @@ LLAMA = Row(
     to_json=_llama_json,
     to_keys=_llama_keys,
     names=lambda config: NAMES,
-    harmless=frozenset({"pretraining_tp"}),
+    harmless=frozenset({"pretraining_tp", *ROPE_WORDS}),
 )
 MISTRAL = Row(
     family="mistral",
@@ -217,6 +217,8 @@ MISTRAL = Row(
     to_json=_mistral_json,
     to_keys=_mistral_keys,
     names=lambda config: NAMES,
+    harmless=frozenset(ROPE_WORDS),
+    may_be_null=("sliding_window",),
 )
 QWEN3 = Row(
     family="qwen3",
@@ -244,4 +246,5 @@ QWEN3_MOE = Row(
     required=QWEN_REQUIRED,
     harmless=QWEN_HARMLESS | {"intermediate_size", "output_router_logits"},
     aliases={"num_local_experts": "num_experts"},
+    assumed={"norm_topk_prob": False},
 )

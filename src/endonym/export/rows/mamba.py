@@ -31,7 +31,7 @@ MAMBA2_NAMES = COMMON_NAMES | {
     "blocks.*.mixer.step_bias": "backbone.layers.*.mixer.dt_bias",
     "blocks.*.mixer.norm.weight": "backbone.layers.*.mixer.norm.weight",
 }
-DEFAULT_CONTEXT = 2048
+ASSUMED = {"max_position_embeddings": 2048}
 """Where a folder does not say: the length that the published models were trained with."""
 
 
@@ -128,6 +128,7 @@ MAMBA = Row(
     names=lambda config: MAMBA_NAMES,
     required=REQUIRED,
     harmless=TRAINING,
+    assumed=ASSUMED,
     aliases={
         "d_model": "hidden_size",
         "d_inner": "intermediate_size",
@@ -144,4 +145,5 @@ MAMBA2 = Row(
     names=lambda config: MAMBA2_NAMES,
     required=REQUIRED | {"time_step_limit": [0.0, float("inf")]},
     harmless=TRAINING | {"time_step_rank"},
+    assumed=ASSUMED,
 )

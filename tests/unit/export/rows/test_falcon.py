@@ -163,14 +163,12 @@ def test_norms_are_named_after_the_form(variant: str) -> None:
         assert torch.equal(theirs[their], ours[our]), their
 
 
-@pytest.mark.xfail(strict=True, reason="what is read is compared with what NeoX's row would write")
 def test_a_falcon_that_could_be_a_gpt_neox_is_read_as_the_falcon_it_is() -> None:
     words = {"parallel_attn": False, "multi_query": False, "bias": True}
     config = read(FALCON, **words)
     assert (config.parallel, mixer_of(config)["kv_heads"]) == (False, 4)
 
 
-@pytest.mark.xfail(strict=True, reason="the new form is refused where the old one says the same")
 @pytest.mark.parametrize("kv_heads", [1, 4])
 def test_the_new_form_with_one_norm_is_read_whatever_its_heads(kv_heads: int) -> None:
     words = {"new_decoder_architecture": True, "num_ln_in_parallel_attn": 1}

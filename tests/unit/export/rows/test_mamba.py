@@ -241,6 +241,5 @@ def test_names_are_theirs_letter_by_letter(family: str) -> None:
     assert len(theirs) == len(ours)
 
 
-@pytest.mark.xfail(strict=True, reason="a rank left to the class is read, then refused")
 def test_the_rank_of_steps_may_be_left_to_the_class() -> None:
     assert read(MAMBA, time_step_rank="auto") == read(MAMBA)
