@@ -1,7 +1,8 @@
 """Any causal model of `transformers` behind the interface of `Decoder`.
 
 Where documents packed into one row would read each other (state spaces, mostly), they are read one
-by one instead, which is slower and exact. Which models those are is tried when one is loaded.
+by one instead; where a memory takes up only one token at a time, it gets one. Both are slower and
+exact. Which models those are is tried when one is loaded.
 """
 
 import inspect
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from endonym.errors import ShapeError
 from endonym.model.cache import Cache
@@ -30,7 +32,7 @@ class ForeignMemory:
     def bytes(self) -> int:
         """Memory it takes."""
         layers = getattr(self.held, "layers", [])
-        parts = [each for layer in layers for each in vars(layer).values()]
+        parts = tree_leaves([vars(layer) for layer in layers])
         return sum(each.nbytes for each in parts if isinstance(each, Tensor))
 
 
@@ -46,7 +48,7 @@ class ForeignDecoder(nn.Module):
         taken = inspect.signature(network.base_model.forward).parameters
         self.taken = set(taken)
         self.memory = next((name for name in MEMORIES if name in self.taken), "")
-        self.reads_packed = self.reads_padded = True
+        self.reads_packed = self.reads_padded = self.reads_on = True
 
     @property
     def readout(self) -> Readout:
@@ -93,6 +95,11 @@ class ForeignDecoder(nn.Module):
 
     def _go_on(self, tokens_BT: Tensor, span: Span, memory: ForeignMemory) -> Tensor:
         """Read tokens after those that a memory holds, and remember them."""
+        if span.past and span.length > 1 and not self.reads_on:
+            tokens = [tokens_BT[:, place, None] for place in range(span.length)]
+            spans = [Span.after(span.past + place, one) for place, one in enumerate(tokens)]
+            parts = zip(tokens, spans, strict=True)
+            return torch.cat([self._go_on(one, at, memory) for one, at in parts], dim=1)
         words: dict[str, Any] = {"use_cache": True}
         if span.past:
             words[self.memory] = memory.held

@@ -169,7 +169,12 @@ def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> Fo
         for parameter in network.parameters():
             parameter.requires_grad_(True)
         decoder = ForeignDecoder(config, network).eval()
-        _try(decoder, where)
+        try:
+            _try(decoder, where)
+        except BUILDING as error:
+            said = " ".join(str(error).split())
+            message = f"{config.family} cannot read a few tokens: {said}"
+            raise ExportError(message, where=where) from error
     return decoder.train()
 
 
@@ -202,6 +207,9 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
         raise ExportError(f"{family} is not causal: a token sees those after it", where=where)
     if not decoder.memory:
         raise ExportError(f"{family} remembers in a way that is unknown here", where=where)
+    decoder.reads_on = _close(_remembered(decoder, row), whole)
+    if not decoder.reads_on and not _close(_remembered(decoder, row), whole):
+        raise ExportError(f"{family} answers otherwise from its memory", where=where)
     if getattr(decoder.network, "_is_stateful", False):
         decoder.reads_packed = decoder.reads_padded = False
         return
@@ -211,6 +219,15 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
     padded = Span.after(0, row, torch.tensor([TRIED_TOKENS]))
     found = decoder.logits(row, padded, decoder.empty_cache(1, row.shape[1]))
     decoder.reads_padded = _close(found[:, TRIED_TOKENS:], alone)
+
+
+def _remembered(decoder: ForeignDecoder, row: Tensor) -> Tensor:
+    """The logits of a row that is read in two pieces."""
+    cache, parts, past = decoder.empty_cache(1, row.shape[1]), list[Tensor](), 0
+    for piece in row.split(TRIED_TOKENS, dim=1):
+        parts.append(decoder.logits(piece, Span.after(past, piece), cache))
+        past += piece.shape[1]
+    return torch.cat(parts, dim=1)
 
 
 def _close(found: Tensor, wanted: Tensor) -> bool:
