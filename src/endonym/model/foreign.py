@@ -77,6 +77,7 @@ class ForeignDecoder(nn.Module):
             hidden_BTD = self._body(tokens_BT, span.positions_BT)[0]
         else:
             hidden_BTD = self._one_by_one(tokens_BT, span)
+        hidden_BTD = hidden_BTD.to(self.readout.weight_VD.dtype)
         return hidden_BTD, hidden_BTD.new_zeros((), dtype=torch.float32)
 
     def logits(
