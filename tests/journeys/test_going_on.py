@@ -172,6 +172,21 @@ def test_a_model_of_ours_goes_on_from_its_own_export(
     assert (tokenizer.folder / "tokenizer.json").read_bytes() == given
 
 
+def test_a_model_that_cannot_be_trained_is_told_before_any_text_is_read(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    write_model("phi", tmp_path / "phi")
+    recipe = going_on(small_recipe(tmp_path / "project"), "../phi")
+    said = command("run", recipe, "--store", tmp_path / "store")
+    assert said.code == 1
+    assert "phi adds a bias to its logits" in said.err
+    longer = ("run", recipe, "--store", tmp_path / "store", "--set", "pack.context=128")
+    said = command(*longer)
+    assert said.code == 2
+    assert "pack.context: rows of 128 tokens for a model that reads 64" in said.err
+    assert not (tmp_path / "store" / "corpus").exists()
+
+
 def test_a_tokenizer_that_loses_a_text_is_refused_before_training(
     tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
 ) -> None:

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from endonym.config import identity
-from endonym.model.folder import folder_files
+from endonym.export.shapes import folder_shape
+from endonym.model.folder import folder_files, with_context
 from endonym.recipe.recipe import Recipe
 from endonym.run import stages
 from endonym.run.sources import RawSet, file_identity
@@ -76,13 +77,18 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
 
 
 def model_stage(recipe: Recipe) -> dict[str, Stage]:
-    """The model to go on from, if there is one: a source of a few files."""
+    """The model to go on from, if there is one: a source of a few files.
+
+    Raises ShapeError if it cannot read rows as long as the recipe says.
+    """
     folder = recipe.model_folder
     if folder is None:
         return {}
+    if recipe.pack.context is not None:
+        with_context(folder_shape(folder), recipe.pack.context)
     files = folder_files(folder)
     config = {"files": [file_identity(path) for path in files]}
-    maker = partial(stages.named_files, files)
+    maker = partial(stages.given_model, folder, files)
     return {"folder": Stage(f"source {folder.name}", "source", config, maker)}
 
 

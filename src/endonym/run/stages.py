@@ -35,6 +35,16 @@ def named_files(paths: Sequence[Path], making: Making, inputs: Inputs, log: Log)
     return {"files": len(paths), "bytes": sum(path.stat().st_size for path in paths)}
 
 
+def given_model(
+    folder: Path, paths: Sequence[Path], making: Making, inputs: Inputs, log: Log
+) -> Numbers:
+    """Open the model to go on from and try it, before any text is read; then note its files."""
+    from endonym.export.huggingface import import_huggingface
+
+    import_huggingface(folder)
+    return named_files(paths, making, inputs, log)
+
+
 def corpus(
     recipe: Recipe, raw: Sequence[RawSet], making: Making, inputs: Inputs, log: Log
 ) -> Numbers:
