@@ -107,11 +107,13 @@ def toy_decoder(config: ModelConfig | None = None, *, seed: int = 0) -> Decoder:
     return new_decoder(config or toy_config(), seed)
 
 
-def lively_decoder(config: ModelConfig | None = None, *, seed: int = 0) -> Decoder:
+def lively_decoder(
+    config: ModelConfig | None = None, *, seed: int = 0, noise: float = 0.3
+) -> Decoder:
     """A decoder whose every weight counts, in evaluation mode, as if it had been trained."""
     decoder = toy_decoder(config, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in decoder.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+            parameter += noise * torch.randn(parameter.shape, generator=generator)
     return decoder.eval()

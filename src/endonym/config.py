@@ -15,7 +15,10 @@ class Config(BaseModel):
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """The fields of a config that decide what is made, as plain JSON values."""
+    """The fields of a config that decide what is made, as plain JSON values.
+
+    What is not said is left out, so that a key that comes with a later version renames nothing.
+    """
     fields = type(config).model_fields
     kept: dict[str, Any] = {}
     for name, field in fields.items():
@@ -23,6 +26,8 @@ def identity(config: Config) -> dict[str, Any]:
         if isinstance(extra, dict) and extra.get("identity") is False:
             continue
         value = getattr(config, name)
+        if value is None:
+            continue
         kept[name] = identity(value) if isinstance(value, Config) else config_value(value)
     return kept
 

@@ -17,9 +17,11 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from laws.changes import CHANGES, MOVED, WITH
 
 from endonym.config import Config
 from endonym.log import Log
+from endonym.recipe.keys import inner
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
 from endonym.run.plan import VERSIONS, plan
@@ -63,7 +65,7 @@ ELSEWHERE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_fingerprints import ids
+from laws.test_fingerprints import ids
 import json
 print(json.dumps(ids(Path(sys.argv[2]))))
 """
@@ -74,7 +76,7 @@ def test_names_are_the_same_in_another_process_with_another_hash_seed(
     recipe: Path, seed: str
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parent), str(recipe)],
+        [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parents[1]), str(recipe)],
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONHASHSEED": seed},
@@ -153,95 +155,12 @@ def downstream(kind: str) -> set[str]:
     return set(KINDS[KINDS.index(kind) :])
 
 
-CHANGES: dict[str, tuple[Any, str]] = {
-    "name": ("башка", ""),
-    "language": ("ba", ""),
-    "seed": (8, "corpus"),
-    "source.0.name": ("китап", "source"),
-    "source.0.format": ("txt", "source"),
-    "source.0.document": ("blank_lines", "source"),
-    "source.0.blank_lines": (2, "source"),
-    "source.0.column": (1, "source"),
-    "source.0.member": ("*.txt", "source"),
-    "source.0.encoding": ("utf-8", "source"),
-    "clean.normalize": (["nfc"], "corpus"),
-    "clean.min_chars": (41, "corpus"),
-    "clean.max_chars": (4_000, "corpus"),
-    "clean.script": ("cyrillic", "corpus"),
-    "clean.min_script_share": (0.8, "corpus"),
-    "clean.expected_letters": ("әөүҗңһ", "corpus"),
-    "clean.min_expected_share": (0.005, "corpus"),
-    "clean.max_repeated_lines": (0.3, "corpus"),
-    "clean.dedup": ([], "corpus"),
-    "clean.max_unreadable": (0.02, "corpus"),
-    "split.val_share": (0.2, "corpus"),
-    "split.val_documents": (5, "corpus"),
-    "tokenizer.kind": ("char", "tokenizer"),
-    "tokenizer.vocab": (399, "tokenizer"),
-    "tokenizer.min_count": (3, "tokenizer"),
-    "tokenizer.sample_bytes": (1_000_000, "tokenizer"),
-    "pack.context": (16, "model"),
-    "model.family": ("llama", "model"),
-    "model.dim": (64, "model"),
-    "model.layers": (3, "model"),
-    "model.mixer.heads": (4, "model"),
-    "model.mixer.kv_heads": (1, "model"),
-    "model.mixer.head_width": (8, "model"),
-    "model.mixer.query_key_norm": (False, "model"),
-    "model.mixer.rope_base": (5_000.0, "model"),
-    "model.ffn.hidden": (64, "model"),
-    "model.tied": (False, "model"),
-    "model.dropout": (0.2, "model"),
-    "model.norm_epsilon": (1e-5, "model"),
-    "phase.0.name": ("pilot", ""),
-    "phase.0.start": ("scratch", "model"),
-    "phase.0.steps": (41, "model"),
-    "phase.0.tokens": (9_000, "model"),
-    "phase.0.epochs": (2.5, "model"),
-    "phase.0.batch_tokens": (512, "model"),
-    "phase.0.lr": (1e-3, "model"),
-    "phase.0.embedding_lr": (2e-2, "model"),
-    "phase.0.warmup_steps": (5, "model"),
-    "phase.0.schedule": ("cosine", "model"),
-    "phase.0.weight_decay": (0.2, "model"),
-    "phase.0.betas": ([0.9, 0.99], "model"),
-    "phase.0.clip": (0.5, "model"),
-    "phase.0.eval_every_steps": (10, "model"),
-    "phase.0.eval_tokens": (1_000, "model"),
-    "phase.0.patience": (3, "model"),
-    "phase.0.keep": ("last", "model"),
-    "phase.0.save_every_steps": (4, ""),
-    "phase.0.number_format": ("bf16", "model"),
-    "phase.0.micro_tokens": (64, ""),
-    "evaluate.0.baselines": (False, "evaluation"),
-    "evaluate.1.kind": ("bits", "evaluation"),
-    "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
-    "evaluate.1.max_tokens": (13, "evaluation"),
-    "evaluate.1.temperature": (0.5, "evaluation"),
-    "export.0.format": ("huggingface", ""),
-}
-"""Key -> another value, and the first kind of stage that it renames ("" if none)."""
-
-WITH: dict[str, dict[str, Any]] = {
-    "clean.min_script_share": {"clean.script": "cyrillic"},
-    "clean.min_expected_share": {"clean.expected_letters": "әөүҗңһ"},
-    "split.val_documents": {"split.val_share": None},
-    "phase.0.tokens": {"phase.0.steps": None},
-    "phase.0.epochs": {"phase.0.steps": None},
-}
-"""What another key needs to have before it may be written."""
-
-MOVED = {"source.path"}
-"""Fields that other tests change: a path cannot be another one where no file is."""
-
-
 def fields_of(config: type[Config], above: str = "") -> set[str]:
     """Every dotted key of a config and of those within it, without the numbers of lists."""
     found: set[str] = set()
     for name, field in config.model_fields.items():
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Config)]
-        found |= fields_of(inner[0], f"{above}{name}.") if inner else {above + name}
+        within, _ = inner(field.annotation)
+        found |= fields_of(within, f"{above}{name}.") if within else {above + name}
     return found
 
 

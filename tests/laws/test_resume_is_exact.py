@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from laws.shapes import shape
 from toys import toy_config, toy_decoder, write_toy_shards
 
 from endonym.model.families import FAMILIES
@@ -44,7 +45,10 @@ def corpus(folder: Path) -> Work:
 
 
 def training(work: Work, family: str, phase: Phase) -> Training:
-    config = toy_config(family, vocab=VOCAB, context=16, dropout=0.1)
+    if family == "hybrid":
+        config = shape("mamba2", "hybrid", vocab=VOCAB, context=16, dropout=0.1)
+    else:
+        config = toy_config(family, vocab=VOCAB, context=16, dropout=0.1)
     return Training(toy_decoder(config), phase, work, seed=1)
 
 
@@ -64,7 +68,7 @@ def assert_same_tensors(found: dict[str, torch.Tensor], wanted: dict[str, torch.
 
 
 @pytest.mark.parametrize("number_format", FORMATS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "hybrid"])
 def test_twenty_steps_equal_seven_and_a_checkpoint_and_thirteen(
     family: str, number_format: str, tmp_path: Path
 ) -> None:

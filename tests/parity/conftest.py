@@ -65,7 +65,7 @@ def exported(
     def make(family: str, variant: str) -> Exported:
         if (family, variant) not in made:
             config = shape(family, variant, vocab=tokenizer.vocab, context=CONTEXT)
-            model = LanguageModel(lively_decoder(config, seed=6), tokenizer)
+            model = LanguageModel(lively_decoder(config, seed=6, noise=0.2), tokenizer)
             folder = tmp_path_factory.mktemp(f"{family}-{variant}")
             export_huggingface(model, folder)
             made[family, variant] = (model, folder)

@@ -22,7 +22,9 @@ JUDGE = Path(__file__).parents[3] / "shared" / "checks" / "bits_per_byte.py"
 
 @pytest.mark.slow
 @pytest.mark.skipif(not JUDGE.is_file(), reason=f"no {JUDGE}")
-@pytest.mark.parametrize(("family", "context"), [("qwen3", 51), ("gpt2", 50)])
+@pytest.mark.parametrize(
+    ("family", "context"), [("qwen3", 51), ("gpt2", 50), ("mistral", 51), ("mamba2", 50)]
+)
 def test_the_fixed_judge_finds_the_bits_that_we_find(
     family: str, context: int, tmp_path: Path
 ) -> None:

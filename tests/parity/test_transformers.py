@@ -8,6 +8,7 @@ import torch
 from laws.shapes import some_tokens
 
 from endonym.export.huggingface import export_huggingface, import_huggingface
+from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.model.count import parameters
@@ -16,13 +17,7 @@ from endonym.tokenizer.tokenizer import Tokenizer
 HandedOver = tuple[LanguageModel, Path]
 CLOSE = {"rtol": 0.0, "atol": 1e-4}
 PROMPT = "Әбием мич янында утырып, миңа кечкенә чагы турында"
-FOREIGN = {
-    "llama": ("LlamaConfig", {"num_key_value_heads": 2, "rope_theta": 5000.0}),
-    "llama, tied": ("LlamaConfig", {"tie_word_embeddings": True, "head_dim": 12}),
-    "qwen3": ("Qwen3Config", {"num_key_value_heads": 1, "head_dim": 10}),
-    "qwen3, tied": ("Qwen3Config", {"tie_word_embeddings": True, "head_dim": 8}),
-}
-LLAMA_SIZES = {
+LLAMA = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -30,7 +25,65 @@ LLAMA_SIZES = {
     "intermediate_size": 45,
     "max_position_embeddings": 330,
 }
-GPT2_SIZES = {"n_positions": 330, "n_embd": 32, "n_layer": 2, "n_head": 4}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 10_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 128,
+}
+YARN = {"rope_type": "yarn", "rope_theta": 5e5, "factor": 4.0}
+GPT2 = {"n_positions": 330, "n_embd": 32, "n_layer": 2, "n_head": 4}
+NEOX = {key: LLAMA[key] for key in LLAMA if key != "num_key_value_heads"}
+FALCON = {key: NEOX[key] for key in NEOX if key != "intermediate_size"}
+MAMBA = {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 5}
+MAMBA2 = MAMBA | {"num_heads": 4, "head_dim": 16}
+MOE = LLAMA | {"head_dim": 8, "num_experts": 5, "num_experts_per_tok": 2, "norm_topk_prob": True}
+FOREIGN = {
+    "llama": ("LlamaConfig", LLAMA | {"num_key_value_heads": 2, "rope_theta": 5000.0}),
+    "llama, tied": ("LlamaConfig", LLAMA | {"tie_word_embeddings": True, "head_dim": 12}),
+    "llama, biases": ("LlamaConfig", LLAMA | {"attention_bias": True, "mlp_bias": True}),
+    "llama 3.1": ("LlamaConfig", LLAMA | {"rope_parameters": LLAMA3, "hidden_act": "gelu"}),
+    "llama, linear": ("LlamaConfig", LLAMA | {"rope_scaling": {"type": "linear", "factor": 2.0}}),
+    "llama, yarn": (
+        "LlamaConfig",
+        LLAMA | {"rope_parameters": YARN | {"original_max_position_embeddings": 128}},
+    ),
+    "mistral": ("MistralConfig", LLAMA | {"sliding_window": 100, "num_key_value_heads": 2}),
+    "mistral, no window": ("MistralConfig", LLAMA | {"sliding_window": None}),
+    "mistral, wide window": ("MistralConfig", LLAMA | {"sliding_window": 4096}),
+    "qwen3": ("Qwen3Config", LLAMA | {"num_key_value_heads": 1, "head_dim": 10}),
+    "qwen3, tied": ("Qwen3Config", LLAMA | {"tie_word_embeddings": True, "head_dim": 8}),
+    "qwen3, biases": ("Qwen3Config", LLAMA | {"attention_bias": True, "head_dim": 8}),
+    "gpt2": ("GPT2Config", GPT2),
+    "gpt2, inner": ("GPT2Config", GPT2 | {"n_inner": 45, "activation_function": "relu"}),
+    "gptneox": ("GPTNeoXConfig", NEOX),
+    "gptneox, serial": (
+        "GPTNeoXConfig",
+        NEOX | {"use_parallel_residual": False, "rotary_pct": 1.0, "tie_word_embeddings": True},
+    ),
+    "gptneox, few biases": ("GPTNeoXConfig", NEOX | {"attention_bias": False}),
+    "falcon": ("FalconConfig", FALCON),
+    "falcon, new": ("FalconConfig", FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    "falcon, new, one norm": (
+        "FalconConfig",
+        FALCON
+        | {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1},
+    ),
+    "falcon, serial": ("FalconConfig", FALCON | {"parallel_attn": False, "bias": True}),
+    "falcon, many keys": ("FalconConfig", FALCON | {"multi_query": False}),
+    "mamba": ("MambaConfig", MAMBA),
+    "mamba, biases": ("MambaConfig", MAMBA | {"use_bias": True, "conv_kernel": 3, "expand": 3}),
+    "mamba2": ("Mamba2Config", MAMBA2 | {"n_groups": 1}),
+    "mamba2, groups": ("Mamba2Config", MAMBA2 | {"n_groups": 2, "tie_word_embeddings": True}),
+    "moe": ("Qwen3MoeConfig", MOE | {"moe_intermediate_size": 24}),
+    "moe, one": (
+        "Qwen3MoeConfig",
+        MOE | {"moe_intermediate_size": 24, "num_experts_per_tok": 1, "norm_topk_prob": False},
+    ),
+}
+"""Folders that `transformers` writes itself, with its own defaults where nothing is said."""
 
 
 def test_transformers_gives_the_same_logits(
@@ -57,6 +110,8 @@ def test_transformers_generates_the_same_ids_from_its_cache(
     handed_over: HandedOver, transformers: ModuleType
 ) -> None:
     model, folder = handed_over
+    if getattr(model.decoder.config.mixers[0], "window", None) == 1:
+        pytest.skip("transformers' cache for a window of one key keeps all of them")
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = [model.tokenizer.end_id, *model.tokenizer.encode(PROMPT)]
     row = torch.tensor([ids])
@@ -64,7 +119,7 @@ def test_transformers_generates_the_same_ids_from_its_cache(
         row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=60
     )
     ours = model.stream(PROMPT, max_tokens=60, sampling=Sampling(temperature=0))
-    assert len(list(ours)) > 1
+    assert list(ours)
     ending = [model.tokenizer.end_id] if ours.finish_reason == "end" else []
     assert answer[0, len(ids) :].tolist() == [*ours.ids, *ending]
 
@@ -72,7 +127,8 @@ def test_transformers_generates_the_same_ids_from_its_cache(
 def test_a_model_comes_back_as_it_was(handed_over: HandedOver) -> None:
     model, folder = handed_over
     back = import_huggingface(folder)
-    assert back.decoder.config == model.decoder.config
+    names = {"family": row_of(model.decoder.config).family, "residual_init": "zero"}
+    assert back.decoder.config == model.decoder.config.model_copy(update=names)
     assert back.tokenizer.to_json() == model.tokenizer.to_json()
     wanted, found = model.decoder.state_dict(), back.decoder.state_dict()
     assert wanted.keys() == found.keys()
@@ -115,15 +171,6 @@ def write_foreign(theirs: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -
 def test_a_folder_that_transformers_wrote_gives_its_own_logits(
     transformers: ModuleType, tokenizer: Tokenizer, tmp_path: Path, name: str, keys: dict
 ) -> None:
-    config = getattr(transformers, name)(vocab_size=tokenizer.vocab, **LLAMA_SIZES | keys)
-    theirs = transformers.AutoModelForCausalLM.from_config(config)
-    assert_reads(transformers, write_foreign(theirs, tokenizer, tmp_path), tmp_path)
-
-
-@pytest.mark.parametrize("inner", [None, 45])
-def test_a_gpt2_folder_that_transformers_wrote_gives_its_own_logits(
-    transformers: ModuleType, tokenizer: Tokenizer, tmp_path: Path, inner: int | None
-) -> None:
-    config = transformers.GPT2Config(vocab_size=tokenizer.vocab, n_inner=inner, **GPT2_SIZES)
+    config = getattr(transformers, name)(vocab_size=tokenizer.vocab, **keys)
     theirs = transformers.AutoModelForCausalLM.from_config(config)
     assert_reads(transformers, write_foreign(theirs, tokenizer, tmp_path), tmp_path)

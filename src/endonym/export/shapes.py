@@ -91,7 +91,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
     row = _row_named(given, where)
     config = _read_shape(row, given, where)
     written = config_json(config, 0)
-    expected = row.required | written
+    expected = row.required | written | {"model_type": row.model_type}
     expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
     for key, value in _plain(given, config).items():
         known = key in expected and expected[key] == value

@@ -1,5 +1,8 @@
 """A block: a mixer and a feed-forward, added to the stream of channels."""
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor, nn
 
 from endonym.model.attention import Attention
@@ -12,8 +15,18 @@ from endonym.model.mamba2 import Mamba2
 from endonym.model.norm import make_norm
 from endonym.model.span import Span
 
-MIXERS = {"attention": Attention, "mamba": Mamba, "mamba2": Mamba2}
-FFNS = {"plain": PlainFfn, "gated": GatedFfn, "experts": Experts}
+Mixer = Attention | Mamba | Mamba2
+Ffn = PlainFfn | GatedFfn | Experts
+MIXERS: dict[str, Callable[[ModelConfig, Any], Mixer]] = {
+    "attention": Attention,
+    "mamba": Mamba,
+    "mamba2": Mamba2,
+}
+FFNS: dict[str, Callable[[ModelConfig, Any], Ffn]] = {
+    "plain": PlainFfn,
+    "gated": GatedFfn,
+    "experts": Experts,
+}
 
 
 class Block(nn.Module):

@@ -15,9 +15,6 @@ from endonym.model.folder import ForeignConfig, Shape
 
 PRECISE_BYTES = 4
 """Of a number of a recurrent state, whatever the weights' format."""
-LOGITS_AT_ONCE = 1 << 24
-FOREIGN_KEPT = 34
-"""Numbers that a block of attention keeps of each token and channel (arXiv:2205.05198, eq. 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,37 +192,3 @@ def cache_bytes(config: Shape, length: int, bytes_per_value: int = 4) -> int:
 def cache_bytes_per_token(config: Shape, bytes_per_value: int = 4) -> float:
     """Memory of generation for each token of a row as long as the context."""
     return cache_bytes(config, config.context, bytes_per_value) / config.context
-
-
-def training_bytes(config: Shape, micro_tokens: int, number_format: str) -> int:
-    """Memory of training: weights, gradients, both moments, and what a micro-batch keeps.
-
-    An estimate: activations are counted as the tensors that the backward pass reads.
-    """
-    count = parameters(config).total
-    narrow = 2 if number_format == "bf16" else 4
-    fixed = count * (16 + (2 * narrow if number_format == "bf16" else 0))
-    kept = 4 * config.dim
-    rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
-    if isinstance(config, ForeignConfig):
-        kept += FOREIGN_KEPT * config.dim * config.layers
-        return fixed + narrow * (micro_tokens * kept + rows * config.vocab * 3)
-    for layer in range(config.layers):
-        kept += 6 * config.dim + _kept(config.mixer_at(layer), narrow)
-        ffn = config.ffn_at(layer)
-        active = ffn.active if isinstance(ffn, ExpertsConfig) else 1
-        is_gated = ffn.gated if isinstance(ffn, ExpertsConfig) else ffn.kind == "gated"
-        kept += (4 if is_gated else 2) * ffn.hidden * active
-        kept += 2 * active * config.dim if isinstance(ffn, ExpertsConfig) else 0
-    return fixed + narrow * (micro_tokens * kept + rows * config.vocab * 3)
-
-
-def _kept(mixer: MixerConfig, narrow: int) -> int:
-    """Numbers that a mixer keeps of each token for its backward pass."""
-    if isinstance(mixer, AttentionConfig):
-        return 3 * (2 * mixer.heads + 2 * mixer.kv_heads) * mixer.head_width
-    precise = PRECISE_BYTES // narrow
-    if isinstance(mixer, Mamba2Config):
-        mixed = mixer.inner + 2 * mixer.groups * mixer.state
-        return 5 * mixer.inner + 3 * mixed + 4 * precise * mixer.heads
-    return 7 * mixer.inner + 2 * precise * mixer.inner + mixer.step_rank + 2 * mixer.state

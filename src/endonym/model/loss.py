@@ -98,5 +98,7 @@ def _slopes(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
         slopes_CV = torch.softmax(logits_CV, dim=-1)
         likely_C1 = slopes_CV.gather(1, index_C1).float()
         nats = -likely_C1.clamp_min(torch.finfo(torch.float32).tiny).log().sum()
-    ones_C1 = torch.ones_like(index_C1, dtype=slopes_CV.dtype)
-    return slopes_CV.scatter_add_(1, index_C1, -ones_C1), nats
+    # One number a row: scatter_add_ in bf16 would copy the whole chunk to float32 and back.
+    rows_C = torch.arange(len(targets_C), device=targets_C.device)
+    slopes_CV[rows_C, targets_C] -= 1
+    return slopes_CV, nats

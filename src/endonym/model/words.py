@@ -1,5 +1,7 @@
 """A shape as people say it. Imports no torch."""
 
+from itertools import groupby
+
 from endonym.log import number
 from endonym.model.config import (
     AttentionConfig,
@@ -16,7 +18,9 @@ def parts_in_words(shape: Shape) -> str:
     """What the blocks are made of: "4 heads of 64, gated feed-forward of 512"."""
     if not isinstance(shape, ModelConfig):
         return "computed by transformers"
-    return ", ".join([*map(_mixer, shape.mixers), *filter(None, map(_ffn, shape.ffns))])
+    parts = [*map(_mixer, shape.mixers), *filter(None, map(_ffn, shape.ffns))]
+    counted = [(part, len(list(alike))) for part, alike in groupby(parts)]
+    return ", ".join(f"{count} × {part}" if count > 1 else part for part, count in counted)
 
 
 def _mixer(mixer: MixerConfig) -> str:

@@ -10,8 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from endonym.data.config import Pack
-from endonym.errors import MissingSource, ShapeError
+from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
+from endonym.export.shapes import row_of
+from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
 from endonym.recipe.problems import Problem
@@ -187,9 +190,23 @@ def _shape(data: Mapping[str, Any]) -> list[Problem]:
     windows = [each.window or 0 for each in keys.mixers]
     context = (pack.context if pack else None) or max(ASSUMED_CONTEXT, *windows)
     try:
-        resolve(keys, vocab=vocab or ASSUMED_VOCAB, context=context)
+        shape = resolve(keys, vocab=vocab or ASSUMED_VOCAB, context=context)
     except ShapeError as error:
         path = tuple(int(part) if part.isdigit() else part for part in error.where.split("."))
         about = (("model",),)
         return [Problem(path, f"{error.message}.", error.do, at_value=True, about=about)]
+    return _unsaid(data, shape)
+
+
+def _unsaid(data: Mapping[str, Any], shape: ModelConfig) -> list[Problem]:
+    """An export must be able to say the shape, or hours of training would end in a refusal."""
+    try:
+        row_of(shape)
+    except ExportError as error:
+        message, about = f"{error.message}.", (("model",),)
+        return [
+            Problem(("export", number), message, error.do, about=about)
+            for number, item in _items(data, "export", Export)
+            if item.format == "huggingface"
+        ]
     return []

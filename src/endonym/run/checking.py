@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from endonym import device
-from endonym.export.shapes import folder_shape
+from endonym.export.shapes import folder_shape, row_of
 from endonym.log import duration, number, size
 from endonym.model.count import (
     cache_bytes,
     cache_bytes_per_token,
     flops_per_token,
     parameters,
-    training_bytes,
 )
 from endonym.model.families import resolve
 from endonym.model.folder import Shape, with_context
+from endonym.model.memory import training_bytes
 from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
@@ -63,7 +63,7 @@ class Checked:
 
 
 def check(recipe: Recipe, store: Store) -> Checked:
-    """Count a recipe. Raises MissingSource and ShapeError as `run` would."""
+    """Count a recipe. Raises MissingSource, ShapeError and ExportError as `run` would."""
     recipe.require_sources()
     raw = [RawSet(source, tuple(files), ()) for source, files in sources.find(recipe)]
     n_bytes = text_bytes(raw)
@@ -74,6 +74,8 @@ def check(recipe: Recipe, store: Store) -> Checked:
         shape = with_context(folder_shape(settled.model_folder), context)
     else:
         shape = resolve(settled.model, vocab=vocab, context=context)
+        if settled.export:
+            row_of(shape)
     facts = estimate(n_bytes)
     tokens = budget_of(settled.phase, facts)
     rates = device.known_here(store.root / "machine.json", "matmul_per_second")

@@ -44,8 +44,8 @@ class Contender:
     @property
     def parameters(self) -> tuple[int, int]:
         """All of them, and those that one token uses."""
-        total = parameters(self.shape).total
-        return total, total
+        counted = parameters(self.shape)
+        return counted.total, counted.active
 
     @property
     def tokens(self) -> int:

@@ -18,9 +18,11 @@ from endonym.data.shards import TokenShards
 from endonym.disk import write_atomic, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
+from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, duration, number, read_jsonl
+from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.model.folder import read_shape
@@ -56,6 +58,8 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
     begin_ = partial(_start, recipe, context, reader.vocab, inputs)
     decoder = begin_().to(work.device)
+    if recipe.export and isinstance(decoder.config, ModelConfig):
+        row_of(decoder.config)  # Hours of training would end in a refusal.
     training = Training(decoder, phase, work, seed=recipe.seed)
     is_resumed = training.resume() > 0
     _cut_journal(making.journal, training)

@@ -28,14 +28,14 @@ def broken(recipe: Path, old: str, new: str) -> Path:
 def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(
     recipe: Path, command: Say, command_word: str
 ) -> None:
-    path = broken(recipe, "mixer.heads = 2", "mixer.head = 2")
+    path = broken(recipe, "layers = 2", "layer = 2")
     said = command(command_word, path, "--store", recipe.parent / "store")
-    line = path.read_text(encoding="utf-8").splitlines().index("mixer.head = 2") + 1
+    line = path.read_text(encoding="utf-8").splitlines().index("layer = 2") + 1
     assert said.code == 2
-    assert said.err.startswith(f"{path}:{line}: model.mixer.head is not a key")
-    assert "mixer.head = 2\n" in said.err
+    assert said.err.startswith(f"{path}:{line}: model.layer is not a key of a model")
+    assert "layer = 2\n" in said.err
     assert "^^^^" in said.err
-    assert "Did you mean `heads`?" in said.err
+    assert "Did you mean `layers`?" in said.err
     assert not (recipe.parent / "store").exists()
 
 
@@ -89,7 +89,9 @@ def test_check_for_people_says_what_was_chosen_and_what_comes_next(
     recipe: Path, command: Say
 ) -> None:
     said = command("check", recipe)
-    assert said.out.startswith("kechkena · qwen3 · 2 layers × 32 · 2 heads\n")
+    assert said.out.startswith(
+        "kechkena · qwen3 · 2 layers × 32 · 2 heads of 16, gated feed-forward of 256\n"
+    )
     assert "70\u2009368" in said.out
     assert "chosen" in said.out
     assert said.err == f"next: endonym run {recipe}\n"

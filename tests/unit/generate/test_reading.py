@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference.reading import document_nats
 from toys import END, lively_decoder, toy_config
 
 from endonym.generate.reading import Ids, Window, read, windows
+from endonym.model.families import FAMILIES
 
 
 def test_a_document_that_fits_is_one_window() -> None:
@@ -59,7 +61,7 @@ def test_documents_come_back_in_their_order_even_empty_ones() -> None:
     assert list(read(lively_decoder(), [], END)) == []
 
 
-@pytest.mark.parametrize("family", ["qwen3", "gpt2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_neighbour_in_the_batch_changes_nothing(family: str) -> None:
     decoder = lively_decoder(toy_config(family))
     lengths = [30, 5, 16, 15, 2]
@@ -92,3 +94,19 @@ def test_a_window_is_never_longer_than_the_judge_allows(monkeypatch: pytest.Monk
     (short,) = read(lively_decoder(toy_config(context=64)), ids, END)
     (same,) = read(lively_decoder(toy_config(context=8)), ids, END)
     np.testing.assert_allclose(short, same, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_token_is_read_as_the_slow_reference_reads_it(family: str) -> None:
+    decoder = lively_decoder(toy_config(family)).double()
+    for ids in documents([1, 16, 40]):
+        (found,) = read(decoder, [ids], END)
+        np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-5)
+
+
+def test_logits_that_are_capped_are_read_capped() -> None:
+    config = toy_config().model_copy(update={"logit_cap": 1.0})
+    decoder, (ids,) = lively_decoder(config), documents([12])
+    (found,) = read(decoder, [ids], END)
+    np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-4)
+    assert found.max() < np.log(40) + 2

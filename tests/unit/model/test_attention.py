@@ -8,7 +8,7 @@ from laws.shapes import lively, shape, some_tokens
 from reference.attention import causal_mask, slow_attention
 
 from endonym.model.attention import Attention
-from endonym.model.cache import KeysAndValues
+from endonym.model.cache import KeysAndValues, Ring
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 
@@ -18,6 +18,12 @@ def mixer_of(decoder: Decoder) -> Attention:
     found = decoder.blocks[0].mixer
     assert isinstance(found, Attention)
     return found
+
+
+def unturned(mixer: Attention) -> Attention:
+    """The same without positions, so that its heads can be mixed by hand."""
+    mixer.config = mixer.config.model_copy(update={"rope": None})
+    return mixer
 
 
 def stream(length: int = 6) -> torch.Tensor:
@@ -53,13 +59,14 @@ def by_hand(mixer: Attention, x: torch.Tensor, width: int) -> torch.Tensor:
         ("qwen3", "one-kv-head", 8),
         ("qwen3", "wide-heads", 12),
         ("gpt2", "plain", 8),
+        ("llama", "biases", 8),
     ],
 )
 @torch.no_grad()
 def test_heads_are_neighbouring_channels_each_with_its_norm(
     family: str, variant: str, width: int
 ) -> None:
-    mixer = mixer_of(lively(shape(family, variant)))
+    mixer = unturned(mixer_of(lively(shape(family, variant))))
     span = Span.after(0, some_tokens(2, 6))
     torch.testing.assert_close(mixer(stream(), span, None), by_hand(mixer, stream(), width))
 
@@ -87,3 +94,51 @@ def test_a_memory_is_shaped_by_the_key_value_heads() -> None:
     assert isinstance(cache, KeysAndValues)
     assert cache.keys_BGMK.shape == cache.values_BGMK.shape == (3, 2, 11, 8)
     assert cache.bytes() == 2 * math.prod((3, 2, 11, 8)) * 8
+
+
+@torch.no_grad()
+def test_a_memory_under_a_window_holds_the_window_and_no_more() -> None:
+    mixer = mixer_of(lively(shape("mistral")))
+    long, short = mixer.empty_cache(3, 32), mixer.empty_cache(3, 7)
+    assert isinstance(long, Ring)
+    assert isinstance(short, KeysAndValues)
+    assert long.keys_BGMK.shape == short.keys_BGMK.shape == (3, 4, 7, 8)
+
+
+@pytest.mark.parametrize("moved", [1, 9, 500])
+@torch.no_grad()
+def test_with_rotary_positions_only_distances_count(moved: int) -> None:
+    mixer = mixer_of(lively(shape("llama")))
+    here, there = Span.after(0, some_tokens(2, 6)), Span.after(0, some_tokens(2, 6))
+    there.memo["positions"] = here.positions_BT + moved
+    torch.testing.assert_close(
+        mixer(stream(), here, None), mixer(stream(), there, None), rtol=0, atol=1e-4
+    )
+    stretched = Span.after(0, some_tokens(2, 6))
+    stretched.memo["positions"] = here.positions_BT * 3
+    assert (mixer(stream(), here, None) - mixer(stream(), stretched, None)).abs().max() > 1e-2
+
+
+@torch.no_grad()
+def test_only_the_share_of_channels_that_turns_knows_the_places() -> None:
+    mixer = mixer_of(lively(shape("qwen3", "part-turning")))
+    rope = mixer.config.rope
+    assert rope is not None
+    assert (rope.width, mixer.config.head_width) == (4, 8)
+    for norm in (mixer.query_norm, mixer.key_norm):
+        assert norm is not None
+        norm.weight[:4] = 0
+    span = Span.after(0, some_tokens(2, 6))
+    still = mixer(stream(), span, None)
+    torch.testing.assert_close(still, unturned(mixer)(stream(), span, None))
+
+
+@torch.no_grad()
+def test_dropout_of_the_weights_acts_in_training_only() -> None:
+    config = shape("llama", attention_dropout=0.5)
+    mixer = mixer_of(lively(config))
+    span = Span.after(0, some_tokens(2, 6))
+    plain = mixer_of(lively(shape("llama")))(stream(), span, None)
+    assert torch.equal(mixer(stream(), span, None), plain)
+    torch.manual_seed(0)
+    assert not torch.allclose(mixer.train()(stream(), span, None), plain)

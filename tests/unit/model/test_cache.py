@@ -1,35 +1,115 @@
 """What a layer remembers."""
 
+import pytest
 import torch
+from torch import Tensor
 
-from endonym.model.cache import KeysAndValues
+from endonym.model.cache import KeysAndValues, Ring, TailAndState
+from endonym.model.span import Span
 
 
-def numbered(length: int, start: int) -> torch.Tensor:
+def numbered(length: int, start: int) -> Tensor:
     """Keys of two rows, one head, two channels, that say their place."""
     places = torch.arange(start, start + length, dtype=torch.float32)
     return places[None, None, :, None].expand(2, 1, length, 2).clone()
 
 
+def added(
+    cache: KeysAndValues | Ring, past: int, length: int, starts_B: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What a memory says when the keys and values of some places are added."""
+    tokens_BT = torch.zeros(2, length, dtype=torch.long)
+    given = numbered(length, past)
+    return cache.extend(Span.after(past, tokens_BT, starts_B), given, -given)
+
+
+def seen(answer: tuple[Tensor, Tensor, Tensor | None], length: int = 1) -> list[list[float]]:
+    """The places that each of `length` tokens of the first row may look at, in their order."""
+    keys, values, mask = answer
+    assert torch.equal(values, -keys)
+    places = keys[0, 0, :, 0]
+    if mask is None:
+        last = len(places) - length + 1
+        return [sorted(places[: last + place].tolist()) for place in range(length)]
+    return [sorted(places[row_M].tolist()) for row_M in mask[0]]
+
+
 def test_what_was_added_comes_back_in_order() -> None:
     cache = KeysAndValues((2, 1, 9, 2), torch.zeros(1))
-    cache.extend(0, numbered(4, 0), -numbered(4, 0))
-    keys, values = cache.extend(4, numbered(2, 4), -numbered(2, 4))
+    added(cache, 0, 4)
+    keys, values, mask = added(cache, 4, 2)
     assert torch.equal(keys, numbered(6, 0))
     assert torch.equal(values, -numbered(6, 0))
+    assert mask is not None
+    assert mask.tolist() == [[[True] * 5 + [False], [True] * 6]]
+
+
+def test_a_first_piece_and_one_token_need_no_mask_but_behind_padding_do() -> None:
+    cache = KeysAndValues((2, 1, 9, 2), torch.zeros(1))
+    assert added(cache, 0, 4)[2] is None
+    assert added(cache, 4, 1)[2] is None
+    mask = added(cache, 5, 1, torch.tensor([2, 0]))[2]
+    assert mask is not None
+    assert mask.tolist() == [[[False] * 2 + [True] * 4], [[True] * 6]]
 
 
 def test_adding_at_an_earlier_place_overwrites_and_forgets_the_rest() -> None:
     cache = KeysAndValues((2, 1, 9, 2), torch.zeros(1))
-    cache.extend(0, numbered(8, 0), numbered(8, 0))
-    keys, values = cache.extend(3, numbered(1, 50), numbered(1, 60))
+    added(cache, 0, 8)
+    span = Span.after(3, torch.zeros(2, 1, dtype=torch.long))
+    keys, values, _ = cache.extend(span, numbered(1, 50), numbered(1, 60))
     assert keys[0, 0, :, 0].tolist() == [0, 1, 2, 50]
-    assert values[1, 0, :, 1].tolist() == [0, 1, 2, 60]
+    assert values[1, 0, :, 1].tolist() == [0, -1, -2, 60]
 
 
-def test_memory_is_taken_in_the_format_of_the_weights() -> None:
-    wide = KeysAndValues((2, 3, 5, 4), torch.zeros(1))
-    narrow = KeysAndValues((2, 3, 5, 4), torch.zeros(1, dtype=torch.bfloat16))
+@pytest.mark.parametrize("kind", [KeysAndValues, Ring])
+def test_memory_is_taken_in_the_format_of_the_weights(kind: type[KeysAndValues | Ring]) -> None:
+    wide = kind((2, 3, 5, 4), torch.zeros(1))
+    narrow = kind((2, 3, 5, 4), torch.zeros(1, dtype=torch.bfloat16))
     assert wide.bytes() == 2 * (2 * 3 * 5 * 4) * 4
     assert narrow.bytes() * 2 == wide.bytes()
     assert narrow.values_BGMK.dtype == torch.bfloat16
+
+
+def test_a_ring_shows_one_token_the_last_window() -> None:
+    ring = Ring((2, 1, 3, 2), torch.zeros(1))
+    found = [seen(added(ring, place, 1)) for place in range(6)]
+    assert found == [[[0]], [[0, 1]], [[0, 1, 2]], [[1, 2, 3]], [[2, 3, 4]], [[3, 4, 5]]]
+
+
+def test_a_ring_keeps_place_p_in_slot_p_modulo_the_window() -> None:
+    ring = Ring((2, 1, 3, 2), torch.zeros(1))
+    for place in range(5):
+        added(ring, place, 1)
+    assert ring.keys_BGMK[0, 0, :, 0].tolist() == [3, 4, 2]
+    assert ring.values_BGMK[1, 0, :, 1].tolist() == [-3, -4, -2]
+
+
+@pytest.mark.parametrize("parts", [[8], [2, 6], [5, 3], [1, 1, 4, 2], [3, 1, 4], [7, 1]])
+def test_a_ring_shows_every_token_of_a_piece_its_window(parts: list[int]) -> None:
+    ring, found, past = Ring((2, 1, 3, 2), torch.zeros(1)), [], 0
+    for length in parts:
+        found += seen(added(ring, past, length), length)
+        past += length
+    assert found == [list(range(max(0, place - 2), place + 1)) for place in range(8)]
+    assert sorted(ring.keys_BGMK[0, 0, :, 0].tolist()) == [5, 6, 7]
+
+
+def test_a_ring_shows_no_padding() -> None:
+    ring, starts_B = Ring((2, 1, 4, 2), torch.zeros(1)), torch.tensor([3, 0])
+    added(ring, 0, 4, starts_B)
+    assert seen(added(ring, 4, 1, starts_B)) == [[3, 4]]
+    assert seen(added(ring, 5, 2, starts_B), 2) == [[3, 4, 5], [3, 4, 5, 6]]
+    assert seen(added(ring, 7, 1, starts_B)) == [[4, 5, 6, 7]]
+
+
+def test_a_state_begins_anew_at_place_zero_and_is_kept_between() -> None:
+    tail, state = torch.ones(1, 3, 4), torch.ones(1, 4, 2)
+    cache, tokens_BT = TailAndState(tail, state), torch.zeros(1, 2, dtype=torch.long)
+    assert cache.at(Span.after(0, tokens_BT)) == (None, None)
+    cache.keep(2 * tail, 3 * state)
+    found = cache.at(Span.after(2, tokens_BT))
+    assert found[0] is cache.tail_BWC
+    assert found[1] is cache.state
+    assert cache.tail_BWC.sum() == 24
+    assert cache.bytes() == (12 + 8) * 4

@@ -8,7 +8,6 @@ from laws.shapes import SHAPES
 from pydantic import ValidationError
 
 from endonym.model.config import ModelConfig
-from endonym.model.keys import ModelKeys
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
@@ -29,23 +28,25 @@ def test_a_shape_of_nothing_is_refused(key: str) -> None:
         ModelConfig.from_json(data)
 
 
-@pytest.mark.parametrize(
-    ("keys", "name"),
-    [
-        ({"family": "gpt5"}, "family"),
-        ({"dim": 1}, "dim"),
-        ({"layers": 0}, "layers"),
-        ({"dropout": 1.0}, "dropout"),
-        ({"mixer": {"heads": 0}}, "heads"),
-        ({"mixer": {"rope_base": 1.0}}, "rope_base"),
-        ({"ffn": {"hidden": 0}}, "hidden"),
-        ({"hidden": 64}, "hidden"),
-    ],
-)
-def test_a_recipes_key_out_of_bounds_is_refused_by_name(keys: dict, name: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        ModelKeys.model_validate(keys)
-    assert caught.value.errors()[0]["loc"][-1] == name
+def test_an_unknown_key_of_a_part_is_refused_by_name() -> None:
+    data = SHAPES["llama-plain"].model_dump()
+    data["mixers"][0]["windows"] = 4
+    with pytest.raises(ValidationError, match="windows"):
+        ModelConfig.from_json(data)
+
+
+@pytest.mark.parametrize("key", ["mixers", "ffns", "norm", "layers", "tied"])
+def test_a_shape_without_one_of_its_keys_is_refused_by_name(key: str) -> None:
+    data = SHAPES["llama-plain"].model_dump()
+    del data[key]
+    with pytest.raises(ValidationError, match=key):
+        ModelConfig.from_json(data)
+
+
+def test_the_channels_of_a_mamba2_are_those_of_its_heads() -> None:
+    mixer = SHAPES["mamba2-groups"].mixer_at(0)
+    assert mixer.kind == "mamba2"
+    assert mixer.inner == mixer.heads * mixer.head_width == 64
 
 
 def test_shapes_are_read_and_counted_without_torch() -> None:

@@ -7,11 +7,13 @@ from laws.shapes import SHAPES, lively, shape, some_tokens
 from endonym.model.config import ModelConfig
 from endonym.model.count import (
     Parameters,
+    cache_bytes,
     cache_bytes_per_token,
     ffn_parameters,
     flops_per_token,
     mixer_parameters,
     norm_parameters,
+    norms_of_block,
     parameters,
     training_bytes,
 )
@@ -23,15 +25,49 @@ from endonym.model.span import Span
 def test_the_parts_of_a_qwen3_by_hand() -> None:
     config = shape("qwen3", "grouped")
     assert norm_parameters(config) == 32
-    assert mixer_parameters(config) == 32 * 32 + 2 * (32 * 16) + 32 * 32 + 2 * 8
-    assert ffn_parameters(config) == 3 * 32 * 256
+    mixer = mixer_parameters(config, config.mixer_at(0))
+    assert mixer == 32 * 32 + 2 * (32 * 16) + 32 * 32 + 2 * 8
+    assert ffn_parameters(32, config.ffn_at(0)) == 3 * 32 * 256
+    assert norms_of_block(config, 0) == 2
 
 
 def test_the_parts_of_a_gpt2_by_hand() -> None:
     config = shape("gpt2")
     assert norm_parameters(config) == 64
-    assert mixer_parameters(config) == 4 * (32 * 32 + 32)
-    assert ffn_parameters(config) == 32 * 128 + 128 + 128 * 32 + 32
+    assert mixer_parameters(config, config.mixer_at(0)) == 4 * (32 * 32 + 32)
+    assert ffn_parameters(32, config.ffn_at(0)) == 32 * 128 + 128 + 128 * 32 + 32
+
+
+def test_the_parts_of_a_mamba_by_hand() -> None:
+    """64 inner channels, a state of 4, steps of rank 5, two taps, and biases in and out."""
+    config = shape("mamba", "biases")
+    linear = 32 * 128 + 128 + 64 * (5 + 4 + 4) + 5 * 64 + 64 + 64 * 32 + 32
+    taps, decays, skips = 2 * 64 + 64, 64 * 4, 64
+    assert mixer_parameters(config, config.mixer_at(0)) == linear + taps + decays + skips
+    assert ffn_parameters(32, config.ffn_at(0)) == 0
+    assert norms_of_block(config, 0) == 1
+
+
+def test_the_parts_of_a_mamba2_by_hand() -> None:
+    """4 heads of 16 channels in 2 groups with a state of 4, three taps, and biases in and out."""
+    config = shape("mamba2", "groups")
+    mixed = 64 + 2 * (2 * 4)
+    linear = 32 * (64 + mixed + 4) + (64 + mixed + 4) + 64 * 32 + 32
+    taps, per_head, norm = 3 * mixed + mixed, 3 * 4, 64
+    assert mixer_parameters(config, config.mixer_at(0)) == linear + taps + per_head + norm
+
+
+def test_the_experts_of_a_layer_by_hand() -> None:
+    gated, plain = shape("moe").ffn_at(0), shape("moe", "plain-experts").ffn_at(0)
+    assert ffn_parameters(32, gated) == 5 * (3 * 32 * 24) + 5 * 32
+    assert ffn_parameters(32, plain) == 5 * (2 * 32 * 24) + 5 * 32
+    biased = shape("moe", "biased-choice").ffn_at(0)
+    assert ffn_parameters(32, biased) == ffn_parameters(32, gated) + 5
+
+
+def test_a_norm_that_is_shared_is_counted_once() -> None:
+    assert norms_of_block(shape("falcon"), 0) == 2
+    assert norms_of_block(shape("falcon", "one-norm"), 0) == 1
 
 
 def test_a_total_is_the_sum_of_its_places() -> None:
@@ -45,11 +81,36 @@ def test_a_memory_holds_a_key_and_a_value_for_each_key_value_head() -> None:
     assert cache_bytes_per_token(shape("llama", "one-kv-head"), 2) == 2 * 2 * (1 * 8) * 2
 
 
+def test_a_ring_and_a_state_hold_what_they_hold_by_hand() -> None:
+    """Keys and values of a window of 7; 3 inputs of 64 channels and 64 · 4 precise numbers."""
+    assert cache_bytes(shape("mistral"), 30) == 2 * (2 * 7 * 4 * 8) * 4
+    assert cache_bytes(shape("mistral"), 5) == 2 * (2 * 5 * 4 * 8) * 4
+    assert cache_bytes(shape("mamba"), 30, 2) == 2 * (3 * 64 * 2 + 64 * 4 * 4)
+    assert cache_bytes(shape("mamba2", "groups"), 30, 2) == 2 * (2 * 80 * 2 + 64 * 4 * 4)
+
+
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
 def test_operations_grow_with_the_length_by_attention_alone(config: ModelConfig) -> None:
-    step = flops_per_token(config, 11) - flops_per_token(config, 10)
-    assert step == 6 * config.layers * config.mixer.heads * config.mixer.head_width
+    mixers = [config.mixer_at(layer) for layer in range(config.layers)]
+    whole = [each for each in mixers if each.kind == "attention" and each.window is None]
+    step = flops_per_token(config, 40_001) - flops_per_token(config, 40_000)
+    assert step == 6 * sum(each.heads * each.head_width for each in whole)
     assert flops_per_token(config) == flops_per_token(config, config.context)
+
+
+def test_under_a_window_a_token_meets_no_more_keys_than_it_holds() -> None:
+    """Of 10 tokens under a window of 7: half of 10², less the half of 3² that is hidden."""
+    config, wide = shape("mistral"), shape("llama")
+    same = flops_per_token(wide, 10) - 6 * 2 * 32 * 10
+    assert flops_per_token(config, 10) == same + 2 * -(-6 * 32 * (100 - 9) // 10)
+    assert flops_per_token(config, 7) == flops_per_token(wide, 7)
+
+
+def test_operations_count_only_the_experts_that_a_token_goes_to() -> None:
+    one, two, all_five = (shape("moe", ffn={"active": active}) for active in (1, 2, 5))
+    assert flops_per_token(two) - flops_per_token(one) == 6 * 2 * (3 * 32 * 24)
+    assert flops_per_token(all_five) - flops_per_token(one) == 6 * 2 * 4 * (3 * 32 * 24)
+    assert parameters(one).total == parameters(all_five).total
 
 
 def kept_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype) -> int:
@@ -67,7 +128,7 @@ def kept_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype) -> int:
     tokens_BT = some_tokens(tokens // 32, 32, vocab=config.vocab)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         hidden_BTD, _ = decoder(tokens_BT, Span.packed(tokens_BT * 0))
-        nats = summed_nats(hidden_BTD.flatten(0, 1), decoder.head_weight_VD, tokens_BT.flatten())
+        nats = summed_nats(hidden_BTD.flatten(0, 1), decoder.readout, tokens_BT.flatten())
     assert nats.requires_grad
     return sum(seen.values())
 

@@ -6,6 +6,7 @@ from laws.shapes import SHAPES, lively, shape, some_tokens
 from toys import lively_decoder
 
 from endonym.errors import ShapeError
+from endonym.model.cache import Ring, TailAndState
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.families import FAMILIES
@@ -19,15 +20,47 @@ def test_logits_are_hidden_states_times_the_head(config: ModelConfig) -> None:
     decoder, tokens_BT = lively(config), some_tokens(2, 5)
     hidden_BTD, penalty = decoder(tokens_BT)
     assert hidden_BTD.shape == (2, 5, 32)
-    assert penalty.item() == 0
-    logits_BTV = torch.einsum("btd,vd->btv", hidden_BTD, decoder.head_weight_VD)
+    assert penalty.shape == ()
+    weight_VD = (decoder.embedding if decoder.head is None else decoder.head).weight
+    logits_BTV = torch.einsum("btd,vd->btv", hidden_BTD, weight_VD)
+    if config.logit_cap is not None:
+        logits_BTV = 3.0 * torch.tanh(logits_BTV / 3.0)
     torch.testing.assert_close(decoder.logits(tokens_BT), logits_BTV)
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+@torch.no_grad()
+def test_the_penalty_is_that_of_all_blocks_together(config: ModelConfig) -> None:
+    decoder, tokens_BT = lively(config), some_tokens(2, 5)
+    found: list[torch.Tensor] = []
+    for block in decoder.blocks:
+        block.register_forward_hook(lambda block, given, answer: found.append(answer[1]))
+    _, penalty = decoder(tokens_BT)
+    assert len(found) == config.layers
+    assert penalty.item() == pytest.approx(sum(each.item() for each in found))
+    assert (penalty.item() > 0) == any(
+        getattr(ffn, "balance", "bias") == "penalty" for ffn in config.ffns
+    )
+
+
+def test_a_list_of_parts_is_tiled_over_the_layers() -> None:
+    hybrid = shape("mamba2", "hybrid", layers=7)
+    kinds = [type(block.mixer).__name__ for block in on_meta(hybrid).blocks]
+    assert kinds == ["Mamba2", "Mamba", "Attention", "Mamba2", "Mamba", "Attention", "Mamba2"]
+    ffns = [type(block.ffn).__name__ for block in on_meta(hybrid).blocks]
+    assert ffns == ["NoneType", "GatedFfn", "PlainFfn"] * 2 + ["NoneType"]
+
+
+def test_each_layer_makes_its_own_memory() -> None:
+    cache = lively(shape("mamba2", "hybrid")).empty_cache(2, 32)
+    assert [type(layer) for layer in cache] == [TailAndState, TailAndState, Ring]
 
 
 def test_a_tied_head_is_the_embedding_itself() -> None:
     tied, untied = Decoder(shape("llama")), Decoder(shape("llama", "untied"))
-    assert tied.head_weight_VD is tied.embedding.weight
-    assert untied.head_weight_VD is not untied.embedding.weight
+    assert tied.readout.weight_VD is tied.embedding.weight
+    assert untied.head is not None
+    assert untied.readout.weight_VD is untied.head.weight
     assert "head.weight" not in tied.state_dict()
 
 
@@ -80,6 +113,17 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(decoder.logits(tokens_BT), plain.logits(tokens_BT))
     torch.manual_seed(0)
     assert not torch.equal(decoder.train().logits(tokens_BT), plain.logits(tokens_BT))
+
+
+@torch.no_grad()
+def test_dropout_of_the_embedding_zeroes_its_share_of_channels() -> None:
+    config = shape("llama").model_copy(update={"embedding_dropout": 0.25})
+    decoder = lively_decoder(config).train()
+    entering: list[torch.Tensor] = []
+    decoder.blocks[0].register_forward_pre_hook(lambda block, given: entering.append(given[0]))
+    torch.manual_seed(0)
+    decoder(some_tokens(8, 32))
+    assert (entering[0] == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
 
 
 def test_a_decoder_on_meta_has_the_shapes_and_no_memory() -> None:

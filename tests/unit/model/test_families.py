@@ -1,124 +1,157 @@
-"""The table of architectures, and the shapes it refuses."""
+"""The table of architectures, and what keys over the whole model say."""
 
 from typing import Any
 
 import pytest
-from laws.shapes import REFUSED, VARIANTS, shape
 
 from endonym.errors import ShapeError
 from endonym.model.config import ModelConfig
-from endonym.model.families import FAMILIES, resolve
+from endonym.model.families import FAMILIES, is_half_blocks, resolve, without_heads
 from endonym.model.keys import ModelKeys
-
-ROPE_FAMILIES = [name for name, row in FAMILIES.items() if row["position"] == "rope"]
 
 
 def resolved(family: str, **keys: Any) -> ModelConfig:
-    """A shape of dim 64, two layers, four heads, with these keys over it."""
-    mixer = {"heads": 4} | keys.pop("mixer", {})
-    wanted = {"family": family, "dim": 64, "layers": 2, "mixer": mixer} | keys
+    """A shape of dim 64 and two layers with these keys over it; attention gets four heads."""
+    mixer = {"mixer": {"heads": 4}} if FAMILIES[family].mixer == "attention" else {}
+    wanted = {"family": family, "dim": 64, "layers": 2} | mixer | keys
     return resolve(ModelKeys.model_validate(wanted), vocab=100, context=32)
+
+
+TABLE = {
+    "qwen3": ("rms", "rope", "serial", "attention", "4 of 4", "normed", "gated silu", "", None),
+    "llama": ("rms", "rope", "serial", "attention", "4 of 4", "", "gated silu", "", None),
+    "mistral": ("rms", "rope", "serial", "attention", "4 of 4", "", "gated silu", "", 16),
+    "gpt2": (
+        *("layer", "learned", "serial", "attention", "4 of 4", "", "plain gelu_tanh"),
+        *("biased", None),
+    ),
+    "gptneox": ("layer", "rope", "serial", "attention", "4 of 4", "", "plain gelu", "biased", None),
+    "falcon": ("layer", "rope", "parallel", "attention", "1 of 4", "", "plain gelu", "", None),
+    "mamba": ("rms", "none", "serial", "mamba", "", "", "none silu", "", None),
+    "mamba2": ("rms", "none", "serial", "mamba2", "", "", "none silu", "", None),
+    "moe": ("rms", "rope", "serial", "attention", "4 of 4", "normed", "experts silu", "", None),
+}
+"""docs/design.md §7.2: norm, position, branches, mixer, heads, norm of heads, feed-forward …"""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_rows_are_the_architectures_they_name(family: str) -> None:
+    config = resolved(family)
+    mixer, ffn = config.mixers[0].model_dump(), config.ffns[0].model_dump()
+    is_attention = mixer["kind"] == "attention"
+    assert TABLE[family] == (
+        config.norm,
+        config.position,
+        "parallel" if config.parallel else "serial",
+        mixer["kind"],
+        f"{mixer['kv_heads']} of {mixer['heads']}" if is_attention else "",
+        "normed" if mixer.get("query_key_norm") else "",
+        f"{ffn['kind']} {ffn['activation']}",
+        "biased" if mixer["bias"] and ffn["bias"] else "",
+        mixer.get("window"),
+    )
+    assert mixer["bias"] == ffn.get("bias", False)
+    assert not config.shared_norm
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_fills_in_what_a_recipe_leaves_out(family: str) -> None:
     config = resolved(family)
     assert (config.vocab, config.context, config.dim, config.layers) == (100, 32, 64, 2)
-    assert (config.mixer.heads, config.mixer.kv_heads, config.mixer.head_width) == (4, 4, 16)
     assert config.tied
-    assert config.dropout == 0
+    assert (config.dropout, config.embedding_dropout) == (0, 0)
+    assert config.logit_cap is None
+    assert config.residual_init == "zero"
     assert config.family == family
-
-
-def test_the_rows_are_the_architectures_they_name() -> None:
-    qwen3, llama, gpt2 = (resolved(family) for family in ("qwen3", "llama", "gpt2"))
-    parts = [
-        (c.norm, c.position, c.bias, c.mixer.query_key_norm, c.ffn.kind, c.ffn.activation)
-        for c in (qwen3, llama, gpt2)
-    ]
-    assert parts == [
-        ("rms", "rope", False, True, "gated", "silu"),
-        ("rms", "rope", False, False, "gated", "silu"),
-        ("layer", "learned", True, False, "plain", "gelu"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("dim", "gated", "plain"),
-    [(64, 256, 256), (96, 256, 384), (192, 512, 768), (256, 768, 1024), (512, 1536, 2048)],
-)
-def test_the_inner_width_is_chosen_from_the_outer(dim: int, gated: int, plain: int) -> None:
-    assert resolved("llama", dim=dim).ffn.hidden == gated
-    assert resolved("gpt2", dim=dim).ffn.hidden == plain
+    assert len(config.mixers) == len(config.ffns) == 1
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_recipes_keys_win_over_the_row(family: str) -> None:
-    config = resolved(family, ffn={"hidden": 37}, dropout=0.2, norm_epsilon=1e-3)
-    assert (config.ffn.hidden, config.dropout, config.norm_epsilon) == (37, 0.2, 1e-3)
+    given = {"dropout": 0.2, "norm_epsilon": 1e-3, "tied": False, "logit_cap": 30.0}
+    given |= {"norm": "layer", "position": "none", "parallel": True, "shared_norm": True}
+    given |= {"residual_init": "scaled", "embedding_dropout": 0.0}
+    config = resolved(family, **given)
+    assert {key: getattr(config, key) for key in given} == given
 
 
-@pytest.mark.parametrize("family", ROPE_FAMILIES)
-def test_a_recipes_mixer_keys_win_over_the_row(family: str) -> None:
-    mixer = {"kv_heads": 2, "head_width": 10, "query_key_norm": False, "rope_base": 500.0}
-    found = resolved(family, mixer=mixer, tied=False)
-    assert found.mixer.model_dump() == {"kind": "attention", "heads": 4, **mixer}
-    assert not found.tied
+def test_dropout_holds_for_the_embedding_unless_it_has_its_own() -> None:
+    assert resolved("llama", dropout=0.2).embedding_dropout == 0.2
+    assert resolved("llama", dropout=0.2, embedding_dropout=0.0).embedding_dropout == 0.0
+    assert resolved("llama", embedding_dropout=0.3).dropout == 0.0
 
 
-REFUSALS = {
-    "heads that do not divide dim": ({"dim": 66}, "model.mixer.heads", "66"),
-    "kv_heads that do not divide heads": ({"mixer": {"kv_heads": 3}}, "model.mixer.kv_heads", "3"),
-    "more kv_heads than heads": ({"mixer": {"kv_heads": 8}}, "model.mixer.kv_heads", "8"),
-    "an odd head width": ({"mixer": {"head_width": 7}}, "model.mixer.head_width", "7"),
-    "an odd head width that follows": ({"dim": 20}, "model.mixer.head_width", "5"),
-}
+def test_dropout_of_attention_goes_to_its_mixers() -> None:
+    mixer = [{"heads": 4}, {"kind": "mamba"}]
+    config = resolved("llama", attention_dropout=0.25, mixer=mixer)
+    assert [each.model_dump().get("dropout") for each in config.mixers] == [0.25, None]
 
 
-@pytest.mark.parametrize(("keys", "where", "number"), REFUSALS.values(), ids=REFUSALS.keys())
-@pytest.mark.parametrize("family", ROPE_FAMILIES)
-def test_sizes_that_do_not_fit_are_refused_by_key(
-    family: str, keys: dict[str, Any], where: str, number: str
-) -> None:
-    with pytest.raises(ShapeError) as caught:
-        resolved(family, **keys)
-    assert caught.value.where == where
-    assert number in caught.value.message
-    assert caught.value.do
+def test_parts_are_tiled_over_the_layers() -> None:
+    mixer = [{"heads": 4}, {"heads": 2}, {"kind": "mamba"}]
+    config = resolved("llama", layers=5, mixer=mixer, ffn=[{"hidden": 8}, {"kind": "plain"}])
+    found = [config.mixer_at(layer).model_dump().get("heads") for layer in range(5)]
+    assert found == [4, 2, None, 4, 2]
+    assert [config.ffn_at(layer).hidden for layer in range(5)] == [8, 256, 8, 256, 8]
 
 
-@pytest.mark.parametrize(
-    ("keys", "where"),
-    [
-        ({"tied": False}, "model.tied"),
-        ({"mixer": {"kv_heads": 2}}, "model.mixer.kv_heads"),
-        ({"mixer": {"head_width": 32}}, "model.mixer.head_width"),
-        ({"mixer": {"query_key_norm": True}}, "model.mixer.query_key_norm"),
-    ],
-)
-def test_what_gpt2_cannot_say_is_refused_by_key(keys: dict[str, Any], where: str) -> None:
-    with pytest.raises(ShapeError) as caught:
-        resolved("gpt2", **keys)
-    assert caught.value.where == where
+def test_one_norm_for_branches_that_are_not_parallel_is_refused() -> None:
+    with pytest.raises(ShapeError, match="branches that read the same stream") as caught:
+        resolved("llama", shared_norm=True)
+    assert caught.value.where == "model.shared_norm"
+    assert caught.value.do == "Set parallel = true as well, or leave shared_norm out."
+    with pytest.raises(ShapeError):
+        resolved("falcon", shared_norm=True, parallel=False)
+    assert resolved("falcon", shared_norm=True).shared_norm
+
+
+@pytest.mark.parametrize(("name", "part"), [("mixer", {"heads": 4}), ("ffn", {"hidden": 8})])
+def test_more_parts_than_layers_are_refused(name: str, part: dict[str, int]) -> None:
+    with pytest.raises(ShapeError, match=f"3 kinds of {name} in 2 layers") as caught:
+        resolved("llama", **{name: [part] * 3})
+    assert caught.value.where == f"model.{name}"
+    assert caught.value.do == "Name at most 2, or set more layers."
+
+
+@pytest.mark.parametrize("missing", ["dim", "layers"])
+def test_a_shape_needs_its_sizes(missing: str) -> None:
+    with pytest.raises(ShapeError, match="needs dim and layers") as caught:
+        resolved("llama", **{missing: None})
+    assert caught.value.where == "model"
 
 
 def test_gpt2_may_have_heads_of_odd_width_but_must_divide() -> None:
-    assert resolved("gpt2", dim=20).mixer.head_width == 5
+    assert resolved("gpt2", dim=20).mixers[0].model_dump()["head_width"] == 5
     with pytest.raises(ShapeError, match="66"):
         resolved("gpt2", dim=66)
 
 
-@pytest.mark.parametrize("missing", ["dim", "layers", "heads"])
-def test_a_shape_needs_its_three_sizes(missing: str) -> None:
-    keys = {missing: None} if missing != "heads" else {"mixer": {"heads": None}}
-    with pytest.raises(ShapeError, match=r"needs dim, layers and mixer\.heads"):
-        resolved("llama", **keys)
+@pytest.mark.parametrize(
+    ("keys", "missing"),
+    [
+        ({}, ["mixer.heads"]),
+        ({"mixer": {"heads": 2}}, []),
+        ({"family": "mamba"}, []),
+        ({"mixer": {"kind": "mamba2"}}, []),
+        ({"family": "mamba", "mixer": {"kind": "attention"}}, ["mixer.heads"]),
+        ({"mixer": [{"kind": "mamba"}, {}, {"heads": 3}, {"window": 4}]}, [1, 3]),
+        ({"mixer": [{}]}, [0]),
+    ],
+)
+def test_the_heads_that_a_recipe_leaves_out_are_named(keys: dict[str, Any], missing: list) -> None:
+    wanted = [each if isinstance(each, str) else f"mixer.{each}.heads" for each in missing]
+    assert without_heads(ModelKeys.model_validate(keys)) == wanted
 
 
-@pytest.mark.parametrize(("family", "variant"), sorted(REFUSED))
-def test_a_variant_that_no_law_runs_over_is_one_the_family_refuses(
-    family: str, variant: str
-) -> None:
-    assert variant in VARIANTS
-    with pytest.raises(ShapeError):
-        shape(family, variant)
+@pytest.mark.parametrize(
+    ("keys", "is_half"),
+    [
+        ({}, False),
+        ({"family": "mamba"}, True),
+        ({"family": "mamba2", "ffn": {"kind": "gated"}}, False),
+        ({"family": "mamba2", "ffn": [{}, {"kind": "gated"}]}, False),
+        ({"family": "llama", "ffn": {"kind": "none"}}, True),
+    ],
+)
+def test_blocks_without_a_feed_forward_are_half_blocks(keys: dict[str, Any], is_half: bool) -> None:
+    assert is_half_blocks(ModelKeys.model_validate(keys)) is is_half

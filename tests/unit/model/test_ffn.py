@@ -1,12 +1,14 @@
 """The part that works on each position alone."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from laws.shapes import shape
 
-from endonym.model.ffn import GatedFfn, PlainFfn, gelu_tanh
+from endonym.model.config import Activation, FfnConfig, ModelConfig
+from endonym.model.ffn import ACTIVATIONS, GatedFfn, PlainFfn, gelu_tanh
 
 
 def silu(x: float) -> float:
@@ -15,6 +17,10 @@ def silu(x: float) -> float:
 
 def gelu(x: float) -> float:
     return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def exact_gelu(x: float) -> float:
+    return 0.5 * x * (1 + math.erf(x / math.sqrt(2)))
 
 
 def filled(linear: torch.nn.Linear, *numbers: float) -> None:
@@ -26,16 +32,32 @@ def filled(linear: torch.nn.Linear, *numbers: float) -> None:
             linear.bias.zero_()
 
 
+def dense(family: str) -> tuple[ModelConfig, FfnConfig]:
+    """A family's shape and its feed-forward."""
+    config = shape(family)
+    ffn = config.ffn_at(0)
+    assert isinstance(ffn, FfnConfig)
+    return config, ffn
+
+
 def test_gelu_is_the_tanh_form_of_gpt2() -> None:
     places = [-3.0, -0.7, 0.0, 0.4, 2.5]
     found = gelu_tanh(torch.tensor(places)).tolist()
     assert found == pytest.approx([gelu(x) for x in places], abs=1e-6)
-    exact = [0.5 * x * (1 + math.erf(x / math.sqrt(2))) for x in places]
-    assert found != pytest.approx(exact, abs=1e-6)
+    assert found != pytest.approx([exact_gelu(x) for x in places], abs=1e-6)
+
+
+def test_each_activation_is_the_one_it_is_called() -> None:
+    by_hand = {"silu": silu, "gelu": exact_gelu, "gelu_tanh": gelu, "relu": lambda x: max(x, 0.0)}
+    assert ACTIVATIONS.keys() == by_hand.keys() == set(get_args(Activation))
+    places = [-3.0, -0.7, 0.0, 0.4, 2.5]
+    for name, formula in by_hand.items():
+        found = ACTIVATIONS[name](torch.tensor(places)).tolist()
+        assert found == pytest.approx([formula(x) for x in places], abs=1e-6), name
 
 
 def test_the_gated_kind_multiplies_a_gate_with_what_goes_up() -> None:
-    ffn = GatedFfn(shape("llama"))
+    ffn = GatedFfn(*dense("llama"))
     filled(ffn.gate, 1.5)
     filled(ffn.up, 0.0, 2.0)
     filled(ffn.down, 3.0)
@@ -48,7 +70,7 @@ def test_the_gated_kind_multiplies_a_gate_with_what_goes_up() -> None:
 
 
 def test_the_plain_kind_goes_up_and_down_with_its_shifts() -> None:
-    ffn = PlainFfn(shape("gpt2"))
+    ffn = PlainFfn(*dense("gpt2"))
     filled(ffn.up, 1.5)
     filled(ffn.down, 3.0)
     with torch.no_grad():
@@ -62,9 +84,8 @@ def test_the_plain_kind_goes_up_and_down_with_its_shifts() -> None:
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 def test_no_position_sees_another(family: str) -> None:
-    config = shape(family)
     torch.manual_seed(0)
-    ffn = {"gated": GatedFfn, "plain": PlainFfn}[config.ffn.kind](config)
+    ffn = {"llama": GatedFfn, "gpt2": PlainFfn}[family](*dense(family))
     x = torch.randn(1, 3, 32)
     other = x.clone()
     other[0, 1] += 1

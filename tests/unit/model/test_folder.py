@@ -11,8 +11,9 @@ from laws.shapes import shape
 
 from endonym.errors import ExportError, ShapeError
 from endonym.model.config import AttentionConfig
-from endonym.model.count import cache_bytes, flops_per_token, parameters, training_bytes
+from endonym.model.count import cache_bytes, flops_per_token, parameters
 from endonym.model.folder import folder_files, foreign_config, read_shape, with_context
+from endonym.model.memory import training_bytes
 
 
 def test_sizes_and_parameters_come_from_the_headers(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from laws.shapes import SHAPES, shape
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.families import FAMILIES
-from endonym.model.init import TABLE, initialise, new_decoder, rule_of
+from endonym.model.init import TABLE, fill, initialise, is_unlearnt, new_decoder, rule_of
 
 WIDE = 128
 
@@ -28,26 +28,67 @@ def deviation(tensor: torch.Tensor) -> float:
 def test_what_closes_a_branch_starts_at_zero(family: str) -> None:
     found = measured(family)
     closing = [name for name in found if name.endswith(("mixer.output.weight", "down.weight"))]
-    assert len(closing) == 4
+    assert len(closing) == (4 if FAMILIES[family].mixer == "attention" else 2)
     assert all((found[name] == 0).all() for name in closing)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_norms_start_at_one_and_shifts_at_zero(family: str) -> None:
+def test_norms_and_skips_start_at_one_and_shifts_at_zero(family: str) -> None:
     for name, tensor in measured(family).items():
-        if name.endswith(".bias"):
+        if name.endswith((".bias", "balance")) and "step" not in name:
             assert (tensor == 0).all(), name
-        elif "norm" in name:
+        elif "norm" in name or name.endswith("skip"):
             assert (tensor == 1).all(), name
+
+
+def test_a_learnt_balance_of_experts_starts_at_zero() -> None:
+    found = measured("moe", "biased-choice")
+    assert [found[f"blocks.{layer}.ffn.balance"].tolist() for layer in (0, 1)] == [[0.0] * 5] * 2
+
+
+def test_branches_that_start_scaled_shrink_with_the_number_of_layers() -> None:
+    found = measured("qwen3", "scaled")
+    inputs = {"blocks.0.mixer.output.weight": WIDE, "blocks.1.ffn.down.weight": 512}
+    for name, width in inputs.items():
+        assert found[name].shape[1] == width
+        assert deviation(found[name]) == pytest.approx((2 * 2 * width) ** -0.5, rel=0.03), name
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [("mamba", "mixer.step.bias"), ("mamba2", "mixer.step_bias")]
+)
+def test_steps_start_log_uniform_between_a_thousandth_and_a_tenth(family: str, name: str) -> None:
+    config = shape(family, vocab=30, dim=4096, mixer={"state": 1})
+    parameter = torch.empty(dict(on_meta(config).named_parameters())[f"blocks.0.{name}"].shape)
+    fill(parameter, rule_of(f"blocks.0.{name}"), config, torch.Generator().manual_seed(1))
+    logs = torch.nn.functional.softplus(parameter.double()).log()
+    low, high = math.log(0.001), math.log(0.1)
+    assert low <= logs.min().item() + 1e-4
+    assert logs.max().item() <= high + 1e-4
+    assert logs.mean().item() == pytest.approx((low + high) / 2, abs=0.25)
+    assert logs.std().item() == pytest.approx((high - low) / math.sqrt(12), rel=0.12)
+
+
+def test_decays_start_at_one_two_three_along_the_state_or_the_heads() -> None:
+    mamba = measured("mamba")["blocks.0.mixer.decay_log"].exp()
+    assert mamba.shape == (2 * WIDE, 4)
+    torch.testing.assert_close(mamba, torch.tensor([1.0, 2.0, 3.0, 4.0]).expand(2 * WIDE, 4))
+    mamba2 = measured("mamba2")["blocks.0.mixer.decay_log"].exp()
+    assert mamba2.tolist() == pytest.approx(list(range(1, 17)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_matrices_start_with_one_over_the_root_of_their_inputs(family: str) -> None:
     found = measured(family)
-    names = [name for name in found if name.endswith(("query.weight", "key.weight", "up.weight"))]
-    assert len(names) == 6
+    endings = ("query.weight", "key.weight", "value.weight", "mixer.input.weight", "select.weight")
+    endings += ("step.weight", "convolution.weight", "gate.weight", "up.weight", "router.weight")
+    names = [name for name in found if name.endswith(endings)]
+    assert len(names) == {"mamba": 8, "mamba2": 4, "moe": 12}.get(family, len(names))
+    assert len(names) >= (8 if FAMILIES[family].mixer == "attention" else 4)
     for name in names:
-        assert deviation(found[name]) == pytest.approx(WIDE**-0.5, rel=0.03), name
+        wanted = found[name].shape[-1] ** -0.5
+        few = 0.1 if found[name].numel() < 10_000 else 0.03
+        assert deviation(found[name]) == pytest.approx(wanted, rel=few), name
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -73,6 +114,23 @@ def test_a_tied_table_of_few_ids_starts_narrower() -> None:
 def test_every_parameter_has_a_rule(config: ModelConfig) -> None:
     rules = {rule_of(name) for name, _ in on_meta(config).named_parameters()}
     assert rules <= {rule for _, rule in TABLE}
+
+
+def test_every_rule_is_for_some_parameter() -> None:
+    names = {name for config in SHAPES.values() for name, _ in on_meta(config).named_parameters()}
+    assert {rule_of(name) for name in names} == {rule for _, rule in TABLE}
+
+
+def test_only_a_key_bias_without_turns_and_what_a_window_of_one_asks_cannot_learn() -> None:
+    found = {
+        (name, parameter.partition("mixer.")[2])
+        for name, config in SHAPES.items()
+        for parameter, _ in on_meta(config).named_parameters()
+        if is_unlearnt(parameter, config)
+    }
+    gpt2 = {(name, "key.bias") for name in SHAPES if name.startswith("gpt2")}
+    own = {("mistral-self", f"{part}.weight") for part in ("query", "key")}
+    assert found == gpt2 | own
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())

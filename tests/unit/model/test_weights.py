@@ -11,8 +11,16 @@ from laws.shapes import SHAPES, shape, some_tokens
 from toys import lively_decoder
 
 from endonym.errors import Damaged
+from endonym.model import weights
 from endonym.model.config import ModelConfig
-from endonym.model.weights import load_decoder, load_tensors, save_tensors, save_weights
+from endonym.model.decoder import on_meta
+from endonym.model.weights import (
+    load_decoder,
+    load_tensors,
+    save_tensors,
+    save_weights,
+    tensor_shapes,
+)
 
 SHAPE = shape("llama", "untied")
 Tensors = dict[str, torch.Tensor]
@@ -33,8 +41,10 @@ def test_a_decoder_comes_back_as_it_was(config: ModelConfig, tmp_path: Path) -> 
     wanted, found = decoder.state_dict(), back.state_dict()
     assert wanted.keys() == found.keys()
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    # A file's tensors lie where they lie: a product may round otherwise than from aligned memory.
     tokens_BT = some_tokens(2, 6)
-    assert torch.equal(decoder.logits(tokens_BT), back.eval().logits(tokens_BT))
+    answers = decoder.logits(tokens_BT), back.eval().logits(tokens_BT)
+    torch.testing.assert_close(*answers, rtol=0, atol=1e-5)
 
 
 def test_a_decoder_that_came_back_can_be_trained_on(path: Path) -> None:
@@ -101,6 +111,38 @@ def test_tensors_that_do_not_fit_are_refused_by_name(
     assert path.name in caught.value.message
     for word in words:
         assert word in caught.value.message
+
+
+def test_shapes_are_refused_before_any_tensor_is_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> Tensors:
+        raise AssertionError(f"{path} is read")
+
+    monkeypatch.setattr(weights, "load_file", refuse)
+    with pytest.raises(Damaged, match="instead of"):
+        load_decoder(shape("llama", "untied", vocab=62), path)
+    with pytest.raises(AssertionError, match="is read"):
+        load_decoder(SHAPE, path)
+
+
+def test_the_header_tells_names_and_shapes(path: Path) -> None:
+    wanted = {name: tuple(each.shape) for name, each in on_meta(SHAPE).state_dict().items()}
+    assert tensor_shapes(path) == wanted
+
+
+@pytest.mark.parametrize("name", ["mamba-plain", "mamba2-plain", "moe-biased-choice"])
+def test_narrow_weights_keep_steps_and_decays_precise(name: str) -> None:
+    decoder = lively_decoder(SHAPES[name])
+    weights.narrow(decoder)
+    wide = {n for n, each in decoder.named_parameters() if each.dtype == torch.float32}
+    assert {each.partition("mixer.")[2] for each in wide} == {
+        "mamba-plain": {"decay_log", "step.bias"},
+        "mamba2-plain": {"decay_log", "step_bias"},
+        "moe-biased-choice": set(),
+    }[name]
+    others = {each.dtype for n, each in decoder.named_parameters() if n not in wide}
+    assert others == {torch.bfloat16}
 
 
 def with_header(header: object, body: bytes = b"") -> bytes:

@@ -81,10 +81,10 @@ def test_every_key_is_explained(table: Any, key: str) -> None:
 def test_a_key_is_explained_by_type_default_meaning_and_source() -> None:
     assert explain("model.mixer.heads") == (
         "model.mixer.heads\n"
-        "  query heads\n\n"
+        "  attention: query heads\n\n"
         "  type     whole number ≥ 1\n"
         "  default  chosen by the autopilot\n"
-        "  source   MixerKeys in endonym/model/config.py"
+        "  source   MixerKeys in endonym/model/keys.py"
     )
     assert "default  0.01" in explain("clean.max_unreadable")
     assert "default  not applied" in explain("clean.min_chars")

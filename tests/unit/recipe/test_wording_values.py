@@ -117,7 +117,8 @@ WRONG = {
     "a family that is not in the table": (
         '[model]\nfamily = "bert"',
         8,
-        'model.family = "bert" is not one of "qwen3", "llama", "gpt2".',
+        'model.family = "bert" is not one of "qwen3", "llama", "mistral", "gpt2", "gptneox", '
+        '"falcon", "mamba", "mamba2", "moe".',
         '"bert"',
         "Meanings: endonym explain model.family",
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from endonym.errors import ShapeError
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
@@ -95,9 +96,44 @@ def test_a_width_is_chosen_that_the_given_heads_divide(heads: int, tokens: int) 
     keys = ModelKeys(mixer=MixerKeys(heads=heads))
     found = shape_of(tokens, keys=keys)
     filled = ModelKeys(dim=found["model.dim"].value, layers=1, mixer=MixerKeys(heads=heads))
-    assert resolve(filled, vocab=300, context=32).mixer.heads == heads
+    (mixer,) = resolve(filled, vocab=300, context=32).mixers
+    assert mixer.model_dump()["heads"] == heads
     free = shape_of(tokens)["model.dim"].value
     assert free <= found["model.dim"].value < free + 2 * heads
+
+
+def test_a_width_fits_the_heads_of_every_mixer_of_a_list() -> None:
+    mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba"), MixerKeys(heads=10))
+    found = shape_of(10**6, keys=ModelKeys(mixer=mixers))
+    assert found["model.dim"].value % 60 == 0
+    filled = ModelKeys(dim=found["model.dim"].value, layers=3, mixer=mixers)
+    assert len(resolve(filled, vocab=300, context=32).mixers) == 3
+
+
+def test_heads_are_chosen_for_each_attention_of_a_list_that_has_none() -> None:
+    mixers = (MixerKeys(window=8), MixerKeys(kind="mamba"), MixerKeys(heads=4), MixerKeys())
+    found = shape_of(1000, keys=ModelKeys(dim=512, mixer=mixers))
+    heads = {key: choice.value for key, choice in found.items() if "heads" in key}
+    assert heads == {"model.mixer.0.heads": 8, "model.mixer.3.heads": 8}
+
+
+@pytest.mark.parametrize("family", ["mamba", "mamba2"])
+@pytest.mark.parametrize("tokens", SIZES[::6])
+def test_state_spaces_get_no_heads_and_twice_the_layers(family: str, tokens: int) -> None:
+    found, usual = shape_of(tokens, keys=ModelKeys(family=family)), shape_of(tokens)
+    assert not any("heads" in key for key in found)
+    assert found["model.dim"].value == usual["model.dim"].value
+    assert found["model.layers"].value == 2 * usual["model.layers"].value
+    sizes = {"dim": found["model.dim"].value, "layers": found["model.layers"].value}
+    assert resolve(ModelKeys(family=family, **sizes), vocab=300, context=32).layers > 0
+
+
+@pytest.mark.xfail(strict=True, raises=ShapeError, reason="a width is fitted to heads alone")
+def test_a_width_fits_the_heads_of_a_mamba2_too() -> None:
+    mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba2"))
+    found = shape_of(1000, keys=ModelKeys(mixer=mixers))
+    filled = ModelKeys(dim=found["model.dim"].value, layers=2, mixer=mixers)
+    assert resolve(filled, vocab=300, context=32).dim % 32 == 0
 
 
 def test_many_passes_are_met_with_more_weight_decay() -> None:

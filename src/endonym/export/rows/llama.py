@@ -66,6 +66,7 @@ def _misfit(
         (mixer.bias and "mixer" not in biases, "mixer.bias"),
         (ffn_bias and "ffn" not in biases, "ffn.bias"),
         (isinstance(ffn, ExpertsConfig) and not ffn.gated, "ffn.gated = false"),
+        (isinstance(ffn, ExpertsConfig) and ffn.hidden % 8 > 0, "a width of experts not in eights"),
         (isinstance(ffn, ExpertsConfig) and ffn.balance == "bias", 'ffn.balance = "bias"'),
     )
 

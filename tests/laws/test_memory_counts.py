@@ -1,0 +1,76 @@
+"""Law 9, memory: what training keeps, by formula, is what autograd and the optimiser hold."""
+
+import pytest
+import torch
+from laws.shapes import shape, some_tokens
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from toys import toy_decoder
+
+from endonym.data.batches import Batch
+from endonym.model.decoder import Decoder
+from endonym.model.families import FAMILIES
+from endonym.model.loss import summed_nats
+from endonym.model.memory import fixed_bytes, kept_numbers
+from endonym.model.span import Span
+from endonym.model.weights import PRECISE, narrow
+from endonym.train.config import Phase
+from endonym.train.optimizer import Optimizer
+from endonym.train.step import take_step
+
+ROWS, CONTEXT = 4, 128
+DOCUMENTS = torch.arange(CONTEXT).expand(ROWS, -1) // 90
+SIZES = {"dim": 128, "layers": 3}
+WIDER = {"mamba": {"mixer": {"state": 16}}, "mamba2": {"mixer": {"state": 64, "head_width": 32}}}
+WIDER |= {"moe": {"ffn": {"hidden": 128}}}
+
+
+def held(decoder: Decoder) -> int:
+    """Bytes that one forward pass and its loss keep for the backward pass, weights aside."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in decoder.parameters()}
+    found: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            found[storage.data_ptr()] = tensor
+        return tensor
+
+    tokens_BT = some_tokens(ROWS, CONTEXT)
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        hidden_BTD, _ = decoder(
+            tokens_BT, Span.packed(torch.arange(CONTEXT).expand(ROWS, -1) // 90)
+        )
+        summed_nats(hidden_BTD.flatten(0, 1), decoder.readout, tokens_BT.flatten())
+    return sum(tensor.untyped_storage().nbytes() for tensor in found.values())
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_batch_keeps_is_within_a_tenth_of_the_formula(
+    family: str, number_format: str
+) -> None:
+    config = shape(family, context=CONTEXT, **SIZES, **WIDER.get(family, {}))
+    decoder = toy_decoder(config).train()
+    if number_format == "bf16":
+        narrow(decoder)
+    promised = ROWS * CONTEXT * kept_numbers(config, number_format)
+    promised *= 2 if number_format == "bf16" else 4
+    assert promised == pytest.approx(held(decoder), rel=0.1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str) -> None:
+    config = shape(family)
+    for number_format in ("fp32", "bf16"):
+        decoder = toy_decoder(config).train()
+        optimizer = Optimizer(decoder, Phase(lr=1e-3), number_format)
+        tokens_BT = some_tokens(2, 16)
+        batch = Batch(tokens_BT, tokens_BT, torch.zeros_like(tokens_BT))
+        take_step(decoder, optimizer, batch, share=1.0, rows=2, where=family)
+        tensors = {id(each): each for each in [*decoder.parameters(), *optimizer.masters]}
+        weights = sum(each.nbytes for each in tensors.values())
+        moments = sum(each.nbytes for each in optimizer.state().values())
+        precise = [p for name, p in decoder.named_parameters() if PRECISE.search(name)]
+        extra = 4 * sum(each.numel() for each in precise) if number_format == "bf16" else 0
+        assert fixed_bytes(config, number_format) == 2 * weights + moments - extra

@@ -1,0 +1,99 @@
+"""What a recipe may say about the model."""
+
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+
+from endonym.model.families import FAMILIES
+from endonym.model.keys import Family, FfnKeys, MixerKeys, ModelKeys
+from endonym.model.parts import FFN_KEYS, MIXER_KEYS
+
+
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [
+        ({"family": "gpt5"}, "family"),
+        ({"dim": 1}, "dim"),
+        ({"layers": 0}, "layers"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": -0.1}, "dropout"),
+        ({"attention_dropout": 1.0}, "attention_dropout"),
+        ({"embedding_dropout": 1.0}, "embedding_dropout"),
+        ({"logit_cap": 0.0}, "logit_cap"),
+        ({"norm": "batch"}, "norm"),
+        ({"norm_epsilon": 0.0}, "norm_epsilon"),
+        ({"position": "alibi"}, "position"),
+        ({"residual_init": "one"}, "residual_init"),
+        ({"mixer": {"kind": "rwkv"}}, "kind"),
+        ({"mixer": {"heads": 0}}, "heads"),
+        ({"mixer": {"window": 0}}, "window"),
+        ({"mixer": {"head_width": 1}}, "head_width"),
+        ({"mixer": {"rope_base": 1.0}}, "rope_base"),
+        ({"mixer": {"rotary_share": 0.0}}, "rotary_share"),
+        ({"mixer": {"rotary_share": 1.1}}, "rotary_share"),
+        ({"mixer": {"conv_width": 1}}, "conv_width"),
+        ({"mixer": {"rope_scaling": {"kind": "dynamic", "factor": 2}}}, "kind"),
+        ({"mixer": {"rope_scaling": {"kind": "linear", "factor": 0.5}}}, "factor"),
+        ({"mixer": {"rope_scaling": {"kind": "linear"}}}, "factor"),
+        ({"mixer": [{"heads": 4}, {"state": 0}]}, "state"),
+        ({"ffn": {"hidden": 0}}, "hidden"),
+        ({"ffn": {"kind": "dense"}}, "kind"),
+        ({"ffn": {"activation": "tanh"}}, "activation"),
+        ({"ffn": {"balance_weight": -1.0}}, "balance_weight"),
+        ({"ffn": [{"experts": 0}]}, "experts"),
+        ({"hidden": 64}, "hidden"),
+        ({"mixer": {"head": 4}}, "head"),
+        ({"mixer": [{"heads": 4}, {"head": 4}]}, "head"),
+    ],
+)
+def test_a_key_out_of_bounds_is_refused_by_name(keys: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ModelKeys.model_validate(keys)
+    assert caught.value.errors()[0]["loc"][-1] == name
+
+
+@pytest.mark.parametrize("active", [0, -1, "most"])
+def test_active_experts_are_a_number_or_all(active: object) -> None:
+    with pytest.raises(ValidationError, match="active"):
+        FfnKeys.model_validate({"active": active})
+    assert FfnKeys.model_validate({"active": "all"}).active == "all"
+
+
+@pytest.mark.parametrize("name", ["mixer", "ffn"])
+def test_a_list_of_parts_holds_one_at_least(name: str) -> None:
+    with pytest.raises(ValidationError, match="at least 1"):
+        ModelKeys.model_validate({name: []})
+
+
+@pytest.mark.parametrize(("name", "key"), [("mixer", "heads"), ("ffn", "hidden")])
+def test_one_table_and_a_list_of_one_are_read_as_a_list(name: str, key: str) -> None:
+    table = ModelKeys.model_validate({name: {key: 4}})
+    listed = ModelKeys.model_validate({name: [{key: 4}, {key: 8}]})
+    found = [[getattr(part, key) for part in getattr(keys, f"{name}s")] for keys in (table, listed)]
+    assert found == [[4], [4, 8]]
+    assert len(getattr(ModelKeys(), f"{name}s")) == 1
+
+
+def test_what_is_written_comes_back_from_its_dump() -> None:
+    keys = ModelKeys.model_validate(
+        {"mixer": [{"heads": 2}, {"kind": "mamba"}], "ffn": {"active": "all", "experts": 3}}
+    )
+    assert ModelKeys.model_validate(keys.model_dump()) == keys
+    assert ModelKeys.model_validate_json(keys.model_dump_json()) == keys
+
+
+def test_every_family_that_may_be_named_has_a_row() -> None:
+    assert set(get_args(Family)) == FAMILIES.keys()
+
+
+@pytest.mark.parametrize(("config", "kinds"), [(MixerKeys, MIXER_KEYS), (FfnKeys, FFN_KEYS)])
+def test_every_key_of_a_part_belongs_to_some_kind(config: Any, kinds: dict[str, set[str]]) -> None:
+    assert set().union(*kinds.values()) == config.model_fields.keys() - {"kind"}
+
+
+@pytest.mark.parametrize("config", [ModelKeys, MixerKeys, FfnKeys])
+def test_every_key_says_what_it_means(config: Any) -> None:
+    for name, field in config.model_fields.items():
+        assert field.description, name
+        assert not field.description.endswith("."), name
