@@ -131,7 +131,7 @@ WITH: dict[str, dict[str, Any]] = {
 }
 """What another key needs to have before it may be written."""
 
-MOVED = {"source.path"}
+MOVED = {"source.path", "model.folder"}
 """Fields that other tests change: a path cannot be another one where no file is."""
 
 UNSAID = {

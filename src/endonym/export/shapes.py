@@ -4,6 +4,8 @@ Reading is strict: whatever our own writer would not have written for that shape
 name, so that nothing which changes the answers is dropped in silence. Nothing is executed.
 """
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
@@ -16,6 +18,14 @@ from endonym.export.rows.mamba import MAMBA, MAMBA2
 from endonym.export.words import our_activation
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.families import resolve
+from endonym.model.folder import (
+    CONFIG,
+    Shape,
+    foreign_config,
+    read_json,
+    refuse_code,
+    weight_shapes,
+)
 from endonym.model.keys import ModelKeys
 
 ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
@@ -70,12 +80,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
 
     Raises ExportError naming the key that is missing, unknown, or has a value we cannot build.
     """
-    if "auto_map" in data:
-        raise ExportError(
-            "auto_map asks for code from the folder to be run",
-            where=where,
-            do="endonym runs no code that comes with a model; take one of a known architecture.",
-        )
+    refuse_code(data, where)
     row = _row_named(data, where)
     config = _read_shape(row, data, where)
     own = _row_that_fits(row, config, where)
@@ -93,6 +98,25 @@ def read_config(data: Json, where: str) -> ModelConfig:
     return config
 
 
+def folder_shape(folder: Path) -> Shape:
+    """The shape of a folder in the transformers format, before any tensor is read.
+
+    Raises ExportError for one that neither endonym nor transformers computes, Damaged if the
+    weights' headers are not whole.
+    """
+    given, where = read_json(folder / CONFIG), str(folder / CONFIG)
+    refuse_code(given, where)
+    if not has_row(given):
+        return foreign_config(folder)
+    weight_shapes(folder)
+    return read_config(given, where)
+
+
+def has_row(data: Json) -> bool:
+    """Whether a `config.json` is of an architecture that we compute ourselves."""
+    return any(row.model_type == data.get("model_type") for row in ROWS)
+
+
 def _row_named(given: Json, where: str) -> Row:
     """The row of a folder's model_type."""
     row = next((row for row in ROWS if row.model_type == given.get("model_type")), None)
@@ -101,7 +125,7 @@ def _row_named(given: Json, where: str) -> Row:
             f"model_type {given.get('model_type')!r} is not one of "
             f"{', '.join(row.model_type for row in ROWS)}",
             where=where,
-            do="Other architectures are continued as they are: [model] foreign = FOLDER.",
+            do="Other architectures are computed by transformers: see endonym explain model.folder",
         )
     return row
 
@@ -128,9 +152,9 @@ def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
     for word in ACTIVATION_WORDS:
         if word in plain and our_activation(plain[word]) == our_activation(written.get(word)):
             plain[word] = written[word]
-    window, given = written.get("sliding_window"), plain.get("sliding_window")
-    if window == config.context and isinstance(given, int) and given > window:
-        plain["sliding_window"] = window
+    seen = plain.get("sliding_window")
+    if written.get("sliding_window") == config.context and isinstance(seen, int):
+        plain["sliding_window"] = min(seen, config.context)
     return plain
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from endonym.generate.sample import Sampling, choose
-from endonym.model.decoder import Decoder
+from endonym.model.foreign import AnyDecoder
 from endonym.model.span import Span
 
 PREFILL_TOKENS = 512
@@ -19,7 +19,7 @@ Row = list[int]
 
 
 def continued(
-    decoder: Decoder,
+    decoder: AnyDecoder,
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
     samplings: Sequence[Sampling],
@@ -62,7 +62,7 @@ def _shortened(ids: Row, context: int) -> Row:
 class _Batch:
     """Rows side by side with their memory. A row that has ended stays, and is not looked at."""
 
-    def __init__(self, decoder: Decoder, rows: dict[int, Row], end_id: int) -> None:
+    def __init__(self, decoder: AnyDecoder, rows: dict[int, Row], end_id: int) -> None:
         self.decoder, self.numbers, self.end_id = decoder, list(rows), end_id
         self.length = max(map(len, rows.values()))
         self.device = decoder.readout.weight_VD.device

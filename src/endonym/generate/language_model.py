@@ -12,9 +12,9 @@ from endonym.errors import Damaged
 from endonym.generate.batching import continued
 from endonym.generate.reading import read
 from endonym.generate.sample import Sampling
-from endonym.model.config import ModelConfig
-from endonym.model.decoder import Decoder
-from endonym.model.weights import load_decoder
+from endonym.model.folder import read_shape
+from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign_weights import load_any
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -36,7 +36,7 @@ class Continuation:
 class LanguageModel:
     """Continues texts and scores them."""
 
-    def __init__(self, decoder: Decoder, tokenizer: Tokenizer) -> None:
+    def __init__(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> None:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
 
@@ -46,15 +46,15 @@ class LanguageModel:
 
         Raises Damaged if the parts do not fit together.
         """
-        config = ModelConfig.from_json(json.loads((folder / "config.json").read_text("utf-8")))
+        config = read_shape(json.loads((folder / "config.json").read_text("utf-8")))
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
-        if tokenizer.vocab != config.vocab:
+        if tokenizer.used_vocab > config.vocab:
             raise Damaged(
-                f"a vocabulary of {tokenizer.vocab} beside a model of {config.vocab}",
+                f"a vocabulary of {tokenizer.used_vocab} beside a model of {config.vocab}",
                 where=str(folder),
                 do="The tokenizer is not the one this model was trained with.",
             )
-        decoder = load_decoder(config, folder / "weights.safetensors")
+        decoder = load_any(config, folder / "weights.safetensors")
         return cls(decoder.to(device), tokenizer)
 
     def generate(

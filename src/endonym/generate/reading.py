@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from endonym.model.decoder import Decoder
+from endonym.model.foreign import AnyDecoder
 from endonym.model.loss import token_nats
 
 LONGEST_WINDOW = 2048
@@ -41,7 +41,7 @@ def windows(document: int, length: int, context: int) -> Iterator[Window]:
         done = end
 
 
-def read(decoder: Decoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
+def read(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
     """Nats of each token of each document, in the documents' order, in bounded memory."""
     group: list[Ids] = []
     size = 0
@@ -54,7 +54,7 @@ def read(decoder: Decoder, documents: Iterable[Ids], end_id: int) -> Iterator[Na
     yield from _read_group(decoder, group, end_id)
 
 
-def _read_group(decoder: Decoder, documents: list[Ids], end_id: int) -> list[Nats]:
+def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[Nats]:
     """Read documents together: windows of like length share a batch, padded on the right.
 
     Padding cannot be seen: attention looks to the left, and its own nats are dropped.
@@ -79,7 +79,7 @@ def _read_group(decoder: Decoder, documents: list[Ids], end_id: int) -> list[Nat
 
 
 @torch.inference_mode()
-def _row_nats(decoder: Decoder, rows_BT: Ids) -> Nats:
+def _row_nats(decoder: AnyDecoder, rows_BT: Ids) -> Nats:
     """Nats of each row's tokens but the first, (B, T - 1)."""
     readout = decoder.readout
     tokens_BT = torch.from_numpy(rows_BT).to(readout.weight_VD.device)

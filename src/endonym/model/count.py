@@ -11,6 +11,7 @@ from endonym.model.config import (
     MixerConfig,
     ModelConfig,
 )
+from endonym.model.folder import ForeignConfig, Shape
 
 PRECISE_BYTES = 4
 """Of a number of a recurrent state, whatever the weights' format."""
@@ -98,8 +99,12 @@ def norms_of_block(config: ModelConfig, layer: int) -> int:
     return 1 if config.ffn_at(layer).kind == "none" or config.shared_norm else 2
 
 
-def parameters(config: ModelConfig) -> Parameters:
+def parameters(config: Shape) -> Parameters:
     """How many numbers the model learns."""
+    if isinstance(config, ForeignConfig):
+        table = config.vocab * config.dim
+        head = 0 if config.tied else table
+        return Parameters(table, 0, config.parameters - table - head, head)
     blocks = norm_parameters(config)
     idle = 0
     for layer in range(config.layers):
@@ -117,14 +122,19 @@ def parameters(config: ModelConfig) -> Parameters:
     )
 
 
-def flops_per_token(config: ModelConfig, length: int | None = None) -> int:
+def flops_per_token(config: Shape, length: int | None = None) -> int:
     """Operations to train on one token: 6 a weight of each product, and what the mixers add.
 
     Attention: 6·inner·T a layer; causal, so half the square, forward and backward, and less under
     a window. A state of C·S numbers: decay, input and output, 18·C·S; a convolution 6 a tap.
-    Embedding look-ups are free. Experts count those that a token goes to.
+    Embedding look-ups are free. Experts count those that a token goes to. A foreign model is taken
+    for one of attention whose every weight is used.
     Source: arXiv:2001.08361, section 2.1, with the attention term of arXiv:2204.02311, appendix B.
     """
+    if isinstance(config, ForeignConfig):
+        count, length = parameters(config), length or config.context
+        products = count.total - (0 if config.tied else count.embedding)
+        return 6 * (products + config.layers * config.dim * length)
     weights, others = config.vocab * config.dim, 0
     for layer in range(config.layers):
         mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
@@ -155,12 +165,15 @@ def _mixing(mixer: MixerConfig, length: int) -> int:
     return 18 * mixer.inner * mixer.state + 6 * mixer.conv_width * channels
 
 
-def cache_bytes(config: ModelConfig, length: int, bytes_per_value: int = 4) -> int:
+def cache_bytes(config: Shape, length: int, bytes_per_value: int = 4) -> int:
     """Memory of generation for a row of `length` tokens.
 
     A layer without a window keeps all keys and values, one with a window those it can see, and a
-    state space its state and the inputs under its convolution, however long the row.
+    state space its state and the inputs under its convolution, however long the row. A foreign
+    model is counted as one of full attention.
     """
+    if isinstance(config, ForeignConfig):
+        return 2 * config.layers * config.remembered * length * bytes_per_value
     total = 0
     for layer in range(config.layers):
         mixer = config.mixer_at(layer)
@@ -176,6 +189,6 @@ def cache_bytes(config: ModelConfig, length: int, bytes_per_value: int = 4) -> i
     return total
 
 
-def cache_bytes_per_token(config: ModelConfig, bytes_per_value: int = 4) -> float:
+def cache_bytes_per_token(config: Shape, bytes_per_value: int = 4) -> float:
     """Memory of generation for each token of a row as long as the context."""
     return cache_bytes(config, config.context, bytes_per_value) / config.context

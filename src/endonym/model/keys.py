@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from endonym.config import Config
+from endonym.config import NOT_IDENTITY, Config
 from endonym.model.config import Activation, RopeScaling
 
 Family = Literal["qwen3", "llama", "mistral", "gpt2", "gptneox", "falcon", "mamba", "mamba2", "moe"]
@@ -114,6 +114,12 @@ Ffns = Annotated[
 class ModelKeys(Config):
     """What a recipe may say about the model; the family's row fills in what it does not."""
 
+    folder: str | None = Field(
+        default=None,
+        description="go on from a model in the transformers format: its weights, its shape and its "
+        "tokenizer; then no other key of [model] and none of [tokenizer]",
+        json_schema_extra=NOT_IDENTITY,
+    )
     family: Family = Field(default="qwen3", description="the row of the table of architectures")
     dim: int | None = Field(default=None, ge=2, description="model width")
     layers: int | None = Field(default=None, ge=1, description="blocks")

@@ -13,13 +13,16 @@ from endonym.model.config import (
     ModelConfig,
 )
 from endonym.model.count import parameters
+from endonym.model.folder import ForeignConfig, Shape
 
 LOGITS_AT_ONCE = 1 << 24
 LONGEST_WHOLE_SCORES = 1024
 CHUNK = 64
+FOREIGN_KEPT = 34
+"""Numbers that a block of attention keeps of each token and channel (arXiv:2205.05198, eq. 1)."""
 
 
-def training_bytes(config: ModelConfig, micro_tokens: int, number_format: str) -> int:
+def training_bytes(config: Shape, micro_tokens: int, number_format: str) -> int:
     """Memory of training: weights, gradients, both moments, and what a micro-batch keeps."""
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
@@ -27,13 +30,15 @@ def training_bytes(config: ModelConfig, micro_tokens: int, number_format: str) -
     return fixed_bytes(config, number_format) + narrow * (kept + rows * config.vocab * 3)
 
 
-def fixed_bytes(config: ModelConfig, number_format: str) -> int:
+def fixed_bytes(config: Shape, number_format: str) -> int:
     """Weights, gradients, AdamW's two moments; in bf16 also the masters and their gradients."""
     return parameters(config).total * (20 if number_format == "bf16" else 16)
 
 
-def kept_numbers(config: ModelConfig, number_format: str) -> int:
+def kept_numbers(config: Shape, number_format: str) -> int:
     """Numbers of the narrow format that the backward pass needs of each token."""
+    if isinstance(config, ForeignConfig):
+        return (4 + FOREIGN_KEPT * config.layers) * config.dim
     is_wide = number_format != "bf16"
     kept = 2 * config.dim + _norm(config, is_wide)
     for layer in range(config.layers):

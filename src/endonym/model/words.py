@@ -11,10 +11,13 @@ from endonym.model.config import (
     MixerConfig,
     ModelConfig,
 )
+from endonym.model.folder import Shape
 
 
-def parts_in_words(shape: ModelConfig) -> str:
+def parts_in_words(shape: Shape) -> str:
     """What the blocks are made of: "4 heads of 64, gated feed-forward of 512"."""
+    if not isinstance(shape, ModelConfig):
+        return "computed by transformers"
     parts = [*map(_mixer, shape.mixers), *filter(None, map(_ffn, shape.ffns))]
     counted = [(part, len(list(alike))) for part, alike in groupby(parts)]
     return ", ".join(f"{count} × {part}" if count > 1 else part for part, count in counted)

@@ -41,12 +41,13 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_byte_vocab(data),
         *_small_batches(data),
         *_shape(data),
+        *_beside_a_folder(data),
     ]
 
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
-    """The files that evaluations name and that are not there."""
-    return [
+    """The files that evaluations name and that are not there, and the folder of a model."""
+    return _missing_model(data, folder) + [
         Problem(
             ("evaluate", number, "file"),
             f"there is no file {evaluation.file}.",
@@ -55,6 +56,21 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         )
         for number, evaluation in _items(data, "evaluate", Evaluation)
         if not all(file.is_file() for file in evaluation.files(folder))
+    ]
+
+
+def _missing_model(data: Mapping[str, Any], folder: Path) -> list[Problem]:
+    """The folder to go on from, if it is none."""
+    keys = _part(ModelKeys, data.get("model"))
+    if keys is None or keys.folder is None or (folder / keys.folder / "config.json").is_file():
+        return []
+    return [
+        Problem(
+            ("model", "folder"),
+            f"there is no config.json in {keys.folder}.",
+            "Name a folder in the transformers format: its path starts at the recipe's folder.",
+            at_value=True,
+        )
     ]
 
 
@@ -123,6 +139,26 @@ def _byte_vocab(data: Mapping[str, Any]) -> list[Problem]:
     message = f'kind = "byte" always has {BYTE_VOCAB} ids, not {tokenizer.vocab}.'
     do = 'Leave vocab out, or choose kind = "bpe".'
     return [Problem(("tokenizer", "vocab"), message, do, at_value=True)]
+
+
+def _beside_a_folder(data: Mapping[str, Any]) -> list[Problem]:
+    """A model that goes on has its shape and its tokenizer already."""
+    model = data.get("model")
+    if not isinstance(model, dict) or model.get("folder") is None:
+        return []
+    tokenizer = data.get("tokenizer")
+    named = [("model", key) for key in model if key != "folder"]
+    named += [("tokenizer", key) for key in (tokenizer if isinstance(tokenizer, dict) else ())]
+    problems = [
+        Problem(path, f"{path[1]} is settled by model.folder.", "Leave one of the two out.")
+        for path in named
+    ]
+    for number, phase in _items(data, "phase", Phase):
+        if phase.start == "scratch":
+            message = 'start = "scratch" forgets what model.folder holds.'
+            path = ("phase", number, "start")
+            problems.append(Problem(path, message, "Leave one of the two out.", at_value=True))
+    return problems
 
 
 def _small_batches(data: Mapping[str, Any]) -> list[Problem]:

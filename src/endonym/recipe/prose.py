@@ -65,6 +65,9 @@ RULES = """\
 * Paths are relative to the recipe. Units are in names: `_tokens`, `_steps`, `_chars`, `_bytes`.
 * Give one of `steps`, `tokens` and `epochs` to a phase, or none.
 * A phase starts where the one before ended, unless it says `start = "scratch"`.
+* `[model] folder = "gemma-3-270m"` goes on from a model in the transformers format: one that
+  endonym exported, or any other causal model (`pip install "endonym[hf]"`). Shape and tokenizer are
+  the folder's, so it is the only key of `[model]`, and there is no `[tokenizer]`.
 """
 
 VARIANTS = """\

@@ -125,6 +125,11 @@ class Recipe(Config):
         return self._origin.path.absolute().parent
 
     @property
+    def model_folder(self) -> Path | None:
+        """The model that training goes on from, if it does not begin from nothing."""
+        return self.folder / self.model.folder if self.model.folder is not None else None
+
+    @property
     def text(self) -> str:
         """The recipe exactly as it was written."""
         return self._origin.text

@@ -173,7 +173,8 @@ def default_words(table: Table, key: str) -> str:
         return "chosen by the autopilot"
     if table.name == "clean":
         return "not applied"
-    return "from the family" if table.name.startswith("model") else "not set"
+    is_shape = table.name.startswith("model") and key != "folder"
+    return "from the family" if is_shape else "not set"
 
 
 def markdown() -> str:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from endonym import device
-from endonym.export.shapes import row_of
+from endonym.export.shapes import folder_shape, row_of
 from endonym.log import duration, number, size
-from endonym.model.config import ModelConfig
 from endonym.model.count import (
     cache_bytes,
     cache_bytes_per_token,
@@ -15,6 +14,7 @@ from endonym.model.count import (
     parameters,
 )
 from endonym.model.families import resolve
+from endonym.model.folder import Shape, with_context
 from endonym.model.memory import training_bytes
 from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
@@ -33,7 +33,7 @@ class Checked:
     """What a recipe comes to; seconds is None where nothing was ever measured."""
 
     recipe: Recipe
-    shape: ModelConfig
+    shape: Shape
     choices: Choices
     raw_bytes: int
     unique_tokens: int
@@ -69,9 +69,13 @@ def check(recipe: Recipe, store: Store) -> Checked:
     n_bytes = text_bytes(raw)
     settled, choices = estimated(recipe, raw)
     vocab = settled.tokenizer.vocab or (257 if settled.tokenizer.kind == "byte" else 400)
-    shape = resolve(settled.model, vocab=vocab, context=settled.pack.context or 256)
-    if recipe.export:
-        row_of(shape)
+    context = settled.pack.context or 256
+    if settled.model_folder is not None:
+        shape = with_context(folder_shape(settled.model_folder), context)
+    else:
+        shape = resolve(settled.model, vocab=vocab, context=context)
+        if settled.export:
+            row_of(shape)
     facts = estimate(n_bytes)
     tokens = budget_of(settled.phase, facts)
     rates = device.known_here(store.root / "machine.json", "matmul_per_second")

@@ -13,8 +13,8 @@ from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score
 from endonym.log import Log, read_jsonl
-from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
+from endonym.model.folder import Shape, read_shape
 from endonym.recipe.recipe import Recipe
 from endonym.run.execute import run_folder
 from endonym.run.inspection import find_run, known_runs, planned
@@ -37,9 +37,9 @@ class Contender:
     evaluations: list[Artifact]
 
     @cached_property
-    def shape(self) -> ModelConfig:
+    def shape(self) -> Shape:
         """The decoder's shape."""
-        return ModelConfig.from_json(read_json(self.models[-1].folder / "config.json"))
+        return read_shape(read_json(self.models[-1].folder / "config.json"))
 
     @property
     def parameters(self) -> tuple[int, int]:

@@ -8,6 +8,11 @@ from typing import Any
 from endonym.errors import RecipeError
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.model.config import ModelConfig
+from endonym.model.decoder import Decoder
+from endonym.model.folder import with_context
+from endonym.model.foreign import AnyDecoder
+from endonym.model.weights import decoder_with
 from endonym.store import Artifact, Store, open_artifact
 
 
@@ -53,6 +58,24 @@ def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
     runs = sorted(path.parent.name for path in (store.root.parent / "runs").glob("*/plan.json"))
     known = f"Runs here: {', '.join(runs)}." if runs else "There are no runs here yet."
     raise RecipeError(f"no model is called {name}", where="MODEL", do=known)
+
+
+def begin(folder: Path, context: int) -> AnyDecoder:
+    """The decoder of a folder in the transformers format, to be trained on rows of `context`.
+
+    Learned positions beyond it are left out. Raises ShapeError if it never read so many.
+    """
+    decoder = import_huggingface(folder).decoder
+    shape = with_context(decoder.config, context)
+    if isinstance(decoder, Decoder):
+        assert isinstance(shape, ModelConfig), "a context changes no kind of shape"
+        weights = decoder.state_dict()
+        if "positions.weight" in weights:
+            weights["positions.weight"] = weights["positions.weight"][:context].clone()
+        return decoder_with(shape, weights, folder)
+    assert not isinstance(shape, ModelConfig), "a context changes no kind of shape"
+    decoder.config = shape
+    return decoder
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 
 from endonym.config import identity
+from endonym.export.shapes import folder_shape
+from endonym.model.folder import folder_files, with_context
 from endonym.recipe.recipe import Recipe
 from endonym.run import stages
-from endonym.run.sources import RawSet
+from endonym.run.sources import RawSet, file_identity
 from endonym.run.work import Work
 from endonym.store import canonical_json, fingerprint
 
@@ -63,29 +65,54 @@ def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
         "seed": recipe.seed,
     }
     corpus = Stage("corpus", "corpus", corpus_config, partial(stages.corpus, recipe, raw), named)
-    tokenizer = Stage(
-        "tokenizer",
-        "tokenizer",
-        identity(recipe.tokenizer),
-        partial(stages.tokenizer, recipe.tokenizer),
-        {"corpus": corpus},
-    )
+    begun = model_stage(recipe)
+    tokenizer = tokenizer_stage(recipe, corpus, begun)
     given = {"corpus": corpus, "tokenizer": tokenizer}
     shards = Stage("shards", "shards", {}, stages.shards, given)
     named_files = file_stages(recipe)
-    found = [*sources, *named_files.values(), corpus, tokenizer, shards]
-    models = trainings(recipe, tokenizer, shards)
+    found = [*sources, *begun.values(), *named_files.values(), corpus, tokenizer, shards]
+    models = trainings(recipe, tokenizer, shards, begun)
     judged = judgements(recipe, models[-1], shards, named_files)
     return [*found, *models, *judged, *handovers(recipe, models[-1])]
 
 
-def trainings(recipe: Recipe, tokenizer: Stage, shards: Stage) -> list[Stage]:
+def model_stage(recipe: Recipe) -> dict[str, Stage]:
+    """The model to go on from, if there is one: a source of a few files.
+
+    Raises ShapeError if it cannot read rows as long as the recipe says.
+    """
+    folder = recipe.model_folder
+    if folder is None:
+        return {}
+    if recipe.pack.context is not None:
+        with_context(folder_shape(folder), recipe.pack.context)
+    files = folder_files(folder)
+    config = {"files": [file_identity(path) for path in files]}
+    maker = partial(stages.given_model, folder, files)
+    return {"folder": Stage(f"source {folder.name}", "source", config, maker)}
+
+
+def tokenizer_stage(recipe: Recipe, corpus: Stage, begun: dict[str, Stage]) -> Stage:
+    """A tokenizer of the corpus, or that of the model to go on from."""
+    folder, inputs = recipe.model_folder, {"corpus": corpus, **begun}
+    if folder is not None:
+        maker = partial(stages.given_tokenizer, folder)
+        return Stage("tokenizer", "tokenizer", {}, maker, inputs)
+    maker = partial(stages.tokenizer, recipe.tokenizer)
+    return Stage("tokenizer", "tokenizer", identity(recipe.tokenizer), maker, inputs)
+
+
+def trainings(
+    recipe: Recipe, tokenizer: Stage, shards: Stage, begun: dict[str, Stage]
+) -> list[Stage]:
     """The recipe's phases; each starts where the previous one ended unless it says otherwise."""
     found: list[Stage] = []
     for phase in recipe.phase:
         inputs = {"tokenizer": tokenizer, "shards": shards}
         if found and phase.start == "previous":
             inputs["start"] = found[-1]
+        elif begun:
+            inputs |= begun
         config = {
             "model": identity(recipe.model),
             "pack": identity(recipe.pack),
@@ -108,9 +135,9 @@ def file_stages(recipe: Recipe) -> dict[str, Stage]:
     found: dict[str, Stage] = {}
     for evaluation in recipe.evaluate:
         for path in evaluation.files(recipe.folder):
-            config = {"files": [stages.file_identity(path)]}
+            config = {"files": [file_identity(path)]}
             name = f"source {path.name}"
-            found[str(path)] = Stage(name, "source", config, partial(stages.named_file, path))
+            found[str(path)] = Stage(name, "source", config, partial(stages.named_files, [path]))
     return found
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from endonym.device import faster_format, machine, probe_number_formats
+from endonym.export.shapes import folder_shape
+from endonym.model.folder import folder_files
 from endonym.recipe.recipe import Recipe
-from endonym.run.sources import RawSet
+from endonym.run.sources import RawSet, file_identity
 from endonym.store import Artifact, Store, fingerprint
 from endonym.train.autopilot import (
     Choice,
@@ -48,17 +50,23 @@ def vocab_choice(recipe: Recipe, n_bytes: int) -> Choices:
     """The vocabulary, if the recipe leaves it out; characters and bytes need none."""
     if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind != "bpe":
         return {}
+    if recipe.model_folder is not None:
+        return {}
     return {"tokenizer.vocab": choose_vocab(n_bytes)}
 
 
 def training_choices(recipe: Recipe, facts: Facts) -> Choices:
     """Every other key that the recipe leaves out."""
     budget = budget_of(recipe.phase, facts)
-    found: Choices = {"pack.context": choose_context(facts)}
-    context = recipe.pack.context or found["pack.context"].value
-    found |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
+    folder, choice = recipe.model_folder, choose_context(facts)
+    if folder is not None and (longest := folder_shape(folder).context) < choice.value:
+        choice = Choice(longest, "the model has read no more at once")
+    found: Choices = {"pack.context": choice}
+    context = recipe.pack.context or choice.value
+    if folder is None:
+        found |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
     for place, phase in enumerate(recipe.phase):
-        choices = choose_phase(phase, facts, context)
+        choices = choose_phase(phase, facts, context, goes_on=folder is not None)
         found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
     return {key: choice for key, choice in found.items() if value_at(recipe, key) is None}
 
@@ -95,6 +103,12 @@ def estimated(recipe: Recipe, raw: Sequence[RawSet]) -> tuple[Recipe, Choices]:
     return filled(recipe, choices), choices
 
 
+def model_identity(recipe: Recipe) -> list[dict[str, str]]:
+    """The files of the model that training goes on from, by their content."""
+    folder = recipe.model_folder
+    return [] if folder is None else [file_identity(path) for path in folder_files(folder)]
+
+
 class Lock:
     """What was resolved for one recipe and its inputs, kept in the run's `plan.json`."""
 
@@ -105,7 +119,7 @@ class Lock:
                 "recipe": recipe.text,
                 "variant": recipe.variant,
                 "sets": list(recipe.sets),
-                "inputs": [each.identity() for each in raw],
+                "inputs": [*(each.identity() for each in raw), *model_identity(recipe)],
             }
         )
         self.choices: Choices = {}

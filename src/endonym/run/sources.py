@@ -1,5 +1,6 @@
 """The raw files behind a recipe's sources: found, hashed once, remembered by size and time."""
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,18 @@ class RawSet:
     def bytes(self) -> int:
         """Size of the raw files on disk."""
         return sum(file.path.stat().st_size for file in self.files)
+
+
+def file_identity(path: Path) -> dict[str, str]:
+    """A named file by its content."""
+    stat = path.stat()
+    return {"name": path.name, "sha256": _hash_once(path, stat.st_size, stat.st_mtime_ns)}
+
+
+@functools.lru_cache(maxsize=1024)
+def _hash_once(path: Path, size: int, modified_ns: int) -> str:
+    """The SHA-256 of a file that was not touched since; a model's weights take a while."""
+    return file_hash(path)
 
 
 def find(recipe: Recipe) -> list[tuple[Source, list[RawFile]]]:

@@ -5,24 +5,22 @@ The plan binds what the recipe says (the first arguments); the rest is a stage's
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from endonym.disk import file_hash, write_json
+from endonym.disk import write_json
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.run.sources import RawSet
+from endonym.run.sources import RawSet, file_identity
 from endonym.run.work import Inputs, Numbers
 from endonym.store import Making
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
-
-def file_identity(path: Path) -> dict[str, str]:
-    """A named file by its content."""
-    return {"name": path.name, "sha256": file_hash(path)}
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
 
 
 def source(raw: RawSet, making: Making, inputs: Inputs, log: Log) -> Numbers:
@@ -31,10 +29,20 @@ def source(raw: RawSet, making: Making, inputs: Inputs, log: Log) -> Numbers:
     return {"files": len(raw.files), "bytes": raw.bytes()}
 
 
-def named_file(path: Path, making: Making, inputs: Inputs, log: Log) -> Numbers:
-    """Note the content of a file that a recipe names, such as prompts."""
-    write_json(making.out / "files.json", [file_identity(path)])
-    return {"files": 1, "bytes": path.stat().st_size}
+def named_files(paths: Sequence[Path], making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Note the content of files that a recipe names: prompts, or a model to go on from."""
+    write_json(making.out / "files.json", [file_identity(path) for path in paths])
+    return {"files": len(paths), "bytes": sum(path.stat().st_size for path in paths)}
+
+
+def given_model(
+    folder: Path, paths: Sequence[Path], making: Making, inputs: Inputs, log: Log
+) -> Numbers:
+    """Open the model to go on from and try it, before any text is read; then note its files."""
+    from endonym.export.huggingface import import_huggingface
+
+    import_huggingface(folder)
+    return named_files(paths, making, inputs, log)
 
 
 def corpus(
@@ -55,11 +63,30 @@ def corpus(
 
 def tokenizer(config: TokenizerConfig, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train on the training split alone, and report the fit on the held-out one."""
-    from endonym.tokenizer.train import fit, train_tokenizer
+    from endonym.tokenizer.train import train_tokenizer
 
     texts = Corpus(inputs["corpus"].folder)
     made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
-    (making.out / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
+    return _keep_tokenizer(made, texts, making)
+
+
+def given_tokenizer(folder: Path, making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Take over a model's tokenizer, after every document went through it and came back."""
+    from endonym.data.shards import SPLITS
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    texts = Corpus(inputs["corpus"].folder)
+    given = Tokenizer.load(folder / "tokenizer.json")
+    for split in SPLITS:
+        given.check_lossless(each.text for each in texts.documents(split))
+    return _keep_tokenizer(given, texts, making)
+
+
+def _keep_tokenizer(made: "Tokenizer", texts: Corpus, making: Making) -> Numbers:
+    """Write a tokenizer, and how it fits the held-out documents."""
+    from endonym.tokenizer.train import fit
+
+    made.save(making.out)
     report = fit(made, ((each.source, each.text) for each in texts.documents("val")))
     write_json(making.out / "report.json", report)
     return {"vocab": made.vocab, "held_out": report}

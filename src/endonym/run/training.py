@@ -4,8 +4,9 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,12 +24,15 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, duration, number, read_jsonl
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
-from endonym.model.decoder import Decoder
 from endonym.model.families import resolve
+from endonym.model.folder import read_shape
+from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign_weights import load_any, weights_of
 from endonym.model.init import new_decoder
-from endonym.model.weights import load_decoder, save_tensors
+from endonym.model.weights import save_tensors
 from endonym.recipe.recipe import Recipe
-from endonym.run.work import Inputs, Numbers
+from endonym.run.models import begin
+from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
@@ -36,6 +40,7 @@ from endonym.train.config import Phase
 from endonym.train.loop import Report, Training, Work
 from endonym.train.preflight import learn_by_heart
 
+WEIGHTS = "weights.safetensors"
 SAMPLE_TOKENS = 60
 SAMPLES = 5
 LINES = 20
@@ -49,22 +54,22 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
     train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
     context = recipe.pack.context
     assert context is not None, "the context is settled before any model is planned"
-    shape = resolve(recipe.model, vocab=reader.vocab, context=context)
-    if recipe.export:
-        row_of(shape)  # Hours of training would end in a refusal.
     lines = baseline_lines(train, val, reader)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
-    decoder = _start(shape, recipe.seed, inputs).to(work.device)
+    begin_ = partial(_start, recipe, context, reader.vocab, inputs)
+    decoder = begin_().to(work.device)
+    if recipe.export and isinstance(decoder.config, ModelConfig):
+        row_of(decoder.config)  # Hours of training would end in a refusal.
     training = Training(decoder, phase, work, seed=recipe.seed)
     is_resumed = training.resume() > 0
     _cut_journal(making.journal, training)
-    _announce(shape, training, lines, log)
+    _announce(training, lines, log)
     if is_resumed:
         log.line(f"  goes on from step {number(training.state.step)}")
     else:
-        _preflight(shape, training, recipe.seed, inputs, log)
+        _preflight(training, begin_, log)
     _run(training, making, reader, _prompts(recipe), log)
-    return _keep(training, shape, reader, making)
+    return _keep(training, reader, making)
 
 
 def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> dict[str, Score]:
@@ -75,16 +80,19 @@ def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> d
     return {name: line for name, line in lines.items() if line is not None}
 
 
-def _start(shape: ModelConfig, seed: int, inputs: Inputs) -> Decoder:
-    """The weights to begin with. Raises ShapeError if an earlier phase's do not fit."""
+def _start(recipe: Recipe, context: int, vocab: int, inputs: Inputs) -> AnyDecoder:
+    """The decoder to begin with: an earlier phase's, a folder's, or a new one."""
     if "start" in inputs:
-        return load_decoder(shape, inputs["start"].folder / "weights.safetensors")
-    return new_decoder(shape, seed)
+        folder = inputs["start"].folder
+        return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
+    if recipe.model_folder is not None:
+        return begin(recipe.model_folder, context)
+    return new_decoder(resolve(recipe.model, vocab=vocab, context=context), recipe.seed)
 
 
-def _announce(shape: ModelConfig, training: Training, lines: dict[str, Score], log: Log) -> None:
+def _announce(training: Training, lines: dict[str, Score], log: Log) -> None:
+    shape, batches = training.decoder.config, training.batches
     total = parameters(shape).total
-    batches = training.batches
     log.line(
         f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
         f"{training.phase.number_format}"
@@ -98,12 +106,12 @@ def _announce(shape: ModelConfig, training: Training, lines: dict[str, Score], l
     log.line(f"  held-out nats a token without learning: {guesses}")
 
 
-def _preflight(shape: ModelConfig, training: Training, seed: int, inputs: Inputs, log: Log) -> None:
+def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -> None:
     """Room on the disk, and one batch learnt by heart."""
-    count_ = parameters(shape).total
+    count_ = parameters(training.decoder.config).total
     saves = max(1, training.steps // training.save_every)
     checkpoint.check_room(training.work.folder, count_, saves)
-    twin = _start(shape, seed, inputs).to(training.work.device)
+    twin = begin_().to(training.work.device)
     before, after = learn_by_heart(twin, training.batches[0], training.phase)
     log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
 
@@ -232,12 +240,13 @@ def _cut_journal(journal: Path, training: Training) -> None:
     write_atomic(journal, text.encode("utf-8"))
 
 
-def _keep(training: Training, shape: ModelConfig, reader: Tokenizer, making: Making) -> Numbers:
+def _keep(training: Training, reader: Tokenizer, making: Making) -> Numbers:
     """Write the model as it is handed on."""
-    weights = {name: tensor.cpu() for name, tensor in training.weights().items()}
-    save_tensors(weights, making.out / "weights.safetensors")
+    shape = training.decoder.config
+    learnt = weights_of(training.decoder) | training.weights()
+    save_tensors({name: each.cpu() for name, each in learnt.items()}, making.out / WEIGHTS)
     write_json(making.out / "config.json", shape.model_dump())
-    (making.out / "tokenizer.json").write_text(reader.to_json(), encoding="utf-8")
+    reader.save(making.out)
     state = training.state
     best = state.best_step if training.phase.keep == "best" else state.step
     write_json(making.out / "looks.json", state.looks)

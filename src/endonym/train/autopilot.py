@@ -24,6 +24,7 @@ SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (
 HEAD_WIDTH = 64
 TOKENS_PER_PARAMETER = 3
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
+CAREFUL_LR = 1e-4
 LONGEST_TRAINING = 16
 """Passes over the text beyond which nothing was gained (arXiv:2305.16264, section 6)."""
 
@@ -132,8 +133,11 @@ def _dropout(facts: Facts, seen: int) -> Choice:
     return Choice(0.1 if epochs <= 6 else 0.2, f"{epochs:.1f} passes over the text")
 
 
-def choose_phase(phase: Phase, facts: Facts, context: int) -> Choices:
-    """Budget, batch, rates and schedule of one phase."""
+def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = False) -> Choices:
+    """Budget, batch, rates and schedule of one phase.
+
+    goes_on: from a model that has learnt elsewhere.
+    """
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         found["epochs"] = Choice(4.0, "four passes are worth nearly four times the text")
@@ -141,9 +145,14 @@ def choose_phase(phase: Phase, facts: Facts, context: int) -> Choices:
     tokens = _budget(phase, facts, batch, found)
     steps = max(1, tokens // batch)
     found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")
-    lr = phase.lr or 3e-3
-    found["lr"] = Choice(lr, "for models of a few million parameters with query/key norm")
-    found["embedding_lr"] = Choice(lr * 4, "rows of a table are each seen rarely")
+    if goes_on:
+        lr = phase.lr or CAREFUL_LR
+        found["lr"] = Choice(lr, "low, so that what was learnt elsewhere is kept")
+        found["embedding_lr"] = Choice(lr, "as lr: the tables are learnt already")
+    else:
+        lr = phase.lr or 3e-3
+        found["lr"] = Choice(lr, "for models of a few million parameters with query/key norm")
+        found["embedding_lr"] = Choice(lr * 4, "rows of a table are each seen rarely")
     found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
     epochs = tokens / max(1, facts.unique_tokens)

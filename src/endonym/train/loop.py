@@ -14,7 +14,7 @@ from endonym.data.batches import Batches
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
-from endonym.model.decoder import Decoder
+from endonym.model.foreign import AnyDecoder
 from endonym.seed import named_seed
 from endonym.train import checkpoint
 from endonym.train.checkpoint import TrainState
@@ -73,7 +73,7 @@ def steps_of(phase: Phase, positions_per_epoch: int, batch_tokens: int) -> int:
 class Training:
     """The state of a phase between steps. Iterate `reports()` to train; `weights()` at the end."""
 
-    def __init__(self, decoder: Decoder, phase: Phase, work: Work, *, seed: int) -> None:
+    def __init__(self, decoder: AnyDecoder, phase: Phase, work: Work, *, seed: int) -> None:
         context = decoder.config.context
         rows = max(1, (phase.batch_tokens or context) // context)
         order = Order(work.train, context=context, seed=seed)

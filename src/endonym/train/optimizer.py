@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from endonym.errors import TrainingError
-from endonym.model.decoder import Decoder
+from endonym.model.foreign import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import Phase
 
-TABLES = re.compile(r"(embedding|positions|head)\.weight$")
-UNDECAYED = re.compile(r"(decay_log|convolution\.weight)$")
-"""Two axes, but no matrix: decays of a state, taps of a convolution."""
+UNDECAYED = re.compile(r"(decay_log|convolution\.weight|A_log|conv1d\.weight)$")
+"""Two axes or more, but no matrix: decays of a state, taps of a convolution."""
 STATES = ("exp_avg", "exp_avg_sq")
 
 
@@ -25,7 +24,7 @@ class Optimizer:
     In fp32 the masters are the model's own parameters and nothing is copied.
     """
 
-    def __init__(self, decoder: Decoder, phase: Phase, number_format: str) -> None:
+    def __init__(self, decoder: AnyDecoder, phase: Phase, number_format: str) -> None:
         if number_format not in ("fp32", "bf16"):
             raise TrainingError(
                 f"number_format is {number_format!r}, not resolved to fp32 or bf16",
@@ -33,6 +32,7 @@ class Optimizer:
                 do='Set number_format = "fp32", which every machine computes.',
             )
         self.names = [name for name, _ in decoder.named_parameters()]
+        self.tables = table_names(decoder)
         masters = [parameter.detach().float() for parameter in decoder.parameters()]
         if number_format == "bf16":
             masters = [master.clone() for master in masters]
@@ -49,8 +49,8 @@ class Optimizer:
     def _groups(self) -> list[dict[str, object]]:
         """Matrices with decay; tables at their own rate; norms and biases plain."""
         phase, named = self.phase, list(zip(self.names, self.masters, strict=True))
-        tables = [master for name, master in named if TABLES.search(name)]
-        others = [(name, master) for name, master in named if not TABLES.search(name)]
+        tables = [master for name, master in named if name in self.tables]
+        others = [(name, master) for name, master in named if name not in self.tables]
         matrices = [p for name, p in others if p.ndim > 1 and not UNDECAYED.search(name)]
         vectors = [p for name, p in others if p.ndim == 1 or UNDECAYED.search(name)]
         lr = phase.lr or 0.0
@@ -116,6 +116,13 @@ class Optimizer:
                         **{kind: _copy(state[f"{name}.{kind}"], master) for kind in STATES},
                     }
         self.refresh()
+
+
+def table_names(decoder: AnyDecoder) -> set[str]:
+    """The parameters whose rows are looked up: embeddings, positions, and the head."""
+    found = [each.weight for each in decoder.modules() if isinstance(each, nn.Embedding)]
+    tables = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
+    return {name for name, each in decoder.named_parameters() if id(each) in tables}
 
 
 def _copy(tensor: Tensor, like: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
-from endonym.model.decoder import Decoder
+from endonym.model.foreign import AnyDecoder
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
@@ -18,7 +18,7 @@ LEAST_LR = 2e-3
 """A careful phase has a low rate on purpose; what is tried here is whether gradients work."""
 
 
-def learn_by_heart(decoder: Decoder, batch: Batch, phase: Phase) -> tuple[float, float]:
+def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[float, float]:
     """Train a copy on one short row; returns its nats before and after.
 
     Raises TrainingError if the loss does not fall to half: then gradients, optimiser or number

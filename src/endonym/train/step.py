@@ -8,7 +8,7 @@ from torch import Tensor
 
 from endonym.data.batches import Batch
 from endonym.errors import NonFiniteLoss
-from endonym.model.decoder import Decoder
+from endonym.model.foreign import AnyDecoder
 from endonym.model.loss import summed_nats, token_nats
 from endonym.model.span import Span
 from endonym.train.optimizer import Optimizer
@@ -23,7 +23,7 @@ class Stepped:
 
 
 def take_step(
-    decoder: Decoder, optimizer: Optimizer, batch: Batch, *, share: float, rows: int, where: str
+    decoder: AnyDecoder, optimizer: Optimizer, batch: Batch, *, share: float, rows: int, where: str
 ) -> Stepped:
     """Learn from one batch, at most `rows` rows at a time.
 
@@ -44,7 +44,7 @@ def take_step(
     return stepped
 
 
-def batch_nats(decoder: Decoder, batch: Batch) -> Tensor:
+def batch_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     """Summed nats of a batch's targets, with gradients; every target counts once."""
     hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     targets_N = batch.targets_BT.flatten()
@@ -53,7 +53,7 @@ def batch_nats(decoder: Decoder, batch: Batch) -> Tensor:
 
 
 @torch.inference_mode()
-def held_out_nats(decoder: Decoder, batch: Batch) -> Tensor:
+def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     """Nats of each target of a batch, (B, T), without gradients or dropout."""
     was_training = decoder.training
     decoder.eval()

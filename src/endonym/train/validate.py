@@ -9,7 +9,7 @@ import numpy as np
 from endonym.data.batches import Batch
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
-from endonym.model.decoder import Decoder
+from endonym.model.foreign import AnyDecoder
 from endonym.train.step import held_out_nats
 
 LOOK_SEED = 0
@@ -29,7 +29,7 @@ class Look:
     n_tokens: int
 
 
-def look(decoder: Decoder, val: TokenShards, tokens: int, device: str) -> Look:
+def look(decoder: AnyDecoder, val: TokenShards, tokens: int, device: str) -> Look:
     """Score at most so many held-out positions, drawn from all documents.
 
     Text alone is scored, as in the final judgement: end-of-text is read but not predicted.

@@ -94,9 +94,8 @@ def test_a_tokenizer_that_loses_letters_is_refused_with_the_place() -> None:
     assert caught.value.where == "character 5 of 'алма Җир'"
 
 
-def test_a_tokenizer_whose_file_decodes_otherwise_than_we_do_is_refused() -> None:
+def test_a_tokenizer_whose_file_decodes_otherwise_than_it_encodes_is_refused() -> None:
     lossy = broken({"decoder": {"type": "Fuse"}})
-    assert lossy.decode(lossy.encode("алма")) == "алма"
     with pytest.raises(TokenizerError, match="comes back as"):
         lossy.check_lossless(["алма"])
 

@@ -11,8 +11,8 @@ import jinja2
 from endonym.disk import write_atomic
 from endonym.evaluate.score import Score
 from endonym.log import duration, read_jsonl, size
-from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
+from endonym.model.folder import read_shape
 from endonym.model.words import parts_in_words
 from endonym.run.execute import Made, Run, recipe_text
 from endonym.run.report.bars import Bars, draw_bars
@@ -90,7 +90,7 @@ def _figure(wide: str, narrow: str) -> str:
 def gather(run: Run, store: Store) -> dict[str, Any]:
     """All that the page shows."""
     found = _scores(run.all("evaluation"))
-    kind = run.recipe.tokenizer.kind
+    kind = "as it came" if run.recipe.model.folder else run.recipe.tokenizer.kind
     models = [made for made in run.made if made.stage.kind == "model"]
     phases = [each for made in models if (each := phase(made, store, _levels(found))) is not None]
     written = moments(models, store)
@@ -185,7 +185,7 @@ def _model(run: Run) -> dict[str, Any] | None:
     artifact = run.artifact("model")
     if artifact is None or not (artifact.folder / "config.json").is_file():
         return None
-    shape = ModelConfig.from_json(read_json(artifact.folder / "config.json"))
+    shape = read_shape(read_json(artifact.folder / "config.json"))
     counted = parameters(shape)
     places = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
     return {

@@ -1,0 +1,258 @@
+"""A folder in the format of `transformers`, read without torch and before any tensor is.
+
+Nothing in it is executed: weights are safetensors, all else is JSON, and a `config.json` that asks
+for code of its own is refused.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from endonym.config import Config
+from endonym.errors import Damaged, ExportError, ShapeError
+from endonym.model.config import AttentionConfig, MixerConfig, ModelConfig
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+HEADER_LIMIT_BYTES = 100_000_000
+UNKNOWN_CONTEXT = 1024
+"""What is read at once of a model that names no context."""
+SIZES = {
+    "vocab": ("vocab_size",),
+    "dim": ("hidden_size", "n_embd", "d_model"),
+    "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+}
+"""What classes of `transformers` call the sizes that every model has."""
+HEADS = ("lm_head.weight", "embed_out.weight")
+"""A head that is the embedding may be stored twice; then it is read once."""
+CONTEXTS = ("max_position_embeddings", "n_positions")
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class ForeignConfig(Config):
+    """A model that `transformers` computes: its sizes, for counting, and its own `config.json`.
+
+    parameters: of the weights as they are learnt; a head that is the embedding counts once.
+    """
+
+    family: str
+    vocab: int
+    context: int
+    dim: int
+    layers: int
+    tied: bool
+    parameters: int
+    transformers: dict[str, Any]
+
+    @property
+    def remembered(self) -> int:
+        """Channels that a layer of attention remembers of a token, as keys and again as values."""
+        heads = self.transformers.get("num_attention_heads") or 1
+        shared = self.transformers.get("num_key_value_heads") or heads
+        return shared * (self.transformers.get("head_dim") or self.dim // heads)
+
+
+Shape = ModelConfig | ForeignConfig
+
+
+def read_shape(data: dict[str, Any]) -> Shape:
+    """The shape that a model artefact's `config.json` holds."""
+    kind = ForeignConfig if "transformers" in data else ModelConfig
+    return kind.model_validate(data)
+
+
+def foreign_config(folder: Path) -> ForeignConfig:
+    """The sizes of a folder of any architecture, from `config.json` and the weights' headers.
+
+    Raises ExportError for what endonym will not or cannot open, Damaged for broken weights.
+    """
+    path = folder / CONFIG
+    given = read_json(path)
+    refuse_code(given, str(path))
+    _refuse_others(given, str(path))
+    sizes = {name: _size(given, words, str(path)) for name, words in SIZES.items()}
+    shapes = weight_shapes(folder)
+    heads = [name for name in HEADS if name in shapes]
+    tied = bool(given.get("tie_word_embeddings", not heads))
+    total = sum(math.prod(shape) for name, shape in shapes.items() if not tied or name not in HEADS)
+    if sizes["layers"] > len(shapes):
+        raise ExportError(
+            f"{sizes['layers']} layers, but {len(shapes)} tensors in the weights",
+            where=str(path),
+            do="Take a whole copy of the folder.",
+        )
+    context = next((given[word] for word in CONTEXTS if given.get(word)), UNKNOWN_CONTEXT)
+    return ForeignConfig(
+        **sizes,
+        family=str(given["model_type"]),
+        context=int(context),
+        tied=tied,
+        parameters=total,
+        transformers=given,
+    )
+
+
+def with_context(shape: Shape, context: int) -> Shape:
+    """A shape that reads at most so many tokens at once, and says so in what it exports.
+
+    A foreign `config.json` keeps its own number where the number decides more than the length.
+    Raises ShapeError if the model has never read that many.
+    """
+    if context > shape.context:
+        raise ShapeError(
+            f"rows of {context} tokens for a model that reads {shape.context}",
+            where="pack.context",
+            do=f"Choose at most {shape.context}.",
+        )
+    if isinstance(shape, ModelConfig):
+        mixers = tuple(_narrowed(mixer, context) for mixer in shape.mixers)
+        return shape.model_copy(update={"context": context, "mixers": mixers})
+    theirs = dict(shape.transformers)
+    if CONTEXTS[0] in theirs and _turns_plainly(theirs):
+        theirs[CONTEXTS[0]] = context
+    return shape.model_copy(update={"context": context, "transformers": theirs})
+
+
+def _narrowed(mixer: MixerConfig, context: int) -> MixerConfig:
+    """A mixer whose window is no longer than the context."""
+    if isinstance(mixer, AttentionConfig) and mixer.window and mixer.window > context:
+        return mixer.model_copy(update={"window": context})
+    return mixer
+
+
+def _turns_plainly(theirs: dict[str, Any]) -> bool:
+    """Whether positions are rotary and none of them depends on the length."""
+    tables = [theirs.get(word) for word in ("rope_parameters", "rope_scaling")]
+    found = [each for each in tables if isinstance(each, dict)]
+    inside = [each for table in found for each in table.values() if isinstance(each, dict)]
+    kinds = {each.get("rope_type", each.get("type", "default")) for each in (*found, *inside)}
+    return bool(found or "rope_theta" in theirs) and kinds <= {"default", "linear", "llama3"}
+
+
+def _size(given: dict[str, Any], words: tuple[str, ...], where: str) -> int:
+    """One of the sizes that every model has."""
+    found = next((given[word] for word in words if word in given), None)
+    if isinstance(found, int) and 0 < found < 1 << 40:
+        return found
+    what = "lacks" if found is None else f"has {found!r} for"
+    raise ExportError(f"config.json {what} {words[0]}", where=where)
+
+
+def _refuse_others(given: dict[str, Any], where: str) -> None:
+    """What no text model in plain numbers has."""
+    for word, what in (
+        ("quantization_config", "weights that are quantised, which cannot be trained on"),
+        ("text_config", "a model of more than text"),
+        ("vision_config", "a model of more than text"),
+        ("is_encoder_decoder", "an encoder and a decoder"),
+    ):
+        if given.get(word):
+            raise ExportError(
+                f"{word} says {what}", where=where, do="Take a plain causal model of text."
+            )
+    if not isinstance(given.get("model_type"), str):
+        raise ExportError("config.json lacks model_type", where=where)
+
+
+def refuse_code(data: Mapping[str, Any], where: str) -> None:
+    """Raise ExportError if a `config.json` asks for code from its folder."""
+    if "auto_map" in data:
+        raise ExportError(
+            "auto_map asks for code from the folder to be run",
+            where=where,
+            do="endonym runs no code that comes with a model; take one of a known architecture.",
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises ExportError if the file is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ExportError(f"no readable {path.name} ({error})", where=str(path)) from error
+    if not isinstance(data, dict):
+        raise ExportError(f"{path.name} is not a JSON object", where=str(path))
+    return data
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The files that decide what a folder's model is, in one order."""
+    index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
+    tokens = [folder / name for name in TOKENIZER if (folder / name).is_file()]
+    return [folder / CONFIG, *weight_files(folder), *index, *tokens]
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a folder's weights. Raises ExportError if they are of another kind."""
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if not (folder / INDEX).is_file():
+        pickles = sorted(path.name for path in folder.glob("*.bin"))
+        found = f", only {pickles[0]}, a pickle, which could run code" if pickles else ""
+        raise ExportError(
+            f"no {WEIGHTS} in this folder{found}",
+            where=str(folder),
+            do="Save the model again with transformers: save_pretrained writes safetensors.",
+        )
+    places = read_json(folder / INDEX).get("weight_map")
+    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
+    for name in names:
+        if Path(name).name != name or not (folder / name).is_file():
+            raise ExportError(f"{INDEX} names {name}, which is not here", where=str(folder))
+    if not names:
+        raise ExportError(f"{INDEX} names no file", where=str(folder))
+    return [folder / name for name in names]
+
+
+def weight_shapes(folder: Path) -> Shapes:
+    """Names and shapes of all of a folder's tensors, from the headers of its files."""
+    files = weight_files(folder)
+    return {name: shape for file in files for name, shape in tensor_shapes(file).items()}
+
+
+def tensor_shapes(path: Path) -> Shapes:
+    """Names and shapes of a file's tensors, from its header alone; no tensor is read.
+
+    Raises Damaged if the file is short, too long, or not safetensors.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else HEADER_LIMIT_BYTES + 1
+        if length > min(HEADER_LIMIT_BYTES, size):
+            raise damaged(path, "is not a whole safetensors file")
+        try:
+            header = json.loads(file.read(length))
+            entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+            end = max((int(each["data_offsets"][1]) for each in entries.values()), default=0)
+            shapes = {name: tuple(map(int, each["shape"])) for name, each in entries.items()}
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            raise damaged(path, f"has an unreadable header ({error})") from error
+    if 8 + length + end != size:
+        raise damaged(path, f"should have {8 + length + end} bytes but has {size}")
+    return shapes
+
+
+def require_shapes(
+    found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], path: Path
+) -> None:
+    """Raise Damaged if a tensor is missing, unknown or of another shape."""
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if missing or extra:
+        raise damaged(path, f"lacks {missing[:3]} and has unknown {extra[:3]}")
+    for name, shape in found.items():
+        if shape != wanted[name]:
+            raise damaged(path, f"holds {name} of shape {shape} instead of {wanted[name]}")
+
+
+def damaged(path: Path, found: str) -> Damaged:
+    """What is wrong with a file of weights."""
+    return Damaged(
+        f"{path.name} {found}", where=str(path), do="Take a whole copy, or make the model anew."
+    )

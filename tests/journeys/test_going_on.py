@@ -1,0 +1,205 @@
+"""A model from elsewhere is continued on one's own sentences, judged, handed over, opened there."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from foreign_folders import quiet_transformers, write_model
+
+from endonym.disk import list_files
+from endonym.generate.language_model import LanguageModel
+from endonym.model.decoder import Decoder
+from endonym.model.foreign import ForeignDecoder
+from endonym.store import Artifact, open_artifact
+
+Say = Callable[..., Any]
+SECOND = """
+[[phase]]
+name = "second"
+steps = 4
+batch_tokens = 256
+number_format = "fp32"
+"""
+
+
+def going_on(recipe: Path, folder: str, extra: str = "") -> Path:
+    """The small recipe, beginning from a folder instead of from nothing."""
+    text = recipe.read_text(encoding="utf-8")
+    text = re.sub(r"\[tokenizer\].*?(?=\[pack\])", "", text, flags=re.DOTALL)
+    model = f'[model]\nfolder = "{folder}"\n\n'
+    text = re.sub(r"\[model\].*?(?=\[\[phase\]\])", model, text, flags=re.DOTALL)
+    recipe.write_text(text.replace("steps = 40", "steps = 12") + extra, encoding="utf-8")
+    return recipe
+
+
+def artifacts(store: Path, kind: str) -> list[Artifact]:
+    return [open_artifact(path.parent) for path in sorted((store / kind).glob("*/manifest.json"))]
+
+
+@pytest.fixture(scope="module")
+def continued(
+    tmp_path_factory: pytest.TempPathFactory, small_recipe: Callable[[Path], Path], command: Say
+) -> Path:
+    """A folder in which a Gemma 3 was continued in two phases."""
+    place = tmp_path_factory.mktemp("going-on")
+    write_model("gemma3", place / "gemma")
+    recipe = going_on(small_recipe(place / "project"), "../gemma", SECOND)
+    said = command("run", recipe, "--store", place / "store")
+    assert said.code == 0, said.err
+    assert "gemma3_text · 3 layers × 32" in said.err
+    assert "bits/byte" in said.out
+    return place
+
+
+def test_check_counts_it_before_anything_is_made(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    network = write_model("gemma3", tmp_path / "gemma")
+    recipe = going_on(small_recipe(tmp_path / "project"), "../gemma", SECOND)
+    found = command("check", recipe, "--store", tmp_path / "store", "--json").json()
+    assert found["parameters"] == network.num_parameters()
+    assert found["family"] == "gemma3_text"
+    assert found["choices"]["phase.1.lr"]["value"] == 1e-4
+    assert not [key for key in found["choices"] if key.startswith(("model.", "tokenizer."))]
+    assert "computed by transformers" in command("check", recipe).out
+    (tmp_path / "gemma" / "model.safetensors").write_bytes(b"")
+    said = command("check", recipe)
+    assert said.code == 1
+    assert "is not a whole safetensors file" in said.err
+
+
+def test_a_continued_model_has_learnt_and_is_opened_by_the_library(
+    continued: Path, command: Say
+) -> None:
+    store = continued / "store"
+    models = artifacts(store, "model")
+    final = next(each for each in models if "start" in each.manifest["inputs"])
+    first = next(each for each in models if "folder" in each.manifest["inputs"])
+    assert first.numbers["best_nats"] > final.numbers["best_nats"]
+    model = LanguageModel.load(final.folder)
+    assert isinstance(model.decoder, ForeignDecoder)
+    (export,) = artifacts(store, "export")
+    theirs = quiet_transformers().AutoModelForCausalLM.from_pretrained(export.folder).eval()
+    assert theirs.config.max_position_embeddings == 32
+    row = torch.tensor([[model.tokenizer.end_id, *model.tokenizer.encode("Әбием мич янында")]])
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(row).logits, model.decoder.logits(row))
+    text = continued / "project" / "texts" / "tatar.txt"
+    words = ("--text", text, "--store", store, "--json")
+    bits = [
+        command("evaluate", name, *words).json()["scores"][0]["value"]
+        for name in (continued / "gemma", final.folder, export.folder)
+    ]
+    assert bits[0] > bits[1] == pytest.approx(bits[2], rel=1e-6)
+    assert (continued / "runs" / "kechkena" / "report.html").is_file()
+
+
+def test_the_folder_is_a_source_by_its_content(continued: Path, command: Say) -> None:
+    recipe = continued / "project" / "recipe.toml"
+    words = ("run", recipe, "--store", continued / "store", "--json")
+    assert not any(stage["made"] for stage in command(*words).json()["stages"])
+    sources = artifacts(continued / "store", "source")
+    names = [[file["name"] for file in each.manifest["config"]["files"]] for each in sources]
+    told = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    assert told in names
+    made = command("run", recipe, "--store", continued / "store", "--dry-run", "--json").json()
+    assert "source gemma" in [stage["name"] for stage in made["stages"]]
+
+
+def test_a_folder_is_continued_by_name_and_generates(continued: Path, command: Say) -> None:
+    words = ("generate", continued / "gemma", "Бакчада", "--max-tokens", "5", "--json")
+    assert command(*words).json()["tokens"] <= 5
+    said = command("generate", "kechkena", "Бакчада", "--store", continued / "store")
+    assert said.code == 0
+    assert said.out.startswith("Бакчада")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from endonym.train import checkpoint
+whole = checkpoint.save
+def save(work, state, *rest):
+    whole(work, state, *rest)
+    if state.step == 8:
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.save = save
+from endonym.cli.main import answer
+sys.exit(answer(sys.argv[1:]))
+"""
+
+
+def test_a_kill_leaves_a_run_that_goes_on_to_the_same_bytes(
+    continued: Path, small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+) -> None:
+    recipe = going_on(small_recipe(tmp_path / "project"), str(continued / "gemma"), SECOND)
+    words = ["run", str(recipe), "--store", str(tmp_path / "store")]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert list((tmp_path / "store" / "model").glob("*.part/step-000008"))
+    said = command(*words)
+    assert said.code == 0, said.err
+    assert "goes on from step 8" in said.err
+    for kind in ("model", "export"):
+        wanted = {each.id: list_files(each.folder) for each in artifacts(continued / "store", kind)}
+        found = {each.id: list_files(each.folder) for each in artifacts(tmp_path / "store", kind)}
+        assert found == wanted
+
+
+def test_a_model_of_ours_goes_on_from_its_own_export(
+    finished: Path, small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+) -> None:
+    (export,) = artifacts(finished / "store", "export")
+    recipe = going_on(small_recipe(tmp_path / "project"), str(export.folder))
+    said = command("run", recipe, "--store", tmp_path / "store")
+    assert said.code == 0, said.err
+    (model,) = artifacts(tmp_path / "store", "model")
+    assert isinstance(LanguageModel.load(model.folder).decoder, Decoder)
+    (before,) = artifacts(finished / "store", "model")
+    assert model.numbers["best_nats"] < before.numbers["best_nats"] + 0.05
+    (tokenizer,) = artifacts(tmp_path / "store", "tokenizer")
+    given = (export.folder / "tokenizer.json").read_bytes()
+    assert (tokenizer.folder / "tokenizer.json").read_bytes() == given
+
+
+def test_a_model_that_cannot_be_trained_is_told_before_any_text_is_read(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    write_model("phi", tmp_path / "phi")
+    recipe = going_on(small_recipe(tmp_path / "project"), "../phi")
+    said = command("run", recipe, "--store", tmp_path / "store")
+    assert said.code == 1
+    assert "phi adds a bias to its logits" in said.err
+    longer = ("run", recipe, "--store", tmp_path / "store", "--set", "pack.context=128")
+    said = command(*longer)
+    assert said.code == 2
+    assert "pack.context: rows of 128 tokens for a model that reads 64" in said.err
+    assert not (tmp_path / "store" / "corpus").exists()
+
+
+def test_a_tokenizer_that_loses_a_text_is_refused_before_training(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    write_model("gemma3", tmp_path / "gemma")
+    recipe = going_on(small_recipe(tmp_path / "project"), "../gemma")
+    texts = tmp_path / "project" / "texts" / "tatar.txt"
+    lost = "Бу җөмләдә ▁ билгесе бар, ә ул бушлыкка әйләнә һәм югала.\n"
+    texts.write_text(texts.read_text(encoding="utf-8") + lost, encoding="utf-8")
+    said = command("run", recipe, "--store", tmp_path / "store")
+    assert said.code == 1
+    assert "comes back as" in said.err
+    data = json.loads((tmp_path / "gemma" / "config.json").read_text(encoding="utf-8"))
+    data["auto_map"] = {"AutoModel": "modeling.Model"}
+    (tmp_path / "gemma" / "config.json").write_text(json.dumps(data), encoding="utf-8")
+    assert "auto_map asks for code" in command("check", recipe).err
+    assert "auto_map asks for code" in command("generate", tmp_path / "gemma", "Ә").err
