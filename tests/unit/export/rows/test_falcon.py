@@ -102,6 +102,7 @@ def test_what_is_left_out_is_what_transformers_assumes() -> None:
         ({"parallel_attn": False}, (False, False, 1)),
         ({"new_decoder_architecture": True, "num_kv_heads": 2}, (True, False, 2)),
         ({"new_decoder_architecture": True}, (True, False, 4)),
+        ({"new_decoder_architecture": True, "parallel_attn": False}, (True, False, 4)),
         (
             {
                 "new_decoder_architecture": True,
