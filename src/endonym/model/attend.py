@@ -14,7 +14,7 @@ from endonym.model.blocks import Blocks, Take, blocks_of
 from endonym.model.span import Span
 
 LONGEST_WHOLE_SCORES = 1024
-TILE = 256
+TILE = 128
 
 
 def attend(

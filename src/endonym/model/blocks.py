@@ -17,7 +17,7 @@ from torch import Tensor
 from endonym.model.span import Span
 
 LENGTHS = sorted(length << shift for length in (32, 48) for shift in range(12))
-"""Stretches are padded to one of these: a third more at most."""
+"""Stretches are padded to one of these: half more at most."""
 WORTHWHILE = 0.5
 """Blocks are used where they do less than this share of the work of whole rows."""
 

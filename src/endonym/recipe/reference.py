@@ -126,8 +126,9 @@ def _curve(schedule: str) -> str:
 
 def type_words(node: dict[str, Any]) -> str:
     """The values that a key takes, in words."""
-    if "anyOf" in node:
-        return " or ".join(type_words(way) for way in node["anyOf"])
+    ways = node.get("anyOf") or node.get("oneOf")
+    if ways:
+        return " or ".join(type_words(way) for way in ways)
     values = node.get("enum", [node["const"]] if "const" in node else [])
     if values:
         listed = ", ".join(toml_value(value) for value in values)
@@ -173,6 +174,8 @@ def default_words(table: Table, key: str) -> str:
         return "chosen by the autopilot"
     if table.name == "clean":
         return "not applied"
+    if table.name.endswith("rope_scaling"):
+        return "as said"
     is_shape = table.name.startswith("model") and key != "folder"
     return "from the family" if is_shape else "not set"
 

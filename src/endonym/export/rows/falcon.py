@@ -60,7 +60,7 @@ def _names(config: ModelConfig) -> Mapping[str, str]:
 def _misfit(config: ModelConfig) -> str | None:
     mixer, ffn = attention_of(config), the_ffn(config)
     if mixer is None or not isinstance(ffn, FfnConfig):
-        return "its layers are not alike, or not attention and a dense feed-forward"
+        return "layers that are not alike, or not attention and a dense feed-forward"
     is_grouped = mixer.kv_heads not in (1, mixer.heads)
     return first_of(
         (config.norm != "layer", f'norm = "{config.norm}"'),

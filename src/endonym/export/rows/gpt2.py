@@ -35,7 +35,7 @@ NAMES = {
 def _misfit(config: ModelConfig) -> str | None:
     mixer, ffn = attention_of(config), the_ffn(config)
     if mixer is None or not isinstance(ffn, FfnConfig):
-        return "its layers are not alike, or not attention and a dense feed-forward"
+        return "layers that are not alike, or not attention and a dense feed-forward"
     return first_of(
         (config.norm != "layer", f'norm = "{config.norm}"'),
         (config.position != "learned", f'position = "{config.position}"'),

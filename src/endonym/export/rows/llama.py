@@ -52,7 +52,7 @@ def _misfit(
     """What a class that has these parts, and biases at most on these, cannot say."""
     mixer, ffn = attention_of(config), the_ffn(config)
     if mixer is None or ffn is None:
-        return "its layers are not alike, or not all attention"
+        return "layers that are not alike, or not all attention"
     ffn_bias = isinstance(ffn, FfnConfig) and ffn.bias
     return first_of(
         (config.norm != "rms", f'norm = "{config.norm}"'),

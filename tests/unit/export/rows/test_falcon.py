@@ -75,7 +75,7 @@ MISFITS: dict[str, tuple[Json, str]] = {
     ),
     "experts": (
         {"ffn": {"kind": "experts"}},
-        "its layers are not alike, or not attention and a dense feed-forward",
+        "layers that are not alike, or not attention and a dense feed-forward",
     ),
 }
 

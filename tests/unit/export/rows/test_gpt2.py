@@ -53,7 +53,7 @@ MISFITS: dict[str, tuple[Json, str]] = {
     "no bias of the feed-forward": ({"ffn": {"bias": False}}, "bias = false"),
     "experts": (
         {"ffn": {"kind": "experts"}},
-        "its layers are not alike, or not attention and a dense feed-forward",
+        "layers that are not alike, or not attention and a dense feed-forward",
     ),
 }
 

@@ -64,7 +64,7 @@ MISFITS: dict[str, tuple[Json, str]] = {
     "a window": ({"mixer": {"window": 5}}, "a window"),
     "experts": (
         {"ffn": {"kind": "experts"}},
-        "its layers are not alike, or not attention and a dense feed-forward",
+        "layers that are not alike, or not attention and a dense feed-forward",
     ),
 }
 

@@ -1,0 +1,69 @@
+"""The recipes that come with the project run from end to end, at toy scale."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.export.huggingface import import_huggingface
+from endonym.generate.language_model import LanguageModel
+from endonym.recipe.recipe import Recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SMALL = {
+    "tokenizer.vocab": 400,
+    "pack.context": 64,
+    "model.layers": 3,
+    "phase.0.tokens": 4_000,
+    "phase.0.batch_tokens": 512,
+    "phase.0.warmup_steps": 2,
+    "phase.0.number_format": '"fp32"',
+}
+SENTENCE = "Әбием мич янында утырып, миңа кечкенә чагы турында сөйли."
+
+
+@pytest.fixture(scope="module")
+def study(
+    tmp_path_factory: pytest.TempPathFactory,
+    command: Callable[..., Any],
+    language_sentences: Callable[[str], list[str]],
+) -> tuple[Path, Any]:
+    """Every architecture of architectures.toml, trained for eight steps on Tatar sentences."""
+    folder = tmp_path_factory.mktemp("study")
+    recipe = folder / "recipe.toml"
+    shutil.copy(RECIPES / "architectures.toml", recipe)
+    (folder / "texts").mkdir()
+    lines = "\n".join([*language_sentences("tatar"), *language_sentences("khmer")])
+    (folder / "texts" / "sentences.txt").write_text(lines, encoding="utf-8")
+    sets = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
+    said = command("run", recipe, "--variant", "all", "--store", folder / "store", "--json", *sets)
+    assert said.code == 0, said.err
+    return folder, said.json()
+
+
+def test_every_architecture_ends_in_one_table(study: tuple[Path, Any]) -> None:
+    folder, answer = study
+    names = [None, *Recipe.variants(folder / "recipe.toml")]
+    runs = {run["name"]: run for run in answer["comparison"]["runs"]}
+    assert set(runs) == {"architectures" + (f"@{name}" if name else "") for name in names}
+    assert len({run["train_tokens"] for run in runs.values()}) == 1
+    families = {run["family"] for run in runs.values()}
+    assert families == {name or "qwen3" for name in names} - {"hybrid"}
+
+
+def test_each_model_that_is_handed_over_scores_a_text_alike(study: tuple[Path, Any]) -> None:
+    folder, answer = study
+    seen = 0
+    for run in answer["runs"]:
+        made = {stage["name"].split()[0]: stage["id"] for stage in run["stages"]}
+        model = LanguageModel.load(folder / "store" / "model" / made["model"])
+        if "export" not in made:
+            assert model.decoder.config.layers == 3
+            assert len(model.decoder.config.mixers) == 3
+            continue
+        handed = import_huggingface(folder / "store" / "export" / made["export"])
+        assert handed.score(SENTENCE) == pytest.approx(model.score(SENTENCE), rel=1e-6)
+        seen += 1
+    assert seen == len(answer["runs"]) - 1
