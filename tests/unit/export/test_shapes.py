@@ -24,7 +24,7 @@ REFUSED = {
     "gptneox-grouped": "GPTNeoXForCausalLM cannot say kv_heads",
     "gptneox-wide-heads": "GPTNeoXForCausalLM cannot say head_width",
     "falcon-wide-heads": "FalconForCausalLM cannot say head_width",
-    "mamba2-hybrid": "Mamba2ForCausalLM cannot say mixers that are not alike",
+    "mamba2-hybrid": "Mamba2ForCausalLM cannot say mixers not alike",
     "moe-odd-ffn": "Qwen3MoeForCausalLM cannot say a width of experts not in eights",
     "moe-plain-experts": "Qwen3MoeForCausalLM cannot say ffn.gated = false",
     "moe-biased-choice": 'Qwen3MoeForCausalLM cannot say ffn.balance = "bias"',

@@ -39,7 +39,7 @@ def _misfit(config: ModelConfig, kind: type[MambaConfig | Mamba2Config]) -> str 
     """What a class that has mixers of this kind alone cannot say."""
     ffn = the_ffn(config)
     return first_of(
-        (not isinstance(the_mixer(config), kind), "mixers that are not alike, or of another kind"),
+        (not isinstance(the_mixer(config), kind), "mixers not alike, or of another kind"),
         (ffn is None or ffn.kind != "none", "a feed-forward"),
         (config.norm != "rms", f'norm = "{config.norm}"'),
         (config.position == "learned", 'position = "learned"'),

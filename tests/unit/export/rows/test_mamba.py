@@ -62,11 +62,16 @@ def test_a_shape_is_written_word_by_word(family: str) -> None:
 
 
 MISFITS: dict[str, tuple[str, str, Json, str]] = {
-    "heads for Mamba": ("MAMBA", "mamba2", {}, "mixers that are not alike, or of another kind"),
-    "channels for Mamba-2": ("MAMBA2", "mamba", {}, "mixers that are not alike, or of another kind"),
+    "heads for Mamba": ("MAMBA", "mamba2", {}, "mixers not alike, or of another kind"),
+    "channels for Mamba-2": (
+        "MAMBA2",
+        "mamba",
+        {},
+        "mixers not alike, or of another kind",
+    ),
     "two states": (
         *("MAMBA", "mamba", {"mixer": [{"state": 4}, {"state": 5}]}),
-        "mixers that are not alike, or of another kind",
+        "mixers not alike, or of another kind",
     ),
     "a feed-forward": ("MAMBA", "mamba", {"ffn": {"kind": "gated"}}, "a feed-forward"),
     "some feed-forwards": ("MAMBA2", "mamba2", {"ffn": [{}, {"kind": "plain"}]}, "a feed-forward"),
