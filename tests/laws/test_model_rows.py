@@ -6,6 +6,7 @@ That as many key/value heads as heads are plain attention stands with the kernel
 import pytest
 import torch
 from laws.shapes import lively, shape, some_tokens
+from torch import Tensor
 
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
@@ -66,3 +67,53 @@ def test_no_row_sees_another(decoder: Decoder) -> None:
     assert not torch.equal(before[1], after[1])
     alone = decoder.logits(tokens_BT[:1])
     torch.testing.assert_close(before[:1], alone, **NEAR)
+
+
+def with_weights_of(config: ModelConfig, weights: dict[str, Tensor]) -> Decoder:
+    """A decoder of this shape with another's weights."""
+    decoder = Decoder(config).double().eval()
+    decoder.load_state_dict(weights)
+    return decoder
+
+
+@torch.no_grad()
+def test_a_window_as_long_as_the_row_is_no_window() -> None:
+    wide = lively(shape("mistral", "whole-window"))
+    plain = with_weights_of(shape("llama", layers=2), wide.state_dict())
+    tokens_BT = some_tokens(2, 32)
+    torch.testing.assert_close(wide.logits(tokens_BT), plain.logits(tokens_BT), **NEAR)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("gated", [True, False])
+def test_one_expert_is_a_plain_feed_forward(gated: bool) -> None:
+    ffn = {"experts": 1, "hidden": 24, "gated": gated, "activation": "silu"}
+    mixture = lively(shape("moe", ffn=ffn))
+    weights = {k: v for k, v in mixture.state_dict().items() if "router" not in k}
+    weights = {k: v[0] if ".ffn." in k and v.ndim == 3 else v for k, v in weights.items()}
+    dense = {"kind": "gated" if gated else "plain", "hidden": 24, "activation": "silu"}
+    plain = with_weights_of(shape("qwen3", ffn=dense), weights)
+    tokens_BT = some_tokens(2, 12)
+    torch.testing.assert_close(mixture.logits(tokens_BT), plain.logits(tokens_BT), **NEAR)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["plain", "one-norm"])
+def test_parallel_branches_are_two_serial_blocks_of_one_stream(variant: str) -> None:
+    """Each branch alone, from serial blocks whose other branch is silent, summed."""
+    config = shape("falcon", variant, layers=1)
+    together = lively(config)
+    weights = dict(together.state_dict())
+    if config.shared_norm:
+        for part in ("weight", "bias"):
+            weights[f"blocks.0.ffn_norm.{part}"] = weights[f"blocks.0.norm.{part}"]
+    serial = config.model_copy(update={"parallel": False, "shared_norm": False})
+    x_BTD = torch.randn(2, 9, 32, dtype=torch.float64)
+    span = Span.after(0, torch.zeros(2, 9, dtype=torch.long))
+    branches = []
+    for silent in ("mixer.output.weight", "ffn.down.weight"):
+        muted = weights | {f"blocks.0.{silent}": torch.zeros_like(weights[f"blocks.0.{silent}"])}
+        block = with_weights_of(serial, muted).blocks[0]
+        branches.append(block(x_BTD, span)[0] - x_BTD)
+    found, _ = together.blocks[0](x_BTD, span)
+    torch.testing.assert_close(found, x_BTD + sum(branches), **NEAR)

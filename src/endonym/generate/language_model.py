@@ -67,6 +67,11 @@ class LanguageModel:
         self, prompts: Sequence[str], *, max_tokens: int = 200, samplings: Sequence[Sampling]
     ) -> list[Continuation]:
         """The continuations of several prompts, computed together; each as if it were alone."""
+        if not self.decoder.reads_padded and len(prompts) > 1:
+            return [
+                self.generate_many([prompt], max_tokens=max_tokens, samplings=[sampling])[0]
+                for prompt, sampling in zip(prompts, samplings, strict=True)
+            ]
         ids = [self._opened(prompt) for prompt in prompts]
         found = [Continuation(iter(())) for _ in prompts]
         for chosen in continued(self.decoder, ids, max_tokens, samplings, self.tokenizer.end_id):

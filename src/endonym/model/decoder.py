@@ -15,6 +15,9 @@ from endonym.model.span import Span
 class Decoder(nn.Module):
     """An embedding, a stack of blocks, a norm, a head; the shape comes from its config."""
 
+    reads_padded = True
+    """Rows of different lengths may be read together, padded on the left."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config

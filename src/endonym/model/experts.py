@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.ffn import ACTIVATIONS
+from endonym.model.precision import precise
 
 
 class Stack(nn.Module):
@@ -39,8 +40,8 @@ class Experts(nn.Module):
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
         """The new channels, and the penalty that keeps the experts in equal use."""
         x_ND = x_BTD.flatten(0, -2)
-        shares_NE = self.router(x_ND).float().softmax(-1)
-        liked_NE = shares_NE if self.balance is None else shares_NE + self.balance.detach().float()
+        shares_NE = precise(self.router(x_ND)).softmax(-1)
+        liked_NE = shares_NE if self.balance is None else shares_NE + self.balance.detach()
         chosen_Nk = liked_NE.topk(self.config.active, dim=-1).indices
         weights_Nk = shares_NE.gather(1, chosen_Nk)
         if self.config.active > 1:
@@ -83,5 +84,5 @@ class Experts(nn.Module):
         used_E = used_E / chosen_Nk.numel()
         if self.balance is None:
             return self.config.balance_weight * count * (used_E @ shares_NE.mean(0))
-        slope = (self.balance.float() * (used_E - 1 / count)).sum()
+        slope = (precise(self.balance) * (used_E - 1 / count)).sum()
         return slope - slope.detach()

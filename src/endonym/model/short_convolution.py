@@ -26,8 +26,3 @@ class ShortConvolution(nn.Module):
         """The new channels, and the last inputs for the next call."""
         y_BTC, tail_BWC = causal_convolution(x_BTC, self.weight, self.bias, is_first_BT, tail_BWC)
         return F.silu(y_BTC), tail_BWC
-
-
-def precise(x: Tensor) -> Tensor:
-    """At least float32: what is multiplied over a whole document must not be rounded short."""
-    return x if x.dtype == torch.float64 else x.float()

@@ -31,6 +31,9 @@ from endonym.store import Making, Store
 
 MODELS = ("model", "uniform", "unigram", "bigram", "compressor")
 
+PROMPTS_AT_ONCE = 16
+"""Texts that are continued together; more would take more memory than they save time."""
+
 
 def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """One of a recipe's evaluations."""
@@ -135,11 +138,17 @@ def _continue_prompts(
     """A continuation of each line of the file, with a seed of its own."""
     assert asked.file is not None
     lines = (recipe.folder / asked.file).read_text(encoding="utf-8").splitlines()
+    prompts = [line for line in lines if line.strip()]
+    seeds = range(recipe.seed, recipe.seed + len(prompts))
+    samplings = [Sampling(temperature=asked.temperature, seed=seed) for seed in seeds]
     found: list[dict[str, Any]] = []
-    for number, prompt in enumerate(line for line in lines if line.strip()):
-        sampling = Sampling(temperature=asked.temperature, seed=recipe.seed + number)
-        made = model.stream(prompt, max_tokens=asked.max_tokens, sampling=sampling)
-        text = "".join(made)
-        found.append({"prompt": prompt, "text": text, "finish_reason": made.finish_reason})
+    for first in range(0, len(prompts), PROMPTS_AT_ONCE):
+        some = slice(first, first + PROMPTS_AT_ONCE)
+        made = model.generate_many(
+            prompts[some], max_tokens=asked.max_tokens, samplings=samplings[some]
+        )
+        for prompt, each in zip(prompts[some], made, strict=True):
+            text = "".join(each)
+            found.append({"prompt": prompt, "text": text, "finish_reason": each.finish_reason})
     write_json(making.out / "continuations.json", found)
     return {"kind": "prompts", "continuations": len(found)}

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from endonym.model.short_convolution import ShortConvolution, precise
+from endonym.model.precision import precise
+from endonym.model.short_convolution import ShortConvolution
 
 
 def silu(x: float) -> float:
