@@ -203,9 +203,10 @@ def growth(row: str, kind: str, rounds: int) -> dict[str, Any]:
     if FAMILIES[row].mixer == "attention":
         window = {"window": 512} if FAMILIES[row].has_window else {}
         keys["mixer"] = {"heads": 8, **window}
+    asked = ModelKeys.model_validate(keys)
     found: dict[str, float] = {}
     for length in LENGTHS:
-        shape = resolve(ModelKeys.model_validate(keys), vocab=256, context=length)
+        shape = resolve(asked, vocab=256, context=max(length, 512))
         decoder = new_decoder(shape, 0).train()
         if kind == "bf16":
             narrow(decoder)
