@@ -113,13 +113,18 @@ def test_a_window_is_exactly_that_many_keys_in_every_kernel(
     assert counts_BT.max() == min(window or 24, 24)
 
 
-def test_queries_in_tiles_equal_all_queries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("window", [None, 1, 3, 6])
+def test_queries_in_tiles_equal_all_queries_at_once(
+    window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tensors = inputs(2, LENGTH, torch.bfloat16)
     span = Span.after(0, torch.zeros(BATCH, LENGTH, dtype=torch.long))
     monkeypatch.setattr(attend_module, "TILE", 4)
-    fast = with_gradients(attend, tensors, span)
-    slow = with_gradients(slow_attention, tensors, causal_mask(BATCH, LENGTH, LENGTH))
-    assert_equal(fast, slow, torch.bfloat16)
+    wanted_BTM = causal_mask(BATCH, LENGTH, LENGTH)
+    for place in range(LENGTH):
+        wanted_BTM[:, place, : max(0, place + 1 - (window or LENGTH))] = False
+    fast = with_gradients(lambda *given: attend(*given, window), tensors, span)
+    assert_equal(fast, with_gradients(slow_attention, tensors, wanted_BTM), torch.bfloat16)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)

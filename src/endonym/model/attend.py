@@ -29,6 +29,8 @@ def attend(
 
     window: keys that a token sees, itself included. dropout: share of the weights zeroed.
     """
+    if span.starts_BT is None and not dropout and _whole_scores_win(query_BHTK):
+        return _WholeScores.apply(query_BHTK, keys_BGTK, values_BGTK, None, window)
     blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
     if blocks is None:
         return attend_seen(query_BHTK, keys_BGTK, values_BGTK, span.mask(window), dropout)
@@ -71,7 +73,7 @@ def attend_seen(
     One query alone sees all keys then. Heads that share keys read them in place.
     """
     if not dropout and _whole_scores_win(query_BHTK):
-        return _WholeScores.apply(query_BHTK, keys_BGMK, values_BGMK, mask_BTM)
+        return _WholeScores.apply(query_BHTK, keys_BGMK, values_BGMK, mask_BTM, None)
     return F.scaled_dot_product_attention(
         query_BHTK,
         keys_BGMK,
@@ -98,27 +100,36 @@ class _WholeScores(torch.autograd.Function):
 
     dS = P · (dP - rowsum(dP · P)), the gradient of the softmax, by torch's fused kernel. The
     queries of the heads that share keys stand in one matrix, so that no key is copied. Without a
-    mask the queries are taken TILE at a time, so that most of what they cannot see is left out.
+    mask the queries are taken TILE at a time, so that most of what they cannot see, later or
+    beyond a window, is left out.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, keys: Tensor, values: Tensor, mask_BTM: Tensor | None
+        ctx: Any,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask_BTM: Tensor | None,
+        window: int | None,
     ) -> Tensor:
         keys, values = keys.contiguous(), values.contiguous()
         mixed, kept = torch.empty_like(query), []
-        for start, end in _tiles(query.shape[2], mask_BTM):
-            part, seen = query[:, :, start:end], slice(0, end if mask_BTM is None else None)
+        ctx.tiles = _tiles(query.shape[2], keys.shape[2], mask_BTM, window)
+        for rows, seen in ctx.tiles:
+            part = query[:, :, rows]
             scores = (_grouped(part, keys) @ keys[:, :, seen].mT).mul_(part.shape[-1] ** -0.5)
             scores_BHTM = scores.view(*part.shape[:3], -1)
             if mask_BTM is not None:
                 scores_BHTM.masked_fill_(~mask_BTM[:, None], -torch.inf)
             else:
-                scores_BHTM[..., start:].masked_fill_(_later(end - start, query), -torch.inf)
+                # Without a window only the keys of the tile itself can be later than a query.
+                doubtful = slice(seen.start if window else rows.start, seen.stop)
+                hidden_TM = ~_tile_mask(rows, doubtful, window, query)
+                scores_BHTM[..., doubtful.start - seen.start :].masked_fill_(hidden_TM, -torch.inf)
             kept.append(scores.softmax(-1))
-            mixed[:, :, start:end] = (kept[-1] @ values[:, :, seen]).view(part.shape)
+            mixed[:, :, rows] = (kept[-1] @ values[:, :, seen]).view(part.shape)
         ctx.save_for_backward(query, keys, values, *kept)
-        ctx.tiles = _tiles(query.shape[2], mask_BTM)
         return mixed
 
     @staticmethod
@@ -126,28 +137,37 @@ class _WholeScores(torch.autograd.Function):
         query, keys, values, *kept = ctx.saved_tensors
         (given,) = grad_outputs
         d_query, d_keys, d_values = (torch.zeros_like(each) for each in (query, keys, values))
-        for (start, end), shares in zip(ctx.tiles, kept, strict=True):
-            part, seen = query[:, :, start:end], slice(0, shares.shape[-1])
-            d_mixed = _grouped(given[:, :, start:end], keys)
+        for (rows, seen), shares in zip(ctx.tiles, kept, strict=True):
+            part = query[:, :, rows]
+            d_mixed = _grouped(given[:, :, rows], keys)
             d_scores = torch.ops.aten._softmax_backward_data(
                 d_mixed @ values[:, :, seen].mT, shares, -1, shares.dtype
             ).mul_(query.shape[-1] ** -0.5)
-            d_query[:, :, start:end] = (d_scores @ keys[:, :, seen]).view(part.shape)
+            d_query[:, :, rows] = (d_scores @ keys[:, :, seen]).view(part.shape)
             d_keys[:, :, seen] += d_scores.mT @ _grouped(part, keys)
             d_values[:, :, seen] += shares.mT @ d_mixed
-        return d_query, d_keys, d_values, None
+        return d_query, d_keys, d_values, None, None
 
 
-def _tiles(length: int, mask_BTM: Tensor | None) -> list[tuple[int, int]]:
-    """Where each tile of queries starts and ends; all queries together where there is a mask."""
+def _tiles(
+    length: int, remembered: int, mask_BTM: Tensor | None, window: int | None
+) -> list[tuple[slice, slice]]:
+    """Queries and the keys they need; all at once where there is a mask."""
     if mask_BTM is not None:
-        return [(0, length)]
-    return [(start, min(start + TILE, length)) for start in range(0, length, TILE)]
+        return [(slice(0, length), slice(0, remembered))]
+    starts = range(0, length, TILE)
+    ends = [min(start + TILE, length) for start in starts]
+    firsts = [0 if window is None else max(0, start - window + 1) for start in starts]
+    cuts = zip(starts, ends, firsts, strict=True)
+    return [(slice(start, end), slice(first, end)) for start, end, first in cuts]
 
 
-def _later(length: int, like: Tensor) -> Tensor:
-    """True above the diagonal."""
-    return torch.ones(length, length, dtype=torch.bool, device=like.device).triu_(1)
+def _tile_mask(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
+    """True where a query of the tile may look."""
+    queries_T1 = torch.arange(rows.start, rows.stop, device=like.device)[:, None]
+    keys_M = torch.arange(seen.start, seen.stop, device=like.device)
+    mask_TM = keys_M <= queries_T1
+    return mask_TM if window is None else mask_TM & (keys_M > queries_T1 - window)
 
 
 def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:

@@ -86,9 +86,17 @@ def test_tiles_cover_all_queries_and_a_mask_takes_them_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "TILE", 4)
-    assert module._tiles(9, None) == [(0, 4), (4, 8), (8, 9)]
-    assert module._tiles(4, None) == [(0, 4)]
-    assert module._tiles(9, torch.ones(1, 9, 9)) == [(0, 9)]
+    cuts = [(0, 4), (4, 8), (8, 9)]
+    assert module._tiles(9, 9, None, None) == [(slice(*cut), slice(0, cut[1])) for cut in cuts]
+    assert module._tiles(4, 4, None, None) == [(slice(0, 4), slice(0, 4))]
+    whole = [(slice(0, 9), slice(0, 11))]
+    assert module._tiles(9, 11, torch.ones(1, 9, 11), None) == whole
+
+
+def test_a_tile_reads_no_key_beyond_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TILE", 4)
+    found = [seen for _, seen in module._tiles(9, 9, None, 3)]
+    assert found == [slice(0, 4), slice(2, 8), slice(6, 9)]
 
 
 def test_queries_of_heads_that_share_keys_stand_in_one_matrix() -> None:
