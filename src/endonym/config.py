@@ -11,7 +11,7 @@ NOT_IDENTITY: dict[str, Any] = {"identity": False}
 class Config(BaseModel):
     """A frozen table of a recipe; unknown keys are errors. Configs live beside their components."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def identity(config: Config) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from endonym.recipe.recipe import Recipe
 RECIPES = Path(__file__).parents[2] / "recipes"
 SMALL = {
     "tokenizer.vocab": 400,
-    "pack.context": 64,
+    "pack.context": 128,
     "model.layers": 3,
     "phase.0.tokens": 4_000,
     "phase.0.batch_tokens": 512,

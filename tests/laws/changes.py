@@ -40,7 +40,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "model.mixer.rope_base": (5_000.0, "model"),
     "model.mixer.kind": ("mamba2", "model"),
     "model.mixer.window": (8, "model"),
-    "model.mixer.rope_scaling.kind": ("linear", "model"),
+    "model.mixer.rope_scaling.kind": ("llama3", "model"),
     "model.mixer.rope_scaling.factor": (3.0, "model"),
     "model.mixer.rope_scaling.original_context": (64, "model"),
     "model.mixer.rope_scaling.low_turns": (2.0, "model"),

@@ -176,3 +176,14 @@ def test_a_field_renames_what_it_decides_and_nothing_else(recipe: Path, key: str
     after = changed(ids(recipe, ground), ids(recipe, {**ground, key: value}))
     wanted = downstream(kind) if kind else set()
     assert {name.split(" ")[0] for name in after} == wanted - {"export" if key in UNSAID else ""}
+
+
+def test_parts_of_a_batch_matter_only_where_experts_pay_for_imbalance(recipe: Path) -> None:
+    fewer = {"phase.0.micro_tokens": 64}
+    for ground, matters in (
+        ({}, False),
+        ({"model.family": "moe"}, True),
+        ({"model.family": "moe", "model.ffn.balance": "bias", "export": None}, False),
+    ):
+        after = changed(ids(recipe, ground), ids(recipe, {**ground, **fewer}))
+        assert bool(after) is matters

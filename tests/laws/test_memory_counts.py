@@ -8,6 +8,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from toys import toy_decoder
 
 from endonym.data.batches import Batch
+from endonym.model import attend, loss, memory, state_space
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.loss import summed_nats
@@ -74,3 +75,9 @@ def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str
         precise = [p for name, p in decoder.named_parameters() if PRECISE.search(name)]
         extra = 4 * sum(each.numel() for each in precise) if number_format == "bf16" else 0
         assert fixed_bytes(config, number_format) == 2 * weights + moments - extra
+
+
+def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
+    assert memory.LOGITS_AT_ONCE == loss.CHUNK_LOGITS
+    assert memory.LONGEST_WHOLE_SCORES == attend.LONGEST_WHOLE_SCORES
+    assert memory.CHUNK == state_space.CPU_CHUNK

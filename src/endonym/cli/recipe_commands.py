@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from endonym.run.execute import Run
 
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
-VARIANT = click.option("--variant", metavar="NAME", help="Lay this variant's tables over it.")
 VARIANTS = click.option(
-    "--variant", metavar="NAME|all", help="Lay this variant's tables over it; all: run every one."
+    "--variant", metavar="NAME|all", help="Lay this variant's tables over it; all: every one."
 )
 SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
 
@@ -86,21 +85,30 @@ def new(
 
 @click.command()
 @RECIPE
-@VARIANT
+@VARIANTS
 @SETS
 @click.pass_obj
 def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str, ...]) -> None:
-    """Parse a recipe, count parameters and tokens, estimate time; make nothing."""
+    """Parse a recipe, count parameters and tokens, estimate time; make nothing.
+
+    --variant all counts the recipe as it stands and then each of its variants.
+    """
     from endonym.recipe.recipe import Recipe
     from endonym.run import checking
 
-    loaded = Recipe.load(recipe, variant=variant, sets=sets)
-    found = checking.check(loaded, settings.open_store())
-    if settings.is_json:
-        print_json(found.as_dict())
+    is_study, store = variant == "all", settings.open_store()
+    if is_study:
+        recipes = all_variants(recipe, sets)
     else:
-        click.echo(checking.describe(found))
-        settings.log().line(f"next: endonym run {shlex.quote(str(recipe))}")
+        recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
+    found = [checking.check(each, store) for each in recipes]
+    if settings.is_json:
+        dicts = [each.as_dict() for each in found]
+        print_json({"recipes": dicts} if is_study else dicts[0])
+        return
+    click.echo("\n\n".join(map(checking.describe, found)))
+    which = f" --variant {shlex.quote(variant)}" if variant else ""
+    settings.log().line(f"next: endonym run {shlex.quote(str(recipe))}{which}")
 
 
 @click.command()

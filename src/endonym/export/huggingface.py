@@ -25,7 +25,7 @@ from endonym.model.folder import (
 )
 from endonym.model.foreign import AnyDecoder, ForeignDecoder
 from endonym.model.foreign_weights import load_foreign, stored_weights
-from endonym.model.weights import decoder_with, load_tensors, save_tensors
+from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
 from endonym.tokenizer.tokenizer import Tokenizer
 
 SHARD_BYTES = 5_000_000_000
@@ -103,12 +103,16 @@ def import_huggingface(folder: Path) -> LanguageModel:
     config = read_config(given, where)
     _require_ids(config, tokenizer, where)
     files, found = weight_files(folder), weight_shapes(folder)
+    if config.layers > len(found):
+        raise ExportError(f"{config.layers} layers, but {len(found)} tensors", where=where)
     wanted = their_shapes(config, on_meta(config).state_dict())
-    if config.tied and "lm_head.weight" not in wanted:
-        found = {name: shape for name, shape in found.items() if name not in HEADS}
+    doubled = [name for name in HEADS if config.tied and name in found]
+    wanted |= dict.fromkeys(doubled, (config.vocab, config.dim))
     require_shapes(found, wanted, files[0])
     theirs = {name: each for file in files for name, each in load_tensors(file).items()}
-    ours = to_ours(config, {name: each for name, each in theirs.items() if name in wanted})
+    heads = {name: theirs.pop(name) for name in doubled}
+    ours = to_ours(config, theirs)
+    require_tied(heads, ours["embedding.weight"], where)
     return LanguageModel(decoder_with(config, ours, files[0]), tokenizer)
 
 

@@ -143,7 +143,8 @@ def _row_that_fits(row: Row, config: ModelConfig, where: str) -> Row:
 def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
     """The words as given, with other spellings of the same as we would write them."""
     plain = {key: value for key, value in data.items() if value is not None}
-    if plain.get("layer_types") == [_layer_type(config)] * config.layers:
+    types, alike = plain.get("layer_types"), _layer_type(config)
+    if isinstance(types, list) and types[: config.layers + 1] == [alike] * config.layers:
         del plain["layer_types"]
     if plain.get("time_step_rank") == "auto":
         del plain["time_step_rank"]

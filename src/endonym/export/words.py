@@ -1,5 +1,6 @@
 """Words that several classes of `transformers` share: activations, rotary positions."""
 
+import math
 from typing import Any, get_args
 
 from endonym.errors import ExportError
@@ -31,8 +32,14 @@ def rope_json(mixer: AttentionConfig) -> Json:
     assert rope is not None, "only attention that turns is exported with rotary positions"
     found: Json = {"rope_theta": rope.base, **_scaling_json(rope)}
     if rope.width != mixer.head_width:
-        found["partial_rotary_factor"] = rope.width / mixer.head_width
+        found["partial_rotary_factor"] = share_of(rope.width, mixer.head_width)
     return {"rope_parameters": found, "rope_theta": rope.base}
+
+
+def share_of(width: int, head_width: int) -> float:
+    """The share that gives so many channels when it is multiplied and cut to a whole number."""
+    share = width / head_width
+    return share if int(head_width * share) == width else math.nextafter(share, 1.0)
 
 
 def _scaling_json(rope: RopeConfig) -> Json:

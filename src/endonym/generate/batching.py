@@ -39,7 +39,7 @@ def continued(
     for _ in range(max_tokens):
         if batch is None or batch.length > context:
             rows = {number: _shortened(ids, context) for number, ids in rows.items()}
-            batch = _Batch(decoder, rows, end_id)
+            batch = _Batch(decoder, rows, end_id, room=max_tokens)
         logits = batch.next_logits()
         chosen: dict[int, int] = {}
         for number, ids in rows.items():
@@ -62,7 +62,7 @@ def _shortened(ids: Row, context: int) -> Row:
 class _Batch:
     """Rows side by side with their memory. A row that has ended stays, and is not looked at."""
 
-    def __init__(self, decoder: AnyDecoder, rows: dict[int, Row], end_id: int) -> None:
+    def __init__(self, decoder: AnyDecoder, rows: dict[int, Row], end_id: int, room: int) -> None:
         self.decoder, self.numbers, self.end_id = decoder, list(rows), end_id
         self.length = max(map(len, rows.values()))
         self.device = decoder.readout.weight_VD.device
@@ -70,7 +70,8 @@ class _Batch:
         padded = [[end_id] * n + ids for n, ids in zip(padding, rows.values(), strict=True)]
         self.new_BT = torch.tensor(padded, device=self.device)
         self.starts_B = torch.tensor(padding, device=self.device) if any(padding) else None
-        self.cache = decoder.empty_cache(len(rows), decoder.config.context)
+        longest = min(decoder.config.context, self.length + room)
+        self.cache = decoder.empty_cache(len(rows), longest)
         self.past = 0
 
     def append(self, chosen: dict[int, int]) -> None:

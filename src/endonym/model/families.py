@@ -90,6 +90,12 @@ def is_half_blocks(keys: ModelKeys) -> bool:
     return all((each.kind or kind) == "none" for each in keys.ffns)
 
 
+def pays_for_balance(keys: ModelKeys) -> bool:
+    """True if a layer has experts that are kept in use by a penalty on the loss."""
+    kind = FAMILIES[keys.family].ffn
+    return any((e.kind or kind) == "experts" and e.balance != "bias" for e in keys.ffns)
+
+
 def _place(written: Any, name: str, number: int) -> str:
     """How a problem names a part: by its number only if the recipe wrote a list."""
     return f"model.{name}.{number}" if isinstance(written, tuple) else f"model.{name}"
@@ -102,6 +108,19 @@ def _check(keys: ModelKeys, row: Row) -> None:
             "one norm can be shared only by branches that read the same stream",
             where="model.shared_norm",
             do="Set parallel = true as well, or leave shared_norm out.",
+        )
+    kinds = {each.kind or row.mixer for each in keys.mixers}
+    if keys.attention_dropout is not None and "attention" not in kinds:
+        raise ShapeError(
+            "there is no attention in this model",
+            where="model.attention_dropout",
+            do="Leave the key out.",
+        )
+    if (keys.parallel or keys.shared_norm) and is_half_blocks(keys):
+        raise ShapeError(
+            "there is no feed-forward beside the mixers",
+            where=f"model.{'parallel' if keys.parallel else 'shared_norm'}",
+            do="Leave the key out, or give the blocks a feed-forward.",
         )
     for name, parts in (("mixer", keys.mixers), ("ffn", keys.ffns)):
         if keys.layers is not None and len(parts) > keys.layers:

@@ -18,7 +18,14 @@ from endonym.model.config import AttentionConfig, MixerConfig, ModelConfig
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+)
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""Numbers that can be read as they are; whatever else a file may hold is refused."""
 HEADER_LIMIT_BYTES = 100_000_000
 UNKNOWN_CONTEXT = 1024
 """What is read at once of a model that names no context."""
@@ -87,11 +94,13 @@ def foreign_config(folder: Path) -> ForeignConfig:
             where=str(path),
             do="Take a whole copy of the folder.",
         )
-    context = next((given[word] for word in CONTEXTS if given.get(word)), UNKNOWN_CONTEXT)
+    context = UNKNOWN_CONTEXT
+    if any(given.get(word) is not None for word in CONTEXTS):
+        context = _size(given, CONTEXTS, str(path))
     return ForeignConfig(
         **sizes,
         family=str(given["model_type"]),
-        context=int(context),
+        context=context,
         tied=tied,
         parameters=total,
         transformers=given,
@@ -232,10 +241,14 @@ def tensor_shapes(path: Path) -> Shapes:
             entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
             end = max((int(each["data_offsets"][1]) for each in entries.values()), default=0)
             shapes = {name: tuple(map(int, each["shape"])) for name, each in entries.items()}
+            kinds = {name: str(each["dtype"]) for name, each in entries.items()}
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise damaged(path, f"has an unreadable header ({error})") from error
     if 8 + length + end != size:
         raise damaged(path, f"should have {8 + length + end} bytes but has {size}")
+    strange = [name for name, kind in kinds.items() if kind not in FLOATS]
+    if strange:
+        raise damaged(path, f"holds {strange[0]} as {kinds[strange[0]]}, not {', '.join(FLOATS)}")
     return shapes
 
 

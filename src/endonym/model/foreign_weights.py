@@ -18,6 +18,7 @@ from endonym.errors import ExportError
 from endonym.model.config import ModelConfig
 from endonym.model.folder import (
     CONFIG,
+    HEADS,
     ForeignConfig,
     Shape,
     foreign_config,
@@ -28,13 +29,15 @@ from endonym.model.folder import (
 )
 from endonym.model.foreign import AnyDecoder, ForeignDecoder
 from endonym.model.span import Span
-from endonym.model.weights import load_decoder, load_tensors, require_finite
+from endonym.model.weights import load_decoder, load_tensors, require_finite, require_tied
 
 NETWORK = "network."
 """Where a ForeignDecoder keeps the library's model."""
 TRIED_TOKENS = 7
 CLOSE = 1e-4
 """Of the largest number: what two ways of computing the same in fp32 may differ by."""
+UNCHANGED = 1e-7
+"""What logits may move when a document changes that they must not depend on."""
 UNTRUSTED = ("attn_implementation", "_attn_implementation", "experts_implementation")
 """Words by which a folder could ask for kernels from elsewhere."""
 BUILDING = (
@@ -83,10 +86,13 @@ def load_foreign(folder: Path) -> ForeignDecoder:
     require_shapes({n: each for n, each in shapes.items() if n not in doubled}, wanted, files[0])
     found: dict[str, Tensor] = {}
     for file in files:
-        part = {name: each for name, each in load_tensors(file).items() if name in wanted}
+        part = load_tensors(file)
         require_finite(part, file)
         found |= part
-    return _loaded(config, found, where)
+    decoder = _loaded(config, {n: each for n, each in found.items() if n in wanted}, where)
+    heads = {name: found[name] for name in HEADS if name in found and name in doubled}
+    require_tied(heads, decoder.network.get_input_embeddings().weight, where)
+    return decoder
 
 
 def stored_weights(decoder: ForeignDecoder) -> dict[str, Tensor]:
@@ -215,7 +221,9 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
         return
     alone = decoder.logits(row[:, TRIED_TOKENS:])
     packed = Span.packed(torch.arange(2 * TRIED_TOKENS)[None] // TRIED_TOKENS)
-    decoder.reads_packed = _close(decoder.logits(row, packed)[:, TRIED_TOKENS:], alone)
+    other = torch.cat((half.flip(1), row[:, TRIED_TOKENS:]), dim=1)
+    first, second = (decoder.logits(each, packed)[:, TRIED_TOKENS:] for each in (row, other))
+    decoder.reads_packed = _close(first, alone) and _close(first, second, UNCHANGED)
     padded = Span.after(0, row, torch.tensor([TRIED_TOKENS]))
     found = decoder.logits(row, padded, decoder.empty_cache(1, row.shape[1]))
     decoder.reads_padded = _close(found[:, TRIED_TOKENS:], alone)
@@ -230,9 +238,9 @@ def _remembered(decoder: ForeignDecoder, row: Tensor) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-def _close(found: Tensor, wanted: Tensor) -> bool:
+def _close(found: Tensor, wanted: Tensor, share: float = CLOSE) -> bool:
     """Whether two ways of computing logits agree."""
-    return bool((found - wanted).abs().max() <= CLOSE * wanted.abs().max())
+    return bool((found - wanted).abs().max() <= share * wanted.abs().max())
 
 
 def _unknown_head(decoder: ForeignDecoder) -> str:

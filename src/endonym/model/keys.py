@@ -79,7 +79,7 @@ class FfnKeys(Config):
     )
     activation: Activation | None = Field(default=None, description="the non-linearity")
     bias: bool | None = Field(default=None, description="biases of the linear maps")
-    experts: int | None = Field(default=None, ge=1, description="experts of a layer; 8")
+    experts: int | None = Field(default=None, ge=1, le=10_000, description="experts of a layer; 8")
     active: Annotated[int, Field(ge=1)] | Literal["all"] | None = Field(
         default=None, description='experts a token goes to; 2. "all" is the dense soft mixture'
     )
@@ -122,7 +122,7 @@ class ModelKeys(Config):
     )
     family: Family = Field(default="qwen3", description="the row of the table of architectures")
     dim: int | None = Field(default=None, ge=2, description="model width")
-    layers: int | None = Field(default=None, ge=1, description="blocks")
+    layers: int | None = Field(default=None, ge=1, le=10_000, description="blocks")
     mixer: Mixers = Field(
         default_factory=MixerKeys,
         title="a mixer",

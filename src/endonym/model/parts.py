@@ -14,6 +14,7 @@ from endonym.model.config import (
     MambaConfig,
     MixerConfig,
     RopeConfig,
+    RopeScaling,
 )
 from endonym.model.keys import FfnKeys, MixerKeys, ModelKeys
 
@@ -36,7 +37,7 @@ FFN_KEYS: dict[str, set[str]] = {
     "none": set(),
 }
 ROPE_BASE = 10_000.0
-HIGH_TURNS = {"linear": None, "llama3": 4.0, "yarn": 32.0}
+HIGH_TURNS = {"llama3": 4.0, "yarn": 32.0}
 HEAD_WIDTH = 64
 """Of Mamba-2, whose heads follow from dim · expand and this (arXiv:2405.21060, section 7)."""
 
@@ -156,15 +157,36 @@ def _rope(keys: MixerKeys, row: Row, head_width: int, where: str) -> RopeConfig 
             do="Choose an even number of channels.",
         )
     scaling = keys.rope_scaling
-    if scaling is not None and scaling.kind != "linear" and scaling.original_context is None:
+    if scaling is not None:
+        scaling = _stretched(scaling, f"{where}.rope_scaling")
+    return RopeConfig(base=_first(keys.rope_base, ROPE_BASE), width=width, scaling=scaling)
+
+
+def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
+    """The stretch of rotary positions, with what its kind assumes."""
+    if scaling.kind == "linear":
+        said = scaling.model_fields_set - {"kind", "factor"}
+        if any(getattr(scaling, name) is not None for name in said):
+            raise ShapeError(
+                f"linear scaling has a factor and no {min(said)}",
+                where=f"{where}.{min(said)}",
+                do="Leave the key out.",
+            )
+        return scaling
+    if scaling.original_context is None:
         raise ShapeError(
             f"{scaling.kind} needs the context that was there before",
-            where=f"{where}.rope_scaling.original_context",
+            where=f"{where}.original_context",
             do="Give the number of tokens the model was first trained with.",
         )
-    if scaling is not None and scaling.high_turns is None:
-        scaling = scaling.model_copy(update={"high_turns": HIGH_TURNS[scaling.kind]})
-    return RopeConfig(base=_first(keys.rope_base, ROPE_BASE), width=width, scaling=scaling)
+    high = scaling.high_turns or HIGH_TURNS[scaling.kind]
+    if scaling.low_turns >= high:
+        raise ShapeError(
+            f"low_turns = {scaling.low_turns:g} is not below high_turns = {high:g}",
+            where=f"{where}.low_turns",
+            do="Channels between the two are stretched in part.",
+        )
+    return scaling.model_copy(update={"high_turns": high})
 
 
 def resolve_ffn(keys: FfnKeys, row: Row, *, dim: int, where: str) -> FfnConfig | ExpertsConfig:
@@ -188,6 +210,12 @@ def resolve_ffn(keys: FfnKeys, row: Row, *, dim: int, where: str) -> FfnConfig |
             f"{active} active experts of {experts}",
             where=f"{where}.active",
             do=f'Choose 1 to {experts}, or "all" for the dense mixture.',
+        )
+    if keys.balance == "bias" and keys.balance_weight is not None:
+        raise ShapeError(
+            'balance_weight means nothing to balance = "bias"',
+            where=f"{where}.balance_weight",
+            do="Leave it out: the bias learns at the rate of the other vectors.",
         )
     is_gated = _first(keys.gated, True)
     return ExpertsConfig(

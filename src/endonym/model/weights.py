@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from endonym.errors import ExportError
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.folder import damaged, require_shapes, tensor_shapes
@@ -60,6 +62,17 @@ def require_finite(found: dict[str, Tensor], path: Path) -> None:
     for name, tensor in found.items():
         if not torch.isfinite(tensor).all():
             raise damaged(path, f"holds numbers that are not finite in {name}")
+
+
+def require_tied(heads: Mapping[str, Tensor], embedding_VD: Tensor, where: str) -> None:
+    """A head that is said to be the embedding, and is stored beside it, must be its copy."""
+    for name, head_VD in heads.items():
+        if not torch.equal(head_VD, embedding_VD):
+            raise ExportError(
+                f"tie_word_embeddings = true, but {name} is not the embedding",
+                where=where,
+                do="Say tie_word_embeddings = false in config.json, or take the head out.",
+            )
 
 
 def load_decoder(config: ModelConfig, path: Path) -> Decoder:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from endonym import device
+from endonym.device import faster_format
 from endonym.export.shapes import folder_shape, row_of
 from endonym.log import duration, number, size
 from endonym.model.count import (
@@ -23,6 +24,7 @@ from endonym.run.resolve import estimated, text_bytes
 from endonym.run.sources import RawSet
 from endonym.store import Store
 from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, budget_of, estimate
+from endonym.train.config import Phase
 
 EFFICIENCY = 0.3
 """Share of the measured matrix speed that a small model's training reaches."""
@@ -53,7 +55,7 @@ class Checked:
             "train_tokens": self.train_tokens,
             "unique_tokens": self.unique_tokens,
             "epochs": self.train_tokens / max(1, self.unique_tokens),
-            "memory_bytes": training_bytes(self.shape, phase.micro_tokens, phase.number_format),
+            "memory_bytes": training_bytes(self.shape, _at_once(phase), phase.number_format),
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
             "cache_bytes": cache_bytes(self.shape, self.shape.context),
             "seconds": self.seconds,
@@ -81,10 +83,22 @@ def check(recipe: Recipe, store: Store) -> Checked:
     rates = device.known_here(store.root / "machine.json", "matmul_per_second")
     seconds = None
     if rates:
+        settled = settled.with_values(
+            {
+                f"phase.{place}.number_format": faster_format(rates)
+                for place, phase in enumerate(settled.phase)
+                if phase.number_format == "auto"
+            }
+        )
         seconds = tokens * flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
     return Checked(
         settled, shape, choices, n_bytes, facts.unique_tokens, tokens, seconds, _warnings(recipe)
     )
+
+
+def _at_once(phase: Phase) -> int:
+    """Tokens that a step holds in memory together."""
+    return min(phase.micro_tokens, phase.batch_tokens or phase.micro_tokens)
 
 
 def _warnings(recipe: Recipe) -> list[str]:
@@ -104,7 +118,7 @@ def describe(found: Checked) -> str:
     """The check as people read it. ≈ marks estimates from file sizes."""
     recipe, shape, count = found.recipe, found.shape, parameters(found.shape)
     phase = recipe.phase[0]
-    memory = training_bytes(shape, phase.micro_tokens, phase.number_format)
+    memory = training_bytes(shape, _at_once(phase), phase.number_format)
     epochs = found.train_tokens / max(1, found.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if found.seconds is not None:

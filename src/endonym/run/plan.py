@@ -7,12 +7,14 @@ from typing import Any
 
 from endonym.config import identity
 from endonym.export.shapes import folder_shape
+from endonym.model.families import pays_for_balance
 from endonym.model.folder import folder_files, with_context
 from endonym.recipe.recipe import Recipe
 from endonym.run import stages
 from endonym.run.sources import RawSet, file_identity
 from endonym.run.work import Work
-from endonym.store import canonical_json, fingerprint
+from endonym.store import fingerprint
+from endonym.train.config import Phase
 
 VERSIONS = {
     "source": 1,
@@ -116,12 +118,20 @@ def trainings(
         config = {
             "model": identity(recipe.model),
             "pack": identity(recipe.pack),
-            "phase": identity(phase),
+            "phase": identity(phase) | _split(recipe, phase),
             "seed": recipe.seed,
         }
         maker = partial(stages.model, recipe, phase)
         found.append(Stage(f"model {phase.name}", "model", config, maker, inputs))
     return found
+
+
+def _split(recipe: Recipe, phase: Phase) -> dict[str, int]:
+    """What a batch is split into decides what is learnt only where experts pay for imbalance.
+
+    Their penalty is the square of what each part of a batch shows.
+    """
+    return {"micro_tokens": phase.micro_tokens} if pays_for_balance(recipe.model) else {}
 
 
 def source_stage(raw: RawSet) -> Stage:
@@ -169,8 +179,3 @@ def handovers(recipe: Recipe, model: Stage) -> list[Stage]:
         )
         for export in recipe.export
     ]
-
-
-def same_plan(stages_: Sequence[Stage]) -> bytes:
-    """A plan's identity as bytes, for tests and for the lockfile."""
-    return canonical_json([stage.declared() for stage in stages_])

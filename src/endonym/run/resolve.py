@@ -58,7 +58,7 @@ def vocab_choice(recipe: Recipe, n_bytes: int) -> Choices:
 def training_choices(recipe: Recipe, facts: Facts) -> Choices:
     """Every other key that the recipe leaves out."""
     budget = budget_of(recipe.phase, facts)
-    folder, choice = recipe.model_folder, choose_context(facts)
+    folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
     if folder is not None and (longest := folder_shape(folder).context) < choice.value:
         choice = Choice(longest, "the model has read no more at once")
     found: Choices = {"pack.context": choice}

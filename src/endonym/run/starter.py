@@ -91,7 +91,7 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
     bytes_per_token = _bytes_per_token(found, vocab.value)
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
-    context = choose_context(facts)
+    context = choose_context(facts, ModelKeys())
     rates = device.machine(store / "machine.json", "matmul_per_second", device.probe_number_formats)
     seconds = hours * 3600 * OVERHEAD
 

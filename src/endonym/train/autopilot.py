@@ -65,10 +65,13 @@ def estimate(text_bytes: int) -> Facts:
     return Facts(text_bytes, int(text_bytes / BYTES_PER_TOKEN), 256.0)
 
 
-def choose_context(facts: Facts) -> Choice:
-    """Long enough for most documents, short enough for small machines."""
+def choose_context(facts: Facts, model: ModelKeys) -> Choice:
+    """Long enough for most documents and every window, short enough for small machines."""
+    widest = max(each.window or 0 for each in model.mixers)
     is_long = facts.mean_document_tokens > 400 and facts.unique_tokens > 20_000_000
     seen = f"{number(facts.unique_tokens)} tokens in documents of {facts.mean_document_tokens:.0f}"
+    if widest > (512 if is_long else 256):
+        return Choice(widest, "the widest window of the recipe")
     if is_long:
         return Choice(512, f"{seen} on average: long enough to need it")
     return Choice(256, f"{seen} on average: short rows are cheap and cut few of them")
@@ -89,15 +92,27 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, weights),
-        **{f"model.{key}": _heads(dim) for key in without_heads(model)},
+        **_all_heads(dim, model),
         "model.dropout": _dropout(facts, seen),
     }
 
 
-def _heads(dim: int) -> Choice:
-    """The most heads of an even width not under 64: rotary positions turn pairs of channels."""
-    most = max(1, dim // HEAD_WIDTH)
-    heads = next((count for count in range(most, 0, -1) if dim % (2 * count) == 0), 1)
+def _all_heads(dim: int, model: ModelKeys) -> Choices:
+    """The number of heads of every attention that has none."""
+    kind = FAMILIES[model.family].mixer
+    left_out = [e for e in model.mixers if (e.kind or kind) == "attention" and e.heads is None]
+    keys = zip(without_heads(model), left_out, strict=True)
+    return {f"model.{key}": _heads(dim, each.kv_heads or 1) for key, each in keys}
+
+
+def _heads(dim: int, kv_heads: int) -> Choice:
+    """The most heads of an even width not under 64: rotary positions turn pairs of channels.
+
+    At least one for each key/value head, and as many for each.
+    """
+    most = max(kv_heads, dim // HEAD_WIDTH)
+    counts = range(most - most % kv_heads, 0, -kv_heads)
+    heads = next((count for count in counts if dim % (2 * count) == 0), kv_heads)
     return Choice(heads, f"heads of {dim // heads} channels")
 
 
@@ -112,7 +127,8 @@ def _parts(mixer: MixerKeys, kind: str) -> int:
     if (mixer.kind or kind) == "mamba2":
         width = mixer.head_width or MAMBA2_WIDTH
         return width // gcd(width, mixer.expand or 2)
-    return 2 * mixer.heads if mixer.heads and mixer.head_width is None else 1
+    heads = mixer.heads or mixer.kv_heads
+    return 2 * heads if heads and mixer.head_width is None else 1
 
 
 def block_weights(dim: int, layers: int) -> int:

@@ -27,7 +27,8 @@ def take_step(
 ) -> Stepped:
     """Learn from one batch, at most `rows` rows at a time.
 
-    The loss is the mean over the whole batch, however it is split.
+    The loss is the mean over the whole batch, however it is split; the penalty of experts is that
+    of each part, weighted by its tokens.
     Raises NonFiniteLoss before the update if the loss or the gradient is not finite.
     """
     count = batch.targets_BT.numel()

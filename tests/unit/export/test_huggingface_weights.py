@@ -211,3 +211,37 @@ def test_numbers_that_are_not_finite_and_files_cut_off_are_damaged(folder: Path)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(Damaged, match=r"should have \d+ bytes"):
         import_huggingface(folder)
+
+
+def test_a_head_that_is_not_the_embedding_it_is_said_to_be_is_refused(folder: Path) -> None:
+    """transformers would use it, and not tie."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert import_huggingface(folder).score(SENTENCE) > 0
+    save_file(tensors | {"lm_head.weight": tensors["lm_head.weight"] * 1.01}, path)
+    with pytest.raises(ExportError, match=r"lm_head\.weight is not the embedding"):
+        import_huggingface(folder)
+    save_file(tensors | {"lm_head.weight": torch.zeros(3, 3)}, path)
+    with pytest.raises(Damaged, match=r"lm_head\.weight of shape \(3, 3\)"):
+        import_huggingface(folder)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.bool, torch.float8_e4m3fn, torch.complex64])
+def test_numbers_of_another_kind_are_refused_by_name(folder: Path, kind: torch.dtype) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    save_file(tensors | {"model.norm.weight": tensors["model.norm.weight"].to(kind)}, path)
+    with pytest.raises(Damaged, match=r"holds model\.norm\.weight as "):
+        import_huggingface(folder)
+
+
+@pytest.mark.parametrize(("layers", "found"), [(9_000, "9000 layers"), (10**12, "10000")])
+def test_more_layers_than_there_are_tensors_take_no_memory(
+    folder: Path, layers: int, found: str
+) -> None:
+    data = json.loads((folder / "config.json").read_text("utf-8")) | {"num_hidden_layers": layers}
+    (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ExportError, match=found):
+        import_huggingface(folder)

@@ -7,7 +7,7 @@ from bare_configs import PLACE, Json, mixer_of
 from laws.shapes import shape
 
 from endonym.errors import ExportError
-from endonym.export.words import ACTIVATIONS, our_activation, read_rope, rope_json
+from endonym.export.words import ACTIVATIONS, our_activation, read_rope, rope_json, share_of
 from endonym.model.config import AttentionConfig
 
 
@@ -152,3 +152,10 @@ def test_rotary_positions_that_are_no_table_are_refused(value: object) -> None:
     with pytest.raises(ExportError, match="is not a table") as caught:
         read_rope({"rope_parameters": value})
     assert caught.value.where in PLACE
+
+
+def test_every_number_of_turning_channels_survives_its_share() -> None:
+    """Both sides cut the product to a whole number; 30 of 52 would become 29."""
+    for head_width in range(2, 513, 2):
+        for width in range(2, head_width + 1, 2):
+            assert int(head_width * share_of(width, head_width)) == width

@@ -73,7 +73,7 @@ def test_the_files_that_decide_are_named(tmp_path: Path) -> None:
     write_model("gemma3", tmp_path)
     (tmp_path / "README.md").write_text("a card", encoding="utf-8")
     names = [path.name for path in folder_files(tmp_path)]
-    tokens = ["tokenizer.json", "tokenizer_config.json"]
+    tokens = ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]
     assert names == ["config.json", "model.safetensors", *tokens]
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ExportError, match=r"no model\.safetensors"):

@@ -52,6 +52,37 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
         "a window of 33 keys in a context of 32 tokens",
         "A window is at most the context; leave it out to see everything.",
     ),
+    "turns that do not rise": (
+        "llama",
+        {"mixer": {"rope_scaling": SCALING | {"original_context": 8, "low_turns": 8.0}}},
+        "mixer.rope_scaling.low_turns",
+        "low_turns = 8 is not below high_turns = 4",
+        "Channels between the two are stretched in part.",
+    ),
+    "a linear scaling with turns": (
+        *(
+            "llama",
+            {"mixer": {"rope_scaling": {"kind": "linear", "factor": 2.0, "low_turns": 2.0}}},
+        ),
+        "mixer.rope_scaling.low_turns",
+        "linear scaling has a factor and no low_turns",
+        "Leave the key out.",
+    ),
+    "a weight of what is no penalty": (
+        *("moe", {"ffn": {"balance": "bias", "balance_weight": 0.5}}, "ffn.balance_weight"),
+        'balance_weight means nothing to balance = "bias"',
+        "Leave it out: the bias learns at the rate of the other vectors.",
+    ),
+    "dropout of no attention": (
+        *("mamba", {"attention_dropout": 0.5}, "attention_dropout"),
+        "there is no attention in this model",
+        "Leave the key out.",
+    ),
+    "branches beside nothing": (
+        *("mamba2", {"parallel": True}, "parallel"),
+        "there is no feed-forward beside the mixers",
+        "Leave the key out, or give the blocks a feed-forward.",
+    ),
     "an odd head width": (
         *("llama", {"mixer": {"head_width": 7}}, "mixer.head_width"),
         "rotary positions turn pairs of channels, but 7 of a head's 7 turn",
@@ -261,7 +292,8 @@ def test_experts_that_nobody_counted_are_eight_and_two_of_them_active() -> None:
 
 def test_a_scaling_gets_the_turns_of_its_kind() -> None:
     def high_turns(**scaling: Any) -> float | None:
-        given = {"factor": 2.0, "original_context": 16} | scaling
+        context = {} if scaling["kind"] == "linear" else {"original_context": 16}
+        given = {"factor": 2.0} | context | scaling
         return mixer_of("llama", mixer={"rope_scaling": given})["rope"]["scaling"]["high_turns"]
 
     found = [high_turns(kind=kind) for kind in ("linear", "llama3", "yarn")]

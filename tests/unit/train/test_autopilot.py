@@ -168,16 +168,16 @@ def test_a_batch_holds_at_least_one_row() -> None:
 
 
 def test_long_rows_are_for_long_documents_in_much_text() -> None:
-    assert choose_context(facts_of(10**8, document_tokens=900)).value == 512
-    assert choose_context(facts_of(10**6, document_tokens=900)).value == 256
-    assert choose_context(facts_of(10**8, document_tokens=90)).value == 256
+    assert choose_context(facts_of(10**8, document_tokens=900), ModelKeys()).value == 512
+    assert choose_context(facts_of(10**6, document_tokens=900), ModelKeys()).value == 256
+    assert choose_context(facts_of(10**8, document_tokens=90), ModelKeys()).value == 256
 
 
 @pytest.mark.parametrize("tokens", SIZES[::3])
 def test_every_choice_has_a_reason(tokens: int) -> None:
     choices = [
         choose_vocab(4 * tokens),
-        choose_context(facts_of(tokens)),
+        choose_context(facts_of(tokens), ModelKeys()),
         *shape_of(tokens).values(),
         *choose_phase(Phase(), facts_of(tokens), 256).values(),
     ]
@@ -236,3 +236,20 @@ def test_choosing_needs_no_torch() -> None:
     program = "import sys, endonym.train.autopilot; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.strip() == b"False"
+
+
+@pytest.mark.parametrize("tokens", SIZES[::4])
+@pytest.mark.parametrize("kv_heads", [1, 2, 3])
+def test_heads_are_chosen_that_the_given_key_value_heads_can_serve(
+    tokens: int, kv_heads: int
+) -> None:
+    mixer = MixerKeys(kv_heads=kv_heads)
+    found = shape_of(tokens, keys=ModelKeys(mixer=mixer))
+    heads = MixerKeys(kv_heads=kv_heads, heads=found["model.mixer.heads"].value)
+    filled = ModelKeys(dim=found["model.dim"].value, layers=1, mixer=heads)
+    assert resolve(filled, vocab=300, context=32).mixers[0].kind == "attention"
+
+
+def test_a_context_is_chosen_that_holds_every_window() -> None:
+    model = ModelKeys(mixer=(MixerKeys(window=64), MixerKeys(window=700)))
+    assert choose_context(facts_of(10**6), model).value == 700

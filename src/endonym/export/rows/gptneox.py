@@ -17,6 +17,7 @@ from endonym.export.words import (
     our_activation,
     read_rope,
     rope_json,
+    share_of,
 )
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig, RopeConfig
 
@@ -62,7 +63,7 @@ def _to_json(config: ModelConfig) -> Json:
     mixer = sure(the_mixer(config), AttentionConfig)
     ffn = sure(the_ffn(config), FfnConfig)
     rope = rope_json(mixer)
-    share = sure(mixer.rope, RopeConfig).width / mixer.head_width
+    share = share_of(sure(mixer.rope, RopeConfig).width, mixer.head_width)
     rope["rope_parameters"]["partial_rotary_factor"] = share
     return rope | {
         "rotary_pct": share,
