@@ -18,7 +18,7 @@ from endonym.errors import Damaged, MissingSource
 GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"}
 FROZEN = {
     "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME"},
-    "check": {"RECIPE", "--variant NAME", "--set K=V"},
+    "check": {"RECIPE", "--variant NAME|all", "--set K=V"},
     "run": {"RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"},
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},

@@ -254,3 +254,18 @@ def test_new_asks_for_what_it_needs(tmp_path: Path, command: Say) -> None:
     said = command("new", tmp_path / "a", "--language", "tt", "--text", tmp_path / "b", "--json")
     assert (said.code, said.json()["error"]["kind"]) == (2, "MissingSource")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_check_counts_every_variant_at_once(
+    command: Callable[..., Any], small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    text = recipe.read_text(encoding="utf-8")
+    extra = '\n[variant.narrow.model]\nfamily = "falcon"\ndim = 16\nlayers = 1\nmixer.heads = 2\n'
+    recipe.write_text(text + extra, encoding="utf-8")
+    said = command("check", recipe, "--variant", "all", "--json", "--store", tmp_path / "store")
+    assert [each["name"] for each in said.json()["recipes"]] == ["kechkena", "kechkena@narrow"]
+    assert [each["family"] for each in said.json()["recipes"]] == ["qwen3", "falcon"]
+    shown = command("check", recipe, "--variant", "narrow", "--store", tmp_path / "store")
+    assert "next: endonym run" in shown.err
+    assert "--variant narrow" in shown.err

@@ -75,8 +75,7 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     ),
     "dropout of no attention": (
         *("mamba", {"attention_dropout": 0.5}, "attention_dropout"),
-        "there is no attention in this model",
-        "Leave the key out.",
+        *("there is no attention in this model", "Leave the key out."),
     ),
     "branches beside nothing": (
         *("mamba2", {"parallel": True}, "parallel"),
