@@ -114,8 +114,8 @@ def tatar(study: dict[str, Any]) -> str:
     """Held-out bits per byte of the study's runs, the best first."""
     head = ["run", "parameters", "bits per byte", "95 %", "to the best, paired 95 %", "tokens/s"]
     rows: list[list[str]] = []
-    for run in study["runs"]:
-        bits, gap = run["score"], run["difference"]
+    for place, run in enumerate(study["runs"]):
+        bits, gap = run["score"], run["difference"] if place else None
         rows.append(
             [
                 f"`{run['name'].partition('@')[2] or run['family']}`",
