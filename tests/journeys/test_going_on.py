@@ -108,6 +108,7 @@ def test_the_folder_is_a_source_by_its_content(continued: Path, command: Say) ->
     sources = artifacts(continued / "store", "source")
     names = [[file["name"] for file in each.manifest["config"]["files"]] for each in sources]
     told = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    told.append("generation_config.json")
     assert told in names
     made = command("run", recipe, "--store", continued / "store", "--dry-run", "--json").json()
     assert "source gemma" in [stage["name"] for stage in made["stages"]]

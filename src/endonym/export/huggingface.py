@@ -19,6 +19,7 @@ from endonym.model.folder import (
     Shape,
     read_json,
     refuse_code,
+    require_numbers,
     require_shapes,
     weight_files,
     weight_shapes,
@@ -109,6 +110,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     doubled = [name for name in HEADS if config.tied and name in found]
     wanted |= dict.fromkeys(doubled, (config.vocab, config.dim))
     require_shapes(found, wanted, files[0])
+    require_numbers(files)
     theirs = {name: each for file in files for name, each in load_tensors(file).items()}
     heads = {name: theirs.pop(name) for name in doubled}
     ours = to_ours(config, theirs)

@@ -7,7 +7,7 @@ for code of its own is refused.
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ TOKENIZER = (
     "generation_config.json",
 )
 FLOATS = ("F64", "F32", "F16", "BF16")
-"""Numbers that can be read as they are; whatever else a file may hold is refused."""
+"""Kinds of numbers that weights may be."""
+WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
+"""What constants of foreign models may be besides."""
 HEADER_LIMIT_BYTES = 100_000_000
 UNKNOWN_CONTEXT = 1024
 """What is read at once of a model that names no context."""
@@ -230,6 +232,19 @@ def tensor_shapes(path: Path) -> Shapes:
 
     Raises Damaged if the file is short, too long, or not safetensors.
     """
+    return {name: shape for name, (shape, _) in _header(path).items()}
+
+
+def require_numbers(files: Iterable[Path], kinds: tuple[str, ...] = FLOATS) -> None:
+    """Raise Damaged, from the headers, if a tensor holds numbers of another kind."""
+    for path in files:
+        for name, (_, kind) in _header(path).items():
+            if kind not in kinds:
+                raise damaged(path, f"holds {name} as {kind}, not {', '.join(kinds)}")
+
+
+def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and kind of number of each tensor of a file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
@@ -240,16 +255,15 @@ def tensor_shapes(path: Path) -> Shapes:
             header = json.loads(file.read(length))
             entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
             end = max((int(each["data_offsets"][1]) for each in entries.values()), default=0)
-            shapes = {name: tuple(map(int, each["shape"])) for name, each in entries.items()}
-            kinds = {name: str(each["dtype"]) for name, each in entries.items()}
+            told = {
+                name: (tuple(map(int, each["shape"])), str(each["dtype"]))
+                for name, each in entries.items()
+            }
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise damaged(path, f"has an unreadable header ({error})") from error
     if 8 + length + end != size:
         raise damaged(path, f"should have {8 + length + end} bytes but has {size}")
-    strange = [name for name, kind in kinds.items() if kind not in FLOATS]
-    if strange:
-        raise damaged(path, f"holds {strange[0]} as {kinds[strange[0]]}, not {', '.join(FLOATS)}")
-    return shapes
+    return told
 
 
 def require_shapes(

@@ -18,10 +18,13 @@ from endonym.errors import ExportError
 from endonym.model.config import ModelConfig
 from endonym.model.folder import (
     CONFIG,
+    FLOATS,
     HEADS,
+    WHOLE,
     ForeignConfig,
     Shape,
     foreign_config,
+    require_numbers,
     require_shapes,
     tensor_shapes,
     weight_files,
@@ -84,6 +87,7 @@ def load_foreign(folder: Path) -> ForeignDecoder:
     doubled = skeleton.all_tied_weights_keys.keys() - wanted.keys()
     shapes = weight_shapes(folder)
     require_shapes({n: each for n, each in shapes.items() if n not in doubled}, wanted, files[0])
+    require_numbers(files, (*FLOATS, *WHOLE))
     found: dict[str, Tensor] = {}
     for file in files:
         part = load_tensors(file)

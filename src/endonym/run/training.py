@@ -160,6 +160,8 @@ def stop_requests() -> Generator[threading.Event]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    if asked.is_set():  # Asked for after the last step: what follows training must not run.
+        raise KeyboardInterrupt
 
 
 def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
