@@ -137,6 +137,18 @@ def test_a_first_signal_asks_and_a_second_does_not_wait() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def ask_at_the_end() -> None:
+    """Ctrl-C when no step is left that could heed it."""
+    with stop_requests() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked.wait(5)
+
+
+def test_a_signal_after_the_last_step_still_stops_the_run() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        ask_at_the_end()
+
+
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
     before, seen = signal.getsignal(signal.SIGINT), []
 
