@@ -21,6 +21,11 @@ main(sys.argv[1:])
 """The command on one core: two torch threads on a busy machine wait for one another."""
 
 
+def heed_interrupts() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would all that the tests start from one."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def start(recipe: Path, store: Path, *flags: str) -> subprocess.Popen[str]:
     """`endonym run` in a process of its own."""
     return subprocess.Popen(
@@ -28,6 +33,7 @@ def start(recipe: Path, store: Path, *flags: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
 
 
