@@ -73,6 +73,10 @@ FOREIGN = {
     ),
     "falcon, serial": ("FalconConfig", FALCON | {"parallel_attn": False, "bias": True}),
     "falcon, many keys": ("FalconConfig", FALCON | {"multi_query": False}),
+    "falcon, like gptneox": (
+        "FalconConfig",
+        FALCON | {"parallel_attn": False, "multi_query": False, "bias": True},
+    ),
     "mamba": ("MambaConfig", MAMBA),
     "mamba, biases": ("MambaConfig", MAMBA | {"use_bias": True, "conv_kernel": 3, "expand": 3}),
     "mamba2": ("Mamba2Config", MAMBA2 | {"n_groups": 1}),

@@ -61,6 +61,7 @@ def forked_sizes(train: bytes, documents: list[bytes]) -> list[int]:
     encoder.encode(train)
 
     def finished(extra: bytes) -> int:
+        """Bytes of all that the encoder would still write, had it read these too."""
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.names import their_shapes, to_ours, to_theirs
-from endonym.export.shapes import config_json, has_row, read_config
+from endonym.export.names import to_ours, to_theirs
+from endonym.export.shapes import config_json, has_row, read_config, row_that_fits
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import on_meta
 from endonym.model.folder import (
@@ -106,14 +106,16 @@ def import_huggingface(folder: Path) -> LanguageModel:
     files, found = weight_files(folder), weight_shapes(folder)
     if config.layers > len(found):
         raise ExportError(f"{config.layers} layers, but {len(found)} tensors", where=where)
-    wanted = their_shapes(config, on_meta(config).state_dict())
+    row = row_that_fits(given, config, where)
+    stored = to_theirs(config, on_meta(config).state_dict(), row)
+    wanted = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     doubled = [name for name in HEADS if config.tied and name in found]
     wanted |= dict.fromkeys(doubled, (config.vocab, config.dim))
     require_shapes(found, wanted, files[0])
     require_numbers(files)
     theirs = {name: each for file in files for name, each in load_tensors(file).items()}
     heads = {name: theirs.pop(name) for name in doubled}
-    ours = to_ours(config, theirs)
+    ours = to_ours(config, theirs, row)
     require_tied(heads, ours["embedding.weight"], where)
     return LanguageModel(decoder_with(config, ours, files[0]), tokenizer)
 

@@ -16,9 +16,11 @@ OURS_JOINED = re.compile(r"blocks\.(\d+)\.mixer\.(query|key|value)\.(weight|bias
 CONVOLUTION = "mixer.convolution.weight"
 
 
-def to_theirs(config: ModelConfig, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our tensors as a class of `transformers` stores them."""
-    row = row_of(config)
+def to_theirs(
+    config: ModelConfig, weights: Mapping[str, Tensor], row: Row | None = None
+) -> dict[str, Tensor]:
+    """Our tensors as a class of `transformers` stores them; the first that says the shape."""
+    row = row or row_of(config)
     names, found = row.names(config), dict[str, Tensor]()
     for name, tensor in weights.items():
         joined = OURS_JOINED.match(name) if row.joined else None
@@ -52,9 +54,11 @@ def _join(row: Row, parts: list[Tensor], config: ModelConfig, name: str) -> Tens
     return torch.cat(cut, dim=1).flatten(0, 1)
 
 
-def to_ours(config: ModelConfig, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_ours(
+    config: ModelConfig, theirs: Mapping[str, Tensor], row: Row | None = None
+) -> dict[str, Tensor]:
     """The inverse of `to_theirs`. Raises ExportError for a tensor we have no name for."""
-    row = row_of(config)
+    row = row or row_of(config)
     inverse = {their: our for our, their in row.names(config).items()}
     found: dict[str, Tensor] = {}
     experts: dict[str, dict[int, Tensor]] = {}
@@ -100,11 +104,6 @@ def _kv_heads(config: ModelConfig) -> int:
     mixer = config.mixers[0]
     assert mixer.kind == "attention", "only attention has queries, keys and values"
     return mixer.kv_heads
-
-
-def their_shapes(config: ModelConfig, ours: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """What a folder of this shape must hold, from our tensors on the meta device."""
-    return {name: tuple(tensor.shape) for name, tensor in to_theirs(config, ours).items()}
 
 
 def _pattern(name: str) -> tuple[str, str]:

@@ -53,6 +53,29 @@ def attention_of(config: ModelConfig) -> AttentionConfig | None:
     return mixer if isinstance(mixer, AttentionConfig) else None
 
 
+Classic = tuple[AttentionConfig, FfnConfig]
+
+
+def classic_of(config: ModelConfig, position: str) -> Classic | str:
+    """Attention and a plain feed-forward under LayerNorm in every layer, or why it is not that.
+
+    What GPT-2, GPT-NeoX and Falcon have in common; heads fill the width of the model.
+    """
+    mixer, ffn = attention_of(config), the_ffn(config)
+    if mixer is None or not isinstance(ffn, FfnConfig):
+        return "layers that are not alike, or not attention and a dense feed-forward"
+    misfit = first_of(
+        (config.norm != "layer", f'norm = "{config.norm}"'),
+        (config.position != position, f'position = "{config.position}"'),
+        (config.logit_cap is not None, "logit_cap"),
+        (ffn.kind != "plain", f'ffn.kind = "{ffn.kind}"'),
+        (mixer.heads * mixer.head_width != config.dim, "head_width"),
+        (mixer.query_key_norm, "query_key_norm"),
+        (mixer.window is not None, "a window"),
+    )
+    return misfit or (mixer, ffn)
+
+
 def sure(part: Any, kind: type[Part]) -> Part:
     """A part of the kind that a row's misfit has made sure of."""
     assert isinstance(part, kind), "a row is asked only for shapes that it fits"

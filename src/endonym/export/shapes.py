@@ -83,7 +83,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
     refuse_code(data, where)
     row = _row_named(data, where)
     config = _read_shape(row, data, where)
-    own = _row_that_fits(row, config, where)
+    own = row_that_fits(data, config, where)
     written = config_json(config, 0, own) | {"model_type": row.model_type}
     expected = row.required | written
     expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
@@ -130,8 +130,9 @@ def _row_named(given: Json, where: str) -> Row:
     return row
 
 
-def _row_that_fits(row: Row, config: ModelConfig, where: str) -> Row:
-    """The folder's own row, or the other that says the same shape."""
+def row_that_fits(data: Json, config: ModelConfig, where: str) -> Row:
+    """The row whose words and names a folder uses: its own, or the other that says the shape."""
+    row = _row_named(data, where)
     if row.misfit(config) is None:
         return row
     try:

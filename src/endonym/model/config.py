@@ -1,6 +1,6 @@
 """The shape of a decoder, as data: all that is needed to build, count and export it. No torch."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -139,8 +139,3 @@ class ModelConfig(Config):
     def ffn_at(self, layer: int) -> FfnConfig | ExpertsConfig:
         """The feed-forward of a layer."""
         return self.ffns[layer % len(self.ffns)]
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "ModelConfig":
-        """Read what `model_dump` wrote; unknown keys are refused."""
-        return cls.model_validate(data)

@@ -26,12 +26,6 @@ def narrow(decoder: nn.Module) -> None:
             parameter.data = parameter.data.to(torch.bfloat16)
 
 
-def save_weights(decoder: Decoder, path: Path) -> None:
-    """Write every parameter in fp32; a tied head is written once."""
-    tensors = {name: value.detach().float().cpu() for name, value in decoder.state_dict().items()}
-    save_tensors(tensors, path)
-
-
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     """Write named tensors, sorted by name so that the bytes depend on the values alone.
 

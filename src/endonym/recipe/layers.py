@@ -149,6 +149,7 @@ def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
     problems: list[Problem] = []
 
     def kept(value: Any, path: KeyPath) -> Any:
+        """The value without what no key takes."""
         if isinstance(value, dict):
             return {key: kept(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list | tuple):

@@ -167,10 +167,6 @@ class Recipe(Config):
         origin = replace(self._origin, labels={**self._origin.labels, **labels})
         return self._of([(data, origin, problems)])[0]
 
-    def missing_paths(self) -> list[str]:
-        """The paths of sources that match no file, as the recipe writes them."""
-        return [path for path, _ in missing_sources(self.source, self.folder)]
-
     def require_sources(self) -> None:
         """Raise MissingSource, with file and line, for every source path that matches no file."""
         self.require_all_sources([self])

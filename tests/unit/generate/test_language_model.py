@@ -15,7 +15,7 @@ from endonym.generate.sample import Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.loss import Readout
-from endonym.model.weights import save_weights
+from endonym.model.weights import save_tensors
 
 GREEDY = Sampling(temperature=0)
 BYTES = toy_tokenizer("byte")
@@ -201,7 +201,7 @@ def test_an_empty_text_has_no_bits() -> None:
 
 def save_model(folder: Path, decoder: Decoder, kind: str) -> Path:
     folder.mkdir()
-    save_weights(decoder, folder / "weights.safetensors")
+    save_tensors(dict(decoder.state_dict()), folder / "weights.safetensors")
     (folder / "config.json").write_text(json.dumps(decoder.config.model_dump()), encoding="utf-8")
     (folder / "tokenizer.json").write_text(toy_tokenizer(kind).to_json(), encoding="utf-8")
     return folder

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from laws.shapes import lively, shape, some_tokens
+from laws.shapes import lively, shape
 from reference.recurrences import slow_convolution, slow_selective_scan
+from state_spaces import row, silu, stream
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,16 +23,6 @@ def mixer_of(variant: str = "plain") -> Mamba:
     return found
 
 
-def stream(length: int = 11) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, length, 32, generator=generator, dtype=torch.float64)
-
-
-def row(length: int, past: int = 0) -> Span:
-    """Two rows of one document each."""
-    return Span.after(past, some_tokens(2, length))
-
-
 def by_definition(mixer: Mamba, x_BTD: Tensor, is_first_BT: Tensor | None = None) -> Tensor:
     """arXiv:2312.00752, algorithm 2 and figure 3, with the slow convolution and scan."""
     wide, gate = (x_BTD @ mixer.input.weight.T + (mixer.input.bias or 0)).split(64, dim=-1)
@@ -44,10 +35,6 @@ def by_definition(mixer: Mamba, x_BTD: Tensor, is_first_BT: Tensor | None = None
     y, _ = slow_selective_scan(wide, step, -mixer.decay_log.exp(), into, out_of, is_first_BT)
     y = (y + mixer.skip * wide) * F.silu(gate)
     return y @ mixer.output.weight.T + (mixer.output.bias or 0)
-
-
-def silu(x: float) -> float:
-    return x / (1 + math.exp(-x))
 
 
 @torch.no_grad()

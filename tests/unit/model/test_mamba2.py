@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
-from laws.shapes import lively, shape, some_tokens
+from laws.shapes import lively, shape
 from reference.recurrences import slow_convolution
 from reference.state_space import slow_state_space
+from state_spaces import row, silu, stream
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,16 +22,6 @@ def mixer_of(variant: str = "plain") -> Mamba2:
     found = lively(shape("mamba2", variant)).blocks[0].mixer
     assert isinstance(found, Mamba2)
     return found
-
-
-def stream(length: int = 11) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, length, 32, generator=generator, dtype=torch.float64)
-
-
-def row(length: int, past: int = 0) -> Span:
-    """Two rows of one document each."""
-    return Span.after(past, some_tokens(2, length))
 
 
 def by_definition(mixer: Mamba2, x_BTD: Tensor, is_first_BT: Tensor | None = None) -> Tensor:
@@ -51,10 +42,6 @@ def by_definition(mixer: Mamba2, x_BTD: Tensor, is_first_BT: Tensor | None = Non
     parts = y.unflatten(-1, (config.groups, -1))
     normed = parts / (parts.square().mean(-1, keepdim=True) + 1e-5).sqrt()
     return F.linear(normed.flatten(2) * mixer.norm.weight, mixer.output.weight, mixer.output.bias)
-
-
-def silu(x: float) -> float:
-    return x / (1 + math.exp(-x))
 
 
 @torch.no_grad()

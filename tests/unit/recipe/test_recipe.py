@@ -171,7 +171,6 @@ def test_a_recipe_made_in_python_takes_changes_too() -> None:
 
 def test_source_paths_that_lead_to_no_file_are_told_with_their_lines(tatar: Path) -> None:
     recipe = Recipe.load(tatar)
-    assert recipe.missing_paths() == ["texts/*.txt", "books"]
     with pytest.raises(MissingSource) as caught:
         recipe.require_sources()
     assert caught.value.exit_code == 2
@@ -189,7 +188,6 @@ def test_source_paths_that_lead_to_files_are_no_problem(tatar: Path) -> None:
         (tatar.parent / folder / "бер.txt").write_text("Кояшлы көн.", encoding="utf-8")
     recipe = Recipe.load(tatar)
     recipe.require_sources()
-    assert recipe.missing_paths() == []
 
 
 def test_reading_recipes_imports_no_torch() -> None:

@@ -85,7 +85,7 @@ def test_the_recipe_is_valid_and_gives_a_reason_for_each_choice(texts: Path) -> 
     text = write(texts)
     recipe = Recipe.load(texts.parent / "project" / "recipe.toml")
     assert (recipe.name, recipe.language) == ("project", "tt")
-    assert recipe.missing_paths() == []
+    recipe.require_sources()
     assert recipe.clean.script == "cyrillic"
     chosen = ("vocab", "context", "dim", "layers", "lr", "batch_tokens", "schedule", "dropout")
     for line in text.splitlines():
@@ -155,7 +155,7 @@ def test_many_files_of_one_kind_are_one_source(
         "../шигырьләр/*.txt",
         "../шигырьләр/web.jsonl",
     ]
-    assert not recipe.missing_paths()
+    recipe.require_sources()
 
 
 def test_a_folder_with_blanks_in_its_name_gives_a_recipe_that_loads(

@@ -12,6 +12,7 @@ from endonym.export.row import (
     Json,
     Row,
     attention_of,
+    classic_of,
     first_of,
     sure,
     the_ffn,
@@ -58,20 +59,14 @@ def _names(config: ModelConfig) -> Mapping[str, str]:
 
 
 def _misfit(config: ModelConfig) -> str | None:
-    mixer, ffn = attention_of(config), the_ffn(config)
-    if mixer is None or not isinstance(ffn, FfnConfig):
-        return "layers that are not alike, or not attention and a dense feed-forward"
+    parts = classic_of(config, "rope")
+    if isinstance(parts, str):
+        return parts
+    mixer, ffn = parts
     is_grouped = mixer.kv_heads not in (1, mixer.heads)
     return first_of(
-        (config.norm != "layer", f'norm = "{config.norm}"'),
-        (config.position != "rope", f'position = "{config.position}"'),
-        (config.logit_cap is not None, "logit_cap"),
-        (ffn.kind != "plain", f'ffn.kind = "{ffn.kind}"'),
         (mixer.bias != ffn.bias, "biases of the mixer or the feed-forward alone"),
-        (mixer.heads * mixer.head_width != config.dim, "head_width"),
         (mixer.rope is not None and mixer.rope.width != mixer.head_width, "rotary_share"),
-        (mixer.query_key_norm, "query_key_norm"),
-        (mixer.window is not None, "a window"),
         (not config.parallel and is_grouped, "grouped kv_heads without parallel branches"),
     )
 

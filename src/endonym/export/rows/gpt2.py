@@ -3,7 +3,7 @@
 from endonym.export.row import (
     Json,
     Row,
-    attention_of,
+    classic_of,
     first_of,
     sure,
     the_ffn,
@@ -33,19 +33,13 @@ NAMES = {
 
 
 def _misfit(config: ModelConfig) -> str | None:
-    mixer, ffn = attention_of(config), the_ffn(config)
-    if mixer is None or not isinstance(ffn, FfnConfig):
-        return "layers that are not alike, or not attention and a dense feed-forward"
+    parts = classic_of(config, "learned")
+    if isinstance(parts, str):
+        return parts
+    mixer, ffn = parts
     return first_of(
-        (config.norm != "layer", f'norm = "{config.norm}"'),
-        (config.position != "learned", f'position = "{config.position}"'),
         (config.parallel, "parallel = true"),
-        (config.logit_cap is not None, "logit_cap"),
-        (ffn.kind != "plain", f'ffn.kind = "{ffn.kind}"'),
         (mixer.kv_heads != mixer.heads, "kv_heads"),
-        (mixer.heads * mixer.head_width != config.dim, "head_width"),
-        (mixer.query_key_norm, "query_key_norm"),
-        (mixer.window is not None, "a window"),
         (not (mixer.bias and ffn.bias), "bias = false"),
     )
 
