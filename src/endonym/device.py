@@ -4,6 +4,7 @@ torch is imported inside the functions that need it, so that `check` can read wh
 probe found (`machine.json`) without paying for it.
 """
 
+import ctypes
 import json
 import os
 import platform
@@ -50,6 +51,19 @@ def free_memory_bytes() -> int:
     except OSError:
         pass
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def return_freed_memory() -> bool:
+    """Let freed memory go back to the system at once; says whether this system can.
+
+    glibc keeps and splits what is freed: the peak of training was up to 1.9 times the bytes of
+    its tensors (benchmarks/memory.py). Every large tensor becomes a mapping of its own instead,
+    which costs about a third of a small model's speed in page faults: only for where memory is
+    short. M_MMAP_THRESHOLD, mallopt(3).
+    """
+    threshold, large_bytes = -3, 1 << 18
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    return mallopt is not None and mallopt(threshold, large_bytes) == 1
 
 
 def pick(name: str | None) -> str:
