@@ -6,8 +6,8 @@ A cell is a shape, a context, a number format, whether blocks are computed again
 allocator is left as it is ("heap") or told to return what is freed, as endonym does where memory
 is short. It is measured in a process of its own: two steps of two micro-batches each, after those
 of a tiny model. What is counted is how far the peak of resident memory (VmHWM) rises above what
-stood there before the model was made. Cells that are in benchmarks/results/memory.json are skipped unless --again is
-given.
+stood there before the model was made. Cells that are in benchmarks/results/memory.json are skipped
+unless --again is given.
 """
 
 import argparse
@@ -35,7 +35,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "memory.json"
 VOCAB = 8192
 DOCUMENT = 200
 LAYERS = {256: 4, 512: 6, 768: 12}
-MICRO_TOKENS = {256: 8192, 512: 8192, 768: 4096}
+MICRO_TOKENS = {256: 8192, 512: 4096, 768: 2048}
 CELLS = [
     f"{family} {dim} {context} {kind}{again}"
     for family, dims in (("qwen3", (256, 512, 768)), ("gpt2", (256,)), ("mamba2", (256,)))

@@ -16,9 +16,11 @@ from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve, sources
+from endonym.run.cautions import cautions, seconds_a_token
 from endonym.run.plan import Stage, plan
 from endonym.run.resolve import Lock, facts_of, filled
 from endonym.run.sources import RawSet
+from endonym.run.work import read_json
 from endonym.store import Artifact, Store
 
 
@@ -84,7 +86,8 @@ def run_recipe(
         last = last_stage(plan(recipe, raw), until)
         run = Run(folder, recipe, store)
         maker = partial(make, store=store, log=log, device=device)
-        for each in _all_stages(run, raw, replan=replan, make_stage=maker):
+        lock = Lock(folder, recipe, raw, replan=replan)
+        for each in _all_stages(run, raw, lock, log, device=device, make_stage=maker):
             run.made.append(each)
             if each.stage.name == last:
                 break
@@ -94,10 +97,15 @@ def run_recipe(
 
 
 def _all_stages(
-    run: Run, raw: list[RawSet], *, replan: bool, make_stage: Callable[[Stage], Made]
+    run: Run,
+    raw: list[RawSet],
+    lock: Lock,
+    log: Log,
+    *,
+    device: str | None,
+    make_stage: Callable[[Stage], Made],
 ) -> Iterator[Made]:
     """The data stages, then, with their numbers known, the rest."""
-    lock = Lock(run.folder, run.recipe, raw, replan=replan)
     choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
     run.recipe = filled(run.recipe, lock.settle(choices))
     shards = None
@@ -113,12 +121,34 @@ def _all_stages(
     settled = lock.settle(resolve.training_choices(run.recipe, facts_of(shards)))
     settled |= lock.settle(resolve.number_formats(run.recipe, run.store.root / "machine.json"))
     run.recipe = filled(run.recipe, settled)
+    warnings = _settle_memory(run, lock, shards, device)
     stages = plan(run.recipe, raw)
     write_json(lock.path, lock.as_json(stages, run.store))
     run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
+    if any(run.store.find("model", each.id) is None for each in stages if each.kind == "model"):
+        for text in warnings:
+            log.warn(text)
     for stage in stages:
         if stage.kind not in DATA_KINDS:
             yield make_stage(stage)
+
+
+def _settle_memory(run: Run, lock: Lock, shards: Artifact, device: str | None) -> list[str]:
+    """Fill in what fits in memory; returns what is to be said before training.
+
+    Raises OutOfMemory if a phase does not fit at all.
+    """
+    context = run.recipe.pack.context
+    assert context is not None, "the context is settled before memory is"
+    vocab = read_json(shards.folder / "shards.json")["vocab"]
+    shape = resolve.shape_of(run.recipe, vocab, context)
+    longest = resolve.longest_document(shards)
+    room = partial(resolve.room_choices, longest_document=longest, device=device)
+    run.recipe = filled(run.recipe, lock.settle(room(run.recipe, shape, lock.choices)))
+    seconds = seconds_a_token(shape, run.store.root / "machine.json")
+    say = partial(cautions, seconds=seconds, longest_document=longest)
+    facts = facts_of(shards)
+    return [text for phase in run.recipe.phase for text in say(phase, facts, context)]
 
 
 def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:

@@ -114,8 +114,10 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
 def model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train one phase."""
     from endonym.run.training import train_model
+    from endonym.train.room import explained_memory_errors
 
-    return train_model(recipe, phase, making, inputs, log)
+    with explained_memory_errors(f"phase {phase.name}"):
+        return train_model(recipe, phase, making, inputs, log)
 
 
 def evaluation(

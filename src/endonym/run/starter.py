@@ -15,7 +15,7 @@ from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.run.checking import EFFICIENCY
+from endonym.run.cautions import EFFICIENCY
 from endonym.run.survey import Found, look_at
 from endonym.text.config import Clean, Source
 from endonym.text.recommend import guess_clean

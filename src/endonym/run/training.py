@@ -21,11 +21,11 @@ from endonym.evaluate.score import Score, find
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
-from endonym.log import Log, append_jsonl, duration, number, read_jsonl
+from endonym.log import Log, append_jsonl, duration, number, read_jsonl, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.families import resolve
-from endonym.model.folder import read_shape
+from endonym.model.folder import Shape, read_shape
 from endonym.model.foreign import AnyDecoder
 from endonym.model.foreign_weights import load_any, weights_of
 from endonym.model.init import new_decoder
@@ -40,6 +40,7 @@ from endonym.train import checkpoint
 from endonym.train.config import Phase
 from endonym.train.loop import Report, Training, Work
 from endonym.train.preflight import learn_by_heart
+from endonym.train.room import HEAP, phase_bytes
 
 WEIGHTS = "weights.safetensors"
 SAMPLE_TOKENS = 60
@@ -61,6 +62,7 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
     decoder = begin_().to(work.device)
     if recipe.export and isinstance(decoder.config, ModelConfig):
         row_of(decoder.config)  # Hours of training would end in a refusal.
+    spare_memory(decoder.config, phase, work.device, log)
     training = Training(decoder, phase, work, seed=recipe.seed)
     is_resumed = training.resume() > 0
     cut_journal(making.journal, training)
@@ -89,6 +91,16 @@ def _start(recipe: Recipe, context: int, vocab: int, inputs: Inputs) -> AnyDecod
     if recipe.model_folder is not None:
         return begin(recipe.model_folder, context)
     return new_decoder(resolve(recipe.model, vocab=vocab, context=context), recipe.seed)
+
+
+def spare_memory(shape: Shape, phase: Phase, place: str, log: Log) -> None:
+    """Where free memory is short, have freed memory given back at once; slower, but smaller."""
+    needed, free = phase_bytes(shape, phase), device.free_memory_bytes()
+    if place == "cpu" and needed * HEAP > free and device.return_freed_memory():
+        log.line(
+            f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
+            "as soon as it is not needed, which is slower"
+        )
 
 
 def _announce(training: Training, lines: dict[str, Score], log: Log) -> None:

@@ -88,3 +88,14 @@ class Phase(Config):
         if len(given) > 1:
             raise ValueError(f"give one of steps, tokens and epochs, not {' and '.join(given)}")
         return self
+
+    @model_validator(mode="after")
+    def decay_leaves_something(self) -> "Phase":
+        """One step takes lr × weight_decay of each weight off: less than all of it."""
+        pull = (self.lr or 0.0) * (self.weight_decay or 0.0)
+        if pull >= 1:
+            raise ValueError(
+                f"lr × weight_decay = {pull:g}: every step would pull the weights past zero; "
+                f"with this lr, weight_decay must be below {1 / (self.lr or 1.0):g} (0.1 is usual)"
+            )
+        return self

@@ -11,6 +11,7 @@ All that decides is kept in TrainState, so that a killed run goes on as if it ha
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -44,7 +45,7 @@ class Trouble:
     step: int
     message: str
     rollbacks: int
-    numbers: dict[str, float] = field(default_factory=dict[str, float])
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def as_dict(self) -> dict[str, object]:
         """The journal's line."""

@@ -20,13 +20,11 @@ from endonym.train.checkpoint import TrainState
 from endonym.train.config import Phase
 from endonym.train.guard import Trouble
 from endonym.train.optimizer import Optimizer
-from endonym.train.room import within_memory
+from endonym.train.room import USEFUL_TOKENS, within_memory
 from endonym.train.schedule import multiplier
 from endonym.train.step import Stepped, gather
 from endonym.train.validate import Look, look
 
-MICRO_TOKENS = 16_384
-"""Tokens held at once where nobody found out what fits; more are no faster on a CPU."""
 TRUSTED_STEPS = 100
 """Before this many steps nobody expects a model to beat the unigram line."""
 
@@ -95,11 +93,12 @@ class Training:
         order = Order(work.train, context=context, seed=seed)
         self.decoder, self.phase, self.work, self.seed = decoder, phase, work, seed
         self.batches = Batches(order, rows=rows, device=work.device)
-        self.micro_rows = max(1, min(rows, (phase.micro_tokens or MICRO_TOKENS) // context))
+        self.micro_rows = max(1, min(rows, (phase.micro_tokens or USEFUL_TOKENS) // context))
         self.steps = steps_of(phase, order.positions_per_epoch, self.batches.tokens)
         self.eval_every = phase.eval_every_steps or max(1, self.steps // 20)
         self.save_every = phase.save_every_steps or self.eval_every
         self.warmup = min(phase.warmup_steps or 0, self.steps // 2)
+        decoder.recomputes = phase.recompute == "on"
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
         self.state = TrainState()
         self.troubles: list[Trouble] = []
