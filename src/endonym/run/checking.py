@@ -20,14 +20,12 @@ from endonym.model.memory import training_bytes
 from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
+from endonym.run.pace import EFFICIENCY
 from endonym.run.resolve import estimated, text_bytes
 from endonym.run.sources import RawSet
 from endonym.store import Store
 from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, budget_of, estimate
 from endonym.train.config import Phase
-
-EFFICIENCY = 0.3
-"""Share of the measured matrix speed that a small model's training reaches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,11 @@ def _all_stages(
         yield made
     assert shards is not None
     settled = lock.settle(resolve.training_choices(run.recipe, facts_of(shards)))
-    settled |= lock.settle(resolve.number_formats(run.recipe, run.store.root / "machine.json"))
+    machine = run.store.root / "machine.json"
+    settled |= lock.settle(resolve.number_formats(run.recipe, machine))
     run.recipe = filled(run.recipe, settled)
+    choices = lock.settle(resolve.compilings(run.recipe, shards, machine))
+    run.recipe = filled(run.recipe, choices)
     stages = plan(run.recipe, raw)
     write_json(lock.path, lock.as_json(stages, run.store))
     run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})

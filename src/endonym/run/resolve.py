@@ -8,8 +8,10 @@ from typing import Any
 
 from endonym.device import faster_format, machine, probe_number_formats
 from endonym.export.shapes import folder_shape
-from endonym.model.folder import folder_files
+from endonym.model.families import resolve
+from endonym.model.folder import Shape, folder_files, with_context
 from endonym.recipe.recipe import Recipe
+from endonym.run.pace import choose_compile
 from endonym.run.sources import RawSet, file_identity
 from endonym.store import Artifact, Store, fingerprint
 from endonym.train.autopilot import (
@@ -81,6 +83,27 @@ def number_formats(recipe: Recipe, machine_file: Path) -> Choices:
             reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
             found[f"phase.{place}.number_format"] = Choice(best, f"measured here: {reason}")
     return found
+
+
+def compilings(recipe: Recipe, shards: Artifact, machine_file: Path) -> Choices:
+    """Whether blocks are compiled, for each phase that says "auto"; all else is settled."""
+    found: Choices = {}
+    for place, phase in enumerate(recipe.phase):
+        if phase.compile == "auto":
+            tokens = budget_of([phase], facts_of(shards))
+            choice = choose_compile(shape_of(recipe, shards), phase, tokens, machine_file)
+            found[f"phase.{place}.compile"] = choice
+    return found
+
+
+def shape_of(recipe: Recipe, shards: Artifact) -> Shape:
+    """The shape of a recipe whose every key is settled, for tokens that are there."""
+    context = recipe.pack.context
+    assert context is not None, "the context is settled before the shape"
+    if recipe.model_folder is not None:
+        return with_context(folder_shape(recipe.model_folder), context)
+    vocab = json.loads((shards.folder / "shards.json").read_text(encoding="utf-8"))["vocab"]
+    return resolve(recipe.model, vocab=vocab, context=context)
 
 
 def value_at(recipe: Recipe, key: str) -> Any:

@@ -36,6 +36,7 @@ from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
+from endonym.train.compile import uncompiled
 from endonym.train.config import Phase
 from endonym.train.loop import Report, Training, Work
 from endonym.train.preflight import learn_by_heart
@@ -48,7 +49,7 @@ LINES = 20
 
 def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train a phase from scratch or from another's weights, or take up where a kill left it."""
-    device.use_threads()
+    device.prepare()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
     train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
@@ -213,7 +214,8 @@ def _sample(
     """What the model would write at this step."""
     model = LanguageModel(training.decoder, reader)
     samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
-    made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
+    with uncompiled():
+        made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
     for prompt, each in zip(prompts, made, strict=True):
         line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
         append_jsonl(journal, line)

@@ -25,6 +25,7 @@ HEAD_WIDTH = 64
 TOKENS_PER_PARAMETER = 3
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
 CAREFUL_LR = 1e-4
+BATCH_TOKENS = 2048
 LONGEST_TRAINING = 16
 """Passes over the text beyond which nothing was gained (arXiv:2305.16264, section 6)."""
 
@@ -157,7 +158,7 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         found["epochs"] = Choice(4.0, "four passes are worth nearly four times the text")
-    batch = phase.batch_tokens or max(2048, context)
+    batch = phase.batch_tokens or max(BATCH_TOKENS, context)
     tokens = _budget(phase, facts, batch, found)
     steps = max(1, tokens // batch)
     found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")
@@ -190,4 +191,6 @@ def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:
 def budget_of(phases: Sequence[Phase], facts: Facts) -> int:
     """Tokens of all phases together, as far as the recipe says."""
     default: Choices = {"epochs": Choice(4.0, "")}
-    return sum(_budget(phase, facts, phase.batch_tokens or 2048, default) for phase in phases)
+    batches = [phase.batch_tokens or BATCH_TOKENS for phase in phases]
+    pairs = zip(phases, batches, strict=True)
+    return sum(_budget(phase, facts, batch, default) for phase, batch in pairs)

@@ -68,6 +68,12 @@ class Phase(Config):
         default="auto",
         description="of the arithmetic; masters are fp32. auto measures this machine",
     )
+    compile: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="blocks through torch's compiler, which needs a C++ compiler; auto measures "
+        "whether the phase is long enough to pay for it",
+        json_schema_extra=NOT_IDENTITY,
+    )
     micro_tokens: int = Field(
         default=16_384,
         ge=1,

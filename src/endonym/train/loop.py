@@ -18,6 +18,7 @@ from endonym.model.foreign import AnyDecoder
 from endonym.seed import named_seed
 from endonym.train import checkpoint
 from endonym.train.checkpoint import TrainState
+from endonym.train.compile import compile_blocks, obstacle, uncompiled
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import multiplier
@@ -85,6 +86,8 @@ class Training:
         self.save_every = phase.save_every_steps or self.eval_every
         self.warmup = min(phase.warmup_steps or 0, self.steps // 2)
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
+        if phase.compile == "on" and obstacle(decoder.config) is None:
+            compile_blocks(decoder)
         self.state = TrainState()
 
     def resume(self) -> int:
@@ -138,7 +141,8 @@ class Training:
         is_last = step >= self.steps
         seen, is_best = None, False
         if step % self.eval_every == 0 or is_last:
-            seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
+            with uncompiled():
+                seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
             is_best = self._judge(seen)
         self.state.is_finished = is_last or self._is_stale()
         if seen or step % self.save_every == 0 or self.state.is_finished:
