@@ -17,6 +17,7 @@ from endonym.errors import TrainingError
 from endonym.model.foreign import AnyDecoder
 from endonym.seed import named_seed
 from endonym.train import checkpoint
+from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import TrainState
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
@@ -85,6 +86,7 @@ class Training:
         self.save_every = phase.save_every_steps or self.eval_every
         self.warmup = min(phase.warmup_steps or 0, self.steps // 2)
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
+        self.average = Average(self.optimizer, phase, self.steps)
         self.state = TrainState()
 
     def resume(self) -> int:
@@ -94,7 +96,9 @@ class Training:
         """
         found = checkpoint.last(self.work.folder)
         if found is not None and found.state.step:
-            self.optimizer.load(found.weights(), found.moments(), found.state.step)
+            memories = found.moments()
+            self.optimizer.load(found.weights(), memories, found.state.step)
+            self.average.load(memories)
             self.state = found.state
         return self.state.step
 
@@ -110,6 +114,7 @@ class Training:
                 start = time.perf_counter()
                 stepped = self._step()
                 self.state.step += 1
+                self.average.update(self.state.step)
                 yield self._report(stepped, time.perf_counter() - start)
         finally:
             gc.unfreeze()
@@ -130,7 +135,14 @@ class Training:
 
     def _share(self, step: int) -> float:
         schedule = self.phase.schedule or "linear"
-        return multiplier(schedule, step=step, steps=self.steps, warmup_steps=self.warmup)
+        return multiplier(
+            schedule,
+            step=step,
+            steps=self.steps,
+            warmup_steps=self.warmup,
+            final=self.phase.final_lr,
+            cooldown=self.phase.cooldown,
+        )
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
         """Look and save if it is time to, and say what happened."""
@@ -138,7 +150,8 @@ class Training:
         is_last = step >= self.steps
         seen, is_best = None, False
         if step % self.eval_every == 0 or is_last:
-            seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
+            with self.average.shown():
+                seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
             is_best = self._judge(seen)
         self.state.is_finished = is_last or self._is_stale()
         if seen or step % self.save_every == 0 or self.state.is_finished:
@@ -193,12 +206,12 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint of this step."""
-        checkpoint.save(
-            self.work.folder, self.state, self.optimizer.weights(), self.optimizer.state()
-        )
+        memories = self.optimizer.state() | self.average.state()
+        checkpoint.save(self.work.folder, self.state, self.optimizer.weights(), memories)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The weights to hand on: the best look's, or the last."""
+        """The weights to hand on: the best look's, or the last; averaged, if a phase wants it."""
         if self.phase.keep == "best" and self.state.best_step < self.state.step:
-            return checkpoint.at(self.work.folder, self.state.best_step).weights()
-        return self.optimizer.weights()
+            best = checkpoint.at(self.work.folder, self.state.best_step)
+            return averaged(best.weights(), best.moments())
+        return self.average.weights()
