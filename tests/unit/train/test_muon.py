@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from reference.optimizing import Memories, slow_muon, slow_orthogonal
+from reference.polar_express import polar_express
 from torch import Tensor, nn
 
-from endonym.train.muon import COEFFICIENTS, Muon, orthogonal
+from endonym.train.muon import COEFFICIENTS, PUBLISHED, Muon, orthogonal
 
 JORDAN = ((3.4445, -4.7750, 2.0315),) * 5
 """The coefficients of the first Muon, which are torch's."""
@@ -42,7 +43,12 @@ def sent(values: Tensor) -> Tensor:
     return values
 
 
-def test_the_polynomials_together_reach_the_error_that_the_paper_s_construction_has() -> None:
+def test_the_coefficients_are_those_of_the_paper_s_construction() -> None:
+    for found, expected in zip(PUBLISHED, polar_express(1e-3, 5), strict=True):
+        assert found == pytest.approx(expected, rel=1e-11)
+
+
+def test_the_polynomials_together_leave_no_larger_error_than_the_paper_says() -> None:
     found = sent(torch.logspace(math.log10(2e-3), 0, 200_001, dtype=torch.float64))
     assert float(found.min()) == pytest.approx(0.87026, abs=1e-5)
     assert float(found.max()) == pytest.approx(1.12356, abs=1e-5)
