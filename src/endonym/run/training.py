@@ -36,7 +36,6 @@ from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
-from endonym.train.compile import uncompiled
 from endonym.train.config import Phase
 from endonym.train.loop import Report, Training, Work
 from endonym.train.preflight import learn_by_heart
@@ -111,7 +110,8 @@ def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -
     """Room on the disk, and one batch learnt by heart."""
     count_ = parameters(training.decoder.config).total
     saves = max(1, training.steps // training.save_every)
-    checkpoint.check_room(training.work.folder, count_, saves)
+    numbers = 3 if training.average.kind == "none" else 4
+    checkpoint.check_room(training.work.folder, count_, saves, numbers)
     twin = begin_().to(training.work.device)
     before, after = learn_by_heart(twin, training.batches[0], training.phase)
     log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
@@ -214,7 +214,7 @@ def _sample(
     """What the model would write at this step."""
     model = LanguageModel(training.decoder, reader)
     samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
-    with uncompiled():
+    with training.as_handed_on():
         made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
     for prompt, each in zip(prompts, made, strict=True):
         line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}

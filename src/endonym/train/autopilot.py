@@ -26,6 +26,12 @@ TOKENS_PER_PARAMETER = 3
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
 CAREFUL_LR = 1e-4
 BATCH_TOKENS = 2048
+SQUARE_MEMORY_TOKENS = 40 * 2048
+"""In so many tokens AdamW forgets half of a gradient's square, whatever the batch."""
+GRADIENT_MEMORY_TOKENS = 13_500
+"""The same of the gradient itself: 0.9 at batches of 2,048 tokens."""
+LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
+"""Below these, with large batches, nothing was tried; above, a step follows old gradients."""
 LONGEST_TRAINING = 16
 """Passes over the text beyond which nothing was gained (arXiv:2305.16264, section 6)."""
 
@@ -162,6 +168,8 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     tokens = _budget(phase, facts, batch, found)
     steps = max(1, tokens // batch)
     found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")
+    memory = f"squares are half forgotten after {number(SQUARE_MEMORY_TOKENS)} tokens"
+    found["betas"] = Choice(list(betas(batch)), f"{memory}, however many a step has")
     if goes_on:
         lr = phase.lr or CAREFUL_LR
         found["lr"] = Choice(lr, "low, so that what was learnt elsewhere is kept")
@@ -176,6 +184,17 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     decay = 0.1 if epochs <= 2 else 0.3 if epochs <= 6 else 0.6
     found["weight_decay"] = Choice(decay, f"{epochs:.1f} passes over the text")
     return found
+
+
+def betas(batch_tokens: int) -> tuple[float, float]:
+    """AdamW's memories, the same in tokens for every batch: β = 2^(-batch / half-life).
+
+    Source: arXiv:2507.07101, section 3 (for the second; the first is kept in its usual range).
+    """
+    first = 0.5 ** (batch_tokens / GRADIENT_MEMORY_TOKENS)
+    second = 0.5 ** (batch_tokens / SQUARE_MEMORY_TOKENS)
+    least_first, least_second = LEAST_BETAS
+    return round(min(MOST_BETA, max(least_first, first)), 4), round(max(least_second, second), 6)
 
 
 def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:

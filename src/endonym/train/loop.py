@@ -4,7 +4,8 @@ import functools
 import gc
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from endonym.errors import TrainingError
 from endonym.model.foreign import AnyDecoder
 from endonym.seed import named_seed
 from endonym.train import checkpoint
+from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import TrainState
 from endonym.train.compile import compile_blocks, obstacle, uncompiled
 from endonym.train.config import Phase
@@ -86,6 +88,7 @@ class Training:
         self.save_every = phase.save_every_steps or self.eval_every
         self.warmup = min(phase.warmup_steps or 0, self.steps // 2)
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
+        self.average = Average(self.optimizer, phase, self.steps)
         if phase.compile == "on" and obstacle(decoder.config) is None:
             compile_blocks(decoder)
         self.state = TrainState()
@@ -97,7 +100,9 @@ class Training:
         """
         found = checkpoint.last(self.work.folder)
         if found is not None and found.state.step:
-            self.optimizer.load(found.weights(), found.moments(), found.state.step)
+            memories = found.moments()
+            self.optimizer.load(found.weights(), memories, found.state.step)
+            self.average.load(memories)
             self.state = found.state
         return self.state.step
 
@@ -113,6 +118,7 @@ class Training:
                 start = time.perf_counter()
                 stepped = self._step()
                 self.state.step += 1
+                self.average.update(self.state.step)
                 yield self._report(stepped, time.perf_counter() - start)
         finally:
             gc.unfreeze()
@@ -133,7 +139,14 @@ class Training:
 
     def _share(self, step: int) -> float:
         schedule = self.phase.schedule or "linear"
-        return multiplier(schedule, step=step, steps=self.steps, warmup_steps=self.warmup)
+        return multiplier(
+            schedule,
+            step=step,
+            steps=self.steps,
+            warmup_steps=self.warmup,
+            final=self.phase.final_lr,
+            cooldown=self.phase.cooldown,
+        )
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
         """Look and save if it is time to, and say what happened."""
@@ -141,7 +154,7 @@ class Training:
         is_last = step >= self.steps
         seen, is_best = None, False
         if step % self.eval_every == 0 or is_last:
-            with uncompiled():
+            with self.as_handed_on():
                 seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
             is_best = self._judge(seen)
         self.state.is_finished = is_last or self._is_stale()
@@ -170,6 +183,12 @@ class Training:
         sizes = [train.byte_counts[part].sum() for part in train.parts]
         return float(sum(sizes)) / max(1, self.batches.order.positions_per_epoch)
 
+    @contextmanager
+    def as_handed_on(self) -> Generator[None]:
+        """The model with the weights it would be handed on with, for looks and samples."""
+        with uncompiled(), self.average.shown():
+            yield
+
     def _judge(self, seen: Look) -> bool:
         """Note a look; raises TrainingError if the model has learnt less than counting words."""
         state = self.state
@@ -197,12 +216,12 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint of this step."""
-        checkpoint.save(
-            self.work.folder, self.state, self.optimizer.weights(), self.optimizer.state()
-        )
+        memories = self.optimizer.state() | self.average.state()
+        checkpoint.save(self.work.folder, self.state, self.optimizer.weights(), memories)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The weights to hand on: the best look's, or the last."""
+        """The weights to hand on: the best look's, or the last; averaged, if a phase wants it."""
         if self.phase.keep == "best" and self.state.best_step < self.state.step:
-            return checkpoint.at(self.work.folder, self.state.best_step).weights()
-        return self.optimizer.weights()
+            best = checkpoint.at(self.work.folder, self.state.best_step)
+            return averaged(best.weights(), best.moments())
+        return self.average.weights()
