@@ -1,6 +1,6 @@
 """What each choice of the autopilot is worth: one thing changed at a time, at equal time.
 
-    python benchmarks/ablations.py --language tt --minutes 4 --seeds 1 2 [--only base muon] [--at-once 2]
+    python benchmarks/ablations.py --language tt --minutes 4 --seeds 1 2 [--only base muon]
 
 The base is the recipe that `endonym new` writes for a folder of texts. A cell is the base with
 one change and one seed, trained on as many tokens as the changed recipe reads in the given minutes
@@ -32,9 +32,47 @@ from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
 
 RESULTS = ROOT / "benchmarks" / "results" / "ablations.json"
-LADDER: dict[str, dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "ablations.json").read_text(encoding="utf-8")
-)
+LADDER: dict[str, dict[str, Any]] = {
+    "base": {},
+    "muon": {"phase.0.optimizer": "muon"},
+    "muon, normalised": {"phase.0.optimizer": "muon", "phase.0.normalise": True},
+    "muon, half the rate": {"phase.0.optimizer": "muon", "phase.0.lr": 1.5e-3},
+    "muon, batch x 4": {"phase.0.optimizer": "muon", "phase.0.batch_tokens": 8192},
+    "half the rate": {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 6e-3},
+    "twice the rate": {"phase.0.lr": 6e-3, "phase.0.embedding_lr": 2.4e-2},
+    "embedding rate as lr": {"phase.0.embedding_lr": 3e-3},
+    "embedding rate x 10": {"phase.0.embedding_lr": 3e-2},
+    "ema": {"phase.0.average": "ema"},
+    "tail": {"phase.0.average": "tail"},
+    "cautious": {"phase.0.cautious": True},
+    "betas 0.9, 0.95": {"phase.0.betas": [0.9, 0.95]},
+    "betas 0.9, 0.99": {"phase.0.betas": [0.9, 0.99]},
+    "betas 0.9, 0.999": {"phase.0.betas": [0.9, 0.999]},
+    "cosine": {"phase.0.schedule": "cosine"},
+    "wsd": {"phase.0.schedule": "wsd", "phase.0.cooldown": 0.4},
+    "dropout 0": {"model.dropout": 0.0},
+    "dropout 0.1": {"model.dropout": 0.1},
+    "dropout 0.2": {"model.dropout": 0.2},
+    "dropout 0.3": {"model.dropout": 0.3},
+    "decay 0.1": {"phase.0.weight_decay": 0.1},
+    "decay 1": {"phase.0.weight_decay": 1.0},
+    "decay 2": {"phase.0.weight_decay": 2.0},
+    "batch / 2": {"phase.0.batch_tokens": 1024},
+    "batch x 2": {"phase.0.batch_tokens": 4096},
+    "batch x 4": {"phase.0.batch_tokens": 8192},
+    "vocabulary 1024": {"tokenizer.vocab": 1024},
+    "vocabulary 2048": {"tokenizer.vocab": 2048},
+    "vocabulary 4096": {"tokenizer.vocab": 4096},
+    "vocabulary 8192": {"tokenizer.vocab": 8192},
+    "192 x 4": {"model.dim": 192, "model.layers": 4, "model.mixer.heads": 3},
+    "256 x 4": {"model.dim": 256, "model.layers": 4, "model.mixer.heads": 4},
+    "256 x 6": {"model.dim": 256, "model.layers": 6, "model.mixer.heads": 4},
+    "320 x 6": {"model.dim": 320, "model.layers": 6, "model.mixer.heads": 5},
+    "384 x 6": {"model.dim": 384, "model.layers": 6, "model.mixer.heads": 6},
+    "context 128": {"pack.context": 128},
+    "context 512": {"pack.context": 512},
+    "untied": {"model.tied": False},
+}
 """Names of changes, and the recipe keys that each sets."""
 
 
@@ -111,13 +149,17 @@ def speed_key(base: Path, changes: dict[str, Any], n_bytes: int) -> str:
 
 def measured_speed(base: Path, changes: dict[str, Any]) -> float:
     """Training tokens a second of a recipe here, by a few real steps on random tokens."""
-    from endonym.run.probe import training_speed
+    from endonym.run import probe
 
     recipe = Recipe.load(base, sets=list(sets_of(changes)))
     vocab, context = recipe.tokenizer.vocab, recipe.pack.context
-    assert vocab is not None and context is not None
+    assert vocab is not None
+    assert context is not None
     shape = resolve(recipe.model, vocab=vocab, context=context)
-    return training_speed(shape, recipe.phase[0])
+    rates = device.probe_number_formats()
+    phase = recipe.phase[0].model_copy(update={"number_format": device.faster_format(rates)})
+    decoder, optimizer, batch = probe.begun(shape, phase)
+    return probe.speed(decoder, optimizer, batch)
 
 
 def cell_key(asked: argparse.Namespace, name: str, seed: int) -> str:

@@ -24,18 +24,18 @@ def pace(shape: Shape, phase: Phase) -> dict[str, float | None]:
 
     Of the number format, optimiser and batch of a phase; first steps are left out.
     """
-    decoder, optimizer, batch = _begun(shape, phase)
-    found: dict[str, float | None] = {"plain": _speed(decoder, optimizer, batch)}
+    decoder, optimizer, batch = begun(shape, phase)
+    found: dict[str, float | None] = {"plain": speed(decoder, optimizer, batch)}
     if obstacle(shape) is None:
         compile_blocks(decoder)
         started = time.perf_counter()
         _step(decoder, optimizer, batch)
         found["compile_seconds"] = time.perf_counter() - started
-        found["compiled"] = _speed(decoder, optimizer, batch)
+        found["compiled"] = speed(decoder, optimizer, batch)
     return found
 
 
-def _begun(shape: Shape, phase: Phase) -> tuple[Decoder, Optimizer, Batch]:
+def begun(shape: Shape, phase: Phase) -> tuple[Decoder, Optimizer, Batch]:
     """A new model with its optimiser, and a batch of random tokens in short documents."""
     device.prepare()
     assert isinstance(shape, ModelConfig)
@@ -47,7 +47,7 @@ def _begun(shape: Shape, phase: Phase) -> tuple[Decoder, Optimizer, Batch]:
     return decoder, optimizer, Batch(tokens_BT, tokens_BT, documents_BT)
 
 
-def _speed(decoder: Decoder, optimizer: Optimizer, batch: Batch) -> float:
+def speed(decoder: Decoder, optimizer: Optimizer, batch: Batch) -> float:
     """Tokens a second."""
     _step(decoder, optimizer, batch)
     steps, started = 0, time.perf_counter()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from endonym import device
+from endonym.log import number
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.run import pace, probe
@@ -49,7 +50,7 @@ def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.Monke
     for _ in range(2):
         choice = choose_compile(SHAPE, PHASE, 10**9, file)
         assert choice.value == "on"
-        assert "1 300 with it" in choice.reason
+        assert f"{number(1_300)} with it" in choice.reason
 
 
 def test_a_shape_without_a_compiler_is_paced_as_written(
