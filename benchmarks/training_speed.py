@@ -5,13 +5,13 @@
 
 A cell is one shape and one peer: two processes of ours and one of each variant of the peer, on
 the same tokens, a step each in turns (A B C … A B C …) until the cell's minutes are spent. The
-first round is discarded. AdamW everywhere, but for the line that names nanochat's own optimiser. The
-ratio to ours is taken round by round; its median has a bootstrap interval. In the same rounds
+first round is discarded. AdamW everywhere, but for the line that names nanochat's own optimiser.
+The ratio to ours is taken round by round; its median has a bootstrap interval. In the same rounds
 matrix products are timed: MFU is our count of operations over the faster format's peak.
 
 A cell is refused when others use the cores before it starts, or when ours differs from itself by
-more than 3 %; --anyway takes it and says so in the JSON. `pip install accelerate` first, or the step
-of Trainer is written out ("loop": "Transformers" in the JSON instead of "Trained").
+more than 3 %; --anyway takes it and says so in the JSON. Trainer needs `pip install accelerate`;
+without it its step is written out (then the JSON says "loop": "Transformers", not "Trained").
 
 All of it: `python benchmarks/training_speed.py`, 16 cells of about 5 minutes. Results:
 benchmarks/results/training-speed.json. Cells found there are skipped unless --again is given.
@@ -31,7 +31,6 @@ from contenders import Shape, Spec, same_work
 from peers import unpack
 from worker import Worker, WorkerFailed
 
-from endonym import device
 from endonym.model.count import flops_per_token
 
 SHAPES = {
@@ -166,7 +165,7 @@ def in_turns(
     """Seconds of each contender's turns, and rates of matrix products; the first round is lost."""
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
-    started, count = time.perf_counter(), 0
+    started, count, each_round = time.perf_counter(), 0, 0.0
     while count <= FEWEST_ROUNDS or time.perf_counter() + each_round < ends:
         for name, worker in workers.items():
             seconds[name].append(worker.ask("steps", count=steps)["seconds"])

@@ -43,7 +43,7 @@ class Worker:
         given = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
         if cache:
             given["TORCHINDUCTOR_CACHE_DIR"] = cache
-        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in close
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).resolve()), json.dumps(words)],
             stdin=subprocess.PIPE,
