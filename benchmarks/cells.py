@@ -1,9 +1,12 @@
 """What the benchmarks share: resumable cells in one JSON file, a quiet machine, intervals."""
 
+import contextlib
 import json
 import os
+import platform
 import subprocess
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +56,16 @@ def surroundings() -> dict[str, Any]:
         machine["gpu"] = torch.cuda.get_device_name()
     words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
-    return {"commit": commit or "unknown", "machine": machine, "versions": device.versions()}
+    return {"commit": commit or "unknown", "machine": machine, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that a figure may depend on, as far as they are installed."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("endonym", "torch", "numpy", "tokenizers", "transformers", "accelerate"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def busy_cores(seconds: float = 3.0) -> float:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from unittest import mock
 
-import torch
 from torch import nn
 from torch.autograd.profiler import record_function
 from torch.profiler import ProfilerActivity, profile

@@ -4,10 +4,12 @@ Compilers, allocators and threads of one contender cannot disturb another's so. 
 `Worker` asks; run as a program, this file answers.
 """
 
+import gc
 import json
 import math
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,8 @@ from endonym.evaluate.score import ratio
 from endonym.generate.reading import read
 
 TOKENS_SEED = 1
+MADE = 512
+"""Batches that are made for a GPU before its clock starts."""
 Answer = dict[str, Any]
 
 
@@ -37,10 +41,21 @@ class WorkerFailed(Exception):
 class Worker:
     """The asking end: `ask` sends one command and waits for its answer."""
 
-    def __init__(self, spec: Spec, *, threads: int, shards: str = "", cache: str = "") -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        threads: int,
+        shards: str = "",
+        cache: str = "",
+        compiles: bool = True,
+    ) -> None:
+        """cache: a folder for what is compiled. compiles: False runs everything as written."""
         words = {"spec": spec.as_dict(), "threads": threads, "shards": shards}
         count = str(threads)
         given = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
+        if not compiles:
+            given["TORCHDYNAMO_DISABLE"] = "1"
         if cache:
             given["TORCHINDUCTOR_CACHE_DIR"] = cache
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in close
@@ -108,19 +123,33 @@ class Answering:
         self._wait()
         return {"seconds": time.perf_counter() - started, "nats": nats}
 
+    def warm(self, count: int) -> Answer:
+        """Steps at a rate of zero: whatever is compiled or tried is so before the clock starts."""
+        seconds: list[float] = []
+        for _ in range(count):
+            started = time.perf_counter()
+            self.contender.learn(self.batches(0), 0.0)
+            self._wait()
+            seconds.append(round(time.perf_counter() - started, 3))
+        gc.collect()
+        gc.freeze()
+        return {"seconds": seconds}
+
     def train(self, seconds: float, schedule: str) -> Answer:
-        """Learn for so long, with a rate that follows the clock; seconds of each step."""
-        torch.manual_seed(0)
+        """Learn for so long, with a rate that follows the clock."""
         taken: list[float] = []
         started, nats = time.perf_counter(), float("nan")
         while (now := time.perf_counter()) - started < seconds:
             nats = self._learn(SCHEDULES[schedule]((now - started) / seconds, self.step))
             taken.append(time.perf_counter() - now)
         self._wait()
-        return {"seconds": time.perf_counter() - started, "each": taken, "nats": nats}
+        total = time.perf_counter() - started
+        middle = statistics.median(taken)
+        return {"seconds": total, "steps": len(taken), "median_seconds": middle, "nats": nats}
 
     def judge(self) -> Answer:
         """Bits per byte of the held-out documents, each read alone, with the interval."""
+        torch.set_float32_matmul_precision("highest")
         val = TokenShards(Path(self.shards), "val")
         documents = [val.document(number).ids for number in range(len(val))]
         nats = [float(part.sum()) for part in read(self.contender.judged(), documents, val.end_id)]
@@ -175,15 +204,35 @@ SCHEDULES = {"linear": linear, "cosine": cosine, "warmdown": warmdown}
 
 
 def batches(spec: Spec, shards: str) -> Callable[[int], Batch]:
-    """Every contender reads these: rows of a training split, or one row set of random ids.
+    """Every contender reads these: rows of a training split, or one set of rows of random ids.
 
-    Random rows are one document each, so that nobody may leave out work.
+    Random rows are one document each, so that nobody may leave out work. A GPU does not wait for
+    rows to be put together: they are made before the clock starts, and read again from the first
+    when they are used up.
     """
-    if shards:
-        order = Order(TokenShards(Path(shards), "train"), context=spec.shape.context, seed=0)
-        return Batches(order, rows=spec.shape.rows, device=spec.device).__getitem__
-    batch = random_batch(spec.shape, spec.device)
-    return lambda step: batch
+    if not shards:
+        batch = random_batch(spec.shape, spec.device)
+        return lambda step: batch
+    order = Order(TokenShards(Path(shards), "train"), context=spec.shape.context, seed=0)
+    if spec.device == "cpu":
+        return Batches(order, rows=spec.shape.rows).__getitem__
+    made = [on_pages(Batches(order, rows=spec.shape.rows)[step]) for step in range(MADE)]
+    return lambda step: moved(made[step % MADE], spec.device)
+
+
+def on_pages(batch: Batch) -> Batch:
+    """In memory that a GPU copies from by itself."""
+    return Batch(*(part.pin_memory() for part in parts_of(batch)))
+
+
+def moved(batch: Batch, device: str) -> Batch:
+    """On its way to a device."""
+    return Batch(*(part.to(device, non_blocking=True) for part in parts_of(batch)))
+
+
+def parts_of(batch: Batch) -> list[torch.Tensor]:
+    """Its tensors, in their order."""
+    return [batch.tokens_BT, batch.targets_BT, batch.documents_BT]
 
 
 def random_batch(shape: Shape, device: str) -> Batch:
@@ -192,7 +241,7 @@ def random_batch(shape: Shape, device: str) -> Batch:
     ids_BT = torch.randint(shape.vocab, (shape.rows, shape.context + 1), generator=generator)
     documents_BT = torch.arange(shape.rows)[:, None].expand(-1, shape.context)
     parts = (ids_BT[:, :-1], ids_BT[:, 1:], documents_BT)
-    return Batch(*(part.contiguous().to(device) for part in parts))
+    return moved(Batch(*(part.contiguous() for part in parts)), device)
 
 
 def main() -> None:
