@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from toys import toy_texts, toy_tokenizer
 
 from endonym.data.batches import Batch
 from endonym.data.shards import write_shards
 from endonym.generate.reading import read
-from toys import toy_texts, toy_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
