@@ -6,7 +6,7 @@ are in `peers`.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,7 +47,8 @@ class Spec:
 
     network: ours, nanoGPT, nanochat or transformers. format: fp32; bf16, of the weights that
     compute; autocast, fp32 weights that torch rounds as it goes. row: the architecture, of ours and
-    transformers. own: nanochat's optimiser, not AdamW. peers: where archives are unpacked.
+    transformers. own: nanochat's optimiser, not AdamW. phase: ours only, keys of a phase beside the
+    rates. peers: where archives are unpacked.
     """
 
     network: str
@@ -58,8 +59,8 @@ class Spec:
     own: bool = False
     dropout: float = 0.0
     lr: float = 1e-3
-    embedding_lr: float | None = None
     decay: float = DECAY
+    phase: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     peers: str = ""
 
@@ -145,26 +146,22 @@ class Judged:
 
 
 class Ours(Contender):
-    """endonym: `take_step` and its `Optimizer`, AdamW, whatever else they do by themselves."""
+    """endonym: `take_step` and its `Optimizer`, and whatever else they do by themselves."""
 
     def __init__(self, spec: Spec) -> None:
-        self.config = same_work(spec.shape, spec.row, spec.dropout)
-        rates = {"lr": spec.lr, "embedding_lr": spec.embedding_lr or spec.lr}
-        keys = {"weight_decay": spec.decay, "clip": CLIP, "betas": BETAS, **rates}
-        phase = Phase.model_validate(keys)
-        self.decoder = new_decoder(self.config, 0).to(spec.device).train()
-        self.ours = Optimizer(self.decoder, phase, spec.format)
-        super().__init__(spec, self.decoder, self.ours.adamw)
+        self.spec, self.config = spec, same_work(spec.shape, spec.row, spec.dropout)
+        rates = {"lr": spec.lr, "embedding_lr": spec.lr, "weight_decay": spec.decay}
+        phase = Phase.model_validate({"clip": CLIP, "betas": BETAS, **rates, **spec.phase})
+        self.network = self.decoder = new_decoder(self.config, 0).to(spec.device).train()
+        self.optimizer = Optimizer(self.decoder, phase, spec.format)
 
     def learn(self, batch: Batch, share: float) -> float:
         """One step of ours."""
-        rows = len(batch)
-        return take_step(
-            self.decoder, self.ours, batch, share=share, rows=rows, where="benchmark"
-        ).nats
+        parts: dict[str, Any] = {"rows": len(batch), "where": "benchmark"}
+        return take_step(self.decoder, self.optimizer, batch, share=share, **parts).nats
 
     def judged(self) -> Any:
         """The masters in a decoder of their own, as a run hands them on."""
         decoder = Decoder(self.config).to(self.spec.device)
-        decoder.load_state_dict(self.decoder.state_dict() | self.ours.weights())
+        decoder.load_state_dict(self.decoder.state_dict() | self.optimizer.weights())
         return decoder.eval()

@@ -29,6 +29,7 @@ from endonym.evaluate.score import ratio
 from endonym.generate.reading import read
 
 TOKENS_SEED = 1
+NEXT_TO_NOTHING = 1e-9
 MADE = 512
 """Batches that are made for a GPU before its clock starts."""
 Answer = dict[str, Any]
@@ -124,11 +125,11 @@ class Answering:
         return {"seconds": time.perf_counter() - started, "nats": nats}
 
     def warm(self, count: int) -> Answer:
-        """Steps at a rate of zero: whatever is compiled or tried is so before the clock starts."""
+        """Steps at next to no rate: what is compiled or tried is so before the clock starts."""
         seconds: list[float] = []
         for _ in range(count):
             started = time.perf_counter()
-            self.contender.learn(self.batches(0), 0.0)
+            self.contender.learn(self.batches(0), NEXT_TO_NOTHING)
             self._wait()
             seconds.append(round(time.perf_counter() - started, 3))
         gc.collect()

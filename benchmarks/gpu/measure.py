@@ -157,13 +157,13 @@ def texts_of(files: list[Path]) -> Iterator[str]:
 def spec_of(name: str, shape: Shape, facts: Facts, folder: str, device: str) -> tuple[Spec, str]:
     """A contender and its schedule: ours as the autopilot would choose, others as they advise."""
     schedule, words = CONTENDERS[name]
-    rates: dict[str, Any] = {"lr": LR}
+    phase: dict[str, Any] = {}
     if name == "ours":
-        phase = Phase(epochs=1, batch_tokens=shape.rows * shape.context)
-        chosen = choose_phase(phase, facts, shape.context)
-        rates = {key: chosen[key].value for key in ("lr", "embedding_lr")}
-        rates["decay"] = chosen["weight_decay"].value
-    spec = Spec(network=name, shape=shape, device=device, peers=folder, **words | rates)
+        asked = Phase(epochs=1, batch_tokens=shape.rows * shape.context)
+        chosen = choose_phase(asked, facts, shape.context)
+        phase = {key: choice.value for key, choice in chosen.items()}
+    words = words | {"shape": shape, "device": device, "peers": folder, "phase": phase}
+    spec = Spec(network=name, lr=LR, **words)
     return spec, schedule
 
 
@@ -206,10 +206,10 @@ def peak(device: str) -> float:
 
 def measured_peak(device: str) -> float:
     """The best rate of a large bf16 product here."""
-    side = 8192 if device != "cpu" else 512
+    side = 8192 if device != "cpu" else 1024
     a, b = (torch.randn(side, side, dtype=torch.bfloat16, device=device) for _ in range(2))
     seconds: list[float] = []
-    for _ in range(5):
+    for _ in range(10):
         start = time.perf_counter()
         (a @ b)[0, 0].item()
         seconds.append(time.perf_counter() - start)
