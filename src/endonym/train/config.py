@@ -70,7 +70,9 @@ class Phase(Config):
         default=None, description="whether Muon evens out the rows of a step (NorMuon)"
     )
     betas: tuple[Memory, Memory] | None = Field(
-        default=None, description="AdamW's memories of the gradient and of its square"
+        default=None,
+        description="AdamW's memories of the gradient and of its square; the second is also that "
+        "of normalise",
     )
     weight_decay: float | None = Field(
         default=None, ge=0, description="pull of the matrices towards zero, times the learning rate"
