@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from endonym import device
 from endonym.data.batches import Batch
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
@@ -20,6 +21,7 @@ from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.keys import ModelKeys
 from endonym.model.loss import Readout
+from endonym.train.compile import compile_blocks
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
@@ -154,6 +156,9 @@ class Ours(Contender):
         phase = Phase.model_validate({"clip": CLIP, "betas": BETAS, **rates, **spec.phase})
         self.network = self.decoder = new_decoder(self.config, 0).to(spec.device).train()
         self.optimizer = Optimizer(self.decoder, phase, spec.format)
+        device.prepare()
+        if spec.compiled:
+            compile_blocks(self.decoder)
 
     def learn(self, batch: Batch, share: float) -> float:
         """One step of ours."""

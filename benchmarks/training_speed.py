@@ -41,9 +41,10 @@ SHAPES = {
     "tiny": Shape(layers=2, dim=64, heads=2, context=64, vocab=512, rows=2),
 }
 """tiny is for trying the script."""
-OURS = {"network": "ours", "row": "gptneox", "format": "bf16"}
+OURS = {"network": "ours", "row": "gptneox", "format": "bf16", "compiled": True}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "ours": {
+        "ours, not compiled": OURS | {"compiled": False},
         "ours, fp32": OURS | {"format": "fp32"},
         "ours, qwen3 (the default row)": OURS | {"row": "qwen3"},
     },
