@@ -47,21 +47,24 @@ class Order:
         """The first row that starts in this epoch."""
         return -(-epoch * self.positions_per_epoch // self.context)
 
-    def epoch_of(self, row: int) -> int:
-        """The epoch in which a row starts."""
-        return row * self.context // self.positions_per_epoch
-
     def rows(self, first: int, count: int) -> Rows:
         """Rows `first` to `first + count`, filled."""
-        starts = np.array([self._start(row) for row in range(first, first + count)])
-        places_BT = starts[:, None] + np.arange(self.context)
-        tokens, targets, documents = (np.empty(places_BT.shape, dtype=np.int64) for _ in range(3))
-        epochs_BT = places_BT // self.positions_per_epoch
-        for number in np.unique(epochs_BT):
-            here = epochs_BT == number
-            found = self._read(int(number), places_BT[here] - number * self.positions_per_epoch)
-            tokens[here], targets[here], documents[here] = found
-        return Rows(tokens, targets, documents)
+        starts_B = self._starts(np.arange(first, first + count))
+        length, shape = self.positions_per_epoch, (count, self.context)
+        found = tuple(np.empty(count * self.context, dtype=np.int64) for _ in Rows._fields)
+        # A row is cut where an epoch ends: pieces of one epoch each.
+        rows_P, epochs_P = _ranges(starts_B // length, (starts_B + self.context - 1) // length)
+        begins_P = np.maximum(starts_B[rows_P], epochs_P * length)
+        ends_P = np.minimum(starts_B[rows_P] + self.context, (epochs_P + 1) * length)
+        goals_P = rows_P * self.context + begins_P - starts_B[rows_P]
+        for number in np.unique(epochs_P):
+            here = epochs_P == number
+            sizes = ends_P[here] - begins_P[here]
+            filled = _runs(goals_P[here], sizes)
+            read = self._read(int(number), begins_P[here] - number * length, sizes)
+            for whole, part in zip(found, read, strict=True):
+                whole[filled] = part
+        return Rows(*(whole.reshape(shape) for whole in found))
 
     def originals(self, numbers: Integers) -> Integers:
         """Which document of the split each of a row's document numbers stands for."""
@@ -72,21 +75,34 @@ class Order:
             found[here] = self.epoch(int(number)).documents[ranks[here]]
         return found
 
-    def _start(self, row: int) -> int:
-        """Where a row starts in the stream of all epochs, after the epoch's rows are shuffled."""
-        number = self.epoch_of(row)
-        first = self.first_row(number)
-        return (first + int(self.epoch(number).rows[row - first])) * self.context
+    def _starts(self, rows_B: Integers) -> Integers:
+        """Where rows start in the stream of all epochs, after each epoch's rows are shuffled."""
+        epochs_B, starts_B = rows_B * self.context // self.positions_per_epoch, rows_B.copy()
+        for number in np.unique(epochs_B):
+            here, first = epochs_B == number, self.first_row(int(number))
+            starts_B[here] = first + self.epoch(int(number)).rows[rows_B[here] - first]
+        return starts_B * self.context
 
-    def _read(self, number: int, places: Integers) -> tuple[Integers, Integers, Integers]:
-        """Inputs, targets and document numbers at places of one epoch's stream."""
+    def _read(
+        self, number: int, begins_P: Integers, sizes_P: Integers
+    ) -> tuple[Integers, Integers, Integers]:
+        """Inputs, targets and document numbers of pieces of one epoch's stream, one after another.
+
+        A piece is read document by document, so that the search costs a piece, not a token.
+        """
         epoch, index = self.epoch(number), self.shards.index
-        ranks = np.searchsorted(epoch.ends, places, side="right")
-        documents = epoch.documents[ranks]
-        inside = places - (epoch.ends[ranks] - self.lengths[documents])
-        stored, shard = index["start"][documents] + inside, index["shard"][documents]
+        stops_P = begins_P + sizes_P
+        firsts_P, lasts_P = (
+            np.searchsorted(epoch.ends, each, side="right") for each in (begins_P, stops_P - 1)
+        )
+        pieces_D, ranks_D = _ranges(firsts_P, lasts_P)
+        documents_D, ends_D = epoch.documents[ranks_D], epoch.ends[ranks_D]
+        begins_D = np.maximum(begins_P[pieces_D], ends_D - self.lengths[documents_D])
+        sizes_D = np.minimum(stops_P[pieces_D], ends_D) - begins_D
+        stored_D = index["start"][documents_D] + begins_D - (ends_D - self.lengths[documents_D])
+        stored, shard = _runs(stored_D, sizes_D), np.repeat(index["shard"][documents_D], sizes_D)
         tokens, targets = self.shards.at(shard, stored), self.shards.at(shard, stored + 1)
-        return tokens, targets, ranks + number * len(epoch.documents)
+        return tokens, targets, np.repeat(ranks_D + number * len(epoch.documents), sizes_D)
 
     def _epoch(self, number: int) -> Epoch:
         """The order of one pass."""
@@ -103,3 +119,15 @@ def shuffled(count: int, seed: int) -> Integers:
     """
     keys = np.random.Philox(key=seed).random_raw(count)
     return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def _ranges(firsts: Integers, lasts: Integers) -> tuple[Integers, Integers]:
+    """Every number from each first to its last, both included, and which pair it is of."""
+    counts = lasts - firsts + 1
+    return np.repeat(np.arange(len(firsts)), counts), _runs(firsts, counts)
+
+
+def _runs(starts: Integers, counts: Integers) -> Integers:
+    """So many numbers counted up from each start, one run after another."""
+    before = np.cumsum(counts) - counts
+    return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))

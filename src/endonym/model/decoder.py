@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from endonym.errors import ShapeError
 from endonym.model.block import Block
@@ -17,6 +18,9 @@ class Decoder(nn.Module):
 
     reads_padded = True
     """Rows of different lengths may be read together, padded on the left."""
+    recomputes = False
+    """With gradients, keep only what stands between blocks, and compute each block once more on
+    the way back, its random numbers included (arXiv:1604.06174). The result is the same."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -56,7 +60,11 @@ class Decoder(nn.Module):
         x_BTD = self.dropout(x_BTD)
         penalties = x_BTD.new_zeros((), dtype=torch.float32)
         for number, block in enumerate(self.blocks):
-            x_BTD, penalty = block(x_BTD, span, None if cache is None else cache[number])
+            given = (x_BTD, span, None if cache is None else cache[number])
+            if self.recomputes and cache is None and torch.is_grad_enabled():
+                x_BTD, penalty = checkpoint(block, *given, use_reentrant=False)
+            else:
+                x_BTD, penalty = block(*given)
             penalties = penalties + penalty
         return self.norm(x_BTD), penalties
 

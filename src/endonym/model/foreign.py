@@ -49,6 +49,23 @@ class ForeignDecoder(nn.Module):
         self.taken = set(taken)
         self.memory = next((name for name in MEMORIES if name in self.taken), "")
         self.reads_packed = self.reads_padded = self.reads_on = True
+        self._recomputes = False
+
+    @property
+    def recomputes(self) -> bool:
+        """As in Decoder; it stays off for a class that cannot."""
+        return self._recomputes
+
+    @recomputes.setter
+    def recomputes(self, wanted: bool) -> None:
+        self._recomputes = wanted and bool(self.network.supports_gradient_checkpointing)
+        # The newer name, and the one that transformers had before it.
+        names = [f"{kind}_checkpointing_{{}}able" for kind in ("activation", "gradient")]
+        there = next(name for name in names if hasattr(self.network, name.format("en")))
+        if self._recomputes:
+            getattr(self.network, there.format("en"))({"use_reentrant": False})
+        else:
+            getattr(self.network, there.format("dis"))()
 
     @property
     def readout(self) -> Readout:

@@ -1,6 +1,6 @@
 """The model stage: a phase of training with its pre-flight, its journal and its samples."""
 
-import json
+import math
 import signal
 import threading
 import time
@@ -15,7 +15,7 @@ import numpy as np
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.shards import TokenShards
-from endonym.disk import write_atomic, write_json
+from endonym.disk import write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
 from endonym.export.shapes import row_of
@@ -31,6 +31,7 @@ from endonym.model.foreign_weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.weights import save_tensors
 from endonym.recipe.recipe import Recipe
+from endonym.run.journal import cut_journal, note_troubles
 from endonym.run.models import begin
 from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
@@ -62,7 +63,7 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
         row_of(decoder.config)  # Hours of training would end in a refusal.
     training = Training(decoder, phase, work, seed=recipe.seed)
     is_resumed = training.resume() > 0
-    _cut_journal(making.journal, training)
+    cut_journal(making.journal, training)
     _announce(training, lines, log)
     if is_resumed:
         log.line(f"  goes on from step {number(training.state.step)}")
@@ -122,7 +123,7 @@ def _run(
 ) -> None:
     """Train to the end; show, journal and sample what the loop reports."""
     left = training.steps - training.state.step
-    started, seen = time.perf_counter(), 0
+    started, seen, at = time.perf_counter(), 0, training.state.step
     note = {"event": "started", "step": training.state.step, "versions": device.versions()}
     where = {"processor": device.processor(), "threads": device.threads()}
     append_jsonl(making.journal, {**note, **where})
@@ -131,8 +132,13 @@ def _run(
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
-            append_jsonl(making.journal, as_metrics(report))
-            advance(1 if report.seconds else 0, note=_short(report, speed))
+            note_troubles(report, training.state, making.journal, log)
+            if report.is_rolled_back:
+                advance(report.step - at)
+            else:
+                append_jsonl(making.journal, as_metrics(report))
+                advance(1 if report.seconds else 0, note=_short(report, speed))
+            at = report.step
             if report.look is not None:
                 log.line(_line(report, speed))
                 looks = len(training.state.looks) - 1
@@ -185,6 +191,8 @@ def as_metrics(report: Report) -> dict[str, Any]:
     if report.seconds:
         flat |= {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
         flat["gradient_norm"] = report.gradient_norm
+    if report.is_skipped:
+        flat = {key: value for key, value in flat.items() if math.isfinite(value)}
     if report.look is not None:
         flat |= {"val_nats": report.look.nats, "val_bits_per_byte": report.look.bits_per_byte}
         flat |= {f"val_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
@@ -229,20 +237,6 @@ def _prompts(recipe: Recipe) -> list[str]:
             lines = path.read_text(encoding="utf-8").splitlines()
             return [line for line in lines if line.strip()][:2]
     return [""]
-
-
-def _cut_journal(journal: Path, training: Training) -> None:
-    """Leave out what will be done again; put in the look that a kill left unwritten."""
-    step = training.state.step
-    kept = [line for line in read_jsonl(journal) if line.get("step", 0) <= step and step]
-    written = {line["step"] for line in kept if line["event"] == "step"}
-    for seen in training.state.looks:
-        if seen["step"] == step and step not in written:
-            tokens, epoch = step * training.batches.tokens, training.batches.epochs(step)
-            line = {"event": "step", "step": step, "tokens": tokens, "epoch": round(epoch, 5)}
-            kept.append({**line, "val_nats": seen["nats"], "val_bits_per_byte": seen["bits"]})
-    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in kept)
-    write_atomic(journal, text.encode("utf-8"))
 
 
 def _keep(training: Training, reader: Tokenizer, making: Making) -> Numbers:

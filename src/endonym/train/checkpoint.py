@@ -24,7 +24,13 @@ KEEP_RECENT = 2
 
 @dataclass(slots=True)
 class TrainState:
-    """All that a phase knows beyond its weights and moments."""
+    """All that a phase knows beyond its weights and moments.
+
+    What the guard needs: losses and logarithms of the gradient's norm of the last good steps;
+    steps skipped in all and without a good one since; returns to a checkpoint; the step of the
+    last checkpoint that was written when nothing was wrong. micro_rows: the rows that were found
+    to fit in memory, if they are fewer than planned.
+    """
 
     step: int = 0
     best_step: int = 0
@@ -32,6 +38,18 @@ class TrainState:
     looks_since_best: int = 0
     looks: list[dict[str, Any]] = field(default_factory=list)
     is_finished: bool = False
+    recent_nats: list[float] = field(default_factory=list)
+    recent_log_norms: list[float] = field(default_factory=list)
+    skipped: int = 0
+    skipped_in_row: int = 0
+    rollbacks: int = 0
+    good_step: int = 0
+    micro_rows: int | None = None
+
+    @property
+    def updates(self) -> int:
+        """Steps that changed the weights: all but the skipped ones."""
+        return self.step - self.skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,7 @@ class Checkpoint:
 def save(
     work: Path, state: TrainState, weights: dict[str, Tensor], moments: dict[str, Tensor]
 ) -> Checkpoint:
-    """Write a checkpoint, then remove those that are neither recent, last nor best."""
+    """Write a checkpoint, then remove those that are neither recent, last, best nor good."""
     folder = work / f"step-{state.step:06d}"
     fresh = work / f"{folder.name}.new"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -67,8 +85,9 @@ def save(
     fresh.rename(folder)
     flush_folder(work)
     saved = Checkpoint(folder, state)
+    kept = {work / f"step-{step:06d}" for step in (state.best_step, state.good_step)}
     for old in _folders(work)[:-KEEP_RECENT]:
-        if old != work / f"step-{state.best_step:06d}":
+        if old not in kept:
             shutil.rmtree(old)
     return saved
 
@@ -90,6 +109,18 @@ def at(work: Path, step: int) -> Checkpoint:
     return _open(work / f"step-{step:06d}")
 
 
+def back_to(work: Path, step: int) -> Checkpoint:
+    """The checkpoint of a step, from which training goes on; later ones are removed.
+
+    Raises Damaged if it is not whole.
+    """
+    found = at(work, step)
+    for folder in _folders(work):
+        if _step_of(folder) > step:
+            shutil.rmtree(folder)
+    return found
+
+
 def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3) -> None:
     """Refuse to start if the checkpoints to come would not fit.
 
@@ -109,7 +140,11 @@ def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3)
 def _folders(work: Path) -> list[Path]:
     """Checkpoints by step."""
     found = [path for path in work.glob("step-*") if path.suffix == "" and path.is_dir()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted(found, key=_step_of)
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
 
 
 def _open(folder: Path) -> Checkpoint:

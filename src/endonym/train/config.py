@@ -131,10 +131,16 @@ class Phase(Config):
         "whether the phase is long enough to pay for it",
         json_schema_extra=NOT_IDENTITY,
     )
-    micro_tokens: int = Field(
-        default=16_384,
+    micro_tokens: int | None = Field(
+        default=None,
         ge=1,
-        description="tokens held in memory at once; a batch is split to fit",
+        description="tokens held in memory at once; a batch is split. What fits, if not given",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    recompute: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="keep only what stands between blocks and compute each again on the way back: "
+        "a third slower, far less memory, the same result. auto: where it would not fit otherwise",
         json_schema_extra=NOT_IDENTITY,
     )
 

@@ -14,19 +14,22 @@ import torch
 from endonym.data.batches import Batches
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
-from endonym.errors import TrainingError
 from endonym.model.foreign import AnyDecoder
 from endonym.seed import named_seed
-from endonym.train import checkpoint
+from endonym.train import checkpoint, guard
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import TrainState
 from endonym.train.compile import compile_blocks, obstacle, uncompiled
 from endonym.train.config import Phase
+from endonym.train.guard import Trouble
 from endonym.train.optimizer import Optimizer
+from endonym.train.room import within_memory
 from endonym.train.schedule import multiplier
-from endonym.train.step import Stepped, take_step
+from endonym.train.step import Stepped, gather
 from endonym.train.validate import Look, look
 
+MICRO_TOKENS = 16_384
+"""Tokens held at once where nobody found out what fits; more are no faster on a CPU."""
 TRUSTED_STEPS = 100
 """Before this many steps nobody expects a model to beat the unigram line."""
 
@@ -36,6 +39,8 @@ class Report:
     """One step, and what was seen if this was a moment to look at held-out text.
 
     step: optimiser steps done. tokens: training tokens seen. seconds: spent on this step.
+    troubles: what went wrong and was survived. A report of a return to a checkpoint has that
+    checkpoint's step, and no seconds.
     """
 
     step: int
@@ -49,6 +54,17 @@ class Report:
     seconds: float
     look: Look | None = None
     is_best: bool = False
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether this step left the weights as they were."""
+        return any(each.event == "skipped" for each in self.troubles)
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """Whether training goes on from an earlier step now."""
+        return any(each.event == "rolled_back" for each in self.troubles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,7 @@ class Training:
         order = Order(work.train, context=context, seed=seed)
         self.decoder, self.phase, self.work, self.seed = decoder, phase, work, seed
         self.batches = Batches(order, rows=rows, device=work.device)
-        self.micro_rows = max(1, phase.micro_tokens // context)
+        self.micro_rows = max(1, min(rows, (phase.micro_tokens or MICRO_TOKENS) // context))
         self.steps = steps_of(phase, order.positions_per_epoch, self.batches.tokens)
         self.eval_every = phase.eval_every_steps or max(1, self.steps // 20)
         self.save_every = phase.save_every_steps or self.eval_every
@@ -92,6 +108,7 @@ class Training:
         if phase.compile == "on" and obstacle(decoder.config) is None:
             compile_blocks(decoder)
         self.state = TrainState()
+        self.troubles: list[Trouble] = []
 
     def resume(self) -> int:
         """Take up the newest checkpoint, if there is one; returns the step it stands at.
@@ -100,11 +117,14 @@ class Training:
         """
         found = checkpoint.last(self.work.folder)
         if found is not None and found.state.step:
-            memories = found.moments()
-            self.optimizer.load(found.weights(), memories, found.state.step)
-            self.average.load(memories)
-            self.state = found.state
+            self._take_up(found)
         return self.state.step
+
+    def _take_up(self, found: checkpoint.Checkpoint) -> None:
+        memories = found.moments()
+        self.optimizer.load(found.weights(), memories, found.state.updates)
+        self.average.load(memories)
+        self.state = found.state
 
     def reports(self) -> Iterator[Report]:
         """Train to the end, or until no look gets better; saves as it goes."""
@@ -114,32 +134,78 @@ class Training:
         try:
             if self.state.step == 0:
                 yield self._report(None, 0.0)
+                guard.require_sound(self.state, self.phase)
             while not self.state.is_finished:
                 start = time.perf_counter()
                 stepped = self._step()
                 self.state.step += 1
+                self._check_weights()
                 self.average.update(self.state.step)
-                yield self._report(stepped, time.perf_counter() - start)
+                report = self._report(stepped, time.perf_counter() - start)
+                yield report
+                if guard.is_lost(self.state):
+                    yield self._roll_back(report)
         finally:
             gc.unfreeze()
 
     def _step(self) -> Stepped:
-        """One optimiser step, its random stream named by the step."""
+        """One optimiser step, its random stream named by the step; or a skipped one."""
+        state, batch = self.state, self.batches[self.state.step]
+
+        def gathered(rows: int) -> Stepped:
+            torch.manual_seed(named_seed(self.seed, "dropout", state.step))
+            return gather(self.decoder, self.optimizer, batch, rows=rows)
+
+        planned = state.micro_rows or self.micro_rows
+        stepped, rows = within_memory(gathered, planned, self.optimizer.forget)
+        if rows < planned:
+            state.micro_rows = rows
+            self._note("smaller_micro_batch", f"memory ended: {rows} rows at a time from now on")
+        reason = guard.trouble_with(stepped, state)
+        if reason:
+            self.optimizer.forget()
+            guard.note_skipped(state)
+            self._note("skipped", reason)
+        else:
+            self.optimizer.step(self._share(state.step))
+            guard.note_good(stepped, state)
+        return stepped
+
+    def _note(self, event: str, message: str) -> None:
+        """Note what went wrong in the step that is being made, for its report."""
+        rows = self.batches.row_numbers(self.state.step)
+        numbers = {"first_row": rows.start, "last_row": rows.stop - 1}
+        step, returns = self.state.step + 1, self.state.rollbacks
+        self.troubles.append(Trouble(event, step, message, returns, numbers))
+
+    def _check_weights(self) -> None:
+        """Before they are looked at or kept, weights must be finite; or else they are lost."""
         step = self.state.step
-        torch.manual_seed(named_seed(self.seed, "dropout", step))
-        return take_step(
-            self.decoder,
-            self.optimizer,
-            self.batches[step],
-            share=self._share(step),
-            rows=self.micro_rows,
-            where=f"step {step + 1}, rows {self.batches.row_numbers(step)}, "
-            f"last checkpoint in {self.work.folder}",
-        )
+        is_moment = step % self.eval_every == 0 or step % self.save_every == 0
+        if (is_moment or step >= self.steps) and not self.optimizer.is_finite():
+            self._lose("a weight is not a finite number")
+
+    def _lose(self, why: str) -> None:
+        """Give the weights up for lost."""
+        state = self.state
+        state.skipped_in_row = guard.IN_A_ROW
+        self.troubles.append(Trouble("lost", state.step, why, state.rollbacks))
+
+    def _roll_back(self, last: Report) -> Report:
+        """Go on from the last checkpoint before the trouble, at half the rate."""
+        lost, rows = self.state, self.batches.row_numbers(self.state.step - 1)
+        where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
+        where += f"last checkpoint in {self.work.folder}"
+        is_finite = math.isfinite(last.nats + last.gradient_norm)
+        guard.require_hope(lost, self.phase, last.troubles[-1].message, where, is_finite=is_finite)
+        self._take_up(checkpoint.back_to(self.work.folder, lost.good_step))
+        self.state = guard.gone_back(lost, self.state)
+        self.troubles.append(guard.returned(lost, self.state))
+        return self._said(None, 0.0)
 
     def _share(self, step: int) -> float:
         schedule = self.phase.schedule or "linear"
-        return multiplier(
+        share = multiplier(
             schedule,
             step=step,
             steps=self.steps,
@@ -147,19 +213,33 @@ class Training:
             final=self.phase.final_lr,
             cooldown=self.phase.cooldown,
         )
+        return share * guard.rate_share(self.state)
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
-        """Look and save if it is time to, and say what happened."""
+        """Look and save if it is time to, unless the weights are lost; and say what happened."""
         step = self.state.step
         is_last = step >= self.steps
         seen, is_best = None, False
-        if step % self.eval_every == 0 or is_last:
-            with self.as_handed_on():
-                seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
-            is_best = self._judge(seen)
-        self.state.is_finished = is_last or self._is_stale()
-        if seen or step % self.save_every == 0 or self.state.is_finished:
+        if (step % self.eval_every == 0 or is_last) and not guard.is_lost(self.state):
+            seen = self._look()
+            is_best = seen is not None and self._judge(seen)
+        is_sound = not guard.is_lost(self.state)
+        self.state.is_finished = is_sound and (is_last or self._is_stale())
+        if is_sound and (seen or step % self.save_every == 0 or self.state.is_finished):
             self.save()
+        return self._said(stepped, seconds, seen, is_best=is_best)
+
+    def _said(
+        self,
+        stepped: Stepped | None,
+        seconds: float,
+        seen: Look | None = None,
+        *,
+        is_best: bool = False,
+    ) -> Report:
+        """A report of where training stands; it takes the troubles noted so far with it."""
+        step, troubles = self.state.step, tuple(self.troubles)
+        self.troubles.clear()
         peak = self.phase.lr or 0.0
         nats = stepped.nats if stepped else float("nan")
         return Report(
@@ -174,7 +254,17 @@ class Training:
             seconds=seconds,
             look=seen,
             is_best=is_best,
+            troubles=troubles,
         )
+
+    def _look(self) -> Look | None:
+        """A look at held-out text; None, and the weights are lost, if it is no number."""
+        with self.as_handed_on():
+            seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
+        if math.isfinite(seen.nats):
+            return seen
+        self._lose(f"the held-out loss is not a finite number ({seen.nats})")
+        return None
 
     @functools.cached_property
     def bytes_per_token(self) -> float:
@@ -196,13 +286,7 @@ class Training:
         trusted = max(self.warmup * 2, TRUSTED_STEPS)
         best = min(seen.nats, seen.nats if state.best_nats is None else state.best_nats)
         if state.step >= trusted and best > self.work.unigram_nats:
-            raise TrainingError(
-                f"after {state.step} steps the held-out loss is {seen.nats:.2f} nats, above the "
-                f"unigram line of {self.work.unigram_nats:.2f}: nothing but noise is learnt",
-                where=f"phase {self.phase.name}",
-                do="Usually lr is too high (try a third of it), or the held-out text is of "
-                "another kind than the training text (see `endonym look`).",
-            )
+            raise guard.nothing_learnt(state, self.phase, seen.nats, self.work.unigram_nats)
         is_best = state.best_nats is None or seen.nats < state.best_nats
         if is_best:
             state.best_nats, state.best_step, state.looks_since_best = seen.nats, state.step, 0
@@ -215,7 +299,14 @@ class Training:
         return patience is not None and self.state.looks_since_best >= patience
 
     def save(self) -> None:
-        """Write a checkpoint of this step."""
+        """Write a checkpoint of this step, unless a weight or a memory is not finite.
+
+        Then what was written before is what training goes on from.
+        """
+        if not self.optimizer.is_finite():
+            return
+        if not self.state.skipped_in_row:
+            self.state.good_step = self.state.step
         memories = self.optimizer.state() | self.average.state()
         checkpoint.save(self.work.folder, self.state, self.optimizer.weights(), memories)
 

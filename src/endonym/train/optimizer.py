@@ -99,6 +99,16 @@ class Optimizer:
         """Scale the gradient down to this norm; returns the norm it had (L2 over everything)."""
         return nn.utils.clip_grad_norm_(self.masters, largest)
 
+    def forget(self) -> None:
+        """Drop every gradient, and change nothing."""
+        for each in (*self.masters, *self.parameters):
+            each.grad = None
+
+    def is_finite(self) -> bool:
+        """Whether every weight and every memory is a finite number."""
+        held = (*self.weights().values(), *self.state().values())
+        return all(bool(torch.isfinite(each).all()) for each in held)
+
     @torch.no_grad()
     def step(self, share: float) -> None:
         """One step at this share of the peak rates, above 0; gradients are cleared."""
@@ -152,7 +162,9 @@ class Optimizer:
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
-        """Take up where a checkpoint stood."""
+        """Take up where a checkpoint stood, after so many updates; what was held is forgotten."""
+        self.forget()
+        self.adamw.state.clear()
         for name, master in zip(self.names, self.masters, strict=True):
             master.copy_(weights[name])
             if self.muon is not None and master in self.muon.state:

@@ -42,7 +42,7 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
             f"one batch cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
             f"after {len(seen)} steps",
             where=f"phase {phase.name}",
-            do='Lower lr (too high diverges), or set number_format = "fp32".',
+            do=f'Lower lr = {lively.lr:g} (too high diverges), or set number_format = "fp32".',
         )
     return seen[0], seen[-1]
 

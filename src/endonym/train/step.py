@@ -31,6 +31,14 @@ def take_step(
     of each part, weighted by its tokens.
     Raises NonFiniteLoss before the update if the loss or the gradient is not finite.
     """
+    stepped = gather(decoder, optimizer, batch, rows=rows)
+    guard(stepped, where)
+    optimizer.step(share)
+    return stepped
+
+
+def gather(decoder: AnyDecoder, optimizer: Optimizer, batch: Batch, *, rows: int) -> Stepped:
+    """The clipped gradient of a batch, in the optimiser's hands; the weights are not touched."""
     count = batch.targets_BT.numel()
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
     for part in batch.parts(rows):
@@ -39,10 +47,7 @@ def take_step(
         optimizer.collect()
         total += nats.detach()
     norm = optimizer.clip(optimizer.phase.clip)
-    stepped = Stepped(float(total) / count, float(norm))
-    guard(stepped, where)
-    optimizer.step(share)
-    return stepped
+    return Stepped(float(total) / count, float(norm))
 
 
 def batch_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:

@@ -15,6 +15,7 @@ from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.optimizer import table_names
 from endonym.train.preflight import learn_by_heart
+from endonym.train.step import batch_nats
 
 PHASE = {
     "steps": 8,
@@ -86,3 +87,18 @@ def test_a_foreign_model_learns_one_batch_by_heart(folder: Path) -> None:
         decoder, batch, Phase.model_validate(PHASE | {"lr": 8e-3, "number_format": "fp32"})
     )
     assert after < before / 2
+
+
+def test_a_foreign_model_that_recomputes_learns_the_same(folder: Path) -> None:
+    found = []
+    for recomputes in (False, True):
+        decoder = opened(folder).train()
+        decoder.recomputes = recomputes
+        assert decoder.recomputes == recomputes
+        torch.manual_seed(1)
+        tokens_BT = torch.randint(5, VOCAB, (2, 16))
+        documents_BT = (torch.arange(16) // 7).expand(2, -1).contiguous()
+        batch_nats(decoder, Batch(tokens_BT, tokens_BT, documents_BT)).backward()
+        found.append([p.grad for p in decoder.parameters() if p.grad is not None])
+    for one, two in zip(*found, strict=True):
+        assert torch.equal(one, two)

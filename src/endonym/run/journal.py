@@ -1,0 +1,53 @@
+"""The journal of a model's training: what was seen, what went wrong, and what is taken back.
+
+A line belongs to a step. What is done again, after a kill or after a return to a checkpoint, is
+taken out; but what led to a return stays, with the number of returns before it.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from endonym.disk import write_atomic
+from endonym.log import Log, append_jsonl, read_jsonl
+from endonym.train.checkpoint import TrainState
+from endonym.train.loop import Report, Training
+
+
+def note_troubles(report: Report, state: TrainState, journal: Path, log: Log) -> None:
+    """Say what went wrong in a step, on the console and in the journal."""
+    if report.is_rolled_back:
+        _write(journal, _still_true(journal, state))
+    for trouble in report.troubles:
+        append_jsonl(journal, trouble.as_dict())
+        log.line(f"  step {trouble.step:>6}  {trouble.event.replace('_', ' ')}: {trouble.message}")
+
+
+def cut_journal(journal: Path, training: Training) -> None:
+    """Leave out what will be done again; put in the look that a kill left unwritten."""
+    state = training.state
+    kept = _still_true(journal, state) if state.step else []
+    written = {line["step"] for line in kept if line["event"] == "step"}
+    for seen in state.looks:
+        step = seen["step"]
+        if step == state.step and step not in written:
+            tokens, epoch = step * training.batches.tokens, training.batches.epochs(step)
+            line = {"event": "step", "step": step, "tokens": tokens, "epoch": round(epoch, 5)}
+            kept.append({**line, "val_nats": seen["nats"], "val_bits_per_byte": seen["bits"]})
+    _write(journal, kept)
+
+
+def _still_true(journal: Path, state: TrainState) -> list[dict[str, Any]]:
+    """Lines up to the state's step, and those about trouble before its last return."""
+    return [
+        line
+        for line in read_jsonl(journal)
+        if line.get("step", 0) <= state.step
+        or line.get("rollbacks", state.rollbacks) < state.rollbacks
+    ]
+
+
+def _write(journal: Path, lines: Sequence[dict[str, Any]]) -> None:
+    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
+    write_atomic(journal, text.encode("utf-8"))

@@ -1,0 +1,87 @@
+"""Blocks computed once more on the way back give the same gradients, and keep far less."""
+
+import pytest
+import torch
+from laws.shapes import shape, some_tokens
+from laws.test_memory_counts import CONTEXT, SIZES, WIDER, held
+from toys import lively_decoder, toy_decoder
+
+from endonym.data.batches import Batch
+from endonym.model.decoder import Decoder
+from endonym.model.families import FAMILIES
+from endonym.model.weights import narrow
+from endonym.train.config import Phase
+from endonym.train.optimizer import Optimizer
+from endonym.train.step import batch_nats, gather, take_step
+
+FORMATS = ("fp32", "bf16")
+ROWS = 3
+
+
+def noisy(family: str) -> Decoder:
+    """A decoder with dropout wherever it can be, and every weight at work."""
+    keys = {"dropout": 0.2, "embedding_dropout": 0.1}
+    if FAMILIES[family].mixer == "attention":
+        keys["attention_dropout"] = 0.1
+    config = shape(family, context=32, **WIDER.get(family, {}), **keys)
+    return lively_decoder(config, noise=0.1).train()
+
+
+def batch_of(vocab: int) -> Batch:
+    tokens_BT = some_tokens(ROWS, 33, vocab=vocab)
+    documents_BT = (torch.arange(32) // 13).expand(ROWS, -1).contiguous()
+    return Batch(tokens_BT[:, :-1].contiguous(), tokens_BT[:, 1:].contiguous(), documents_BT)
+
+
+def gradients(decoder: Decoder, batch: Batch) -> dict[str, torch.Tensor]:
+    torch.manual_seed(5)
+    batch_nats(decoder, batch).backward()
+    return {n: p.grad for n, p in decoder.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("number_format", FORMATS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gradients_are_the_same_bits_with_dropout_and_penalties(
+    family: str, number_format: str
+) -> None:
+    plain, sparing = noisy(family), noisy(family)
+    sparing.recomputes = True
+    for decoder in (plain, sparing):
+        if number_format == "bf16":
+            narrow(decoder)
+    batch = batch_of(plain.config.vocab)
+    expected, found = gradients(plain, batch), gradients(sparing, batch)
+    assert expected.keys() == found.keys()
+    for name, gradient in expected.items():
+        assert torch.equal(found[name], gradient), name
+    torch.manual_seed(6)
+    assert not torch.equal(batch_nats(plain, batch), batch_nats(plain, batch))
+
+
+@pytest.mark.parametrize("family", ["moe", "mamba2"])
+def test_steps_of_several_parts_learn_the_same(family: str) -> None:
+    learnt = []
+    for recomputes in (False, True):
+        decoder = noisy(family)
+        decoder.recomputes = recomputes
+        optimizer = Optimizer(decoder, Phase(lr=1e-3, weight_decay=0.1), "bf16")
+        torch.manual_seed(3)
+        batch = batch_of(decoder.config.vocab)
+        seen = gather(decoder, optimizer, batch, rows=2)
+        for _ in range(2):
+            take_step(decoder, optimizer, batch, share=1.0, rows=2, where="")
+        learnt.append((seen, optimizer.weights()))
+    assert learnt[0][0] == learnt[1][0]
+    assert all(torch.equal(learnt[0][1][name], each) for name, each in learnt[1][1].items())
+
+
+@pytest.mark.parametrize("number_format", FORMATS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_what_stands_between_blocks_is_kept(family: str, number_format: str) -> None:
+    config = shape(family, context=CONTEXT, **SIZES, **WIDER.get(family, {}))
+    decoder = toy_decoder(config).train()
+    if number_format == "bf16":
+        narrow(decoder)
+    before = held(decoder)
+    decoder.recomputes = True
+    assert held(decoder) < before / 2

@@ -1,0 +1,281 @@
+"""The guard: strange steps are skipped, harmed weights are given up, and a kill changes nothing."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_config, toy_decoder, write_toy_shards
+
+from endonym.data.batches import Batch, Batches
+from endonym.errors import NonFiniteLoss, TrainingError
+from endonym.train import guard, loop, step
+from endonym.train.checkpoint import TrainState
+from endonym.train.config import Phase
+from endonym.train.loop import Report, Training, Work
+from endonym.train.step import Stepped
+
+VOCAB = 24
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return corpus(tmp_path)
+
+
+def corpus(folder: Path) -> Work:
+    """Documents that count upwards: easy to learn."""
+    starts = np.random.default_rng(8).integers(1, VOCAB, 12)
+    documents = [[1 + (int(s) + n) % (VOCAB - 1) for n in range(20)] for s in starts]
+    train, val = write_toy_shards(folder / "shards", documents, documents[:2], vocab=VOCAB)
+    return Work(train, val, folder / "checkpoints", unigram_nats=99.0)
+
+
+def training(work: Work, **keys: object) -> Training:
+    settings = {"steps": 14, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}
+    settings |= {"eval_every_steps": 4, "eval_tokens": 64}
+    phase = Phase.model_validate(settings | keys)
+    return Training(toy_decoder(toy_config(vocab=VOCAB, dropout=0.1)), phase, work, seed=3)
+
+
+def spoil(
+    monkeypatch: pytest.MonkeyPatch, is_spoilt: Callable[[TrainState], bool], nats: float = math.nan
+) -> Callable[[Training], Training]:
+    """Let the steps of a training that are spoilt show this loss."""
+    watched: list[Training] = []
+
+    def gather(*arguments: object, **keys: object) -> Stepped:
+        stepped = step.gather(*arguments, **keys)  # type: ignore[arg-type]
+        return Stepped(nats, 1.0) if is_spoilt(watched[-1].state) else stepped
+
+    monkeypatch.setattr(loop, "gather", gather)
+
+    def watch(run: Training) -> Training:
+        watched.append(run)
+        return run
+
+    return watch
+
+
+def usual(count: int = 150) -> TrainState:
+    """A loss that falls from 5 to 3 nats with noise, gradients of norm 0.8 to 1.25."""
+    random = np.random.default_rng(0)
+    nats = np.linspace(5, 3, count) + 0.1 * random.standard_normal(count)
+    logs = 0.22 * np.clip(random.standard_normal(count), -1, 1)
+    state = TrainState()
+    for loss, log in zip(nats, logs, strict=True):
+        guard.note_good(Stepped(float(loss), math.exp(log)), state)
+    return state
+
+
+def test_what_is_far_above_the_last_steps_is_trouble_and_what_is_below_is_none() -> None:
+    state = usual()
+    assert guard.trouble_with(Stepped(3.1, 1.0), state) == ""
+    assert guard.trouble_with(Stepped(5.5, 2.0), state) == ""
+    assert guard.trouble_with(Stepped(0.01, 1e-9), state) == ""
+    assert guard.trouble_with(Stepped(0.01, 0.0), state) == ""
+    assert "a loss of 8.50 nats" in guard.trouble_with(Stepped(8.5, 1.0), state)
+    assert "a gradient of norm 9" in guard.trouble_with(Stepped(3.1, 9.0), state)
+
+
+def test_a_window_that_hardly_moves_still_allows_a_third_of_a_nat() -> None:
+    state = TrainState()
+    for _ in range(150):
+        guard.note_good(Stepped(2.0, 1.0), state)
+    assert guard.trouble_with(Stepped(2.29, 1.8), state) == ""
+    assert guard.trouble_with(Stepped(2.31, 1.0), state)
+    assert guard.trouble_with(Stepped(2.0, 1.9), state)
+
+
+def test_nothing_is_strange_before_a_hundred_steps_but_what_is_no_number() -> None:
+    state = usual(99)
+    assert guard.trouble_with(Stepped(99.0, 1e9), state) == ""
+    assert "the loss is not" in guard.trouble_with(Stepped(math.inf, 1.0), state)
+    assert "the gradient is not" in guard.trouble_with(Stepped(3.0, math.nan), state)
+    guard.note_good(Stepped(3.0, 1.0), state)
+    assert guard.trouble_with(Stepped(99.0, 1.0), state)
+
+
+def test_two_hundred_steps_are_remembered() -> None:
+    state = usual(350)
+    assert len(state.recent_nats) == len(state.recent_log_norms) == 200
+    assert max(state.recent_nats) < 4.5
+
+
+def test_strange_rows_are_skipped_by_name_and_change_nothing(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Batches.__getitem__
+
+    def spoilt(batches: Batches, number: int) -> Batch:
+        batch = read(batches, number)
+        if number == 120:
+            batch = Batch(batch.tokens_BT, batch.targets_BT.flip(1), batch.documents_BT)
+        return batch
+
+    monkeypatch.setattr(Batches, "__getitem__", spoilt)
+    run = training(work, steps=124, eval_every_steps=124, schedule="constant")
+    skipped: list[Report] = []
+    before: dict[str, torch.Tensor] = {}
+    for report in run.reports():
+        held = {**run.optimizer.weights(), **run.optimizer.state()}
+        if report.is_skipped:
+            skipped.append(report)
+            assert all(torch.equal(before[name], held[name]) for name in before)
+        elif report.step > 119:
+            assert any(not torch.equal(before.get(n, t[:0]), t) for n, t in held.items())
+        before = {name: tensor.clone() for name, tensor in held.items()}
+    (report,) = skipped
+    assert report.step == 121
+    (trouble,) = report.troubles
+    assert "a loss of" in trouble.message
+    assert "sigma above" in trouble.message
+    assert trouble.as_dict()["first_row"] == 240
+    assert trouble.as_dict()["last_row"] == 241
+    assert (run.state.step, run.state.skipped, run.state.updates) == (124, 1, 123)
+    assert run.state.skipped_in_row == run.state.rollbacks == 0
+    assert len(run.state.recent_nats) == 123
+
+
+def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = spoil(monkeypatch, lambda state: 5 <= state.step < 9 and not state.rollbacks)
+    run = watch(training(work, save_every_steps=1))
+    read: list[int] = []
+    monkeypatch.setattr(
+        Batches, "__getitem__", lambda self, n: read.append(n) or Batch.of(self.order.rows(n, 2))
+    )
+    reports, kept = [], []
+    for report in run.reports():
+        reports.append(report)
+        if report.is_rolled_back:
+            kept = sorted(path.name for path in work.folder.iterdir())
+            assert run.state.skipped_in_row == run.state.skipped == 0
+    steps = [report.step for report in reports]
+    assert steps == [*range(9), 5, *range(6, 15)]
+    assert [r.step for r in reports if r.is_skipped] == [6, 7, 8]
+    assert read == [*range(8), *range(5, 14)]
+    assert kept[-1] == "step-000005"
+    back = reports[9].troubles[0]
+    assert (back.event, back.step, back.numbers) == (
+        "rolled_back",
+        8,
+        {"to_step": 5, "lr_share": 0.5},
+    )
+    assert reports[9].seconds == 0
+    assert reports[9].look is None
+    assert reports[10].lr == pytest.approx(reports[6].lr / 2)
+    assert reports[-1].lr == pytest.approx(1e-2 / 2 / 14)
+    assert run.state.is_finished
+
+
+def plain(reports: list[Report]) -> list[tuple[object, ...]]:
+    return [(r.step, r.lr, str(r.nats), str(r.gradient_norm), r.look, r.troubles) for r in reports]
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+@pytest.mark.parametrize("stop", [6, 9, 11, 13, 16])
+def test_a_kill_in_the_midst_of_trouble_changes_nothing(
+    stop: int, number_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step 3 is skipped alone; 9 to 11 in a row, twice; the checkpoints are of 0, 3, 4, 6, 8 …"""
+
+    def is_spoilt(state: TrainState) -> bool:
+        return state.step == 2 or (8 <= state.step < 11 and state.rollbacks < 2)
+
+    watch = spoil(monkeypatch, is_spoilt)
+    keys = {"save_every_steps": 3, "number_format": number_format, "eval_every_steps": 4}
+    whole = watch(training(corpus(tmp_path / "whole"), **keys))
+    expected = list(whole.reports())
+    work = corpus(tmp_path / "killed")
+    killed = watch(training(work, **keys))
+    for number, _ in enumerate(killed.reports()):
+        if number == stop:
+            break
+    resumed = watch(training(work, **keys))
+    first = resumed.resume()
+    found = plain(list(resumed.reports()))
+    assert found == plain(expected)[-len(found) :]
+    assert found[0][0] == first + 1
+    assert resumed.state == whole.state
+    assert resumed.state.rollbacks == 2
+    for one, two in ((whole.optimizer.state(), resumed.optimizer.state()),):
+        assert all(torch.equal(one[name], two[name]) for name in one)
+    weights = whole.optimizer.weights()
+    assert all(torch.equal(weights[n], t) for n, t in resumed.optimizer.weights().items())
+
+
+def test_a_fresh_start_may_be_gone_back_to(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = spoil(monkeypatch, lambda state: not state.rollbacks)
+    run = watch(training(work, steps=4))
+    assert [report.step for report in run.reports()] == [0, 1, 2, 3, 0, 1, 2, 3, 4]
+    assert [seen["step"] for seen in run.state.looks] == [0, 4]
+    assert run.optimizer.state()
+
+
+@pytest.mark.parametrize(
+    ("nats", "kind", "word"),
+    [(math.nan, NonFiniteLoss, "not a finite number"), (50.0, TrainingError, "sigma above")],
+)
+def test_after_three_returns_the_rate_is_named_in_an_error(
+    nats: float,
+    kind: type[TrainingError],
+    word: str,
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "TRUSTED", 2)
+    watch = spoil(monkeypatch, lambda state: state.step >= 6, nats)
+    seen: list[Report] = []
+    with pytest.raises(TrainingError, match=word) as caught:
+        seen.extend(watch(training(work)).reports())
+    assert type(caught.value) is kind
+    assert caught.value.where.startswith("step 9, rows 16 to 17")
+    assert str(work.folder) in caught.value.where
+    assert "lr: it was 0.01, at last 0.00125" in caught.value.do
+
+
+@pytest.mark.parametrize("place", ["weights", "memories"])
+def test_weights_that_are_no_numbers_are_never_kept(place: str, work: Work) -> None:
+    run = training(work)
+    reports = run.reports()
+    for _ in range(8):
+        last = next(reports)
+    assert last.step == 7
+    held = run.optimizer.weights() if place == "weights" else run.optimizer.state()
+    with torch.no_grad():
+        next(iter(held.values())).fill_(math.inf)
+    run.save()
+    assert sorted(path.name for path in work.folder.iterdir()) == ["step-000000", "step-000004"]
+    lost = next(reports)
+    assert lost.step == 8
+    assert lost.look is None
+    assert lost.troubles[-1].event == "lost"
+    assert next(reports).is_rolled_back
+    assert run.state.step == 4
+    assert [report.step for report in reports] == list(range(5, 15))
+    for folder in work.folder.iterdir():
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        assert state["skipped_in_row"] == 0
+
+
+def test_a_held_out_loss_that_is_no_number_is_trouble_too(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, looks = loop.look, []
+
+    def spoilt(*arguments: object) -> object:
+        looks.append(1)
+        seen = look(*arguments)  # type: ignore[arg-type]
+        return seen if len(looks) != 3 else type(seen)(math.nan, math.nan, {}, 1)
+
+    monkeypatch.setattr(loop, "look", spoilt)
+    reports = list(training(work).reports())
+    assert [report.step for report in reports] == [*range(9), 4, *range(5, 15)]
+    monkeypatch.setattr(loop, "look", lambda *_: look(*_).__class__(math.nan, math.nan, {}, 1))
+    with pytest.raises(NonFiniteLoss, match="before anything was learnt"):
+        list(training(corpus(work.folder / "again")).reports())
