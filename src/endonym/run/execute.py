@@ -59,6 +59,7 @@ class Run:
         return LanguageModel.load(model.folder)
 
 
+FIRST = "phase.0."
 DATA_KINDS = ("source", "corpus", "tokenizer", "shards")
 
 
@@ -69,9 +70,13 @@ def run_recipe(
     *,
     until: str | None = None,
     replan: bool = False,
+    tune_minutes: float | None = None,
     device: str | None = None,
 ) -> Run:
-    """Make every missing artefact of a recipe, in order."""
+    """Make every missing artefact of a recipe, in order.
+
+    tune_minutes: how long short trainings may look for better rates before the first phase.
+    """
     if device is not None:
         pick(device)
     folder = run_folder(store, recipe)
@@ -84,7 +89,9 @@ def run_recipe(
         last = last_stage(plan(recipe, raw), until)
         run = Run(folder, recipe, store)
         maker = partial(make, store=store, log=log, device=device)
-        for each in _all_stages(run, raw, replan=replan, make_stage=maker):
+        settler = partial(_settle, run, tune_minutes=tune_minutes, log=log)
+        lock = Lock(run.folder, recipe, raw, replan=replan)
+        for each in _all_stages(run, raw, lock, make_stage=maker, settle=settler):
             run.made.append(each)
             if each.stage.name == last:
                 break
@@ -94,10 +101,14 @@ def run_recipe(
 
 
 def _all_stages(
-    run: Run, raw: list[RawSet], *, replan: bool, make_stage: Callable[[Stage], Made]
+    run: Run,
+    raw: list[RawSet],
+    lock: Lock,
+    *,
+    make_stage: Callable[[Stage], Made],
+    settle: Callable[[Lock, Artifact], None],
 ) -> Iterator[Made]:
-    """The data stages, then, with their numbers known, the rest."""
-    lock = Lock(run.folder, run.recipe, raw, replan=replan)
+    """The data stages, then, with their numbers known and every key settled, the rest."""
     choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
     run.recipe = filled(run.recipe, lock.settle(choices))
     shards = None
@@ -110,18 +121,30 @@ def _all_stages(
         shards = made.artifact if stage.kind == "shards" else shards
         yield made
     assert shards is not None
-    settled = lock.settle(resolve.training_choices(run.recipe, facts_of(shards)))
-    machine = run.store.root / "machine.json"
-    settled |= lock.settle(resolve.number_formats(run.recipe, machine))
-    run.recipe = filled(run.recipe, settled)
-    choices = lock.settle(resolve.compilings(run.recipe, shards, machine))
-    run.recipe = filled(run.recipe, choices)
+    settle(lock, shards)
     stages = plan(run.recipe, raw)
     write_json(lock.path, lock.as_json(stages, run.store))
     run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
     for stage in stages:
         if stage.kind not in DATA_KINDS:
             yield make_stage(stage)
+
+
+def _settle(
+    run: Run, lock: Lock, shards: Artifact, *, tune_minutes: float | None, log: Log
+) -> None:
+    """Fill in every key that the recipe leaves out: by formula, by trial, by measuring."""
+    machine = run.store.root / "machine.json"
+    settled = lock.settle(resolve.training_choices(run.recipe, facts_of(shards)))
+    settled |= lock.settle(resolve.number_formats(run.recipe, machine))
+    run.recipe = filled(run.recipe, settled)
+    if tune_minutes is not None and not lock.is_tuned:
+        from endonym.run.tuning import tune
+
+        keys = [key.removeprefix(FIRST) for key in settled if key.startswith(FIRST)]
+        lock.tune(tune(run.recipe, keys, shards, tune_minutes, machine, log))
+        run.recipe = filled(run.recipe, lock.settle(settled))
+    run.recipe = filled(run.recipe, lock.settle(resolve.compilings(run.recipe, shards, machine)))
 
 
 def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:

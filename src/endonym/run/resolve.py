@@ -146,6 +146,7 @@ class Lock:
             }
         )
         self.choices: Choices = {}
+        self.is_tuned = False
         self.is_known = False
         if not replan:
             self._read()
@@ -158,6 +159,12 @@ class Lock:
         self.is_known = data.get("key") == self.key
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
+            self.is_tuned = data.get("tuned", False)
+
+    def tune(self, choices: Choices) -> None:
+        """Put what trials have shown in the place of what formulas said."""
+        self.choices |= choices
+        self.is_tuned = True
 
     def settle(self, wanted: Choices) -> Choices:
         """Of these choices, what was settled before; the new ones are remembered."""
@@ -170,6 +177,7 @@ class Lock:
         return {
             "key": self.key,
             "choices": {key: list(choice) for key, choice in sorted(self.choices.items())},
+            "tuned": self.is_tuned,
             "store": os.path.relpath(store.root.resolve(), self.path.parent.resolve()),
             "stages": [
                 {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages

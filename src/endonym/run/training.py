@@ -53,11 +53,9 @@ def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, lo
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
     train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
-    context = recipe.pack.context
-    assert context is not None, "the context is settled before any model is planned"
     lines = baseline_lines(train, val, reader)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
-    begin_ = partial(_start, recipe, context, reader.vocab, inputs)
+    begin_ = partial(beginning, recipe, reader.vocab, inputs)
     decoder = begin_().to(work.device)
     if recipe.export and isinstance(decoder.config, ModelConfig):
         row_of(decoder.config)  # Hours of training would end in a refusal.
@@ -81,8 +79,10 @@ def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> d
     return {name: line for name, line in lines.items() if line is not None}
 
 
-def _start(recipe: Recipe, context: int, vocab: int, inputs: Inputs) -> AnyDecoder:
+def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
     """The decoder to begin with: an earlier phase's, a folder's, or a new one."""
+    context = recipe.pack.context
+    assert context is not None, "the context is settled before any model is planned"
     if "start" in inputs:
         folder = inputs["start"].folder
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)

@@ -80,7 +80,7 @@ def _trial(recipe: Recipe, phase: Phase, shards: Artifact, tokens: int) -> float
     train, val = TokenShards(shards.folder, "train"), TokenShards(shards.folder, "val")
     with tempfile.TemporaryDirectory() as folder:
         work = Work(train, val, Path(folder), unigram_nats=math.inf)
-        training = Training(beginning(recipe, train.vocab), trial, work, seed=recipe.seed)
+        training = Training(beginning(recipe, train.vocab, {}), trial, work, seed=recipe.seed)
         try:
             *_, last = training.reports()
         except TrainingError:
