@@ -83,7 +83,16 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "phase.0.embedding_lr": (2e-2, "model"),
     "phase.0.warmup_steps": (5, "model"),
     "phase.0.schedule": ("cosine", "model"),
+    "phase.0.final_lr": (0.2, "model"),
+    "phase.0.cooldown": (0.3, "model"),
+    "phase.0.optimizer": ("muon", "model"),
+    "phase.0.momentum": (0.9, "model"),
+    "phase.0.normalise": (True, "model"),
     "phase.0.weight_decay": (0.2, "model"),
+    "phase.0.decay_schedule": ("constant", "model"),
+    "phase.0.cautious": (True, "model"),
+    "phase.0.average": ("ema", "model"),
+    "phase.0.average_share": (0.1, "model"),
     "phase.0.betas": ([0.9, 0.99], "model"),
     "phase.0.clip": (0.5, "model"),
     "phase.0.eval_every_steps": (10, "model"),
@@ -128,6 +137,10 @@ WITH: dict[str, dict[str, Any]] = {
     "model.shared_norm": {"model.parallel": True},
     "phase.0.tokens": {"phase.0.steps": None},
     "phase.0.epochs": {"phase.0.steps": None},
+    "phase.0.cooldown": {"phase.0.schedule": "wsd"},
+    "phase.0.momentum": {"phase.0.optimizer": "muon"},
+    "phase.0.normalise": {"phase.0.optimizer": "muon"},
+    "phase.0.average_share": {"phase.0.average": "ema"},
 }
 """What another key needs to have before it may be written."""
 

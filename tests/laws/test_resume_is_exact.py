@@ -67,12 +67,40 @@ def assert_same_tensors(found: dict[str, torch.Tensor], wanted: dict[str, torch.
         assert torch.equal(found[name], tensor), name
 
 
-@pytest.mark.parametrize("number_format", FORMATS)
-@pytest.mark.parametrize("family", [*FAMILIES, "hybrid"])
+MUON = {"optimizer": "muon", "normalise": True}
+ADAMW_WAYS: dict[str, dict[str, object]] = {
+    "adamw-cautious": {"cautious": True, "decay_schedule": "constant"},
+    "adamw-ema": {"average": "ema", "schedule": "cosine"},
+    "adamw-tail": {"average": "tail", "average_share": 0.8, "schedule": "wsd"},
+}
+MUON_WAYS: dict[str, dict[str, object]] = {
+    "muon": MUON,
+    "muon-ema": MUON | {"average": "ema", "cautious": True, "final_lr": 0.2},
+    "muon-late-tail": MUON | {"average": "tail", "average_share": 0.3, "keep": "last"},
+}
+"""Ways of training that have memories of their own; tails begin before the save, and after it."""
+WAYS = ADAMW_WAYS | MUON_WAYS
+
+
+def cases() -> list[tuple[str, str, str]]:
+    """Every family with AdamW in one format and with Muon in the other; the ways in turn."""
+    return [
+        (family, number_format, list(ADAMW_WAYS if (place + turn) % 2 else MUON_WAYS)[place % 3])
+        for place, family in enumerate([*FAMILIES, "hybrid"])
+        for turn, number_format in enumerate(FORMATS)
+    ]
+
+
+def test_every_way_is_tried_in_both_formats() -> None:
+    tried = {(number_format, way) for _, number_format, way in cases()}
+    assert tried == {(number_format, way) for number_format in FORMATS for way in WAYS}
+
+
+@pytest.mark.parametrize(("family", "number_format", "way"), cases())
 def test_twenty_steps_equal_seven_and_a_checkpoint_and_thirteen(
-    family: str, number_format: str, tmp_path: Path
+    family: str, number_format: str, way: str, tmp_path: Path
 ) -> None:
-    phase = phase_of(number_format)
+    phase = phase_of(number_format, **WAYS[way])
     whole = training(corpus(tmp_path / "whole"), family, phase)
     expected = list(whole.reports())
     assert whole.batches.epochs(SAVED) < 2 < whole.batches.epochs(STEPS)
@@ -89,6 +117,8 @@ def test_twenty_steps_equal_seven_and_a_checkpoint_and_thirteen(
     assert without_clock(found) == without_clock(expected)
     assert_same_tensors(resumed.optimizer.weights(), whole.optimizer.weights())
     assert_same_tensors(resumed.optimizer.state(), whole.optimizer.state())
+    assert_same_tensors(resumed.average.state(), whole.average.state())
+    assert bool(whole.average.state()) is ("average" in WAYS[way])
     assert_same_tensors(resumed.weights(), whole.weights())
     assert resumed.state == whole.state
 

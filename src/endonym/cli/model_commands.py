@@ -40,7 +40,7 @@ def generate(
     from endonym.run.models import load_model
 
     loaded = load_model(model, settings.open_store(), device.pick(settings.device))
-    device.use_threads()
+    device.prepare()
     for number in range(count):
         sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed + number)
         started = time.perf_counter()
@@ -79,7 +79,7 @@ def evaluate(settings: Settings, model: str, texts: tuple[Path, ...]) -> None:
     from endonym import device
     from endonym.run.judging import score_model, table
 
-    device.use_threads()
+    device.prepare()
     found = score_model(
         model, texts, settings.open_store(), settings.log(), device.pick(settings.device)
     )

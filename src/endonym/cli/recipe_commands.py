@@ -118,6 +118,13 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, make nothing.")
 @click.option("--replan", is_flag=True, help="Forget what was chosen for this recipe before.")
+@click.option(
+    "--tune",
+    "tune_minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    help="First look for a better rate and decay, by short trainings.",
+)
 @click.pass_obj
 def run(
     settings: Settings,
@@ -127,6 +134,7 @@ def run(
     until: str | None,
     dry_run: bool,
     replan: bool,
+    tune_minutes: float | None,
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
@@ -144,7 +152,8 @@ def run(
     if dry_run:
         show_plans(settings, recipes, replan=replan)
         return
-    given: dict[str, Any] = {"until": until, "replan": replan, "device": settings.device}
+    given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
+    given["device"] = settings.device
     finished: list[Run] = []
     for place, each in enumerate(recipes, start=1):
         if is_study:

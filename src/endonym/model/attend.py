@@ -113,20 +113,22 @@ class _WholeScores(torch.autograd.Function):
         mask_BTM: Tensor | None,
         window: int | None,
     ) -> Tensor:
+        # The scale is given to the queries: there are fewer of them than scores.
+        query = query * query.shape[-1] ** -0.5
         keys, values = keys.contiguous(), values.contiguous()
         mixed, kept = torch.empty_like(query), []
         ctx.tiles = _tiles(query.shape[2], keys.shape[2], mask_BTM, window)
         for rows, seen in ctx.tiles:
             part = query[:, :, rows]
-            scores = (_grouped(part, keys) @ keys[:, :, seen].mT).mul_(part.shape[-1] ** -0.5)
+            scores = _grouped(part, keys) @ keys[:, :, seen].mT
             scores_BHTM = scores.view(*part.shape[:3], -1)
             if mask_BTM is not None:
                 scores_BHTM.masked_fill_(~mask_BTM[:, None], -torch.inf)
             else:
                 # Without a window only the keys of the tile itself can be later than a query.
                 doubtful = slice(seen.start if window else rows.start, seen.stop)
-                hidden_TM = ~_tile_mask(rows, doubtful, window, query)
-                scores_BHTM[..., doubtful.start - seen.start :].masked_fill_(hidden_TM, -torch.inf)
+                bar_TM = _tile_bar(rows, doubtful, window, query)
+                scores_BHTM[..., doubtful.start - seen.start :].add_(bar_TM)
             kept.append(scores.softmax(-1))
             mixed[:, :, rows] = (kept[-1] @ values[:, :, seen]).view(part.shape)
         ctx.save_for_backward(query, keys, values, *kept)
@@ -142,11 +144,11 @@ class _WholeScores(torch.autograd.Function):
             d_mixed = _grouped(given[:, :, rows], keys)
             d_scores = torch.ops.aten._softmax_backward_data(
                 d_mixed @ values[:, :, seen].mT, shares, -1, shares.dtype
-            ).mul_(query.shape[-1] ** -0.5)
+            )
             d_query[:, :, rows] = (d_scores @ keys[:, :, seen]).view(part.shape)
             d_keys[:, :, seen] += d_scores.mT @ _grouped(part, keys)
             d_values[:, :, seen] += shares.mT @ d_mixed
-        return d_query, d_keys, d_values, None, None
+        return d_query.mul_(query.shape[-1] ** -0.5), d_keys, d_values, None, None
 
 
 def _tiles(
@@ -162,12 +164,15 @@ def _tiles(
     return [(slice(start, end), slice(first, end)) for start, end, first in cuts]
 
 
-def _tile_mask(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
-    """True where a query of the tile may look."""
+def _tile_bar(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
+    """Zero where a query of the tile may look, minus infinity elsewhere: adding is faster."""
     queries_T1 = torch.arange(rows.start, rows.stop, device=like.device)[:, None]
     keys_M = torch.arange(seen.start, seen.stop, device=like.device)
-    mask_TM = keys_M <= queries_T1
-    return mask_TM if window is None else mask_TM & (keys_M > queries_T1 - window)
+    is_hidden_TM = keys_M > queries_T1
+    if window is not None:
+        is_hidden_TM |= keys_M <= queries_T1 - window
+    bar_TM = like.new_zeros(is_hidden_TM.shape)
+    return bar_TM.masked_fill_(is_hidden_TM, -torch.inf)
 
 
 def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:

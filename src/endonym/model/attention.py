@@ -23,6 +23,7 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig, mixer: AttentionConfig) -> None:
         super().__init__()
         self.config = mixer
+        self.turn, self.attend = Span.turn, attend  # Named, so that a compiler can step around.
         inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
         self.query = nn.Linear(config.dim, inner, bias=mixer.bias)
         self.key = nn.Linear(config.dim, shared, bias=mixer.bias)
@@ -45,19 +46,21 @@ class Attention(nn.Module):
     def forward(self, x_BTD: Tensor, span: Span, cache: LayerCache | None) -> Tensor:
         """Mix each position with those its span lets it see."""
         mixer = self.config
+        turn = None if mixer.rope is None else self.turn(span, mixer.rope, x_BTD.dtype)
         query_BTHK = self.query(x_BTD).unflatten(-1, (mixer.heads, mixer.head_width))
         key_BTGK = self.key(x_BTD).unflatten(-1, (mixer.kv_heads, mixer.head_width))
         value_BTGK = self.value(x_BTD).unflatten(-1, (mixer.kv_heads, mixer.head_width))
         if self.query_norm is not None and self.key_norm is not None:
             query_BTHK, key_BTGK = self.query_norm(query_BTHK), self.key_norm(key_BTGK)
-        if mixer.rope is not None:
-            turn = span.turn(mixer.rope, x_BTD.dtype)
+        if turn is not None:
             query_BTHK, key_BTGK = rotate(query_BTHK, turn), rotate(key_BTGK, turn)
         query_BHTK = query_BTHK.transpose(1, 2)
         keys_BGMK, values_BGMK = key_BTGK.transpose(1, 2), value_BTGK.transpose(1, 2)
         dropout = mixer.dropout if self.training else 0.0
         if cache is None:
-            mixed_BHTK = attend(query_BHTK, keys_BGMK, values_BGMK, span, mixer.window, dropout)
+            mixed_BHTK = self.attend(
+                query_BHTK, keys_BGMK, values_BGMK, span, mixer.window, dropout
+            )
         else:
             assert isinstance(cache, KeysAndValues | Ring)
             seen = cache.extend(span, keys_BGMK, values_BGMK)

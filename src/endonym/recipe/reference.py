@@ -30,6 +30,7 @@ AUTOPILOT = frozenset(
         "phase.tokens",
         "phase.epochs",
         "phase.batch_tokens",
+        "phase.betas",
         "phase.lr",
         "phase.warmup_steps",
         "phase.schedule",

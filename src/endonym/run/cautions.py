@@ -6,11 +6,10 @@ from endonym.device import known_here
 from endonym.log import duration, number
 from endonym.model.count import flops_per_token
 from endonym.model.folder import Shape
+from endonym.run.pace import EFFICIENCY
 from endonym.train.autopilot import Facts, budget_of
 from endonym.train.config import Phase
 
-EFFICIENCY = 0.3
-"""Share of the measured matrix speed that a small model's training reaches."""
 WEEK = 7 * 24 * 3600.0
 STRONG_DECAY = 0.1
 """lr × weight_decay: at a tenth, a weight that nothing holds loses half in seven steps."""

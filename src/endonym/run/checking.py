@@ -21,7 +21,7 @@ from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
 from endonym.run.cautions import cautions, seconds_a_token
-from endonym.run.resolve import estimated, filled, room_choices, shape_of, text_bytes
+from endonym.run.resolve import estimated, filled, room_choices, shape_with, text_bytes
 from endonym.run.sources import RawSet
 from endonym.store import Store
 from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, budget_of, estimate
@@ -70,7 +70,7 @@ def check(recipe: Recipe, store: Store) -> Checked:
     settled, choices = estimated(recipe, raw)
     vocab = settled.tokenizer.vocab or (257 if settled.tokenizer.kind == "byte" else 400)
     context = settled.pack.context or 256
-    shape = shape_of(settled, vocab, context)
+    shape = shape_with(settled, vocab, context)
     if settled.export and isinstance(shape, ModelConfig):
         row_of(shape)
     facts = estimate(n_bytes)

@@ -20,7 +20,6 @@ from endonym.run.cautions import cautions, seconds_a_token
 from endonym.run.plan import Stage, plan
 from endonym.run.resolve import Lock, facts_of, filled
 from endonym.run.sources import RawSet
-from endonym.run.work import read_json
 from endonym.store import Artifact, Store
 
 
@@ -61,6 +60,7 @@ class Run:
         return LanguageModel.load(model.folder)
 
 
+FIRST = "phase.0."
 DATA_KINDS = ("source", "corpus", "tokenizer", "shards")
 
 
@@ -71,9 +71,13 @@ def run_recipe(
     *,
     until: str | None = None,
     replan: bool = False,
+    tune_minutes: float | None = None,
     device: str | None = None,
 ) -> Run:
-    """Make every missing artefact of a recipe, in order."""
+    """Make every missing artefact of a recipe, in order.
+
+    tune_minutes: how long short trainings may look for better rates before the first phase.
+    """
     if device is not None:
         pick(device)
     folder = run_folder(store, recipe)
@@ -86,8 +90,9 @@ def run_recipe(
         last = last_stage(plan(recipe, raw), until)
         run = Run(folder, recipe, store)
         maker = partial(make, store=store, log=log, device=device)
-        lock = Lock(folder, recipe, raw, replan=replan)
-        for each in _all_stages(run, raw, lock, log, device=device, make_stage=maker):
+        settler = partial(_settle, run, tune_minutes=tune_minutes, device=device, log=log)
+        lock = Lock(run.folder, recipe, raw, replan=replan)
+        for each in _all_stages(run, raw, lock, log, make_stage=maker, settle=settler):
             run.made.append(each)
             if each.stage.name == last:
                 break
@@ -102,10 +107,10 @@ def _all_stages(
     lock: Lock,
     log: Log,
     *,
-    device: str | None,
     make_stage: Callable[[Stage], Made],
+    settle: Callable[[Lock, Artifact], list[str]],
 ) -> Iterator[Made]:
-    """The data stages, then, with their numbers known, the rest."""
+    """The data stages, then, with their numbers known and every key settled, the rest."""
     choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
     run.recipe = filled(run.recipe, lock.settle(choices))
     shards = None
@@ -118,10 +123,7 @@ def _all_stages(
         shards = made.artifact if stage.kind == "shards" else shards
         yield made
     assert shards is not None
-    settled = lock.settle(resolve.training_choices(run.recipe, facts_of(shards)))
-    settled |= lock.settle(resolve.number_formats(run.recipe, run.store.root / "machine.json"))
-    run.recipe = filled(run.recipe, settled)
-    warnings = _settle_memory(run, lock, shards, device)
+    warnings = settle(lock, shards)
     stages = plan(run.recipe, raw)
     write_json(lock.path, lock.as_json(stages, run.store))
     run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
@@ -133,21 +135,35 @@ def _all_stages(
             yield make_stage(stage)
 
 
-def _settle_memory(run: Run, lock: Lock, shards: Artifact, device: str | None) -> list[str]:
-    """Fill in what fits in memory; returns what is to be said before training.
+def _settle(
+    run: Run,
+    lock: Lock,
+    shards: Artifact,
+    *,
+    tune_minutes: float | None,
+    device: str | None,
+    log: Log,
+) -> list[str]:
+    """Fill in every key that the recipe leaves out: by formula, by trial, by measuring.
 
-    Raises OutOfMemory if a phase does not fit at all.
+    Returns what is to be said before training. Raises OutOfMemory if a phase does not fit.
     """
-    context = run.recipe.pack.context
-    assert context is not None, "the context is settled before memory is"
-    vocab = read_json(shards.folder / "shards.json")["vocab"]
-    shape = resolve.shape_of(run.recipe, vocab, context)
-    longest = resolve.longest_document(shards)
+    machine, facts = run.store.root / "machine.json", facts_of(shards)
+    settled = lock.settle(resolve.training_choices(run.recipe, facts))
+    settled |= lock.settle(resolve.number_formats(run.recipe, machine))
+    run.recipe = filled(run.recipe, settled)
+    shape, longest = resolve.shape_of(run.recipe, shards), resolve.longest_document(shards)
     room = partial(resolve.room_choices, longest_document=longest, device=device)
     run.recipe = filled(run.recipe, lock.settle(room(run.recipe, shape, lock.choices)))
-    seconds = seconds_a_token(shape, run.store.root / "machine.json")
+    if tune_minutes is not None and not lock.is_tuned:
+        from endonym.run.tuning import tune
+
+        keys = [key.removeprefix(FIRST) for key in settled if key.startswith(FIRST)]
+        lock.tune(tune(run.recipe, keys, shards, tune_minutes, machine, log))
+        run.recipe = filled(run.recipe, lock.settle(settled))
+    run.recipe = filled(run.recipe, lock.settle(resolve.compilings(run.recipe, shards, machine)))
+    seconds, context = seconds_a_token(shape, machine), shape.context
     say = partial(cautions, seconds=seconds, longest_document=longest)
-    facts = facts_of(shards)
     return [text for phase in run.recipe.phase for text in say(phase, facts, context)]
 
 

@@ -37,7 +37,7 @@ PROMPTS_AT_ONCE = 16
 
 def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """One of a recipe's evaluations."""
-    device.use_threads()
+    device.prepare()
     model = LanguageModel.load(inputs["model"].folder, device.pick(making.device))
     if asked.kind == "prompts":
         return _continue_prompts(recipe, asked, making, model)

@@ -27,11 +27,13 @@ def run_and_report(
     *,
     until: str | None = None,
     replan: bool = False,
+    tune_minutes: float | None = None,
     device: str | None = None,
 ) -> Run:
     """Run a recipe and leave `report.html` in its folder."""
     recipe.require_sources()
-    finished = run_recipe(recipe, store, log, until=until, replan=replan, device=device)
+    given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
+    finished = run_recipe(recipe, store, log, **given, device=device)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, store)

@@ -1,41 +1,61 @@
 """How fast this machine trains a shape: a few real steps on random tokens."""
 
 import time
-from pathlib import Path
 
 import torch
 
 from endonym import device
 from endonym.data.batches import Batch
 from endonym.model.config import ModelConfig
+from endonym.model.decoder import Decoder
+from endonym.model.folder import Shape
 from endonym.model.init import new_decoder
+from endonym.train.compile import compile_blocks, obstacle
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
 
-SECONDS = 5.0
-BATCH_TOKENS = 2048
+SECONDS = 4.0
 DOCUMENT_TOKENS = 64
 
 
-def best_number_format(machine_file: Path) -> str:
-    """The number format that a phase with "auto" would get here."""
-    rates = device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
-    return device.faster_format(rates)
+def pace(shape: Shape, phase: Phase) -> dict[str, float | None]:
+    """Tokens a second as written and, if that can be, compiled, and how long compiling takes.
+
+    Of the number format, optimiser and batch of a phase; first steps are left out.
+    """
+    decoder, optimizer, batch = begun(shape, phase)
+    found: dict[str, float | None] = {"plain": speed(decoder, optimizer, batch)}
+    if obstacle(shape) is None:
+        compile_blocks(decoder)
+        started = time.perf_counter()
+        _step(decoder, optimizer, batch)
+        found["compile_seconds"] = time.perf_counter() - started
+        found["compiled"] = speed(decoder, optimizer, batch)
+    return found
 
 
-def training_speed(shape: ModelConfig, number_format: str) -> float:
-    """Tokens a second of training, the first step left out."""
-    device.use_threads()
-    decoder = new_decoder(shape, 0)
-    optimizer = Optimizer(decoder, Phase(lr=1e-4), number_format)
-    rows = max(1, BATCH_TOKENS // shape.context)
+def begun(shape: Shape, phase: Phase) -> tuple[Decoder, Optimizer, Batch]:
+    """A new model with its optimiser, and a batch of random tokens in short documents."""
+    device.prepare()
+    assert isinstance(shape, ModelConfig)
+    decoder = new_decoder(shape, 0).train()
+    optimizer = Optimizer(decoder, phase.model_copy(update={"lr": 1e-4}), phase.number_format)
+    rows = max(1, (phase.batch_tokens or shape.context) // shape.context)
     tokens_BT = torch.randint(0, shape.vocab, (rows, shape.context))
     documents_BT = (torch.arange(shape.context) // DOCUMENT_TOKENS).expand(rows, -1).contiguous()
-    batch = Batch(tokens_BT, tokens_BT, documents_BT)
-    take_step(decoder, optimizer, batch, share=1.0, rows=rows, where="probe")
+    return decoder, optimizer, Batch(tokens_BT, tokens_BT, documents_BT)
+
+
+def speed(decoder: Decoder, optimizer: Optimizer, batch: Batch) -> float:
+    """Tokens a second."""
+    _step(decoder, optimizer, batch)
     steps, started = 0, time.perf_counter()
     while steps < 2 or time.perf_counter() - started < SECONDS:
-        take_step(decoder, optimizer, batch, share=1.0, rows=rows, where="probe")
+        _step(decoder, optimizer, batch)
         steps += 1
-    return steps * tokens_BT.numel() / (time.perf_counter() - started)
+    return steps * batch.tokens_BT.numel() / (time.perf_counter() - started)
+
+
+def _step(decoder: Decoder, optimizer: Optimizer, batch: Batch) -> None:
+    take_step(decoder, optimizer, batch, share=1.0, rows=len(batch), where="probe")

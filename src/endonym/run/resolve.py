@@ -11,6 +11,7 @@ from endonym.export.shapes import folder_shape
 from endonym.model.families import resolve
 from endonym.model.folder import Shape, folder_files, with_context
 from endonym.recipe.recipe import Recipe
+from endonym.run.pace import choose_compile
 from endonym.run.sources import RawSet, file_identity
 from endonym.store import Artifact, Store, fingerprint
 from endonym.train.autopilot import (
@@ -92,7 +93,7 @@ def number_formats(recipe: Recipe, machine_file: Path) -> Choices:
     return found
 
 
-def shape_of(recipe: Recipe, vocab: int, context: int) -> Shape:
+def shape_with(recipe: Recipe, vocab: int, context: int) -> Shape:
     """The shape of a recipe's model, when it is known how many ids the tokenizer has."""
     if recipe.model_folder is not None:
         return with_context(folder_shape(recipe.model_folder), context)
@@ -124,6 +125,25 @@ def room_choices(
         choices = choose_room(shape, phase, free, longest_document)
         found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
     return found
+
+
+def compilings(recipe: Recipe, shards: Artifact, machine_file: Path) -> Choices:
+    """Whether blocks are compiled, for each phase that says "auto"; all else is settled."""
+    found: Choices = {}
+    for place, phase in enumerate(recipe.phase):
+        if phase.compile == "auto":
+            tokens = budget_of([phase], facts_of(shards))
+            choice = choose_compile(shape_of(recipe, shards), phase, tokens, machine_file)
+            found[f"phase.{place}.compile"] = choice
+    return found
+
+
+def shape_of(recipe: Recipe, shards: Artifact) -> Shape:
+    """The shape of a recipe whose every key is settled, for tokens that are there."""
+    context = recipe.pack.context
+    assert context is not None, "the context is settled before the shape"
+    vocab = json.loads((shards.folder / "shards.json").read_text(encoding="utf-8"))["vocab"]
+    return shape_with(recipe, vocab, context)
 
 
 def value_at(recipe: Recipe, key: str) -> Any:
@@ -166,6 +186,7 @@ class Lock:
             }
         )
         self.choices: Choices = {}
+        self.is_tuned = False
         self.is_known = False
         if not replan:
             self._read()
@@ -178,6 +199,12 @@ class Lock:
         self.is_known = data.get("key") == self.key
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
+            self.is_tuned = data.get("tuned", False)
+
+    def tune(self, choices: Choices) -> None:
+        """Put what trials have shown in the place of what formulas said."""
+        self.choices |= choices
+        self.is_tuned = True
 
     def settle(self, wanted: Choices) -> Choices:
         """Of these choices, what was settled before; the new ones are remembered."""
@@ -190,6 +217,7 @@ class Lock:
         return {
             "key": self.key,
             "choices": {key: list(choice) for key, choice in sorted(self.choices.items())},
+            "tuned": self.is_tuned,
             "store": os.path.relpath(store.root.resolve(), self.path.parent.resolve()),
             "stages": [
                 {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages

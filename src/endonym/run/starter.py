@@ -15,11 +15,12 @@ from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.run.cautions import EFFICIENCY
+from endonym.run.pace import EFFICIENCY, Pace, measured_pace
 from endonym.run.survey import Found, look_at
 from endonym.text.config import Clean, Source
 from endonym.text.recommend import guess_clean
 from endonym.train.autopilot import (
+    BATCH_TOKENS,
     HEAD_WIDTH,
     Choice,
     Choices,
@@ -102,11 +103,11 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
     choices = choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
     keys = ModelKeys()
-    speed = measured_speed(_shape(keys, dim, layers, vocab.value, context.value), store)
-    tokens = max(2048, int(seconds * speed) // 1000 * 1000)
+    pace = paced(_shape(keys, dim, layers, vocab.value, context.value), store)
+    tokens = max(2048, pace.tokens_in(seconds) // 1000 * 1000)
     choices |= choose_shape(ModelKeys(dim=dim, layers=layers), facts, lambda wide, deep: tokens)
     phase = choose_phase(Phase(tokens=tokens), facts, context.value)
-    reason = f"{hours:g} h at {number(speed)} tokens/s, probed"
+    reason = f"{hours:g} h at {number(tokens / seconds)} tokens/s, probed"
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
     return keys, data | choices | budget | {f"phase.{key}": c for key, c in phase.items()}
@@ -130,14 +131,13 @@ def _bytes_per_token(found: Found, vocab: int) -> float:
     return float(fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"])
 
 
-def measured_speed(shape: ModelConfig, store: Path) -> float:
-    """Training tokens a second of this shape on this machine, by a few real steps."""
-    from endonym.run.probe import best_number_format, training_speed
-
+def paced(shape: ModelConfig, store: Path) -> Pace:
+    """How fast this machine trains a shape, by a few real steps."""
     memory = store / "machine.json"
-    kind = best_number_format(memory)
-    key = f"train {shape.layers}x{shape.dim} vocab {shape.vocab} context {shape.context} {kind}"
-    return float(device.machine(memory, key, lambda: training_speed(shape, kind)))
+    rates = device.machine(memory, "matmul_per_second", device.probe_number_formats)
+    kind = device.faster_format(rates)
+    phase = Phase(number_format="bf16" if kind == "bf16" else "fp32", batch_tokens=BATCH_TOKENS)
+    return measured_pace(shape, phase, memory)
 
 
 def _head(path: Path, name: str, language: str, found: Found) -> str:

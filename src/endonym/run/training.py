@@ -50,15 +50,13 @@ LINES = 20
 
 def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train a phase from scratch or from another's weights, or take up where a kill left it."""
-    device.use_threads()
+    device.prepare()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
     train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
-    context = recipe.pack.context
-    assert context is not None, "the context is settled before any model is planned"
     lines = baseline_lines(train, val, reader)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
-    begin_ = partial(_start, recipe, context, reader.vocab, inputs)
+    begin_ = partial(beginning, recipe, reader.vocab, inputs)
     decoder = begin_().to(work.device)
     if recipe.export and isinstance(decoder.config, ModelConfig):
         row_of(decoder.config)  # Hours of training would end in a refusal.
@@ -83,8 +81,10 @@ def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> d
     return {name: line for name, line in lines.items() if line is not None}
 
 
-def _start(recipe: Recipe, context: int, vocab: int, inputs: Inputs) -> AnyDecoder:
+def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
     """The decoder to begin with: an earlier phase's, a folder's, or a new one."""
+    context = recipe.pack.context
+    assert context is not None, "the context is settled before any model is planned"
     if "start" in inputs:
         folder = inputs["start"].folder
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
@@ -123,7 +123,8 @@ def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -
     """Room on the disk, and one batch learnt by heart."""
     count_ = parameters(training.decoder.config).total
     saves = max(1, training.steps // training.save_every)
-    checkpoint.check_room(training.work.folder, count_, saves)
+    numbers = 3 if training.average.kind == "none" else 4
+    checkpoint.check_room(training.work.folder, count_, saves, numbers)
     twin = begin_().to(training.work.device)
     before, after = learn_by_heart(twin, training.batches[0], training.phase)
     log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
@@ -233,7 +234,8 @@ def _sample(
     """What the model would write at this step."""
     model = LanguageModel(training.decoder, reader)
     samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
-    made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
+    with training.as_handed_on():
+        made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
     for prompt, each in zip(prompts, made, strict=True):
         line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
         append_jsonl(journal, line)

@@ -25,6 +25,13 @@ HEAD_WIDTH = 64
 TOKENS_PER_PARAMETER = 3
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
 CAREFUL_LR = 1e-4
+BATCH_TOKENS = 2048
+SQUARE_MEMORY_TOKENS = 40 * 2048
+"""In so many tokens AdamW forgets half of a gradient's square, whatever the batch."""
+GRADIENT_MEMORY_TOKENS = 13_500
+"""The same of the gradient itself: 0.9 at batches of 2,048 tokens."""
+LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
+"""Below these, with large batches, nothing was tried; above, a step follows old gradients."""
 LONGEST_TRAINING = 16
 """Passes over the text beyond which nothing was gained (arXiv:2305.16264, section 6)."""
 
@@ -157,10 +164,12 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         found["epochs"] = Choice(4.0, "four passes are worth nearly four times the text")
-    batch = phase.batch_tokens or max(2048, context)
+    batch = phase.batch_tokens or max(BATCH_TOKENS, context)
     tokens = _budget(phase, facts, batch, found)
     steps = max(1, tokens // batch)
     found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")
+    memory = f"squares are half forgotten after {number(SQUARE_MEMORY_TOKENS)} tokens"
+    found["betas"] = Choice(list(betas(batch)), f"{memory}, however many a step has")
     if goes_on:
         lr = phase.lr or CAREFUL_LR
         found["lr"] = Choice(lr, "low, so that what was learnt elsewhere is kept")
@@ -177,6 +186,17 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     return found
 
 
+def betas(batch_tokens: int) -> tuple[float, float]:
+    """AdamW's memories, the same in tokens for every batch: β = 2^(-batch / half-life).
+
+    Source: arXiv:2507.07101, section 3 (for the second; the first is kept in its usual range).
+    """
+    first = 0.5 ** (batch_tokens / GRADIENT_MEMORY_TOKENS)
+    second = 0.5 ** (batch_tokens / SQUARE_MEMORY_TOKENS)
+    least_first, least_second = LEAST_BETAS
+    return round(min(MOST_BETA, max(least_first, first)), 4), round(max(least_second, second), 6)
+
+
 def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:
     """Tokens that a phase will see."""
     if phase.steps is not None:
@@ -190,4 +210,6 @@ def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:
 def budget_of(phases: Sequence[Phase], facts: Facts) -> int:
     """Tokens of all phases together, as far as the recipe says."""
     default: Choices = {"epochs": Choice(4.0, "")}
-    return sum(_budget(phase, facts, phase.batch_tokens or 2048, default) for phase in phases)
+    batches = [phase.batch_tokens or BATCH_TOKENS for phase in phases]
+    pairs = zip(phases, batches, strict=True)
+    return sum(_budget(phase, facts, batch, default) for phase, batch in pairs)

@@ -121,10 +121,13 @@ def back_to(work: Path, step: int) -> Checkpoint:
     return found
 
 
-def check_room(work: Path, n_parameters: int, save_count: int) -> None:
-    """Refuse to start if the checkpoints to come would not fit: 12 bytes a parameter each."""
+def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3) -> None:
+    """Refuse to start if the checkpoints to come would not fit.
+
+    numbers: fp32 ones that a checkpoint holds of each parameter: itself and two memories, or more.
+    """
     kept = min(save_count, KEEP_RECENT + 2) + 1
-    needed = 12 * n_parameters * kept
+    needed = 4 * numbers * n_parameters * kept
     free = shutil.disk_usage(existing(work)).free
     if free < needed:
         raise StoreError(

@@ -1,10 +1,21 @@
 """What a recipe may say about a phase of training. Imports no torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config
+
+AVERAGES = ("ema", "tail")
+NEEDED = {
+    "cooldown": 'schedule = "wsd"',
+    "final_lr": "a schedule that falls",
+    "momentum": 'optimizer = "muon"',
+    "normalise": 'optimizer = "muon"',
+    "average_share": 'average = "ema" or "tail"',
+}
+"""What else a phase must say for a key to mean something."""
+Memory = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Phase(Config):
@@ -31,15 +42,61 @@ class Phase(Config):
         description="peak learning rate of embeddings and head; four times lr if not given",
     )
     warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")
-    schedule: Literal["linear", "cosine", "constant"] | None = Field(
+    schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(
         default=None,
-        description="from the peak: straight to zero, half a cosine to a tenth, or level",
+        description="from the peak to the end: straight, level and then straight, half a cosine, "
+        "or level",
+    )
+    final_lr: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="the rate at the end, as a share of the peak; 0 if not given, 0.1 for cosine",
+    )
+    cooldown: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of the steps in which wsd falls; 0.2 if not given",
+    )
+    optimizer: Literal["adamw", "muon"] | None = Field(
+        default=None,
+        description="of the matrices in blocks, adamw if not given; all else is AdamW's",
+    )
+    momentum: Memory | None = Field(
+        default=None, description="Muon's memory of the gradient; 0.95 if not given"
+    )
+    normalise: bool | None = Field(
+        default=None, description="whether Muon evens out the rows of a step (NorMuon)"
+    )
+    betas: tuple[Memory, Memory] | None = Field(
+        default=None,
+        description="AdamW's memories of the gradient and of its square; the second is also that "
+        "of normalise",
     )
     weight_decay: float | None = Field(
         default=None, ge=0, description="pull of the matrices towards zero, times the learning rate"
     )
-    betas: tuple[float, float] = Field(
-        default=(0.9, 0.95), description="AdamW's memories of the gradient and of its square"
+    decay_schedule: Literal["lr", "constant"] | None = Field(
+        default=None,
+        description="whether that pull follows the learning rate, as it does if not given, or "
+        "stays as it is at the peak",
+    )
+    cautious: bool | None = Field(
+        default=None,
+        description="whether the pull spares weights that their step carries away from zero",
+    )
+    average: Literal["none", "ema", "tail"] | None = Field(
+        default=None,
+        description="the mean of the weights that is looked at and handed on: none if not given, "
+        "of all steps with the newest counting most, or of the last steps",
+    )
+    average_share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of the steps in which a weight loses half its part in ema, 0.05 if not "
+        "given; or of those that tail takes, 0.2",
     )
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
     eval_every_steps: int | None = Field(
@@ -67,6 +124,12 @@ class Phase(Config):
     number_format: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
         description="of the arithmetic; masters are fp32. auto measures this machine",
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="blocks through torch's compiler, which needs a C++ compiler; auto measures "
+        "whether the phase is long enough to pay for it",
+        json_schema_extra=NOT_IDENTITY,
     )
     micro_tokens: int | None = Field(
         default=None,
@@ -98,4 +161,19 @@ class Phase(Config):
                 f"lr × weight_decay = {pull:g}: every step would pull the weights past zero; "
                 f"with this lr, weight_decay must be below {1 / (self.lr or 1.0):g} (0.1 is usual)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def nothing_in_vain(self) -> "Phase":
+        """Keys that only mean something beside another one."""
+        vain = {
+            "cooldown": self.cooldown is not None and self.schedule != "wsd",
+            "final_lr": self.final_lr is not None and self.schedule == "constant",
+            "momentum": self.momentum is not None and self.optimizer != "muon",
+            "normalise": bool(self.normalise) and self.optimizer != "muon",
+            "average_share": self.average_share is not None and self.average not in AVERAGES,
+        }
+        for key, is_vain in vain.items():
+            if is_vain:
+                raise ValueError(f"{key} changes nothing without {NEEDED[key]}")
         return self

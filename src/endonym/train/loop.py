@@ -4,7 +4,8 @@ import functools
 import gc
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from endonym.data.shards import TokenShards
 from endonym.model.foreign import AnyDecoder
 from endonym.seed import named_seed
 from endonym.train import checkpoint, guard
+from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import TrainState
+from endonym.train.compile import compile_blocks, obstacle, uncompiled
 from endonym.train.config import Phase
 from endonym.train.guard import Trouble
 from endonym.train.optimizer import Optimizer
@@ -100,6 +103,10 @@ class Training:
         self.warmup = min(phase.warmup_steps or 0, self.steps // 2)
         decoder.recomputes = phase.recompute == "on"
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
+        self.average = Average(self.optimizer, phase, self.steps)
+        is_whole = not decoder.recomputes and obstacle(decoder.config) is None
+        if phase.compile == "on" and is_whole:
+            compile_blocks(decoder)
         self.state = TrainState()
         self.troubles: list[Trouble] = []
 
@@ -114,7 +121,9 @@ class Training:
         return self.state.step
 
     def _take_up(self, found: checkpoint.Checkpoint) -> None:
-        self.optimizer.load(found.weights(), found.moments(), found.state.updates)
+        memories = found.moments()
+        self.optimizer.load(found.weights(), memories, found.state.updates)
+        self.average.load(memories)
         self.state = found.state
 
     def reports(self) -> Iterator[Report]:
@@ -131,6 +140,7 @@ class Training:
                 stepped = self._step()
                 self.state.step += 1
                 self._check_weights()
+                self.average.update(self.state.step)
                 report = self._report(stepped, time.perf_counter() - start)
                 yield report
                 if guard.is_lost(self.state):
@@ -195,7 +205,14 @@ class Training:
 
     def _share(self, step: int) -> float:
         schedule = self.phase.schedule or "linear"
-        share = multiplier(schedule, step=step, steps=self.steps, warmup_steps=self.warmup)
+        share = multiplier(
+            schedule,
+            step=step,
+            steps=self.steps,
+            warmup_steps=self.warmup,
+            final=self.phase.final_lr,
+            cooldown=self.phase.cooldown,
+        )
         return share * guard.rate_share(self.state)
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
@@ -242,7 +259,8 @@ class Training:
 
     def _look(self) -> Look | None:
         """A look at held-out text; None, and the weights are lost, if it is no number."""
-        seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
+        with self.as_handed_on():
+            seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
         if math.isfinite(seen.nats):
             return seen
         self._lose(f"the held-out loss is not a finite number ({seen.nats})")
@@ -254,6 +272,12 @@ class Training:
         train = self.work.train
         sizes = [train.byte_counts[part].sum() for part in train.parts]
         return float(sum(sizes)) / max(1, self.batches.order.positions_per_epoch)
+
+    @contextmanager
+    def as_handed_on(self) -> Generator[None]:
+        """The model with the weights it would be handed on with, for looks and samples."""
+        with uncompiled(), self.average.shown():
+            yield
 
     def _judge(self, seen: Look) -> bool:
         """Note a look; raises TrainingError if the model has learnt less than counting words."""
@@ -283,12 +307,12 @@ class Training:
             return
         if not self.state.skipped_in_row:
             self.state.good_step = self.state.step
-        checkpoint.save(
-            self.work.folder, self.state, self.optimizer.weights(), self.optimizer.state()
-        )
+        memories = self.optimizer.state() | self.average.state()
+        checkpoint.save(self.work.folder, self.state, self.optimizer.weights(), memories)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The weights to hand on: the best look's, or the last."""
+        """The weights to hand on: the best look's, or the last; averaged, if a phase wants it."""
         if self.phase.keep == "best" and self.state.best_step < self.state.step:
-            return checkpoint.at(self.work.folder, self.state.best_step).weights()
-        return self.optimizer.weights()
+            best = checkpoint.at(self.work.folder, self.state.best_step)
+            return averaged(best.weights(), best.moments())
+        return self.average.weights()

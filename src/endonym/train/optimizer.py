@@ -1,7 +1,10 @@
-"""AdamW over fp32 masters; the model may compute in bf16.
+"""AdamW over fp32 masters, or Muon for the matrices of blocks; the model may compute in bf16.
 
 Source: arXiv:1711.05101, algorithm 2, torch's fused kernel. Decay pulls matrices only.
 """
+
+# torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
+# pyright: reportPrivateUsage=false
 
 import re
 
@@ -12,14 +15,17 @@ from endonym.errors import TrainingError
 from endonym.model.foreign import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import Phase
+from endonym.train.muon import MOMENTUM, Muon, pull_with_caution
 
 UNDECAYED = re.compile(r"(decay_log|convolution\.weight|A_log|conv1d\.weight)$")
 """Two axes or more, but no matrix: decays of a state, taps of a convolution."""
 STATES = ("exp_avg", "exp_avg_sq")
+BETAS = (0.9, 0.95)
+"""Where nothing was chosen."""
 
 
 class Optimizer:
-    """Masters of every parameter in fp32, their AdamW, and the model that is refreshed from them.
+    """Masters of every parameter in fp32, what steps them, and the model refreshed from them.
 
     In fp32 the masters are the model's own parameters and nothing is copied.
     """
@@ -42,23 +48,39 @@ class Optimizer:
         if number_format == "fp32":
             self.masters = self.parameters
         self.is_narrow = number_format == "bf16"
-        self.phase = phase
-        self.adamw = torch.optim.AdamW(self._groups(), betas=phase.betas, eps=1e-8, fused=True)
+        self.phase, self.betas = phase, phase.betas or BETAS
+        kinds: dict[str, list[nn.Parameter]] = {"matrix": [], "table": [], "vector": []}
+        for name, master in zip(self.names, self.masters, strict=True):
+            kinds[self._kind(name, master)].append(master)
+        self.matrices: list[Tensor] = [*kinds["matrix"]]
+        self.muon = self._muon() if phase.optimizer == "muon" else None
+        self.adamw = torch.optim.AdamW(
+            self._groups(kinds), betas=self.betas, eps=1e-8, weight_decay=0.0, fused=True
+        )
         self.refresh()
 
-    def _groups(self) -> list[dict[str, object]]:
-        """Matrices with decay; tables at their own rate; norms and biases plain."""
-        phase, named = self.phase, list(zip(self.names, self.masters, strict=True))
-        tables = [master for name, master in named if name in self.tables]
-        others = [(name, master) for name, master in named if name not in self.tables]
-        matrices = [p for name, p in others if p.ndim > 1 and not UNDECAYED.search(name)]
-        vectors = [p for name, p in others if p.ndim == 1 or UNDECAYED.search(name)]
-        lr = phase.lr or 0.0
-        return [
-            {"params": matrices, "peak": lr, "weight_decay": phase.weight_decay or 0.0},
-            {"params": tables, "peak": phase.embedding_lr or lr, "weight_decay": 0.0},
-            {"params": vectors, "peak": lr, "weight_decay": 0.0},
-        ]
+    def _kind(self, name: str, master: Tensor) -> str:
+        """A matrix, which decays; a table, with a rate of its own; norms, biases, state decays."""
+        if name in self.tables:
+            return "table"
+        return "matrix" if master.ndim > 1 and not UNDECAYED.search(name) else "vector"
+
+    def _muon(self) -> Muon:
+        phase = self.phase
+        return Muon(
+            self.matrices,
+            momentum=MOMENTUM if phase.momentum is None else phase.momentum,
+            row_memory=self.betas[1] if phase.normalise else None,
+            cautious=bool(phase.cautious),
+            number_format=torch.bfloat16 if self.is_narrow else torch.float32,
+        )
+
+    def _groups(self, kinds: dict[str, list[nn.Parameter]]) -> list[dict[str, object]]:
+        """What AdamW steps, by its peak rate."""
+        lr = self.phase.lr or 0.0
+        peaks = {"matrix": lr, "table": self.phase.embedding_lr or lr, "vector": lr}
+        left = {kind: own for kind, own in kinds.items() if kind != "matrix" or self.muon is None}
+        return [{"params": own, "peak": peaks[kind], "kind": kind} for kind, own in left.items()]
 
     def collect(self) -> None:
         """Add the model's gradients to the masters' and clear them; a micro-batch ends here."""
@@ -87,13 +109,36 @@ class Optimizer:
         held = (*self.weights().values(), *self.state().values())
         return all(bool(torch.isfinite(each).all()) for each in held)
 
+    @torch.no_grad()
     def step(self, share: float) -> None:
-        """One step at this share of the peak rates; gradients are cleared."""
+        """One step at this share of the peak rates, above 0; gradients are cleared."""
+        phase, lr = self.phase, (self.phase.lr or 0.0) * share
+        decay = phase.weight_decay or 0.0
+        if phase.decay_schedule == "constant":
+            decay /= share
+        if self.muon is not None:
+            self.muon.step(lr, decay)
+        elif phase.cautious:
+            self._pull_with_caution(lr * decay)
         for group in self.adamw.param_groups:
             group["lr"] = group["peak"] * share
+            if group["kind"] == "matrix" and not phase.cautious:
+                group["weight_decay"] = decay
         self.adamw.step()
-        self.adamw.zero_grad(set_to_none=True)
+        for master in self.masters:
+            master.grad = None
         self.refresh()
+
+    def _pull_with_caution(self, amount: float) -> None:
+        """Decay before AdamW's step; an update of AdamW has the sign of its new first moment."""
+        learning = [(each, each.grad) for each in self.matrices if each.grad is not None]
+        matrices, gradients = [each for each, _ in learning], [grad for _, grad in learning]
+        known = self.adamw.state
+        moments = [
+            known[each]["exp_avg"] if each in known else torch.zeros_like(each) for each in matrices
+        ]
+        ahead = torch._foreach_lerp(moments, gradients, 1 - self.betas[0])
+        pull_with_caution(matrices, ahead, amount)
 
     def refresh(self) -> None:
         """Copy the masters into the model, rounded to its number format."""
@@ -107,26 +152,29 @@ class Optimizer:
         return {name: m.detach() for name, m in zip(self.names, self.masters, strict=True)}
 
     def state(self) -> dict[str, Tensor]:
-        """AdamW's memories by name; steps are counted by the loop."""
+        """The memories of AdamW and Muon by name; steps are counted by the loop."""
         found: dict[str, Tensor] = {}
         for name, master in zip(self.names, self.masters, strict=True):
-            for kind in STATES:
-                if master in self.adamw.state:
-                    found[f"{name}.{kind}"] = self.adamw.state[master][kind]
+            own = self.muon.state if self.muon is not None else {}
+            memories = own.get(master) or self.adamw.state.get(master, {})
+            found |= {f"{name}.{kind}": each for kind, each in memories.items() if kind != "step"}
         return found
 
+    @torch.no_grad()
     def load(self, weights: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
         """Take up where a checkpoint stood, after so many updates; what was held is forgotten."""
         self.forget()
         self.adamw.state.clear()
-        with torch.no_grad():
-            for name, master in zip(self.names, self.masters, strict=True):
-                master.copy_(weights[name])
-                if f"{name}.{STATES[0]}" in state:
-                    self.adamw.state[master] = {
-                        "step": torch.tensor(float(step), device=master.device),
-                        **{kind: _copy(state[f"{name}.{kind}"], master) for kind in STATES},
-                    }
+        for name, master in zip(self.names, self.masters, strict=True):
+            master.copy_(weights[name])
+            if self.muon is not None and master in self.muon.state:
+                for kind, memory in self.muon.state[master].items():
+                    memory.copy_(state[f"{name}.{kind}"])
+            elif f"{name}.{STATES[0]}" in state:
+                self.adamw.state[master] = {
+                    "step": torch.tensor(float(step), device=master.device),
+                    **{kind: _copy(state[f"{name}.{kind}"], master) for kind in STATES},
+                }
         self.refresh()
 
 

@@ -11,7 +11,7 @@ from endonym.log import number, size
 from endonym.model.folder import Shape
 from endonym.model.memory import training_bytes
 from endonym.train.autopilot import Choice, Choices
-from endonym.train.config import Phase
+from endonym.train.config import AVERAGES, Phase
 
 Found = TypeVar("Found")
 USEFUL_TOKENS = 16_384
@@ -43,6 +43,8 @@ def phase_bytes(
         phase.number_format,
         recomputes=phase.recompute == "on" if recomputes is None else recomputes,
         longest_document=longest_document,
+        optimizer=phase.optimizer or "adamw",
+        is_averaged=phase.average in AVERAGES,
     )
 
 

@@ -37,7 +37,8 @@ def test_packed_files_count_for_more_text_than_they_weigh(
 def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     facts = Facts(1_000_000, 250_000, 30.0)
     found = resolve.training_choices(recipe, facts)
-    assert set(found) == {"phase.0.embedding_lr", "phase.0.weight_decay"}
+    keys = ("betas", "embedding_lr", "weight_decay")
+    assert set(found) == {f"phase.0.{key}" for key in keys}
     assert all(choice.reason for choice in found.values())
     bare = recipe.with_values({"phase.0.lr": None, "pack.context": None, "model.layers": None})
     more = set(resolve.training_choices(bare, facts)) - set(found)

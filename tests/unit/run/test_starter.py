@@ -13,6 +13,7 @@ from endonym.errors import MissingSource, RecipeError
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
 from endonym.run import starter
+from endonym.run.pace import Pace
 from endonym.run.starter import write_recipe
 from endonym.run.survey import FEW_FILES, look_at
 
@@ -24,11 +25,11 @@ def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
     """This machine trains every shape at one speed; the shapes that were asked for."""
     asked: list[ModelConfig] = []
 
-    def speed(shape: ModelConfig, *given: object) -> float:
+    def speed(shape: ModelConfig, *given: object) -> Pace:
         asked.append(shape)
-        return SPEED
+        return Pace(SPEED)
 
-    monkeypatch.setattr(starter, "measured_speed", speed)
+    monkeypatch.setattr(starter, "paced", speed)
     return asked
 
 

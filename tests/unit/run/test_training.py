@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from endonym.generate.language_model import LanguageModel
+from endonym.model.decoder import Decoder
+from endonym.model.weights import load_tensors
 from endonym.recipe.recipe import Recipe
 from endonym.run.training import as_metrics, stop_requests
-from endonym.train import checkpoint
+from endonym.train import checkpoint, loop
 from endonym.train.loop import Report
 from endonym.train.validate import Look
 
@@ -52,6 +56,36 @@ def test_samples_follow_the_first_prompts_and_are_drawn_as_the_model_learns(
     samples = [line for line in journal(finished) if line["event"] == "sample"]
     assert {line["prompt"] for line in samples} == {"Әбием мич янында", "Le facteur"}
     assert [line["step"] for line in samples[::2]] == [0, 8, 16, 24, 32, 40]
+
+
+def test_samples_are_written_by_the_average_that_is_looked_at(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[str, list[torch.Tensor]] = {"look": [], "sample": []}
+    see, write = loop.look, LanguageModel.generate_many
+
+    def look(decoder: Decoder, *given: Any) -> Look:
+        seen["look"].append(decoder.norm.weight.detach().clone())
+        return see(decoder, *given)
+
+    def sample(self: LanguageModel, *given: Any, **keys: Any) -> Any:
+        seen["sample"].append(self.decoder.norm.weight.detach().clone())
+        return write(self, *given, **keys)
+
+    monkeypatch.setattr(loop, "look", look)
+    monkeypatch.setattr(LanguageModel, "generate_many", sample)
+    recipe = small_recipe(tmp_path / "project")
+    keys = ("phase.0.average=tail", "phase.0.average_share=1.0", "phase.0.steps=8")
+    sets = [part for key in keys for part in ("--set", key)]
+    store = tmp_path / "project" / "store"
+    assert command("run", recipe, "--store", store, "--until", "model", *sets).code == 0
+    assert len(seen["look"]) == len(seen["sample"]) == 2
+    assert all(torch.equal(*pair) for pair in zip(*seen.values(), strict=True))
+    (handed_on,) = store.glob("model/*/weights.safetensors")
+    assert torch.equal(load_tensors(handed_on)["norm.weight"], seen["look"][-1])
 
 
 def test_the_numbers_of_a_model_are_those_of_its_run(finished: Path) -> None:

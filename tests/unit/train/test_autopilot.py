@@ -13,8 +13,10 @@ from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.run.resolve import training_choices, vocab_choice
 from endonym.train.autopilot import (
+    SQUARE_MEMORY_TOKENS,
     Choices,
     Facts,
+    betas,
     budget_of,
     choose_context,
     choose_phase,
@@ -167,6 +169,24 @@ def test_a_batch_holds_at_least_one_row() -> None:
         assert found >= context
 
 
+def test_memories_are_as_long_in_tokens_whatever_the_batch() -> None:
+    for batch in (64, 256, 2048, 4096):
+        kept = betas(batch)[1] ** (SQUARE_MEMORY_TOKENS / batch)
+        assert kept == pytest.approx(0.5, rel=2e-3)
+    small, usual, large, huge = (betas(batch) for batch in (64, 2048, 16_384, 2**20))
+    assert usual == (0.9, 0.982821)
+    assert small[0] == usual[0]
+    assert huge == large == (0.8, 0.95)
+    assert 0.8 < betas(4096)[0] < 0.9
+    assert all(beta < 1 for beta in betas(1))
+
+
+def test_the_memories_chosen_are_those_of_the_batch() -> None:
+    chosen = choose_phase(Phase(batch_tokens=512), facts_of(10**6), 256)["betas"]
+    assert chosen.value == list(betas(512))
+    assert "81\u2009920 tokens" in chosen.reason
+
+
 def test_long_rows_are_for_long_documents_in_much_text() -> None:
     assert choose_context(facts_of(10**8, document_tokens=900), ModelKeys()).value == 512
     assert choose_context(facts_of(10**6, document_tokens=900), ModelKeys()).value == 256
@@ -202,6 +222,7 @@ GIVEN = {
     "phase.0.warmup_steps": 0,
     "phase.0.schedule": "constant",
     "phase.0.weight_decay": 0.0,
+    "phase.0.betas": [0.9, 0.95],
 }
 
 

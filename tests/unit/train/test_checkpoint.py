@@ -122,3 +122,5 @@ def test_room_for_the_checkpoints_to_come_is_asked_for(
     assert caught.value.where == str(tmp_path / "not" / "yet")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, needed))
     checkpoint.check_room(tmp_path, 1_000_000, saves)
+    with pytest.raises(StoreError, match="checkpoints need"):
+        checkpoint.check_room(tmp_path, 1_000_000, saves, 4)

@@ -26,8 +26,44 @@ def test_the_micro_batch_is_no_part_of_what_a_phase_is() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"lr": 0}, {"clip": 0}, {"epochs": 0}, {"steps": 0}, {"schedule": "wsd"}, {"name": "a b"}],
+    [
+        {"lr": 0},
+        {"clip": 0},
+        {"epochs": 0},
+        {"steps": 0},
+        {"schedule": "step"},
+        {"name": "a b"},
+        {"betas": [0.9, 1.0]},
+        {"momentum": 1.0},
+        {"final_lr": 1.5},
+        {"cooldown": 0},
+        {"average_share": 2},
+        {"optimizer": "sgd"},
+    ],
 )
 def test_values_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         Phase.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("vain", "wanted", "needed"),
+    [
+        ({"cooldown": 0.1, "schedule": "linear"}, {"schedule": "wsd"}, 'schedule = "wsd"'),
+        ({"final_lr": 0.1, "schedule": "constant"}, {"schedule": "wsd"}, "a schedule that falls"),
+        ({"momentum": 0.9}, {"optimizer": "muon"}, 'optimizer = "muon"'),
+        ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
+        ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
+    ],
+)
+def test_a_key_that_would_change_nothing_is_refused(
+    vain: dict[str, object], wanted: dict[str, object], needed: str
+) -> None:
+    key = next(iter(vain))
+    with pytest.raises(ValidationError, match=f"{key} changes nothing without {needed}"):
+        Phase.model_validate(vain)
+    assert getattr(Phase.model_validate(vain | wanted), key) == vain[key]
+
+
+def test_what_a_phase_does_not_say_is_no_part_of_its_name() -> None:
+    assert identity(Phase()).keys() == {"start", "clip", "eval_tokens", "keep", "number_format"}

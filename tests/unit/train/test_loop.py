@@ -12,6 +12,7 @@ from toys import toy_config, toy_decoder, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
+from endonym.model.decoder import Decoder
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work, steps_of
 from endonym.train.validate import Look
@@ -130,6 +131,43 @@ def test_the_weights_of_the_best_look_are_handed_on(work: Work, losses: list[flo
     assert not torch.equal(kept["norm.weight"], run.optimizer.weights()["norm.weight"])
     run.phase = run.phase.model_copy(update={"keep": "last"})
     assert torch.equal(run.weights()["norm.weight"], run.optimizer.weights()["norm.weight"])
+
+
+@pytest.mark.parametrize("average", ["ema", "tail"])
+def test_looks_and_what_is_handed_on_are_of_the_average(
+    work: Work, average: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = training(work, eval_every_steps=4, average=average, average_share=0.5)
+    shown: dict[int, torch.Tensor] = {}
+    losses = iter([9.0, 8.0, 5.0, 7.0])
+
+    def look(decoder: Decoder, *_: object) -> Look:
+        shown[run.state.step] = decoder.norm.weight.detach().clone()
+        return Look(nats=next(losses), bits_per_byte=1.0, sources={}, n_tokens=32)
+
+    monkeypatch.setattr("endonym.train.loop.look", look)
+    own: list[torch.Tensor] = []
+    for _ in run.reports():
+        own.append(run.optimizer.weights()["norm.weight"].clone())
+    assert torch.equal(shown[4], own[4]) is (average == "tail")
+    assert not torch.equal(shown[8], own[8])
+    assert torch.equal(run.weights()["norm.weight"], shown[8])
+    if average == "tail":
+        torch.testing.assert_close(shown[8], (own[7] + own[8]) / 2)
+        torch.testing.assert_close(shown[12], sum(own[7:13]) / 6)
+    run.phase = run.phase.model_copy(update={"keep": "last"})
+    assert torch.equal(run.weights()["norm.weight"], shown[12])
+    plain = training(Work(work.train, work.val, work.folder / "plain", 99.0), eval_every_steps=4)
+    losses = iter([9.0, 8.0, 5.0, 7.0])
+    list(plain.reports())
+    assert torch.equal(plain.optimizer.weights()["norm.weight"], own[12])
+
+
+def test_the_schedule_s_end_and_its_cooldown_reach_the_rate(work: Work) -> None:
+    run = training(work, schedule="wsd", cooldown=0.5, final_lr=0.25)
+    rates = [report.lr for report in run.reports()][1:]
+    assert rates[:7] == [1e-2] * 7
+    assert rates[7:] == pytest.approx([1e-2 * (1 - 0.75 * n / 6) for n in range(1, 6)])
 
 
 def test_a_phase_that_only_harms_hands_on_what_it_began_with(

@@ -1,13 +1,15 @@
-"""AdamW over fp32 masters: as torch computes it, with decay on matrices alone."""
+"""AdamW and Muon over fp32 masters: which learns what, with decay on matrices alone."""
 
 import pytest
 import torch
+from reference.optimizing import slow_adamw
 from torch.nn import functional as F
 from toys import toy_config, toy_decoder
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
+from endonym.model.families import FAMILIES as ROWS
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
@@ -15,6 +17,9 @@ from endonym.train.step import take_step
 FAMILIES = ("qwen3", "gpt2")
 TABLE_NAMES = {"embedding.weight", "positions.weight", "head.weight"}
 PHASE = Phase(lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, clip=1e9)
+
+
+MUON = PHASE.model_copy(update={"optimizer": "muon", "normalise": True, "cautious": True})
 
 
 def batch_of(rows: int = 4, *, seed: int = 0) -> Batch:
@@ -131,13 +136,16 @@ def test_the_gradient_is_scaled_down_to_the_largest_norm_and_never_up(number_for
     assert squares**0.5 == pytest.approx(1.0, rel=1e-5)
 
 
+@pytest.mark.parametrize("phase", [PHASE, MUON], ids=["adamw", "muon"])
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
-def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(number_format: str) -> None:
+def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(
+    number_format: str, phase: Phase
+) -> None:
     decoders = [toy_decoder(), toy_decoder(seed=5)]
-    first = Optimizer(decoders[0], PHASE, number_format)
+    first = Optimizer(decoders[0], phase, number_format)
     for number in range(3):
         take_step(decoders[0], first, batch_of(seed=number), share=1.0, rows=4, where="")
-    second = Optimizer(decoders[1], PHASE, number_format)
+    second = Optimizer(decoders[1], phase, number_format)
     second.load(first.weights(), first.state(), 3)
     for decoder, optimizer in zip(decoders, (first, second), strict=True):
         take_step(decoder, optimizer, batch_of(seed=9), share=0.5, rows=4, where="")
@@ -150,3 +158,78 @@ def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(number_format: st
 def test_a_number_format_that_was_not_resolved_is_refused() -> None:
     with pytest.raises(TrainingError, match="'auto', not resolved"):
         Optimizer(toy_decoder(), PHASE, "auto")
+
+
+@pytest.mark.parametrize("family", ROWS)
+def test_muon_steps_the_matrices_of_blocks_and_adamw_all_else(family: str) -> None:
+    decoder = toy_decoder(toy_config(family))
+    optimizer = Optimizer(decoder, MUON, "fp32")
+    take_step(decoder, optimizer, batch_of(), share=1.0, rows=4, where="")
+    kinds: dict[str, set[str]] = {"momentum": set(), "row_squares": set()}
+    for name in optimizer.state():
+        parameter, _, kind = name.rpartition(".")
+        kinds.setdefault(kind, set()).add(parameter)
+    by_muon, by_adamw = kinds["momentum"], kinds["exp_avg"]
+    assert (by_muon, by_adamw) == (kinds["row_squares"], kinds["exp_avg_sq"])
+    assert by_muon.isdisjoint(by_adamw)
+    assert by_muon | by_adamw == {name for name, _ in decoder.named_parameters()}
+    taps = ("decay_log", "convolution.weight")
+    assert by_muon == {
+        name
+        for name, each in decoder.named_parameters()
+        if name.startswith("blocks.") and each.ndim > 1 and not name.endswith(taps)
+    }
+    assert len(by_muon) >= 4
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_constant_pull_does_not_follow_the_learning_rate(optimizer: str) -> None:
+    keys = {"optimizer": optimizer, "decay_schedule": "constant"}
+    decoder = toy_decoder()
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.fill_(2.0)
+    trained = Optimizer(decoder, PHASE.model_copy(update=keys), "fp32")
+    for number, share in enumerate((0.25, 1.0, 0.01)):
+        for parameter in decoder.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        trained.step(share)
+        found = dict(decoder.named_parameters())["blocks.0.mixer.query.weight"]
+        assert found.flatten()[0].item() == pytest.approx(2 * (1 - 1e-2 * 0.5) ** (number + 1))
+
+
+@pytest.mark.parametrize("cautious", [False, True])
+def test_adamw_with_caution_is_the_slow_one(cautious: bool) -> None:
+    decoder = toy_decoder()
+    phase = PHASE.model_copy(update={"cautious": cautious, "betas": (0.8, 0.9)})
+    optimizer = Optimizer(decoder, phase, "fp32")
+    name = "blocks.0.ffn.up.weight"
+    weights, memories = optimizer.weights()[name].double(), {}
+    generator = torch.Generator().manual_seed(3)
+    for step in range(1, 6):
+        for parameter in decoder.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        gradient = dict(decoder.named_parameters())[name].grad
+        assert gradient is not None
+        weights = slow_adamw(
+            weights,
+            gradient.double(),
+            memories,
+            step=step,
+            lr=1e-2 / step,
+            decay=0.5,
+            betas=(0.8, 0.9),
+            cautious=cautious,
+        )
+        optimizer.step(1 / step)
+        torch.testing.assert_close(optimizer.weights()[name], weights.float(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+def test_muon_learns_a_batch_by_heart(number_format: str) -> None:
+    decoder = toy_decoder()
+    optimizer = Optimizer(decoder, MUON, number_format)
+    steps = [
+        take_step(decoder, optimizer, batch_of(), share=1.0, rows=4, where="") for _ in range(40)
+    ]
+    assert steps[-1].nats < 0.5 * steps[0].nats

@@ -28,6 +28,35 @@ def test_a_cosine_falls_to_a_tenth() -> None:
     assert multiplier("cosine", step=9, steps=9, warmup_steps=1) == pytest.approx(0.1)
 
 
+def test_a_plateau_ends_in_a_straight_line_over_the_last_share_of_all_steps() -> None:
+    found = shares("wsd", steps=20, warmup_steps=5)
+    assert found[5:17] == [1.0] * 12
+    assert found[16:] == pytest.approx([1.0, 0.75, 0.5, 0.25])
+    longer = [
+        multiplier("wsd", step=step, steps=20, warmup_steps=5, cooldown=0.5) for step in range(20)
+    ]
+    assert longer[5:11] == [1.0] * 6
+    assert longer[10:] == pytest.approx([1 - n / 10 for n in range(10)])
+    whole = [multiplier("wsd", step=s, steps=20, warmup_steps=5, cooldown=1.0) for s in range(20)]
+    assert whole == shares("linear", steps=20, warmup_steps=5)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "wsd", "cosine"])
+def test_a_phase_may_end_above_zero(schedule: str) -> None:
+    found = [
+        multiplier(schedule, step=step, steps=100, warmup_steps=10, final=0.3)
+        for step in range(101)
+    ]
+    plain = [
+        multiplier(schedule, step=step, steps=100, warmup_steps=10, final=0.0)
+        for step in range(101)
+    ]
+    assert found[100] == 0.3
+    assert found[:10] == plain[:10]
+    assert found[10:] == pytest.approx([0.3 + 0.7 * share for share in plain[10:]])
+    assert multiplier(schedule, step=100, steps=100, warmup_steps=10, final=1.0) == 1.0
+
+
 def test_a_constant_is_level_after_its_warmup() -> None:
     assert shares("constant", steps=4, warmup_steps=1) == [0.5, 1.0, 1.0, 1.0]
 

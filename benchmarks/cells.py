@@ -1,0 +1,96 @@
+"""What the benchmarks share: resumable cells in one JSON file, a quiet machine, intervals."""
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from endonym import device
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DRAWS = 2000
+QUIET_CORES = 0.15
+"""Share of one core that others may use while a benchmark waits to begin."""
+SAME = 0.03
+"""How far the ratio of a contender to itself may lie from 1."""
+
+
+class Cells:
+    """The measured cells of one benchmark, kept in a JSON file after each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: dict[str, Any] = {}
+        if path.is_file():
+            self.found = json.loads(path.read_text(encoding="utf-8"))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.found
+
+    def __getitem__(self, key: str) -> Any:
+        return self.found[key]
+
+    def keep(self, key: str, cell: dict[str, Any]) -> None:
+        """Add a cell with what it holds for, and write the file anew."""
+        self.found[key] = cell | surroundings()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".new")
+        text = json.dumps(self.found, ensure_ascii=False, indent=1, sort_keys=True)
+        fresh.write_text(text + "\n", encoding="utf-8")
+        fresh.replace(self.path)
+
+
+def surroundings() -> dict[str, Any]:
+    """What figures hold for: commit, machine, versions."""
+    machine: dict[str, Any] = {"processor": device.processor(), "cores": device.cores()}
+    if torch.cuda.is_available():
+        machine["gpu"] = torch.cuda.get_device_name()
+    words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    return {"commit": commit or "unknown", "machine": machine, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that a figure may depend on, as far as they are installed."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("endonym", "torch", "numpy", "tokenizers", "transformers", "accelerate"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def busy_cores(seconds: float = 3.0) -> float:
+    """Cores that everything on this machine uses while we wait; the load average elsewhere."""
+    try:
+        first = _core_seconds()
+        time.sleep(seconds)
+        return round((_core_seconds() - first) / seconds, 3)
+    except OSError:
+        return os.getloadavg()[0]
+
+
+def _core_seconds() -> float:
+    """Seconds of work of all cores since the machine started: user, nice, system, irq, stolen."""
+    line = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0]
+    ticks = [int(word) for word in line.split()[1:]]
+    working = [ticks[place] for place in (0, 1, 2, 5, 6, 7) if place < len(ticks)]
+    return sum(working) / os.sysconf("SC_CLK_TCK")
+
+
+def median_interval(values: list[float]) -> dict[str, float]:
+    """The median and its 95 % interval by bootstrap, with a fixed seed (Efron 1979)."""
+    generator = np.random.Generator(np.random.Philox(key=0))
+    given = np.array(values)
+    drawn = np.median(given[generator.integers(0, len(given), (DRAWS, len(given)))], axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    numbers = {"median": float(np.median(given)), "low": float(low), "high": float(high)}
+    return {name: round(number, 4) for name, number in numbers.items()}

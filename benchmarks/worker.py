@@ -1,0 +1,261 @@
+"""A contender in a process of its own, kept alive and told over a pipe what to do in turns.
+
+Compilers, allocators and threads of one contender cannot disturb another's so. Both ends are here:
+`Worker` asks; run as a program, this file answers.
+"""
+
+import gc
+import json
+import math
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from contenders import Contender, Shape, Spec, build
+
+from endonym.data.batches import Batch, Batches
+from endonym.data.order import Order
+from endonym.data.shards import TokenShards
+from endonym.evaluate.score import ratio
+from endonym.generate.reading import read
+
+TOKENS_SEED = 1
+NEXT_TO_NOTHING = 1e-9
+MADE = 512
+"""Batches that are made for a GPU before its clock starts."""
+Answer = dict[str, Any]
+
+
+class WorkerFailed(Exception):
+    """A contender cannot do what was asked; the message is the last line it said."""
+
+
+class Worker:
+    """The asking end: `ask` sends one command and waits for its answer."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        threads: int,
+        shards: str = "",
+        cache: str = "",
+        compiles: bool = True,
+    ) -> None:
+        """cache: a folder for what is compiled. compiles: False runs everything as written."""
+        words = {"spec": spec.as_dict(), "threads": threads, "shards": shards}
+        count = str(threads)
+        given = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
+        if not compiles:
+            given["TORCHDYNAMO_DISABLE"] = "1"
+        if cache:
+            given["TORCHINDUCTOR_CACHE_DIR"] = cache
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in close
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).resolve()), json.dumps(words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=os.environ | given,
+        )
+
+    def ask(self, command: str, **words: Any) -> Answer:
+        """The answer to a command. Raises WorkerFailed if the process is gone."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps({"command": command, **words}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if line:
+            return json.loads(line)
+        self.log.seek(0)
+        said = [each for each in self.log.read().splitlines() if each.strip()]
+        raise WorkerFailed(said[-1] if said else f"exit status {self.process.wait()}")
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+        self.log.close()
+
+
+class Answering:
+    """The answering end: a contender with its batches."""
+
+    def __init__(self, words: dict[str, Any]) -> None:
+        torch.set_num_threads(words["threads"])
+        self.spec = Spec.of(words["spec"])
+        if self.spec.device != "cpu":
+            torch.set_float32_matmul_precision("high")
+        started = time.perf_counter()
+        self.contender: Contender = build(self.spec)
+        self.batches = batches(self.spec, words["shards"])
+        self.shards = words["shards"]
+        self.step = 0
+        self.built_seconds = time.perf_counter() - started
+
+    def facts(self) -> Answer:
+        """What can be said before any step."""
+        loop = type(self.contender).__name__
+        return {
+            "parameters": self.contender.parameters(),
+            "loop": loop,
+            "built_seconds": round(self.built_seconds, 2),
+        }
+
+    def steps(self, count: int) -> Answer:
+        """Take steps at the full rate; seconds of all, and the last loss."""
+        started = time.perf_counter()
+        for _ in range(count):
+            nats = self._learn(1.0)
+        self._wait()
+        return {"seconds": time.perf_counter() - started, "nats": nats}
+
+    def warm(self, count: int) -> Answer:
+        """Steps at next to no rate: what is compiled or tried is so before the clock starts."""
+        seconds: list[float] = []
+        for _ in range(count):
+            started = time.perf_counter()
+            self.contender.learn(self.batches(0), NEXT_TO_NOTHING)
+            self._wait()
+            seconds.append(round(time.perf_counter() - started, 3))
+        gc.collect()
+        gc.freeze()
+        return {"seconds": seconds}
+
+    def train(self, seconds: float, schedule: str) -> Answer:
+        """Learn for so long, with a rate that follows the clock."""
+        taken: list[float] = []
+        started, nats = time.perf_counter(), float("nan")
+        while (now := time.perf_counter()) - started < seconds:
+            nats = self._learn(SCHEDULES[schedule]((now - started) / seconds, self.step))
+            taken.append(time.perf_counter() - now)
+        self._wait()
+        total = time.perf_counter() - started
+        middle = statistics.median(taken)
+        return {"seconds": total, "steps": len(taken), "median_seconds": middle, "nats": nats}
+
+    def judge(self) -> Answer:
+        """Bits per byte of the held-out documents, each read alone, with the interval."""
+        torch.set_float32_matmul_precision("highest")
+        val = TokenShards(Path(self.shards), "val")
+        documents = [val.document(number).ids for number in range(len(val))]
+        nats = [float(part.sum()) for part in read(self.contender.judged(), documents, val.end_id)]
+        return bits_of(nats, [int(val.byte_counts[ids].sum()) for ids in documents])
+
+    def memory(self) -> Answer:
+        """The most memory that was held: of the GPU if there is one, of the process else."""
+        if self.spec.device != "cpu":
+            return {"peak_bytes": torch.cuda.max_memory_allocated()}
+        return {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+    def profile(self, count: int) -> Answer:
+        """Where the time of a step goes; ours only."""
+        from step_profile import parts_of_step
+
+        return parts_of_step(self.contender, self.batches(0), count)
+
+    def _learn(self, share: float) -> float:
+        nats = self.contender.learn(self.batches(self.step), share)
+        self.step += 1
+        return nats
+
+    def _wait(self) -> None:
+        if self.spec.device != "cpu":
+            torch.cuda.synchronize()
+
+
+def bits_of(nats: list[float], sizes: list[int]) -> Answer:
+    """Bits per byte with the interval over documents."""
+    value, low, high = ratio(np.array(nats) / math.log(2), np.array(sizes))
+    return {"bits_per_byte": value, "low": low, "high": high, "documents": len(sizes)}
+
+
+def linear(progress: float, step: int) -> float:
+    """Up in 20 steps, then straight to zero."""
+    return min(1.0, (step + 1) / 20) * (1.0 - progress)
+
+
+def cosine(progress: float, step: int) -> float:
+    """nanoGPT's: up in 100 steps, half a cosine down to a tenth."""
+    down = 0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2
+    return min(1.0, (step + 1) / 101) * down
+
+
+def warmdown(progress: float, step: int) -> float:
+    """nanochat's: up in 40 steps, level, the last 65 % of the way straight down to 5 %."""
+    left = min(1.0, (1.0 - progress) / 0.65)
+    return min(1.0, (step + 1) / 40) * (left + (1 - left) * 0.05)
+
+
+SCHEDULES = {"linear": linear, "cosine": cosine, "warmdown": warmdown}
+
+
+def batches(spec: Spec, shards: str) -> Callable[[int], Batch]:
+    """Every contender reads these: rows of a training split, or one set of rows of random ids.
+
+    Random rows are one document each, so that nobody may leave out work. A GPU does not wait for
+    rows to be put together: they are made before the clock starts, and read again from the first
+    when they are used up.
+    """
+    if not shards:
+        batch = random_batch(spec.shape, spec.device)
+        return lambda step: batch
+    order = Order(TokenShards(Path(shards), "train"), context=spec.shape.context, seed=0)
+    if spec.device == "cpu":
+        return Batches(order, rows=spec.shape.rows).__getitem__
+    made = [on_pages(Batches(order, rows=spec.shape.rows)[step]) for step in range(MADE)]
+    return lambda step: moved(made[step % MADE], spec.device)
+
+
+def on_pages(batch: Batch) -> Batch:
+    """In memory that a GPU copies from by itself."""
+    return Batch(*(part.pin_memory() for part in parts_of(batch)))
+
+
+def moved(batch: Batch, device: str) -> Batch:
+    """On its way to a device."""
+    return Batch(*(part.to(device, non_blocking=True) for part in parts_of(batch)))
+
+
+def parts_of(batch: Batch) -> list[torch.Tensor]:
+    """Its tensors, in their order."""
+    return [batch.tokens_BT, batch.targets_BT, batch.documents_BT]
+
+
+def random_batch(shape: Shape, device: str) -> Batch:
+    """Random ids, the same in every process."""
+    generator = torch.Generator().manual_seed(TOKENS_SEED)
+    ids_BT = torch.randint(shape.vocab, (shape.rows, shape.context + 1), generator=generator)
+    documents_BT = torch.arange(shape.rows)[:, None].expand(-1, shape.context)
+    parts = (ids_BT[:, :-1], ids_BT[:, 1:], documents_BT)
+    return moved(Batch(*(part.contiguous() for part in parts)), device)
+
+
+def main() -> None:
+    """Answer commands until the pipe closes; what peers print goes to the log."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    answering = Answering(json.loads(sys.argv[1]))
+    for line in sys.stdin:
+        words = json.loads(line)
+        found = getattr(answering, words.pop("command"))(**words)
+        answers.write(json.dumps(found) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Averages of weights along the way of training, which are often better than where it stands.
+
+The average is looked at and handed on; training goes on from the weights themselves. It is one
+more set of fp32 weights, begun by a copy and then moved towards each step's weights by a share
+that the number of the step decides.
+Sources: arXiv:1803.05407 (uniform mean of the last weights), arXiv:2502.06761 (windows of about
+one hundredth of a run and more, together with decay of the rate).
+"""
+
+# torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
+# pyright: reportPrivateUsage=false
+
+import math
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from endonym.train.config import Phase
+from endonym.train.optimizer import Optimizer
+
+SHARES = {"ema": 0.05, "tail": 0.2}
+SUFFIX = ".average"
+
+
+def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
+    """How much the weights after a step (from 1) count in the average; 0 before it begins.
+
+    ema: weights lose half their influence in share · steps steps; (1 - d) / (1 - dⁿ) is Adam's
+    correction of the start, so that the first average is the first weights.
+    tail: 1, 1/2, 1/3, …: all of the last share · steps steps count alike.
+    """
+    if kind == "ema":
+        decay_log = -math.log(2) / (share * steps)
+        return math.expm1(decay_log) / math.expm1(decay_log * step)
+    if kind == "tail":
+        place = step - steps + max(1, round(share * steps))
+        return 1 / place if place > 0 else 0.0
+    return 0.0
+
+
+class Average:
+    """The average of a phase's weights, if it wants one; until it begins, the weights."""
+
+    def __init__(self, optimizer: Optimizer, phase: Phase, steps: int) -> None:
+        self.optimizer, self.steps = optimizer, steps
+        self.kind = phase.average or "none"
+        self.share = phase.average_share or SHARES.get(self.kind, 0.0)
+        self.tensors: list[Tensor] = []
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after this step, counted from 1."""
+        share = newest_share(self.kind, self.share, step=step, steps=self.steps)
+        if share and self.tensors:
+            torch._foreach_lerp_(self.tensors, self._masters(), share)
+        elif share:
+            self.tensors = [master.clone() for master in self._masters()]
+
+    @contextmanager
+    def shown(self) -> Generator[None]:
+        """The model with the average as its weights; afterwards with its own, bit for bit."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    @torch.no_grad()
+    def _exchange(self) -> None:
+        """Where one lay, the other lies: addresses stay, and no second copy is held."""
+        if not self.tensors:
+            return
+        for master, average in zip(self._masters(), self.tensors, strict=True):
+            kept = master.clone()
+            master.copy_(average)
+            average.copy_(kept)
+        self.optimizer.refresh()
+
+    def _masters(self) -> list[Tensor]:
+        return [master.detach() for master in self.optimizer.masters]
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is handed on: the average by name, or the weights where none has begun."""
+        return averaged(self.optimizer.weights(), self.state())
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint holds of it beside the optimiser's memories."""
+        names = self.optimizer.names if self.tensors else []
+        return {f"{n}{SUFFIX}": each for n, each in zip(names, self.tensors, strict=True)}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take up what a checkpoint held, or begin anew where it held nothing."""
+        pairs = zip(self.optimizer.names, self.optimizer.masters, strict=True)
+        self.tensors = [
+            state[f"{name}{SUFFIX}"].to(master.device, copy=True)
+            for name, master in pairs
+            if f"{name}{SUFFIX}" in state
+        ]
+
+
+def averaged(weights: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint's weights as they are handed on: their average where it holds one."""
+    return {name: state.get(f"{name}{SUFFIX}", weight) for name, weight in weights.items()}

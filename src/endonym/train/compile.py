@@ -1,0 +1,54 @@
+"""Blocks through torch's compiler: what stands between two matrix products becomes one kernel.
+
+Blocks of one kind share their code, so that a stack compiles as fast as one block. Attention and
+the turns of rotary positions stay outside: their sizes change with the documents of a batch.
+"""
+
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from endonym.model.attention import Attention
+from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
+from endonym.model.decoder import Decoder
+from endonym.model.folder import Shape
+from endonym.model.foreign import AnyDecoder
+
+COMPILERS = ("g++", "clang++", "c++")
+
+
+def obstacle(shape: Shape) -> str | None:
+    """Why a shape is not compiled; None for stacks of attention and dense feed-forwards.
+
+    Elsewhere the work is in kernels of our own, or in sizes that change with every batch.
+    """
+    if not any(map(shutil.which, COMPILERS)):
+        return f"no C++ compiler here ({', '.join(COMPILERS)})"
+    if not isinstance(shape, ModelConfig):
+        return "a foreign model"
+    if not all(isinstance(mixer, AttentionConfig) for mixer in shape.mixers):
+        return "state spaces have kernels of their own"
+    if any(isinstance(ffn, ExpertsConfig) for ffn in shape.ffns):
+        return "what goes to an expert changes with every batch"
+    return None
+
+
+def compile_blocks(decoder: AnyDecoder) -> None:
+    """Have each block compiled when it first runs; rows must keep their number and length."""
+    assert isinstance(decoder, Decoder)
+    outside: Any = torch.compiler.disable
+    for block in decoder.blocks:
+        mixer = block.get_submodule("mixer")
+        assert isinstance(mixer, Attention)
+        mixer.turn, mixer.attend = outside(mixer.turn), outside(mixer.attend)
+        block.compile(dynamic=False)
+
+
+@contextmanager
+def uncompiled() -> Generator[None]:
+    """Compiled blocks as they were written: for looks and samples, whose rows have other sizes."""
+    with torch.compiler.set_stance("force_eager"):
+        yield

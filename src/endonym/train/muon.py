@@ -1,0 +1,159 @@
+"""Muon: momentum, made orthogonal, for the matrices of a network.
+
+A step of Muon has all its singular values near 1: directions in which the gradient is rarely
+large are learnt as fast as the others. N matrices of R rows and C columns, C the larger.
+
+Sources: K. Jordan, Muon (kellerjordan.github.io/posts/muon), for the method; arXiv:2502.16982,
+eq. 4, for the size of a step; the rest beside the code.
+"""
+
+# torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
+# pyright: reportPrivateUsage=false
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Matrices = list[Tensor] | tuple[Tensor, ...]
+MOMENTUM = 0.95
+UPDATE_RMS = 0.2
+"""About that of AdamW's updates, so that both take the same learning rate."""
+LEAST_NORM, LEAST_ROOT = 1e-7, 1e-8
+MARGIN = 1.01
+PUBLISHED = (
+    (8.28721201814563, -23.595886519098837, 17.300387312530933),
+    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
+)
+MARGINS = (MARGIN**2, MARGIN, MARGIN, MARGIN, MARGIN)
+COEFFICIENTS = tuple(
+    (a / margin, b / margin**3, c / margin**5)
+    for margin, (a, b, c) in zip(MARGINS, PUBLISHED, strict=True)
+)
+"""Of a x + b x³ + c x⁵, one polynomial after another; together the best that brings singular values
+from [0.001, 1] near 1. Source: Polar Express, arXiv:2505.16932, algorithm 1, whose margins against
+rounding are taken in: twice at the first, for the matrix and for its polynomial."""
+
+
+class Muon:
+    """Muon over a list of matrices, each (..., R, C): a stack counts as so many matrices.
+
+    row_memory: the second moment's decay if steps are evened out over rows, or None.
+    cautious: whether decay waits for updates of the same sign.
+    number_format: of the products that make a step orthogonal.
+    """
+
+    def __init__(
+        self,
+        matrices: Sequence[Tensor],
+        *,
+        momentum: float,
+        row_memory: float | None,
+        cautious: bool,
+        number_format: torch.dtype,
+    ) -> None:
+        self.matrices: list[Tensor] = list(matrices)
+        self.momentum, self.row_memory, self.cautious = momentum, row_memory, cautious
+        self.number_format = number_format
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        for matrix in self.matrices:
+            self.state[matrix] = {"momentum": torch.zeros_like(matrix)}
+            if row_memory is not None:
+                self.state[matrix]["row_squares"] = matrix.new_zeros((*matrix.shape[:-1], 1))
+
+    @torch.no_grad()
+    def step(self, lr: float, decay: float) -> None:
+        """Learn from the gradients; a matrix without one goes on by its momentum.
+
+        update = 0.2 √C · orthogonal(Nesterov's momentum); weights -= lr (update + decay · weights).
+        """
+        momenta = [self.state[matrix]["momentum"] for matrix in self.matrices]
+        gradients = [
+            torch.zeros_like(matrix) if matrix.grad is None else matrix.grad
+            for matrix in self.matrices
+        ]
+        torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
+        ahead = torch._foreach_lerp(gradients, momenta, self.momentum)
+        updates = orthogonal(ahead, self.number_format)
+        if self.row_memory is not None:
+            for matrix, update in zip(self.matrices, updates, strict=True):
+                even_out_rows(update, self.state[matrix]["row_squares"], self.row_memory)
+        if self.cautious:
+            pull_with_caution(self.matrices, updates, lr * decay)
+        else:
+            torch._foreach_mul_(self.matrices, 1 - lr * decay)
+        sizes = [-lr * UPDATE_RMS * math.sqrt(max(each.shape[-2:])) for each in self.matrices]
+        torch._foreach_mul_(updates, sizes)
+        torch._foreach_add_(self.matrices, updates)
+
+
+def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[Tensor]:
+    """For each matrix U S Vᵀ about U Vᵀ, in fp32; all of one shape are made together.
+
+    Singular values of a 500th of a matrix's norm or more end in [0.87, 1.13], smaller ones below;
+    zeros stay zeros. matrices: (..., R, C), whole ones, on one device.
+    """
+    shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, matrix in enumerate(matrices):
+        low, high = sorted(matrix.shape[-2:])
+        shapes[low, high].append(place)
+    found: dict[int, Tensor] = {}
+    for places in shapes.values():
+        stacks = [_lying(matrices[place]) for place in places]
+        done_NRC = _orthogonal_batch(torch.cat(stacks), number_format)
+        counts = [len(stack) for stack in stacks]
+        for place, done in zip(places, done_NRC.split(counts), strict=True):
+            like = matrices[place]
+            is_turned = like.shape[-2] > like.shape[-1]
+            found[place] = (done.mT if is_turned else done).reshape(like.shape)
+    return [found[place] for place in range(len(matrices))]
+
+
+def _lying(matrices: Tensor) -> Tensor:
+    """As (N, R, C), no more rows than columns: products of rows with rows are then the fewest."""
+    stack = matrices.reshape(-1, *matrices.shape[-2:])
+    return stack.mT if stack.shape[-2] > stack.shape[-1] else stack
+
+
+def _orthogonal_batch(matrices_NRC: Tensor, number_format: torch.dtype) -> Tensor:
+    """The polynomials, applied to singular values by products alone: X (X Xᵀ)ⁿ has them to 2n+1."""
+    norms_N11 = torch.linalg.vector_norm(matrices_NRC, dim=(-2, -1), keepdim=True)
+    x_NRC = (matrices_NRC / norms_N11.clamp_min(LEAST_NORM)).to(number_format)
+    for a, b, c in COEFFICIENTS:
+        gram_NRR = x_NRC @ x_NRC.mT
+        rest_NRR = torch.baddbmm(gram_NRR, gram_NRR, gram_NRR, beta=b, alpha=c)
+        x_NRC = torch.baddbmm(x_NRC, rest_NRR, x_NRC, beta=a)
+    return x_NRC.float()
+
+
+def even_out_rows(update: Tensor, squares: Tensor, memory: float) -> None:
+    """Divide each row by the root of its mean square over past steps; the norm stays, in place.
+
+    squares: those means, (..., R, 1), brought up to date.
+    Source: NorMuon, arXiv:2510.05491, algorithm 1. There the norm becomes 0.2 √(RC), which is the
+    same for a matrix of full rank; one of lower rank is not blown up here.
+    """
+    squares.lerp_(update.square().mean(-1, keepdim=True), 1 - memory)
+    norm = torch.linalg.vector_norm(update, dim=(-2, -1), keepdim=True)
+    update /= squares.sqrt() + LEAST_ROOT
+    uneven = torch.linalg.vector_norm(update, dim=(-2, -1), keepdim=True)
+    update *= norm / uneven.clamp_min(LEAST_NORM)
+
+
+def pull_with_caution(weights: Matrices, updates: Matrices, amount: float) -> None:
+    """Decay, by this share, the weights that their update does not carry away from zero.
+
+    updates: what will be subtracted from the weights, by sign.
+    Source: cautious weight decay, arXiv:2510.12402, algorithm 1: where update · weight ≥ 0.
+    """
+    pulls = torch._foreach_mul(updates, weights)
+    torch._foreach_sign_(pulls)
+    torch._foreach_add_(pulls, 1)
+    torch._foreach_clamp_max_(pulls, 1)
+    torch._foreach_mul_(pulls, weights)
+    torch._foreach_add_(weights, pulls, alpha=-amount)

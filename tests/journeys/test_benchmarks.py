@@ -1,0 +1,212 @@
+"""The benchmarks run as they are told to: small enough to be tried here, whole enough to count."""
+
+import importlib
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_texts, toy_tokenizer
+
+from endonym.data.batches import Batch
+from endonym.data.shards import write_shards
+from endonym.generate.reading import read
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
+needs_peers = pytest.mark.skipif(
+    not (PEERS / "nanochat.tar.gz").is_file(), reason="../shared/peers is not here"
+)
+
+
+def run_sh(*words: str) -> subprocess.CompletedProcess[str]:
+    """The GPU script, by this Python."""
+    environment = os.environ | {"PYTHON": sys.executable, "PEERS": str(PEERS)}
+    script = str(ROOT / "benchmarks" / "gpu" / "run.sh")
+    command = ["bash", script, *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def check_cell(cell: dict[str, Any]) -> None:
+    """A cell of the GPU script has every figure that the table names."""
+    assert "failed" not in cell, cell
+    assert cell["tokens"] > 0
+    assert cell["tokens_per_second"] > 0
+    assert cell["mfu"] > 0
+    assert cell["peak_bytes"] > 100_000_000
+    assert cell["low"] < cell["bits_per_byte"] < cell["high"] < 8
+    assert {"commit", "machine", "versions"} <= set(cell)
+
+
+def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: Path) -> None:
+    results = tmp_path / "gpu.json"
+    words = ("--tiny", "--results", str(results), "--seconds", "0.5")
+    first = run_sh(*words, "--contenders", "ours")
+    assert first.returncode == 0, first.stderr
+    ours = json.loads(results.read_text(encoding="utf-8"))["tiny ours"]
+    check_cell(ours)
+    second = run_sh(*words, "--contenders", "ours", "transformers")
+    assert second.returncode == 0, second.stderr
+    found = json.loads(results.read_text(encoding="utf-8"))
+    assert found["tiny ours"] == ours, "a cell that is there is not measured again"
+    check_cell(found["tiny transformers"])
+    assert found["tiny transformers"]["parameters"] == ours["parameters"]
+    assert found["tiny transformers"]["flops_per_token"] == ours["flops_per_token"]
+    assert "tiny transformers" in second.stdout
+
+
+@needs_peers
+def test_the_gpu_script_measures_the_peers(tmp_path: Path) -> None:
+    results = tmp_path / "gpu.json"
+    words = ("--tiny", "--results", str(results), "--seconds", "0.5")
+    done = run_sh(*words, "--contenders", "nanoGPT", "nanochat")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(results.read_text(encoding="utf-8"))
+    assert set(found) == {"tiny nanoGPT", "tiny nanochat"}
+    for cell in found.values():
+        check_cell(cell)
+
+
+def test_the_gpu_script_ends_in_time_and_says_what_is_left(tmp_path: Path) -> None:
+    words = ("--tiny", "--results", str(tmp_path / "gpu.json"), "--minutes", "0.001")
+    done = run_sh(*words, "--contenders", "ours")
+    assert done.returncode == 0, done.stderr
+    assert "no time left for tiny ours: run the same command again" in done.stdout
+    assert not (tmp_path / "gpu.json").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_the_gpu_script_says_what_it_takes_where_there_is_no_gpu(tmp_path: Path) -> None:
+    done = run_sh("--results", str(tmp_path / "gpu.json"))
+    assert done.returncode == 1
+    assert "sees no CUDA device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The benchmarks' modules by name, as their programs import them."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
+
+
+def tiny_spec(benchmarks: Any, network: str, **words: Any) -> Any:
+    contenders = benchmarks("contenders")
+    shape = contenders.Shape(layers=2, dim=32, heads=2, context=16, vocab=64, rows=1)
+    return contenders.Spec(network=network, shape=shape, format="fp32", **words)
+
+
+def test_the_parts_of_a_step_sum_to_the_step(benchmarks: Any) -> None:
+    spec = tiny_spec(benchmarks, "ours", row="qwen3")
+    contender = benchmarks("contenders").build(spec)
+    batch = benchmarks("worker").random_batch(spec.shape, "cpu")
+    found = benchmarks("step_profile").parts_of_step(contender, batch, 3)
+    parts = found["parts"]
+    assert sum(part["ms"] for part in parts.values()) == pytest.approx(found["step_ms"], rel=0.02)
+    named = {"matmuls of the blocks", "head", "attention", "norms", "rotary", "activation"}
+    assert named | {"embedding", "optimiser", "clip"} <= set(parts)
+
+
+def test_a_backward_operation_belongs_to_the_part_that_made_it(benchmarks: Any) -> None:
+    spec = tiny_spec(benchmarks, "ours", row="qwen3")
+    contender = benchmarks("contenders").build(spec)
+    batch = benchmarks("worker").random_batch(spec.shape, "cpu")
+    profiling = benchmarks("step_profile")
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with (
+        profiling.marked(contender.network),
+        torch.profiler.profile(activities=activities) as seen,
+        torch.profiler.record_function(profiling.STEP),
+    ):
+        contender.learn(batch, 1.0)
+    events = seen.events()
+    owner = profiling.owners([each for each in events if each.name == profiling.STEP])
+    made = {
+        each.name.rsplit(": ", 1)[1]: owner.get(each.sequence_nr)
+        for each in events
+        if each.name.startswith(profiling.BACKWARD)
+    }
+    assert made["MmBackward0"] == profiling.MATMULS
+    assert made["_SummedNatsBackward"] == "head"
+    assert made["EmbeddingBackward0"] == "embedding"
+    assert made["SiluBackward0"] == "activation"
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "ours",
+        "transformers",
+        pytest.param("nanoGPT", marks=needs_peers),
+        pytest.param("nanochat", marks=needs_peers),
+    ],
+)
+def test_our_judge_reads_what_a_contender_says_of_itself(
+    benchmarks: Any, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NANOCHAT_DTYPE", "float32")
+    monkeypatch.setenv("NANOCHAT_BASE_DIR", str(tmp_path))
+    peers = benchmarks("peers")
+    peers.unpack(PEERS, tmp_path)
+    spec = tiny_spec(benchmarks, network, peers=str(tmp_path), lr=0.01)
+    contender = peers.Transformers(spec) if network == "transformers" else None
+    contender = contender or benchmarks("contenders").build(spec)
+    ids_BT = torch.randint(1, 64, (1, 16), generator=torch.Generator().manual_seed(3))
+    ids_BT[0, 0] = 0
+    # Transformers shifts the labels itself.
+    tokens_BT = ids_BT if network == "transformers" else ids_BT[:, :-1]
+    batch = Batch(tokens_BT, ids_BT[:, 1:], torch.zeros_like(tokens_BT))
+    for _ in range(20):
+        contender.learn(batch, 1.0)
+    said = contender.learn(batch, 0.0)
+    (nats,) = read(contender.judged(), [ids_BT[0, 1:].numpy()], 0)
+    assert nats.mean() == pytest.approx(said, rel=1e-5)
+
+
+@needs_peers
+def test_nanogpt_is_trained_on_our_shards_and_judged_document_by_document(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    tokenizer = toy_tokenizer("bpe")
+    texts = toy_texts()
+    documents = {"train": texts[12:] * 3, "val": texts[:12]}
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    write_shards(
+        shards,
+        tokenizer,
+        ["texts"],
+        lambda split: (("texts", text) for text in documents[split]),
+        lambda n: None,
+    )
+    tokenizer.save(tmp_path)
+    benchmarks("peers").unpack(PEERS, tmp_path)
+    words = {
+        "shards": str(shards),
+        "tokenizer": str(tmp_path),
+        "peers": str(tmp_path),
+        "out": str(tmp_path / "nats.npy"),
+        "seconds": 2.0,
+        "threads": 1,
+        "compiled": False,
+        "shape": {"layers": 1, "dim": 16, "heads": 1},
+        "lr": 0.003,
+        "dropout": 0.0,
+    }
+    program = str(ROOT / "benchmarks" / "quality_nanogpt.py")
+    command = [sys.executable, program, json.dumps(words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    nats = np.load(tmp_path / "nats.npy")
+    size = sum(len(text.encode()) for text in texts[:12])
+    assert nats["bytes"].sum() == found["held_out_bytes"] == size
+    assert found["bits_per_byte"] == pytest.approx(nats["nats"].sum() / math.log(2) / size)
+    assert found["looks"][0] > min(found["looks"])
+    assert found["step_seconds"] >= 2.0

@@ -1,0 +1,63 @@
+"""What a machine's pace decides: how much is read in an hour, and whether compiling pays."""
+
+from pathlib import Path
+
+import pytest
+
+from endonym import device
+from endonym.log import number
+from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.run import pace, probe
+from endonym.run.pace import Pace, choose_compile, measured_pace
+from endonym.train import compile as compiler
+from endonym.train.config import Phase
+
+SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
+PHASE = Phase(number_format="fp32", batch_tokens=128)
+
+
+def test_compiling_pays_once_training_is_long_enough() -> None:
+    found = Pace(plain=1_000.0, compiled=1_250.0, compile_seconds=20.0)
+    assert not found.pays(90_000)  # 90 s against 20 + 72
+    assert found.pays(110_000)  # 110 s against 20 + 88
+    assert not Pace(plain=1_000.0).pays(10**9)
+    assert not Pace(plain=1_000.0, compiled=900.0, compile_seconds=1.0).pays(10**9)
+
+
+def test_an_hour_holds_as_much_as_the_faster_way_reads() -> None:
+    found = Pace(plain=1_000.0, compiled=1_250.0, compile_seconds=20.0)
+    assert found.tokens_in(60) == 60_000
+    assert found.tokens_in(3600) == 3580 * 1250
+
+
+def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "machine.json"
+    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
+    monkeypatch.setattr(compiler, "obstacle", lambda shape: None)
+    monkeypatch.setattr(pace, "measured_pace", lambda *_: pytest.fail("measured"))
+    choice = choose_compile(SHAPE, PHASE, 10_000, file)
+    assert choice.value == "off"
+    assert "too short" in choice.reason
+
+
+def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "machine.json"
+    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    monkeypatch.setattr(compiler, "obstacle", lambda shape: None)
+    measured = [{"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 9.0}]
+    monkeypatch.setattr(probe, "pace", lambda shape, phase: measured.pop())
+    for _ in range(2):
+        choice = choose_compile(SHAPE, PHASE, 10**9, file)
+        assert choice.value == "on"
+        assert f"{number(1_300)} with it" in choice.reason
+
+
+def test_a_shape_without_a_compiler_is_paced_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 0.05)
+    monkeypatch.setattr(probe, "obstacle", lambda shape: "no compiler")
+    found = measured_pace(SHAPE, PHASE, tmp_path / "machine.json")
+    assert found.plain > 0
+    assert found.compiled is None
