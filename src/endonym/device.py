@@ -81,19 +81,6 @@ def _left_to_containers() -> list[int]:
     return found
 
 
-def return_freed_memory() -> bool:
-    """Let freed memory go back to the system at once; says whether this system can.
-
-    glibc keeps and splits what is freed: the peak of training was up to 1.9 times the bytes of
-    its tensors (benchmarks/memory.py). Every large tensor becomes a mapping of its own instead,
-    which costs half as much processor time again in page faults (4 layers of 256 channels): for
-    where memory is short. M_MMAP_THRESHOLD, mallopt(3).
-    """
-    threshold, large_bytes = -3, 1 << 18
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    return mallopt is not None and mallopt(threshold, large_bytes) == 1
-
-
 def pick(name: str | None) -> str:
     """The device to use: the one asked for, else the CPU.
 
@@ -136,10 +123,26 @@ def keep_freed_memory() -> bool:
     Otherwise every tensor above 32 MB comes as pages that the system clears one by one, a fifth
     of a step. Returns False where the C library is not glibc, and nothing is changed.
     """
+    return _allocate(map_from_bytes=NEVER, trim_from_bytes=NEVER)
+
+
+def return_freed_memory() -> bool:
+    """Have freed memory go back to the system at once: slower, for where memory is short.
+
+    What is kept gets split: the peak of training was up to 2.2 times the bytes of its tensors
+    (benchmarks/memory.py). With a mapping of its own for every large tensor it is within 15 %,
+    for half as much processor time again (4 layers of 256 channels). Returns False as above.
+    """
+    return _allocate(map_from_bytes=1 << 18, trim_from_bytes=1 << 20)
+
+
+def _allocate(*, map_from_bytes: int, trim_from_bytes: int) -> bool:
+    """From which size on memory is mapped on its own, and from which it is given back."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is None:
         return False
-    return bool(mallopt(MMAP_THRESHOLD, NEVER)) and bool(mallopt(TRIM_THRESHOLD, NEVER))
+    done = [mallopt(MMAP_THRESHOLD, map_from_bytes), mallopt(TRIM_THRESHOLD, trim_from_bytes)]
+    return all(done)
 
 
 def versions() -> dict[str, str]:

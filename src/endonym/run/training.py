@@ -201,10 +201,9 @@ def as_metrics(report: Report) -> dict[str, Any]:
         "lr": report.lr,
     }
     if report.seconds:
-        flat |= {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
-        flat["gradient_norm"] = report.gradient_norm
-    if report.is_skipped:
-        flat = {key: value for key, value in flat.items() if math.isfinite(value)}
+        seen = {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
+        seen["gradient_norm"] = report.gradient_norm
+        flat |= {key: value for key, value in seen.items() if math.isfinite(value)}
     if report.look is not None:
         flat |= {"val_nats": report.look.nats, "val_bits_per_byte": report.look.bits_per_byte}
         flat |= {f"val_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
