@@ -17,6 +17,7 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,7 @@ def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
 
 def equivalent(curve: list[tuple[float, float]], bits: float) -> float | None:
     """Megabytes at which a falling curve reaches these bits, straight in log(megabytes)."""
-    for (less, worse), (more, better) in zip(curve, curve[1:], strict=False):
+    for (less, worse), (more, better) in pairwise(curve):
         if better <= bits <= worse:
             share = (worse - bits) / (worse - better)
             return math.exp(math.log(less) + share * math.log(more / less))
