@@ -9,6 +9,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,38 @@ from endonym.errors import RecipeError
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
+MEETING = "ENDONYM_MEETING"
+"""The file by which processes that `--processes` started find one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of a training's processes this one is: in all, and on this machine.
+
+    meeting: the file where they meet; empty where torchrun started them, which has its own way.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    meeting: str = ""
+
+    def variables(self) -> dict[str, str]:
+        """The environment by which a process knows its place, in torchrun's words."""
+        numbers = (self.rank, self.size, self.local_rank, self.local_size)
+        return {**dict(zip(VARIABLES, map(str, numbers), strict=True)), MEETING: self.meeting}
+
+
+VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+
+
+def place() -> Place:
+    """This process's place, as its launcher says; alone if none does."""
+    said = [os.environ.get(name, "") for name in VARIABLES]
+    if not all(each.isdigit() for each in said):
+        return Place()
+    return Place(*map(int, said), os.environ.get(MEETING, ""))
 
 
 def cores() -> int:
@@ -25,9 +58,14 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Threads to compute with: OMP_NUM_THREADS if it says a number, else one a core."""
+    """Threads to compute with: OMP_NUM_THREADS if it says a number, else one a core.
+
+    Processes of one training share the cores of their machine.
+    """
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else cores()
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return max(1, cores() // place().local_size)
 
 
 def processor() -> str:
@@ -73,6 +111,9 @@ def pick(name: str | None) -> str:
             where="--device",
             do=f"This machine has: {', '.join(present)}.",
         )
+    if name == "cuda" and place().size > 1:
+        name = f"cuda:{place().local_rank}"
+        torch.cuda.set_device(name)
     return name
 
 

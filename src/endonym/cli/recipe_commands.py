@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
+from endonym.device import place
 from endonym.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -118,6 +119,13 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, make nothing.")
 @click.option("--replan", is_flag=True, help="Forget what was chosen for this recipe before.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Train in so many processes on this machine.",
+)
 @click.pass_obj
 def run(
     settings: Settings,
@@ -127,11 +135,33 @@ def run(
     until: str | None,
     dry_run: bool,
     replan: bool,
+    processes: int,
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
     --variant all runs the recipe as it stands and then each of its variants, and compares them.
     """
+    from endonym.cli.processes import among_others, launch
+
+    if place().size == 1 and processes > 1 and not dry_run:
+        launch(processes, settings.given)
+        return
+    with among_others(settings.device) as is_first:
+        if is_first:
+            run_recipes(settings, recipe, variant, sets, until=until, dry_run=dry_run, replan=replan)
+
+
+def run_recipes(
+    settings: Settings,
+    recipe: Path,
+    variant: str | None,
+    sets: tuple[str, ...],
+    *,
+    until: str | None,
+    dry_run: bool,
+    replan: bool,
+) -> None:
+    """The recipe, or it and each of its variants: made, or only told."""
     from endonym.recipe.recipe import Recipe
     from endonym.run import making
 

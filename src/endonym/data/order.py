@@ -53,7 +53,7 @@ class Order:
 
     def rows(self, first: int, count: int) -> Rows:
         """Rows `first` to `first + count`, filled."""
-        starts = np.array([self._start(row) for row in range(first, first + count)])
+        starts = np.array([self._start(row) for row in range(first, first + count)], dtype=np.int64)
         places_BT = starts[:, None] + np.arange(self.context)
         tokens, targets, documents = (np.empty(places_BT.shape, dtype=np.int64) for _ in range(3))
         epochs_BT = places_BT // self.positions_per_epoch

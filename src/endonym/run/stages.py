@@ -114,8 +114,22 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
 def model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train one phase."""
     from endonym.run.training import train_model
+    from endonym.train.distributed import called
 
-    return train_model(recipe, phase, making, inputs, log)
+    with called(making.device or "cpu") as group:
+        group.tell((recipe, phase, making, inputs))
+        return train_model(recipe, phase, making, inputs, log, group)
+
+
+def help_training(device: str | None) -> None:
+    """Train with the first process, phase after phase, until it says that all is over."""
+    from endonym.run.training import train_model
+    from endonym.train.distributed import Group, follow
+
+    def help_one(group: Group) -> None:
+        train_model(*group.tell(), Log(quiet=True), group)
+
+    follow(help_one, device or "cpu")
 
 
 def evaluation(

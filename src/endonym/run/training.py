@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from torch import Tensor
 
 from endonym import device
 from endonym.data.baselines import count
@@ -37,6 +38,7 @@ from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
 from endonym.train.config import Phase
+from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Report, Training, Work
 from endonym.train.preflight import learn_by_heart
 
@@ -46,30 +48,42 @@ SAMPLES = 5
 LINES = 20
 
 
-def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
-    """Train a phase from scratch or from another's weights, or take up where a kill left it."""
+def train_model(
+    recipe: Recipe,
+    phase: Phase,
+    making: Making,
+    inputs: Inputs,
+    log: Log,
+    group: Group = ALONE,
+) -> Numbers:
+    """Train a phase from scratch or from another's weights, or take up where a kill left it.
+
+    Of a group, the first process alone writes, tries and speaks; the others only train.
+    """
     device.use_threads()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
     train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
     context = recipe.pack.context
     assert context is not None, "the context is settled before any model is planned"
-    lines = baseline_lines(train, val, reader)
+    lines = group.tell(baseline_lines(train, val, reader) if group.is_first else None)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
     begin_ = partial(_start, recipe, context, reader.vocab, inputs)
     decoder = begin_().to(work.device)
     if recipe.export and isinstance(decoder.config, ModelConfig):
         row_of(decoder.config)  # Hours of training would end in a refusal.
-    training = Training(decoder, phase, work, seed=recipe.seed)
+    training = Training(decoder, phase, work, seed=recipe.seed, group=group)
     is_resumed = training.resume() > 0
-    _cut_journal(making.journal, training)
-    _announce(training, lines, log)
-    if is_resumed:
-        log.line(f"  goes on from step {number(training.state.step)}")
-    else:
-        _preflight(training, begin_, log)
+    if group.is_first:
+        _cut_journal(making.journal, training)
+        _announce(training, lines, log)
+        if is_resumed:
+            log.line(f"  goes on from step {number(training.state.step)}")
+        else:
+            _preflight(training, begin_, log)
     _run(training, making, reader, _prompts(recipe), log)
-    return _keep(training, reader, making)
+    learnt = training.weights()
+    return _keep(training, learnt, reader, making) if group.is_first else {}
 
 
 def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> dict[str, Score]:
@@ -95,7 +109,7 @@ def _announce(training: Training, lines: dict[str, Score], log: Log) -> None:
     total = parameters(shape).total
     log.line(
         f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
-        f"{training.phase.number_format}"
+        f"{training.phase.number_format}{_spread(training)}"
     )
     log.line(
         f"  {number(training.steps)} steps × {number(batches.tokens)} tokens = "
@@ -104,6 +118,14 @@ def _announce(training: Training, lines: dict[str, Score], log: Log) -> None:
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
     log.line(f"  held-out nats a token without learning: {guesses}")
+
+
+def _spread(training: Training) -> str:
+    """Over how many processes, and what of it is in shards."""
+    if training.group.size == 1:
+        return ""
+    shards = f", {training.phase.shard} in shards" if training.is_sharded else ""
+    return f" · {training.group.size} processes{shards}"
 
 
 def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -> None:
@@ -122,22 +144,25 @@ def _run(
     """Train to the end; show, journal and sample what the loop reports."""
     left = training.steps - training.state.step
     started, seen = time.perf_counter(), 0
-    note = {"event": "started", "step": training.state.step, "versions": device.versions()}
-    where = {"processor": device.processor(), "threads": device.threads()}
-    append_jsonl(making.journal, {**note, **where})
+    group = training.group
+    if group.is_first:
+        note = {"event": "started", "step": training.state.step, "versions": device.versions()}
+        where = {"processor": device.processor(), "threads": device.threads()}
+        append_jsonl(making.journal, {**note, **where, "processes": group.size})
     sample_every = max(1, training.steps // training.eval_every // SAMPLES)
     with log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
-            append_jsonl(making.journal, as_metrics(report))
+            if group.is_first:
+                append_jsonl(making.journal, as_metrics(report))
             advance(1 if report.seconds else 0, note=_short(report, speed))
             if report.look is not None:
                 log.line(_line(report, speed))
                 looks = len(training.state.looks) - 1
                 if looks % sample_every == 0 or report.step == training.steps:
                     _sample(training, reader, prompts, report.step, making.journal)
-            if stop.is_set() and report.step:
+            if group.is_any(stop.is_set()) and report.step:
                 _save_and_stop(training, report.step, log)
 
 
@@ -167,6 +192,7 @@ def stop_requests() -> Generator[threading.Event]:
 def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
     """Keep what was learnt so far, and say so."""
     training.save()
+    training.group.wait()
     log.line(f"stopped after step {step}, saved in {training.work.folder}")
     raise KeyboardInterrupt
 
@@ -211,7 +237,10 @@ def _sample(
     training: Training, reader: Tokenizer, prompts: list[str], step: int, journal: Path
 ) -> None:
     """What the model would write at this step."""
-    model = LanguageModel(training.decoder, reader)
+    decoder = training.reader()
+    if not training.group.is_first:
+        return
+    model = LanguageModel(decoder, reader)
     samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
     made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
     for prompt, each in zip(prompts, made, strict=True):
@@ -243,11 +272,13 @@ def _cut_journal(journal: Path, training: Training) -> None:
     write_atomic(journal, text.encode("utf-8"))
 
 
-def _keep(training: Training, reader: Tokenizer, making: Making) -> Numbers:
+def _keep(
+    training: Training, learnt: dict[str, Tensor], reader: Tokenizer, making: Making
+) -> Numbers:
     """Write the model as it is handed on."""
     shape = training.decoder.config
-    learnt = weights_of(training.decoder) | training.weights()
-    save_tensors({name: each.cpu() for name, each in learnt.items()}, making.out / WEIGHTS)
+    kept = weights_of(training.decoder) | learnt
+    save_tensors({name: each.cpu() for name, each in kept.items()}, making.out / WEIGHTS)
     write_json(making.out / "config.json", shape.model_dump())
     reader.save(making.out)
     state = training.state

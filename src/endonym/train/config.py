@@ -75,6 +75,13 @@ class Phase(Config):
         json_schema_extra=NOT_IDENTITY,
     )
 
+    shard: Literal["none", "gradients", "weights"] = Field(
+        default="none",
+        description="what several processes hold in parts: nothing, gradients and optimiser "
+        "states, or weights too",
+        json_schema_extra=NOT_IDENTITY,
+    )
+
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":
         """Steps, tokens or epochs, and only one of them."""

@@ -19,6 +19,7 @@ from endonym.seed import named_seed
 from endonym.train import checkpoint
 from endonym.train.checkpoint import TrainState
 from endonym.train.config import Phase
+from endonym.train.distributed import ALONE, Group, whole
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import multiplier
 from endonym.train.step import Stepped, take_step
@@ -73,26 +74,52 @@ def steps_of(phase: Phase, positions_per_epoch: int, batch_tokens: int) -> int:
 class Training:
     """The state of a phase between steps. Iterate `reports()` to train; `weights()` at the end."""
 
-    def __init__(self, decoder: AnyDecoder, phase: Phase, work: Work, *, seed: int) -> None:
+    def __init__(
+        self,
+        decoder: AnyDecoder,
+        phase: Phase,
+        work: Work,
+        *,
+        seed: int,
+        group: Group = ALONE,
+    ) -> None:
         context = decoder.config.context
         rows = max(1, (phase.batch_tokens or context) // context)
         order = Order(work.train, context=context, seed=seed)
         self.decoder, self.phase, self.work, self.seed = decoder, phase, work, seed
+        self.group = group
         self.batches = Batches(order, rows=rows, device=work.device)
         self.micro_rows = max(1, phase.micro_tokens // context)
         self.steps = steps_of(phase, order.positions_per_epoch, self.batches.tokens)
         self.eval_every = phase.eval_every_steps or max(1, self.steps // 20)
         self.save_every = phase.save_every_steps or self.eval_every
         self.warmup = min(phase.warmup_steps or 0, self.steps // 2)
-        self.optimizer = Optimizer(decoder, phase, phase.number_format)
+        self.optimizer = self._optimizer()
         self.state = TrainState()
+
+    def _optimizer(self) -> Optimizer:
+        """The decoder's optimiser; in shards, those are the masters, and round by themselves."""
+        if not self.is_sharded:
+            return Optimizer(self.decoder, self.phase, self.phase.number_format)
+        from endonym.train.sharding import shard  # takes a second to import
+
+        shard(self.decoder, self.phase, self.group)
+        return Optimizer(self.decoder, self.phase, "fp32")
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether each process holds only a part of something."""
+        return self.phase.shard != "none" and self.group.size > 1
 
     def resume(self) -> int:
         """Take up the newest checkpoint, if there is one; returns the step it stands at.
 
         The one of step 0 is kept only because it may be the best: training begins anew.
         """
-        found = checkpoint.last(self.work.folder)
+        found = checkpoint.last(self.work.folder) if self.group.is_first else None
+        step = self.group.tell(found.state.step if found else 0)
+        if found is None and step:
+            found = checkpoint.at(self.work.folder, step)
         if found is not None and found.state.step:
             self.optimizer.load(found.weights(), found.moments(), found.state.step)
             self.state = found.state
@@ -117,15 +144,17 @@ class Training:
     def _step(self) -> Stepped:
         """One optimiser step, its random stream named by the step."""
         step = self.state.step
-        torch.manual_seed(named_seed(self.seed, "dropout", step))
+        torch.manual_seed(named_seed(self.seed, "dropout", step, *self.group.stream()))
         return take_step(
             self.decoder,
             self.optimizer,
-            self.batches[step],
+            self.batches.part(step, self.group.share(self.batches.rows)),
             share=self._share(step),
             rows=self.micro_rows,
             where=f"step {step + 1}, rows {self.batches.row_numbers(step)}, "
             f"last checkpoint in {self.work.folder}",
+            group=self.group,
+            tokens=self.batches.tokens,
         )
 
     def _share(self, step: int) -> float:
@@ -138,7 +167,8 @@ class Training:
         is_last = step >= self.steps
         seen, is_best = None, False
         if step % self.eval_every == 0 or is_last:
-            seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
+            tokens, at = self.phase.eval_tokens, self.work.device
+            seen = look(self.decoder, self.work.val, tokens, at, self.group)
             is_best = self._judge(seen)
         self.state.is_finished = is_last or self._is_stale()
         if seen or step % self.save_every == 0 or self.state.is_finished:
@@ -192,13 +222,24 @@ class Training:
         return patience is not None and self.state.looks_since_best >= patience
 
     def save(self) -> None:
-        """Write a checkpoint of this step."""
-        checkpoint.save(
-            self.work.folder, self.state, self.optimizer.weights(), self.optimizer.state()
-        )
+        """Write a checkpoint of this step; the first process does, or each its shards."""
+        weights, moments = self.optimizer.weights(), self.optimizer.state()
+        if self.is_sharded:
+            checkpoint.save_sharded(self.work.folder, self.state, weights, moments, self.group)
+        elif self.group.is_first:
+            checkpoint.save(self.work.folder, self.state, weights, moments)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights to hand on: the best look's, or the last."""
         if self.phase.keep == "best" and self.state.best_step < self.state.step:
-            return checkpoint.at(self.work.folder, self.state.best_step).weights()
-        return self.optimizer.weights()
+            best = checkpoint.at(self.work.folder, self.state.best_step)
+            return best.weights() if self.group.is_first else {}
+        return {name: whole(each) for name, each in self.optimizer.weights().items()}
+
+    def reader(self) -> AnyDecoder:
+        """A decoder that one process can use without the others; each must ask for it."""
+        if not self.is_sharded:
+            return self.decoder
+        from endonym.train.sharding import twin
+
+        return twin(self.decoder, self.optimizer.weights(), self.work.folder)

@@ -12,6 +12,7 @@ from endonym.errors import TrainingError
 from endonym.model.foreign import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import Phase
+from endonym.train.distributed import part_of, whole
 
 UNDECAYED = re.compile(r"(decay_log|convolution\.weight|A_log|conv1d\.weight)$")
 """Two axes or more, but no matrix: decays of a state, taps of a convolution."""
@@ -75,7 +76,7 @@ class Optimizer:
 
     def clip(self, largest: float) -> Tensor:
         """Scale the gradient down to this norm; returns the norm it had (L2 over everything)."""
-        return nn.utils.clip_grad_norm_(self.masters, largest)
+        return whole(nn.utils.clip_grad_norm_(self.masters, largest))
 
     def step(self, share: float) -> None:
         """One step at this share of the peak rates; gradients are cleared."""
@@ -109,11 +110,11 @@ class Optimizer:
         """Take up where a checkpoint stood."""
         with torch.no_grad():
             for name, master in zip(self.names, self.masters, strict=True):
-                master.copy_(weights[name])
+                master.copy_(part_of(weights[name], master))
                 if f"{name}.{STATES[0]}" in state:
                     self.adamw.state[master] = {
                         "step": torch.tensor(float(step), device=master.device),
-                        **{kind: _copy(state[f"{name}.{kind}"], master) for kind in STATES},
+                        **{kind: part_of(state[f"{name}.{kind}"], master) for kind in STATES},
                     }
         self.refresh()
 
@@ -124,7 +125,3 @@ def table_names(decoder: AnyDecoder) -> set[str]:
     tables = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
     return {name for name, each in decoder.named_parameters() if id(each) in tables}
 
-
-def _copy(tensor: Tensor, like: Tensor) -> Tensor:
-    """A tensor of our own, where the other one lies."""
-    return tensor.to(like.device, copy=True)

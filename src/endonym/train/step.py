@@ -11,6 +11,7 @@ from endonym.errors import NonFiniteLoss
 from endonym.model.foreign import AnyDecoder
 from endonym.model.loss import summed_nats, token_nats
 from endonym.model.span import Span
+from endonym.train.distributed import ALONE, Group
 from endonym.train.optimizer import Optimizer
 
 
@@ -23,21 +24,31 @@ class Stepped:
 
 
 def take_step(
-    decoder: AnyDecoder, optimizer: Optimizer, batch: Batch, *, share: float, rows: int, where: str
+    decoder: AnyDecoder,
+    optimizer: Optimizer,
+    batch: Batch,
+    *,
+    share: float,
+    rows: int,
+    where: str,
+    group: Group = ALONE,
+    tokens: int | None = None,
 ) -> Stepped:
     """Learn from one batch, at most `rows` rows at a time.
 
     The loss is the mean over the whole batch, however it is split; the penalty of experts is that
-    of each part, weighted by its tokens.
+    of each part, weighted by its tokens. Of a group, each process gives its share of the batch;
+    tokens: those of the whole batch.
     Raises NonFiniteLoss before the update if the loss or the gradient is not finite.
     """
-    count = batch.targets_BT.numel()
+    count = tokens or batch.targets_BT.numel()
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
-    for part in batch.parts(rows):
-        nats = batch_nats(decoder, part)
+    for part, weight in group.parts(batch, rows, count):
+        nats = batch_nats(decoder, part) * weight
         (nats / count).backward()
         optimizer.collect()
         total += nats.detach()
+    total = group.add_up(optimizer.masters, total)
     norm = optimizer.clip(optimizer.phase.clip)
     stepped = Stepped(float(total) / count, float(norm))
     guard(stepped, where)
@@ -53,7 +64,7 @@ def batch_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     return nats + penalty * len(targets_N)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: weights gathered from shards in it could not learn again
 def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     """Nats of each target of a batch, (B, T), without gradients or dropout."""
     was_training = decoder.training

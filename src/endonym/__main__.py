@@ -1,0 +1,5 @@
+"""`python -m endonym`, as torchrun calls it."""
+
+from endonym.cli.main import main
+
+main()
