@@ -178,7 +178,7 @@ def answer(given: list[str]) -> int:
     """Exit code: 0 done, 1 failed, 2 the request was wrong, 130 interrupted with state saved."""
     try:
         obj = Settings(given=tuple(given))
-        cli.main(args=given, prog_name="endonym", standalone_mode=False, obj=obj)
+        code = cli.main(args=given, prog_name="endonym", standalone_mode=False, obj=obj)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except BrokenPipeError:
@@ -190,7 +190,7 @@ def answer(given: list[str]) -> int:
             _print_failure(**failure)
         click.echo(said, err=True)
         return code
-    return 0
+    return code if isinstance(code, int) else 0  # click gives back the code of its Exit
 
 
 EXPECTED = (

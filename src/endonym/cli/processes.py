@@ -34,7 +34,8 @@ LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 def among_others(device: str | None) -> Generator[bool]:
     """Whether this process runs the recipe: the first of its training does, or one alone.
 
-    The others help it to train, until it lets them go.
+    The others help it to train, until it lets them go. They end without a word when it stops, or
+    when one of them is gone: the first one says so, or the launcher does.
     """
     here = place()
     if here.size == 1:
@@ -51,6 +52,12 @@ def among_others(device: str | None) -> Generator[bool]:
     except LostProcess:
         if here.meeting:
             raise click.exceptions.Exit(LOST) from None
+        if here.rank > 0:
+            raise click.exceptions.Exit(1) from None
+        raise
+    except KeyboardInterrupt:
+        if here.rank > 0:
+            raise click.exceptions.Exit(STOPPED) from None
         raise
     finally:
         if here.rank == 0:

@@ -168,15 +168,24 @@ def _run(
 
 @contextmanager
 def stop_requests() -> Generator[threading.Event]:
-    """Ctrl-C and SIGTERM ask for a stop after the step; a second one does not wait."""
+    """Ctrl-C and SIGTERM ask for a stop after the step; a second one does not wait.
+
+    torchrun hands on to its processes a Ctrl-C that the terminal sent them too: what comes within
+    a second counts as one.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
 
+    echo_seconds = 1.0 if device.place().size > 1 else 0.0
+    over = 0.0
+
     def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
+        nonlocal over
+        if asked.is_set() and time.monotonic() >= over:
             raise KeyboardInterrupt
+        over = over or time.monotonic() + echo_seconds
         asked.set()
 
     before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
