@@ -49,7 +49,8 @@ def place() -> Place:
     said = [os.environ.get(name, "") for name in VARIABLES]
     if not all(each.isdigit() for each in said):
         return Place()
-    return Place(*map(int, said), os.environ.get(MEETING, ""))
+    rank, size, local_rank, local_size = map(int, said)
+    return Place(rank, size, local_rank, local_size, os.environ.get(MEETING, ""))
 
 
 def cores() -> int:

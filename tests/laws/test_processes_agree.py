@@ -28,8 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for size in CASES:
         for case in RESUMED[size]:
             seen(training(home, case, ALONE, f"for-{size}"), until=HALF)
-        processes = [start(home, Place(rank, size, rank, size, str(home / f"meet-{size}")))
-                     for rank in range(size)]
+        processes = [
+            start(home, Place(rank, size, rank, size, str(home / f"meet-{size}")))
+            for rank in range(size)
+        ]
         ended = [each.communicate(timeout=120)[0] for each in processes]
         assert not any(each.returncode for each in processes), ended
     return home
@@ -90,7 +92,7 @@ def test_each_row_of_a_batch_is_read_by_one_process(size: int, folder: Path) -> 
         json.loads((folder / f"rows-{size}-{rank}.json").read_text(encoding="utf-8"))
         for rank in range(size)
     ]
-    assert sum(read, []) == batches[3].tokens_BT.tolist()
+    assert [row for rows in read for row in rows] == batches[3].tokens_BT.tolist()
     assert max(map(len, read)) - min(map(len, read)) <= 1
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from endonym.device import Place, place
-from endonym.errors import LostProcess
+from endonym.errors import LostProcess, RecipeError
 
 LOST = 75
 """How a process ends when another one is gone; that one's end is what a person is told."""
@@ -44,6 +44,7 @@ def among_others(device: str | None) -> Generator[bool]:
     if here.meeting:
         _heed_launcher()
     try:
+        require_able(device)
         yield here.rank == 0
         if here.rank > 0:
             from endonym.run.stages import help_training
@@ -64,6 +65,17 @@ def among_others(device: str | None) -> Generator[bool]:
             from endonym.train.distributed import dismiss
 
             dismiss()
+
+
+def require_able(device: str | None) -> None:
+    """Raise RecipeError for a device on which processes cannot share sums."""
+    kind = (device or "cpu").split(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise RecipeError(
+            f"several processes compute on cpu or cuda, not on {kind}",
+            where="--device",
+            do="Leave --processes out.",
+        )
 
 
 def _heed_launcher() -> None:
@@ -147,6 +159,9 @@ class Crew:
             if time.monotonic() > due:
                 self._kill()
             time.sleep(POLL_SECONDS)
+        for each in self.processes:
+            assert each.stdin is not None
+            each.stdin.close()
 
     def _kill(self) -> None:
         for rank, each in enumerate(self.processes):

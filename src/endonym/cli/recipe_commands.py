@@ -141,14 +141,17 @@ def run(
 
     --variant all runs the recipe as it stands and then each of its variants, and compares them.
     """
-    from endonym.cli.processes import among_others, launch
+    from endonym.cli.processes import among_others, launch, require_able
 
     if place().size == 1 and processes > 1 and not dry_run:
+        require_able(settings.device)
         launch(processes, settings.given)
         return
     with among_others(settings.device) as is_first:
         if is_first:
-            run_recipes(settings, recipe, variant, sets, until=until, dry_run=dry_run, replan=replan)
+            run_recipes(
+                settings, recipe, variant, sets, until=until, dry_run=dry_run, replan=replan
+            )
 
 
 def run_recipes(
@@ -176,9 +179,9 @@ def run_recipes(
         return
     given: dict[str, Any] = {"until": until, "replan": replan, "device": settings.device}
     finished: list[Run] = []
-    for place, each in enumerate(recipes, start=1):
+    for number, each in enumerate(recipes, start=1):
         if is_study:
-            log.line(f"{each.run_name}, {place} of {len(recipes)}")
+            log.line(f"{each.run_name}, {number} of {len(recipes)}")
         finished.append(making.run_and_report(each, store, log, **given))
         if not settings.is_json:
             making.say_results(finished[-1], is_last=not is_study)

@@ -127,7 +127,8 @@ def help_training(device: str | None) -> None:
     from endonym.train.distributed import Group, follow
 
     def help_one(group: Group) -> None:
-        train_model(*group.tell(), Log(quiet=True), group)
+        recipe, phase, making, inputs = group.tell()
+        train_model(recipe, phase, making, inputs, Log(quiet=True), group)
 
     follow(help_one, device or "cpu")
 

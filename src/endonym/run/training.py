@@ -1,11 +1,8 @@
 """The model stage: a phase of training with its pre-flight, its journal and its samples."""
 
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +30,7 @@ from endonym.model.init import new_decoder
 from endonym.model.weights import save_tensors
 from endonym.recipe.recipe import Recipe
 from endonym.run.models import begin
+from endonym.run.stopping import stop_requests
 from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -164,38 +162,6 @@ def _run(
                     _sample(training, reader, prompts, report.step, making.journal)
             if group.is_any(stop.is_set()) and report.step:
                 _save_and_stop(training, report.step, log)
-
-
-@contextmanager
-def stop_requests() -> Generator[threading.Event]:
-    """Ctrl-C and SIGTERM ask for a stop after the step; a second one does not wait.
-
-    torchrun hands on to its processes a Ctrl-C that the terminal sent them too: what comes within
-    a second counts as one.
-    """
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    echo_seconds = 1.0 if device.place().size > 1 else 0.0
-    over = 0.0
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal over
-        if asked.is_set() and time.monotonic() >= over:
-            raise KeyboardInterrupt
-        over = over or time.monotonic() + echo_seconds
-        asked.set()
-
-    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    if asked.is_set():  # Asked for after the last step: what follows training must not run.
-        raise KeyboardInterrupt
 
 
 def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:

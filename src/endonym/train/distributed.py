@@ -11,7 +11,7 @@ better is to send while the backward pass still runs (arXiv:2006.15704, section 
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,14 +22,14 @@ from torch import Tensor, nn
 
 from endonym.data.batches import Batch
 from endonym.device import Place, place
-from endonym.errors import LostProcess, RecipeError
+from endonym.errors import LostProcess
 
 PIECE_ELEMENTS = 1 << 24
 """Numbers that are summed at once: 64 MB."""
 POLL_SECONDS = 0.1
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others within a phase: for a pre-flight or a checkpoint."""
-CALLED, OVER = b"called", b"over"
+CALLED, OVER = "called", "over"
 LOSSES = ("Connection", "connection", "Timed out", "timed out", "Socket", "gloo", "NCCL")
 """Words of torch's errors when another process is gone; it has no class of error for that."""
 
@@ -55,7 +55,7 @@ class Group:
         return (self.rank,) if self.size > 1 else ()
 
     def tell(self, value: Any = None) -> Any:
-        """What the first process says, on every process."""
+        """What the first process says, on every process; torch pickles it on its way."""
         said = [value]
         if self.size > 1:
             dist.broadcast_object_list(said)
@@ -155,7 +155,7 @@ def called(device: str) -> Generator[Group]:
     if here.size == 1:
         yield ALONE
         return
-    with _losses_told():
+    with told():
         board = _board(here)
         number = board.add("phases", 1)
         board.set(f"phase-{number}", CALLED)
@@ -166,7 +166,7 @@ def called(device: str) -> Generator[Group]:
 def follow(work: Callable[[Group], None], device: str) -> None:
     """Do the work of each phase that the first process calls to, until it says that all is over."""
     here, number = place(), 1
-    with _losses_told():
+    with told():
         board = _board(here)
         while _news(board, number) != OVER:
             with _joined(board, here, number, device) as group:
@@ -177,16 +177,17 @@ def follow(work: Callable[[Group], None], device: str) -> None:
 def dismiss() -> None:
     """Tell the processes that follow that there is no phase left."""
     here = place()
-    if here.size > 1 and here.rank == 0:
-        board = _board(here)
-        board.set(f"phase-{board.add('phases', 1)}", OVER)
+    if here.size > 1:
+        with suppress(LostProcess), told():
+            board = _board(here)
+            board.set(f"phase-{board.add('phases', 1)}", OVER)
 
 
-def _news(board: dist.Store, number: int) -> bytes:
+def _news(board: dist.Store, number: int) -> str:
     """Wait, for hours if need be, for what the first process says about a phase."""
     while not board.check([f"phase-{number}"]):
         time.sleep(POLL_SECONDS)
-    return board.get(f"phase-{number}")
+    return board.get(f"phase-{number}").decode()
 
 
 def _board(here: Place) -> dist.Store:
@@ -200,18 +201,11 @@ def _board(here: Place) -> dist.Store:
 def _joined(board: dist.Store, here: Place, number: int, device: str) -> Generator[Group]:
     """The group of a phase, connected: gloo for the CPU, NCCL for NVIDIA's GPUs.
 
-    Raises RecipeError for other devices, and LostProcess if one of the processes ends.
+    Raises LostProcess if one of the processes ends.
     """
-    kind = device.split(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise RecipeError(
-            f"several processes compute on cpu or cuda, not on {kind}",
-            where="--device",
-            do="Leave --processes out.",
-        )
-    backend = "gloo" if kind == "cpu" else "cpu:gloo,cuda:nccl"
+    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     notes = dist.PrefixStore(f"phase-{number}/", board)
-    with _losses_told():
+    with told():
         dist.init_process_group(
             backend, store=notes, rank=here.rank, world_size=here.size, timeout=PATIENCE
         )
@@ -224,7 +218,7 @@ def _joined(board: dist.Store, here: Place, number: int, device: str) -> Generat
 
 
 @contextmanager
-def _losses_told() -> Generator[None]:
+def told() -> Generator[None]:
     """Turn torch's errors about a process that is gone into one that says so."""
     try:
         yield

@@ -124,4 +124,3 @@ def table_names(decoder: AnyDecoder) -> set[str]:
     found = [each.weight for each in decoder.modules() if isinstance(each, nn.Embedding)]
     tables = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
     return {name for name, each in decoder.named_parameters() if id(each) in tables}
-
