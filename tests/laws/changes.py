@@ -93,6 +93,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "phase.0.save_every_steps": (4, ""),
     "phase.0.number_format": ("bf16", "model"),
     "phase.0.micro_tokens": (64, ""),
+    "phase.0.shard": ("weights", ""),
     "evaluate.0.baselines": (False, "evaluation"),
     "evaluate.1.kind": ("bits", "evaluation"),
     "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
