@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed.checkpoint as dcp
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.distributed.checkpoint.api import CheckpointException
@@ -73,14 +74,13 @@ def twin(decoder: AnyDecoder, shards: Mapping[str, Tensor], folder: Path) -> Any
 def save_shards(tensors: Mapping[str, Tensor], folder: Path) -> None:
     """Write a file for each process, in safetensors, by `torch.distributed.checkpoint`.
 
-    Raises OSError on every process if a disk refuses on one.
+    What fails on one process, a full disk say, is raised on every one.
     """
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
     try:
         dcp.save(dict(tensors), storage_writer=writer)
     except CheckpointException as failed:
-        first = next(iter(failed.failures.values()))[0]
-        raise OSError(getattr(first, "errno", None), str(first)) from failed
+        raise next(iter(failed.failures.values()))[0] from failed
 
 
 def load_shards(folder: Path) -> dict[str, Tensor]:
@@ -99,6 +99,6 @@ def load_shards(folder: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that it is read by one process
             dcp.load(found, storage_reader=reader, no_dist=True)
-    except (CheckpointException, ValueError, KeyError) as error:
+    except (CheckpointException, SafetensorError, ValueError, KeyError) as error:
         raise Damaged(f"the shards cannot be read ({error})", where=str(folder)) from error
     return found
