@@ -85,8 +85,8 @@ def shape_of(family: str, dim: int, context: int, *, layers: int, vocab: int) ->
 
 def measured(cell: str) -> dict[str, Any]:
     """The peak of two steps, above what stood in memory before, and what the formula says."""
-    device.use_threads()
-    if not cell.endswith(" heap") and not device.return_freed_memory():
+    device.prepare()
+    if not cell.endswith(" heap") and not device.keep_freed_memory(keeps=False):
         raise SystemExit("the allocator of this system cannot be told to return memory")
     family, width, length, kind = cell.split()[:4]
     dim, context, recomputes = int(width), int(length), "recompute" in cell
