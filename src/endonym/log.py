@@ -28,8 +28,12 @@ def duration(seconds: float) -> str:
     """Seconds as a person says them."""
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+    minutes, days = seconds / 60, seconds / 86_400
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    if days < 4:
+        return f"{minutes / 60:.1f} h"
+    return f"{days:.0f} days" if days < 700 else f"{days / 365.25:.1f} years"
 
 
 class Log:

@@ -1,7 +1,8 @@
 """How much memory training takes, by formula. Imports no torch.
 
 Counted are the tensors that the backward pass reads, as the layers keep them; the tests compare
-with what autograd holds. What comes and goes within a step is not counted.
+with what autograd holds, benchmarks/memory.py with what the system counts. What comes and goes
+within a step is not counted, nor what the allocator keeps of what was freed (train/room.py).
 """
 
 from endonym.model.config import (
@@ -18,35 +19,77 @@ from endonym.model.folder import ForeignConfig, Shape
 LOGITS_AT_ONCE = 1 << 24
 LONGEST_WHOLE_SCORES = 1024
 CHUNK = 64
+WAY_BACK = 1.2
+"""What is kept of a block, and the gradients within it, as its share (measured: 1.1 to 1.4)."""
 FOREIGN_KEPT = 34
 """Numbers that a block of attention keeps of each token and channel (arXiv:2205.05198, eq. 1)."""
 
 
-def training_bytes(config: Shape, micro_tokens: int, number_format: str) -> int:
-    """Memory of training: weights, gradients, both moments, and what a micro-batch keeps."""
+def training_bytes(
+    config: Shape,
+    micro_tokens: int,
+    number_format: str,
+    *,
+    recomputes: bool = False,
+    longest_document: int | None = None,
+    optimizer: str = "adamw",
+    is_averaged: bool = False,
+) -> int:
+    """Memory of training: weights, gradients, memories, and what a micro-batch keeps.
+
+    recomputes: blocks are computed again on the way back. longest_document: in tokens, where it
+    is known; short documents have few scores.
+    """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
-    kept = micro_tokens * kept_numbers(config, number_format)
-    return fixed_bytes(config, number_format) + narrow * (kept + rows * config.vocab * 3)
+    head = rows * config.vocab * 3
+    ends, blocks = _kept(config, number_format, longest_document)
+    if recomputes:
+        # The head is done before the last block is computed again.
+        inside = int(micro_tokens * max(blocks) * WAY_BACK)
+        numbers = micro_tokens * (ends + config.layers * config.dim) + max(head, inside)
+    else:
+        numbers = micro_tokens * (ends + sum(blocks)) + head
+    fixed = fixed_bytes(config, number_format, optimizer=optimizer, is_averaged=is_averaged)
+    return fixed + narrow * numbers
 
 
-def fixed_bytes(config: Shape, number_format: str) -> int:
-    """Weights, gradients, AdamW's two moments; in bf16 also the masters and their gradients."""
-    return parameters(config).total * (20 if number_format == "bf16" else 16)
+def fixed_bytes(
+    config: Shape, number_format: str, *, optimizer: str = "adamw", is_averaged: bool = False
+) -> int:
+    """Weights, gradients, two moments, their mean if kept; in bf16 also masters and gradients.
+
+    Muon remembers one number of each weight of a matrix; tables are AdamW's (optimizer "muon").
+    """
+    counted = parameters(config)
+    each = (20 if number_format == "bf16" else 16) + (4 if is_averaged else 0)
+    return counted.total * each - (4 * counted.blocks if optimizer == "muon" else 0)
 
 
 def kept_numbers(config: Shape, number_format: str) -> int:
     """Numbers of the narrow format that the backward pass needs of each token."""
+    ends, blocks = _kept(config, number_format)
+    return ends + sum(blocks)
+
+
+def _kept(
+    config: Shape, number_format: str, longest_document: int | None = None
+) -> tuple[int, list[int]]:
+    """What is kept of a token before the first and after the last block, and in each."""
     if isinstance(config, ForeignConfig):
-        return (4 + FOREIGN_KEPT * config.layers) * config.dim
+        return 4 * config.dim, [FOREIGN_KEPT * config.dim] * config.layers
     is_wide = number_format != "bf16"
-    kept = 2 * config.dim + _norm(config, is_wide)
-    for layer in range(config.layers):
-        mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
-        kept += _norm(config, is_wide) + _mixer(mixer, config.context, is_wide)
-        kept += _ffn(config.dim, ffn)
-        if ffn.kind != "none" and not config.shared_norm:
-            kept += _norm(config, is_wide) - (config.dim if config.parallel else 0)
+    seen = min(config.context, longest_document or config.context)
+    blocks = [_block(config, layer, seen, is_wide) for layer in range(config.layers)]
+    return 2 * config.dim + _norm(config, is_wide), blocks
+
+
+def _block(config: ModelConfig, layer: int, seen: int, is_wide: bool) -> int:
+    """One block's share."""
+    mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
+    kept = _norm(config, is_wide) + _mixer(mixer, seen, is_wide) + _ffn(config.dim, ffn)
+    if ffn.kind != "none" and not config.shared_norm:
+        kept += _norm(config, is_wide) - (config.dim if config.parallel else 0)
     return kept
 
 
@@ -57,11 +100,11 @@ def _norm(config: ModelConfig, is_wide: bool) -> int:
     return (3 if is_wide else 5) * config.dim
 
 
-def _mixer(mixer: MixerConfig, context: int, is_wide: bool) -> int:
+def _mixer(mixer: MixerConfig, seen: int, is_wide: bool) -> int:
     """One mixer's share; a number in fp32 counts as two of bf16."""
     precise = 1 if is_wide else 2
     if isinstance(mixer, AttentionConfig):
-        return _attention(mixer, context, is_wide)
+        return _attention(mixer, seen, is_wide)
     inner = mixer.inner
     if isinstance(mixer, MambaConfig):
         return (8 + 3 * precise) * inner + 2 * (mixer.step_rank + 2 * mixer.state)
@@ -70,12 +113,12 @@ def _mixer(mixer: MixerConfig, context: int, is_wide: bool) -> int:
     return 3 * mixed + (inner + mixed + mixer.heads) + states + 9 * inner
 
 
-def _attention(mixer: AttentionConfig, context: int, is_wide: bool) -> int:
+def _attention(mixer: AttentionConfig, seen: int, is_wide: bool) -> int:
     """Queries, keys, values, the mixture twice; short rows in bf16 keep their whole scores."""
     inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
     kept = 3 * inner + 2 * shared
-    if not is_wide and context <= LONGEST_WHOLE_SCORES:
-        kept += mixer.heads * min(context, mixer.window or context) - inner
+    if not is_wide and seen <= LONGEST_WHOLE_SCORES:
+        kept += mixer.heads * min(seen, mixer.window or seen) - inner
     if mixer.query_key_norm:
         kept += (2 if is_wide else 4) * (inner + shared)
     return kept

@@ -6,26 +6,26 @@ from typing import Any
 
 from endonym import device
 from endonym.device import faster_format
-from endonym.export.shapes import folder_shape, row_of
+from endonym.errors import OutOfMemory
+from endonym.export.shapes import row_of
 from endonym.log import duration, number, size
+from endonym.model.config import ModelConfig
 from endonym.model.count import (
     cache_bytes,
     cache_bytes_per_token,
     flops_per_token,
     parameters,
 )
-from endonym.model.families import resolve
-from endonym.model.folder import Shape, with_context
-from endonym.model.memory import training_bytes
+from endonym.model.folder import Shape
 from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
-from endonym.run.pace import EFFICIENCY
-from endonym.run.resolve import estimated, text_bytes
+from endonym.run.cautions import cautions, seconds_a_token
+from endonym.run.resolve import estimated, filled, room_choices, shape_with, text_bytes
 from endonym.run.sources import RawSet
 from endonym.store import Store
 from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, budget_of, estimate
-from endonym.train.config import Phase
+from endonym.train.room import phase_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Checked:
             "train_tokens": self.train_tokens,
             "unique_tokens": self.unique_tokens,
             "epochs": self.train_tokens / max(1, self.unique_tokens),
-            "memory_bytes": training_bytes(self.shape, _at_once(phase), phase.number_format),
+            "memory_bytes": phase_bytes(self.shape, phase),
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
             "cache_bytes": cache_bytes(self.shape, self.shape.context),
             "seconds": self.seconds,
@@ -70,16 +70,12 @@ def check(recipe: Recipe, store: Store) -> Checked:
     settled, choices = estimated(recipe, raw)
     vocab = settled.tokenizer.vocab or (257 if settled.tokenizer.kind == "byte" else 400)
     context = settled.pack.context or 256
-    if settled.model_folder is not None:
-        shape = with_context(folder_shape(settled.model_folder), context)
-    else:
-        shape = resolve(settled.model, vocab=vocab, context=context)
-        if settled.export:
-            row_of(shape)
+    shape = shape_with(settled, vocab, context)
+    if settled.export and isinstance(shape, ModelConfig):
+        row_of(shape)
     facts = estimate(n_bytes)
     tokens = budget_of(settled.phase, facts)
     rates = device.known_here(store.root / "machine.json", "matmul_per_second")
-    seconds = None
     if rates:
         settled = settled.with_values(
             {
@@ -88,15 +84,17 @@ def check(recipe: Recipe, store: Store) -> Checked:
                 if phase.number_format == "auto"
             }
         )
-        seconds = tokens * flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
-    return Checked(
-        settled, shape, choices, n_bytes, facts.unique_tokens, tokens, seconds, _warnings(recipe)
-    )
-
-
-def _at_once(phase: Phase) -> int:
-    """Tokens that a step holds in memory together."""
-    return min(phase.micro_tokens, phase.batch_tokens or phase.micro_tokens)
+    each = seconds_a_token(shape, store.root / "machine.json")
+    seconds = None if each is None else tokens * each
+    warnings = _warnings(recipe)
+    try:
+        room = room_choices(settled, shape, {})
+        settled, choices = filled(settled, room), choices | room
+    except OutOfMemory as error:
+        warnings.append(f"{error.where}: {error.message}")
+    for phase in settled.phase:
+        warnings += cautions(phase, facts, context, seconds=each)
+    return Checked(settled, shape, choices, n_bytes, facts.unique_tokens, tokens, seconds, warnings)
 
 
 def _warnings(recipe: Recipe) -> list[str]:
@@ -116,7 +114,7 @@ def describe(found: Checked) -> str:
     """The check as people read it. ≈ marks estimates from file sizes."""
     recipe, shape, count = found.recipe, found.shape, parameters(found.shape)
     phase = recipe.phase[0]
-    memory = training_bytes(shape, _at_once(phase), phase.number_format)
+    memory = phase_bytes(shape, phase)
     epochs = found.train_tokens / max(1, found.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if found.seconds is not None:

@@ -16,6 +16,7 @@ from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve, sources
+from endonym.run.cautions import cautions, seconds_a_token
 from endonym.run.plan import Stage, plan
 from endonym.run.resolve import Lock, facts_of, filled
 from endonym.run.sources import RawSet
@@ -89,9 +90,9 @@ def run_recipe(
         last = last_stage(plan(recipe, raw), until)
         run = Run(folder, recipe, store)
         maker = partial(make, store=store, log=log, device=device)
-        settler = partial(_settle, run, tune_minutes=tune_minutes, log=log)
+        settler = partial(_settle, run, tune_minutes=tune_minutes, device=device, log=log)
         lock = Lock(run.folder, recipe, raw, replan=replan)
-        for each in _all_stages(run, raw, lock, make_stage=maker, settle=settler):
+        for each in _all_stages(run, raw, lock, log, make_stage=maker, settle=settler):
             run.made.append(each)
             if each.stage.name == last:
                 break
@@ -104,9 +105,10 @@ def _all_stages(
     run: Run,
     raw: list[RawSet],
     lock: Lock,
+    log: Log,
     *,
     make_stage: Callable[[Stage], Made],
-    settle: Callable[[Lock, Artifact], None],
+    settle: Callable[[Lock, Artifact], list[str]],
 ) -> Iterator[Made]:
     """The data stages, then, with their numbers known and every key settled, the rest."""
     choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
@@ -121,23 +123,38 @@ def _all_stages(
         shards = made.artifact if stage.kind == "shards" else shards
         yield made
     assert shards is not None
-    settle(lock, shards)
+    warnings = settle(lock, shards)
     stages = plan(run.recipe, raw)
     write_json(lock.path, lock.as_json(stages, run.store))
     run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
+    if any(run.store.find("model", each.id) is None for each in stages if each.kind == "model"):
+        for text in warnings:
+            log.warn(text)
     for stage in stages:
         if stage.kind not in DATA_KINDS:
             yield make_stage(stage)
 
 
 def _settle(
-    run: Run, lock: Lock, shards: Artifact, *, tune_minutes: float | None, log: Log
-) -> None:
-    """Fill in every key that the recipe leaves out: by formula, by trial, by measuring."""
-    machine = run.store.root / "machine.json"
-    settled = lock.settle(resolve.training_choices(run.recipe, facts_of(shards)))
+    run: Run,
+    lock: Lock,
+    shards: Artifact,
+    *,
+    tune_minutes: float | None,
+    device: str | None,
+    log: Log,
+) -> list[str]:
+    """Fill in every key that the recipe leaves out: by formula, by trial, by measuring.
+
+    Returns what is to be said before training. Raises OutOfMemory if a phase does not fit.
+    """
+    machine, facts = run.store.root / "machine.json", facts_of(shards)
+    settled = lock.settle(resolve.training_choices(run.recipe, facts))
     settled |= lock.settle(resolve.number_formats(run.recipe, machine))
     run.recipe = filled(run.recipe, settled)
+    shape, longest = resolve.shape_of(run.recipe, shards), resolve.longest_document(shards)
+    room = partial(resolve.room_choices, longest_document=longest, device=device)
+    run.recipe = filled(run.recipe, lock.settle(room(run.recipe, shape, lock.choices)))
     if tune_minutes is not None and not lock.is_tuned:
         from endonym.run.tuning import tune
 
@@ -145,6 +162,9 @@ def _settle(
         lock.tune(tune(run.recipe, keys, shards, tune_minutes, machine, log))
         run.recipe = filled(run.recipe, lock.settle(settled))
     run.recipe = filled(run.recipe, lock.settle(resolve.compilings(run.recipe, shards, machine)))
+    seconds, context = seconds_a_token(shape, machine), shape.context
+    say = partial(cautions, seconds=seconds, longest_document=longest)
+    return [text for phase in run.recipe.phase for text in say(phase, facts, context)]
 
 
 def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:

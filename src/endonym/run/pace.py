@@ -60,6 +60,8 @@ def choose_compile(shape: Shape, phase: Phase, tokens: int, machine_file: Path) 
 
     if (reason := obstacle(shape)) is not None:
         return Choice("off", reason)
+    if phase.recompute == "on":
+        return Choice("off", "blocks are computed again, to need less memory")
     assert isinstance(shape, ModelConfig)
     rates = device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
     guess = tokens * flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)

@@ -15,13 +15,14 @@ from endonym.run.sources import RawSet, file_identity
 from endonym.run.work import Work
 from endonym.store import fingerprint
 from endonym.train.config import Phase
+from endonym.train.room import USEFUL_TOKENS
 
 VERSIONS = {
     "source": 1,
     "corpus": 1,
     "tokenizer": 1,
     "shards": 1,
-    "model": 2,
+    "model": 3,
     "evaluation": 2,
     "export": 2,
 }
@@ -131,7 +132,8 @@ def _split(recipe: Recipe, phase: Phase) -> dict[str, int]:
 
     Their penalty is the square of what each part of a batch shows.
     """
-    return {"micro_tokens": phase.micro_tokens} if pays_for_balance(recipe.model) else {}
+    micro_tokens = phase.micro_tokens or USEFUL_TOKENS
+    return {"micro_tokens": micro_tokens} if pays_for_balance(recipe.model) else {}
 
 
 def source_stage(raw: RawSet) -> Stage:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.device import faster_format, machine, probe_number_formats
+from endonym.device import faster_format, free_memory_bytes, machine, probe_number_formats
 from endonym.export.shapes import folder_shape
 from endonym.model.families import resolve
 from endonym.model.folder import Shape, folder_files, with_context
@@ -25,6 +25,7 @@ from endonym.train.autopilot import (
     choose_vocab,
     estimate,
 )
+from endonym.train.room import choose_room
 
 COMPRESSION = 3.5
 """Bytes of text in a byte of a compressed file, roughly."""
@@ -46,6 +47,13 @@ def facts_of(shards: Artifact) -> Facts:
     train = shards.numbers["train"].values()
     tokens, documents = (sum(each[key] for each in train) for key in ("tokens", "documents"))
     return Facts(sum(each["bytes"] for each in train), tokens, tokens / max(1, documents))
+
+
+def longest_document(shards: Artifact) -> int:
+    """Tokens of the longest training document, end-of-text included."""
+    from endonym.data.shards import TokenShards
+
+    return int(TokenShards(shards.folder, "train").positions().max(initial=0))
 
 
 def vocab_choice(recipe: Recipe, n_bytes: int) -> Choices:
@@ -85,6 +93,40 @@ def number_formats(recipe: Recipe, machine_file: Path) -> Choices:
     return found
 
 
+def shape_with(recipe: Recipe, vocab: int, context: int) -> Shape:
+    """The shape of a recipe's model, when it is known how many ids the tokenizer has."""
+    if recipe.model_folder is not None:
+        return with_context(folder_shape(recipe.model_folder), context)
+    return resolve(recipe.model, vocab=vocab, context=context)
+
+
+def room_choices(
+    recipe: Recipe,
+    shape: Shape,
+    known: Mapping[str, Choice],
+    *,
+    longest_document: int | None = None,
+    device: str | None = None,
+) -> Choices:
+    """What each phase holds in memory at once; what is known stays, whatever is free now.
+
+    Elsewhere than on a CPU free memory is not looked at: what does not fit is halved in training.
+    Raises OutOfMemory if a phase cannot fit.
+    """
+    found: Choices = {}
+    for place, phase in enumerate(recipe.phase):
+        is_open = {"micro_tokens": phase.micro_tokens is None}
+        is_open["recompute"] = phase.recompute == "auto"
+        keys = [f"phase.{place}.{key}" for key, is_it in is_open.items() if is_it]
+        if all(key in known for key in keys):
+            found |= {key: known[key] for key in keys}
+            continue
+        free = free_memory_bytes() if device in (None, "cpu") else None
+        choices = choose_room(shape, phase, free, longest_document)
+        found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
+    return found
+
+
 def compilings(recipe: Recipe, shards: Artifact, machine_file: Path) -> Choices:
     """Whether blocks are compiled, for each phase that says "auto"; all else is settled."""
     found: Choices = {}
@@ -100,10 +142,8 @@ def shape_of(recipe: Recipe, shards: Artifact) -> Shape:
     """The shape of a recipe whose every key is settled, for tokens that are there."""
     context = recipe.pack.context
     assert context is not None, "the context is settled before the shape"
-    if recipe.model_folder is not None:
-        return with_context(folder_shape(recipe.model_folder), context)
     vocab = json.loads((shards.folder / "shards.json").read_text(encoding="utf-8"))["vocab"]
-    return resolve(recipe.model, vocab=vocab, context=context)
+    return shape_with(recipe, vocab, context)
 
 
 def value_at(recipe: Recipe, key: str) -> Any:

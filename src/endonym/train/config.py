@@ -128,7 +128,7 @@ class Phase(Config):
     compile: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="blocks through torch's compiler, which needs a C++ compiler; auto measures "
-        "whether the phase is long enough to pay for it",
+        "whether the phase is long enough to pay for it; never with recompute or in shards",
         json_schema_extra=NOT_IDENTITY,
     )
     micro_tokens: int | None = Field(
@@ -144,12 +144,30 @@ class Phase(Config):
         json_schema_extra=NOT_IDENTITY,
     )
 
+    shard: Literal["none", "gradients", "weights"] = Field(
+        default="none",
+        description="what several processes hold in parts: nothing, gradients and optimiser "
+        "states, or weights too",
+        json_schema_extra=NOT_IDENTITY,
+    )
+
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":
         """Steps, tokens or epochs, and only one of them."""
         given = [name for name in ("steps", "tokens", "epochs") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"give one of steps, tokens and epochs, not {' and '.join(given)}")
+        return self
+
+    @model_validator(mode="after")
+    def decay_leaves_something(self) -> "Phase":
+        """One step takes lr × weight_decay of each weight off: less than all of it."""
+        pull = (self.lr or 0.0) * (self.weight_decay or 0.0)
+        if pull >= 1:
+            raise ValueError(
+                f"lr × weight_decay = {pull:g}: every step would pull the weights past zero; "
+                f"with this lr, weight_decay must be below {1 / (self.lr or 1.0):g} (0.1 is usual)"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Memory in a step: what to do when it ends. Imports no torch."""
+"""Memory in a step: how much of a batch fits, and what to do when it ends. Imports no torch."""
 
 import re
 from collections.abc import Callable, Generator
@@ -7,11 +7,109 @@ from typing import TypeVar
 
 from endonym.device import free_memory_bytes
 from endonym.errors import OutOfMemory
-from endonym.log import size
+from endonym.log import number, size
+from endonym.model.folder import Shape
+from endonym.model.memory import training_bytes
+from endonym.train.autopilot import Choice, Choices
+from endonym.train.config import AVERAGES, Phase
 
 Found = TypeVar("Found")
+USEFUL_TOKENS = 16_384
+"""Tokens at once: more are no faster on a CPU."""
+LEAST_TOKENS = 2048
+"""Fewer at once leave the matrices too narrow to be fast: blocks are computed again before that."""
+SURE = 1.15
+"""The formula is within 15 % of what the system counts (benchmarks/memory.py)."""
+HEAP = 2.0
+"""What an allocator that keeps what is freed may take of what the formula says (the same)."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+
+
+def phase_bytes(
+    shape: Shape,
+    phase: Phase,
+    *,
+    micro_tokens: int | None = None,
+    recomputes: bool | None = None,
+    longest_document: int | None = None,
+) -> int:
+    """Memory that a phase takes, as it says or with these in the place of what it says."""
+    batch = phase.batch_tokens or USEFUL_TOKENS
+    at_once = micro_tokens or phase.micro_tokens or USEFUL_TOKENS
+    return training_bytes(
+        shape,
+        max(shape.context, min(at_once, batch)),
+        phase.number_format,
+        recomputes=phase.recompute == "on" if recomputes is None else recomputes,
+        longest_document=longest_document,
+        optimizer=phase.optimizer or "adamw",
+        is_averaged=phase.average in AVERAGES,
+    )
+
+
+def choose_room(
+    shape: Shape, phase: Phase, free_bytes: int | None, longest_document: int | None = None
+) -> Choices:
+    """How many tokens are held at once, and whether blocks are computed again, to fit.
+
+    Only what the phase leaves open is chosen. free_bytes: None if nobody knows; then everything is
+    taken to fit. Raises OutOfMemory if not even one row fits.
+    """
+    is_open = phase.recompute == "auto"
+    if phase.micro_tokens is not None and not is_open:
+        return {}
+    most = max(USEFUL_TOKENS, shape.context)
+    sizes = [most, *range(most - most % shape.context, 0, -shape.context)]
+    if phase.micro_tokens is not None:
+        sizes = [phase.micro_tokens]
+    least = min(LEAST_TOKENS, sizes[0], phase.batch_tokens or LEAST_TOKENS)
+    for recomputes in (False, True) if is_open else (phase.recompute == "on",):
+        for tokens in sizes:
+            if is_open and not recomputes and tokens < least:
+                break
+            needed = phase_bytes(
+                shape,
+                phase,
+                micro_tokens=tokens,
+                recomputes=recomputes,
+                longest_document=longest_document,
+            )
+            if free_bytes is None or needed * SURE <= free_bytes:
+                reason = f"training needs ≈ {size(needed)}"
+                reason += "" if free_bytes is None else f" of {size(free_bytes)} free"
+                return _chosen(phase, tokens, reason, recomputes=recomputes, is_most=tokens == most)
+    raise _no_room(shape, phase, free_bytes or 0, longest_document)
+
+
+def _chosen(phase: Phase, tokens: int, reason: str, *, recomputes: bool, is_most: bool) -> Choices:
+    """Choices with their reason."""
+    found: Choices = {}
+    if phase.micro_tokens is None:
+        limit = "more at once are no faster" if is_most else "more at once would not fit"
+        found["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
+    if phase.recompute == "auto":
+        found["recompute"] = Choice("on" if recomputes else "off", reason)
+    return found
+
+
+def _no_room(
+    shape: Shape, phase: Phase, free_bytes: int, longest_document: int | None
+) -> OutOfMemory:
+    least = phase_bytes(
+        shape,
+        phase,
+        micro_tokens=phase.micro_tokens or 1,
+        recomputes=phase.recompute != "off",
+        longest_document=longest_document,
+    )
+    return OutOfMemory(
+        f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
+        f"{size(free_bytes)} are free",
+        where=f"phase {phase.name}",
+        do="Take a smaller model (model.dim, model.layers, tokenizer.vocab) or pack.context, or "
+        "end other programs. To try it all the same: set micro_tokens and recompute.",
+    )
 
 
 def within_memory(
@@ -52,8 +150,9 @@ def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
     return OutOfMemory(
         f"{asked} was asked for, {size(free_memory_bytes())} are free",
         where=doing,
-        do='Set recompute = "on" in the phase, then a smaller pack.context, model.layers or '
-        "model.dim; or end other programs. What was learnt is kept in the last checkpoint.",
+        do='Set recompute = "on" or a smaller micro_tokens in the phase, then a smaller '
+        "pack.context, model.layers or model.dim; or end other programs. What was learnt is kept "
+        "in the last checkpoint.",
     )
 
 

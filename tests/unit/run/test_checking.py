@@ -52,7 +52,10 @@ def test_the_time_of_another_machine_is_not_ours(
 def test_estimates_are_marked(recipe: Recipe, tmp_path: Path) -> None:
     lines = describe(check(recipe, Store(tmp_path / "store"))).splitlines()
     marked = {line.split()[0] for line in lines if "≈" in line}
-    assert marked == {"texts", "training"}
+    assert marked == {"texts", "training", "chosen"}
+    assert all(
+        "training needs" in line for line in lines if line.startswith("chosen  ") and "≈" in line
+    )
     parameters = next(line for line in lines if line.startswith("parameters"))
     assert "≈" not in parameters
 

@@ -1,0 +1,158 @@
+"""The memory of training steps as the system counts it, beside the formula's promise.
+
+    python benchmarks/memory.py [--cells "qwen3 256 1024 bf16"] [--results FILE] [--again]
+
+A cell is a shape, a context, a number format, whether blocks are computed again, and whether the
+allocator is left as it is ("heap") or told to return what is freed, as endonym does where memory
+is short. It is measured in a process of its own: two steps of two micro-batches each, after those
+of a tiny model. What is counted is how far the peak of resident memory (VmHWM) rises above what
+stood there before the model was made. Cells that are in benchmarks/results/memory.json are skipped
+unless --again is given.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from endonym import device
+from endonym.data.batches import Batch
+from endonym.model.config import ModelConfig
+from endonym.model.families import resolve
+from endonym.model.init import new_decoder
+from endonym.model.keys import ModelKeys
+from endonym.model.memory import training_bytes
+from endonym.train.config import Phase
+from endonym.train.optimizer import Optimizer
+from endonym.train.step import take_step
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "memory.json"
+VOCAB = 8192
+DOCUMENT = 200
+LAYERS = {256: 4, 512: 6, 768: 12}
+MICRO_TOKENS = {256: 8192, 512: 4096, 768: 2048}
+CELLS = [
+    f"{family} {dim} {context} {kind}{again}"
+    for family, dims in (("qwen3", (256, 512, 768)), ("gpt2", (256,)), ("mamba2", (256,)))
+    for dim in dims
+    for context in (256, 1024)
+    for kind in ("fp32", "bf16")
+    for again in ("", " recompute")
+]
+CELLS += [f"qwen3 {dim} 256 {kind} heap" for dim in (256, 512) for kind in ("fp32", "bf16")]
+
+
+def main() -> None:
+    """Measure the cells asked for, each in a fresh process, and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", nargs="+", default=CELLS)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--alone", metavar="CELL", help="measure one cell in this process")
+    asked = parser.parse_args()
+    if asked.alone:
+        print(json.dumps(measured(asked.alone)))
+        return
+    found: dict[str, Any] = {}
+    if asked.results.is_file():
+        found = json.loads(asked.results.read_text(encoding="utf-8"))
+    for cell in asked.cells:
+        if cell not in found or asked.again:
+            command = [sys.executable, __file__, "--alone", cell]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            found[cell] = json.loads(said.splitlines()[-1]) | surroundings()
+            text = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
+            asked.results.write_text(text + "\n", encoding="utf-8")
+        one = found[cell]
+        print(
+            f"{cell:<32} measured {one['measured_bytes'] / 1e6:8.0f} MB   promised "
+            f"{one['promised_bytes'] / 1e6:8.0f} MB   {one['promised_share'] - 1:+.1%}",
+            flush=True,
+        )
+
+
+def shape_of(family: str, dim: int, context: int, *, layers: int, vocab: int) -> ModelConfig:
+    """A shape with heads of 64 channels."""
+    mixer = {} if family == "mamba2" else {"heads": dim // 64}
+    keys = {"family": family, "dim": dim, "layers": layers, "mixer": mixer}
+    return resolve(ModelKeys.model_validate(keys), vocab=vocab, context=context)
+
+
+def measured(cell: str) -> dict[str, Any]:
+    """The peak of two steps, above what stood in memory before, and what the formula says."""
+    device.prepare()
+    if not cell.endswith(" heap") and not device.keep_freed_memory(keeps=False):
+        raise SystemExit("the allocator of this system cannot be told to return memory")
+    family, width, length, kind = cell.split()[:4]
+    dim, context, recomputes = int(width), int(length), "recompute" in cell
+    config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB)
+    micro_tokens = MICRO_TOKENS[dim]
+    tiny = shape_of(family, 64, 64, layers=1, vocab=256)
+    steps(tiny, kind, rows=4, recomputes=recomputes)
+    before = resident()
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+    steps(config, kind, rows=micro_tokens // config.context, recomputes=recomputes)
+    rise = peak() - before
+    promised = training_bytes(
+        config, micro_tokens, kind, recomputes=recomputes, longest_document=DOCUMENT
+    )
+    return {
+        "measured_bytes": rise,
+        "promised_bytes": promised,
+        "promised_share": round(promised / rise, 4),
+        "micro_tokens": micro_tokens,
+        "layers": config.layers,
+    }
+
+
+def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: bool) -> None:
+    """Two steps on random tokens, each of two micro-batches."""
+    decoder = new_decoder(config, 0).train()
+    decoder.recomputes = recomputes
+    optimizer = Optimizer(decoder, Phase(lr=1e-4), kind)
+    generator = torch.Generator().manual_seed(0)
+    tokens_BT = torch.randint(config.vocab, (2 * rows, config.context), generator=generator)
+    documents_BT = (torch.arange(config.context) // DOCUMENT).expand(2 * rows, -1).contiguous()
+    batch = Batch(tokens_BT, tokens_BT, documents_BT)
+    for _ in range(2):
+        take_step(decoder, optimizer, batch, share=1.0, rows=rows, where="")
+
+
+def resident() -> int:
+    """Bytes in memory now."""
+    return status("VmRSS")
+
+
+def peak() -> int:
+    """The most bytes in memory since it was last asked to forget."""
+    return status("VmHWM")
+
+
+def status(key: str) -> int:
+    """A line of the kernel's account of this process."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit(f"no {key} in /proc/self/status: this benchmark needs Linux")
+
+
+def surroundings() -> dict[str, Any]:
+    """Machine, versions and commit."""
+    told = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    where = {"processor": device.processor(), "threads": device.threads()}
+    return where | {"versions": device.versions(), "commit": told.stdout.strip()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What is said before a phase starts: settings that are allowed and usually hurt."""
+
+from pathlib import Path
+
+from endonym.device import known_here
+from endonym.log import duration, number
+from endonym.model.count import flops_per_token
+from endonym.model.folder import Shape
+from endonym.run.pace import EFFICIENCY
+from endonym.train.autopilot import Facts, budget_of
+from endonym.train.config import Phase
+
+WEEK = 7 * 24 * 3600.0
+STRONG_DECAY = 0.1
+"""lr × weight_decay: at a tenth, a weight that nothing holds loses half in seven steps."""
+
+
+def seconds_a_token(shape: Shape, machine_file: Path) -> float | None:
+    """Time of training on one token, by formula; None where nothing was measured here."""
+    rates = known_here(machine_file, "matmul_per_second")
+    return flops_per_token(shape) / (max(rates.values()) * EFFICIENCY) if rates else None
+
+
+def cautions(
+    phase: Phase,
+    facts: Facts,
+    context: int,
+    *,
+    seconds: float | None,
+    longest_document: int | None = None,
+) -> list[str]:
+    """Warnings about one phase whose open keys are filled in, each with what to change.
+
+    seconds: of a token. longest_document: in tokens, where it is known.
+    """
+    found: list[str] = []
+    tokens = budget_of([phase], facts)
+    if seconds is not None and tokens * seconds > WEEK:
+        found.append(_too_long(phase, tokens * seconds))
+    pull = (phase.lr or 0.0) * (phase.weight_decay or 0.0)
+    if pull > STRONG_DECAY:
+        found.append(
+            f"lr × weight_decay = {pull:.2g}: every step takes that share off each weight; "
+            f"weight_decay = {STRONG_DECAY / 10 / (phase.lr or 1.0):.2g} would be a hundredth"
+        )
+    batch = max(context, phase.batch_tokens or 0)
+    if batch > facts.unique_tokens:
+        found.append(
+            f"a batch of {number(batch)} tokens reads all {number(facts.unique_tokens)} tokens "
+            f"{batch / max(1, facts.unique_tokens):.1f} times before one step is made: "
+            f"batch_tokens = {number(max(1, facts.unique_tokens // 100))} or less teaches more"
+        )
+    if longest_document is not None and longest_document < context:
+        found.append(
+            f"context = {number(context)} is longer than any document ({number(longest_document)} "
+            "tokens): rows hold several, so nothing is lost, but no token ever sees so far back"
+        )
+    return [f"phase {phase.name}: {text}" for text in found]
+
+
+def _too_long(phase: Phase, seconds: float) -> str:
+    """A time that nobody waits for, and the budget of a week."""
+    budget = {"steps": phase.steps, "tokens": phase.tokens, "epochs": phase.epochs}
+    key, value = next(((k, v) for k, v in budget.items() if v is not None), ("epochs", 4.0))
+    weekly = f"{value * WEEK / seconds:.2g}" if key == "epochs" else number(value * WEEK / seconds)
+    return (
+        f"≈ {number(seconds / 3600)} hours here ({duration(seconds)}): {key} = {weekly} would take "
+        "a week; or choose a smaller model.dim and model.layers"
+    )
