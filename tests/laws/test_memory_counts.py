@@ -1,5 +1,10 @@
 """Law 9, memory: what training keeps, by formula, is what autograd and the optimiser hold."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from laws.shapes import shape, some_tokens
@@ -81,3 +86,15 @@ def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
     assert memory.LOGITS_AT_ONCE == loss.CHUNK_LOGITS
     assert memory.LONGEST_WHOLE_SCORES == attend.LONGEST_WHOLE_SCORES
     assert memory.CHUNK == state_space.CPU_CHUNK
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's account")
+@pytest.mark.parametrize("cell", ["qwen3 128 256 fp32", "qwen3 128 256 bf16 recompute"])
+def test_the_peak_that_the_system_counts_is_within_fifteen_percent_of_the_formula(
+    cell: str,
+) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+    command = [sys.executable, str(script), "--alone", cell]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = json.loads(said.splitlines()[-1])
+    assert found["promised_bytes"] == pytest.approx(found["measured_bytes"], rel=0.15)

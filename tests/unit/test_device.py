@@ -128,3 +128,29 @@ def test_probing_measures_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = device.probe_number_formats()
     assert set(rates) == {"fp32", "bf16"}
     assert all(rate > 1e6 for rate in rates.values())
+
+
+def groups(folder: Path, limits: dict[str, str]) -> None:
+    for name, text in limits.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("limits", "free"),
+    [
+        ({"memory.max": "1000\n", "memory.current": "700\n"}, 450),
+        ({"memory.max": "max\n", "memory.current": "700\n"}, None),
+        ({"memory/memory.limit_in_bytes": "900", "memory/memory.usage_in_bytes": "500"}, 550),
+        ({}, None),
+    ],
+)
+def test_what_is_free_is_what_a_container_may_still_take(
+    limits: dict[str, str], free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "CONTROL_GROUPS", tmp_path)
+    for place in {Path(name).parent for name in limits}:
+        limits = {**limits, str(place / "memory.stat"): "anon 400\ninactive_file 150\n"}
+    groups(tmp_path, limits)
+    found = device.free_memory_bytes()
+    assert found == free if free is not None else found > 1 << 20

@@ -50,6 +50,8 @@ def test_a_size_is_said_in_the_unit_that_reads_best(n_bytes: float, text: str) -
         (3_600, "60 min"),
         (5_400, "1.5 h"),
         (86_400, "24.0 h"),
+        (4 * 86_400, "4 days"),
+        (1e8, "3.2 years"),
     ],
 )
 def test_a_duration_is_said_as_people_say_it(seconds: float, text: str) -> None:

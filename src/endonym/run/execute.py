@@ -92,7 +92,7 @@ def run_recipe(
         maker = partial(make, store=store, log=log, device=device)
         settler = partial(_settle, run, tune_minutes=tune_minutes, device=device, log=log)
         lock = Lock(run.folder, recipe, raw, replan=replan)
-        for each in _all_stages(run, raw, lock, log, make_stage=maker, settle=settler):
+        for each in _all_stages(run, raw, lock, make_stage=maker, settle=settler):
             run.made.append(each)
             if each.stage.name == last:
                 break
@@ -105,10 +105,9 @@ def _all_stages(
     run: Run,
     raw: list[RawSet],
     lock: Lock,
-    log: Log,
     *,
     make_stage: Callable[[Stage], Made],
-    settle: Callable[[Lock, Artifact], list[str]],
+    settle: Callable[[Lock, Artifact], None],
 ) -> Iterator[Made]:
     """The data stages, then, with their numbers known and every key settled, the rest."""
     choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
@@ -123,13 +122,10 @@ def _all_stages(
         shards = made.artifact if stage.kind == "shards" else shards
         yield made
     assert shards is not None
-    warnings = settle(lock, shards)
+    settle(lock, shards)
     stages = plan(run.recipe, raw)
     write_json(lock.path, lock.as_json(stages, run.store))
     run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
-    if any(run.store.find("model", each.id) is None for each in stages if each.kind == "model"):
-        for text in warnings:
-            log.warn(text)
     for stage in stages:
         if stage.kind not in DATA_KINDS:
             yield make_stage(stage)
@@ -143,10 +139,10 @@ def _settle(
     tune_minutes: float | None,
     device: str | None,
     log: Log,
-) -> list[str]:
+) -> None:
     """Fill in every key that the recipe leaves out: by formula, by trial, by measuring.
 
-    Returns what is to be said before training. Raises OutOfMemory if a phase does not fit.
+    Says what usually hurts before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
     machine, facts = run.store.root / "machine.json", facts_of(shards)
     settled = lock.settle(resolve.training_choices(run.recipe, facts))
@@ -155,6 +151,11 @@ def _settle(
     shape, longest = resolve.shape_of(run.recipe, shards), resolve.longest_document(shards)
     room = partial(resolve.room_choices, longest_document=longest, device=device)
     run.recipe = filled(run.recipe, lock.settle(room(run.recipe, shape, lock.choices)))
+    for phase in run.recipe.phase:
+        seconds = seconds_a_token(shape, machine)
+        said = cautions(phase, facts, shape.context, seconds=seconds, longest_document=longest)
+        for text in said:
+            log.warn(text)
     if tune_minutes is not None and not lock.is_tuned:
         from endonym.run.tuning import tune
 
@@ -162,9 +163,6 @@ def _settle(
         lock.tune(tune(run.recipe, keys, shards, tune_minutes, machine, log))
         run.recipe = filled(run.recipe, lock.settle(settled))
     run.recipe = filled(run.recipe, lock.settle(resolve.compilings(run.recipe, shards, machine)))
-    seconds, context = seconds_a_token(shape, machine), shape.context
-    say = partial(cautions, seconds=seconds, longest_document=longest)
-    return [text for phase in run.recipe.phase for text in say(phase, facts, context)]
 
 
 def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:

@@ -1,0 +1,60 @@
+"""What is said before training: hours, decay, batches and contexts that do not suit the text."""
+
+import pytest
+
+from endonym.run.cautions import cautions
+from endonym.train.autopilot import Facts
+from endonym.train.config import Phase
+
+FACTS = Facts(4_000_000, 1_000_000, 300.0)
+
+
+def said(phase: dict[str, object], **known: float) -> list[str]:
+    longest = int(known["longest"]) if "longest" in known else None
+    return cautions(
+        Phase.model_validate({"lr": 3e-3, "batch_tokens": 2048, "epochs": 4} | phase),
+        FACTS,
+        256,
+        seconds=known.get("seconds"),
+        longest_document=longest,
+    )
+
+
+def test_a_sensible_phase_is_started_without_a_word() -> None:
+    assert said({"weight_decay": 0.6}, seconds=1e-3, longest=256) == []
+
+
+def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
+    (text,) = said({"epochs": 1000}, seconds=0.1)
+    assert text.startswith("phase pretrain: ≈ 27\u2009778 hours here (3.2 years)")
+    assert "epochs = 6 would take a week" in text
+    (text,) = said({"epochs": None, "steps": 1_000_000}, seconds=1e-3)
+    assert "≈ 569 hours here (24 days)" in text
+    assert "steps = 295\u2009312 would take a week" in text
+    assert said({"epochs": 1000}) == []
+
+
+def test_decay_that_eats_the_weights_is_said_with_its_number() -> None:
+    (text,) = said({"weight_decay": 100})
+    assert "lr × weight_decay = 0.3" in text
+    assert "weight_decay = 3.3" in text
+
+
+def test_a_batch_larger_than_the_corpus_is_said() -> None:
+    (text,) = said({"batch_tokens": 2_500_000})
+    assert "reads all 1\u2009000\u2009000 tokens 2.5 times before one step" in text
+    assert "batch_tokens = 10\u2009000 or less" in text
+
+
+def test_a_context_longer_than_any_document_is_said_where_their_lengths_are_known() -> None:
+    (text,) = said({}, longest=255)
+    assert "context = 256 is longer than any document (255 tokens)" in text
+    assert "nothing is lost" in text
+    assert said({}) == []
+
+
+@pytest.mark.parametrize("keys", [{"lr": 10, "weight_decay": 0.1}, {"lr": 0.01, "decay": 100}])
+def test_a_step_that_would_pull_weights_past_zero_is_refused(keys: dict[str, float]) -> None:
+    given = {"lr": keys["lr"], "weight_decay": keys.get("decay", 0.1)}
+    with pytest.raises(ValueError, match=r"lr × weight_decay = 1: .* must be below"):
+        Phase.model_validate(given)

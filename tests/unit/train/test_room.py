@@ -1,0 +1,220 @@
+"""Memory: what fits is chosen, what ends is met with half the rows; an error says what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_config, toy_decoder, write_toy_shards
+
+from endonym.errors import OutOfMemory
+from endonym.model.families import resolve
+from endonym.model.keys import ModelKeys
+from endonym.train import loop, room, step
+from endonym.train.config import Phase
+from endonym.train.loop import Training, Work
+from endonym.train.room import (
+    USEFUL_TOKENS,
+    choose_room,
+    explained_memory_errors,
+    phase_bytes,
+    within_memory,
+)
+from endonym.train.step import Stepped
+
+CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
+CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000 bytes."
+MPS = (
+    "MPS backend out of memory (MPS allocated: 9 GB). Tried to allocate 300.00 MiB on private pool"
+)
+VOCAB = 24
+
+
+def too_big() -> None:
+    """Ask torch for more memory than any machine has."""
+    torch.empty(1 << 55)
+
+
+@pytest.mark.parametrize("error", [RuntimeError(CUDA), RuntimeError(CPU), MemoryError()])
+def test_rows_are_halved_until_they_fit(error: Exception) -> None:
+    told: list[object] = []
+
+    def gather(rows: int) -> str:
+        told.append(rows)
+        if rows > 2:
+            raise error
+        return "done"
+
+    assert within_memory(gather, 11, lambda: told.append("forget")) == ("done", 2)
+    assert told == [11, "forget", 6, "forget", 3, "forget", 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"), [(CUDA, "2.7 GB more"), (CPU, "4.1 MB more"), (MPS, "314.6 MB more")]
+)
+def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
+    words: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "free_memory_bytes", lambda: 1_200_000)
+
+    def gather(rows: int) -> None:
+        raise RuntimeError(words)
+
+    with pytest.raises(OutOfMemory, match=f"{asked} was asked for, 1.2 MB are free") as caught:
+        within_memory(gather, 4, lambda: None)
+    assert 'recompute = "on"' in caught.value.do
+
+
+def test_memory_that_torch_itself_cannot_get_is_recognised() -> None:
+    with pytest.raises(OutOfMemory, match="asked for"), explained_memory_errors("phase pretrain"):
+        too_big()
+
+
+def test_other_errors_are_not_about_memory() -> None:
+    def gather(rows: int) -> None:
+        raise RuntimeError("expected scalar type Float but found BFloat16")
+
+    with pytest.raises(RuntimeError, match="expected scalar type"):
+        within_memory(gather, 4, lambda: None)
+    with pytest.raises(KeyError), explained_memory_errors("phase pretrain"):
+        raise KeyError("out of memory")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Callable[[str], Work]:
+    def made(name: str) -> Work:
+        random = np.random.default_rng(8)
+        documents = [random.integers(1, VOCAB, size).tolist() for size in (30, 9, 22, 14, 25)]
+        shards = write_toy_shards(tmp_path / name / "shards", documents, documents, vocab=VOCAB)
+        return Work(*shards, tmp_path / name / "checkpoints", unigram_nats=99.0)
+
+    return made
+
+
+def training(work: Work, **keys: object) -> Training:
+    settings: dict[str, object] = {"steps": 6, "batch_tokens": 128, "lr": 1e-2, "clip": 0.1}
+    settings |= {"number_format": "bf16", "eval_every_steps": 3, "recompute": "off"}
+    phase = Phase.model_validate(settings | keys)
+    return Training(toy_decoder(toy_config(vocab=VOCAB, dropout=0.2)), phase, work, seed=3)
+
+
+def starve(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Let memory end in the backward pass of whatever has more than `most` rows."""
+    tried: list[int] = []
+
+    def gather(*arguments: Any, rows: int) -> Stepped:
+        tried.append(rows)
+        if rows > most:
+            step.gather(*arguments, rows=rows)  # Its gradients must not be counted again.
+            raise torch.OutOfMemoryError(CUDA)
+        return step.gather(*arguments, rows=rows)
+
+    monkeypatch.setattr(loop, "gather", gather)
+    return tried
+
+
+def test_a_step_that_does_not_fit_is_tried_again_in_smaller_parts_and_they_stay_small(
+    corpus: Callable[[str], Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = training(corpus("small"), micro_tokens=32)
+    planned = [report.nats for report in expected.reports()]
+    tried = starve(monkeypatch, 2)
+    work = corpus("starved")
+    run = training(work)
+    reports = []
+    for report in run.reports():
+        reports.append(report)
+        if report.step == 4:
+            break
+    assert tried == [8, 4, 2, 2, 2, 2]
+    (trouble,) = [trouble for report in reports for trouble in report.troubles]
+    assert (trouble.event, trouble.step) == ("smaller_micro_batch", 1)
+    assert "2 rows at a time" in trouble.message
+    again = training(work)
+    assert again.resume() == 3
+    reports = reports[:4] + list(again.reports())
+    assert tried[6:] == [2, 2, 2]
+    assert str([report.nats for report in reports]) == str(planned)
+    for name, weight in expected.optimizer.weights().items():
+        assert torch.equal(again.optimizer.weights()[name], weight)
+
+
+def test_a_row_that_never_fits_ends_training(
+    corpus: Callable[[str], Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = starve(monkeypatch, 0)
+    with pytest.raises(OutOfMemory):
+        list(training(corpus("hopeless")).reports())
+    assert tried == [8, 4, 2, 1]
+
+
+SHAPE = resolve(
+    ModelKeys.model_validate(
+        {"family": "qwen3", "dim": 256, "layers": 8, "mixer": {"heads": 4}, "ffn": {"hidden": 768}}
+    ),
+    vocab=4096,
+    context=512,
+)
+
+
+def phase(**keys: object) -> Phase:
+    given = {"lr": 1e-3, "batch_tokens": 65_536, "number_format": "bf16"}
+    return Phase.model_validate(given | keys)
+
+
+def needed(tokens: int, *, recomputes: bool) -> int:
+    """Free memory in which so many tokens just fit."""
+    found = phase_bytes(SHAPE, phase(), micro_tokens=tokens, recomputes=recomputes)
+    return int(found * 1.15) + 1
+
+
+def values(free: int | None, **keys: object) -> dict[str, object]:
+    return {key: each.value for key, each in choose_room(SHAPE, phase(**keys), free).items()}
+
+
+def test_what_fits_is_taken_in_whole_rows_up_to_what_is_useful() -> None:
+    ample, tight = needed(10**9, recomputes=False) * 4, needed(5120, recomputes=False)
+    assert values(ample) == {"micro_tokens": USEFUL_TOKENS, "recompute": "off"}
+    assert values(tight) == {"micro_tokens": 5120, "recompute": "off"}
+    assert values(tight - 2) == {"micro_tokens": 4608, "recompute": "off"}
+    reasons = [choose_room(SHAPE, phase(), free)["micro_tokens"].reason for free in (ample, tight)]
+    assert "no faster" in reasons[0]
+    assert "would not fit" in reasons[1]
+
+
+def test_blocks_are_computed_again_before_parts_get_too_small_to_be_fast() -> None:
+    assert values(needed(2048, recomputes=False)) == {"micro_tokens": 2048, "recompute": "off"}
+    short = needed(2048, recomputes=False) - 2
+    found = values(short)
+    assert found["recompute"] == "on"
+    assert found["micro_tokens"] > 2048
+    assert values(needed(512, recomputes=True))["micro_tokens"] == 512
+    with pytest.raises(OutOfMemory, match="with one row of 512 tokens") as caught:
+        values(needed(512, recomputes=True) - 2)
+    assert "model.dim" in caught.value.do
+
+
+def test_what_the_recipe_says_is_kept() -> None:
+    tight = needed(2048, recomputes=False) - 2
+    assert values(tight, recompute="off") == {"micro_tokens": 1536}
+    assert values(tight, micro_tokens=8192) == {"recompute": "on"}
+    assert values(10, micro_tokens=8192, recompute="off") == {}
+    assert values(None) == {"micro_tokens": USEFUL_TOKENS, "recompute": "off"}
+
+
+def test_a_small_batch_needs_no_more_than_itself() -> None:
+    small = phase(batch_tokens=1024)
+    free = int(phase_bytes(SHAPE, small, micro_tokens=1024, recomputes=False) * 1.15) + 1
+    found = choose_room(SHAPE, small, free)
+    assert (found["micro_tokens"].value, found["recompute"].value) == (USEFUL_TOKENS, "off")
+
+
+def test_averages_and_muon_change_what_a_phase_takes() -> None:
+    plain = phase_bytes(SHAPE, phase())
+    assert (
+        phase_bytes(SHAPE, phase(average="ema"))
+        > plain
+        > phase_bytes(SHAPE, phase(optimizer="muon"))
+    )
