@@ -16,6 +16,7 @@ benchmarks/results/ablations.json.
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -177,7 +178,7 @@ def cell(
     """Train and score the base with one change."""
     changes = LADDER[name]
     tokens = int(speeds[speed_key(base, changes, asked.bytes)] * asked.minutes * 60)
-    run = f"{base.parent.name}-{name}-{seed}"
+    run = re.sub(r"[^\w.]+", "-", f"{base.parent.name} {name} seed {seed}")
     settings = {"phase.0.tokens": tokens, "evaluate.0.baselines": False, "seed": seed}
     words = [each for one in sets_of(settings | changes) for each in ("--set", one)]
     started = time.time()

@@ -10,6 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,43 @@ from endonym.errors import RecipeError
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Names of glibc's `mallopt`, from its malloc.h."""
-NEVER = 2**31 - 1
+NEVER, LARGE_BYTES = 2**31 - 1, 1 << 18
+MEETING = "ENDONYM_MEETING"
+"""The file by which processes that `--processes` started find one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of a training's processes this one is: in all, and on this machine.
+
+    meeting: the file where they meet; empty where torchrun started them, which has its own way.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    meeting: str = ""
+
+    def variables(self) -> dict[str, str]:
+        """The environment by which a process knows its place, in torchrun's words."""
+        numbers = (self.rank, self.size, self.local_rank, self.local_size)
+        return {**dict(zip(VARIABLES, map(str, numbers), strict=True)), MEETING: self.meeting}
+
+
+VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+
+
+def place() -> Place:
+    """This process's place, as its launcher says; alone if none does."""
+    said = [os.environ.get(name, "") for name in VARIABLES]
+    if not all(each.isdigit() for each in said):
+        return Place()
+    rank, size, local_rank, local_size = map(int, said)
+    return Place(rank, size, local_rank, local_size, os.environ.get(MEETING, ""))
 
 
 def cores() -> int:
@@ -29,9 +64,14 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Threads to compute with: OMP_NUM_THREADS if it says a number, else one a core."""
+    """Threads to compute with: OMP_NUM_THREADS if it says a number, else one a core.
+
+    Processes of one training share the cores of their machine.
+    """
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else cores()
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return max(1, cores() // place().local_size)
 
 
 def processor() -> str:
@@ -46,7 +86,10 @@ def processor() -> str:
 
 
 def free_memory_bytes() -> int:
-    """Memory that can be taken now without swapping, within what a container may take."""
+    """Memory that can be taken now without swapping, within what a container may take.
+
+    Processes of one training share it as they share the cores.
+    """
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
@@ -54,10 +97,7 @@ def free_memory_bytes() -> int:
                 free = int(line.split()[1]) * 1024
     except OSError:
         pass
-    return min([free, *_left_to_containers()])
-
-
-CONTROL_GROUPS = Path("/sys/fs/cgroup")
+    return min([free, *_left_to_containers()]) // place().local_size
 
 
 def _left_to_containers() -> list[int]:
@@ -102,11 +142,14 @@ def pick(name: str | None) -> str:
             where="--device",
             do=f"This machine has: {', '.join(present)}.",
         )
+    if name == "cuda" and place().size > 1:
+        name = f"cuda:{place().local_rank}"
+        torch.cuda.set_device(name)
     return name
 
 
 def prepare() -> None:
-    """Before any work: a thread for each core or as many as OMP_NUM_THREADS says, kept memory.
+    """Before any work: as many threads as this process may use, and freed memory kept at hand.
 
     Bit-exactness holds for one thread count.
     """
@@ -117,32 +160,21 @@ def prepare() -> None:
         torch.set_num_threads(threads())
 
 
-def keep_freed_memory() -> bool:
-    """Have the C library hand out freed memory again, where it would go back to the system.
+def keep_freed_memory(*, keeps: bool = True) -> bool:
+    """What becomes of freed memory: kept for the next tensor, or given back to the system.
 
-    Otherwise every tensor above 32 MB comes as pages that the system clears one by one, a fifth
-    of a step. Returns False where the C library is not glibc, and nothing is changed.
+    Kept, the default, is faster: otherwise every tensor above 32 MB comes as pages that the system
+    clears one by one, a fifth of a step. But glibc splits what it keeps: the peak of training was
+    up to 1.9 times the bytes of its tensors (benchmarks/memory.py). Given back, each large tensor
+    is a mapping of its own: smaller, and half as much processor time again (4 layers of 256
+    channels), for where memory is short. Returns False where the C library is not glibc, and
+    nothing is changed. Source: mallopt(3).
     """
-    return _allocate(map_from_bytes=NEVER, trim_from_bytes=NEVER)
-
-
-def return_freed_memory() -> bool:
-    """Have freed memory go back to the system at once: slower, for where memory is short.
-
-    What is kept gets split: the peak of training was up to 2.2 times the bytes of its tensors
-    (benchmarks/memory.py). With a mapping of its own for every large tensor it is within 15 %,
-    for half as much processor time again (4 layers of 256 channels). Returns False as above.
-    """
-    return _allocate(map_from_bytes=1 << 18, trim_from_bytes=1 << 20)
-
-
-def _allocate(*, map_from_bytes: int, trim_from_bytes: int) -> bool:
-    """From which size on memory is mapped on its own, and from which it is given back."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is None:
         return False
-    done = [mallopt(MMAP_THRESHOLD, map_from_bytes), mallopt(TRIM_THRESHOLD, trim_from_bytes)]
-    return all(done)
+    size = NEVER if keeps else LARGE_BYTES
+    return bool(mallopt(MMAP_THRESHOLD, size)) and bool(mallopt(TRIM_THRESHOLD, size))
 
 
 def versions() -> dict[str, str]:

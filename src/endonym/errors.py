@@ -10,6 +10,7 @@ EndonymError
   TrainingError                              training cannot start or go on
     NonFiniteLoss    step, rows, checkpoint
     OutOfMemory      asked, free
+    LostProcess      rank                    another process of this training has ended
   StoreError                                 an artefact cannot be written or read
     Damaged          artefact, file          hash differs from the manifest
     Busy             artefact, owner
@@ -82,6 +83,10 @@ class NonFiniteLoss(TrainingError):
 
 class OutOfMemory(TrainingError):
     """More memory is asked for than there is."""
+
+
+class LostProcess(TrainingError):
+    """Another process of this training has ended, or cannot be reached."""
 
 
 class StoreError(EndonymError):

@@ -12,7 +12,8 @@ from toys import toy_config, toy_decoder, write_toy_shards
 
 from endonym.model.families import FAMILIES
 from endonym.train.config import Phase
-from endonym.train.loop import Report, Training, Work
+from endonym.train.loop import Training, Work
+from endonym.train.report import Report
 
 STEPS = 20
 SAVED = 7

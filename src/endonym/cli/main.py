@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import click
 
+from endonym.device import place
 from endonym.errors import EndonymError
 from endonym.log import Log
 from endonym.store import Store
@@ -41,6 +43,7 @@ class Settings:
     is_json: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
+    given: tuple[str, ...] = ()
 
     def log(self) -> Log:
         """Where this command talks."""
@@ -144,7 +147,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(answer(given))
+    code = answer(given)
+    if place().size > 1:
+        # torch's gloo leaves threads behind, and the interpreter aborts on its way out (2.13).
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def explain_fault(
@@ -168,7 +177,8 @@ def explain_fault(
 def answer(given: list[str]) -> int:
     """Exit code: 0 done, 1 failed, 2 the request was wrong, 130 interrupted with state saved."""
     try:
-        cli.main(args=given, prog_name="endonym", standalone_mode=False)
+        obj = Settings(given=tuple(given))
+        code = cli.main(args=given, prog_name="endonym", standalone_mode=False, obj=obj)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except BrokenPipeError:
@@ -180,7 +190,7 @@ def answer(given: list[str]) -> int:
             _print_failure(**failure)
         click.echo(said, err=True)
         return code
-    return 0
+    return code if isinstance(code, int) else 0  # click gives back the code of its Exit
 
 
 EXPECTED = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
+from endonym.device import place
 from endonym.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -125,6 +126,13 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     metavar="MINUTES",
     help="First look for a better rate and decay, by short trainings.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Train in so many processes on this machine.",
+)
 @click.pass_obj
 def run(
     settings: Settings,
@@ -135,11 +143,44 @@ def run(
     dry_run: bool,
     replan: bool,
     tune_minutes: float | None,
+    processes: int,
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
     --variant all runs the recipe as it stands and then each of its variants, and compares them.
     """
+    from endonym.cli.processes import among_others, launch, require_able
+
+    if place().size == 1 and processes > 1 and not dry_run:
+        require_able(settings.device)
+        launch(processes, settings.given)
+        return
+    with among_others(settings.device) as is_first:
+        if is_first:
+            run_recipes(
+                settings,
+                recipe,
+                variant,
+                sets,
+                until=until,
+                dry_run=dry_run,
+                replan=replan,
+                tune_minutes=tune_minutes,
+            )
+
+
+def run_recipes(
+    settings: Settings,
+    recipe: Path,
+    variant: str | None,
+    sets: tuple[str, ...],
+    *,
+    until: str | None,
+    dry_run: bool,
+    replan: bool,
+    tune_minutes: float | None,
+) -> None:
+    """The recipe, or it and each of its variants: made, or only told."""
     from endonym.recipe.recipe import Recipe
     from endonym.run import making
 
@@ -155,9 +196,9 @@ def run(
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     given["device"] = settings.device
     finished: list[Run] = []
-    for place, each in enumerate(recipes, start=1):
+    for number, each in enumerate(recipes, start=1):
         if is_study:
-            log.line(f"{each.run_name}, {place} of {len(recipes)}")
+            log.line(f"{each.run_name}, {number} of {len(recipes)}")
         finished.append(making.run_and_report(each, store, log, **given))
         if not settings.is_json:
             making.say_results(finished[-1], is_last=not is_study)

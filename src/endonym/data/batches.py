@@ -39,7 +39,12 @@ class Batches:
         self.order, self.rows, self.device = order, rows, device
 
     def __getitem__(self, step: int) -> Batch:
-        return Batch.of(self.order.rows(step * self.rows, self.rows), self.device)
+        return self.part(step, range(self.rows))
+
+    def part(self, step: int, rows: range) -> Batch:
+        """Some neighbouring rows of a batch, by their places in it: one process's share."""
+        first = step * self.rows + rows.start
+        return Batch.of(self.order.rows(first, len(rows)), self.device)
 
     @property
     def tokens(self) -> int:

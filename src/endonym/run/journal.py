@@ -5,6 +5,7 @@ taken out; but what led to a return stays, with the number of returns before it.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,40 @@ from typing import Any
 from endonym.disk import write_atomic
 from endonym.log import Log, append_jsonl, read_jsonl
 from endonym.train.checkpoint import TrainState
-from endonym.train.loop import Report, Training
+from endonym.train.loop import Training
+from endonym.train.report import Report
 
 
-def note_troubles(report: Report, state: TrainState, journal: Path, log: Log) -> None:
-    """Say what went wrong in a step, on the console and in the journal."""
+def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> None:
+    """Write down a step; what went wrong in it is also said on the console."""
     if report.is_rolled_back:
         _write(journal, _still_true(journal, state))
     for trouble in report.troubles:
         append_jsonl(journal, trouble.as_dict())
         log.line(f"  step {trouble.step:>6}  {trouble.event.replace('_', ' ')}: {trouble.message}")
+    if not report.is_rolled_back:
+        append_jsonl(journal, as_metrics(report))
+
+
+def as_metrics(report: Report) -> dict[str, Any]:
+    """A report as one flat object, unit in the key."""
+    flat: dict[str, Any] = {
+        "event": "step",
+        "step": report.step,
+        "tokens": report.tokens,
+        "epoch": round(report.epoch, 5),
+        "seconds": round(report.seconds, 5),
+        "lr": report.lr,
+    }
+    if report.seconds:
+        flat |= {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
+        flat["gradient_norm"] = report.gradient_norm
+    if report.is_skipped:
+        flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
+    if report.look is not None:
+        flat |= {"val_nats": report.look.nats, "val_bits_per_byte": report.look.bits_per_byte}
+        flat |= {f"val_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
+    return flat
 
 
 def cut_journal(journal: Path, training: Training) -> None:

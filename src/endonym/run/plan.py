@@ -22,7 +22,7 @@ VERSIONS = {
     "corpus": 1,
     "tokenizer": 1,
     "shards": 1,
-    "model": 2,
+    "model": 3,
     "evaluation": 2,
     "export": 2,
 }

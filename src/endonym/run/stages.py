@@ -114,10 +114,26 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
 def model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train one phase."""
     from endonym.run.training import train_model
+    from endonym.train.distributed import called
     from endonym.train.room import explained_memory_errors
 
-    with explained_memory_errors(f"phase {phase.name}"):
-        return train_model(recipe, phase, making, inputs, log)
+    with called(making.device or "cpu") as group, explained_memory_errors(f"phase {phase.name}"):
+        group.tell((recipe, phase, making, inputs))
+        return train_model(recipe, phase, making, inputs, log, group)
+
+
+def help_training(device: str | None) -> None:
+    """Train with the first process, phase after phase, until it says that all is over."""
+    from endonym.run.training import train_model
+    from endonym.train.distributed import Group, follow
+    from endonym.train.room import explained_memory_errors
+
+    def help_one(group: Group) -> None:
+        recipe, phase, making, inputs = group.tell()
+        with explained_memory_errors(f"phase {phase.name}"):
+            train_model(recipe, phase, making, inputs, Log(quiet=True), group)
+
+    follow(help_one, device or "cpu")
 
 
 def evaluation(

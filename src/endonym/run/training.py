@@ -1,16 +1,13 @@
 """The model stage: a phase of training with its pre-flight, its journal and its samples."""
 
-import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
+from torch import Tensor
 
 from endonym import device
 from endonym.data.baselines import count
@@ -31,15 +28,18 @@ from endonym.model.foreign_weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.weights import save_tensors
 from endonym.recipe.recipe import Recipe
-from endonym.run.journal import cut_journal, note_troubles
+from endonym.run.journal import cut_journal, note_report
 from endonym.run.models import begin
+from endonym.run.stopping import stop_requests
 from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
 from endonym.train.config import Phase
-from endonym.train.loop import Report, Training, Work
+from endonym.train.distributed import ALONE, Group
+from endonym.train.loop import Training, Work
 from endonym.train.preflight import learn_by_heart
+from endonym.train.report import Report
 from endonym.train.room import HEAP, phase_bytes
 
 WEIGHTS = "weights.safetensors"
@@ -48,29 +48,41 @@ SAMPLES = 5
 LINES = 20
 
 
-def train_model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
-    """Train a phase from scratch or from another's weights, or take up where a kill left it."""
+def train_model(
+    recipe: Recipe,
+    phase: Phase,
+    making: Making,
+    inputs: Inputs,
+    log: Log,
+    group: Group = ALONE,
+) -> Numbers:
+    """Train a phase from scratch or from another's weights, or take up where a kill left it.
+
+    Of a group, the first process alone writes, tries and speaks; the others only train.
+    """
     device.prepare()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
     train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
-    lines = baseline_lines(train, val, reader)
+    lines = group.tell(baseline_lines(train, val, reader) if group.is_first else None)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
     begin_ = partial(beginning, recipe, reader.vocab, inputs)
     decoder = begin_().to(work.device)
     if recipe.export and isinstance(decoder.config, ModelConfig):
         row_of(decoder.config)  # Hours of training would end in a refusal.
     spare_memory(decoder.config, phase, work.device, log)
-    training = Training(decoder, phase, work, seed=recipe.seed)
+    training = Training(decoder, phase, work, seed=recipe.seed, group=group)
     is_resumed = training.resume() > 0
-    cut_journal(making.journal, training)
-    _announce(training, lines, log)
-    if is_resumed:
-        log.line(f"  goes on from step {number(training.state.step)}")
-    else:
-        _preflight(training, begin_, log)
+    if group.is_first:
+        cut_journal(making.journal, training)
+        _announce(training, lines, log)
+        if is_resumed:
+            log.line(f"  goes on from step {number(training.state.step)}")
+        else:
+            _preflight(training, begin_, log)
     _run(training, making, reader, _prompts(recipe), log)
-    return _keep(training, reader, making)
+    learnt = training.weights()
+    return _keep(training, learnt, reader, making) if group.is_first else {}
 
 
 def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> dict[str, Score]:
@@ -96,7 +108,7 @@ def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
 def spare_memory(shape: Shape, phase: Phase, place: str, log: Log) -> None:
     """Where free memory is short, have freed memory given back at once; slower, but smaller."""
     needed, free = phase_bytes(shape, phase), device.free_memory_bytes()
-    if place == "cpu" and needed * HEAP > free and device.return_freed_memory():
+    if place == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
         log.line(
             f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
             "as soon as it is not needed, which is slower"
@@ -108,21 +120,29 @@ def _announce(training: Training, lines: dict[str, Score], log: Log) -> None:
     total = parameters(shape).total
     log.line(
         f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
-        f"{training.phase.number_format}"
+        f"{training.phase.number_format}{_spread(training)}"
     )
     log.line(
-        f"  {number(training.steps)} steps × {number(batches.tokens)} tokens = "
-        f"{batches.epochs(training.steps):.1f} passes over "
+        f"  {number(training.course.steps)} steps × {number(batches.tokens)} tokens = "
+        f"{batches.epochs(training.course.steps):.1f} passes over "
         f"{number(batches.order.positions_per_epoch)} tokens"
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
     log.line(f"  held-out nats a token without learning: {guesses}")
 
 
+def _spread(training: Training) -> str:
+    """Over how many processes, and what of it is in shards."""
+    if training.group.size == 1:
+        return ""
+    shards = f", {training.phase.shard} in shards" if training.optimizer.is_sharded else ""
+    return f" · {training.group.size} processes{shards}"
+
+
 def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -> None:
     """Room on the disk, and one batch learnt by heart."""
     count_ = parameters(training.decoder.config).total
-    saves = max(1, training.steps // training.save_every)
+    saves = max(1, training.course.steps // training.course.save_every)
     numbers = 3 if training.average.kind == "none" else 4
     checkpoint.check_room(training.work.folder, count_, saves, numbers)
     twin = begin_().to(training.work.device)
@@ -134,80 +154,36 @@ def _run(
     training: Training, making: Making, reader: Tokenizer, prompts: list[str], log: Log
 ) -> None:
     """Train to the end; show, journal and sample what the loop reports."""
-    left = training.steps - training.state.step
+    left, group = training.course.steps - training.state.step, training.group
     started, seen, at = time.perf_counter(), 0, training.state.step
-    note = {"event": "started", "step": training.state.step, "versions": device.versions()}
-    where = {"processor": device.processor(), "threads": device.threads()}
-    append_jsonl(making.journal, {**note, **where})
-    sample_every = max(1, training.steps // training.eval_every // SAMPLES)
+    if group.is_first:
+        note = {"event": "started", "step": training.state.step, "versions": device.versions()}
+        where = {"processor": device.processor(), "threads": device.threads()}
+        append_jsonl(making.journal, {**note, **where, "processes": group.size})
+    sample_every = max(1, training.course.steps // training.course.eval_every // SAMPLES)
     with log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
-            note_troubles(report, training.state, making.journal, log)
-            if report.is_rolled_back:
-                advance(report.step - at)
-            else:
-                append_jsonl(making.journal, as_metrics(report))
-                advance(1 if report.seconds else 0, note=_short(report, speed))
+            if group.is_first:
+                note_report(report, training.state, making.journal, log)
+            advance(report.step - at, note=_short(report, speed))
             at = report.step
             if report.look is not None:
                 log.line(_line(report, speed))
                 looks = len(training.state.looks) - 1
-                if looks % sample_every == 0 or report.step == training.steps:
+                if looks % sample_every == 0 or report.step == training.course.steps:
                     _sample(training, reader, prompts, report.step, making.journal)
-            if stop.is_set() and report.step:
+            if group.is_any(stop.is_set()) and report.step:
                 _save_and_stop(training, report.step, log)
-
-
-@contextmanager
-def stop_requests() -> Generator[threading.Event]:
-    """Ctrl-C and SIGTERM ask for a stop after the step; a second one does not wait."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    if asked.is_set():  # Asked for after the last step: what follows training must not run.
-        raise KeyboardInterrupt
 
 
 def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
     """Keep what was learnt so far, and say so."""
     training.save()
+    training.group.wait()
     log.line(f"stopped after step {step}, saved in {training.work.folder}")
     raise KeyboardInterrupt
-
-
-def as_metrics(report: Report) -> dict[str, Any]:
-    """A report as one flat object, unit in the key."""
-    flat: dict[str, Any] = {
-        "event": "step",
-        "step": report.step,
-        "tokens": report.tokens,
-        "epoch": round(report.epoch, 5),
-        "seconds": round(report.seconds, 5),
-        "lr": report.lr,
-    }
-    if report.seconds:
-        seen = {"train_nats": report.nats, "train_bits_per_byte": report.bits_per_byte}
-        seen["gradient_norm"] = report.gradient_norm
-        flat |= {key: value for key, value in seen.items() if math.isfinite(value)}
-    if report.look is not None:
-        flat |= {"val_nats": report.look.nats, "val_bits_per_byte": report.look.bits_per_byte}
-        flat |= {f"val_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
-    return flat
 
 
 def _short(report: Report, speed: float) -> str:
@@ -231,9 +207,12 @@ def _sample(
     training: Training, reader: Tokenizer, prompts: list[str], step: int, journal: Path
 ) -> None:
     """What the model would write at this step."""
-    model = LanguageModel(training.decoder, reader)
     samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
     with training.as_handed_on():
+        decoder = training.reader()
+        if not training.group.is_first:
+            return
+        model = LanguageModel(decoder, reader)
         made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
     for prompt, each in zip(prompts, made, strict=True):
         line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
@@ -250,11 +229,13 @@ def _prompts(recipe: Recipe) -> list[str]:
     return [""]
 
 
-def _keep(training: Training, reader: Tokenizer, making: Making) -> Numbers:
+def _keep(
+    training: Training, learnt: dict[str, Tensor], reader: Tokenizer, making: Making
+) -> Numbers:
     """Write the model as it is handed on."""
     shape = training.decoder.config
-    learnt = weights_of(training.decoder) | training.weights()
-    save_tensors({name: each.cpu() for name, each in learnt.items()}, making.out / WEIGHTS)
+    kept = weights_of(training.decoder) | learnt
+    save_tensors({name: each.cpu() for name, each in kept.items()}, making.out / WEIGHTS)
     write_json(making.out / "config.json", shape.model_dump())
     reader.save(making.out)
     state = training.state

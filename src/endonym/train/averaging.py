@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from endonym.train.config import Phase
+from endonym.train.distributed import part_of
 from endonym.train.optimizer import Optimizer
 
 SHARES = {"ema": 0.05, "tail": 0.2}
@@ -94,7 +95,7 @@ class Average:
         """Take up what a checkpoint held, or begin anew where it held nothing."""
         pairs = zip(self.optimizer.names, self.optimizer.masters, strict=True)
         self.tensors = [
-            state[f"{name}{SUFFIX}"].to(master.device, copy=True)
+            part_of(state[f"{name}{SUFFIX}"], master).clone()
             for name, master in pairs
             if f"{name}{SUFFIX}" in state
         ]

@@ -18,8 +18,10 @@ from endonym.disk import existing, flush_files, flush_folder, list_files, write_
 from endonym.errors import Damaged, StoreError
 from endonym.log import size
 from endonym.model.weights import load_tensors, save_tensors
+from endonym.train.distributed import Group
 
 KEEP_RECENT = 2
+WEIGHTS, MOMENTS = "weights.safetensors", "optimizer.safetensors"
 
 
 @dataclass(slots=True)
@@ -51,6 +53,16 @@ class TrainState:
         """Steps that changed the weights: all but the skipped ones."""
         return self.step - self.skipped
 
+    def note_look(self, nats: float, bits: float) -> bool:
+        """Remember a look at held-out text; returns whether it is the best one so far."""
+        self.looks.append({"step": self.step, "nats": nats, "bits": bits})
+        is_best = self.best_nats is None or nats < self.best_nats
+        if is_best:
+            self.best_nats, self.best_step, self.looks_since_best = nats, self.step, 0
+        else:
+            self.looks_since_best += 1
+        return is_best
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -61,23 +73,74 @@ class Checkpoint:
 
     def weights(self) -> dict[str, Tensor]:
         """The fp32 weights by name."""
-        return load_tensors(self.folder / "weights.safetensors")
+        return _read(self.folder / WEIGHTS)
 
     def moments(self) -> dict[str, Tensor]:
         """The optimiser's memories by name."""
-        return load_tensors(self.folder / "optimizer.safetensors")
+        return _read(self.folder / MOMENTS)
 
 
 def save(
     work: Path, state: TrainState, weights: dict[str, Tensor], moments: dict[str, Tensor]
 ) -> Checkpoint:
     """Write a checkpoint, then remove those that are neither recent, last, best nor good."""
-    folder = work / f"step-{state.step:06d}"
-    fresh = work / f"{folder.name}.new"
+    fresh = _begin(work, state)
+    save_tensors(weights, fresh / WEIGHTS)
+    save_tensors(moments, fresh / MOMENTS)
+    return _finish(fresh, state)
+
+
+def save_sharded(
+    work: Path,
+    state: TrainState,
+    weights: dict[str, Tensor],
+    moments: dict[str, Tensor],
+    group: Group,
+) -> None:
+    """Write a checkpoint of shards, a file for each process; the first one gives it its name.
+
+    Any number of processes can read it.
+    """
+    from endonym.train.sharding import save_shards  # takes a second to import
+
+    fresh = _begin(work, state) if group.is_first else _fresh(work, state)
+    group.wait()
+    save_shards(weights, _shards(fresh / WEIGHTS))
+    save_shards(moments, _shards(fresh / MOMENTS))
+    if group.is_first:
+        _finish(fresh, state)
+    group.wait()
+
+
+def _fresh(work: Path, state: TrainState) -> Path:
+    return work / f"step-{state.step:06d}.new"
+
+
+def _shards(file: Path) -> Path:
+    """The folder of shards that stands where the file of a whole would."""
+    return file.with_suffix("")
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    """Whole tensors, from a file or from shards."""
+    if not _shards(file).is_dir():
+        return load_tensors(file)
+    from endonym.train.sharding import load_shards
+
+    return load_shards(_shards(file))
+
+
+def _begin(work: Path, state: TrainState) -> Path:
+    """An empty folder for a checkpoint, under another name."""
+    fresh = _fresh(work, state)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    save_tensors(weights, fresh / "weights.safetensors")
-    save_tensors(moments, fresh / "optimizer.safetensors")
+    return fresh
+
+
+def _finish(fresh: Path, state: TrainState) -> Checkpoint:
+    """State, hashes, manifest, flush, name; then remove those no longer needed."""
+    work, folder = fresh.parent, fresh.with_suffix("")
     write_json(fresh / "state.json", asdict(state))
     flush_files(fresh)
     write_json(fresh / "manifest.json", list_files(fresh))

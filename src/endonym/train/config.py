@@ -128,7 +128,7 @@ class Phase(Config):
     compile: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="blocks through torch's compiler, which needs a C++ compiler; auto measures "
-        "whether the phase is long enough to pay for it",
+        "whether the phase is long enough to pay for it; never with recompute or in shards",
         json_schema_extra=NOT_IDENTITY,
     )
     micro_tokens: int | None = Field(
@@ -141,6 +141,13 @@ class Phase(Config):
         default="auto",
         description="keep only what stands between blocks and compute each again on the way back: "
         "a third slower, far less memory, the same result. auto: where it would not fit otherwise",
+        json_schema_extra=NOT_IDENTITY,
+    )
+
+    shard: Literal["none", "gradients", "weights"] = Field(
+        default="none",
+        description="what several processes hold in parts: nothing, gradients and optimiser "
+        "states, or weights too",
         json_schema_extra=NOT_IDENTITY,
     )
 

@@ -28,6 +28,8 @@ SIGMAS = 6.0
 LEAST_SIGMA_NATS = 0.05
 LEAST_SIGMA_LOG = 0.1
 """A loss within 0.3 nats, or a norm within 1.8 times the usual, is never unusual."""
+LEARNT_BY = 100
+"""The step at which a model must do better than counting words."""
 IN_A_ROW = 3
 RETURNS = 3
 SLOWER = 0.5
@@ -88,6 +90,12 @@ def note_skipped(state: TrainState) -> None:
     state.skipped_in_row += 1
 
 
+def lost(state: TrainState, why: str) -> Trouble:
+    """Give the weights up for lost."""
+    state.skipped_in_row = IN_A_ROW
+    return Trouble("lost", state.step, why, state.rollbacks)
+
+
 def is_lost(state: TrainState) -> bool:
     """Whether the weights themselves are taken to be harmed."""
     return state.skipped_in_row >= IN_A_ROW
@@ -138,14 +146,18 @@ def require_hope(state: TrainState, phase: Phase, why: str, where: str, *, is_fi
     )
 
 
-def nothing_learnt(
-    state: TrainState, phase: Phase, nats: float, unigram_nats: float
-) -> TrainingError:
-    """What stops a model that predicts no better than counting words does."""
+def require_learning(state: TrainState, phase: Phase, warmup: int, unigram_nats: float) -> None:
+    """Raise TrainingError if a model predicts no better than counting words does.
+
+    Before LEARNT_BY, and before the warm-up is over twice, nobody expects it to.
+    """
+    best = state.best_nats
+    if best is None or best <= unigram_nats or state.step < max(warmup * 2, LEARNT_BY):
+        return
     rate = "lr" if phase.lr is None else f"lr = {phase.lr:g}"
-    return TrainingError(
-        f"after {state.step} steps the held-out loss is {nats:.2f} nats, above the unigram line "
-        f"of {unigram_nats:.2f}: nothing but noise is learnt",
+    raise TrainingError(
+        f"after {state.step} steps the held-out loss is {state.looks[-1]['nats']:.2f} nats, above "
+        f"the unigram line of {unigram_nats:.2f}: nothing but noise is learnt",
         where=f"phase {phase.name}",
         do=f"Usually {rate} is too high (try a third of it), or the held-out text is of another "
         "kind than the training text (see `endonym look`).",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from endonym.data.batches import Batches
 from endonym.data.order import Order
@@ -18,51 +19,17 @@ from endonym.model.foreign import AnyDecoder
 from endonym.seed import named_seed
 from endonym.train import checkpoint, guard
 from endonym.train.averaging import Average, averaged
-from endonym.train.checkpoint import TrainState
+from endonym.train.checkpoint import Checkpoint, TrainState
 from endonym.train.compile import compile_blocks, obstacle, uncompiled
 from endonym.train.config import Phase
+from endonym.train.distributed import ALONE, Group, whole
 from endonym.train.guard import Trouble
 from endonym.train.optimizer import Optimizer
-from endonym.train.room import USEFUL_TOKENS, within_memory
-from endonym.train.schedule import multiplier
-from endonym.train.step import Stepped, gather
+from endonym.train.report import Report
+from endonym.train.room import USEFUL_TOKENS, explained_memory_errors, within_memory
+from endonym.train.schedule import Course
+from endonym.train.step import Stepped, clipped, gather
 from endonym.train.validate import Look, look
-
-TRUSTED_STEPS = 100
-"""Before this many steps nobody expects a model to beat the unigram line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One step, and what was seen if this was a moment to look at held-out text.
-
-    step: optimiser steps done. tokens: training tokens seen. seconds: spent on this step.
-    troubles: what went wrong and was survived. A report of a return to a checkpoint has that
-    checkpoint's step, and no seconds.
-    """
-
-    step: int
-    steps: int
-    tokens: int
-    epoch: float
-    nats: float
-    bits_per_byte: float
-    lr: float
-    gradient_norm: float
-    seconds: float
-    look: Look | None = None
-    is_best: bool = False
-    troubles: tuple[Trouble, ...] = ()
-
-    @property
-    def is_skipped(self) -> bool:
-        """Whether this step left the weights as they were."""
-        return any(each.event == "skipped" for each in self.troubles)
-
-    @property
-    def is_rolled_back(self) -> bool:
-        """Whether training goes on from an earlier step now."""
-        return any(each.event == "rolled_back" for each in self.troubles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +46,33 @@ class Work:
     device: str = "cpu"
 
 
-def steps_of(phase: Phase, positions_per_epoch: int, batch_tokens: int) -> int:
-    """Optimiser steps of a phase, from whichever budget it names."""
-    if phase.steps is not None:
-        return phase.steps
-    tokens = phase.tokens or (phase.epochs or 1) * positions_per_epoch
-    return max(1, math.ceil(tokens / batch_tokens))
-
-
 class Training:
-    """The state of a phase between steps. Iterate `reports()` to train; `weights()` at the end."""
+    """The state of a phase between steps. Iterate `reports()` to train; `weights()` at the end.
 
-    def __init__(self, decoder: AnyDecoder, phase: Phase, work: Work, *, seed: int) -> None:
+    Of a group, every process does the same, each on its share of a batch; the first one writes.
+    """
+
+    def __init__(
+        self, decoder: AnyDecoder, phase: Phase, work: Work, *, seed: int, group: Group = ALONE
+    ) -> None:
         context = decoder.config.context
         rows = max(1, (phase.batch_tokens or context) // context)
         order = Order(work.train, context=context, seed=seed)
         self.decoder, self.phase, self.work, self.seed = decoder, phase, work, seed
+        self.group = group
         self.batches = Batches(order, rows=rows, device=work.device)
-        self.micro_rows = max(1, min(rows, (phase.micro_tokens or USEFUL_TOKENS) // context))
-        self.steps = steps_of(phase, order.positions_per_epoch, self.batches.tokens)
-        self.eval_every = phase.eval_every_steps or max(1, self.steps // 20)
-        self.save_every = phase.save_every_steps or self.eval_every
-        self.warmup = min(phase.warmup_steps or 0, self.steps // 2)
+        most_rows = -(-rows // group.size)
+        self.micro_rows = max(1, min(most_rows, (phase.micro_tokens or USEFUL_TOKENS) // context))
+        self.course = Course.of(phase, order.positions_per_epoch, self.batches.tokens)
         decoder.recomputes = phase.recompute == "on"
+        if phase.shard != "none" and group.size > 1:
+            from endonym.train.sharding import shard  # takes a second to import
+
+            shard(decoder, phase, group)
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
-        self.average = Average(self.optimizer, phase, self.steps)
-        is_whole = not decoder.recomputes and obstacle(decoder.config) is None
-        if phase.compile == "on" and is_whole:
+        self.average = Average(self.optimizer, phase, self.course.steps)
+        is_simple = not decoder.recomputes and not self.optimizer.is_sharded
+        if phase.compile == "on" and is_simple and obstacle(decoder.config) is None:
             compile_blocks(decoder)
         self.state = TrainState()
         self.troubles: list[Trouble] = []
@@ -115,12 +82,15 @@ class Training:
 
         The one of step 0 is kept only because it may be the best: training begins anew.
         """
-        found = checkpoint.last(self.work.folder)
-        if found is not None and found.state.step:
+        found = checkpoint.last(self.work.folder) if self.group.is_first else None
+        if self.group.tell(found.state.step if found else 0):
             self._take_up(found)
         return self.state.step
 
-    def _take_up(self, found: checkpoint.Checkpoint) -> None:
+    def _take_up(self, found: Checkpoint | None) -> None:
+        """Go on from the checkpoint that the first process found; the others are told which."""
+        step = self.group.tell(found.state.step if found else None)
+        found = found or checkpoint.at(self.work.folder, step)
         memories = found.moments()
         self.optimizer.load(found.weights(), memories, found.state.updates)
         self.average.load(memories)
@@ -149,18 +119,9 @@ class Training:
             gc.unfreeze()
 
     def _step(self) -> Stepped:
-        """One optimiser step, its random stream named by the step; or a skipped one."""
-        state, batch = self.state, self.batches[self.state.step]
-
-        def gathered(rows: int) -> Stepped:
-            torch.manual_seed(named_seed(self.seed, "dropout", state.step))
-            return gather(self.decoder, self.optimizer, batch, rows=rows)
-
-        planned = state.micro_rows or self.micro_rows
-        stepped, rows = within_memory(gathered, planned, self.optimizer.forget)
-        if rows < planned:
-            state.micro_rows = rows
-            self._note("smaller_micro_batch", f"memory ended: {rows} rows at a time from now on")
+        """One optimiser step, or a skipped one: all processes see and decide the same."""
+        state = self.state
+        stepped = clipped(self.optimizer, self._gathered(), self.batches.tokens, self.group)
         reason = guard.trouble_with(stepped, state)
         if reason:
             self.optimizer.forget()
@@ -171,6 +132,28 @@ class Training:
             guard.note_good(stepped, state)
         return stepped
 
+    def _gathered(self) -> Tensor:
+        """The gradient of this process's rows; its random stream is named by the step."""
+        state, group, tokens = self.state, self.group, self.batches.tokens
+        batch = self.batches.part(state.step, group.share(self.batches.rows))
+
+        def gathered(rows: int) -> Tensor:
+            torch.manual_seed(named_seed(self.seed, "dropout", state.step, *group.stream()))
+            return gather(
+                self.decoder, self.optimizer, batch, rows=rows, tokens=tokens, group=group
+            )
+
+        planned = state.micro_rows or self.micro_rows
+        if self.optimizer.is_sharded:
+            # Each pass gathers weights: the others would wait for a process that begins anew.
+            with explained_memory_errors(f"{planned} rows at a time, in shards"):
+                return gathered(planned)
+        nats, rows = within_memory(gathered, planned, self.optimizer.forget)
+        if rows < planned:
+            state.micro_rows = rows
+            self._note("smaller_micro_batch", f"memory ended: {rows} rows at a time from now on")
+        return nats
+
     def _note(self, event: str, message: str) -> None:
         """Note what went wrong in the step that is being made, for its report."""
         rows = self.batches.row_numbers(self.state.step)
@@ -180,16 +163,13 @@ class Training:
 
     def _check_weights(self) -> None:
         """Before they are looked at or kept, weights must be finite; or else they are lost."""
-        step = self.state.step
-        is_moment = step % self.eval_every == 0 or step % self.save_every == 0
-        if (is_moment or step >= self.steps) and not self.optimizer.is_finite():
-            self._lose("a weight is not a finite number")
+        step, course = self.state.step, self.course
+        if (course.looks_at(step) or course.saves_at(step)) and not self._is_finite():
+            self.troubles.append(guard.lost(self.state, "a weight is not a finite number"))
 
-    def _lose(self, why: str) -> None:
-        """Give the weights up for lost."""
-        state = self.state
-        state.skipped_in_row = guard.IN_A_ROW
-        self.troubles.append(Trouble("lost", state.step, why, state.rollbacks))
+    def _is_finite(self) -> bool:
+        """Whether weights and memories are finite numbers, on every process."""
+        return not self.group.is_any(not self.optimizer.is_finite())
 
     def _roll_back(self, last: Report) -> Report:
         """Go on from the last checkpoint before the trouble, at half the rate."""
@@ -198,35 +178,28 @@ class Training:
         where += f"last checkpoint in {self.work.folder}"
         is_finite = math.isfinite(last.nats + last.gradient_norm)
         guard.require_hope(lost, self.phase, last.troubles[-1].message, where, is_finite=is_finite)
-        self._take_up(checkpoint.back_to(self.work.folder, lost.good_step))
+        is_first = self.group.is_first
+        self._take_up(checkpoint.back_to(self.work.folder, lost.good_step) if is_first else None)
         self.state = guard.gone_back(lost, self.state)
         self.troubles.append(guard.returned(lost, self.state))
         return self._said(None, 0.0)
 
     def _share(self, step: int) -> float:
-        schedule = self.phase.schedule or "linear"
-        share = multiplier(
-            schedule,
-            step=step,
-            steps=self.steps,
-            warmup_steps=self.warmup,
-            final=self.phase.final_lr,
-            cooldown=self.phase.cooldown,
-        )
-        return share * guard.rate_share(self.state)
+        """What a step has of the peak rate."""
+        return self.course.share(step) * guard.rate_share(self.state)
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
         """Look and save if it is time to, unless the weights are lost; and say what happened."""
-        step = self.state.step
-        is_last = step >= self.steps
-        seen, is_best = None, False
-        if (step % self.eval_every == 0 or is_last) and not guard.is_lost(self.state):
+        state, course, seen, is_best = self.state, self.course, None, False
+        if course.looks_at(state.step) and not guard.is_lost(state):
             seen = self._look()
-            is_best = seen is not None and self._judge(seen)
-        is_sound = not guard.is_lost(self.state)
-        self.state.is_finished = is_sound and (is_last or self._is_stale())
-        if is_sound and (seen or step % self.save_every == 0 or self.state.is_finished):
-            self.save()
+        if seen is not None:
+            is_best = state.note_look(seen.nats, seen.bits_per_byte)
+            guard.require_learning(state, self.phase, course.warmup, self.work.unigram_nats)
+        if not guard.is_lost(state):
+            state.is_finished = state.step >= course.steps or self._is_stale()
+            if seen or state.is_finished or course.saves_at(state.step):
+                self.save()
         return self._said(stepped, seconds, seen, is_best=is_best)
 
     def _said(
@@ -240,16 +213,15 @@ class Training:
         """A report of where training stands; it takes the troubles noted so far with it."""
         step, troubles = self.state.step, tuple(self.troubles)
         self.troubles.clear()
-        peak = self.phase.lr or 0.0
         nats = stepped.nats if stepped else float("nan")
         return Report(
             step=step,
-            steps=self.steps,
+            steps=self.course.steps,
             tokens=step * self.batches.tokens,
             epoch=self.batches.epochs(step),
             nats=nats,
             bits_per_byte=nats / math.log(2) / self.bytes_per_token,
-            lr=peak * self._share(max(0, step - 1)),
+            lr=(self.phase.lr or 0.0) * self._share(max(0, step - 1)),
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,
             look=seen,
@@ -259,12 +231,18 @@ class Training:
 
     def _look(self) -> Look | None:
         """A look at held-out text; None, and the weights are lost, if it is no number."""
+        work, tokens = self.work, self.phase.eval_tokens
         with self.as_handed_on():
-            seen = look(self.decoder, self.work.val, self.phase.eval_tokens, self.work.device)
+            seen = look(self.decoder, work.val, tokens, work.device, self.group)
         if math.isfinite(seen.nats):
             return seen
-        self._lose(f"the held-out loss is not a finite number ({seen.nats})")
+        why = f"the held-out loss is not a finite number ({seen.nats})"
+        self.troubles.append(guard.lost(self.state, why))
         return None
+
+    def _is_stale(self) -> bool:
+        patience = self.phase.patience
+        return patience is not None and self.state.looks_since_best >= patience
 
     @functools.cached_property
     def bytes_per_token(self) -> float:
@@ -273,46 +251,45 @@ class Training:
         sizes = [train.byte_counts[part].sum() for part in train.parts]
         return float(sum(sizes)) / max(1, self.batches.order.positions_per_epoch)
 
+    def save(self) -> None:
+        """Write a checkpoint of this step, unless a weight or a memory is not finite.
+
+        Then what was written before is what training goes on from. The first process writes, or
+        each its shards.
+        """
+        if not self._is_finite():
+            return
+        if not self.state.skipped_in_row:
+            self.state.good_step = self.state.step
+        folder, weights = self.work.folder, self.optimizer.weights()
+        memories = self.optimizer.state() | self.average.state()
+        if self.optimizer.is_sharded:
+            checkpoint.save_sharded(folder, self.state, weights, memories, self.group)
+        elif self.group.is_first:
+            checkpoint.save(folder, self.state, weights, memories)
+
     @contextmanager
     def as_handed_on(self) -> Generator[None]:
         """The model with the weights it would be handed on with, for looks and samples."""
         with uncompiled(), self.average.shown():
             yield
 
-    def _judge(self, seen: Look) -> bool:
-        """Note a look; raises TrainingError if the model has learnt less than counting words."""
-        state = self.state
-        state.looks.append({"step": state.step, "nats": seen.nats, "bits": seen.bits_per_byte})
-        trusted = max(self.warmup * 2, TRUSTED_STEPS)
-        best = min(seen.nats, seen.nats if state.best_nats is None else state.best_nats)
-        if state.step >= trusted and best > self.work.unigram_nats:
-            raise guard.nothing_learnt(state, self.phase, seen.nats, self.work.unigram_nats)
-        is_best = state.best_nats is None or seen.nats < state.best_nats
-        if is_best:
-            state.best_nats, state.best_step, state.looks_since_best = seen.nats, state.step, 0
-        else:
-            state.looks_since_best += 1
-        return is_best
+    def reader(self) -> AnyDecoder:
+        """A decoder that one process can use without the others; each must ask for it."""
+        if not self.optimizer.is_sharded:
+            return self.decoder
+        from endonym.train.sharding import twin
 
-    def _is_stale(self) -> bool:
-        patience = self.phase.patience
-        return patience is not None and self.state.looks_since_best >= patience
+        return twin(self.decoder, self.optimizer.weights(), self.work.folder)
 
-    def save(self) -> None:
-        """Write a checkpoint of this step, unless a weight or a memory is not finite.
+    def weights(self) -> dict[str, Tensor]:
+        """The weights to hand on: the best look's, or the last; averaged, if a phase wants it.
 
-        Then what was written before is what training goes on from.
+        Every process must ask; the best look's are read by the first one alone.
         """
-        if not self.optimizer.is_finite():
-            return
-        if not self.state.skipped_in_row:
-            self.state.good_step = self.state.step
-        memories = self.optimizer.state() | self.average.state()
-        checkpoint.save(self.work.folder, self.state, self.optimizer.weights(), memories)
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """The weights to hand on: the best look's, or the last; averaged, if a phase wants it."""
         if self.phase.keep == "best" and self.state.best_step < self.state.step:
+            if not self.group.is_first:
+                return {}
             best = checkpoint.at(self.work.folder, self.state.best_step)
             return averaged(best.weights(), best.moments())
-        return self.average.weights()
+        return {name: whole(each) for name, each in self.average.weights().items()}

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from endonym.train.distributed import own, part_of, whole
+
 Matrices = list[Tensor] | tuple[Tensor, ...]
 MOMENTUM = 0.95
 UPDATE_RMS = 0.2
@@ -64,32 +66,43 @@ class Muon:
         for matrix in self.matrices:
             self.state[matrix] = {"momentum": torch.zeros_like(matrix)}
             if row_memory is not None:
-                self.state[matrix]["row_squares"] = matrix.new_zeros((*matrix.shape[:-1], 1))
+                rows = (*matrix.shape[:-1], 1)
+                self.state[matrix]["row_squares"] = torch.zeros(rows, device=matrix.device)
 
     @torch.no_grad()
     def step(self, lr: float, decay: float) -> None:
         """Learn from the gradients; a matrix without one goes on by its momentum.
 
         update = 0.2 √C · orthogonal(Nesterov's momentum); weights -= lr (update + decay · weights).
+        The gradients are used up. In shards every process makes every update, and keeps its part:
+        one matrix cannot be made orthogonal in pieces.
         """
-        momenta = [self.state[matrix]["momentum"] for matrix in self.matrices]
+        whole_updates = orthogonal([whole(each) for each in self._ahead()], self.number_format)
+        if self.row_memory is not None:
+            for matrix, update in zip(self.matrices, whole_updates, strict=True):
+                even_out_rows(update, self.state[matrix]["row_squares"], self.row_memory)
+        pairs = zip(whole_updates, self.matrices, strict=True)
+        updates = [own(part_of(update, matrix)) for update, matrix in pairs]
+        matrices = [own(matrix) for matrix in self.matrices]
+        if self.cautious:
+            pull_with_caution(matrices, updates, lr * decay)
+        else:
+            torch._foreach_mul_(matrices, 1 - lr * decay)
+        sizes = [-lr * UPDATE_RMS * math.sqrt(max(each.shape[-2:])) for each in self.matrices]
+        torch._foreach_mul_(updates, sizes)
+        torch._foreach_add_(matrices, updates)
+
+    def _ahead(self) -> list[Tensor]:
+        """Momentum that has seen the gradients, one step ahead (Nesterov), in their place."""
         gradients = [
             torch.zeros_like(matrix) if matrix.grad is None else matrix.grad
             for matrix in self.matrices
         ]
-        torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
-        ahead = torch._foreach_lerp(gradients, momenta, self.momentum)
-        updates = orthogonal(ahead, self.number_format)
-        if self.row_memory is not None:
-            for matrix, update in zip(self.matrices, updates, strict=True):
-                even_out_rows(update, self.state[matrix]["row_squares"], self.row_memory)
-        if self.cautious:
-            pull_with_caution(self.matrices, updates, lr * decay)
-        else:
-            torch._foreach_mul_(self.matrices, 1 - lr * decay)
-        sizes = [-lr * UPDATE_RMS * math.sqrt(max(each.shape[-2:])) for each in self.matrices]
-        torch._foreach_mul_(updates, sizes)
-        torch._foreach_add_(self.matrices, updates)
+        momenta = [own(self.state[matrix]["momentum"]) for matrix in self.matrices]
+        parts = [own(gradient) for gradient in gradients]
+        torch._foreach_lerp_(momenta, parts, 1 - self.momentum)
+        torch._foreach_lerp_(parts, momenta, self.momentum)
+        return gradients
 
 
 def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[Tensor]:

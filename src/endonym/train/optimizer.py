@@ -15,6 +15,7 @@ from endonym.errors import TrainingError
 from endonym.model.foreign import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import Phase
+from endonym.train.distributed import is_plain, own, part_of, whole
 from endonym.train.muon import MOMENTUM, Muon, pull_with_caution
 
 UNDECAYED = re.compile(r"(decay_log|convolution\.weight|A_log|conv1d\.weight)$")
@@ -27,7 +28,8 @@ BETAS = (0.9, 0.95)
 class Optimizer:
     """Masters of every parameter in fp32, what steps them, and the model refreshed from them.
 
-    In fp32 the masters are the model's own parameters and nothing is copied.
+    In fp32 the masters are the model's own parameters and nothing is copied. In shards they are
+    too, in every number format: what is gathered from them is rounded then.
     """
 
     def __init__(self, decoder: AnyDecoder, phase: Phase, number_format: str) -> None:
@@ -37,23 +39,23 @@ class Optimizer:
                 where=f"phase {phase.name}",
                 do='Set number_format = "fp32", which every machine computes.',
             )
+        self.decoder, self.phase = decoder, phase
+        self.is_sharded = not all(map(is_plain, decoder.parameters()))
+        self.is_narrow = number_format == "bf16" and not self.is_sharded
         self.names = [name for name, _ in decoder.named_parameters()]
         self.tables = table_names(decoder)
-        masters = [parameter.detach().float() for parameter in decoder.parameters()]
-        if number_format == "bf16":
-            masters = [master.clone() for master in masters]
+        self.masters = list(decoder.parameters())
+        if self.is_narrow:
+            copies = [each.detach().to(torch.float32, copy=True) for each in self.masters]
+            self.masters = [nn.Parameter(each) for each in copies]
             narrow(decoder)
         self.parameters = list(decoder.parameters())
-        self.masters = [nn.Parameter(master) for master in masters]
-        if number_format == "fp32":
-            self.masters = self.parameters
-        self.is_narrow = number_format == "bf16"
-        self.phase, self.betas = phase, phase.betas or BETAS
+        self.betas = phase.betas or BETAS
         kinds: dict[str, list[nn.Parameter]] = {"matrix": [], "table": [], "vector": []}
         for name, master in zip(self.names, self.masters, strict=True):
             kinds[self._kind(name, master)].append(master)
         self.matrices: list[Tensor] = [*kinds["matrix"]]
-        self.muon = self._muon() if phase.optimizer == "muon" else None
+        self.muon = self._muon(number_format) if phase.optimizer == "muon" else None
         self.adamw = torch.optim.AdamW(
             self._groups(kinds), betas=self.betas, eps=1e-8, weight_decay=0.0, fused=True
         )
@@ -65,22 +67,22 @@ class Optimizer:
             return "table"
         return "matrix" if master.ndim > 1 and not UNDECAYED.search(name) else "vector"
 
-    def _muon(self) -> Muon:
+    def _muon(self, number_format: str) -> Muon:
         phase = self.phase
         return Muon(
             self.matrices,
             momentum=MOMENTUM if phase.momentum is None else phase.momentum,
             row_memory=self.betas[1] if phase.normalise else None,
             cautious=bool(phase.cautious),
-            number_format=torch.bfloat16 if self.is_narrow else torch.float32,
+            number_format=torch.bfloat16 if number_format == "bf16" else torch.float32,
         )
 
     def _groups(self, kinds: dict[str, list[nn.Parameter]]) -> list[dict[str, object]]:
         """What AdamW steps, by its peak rate."""
         lr = self.phase.lr or 0.0
         peaks = {"matrix": lr, "table": self.phase.embedding_lr or lr, "vector": lr}
-        left = {kind: own for kind, own in kinds.items() if kind != "matrix" or self.muon is None}
-        return [{"params": own, "peak": peaks[kind], "kind": kind} for kind, own in left.items()]
+        left = [kind for kind in kinds if kind != "matrix" or self.muon is None]
+        return [{"params": kinds[kind], "peak": peaks[kind], "kind": kind} for kind in left]
 
     def collect(self) -> None:
         """Add the model's gradients to the masters' and clear them; a micro-batch ends here."""
@@ -97,17 +99,18 @@ class Optimizer:
 
     def clip(self, largest: float) -> Tensor:
         """Scale the gradient down to this norm; returns the norm it had (L2 over everything)."""
-        return nn.utils.clip_grad_norm_(self.masters, largest)
+        return whole(nn.utils.clip_grad_norm_(self.masters, largest))
 
     def forget(self) -> None:
         """Drop every gradient, and change nothing."""
         for each in (*self.masters, *self.parameters):
             each.grad = None
 
+    @torch.no_grad()
     def is_finite(self) -> bool:
-        """Whether every weight and every memory is a finite number."""
+        """Whether every weight and every memory that lies here is a finite number."""
         held = (*self.weights().values(), *self.state().values())
-        return all(bool(torch.isfinite(each).all()) for each in held)
+        return all(bool(torch.isfinite(own(each)).all()) for each in held)
 
     @torch.no_grad()
     def step(self, share: float) -> None:
@@ -131,17 +134,25 @@ class Optimizer:
 
     def _pull_with_caution(self, amount: float) -> None:
         """Decay before AdamW's step; an update of AdamW has the sign of its new first moment."""
-        learning = [(each, each.grad) for each in self.matrices if each.grad is not None]
-        matrices, gradients = [each for each, _ in learning], [grad for _, grad in learning]
+        learning = [(each, own(each.grad)) for each in self.matrices if each.grad is not None]
+        matrices, gradients = [own(each) for each, _ in learning], [grad for _, grad in learning]
         known = self.adamw.state
         moments = [
-            known[each]["exp_avg"] if each in known else torch.zeros_like(each) for each in matrices
+            own(known[each]["exp_avg"]) if each in known else torch.zeros_like(own(each))
+            for each, _ in learning
         ]
         ahead = torch._foreach_lerp(moments, gradients, 1 - self.betas[0])
         pull_with_caution(matrices, ahead, amount)
 
     def refresh(self) -> None:
-        """Copy the masters into the model, rounded to its number format."""
+        """Copy the masters into the model, rounded to its number format.
+
+        In shards, let go what was gathered from older ones.
+        """
+        if self.is_sharded:
+            from endonym.train.sharding import let_go
+
+            let_go(self.decoder)
         if self.is_narrow:
             with torch.no_grad():
                 for parameter, master in zip(self.parameters, self.masters, strict=True):
@@ -155,8 +166,8 @@ class Optimizer:
         """The memories of AdamW and Muon by name; steps are counted by the loop."""
         found: dict[str, Tensor] = {}
         for name, master in zip(self.names, self.masters, strict=True):
-            own = self.muon.state if self.muon is not None else {}
-            memories = own.get(master) or self.adamw.state.get(master, {})
+            of_muon = self.muon.state if self.muon is not None else {}
+            memories = of_muon.get(master) or self.adamw.state.get(master, {})
             found |= {f"{name}.{kind}": each for kind, each in memories.items() if kind != "step"}
         return found
 
@@ -166,14 +177,14 @@ class Optimizer:
         self.forget()
         self.adamw.state.clear()
         for name, master in zip(self.names, self.masters, strict=True):
-            master.copy_(weights[name])
+            master.copy_(part_of(weights[name], master))
             if self.muon is not None and master in self.muon.state:
                 for kind, memory in self.muon.state[master].items():
-                    memory.copy_(state[f"{name}.{kind}"])
+                    memory.copy_(part_of(state[f"{name}.{kind}"], memory))
             elif f"{name}.{STATES[0]}" in state:
                 self.adamw.state[master] = {
                     "step": torch.tensor(float(step), device=master.device),
-                    **{kind: _copy(state[f"{name}.{kind}"], master) for kind in STATES},
+                    **{kind: part_of(state[f"{name}.{kind}"], master).clone() for kind in STATES},
                 }
         self.refresh()
 
@@ -183,8 +194,3 @@ def table_names(decoder: AnyDecoder) -> set[str]:
     found = [each.weight for each in decoder.modules() if isinstance(each, nn.Embedding)]
     tables = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
     return {name for name, each in decoder.named_parameters() if id(each) in tables}
-
-
-def _copy(tensor: Tensor, like: Tensor) -> Tensor:
-    """A tensor of our own, where the other one lies."""
-    return tensor.to(like.device, copy=True)

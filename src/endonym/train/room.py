@@ -150,8 +150,9 @@ def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
     return OutOfMemory(
         f"{asked} was asked for, {size(free_memory_bytes())} are free",
         where=doing,
-        do='Set recompute = "on" in the phase, then a smaller pack.context, model.layers or '
-        "model.dim; or end other programs. What was learnt is kept in the last checkpoint.",
+        do='Set recompute = "on" or a smaller micro_tokens in the phase, then a smaller '
+        "pack.context, model.layers or model.dim; or end other programs. What was learnt is kept "
+        "in the last checkpoint.",
     )
 
 

@@ -2,8 +2,13 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from endonym.train.config import Phase
+
+LOOKS = 20
+"""Looks at held-out text in a phase that does not say how many."""
 COOLDOWN = 0.2
 """Share of the steps; a longer one gains little more (arXiv:2405.18392)."""
 
@@ -69,3 +74,53 @@ def multiplier(
     left = max(1, steps - warmup_steps)
     slope = min(1.0, (cooldown or COOLDOWN) * steps / left)
     return end + (1.0 - end) * height(min(1.0, (step - warmup_steps) / left), slope)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A phase by its steps: how many there are, how fast each learns, when one looks and saves."""
+
+    phase: Phase
+    steps: int
+
+    @classmethod
+    def of(cls, phase: Phase, positions_per_epoch: int, batch_tokens: int) -> "Course":
+        """The course of a phase, from whichever budget it names."""
+        if phase.steps is not None:
+            return cls(phase, phase.steps)
+        tokens = phase.tokens or (phase.epochs or 1) * positions_per_epoch
+        return cls(phase, max(1, math.ceil(tokens / batch_tokens)))
+
+    @property
+    def warmup(self) -> int:
+        """Steps of the rate's rise; at most half of all."""
+        return min(self.phase.warmup_steps or 0, self.steps // 2)
+
+    @property
+    def eval_every(self) -> int:
+        """Steps between looks at held-out text."""
+        return self.phase.eval_every_steps or max(1, self.steps // LOOKS)
+
+    @property
+    def save_every(self) -> int:
+        """Steps between checkpoints."""
+        return self.phase.save_every_steps or self.eval_every
+
+    def looks_at(self, step: int) -> bool:
+        """Whether held-out text is looked at when so many steps are done."""
+        return step % self.eval_every == 0 or step >= self.steps
+
+    def saves_at(self, step: int) -> bool:
+        """Whether a checkpoint is due then even without a look."""
+        return step % self.save_every == 0
+
+    def share(self, step: int) -> float:
+        """What a step, from 0, has of the peak rate."""
+        return multiplier(
+            self.phase.schedule or "linear",
+            step=step,
+            steps=self.steps,
+            warmup_steps=self.warmup,
+            final=self.phase.final_lr,
+            cooldown=self.phase.cooldown,
+        )

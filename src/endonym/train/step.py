@@ -1,4 +1,4 @@
-"""One optimiser step: forward, loss, backward, clip, guard, update."""
+"""One optimiser step: forward, loss, backward, sum, clip, guard, update."""
 
 import math
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from endonym.errors import NonFiniteLoss
 from endonym.model.foreign import AnyDecoder
 from endonym.model.loss import summed_nats, token_nats
 from endonym.model.span import Span
+from endonym.train.distributed import ALONE, Group
 from endonym.train.optimizer import Optimizer
 
 
@@ -25,29 +26,47 @@ class Stepped:
 def take_step(
     decoder: AnyDecoder, optimizer: Optimizer, batch: Batch, *, share: float, rows: int, where: str
 ) -> Stepped:
-    """Learn from one batch, at most `rows` rows at a time.
+    """Learn from one batch, at most `rows` rows at a time; one process alone does.
 
     The loss is the mean over the whole batch, however it is split; the penalty of experts is that
     of each part, weighted by its tokens.
     Raises NonFiniteLoss before the update if the loss or the gradient is not finite.
     """
-    stepped = gather(decoder, optimizer, batch, rows=rows)
+    tokens = batch.targets_BT.numel()
+    stepped = clipped(optimizer, gather(decoder, optimizer, batch, rows=rows), tokens)
     guard(stepped, where)
     optimizer.step(share)
     return stepped
 
 
-def gather(decoder: AnyDecoder, optimizer: Optimizer, batch: Batch, *, rows: int) -> Stepped:
-    """The clipped gradient of a batch, in the optimiser's hands; the weights are not touched."""
-    count = batch.targets_BT.numel()
+def gather(
+    decoder: AnyDecoder,
+    optimizer: Optimizer,
+    batch: Batch,
+    *,
+    rows: int,
+    tokens: int | None = None,
+    group: Group = ALONE,
+) -> Tensor:
+    """Summed nats of a batch, and their gradient in the optimiser's hands; weights stay.
+
+    Of a group, each process gathers from its share of the batch. tokens: those of the whole one.
+    """
+    count = tokens or batch.targets_BT.numel()
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
-    for part in batch.parts(rows):
-        nats = batch_nats(decoder, part)
+    for part, weight in group.parts(batch, rows, count, is_sharded=optimizer.is_sharded):
+        nats = batch_nats(decoder, part) * weight
         (nats / count).backward()
         optimizer.collect()
         total += nats.detach()
+    return total
+
+
+def clipped(optimizer: Optimizer, nats: Tensor, tokens: int, group: Group = ALONE) -> Stepped:
+    """What all processes gathered from a batch of so many tokens; its gradient is clipped."""
+    total = group.add_up(optimizer.masters, nats)
     norm = optimizer.clip(optimizer.phase.clip)
-    return Stepped(float(total) / count, float(norm))
+    return Stepped(float(total) / tokens, float(norm))
 
 
 def batch_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
@@ -58,7 +77,7 @@ def batch_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     return nats + penalty * len(targets_N)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: weights gathered from shards in it could not learn again
 def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     """Nats of each target of a batch, (B, T), without gradients or dropout."""
     was_training = decoder.training

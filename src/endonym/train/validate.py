@@ -2,14 +2,17 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from endonym.data.batches import Batch
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.foreign import AnyDecoder
+from endonym.train.distributed import ALONE, Group
 from endonym.train.step import held_out_nats
 
 LOOK_SEED = 0
@@ -29,27 +32,33 @@ class Look:
     n_tokens: int
 
 
-def look(decoder: AnyDecoder, val: TokenShards, tokens: int, device: str) -> Look:
+def look(
+    decoder: AnyDecoder, val: TokenShards, tokens: int, device: str, group: Group = ALONE
+) -> Look:
     """Score at most so many held-out positions, drawn from all documents.
 
     Text alone is scored, as in the final judgement: end-of-text is read but not predicted.
+    Of a group, each process scores its share of the rows, and all see the same sums.
     """
     context = decoder.config.context
     order = Order(val, context=context, seed=LOOK_SEED)
     rows = max(1, min(tokens, order.positions_per_epoch) // context)
     nats: dict[int, float] = defaultdict(float)
-    sizes: dict[int, int] = defaultdict(int)
-    together, n_tokens = max(1, ROWS_TOKENS // context), 0
-    for first in range(0, rows, together):
-        found = order.rows(first, min(together, rows - first))
+    sizes: dict[int, float] = defaultdict(float)
+    counts: dict[int, float] = defaultdict(float)
+    for mine in _turns(rows, max(1, ROWS_TOKENS // context), group):
+        found = order.rows(mine.start, len(mine) or 1)
         scored = held_out_nats(decoder, Batch.of(found, device)).double().cpu().numpy()
-        is_text = found.targets_BT != val.end_id
-        n_tokens += int(is_text.sum())
+        is_text = (found.targets_BT != val.end_id) & (len(mine) > 0)
         sources = val.index["source"][order.originals(found.documents_BT)]
         for source in np.unique(sources):
             here = (sources == source) & is_text
             nats[int(source)] += float(scored[here].sum())
+            counts[int(source)] += int(here.sum())
             sizes[int(source)] += int(val.byte_counts[found.targets_BT[here]].sum())
+    if group.size > 1:
+        nats, sizes, counts = _summed(group, len(val.sources), nats, sizes, counts)
+    n_tokens = int(sum(counts.values()))
     total = sum(nats.values())
     return Look(
         nats=total / max(1, n_tokens),
@@ -59,6 +68,25 @@ def look(decoder: AnyDecoder, val: TokenShards, tokens: int, device: str) -> Loo
     )
 
 
-def bits(nats: float, n_bytes: int) -> float:
+def _turns(rows: int, together: int, group: Group) -> Iterator[range]:
+    """This process's rows, so many at a time; empty at the end where others have one turn more.
+
+    Weights in shards are gathered in every turn, so that each process must take equally many.
+    """
+    mine = group.share(rows)
+    largest = -(-rows // group.size)
+    for start in range(0, largest, together):
+        yield mine[start : start + together]
+
+
+def _summed(group: Group, sources: int, *counted: dict[int, float]) -> list[dict[int, float]]:
+    """What each process counted of the sources, summed; float64 keeps whole numbers whole."""
+    table = [[each.get(key, 0.0) for key in range(sources)] for each in counted]
+    sums = group.total(torch.tensor(table, dtype=torch.float64)).tolist()
+    seen = {key for key in range(sources) if any(row[key] for row in sums)}
+    return [{key: row[key] for key in sorted(seen)} for row in sums]
+
+
+def bits(nats: float, n_bytes: float) -> float:
     """Bits a byte."""
     return nats / math.log(2) / max(1, n_bytes)

@@ -19,7 +19,16 @@ GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"
 FROZEN = {
     "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME"},
     "check": {"RECIPE", "--variant NAME|all", "--set K=V"},
-    "run": {"RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"},
+    "run": {
+        "RECIPE",
+        "--variant NAME|all",
+        "--set K=V",
+        "--until STAGE",
+        "--dry-run",
+        "--replan",
+        "--tune MINUTES",
+        "--processes N",
+    },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
     "look": {"ARTEFACT", "--dropped REASON", "--text TEXT", "-n"},

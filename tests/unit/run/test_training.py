@@ -1,9 +1,6 @@
 """The model stage: its pre-flight, its journal, its samples, and how it stops and goes on."""
 
 import json
-import os
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,9 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors
 from endonym.recipe.recipe import Recipe
-from endonym.run.training import as_metrics, stop_requests
+from endonym.run.journal import as_metrics
 from endonym.train import checkpoint, loop
-from endonym.train.loop import Report
+from endonym.train.report import Report
 from endonym.train.validate import Look
 
 Say = Callable[..., Any]
@@ -142,7 +139,7 @@ def test_what_was_written_after_the_last_checkpoint_is_written_anew(
             raise Killed
         return as_metrics(report)
 
-    monkeypatch.setattr("endonym.run.training.as_metrics", die)
+    monkeypatch.setattr("endonym.run.journal.as_metrics", die)
     with pytest.raises(Killed):
         command(*given)
     assert steps(tmp_path / "project") == list(range(12))
@@ -151,49 +148,6 @@ def test_what_was_written_after_the_last_checkpoint_is_written_anew(
     assert "goes on from step 8" in said.err
     assert "pre-flight" not in said.err
     assert steps(tmp_path / "project") == list(range(41))
-
-
-def ask_twice() -> None:
-    """Stop by SIGTERM, then by Ctrl-C."""
-    with stop_requests() as asked:
-        assert not asked.is_set()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert asked.wait(5)
-        os.kill(os.getpid(), signal.SIGINT)
-        asked.wait(5)
-        raise AssertionError("the second signal was not heeded")
-
-
-def test_a_first_signal_asks_and_a_second_does_not_wait() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        ask_twice()
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def ask_at_the_end() -> None:
-    """Ctrl-C when no step is left that could heed it."""
-    with stop_requests() as asked:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert asked.wait(5)
-
-
-def test_a_signal_after_the_last_step_still_stops_the_run() -> None:
-    with pytest.raises(KeyboardInterrupt):
-        ask_at_the_end()
-
-
-def test_outside_the_main_thread_signals_are_left_alone() -> None:
-    before, seen = signal.getsignal(signal.SIGINT), []
-
-    def run() -> None:
-        with stop_requests() as asked:
-            seen.append((asked.is_set(), signal.getsignal(signal.SIGINT) is before))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert seen == [(False, True)]
 
 
 def test_a_report_is_one_flat_object() -> None:

@@ -15,7 +15,8 @@ from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train import guard, loop, step
 from endonym.train.checkpoint import TrainState
 from endonym.train.config import Phase
-from endonym.train.loop import Report, Training, Work
+from endonym.train.loop import Training, Work
+from endonym.train.report import Report
 from endonym.train.step import Stepped
 
 VOCAB = 24
@@ -47,11 +48,11 @@ def spoil(
     """Let the steps of a training that are spoilt show this loss."""
     watched: list[Training] = []
 
-    def gather(*arguments: object, **keys: object) -> Stepped:
-        stepped = step.gather(*arguments, **keys)  # type: ignore[arg-type]
+    def clipped(*arguments: object) -> Stepped:
+        stepped = step.clipped(*arguments)  # type: ignore[arg-type]
         return Stepped(nats, 1.0) if is_spoilt(watched[-1].state) else stepped
 
-    monkeypatch.setattr(loop, "gather", gather)
+    monkeypatch.setattr(loop, "clipped", clipped)
 
     def watch(run: Training) -> Training:
         watched.append(run)
@@ -108,15 +109,15 @@ def test_two_hundred_steps_are_remembered() -> None:
 def test_strange_rows_are_skipped_by_name_and_change_nothing(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Batches.__getitem__
+    read = Batches.part
 
-    def spoilt(batches: Batches, number: int) -> Batch:
-        batch = read(batches, number)
+    def spoilt(batches: Batches, number: int, rows: range) -> Batch:
+        batch = read(batches, number, rows)
         if number == 120:
             batch = Batch(batch.tokens_BT, batch.targets_BT.flip(1), batch.documents_BT)
         return batch
 
-    monkeypatch.setattr(Batches, "__getitem__", spoilt)
+    monkeypatch.setattr(Batches, "part", spoilt)
     run = training(work, steps=124, eval_every_steps=124, schedule="constant")
     skipped: list[Report] = []
     before: dict[str, torch.Tensor] = {}
@@ -147,7 +148,7 @@ def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate
     run = watch(training(work, save_every_steps=1))
     read: list[int] = []
     monkeypatch.setattr(
-        Batches, "__getitem__", lambda self, n: read.append(n) or Batch.of(self.order.rows(n, 2))
+        Batches, "part", lambda self, n, rows: read.append(n) or Batch.of(self.order.rows(n, 2))
     )
     reports, kept = [], []
     for report in run.reports():

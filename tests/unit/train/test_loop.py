@@ -14,7 +14,8 @@ from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.train.config import Phase
-from endonym.train.loop import Training, Work, steps_of
+from endonym.train.loop import Training, Work
+from endonym.train.schedule import Course
 from endonym.train.validate import Look
 
 VOCAB = 24
@@ -52,11 +53,11 @@ def saved(work: Work) -> list[str]:
 
 
 def test_a_budget_becomes_steps() -> None:
-    assert steps_of(Phase(steps=7), 1000, 64) == 7
-    assert steps_of(Phase(tokens=641), 1000, 64) == 11
-    assert steps_of(Phase(epochs=2.5), 1000, 100) == 25
-    assert steps_of(Phase(epochs=0.001), 1000, 100) == 1
-    assert steps_of(Phase(), 1000, 100) == 10
+    assert Course.of(Phase(steps=7), 1000, 64).steps == 7
+    assert Course.of(Phase(tokens=641), 1000, 64).steps == 11
+    assert Course.of(Phase(epochs=2.5), 1000, 100).steps == 25
+    assert Course.of(Phase(epochs=0.001), 1000, 100).steps == 1
+    assert Course.of(Phase(), 1000, 100).steps == 10
 
 
 def test_a_batch_smaller_than_a_row_is_one_row(work: Work) -> None:
@@ -192,7 +193,7 @@ def test_a_kill_before_the_first_step_begins_anew(work: Work) -> None:
 def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.train.loop.TRUSTED_STEPS", 6)
+    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 6)
     hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=2).reports()
     seen = [next(reports).step for _ in range(6)]
@@ -204,7 +205,7 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
 def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.train.loop.TRUSTED_STEPS", 1)
+    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 1)
     hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=1, warmup_steps=4).reports()
     assert [next(reports).step for _ in range(8)] == list(range(8))
@@ -215,7 +216,7 @@ def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
 def test_a_model_that_was_below_the_unigram_line_may_overfit(
     work: Work, losses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.train.loop.TRUSTED_STEPS", 2)
+    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 2)
     losses += [3.1, 2.9, 3.5, 3.6, 3.7]
     line = Work(work.train, work.val, work.folder, unigram_nats=3.0)
     run = training(line, steps=4, eval_every_steps=1)

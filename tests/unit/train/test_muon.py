@@ -31,10 +31,14 @@ def parameters(shapes: Sequence[tuple[int, ...]], *, seed: int = 0) -> list[nn.P
     return [nn.Parameter(random(*each, seed=seed + n)) for n, each in enumerate(shapes)]
 
 
-def stepped(muon: Muon, seed: int, *, lr: float = 0.02, decay: float = 0.5) -> None:
+def stepped(muon: Muon, seed: int, *, lr: float = 0.02, decay: float = 0.5) -> list[Tensor]:
+    """Take a step; returns the gradients, which it uses up."""
+    gradients: list[Tensor] = []
     for number, matrix in enumerate(muon.matrices):
-        matrix.grad = random(*matrix.shape, seed=100 * seed + number)
+        gradients.append(random(*matrix.shape, seed=100 * seed + number))
+        matrix.grad = gradients[-1].clone()
     muon.step(lr, decay)
+    return gradients
 
 
 def sent(values: Tensor) -> Tensor:
@@ -137,10 +141,8 @@ def test_it_is_torch_s_with_torch_s_coefficients(monkeypatch: pytest.MonkeyPatch
     )
     theirs = plain.param_groups[0]["params"]
     for number in range(8):
-        stepped(muon, number)
-        for ours, one in zip(muon.matrices, theirs, strict=True):
-            assert ours.grad is not None
-            one.grad = ours.grad.clone()
+        for one, gradient in zip(theirs, stepped(muon, number), strict=True):
+            one.grad = gradient
         before = [one.detach().clone() for one in theirs]
         plain.step()
         for ours, one, old in zip(muon.matrices, theirs, before, strict=True):
@@ -162,10 +164,9 @@ def test_steps_are_those_of_the_slow_one(row_memory: float | None, cautious: boo
     ]
     memories: list[list[Memories]] = [[{} for _ in stack] for stack in plain]
     for number in range(5):
-        stepped(muon, number, lr=0.1, decay=0.7)
-        for matrix, stack, kept in zip(muon.matrices, plain, memories, strict=True):
-            assert matrix.grad is not None
-            gradients = matrix.grad.double().reshape(-1, *matrix.shape[-2:])
+        seen = stepped(muon, number, lr=0.1, decay=0.7)
+        for gradient, stack, kept in zip(seen, plain, memories, strict=True):
+            gradients = gradient.double().reshape(-1, *gradient.shape[-2:])
             for place, weights in enumerate(stack):
                 stack[place] = slow_muon(
                     weights,

@@ -19,7 +19,7 @@ def batch_of(rows: int = 3) -> Batch:
 
 
 def phase_of(lr: float, number_format: str = "fp32") -> Phase:
-    return Phase.model_validate({"lr": lr, "weight_decay": 0.1, "number_format": number_format})
+    return Phase.model_validate({"lr": lr, "weight_decay": 0.01, "number_format": number_format})
 
 
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])

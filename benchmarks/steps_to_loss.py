@@ -1,0 +1,147 @@
+"""How many steps Muon needs to be as good as AdamW, each at its best rate; and how many seconds.
+
+    python benchmarks/steps_to_loss.py [--language ro] [--steps 600]
+
+One shape, one batch of 8,192 tokens, one schedule (straight to zero at the end of each training,
+however long it is). AdamW and Muon are both trained at every rate for all steps; then Muon, at its
+best rate, for fewer. Between its budgets, the steps it needs for AdamW's best loss are read off a
+line through log(steps). Seconds are of the optimiser steps alone, both with and without compiling.
+
+A cell is one training; those in benchmarks/results/steps-to-loss.json are skipped. On an idle
+machine the whole takes an hour.
+"""
+
+import argparse
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from ablations import is_headline, sets_of
+from cells import RESULTS, ROOT, Cells
+from five_languages import endonym, last_json, manifest, training_seconds
+
+RATES = (1.5e-3, 3e-3, 6e-3)
+SHARES = (1 / 1.3, 1 / 1.6)
+"""Of all steps: what Muon is also given."""
+SHAPE = {
+    "tokenizer.vocab": 4096,
+    "pack.context": 256,
+    "model.dim": 256,
+    "model.layers": 6,
+    "model.mixer.heads": 4,
+    "model.dropout": 0.0,
+    "phase.0.batch_tokens": 8192,
+    "phase.0.weight_decay": 0.1,
+    "phase.0.schedule": "linear",
+}
+NEEDED = 1.3
+
+
+def main() -> None:
+    """Run the cells that are missing and say what they come to."""
+    asked = arguments()
+    cells = Cells(asked.results)
+    asked.work.mkdir(parents=True, exist_ok=True)
+    for optimizer in ("adamw", "muon"):
+        for rate in RATES:
+            train(asked, cells, optimizer, rate, asked.steps)
+    _, rate = best(asked, cells, "muon")
+    for share in SHARES:
+        train(asked, cells, "muon", rate, round(asked.steps * share))
+    print(*summary(asked, cells), sep="\n")
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--language", default="ro")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "steps-to-loss")
+    parser.add_argument("--results", type=Path, default=RESULTS / "steps-to-loss.json")
+    parser.add_argument("--again", action="store_true")
+    return parser.parse_args()
+
+
+def key_of(asked: argparse.Namespace, optimizer: str, rate: float, steps: int) -> str:
+    """The name of a cell."""
+    return f"{asked.language} {optimizer} rate {rate:g} steps {steps}"
+
+
+def train(asked: argparse.Namespace, cells: Cells, optimizer: str, rate: float, steps: int) -> None:
+    """One training, if it is missing."""
+    key = key_of(asked, optimizer, rate, steps)
+    if key in cells and not asked.again:
+        return
+    recipe = base(asked)
+    rates = {"phase.0.lr": rate, "phase.0.embedding_lr": 4 * rate}
+    changes = SHAPE | rates | {"phase.0.optimizer": optimizer, "phase.0.steps": steps}
+    changes |= {"name": key.replace(" ", "-"), "evaluate.0.baselines": False}
+    changes |= {"phase.0.warmup_steps": steps // 20}
+    words = [word for each in sets_of(changes) for word in ("--set", each)]
+    finished = last_json(endonym(asked.work, "run", recipe, *words, "--json"))
+    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
+    numbers = manifest(asked.work / "store", stages["model"])["numbers"]
+    (score,) = filter(is_headline, finished["scores"])
+    cells.keep(
+        key,
+        {
+            "bits_per_byte": score["value"],
+            "interval": [score["low"], score["high"]],
+            "step_seconds": training_seconds(asked.work / "store", finished["stages"]),
+            **{name: numbers[name] for name in ("parameters", "tokens", "epochs", "steps")},
+        },
+    )
+    print(f"{key:<40} {cells[key]['bits_per_byte']:.4f}", flush=True)
+
+
+def base(asked: argparse.Namespace) -> Path:
+    """The recipe of `endonym new`, without its budget, relative to the work folder."""
+    path = asked.work / asked.language / "recipe.toml"
+    if not path.exists():
+        words = ["--language", asked.language, "--text", asked.texts / asked.language]
+        endonym(asked.work, "new", asked.language, *words, "--hours", 0.05)
+        lines = path.read_text(encoding="utf-8").split("\n")
+        left_out = ("tokens =", "patience =")
+        kept = [line for line in lines if not line.startswith(left_out)]
+        path.write_text("\n".join(kept), encoding="utf-8")
+    return path.relative_to(asked.work)
+
+
+def best(asked: argparse.Namespace, cells: Cells, optimizer: str) -> tuple[float, float]:
+    """Bits per byte and rate of an optimiser's best training of all steps."""
+    found = {rate: cells[key_of(asked, optimizer, rate, asked.steps)] for rate in RATES}
+    rate = min(found, key=lambda each: found[each]["bits_per_byte"])
+    return found[rate]["bits_per_byte"], rate
+
+
+def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
+    """Steps and seconds that Muon needs, beside AdamW's."""
+    goal, adam_rate = best(asked, cells, "adamw")
+    _, rate = best(asked, cells, "muon")
+    adam = cells[key_of(asked, "adamw", adam_rate, asked.steps)]
+    budgets = sorted({asked.steps, *(round(asked.steps * share) for share in SHARES)})
+    made = [cells[key_of(asked, "muon", rate, steps)] for steps in budgets]
+    yield f"AdamW, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
+    for each in made:
+        yield f"Muon, rate {rate:g}, {each['steps']} steps: {each['bits_per_byte']:.4f} bits/byte"
+    curve = [(each["steps"], each["bits_per_byte"]) for each in made]
+    steps = needed(curve, goal)
+    a_step = made[-1]["step_seconds"] / made[-1]["steps"]
+    fewer, faster = asked.steps / steps, adam["step_seconds"] / (a_step * steps)
+    yield f"Muon needs {steps:.0f} steps: {fewer:.2f} times fewer (needed: {NEEDED:g})"
+    yield f"and {a_step * steps:.0f} s beside {adam['step_seconds']:.0f} s: {faster:.2f} times"
+
+
+def needed(curve: list[tuple[int, float]], goal: float) -> float:
+    """Steps for a loss, on straight lines through log(steps); beyond the ends, the nearest line."""
+    pairs = list(pairwise(curve))
+    inside = [pair for pair in pairs if pair[0][1] >= goal >= pair[1][1]]
+    (few, worse), (many, better) = (inside or [pairs[0] if goal > curve[0][1] else pairs[-1]])[0]
+    share = (worse - goal) / (worse - better)
+    return math.exp(math.log(few) + share * math.log(many / few))
+
+
+if __name__ == "__main__":
+    main()

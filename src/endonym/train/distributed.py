@@ -1,0 +1,241 @@
+"""One training in several processes: each reads its share of the rows, and sums are shared.
+
+The first process (rank 0) runs the recipe; the others wait until it calls them to a phase. Every
+process holds the same decoder and takes the same step, because gradients are summed before it.
+
+The sums are taken once a step over the fp32 masters' gradients, in a few flat pieces. torch's
+DistributedDataParallel would send each micro-batch's gradients, rounded to bf16, and must be told
+when not to; for a mean over all targets, sums of fp32 are exact, and simpler. What it could do
+better is to send while the backward pass still runs (arXiv:2006.15704, section 3.2).
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from endonym.data.batches import Batch
+from endonym.device import Place, place
+from endonym.errors import LostProcess
+
+PIECE_ELEMENTS = 1 << 24
+"""Numbers that are summed at once: 64 MB."""
+POLL_SECONDS = 0.1
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others within a phase: for a pre-flight or a checkpoint."""
+CALLED, OVER = "called", "over"
+LOSSES = ("Connection", "connection", "Timed out", "timed out", "Socket", "gloo", "NCCL")
+"""Words of torch's errors when another process is gone; it has no class of error for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The processes of a phase, and which of them this one is. Alone, it does nothing at all."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes, speaks and decides."""
+        return self.rank == 0
+
+    def share(self, count: int) -> range:
+        """This process's part of so many things: neighbours, as equal as can be, maybe none."""
+        return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+    def stream(self) -> tuple[int, ...]:
+        """What a random stream's name must say so that no two processes draw the same."""
+        return (self.rank,) if self.size > 1 else ()
+
+    def tell(self, value: Any = None) -> Any:
+        """What the first process says, on every process; torch pickles it on its way."""
+        said = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(said)
+        return said[0]
+
+    def is_any(self, flag: bool) -> bool:
+        """Whether any process says so."""
+        return bool(self.total(torch.tensor(float(flag)))) if self.size > 1 else flag
+
+    def total(self, tensor: Tensor) -> Tensor:
+        """The sum of every process's tensor, in its place."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        self.total(torch.zeros(()))
+
+    def add_up(self, masters: Sequence[nn.Parameter], nats: Tensor) -> Tensor:
+        """Sum the masters' gradients over all processes; gives the sum of the nats.
+
+        A gradient that some processes lack (they have no row, or used another expert) is zero
+        there; one that all lack stays none. Shards are not touched: they were summed when made.
+        """
+        if self.size == 1:
+            return nats
+        plain = [each for each in masters if is_plain(each)]
+        has = [float(each.grad is not None) for each in plain]
+        sums = self.total(torch.cat([nats.reshape(1), nats.new_tensor(has)]))
+        used = [each for each, count in zip(plain, sums[1:].tolist(), strict=True) if count]
+        for piece in _pieces(used):
+            for each in piece:
+                each.grad = torch.zeros_like(each) if each.grad is None else each.grad
+            grads = [each.grad for each in piece if each.grad is not None]
+            flat = self.total(torch.cat([each.flatten() for each in grads]))
+            parts = flat.split([each.numel() for each in grads])
+            for grad, part in zip(grads, parts, strict=True):
+                grad.copy_(part.view_as(grad))
+        return sums[0]
+
+    def parts(
+        self, batch: Batch, rows: int, tokens: int, *, is_sharded: bool
+    ) -> Iterator[tuple[Batch, int]]:
+        """A share's parts, of weight 1; in shards then blank ones, of weight 0, to be as many.
+
+        Weights in shards are gathered in every pass, so that each process must make equally many.
+        tokens: of the whole batch.
+        """
+        yield from ((part, 1) for part in batch.parts(rows))
+        if not is_sharded:
+            return
+        context = batch.tokens_BT.shape[1]
+        largest = -(-(tokens // context) // self.size)
+        blank = Batch(*(batch.tokens_BT.new_zeros((1, context)) for _ in range(3)))
+        missing = -(-largest // rows) - -(-len(batch) // rows)
+        yield from ((blank, 0) for _ in range(missing))
+
+
+ALONE = Group()
+
+
+def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Neighbours of at most PIECE_ELEMENTS numbers, or one that is larger."""
+    piece: list[nn.Parameter] = []
+    size = 0
+    for each in masters:
+        if piece and size + each.numel() > PIECE_ELEMENTS:
+            yield piece
+            piece, size = [], 0
+        piece.append(each)
+        size += each.numel()
+    if piece:
+        yield piece
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is all here, not a shard (`DTensor`, which takes a second to import)."""
+    return type(tensor.data) is Tensor
+
+
+def whole(tensor: Any) -> Tensor:
+    """All of a tensor, gathered from the processes if it is in shards: each must ask."""
+    return tensor if is_plain(tensor) else tensor.full_tensor()
+
+
+def own(tensor: Any) -> Tensor:
+    """What of a tensor lies in this process, to be changed in place: all of it, or its shard."""
+    return tensor if is_plain(tensor) else tensor.to_local()
+
+
+def part_of(tensor: Tensor, like: Any) -> Tensor:
+    """A whole tensor, on the device of another, and in shards if that one is."""
+    moved = tensor.to(like.device)
+    if is_plain(like):
+        return moved
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(moved, like.device_mesh, like.placements, src_data_rank=None)
+
+
+@contextmanager
+def called(device: str) -> Generator[Group]:
+    """Call the other processes to a phase, if there are any; they are let go at its end."""
+    here = place()
+    if here.size == 1:
+        yield ALONE
+        return
+    with told():
+        board = _board(here)
+        number = board.add("phases", 1)
+        board.set(f"phase-{number}", CALLED)
+    with _joined(board, here, number, device) as group:
+        yield group
+
+
+def follow(work: Callable[[Group], None], device: str) -> None:
+    """Do the work of each phase that the first process calls to, until it says that all is over."""
+    here, number = place(), 1
+    with told():
+        board = _board(here)
+        while _news(board, number) != OVER:
+            with _joined(board, here, number, device) as group:
+                work(group)
+            number += 1
+
+
+def dismiss() -> None:
+    """Tell the processes that follow that there is no phase left."""
+    here = place()
+    if here.size > 1:
+        with suppress(LostProcess), told():
+            board = _board(here)
+            board.set(f"phase-{board.add('phases', 1)}", OVER)
+
+
+def _news(board: dist.Store, number: int) -> str:
+    """Wait, for hours if need be, for what the first process says about a phase."""
+    while not board.check([f"phase-{number}"]):
+        time.sleep(POLL_SECONDS)
+    return board.get(f"phase-{number}").decode()
+
+
+def _board(here: Place) -> dist.Store:
+    """Where processes leave notes for one another: a file, or what torchrun offers."""
+    if here.meeting:
+        return dist.FileStore(here.meeting, here.size)
+    return next(iter(dist.rendezvous("env://")))[0]
+
+
+@contextmanager
+def _joined(board: dist.Store, here: Place, number: int, device: str) -> Generator[Group]:
+    """The group of a phase, connected: gloo for the CPU, NCCL for NVIDIA's GPUs.
+
+    Raises LostProcess if one of the processes ends.
+    """
+    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+    notes = dist.PrefixStore(f"phase-{number}/", board)
+    with told():
+        dist.init_process_group(
+            backend, store=notes, rank=here.rank, world_size=here.size, timeout=PATIENCE
+        )
+        try:
+            group = Group(here.rank, here.size)
+            yield group
+            group.wait()
+        finally:
+            dist.destroy_process_group()
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """Turn torch's errors about a process that is gone into one that says so."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or any(w in str(error) for w in LOSSES)):
+            raise
+        raise LostProcess(
+            "another process of this training has ended or cannot be reached",
+            where=f"process {place().rank + 1} of {place().size}",
+            do="What was saved is kept: the same command goes on from the last checkpoint.",
+        ) from error

@@ -1,0 +1,39 @@
+"""What the loop says of each step. Imports no torch."""
+
+from dataclasses import dataclass
+
+from endonym.train.guard import Trouble
+from endonym.train.validate import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One step, and what was seen if this was a moment to look at held-out text.
+
+    step: optimiser steps done. tokens: training tokens seen. seconds: spent on this step.
+    troubles: what went wrong and was survived. A report of a return to a checkpoint has that
+    checkpoint's step, and no seconds.
+    """
+
+    step: int
+    steps: int
+    tokens: int
+    epoch: float
+    nats: float
+    bits_per_byte: float
+    lr: float
+    gradient_norm: float
+    seconds: float
+    look: Look | None = None
+    is_best: bool = False
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether this step left the weights as they were."""
+        return any(each.event == "skipped" for each in self.troubles)
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """Whether training goes on from an earlier step now."""
+        return any(each.event == "rolled_back" for each in self.troubles)

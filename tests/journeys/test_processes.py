@@ -1,0 +1,106 @@
+"""`endonym run --processes 2`: one of them killed, the run stopped by hand, and torchrun."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym.train import checkpoint
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+LONG = ("--set", "phase.0.steps=5000", "--set", "phase.0.shard=weights")
+
+
+def start(*arguments: object) -> "subprocess.Popen[str]":
+    """A Python program in a session of its own, as from a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
+    )
+
+
+def heed_interrupts() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would all that the tests start from one."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def wait_for(process: "subprocess.Popen[str]", words: str) -> str:
+    """What a process says up to some words."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(said)
+
+
+def children(process: "subprocess.Popen[str]") -> dict[int, int]:
+    """The processes it started, by rank."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return {
+        int(word.removeprefix("RANK=")): int(pid)
+        for pid in listed
+        for word in Path(f"/proc/{pid}/environ").read_text().split("\0")
+        if word.startswith("RANK=")
+    }
+
+
+def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    given = ("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
+    killed = start(*given)
+    said = wait_for(killed, "step     16 of 5000")
+    assert "2 processes, weights in shards" in said
+    ranks = children(killed)
+    assert sorted(ranks) == [0, 1]
+    began = time.monotonic()
+    os.kill(ranks[1], signal.SIGKILL)
+    _, err = killed.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert killed.returncode == 1, err
+    assert err.count("process 2 of 2: was killed") == 1
+    assert "Traceback" not in err
+    assert [line for line in err.splitlines() if "step" not in line][:1] == [
+        "process 2 of 2: was killed (SIGKILL; if nobody did it, memory ran out)"
+    ]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in ranks.values())
+    (part,) = store.glob("model/*.part")
+    kept = checkpoint.last(part)
+    assert kept is not None
+    assert kept.state.step >= 16
+    again = start(*given)
+    wait_for(again, f"goes on from step {kept.state.step}")
+    wait_for(again, "held-out")
+    os.kill(again.pid, signal.SIGINT)
+    _, err = again.communicate(timeout=60)
+    assert again.returncode == 130, err
+    assert err.count("stopped after step") == err.count("interrupted") == 1
+    assert "Traceback" not in err
+    last = checkpoint.last(part)
+    assert last is not None
+    assert f"stopped after step {last.state.step}," in err
+
+
+def test_torchrun_trains_the_same_recipe_to_its_end(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2)
+    done = start(*torchrun, "-m", "endonym", "run", recipe, "--store", store)
+    out, err = done.communicate(timeout=120)
+    assert done.returncode == 0, err
+    assert err.count("2 processes") == 1
+    assert out.count("held-out documents") == 1
+    assert len(list(store.glob("model/*/weights.safetensors"))) == 1

@@ -1,0 +1,163 @@
+"""One process of a few: `python together.py FOLDER`, its place in the environment.
+
+All train each case side by side, as `endonym run --processes N` does, then go on from checkpoints
+that one process left, and leave some for one process. The first writes what was seen.
+"""
+
+import gc
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from toys import toy_config, toy_decoder, write_toy_shards
+
+from endonym.data.shards import TokenShards
+from endonym.device import place
+from endonym.train.config import Phase
+from endonym.train.distributed import Group, called, dismiss, follow, own
+from endonym.train.loop import Training, Work
+
+VOCAB, CONTEXT, STEPS, HALF = 24, 16, 10, 5
+
+
+class Case(NamedTuple):
+    """A training: what of it is in shards, number format, family, rows of a batch, other keys."""
+
+    shard: str
+    number_format: str = "fp32"
+    family: str = "qwen3"
+    rows: int = 6
+    wish: str = "plain"
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        return "-".join(map(str, self))
+
+
+WISHES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "muon": {"optimizer": "muon", "normalise": True, "cautious": True, "average": "ema"},
+    "harmed": {"name": "harmed"},
+    "sparing": {"recompute": "on", "cautious": True, "average": "tail", "average_share": 0.8},
+}
+"""What else a phase may say."""
+SHARDS = ("none", "gradients", "weights")
+PLAIN = [Case(each) for each in SHARDS]
+CASES = {
+    2: [
+        *PLAIN,
+        Case("none", family="moe"),
+        Case("gradients", family="mamba2"),
+        Case("none", "bf16"),
+        Case("weights", "bf16"),
+        Case("gradients", wish="muon"),
+        Case("weights", family="moe", wish="muon"),
+        Case("weights", "bf16", wish="muon"),
+        Case("weights", wish="sparing"),
+        Case("none", wish="harmed"),
+        Case("gradients", wish="harmed"),
+    ],
+    4: [Case("none", rows=3), Case("gradients"), Case("weights", family="gpt2", rows=3)],
+}
+"""By the number of processes; three rows leave one of four without any."""
+WISHFUL = [Case("gradients", wish="muon"), Case("weights", wish="sparing")]
+RESUMED = {2: PLAIN + WISHFUL, 4: PLAIN[2:]}
+
+
+def write_corpus(folder: Path) -> None:
+    """Documents of ids from two sources."""
+    documents = [[1 + (7 * n + 3 * k * n) % (VOCAB - 1) for k in range(5 + n)] for n in range(20)]
+    held_out = documents[5:12]
+    sources = ("first", "second")
+    write_toy_shards(folder / "shards", documents, held_out, vocab=VOCAB, sources=sources)
+
+
+def training(folder: Path, case: Case, group: Group, place_: str) -> Training:
+    """A case at its start: clipped, each row alone in memory, without dropout."""
+    train, val = (TokenShards(folder / "shards", split) for split in ("train", "val"))
+    phase = {
+        "steps": STEPS,
+        "batch_tokens": case.rows * CONTEXT,
+        "micro_tokens": CONTEXT,
+        "lr": 3e-3,
+        "warmup_steps": 2,
+        "weight_decay": 0.1,
+        "clip": 0.5,
+        "eval_every_steps": HALF,
+        "eval_tokens": 9 * CONTEXT,
+        "keep": "last",
+        "number_format": case.number_format,
+        "shard": case.shard,
+        **WISHES[case.wish],
+    }
+    decoder = toy_decoder(toy_config(case.family, vocab=VOCAB, context=CONTEXT, dropout=0.0))
+    work = Work(train, val, folder / place_ / case.name, unigram_nats=99.0)
+    return Training(decoder, Phase.model_validate(phase), work, seed=1, group=group)
+
+
+def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
+    """Loss and gradient norm of every step, looks, and the weights, up to a step."""
+    found: dict[str, Any] = {"nats": [], "norms": [], "looks": [], "troubles": []}
+    for report in one.reports():
+        found["troubles"] += [[each.event, each.step] for each in report.troubles]
+        if report.seconds:
+            found["nats"].append(report.nats)
+            found["norms"].append(report.gradient_norm)
+        if report.look:
+            sources = report.look.sources
+            found["looks"] += [report.look.nats, sources["first"], sources["second"]]
+        if one.phase.name == "harmed" and report.step == STEPS - 1 and not one.state.rollbacks:
+            harm(one)
+        if report.step == until and not report.troubles:
+            break
+    weights = one.weights()
+    found["weights"] = {name: each.flatten().tolist() for name, each in weights.items()}
+    with one.as_handed_on():
+        reader = dict(one.reader().named_parameters())
+        found["read"] = {name: reader[name].detach().float().flatten().tolist() for name in weights}
+    return found
+
+
+@torch.no_grad()
+def harm(one: Training) -> None:
+    """Spoil a weight in the last process alone, just before the last step and its look."""
+    if one.group.rank == one.group.size - 1:
+        own(one.optimizer.masters[-1]).fill_(torch.inf)
+
+
+def compare(folder: Path, group: Group) -> None:
+    """Every case; then halves of the plain ones, as the second and as the first of two lives."""
+    found: dict[str, Any] = {}
+    of = f"of-{group.size}"
+    for case in CASES[group.size]:
+        found[case.name] = seen(training(folder, case, group, of))
+    for case in RESUMED[group.size]:
+        resumed = training(folder, case, group, f"for-{group.size}")
+        assert resumed.resume() == HALF
+        found[f"resumed {case.name}"] = seen(resumed)
+        seen(training(folder, case, group, f"from-{group.size}"), until=HALF)
+    one = training(folder, PLAIN[0], group, of)
+    rows = one.batches.part(3, group.share(6)).tokens_BT.tolist()
+    (folder / f"rows-{group.size}-{group.rank}.json").write_text(json.dumps(rows), "utf-8")
+    if group.is_first:
+        (folder / f"seen-{group.size}.json").write_text(json.dumps(found), "utf-8")
+
+
+def main() -> None:
+    """Meet the others and work."""
+    folder = Path(sys.argv[1])
+    torch.set_num_threads(1)
+    gc.collect = lambda *_: 0  # most of a case's time: a million objects of torch's, each time
+    if place().rank > 0:
+        follow(lambda group: compare(folder, group), "cpu")
+        return
+    with called("cpu") as group:
+        compare(folder, group)
+    dismiss()
+
+
+if __name__ == "__main__":
+    main()
