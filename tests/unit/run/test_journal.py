@@ -32,13 +32,13 @@ def trouble(monkeypatch: pytest.MonkeyPatch) -> None:
         begin(self, *given, **keys)
         current.append(self)
 
-    def gather(*given: Any, **keys: Any) -> Stepped:
-        stepped, state = step.gather(*given, **keys), current[-1].state
+    def clipped(*given: Any, **keys: Any) -> Stepped:
+        stepped, state = step.clipped(*given, **keys), current[-1].state
         is_bad = state.step == 2 or (state.step in SPOILT and not state.rollbacks)
         return Stepped(math.nan, 1.0) if is_bad else stepped
 
     monkeypatch.setattr(Training, "__init__", noted)
-    monkeypatch.setattr(loop, "gather", gather)
+    monkeypatch.setattr(loop, "clipped", clipped)
 
 
 def lines_of(project: Path) -> list[dict[str, Any]]:

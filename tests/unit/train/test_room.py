@@ -22,7 +22,6 @@ from endonym.train.room import (
     phase_bytes,
     within_memory,
 )
-from endonym.train.step import Stepped
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
 CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000 bytes."
@@ -104,12 +103,12 @@ def starve(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Let memory end in the backward pass of whatever has more than `most` rows."""
     tried: list[int] = []
 
-    def gather(*arguments: Any, rows: int) -> Stepped:
+    def gather(*arguments: Any, rows: int, **keys: Any) -> torch.Tensor:
         tried.append(rows)
-        if rows > most:
-            step.gather(*arguments, rows=rows)  # Its gradients must not be counted again.
+        found = step.gather(*arguments, rows=rows, **keys)
+        if rows > most:  # The gradients it has made must not be counted again.
             raise torch.OutOfMemoryError(CUDA)
-        return step.gather(*arguments, rows=rows)
+        return found
 
     monkeypatch.setattr(loop, "gather", gather)
     return tried
