@@ -34,11 +34,11 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "memory.json"
 VOCAB = 8192
 DOCUMENT = 200
-LAYERS = {256: 4, 512: 6, 768: 12}
-MICRO_TOKENS = {256: 8192, 512: 4096, 768: 2048}
+LAYERS = {128: 2, 256: 4, 512: 6, 768: 12}
+MICRO_TOKENS = {128: 4096, 256: 8192, 512: 4096, 768: 2048}
 CELLS = [
     f"{family} {dim} {context} {kind}{again}"
-    for family, dims in (("qwen3", (256, 512, 768)), ("gpt2", (256,)), ("mamba2", (256,)))
+    for family, dims in (("qwen3", (128, 256, 512, 768)), ("gpt2", (256,)), ("mamba2", (256,)))
     for dim in dims
     for context in (256, 1024)
     for kind in ("fp32", "bf16")

@@ -165,7 +165,7 @@ def keep_freed_memory(*, keeps: bool = True) -> bool:
 
     Kept, the default, is faster: otherwise every tensor above 32 MB comes as pages that the system
     clears one by one, a fifth of a step. But glibc splits what it keeps: the peak of training was
-    up to 1.9 times the bytes of its tensors (benchmarks/memory.py). Given back, each large tensor
+    up to 2.2 times the bytes of its tensors (benchmarks/memory.py). Given back, each large tensor
     is a mapping of its own: smaller, and half as much processor time again (4 layers of 256
     channels), for where memory is short. Returns False where the C library is not glibc, and
     nothing is changed. Source: mallopt(3).

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from endonym.run import training
+from endonym.run import journal
 from endonym.train import loop, step
 from endonym.train.loop import Training
 from endonym.train.step import Stepped
@@ -95,7 +95,7 @@ def test_a_killed_run_ends_with_the_same_journal(
 def kill_after(reports: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kill the next training after so many lines of the journal; later ones live."""
     seen: list[int] = []
-    flat = training.as_metrics
+    flat = journal.as_metrics
 
     def as_metrics(report: loop.Report) -> dict[str, Any]:
         seen.append(report.step)
@@ -103,4 +103,4 @@ def kill_after(reports: int, monkeypatch: pytest.MonkeyPatch) -> None:
             raise Killed
         return flat(report)
 
-    monkeypatch.setattr(training, "as_metrics", as_metrics)
+    monkeypatch.setattr(journal, "as_metrics", as_metrics)
