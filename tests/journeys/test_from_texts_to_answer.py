@@ -38,6 +38,7 @@ def folder(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Pa
     return texts
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
 def test_new_check_run_and_generate_work_without_an_edit(
     quick_probes: None, folder: Path, tmp_path: Path, command: Say
 ) -> None:

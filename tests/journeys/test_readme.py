@@ -33,6 +33,7 @@ def made_small(command: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
 def test_the_session_of_the_readme_works_as_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

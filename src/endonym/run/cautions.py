@@ -43,12 +43,12 @@ def cautions(
             f"lr × weight_decay = {pull:.2g}: every step takes that share off each weight; "
             f"weight_decay = {STRONG_DECAY / 10 / (phase.lr or 1.0):.2g} would be a hundredth"
         )
-    batch = max(context, phase.batch_tokens or 0)
-    if batch > facts.unique_tokens:
+    batch, fewer = max(context, phase.batch_tokens or 0), max(context, facts.unique_tokens // 100)
+    if batch > max(facts.unique_tokens, fewer):
         found.append(
             f"a batch of {number(batch)} tokens reads all {number(facts.unique_tokens)} tokens "
             f"{batch / max(1, facts.unique_tokens):.1f} times before one step is made: "
-            f"batch_tokens = {number(max(1, facts.unique_tokens // 100))} or less teaches more"
+            f"batch_tokens = {number(fewer)} teaches more"
         )
     if longest_document is not None and longest_document < context:
         found.append(

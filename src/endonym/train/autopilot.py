@@ -25,7 +25,8 @@ HEAD_WIDTH = 64
 TOKENS_PER_PARAMETER = 3
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
 CAREFUL_LR = 1e-4
-BATCH_TOKENS = 2048
+BATCH_TOKENS, STEPS_A_READING = 2048, 8
+"""Of one step; less where the text would be read in fewer steps."""
 SQUARE_MEMORY_TOKENS = 40 * 2048
 """In so many tokens AdamW forgets half of a gradient's square, whatever the batch."""
 GRADIENT_MEMORY_TOKENS = 13_500
@@ -164,7 +165,8 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         found["epochs"] = Choice(4.0, "four passes are worth nearly four times the text")
-    batch = phase.batch_tokens or max(BATCH_TOKENS, context)
+    few = max(1, facts.unique_tokens // STEPS_A_READING // context) * context
+    batch = phase.batch_tokens or max(context, min(BATCH_TOKENS, few))
     tokens = _budget(phase, facts, batch, found)
     steps = max(1, tokens // batch)
     found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")

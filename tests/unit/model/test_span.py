@@ -24,6 +24,13 @@ def rows_of_numbers(length: int) -> st.SearchStrategy[list[list[int]]]:
     return st.lists(row, min_size=2, max_size=2)
 
 
+def seen(span: Span, window: int | None, rows: int = 1) -> Tensor:
+    """The mask of packed rows; where none is asked for, each token sees all before it."""
+    mask_BTM = span.mask(window)
+    whole = causal_mask(rows, span.length, span.length)
+    return whole if mask_BTM is None else mask_BTM.expand_as(whole)
+
+
 def within(mask_BTM: Tensor, window: int) -> Tensor:
     """A mask with only the last `window` keys up to each query left."""
     nearer = mask_BTM.clone()
@@ -36,17 +43,14 @@ def within(mask_BTM: Tensor, window: int) -> Tensor:
 @given(st.integers(1, 9).flatmap(rows_of_numbers))
 def test_a_packed_token_sees_its_own_document_up_to_itself(numbers: list[list[int]]) -> None:
     span = Span.packed(torch.tensor(numbers))
-    mask_BTM = span.mask(None)
-    assert mask_BTM is not None
-    assert torch.equal(mask_BTM, document_mask(numbers))
+    assert torch.equal(seen(span, None, len(numbers)), document_mask(numbers))
     assert span.past == 0
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 9).flatmap(rows_of_numbers), st.integers(1, 9))
 def test_a_window_takes_away_all_but_the_last_keys(numbers: list[list[int]], window: int) -> None:
-    mask_BTM = Span.packed(torch.tensor(numbers)).mask(window)
-    assert mask_BTM is not None
+    mask_BTM = seen(Span.packed(torch.tensor(numbers)), window, len(numbers))
     assert torch.equal(mask_BTM, within(document_mask(numbers), window))
 
 
@@ -57,9 +61,15 @@ def test_a_packed_position_counts_the_tokens_of_its_document_before_it(
 ) -> None:
     places = document_mask(numbers).sum(-1) - 1
     span = Span.packed(torch.tensor(numbers))
-    assert torch.equal(span.positions_BT, places)
-    assert span.is_first_BT is not None
-    assert torch.equal(span.is_first_BT, places == 0)
+    assert torch.equal(span.positions_BT.expand_as(places), places)
+    is_first_BT = places == 0 if span.is_first_BT is None else span.is_first_BT
+    assert torch.equal(is_first_BT, places == 0)
+
+
+def test_rows_of_one_document_each_need_no_mask() -> None:
+    span = Span.packed(torch.tensor([[4, 4, 4], [7, 7, 7]]))
+    assert span.mask(None) is span.is_first_BT is None
+    assert Span.packed(torch.tensor([[4, 4, 4], [7, 7, 8]])).mask(None) is not None
 
 
 def test_positions_start_again_with_every_document() -> None:
@@ -143,6 +153,6 @@ def test_a_turn_is_that_of_the_positions_and_is_made_once() -> None:
 
 def test_masks_of_different_windows_are_kept_apart() -> None:
     span = Span.packed(torch.tensor([[1] * 6]))
-    counts = [span.mask(window).sum().item() for window in (None, 2, 3, 2, None)]  # type: ignore[union-attr]
+    counts = [int(seen(span, window).sum()) for window in (None, 2, 3, 2, None)]
     assert counts == [21, 11, 15, 11, 21]
     assert span.mask(3) is span.mask(3)

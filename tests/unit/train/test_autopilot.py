@@ -169,6 +169,13 @@ def test_a_batch_holds_at_least_one_row() -> None:
         assert found >= context
 
 
+@pytest.mark.parametrize(
+    ("tokens", "batch"), [(800, 64), (1600, 192), (16_384, 2048), (10**6, 2048)]
+)
+def test_few_tokens_are_read_in_eight_steps_of_whole_rows(tokens: int, batch: int) -> None:
+    assert choose_phase(Phase(), facts_of(tokens), 64)["batch_tokens"].value == batch
+
+
 def test_memories_are_as_long_in_tokens_whatever_the_batch() -> None:
     for batch in (64, 256, 2048, 4096):
         kept = betas(batch)[1] ** (SQUARE_MEMORY_TOKENS / batch)
