@@ -14,26 +14,22 @@ benchmarks/results/ablations.json.
 """
 
 import argparse
-import json
 import os
 import re
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from five_languages import ROOT, commit, endonym, last_json
+from cells import RESULTS, ROOT, Cells
+from runs import changed_run, endonym, sets_of
 
 from endonym import device
 from endonym.evaluate import documents
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
 
-RESULTS = ROOT / "benchmarks" / "results" / "ablations.json"
 LADDER: dict[str, dict[str, Any]] = {
     "base": {},
     "muon": {"phase.0.optimizer": "muon"},
@@ -84,24 +80,19 @@ def main() -> None:
     asked = arguments()
     os.environ["OMP_NUM_THREADS"] = str(asked.threads)
     asked.work.mkdir(parents=True, exist_ok=True)
-    found = json.loads(asked.results.read_text("utf-8")) if asked.results.is_file() else {}
-    names = asked.only or list(LADDER)
+    cells, names = Cells(asked.results), asked.only or list(LADDER)
     base = base_recipe(asked)
-    speeds = found.setdefault("speeds", {})
     for name in names:
-        key = speed_key(base, LADDER[name], asked.bytes)
-        if key not in speeds:
-            speeds[key] = measured_speed(base, LADDER[name])
-            print(f"{name:<24} {speeds[key]:8.0f} tokens/s", flush=True)
-            write(asked.results, found)
-    cells = found.setdefault("cells", {})
+        key = speed_key(base, LADDER[name])
+        if key not in cells:
+            cells.keep(key, {"tokens_per_second": measured_speed(base, LADDER[name])})
+            print(f"{name:<24} {cells[key]['tokens_per_second']:8.0f} tokens/s", flush=True)
     todo = [(name, seed) for seed in asked.seeds for name in names]
     todo = [each for each in todo if cell_key(asked, *each) not in cells or asked.again]
     with ThreadPoolExecutor(asked.at_once) as pool:
-        made = pool.map(lambda each: cell(asked, base, speeds, *each), todo)
+        made = pool.map(lambda each: cell(asked, base, cells, *each), todo)
         for (name, seed), each in zip(todo, made, strict=True):
-            cells[cell_key(asked, name, seed)] = each
-            write(asked.results, found)
+            cells.keep(cell_key(asked, name, seed), each)
             print(f"{name:<24} seed {seed}  {each['bits_per_byte']:.4f}", flush=True)
     print(*table(cells, asked, names), sep="\n")
 
@@ -112,13 +103,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--language", default="tt")
     parser.add_argument("--minutes", type=float, default=4)
-    parser.add_argument("--bytes", type=int, default=0, help="texts are cut to so many bytes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", nargs="+", choices=list(LADDER))
     parser.add_argument("--threads", type=int, default=1, help="of each cell")
     parser.add_argument("--at-once", type=int, default=1, help="cells side by side")
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "ablations")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "ablations.json")
     parser.add_argument("--again", action="store_true")
     return parser.parse_args()
 
@@ -133,15 +123,14 @@ def base_recipe(asked: argparse.Namespace) -> Path:
     return path
 
 
-def sets_of(changes: dict[str, Any]) -> Iterator[str]:
-    """Changes as `--set` takes them."""
-    for key, value in changes.items():
-        yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+def changed(base: Path, changes: dict[str, Any]) -> Recipe:
+    """The base with some keys changed."""
+    return Recipe.load(base, sets=[word for word in sets_of(changes) if word != "--set"])
 
 
-def speed_key(base: Path, changes: dict[str, Any], n_bytes: int) -> str:
+def speed_key(base: Path, changes: dict[str, Any]) -> str:
     """What decides the speed of a recipe, as a name."""
-    recipe = Recipe.load(base, sets=list(sets_of(changes)))
+    recipe = changed(base, changes)
     phase, model = recipe.phase[0], recipe.model
     parts = [
         f"{model.family} {model.layers}x{model.dim}",
@@ -149,14 +138,14 @@ def speed_key(base: Path, changes: dict[str, Any], n_bytes: int) -> str:
         f"batch {phase.batch_tokens} {phase.optimizer or 'adamw'} average {phase.average}",
         f"dropout {model.dropout or 0}",
     ]
-    return " · ".join(parts)
+    return " · ".join(["speed", *parts])
 
 
 def measured_speed(base: Path, changes: dict[str, Any]) -> float:
     """Training tokens a second of a recipe here, by a few real steps on random tokens."""
     from endonym.run import probe
 
-    recipe = Recipe.load(base, sets=list(sets_of(changes)))
+    recipe = changed(base, changes)
     vocab, context = recipe.tokenizer.vocab, recipe.pack.context
     assert vocab is not None
     assert context is not None
@@ -173,77 +162,40 @@ def cell_key(asked: argparse.Namespace, name: str, seed: int) -> str:
 
 
 def cell(
-    asked: argparse.Namespace, base: Path, speeds: dict[str, float], name: str, seed: int
+    asked: argparse.Namespace, base: Path, cells: Cells, name: str, seed: int
 ) -> dict[str, Any]:
     """Train and score the base with one change."""
     changes = LADDER[name]
-    tokens = int(speeds[speed_key(base, changes, asked.bytes)] * asked.minutes * 60)
+    speed = cells[speed_key(base, changes)]["tokens_per_second"]
     run = re.sub(r"[^\w.]+", "-", f"{base.parent.name} {name} seed {seed}")
-    settings = {"phase.0.tokens": tokens, "evaluate.0.baselines": False, "seed": seed}
-    words = [each for one in sets_of(settings | changes) for each in ("--set", one)]
-    started = time.time()
-    environment = os.environ | {"OMP_NUM_THREADS": str(asked.threads)}
-    command = [sys.executable, "-m", "endonym.cli.main", "run", str(base), *words]
-    done = subprocess.run(
-        [*command, "--set", f"name={run}", "--json", "-q"],
-        cwd=asked.work,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    finished = last_json(done.stdout)
-    stages = {stage["name"].split()[0]: stage["id"] for stage in finished["stages"]}
-    numbers = manifest(asked.work / "store" / "model" / stages["model"])["numbers"]
-    (score,) = [each for each in finished["scores"] if is_headline(each)]
-    return {
-        "bits_per_byte": score["value"],
-        "interval": [score["low"], score["high"]],
-        "changes": changes,
-        "tokens": tokens,
-        "epochs": numbers["epochs"],
-        "kept_step": numbers["kept_step"],
-        "steps": numbers["steps"],
-        "parameters": numbers["parameters"],
-        "evaluation": stages["evaluation"],
-        "wall_seconds": round(time.time() - started, 1),
-        "machine": {"processor": device.processor(), "cores": device.cores()},
-        "versions": device.versions(),
-        "commit": commit(),
-    }
+    settings = {"name": run, "seed": seed, "phase.0.tokens": int(speed * asked.minutes * 60)}
+    recipe = base.relative_to(asked.work)
+    found = changed_run(asked.work, recipe, settings | changes, asked.threads)
+    return found | {"changes": changes}
 
 
-def is_headline(score: dict[str, Any]) -> bool:
-    """Bits per byte of the model on all held-out text."""
-    kind = score["metric"], score["model"], score["source"]
-    return kind == ("bits_per_byte", "model", None)
-
-
-def manifest(folder: Path) -> dict[str, Any]:
-    """What an artefact says of itself."""
-    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-
-
-def table(cells: dict[str, Any], asked: argparse.Namespace, names: list[str]) -> Iterator[str]:
+def table(cells: Cells, asked: argparse.Namespace, names: list[str]) -> Iterator[str]:
     """Each change beside the base: mean over seeds, and the paired difference of each."""
     yield f"{'change':<24} {'bits/byte':>9}  {'epochs':>6}  difference from base, by seed"
     for name in names:
-        made = {s: cells.get(cell_key(asked, name, s)) for s in asked.seeds}
-        whole = {seed: each for seed, each in made.items() if each is not None}
+        keys = {seed: cell_key(asked, name, seed) for seed in asked.seeds}
+        whole = {seed: cells[key] for seed, key in keys.items() if key in cells}
         if not whole:
             continue
         mean = statistics.mean(each["bits_per_byte"] for each in whole.values())
+        bases = {seed: cell_key(asked, "base", seed) for seed in whole}
         told = [
-            differing(asked, each, cells.get(cell_key(asked, "base", seed)))
+            differing(asked, each, cells[bases[seed]])
             for seed, each in whole.items()
+            if bases[seed] in cells
         ]
         epochs = next(iter(whole.values()))["epochs"]
         yield f"{name:<24} {mean:9.4f}  {epochs:6.1f}  {'  '.join(told)}"
 
 
-def differing(asked: argparse.Namespace, one: dict[str, Any], base: dict[str, Any] | None) -> str:
+def differing(asked: argparse.Namespace, one: dict[str, Any], base: dict[str, Any]) -> str:
     """A cell less its base, with the paired interval, where the store still has both."""
-    if base is None or base is one:
+    if base is one:
         return ""
     plain = f"{one['bits_per_byte'] - base['bits_per_byte']:+.4f}"
     folders = [asked.work / "store" / "evaluation" / each["evaluation"] for each in (one, base)]
@@ -252,13 +204,6 @@ def differing(asked: argparse.Namespace, one: dict[str, Any], base: dict[str, An
         return plain
     value, low, high = documents.difference(pair[0], pair[1])
     return plain if low is None else f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
-
-
-def write(path: Path, found: dict[str, Any]) -> None:
-    """Keep the results."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

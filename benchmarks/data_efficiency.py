@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from five_languages import endonym, last_json, manifest
+from runs import changed_run, endonym, last_json
 
 from endonym.recipe.recipe import Recipe
 from endonym.seed import named_seed
@@ -125,29 +125,10 @@ def cell(
         path = plain_recipe(recipe, work / f"{megabytes:g}")
         budget = {} if "phase.0.epochs" in changes else {"phase.0.tokens": recipe.phase[0].tokens}
         settings = changes | budget
-    settings |= {"evaluate.0.file": "../held-out.txt", "evaluate.0.baselines": False}
+    settings |= {"evaluate.0.file": "../held-out.txt"}
     settings["name"] = f"cell-{named_seed(0, json.dumps(settings), path.name):x}"
-    words = [word for key, value in settings.items() for word in ("--set", f"{key}={said(value)}")]
-    finished = last_json(endonym(work, "run", path.relative_to(work), *words, "--json"))
-    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
-    numbers = manifest(work / "store", stages["model"])["numbers"]
-    (score,) = [
-        each
-        for each in finished["scores"]
-        if each["metric"] == "bits_per_byte" and each["source"] is None
-    ]
-    return {
-        "bits_per_byte": score["value"],
-        "interval": [score["low"], score["high"]],
-        "training_bytes": int(megabytes * 1e6),
-        "seconds": stages["model"]["seconds"],
-        **{key: numbers[key] for key in ("parameters", "tokens", "epochs", "steps", "kept_step")},
-    }
-
-
-def said(value: Any) -> str:
-    """A value as `--set` takes it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    found = changed_run(work, path.relative_to(work), settings)
+    return found | {"training_bytes": int(megabytes * 1e6)}
 
 
 def our_recipe(asked: argparse.Namespace, work: Path) -> Recipe:

@@ -9,18 +9,13 @@ unless --again is given. Results: benchmarks/results/five-languages.json.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from endonym import device
-from endonym.log import read_jsonl
+from cells import RESULTS, ROOT, Cells
+from runs import endonym, last_json, manifest, training_seconds
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "five-languages.json"
 LANGUAGES = ("tt", "km", "ro", "fr", "en")
 MODELS = ("uniform", "unigram", "bigram", "compressor", "model")
 
@@ -32,18 +27,13 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", default=LANGUAGES)
     parser.add_argument("--hours", type=float, default=1 / 6)
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "five-languages.json")
     parser.add_argument("--again", action="store_true")
     asked = parser.parse_args()
-    cells: dict[str, Any] = {}
-    if asked.results.is_file():
-        cells = json.loads(asked.results.read_text(encoding="utf-8"))
+    cells = Cells(asked.results)
     for language in asked.languages:
         if language not in cells or asked.again:
-            cells[language] = cell(language, asked.texts / language, asked.hours, asked.work)
-            asked.results.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(cells, ensure_ascii=False, indent=1, sort_keys=True)
-            asked.results.write_text(text + "\n", encoding="utf-8")
+            cells.keep(language, cell(language, asked.texts / language, asked.hours, asked.work))
         print(row(language, cells[language]), flush=True)
 
 
@@ -80,46 +70,12 @@ def cell(language: str, texts: Path, hours: float, work: Path) -> dict[str, Any]
         "wall_seconds": round(time.time() - started, 1),
         "estimated": {"unique_tokens": checked["unique_tokens"], "seconds": checked["seconds"]},
         "scores": finished["scores"],
-        "machine": {"processor": device.processor(), "cores": device.cores()},
-        "versions": device.versions(),
-        "commit": commit(),
     }
-
-
-def endonym(work: Path, *words: object) -> str:
-    """Run the command in the work folder; its talk goes to the terminal."""
-    command = [sys.executable, "-m", "endonym.cli.main", *map(str, words)]
-    return subprocess.run(command, cwd=work, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def last_json(output: str) -> dict[str, Any]:
-    """The object that `--json` prints."""
-    return json.loads(output.strip().splitlines()[-1])
-
-
-def manifest(store: Path, stage: dict[str, Any]) -> dict[str, Any]:
-    """What a stage's artefact says of itself."""
-    (path,) = store.glob(f"*/{stage['id']}/manifest.json")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def training_seconds(store: Path, stages: list[dict[str, Any]]) -> float:
-    """Seconds of all optimiser steps, over as many processes as it took."""
-    (model,) = [stage for stage in stages if stage["name"].startswith("model ")]
-    lines = read_jsonl(store / "journal" / f"model-{model['id']}.jsonl")
-    return round(sum(line.get("seconds", 0.0) for line in lines), 1)
 
 
 def total(split: dict[str, dict[str, int]], key: str) -> int:
     """A count over all sources."""
     return sum(source[key] for source in split.values())
-
-
-def commit() -> str:
-    """The commit that was measured, marked if files differ from it."""
-    words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def row(language: str, found: dict[str, Any]) -> str:

@@ -12,21 +12,18 @@ benchmarks/results/loader.json are skipped unless --again is given.
 
 import argparse
 import json
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cells import RESULTS, Cells
 
-from endonym import device
 from endonym.data.batches import Batches
 from endonym.data.order import Order
 from endonym.data.shards import INDEX, TokenShards
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "loader.json"
 VOCAB = 8192
 CORPORA = {
     "short": (20_000, 100),
@@ -45,18 +42,14 @@ def main() -> None:
     """Measure the cells asked for, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", nargs="+", default=CELLS)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "loader.json")
     parser.add_argument("--again", action="store_true")
     asked = parser.parse_args()
-    found: dict[str, Any] = {}
-    if asked.results.is_file():
-        found = json.loads(asked.results.read_text(encoding="utf-8"))
+    cells = Cells(asked.results)
     for cell in asked.cells:
-        if cell not in found or asked.again:
-            found[cell] = measured(cell) | surroundings()
-            text = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
-            asked.results.write_text(text + "\n", encoding="utf-8")
-        one = found[cell]
+        if cell not in cells or asked.again:
+            cells.keep(cell, measured(cell))
+        one = cells[cell]
         told = " · ".join(
             f"{tokens} tokens: {one[f'nanoseconds_a_token/{tokens}']:5.1f} ns a token, "
             f"{one[f'share_of_step/{tokens}']:.2%} of a step"
@@ -109,19 +102,6 @@ def write(folder: Path, n_documents: int, mean_tokens: int) -> TokenShards:
     description = {"vocab": VOCAB, "end": 0, "sources": ["random"]}
     (folder / "shards.json").write_text(json.dumps(description), encoding="utf-8")
     return TokenShards(folder, "train")
-
-
-def surroundings() -> dict[str, Any]:
-    """Machine, versions and commit."""
-    told = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=True,
-    )
-    where = {"processor": device.processor(), "threads": 1}
-    return where | {"versions": device.versions(), "commit": told.stdout.strip()}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from cells import RESULTS, Cells
 
 from endonym import device
 from endonym.data.batches import Batch
@@ -30,8 +31,6 @@ from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "memory.json"
 VOCAB = 8192
 DOCUMENT = 200
 LAYERS = {128: 2, 256: 4, 512: 6, 768: 12}
@@ -51,24 +50,20 @@ def main() -> None:
     """Measure the cells asked for, each in a fresh process, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", nargs="+", default=CELLS)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "memory.json")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--alone", metavar="CELL", help="measure one cell in this process")
     asked = parser.parse_args()
     if asked.alone:
         print(json.dumps(measured(asked.alone)))
         return
-    found: dict[str, Any] = {}
-    if asked.results.is_file():
-        found = json.loads(asked.results.read_text(encoding="utf-8"))
+    cells = Cells(asked.results)
     for cell in asked.cells:
-        if cell not in found or asked.again:
+        if cell not in cells or asked.again:
             command = [sys.executable, __file__, "--alone", cell]
             said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            found[cell] = json.loads(said.splitlines()[-1]) | surroundings()
-            text = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
-            asked.results.write_text(text + "\n", encoding="utf-8")
-        one = found[cell]
+            cells.keep(cell, json.loads(said.splitlines()[-1]))
+        one = cells[cell]
         print(
             f"{cell:<32} measured {one['measured_bytes'] / 1e6:8.0f} MB   promised "
             f"{one['promised_bytes'] / 1e6:8.0f} MB   {one['promised_share'] - 1:+.1%}",
@@ -139,19 +134,6 @@ def status(key: str) -> int:
         if line.startswith(key + ":"):
             return int(line.split()[1]) * 1024
     raise SystemExit(f"no {key} in /proc/self/status: this benchmark needs Linux")
-
-
-def surroundings() -> dict[str, Any]:
-    """Machine, versions and commit."""
-    told = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=True,
-    )
-    where = {"processor": device.processor(), "threads": device.threads()}
-    return where | {"versions": device.versions(), "commit": told.stdout.strip()}
 
 
 if __name__ == "__main__":

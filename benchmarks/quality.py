@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 from cells import RESULTS, ROOT, Cells
-from five_languages import endonym, last_json, manifest, training_seconds
 from peers import unpack
+from runs import endonym, last_json, manifest, training_seconds
 
 from endonym.evaluate import documents as kept
 from endonym.evaluate.score import Score, find

@@ -17,9 +17,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from ablations import is_headline, sets_of
 from cells import RESULTS, ROOT, Cells
-from five_languages import endonym, last_json, manifest, training_seconds
+from runs import changed_run, endonym
 
 RATES = (1.5e-3, 3e-3, 6e-3)
 SHARES = (1 / 1.3, 1 / 1.6)
@@ -77,22 +76,8 @@ def train(asked: argparse.Namespace, cells: Cells, optimizer: str, rate: float, 
     recipe = base(asked)
     rates = {"phase.0.lr": rate, "phase.0.embedding_lr": 4 * rate}
     changes = SHAPE | rates | {"phase.0.optimizer": optimizer, "phase.0.steps": steps}
-    changes |= {"name": key.replace(" ", "-"), "evaluate.0.baselines": False}
-    changes |= {"phase.0.warmup_steps": steps // 20}
-    words = [word for each in sets_of(changes) for word in ("--set", each)]
-    finished = last_json(endonym(asked.work, "run", recipe, *words, "--json"))
-    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
-    numbers = manifest(asked.work / "store", stages["model"])["numbers"]
-    (score,) = filter(is_headline, finished["scores"])
-    cells.keep(
-        key,
-        {
-            "bits_per_byte": score["value"],
-            "interval": [score["low"], score["high"]],
-            "step_seconds": training_seconds(asked.work / "store", finished["stages"]),
-            **{name: numbers[name] for name in ("parameters", "tokens", "epochs", "steps")},
-        },
-    )
+    changes |= {"name": key.replace(" ", "-"), "phase.0.warmup_steps": steps // 20}
+    cells.keep(key, changed_run(asked.work, recipe, changes))
     print(f"{key:<40} {cells[key]['bits_per_byte']:.4f}", flush=True)
 
 
