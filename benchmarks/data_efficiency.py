@@ -126,7 +126,7 @@ def cell(
         budget = {} if "phase.0.epochs" in changes else {"phase.0.tokens": recipe.phase[0].tokens}
         settings = changes | budget
     settings |= {"evaluate.0.file": "../held-out.txt"}
-    settings["name"] = f"cell-{named_seed(0, json.dumps(settings), path.name):x}"
+    settings["name"] = f"cell-{named_seed(0, json.dumps(settings), str(path)):x}"
     found = changed_run(work, path.relative_to(work), settings)
     return found | {"training_bytes": int(megabytes * 1e6)}
 
