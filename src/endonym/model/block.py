@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from endonym.model.attention import Attention
 from endonym.model.cache import LayerCache
 from endonym.model.config import ModelConfig
+from endonym.model.dropout import Dropout
 from endonym.model.experts import Experts
 from endonym.model.ffn import GatedFfn, PlainFfn
 from endonym.model.mamba import Mamba
@@ -46,7 +47,7 @@ class Block(nn.Module):
             self.ffn = FFNS[ffn.kind](config, ffn)
             if not config.shared_norm:
                 self.ffn_norm = make_norm(config.norm, config.dim, config.norm_epsilon)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, x_BTD: Tensor, span: Span, cache: LayerCache | None = None

@@ -8,6 +8,7 @@ from endonym.errors import ShapeError
 from endonym.model.block import Block
 from endonym.model.cache import Cache
 from endonym.model.config import ModelConfig
+from endonym.model.dropout import Dropout
 from endonym.model.loss import Readout
 from endonym.model.norm import make_norm
 from endonym.model.span import Span
@@ -29,7 +30,7 @@ class Decoder(nn.Module):
         self.positions = None
         if config.position == "learned":
             self.positions = nn.Embedding(config.context, config.dim)
-        self.dropout = nn.Dropout(config.embedding_dropout)
+        self.dropout = Dropout(config.embedding_dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
         self.head = None if config.tied else nn.Linear(config.dim, config.vocab, bias=False)
