@@ -115,7 +115,8 @@ def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
     steps = needed(curve, goal)
     a_step = made[-1]["step_seconds"] / made[-1]["steps"]
     fewer, faster = asked.steps / steps, adam["step_seconds"] / (a_step * steps)
-    yield f"Muon needs {steps:.0f} steps: {fewer:.2f} times fewer (needed: {NEEDED:g})"
+    told = "" if curve[0][0] <= steps <= curve[-1][0] else ", by a line beyond what was trained"
+    yield f"Muon needs {steps:.0f} steps{told}: {fewer:.2f} times fewer (needed: {NEEDED:g})"
     yield f"and {a_step * steps:.0f} s beside {adam['step_seconds']:.0f} s: {faster:.2f} times"
 
 
