@@ -34,11 +34,13 @@ def training_bytes(
     longest_document: int | None = None,
     optimizer: str = "adamw",
     is_averaged: bool = False,
+    shard: str = "none",
+    processes: int = 1,
 ) -> int:
     """Memory of training: weights, gradients, memories, and what a micro-batch keeps.
 
     recomputes: blocks are computed again on the way back. longest_document: in tokens, where it
-    is known; short documents have few scores.
+    is known; short documents have few scores. shard: what the processes hold in parts.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
@@ -50,20 +52,42 @@ def training_bytes(
         numbers = micro_tokens * (ends + config.layers * config.dim) + max(head, inside)
     else:
         numbers = micro_tokens * (ends + sum(blocks)) + head
-    fixed = fixed_bytes(config, number_format, optimizer=optimizer, is_averaged=is_averaged)
+    fixed = fixed_bytes(
+        config,
+        number_format,
+        optimizer=optimizer,
+        is_averaged=is_averaged,
+        shard=shard,
+        processes=processes,
+    )
     return fixed + narrow * numbers
 
 
 def fixed_bytes(
-    config: Shape, number_format: str, *, optimizer: str = "adamw", is_averaged: bool = False
+    config: Shape,
+    number_format: str,
+    *,
+    optimizer: str = "adamw",
+    is_averaged: bool = False,
+    shard: str = "none",
+    processes: int = 1,
 ) -> int:
     """Weights, gradients, two moments, their mean if kept; in bf16 also masters and gradients.
 
-    Muon remembers one number of each weight of a matrix; tables are AdamW's (optimizer "muon").
+    Muon remembers one number of each weight of a matrix; tables are AdamW's (optimizer "muon"). In
+    shards a process holds its part of these, and whole what it computes with (docs/scale.md); but
+    never less than the whole model, which each builds when it starts.
     """
-    counted = parameters(config)
-    each = (20 if number_format == "bf16" else 16) + (4 if is_averaged else 0)
-    return counted.total * each - (4 * counted.blocks if optimizer == "muon" else 0)
+    counted, is_muon = parameters(config), optimizer == "muon"
+    spread = counted.total * (20 if is_averaged else 16) - 4 * counted.blocks * is_muon
+    narrow = 2 if number_format == "bf16" else 4
+    if shard == "none" or processes == 1:
+        return spread + (4 * counted.total if number_format == "bf16" else 0)
+    tables, block = counted.total - counted.blocks, counted.blocks // config.layers
+    gathered = counted.total + block if shard == "gradients" else 2 * max(tables, block)
+    # Whole matrices of the blocks, while Muon makes them orthogonal.
+    whole = 4 * counted.blocks * is_muon
+    return max(4 * counted.total, spread // processes + narrow * gathered + whole)
 
 
 def kept_numbers(config: Shape, number_format: str) -> int:

@@ -6,7 +6,7 @@ training tokens have been counted, or from an estimate of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import gcd, lcm
+from math import gcd, lcm, log
 from typing import Any, NamedTuple
 
 from endonym.log import number, size
@@ -170,8 +170,7 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     tokens = _budget(phase, facts, batch, found)
     steps = max(1, tokens // batch)
     found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")
-    memory = f"squares are half forgotten after {number(SQUARE_MEMORY_TOKENS)} tokens"
-    found["betas"] = Choice(list(betas(batch)), f"{memory}, however many a step has")
+    found["betas"] = _betas(batch)
     if goes_on:
         lr = phase.lr or CAREFUL_LR
         found["lr"] = Choice(lr, "low, so that what was learnt elsewhere is kept")
@@ -188,10 +187,18 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     return found
 
 
-def betas(batch_tokens: int) -> tuple[float, float]:
-    """AdamW's memories, the same in tokens for every batch: β = 2^(-batch / half-life).
+def _betas(batch_tokens: int) -> Choice:
+    """AdamW's memories, and how long the second one is in tokens."""
+    chosen = betas(batch_tokens)
+    half_life = round(batch_tokens * log(0.5) / log(chosen[1]), -2)
+    return Choice(list(chosen), f"squares are half forgotten after {number(half_life)} tokens")
 
-    Source: arXiv:2507.07101, section 3 (for the second; the first is kept in its usual range).
+
+def betas(batch_tokens: int) -> tuple[float, float]:
+    """AdamW's memories: β = 2^(-batch / half-life), within what is known to work.
+
+    Source: arXiv:2507.07101, section 3, for the second, up to batches of 6,000 tokens; beyond them
+    it stays at 0.95. The first is held between 0.8 and 0.9.
     """
     first = 0.5 ** (batch_tokens / GRADIENT_MEMORY_TOKENS)
     second = 0.5 ** (batch_tokens / SQUARE_MEMORY_TOKENS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from endonym.device import free_memory_bytes
+from endonym.device import free_memory_bytes, place
 from endonym.errors import OutOfMemory
 from endonym.log import number, size
 from endonym.model.folder import Shape
@@ -19,9 +19,9 @@ USEFUL_TOKENS = 16_384
 LEAST_TOKENS = 2048
 """Fewer at once leave the matrices too narrow to be fast: blocks are computed again before that."""
 SURE = 1.15
-"""The formula is within 15 % of what the system counts (benchmarks/memory.py)."""
+"""What is held is within 15 % of the formula where memory is given back (benchmarks/memory.py)."""
 HEAP = 2.3
-"""An allocator that keeps what is freed took up to 2.2 times what the formula says (the same)."""
+"""Kept in pieces when it is freed, it takes up to 2.2 times that; only where so much is free."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
@@ -34,7 +34,7 @@ def phase_bytes(
     recomputes: bool | None = None,
     longest_document: int | None = None,
 ) -> int:
-    """Memory that a phase takes, as it says or with these in the place of what it says."""
+    """Memory that a phase takes in each process, as it says or with these in place of that."""
     batch = phase.batch_tokens or USEFUL_TOKENS
     at_once = micro_tokens or phase.micro_tokens or USEFUL_TOKENS
     return training_bytes(
@@ -45,6 +45,8 @@ def phase_bytes(
         longest_document=longest_document,
         optimizer=phase.optimizer or "adamw",
         is_averaged=phase.average in AVERAGES,
+        shard=phase.shard,
+        processes=place().size,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from toys import toy_config, toy_decoder, write_toy_shards
 
 from endonym.errors import OutOfMemory
+from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.train import loop, room, step
@@ -217,3 +218,31 @@ def test_averages_and_muon_change_what_a_phase_takes() -> None:
         > plain
         > phase_bytes(SHAPE, phase(optimizer="muon"))
     )
+
+
+def held_by_one_of(monkeypatch: pytest.MonkeyPatch, processes: int, **keys: object) -> float:
+    """Bytes a parameter that one of so many processes needs, but for what a row keeps."""
+    places = {"RANK": 0, "WORLD_SIZE": processes, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": processes}
+    for name, value in places.items():
+        monkeypatch.setenv(name, str(value))
+    shape = resolve(ModelKeys(dim=1024, layers=32, mixer={"heads": 16}), vocab=4096, context=8)
+    phase = Phase.model_validate({"batch_tokens": 8, "number_format": "fp32"} | keys)
+    return phase_bytes(shape, phase, micro_tokens=8) / parameters(shape).total
+
+
+def test_what_shards_hold_is_shared_by_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for processes, weights, gradients in ((2, 8, 12), (4, 4, 8), (16, 4, 5)):
+        for shard, bytes_each in (("none", 16), ("weights", weights), ("gradients", gradients)):
+            found = held_by_one_of(monkeypatch, processes, shard=shard)
+            assert found == pytest.approx(bytes_each, abs=0.4), (processes, shard)
+    assert held_by_one_of(monkeypatch, 1, shard="weights") == pytest.approx(16, abs=0.1)
+
+
+def test_a_model_too_large_for_one_process_fits_in_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = resolve(ModelKeys(dim=1024, layers=32, mixer={"heads": 16}), vocab=4096, context=256)
+    free = 8 * parameters(shape).total
+    assert held_by_one_of(monkeypatch, 8) > 8
+    with pytest.raises(OutOfMemory):
+        choose_room(shape, Phase(batch_tokens=2048), free)
+    choices = choose_room(shape, Phase(batch_tokens=2048, shard="weights"), free)
+    assert choices["recompute"].value in ("on", "off")
