@@ -1,7 +1,7 @@
 """The networks that are timed side by side, each with its optimiser, behind one method: `learn`.
 
-Ours goes through `train.step.take_step` and `train.optimizer.Optimizer`, as every run does; peers
-are in `peers`.
+Ours goes through `train.step` and `train.optimizer.Optimizer`, as the steps of a run do; peers are
+in `peers`.
 """
 
 import contextlib

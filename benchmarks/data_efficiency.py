@@ -168,18 +168,25 @@ def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
         curve.append((megabytes, found[best]))
         yield f"plain, {megabytes:g} MB: {found[best]:.4f} bits/byte  ({best})"
     needed = equivalent(curve, ours)
-    told = f"more than {curve[-1][0]:g}" if needed is None else f"{needed:.2f}"
-    times = (needed or curve[-1][0]) / curve[0][0]
+    told = f"{needed:.2f}"
+    if needed == curve[0][0]:
+        told = f"{needed:g} or less"
+    elif needed == curve[-1][0]:
+        told = f"{needed:g} or more"
+    times = needed / curve[0][0]
     yield f"the plain recipe needs {told} MB: {times:.2f} times as much (needed: {NEEDED:g})"
 
 
-def equivalent(curve: list[tuple[float, float]], bits: float) -> float | None:
-    """Megabytes at which a falling curve reaches these bits, straight in log(megabytes)."""
+def equivalent(curve: list[tuple[float, float]], bits: float) -> float:
+    """Megabytes at which a falling curve reaches these bits, straight in log(megabytes).
+
+    What lies beyond an end is that end.
+    """
     for (less, worse), (more, better) in pairwise(curve):
         if better <= bits <= worse:
             share = (worse - bits) / (worse - better)
             return math.exp(math.log(less) + share * math.log(more / less))
-    return None if bits < curve[-1][1] else curve[0][0]
+    return curve[-1][0] if bits < curve[-1][1] else curve[0][0]
 
 
 if __name__ == "__main__":
