@@ -29,7 +29,9 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
     row = Batch(*(part[:1, :width].contiguous() for part in parts))
     twin = copy.deepcopy(decoder).float().train()
     twin.apply(_without_dropout)
-    lively = phase.model_copy(update={"lr": max(phase.lr or 0.0, LEAST_LR)})
+    rates = {"lr": phase.lr or 0.0, "embedding_lr": phase.embedding_lr}
+    floors = {key: max(rate, LEAST_LR) for key, rate in rates.items() if rate is not None}
+    lively = phase.model_copy(update=floors)
     optimizer = Optimizer(twin, lively, phase.number_format)
     seen: list[float] = []
     for _ in range(STEPS):
