@@ -113,8 +113,9 @@ def test_trainings_and_their_looks_take_the_minutes_that_were_given(finished: Pa
         patch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
         trials = tuning.Trials(long, shards, 30.0, "cpu")
         brief = tuning.Trials(recipe, shards, 30.0, "cpu")
-    looks = 2 * trials.look_tokens / 3
+    looks = 2 * trials.look_tokens * tuning.FORWARD_SHARE
     assert trials.tokens + looks == pytest.approx(30 * TOKENS_A_SECOND, rel=1e-3)
+    assert 0 < looks < trials.tokens
     held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
     assert 0 < trials.look_tokens <= held_out
     assert brief.tokens == 40 * 256, "a trial is never longer than the phase"
