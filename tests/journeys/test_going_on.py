@@ -17,6 +17,7 @@ from endonym.disk import list_files
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign import ForeignDecoder
+from endonym.run import probe
 from endonym.store import Artifact, open_artifact
 
 Say = Callable[..., Any]
@@ -99,6 +100,23 @@ def test_a_continued_model_has_learnt_and_is_opened_by_the_library(
     ]
     assert bits[0] > bits[1] == pytest.approx(bits[2], rel=1e-6)
     assert (continued / "runs" / "kechkena" / "report.html").is_file()
+
+
+def test_its_rate_is_tuned_as_that_of_our_own_models(
+    tmp_path: Path,
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 0.1)
+    write_model("gemma3", tmp_path / "gemma")
+    recipe = going_on(small_recipe(tmp_path / "project"), "../gemma")
+    words = ("run", recipe, "--store", tmp_path / "store", "--until", "model")
+    said = command(*words, "--tune", "0.2")
+    assert said.code == 0, said.err
+    (line,) = (each for each in said.err.splitlines() if "  lr = " in each and "#" in each)
+    assert "instead of 0.004, tried on" in line
+    assert line.split("  # ")[0].strip() in command(*words).err
 
 
 def test_the_folder_is_a_source_by_its_content(continued: Path, command: Say) -> None:

@@ -124,7 +124,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     "tune_minutes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MINUTES",
-    help="First look for a better rate and decay, by short trainings.",
+    help="First look for a better rate and decay than the recipe's, by short trainings.",
 )
 @click.option(
     "--processes",

@@ -13,11 +13,16 @@ from endonym.train.config import Phase
 WEEK = 7 * 24 * 3600.0
 STRONG_DECAY = 0.1
 """lr × weight_decay: at a tenth, a weight that nothing holds loses half in seven steps."""
+SHORT_CONTEXT = 256
+"""The least that the autopilot chooses; nobody need be warned of it."""
 
 
-def seconds_a_token(shape: Shape, machine_file: Path) -> float | None:
-    """Time of training on one token, by formula; None where nothing was measured here."""
-    rates = known_here(machine_file, "matmul_per_second")
+def seconds_a_token(shape: Shape, machine_file: Path, target: str = "cpu") -> float | None:
+    """Time of training on one token, by formula; None where nothing was measured here.
+
+    Nor is it known elsewhere than on the processor, whose products of matrices are timed.
+    """
+    rates = known_here(machine_file, "matmul_per_second") if target == "cpu" else None
     return flops_per_token(shape) / (max(rates.values()) * EFFICIENCY) if rates else None
 
 
@@ -50,10 +55,11 @@ def cautions(
             f"{batch / max(1, facts.unique_tokens):.1f} times before one step is made: "
             f"batch_tokens = {number(fewer)} teaches more"
         )
-    if longest_document is not None and longest_document < context:
+    longest = context if longest_document is None else longest_document
+    if context > SHORT_CONTEXT and longest < context:
         found.append(
-            f"context = {number(context)} is longer than any document ({number(longest_document)} "
-            "tokens): rows hold several, so nothing is lost, but no token ever sees so far back"
+            f"context = {number(context)} is longer than any document ({number(longest)} tokens): "
+            "rows hold several, so nothing is lost, but no token ever sees so far back"
         )
     return [f"phase {phase.name}: {text}" for text in found]
 

@@ -16,9 +16,9 @@ from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve, sources
-from endonym.run.cautions import cautions, seconds_a_token
 from endonym.run.plan import Stage, plan
-from endonym.run.resolve import Lock, facts_of, filled
+from endonym.run.resolve import Lock, filled
+from endonym.run.settling import settled
 from endonym.run.sources import RawSet
 from endonym.store import Artifact, Store
 
@@ -60,7 +60,6 @@ class Run:
         return LanguageModel.load(model.folder)
 
 
-FIRST = "phase.0."
 DATA_KINDS = ("source", "corpus", "tokenizer", "shards")
 
 
@@ -78,8 +77,7 @@ def run_recipe(
 
     tune_minutes: how long short trainings may look for better rates before the first phase.
     """
-    if device is not None:
-        pick(device)
+    target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
     with translated_disk_errors(folder):
         store.claim(folder, recipe.path)
@@ -90,9 +88,11 @@ def run_recipe(
         last = last_stage(plan(recipe, raw), until)
         run = Run(folder, recipe, store)
         maker = partial(make, store=store, log=log, device=device)
-        settler = partial(_settle, run, tune_minutes=tune_minutes, device=device, log=log)
+        machine = store.root / "machine.json"
+        given = {"machine_file": machine, "tune_minutes": tune_minutes, "target": target}
+        settle = partial(settled, **given, log=log)
         lock = Lock(run.folder, recipe, raw, replan=replan)
-        for each in _all_stages(run, raw, lock, make_stage=maker, settle=settler):
+        for each in _all_stages(run, raw, lock, make_stage=maker, settle=settle):
             run.made.append(each)
             if each.stage.name == last:
                 break
@@ -107,7 +107,7 @@ def _all_stages(
     lock: Lock,
     *,
     make_stage: Callable[[Stage], Made],
-    settle: Callable[[Lock, Artifact], None],
+    settle: Callable[[Recipe, list[RawSet], Lock, Artifact], Recipe],
 ) -> Iterator[Made]:
     """The data stages, then, with their numbers known and every key settled, the rest."""
     choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
@@ -122,47 +122,13 @@ def _all_stages(
         shards = made.artifact if stage.kind == "shards" else shards
         yield made
     assert shards is not None
-    settle(lock, shards)
+    run.recipe = settle(run.recipe, raw, lock, shards)
     stages = plan(run.recipe, raw)
     write_json(lock.path, lock.as_json(stages, run.store))
     run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
     for stage in stages:
         if stage.kind not in DATA_KINDS:
             yield make_stage(stage)
-
-
-def _settle(
-    run: Run,
-    lock: Lock,
-    shards: Artifact,
-    *,
-    tune_minutes: float | None,
-    device: str | None,
-    log: Log,
-) -> None:
-    """Fill in every key that the recipe leaves out: by formula, by trial, by measuring.
-
-    Says what usually hurts before anything is tried. Raises OutOfMemory if a phase does not fit.
-    """
-    machine, facts = run.store.root / "machine.json", facts_of(shards)
-    settled = lock.settle(resolve.training_choices(run.recipe, facts))
-    settled |= lock.settle(resolve.number_formats(run.recipe, machine))
-    run.recipe = filled(run.recipe, settled)
-    shape, longest = resolve.shape_of(run.recipe, shards), resolve.longest_document(shards)
-    room = partial(resolve.room_choices, longest_document=longest, device=device)
-    run.recipe = filled(run.recipe, lock.settle(room(run.recipe, shape, lock.choices)))
-    for phase in run.recipe.phase:
-        seconds = seconds_a_token(shape, machine)
-        said = cautions(phase, facts, shape.context, seconds=seconds, longest_document=longest)
-        for text in said:
-            log.warn(text)
-    if tune_minutes is not None and not lock.is_tuned:
-        from endonym.run.tuning import tune
-
-        keys = [key.removeprefix(FIRST) for key in settled if key.startswith(FIRST)]
-        lock.tune(tune(run.recipe, keys, shards, tune_minutes, machine, log))
-        run.recipe = filled(run.recipe, lock.settle(settled))
-    run.recipe = filled(run.recipe, lock.settle(resolve.compilings(run.recipe, shards, machine)))
 
 
 def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:

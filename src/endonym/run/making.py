@@ -123,6 +123,7 @@ def describe_plan(
     raw = sources.hash_all(sources.find(recipe), store, log)
     lock = Lock(run_folder(store, recipe), recipe, raw, replan=replan)
     settled = filled(recipe, {**estimated(recipe, raw)[1], **lock.choices})
+    settled = filled(settled, lock.tuned_for(plan(settled, raw)))
     return [
         {"name": stage.name, "id": stage.id[:12], "there": is_there(store, stage)}
         for stage in plan(settled, raw)

@@ -1,11 +1,12 @@
 """How fast a shape trains here: measured once by a few real steps, then remembered."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from endonym import device
+from endonym.errors import OutOfMemory
 from endonym.log import duration, number
-from endonym.model.config import ModelConfig
 from endonym.model.count import flops_per_token
 from endonym.model.folder import Shape
 from endonym.train.autopilot import Choice
@@ -42,31 +43,71 @@ class Pace(NamedTuple):
         return int(max(plain, compiled))
 
 
-def measured_pace(shape: Shape, phase: Phase, machine_file: Path) -> Pace:
-    """The pace of a shape in a phase's batches and number format, on this machine."""
+def matrix_rates(machine_file: Path) -> dict[str, float]:
+    """What this processor multiplies in each number format, in operations a second."""
+    return device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
+
+
+def measured_pace(shape: Shape, phase: Phase, machine_file: Path, target: str = "cpu") -> Pace:
+    """The pace of a shape in a phase's batches and number format, on this machine and device.
+
+    Raises OutOfMemory if a step does not fit.
+    """
     from endonym.run import probe
 
+    key = _key(shape, phase, target)
+    return Pace(**device.machine(machine_file, key, lambda: probe.pace(shape, phase, target)))
+
+
+def _key(shape: Shape, phase: Phase, target: str) -> str:
+    """What a pace is remembered by; a device that is not the processor has its name in it."""
     key = (
         f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
         f"{shape.context} batch {phase.batch_tokens} {phase.optimizer or 'adamw'} "
         f"{phase.number_format}"
     )
-    return Pace(**device.machine(machine_file, key, lambda: probe.pace(shape, phase)))
+    return key if target == "cpu" else f"{key} on {_named(target)}"
 
 
-def choose_compile(shape: Shape, phase: Phase, tokens: int, machine_file: Path) -> Choice:
+def _named(target: str) -> str:
+    """A device as its maker calls it, where that is known."""
+    if target.partition(":")[0] != "cuda":
+        return target
+    import torch
+
+    return torch.cuda.get_device_name(target)
+
+
+def choose_compile(
+    shape: Shape, phase: Phase, tokens: int, machine_file: Path, target: str = "cpu"
+) -> Choice:
     """Whether a phase's blocks are compiled: only where that was measured to shorten it."""
     from endonym.train.compile import obstacle
 
-    if (reason := obstacle(shape)) is not None:
+    if (reason := obstacle(shape, target)) is not None:
         return Choice("off", reason)
     if phase.recompute == "on":
         return Choice("off", "blocks are computed again, to need less memory")
-    assert isinstance(shape, ModelConfig)
-    rates = device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
-    guess = tokens * flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
-    if guess < WORTH_MEASURING_SECONDS:
-        return Choice("off", f"about {duration(guess)} of training: too short to pay")
-    pace = measured_pace(shape, phase, machine_file)
+    try:
+        guess = _guessed_seconds(shape, phase, tokens, machine_file, target)
+        if guess < WORTH_MEASURING_SECONDS:
+            return Choice("off", f"about {duration(guess)} of training: too short to pay")
+        pace = measured_pace(shape, phase, machine_file, target)
+    except OutOfMemory:
+        return Choice("off", "there was no memory to measure whether it pays")
     told = f"{number(pace.plain)} tokens/s without, {number(pace.compiled or 0.0)} with it"
     return Choice("on" if pace.pays(tokens) else "off", f"measured here: {told}")
+
+
+def _guessed_seconds(
+    shape: Shape, phase: Phase, tokens: int, machine_file: Path, target: str
+) -> float:
+    """About how long training takes: by formula on the processor, elsewhere by a few steps."""
+    if target == "cpu":
+        speed = max(matrix_rates(machine_file).values()) * EFFICIENCY
+        return tokens * flops_per_token(shape) / speed
+    from endonym.run import probe
+
+    key = _key(shape, phase, target) + " as written"
+    steps = partial(probe.plain, phase=phase, device=target)
+    return tokens / device.machine(machine_file, key, lambda: steps(probe.fresh(shape)))

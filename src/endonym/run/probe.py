@@ -4,58 +4,90 @@ import time
 
 import torch
 
-from endonym import device
 from endonym.data.batches import Batch
+from endonym.device import prepare
 from endonym.model.config import ModelConfig
-from endonym.model.decoder import Decoder
 from endonym.model.folder import Shape
+from endonym.model.foreign import AnyDecoder
 from endonym.model.init import new_decoder
 from endonym.train.compile import compile_blocks, obstacle
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
+from endonym.train.room import USEFUL_TOKENS, explained_memory_errors
 from endonym.train.step import take_step
 
 SECONDS = 4.0
 DOCUMENT_TOKENS = 64
+PARTS = 2
+"""A large batch is made of parts that fit; so many show its pace, and no batch need be whole."""
+DOING = "measuring the pace of training"
 
 
-def pace(shape: Shape, phase: Phase) -> dict[str, float | None]:
+class Steps:
+    """A model in training, with a batch of random tokens in short documents, on a device.
+
+    Of the number format, optimiser, batch and parts of a phase.
+    """
+
+    def __init__(self, decoder: AnyDecoder, phase: Phase, device: str) -> None:
+        prepare()
+        shape = decoder.config
+        self.decoder = decoder.to(device).train()
+        self.decoder.recomputes = phase.recompute == "on"
+        careful = phase.model_copy(update={"lr": 1e-4, "embedding_lr": None})
+        self.optimizer = Optimizer(self.decoder, careful, phase.number_format)
+        whole = max(1, (phase.batch_tokens or shape.context) // shape.context)
+        most = max(1, (phase.micro_tokens or USEFUL_TOKENS) // shape.context)
+        self.rows = min(whole, most)
+        tokens_BT = torch.randint(0, shape.vocab, (min(whole, PARTS * most), shape.context))
+        documents_T = torch.arange(shape.context) // DOCUMENT_TOKENS
+        documents_BT = documents_T.expand(len(tokens_BT), -1).contiguous()
+        parts = (part.to(device) for part in (tokens_BT, tokens_BT, documents_BT))
+        self.batch, self.device = Batch(*parts), torch.device(device)
+
+    def take(self) -> None:
+        """One step, to its end: a GPU is waited for."""
+        rows = self.rows
+        take_step(self.decoder, self.optimizer, self.batch, share=1.0, rows=rows, where="probe")
+        torch.get_device_module(self.device).synchronize()
+
+    def speed(self) -> float:
+        """Tokens a second; the first step is left out."""
+        self.take()
+        steps, started = 0, time.perf_counter()
+        while steps < 2 or time.perf_counter() - started < SECONDS:
+            self.take()
+            steps += 1
+        return steps * self.batch.tokens_BT.numel() / (time.perf_counter() - started)
+
+
+def plain(decoder: AnyDecoder, phase: Phase, device: str = "cpu") -> float:
+    """Tokens a second as written; the decoder is trained on noise by it.
+
+    Raises OutOfMemory if a step does not fit.
+    """
+    with explained_memory_errors(DOING):
+        return Steps(decoder, phase, device).speed()
+
+
+def pace(shape: Shape, phase: Phase, device: str = "cpu") -> dict[str, float | None]:
     """Tokens a second as written and, if that can be, compiled, and how long compiling takes.
 
-    Of the number format, optimiser and batch of a phase; first steps are left out.
+    Raises OutOfMemory if a step does not fit.
     """
-    decoder, optimizer, batch = begun(shape, phase)
-    found: dict[str, float | None] = {"plain": speed(decoder, optimizer, batch)}
-    if obstacle(shape) is None:
-        compile_blocks(decoder)
-        started = time.perf_counter()
-        _step(decoder, optimizer, batch)
-        found["compile_seconds"] = time.perf_counter() - started
-        found["compiled"] = speed(decoder, optimizer, batch)
+    with explained_memory_errors(DOING):
+        steps = Steps(fresh(shape), phase, device)
+        found: dict[str, float | None] = {"plain": steps.speed()}
+        if obstacle(shape, device) is None:
+            compile_blocks(steps.decoder)
+            started = time.perf_counter()
+            steps.take()
+            found["compile_seconds"] = time.perf_counter() - started
+            found["compiled"] = steps.speed()
     return found
 
 
-def begun(shape: Shape, phase: Phase) -> tuple[Decoder, Optimizer, Batch]:
-    """A new model with its optimiser, and a batch of random tokens in short documents."""
-    device.prepare()
-    assert isinstance(shape, ModelConfig)
-    decoder = new_decoder(shape, 0).train()
-    optimizer = Optimizer(decoder, phase.model_copy(update={"lr": 1e-4}), phase.number_format)
-    rows = max(1, (phase.batch_tokens or shape.context) // shape.context)
-    tokens_BT = torch.randint(0, shape.vocab, (rows, shape.context))
-    documents_BT = (torch.arange(shape.context) // DOCUMENT_TOKENS).expand(rows, -1).contiguous()
-    return decoder, optimizer, Batch(tokens_BT, tokens_BT, documents_BT)
-
-
-def speed(decoder: Decoder, optimizer: Optimizer, batch: Batch) -> float:
-    """Tokens a second."""
-    _step(decoder, optimizer, batch)
-    steps, started = 0, time.perf_counter()
-    while steps < 2 or time.perf_counter() - started < SECONDS:
-        _step(decoder, optimizer, batch)
-        steps += 1
-    return steps * batch.tokens_BT.numel() / (time.perf_counter() - started)
-
-
-def _step(decoder: Decoder, optimizer: Optimizer, batch: Batch) -> None:
-    take_step(decoder, optimizer, batch, share=1.0, rows=len(batch), where="probe")
+def fresh(shape: Shape) -> AnyDecoder:
+    """A new model of one of our own shapes."""
+    assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
+    return new_decoder(shape, 0)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.device import faster_format, free_memory_bytes, machine, probe_number_formats
+from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
 from endonym.model.families import resolve
 from endonym.model.folder import Shape, folder_files, with_context
 from endonym.recipe.recipe import Recipe
-from endonym.run.pace import choose_compile
+from endonym.run.pace import choose_compile, matrix_rates
 from endonym.run.sources import RawSet, file_identity
 from endonym.store import Artifact, Store, fingerprint
 from endonym.train.autopilot import (
@@ -81,16 +81,28 @@ def training_choices(recipe: Recipe, facts: Facts) -> Choices:
     return {key: choice for key, choice in found.items() if value_at(recipe, key) is None}
 
 
-def number_formats(recipe: Recipe, machine_file: Path) -> Choices:
-    """fp32 or bf16 for each phase that says "auto": whichever multiplies matrices faster here."""
-    found: Choices = {}
-    for place, phase in enumerate(recipe.phase):
-        if phase.number_format == "auto":
-            rates = machine(machine_file, "matmul_per_second", probe_number_formats)
-            best = faster_format(rates)
-            reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
-            found[f"phase.{place}.number_format"] = Choice(best, f"measured here: {reason}")
-    return found
+def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:
+    """fp32 or bf16 for each phase that says "auto", by what the device computes fast."""
+    places = [n for n, phase in enumerate(recipe.phase) if phase.number_format == "auto"]
+    if not places:
+        return {}
+    choice = number_format(machine_file, target)
+    return {f"phase.{place}.number_format": choice for place in places}
+
+
+def number_format(machine_file: Path, target: str) -> Choice:
+    """On a processor what multiplies matrices faster; on a GPU bf16, if it has units for that."""
+    if target == "cpu":
+        rates = matrix_rates(machine_file)
+        reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
+        return Choice(faster_format(rates), f"measured here: {reason}")
+    if target.partition(":")[0] != "cuda":
+        return Choice("fp32", f"bf16 was never tried on {target}")
+    import torch
+
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return Choice("bf16", "this GPU has units for it")
+    return Choice("fp32", "this GPU has no units for bf16")
 
 
 def shape_with(recipe: Recipe, vocab: int, context: int) -> Shape:
@@ -127,13 +139,15 @@ def room_choices(
     return found
 
 
-def compilings(recipe: Recipe, shards: Artifact, machine_file: Path) -> Choices:
+def compilings(
+    recipe: Recipe, shards: Artifact, machine_file: Path, target: str = "cpu"
+) -> Choices:
     """Whether blocks are compiled, for each phase that says "auto"; all else is settled."""
     found: Choices = {}
     for place, phase in enumerate(recipe.phase):
         if phase.compile == "auto":
-            tokens = budget_of([phase], facts_of(shards))
-            choice = choose_compile(shape_of(recipe, shards), phase, tokens, machine_file)
+            tokens, shape = budget_of([phase], facts_of(shards)), shape_of(recipe, shards)
+            choice = choose_compile(shape, phase, tokens, machine_file, target)
             found[f"phase.{place}.compile"] = choice
     return found
 
@@ -186,7 +200,8 @@ class Lock:
             }
         )
         self.choices: Choices = {}
-        self.is_tuned = False
+        self.tuned: Choices = {}
+        self.tuned_stage = ""
         self.is_known = False
         if not replan:
             self._read()
@@ -199,12 +214,21 @@ class Lock:
         self.is_known = data.get("key") == self.key
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
-            self.is_tuned = data.get("tuned", False)
+        if isinstance(tuned := data.get("tuned"), dict):
+            self.tuned_stage = tuned["stage"]
+            self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
 
-    def tune(self, choices: Choices) -> None:
-        """Put what trials have shown in the place of what formulas said."""
-        self.choices |= choices
-        self.is_tuned = True
+    def tune(self, stages: Sequence[Any], choices: Choices) -> None:
+        """Remember what trials found, and for which training: that of these stages, untuned."""
+        self.tuned, self.tuned_stage = choices, first_model(stages)
+
+    def tuned_for(self, stages: Sequence[Any]) -> Choices:
+        """What trials found for this very training, which they started from; or else nothing.
+
+        Another rate in the recipe is another training, and so are other texts; another evaluation
+        is not.
+        """
+        return self.tuned if self.tuned_stage == first_model(stages) else {}
 
     def settle(self, wanted: Choices) -> Choices:
         """Of these choices, what was settled before; the new ones are remembered."""
@@ -214,12 +238,22 @@ class Lock:
 
     def as_json(self, stages: Sequence[Any], store: Store) -> dict[str, Any]:
         """The lockfile: choices with their reasons, and every stage with its identity."""
+        tuned = {"stage": self.tuned_stage, "choices": _pairs(self.tuned)}
         return {
             "key": self.key,
-            "choices": {key: list(choice) for key, choice in sorted(self.choices.items())},
-            "tuned": self.is_tuned,
+            "choices": _pairs(self.choices),
+            "tuned": tuned if self.tuned else None,
             "store": os.path.relpath(store.root.resolve(), self.path.parent.resolve()),
             "stages": [
                 {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages
             ],
         }
+
+
+def _pairs(choices: Choices) -> dict[str, list[Any]]:
+    return {key: list(choice) for key, choice in sorted(choices.items())}
+
+
+def first_model(stages: Sequence[Any]) -> str:
+    """The identity of the first training among stages; empty if there is none."""
+    return next((stage.id for stage in stages if stage.kind == "model"), "")

@@ -15,7 +15,7 @@ from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.run.pace import EFFICIENCY, Pace, measured_pace
+from endonym.run.pace import EFFICIENCY, Pace, matrix_rates, measured_pace
 from endonym.run.survey import Found, look_at
 from endonym.text.config import Clean, Source
 from endonym.text.recommend import guess_clean
@@ -93,7 +93,7 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts, ModelKeys())
-    rates = device.machine(store / "machine.json", "matmul_per_second", device.probe_number_formats)
+    rates = matrix_rates(store / "machine.json")
     seconds = hours * 3600 * OVERHEAD
 
     def promised(dim: int, layers: int) -> int:
@@ -134,8 +134,7 @@ def _bytes_per_token(found: Found, vocab: int) -> float:
 def paced(shape: ModelConfig, store: Path) -> Pace:
     """How fast this machine trains a shape, by a few real steps."""
     memory = store / "machine.json"
-    rates = device.machine(memory, "matmul_per_second", device.probe_number_formats)
-    kind = device.faster_format(rates)
+    kind = device.faster_format(matrix_rates(memory))
     phase = Phase(number_format="bf16" if kind == "bf16" else "fp32", batch_tokens=BATCH_TOKENS)
     return measured_pace(shape, phase, memory)
 

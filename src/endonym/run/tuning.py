@@ -11,78 +11,135 @@ from pathlib import Path
 from typing import Any
 
 from endonym.data.shards import TokenShards
-from endonym.errors import TrainingError
+from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number
 from endonym.recipe.recipe import Recipe
-from endonym.run.pace import measured_pace
-from endonym.run.resolve import shape_of
+from endonym.run import probe
+from endonym.run.resolve import facts_of
 from endonym.run.training import beginning
 from endonym.store import Artifact
-from endonym.train.autopilot import Choice, Choices
+from endonym.train.autopilot import Choice, Choices, budget_of
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 
 SCALES = {"lr": (0.5, 1.0, 2.0), "weight_decay": (0.3, 1.0, 3.0)}
-"""What the autopilot's value is multiplied by, in the order in which keys are settled."""
+"""What a value is multiplied by, in the order in which keys are settled."""
 TOGETHER = {"lr": "embedding_lr"}
 """A key that is scaled with another, so that their proportion stays."""
 LOOK_TOKENS = 131_072
+LOOK_SHARE = 0.25
+"""Of a trial's time, at most, for its two looks at held-out text: one before, one after."""
+FORWARD_SHARE = 0.4
+"""A look goes forward only, a third of a step, and has its rows to fetch and to sort by source."""
+LEAST_STEPS = 20
+"""In fewer steps no rate shows what it is worth."""
+
+
+class Trials:
+    """Short trainings of a recipe's first phase, each in so many seconds, on a device.
+
+    Raises RecipeError if these are too few for a trial to show anything.
+    """
+
+    def __init__(self, recipe: Recipe, shards: Artifact, seconds: float, target: str) -> None:
+        self.recipe, self.target = recipe, target
+        self.train, self.val = (TokenShards(shards.folder, split) for split in ("train", "val"))
+        phase = recipe.phase[0]
+        self.batch = phase.batch_tokens or 1
+        all_ = seconds * probe.plain(beginning(recipe, self.train.vocab, {}), phase, target)
+        held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
+        most = int(all_ * LOOK_SHARE / (2 * FORWARD_SHARE))
+        self.look_tokens = max(1, min(LOOK_TOKENS, held_out, most))
+        whole = budget_of([phase], facts_of(shards))
+        self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.look_tokens), whole)
+        least = min(LEAST_STEPS * self.batch, whole)
+        if self.tokens < least:
+            raise RecipeError(
+                f"{seconds:.2g} s for each training are {self.tokens // self.batch} steps: too few",
+                where="--tune",
+                do=f"Give {least / (1 - LOOK_SHARE) / max(1.0, all_):.2g} times as many minutes.",
+            )
+
+    def bits(self, phase: Phase) -> float:
+        """Held-out bits a byte after such a phase; infinite if its keys are no phase or it fails.
+
+        A rate and a decay that go together with others may not with each other.
+        """
+        steps = max(1, self.tokens // self.batch)
+        warmup = min(phase.warmup_steps or 0, steps // 10)
+        shorter: dict[str, Any] = {
+            **{"steps": None, "epochs": None, "tokens": self.tokens, "warmup_steps": warmup},
+            **{"patience": None, "keep": "last", "save_every_steps": None},
+            **{"eval_every_steps": steps + 1, "eval_tokens": self.look_tokens},
+        }
+        try:
+            trial = Phase.model_validate(phase.model_dump() | shorter)
+        except ValueError:
+            return math.inf
+        with tempfile.TemporaryDirectory() as folder:
+            work = Work(self.train, self.val, Path(folder), math.inf, self.target)
+            decoder = beginning(self.recipe, self.train.vocab, {}).to(self.target)
+            try:
+                *_, last = Training(decoder, trial, work, seed=self.recipe.seed).reports()
+            except TrainingError:
+                return math.inf
+        return last.look.bits_per_byte if last.look is not None else math.inf
 
 
 def tune(
-    recipe: Recipe, keys: list[str], shards: Artifact, minutes: float, machine: Path, log: Log
+    recipe: Recipe, shards: Artifact, minutes: float, log: Log, target: str = "cpu"
 ) -> Choices:
-    """Rate and decay of the first phase by trial, with the scores of all trials as the reason.
+    """Rate and decay of the first phase by trial, around what a recipe says, every key filled in.
 
-    recipe: with every choice filled in. keys: those of the first phase that may be changed.
+    The reasons hold the scores. Empty if every trial failed.
+    Raises RecipeError if the time is too short.
     """
-    wanted = [key for key in SCALES if key in keys and getattr(recipe.phase[0], key)]
-    if not wanted:
-        return {}
     phase = recipe.phase[0]
-    pace = measured_pace(shape_of(recipe, shards), phase, machine)
-    trials = len(wanted) * 2 + 1
-    tokens = pace.tokens_in(minutes * 60 / trials)
-    log.line(f"{'tuning':<22} {trials} trainings of {number(tokens)} tokens")
+    keys = [key for key in SCALES if getattr(phase, key)]
+    count = 1 + sum(len(SCALES[key]) - 1 for key in keys)
+    trials = Trials(recipe, shards, minutes * 60 / count, target)
+    log.line(f"{'tuning':<22} {count} trainings of {number(trials.tokens)} tokens")
     found: Choices = {}
-    bits: dict[float, float] = {}
-    for key in wanted:
-        middle, now = getattr(phase, key), bits.get(1.0)
-        bits = {} if now is None else {1.0: now}
+    known: dict[float, float] = {}
+    for key in keys:
+        bits: dict[float, float] = {}
         for scale in SCALES[key]:
-            if scale not in bits:
-                trial = phase.model_copy(update=_scaled(phase, key, scale, keys))
-                bits[scale] = _trial(recipe, trial, shards, tokens)
-                log.line(f"  {key} = {middle * scale:g}: {bits[scale]:.4f} bits/byte")
-        best = min(bits, key=lambda scale: bits[scale])
-        told = " · ".join(f"{middle * scale:g} {bits[scale]:.4f}" for scale in SCALES[key])
-        changed = _scaled(phase, key, best, keys)
-        phase = phase.model_copy(update=changed)
-        reason = f"tried on {number(tokens)} tokens: {told} bits/byte"
-        found |= {f"phase.0.{name}": Choice(value, reason) for name, value in changed.items()}
-        bits = {1.0: bits[best]}
+            changed = scaled(phase, key, scale)
+            trial = phase.model_copy(update=changed)
+            bits[scale] = known[scale] if scale in known else trials.bits(trial)
+            log.line(f"  {key} = {changed[key]:g}: {_told(bits[scale])} bits/byte")
+        best = min(bits, key=lambda scale: (bits[scale], scale != 1.0))
+        if not math.isfinite(bits[best]):
+            log.warn("no training came to its end: nothing is tuned")
+            return {}
+        found |= _chosen(phase, key, bits, best, trials.tokens)
+        phase, known = phase.model_copy(update=scaled(phase, key, best)), {1.0: bits[best]}
+    _say(found, log)
     return found
 
 
-def _scaled(phase: Phase, key: str, scale: float, keys: list[str]) -> dict[str, float]:
-    """A key times a scale, and what goes with it."""
-    names = [key, *([TOGETHER[key]] if TOGETHER.get(key) in keys else [])]
-    return {name: getattr(phase, name) * scale for name in names if getattr(phase, name)}
+def scaled(phase: Phase, key: str, scale: float) -> dict[str, float]:
+    """A key times a scale, and what goes with it, rounded as people write numbers."""
+    values = {name: getattr(phase, name) for name in (key, TOGETHER.get(key, key))}
+    return {name: float(f"{value * scale:.6g}") for name, value in values.items() if value}
 
 
-def _trial(recipe: Recipe, phase: Phase, shards: Artifact, tokens: int) -> float:
-    """Held-out bits a byte after so many tokens; infinite if training fails."""
-    shorter: dict[str, Any] = {"steps": None, "epochs": None, "tokens": tokens, "patience": None}
-    steps = max(1, tokens // (phase.batch_tokens or tokens))
-    brief = {"warmup_steps": min(phase.warmup_steps or 0, steps // 10), "keep": "last"}
-    looks = {"eval_every_steps": steps, "eval_tokens": LOOK_TOKENS}
-    trial = phase.model_copy(update={**shorter, **brief, **looks})
-    train, val = TokenShards(shards.folder, "train"), TokenShards(shards.folder, "val")
-    with tempfile.TemporaryDirectory() as folder:
-        work = Work(train, val, Path(folder), unigram_nats=math.inf)
-        training = Training(beginning(recipe, train.vocab, {}), trial, work, seed=recipe.seed)
-        try:
-            *_, last = training.reports()
-        except TrainingError:
-            return math.inf
-    return last.look.bits_per_byte if last.look is not None else math.inf
+def _chosen(phase: Phase, key: str, bits: dict[float, float], best: float, tokens: int) -> Choices:
+    """The best of a key's trials, and what goes with it; all scores are the reason."""
+    told = " · ".join(f"{scaled(phase, key, s)[key]:g} {_told(bits[s])}" for s in bits)
+    reason = f"instead of {getattr(phase, key):g}, tried on {number(tokens)} tokens: {told}"
+    return {
+        f"phase.0.{name}": Choice(value, reason if name == key else f"in proportion to {key}")
+        for name, value in scaled(phase, key, best).items()
+    }
+
+
+def _told(bits: float) -> str:
+    return f"{bits:.4f}" if math.isfinite(bits) else "failed"
+
+
+def _say(found: Choices, log: Log) -> None:
+    """What came out, as lines of a recipe."""
+    log.line("  tuned; this run keeps it, and a recipe does that says in its first [[phase]]:")
+    for key, choice in found.items():
+        log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")

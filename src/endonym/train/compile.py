@@ -4,6 +4,7 @@ Blocks of one kind share their code, so that a stack compiles as fast as one blo
 the turns of rotary positions stay outside: their sizes change with the documents of a batch.
 """
 
+import importlib.util
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,13 +21,18 @@ from endonym.model.foreign import AnyDecoder
 COMPILERS = ("g++", "clang++", "c++")
 
 
-def obstacle(shape: Shape) -> str | None:
+def obstacle(shape: Shape, device: str = "cpu") -> str | None:
     """Why a shape is not compiled; None for stacks of attention and dense feed-forwards.
 
     Elsewhere the work is in kernels of our own, or in sizes that change with every batch.
     """
-    if not any(map(shutil.which, COMPILERS)):
+    kind = device.partition(":")[0]
+    if kind == "cpu" and not any(map(shutil.which, COMPILERS)):
         return f"no C++ compiler here ({', '.join(COMPILERS)})"
+    if kind == "cuda" and importlib.util.find_spec("triton") is None:
+        return "no Triton here, which compiles for NVIDIA's and AMD's GPUs"
+    if kind not in ("cpu", "cuda"):
+        return f"never tried on {kind}"
     if not isinstance(shape, ModelConfig):
         return "a foreign model"
     if not all(isinstance(mixer, AttentionConfig) for mixer in shape.mixers):

@@ -15,6 +15,8 @@ NEEDED = {
     "average_share": 'average = "ema" or "tail"',
 }
 """What else a phase must say for a key to mean something."""
+UNUSUAL_LR = 0.1
+"""Above it, a rate is more likely to be wrong than a decay."""
 Memory = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -162,11 +164,16 @@ class Phase(Config):
     @model_validator(mode="after")
     def decay_leaves_something(self) -> "Phase":
         """One step takes lr × weight_decay of each weight off: less than all of it."""
-        pull = (self.lr or 0.0) * (self.weight_decay or 0.0)
-        if pull >= 1:
+        lr, decay = self.lr or 0.0, self.weight_decay or 0.0
+        if lr * decay >= 1:
+            ways = [
+                f"weight_decay = {decay:g} (with this lr, below {1 / lr:g})",
+                f"lr = {lr:g} (0.003 is usual)",
+            ]
+            likely = ways[::-1] if lr > UNUSUAL_LR else ways
             raise ValueError(
-                f"lr × weight_decay = {pull:g}: every step would pull the weights past zero; "
-                f"with this lr, weight_decay must be below {1 / (self.lr or 1.0):g} (0.1 is usual)"
+                f"lr × weight_decay = {lr * decay:g}: every step would pull the weights past "
+                f"zero; lower {' or '.join(likely)}"
             )
         return self
 

@@ -29,7 +29,9 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
     row = Batch(*(part[:1, :width].contiguous() for part in parts))
     twin = copy.deepcopy(decoder).float().train()
     twin.apply(_without_dropout)
-    lively = phase.model_copy(update={"lr": max(phase.lr or 0.0, LEAST_LR)})
+    rates = {"lr": phase.lr or 0.0, "embedding_lr": phase.embedding_lr}
+    floors = {key: max(rate, LEAST_LR) for key, rate in rates.items() if rate is not None}
+    lively = phase.model_copy(update=floors)
     optimizer = Optimizer(twin, lively, phase.number_format)
     seen: list[float] = []
     for _ in range(STEPS):
@@ -42,9 +44,21 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
             f"one batch cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
             f"after {len(seen)} steps",
             where=f"phase {phase.name}",
-            do=f'Lower lr = {lively.lr:g} (too high diverges), or set number_format = "fp32".',
+            do=_advice(phase, has_risen=seen[-1] > seen[0]),
         )
     return seen[0], seen[-1]
+
+
+def _advice(phase: Phase, *, has_risen: bool) -> str:
+    """What may help; the rate only where it is the phase's own that was tried, and diverged."""
+    if has_risen and (phase.lr or 0.0) > LEAST_LR:
+        return f'Lower lr = {phase.lr:g} (too high diverges), or set number_format = "fp32".'
+    tried = f"It was tried at lr = {max(phase.lr or 0.0, LEAST_LR):g}, without dropout. "
+    if phase.number_format == "bf16":
+        return tried + 'Set number_format = "fp32": bf16 may round gradients away.'
+    if phase.optimizer == "muon":
+        return tried + 'Set optimizer = "adamw", or take another model.family.'
+    return tried + "Try fewer model.layers or another model.family: gradients do not arrive."
 
 
 def _without_dropout(module: torch.nn.Module) -> None:

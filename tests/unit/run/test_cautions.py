@@ -1,9 +1,15 @@
 """What is said before training: hours, decay, batches and contexts that do not suit the text."""
 
+from pathlib import Path
+
 import pytest
 
-from endonym.run.cautions import cautions
-from endonym.train.autopilot import Facts
+from endonym import device
+from endonym.model.count import flops_per_token
+from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.run.cautions import cautions, seconds_a_token
+from endonym.train.autopilot import Facts, choose_context
 from endonym.train.config import Phase
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
@@ -14,7 +20,7 @@ def said(phase: dict[str, object], **known: float) -> list[str]:
     return cautions(
         Phase.model_validate({"lr": 3e-3, "batch_tokens": 2048, "epochs": 4} | phase),
         FACTS,
-        256,
+        int(known.get("context", 256)),
         seconds=known.get("seconds"),
         longest_document=longest,
     )
@@ -54,14 +60,38 @@ def test_one_row_is_the_smallest_batch() -> None:
 
 
 def test_a_context_longer_than_any_document_is_said_where_their_lengths_are_known() -> None:
-    (text,) = said({}, longest=255)
-    assert "context = 256 is longer than any document (255 tokens)" in text
+    (text,) = said({}, context=512, longest=511)
+    assert "context = 512 is longer than any document (511 tokens)" in text
     assert "nothing is lost" in text
-    assert said({}) == []
+    assert said({}, context=512, longest=512) == []
+    assert said({}, context=512) == []
 
 
-@pytest.mark.parametrize("keys", [{"lr": 10, "weight_decay": 0.1}, {"lr": 0.01, "decay": 100}])
-def test_a_step_that_would_pull_weights_past_zero_is_refused(keys: dict[str, float]) -> None:
-    given = {"lr": keys["lr"], "weight_decay": keys.get("decay", 0.1)}
-    with pytest.raises(ValueError, match=r"lr × weight_decay = 1: .* must be below"):
-        Phase.model_validate(given)
+def test_the_least_context_that_is_chosen_by_itself_is_no_cause_for_a_warning() -> None:
+    chosen = choose_context(Facts(30_000, 9_000, 20.0), ModelKeys()).value
+    assert said({}, context=chosen, longest=24) == []
+
+
+def test_time_is_known_where_the_processor_was_measured_and_on_no_other_device(
+    tmp_path: Path,
+) -> None:
+    shape = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=500, context=64)
+    file = tmp_path / "machine.json"
+    assert seconds_a_token(shape, file) is None
+    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    assert seconds_a_token(shape, file) == pytest.approx(flops_per_token(shape) / 0.3e9)
+    assert seconds_a_token(shape, file, "cuda") is None
+
+
+@pytest.mark.parametrize(
+    ("lr", "decay", "ways"),
+    [
+        (10, 0.1, r"lower lr = 10 \(0.003 is usual\) or weight_decay = 0.1 "),
+        (0.01, 100, r"lower weight_decay = 100 \(with this lr, below 100\) or lr = 0.01 "),
+    ],
+)
+def test_a_step_that_would_pull_weights_past_zero_is_refused_with_the_likelier_key_first(
+    lr: float, decay: float, ways: str
+) -> None:
+    with pytest.raises(ValueError, match=r"lr × weight_decay = 1: .*" + ways):
+        Phase(lr=lr, weight_decay=decay)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from endonym import device
+from endonym.errors import OutOfMemory
 from endonym.log import number
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
@@ -34,7 +36,7 @@ def test_an_hour_holds_as_much_as_the_faster_way_reads() -> None:
 def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
     device.machine(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
-    monkeypatch.setattr(compiler, "obstacle", lambda shape: None)
+    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     monkeypatch.setattr(pace, "measured_pace", lambda *_: pytest.fail("measured"))
     choice = choose_compile(SHAPE, PHASE, 10_000, file)
     assert choice.value == "off"
@@ -44,9 +46,9 @@ def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.Monke
 def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
     device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
-    monkeypatch.setattr(compiler, "obstacle", lambda shape: None)
+    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     measured = [{"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 9.0}]
-    monkeypatch.setattr(probe, "pace", lambda shape, phase: measured.pop())
+    monkeypatch.setattr(probe, "pace", lambda shape, phase, device: measured.pop())
     for _ in range(2):
         choice = choose_compile(SHAPE, PHASE, 10**9, file)
         assert choice.value == "on"
@@ -57,7 +59,51 @@ def test_a_shape_without_a_compiler_is_paced_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "SECONDS", 0.05)
-    monkeypatch.setattr(probe, "obstacle", lambda shape: "no compiler")
+    monkeypatch.setattr(probe, "obstacle", lambda shape, device: "no compiler")
     found = measured_pace(SHAPE, PHASE, tmp_path / "machine.json")
     assert found.plain > 0
     assert found.compiled is None
+
+
+def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(shape: object, phase: object, device: str) -> dict[str, float]:
+        raise OutOfMemory("4 GB more was asked for")
+
+    file = tmp_path / "machine.json"
+    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(probe, "pace", no_room)
+    choice = choose_compile(SHAPE, PHASE, 10**9, file)
+    assert choice.value == "off"
+    assert "no memory" in choice.reason
+    (known,) = device.read_machine(file).values()
+    assert list(known) == ["matmul_per_second"]
+
+
+def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def steps(decoder: object, phase: Phase, device: str) -> float:
+        measured.append(f"as written on {device}")
+        return 1e6
+
+    def both(shape: object, phase: Phase, device: str) -> dict[str, float]:
+        measured.append(f"both on {device}")
+        return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
+
+    monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
+    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda name: f"GPU of {name}")
+    monkeypatch.setattr(probe, "plain", steps)
+    monkeypatch.setattr(probe, "pace", both)
+    file = tmp_path / "machine.json"
+    short = choose_compile(SHAPE, PHASE, 10_000_000, file, "cuda:1")
+    assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")
+    assert choose_compile(SHAPE, PHASE, 10**9, file, "cuda:1").value == "on"
+    assert measured == ["as written on cuda:1", "both on cuda:1"]
+    (known,) = device.read_machine(file).values()
+    assert all("on GPU of cuda:1" in key for key in known)

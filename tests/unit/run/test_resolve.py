@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from endonym import device
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve, sources
+from endonym.run.plan import plan
 from endonym.run.resolve import Lock, filled, text_bytes, value_at
 from endonym.run.sources import RawSet
 from endonym.store import Store
@@ -67,7 +69,7 @@ def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = [{"fp32": 1e9, "bf16": 2e9}, {"fp32": 1e9, "bf16": 1e9}]
-    monkeypatch.setattr(resolve, "probe_number_formats", lambda: rates.pop(0))
+    monkeypatch.setattr(device, "probe_number_formats", lambda: rates.pop(0))
     file = tmp_path / "machine.json"
     assert resolve.number_formats(recipe, file) == {}
     assert len(rates) == 2
@@ -78,6 +80,29 @@ def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
         assert "2 GFLOP/s" in found.reason
     assert len(rates) == 1
     assert device.known_here(file, "matmul_per_second") == {"fp32": 1e9, "bf16": 2e9}
+
+
+@pytest.mark.parametrize(
+    ("target", "has_units", "expected"),
+    [("cuda", True, "bf16"), ("cuda:1", False, "fp32"), ("mps", True, "fp32")],
+)
+def test_the_number_format_of_a_gpu_does_not_ask_the_processor(
+    recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    has_units: bool,
+    expected: str,
+) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return has_units or including_emulation
+
+    monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    auto = recipe.with_values({"phase.0.number_format": "auto"})
+    found = resolve.number_formats(auto, tmp_path / "machine.json", target)
+    assert found["phase.0.number_format"].value == expected
+    assert found["phase.0.number_format"].reason
 
 
 def kept(recipe: Recipe, raw: list[RawSet], *, replan: bool = False) -> Lock:
@@ -125,6 +150,36 @@ def test_a_plan_that_cannot_be_read_is_no_plan(
     lock = kept(recipe, raw)
     assert lock.choices == {}
     assert not lock.is_known
+
+
+def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    found = {"phase.0.lr": Choice(8e-3, "tried")}
+    lock = kept(recipe, raw)
+    lock.tune(plan(recipe, raw), found)
+    write(lock, recipe)
+    assert kept(recipe, raw).tuned_for(plan(recipe, raw)) == found
+    text = recipe.path.read_text(encoding="utf-8").replace("max_tokens = 12", "max_tokens = 13")
+    recipe.path.write_text(text, encoding="utf-8")
+    judged = Recipe.load(recipe.path)
+    assert not kept(judged, raw).is_known
+    assert kept(judged, raw).tuned_for(plan(judged, raw)) == found
+    for changed in ("phase.0.lr=3e-3", "phase.0.weight_decay=0.2", "model.dim=64", "seed=8"):
+        other = Recipe.load(recipe.path, sets=(changed,))
+        assert kept(other, raw).tuned_for(plan(other, raw)) == {}, changed
+    assert kept(recipe, raw, replan=True).tuned_for(plan(recipe, raw)) == {}
+
+
+@pytest.mark.parametrize("tuned", [True, False, None])
+def test_plans_that_know_nothing_of_trials_are_read(
+    recipe: Recipe, raw: list[RawSet], tuned: bool | None
+) -> None:
+    lock = kept(recipe, raw)
+    plan_ = {"key": lock.key, "choices": {}, "tuned": tuned}
+    lock.path.write_text(json.dumps(plan_), encoding="utf-8")
+    assert kept(recipe, raw).is_known
+    assert kept(recipe, raw).tuned_for(plan(recipe, raw)) == {}
 
 
 def test_the_store_is_noted_as_seen_from_the_run(recipe: Recipe, raw: list[RawSet]) -> None:

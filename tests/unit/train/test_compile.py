@@ -1,6 +1,7 @@
 """Compiled blocks are the same blocks."""
 
 import copy
+import importlib.util
 import shutil
 
 import pytest
@@ -63,3 +64,13 @@ def test_what_is_not_compiled_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "expert" in (reason(family="moe") or "")
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert "no C++ compiler" in (reason() or "")
+
+
+def test_a_gpu_needs_triton_and_no_compiler_of_cpp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    assert obstacle(DENSE, "cuda") is None
+    assert obstacle(DENSE, "cuda:1") is None
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "no Triton" in (obstacle(DENSE, "cuda:1") or "")
+    assert "mps" in (obstacle(DENSE, "mps") or "")

@@ -7,6 +7,7 @@ from toys import toy_config, toy_decoder
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
+from endonym.train import preflight
 from endonym.train.config import Phase
 from endonym.train.preflight import learn_by_heart
 
@@ -44,12 +45,49 @@ def test_the_model_itself_is_not_trained() -> None:
     assert decoder.training
 
 
-@pytest.mark.parametrize("lr", [1e-12, 30.0])
-def test_a_rate_that_learns_nothing_or_diverges_is_refused(lr: float) -> None:
+def test_a_rate_that_diverges_is_refused_with_the_rate() -> None:
     with pytest.raises(TrainingError, match="cannot be learnt by heart") as caught:
-        learn_by_heart(toy_decoder(), batch_of(), phase_of(lr))
+        learn_by_heart(toy_decoder(), batch_of(), phase_of(30.0))
     assert caught.value.where == "phase pretrain"
-    assert "Lower lr" in caught.value.do
+    assert "Lower lr = 30" in caught.value.do
+
+
+@pytest.mark.parametrize(
+    ("number_format", "optimizer", "help_"),
+    [("bf16", "adamw", '"fp32"'), ("fp32", "muon", '"adamw"'), ("fp32", "adamw", "model.family")],
+)
+def test_a_rate_that_was_not_tried_is_not_blamed(
+    monkeypatch: pytest.MonkeyPatch, number_format: str, optimizer: str, help_: str
+) -> None:
+    monkeypatch.setattr(preflight, "STEPS", 3)
+    phase = phase_of(1e-12, number_format).model_copy(update={"optimizer": optimizer})
+    with pytest.raises(TrainingError, match="cannot be learnt by heart") as caught:
+        learn_by_heart(toy_decoder(), batch_of(), phase)
+    assert "Lower lr" not in caught.value.do
+    assert "tried at lr = 0.002" in caught.value.do
+    assert help_ in caught.value.do
+
+
+def test_careful_rates_of_matrices_and_tables_are_both_livelier_here() -> None:
+    brisk, careful = phase_of(2e-3), phase_of(1e-5)
+    brisk = brisk.model_copy(update={"embedding_lr": 2e-3})
+    careful = careful.model_copy(update={"embedding_lr": 4e-5})
+    seen: list[str] = []
+    for phase in (brisk, careful):
+        with pytest.raises(TrainingError, match="by heart") as caught:
+            learn_by_heart(toy_decoder(), batch_of(), phase)
+        seen.append(caught.value.message)
+    assert seen[0] == seen[1]
+
+
+def test_a_rate_that_learns_too_slowly_is_not_lowered() -> None:
+    decoder = toy_decoder()
+    for parameter in decoder.parameters():
+        parameter.requires_grad_(requires_grad=False)
+    decoder.blocks[0].mixer.query.weight.requires_grad_(requires_grad=True)
+    with pytest.raises(TrainingError, match="cannot be learnt by heart") as caught:
+        learn_by_heart(decoder, batch_of(), phase_of(3e-3))
+    assert "Lower lr" not in caught.value.do
 
 
 def test_a_model_whose_gradients_do_not_arrive_is_refused() -> None:

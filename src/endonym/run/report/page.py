@@ -206,10 +206,12 @@ def _model(run: Run) -> dict[str, Any] | None:
 
 
 def _choices(plan: Path) -> list[tuple[str, str, str]]:
-    """Key, value and reason of everything the recipe left out."""
+    """Key, value and reason of everything that the recipe left out or trials found."""
     if not plan.is_file():
         return []
-    choices: dict[str, Any] = read_json(plan).get("choices", {})
+    known = read_json(plan)
+    choices: dict[str, Any] = known.get("choices", {})
+    choices |= (known.get("tuned") or {}).get("choices", {})
     return [
         (key, value if isinstance(value, str) else json.dumps(value), reason)
         for key, (value, reason) in choices.items()

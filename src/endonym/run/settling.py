@@ -1,0 +1,94 @@
+"""Filling in what is still open when the tokens are counted: by formula, by measuring, by trial."""
+
+from pathlib import Path
+
+from endonym.log import Log
+from endonym.model.folder import Shape
+from endonym.recipe.recipe import Recipe
+from endonym.run import resolve
+from endonym.run.cautions import cautions, seconds_a_token
+from endonym.run.pace import matrix_rates
+from endonym.run.plan import plan
+from endonym.run.resolve import Lock, filled
+from endonym.run.sources import RawSet
+from endonym.store import Artifact
+from endonym.train.autopilot import Choices
+
+FIRST = "phase.0."
+
+
+def settled(
+    recipe: Recipe,
+    raw: list[RawSet],
+    lock: Lock,
+    shards: Artifact,
+    *,
+    machine_file: Path,
+    tune_minutes: float | None,
+    target: str,
+    log: Log,
+) -> Recipe:
+    """The recipe with every key filled in, for a device; what was settled before stays.
+
+    Says what usually hurts before anything is tried. Raises OutOfMemory if a phase does not fit.
+    """
+    choices = lock.settle(resolve.training_choices(recipe, resolve.facts_of(shards)))
+    choices |= lock.settle(resolve.number_formats(recipe, machine_file, target))
+    recipe = filled(recipe, choices)
+    shape, longest = resolve.shape_of(recipe, shards), resolve.longest_document(shards)
+    room = resolve.room_choices(
+        recipe, shape, lock.choices, longest_document=longest, device=target
+    )
+    recipe = filled(recipe, lock.settle(room))
+    if target == "cpu":
+        matrix_rates(machine_file)
+    seconds = seconds_a_token(shape, machine_file, target)
+    _warn(recipe, shape, shards, seconds, longest, log)
+    recipe = _tuned(recipe, raw, lock, shards, minutes=tune_minutes, target=target, log=log)
+    compilings = resolve.compilings(recipe, shards, machine_file, target)
+    return filled(recipe, lock.settle(compilings))
+
+
+def _warn(
+    recipe: Recipe, shape: Shape, shards: Artifact, seconds: float | None, longest: int, log: Log
+) -> None:
+    """Say what usually hurts. seconds: of a token. longest: the longest document, in tokens."""
+    facts = resolve.facts_of(shards)
+    for phase in recipe.phase:
+        said = cautions(phase, facts, shape.context, seconds=seconds, longest_document=longest)
+        for text in said:
+            log.warn(text)
+
+
+def _tuned(
+    recipe: Recipe,
+    raw: list[RawSet],
+    lock: Lock,
+    shards: Artifact,
+    *,
+    minutes: float | None,
+    target: str,
+    log: Log,
+) -> Recipe:
+    """The recipe with the rates that trials find, or found before for the same training."""
+    stages = plan(recipe, raw)
+    known = lock.tuned_for(stages)
+    if known:
+        again = "; --replan forgets it" if minutes is not None else ""
+        log.line(f"{'tuned before':<22} {values(known)}{again}")
+    elif minutes is not None:
+        from endonym.run.tuning import tune
+
+        lock.tune(stages, tune(recipe, shards, minutes, log, target))
+    elif lock.tuned:
+        log.warn(
+            f"{values(lock.tuned)} was tuned for another recipe or other texts, and is forgotten; "
+            "to keep it, write it into the first [[phase]]"
+        )
+        lock.tune(stages, {})
+    return filled(recipe, lock.tuned_for(stages))
+
+
+def values(choices: Choices) -> str:
+    """Choices for the first phase, in a line."""
+    return " · ".join(f"{key.removeprefix(FIRST)} = {choices[key].value:g}" for key in choices)
