@@ -160,8 +160,7 @@ def measured_speed(base: Path, changes: dict[str, Any]) -> float:
     shape = resolve(recipe.model, vocab=vocab, context=context)
     rates = device.probe_number_formats()
     phase = recipe.phase[0].model_copy(update={"number_format": device.faster_format(rates)})
-    decoder, optimizer, batch = probe.begun(shape, phase)
-    return probe.speed(decoder, optimizer, batch)
+    return probe.plain(probe.fresh(shape), phase)
 
 
 def cell_key(asked: argparse.Namespace, name: str, seed: int) -> str:

@@ -72,7 +72,7 @@ class Training:
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
         self.average = Average(self.optimizer, phase, self.course.steps)
         is_simple = not decoder.recomputes and not self.optimizer.is_sharded
-        if phase.compile == "on" and is_simple and obstacle(decoder.config) is None:
+        if phase.compile == "on" and is_simple and obstacle(decoder.config, work.device) is None:
             compile_blocks(decoder)
         self.state = TrainState()
         self.troubles: list[Trouble] = []
