@@ -21,6 +21,7 @@ from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import Training, Work
 
 VOCAB, CONTEXT, STEPS, HALF = 24, 16, 10, 5
+SHORT = "smaller_micro_batch"
 
 
 class Case(NamedTuple):
@@ -111,10 +112,11 @@ def run_short(decoder: nn.Module, given: tuple[Any, ...]) -> None:
 
 def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
     """Loss and gradient norm of every step, looks, and the weights, up to a step."""
-    found: dict[str, Any] = {"nats": [], "norms": [], "looks": [], "troubles": []}
+    found: dict[str, Any] = {"nats": [], "norms": [], "looks": [], "troubles": [], "short": []}
     for report in one.reports():
         told = [[each.event, each.step] for each in report.troubles]
-        found["troubles"] += [each for each in told if each[0] != "smaller_micro_batch"]
+        found["troubles"] += [each for each in told if each[0] != SHORT]
+        found["short"] += [each for each in told if each[0] == SHORT]
         if report.seconds:
             found["nats"].append(report.nats)
             found["norms"].append(report.gradient_norm)
@@ -125,8 +127,9 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
             harm(one)
         if report.step == until and not report.troubles:
             break
-    if one.phase.name == "short":
-        assert one.state.micro_rows == (1 if one.group.rank == one.group.size - 1 else None)
+    if one.phase.name == "short":  # In the last process alone, but every one is told.
+        assert one.state.micro_rows == 1
+        assert found["short"] == [[SHORT, 1]]
     weights = one.weights()
     found["weights"] = {name: each.flatten().tolist() for name, each in weights.items()}
     with one.as_handed_on():
