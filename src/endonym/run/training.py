@@ -149,7 +149,9 @@ def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -
     place = training.work.device
     if place != "cpu":
         gap = require_agreement(begin_().to(place), begin_(), training.batches[0])
-        log.line(f"  pre-flight: logits on {place} are those of the CPU to {gap:.1g} of their spread")
+        log.line(
+            f"  pre-flight: logits on {place} are those of the CPU to {gap:.1g} of their spread"
+        )
     twin = begin_().to(place)
     before, after = learn_by_heart(twin, training.batches[0], training.phase)
     log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
