@@ -103,7 +103,6 @@ def test_processes_whose_launcher_was_killed_save_and_end(
     assert sorted(ranks) == [0, 1]
     try:
         launcher.kill()
-        said = wait_for(launcher, "stopped after step")
         due = time.monotonic() + 30
         while any(map(is_running, ranks.values())) and time.monotonic() < due:
             time.sleep(0.05)
@@ -111,11 +110,11 @@ def test_processes_whose_launcher_was_killed_save_and_end(
     finally:
         for pid in filter(is_running, ranks.values()):
             os.kill(pid, signal.SIGKILL)
+    _, err = launcher.communicate(timeout=30)
     (part,) = store.glob("model/*.part")
     last = checkpoint.last(part)
     assert last is not None
-    assert f"stopped after step {last.state.step}," in said
-    launcher.communicate(timeout=30)
+    assert f"stopped after step {last.state.step}," in err
 
 
 def is_running(pid: int) -> bool:

@@ -13,7 +13,6 @@ import torch
 from endonym import device
 from endonym.errors import RecipeError
 
-
 HELD = """
 import torch
 from endonym import device
