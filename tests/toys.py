@@ -82,9 +82,14 @@ def distinct_documents(lengths: Sequence[int]) -> tuple[list[list[int]], int]:
 
 
 def toy_config(
-    family: str = "qwen3", *, vocab: int = 40, context: int = 16, dropout: float = 0.0
+    family: str = "qwen3",
+    *,
+    vocab: int = 40,
+    context: int = 16,
+    layers: int = 2,
+    dropout: float = 0.0,
 ) -> ModelConfig:
-    """Two layers of sixteen channels."""
+    """Layers of sixteen channels."""
     mixers = {
         "attention": MixerKeys(heads=2),
         "mamba": MixerKeys(state=4),
@@ -94,7 +99,7 @@ def toy_config(
     keys = ModelKeys(
         family=family,
         dim=16,
-        layers=2,
+        layers=layers,
         mixer=mixers[kind],
         ffn=FfnKeys(hidden=32) if kind == "attention" else FfnKeys(),
         dropout=dropout,

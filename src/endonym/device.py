@@ -20,9 +20,11 @@ from endonym.errors import RecipeError
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's `mallopt`, from its malloc.h."""
 NEVER, LARGE_BYTES = 2**31 - 1, 1 << 18
+MAPPINGS = 1 << 16
+"""How many mappings of their own tensors may have: glibc's default."""
 MEETING = "ENDONYM_MEETING"
 """The file by which processes that `--processes` started find one another."""
 
@@ -125,6 +127,8 @@ def pick(name: str | None) -> str:
     """The device to use: the one asked for, else the CPU.
 
     A GPU is taken only when asked for: number formats and speeds are measured on the CPU so far.
+    One of NVIDIA's is let round the factors of fp32 matrix products to TF32 from then on, which is
+    several times as fast (`torch.set_float32_matmul_precision`).
     Raises RecipeError if the one asked for is not here.
     """
     import torch
@@ -142,6 +146,8 @@ def pick(name: str | None) -> str:
             where="--device",
             do=f"This machine has: {', '.join(present)}.",
         )
+    if name.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")
     if name == "cuda" and place().size > 1:
         name = f"cuda:{place().local_rank}"
         torch.cuda.set_device(name)
@@ -167,14 +173,19 @@ def keep_freed_memory(*, keeps: bool = True) -> bool:
     clears one by one, a fifth of a step. But glibc splits what it keeps: the peak of training was
     up to 2.2 times the bytes of its tensors (benchmarks/memory.py). Given back, each large tensor
     is a mapping of its own: smaller, and half as much processor time again (4 layers of 256
-    channels), for where memory is short. Returns False where the C library is not glibc, and
-    nothing is changed. Source: mallopt(3).
+    channels), for where memory is short. glibc before about 2.35 refuses thresholds above 32 MB: it
+    is told to make no mapping at all instead. Returns whether both settings were taken: never where
+    the C library is not glibc, and nothing is changed. Source: mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is None:
         return False
     size = NEVER if keeps else LARGE_BYTES
-    return bool(mallopt(MMAP_THRESHOLD, size)) and bool(mallopt(TRIM_THRESHOLD, size))
+    trims = bool(mallopt(TRIM_THRESHOLD, size))
+    maps = bool(mallopt(MMAP_THRESHOLD, size))
+    if not keeps or not maps:
+        maps = bool(mallopt(MMAP_MAX, 0 if keeps else MAPPINGS))
+    return trims and maps
 
 
 def versions() -> dict[str, str]:

@@ -93,6 +93,39 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
     assert f"stopped after step {last.state.step}," in err
 
 
+def test_processes_whose_launcher_was_killed_save_and_end(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    launcher = start("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
+    wait_for(launcher, "step     16 of 5000")
+    ranks = children(launcher)
+    assert sorted(ranks) == [0, 1]
+    try:
+        launcher.kill()
+        due = time.monotonic() + 30
+        while any(map(is_running, ranks.values())) and time.monotonic() < due:
+            time.sleep(0.05)
+        assert not any(map(is_running, ranks.values()))
+    finally:
+        for pid in filter(is_running, ranks.values()):
+            os.kill(pid, signal.SIGKILL)
+    _, err = launcher.communicate(timeout=30)
+    (part,) = store.glob("model/*.part")
+    last = checkpoint.last(part)
+    assert last is not None
+    assert f"stopped after step {last.state.step}," in err
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has not ended; one that nobody has asked for its end is a zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
 def test_torchrun_trains_the_same_recipe_to_its_end(
     small_recipe: Callable[[Path], Path], tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             start(home, Place(rank, size, rank, size, str(home / f"meet-{size}")))
             for rank in range(size)
         ]
-        ended = [each.communicate(timeout=120)[0] for each in processes]
+        ended = [each.communicate(timeout=300)[0] for each in processes]
         assert not any(each.returncode for each in processes), ended
     return home
 
@@ -101,6 +101,16 @@ def test_each_row_of_a_batch_is_read_by_one_process(size: int, folder: Path) -> 
     ]
     assert [row for rows in read for row in rows] == batches[3].tokens_BT.tolist()
     assert max(map(len, read)) - min(map(len, read)) <= 1
+
+
+def test_no_two_processes_drop_the_same_channels_out(folder: Path) -> None:
+    masks = [
+        json.loads((folder / f"masks-2-{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)
+    ]
+    passes = [tuple(mask) for each in masks for mask in each]
+    assert len(passes) == 2 * 2 * 3  # Of two processes, two steps, each row alone.
+    assert all(0.3 < sum(mask) / len(mask) < 0.7 for mask in passes)
+    assert len(set(passes)) == len(passes)
 
 
 @pytest.mark.parametrize(("case", "size"), HALVED)

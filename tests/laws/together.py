@@ -7,6 +7,7 @@ that one process left, and leave some for one process. The first writes what was
 import gc
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +17,13 @@ from toys import toy_config, toy_decoder, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.device import place
+from endonym.train.compile import obstacle
 from endonym.train.config import Phase
 from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import Training, Work
 
 VOCAB, CONTEXT, STEPS, HALF = 24, 16, 10, 5
+SHORT = "smaller_micro_batch"
 
 
 class Case(NamedTuple):
@@ -43,6 +46,7 @@ WISHES: dict[str, dict[str, Any]] = {
     "muon": {"optimizer": "muon", "normalise": True, "cautious": True, "average": "ema"},
     "harmed": {"name": "harmed"},
     "short": {"name": "short", "micro_tokens": 3 * CONTEXT},
+    "compiled": {"compile": "on"},
     "sparing": {"recompute": "on", "cautious": True, "average": "tail", "average_share": 0.8},
 }
 """What else a phase may say."""
@@ -60,6 +64,7 @@ CASES = {
         Case("weights", "bf16", wish="muon"),
         Case("weights", wish="sparing"),
         Case("none", wish="short"),
+        Case("none", wish="compiled"),
         Case("none", wish="harmed"),
         Case("gradients", wish="harmed"),
     ],
@@ -78,8 +83,8 @@ def write_corpus(folder: Path) -> None:
     write_toy_shards(folder / "shards", documents, held_out, vocab=VOCAB, sources=sources)
 
 
-def training(folder: Path, case: Case, group: Group, place_: str) -> Training:
-    """A case at its start: clipped, each row alone in memory, without dropout."""
+def training(folder: Path, case: Case, group: Group, place_: str, dropout: float = 0.0) -> Training:
+    """A case at its start: clipped, each row alone in memory; one alone does not compile."""
     train, val = (TokenShards(folder / "shards", split) for split in ("train", "val"))
     phase = {
         "steps": STEPS,
@@ -94,9 +99,11 @@ def training(folder: Path, case: Case, group: Group, place_: str) -> Training:
         "keep": "last",
         "number_format": case.number_format,
         "shard": case.shard,
-        **WISHES[case.wish],
+        **(WISHES[case.wish] if group.size > 1 or case.wish != "compiled" else {}),
     }
-    decoder = toy_decoder(toy_config(case.family, vocab=VOCAB, context=CONTEXT, dropout=0.0))
+    layers = 1 if case.wish == "compiled" else 2
+    shape = toy_config(case.family, vocab=VOCAB, context=CONTEXT, layers=layers, dropout=dropout)
+    decoder = toy_decoder(shape)
     work = Work(train, val, folder / place_ / case.name, unigram_nats=99.0)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
@@ -111,10 +118,11 @@ def run_short(decoder: nn.Module, given: tuple[Any, ...]) -> None:
 
 def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
     """Loss and gradient norm of every step, looks, and the weights, up to a step."""
-    found: dict[str, Any] = {"nats": [], "norms": [], "looks": [], "troubles": []}
+    found: dict[str, Any] = {"nats": [], "norms": [], "looks": [], "troubles": [], "short": []}
     for report in one.reports():
         told = [[each.event, each.step] for each in report.troubles]
-        found["troubles"] += [each for each in told if each[0] != "smaller_micro_batch"]
+        found["troubles"] += [each for each in told if each[0] != SHORT]
+        found["short"] += [each for each in told if each[0] == SHORT]
         if report.seconds:
             found["nats"].append(report.nats)
             found["norms"].append(report.gradient_norm)
@@ -125,13 +133,33 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
             harm(one)
         if report.step == until and not report.troubles:
             break
-    if one.phase.name == "short":
-        assert one.state.micro_rows == (1 if one.group.rank == one.group.size - 1 else None)
+    if one.phase.name == "short":  # In the last process alone, but every one is told.
+        assert one.state.micro_rows == 1
+        assert found["short"] == [[SHORT, 1]]
+    if one.phase.compile == "on":
+        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] or obstacle(
+            one.decoder.config
+        )
     weights = one.weights()
     found["weights"] = {name: each.flatten().tolist() for name, each in weights.items()}
     with one.as_handed_on():
         reader = dict(one.reader().named_parameters())
         found["read"] = {name: reader[name].detach().float().flatten().tolist() for name in weights}
+    return found
+
+
+def dropped(one: Training) -> list[list[bool]]:
+    """Which channels of the embedding dropout zeroed in each pass of the first two steps."""
+    found: list[list[bool]] = []
+
+    def note(_: nn.Module, given: tuple[torch.Tensor], kept: torch.Tensor) -> None:
+        if one.decoder.training:
+            found.append((kept == 0).flatten().tolist())
+
+    one.decoder.get_submodule("dropout").register_forward_hook(note)
+    for report in one.reports():
+        if report.step == 2:
+            break
     return found
 
 
@@ -147,12 +175,17 @@ def compare(folder: Path, group: Group) -> None:
     found: dict[str, Any] = {}
     of = f"of-{group.size}"
     for case in CASES[group.size]:
-        found[case.name] = seen(training(folder, case, group, of))
+        with warnings.catch_warnings():
+            if case.wish == "compiled":
+                warnings.simplefilter("ignore")  # torch's compiler warns of what it does itself
+            found[case.name] = seen(training(folder, case, group, of))
     for case in RESUMED[group.size]:
         resumed = training(folder, case, group, f"for-{group.size}")
         assert resumed.resume() == HALF
         found[f"resumed {case.name}"] = seen(resumed)
         seen(training(folder, case, group, f"from-{group.size}"), until=HALF)
+    masks = dropped(training(folder, PLAIN[0], group, f"dropped-{group.size}", dropout=0.5))
+    (folder / f"masks-{group.size}-{group.rank}.json").write_text(json.dumps(masks), "utf-8")
     one = training(folder, PLAIN[0], group, of)
     rows = one.batches.part(3, group.share(6)).tokens_BT.tolist()
     (folder / f"rows-{group.size}-{group.rank}.json").write_text(json.dumps(rows), "utf-8")

@@ -2,12 +2,72 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from endonym import device
 from endonym.errors import RecipeError
+
+HELD = """
+import torch
+from endonym import device
+
+def held():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmRSS"))
+
+def use_and_free(megabytes):
+    before, tensor = held(), torch.ones(megabytes << 18)
+    del tensor
+    return held() - before
+
+device.prepare()
+print(use_and_free(64))
+device.keep_freed_memory(keeps=False)
+print(use_and_free(192))
+"""
+"""What of some MB stays with a process that has freed them, each way."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_freed_memory_is_kept_by_who_is_prepared_and_given_back_where_it_is_short() -> None:
+    words = [sys.executable, "-c", HELD]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(words, env=variables, capture_output=True, text=True, check=True)
+    kept, given_back = map(int, found.stdout.split())
+    assert kept > 60
+    assert given_back < 10
+
+
+@pytest.mark.parametrize(
+    ("keeps", "is_old", "told"),
+    [
+        (True, False, {"trim": 2**31 - 1, "map": 2**31 - 1}),
+        (True, True, {"trim": 2**31 - 1, "most": 0}),
+        (False, True, {"trim": 1 << 18, "map": 1 << 18, "most": 1 << 16}),
+    ],
+)
+def test_a_c_library_that_refuses_large_thresholds_is_told_to_map_nothing(
+    keeps: bool, is_old: bool, told: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {device.TRIM_THRESHOLD: "trim", device.MMAP_THRESHOLD: "map", device.MMAP_MAX: "most"}
+    taken: dict[str, int] = {}
+
+    def mallopt(name: int, value: int) -> int:
+        if is_old and names[name] == "map" and value > 32 << 20:
+            return 0
+        taken[names[name]] = value
+        return 1
+
+    library = SimpleNamespace(mallopt=mallopt)
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: library)
+    assert device.keep_freed_memory(keeps=keeps)
+    assert taken == told
 
 
 def refuse() -> float:
@@ -105,10 +165,14 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(
 
 def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    precisions: list[str] = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", precisions.append)
     assert device.pick(None) == "cpu"
+    assert device.pick("cpu") == "cpu"
+    assert precisions == []
     assert device.pick("cuda") == "cuda"
     assert device.pick("cuda:1") == "cuda:1"
-    assert device.pick("cpu") == "cpu"
+    assert precisions == ["high", "high"]
 
 
 def test_the_versions_that_explain_a_difference_are_all_named() -> None:

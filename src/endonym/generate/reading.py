@@ -88,4 +88,4 @@ def _row_nats(decoder: AnyDecoder, rows_BT: Ids) -> Nats:
     hidden_BTD, _ = decoder(tokens_BT[:, :-1])
     targets_N = tokens_BT[:, 1:].flatten()
     nats_N = token_nats(hidden_BTD.flatten(0, 1), readout, targets_N)
-    return nats_N.view(len(rows_BT), -1).double().cpu().numpy()
+    return nats_N.view(len(rows_BT), -1).cpu().double().numpy()  # Apple GPUs have no float64

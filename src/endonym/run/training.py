@@ -35,6 +35,7 @@ from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
+from endonym.train.agreement import require_agreement
 from endonym.train.config import Phase
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Training, Work
@@ -140,12 +141,18 @@ def _spread(training: Training) -> str:
 
 
 def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -> None:
-    """Room on the disk, and one batch learnt by heart."""
+    """Room on the disk, a device that computes as the CPU does, and one batch learnt by heart."""
     count_ = parameters(training.decoder.config).total
     saves = max(1, training.course.steps // training.course.save_every)
     numbers = 3 if training.average.kind == "none" else 4
     checkpoint.check_room(training.work.folder, count_, saves, numbers)
-    twin = begin_().to(training.work.device)
+    place = training.work.device
+    if place != "cpu":
+        gap = require_agreement(begin_().to(place), begin_(), training.batches[0])
+        log.line(
+            f"  pre-flight: logits on {place} are those of the CPU to {gap:.1g} of their spread"
+        )
+    twin = begin_().to(place)
     before, after = learn_by_heart(twin, training.batches[0], training.phase)
     log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
 

@@ -65,6 +65,13 @@ class Group:
         """Whether any process says so."""
         return bool(self.total(torch.tensor(float(flag)))) if self.size > 1 else flag
 
+    def least(self, number: int) -> int:
+        """The smallest of every process's numbers."""
+        found = torch.tensor(number)
+        if self.size > 1:
+            dist.all_reduce(found, dist.ReduceOp.MIN)
+        return int(found)
+
     def total(self, tensor: Tensor) -> Tensor:
         """The sum of every process's tensor, in its place."""
         if self.size > 1:
@@ -75,18 +82,23 @@ class Group:
         """Until every process is here."""
         self.total(torch.zeros(()))
 
-    def add_up(self, masters: Sequence[nn.Parameter], nats: Tensor) -> Tensor:
-        """Sum the masters' gradients over all processes; gives the sum of the nats.
+    def add_up(
+        self, masters: Sequence[nn.Parameter], nats: Tensor, *, ran_short: bool = False
+    ) -> tuple[Tensor, bool]:
+        """Sum the masters' gradients over all processes.
+
+        Gives the sum of the nats, and whether memory ran short in any process.
 
         A gradient that some processes lack (they have no row, or used another expert) is zero
         there; one that all lack stays none. Shards are not touched: they were summed when made.
         """
         if self.size == 1:
-            return nats
+            return nats, ran_short
         plain = [each for each in masters if is_plain(each)]
         has = [float(each.grad is not None) for each in plain]
-        sums = self.total(torch.cat([nats.reshape(1), nats.new_tensor(has)]))
-        used = [each for each, count in zip(plain, sums[1:].tolist(), strict=True) if count]
+        sums = self.total(torch.cat([nats.reshape(1), nats.new_tensor([float(ran_short), *has])]))
+        short, *counts = sums[1:].tolist()
+        used = [each for each, count in zip(plain, counts, strict=True) if count]
         for piece in _pieces(used):
             for each in piece:
                 each.grad = torch.zeros_like(each) if each.grad is None else each.grad
@@ -95,7 +107,7 @@ class Group:
             parts = flat.split([each.numel() for each in grads])
             for grad, part in zip(grads, parts, strict=True):
                 grad.copy_(part.view_as(grad))
-        return sums[0]
+        return sums[0], short > 0
 
     def parts(
         self, batch: Batch, rows: int, tokens: int, *, is_sharded: bool

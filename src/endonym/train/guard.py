@@ -18,7 +18,7 @@ from statistics import fmean
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train.checkpoint import TrainState
 from endonym.train.config import Phase
-from endonym.train.step import Stepped
+from endonym.train.step import Stepped, not_finite
 
 WINDOW = 200
 """Good steps that are remembered."""
@@ -61,10 +61,8 @@ def trouble_with(stepped: Stepped, state: TrainState) -> str:
     Only what is too high is wrong. The loss is compared as it is, the gradient's norm by its
     logarithm, each with mean and deviation of the last WINDOW good steps.
     """
-    if not math.isfinite(stepped.nats):
-        return f"the loss is not a finite number ({stepped.nats})"
-    if not math.isfinite(stepped.gradient_norm):
-        return f"the gradient is not a finite number ({stepped.gradient_norm})"
+    if reason := not_finite(stepped):
+        return reason
     above = _sigmas(stepped.nats, state.recent_nats, LEAST_SIGMA_NATS)
     if above > SIGMAS:
         usual = fmean(state.recent_nats)

@@ -120,8 +120,13 @@ class Training:
 
     def _step(self) -> Stepped:
         """One optimiser step, or a skipped one: all processes see and decide the same."""
-        state = self.state
-        stepped = clipped(self.optimizer, self._gathered(), self.batches.tokens, self.group)
+        state, tokens = self.state, self.batches.tokens
+        planned = state.micro_rows or self.micro_rows
+        nats, rows = self._gathered(planned)
+        stepped = clipped(self.optimizer, nats, tokens, self.group, ran_short=rows < planned)
+        if stepped.ran_short:
+            rows = state.micro_rows = self.group.least(rows)
+            self._note("smaller_micro_batch", f"memory ended: {rows} rows at a time from now on")
         reason = guard.trouble_with(stepped, state)
         if reason:
             self.optimizer.forget()
@@ -132,8 +137,11 @@ class Training:
             guard.note_good(stepped, state)
         return stepped
 
-    def _gathered(self) -> Tensor:
-        """The gradient of this process's rows; its random stream is named by the step."""
+    def _gathered(self, planned: int) -> tuple[Tensor, int]:
+        """The gradient of this process's rows, and how many at a time memory held of those planned.
+
+        Its random stream is named by the step.
+        """
         state, group, tokens = self.state, self.group, self.batches.tokens
         batch = self.batches.part(state.step, group.share(self.batches.rows))
 
@@ -143,16 +151,11 @@ class Training:
                 self.decoder, self.optimizer, batch, rows=rows, tokens=tokens, group=group
             )
 
-        planned = state.micro_rows or self.micro_rows
         if self.optimizer.is_sharded:
             # Each pass gathers weights: the others would wait for a process that begins anew.
             with explained_memory_errors(f"{planned} rows at a time, in shards"):
-                return gathered(planned)
-        nats, rows = within_memory(gathered, planned, self.optimizer.forget)
-        if rows < planned:
-            state.micro_rows = rows
-            self._note("smaller_micro_batch", f"memory ended: {rows} rows at a time from now on")
-        return nats
+                return gathered(planned), planned
+        return within_memory(gathered, planned, self.optimizer.forget)
 
     def _note(self, event: str, message: str) -> None:
         """Note what went wrong in the step that is being made, for its report."""
@@ -252,12 +255,12 @@ class Training:
         return float(sum(sizes)) / max(1, self.batches.order.positions_per_epoch)
 
     def save(self) -> None:
-        """Write a checkpoint of this step, unless a weight or a memory is not finite.
+        """Write a checkpoint of this step, unless its weights are lost or are not finite numbers.
 
         Then what was written before is what training goes on from. The first process writes, or
         each its shards.
         """
-        if not self._is_finite():
+        if guard.is_lost(self.state) or not self._is_finite():
             return
         if not self.state.skipped_in_row:
             self.state.good_step = self.state.step

@@ -17,10 +17,14 @@ from endonym.train.optimizer import Optimizer
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What one step saw: mean nats a token, and the gradient's norm before clipping."""
+    """What one step saw: mean nats a token, and the gradient's norm before clipping.
+
+    ran_short: whether memory ended in some process, which then took fewer rows at a time.
+    """
 
     nats: float
     gradient_norm: float
+    ran_short: bool = False
 
 
 def take_step(
@@ -34,7 +38,12 @@ def take_step(
     """
     tokens = batch.targets_BT.numel()
     stepped = clipped(optimizer, gather(decoder, optimizer, batch, rows=rows), tokens)
-    guard(stepped, where)
+    if reason := not_finite(stepped):
+        raise NonFiniteLoss(
+            reason,
+            where=where,
+            do='The weights were not touched. Lower lr, or set number_format = "fp32".',
+        )
     optimizer.step(share)
     return stepped
 
@@ -62,11 +71,18 @@ def gather(
     return total
 
 
-def clipped(optimizer: Optimizer, nats: Tensor, tokens: int, group: Group = ALONE) -> Stepped:
+def clipped(
+    optimizer: Optimizer,
+    nats: Tensor,
+    tokens: int,
+    group: Group = ALONE,
+    *,
+    ran_short: bool = False,
+) -> Stepped:
     """What all processes gathered from a batch of so many tokens; its gradient is clipped."""
-    total = group.add_up(optimizer.masters, nats)
+    total, is_short = group.add_up(optimizer.masters, nats, ran_short=ran_short)
     norm = optimizer.clip(optimizer.phase.clip)
-    return Stepped(float(total) / tokens, float(norm))
+    return Stepped(float(total) / tokens, float(norm), is_short)
 
 
 def batch_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
@@ -89,12 +105,9 @@ def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     return nats_N.view(batch.targets_BT.shape)
 
 
-def guard(stepped: Stepped, where: str) -> None:
-    """Stop before harm."""
-    if not (math.isfinite(stepped.nats) and math.isfinite(stepped.gradient_norm)):
-        what = "loss" if not math.isfinite(stepped.nats) else "gradient"
-        raise NonFiniteLoss(
-            f"the {what} is not a finite number ({stepped.nats}, {stepped.gradient_norm})",
-            where=where,
-            do='The weights were not touched. Lower lr, or set number_format = "fp32".',
-        )
+def not_finite(stepped: Stepped) -> str:
+    """What of a step is not a finite number; empty if all is."""
+    for what, value in (("loss", stepped.nats), ("gradient", stepped.gradient_norm)):
+        if not math.isfinite(value):
+            return f"the {what} is not a finite number ({value})"
+    return ""

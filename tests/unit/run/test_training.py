@@ -201,3 +201,31 @@ def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
     assert second[0]["nats"] == pytest.approx(min(each["nats"] for each in first), abs=1e-6)
     loaded = Recipe.load(path)
     assert [phase.name for phase in loaded.phase] == ["pretrain", "more"]
+
+
+def test_another_device_than_the_cpu_is_compared_with_it_before_training(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch's other name of the CPU stands for another device, which one harmed weight spoils."""
+    recipe = small_recipe(tmp_path / "project")
+    store = tmp_path / "project" / "store"
+    words = ("run", recipe, "--store", store, "--set", "phase.0.steps=2")
+    move = Decoder.to
+
+    def harmed(decoder: Decoder, place: str) -> Decoder:
+        with torch.no_grad():
+            decoder.embedding.weight[:, 0] += 0.1
+        return move(decoder, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Decoder, "to", harmed)
+        said = command(*words, "--device", "cpu:0")
+    assert said.code == 1
+    assert "pre-flight on cpu" in said.err
+    assert "logits differ from those of the CPU" in said.err
+    said = command(*words, "--device", "cpu:0")
+    assert said.code == 0, said.err
+    assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err

@@ -1,21 +1,120 @@
-"""Compiled blocks are the same blocks."""
+"""Compiled blocks are the same blocks, alone and in training."""
 
 import copy
 import importlib.util
 import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from toys import toy_config, toy_decoder, write_toy_shards
 
 from endonym.data.batches import Batch
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.train import loop
 from endonym.train.compile import compile_blocks, obstacle, uncompiled
+from endonym.train.config import Phase
+from endonym.train.loop import Training, Work
 from endonym.train.step import batch_nats
 
 DENSE = resolve(ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1)), vocab=300, context=8)
 needs_compiler = pytest.mark.skipif(obstacle(DENSE) is not None, reason="no C++ compiler here")
+
+
+VOCAB, STEPS, SAVED = 24, 6, 3
+
+
+@pytest.fixture
+def graphs() -> Iterator[Callable[[], int]]:
+    """How many graphs were compiled since the test began, which finds nothing compiled."""
+    counters = torch._dynamo.utils.counters
+    torch._dynamo.reset()
+    counters.clear()
+    yield lambda: counters["stats"]["unique_graphs"]
+    torch._dynamo.reset()
+
+
+def training(folder: Path, compiles: str) -> Training:
+    """A phase with dropout, a batch in two parts; it looks every third step."""
+    documents = [[1 + (7 * n + 3 * k * n) % (VOCAB - 1) for k in range(5 + n)] for n in range(20)]
+    train, val = write_toy_shards(folder / "shards", documents, documents[5:12], vocab=VOCAB)
+    settings = {
+        "steps": STEPS,
+        "batch_tokens": 64,
+        "micro_tokens": 32,
+        "lr": 3e-3,
+        "eval_every_steps": SAVED,
+        "eval_tokens": 64,
+        "number_format": "fp32",
+        "compile": compiles,
+    }
+    config = toy_config(vocab=VOCAB, layers=1, dropout=0.2)
+    work = Work(train, val, folder / "checkpoints", unigram_nats=99.0)
+    return Training(toy_decoder(config), Phase.model_validate(settings), work, seed=1)
+
+
+def nats(one: Training, until: int = STEPS) -> dict[int, tuple[float, float]]:
+    """Loss of each step and of its look, up to a step."""
+    found: dict[int, tuple[float, float]] = {}
+    for report in one.reports():
+        if report.step:
+            found[report.step] = (report.nats, report.look.nats if report.look else 0.0)
+        if report.step == until:
+            break
+    return found
+
+
+@needs_compiler
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_training_learns_what_a_plain_one_does_and_goes_on_bit_for_bit(
+    tmp_path: Path, graphs: Callable[[], int]
+) -> None:
+    expected = nats(training(tmp_path / "plain", "off"))
+    assert graphs() == 0
+    whole = training(tmp_path / "whole", "on")
+    found = nats(whole)
+    assert graphs() > 0
+    assert found.keys() == expected.keys()
+    for step, losses in found.items():
+        assert losses == pytest.approx(expected[step], rel=1e-5)
+    first = nats(training(tmp_path / "killed", "on"), until=SAVED)
+    torch._dynamo.reset()
+    resumed = training(tmp_path / "killed", "on")
+    assert resumed.resume() == SAVED
+    compiled = graphs()
+    assert first | nats(resumed) == found
+    assert graphs() > compiled
+    weights = resumed.optimizer.weights()
+    assert all(torch.equal(weights[n], t) for n, t in whole.optimizer.weights().items())
+
+
+@needs_compiler
+@pytest.mark.filterwarnings("ignore")
+def test_looks_and_samples_compile_nothing(
+    tmp_path: Path, graphs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[int] = []
+
+    def look(*given: object) -> object:
+        before = graphs()
+        seen = see(*given)  # type: ignore[arg-type]
+        compiled.append(graphs() - before)
+        return seen
+
+    see = loop.look
+    monkeypatch.setattr(loop, "look", look)
+    one = training(tmp_path, "on")
+    nats(one)
+    assert compiled == [0, 0, 0]
+    before = graphs()
+    assert before > 0
+    with one.as_handed_on(), torch.inference_mode():
+        for length in (1, 5, 16):
+            one.reader().eval()(torch.zeros((1, length), dtype=torch.int64))
+    assert graphs() == before
 
 
 def packed_batch(vocab: int, rows: int, length: int) -> Batch:
@@ -30,7 +129,9 @@ def packed_batch(vocab: int, rows: int, length: int) -> Batch:
 @needs_compiler
 @pytest.mark.parametrize("family", ["qwen3", "falcon"])
 @pytest.mark.filterwarnings("ignore")
-def test_a_compiled_model_has_the_same_loss_and_gradients(family: str) -> None:
+def test_a_compiled_model_has_the_same_loss_and_gradients(
+    family: str, graphs: Callable[[], int]
+) -> None:
     keys = ModelKeys.model_validate(
         {"family": family, "dim": 32, "layers": 2, "mixer": {"heads": 2}, "residual_init": "scaled"}
     )
@@ -46,11 +147,11 @@ def test_a_compiled_model_has_the_same_loss_and_gradients(family: str) -> None:
         torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=0)
     for one, other in zip(plain.parameters(), compiled.parameters(), strict=True):
         torch.testing.assert_close(other.grad, one.grad, rtol=1e-3, atol=1e-4)
-    counted = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    counted = graphs()
     assert counted > 0, "nothing was compiled"
     with uncompiled():
         compiled(torch.zeros((1, 5), dtype=torch.int64))
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == counted
+    assert graphs() == counted
 
 
 def test_what_is_not_compiled_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

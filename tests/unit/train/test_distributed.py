@@ -52,7 +52,9 @@ def test_one_process_alone_has_no_blank_part_and_sends_nothing() -> None:
     assert ALONE.is_any(True)
     assert not ALONE.is_any(False)
     assert ALONE.stream() == ()
-    assert float(ALONE.add_up([], torch.tensor(2.5))) == 2.5
+    assert ALONE.add_up([], torch.tensor(2.5)) == (torch.tensor(2.5), False)
+    assert ALONE.add_up([], torch.tensor(2.5), ran_short=True)[1]
+    assert ALONE.least(3) == 3
     with called("cpu") as group:
         assert group is ALONE
 
@@ -79,9 +81,10 @@ def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(
     masters = [nn.Parameter(torch.zeros(size)) for size in sizes]
     for number, master in enumerate(masters[:3]):
         master.grad = torch.full_like(master, number + 1.0)
-    nats = Group(0, 2).add_up(masters, torch.tensor(1.5))
+    nats, is_short = Group(0, 2).add_up(masters, torch.tensor(1.5))
     assert float(nats) == 3.0
-    assert sent == [6, 8, 7]
+    assert not is_short
+    assert sent == [7, 8, 7]
     assert [float(m.grad[0]) for m in masters[:3] if m.grad is not None] == [2.0, 4.0, 6.0]
     assert masters[3].grad is None
     assert masters[4].grad is not None

@@ -1,0 +1,67 @@
+"""Before hours are spent: does this device compute what the CPU computes?"""
+
+import torch
+from torch import Tensor
+
+from endonym.data.batches import Batch
+from endonym.errors import TrainingError
+from endonym.model.foreign import AnyDecoder
+from endonym.model.span import Span
+
+ROW_TOKENS = 64
+TOLERANCE = 0.01
+"""Of the logits' spread: sums of fp32 in another order differ by 1e-5 of it, of bf16 by 5e-2."""
+
+
+def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> float:
+    """Compare the fp32 logits of a device and of the CPU, for a row's first 64 tokens.
+
+    there, here: decoders begun alike, of which one lies on the device; both are changed, to fp32
+    and so that no weight is zero. batch: on either. Returns the largest difference, as a share of
+    the standard deviation of the CPU's logits. Raises TrainingError if that is above TOLERANCE.
+    """
+    stir(there, here)
+    parts = (batch.tokens_BT, batch.documents_BT)
+    tokens_BT, documents_BT = (part[:1, :ROW_TOKENS].contiguous() for part in parts)
+    place = str(there.readout.weight_VD.device)
+    expected_BTV = logits(here, tokens_BT, documents_BT)
+    gaps_BTV = (logits(there, tokens_BT, documents_BT) - expected_BTV).abs()
+    gap = float(gaps_BTV.max()) / max(float(expected_BTV.std()), 1e-30)
+    if gap <= TOLERANCE:
+        return gap
+    worst = int(gaps_BTV[0].amax(-1).argmax())  # The first that is no number, if there is one.
+    raise TrainingError(
+        f"logits differ from those of the CPU by {gap:.3g} of their spread, most after token "
+        f"{worst + 1} of {tokens_BT.shape[1]}: at most {TOLERANCE} was expected",
+        where=f"pre-flight on {place}",
+        do="This torch computes something wrongly on this device: train with --device cpu, on "
+        "another device, or with another version of torch.",
+    )
+
+
+@torch.no_grad()
+def stir(there: AnyDecoder, here: AnyDecoder) -> None:
+    """Give weights that are all zero some noise, the same in both, and make both fp32.
+
+    Residual branches begin with outputs of zero, which would hide whatever is wrong before them.
+    """
+    noise = torch.Generator().manual_seed(0)
+    pairs = zip(there.float().parameters(), here.float().parameters(), strict=True)
+    for one, other in pairs:
+        if not other.any():
+            drawn = torch.randn(other.shape, generator=noise) / other.shape[-1] ** 0.5
+            one += drawn.to(one.device)
+            other += drawn
+
+
+@torch.no_grad()
+def logits(decoder: AnyDecoder, tokens_BT: Tensor, documents_BT: Tensor) -> Tensor:
+    """Logits without dropout, (B, T, V), on the CPU; matrix products in fp32 proper."""
+    device = decoder.readout.weight_VD.device
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        found = decoder.eval().logits(tokens_BT.to(device), Span.packed(documents_BT.to(device)))
+    finally:
+        torch.set_float32_matmul_precision(precision)
+    return found.float().cpu()
