@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -240,7 +241,8 @@ def _failure(kind: str, message: str, *, where: str = "", do: str = "") -> dict[
 
 
 def _print_failure(kind: str, message: str, where: str, do: str) -> None:
-    print_json({"error": _failure(kind, message, where=where, do=do)})
+    with suppress(BrokenPipeError):  # whoever asked has gone
+        print_json({"error": _failure(kind, message, where=where, do=do)})
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from endonym.text.recommend import guess_clean
 from endonym.train.autopilot import (
     BATCH_TOKENS,
     HEAD_WIDTH,
+    MOST_PASSES,
     Choice,
     Choices,
     Facts,
@@ -104,13 +105,25 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
     keys = ModelKeys()
     pace = paced(_shape(keys, dim, layers, vocab.value, context.value), store)
-    tokens = max(2048, pace.tokens_in(seconds) // 1000 * 1000)
+    tokens, reason = _budget(pace.tokens_in(seconds), unique, hours, seconds)
     choices |= choose_shape(ModelKeys(dim=dim, layers=layers), facts, lambda wide, deep: tokens)
     phase = choose_phase(Phase(tokens=tokens), facts, context.value)
-    reason = f"{hours:g} h at {number(tokens / seconds)} tokens/s, probed"
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
     return keys, data | choices | budget | {f"phase.{key}": c for key, c in phase.items()}
+
+
+def _budget(possible: int, unique: int, hours: float, seconds: float) -> tuple[int, str]:
+    """Training tokens, in whole thousands, and why: what the hours hold, or what the text gives.
+
+    possible: tokens that can be trained on in these seconds of the hours.
+    """
+    most = MOST_PASSES * unique
+    speed = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed"
+    reason = speed
+    if possible > most:
+        reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {speed}"
+    return max(2048, min(possible, most) // 1000 * 1000), reason
 
 
 def _shape(keys: ModelKeys, dim: int, layers: int, vocab: int, context: int) -> ModelConfig:

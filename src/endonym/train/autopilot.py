@@ -22,7 +22,7 @@ VOCABULARIES = ((1_000_000, 1024), (4_000_000, 2048), (40_000_000, 4096), (400_0
 LARGEST_VOCABULARY = 32_768
 SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10), (768, 12))
 HEAD_WIDTH = 64
-TOKENS_PER_PARAMETER = 3
+TOKENS_PER_PARAMETER = 2
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
 CAREFUL_LR = 1e-4
 BATCH_TOKENS, STEPS_A_READING = 2048, 8
@@ -34,7 +34,12 @@ GRADIENT_MEMORY_TOKENS = 13_500
 LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
 """Below these, with large batches, nothing was tried; above, a step follows old gradients."""
 LONGEST_TRAINING = 16
-"""Passes over the text beyond which nothing was gained (arXiv:2305.16264, section 6)."""
+"""Passes over the text beyond which no larger model is taught (arXiv:2305.16264, section 6)."""
+MOST_PASSES = 32
+"""Passes beyond which nothing at all was gained, with the dropout that so many ask for."""
+DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
+MOST_DROPOUT = 0.3
+"""Up to so many passes, and beyond: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
 
 
 class Choice(NamedTuple):
@@ -150,11 +155,11 @@ def useful(tokens: int, facts: Facts) -> int:
 
 
 def _dropout(facts: Facts, seen: int) -> Choice:
-    """Dropout where the text is read again and again (arXiv:2305.16264; NanoGPT slowrun)."""
-    epochs = seen / max(1, facts.unique_tokens)
-    if epochs <= 2:
-        return Choice(0.0, f"{epochs:.1f} passes over the text: no need to blur it")
-    return Choice(0.1 if epochs <= 6 else 0.2, f"{epochs:.1f} passes over the text")
+    """Dropout where the text is read again and again, the more the more often."""
+    passes = seen / max(1, facts.unique_tokens)
+    share = next((share for most, share in DROPOUTS if passes <= most), MOST_DROPOUT)
+    why = ": no need to blur it" if share == 0 else ""
+    return Choice(share, f"{passes:.1f} passes over the text{why}")
 
 
 def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = False) -> Choices:

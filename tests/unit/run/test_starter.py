@@ -104,6 +104,16 @@ def test_training_takes_no_longer_than_the_hours_it_is_given(texts: Path, hours:
     assert tokens >= 2048
 
 
+def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
+    text = write(texts, 100.0)
+    phase, line = (
+        tomllib.loads(text)["phase"][0],
+        next(x for x in text.splitlines() if "32 passes" in x),
+    )
+    assert phase["tokens"] < 100 * 3600 * SPEED
+    assert "more gain nothing, though there is time" in line
+
+
 def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
     text = write(texts)
     with pytest.raises(RecipeError, match="a recipe is there already") as caught:
