@@ -38,7 +38,8 @@ LONGEST_TRAINING = 16
 MOST_PASSES = 32
 """Passes beyond which nothing at all was gained, with the dropout that so many ask for."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
-MOST_DROPOUT = 0.3
+DECAYS = ((2, 0.1), (6, 0.3), (30, 0.6))
+MOST_DROPOUT, MOST_DECAY = 0.3, 2.0
 """Up to so many passes, and beyond: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
 
 
@@ -157,9 +158,14 @@ def useful(tokens: int, facts: Facts) -> int:
 def _dropout(facts: Facts, seen: int) -> Choice:
     """Dropout where the text is read again and again, the more the more often."""
     passes = seen / max(1, facts.unique_tokens)
-    share = next((share for most, share in DROPOUTS if passes <= most), MOST_DROPOUT)
+    share = _by(passes, DROPOUTS, MOST_DROPOUT)
     why = ": no need to blur it" if share == 0 else ""
     return Choice(share, f"{passes:.1f} passes over the text{why}")
+
+
+def _by(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:
+    """What goes with so many passes: of the first step that reaches so far, or the most."""
+    return next((value for limit, value in steps if passes <= limit), most)
 
 
 def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = False) -> Choices:
@@ -187,7 +193,7 @@ def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = Fa
     found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
     epochs = tokens / max(1, facts.unique_tokens)
-    decay = 0.1 if epochs <= 2 else 0.3 if epochs <= 6 else 0.6
+    decay = _by(epochs, DECAYS, MOST_DECAY)
     found["weight_decay"] = Choice(decay, f"{epochs:.1f} passes over the text")
     return found
 
