@@ -4,9 +4,8 @@ from pathlib import Path
 
 from endonym.device import known_here
 from endonym.log import duration, number
-from endonym.model.count import flops_per_token
 from endonym.model.folder import Shape
-from endonym.run.pace import EFFICIENCY
+from endonym.run.pace import promised_seconds
 from endonym.train.autopilot import Facts, budget_of
 from endonym.train.config import Phase
 
@@ -23,7 +22,7 @@ def seconds_a_token(shape: Shape, machine_file: Path, target: str = "cpu") -> fl
     Nor is it known elsewhere than on the processor, whose products of matrices are timed.
     """
     rates = known_here(machine_file, "matmul_per_second") if target == "cpu" else None
-    return flops_per_token(shape) / (max(rates.values()) * EFFICIENCY) if rates else None
+    return promised_seconds(shape, rates) if rates else None
 
 
 def cautions(

@@ -48,6 +48,11 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
     return device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
 
 
+def promised_seconds(shape: Shape, rates: dict[str, float]) -> float:
+    """Time of training on one token, by formula, where matrices are multiplied so fast."""
+    return flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
+
+
 def measured_pace(shape: Shape, phase: Phase, machine_file: Path, target: str = "cpu") -> Pace:
     """The pace of a shape in a phase's batches and number format, on this machine and device.
 
@@ -104,8 +109,7 @@ def _guessed_seconds(
 ) -> float:
     """About how long training takes: by formula on the processor, elsewhere by a few steps."""
     if target == "cpu":
-        speed = max(matrix_rates(machine_file).values()) * EFFICIENCY
-        return tokens * flops_per_token(shape) / speed
+        return tokens * promised_seconds(shape, matrix_rates(machine_file))
     from endonym.run import probe
 
     key = _key(shape, phase, target) + " as written"

@@ -11,11 +11,10 @@ from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.log import number
 from endonym.model.config import ModelConfig
-from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.run.pace import EFFICIENCY, Pace, matrix_rates, measured_pace
+from endonym.run.pace import Pace, matrix_rates, measured_pace, promised_seconds
 from endonym.run.survey import Found, look_at
 from endonym.text.config import Clean, Source
 from endonym.text.recommend import guess_clean
@@ -99,7 +98,7 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
 
     def promised(dim: int, layers: int) -> int:
         shape = _shape(ModelKeys(), dim, layers, vocab.value, context.value)
-        return int(seconds * max(rates.values()) * EFFICIENCY / flops_per_token(shape))
+        return int(seconds / promised_seconds(shape, rates))
 
     choices = choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
@@ -119,10 +118,9 @@ def _budget(possible: int, unique: int, hours: float, seconds: float) -> tuple[i
     possible: tokens that can be trained on in these seconds of the hours.
     """
     most = MOST_PASSES * unique
-    speed = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed"
-    reason = speed
+    reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed"
     if possible > most:
-        reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {speed}"
+        reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 

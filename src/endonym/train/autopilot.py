@@ -151,7 +151,7 @@ def block_weights(dim: int, layers: int) -> int:
 
 
 def useful(tokens: int, facts: Facts) -> int:
-    """Tokens that still teach something: no text gives more than sixteen readings."""
+    """Tokens that can teach a larger model: none learns more from over sixteen readings."""
     return min(tokens, LONGEST_TRAINING * facts.unique_tokens)
 
 
