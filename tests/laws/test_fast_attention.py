@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from reference.attention import causal_mask, document_mask, slow_attention
+from reference.attention import causal_mask, document_mask, slow_attention, slow_varlen
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import varlen
 
 from endonym.model import attend as attend_module
 from endonym.model import blocks
 from endonym.model.attend import attend, attend_seen
 from endonym.model.blocks import blocks_of
 from endonym.model.span import Span
+from endonym.model.varlen import TOLERANCE, attend_varlen, gap_from_dense, obstacle
 
 BATCH, HEADS, LENGTH, WIDTH = 2, 4, 9, 8
 DOCUMENTS = [[1, 1, 1, 2, 2, 2, 2, 2, 3], [7, 8, 8, 8, 8, 8, 7, 7, 7]]
@@ -175,3 +177,45 @@ def test_no_key_is_copied_for_the_heads_that_share_it() -> None:
         attend_seen(query, keys, values, None)
     asked = [event.cpu_memory_usage for event in seen.events() if event.name == "aten::empty"]
     assert sum(asked) < 8 * keys.nbytes
+
+
+@pytest.mark.parametrize("window", [None, 1, 5])
+@pytest.mark.parametrize("kv_heads", [1, 2, HEADS])
+def test_rows_laid_end_to_end_equal_the_slow_reference(
+    kv_heads: int, window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the kernel for GPUs all but the kernel: that is played by what torch says of it."""
+    monkeypatch.setattr(varlen, "varlen_attn", slow_varlen)
+    tensors = inputs(kv_heads, 24, torch.float64, length=24)
+    wanted_BTM = document_mask(LONG)
+    for place in range(24):
+        wanted_BTM[:, place, : max(0, place + 1 - (window or 24))] = False
+
+    def kernel(query: Tensor, keys: Tensor, values: Tensor, span: Span) -> Tensor:
+        rows = (each.transpose(1, 2) for each in (query, keys, values))
+        return attend_varlen(*rows, span, window).transpose(1, 2)
+
+    fast = with_gradients(kernel, tensors, Span.packed(torch.tensor(LONG)))
+    assert_equal(fast, with_gradients(slow_attention, tensors, wanted_BTM), torch.float64)
+
+
+@pytest.mark.parametrize("window", [None, 4])
+def test_a_kernel_that_forgets_where_documents_or_windows_end_is_found_out(
+    window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(query: Tensor, keys: Tensor, values: Tensor, *_: object, **keys_: bool) -> Tensor:
+        parts = (each.transpose(0, 1)[None] for each in (query, keys, values))
+        mixed = F.scaled_dot_product_attention(*parts, is_causal=True, enable_gqa=True)
+        return mixed[0].transpose(0, 1)
+
+    where = (torch.device("cpu"), torch.bfloat16, 16, window)
+    monkeypatch.setattr(varlen, "varlen_attn", slow_varlen)
+    assert gap_from_dense(*where) < TOLERANCE
+    monkeypatch.setattr(varlen, "varlen_attn", forgetful)
+    assert gap_from_dense(*where) > 10 * TOLERANCE
+
+
+def test_the_kernel_for_gpus_is_used_on_gpus_alone() -> None:
+    assert obstacle(torch.device("cpu"), torch.bfloat16, 64) == "never tried on cpu"
+    assert obstacle(torch.device("mps"), torch.bfloat16, 64) == "never tried on mps"
+    assert "float32" in (obstacle(torch.device("cuda"), torch.float32, 64) or "")

@@ -51,3 +51,35 @@ def document_mask(documents: list[list[int]]) -> Tensor:
             for other in range(place + 1):
                 mask[row, place, other] = len(set(numbers[other : place + 1])) == 1
     return mask
+
+
+def slow_varlen(
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    cuts: Tensor,
+    key_cuts: Tensor,
+    longest: int,
+    longest_keys: int,
+    *,
+    window_size: tuple[int, int],
+    enable_gqa: bool,
+) -> Tensor:
+    """What torch documents of `varlen_attn`, a sequence after another.
+
+    A query sees `window_size[0]` keys before its own place, all of them if that is -1, and none
+    after it. (T, H, K) throughout, and in the dtype of the queries.
+    """
+    assert cuts.dtype == torch.int32
+    assert torch.equal(cuts, key_cuts)
+    assert longest == longest_keys >= int(cuts.diff().max())
+    assert enable_gqa == (query.shape[1] != keys.shape[1])
+    assert window_size[1] == 0
+    parts = []
+    for start, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+        mask_TM = torch.ones(end - start, end - start, dtype=torch.bool).tril()
+        if window_size[0] >= 0:
+            mask_TM &= ~torch.ones_like(mask_TM).tril(-window_size[0] - 1)
+        alone = (each[start:end].transpose(0, 1)[None] for each in (query, keys, values))
+        parts.append(slow_attention(*alone, mask_TM[None])[0].transpose(0, 1))
+    return torch.cat(parts).to(query.dtype)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from endonym.model.blocks import Blocks, Take, blocks_of
 from endonym.model.span import Span
+from endonym.model.varlen import attend_varlen, obstacle
 
 LONGEST_WHOLE_SCORES = 1024
 TILE = 128
@@ -31,13 +32,16 @@ def attend(
     """
     if span.starts_BT is None and not dropout and _whole_scores_win(query_BHTK):
         return _WholeScores.apply(query_BHTK, keys_BGTK, values_BGTK, None, window)
-    blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
-    if blocks is None:
-        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, span.mask(window), dropout)
     query_BTHK, keys_BTGK, values_BTGK = (
         each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
     )
-    return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
+    if span.device.type != "cpu":
+        if _varlen_wins(query_BHTK, span, window, dropout):
+            mixed_BTHK = attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window)
+            return mixed_BTHK.transpose(1, 2)
+    elif (blocks := blocks_of(span, len(query_BHTK), window)) is not None:
+        return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
+    return attend_seen(query_BHTK, keys_BGTK, values_BGTK, span.mask(window), dropout)
 
 
 def _by_blocks(
@@ -83,6 +87,13 @@ def attend_seen(
         is_causal=mask_BTM is None and query_BHTK.shape[2] > 1,
         enable_gqa=query_BHTK.shape[1] != keys_BGMK.shape[1],
     )
+
+
+def _varlen_wins(query_BHTK: Tensor, span: Span, window: int | None, dropout: float) -> bool:
+    """True where there are documents or a window to mind, and torch's kernel for them is right."""
+    if dropout or (span.starts_BT is None and window is None):
+        return False
+    return obstacle(query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1]) is None
 
 
 def _whole_scores_win(query_BHTK: Tensor) -> bool:

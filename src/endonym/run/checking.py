@@ -20,8 +20,9 @@ from endonym.model.folder import Shape
 from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
 from endonym.run import sources
+from endonym.run.amount import text_bytes
 from endonym.run.cautions import cautions, seconds_a_token
-from endonym.run.resolve import estimated, filled, room_choices, shape_with, text_bytes
+from endonym.run.resolve import estimated, filled, room_choices, shape_with
 from endonym.run.sources import RawSet
 from endonym.store import Store
 from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, budget_of, estimate

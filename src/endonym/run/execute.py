@@ -110,7 +110,7 @@ def _all_stages(
     settle: Callable[[Recipe, list[RawSet], Lock, Artifact], Recipe],
 ) -> Iterator[Made]:
     """The data stages, then, with their numbers known and every key settled, the rest."""
-    choices = resolve.vocab_choice(run.recipe, resolve.text_bytes(raw))
+    choices = resolve.vocab_choice(run.recipe, raw)
     run.recipe = filled(run.recipe, lock.settle(choices))
     shards = None
     data = [stage for stage in plan(run.recipe, raw) if stage.kind in DATA_KINDS]

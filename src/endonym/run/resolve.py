@@ -11,6 +11,7 @@ from endonym.export.shapes import folder_shape
 from endonym.model.families import resolve
 from endonym.model.folder import Shape, folder_files, with_context
 from endonym.recipe.recipe import Recipe
+from endonym.run.amount import letters, text_bytes
 from endonym.run.pace import choose_compile, matrix_rates
 from endonym.run.sources import RawSet, file_identity
 from endonym.store import Artifact, Store, fingerprint
@@ -27,20 +28,6 @@ from endonym.train.autopilot import (
 )
 from endonym.train.room import choose_room
 
-COMPRESSION = 3.5
-"""Bytes of text in a byte of a compressed file, roughly."""
-COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet", ".tgz")
-
-
-def text_bytes(raw: Sequence[RawSet]) -> int:
-    """About how much text stands in raw files, from their sizes and names alone."""
-    total = 0.0
-    for each in raw:
-        for file in each.files:
-            packed = file.path.name.endswith(COMPRESSED)
-            total += file.path.stat().st_size * (COMPRESSION if packed else 1.0)
-    return int(total)
-
 
 def facts_of(shards: Artifact) -> Facts:
     """What was counted when the shards were made."""
@@ -56,13 +43,13 @@ def longest_document(shards: Artifact) -> int:
     return int(TokenShards(shards.folder, "train").positions().max(initial=0))
 
 
-def vocab_choice(recipe: Recipe, n_bytes: int) -> Choices:
+def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:
     """The vocabulary, if the recipe leaves it out; characters and bytes need none."""
     if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind != "bpe":
         return {}
     if recipe.model_folder is not None:
         return {}
-    return {"tokenizer.vocab": choose_vocab(n_bytes)}
+    return {"tokenizer.vocab": choose_vocab(letters(raw))}
 
 
 def training_choices(recipe: Recipe, facts: Facts) -> Choices:
@@ -175,7 +162,7 @@ def filled(recipe: Recipe, choices: Mapping[str, Choice]) -> Recipe:
 
 def estimated(recipe: Recipe, raw: Sequence[RawSet]) -> tuple[Recipe, Choices]:
     """What `check` shows: the choices by estimate, without making or measuring anything."""
-    choices = vocab_choice(recipe, text_bytes(raw))
+    choices = vocab_choice(recipe, raw)
     choices |= training_choices(recipe, estimate(text_bytes(raw)))
     return filled(recipe, choices), choices
 

@@ -88,7 +88,7 @@ def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]
 
     The shape is chosen by the speed its formula promises here, the budget by a probe of that shape.
     """
-    vocab = choose_vocab(int(found.text_bytes))
+    vocab = choose_vocab(found.letters)
     bytes_per_token = _bytes_per_token(found, vocab.value)
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)

@@ -6,17 +6,16 @@ kind (a poem a file), they are one source together. What cannot be read is named
 
 import os.path
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from endonym.errors import MissingSource
-from endonym.run.resolve import COMPRESSED, COMPRESSION
+from endonym.run.amount import file_text_bytes, first_records, letters_a_byte
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import printable, source_files
 from endonym.text.guess import guess_source
-from endonym.text.reader import read_file
 
 SAMPLE_CHARS = 400_000
 FEW_FILES = 24
@@ -40,6 +39,11 @@ class Found:
     def mean_document_bytes(self) -> float:
         """Bytes of a document, on average over the sample."""
         return self.document_bytes / max(1, self.documents)
+
+    @property
+    def letters(self) -> int:
+        """About how many characters all of it has."""
+        return int(self.text_bytes * letters_a_byte([self.sample]))
 
 
 def look_at(texts: Sequence[Path], folder: Path) -> Found:
@@ -99,16 +103,10 @@ def _look_at_group(
         path = _relative(first.parent, folder) + "/*" + "".join(first.suffixes[-2:])
         reason = f"{len(group)} files of one kind; the first: {reason}"
     found.sources.append((source.model_copy(update={"path": path}), reason))
-    found.text_bytes += sum(map(_text_bytes, group))
+    found.text_bytes += sum(map(file_text_bytes, group))
     found.documents += len(readable)
     found.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
     found.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"
-
-
-def _text_bytes(path: Path) -> float:
-    """About how much text a file holds."""
-    is_packed = path.name.endswith(COMPRESSED)
-    return path.stat().st_size * (COMPRESSION if is_packed else 1.0)
 
 
 def _is_writable(path: Path) -> bool:
@@ -120,18 +118,11 @@ def _is_writable(path: Path) -> bool:
     return True
 
 
-def _some_records(source: Source, path: Path) -> list[Document | Reject]:
+def _some_records(source: Source, path: Path) -> Iterator[Document | Reject]:
     """The first records of a file, up to a sample's size."""
     here = source.model_copy(update={"path": str(path.absolute())})
     (file,) = source_files(here, Path("/"))
-    found: list[Document | Reject] = []
-    chars = 0
-    for each in read_file(here, file):
-        found.append(each)
-        chars += len(each.text)
-        if chars > SAMPLE_CHARS:
-            break
-    return found
+    return first_records(here, file, SAMPLE_CHARS)
 
 
 def _unique(path: Path, taken: set[str]) -> str:

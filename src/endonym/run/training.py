@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from endonym import device
@@ -19,13 +20,14 @@ from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, duration, number, read_jsonl, size
-from endonym.model.config import ModelConfig
+from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.model.folder import Shape, read_shape
 from endonym.model.foreign import AnyDecoder
 from endonym.model.foreign_weights import load_any, weights_of
 from endonym.model.init import new_decoder
+from endonym.model.varlen import obstacle
 from endonym.model.weights import save_tensors
 from endonym.recipe.recipe import Recipe
 from endonym.run.journal import cut_journal, note_report
@@ -152,9 +154,20 @@ def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -
         log.line(
             f"  pre-flight: logits on {place} are those of the CPU to {gap:.1g} of their spread"
         )
+        _say_what_is_masked(training, log)
     twin = begin_().to(place)
     before, after = learn_by_heart(twin, training.batches[0], training.phase)
     log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
+
+
+def _say_what_is_masked(training: Training, log: Log) -> None:
+    """Why attention on this device goes through masks of whole rows, where it does."""
+    dtype = torch.bfloat16 if training.phase.number_format == "bf16" else torch.float32
+    shape, place = training.decoder.config, torch.device(training.work.device)
+    mixers = shape.mixers if isinstance(shape, ModelConfig) else ()
+    for width in {each.head_width for each in mixers if isinstance(each, AttentionConfig)}:
+        if (reason := obstacle(place, dtype, width)) is not None:
+            log.line(f"  attention reads whole rows under a mask: {reason}")
 
 
 def _run(

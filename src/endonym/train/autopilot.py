@@ -1,6 +1,6 @@
 """Choosing what a recipe leaves out, with the reason beside each choice. Imports no torch.
 
-Vocabulary is chosen before the corpus exists, from the bytes of the texts; the rest when the
+Vocabulary is chosen before the corpus exists, from the letters of the texts; the rest when the
 training tokens have been counted, or from an estimate of them.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import gcd, lcm, log
 from typing import Any, NamedTuple
 
-from endonym.log import number, size
+from endonym.log import number
 from endonym.model.families import FAMILIES, is_half_blocks, without_heads
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.model.parts import HEAD_WIDTH as MAMBA2_WIDTH
@@ -18,7 +18,8 @@ from endonym.train.config import Phase
 BYTES_PER_TOKEN = 4.0
 """A first guess: 3.4 in French or Romanian, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""
 
-VOCABULARIES = ((1_000_000, 1024), (4_000_000, 2048), (40_000_000, 4096), (400_000_000, 8192))
+VOCABULARIES = ((600_000, 1024), (2_500_000, 2048), (25_000_000, 4096), (250_000_000, 8192))
+"""Up to so many letters of text: bytes would give Khmer, with three a letter, twice the ids."""
 LARGEST_VOCABULARY = 32_768
 SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10), (768, 12))
 HEAD_WIDTH = 64
@@ -68,10 +69,10 @@ class Facts:
     mean_document_tokens: float
 
 
-def choose_vocab(text_bytes: int) -> Choice:
+def choose_vocab(letters: int) -> Choice:
     """Few ids for few texts: an id that is hardly ever seen is hardly ever learnt."""
-    vocab = next((v for limit, v in VOCABULARIES if text_bytes < limit), LARGEST_VOCABULARY)
-    return Choice(vocab, f"{size(text_bytes)} of text")
+    vocab = next((v for limit, v in VOCABULARIES if letters < limit), LARGEST_VOCABULARY)
+    return Choice(vocab, f"about {letters / 1e6:.1f} million letters of text")
 
 
 def estimate(text_bytes: int) -> Facts:

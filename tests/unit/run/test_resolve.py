@@ -11,11 +11,14 @@ from endonym import device
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve, sources
+from endonym.run.amount import letters, text_bytes
 from endonym.run.plan import plan
-from endonym.run.resolve import Lock, filled, text_bytes, value_at
+from endonym.run.resolve import Lock, filled, value_at
 from endonym.run.sources import RawSet
 from endonym.store import Store
-from endonym.train.autopilot import Choice, Facts
+from endonym.text.config import Source
+from endonym.text.files import source_files
+from endonym.train.autopilot import Choice, Facts, choose_vocab
 
 
 @pytest.fixture
@@ -47,14 +50,24 @@ def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     assert more == {"phase.0.lr", "pack.context", "model.layers"}
 
 
-def test_a_vocabulary_is_chosen_for_pairs_of_bytes_and_for_nothing_else(recipe: Recipe) -> None:
-    assert resolve.vocab_choice(recipe, 10**6) == {}
-    open_ = recipe.with_values({"tokenizer.vocab": None})
-    small = resolve.vocab_choice(open_, 10**5)["tokenizer.vocab"].value
-    large = resolve.vocab_choice(open_, 10**9)["tokenizer.vocab"].value
-    assert 257 < small < large
-    characters = open_.with_values({"tokenizer.kind": "char"})
-    assert resolve.vocab_choice(characters, 10**6) == {}
+def test_letters_are_counted_by_how_wide_the_first_ones_are(tmp_path: Path) -> None:
+    texts = {"km": "សៀវភៅនេះជារបស់ខ្ញុំ\n", "tt": "Бу китап минеке\n", "fr": "Ce livre est à moi\n"}
+    for name, text in texts.items():
+        path = tmp_path / f"{name}.txt"
+        path.write_text(text * 5000, encoding="utf-8")
+        source = Source(name=name, path=str(path))
+        raw = [RawSet(source, tuple(source_files(source, tmp_path)), ())]
+        assert letters(raw) == pytest.approx(5000 * len(text), rel=0.07)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char", "byte"])
+def test_a_vocabulary_is_chosen_for_pairs_of_bytes_and_for_nothing_else(
+    recipe: Recipe, raw: list[RawSet], kind: str
+) -> None:
+    assert resolve.vocab_choice(recipe, raw) == {}
+    open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
+    wanted = {"tokenizer.vocab": choose_vocab(letters(raw))} if kind == "bpe" else {}
+    assert resolve.vocab_choice(open_, raw) == wanted
 
 
 def test_values_are_read_and_written_by_dotted_keys(recipe: Recipe) -> None:

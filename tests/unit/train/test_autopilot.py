@@ -11,7 +11,7 @@ import pytest
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.run.resolve import training_choices, vocab_choice
+from endonym.run.resolve import training_choices
 from endonym.train.autopilot import (
     SQUARE_MEMORY_TOKENS,
     Choices,
@@ -240,7 +240,6 @@ def test_nothing_is_chosen_that_the_recipe_gives(
 ) -> None:
     recipe = Recipe.load(small_recipe(tmp_path)).with_values(GIVEN)
     assert training_choices(recipe, facts_of(10**6)) == {}
-    assert vocab_choice(recipe, 10**6) == {}
 
 
 @pytest.mark.parametrize("key", sorted(GIVEN.keys() - {"phase.0.steps"}))
@@ -249,17 +248,6 @@ def test_what_is_left_out_is_chosen_and_nothing_beside_it(
 ) -> None:
     recipe = Recipe.load(small_recipe(tmp_path)).with_values({**GIVEN, key: None})
     assert list(training_choices(recipe, facts_of(10**6))) == [key]
-
-
-@pytest.mark.parametrize(
-    ("kind", "keys"), [("bpe", ["tokenizer.vocab"]), ("char", []), ("byte", [])]
-)
-def test_only_bpe_needs_a_vocabulary_chosen(
-    tmp_path: Path, small_recipe: Callable[[Path], Path], kind: str, keys: list[str]
-) -> None:
-    changes = {"tokenizer.kind": kind, "tokenizer.vocab": None}
-    recipe = Recipe.load(small_recipe(tmp_path)).with_values(changes)
-    assert list(vocab_choice(recipe, 10**6)) == keys
 
 
 def test_choosing_needs_no_torch() -> None:

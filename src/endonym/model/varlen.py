@@ -1,0 +1,109 @@
+"""Attention over packed documents on a GPU: torch's flash kernel for sequences of many lengths.
+
+Its work grows with what each document holds, and nothing as large as a mask is written. It is
+tried on a few tokens before it is used, against the dense mask.
+"""
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from endonym.model.span import Span
+
+TOLERANCE = 0.03
+"""Of the largest number: bf16 keeps eight bits, and sums are in another order."""
+TRIED_LENGTHS = (5, 1, 10, 16)
+TRIED_WINDOWS = (None, 4)
+
+
+@functools.cache
+def obstacle(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
+    """Why heads of this width do not go through the kernel; None if it was tried and is right."""
+    if device.type != "cuda":
+        return f"never tried on {device.type}"
+    if dtype not in (torch.bfloat16, torch.float16):
+        return f"the kernel does not compute in {str(dtype).removeprefix('torch.')}"
+    try:
+        gap = max(gap_from_dense(device, dtype, width, window) for window in TRIED_WINDOWS)
+    except (ImportError, RuntimeError) as error:  # An old torch, an old GPU, a width it has not.
+        return str(error).strip().split("\n")[0] or type(error).__name__
+    if gap <= TOLERANCE:
+        return None
+    return f"the kernel differs from the dense mask by {gap:.2g} of the largest number"
+
+
+def attend_varlen(
+    query_BTHK: Tensor,
+    keys_BTGK: Tensor,
+    values_BTGK: Tensor,
+    span: Span,
+    window: int | None = None,
+) -> Tensor:
+    """Attention within documents: softmax(Q Kᵀ / √K + mask) V, (B, T, H, K).
+
+    window: keys that a token sees, itself included.
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    cuts_D = _cuts(span, len(query_BTHK))
+    mixed = varlen_attn(
+        query_BTHK.flatten(0, 1),
+        keys_BTGK.flatten(0, 1),
+        values_BTGK.flatten(0, 1),
+        cuts_D,
+        cuts_D,
+        span.length,
+        span.length,
+        window_size=(-1 if window is None else window - 1, 0),
+        enable_gqa=query_BTHK.shape[2] != keys_BTGK.shape[2],
+    )
+    assert isinstance(mixed, Tensor)
+    return mixed.view(query_BTHK.shape)
+
+
+def _cuts(span: Span, rows: int) -> Tensor:
+    """Where documents begin in the rows laid end to end, and where the last one ends, int32.
+
+    Counting them waits for the GPU, once a pass.
+    """
+    if "cuts" not in span.memo:
+        is_first_BT = (span.positions_BT == 0).expand(rows, -1)
+        starts_D = is_first_BT.flatten().nonzero().flatten()
+        end = starts_D.new_full((1,), rows * span.length)
+        span.memo["cuts"] = torch.cat((starts_D, end)).to(torch.int32)
+    return span.memo["cuts"]
+
+
+def gap_from_dense(
+    device: torch.device, dtype: torch.dtype, width: int, window: int | None
+) -> float:
+    """How far values and gradients lie from those under the dense mask, at worst."""
+    lengths = torch.tensor(TRIED_LENGTHS, device=device)
+    documents_T = torch.arange(len(lengths), device=device).repeat_interleave(lengths)
+    span = Span.packed(torch.stack((documents_T, documents_T.flip(0))))
+    noise = torch.Generator().manual_seed(0)
+    shapes = [(2, span.length, heads, width) for heads in (4, 2, 2, 4)]
+    *given, weights = (torch.randn(shape, generator=noise).to(device) for shape in shapes)
+
+    def computed(kernel: Callable[..., Tensor], dtype: torch.dtype) -> list[Tensor]:
+        parts = [part.to(dtype).requires_grad_() for part in given]
+        mixed = kernel(*parts, span, window)
+        return [mixed.detach(), *torch.autograd.grad((mixed * weights).sum(), parts)]
+
+    fast, slow = computed(attend_varlen, dtype), computed(_dense, torch.float64)
+    pairs = zip(fast, slow, strict=True)
+    return max(float((one - other).abs().max() / other.abs().max()) for one, other in pairs)
+
+
+def _dense(
+    query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, span: Span, window: int | None
+) -> Tensor:
+    """The same under a mask, written out."""
+    mask_BTM = span.mask(window)
+    assert mask_BTM is not None
+    parts = (each.transpose(1, 2) for each in (query_BTHK, keys_BTGK, values_BTGK))
+    mixed = scaled_dot_product_attention(*parts, attn_mask=mask_BTM[:, None], enable_gqa=True)
+    return mixed.transpose(1, 2)
