@@ -18,7 +18,7 @@ from endonym.train.config import Phase
 BYTES_PER_TOKEN = 4.0
 """A first guess: 3.4 in French or Romanian, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""
 
-VOCABULARIES = ((600_000, 1024), (2_500_000, 2048), (25_000_000, 4096), (250_000_000, 8192))
+VOCABULARIES = ((2_500_000, 1024), (10_000_000, 2048), (50_000_000, 4096), (400_000_000, 8192))
 """Up to so many letters of text: bytes would give Khmer, with three a letter, twice the ids."""
 LARGEST_VOCABULARY = 32_768
 SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10), (768, 12))
