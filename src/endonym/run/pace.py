@@ -7,13 +7,20 @@ from typing import NamedTuple
 from endonym import device
 from endonym.errors import OutOfMemory
 from endonym.log import duration, number
+from endonym.model.config import ModelConfig
 from endonym.model.count import flops_per_token
+from endonym.model.families import resolve
 from endonym.model.folder import Shape
-from endonym.train.autopilot import Choice
+from endonym.model.keys import ModelKeys
+from endonym.train.autopilot import BATCH_TOKENS, HEAD_WIDTH, Choice
 from endonym.train.config import Phase
 
 EFFICIENCY = 0.3
-"""Share of the measured matrix speed that a small model's training reaches."""
+"""Share of the measured matrix speed that training reaches, where nothing more is known."""
+PRODUCTS = 0.8
+"""Share of it that the matrix products of a step reach."""
+SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
+"""A shape whose pace tells what a step takes beside matrix products."""
 WORTH_MEASURING_SECONDS = 120.0
 """Shorter trainings are over before a compiler has paid for itself."""
 
@@ -48,9 +55,38 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
     return device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
 
 
-def promised_seconds(shape: Shape, rates: dict[str, float]) -> float:
-    """Time of training on one token, by formula, where matrices are multiplied so fast."""
-    return flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
+def promised_seconds(shape: Shape, rates: dict[str, float], small: Pace | None = None) -> float:
+    """Time of training on one token, by formula, where matrices are multiplied so fast.
+
+    small: the pace of the small shape here. What of its time is not in products goes with the
+    channels of all layers, in every shape alike.
+    """
+    if small is None:
+        return flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
+    reference, rate = small_shape(), max(rates.values()) * PRODUCTS
+    whole = 1.0 / max(small.plain, small.compiled or 0.0)
+    beside = max(0.0, whole - flops_per_token(reference) / rate)
+    channels = shape.dim * shape.layers / (reference.dim * reference.layers)
+    return flops_per_token(shape) / rate + beside * channels
+
+
+def small_shape() -> ModelConfig:
+    """The shape that every machine is tried with."""
+    mixer = {"heads": SMALL_DIM // HEAD_WIDTH}
+    given = {"dim": SMALL_DIM, "layers": SMALL_LAYERS, "mixer": mixer}
+    return resolve(ModelKeys.model_validate(given), vocab=SMALL_VOCAB, context=SMALL_CONTEXT)
+
+
+def usual_phase(rates: dict[str, float]) -> Phase:
+    """A phase as `new` writes it, in the faster number format."""
+    kind = "bf16" if device.faster_format(rates) == "bf16" else "fp32"
+    return Phase(number_format=kind, batch_tokens=BATCH_TOKENS)
+
+
+def known_pace(shape: Shape, rates: dict[str, float], machine_file: Path) -> Pace | None:
+    """The pace of a shape in the usual phase, if it was measured here."""
+    found = device.known_here(machine_file, _key(shape, usual_phase(rates), "cpu"))
+    return None if found is None else Pace(**found)
 
 
 def measured_pace(shape: Shape, phase: Phase, machine_file: Path, target: str = "cpu") -> Pace:
@@ -109,7 +145,9 @@ def _guessed_seconds(
 ) -> float:
     """About how long training takes: by formula on the processor, elsewhere by a few steps."""
     if target == "cpu":
-        return tokens * promised_seconds(shape, matrix_rates(machine_file))
+        rates = matrix_rates(machine_file)
+        small = known_pace(small_shape(), rates, machine_file)
+        return tokens * promised_seconds(shape, rates, small)
     from endonym.run import probe
 
     key = _key(shape, phase, target) + " as written"

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from endonym import device
 from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.log import number
@@ -14,12 +13,17 @@ from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.run.pace import Pace, matrix_rates, measured_pace, promised_seconds
+from endonym.run.pace import (
+    matrix_rates,
+    measured_pace,
+    promised_seconds,
+    small_shape,
+    usual_phase,
+)
 from endonym.run.survey import Found, look_at
 from endonym.text.config import Clean, Source
 from endonym.text.recommend import guess_clean
 from endonym.train.autopilot import (
-    BATCH_TOKENS,
     HEAD_WIDTH,
     MOST_PASSES,
     Choice,
@@ -86,24 +90,28 @@ def valid_name(name: str) -> str:
 def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]:
     """Everything the autopilot says for these texts and hours.
 
-    The shape is chosen by the speed its formula promises here, the budget by a probe of that shape.
+    The shape is chosen by the speed that a formula promises from the pace of a small shape, the
+    budget by a probe of the chosen one.
     """
     vocab = choose_vocab(found.letters)
     bytes_per_token = _bytes_per_token(found, vocab.value)
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts, ModelKeys())
-    rates = matrix_rates(store / "machine.json")
+    machine_file = store / "machine.json"
+    rates = matrix_rates(machine_file)
+    small = measured_pace(small_shape(), usual_phase(rates), machine_file)
     seconds = hours * 3600 * OVERHEAD
 
     def promised(dim: int, layers: int) -> int:
         shape = _shape(ModelKeys(), dim, layers, vocab.value, context.value)
-        return int(seconds / promised_seconds(shape, rates))
+        return int(seconds / promised_seconds(shape, rates, small))
 
     choices = choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
     keys = ModelKeys()
-    pace = paced(_shape(keys, dim, layers, vocab.value, context.value), store)
+    shape = _shape(keys, dim, layers, vocab.value, context.value)
+    pace = measured_pace(shape, usual_phase(rates), machine_file)
     tokens, reason = _budget(pace.tokens_in(seconds), unique, hours, seconds)
     choices |= choose_shape(ModelKeys(dim=dim, layers=layers), facts, lambda wide, deep: tokens)
     phase = choose_phase(Phase(tokens=tokens), facts, context.value)
@@ -140,14 +148,6 @@ def _bytes_per_token(found: Found, vocab: int) -> float:
     lines = [line for line in found.sample.split("\n") if line.strip()]
     made = train_tokenizer(config, lambda: iter(lines))
     return float(fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"])
-
-
-def paced(shape: ModelConfig, store: Path) -> Pace:
-    """How fast this machine trains a shape, by a few real steps."""
-    memory = store / "machine.json"
-    kind = device.faster_format(matrix_rates(memory))
-    phase = Phase(number_format="bf16" if kind == "bf16" else "fp32", batch_tokens=BATCH_TOKENS)
-    return measured_pace(shape, phase, memory)
 
 
 def _head(path: Path, name: str, language: str, found: Found) -> str:

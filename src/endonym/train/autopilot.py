@@ -34,10 +34,10 @@ GRADIENT_MEMORY_TOKENS = 13_500
 """The same of the gradient itself: 0.9 at batches of 2,048 tokens."""
 LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
 """Below these, with large batches, nothing was tried; above, a step follows old gradients."""
-LONGEST_TRAINING = 16
-"""Passes over the text beyond which no larger model is taught (arXiv:2305.16264, section 6)."""
+LONGEST_TRAINING = 8
+"""Passes over the text beyond which no wider model is taught: 16 gave too wide ones."""
 MOST_PASSES = 32
-"""Passes beyond which nothing at all was gained, with the dropout that so many ask for."""
+"""Passes beyond which nothing was gained, with the dropout that so many ask for."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
 DECAYS = ((2, 0.1), (6, 0.3), (30, 0.6))
 MOST_DROPOUT, MOST_DECAY = 0.3, 2.0
@@ -100,7 +100,10 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
         worth = useful(tokens_for(wide, deep * depth), facts)
         if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= worth:
             dim, layers = wide, deep
-    dim, layers = model.dim or _divisible(dim, model), model.layers or layers * depth
+    layers *= depth
+    if tokens_for(dim, 2 * layers) >= MOST_PASSES * facts.unique_tokens:
+        layers *= 2  # Where text is short and time is not, depth gains and width does not.
+    dim, layers = model.dim or _divisible(dim, model), model.layers or layers
     seen = tokens_for(dim, layers)
     why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"
     weights = f"about {number(block_weights(dim, layers) // depth)} weights in blocks"
@@ -152,7 +155,7 @@ def block_weights(dim: int, layers: int) -> int:
 
 
 def useful(tokens: int, facts: Facts) -> int:
-    """Tokens that can teach a larger model: none learns more from over sixteen readings."""
+    """Tokens that can teach a wider model: none learns more from over eight readings."""
     return min(tokens, LONGEST_TRAINING * facts.unique_tokens)
 
 

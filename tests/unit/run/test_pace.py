@@ -11,7 +11,15 @@ from endonym.log import number
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.run import pace, probe
-from endonym.run.pace import Pace, choose_compile, measured_pace
+from endonym.run.pace import (
+    Pace,
+    choose_compile,
+    known_pace,
+    measured_pace,
+    promised_seconds,
+    small_shape,
+    usual_phase,
+)
 from endonym.train import compile as compiler
 from endonym.train.config import Phase
 
@@ -31,6 +39,34 @@ def test_an_hour_holds_as_much_as_the_faster_way_reads() -> None:
     found = Pace(plain=1_000.0, compiled=1_250.0, compile_seconds=20.0)
     assert found.tokens_in(60) == 60_000
     assert found.tokens_in(3600) == 3580 * 1250
+
+
+RATES = {"fp32": 2e11, "bf16": 2e12}
+
+
+def test_the_pace_of_the_small_shape_is_what_the_formula_promises_for_it() -> None:
+    small = Pace(plain=20_000.0, compiled=30_000.0, compile_seconds=9.0)
+    assert promised_seconds(small_shape(), RATES, small) == pytest.approx(1 / 30_000)
+    # Faster than its products could be: the products are what is left.
+    assert promised_seconds(small_shape(), RATES, Pace(1e9)) > 1e-6
+
+
+def test_what_is_beside_products_grows_with_the_channels_of_all_layers() -> None:
+    keys = ModelKeys(dim=128, layers=8, mixer=MixerKeys(heads=2))
+    deep = resolve(keys, vocab=2048, context=256)
+    slow, fast = Pace(10_000.0), Pace(20_000.0)
+    gap = promised_seconds(deep, RATES, slow) - promised_seconds(deep, RATES, fast)
+    assert gap == pytest.approx(2 * (1 / 10_000 - 1 / 20_000))
+
+
+def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "machine.json"
+    assert known_pace(small_shape(), RATES, file) is None
+    monkeypatch.setattr(probe, "pace", lambda *_: {"plain": 1_000.0})
+    measured_pace(small_shape(), usual_phase(RATES), file)
+    assert known_pace(small_shape(), RATES, file) == Pace(1_000.0)
 
 
 def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
         asked.append(shape)
         return Pace(SPEED)
 
-    monkeypatch.setattr(starter, "paced", speed)
+    monkeypatch.setattr(starter, "measured_pace", speed)
     return asked
 
 

@@ -65,9 +65,15 @@ def test_more_passes_never_mean_a_smaller_model_or_less_dropout() -> None:
     assert [shape["model.dropout"].value for shape in shapes][-2:] == [0.2, 0.3]
 
 
-def test_readings_beyond_the_sixteenth_teach_nothing_more() -> None:
-    sixteen, hundred = (shape_of(500_000, passes=passes) for passes in (16, 100))
-    assert sixteen["model.dim"].value == hundred["model.dim"].value
+def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
+    four, eight, hundred = (shape_of(500_000, passes=passes) for passes in (4, 8, 100))
+    assert four["model.dim"].value < eight["model.dim"].value == hundred["model.dim"].value
+
+
+def test_time_for_every_useful_reading_goes_into_depth() -> None:
+    fewer, enough = (shape_of(500_000, passes=passes) for passes in (31, 32))
+    assert enough["model.dim"] == fewer["model.dim"]._replace(reason=enough["model.dim"].reason)
+    assert enough["model.layers"].value == 2 * fewer["model.layers"].value
 
 
 @pytest.mark.parametrize("dim", [None, 64, 100, 130, 200, 512])
