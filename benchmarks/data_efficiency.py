@@ -62,6 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--language", default="km")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--megabytes", type=float, nargs="+", default=list(MEGABYTES))
+    parser.add_argument("--passes", type=float, nargs="+", default=list(PASSES))
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "data-efficiency")
     parser.add_argument("--results", type=Path, default=RESULTS / "data-efficiency.json")
     parser.add_argument("--again", action="store_true")
@@ -75,7 +76,7 @@ def trainings(asked: argparse.Namespace) -> Iterator[tuple[str, float, dict[str,
     yield f"{head} · ours · {least:g} MB", least, None
     for megabytes in asked.megabytes:
         for rate in RATES:
-            for passes in PASSES:
+            for passes in asked.passes:
                 changes = PLAIN | {"phase.0.lr": rate, "phase.0.embedding_lr": rate}
                 changes |= {"phase.0.epochs": passes}
                 name = f"plain, rate {rate:g}, {passes:g} passes · {megabytes:g} MB"

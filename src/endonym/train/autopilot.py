@@ -38,6 +38,8 @@ LONGEST_TRAINING = 8
 """Passes over the text beyond which no wider model is taught: 16 gave too wide ones."""
 MOST_PASSES = 32
 """Passes beyond which nothing was gained, with the dropout that so many ask for."""
+DEEPER = (2, 3)
+"""Where there is time for so many passes: then depth gains, and width does not (docs/log.md)."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
 DECAYS = ((2, 0.1), (6, 0.3), (30, 0.6))
 MOST_DROPOUT, MOST_DECAY = 0.3, 2.0
@@ -101,8 +103,11 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
         if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= worth:
             dim, layers = wide, deep
     layers *= depth
-    if tokens_for(dim, 2 * layers) >= MOST_PASSES * facts.unique_tokens:
-        layers *= 2  # Where text is short and time is not, depth gains and width does not.
+    deeper = (layers * times for times in DEEPER)
+    is_time = [
+        each for each in deeper if tokens_for(dim, each) >= MOST_PASSES * facts.unique_tokens
+    ]
+    layers = max([layers, *is_time])
     dim, layers = model.dim or _divisible(dim, model), model.layers or layers
     seen = tokens_for(dim, layers)
     why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"

@@ -71,9 +71,15 @@ def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
 
 
 def test_time_for_every_useful_reading_goes_into_depth() -> None:
-    fewer, enough = (shape_of(500_000, passes=passes) for passes in (31, 32))
-    assert enough["model.dim"] == fewer["model.dim"]._replace(reason=enough["model.dim"].reason)
-    assert enough["model.layers"].value == 2 * fewer["model.layers"].value
+    def layers(tokens_at_four: int) -> int:
+        facts = facts_of(250_000)
+        chosen = choose_shape(ModelKeys(), facts, lambda dim, layers: tokens_at_four * 4 // layers)
+        assert chosen["model.dim"].value == 128
+        return chosen["model.layers"].value
+
+    whole = 32 * 250_000
+    budgets = (2 * whole - 4, 2 * whole, 3 * whole - 4, 3 * whole, 9 * whole)
+    assert [layers(budget) for budget in budgets] == [4, 8, 8, 12, 12]
 
 
 @pytest.mark.parametrize("dim", [None, 64, 100, 130, 200, 512])
