@@ -104,9 +104,8 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
             dim, layers = wide, deep
     layers *= depth
     deeper = (layers * times for times in DEEPER)
-    is_time = [
-        each for each in deeper if tokens_for(dim, each) >= MOST_PASSES * facts.unique_tokens
-    ]
+    enough = MOST_PASSES * facts.unique_tokens
+    is_time = [each for each in deeper if tokens_for(dim, each) >= enough]
     layers = max([layers, *is_time])
     dim, layers = model.dim or _divisible(dim, model), model.layers or layers
     seen = tokens_for(dim, layers)
