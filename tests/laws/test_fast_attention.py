@@ -1,6 +1,7 @@
 """Law 5, attention: every kernel equals one query at a time, forward and backward."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -8,13 +9,15 @@ from reference.attention import causal_mask, document_mask, slow_attention, slow
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import varlen
+from torch.utils.checkpoint import checkpoint
 
 from endonym.model import attend as attend_module
 from endonym.model import blocks
+from endonym.model import varlen as varlen_module
 from endonym.model.attend import attend, attend_seen
 from endonym.model.blocks import blocks_of
 from endonym.model.span import Span
-from endonym.model.varlen import TOLERANCE, attend_varlen, gap_from_dense, obstacle
+from endonym.model.varlen import TOLERANCE, gap_from_dense, obstacle, tried
 
 BATCH, HEADS, LENGTH, WIDTH = 2, 4, 9, 8
 DOCUMENTS = [[1, 1, 1, 2, 2, 2, 2, 2, 3], [7, 8, 8, 8, 8, 8, 7, 7, 7]]
@@ -185,34 +188,94 @@ def test_rows_laid_end_to_end_equal_the_slow_reference(
     kv_heads: int, window: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the kernel for GPUs all but the kernel: that is played by what torch says of it."""
-    monkeypatch.setattr(varlen, "varlen_attn", slow_varlen)
+    used: list[Tensor] = []
+
+    def noted(*given: Any, **keys: Any) -> Tensor:
+        used.append(given[3])
+        return slow_varlen(*given, **keys)
+
+    monkeypatch.setattr(varlen, "varlen_attn", noted)
+    monkeypatch.setattr(attend_module, "obstacle", lambda *_: None)
     tensors = inputs(kv_heads, 24, torch.float64, length=24)
     wanted_BTM = document_mask(LONG)
     for place in range(24):
         wanted_BTM[:, place, : max(0, place + 1 - (window or 24))] = False
-
-    def kernel(query: Tensor, keys: Tensor, values: Tensor, span: Span) -> Tensor:
-        rows = (each.transpose(1, 2) for each in (query, keys, values))
-        return attend_varlen(*rows, span, window).transpose(1, 2)
-
-    fast = with_gradients(kernel, tensors, Span.packed(torch.tensor(LONG)))
+    span = Span.packed(torch.tensor(LONG))
+    fast = with_gradients(lambda *given: attend(*given, window), tensors, span)
+    assert [cuts.tolist() for cuts in used] == [[0, 3, 20, 24, 48]]
+    attend(*tensors, span, window, dropout=0.5)
+    attend(*tensors, Span.after(0, torch.zeros(BATCH, 24, dtype=torch.long)))
+    assert len(used) == 1, "weights that are dropped, and whole rows, are for other kernels"
     assert_equal(fast, with_gradients(slow_attention, tensors, wanted_BTM), torch.float64)
 
 
-@pytest.mark.parametrize("window", [None, 4])
-def test_a_kernel_that_forgets_where_documents_or_windows_end_is_found_out(
-    window: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def forgetful(query: Tensor, keys: Tensor, values: Tensor, *_: object, **keys_: bool) -> Tensor:
-        parts = (each.transpose(0, 1)[None] for each in (query, keys, values))
-        mixed = F.scaled_dot_product_attention(*parts, is_causal=True, enable_gqa=True)
-        return mixed[0].transpose(0, 1)
+def forgetful(query: Tensor, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> Tensor:
+    """A kernel for which all documents are one."""
+    parts = (each.transpose(0, 1)[None] for each in (query, keys, values))
+    return F.scaled_dot_product_attention(*parts, is_causal=True, enable_gqa=True)[0].transpose(
+        0, 1
+    )
 
-    where = (torch.device("cpu"), torch.bfloat16, 16, window)
+
+@pytest.fixture
+def fresh_trial(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The trial on few tokens, with torch's kernel played by what torch says of it."""
     monkeypatch.setattr(varlen, "varlen_attn", slow_varlen)
-    assert gap_from_dense(*where) < TOLERANCE
+    monkeypatch.setattr(varlen_module, "TRIED_LENGTHS", (5, 1, 9))
+    tried.cache_clear()
+    yield
+    tried.cache_clear()
+
+
+WHERE = (torch.device("cpu"), torch.bfloat16, 16)
+
+
+@pytest.mark.usefixtures("fresh_trial")
+def test_a_right_kernel_is_found_right_whoever_asks_first() -> None:
+    @torch.no_grad()
+    def in_a_look() -> str | None:
+        return tried(*WHERE)
+
+    def in_a_block(x: Tensor) -> Tensor:
+        assert tried(*WHERE) is None
+        return x.sin()
+
+    assert in_a_look() is None
+    tried.cache_clear()
+    with torch.inference_mode():
+        assert tried(*WHERE) is None
+    tried.cache_clear()
+    x = torch.ones(3, requires_grad=True)
+    checkpoint(in_a_block, x, use_reentrant=False).sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.usefixtures("fresh_trial")
+def test_a_kernel_that_forgets_where_documents_end_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(varlen, "varlen_attn", forgetful)
-    assert gap_from_dense(*where) > 10 * TOLERANCE
+    assert "differs from the dense mask" in (tried(*WHERE) or "")
+    for window in (None, 4):
+        assert gap_from_dense(*WHERE, window, (4, 2)) > 10 * TOLERANCE
+
+
+@pytest.mark.usefixtures("fresh_trial")
+def test_a_kernel_that_is_not_there_says_why_and_ending_memory_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ends(error: RuntimeError) -> Callable[..., Tensor]:
+        def kernel(*_: Any, **__: Any) -> Tensor:
+            raise error
+
+        return kernel
+
+    monkeypatch.setattr(varlen, "varlen_attn", ends(RuntimeError("sm_70 is too old\nin a.cu")))
+    assert tried(*WHERE) == "sm_70 is too old"
+    tried.cache_clear()
+    monkeypatch.setattr(varlen, "varlen_attn", ends(torch.OutOfMemoryError("none left")))
+    with pytest.raises(torch.OutOfMemoryError):
+        tried(*WHERE)
 
 
 def test_the_kernel_for_gpus_is_used_on_gpus_alone() -> None:

@@ -1,7 +1,8 @@
 """The attention kernels: one function picks the fastest; all equal the dense mask.
 
 On a CPU a row of several documents, or of one that is much longer than its window, is cut into
-blocks, so that the work grows with what can be seen, not with the square of the row.
+blocks, so that the work grows with what can be seen, not with the square of the row. On a GPU
+torch's kernel for sequences of many lengths does the same.
 """
 
 from typing import Any
@@ -35,13 +36,12 @@ def attend(
     query_BTHK, keys_BTGK, values_BTGK = (
         each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
     )
-    if span.device.type != "cpu":
-        if _varlen_wins(query_BHTK, span, window, dropout):
-            mixed_BTHK = attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window)
-            return mixed_BTHK.transpose(1, 2)
-    elif (blocks := blocks_of(span, len(query_BHTK), window)) is not None:
-        return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
-    return attend_seen(query_BHTK, keys_BGTK, values_BGTK, span.mask(window), dropout)
+    if _varlen_wins(query_BHTK, span, window, dropout):
+        return attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window).transpose(1, 2)
+    blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
+    if blocks is None:
+        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, span.mask(window), dropout)
+    return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
 
 
 def _by_blocks(

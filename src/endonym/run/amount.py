@@ -7,13 +7,12 @@ from endonym.run.sources import RawSet
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
-from endonym.text.reader import read_file
 
 COMPRESSION = 3.5
 """Bytes of text in a byte of a compressed file, roughly."""
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet", ".tgz")
-TRIED_CHARS = 50_000
-"""Of each source, so many tell how many bytes a letter takes."""
+TRIED_CHARS, TRIED_FILES = 50_000, 8
+"""Of each source so many, from so many files, tell how many bytes a letter takes."""
 
 
 def file_text_bytes(path: Path) -> float:
@@ -28,26 +27,37 @@ def text_bytes(raw: Sequence[RawSet]) -> int:
 
 
 def letters(raw: Sequence[RawSet]) -> int:
-    """About how many characters that is: the first records of each source tell their width."""
-    total = 0.0
-    for each in raw:
-        records = first_records(each.source, each.files[0], TRIED_CHARS)
-        texts = [record.text for record in records if isinstance(record, Document)]
-        total += text_bytes([each]) * letters_a_byte(texts)
-    return int(total)
+    """About how many characters stand in raw files: each source's first records tell its width.
+
+    A byte of raw text is a letter in French, half of one in Tatar, a third in Khmer. Files that are
+    not in UTF-8 are counted as if they were: half the letters, in an old Cyrillic encoding.
+    """
+    return int(sum(text_bytes([each]) * letters_a_byte(each) for each in raw))
 
 
-def letters_a_byte(texts: Sequence[str]) -> float:
-    """Characters in a byte of UTF-8: 1 in French, a half in Tatar, a third in Khmer."""
-    n_bytes = sum(len(text.encode("utf-8")) for text in texts)
-    return sum(map(len, texts)) / n_bytes if n_bytes else 1.0
+def letters_a_byte(raw: RawSet) -> float:
+    """Characters of text in a byte of a source's unpacked files; 1 where no text was found."""
+    chars = n_bytes = 0
+    for file in raw.files[:TRIED_FILES]:
+        for record in first_records(raw.source, file, TRIED_CHARS - chars):
+            if isinstance(record, Document):
+                chars += len(record.text)
+                n_bytes += record.raw_bytes
+        if chars >= TRIED_CHARS:
+            break
+    return chars / n_bytes if n_bytes else 1.0
 
 
 def first_records(source: Source, file: RawFile, chars: int) -> Iterator[Document | Reject]:
-    """The first records of a file, up to so many characters."""
+    """The first records of a file, up to so many characters.
+
+    Raises SourceError if the disk does not give the file.
+    """
+    from endonym.text.reader import read_file  # Parquet and others, which few commands need.
+
     seen = 0
     for each in read_file(source, file):
         yield each
         seen += len(each.text)
-        if seen > chars:
+        if seen >= chars:
             break

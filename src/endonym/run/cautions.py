@@ -5,7 +5,7 @@ from pathlib import Path
 from endonym.device import known_here
 from endonym.log import duration, number
 from endonym.model.folder import Shape
-from endonym.run.pace import known_pace, promised_seconds, small_shape
+from endonym.run.pace import promised_here
 from endonym.train.autopilot import Facts, budget_of
 from endonym.train.config import Phase
 
@@ -22,9 +22,7 @@ def seconds_a_token(shape: Shape, machine_file: Path, target: str = "cpu") -> fl
     Nor is it known elsewhere than on the processor, whose products of matrices are timed.
     """
     rates = known_here(machine_file, "matmul_per_second") if target == "cpu" else None
-    if not rates:
-        return None
-    return promised_seconds(shape, rates, known_pace(small_shape(), rates, machine_file))
+    return promised_here(shape, rates, machine_file) if rates else None
 
 
 def cautions(

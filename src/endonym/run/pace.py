@@ -70,11 +70,15 @@ def promised_seconds(shape: Shape, rates: dict[str, float], small: Pace | None =
     return flops_per_token(shape) / rate + beside * channels
 
 
+def usual_shape(dim: int, layers: int, vocab: int, context: int) -> ModelConfig:
+    """A shape of the autopilot's ladder, in full."""
+    given = {"dim": dim, "layers": layers, "mixer": {"heads": max(1, dim // HEAD_WIDTH)}}
+    return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
+
+
 def small_shape() -> ModelConfig:
     """The shape that every machine is tried with."""
-    mixer = {"heads": SMALL_DIM // HEAD_WIDTH}
-    given = {"dim": SMALL_DIM, "layers": SMALL_LAYERS, "mixer": mixer}
-    return resolve(ModelKeys.model_validate(given), vocab=SMALL_VOCAB, context=SMALL_CONTEXT)
+    return usual_shape(SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT)
 
 
 def usual_phase(rates: dict[str, float]) -> Phase:
@@ -83,10 +87,10 @@ def usual_phase(rates: dict[str, float]) -> Phase:
     return Phase(number_format=kind, batch_tokens=BATCH_TOKENS)
 
 
-def known_pace(shape: Shape, rates: dict[str, float], machine_file: Path) -> Pace | None:
-    """The pace of a shape in the usual phase, if it was measured here."""
-    found = device.known_here(machine_file, _key(shape, usual_phase(rates), "cpu"))
-    return None if found is None else Pace(**found)
+def promised_here(shape: Shape, rates: dict[str, float], machine_file: Path) -> float:
+    """The same with the small shape's pace, if it was ever measured here: measures nothing."""
+    found = device.known_here(machine_file, _key(small_shape(), usual_phase(rates), "cpu"))
+    return promised_seconds(shape, rates, None if found is None else Pace(**found))
 
 
 def measured_pace(shape: Shape, phase: Phase, machine_file: Path, target: str = "cpu") -> Pace:
@@ -145,9 +149,7 @@ def _guessed_seconds(
 ) -> float:
     """About how long training takes: by formula on the processor, elsewhere by a few steps."""
     if target == "cpu":
-        rates = matrix_rates(machine_file)
-        small = known_pace(small_shape(), rates, machine_file)
-        return tokens * promised_seconds(shape, rates, small)
+        return tokens * promised_here(shape, matrix_rates(machine_file), machine_file)
     from endonym.run import probe
 
     key = _key(shape, phase, target) + " as written"

@@ -9,30 +9,33 @@ from pathlib import Path
 from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.log import number
-from endonym.model.config import ModelConfig
-from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
+from endonym.run.amount import letters
 from endonym.run.pace import (
     matrix_rates,
     measured_pace,
     promised_seconds,
     small_shape,
     usual_phase,
+    usual_shape,
 )
+from endonym.run.sources import RawSet
 from endonym.run.survey import Found, look_at
 from endonym.text.config import Clean, Source
+from endonym.text.files import source_files
 from endonym.text.recommend import guess_clean
 from endonym.train.autopilot import (
-    HEAD_WIDTH,
     MOST_PASSES,
     Choice,
     Choices,
     Facts,
     choose_context,
+    choose_dropout,
     choose_phase,
     choose_shape,
     choose_vocab,
+    deeper,
 )
 from endonym.train.config import Phase
 
@@ -52,13 +55,13 @@ def write_recipe(
     refuse_to_overwrite(path)
     found = look_at(texts, folder)
     clean, reasons = guess_clean(language, found.sample)
-    keys, choices = choose(found, hours, store)
+    choices = choose(found, folder, hours, store)
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
         _head(path, valid_name(name), language, found),
         *(_source(source, reason) for source, reason in found.sources),
         _clean(clean, reasons),
-        _training(keys, choices),
+        _training(choices),
         '[[evaluate]]\nkind = "bits"',
         '[[export]]\nformat = "huggingface"',
     ]
@@ -87,37 +90,45 @@ def valid_name(name: str) -> str:
     return kept or "model"
 
 
-def choose(found: Found, hours: float, store: Path) -> tuple[ModelKeys, Choices]:
+def choose(found: Found, folder: Path, hours: float, store: Path) -> Choices:
     """Everything the autopilot says for these texts and hours.
 
     The shape is chosen by the speed that a formula promises from the pace of a small shape, the
     budget by a probe of the chosen one.
     """
-    vocab = choose_vocab(found.letters)
+    raw = [RawSet(each, tuple(source_files(each, folder)), ()) for each, _ in found.sources]
+    vocab = choose_vocab(letters(raw))
     bytes_per_token = _bytes_per_token(found, vocab.value)
     unique = int(found.text_bytes * 0.95 / bytes_per_token)
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts, ModelKeys())
-    machine_file = store / "machine.json"
-    rates = matrix_rates(machine_file)
-    small = measured_pace(small_shape(), usual_phase(rates), machine_file)
-    seconds = hours * 3600 * OVERHEAD
-
-    def promised(dim: int, layers: int) -> int:
-        shape = _shape(ModelKeys(), dim, layers, vocab.value, context.value)
-        return int(seconds / promised_seconds(shape, rates, small))
-
-    choices = choose_shape(ModelKeys(), facts, promised)
-    dim, layers = choices["model.dim"].value, choices["model.layers"].value
-    keys = ModelKeys()
-    shape = _shape(keys, dim, layers, vocab.value, context.value)
-    pace = measured_pace(shape, usual_phase(rates), machine_file)
+    machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
+    shape = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
+    dim, layers = (shape[key].value for key in ("model.dim", "model.layers"))
+    chosen = usual_shape(dim, layers, vocab.value, context.value)
+    pace = measured_pace(chosen, usual_phase(matrix_rates(machine_file)), machine_file)
     tokens, reason = _budget(pace.tokens_in(seconds), unique, hours, seconds)
-    choices |= choose_shape(ModelKeys(dim=dim, layers=layers), facts, lambda wide, deep: tokens)
+    shape |= choose_dropout(facts, tokens)
     phase = choose_phase(Phase(tokens=tokens), facts, context.value)
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
-    return keys, data | choices | budget | {f"phase.{key}": c for key, c in phase.items()}
+    return data | shape | budget | {f"phase.{key}": c for key, c in phase.items()}
+
+
+def _timed_shape(
+    facts: Facts, vocab: int, context: int, seconds: float, machine_file: Path
+) -> Choices:
+    """The shape for so many seconds of training here; deeper where they are more than enough."""
+    rates = matrix_rates(machine_file)
+    small = measured_pace(small_shape(), usual_phase(rates), machine_file)
+
+    def promised(dim: int, layers: int) -> int:
+        shape = usual_shape(dim, layers, vocab, context)
+        return int(seconds / promised_seconds(shape, rates, small))
+
+    found = choose_shape(ModelKeys(), facts, promised)
+    more = deeper(found["model.dim"].value, found["model.layers"].value, facts, promised)
+    return found if more is None else found | {"model.layers": more}
 
 
 def _budget(possible: int, unique: int, hours: float, seconds: float) -> tuple[int, str]:
@@ -130,13 +141,6 @@ def _budget(possible: int, unique: int, hours: float, seconds: float) -> tuple[i
     if possible > most:
         reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason
-
-
-def _shape(keys: ModelKeys, dim: int, layers: int, vocab: int, context: int) -> ModelConfig:
-    """A shape of the autopilot's ladder, in full."""
-    mixer = {"heads": max(1, dim // HEAD_WIDTH)}
-    given = {"family": keys.family, "dim": dim, "layers": layers, "mixer": mixer}
-    return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
 
 
 def _bytes_per_token(found: Found, vocab: int) -> float:
@@ -173,10 +177,10 @@ def _clean(clean: Clean, reasons: dict[str, str]) -> str:
     return "[clean]\n" + _table(clean, reasons)
 
 
-def _training(keys: ModelKeys, choices: Choices) -> str:
+def _training(choices: Choices) -> str:
     """Tokenizer, packing, model and phase, each value with its reason."""
     tables: dict[str, list[str]] = {"tokenizer": ['kind = "bpe"'], "pack": [], "model": []}
-    tables["model"].append(f"family = {_toml(keys.family)}")
+    tables["model"].append(f"family = {_toml(ModelKeys().family)}")
     tables["phase"] = ['name = "pretrain"']
     for key, choice in choices.items():
         table, _, rest = key.partition(".")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from endonym.errors import MissingSource
-from endonym.run.amount import file_text_bytes, first_records, letters_a_byte
+from endonym.run.amount import file_text_bytes, first_records
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import printable, source_files
@@ -39,11 +39,6 @@ class Found:
     def mean_document_bytes(self) -> float:
         """Bytes of a document, on average over the sample."""
         return self.document_bytes / max(1, self.documents)
-
-    @property
-    def letters(self) -> int:
-        """About how many characters all of it has."""
-        return int(self.text_bytes * letters_a_byte([self.sample]))
 
 
 def look_at(texts: Sequence[Path], folder: Path) -> Found:

@@ -75,10 +75,12 @@ def train_model(
         row_of(decoder.config)  # Hours of training would end in a refusal.
     spare_memory(decoder.config, phase, work.device, log)
     training = Training(decoder, phase, work, seed=recipe.seed, group=group)
-    is_resumed = training.resume() > 0
+    is_resumed, masked = training.resume() > 0, _masked_because(training)
     if group.is_first:
         cut_journal(making.journal, training)
         _announce(training, lines, log)
+        for reason in masked:
+            log.line(f"  attention reads whole rows under a mask: {reason}")
         if is_resumed:
             log.line(f"  goes on from step {number(training.state.step)}")
         else:
@@ -154,20 +156,20 @@ def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -
         log.line(
             f"  pre-flight: logits on {place} are those of the CPU to {gap:.1g} of their spread"
         )
-        _say_what_is_masked(training, log)
     twin = begin_().to(place)
     before, after = learn_by_heart(twin, training.batches[0], training.phase)
     log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
 
 
-def _say_what_is_masked(training: Training, log: Log) -> None:
-    """Why attention on this device goes through masks of whole rows, where it does."""
+def _masked_because(training: Training) -> set[str]:
+    """Why attention on a GPU goes through masks of whole rows, where it does; it is tried here."""
+    shape, place = training.decoder.config, training.decoder.readout.weight_VD.device
+    if place.type == "cpu" or not isinstance(shape, ModelConfig):
+        return set()
     dtype = torch.bfloat16 if training.phase.number_format == "bf16" else torch.float32
-    shape, place = training.decoder.config, torch.device(training.work.device)
-    mixers = shape.mixers if isinstance(shape, ModelConfig) else ()
-    for width in {each.head_width for each in mixers if isinstance(each, AttentionConfig)}:
-        if (reason := obstacle(place, dtype, width)) is not None:
-            log.line(f"  attention reads whole rows under a mask: {reason}")
+    widths = {each.head_width for each in shape.mixers if isinstance(each, AttentionConfig)}
+    reasons = {obstacle(place, dtype, width) for width in widths}
+    return {reason for reason in reasons if reason is not None}
 
 
 def _run(

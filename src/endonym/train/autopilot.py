@@ -38,8 +38,9 @@ LONGEST_TRAINING = 8
 """Passes over the text beyond which no wider model is taught: 16 gave too wide ones."""
 MOST_PASSES = 32
 """Passes beyond which nothing was gained, with the dropout that so many ask for."""
-DEEPER = (2, 3)
-"""Where there is time for so many passes: then depth gains, and width does not (docs/log.md)."""
+DEEPER, DEEPENED_DIM = (2, 3), 128
+"""Times as many layers, where there is time for all passes, and up to which width that was tried:
+depth gains there, and width does not (docs/log.md)."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
 DECAYS = ((2, 0.1), (6, 0.3), (30, 0.6))
 MOST_DROPOUT, MOST_DECAY = 0.3, 2.0
@@ -74,7 +75,7 @@ class Facts:
 def choose_vocab(letters: int) -> Choice:
     """Few ids for few texts: an id that is hardly ever seen is hardly ever learnt."""
     vocab = next((v for limit, v in VOCABULARIES if letters < limit), LARGEST_VOCABULARY)
-    return Choice(vocab, f"about {letters / 1e6:.1f} million letters of text")
+    return Choice(vocab, f"about {number(letters)} letters of text")
 
 
 def estimate(text_bytes: int) -> Facts:
@@ -102,21 +103,28 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
         worth = useful(tokens_for(wide, deep * depth), facts)
         if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= worth:
             dim, layers = wide, deep
-    layers *= depth
-    deeper = (layers * times for times in DEEPER)
-    enough = MOST_PASSES * facts.unique_tokens
-    is_time = [each for each in deeper if tokens_for(dim, each) >= enough]
-    layers = max([layers, *is_time])
-    dim, layers = model.dim or _divisible(dim, model), model.layers or layers
+    dim, layers = model.dim or _divisible(dim, model), model.layers or layers * depth
     seen = tokens_for(dim, layers)
-    why = f"{number(seen)} training tokens, {number(useful(seen, facts))} of them worth something"
+    why = f"room for {number(seen)} tokens, {number(useful(seen, facts))} of them worth width"
     weights = f"about {number(block_weights(dim, layers) // depth)} weights in blocks"
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, weights),
         **_all_heads(dim, model),
-        "model.dropout": _dropout(facts, seen),
+        **choose_dropout(facts, seen),
     }
+
+
+def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice | None:
+    """More layers, where the hours hold every useful reading with them; None where they do not."""
+    if dim > DEEPENED_DIM:
+        return None
+    enough = MOST_PASSES * facts.unique_tokens
+    fit = [times for times in DEEPER if tokens_for(dim, layers * times) >= enough]
+    if not fit:
+        return None
+    why = f"{fit[-1]} times as deep: there is time for all {MOST_PASSES} passes"
+    return Choice(layers * fit[-1], why)
 
 
 def _all_heads(dim: int, model: ModelKeys) -> Choices:
@@ -163,12 +171,12 @@ def useful(tokens: int, facts: Facts) -> int:
     return min(tokens, LONGEST_TRAINING * facts.unique_tokens)
 
 
-def _dropout(facts: Facts, seen: int) -> Choice:
+def choose_dropout(facts: Facts, seen: int) -> Choices:
     """Dropout where the text is read again and again, the more the more often."""
     passes = seen / max(1, facts.unique_tokens)
     share = _by(passes, DROPOUTS, MOST_DROPOUT)
     why = ": no need to blur it" if share == 0 else ""
-    return Choice(share, f"{passes:.1f} passes over the text{why}")
+    return {"model.dropout": Choice(share, f"{passes:.1f} passes over the text{why}")}
 
 
 def _by(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:

@@ -14,8 +14,8 @@ from endonym.run import pace, probe
 from endonym.run.pace import (
     Pace,
     choose_compile,
-    known_pace,
     measured_pace,
+    promised_here,
     promised_seconds,
     small_shape,
     usual_phase,
@@ -63,10 +63,10 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "machine.json"
-    assert known_pace(small_shape(), RATES, file) is None
+    assert promised_here(SHAPE, RATES, file) == promised_seconds(SHAPE, RATES)
     monkeypatch.setattr(probe, "pace", lambda *_: {"plain": 1_000.0})
     measured_pace(small_shape(), usual_phase(RATES), file)
-    assert known_pace(small_shape(), RATES, file) == Pace(1_000.0)
+    assert promised_here(small_shape(), RATES, file) == pytest.approx(1 / 1_000)
 
 
 def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

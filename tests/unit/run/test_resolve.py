@@ -11,13 +11,11 @@ from endonym import device
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve, sources
-from endonym.run.amount import letters, text_bytes
+from endonym.run.amount import letters
 from endonym.run.plan import plan
 from endonym.run.resolve import Lock, filled, value_at
 from endonym.run.sources import RawSet
 from endonym.store import Store
-from endonym.text.config import Source
-from endonym.text.files import source_files
 from endonym.train.autopilot import Choice, Facts, choose_vocab
 
 
@@ -31,14 +29,6 @@ def raw(recipe: Recipe) -> list[RawSet]:
     return sources.hash_all(sources.find(recipe), Store(recipe.folder / "store"), Log(quiet=True))
 
 
-def test_packed_files_count_for_more_text_than_they_weigh(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
-    sizes = {path.name: path.stat().st_size for path in (recipe.folder / "texts").iterdir()}
-    plain = sizes["tatar.txt"] + sizes["others.txt"]
-    assert text_bytes(raw) == int(plain + 3.5 * sizes["romanian.jsonl.gz"])
-
-
 def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     facts = Facts(1_000_000, 250_000, 30.0)
     found = resolve.training_choices(recipe, facts)
@@ -48,16 +38,6 @@ def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     bare = recipe.with_values({"phase.0.lr": None, "pack.context": None, "model.layers": None})
     more = set(resolve.training_choices(bare, facts)) - set(found)
     assert more == {"phase.0.lr", "pack.context", "model.layers"}
-
-
-def test_letters_are_counted_by_how_wide_the_first_ones_are(tmp_path: Path) -> None:
-    texts = {"km": "សៀវភៅនេះជារបស់ខ្ញុំ\n", "tt": "Бу китап минеке\n", "fr": "Ce livre est à moi\n"}
-    for name, text in texts.items():
-        path = tmp_path / f"{name}.txt"
-        path.write_text(text * 5000, encoding="utf-8")
-        source = Source(name=name, path=str(path))
-        raw = [RawSet(source, tuple(source_files(source, tmp_path)), ())]
-        assert letters(raw) == pytest.approx(5000 * len(text), rel=0.07)
 
 
 @pytest.mark.parametrize("kind", ["bpe", "char", "byte"])

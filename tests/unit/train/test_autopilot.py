@@ -1,4 +1,4 @@
-"""The autopilot: more text never means a smaller model, and no choice without a reason."""
+"""The autopilot: more text, read as often, never means a smaller model; all has its reason."""
 
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from endonym.train.autopilot import (
     choose_phase,
     choose_shape,
     choose_vocab,
+    deeper,
     estimate,
 )
 from endonym.train.config import Phase
@@ -50,7 +51,7 @@ def test_more_text_never_means_fewer_ids() -> None:
     assert vocabs[-1] == 32_768
 
 
-def test_more_text_never_means_a_smaller_model() -> None:
+def test_more_text_read_as_often_never_means_a_smaller_model() -> None:
     shapes = [shape_of(size) for size in SIZES]
     for key in ("model.dim", "model.layers", "model.mixer.heads"):
         assert is_rising([shape[key].value for shape in shapes])
@@ -71,15 +72,20 @@ def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
 
 
 def test_time_for_every_useful_reading_goes_into_depth() -> None:
-    def layers(tokens_at_four: int) -> int:
-        facts = facts_of(250_000)
-        chosen = choose_shape(ModelKeys(), facts, lambda dim, layers: tokens_at_four * 4 // layers)
-        assert chosen["model.dim"].value == 128
-        return chosen["model.layers"].value
+    facts, whole = facts_of(250_000), 32 * 250_000
 
-    whole = 32 * 250_000
+    def layers(tokens_at_four: int, dim: int = 128) -> int | None:
+        found = deeper(dim, 4, facts, lambda dim, layers: tokens_at_four * 4 // layers)
+        return None if found is None else found.value
+
     budgets = (2 * whole - 4, 2 * whole, 3 * whole - 4, 3 * whole, 9 * whole)
-    assert [layers(budget) for budget in budgets] == [4, 8, 8, 12, 12]
+    assert [layers(budget) for budget in budgets] == [None, 8, 8, 12, 12]
+    assert layers(9 * whole, dim=192) is None
+
+
+def test_a_budget_that_is_given_never_asks_for_depth() -> None:
+    fewer, more = (shape_of(250_000, passes=passes) for passes in (31, 100))
+    assert fewer["model.layers"].value == more["model.layers"].value
 
 
 @pytest.mark.parametrize("dim", [None, 64, 100, 130, 200, 512])
