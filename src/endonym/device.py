@@ -25,6 +25,8 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 NEVER, LARGE_BYTES = 2**31 - 1, 1 << 18
 MAPPINGS = 1 << 16
 """How many mappings of their own tensors may have: glibc's default."""
+SPINS = "20000"
+"""How often a waiting thread looks before it sleeps: half a millisecond to one, by processor."""
 MEETING = "ENDONYM_MEETING"
 """The file by which processes that `--processes` started find one another."""
 
@@ -74,6 +76,16 @@ def threads() -> int:
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
     return max(1, cores() // place().local_size)
+
+
+def wait_briefly() -> None:
+    """Have threads that wait for each other give up their core after a moment; before torch loads.
+
+    GNU's OpenMP lets them spin for milliseconds, which is for machines that do nothing else: beside
+    one busy program two threads took 70 times as long, and so 9 times (docs/log.md).
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def processor() -> str:

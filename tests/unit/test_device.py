@@ -218,3 +218,19 @@ def test_what_is_free_is_what_a_container_may_still_take(
     groups(tmp_path, limits)
     found = device.free_memory_bytes()
     assert found == free if free is not None else found > 1 << 20
+
+
+def test_threads_that_wait_sleep_soon_unless_the_user_says_how(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    device.wait_briefly()
+    assert 1_000 <= int(os.environ["GOMP_SPINCOUNT"]) < 300_000, "GNU's own, in GCC 4.4 and later"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    device.wait_briefly()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    device.wait_briefly()
+    assert "GOMP_SPINCOUNT" not in os.environ

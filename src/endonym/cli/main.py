@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from endonym.device import place
+from endonym.device import place, wait_briefly
 from endonym.errors import EndonymError
 from endonym.log import Log
 from endonym.store import Store
@@ -144,6 +144,7 @@ def print_json(value: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure becomes a message and an exit code, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    wait_briefly()
     sys.excepthook = partial(explain_fault, is_json="--json" in given)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
