@@ -1,16 +1,16 @@
 """How much text a plain recipe needs to be as good as ours: bits per byte over bytes of Khmer.
 
-    python benchmarks/data_efficiency.py [--minutes 10] [--language km]
+    python benchmarks/data_efficiency.py [--minutes 10] [--language km] [--passes 4 8]
 
 Ours is the recipe of `endonym new` for 1.5 MB and these minutes. The plain recipe has ours' shape,
 tokenizer size, context and batch, AdamW with betas 0.9 and 0.95, one rate for all weights, weight
 decay 0.1, no dropout, no average, a cosine to a tenth; it gets 1.5, 3 and 6 MB, each at two rates
-and in 4, 8 and 16 passes, and the best of these six counts. Every training keeps the weights of
-its best look.
+and in 4, 8 and 16 passes (or those given), and the best of these counts. Every training keeps the
+weights of its best look.
 
 All are judged on the same documents, which no training sees; smaller texts are parts of larger
-ones. A cell is one training; those in benchmarks/results/data-efficiency.json are skipped. On an
-idle machine the whole takes half an hour.
+ones. A cell is one training; those in benchmarks/results/data-efficiency.json are skipped. By
+its count of tokens the whole takes an hour and a half on an idle machine.
 """
 
 import argparse

@@ -26,7 +26,7 @@ NEVER, LARGE_BYTES = 2**31 - 1, 1 << 18
 MAPPINGS = 1 << 16
 """How many mappings of their own tensors may have: glibc's default."""
 SPINS = "20000"
-"""How often a waiting thread looks before it sleeps: half a millisecond to one, by processor."""
+"""How often a waiting thread looks before it sleeps; GNU's own number is 300,000."""
 MEETING = "ENDONYM_MEETING"
 """The file by which processes that `--processes` started find one another."""
 
@@ -82,7 +82,7 @@ def wait_briefly() -> None:
     """Have threads that wait for each other give up their core after a moment; before torch loads.
 
     GNU's OpenMP lets them spin for milliseconds, which is for machines that do nothing else: beside
-    one busy program two threads took 70 times as long, and so 9 times (docs/log.md).
+    one busy program two threads took 70 times as long, and with this 8 times (docs/log.md).
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 
+from endonym import device
 from endonym.cli import main
 from endonym.cli.main import COMMANDS, Lazy, cli, failed
 from endonym.errors import Damaged, MissingSource
@@ -241,3 +242,14 @@ def test_a_reader_that_goes_away_is_no_fault(finished: Path) -> None:
         running.stdout.close()
         assert running.stderr.read() == b""
     assert running.returncode in (0, 1)
+
+
+def test_threads_wait_briefly_before_anything_loads_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    seen: list[str | None] = []
+    monkeypatch.setattr(main, "answer", lambda given: seen.append(os.getenv("GOMP_SPINCOUNT")) or 0)
+    with pytest.raises(SystemExit):
+        main.main(["--help"])
+    assert seen == [device.SPINS]

@@ -12,6 +12,8 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors
 from endonym.recipe.recipe import Recipe
+from endonym.run import crowding
+from endonym.run.crowding import Crowding
 from endonym.run.journal import as_metrics
 from endonym.train import checkpoint, loop
 from endonym.train.report import Report
@@ -229,3 +231,26 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     said = command(*words, "--device", "cpu:0")
     assert said.code == 0, said.err
     assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
+
+
+def test_a_crowded_machine_is_said_in_the_midst_of_training(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From the tenth on, steps are told to have taken ten times as long; training goes on."""
+    told = Crowding.slower
+    monkeypatch.setattr(crowding, "WINDOW", 3)
+    seen: list[float] = []
+
+    def slowed(each: Crowding, seconds: float) -> float | None:
+        seen.append(seconds)
+        return told(each, 0.1 if len(seen) < 10 else 1.0)
+
+    monkeypatch.setattr(Crowding, "slower", slowed)
+    words = ("--store", tmp_path / "project" / "store", "--until", "model")
+    said = command("run", small_recipe(tmp_path / "project"), *words, "--set", "phase.0.steps=30")
+    assert said.code == 0, said.err
+    assert said.err.count("do other programs compute here?") == 1
+    assert len(seen) == 30
