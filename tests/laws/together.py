@@ -6,6 +6,7 @@ that one process left, and leave some for one process. The first writes what was
 
 import gc
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -208,3 +209,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    # As the command line does: gloo's threads, kept by shards' meshes, may let a tensor go only
+    # while the interpreter ends, which aborts it (pytorch/pytorch#179291).
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

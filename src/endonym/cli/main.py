@@ -151,7 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     code = answer(given)
     if place().size > 1:
-        # torch's gloo leaves threads behind, and the interpreter aborts on its way out (2.13).
+        # torch's gloo leaves threads behind, and the interpreter may abort as it ends: in 2.13,
+        # one that lets a tensor go late asks for an interpreter that is gone (pytorch#179291).
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
