@@ -15,7 +15,6 @@ from endonym.model import attend as attend_module
 from endonym.model import blocks
 from endonym.model import varlen as varlen_module
 from endonym.model.attend import attend, attend_seen
-from endonym.model.blocks import blocks_of
 from endonym.model.span import Span
 from endonym.model.varlen import TOLERANCE, gap_from_dense, obstacle, tried
 
@@ -93,15 +92,15 @@ LONG = [[1] * 3 + [2] * 17 + [3] * 4, [4] * 24]
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("window", [1, 2, 5, 8, 23, 24, None])
 @pytest.mark.parametrize("is_packed", [False, True], ids=["whole rows", "packed"])
-@pytest.mark.parametrize("share", [0.0, 100.0], ids=["dense", "blocks"])
+@pytest.mark.parametrize("laying", [1000, -1000], ids=["dense", "blocks"])
 def test_a_window_is_exactly_that_many_keys_in_every_kernel(
     dtype: torch.dtype,
     window: int | None,
     is_packed: bool,
-    share: float,
+    laying: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(blocks, "WORTHWHILE", share)
+    monkeypatch.setattr(blocks, "LAYING_OUT", laying)
     tensors = inputs(2, 24, dtype, length=24)
     documents = LONG if is_packed else [[1] * 24] * 2
     span = Span.packed(torch.tensor(documents))
@@ -162,14 +161,6 @@ def test_the_whole_score_kernel_serves_short_bf16_rows_and_torch_the_rest(
     monkeypatch.setattr(attend_module, "LONGEST_WHOLE_SCORES", LENGTH - 1)
     attend(*inputs(2, LENGTH, torch.bfloat16), packed)
     assert used == ["whole", "torch", "torch"]
-
-
-def test_documents_are_cut_into_blocks_where_that_is_less_work() -> None:
-    halves = Span.packed(torch.tensor([[1] * 128 + [2] * 128]))
-    assert blocks_of(halves, 1, None) is not None
-    assert blocks_of(Span.packed(torch.tensor([[1] * 200 + [2] * 56])), 1, None) is None
-    assert blocks_of(Span.after(0, torch.zeros(1, 256, dtype=torch.long)), 1, None) is None
-    assert blocks_of(Span.after(0, torch.zeros(1, 256, dtype=torch.long)), 1, 32) is not None
 
 
 def test_no_key_is_copied_for_the_heads_that_share_it() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from endonym.model.blocks import Blocks, Take, blocks_of
-from endonym.model.span import Span
+from endonym.model.span import Span, barred
 from endonym.model.varlen import attend_varlen, obstacle
 
 LONGEST_WHOLE_SCORES = 1024
@@ -40,7 +40,8 @@ def attend(
         return attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window).transpose(1, 2)
     blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
     if blocks is None:
-        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, span.mask(window), dropout)
+        bar_BTM = span.bar(window, query_BHTK.dtype)
+        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, bar_BTM, dropout)
     return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
 
 
@@ -74,7 +75,8 @@ def attend_seen(
 ) -> Tensor:
     """Attention under a mask; None means that each query sees the keys up to its own place.
 
-    One query alone sees all keys then. Heads that share keys read them in place.
+    mask_BTM: true where a query may look, or what is added to its scores (`Span.bar`). One query
+    alone sees all keys then. Heads that share keys read them in place.
     """
     if not dropout and _whole_scores_win(query_BHTK):
         return _WholeScores.apply(query_BHTK, keys_BGMK, values_BGMK, mask_BTM, None)
@@ -134,7 +136,7 @@ class _WholeScores(torch.autograd.Function):
             scores = _grouped(part, keys) @ keys[:, :, seen].mT
             scores_BHTM = scores.view(*part.shape[:3], -1)
             if mask_BTM is not None:
-                scores_BHTM.masked_fill_(~mask_BTM[:, None], -torch.inf)
+                scores_BHTM.add_(barred(mask_BTM, query.dtype)[:, None])
             else:
                 # Without a window only the keys of the tile itself can be later than a query.
                 doubtful = slice(seen.start if window else rows.start, seen.stop)
@@ -182,8 +184,7 @@ def _tile_bar(rows: slice, seen: slice, window: int | None, like: Tensor) -> Ten
     is_hidden_TM = keys_M > queries_T1
     if window is not None:
         is_hidden_TM |= keys_M <= queries_T1 - window
-    bar_TM = like.new_zeros(is_hidden_TM.shape)
-    return bar_TM.masked_fill_(is_hidden_TM, -torch.inf)
+    return barred(~is_hidden_TM, like.dtype)
 
 
 def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:

@@ -26,6 +26,6 @@ class Dropout(nn.Dropout):
 
 def _kept(x: Tensor, zeroed: int) -> Tensor:
     """1 for what is kept and 0 for the rest, shaped as x, in bytes: comparing would be slower."""
-    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
-    bits = draws.random_(-(2**63), None).view(torch.uint8)[: x.numel()].view(x.shape)
+    draws = torch.randint(-(2**63), 2**63 - 1, (-(-x.numel() // 8),), device=x.device)
+    bits = draws.view(torch.uint8)[: x.numel()].view(x.shape)
     return bits.clamp(zeroed - 1, zeroed) - (zeroed - 1)

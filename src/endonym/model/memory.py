@@ -5,6 +5,7 @@ with what autograd holds, benchmarks/memory.py with what the system counts. What
 within a step is not counted, nor what the allocator keeps of what was freed (train/room.py).
 """
 
+from endonym.model.blocks import LAYING_OUT
 from endonym.model.config import (
     AttentionConfig,
     ExpertsConfig,
@@ -103,7 +104,9 @@ def _kept(
     if isinstance(config, ForeignConfig):
         return 4 * config.dim, [FOREIGN_KEPT * config.dim] * config.layers
     is_wide = number_format != "bf16"
-    seen = min(config.context, longest_document or config.context)
+    seen = config.context
+    if longest_document is not None and longest_document + LAYING_OUT <= seen:
+        seen = longest_document  # Such rows are cut into documents (`blocks`).
     blocks = [_block(config, layer, seen, is_wide) for layer in range(config.layers)]
     return 2 * config.dim + _norm(config, is_wide), blocks
 

@@ -97,6 +97,14 @@ class Span:
             self.memo[key] = self._mask(window, self.places_T if places_M is None else places_M)
         return self.memo[key]
 
+    def bar(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
+        """The mask as what is added to scores: adding is several times as fast as filling."""
+        key = ("bar", window, dtype)
+        if key not in self.memo:
+            mask_BTM = self.mask(window)
+            self.memo[key] = None if mask_BTM is None else barred(mask_BTM, dtype)
+        return self.memo[key]
+
     def _mask(self, window: int | None, places_M: Tensor) -> Tensor:
         """The mask, written out."""
         places_T1 = self.places_T[:, None]
@@ -106,3 +114,10 @@ class Span:
         if self.starts_BT is None:
             return seen_TM[None]
         return seen_TM & (places_M >= self.starts_BT[:, :, None])
+
+
+def barred(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Zero where a mask is true, minus infinity elsewhere; what is no mask stays as it is."""
+    if mask.dtype != torch.bool:
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)

@@ -22,7 +22,7 @@ VERSIONS = {
     "corpus": 1,
     "tokenizer": 1,
     "shards": 1,
-    "model": 4,
+    "model": 5,
     "evaluation": 2,
     "export": 2,
 }

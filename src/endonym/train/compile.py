@@ -46,11 +46,13 @@ def compile_blocks(decoder: AnyDecoder) -> None:
     """Have each block compiled when it first runs; rows must keep their number and length."""
     assert isinstance(decoder, Decoder)
     outside: Any = torch.compiler.disable
+    # On a CPU draws stay torch's own, so that compiled and plain dropout are the same bits.
+    options: Any = {"fallback_random": next(decoder.parameters()).device.type == "cpu"}
     for block in decoder.blocks:
         mixer = block.get_submodule("mixer")
         assert isinstance(mixer, Attention)
         mixer.turn, mixer.attend = outside(mixer.turn), outside(mixer.attend)
-        block.compile(dynamic=False)
+        block.compile(dynamic=False, options=options)
 
 
 @contextmanager

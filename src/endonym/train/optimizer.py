@@ -99,7 +99,12 @@ class Optimizer:
 
     def clip(self, largest: float) -> Tensor:
         """Scale the gradient down to this norm; returns the norm it had (L2 over everything)."""
-        return whole(nn.utils.clip_grad_norm_(self.masters, largest))
+        gradients = [each.grad for each in self.masters if each.grad is not None]
+        total = nn.utils.get_total_norm(gradients)
+        norm = whole(total)
+        if norm > largest:  # torch's clipping would write each gradient again even if it fits.
+            nn.utils.clip_grads_with_norm_(self.masters, largest, total)
+        return norm
 
     def forget(self) -> None:
         """Drop every gradient, and change nothing."""

@@ -53,17 +53,17 @@ def test_equal_scores_under_a_window_take_the_mean_of_the_last_values() -> None:
 
 
 def test_a_long_row_under_a_window_goes_by_blocks_and_a_short_one_whole(used: list[str]) -> None:
-    whole = attend(some(4, 128), some(2, 128), some(2, 128), row(128), window=60)
+    whole = attend(some(4, 320), some(2, 320), some(2, 320), row(320), window=60)
     assert used == ["attend_seen"]
-    blocks = attend(some(4, 128), some(2, 128), some(2, 128), row(128), window=16)
+    blocks = attend(some(4, 320), some(2, 320), some(2, 320), row(320), window=16)
     assert used[1] == "_by_blocks"
-    assert whole.shape == blocks.shape == (2, 4, 128, 8)
+    assert whole.shape == blocks.shape == (2, 4, 320, 8)
 
 
 def test_by_blocks_the_answer_is_that_of_the_dense_mask() -> None:
-    given = some(4, 128), some(2, 128), some(2, 128)
-    found = attend(*given, row(128), window=16)
-    torch.testing.assert_close(found, attend_seen(*given, row(128).mask(16)))
+    given = some(4, 320), some(2, 320), some(2, 320)
+    found = attend(*given, row(320), window=16)
+    torch.testing.assert_close(found, attend_seen(*given, row(320).mask(16)))
 
 
 def test_one_query_sees_every_key_that_it_is_given() -> None:

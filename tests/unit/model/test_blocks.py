@@ -13,7 +13,7 @@ from endonym.model.span import Span
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of 2, 3, 4, 6, 8 … are allowed, and rows are cut whatever it costs."""
     monkeypatch.setattr(module, "LENGTHS", [2, 3, 4, 6, 8, 12])
-    monkeypatch.setattr(module, "WORTHWHILE", 100.0)
+    monkeypatch.setattr(module, "LAYING_OUT", -1000)
 
 
 def cut(rows: list[list[int]], window: int | None = None) -> Blocks:
@@ -124,11 +124,11 @@ def test_a_window_that_a_stretch_fits_into_needs_no_mask() -> None:
     assert part.mask_NTM is not None
 
 
-def test_blocks_are_used_below_half_the_work_of_whole_rows() -> None:
-    """Two documents of 128 do (2 · 128²) / 256² = a half of it, which is enough; 129 do not."""
-    assert blocks_of(packed(128, 128), 1, None) is not None
-    assert blocks_of(packed(129, 127), 1, None) is None
-    assert blocks_of(packed(160, 96), 1, None) is None
+def test_rows_are_cut_where_keys_left_out_outweigh_laying_tokens_out() -> None:
+    """Of 512 keys a token then reads 256 at most, 256 more being the price."""
+    assert blocks_of(packed(256, 256), 1, None) is not None
+    assert blocks_of(packed(257, 255), 1, None) is None
+    assert blocks_of(packed(*[16] * 16), 1, None) is None  # 256 tokens: never.
 
 
 def packed(*sizes: int) -> Span:
@@ -137,20 +137,20 @@ def packed(*sizes: int) -> Span:
 
 
 def test_cut_pieces_count_twice_since_they_read_as_much_before_them() -> None:
-    """A window of W over T tokens costs 2 W T: half of T² where T = 4 W."""
-    tokens_BT = torch.zeros(1, 256, dtype=torch.long)
-    assert blocks_of(Span.after(0, tokens_BT), 1, 64) is not None
-    assert blocks_of(Span.after(0, tokens_BT), 1, 65) is None
+    """Under a window of W a token reads 2 W keys: 512 - 256 where W = 128."""
+    tokens_BT = torch.zeros(1, 512, dtype=torch.long)
+    assert blocks_of(Span.after(0, tokens_BT), 1, 128) is not None
+    assert blocks_of(Span.after(0, tokens_BT), 1, 129) is None
 
 
 def test_whole_rows_and_memories_are_not_cut() -> None:
-    tokens_BT = torch.zeros(1, 256, dtype=torch.long)
+    tokens_BT = torch.zeros(1, 1024, dtype=torch.long)
     assert blocks_of(Span.after(0, tokens_BT), 1, None) is None
     assert blocks_of(Span.after(3, tokens_BT), 1, 8) is None
 
 
 def test_blocks_are_made_once_for_a_window() -> None:
-    span = packed(64, 64, 64, 64)
+    span = packed(128, 128, 128, 128)
     first = blocks_of(span, 1, 16)
     assert first is not None
     assert blocks_of(span, 1, 16) is first

@@ -156,3 +156,15 @@ def test_masks_of_different_windows_are_kept_apart() -> None:
     counts = [int(seen(span, window).sum()) for window in (None, 2, 3, 2, None)]
     assert counts == [21, 11, 15, 11, 21]
     assert span.mask(3) is span.mask(3)
+
+
+def test_the_bar_hides_what_the_mask_does_and_is_made_once() -> None:
+    span = Span.packed(torch.tensor([[4, 4, 7], [1, 1, 1]]))
+    bar_BTM, mask_BTM = span.bar(None, torch.bfloat16), span.mask(None)
+    assert bar_BTM is not None
+    assert mask_BTM is not None
+    assert bar_BTM.dtype is torch.bfloat16
+    assert torch.equal(bar_BTM == 0, mask_BTM)
+    assert torch.equal(bar_BTM.isneginf(), ~mask_BTM)
+    assert span.bar(None, torch.bfloat16) is bar_BTM
+    assert Span.after(0, tokens(2, 3)).bar(None, torch.float32) is None
