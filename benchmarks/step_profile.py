@@ -2,7 +2,9 @@
 
 torch's profiler counts for each operation the time that is not in operations inside it, so the
 times of all operations of a step sum to the step. Modules and functions are marked while they run
-forward; a backward operation belongs to the part that made it, known by its sequence number.
+forward; a backward operation belongs to the part that made it, known by its sequence number. Into
+a compiled block no mark reaches: there products and attention are known by their names, and what
+is left are the kernels between them.
 """
 
 import contextlib
@@ -21,7 +23,6 @@ MARK = "part: "
 STEP = "the whole step"
 FUNCTIONS = {
     "head": ["endonym.train.step.summed_nats"],
-    "rotary": ["endonym.model.attention.rotate", "endonym.model.span.Span.turn"],
     "optimiser": ["endonym.train.optimizer.Optimizer.step"],
     "clip": ["endonym.train.optimizer.Optimizer.clip"],
     "casts and refresh": [
@@ -30,14 +31,22 @@ FUNCTIONS = {
     ],
 }
 """Functions of ours that are a part; one that is not there any more is passed over."""
+ATTENTION = "attention"
+INSIDE = {"rotary": ["endonym.model.attention.rotate", "endonym.model.span.Span.turn"]}
+"""Functions inside blocks, which cannot be marked where blocks are compiled."""
+BETWEEN = {ATTENTION: ["endonym.model.attend.attend_seen", "endonym.model.attend._by_blocks"]}
+"""Functions that a compiled block calls as they were written."""
 MODULES = {
-    "attention": "mixer",
+    ATTENTION: "mixer",
     "activation": "ffn",
     "embedding": "embedding",
     "norms": "norm",
 }
 """Last word of a module's name; of two marks around an operation the inner one counts."""
 MATMULS = "matmuls of the blocks"
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")
+REGION, KERNELS = "Torch-Compiled Region", "compiled kernels between products"
+WHOLE_SCORES = "_WholeScores"
 REST = "rest"
 BACKWARD = "autograd::engine::evaluate_function"
 
@@ -49,10 +58,12 @@ def parts_of_step(contender: Any, batch: Any, count: int) -> dict[str, Any]:
     for _ in range(count):
         contender.learn(batch, 1.0)
     plain = (time.perf_counter() - started) / count
-    with marked(contender.network), profile(activities=[ProfilerActivity.CPU]) as watched:
-        for _ in range(count):
-            with record_function(STEP):
-                contender.learn(batch, 1.0)
+    with marked(contender.network):
+        contender.learn(batch, 1.0)
+        with profile(activities=[ProfilerActivity.CPU]) as watched:
+            for _ in range(count):
+                with record_function(STEP):
+                    contender.learn(batch, 1.0)
     events = list(watched.events() or [])
     roots = [each for each in events if each.name == STEP]
     spent = times(roots, owners(roots))
@@ -68,15 +79,21 @@ def parts_of_step(contender: Any, batch: Any, count: int) -> dict[str, Any]:
 @contextlib.contextmanager
 def marked(network: nn.Module) -> Generator[None]:
     """Marks around the parts while they run."""
+    compiled = tuple(name + "." for name, each in network.named_modules() if is_compiled(each))
     with contextlib.ExitStack() as undo:
-        for part, names in FUNCTIONS.items():
+        for part, names in (FUNCTIONS | (BETWEEN if compiled else INSIDE)).items():
             for name in names:
                 _mark_function(undo, part, name)
         for name, module in network.named_modules():
             part = _part_of(name, module)
-            if part is not None:
+            if part is not None and not name.startswith(compiled):
                 _mark_module(undo, part, module)
         yield
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether `module.compile` was called."""
+    return getattr(module, "_compiled_call_impl", None) is not None
 
 
 def _part_of(name: str, module: nn.Module) -> str | None:
@@ -151,6 +168,17 @@ def times(roots: list[Any], owner: dict[int, str]) -> Counter[str]:
     return spent
 
 
+def _named(name: str, part: str) -> str:
+    """The part of an operation inside another's part, by its name."""
+    if name.startswith(MARK):
+        return name.removeprefix(MARK)
+    if name.startswith(REGION):
+        return KERNELS
+    if part != KERNELS:
+        return part
+    return MATMULS if name in PRODUCTS else ATTENTION if name == WHOLE_SCORES else part
+
+
 def walk(
     roots: list[Any], note: Callable[[Any, str], None], change: Callable[[Any, str], str]
 ) -> None:
@@ -159,7 +187,7 @@ def walk(
     stack = [(each, REST) for each in todo]
     while stack:
         event, part = stack.pop()
-        part = event.name.removeprefix(MARK) if event.name.startswith(MARK) else part
+        part = _named(event.name, part)
         part = change(event, part)
         note(event, part)
         stack += [(child, part) for child in event.cpu_children]

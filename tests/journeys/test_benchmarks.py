@@ -17,6 +17,7 @@ from toys import toy_texts, toy_tokenizer
 from endonym.data.batches import Batch
 from endonym.data.shards import write_shards
 from endonym.generate.reading import read
+from endonym.train.compile import obstacle
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
@@ -111,6 +112,20 @@ def test_the_parts_of_a_step_sum_to_the_step(benchmarks: Any) -> None:
     assert sum(part["ms"] for part in parts.values()) == pytest.approx(found["step_ms"], rel=0.02)
     named = {"matmuls of the blocks", "head", "attention", "norms", "rotary", "activation"}
     assert named | {"embedding", "optimiser", "clip"} <= set(parts)
+
+
+def test_compiled_blocks_are_products_attention_and_the_kernels_between(benchmarks: Any) -> None:
+    spec = tiny_spec(benchmarks, "ours", row="qwen3", compiled=True)
+    if why := obstacle(benchmarks("contenders").same_work(spec.shape)):
+        pytest.skip(why)
+    contender = benchmarks("contenders").build(spec)
+    batch = benchmarks("worker").random_batch(spec.shape, "cpu")
+    found = benchmarks("step_profile").parts_of_step(contender, batch, 3)
+    parts = found["parts"]
+    assert sum(part["ms"] for part in parts.values()) == pytest.approx(found["step_ms"], rel=0.02)
+    named = {"matmuls of the blocks", "compiled kernels between products", "attention", "head"}
+    assert named <= set(parts)
+    assert not {"norms", "rotary", "activation"} & set(parts)
 
 
 def test_a_backward_operation_belongs_to_the_part_that_made_it(benchmarks: Any) -> None:
