@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from toys import toy_decoder
 
 from endonym.data.batches import Batch
-from endonym.model import attend, loss, memory, state_space
+from endonym.model import attend, blocks, loss, memory, state_space
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.loss import summed_nats
@@ -85,6 +85,7 @@ def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
     assert memory.LOGITS_AT_ONCE == loss.CHUNK_LOGITS
     assert memory.LONGEST_WHOLE_SCORES == attend.LONGEST_WHOLE_SCORES
+    assert memory.LAYING_OUT == blocks.LAYING_OUT
     assert memory.CHUNK == state_space.CPU_CHUNK
 
 

@@ -129,7 +129,8 @@ class _WholeScores(torch.autograd.Function):
         # The scale is given to the queries: there are fewer of them than scores.
         query = query * query.shape[-1] ** -0.5
         keys, values = keys.contiguous(), values.contiguous()
-        mixed, kept = torch.empty_like(query), []
+        mixed: list[Tensor] = []
+        kept: list[Tensor] = []
         ctx.tiles = _tiles(query.shape[2], keys.shape[2], mask_BTM, window)
         for rows, seen in ctx.tiles:
             part = query[:, :, rows]
@@ -143,25 +144,41 @@ class _WholeScores(torch.autograd.Function):
                 bar_TM = _tile_bar(rows, doubtful, window, query)
                 scores_BHTM[..., doubtful.start - seen.start :].add_(bar_TM)
             kept.append(scores.softmax(-1))
-            mixed[:, :, rows] = (kept[-1] @ values[:, :, seen]).view(part.shape)
+            mixed.append((kept[-1] @ values[:, :, seen]).view(part.shape))
         ctx.save_for_backward(query, keys, values, *kept)
-        return mixed
+        return _joined(mixed)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         query, keys, values, *kept = ctx.saved_tensors
         (given,) = grad_outputs
-        d_query, d_keys, d_values = (torch.zeros_like(each) for each in (query, keys, values))
-        for (rows, seen), shares in zip(ctx.tiles, kept, strict=True):
+        d_queries: list[Tensor] = []
+        d_keys = d_values = None
+        # The last tile comes first: without a window it sees all keys, and nothing need be zeroed.
+        for (rows, seen), shares in zip(reversed(ctx.tiles), reversed(kept), strict=True):
             part = query[:, :, rows]
             d_mixed = _grouped(given[:, :, rows], keys)
             d_scores = torch.ops.aten._softmax_backward_data(
                 d_mixed @ values[:, :, seen].mT, shares, -1, shares.dtype
             )
-            d_query[:, :, rows] = (d_scores @ keys[:, :, seen]).view(part.shape)
-            d_keys[:, :, seen] += d_scores.mT @ _grouped(part, keys)
-            d_values[:, :, seen] += shares.mT @ d_mixed
-        return d_query.mul_(query.shape[-1] ** -0.5), d_keys, d_values, None, None
+            d_queries.insert(0, (d_scores @ keys[:, :, seen]).view(part.shape))
+            d_keys = _added(d_keys, d_scores.mT @ _grouped(part, keys), seen, keys)
+            d_values = _added(d_values, shares.mT @ d_mixed, seen, values)
+        return _joined(d_queries).mul_(query.shape[-1] ** -0.5), d_keys, d_values, None, None
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """What was found for the queries of each tile, in their order."""
+    return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
+
+
+def _added(total: Tensor | None, part: Tensor, seen: slice, like: Tensor) -> Tensor:
+    """The sum over tiles of what goes to the keys that each has seen."""
+    if total is None and part.shape == like.shape:
+        return part
+    total = torch.zeros_like(like) if total is None else total
+    total[:, :, seen] += part
+    return total
 
 
 def _tiles(

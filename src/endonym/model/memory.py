@@ -5,7 +5,6 @@ with what autograd holds, benchmarks/memory.py with what the system counts. What
 within a step is not counted, nor what the allocator keeps of what was freed (train/room.py).
 """
 
-from endonym.model.blocks import LAYING_OUT
 from endonym.model.config import (
     AttentionConfig,
     ExpertsConfig,
@@ -18,7 +17,7 @@ from endonym.model.count import parameters
 from endonym.model.folder import ForeignConfig, Shape
 
 LOGITS_AT_ONCE = 1 << 24
-LONGEST_WHOLE_SCORES = 1024
+LONGEST_WHOLE_SCORES, LAYING_OUT = 1024, 256
 CHUNK = 64
 WAY_BACK = 1.2
 """What is kept of a block, and the gradients within it, as its share (measured: 1.1 to 1.4)."""
