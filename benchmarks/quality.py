@@ -17,7 +17,7 @@ benchmarks/results/quality.json is skipped unless --again is given. On an idle m
 
     python benchmarks/quality.py --languages tt ro --minutes 10           3 hours
     python benchmarks/quality.py --languages tt ro km fr en --minutes 60  45 hours; nanoGPT's best
-        cell alone: --sizes 12M --lrs 0.003 --dropouts 0.2
+        cell alone: --sizes 12M --lrs 0.003 --dropouts 0
 """
 
 import argparse
