@@ -1,8 +1,8 @@
 """The attention kernels: one function picks the fastest; all equal the dense mask.
 
-On a CPU a row of several documents, or of one that is much longer than its window, is cut into
-blocks, so that the work grows with what can be seen, not with the square of the row. On a GPU
-torch's kernel for sequences of many lengths does the same.
+On a CPU a long row of several documents, or of one that is much longer than its window, is cut into
+blocks where that leaves out more keys than it costs (`blocks.LAYING_OUT`). On a GPU torch's kernel
+for sequences of many lengths does the same.
 """
 
 from typing import Any
