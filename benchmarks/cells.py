@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -66,6 +67,20 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def quiet_machine(key: str, *, anyway: bool) -> dict[str, Any]:
+    """What others use of this machine before a cell that is timed; stops if that is too much.
+
+    anyway: measure beside them, and say so in the cell.
+    """
+    busy = busy_cores()
+    if busy > QUIET_CORES and not anyway:
+        sys.exit(
+            f"{key}: others use {busy:.2f} cores of this machine. Wait until it is idle, or "
+            "measure all the same with --anyway (the JSON will say so)."
+        )
+    return {"busy_cores_before": busy, "anyway": anyway}
 
 
 def busy_cores(seconds: float = 3.0) -> float:

@@ -50,7 +50,8 @@ class Spec:
     network: ours, nanoGPT, nanochat or transformers. format: fp32; bf16, of the weights that
     compute; autocast, fp32 weights that torch rounds as it goes. row: the architecture, of ours and
     transformers. own: nanochat's optimiser, not AdamW. phase: ours only, keys of a phase beside the
-    rates. peers: where archives are unpacked.
+    rates. document: tokens of each in random rows, 0 for rows of one. peers: where archives are
+    unpacked.
     """
 
     network: str
@@ -63,6 +64,7 @@ class Spec:
     lr: float = 1e-3
     decay: float = DECAY
     phase: dict[str, Any] = field(default_factory=dict)
+    document: int = 0
     device: str = "cpu"
     peers: str = ""
 

@@ -4,9 +4,10 @@
 
 Ours is the recipe of `endonym new` for 1.5 MB and these minutes. The plain recipe has ours' shape,
 tokenizer size, context and batch, AdamW with betas 0.9 and 0.95, one rate for all weights, weight
-decay 0.1, no dropout, no average, a cosine to a tenth; it gets 1.5, 3 and 6 MB, each at two rates
-and in 4, 8 and 16 passes (or those given), and the best of these counts. Every training keeps the
-weights of its best look.
+decay 0.1, no dropout, no average, a twentieth of its steps to warm up (200 at most), a cosine to a
+tenth; it gets 1.5, 3 and 6 MB, each at two rates and in 4, 8 and 16 passes (or those given), and
+the best of these counts. Every training keeps the weights of its best look; the plain one goes on
+to its end, whatever its looks say.
 
 All are judged on the same documents, which no training sees; smaller texts are parts of larger
 ones. A cell is one training; those in benchmarks/results/data-efficiency.json are skipped. By
@@ -142,9 +143,10 @@ def our_recipe(asked: argparse.Namespace, work: Path) -> Recipe:
 
 
 def plain_recipe(ours: Recipe, folder: Path) -> Path:
-    """Ours' recipe for the texts of another folder, without its budget."""
+    """Ours' recipe for the texts of another folder, without what follows from its budget."""
     path = folder / "plain.toml"
-    lines = [line for line in ours.text.split("\n") if not line.startswith("tokens =")]
+    left_out = ("tokens =", "warmup_steps =", "patience =")
+    lines = [line for line in ours.text.split("\n") if not line.startswith(left_out)]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 

@@ -2,12 +2,12 @@
 
     python benchmarks/memory.py [--cells "qwen3 256 1024 bf16"] [--results FILE] [--again]
 
-A cell is a shape, a context, a number format, whether blocks are computed again, and whether the
-allocator is left as it is ("heap") or told to return what is freed, as endonym does where memory
-is short. It is measured in a process of its own: two steps of two micro-batches each, after those
-of a tiny model. What is counted is how far the peak of resident memory (VmHWM) rises above what
-stood there before the model was made. Cells that are in benchmarks/results/memory.json are skipped
-unless --again is given.
+A cell is a shape, a context, a number format, whether blocks are computed again, whether tokens see
+a window of 128, and whether the allocator is left as it is ("heap") or told to return what is
+freed, as endonym does where memory is short. It is measured in a process of its own: two steps of
+two micro-batches each, after those of a tiny model. What is counted is how far the peak of resident
+memory (VmHWM) rises above what stood there before the model was made. Cells that are in
+benchmarks/results/memory.json are skipped unless --again is given.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from endonym.train.step import take_step
 
 VOCAB = 8192
 DOCUMENT = 200
+WINDOW = 128
 LAYERS = {128: 2, 256: 4, 512: 6, 768: 12}
 MICRO_TOKENS = {128: 4096, 256: 8192, 512: 4096, 768: 2048}
 CELLS = [
@@ -43,6 +44,7 @@ CELLS = [
     for kind in ("fp32", "bf16")
     for again in ("", " recompute")
 ]
+CELLS += [f"qwen3 256 {length} bf16 window" for length in (256, 1024)]
 CELLS += [f"qwen3 {dim} 256 {kind} heap" for dim in (256, 512) for kind in ("fp32", "bf16")]
 
 
@@ -71,9 +73,11 @@ def main() -> None:
         )
 
 
-def shape_of(family: str, dim: int, context: int, *, layers: int, vocab: int) -> ModelConfig:
+def shape_of(
+    family: str, dim: int, context: int, *, layers: int, vocab: int, window: int | None = None
+) -> ModelConfig:
     """A shape with heads of 64 channels."""
-    mixer = {} if family == "mamba2" else {"heads": dim // 64}
+    mixer = {} if family == "mamba2" else {"heads": dim // 64, "window": window}
     keys = {"family": family, "dim": dim, "layers": layers, "mixer": mixer}
     return resolve(ModelKeys.model_validate(keys), vocab=vocab, context=context)
 
@@ -85,7 +89,8 @@ def measured(cell: str) -> dict[str, Any]:
         raise SystemExit("the allocator of this system cannot be told to return memory")
     family, width, length, kind = cell.split()[:4]
     dim, context, recomputes = int(width), int(length), "recompute" in cell
-    config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB)
+    window = WINDOW if "window" in cell else None
+    config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB, window=window)
     micro_tokens = MICRO_TOKENS[dim]
     tiny = shape_of(family, 64, 64, layers=1, vocab=256)
     steps(tiny, kind, rows=4, recomputes=recomputes)

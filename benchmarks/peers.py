@@ -47,7 +47,8 @@ class NanoGpt(Contender):
             dropout=spec.dropout,
             bias=False,
         )
-        network = module.GPT(config).to(spec.device)
+        dtype = torch.bfloat16 if spec.format == "bf16" else torch.float32
+        network = module.GPT(config).to(spec.device, dtype)
         kind = spec.device.split(":")[0]
         optimizer = network.configure_optimizers(spec.decay, spec.lr, BETAS, kind)
         super().__init__(spec, network, optimizer)

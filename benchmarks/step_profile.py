@@ -34,7 +34,14 @@ FUNCTIONS = {
 ATTENTION = "attention"
 INSIDE = {"rotary": ["endonym.model.attention.rotate", "endonym.model.span.Span.turn"]}
 """Functions inside blocks, which cannot be marked where blocks are compiled."""
-BETWEEN = {ATTENTION: ["endonym.model.attend.attend_seen", "endonym.model.attend._by_blocks"]}
+BETWEEN = {
+    ATTENTION: [
+        "endonym.model.attend.attend_seen",
+        "endonym.model.attend._by_blocks",
+        "endonym.model.attend.blocks_of",
+        "endonym.model.span.Span.bar",
+    ]
+}
 """Functions that a compiled block calls as they were written."""
 MODULES = {
     ATTENTION: "mixer",

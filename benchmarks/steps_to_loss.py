@@ -3,8 +3,9 @@
     python benchmarks/steps_to_loss.py [--language ro] [--steps 600]
 
 One shape, one batch of 8,192 tokens, one schedule (straight to zero at the end of each training,
-however long it is). AdamW and Muon are both trained at every rate for all steps; then Muon, at its
-best rate, for fewer. Between its budgets, the steps it needs for AdamW's best loss are read off a
+however long it is), betas as the autopilot scales them to this batch. AdamW and Muon are both
+trained at every rate for all steps; a best rate at an edge is said. Then Muon, at its best rate,
+for fewer. Between its budgets, the steps it needs for AdamW's best loss are read off a
 line through log(steps). Seconds are of the optimiser steps alone, both with and without compiling.
 
 A cell is one training; those in benchmarks/results/steps-to-loss.json are skipped. On an idle
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from cells import RESULTS, ROOT, Cells
+from cells import RESULTS, ROOT, Cells, quiet_machine
 from runs import changed_run, endonym
 
 RATES = (1.5e-3, 3e-3, 6e-3)
@@ -60,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "steps-to-loss")
     parser.add_argument("--results", type=Path, default=RESULTS / "steps-to-loss.json")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--anyway", action="store_true", help="measure on a busy machine")
     return parser.parse_args()
 
 
@@ -77,7 +79,8 @@ def train(asked: argparse.Namespace, cells: Cells, optimizer: str, rate: float, 
     rates = {"phase.0.lr": rate, "phase.0.embedding_lr": 4 * rate}
     changes = SHAPE | rates | {"phase.0.optimizer": optimizer, "phase.0.steps": steps}
     changes |= {"name": key.replace(" ", "-"), "phase.0.warmup_steps": steps // 20}
-    cells.keep(key, changed_run(asked.work, recipe, changes))
+    noise = quiet_machine(key, anyway=asked.anyway)
+    cells.keep(key, changed_run(asked.work, recipe, changes) | noise)
     print(f"{key:<40} {cells[key]['bits_per_byte']:.4f}", flush=True)
 
 
@@ -88,7 +91,7 @@ def base(asked: argparse.Namespace) -> Path:
         words = ["--language", asked.language, "--text", asked.texts / asked.language]
         endonym(asked.work, "new", asked.language, *words, "--hours", 0.05)
         lines = path.read_text(encoding="utf-8").split("\n")
-        left_out = ("tokens =", "patience =")
+        left_out = ("tokens =", "patience =", "betas =", "warmup_steps =")
         kept = [line for line in lines if not line.startswith(left_out)]
         path.write_text("\n".join(kept), encoding="utf-8")
     return path.relative_to(asked.work)
@@ -108,6 +111,10 @@ def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
     adam = cells[key_of(asked, "adamw", adam_rate, asked.steps)]
     budgets = sorted({asked.steps, *(round(asked.steps * share) for share in SHARES)})
     made = [cells[key_of(asked, "muon", rate, steps)] for steps in budgets]
+    edges = {RATES[0], RATES[-1]}
+    for name, each in (("AdamW", adam_rate), ("Muon", rate)):
+        if each in edges:
+            yield f"{name}: {each:g} is the best of {RATES} and an edge of them: try beyond it"
     yield f"AdamW, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
     for each in made:
         yield f"Muon, rate {rate:g}, {each['steps']} steps: {each['bits_per_byte']:.4f} bits/byte"

@@ -6,6 +6,9 @@
 A cell is one shape and one peer: two processes of ours and one of each variant of the peer, on
 the same tokens, a step each in turns (A B C … A B C …) until the cell's minutes are spent. The
 first round is discarded. AdamW everywhere, but for the line that names nanochat's own optimiser.
+bf16 means weights in bf16 (ours keep masters in fp32; nanoGPT has no such mode: its weights alone
+are cast), autocast weights in fp32. Rows are one document each, but for the lines that say packed:
+documents of 50 tokens, which cost ours a mask and peers nothing, since they read across them.
 The ratio to ours is taken round by round; its median has a bootstrap interval. In the same rounds
 matrix products are timed: MFU is our count of operations over the faster format's peak.
 
@@ -26,11 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cells import QUIET_CORES, RESULTS, ROOT, SAME, Cells, busy_cores, median_interval
+from cells import RESULTS, ROOT, SAME, Cells, median_interval, quiet_machine
 from contenders import Shape, Spec, same_work
 from peers import unpack
 from worker import Worker, WorkerFailed
 
+from endonym import device
 from endonym.model.count import flops_per_token
 
 SHAPES = {
@@ -47,12 +51,16 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "ours, not compiled": OURS | {"compiled": False},
         "ours, fp32": OURS | {"format": "fp32"},
         "ours, qwen3 (the default row)": OURS | {"row": "qwen3"},
+        "ours, qwen3, packed": OURS | {"row": "qwen3", "document": 50},
+        "ours, qwen3, packed, dropout": OURS | {"row": "qwen3", "document": 50, "dropout": 0.2},
     },
     "nanoGPT": {
         "nanoGPT fp32": {"format": "fp32"},
         "nanoGPT fp32 compiled": {"format": "fp32", "compiled": True},
         "nanoGPT autocast": {"format": "autocast"},
         "nanoGPT autocast compiled": {"format": "autocast", "compiled": True},
+        "nanoGPT bf16": {"format": "bf16"},
+        "nanoGPT bf16 compiled": {"format": "bf16", "compiled": True},
     },
     "nanochat": {
         "nanochat fp32 compiled": {"format": "fp32", "compiled": True},
@@ -77,6 +85,7 @@ def main() -> None:
     """Run the cells asked for, and print the tables."""
     asked = arguments()
     torch.set_num_threads(asked.threads)
+    device.wait_briefly()  # Theirs, too, so that threads wait alike.
     cells = Cells(asked.results)
     with tempfile.TemporaryDirectory() as folder:
         here = {"ours", "transformers", *unpack(asked.peers, Path(folder))}
@@ -115,12 +124,7 @@ def arguments() -> argparse.Namespace:
 
 def measured(shape: str, against: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """One cell: every contender in turns until its minutes are spent."""
-    busy = busy_cores()
-    if busy > QUIET_CORES and not asked.anyway:
-        sys.exit(
-            f"{shape} {against}: others use {busy:.2f} cores of this machine. Wait until it is "
-            "idle, or measure all the same with --anyway (the JSON will say so)."
-        )
+    noise = quiet_machine(f"{shape} {against}", anyway=asked.anyway)
     ends = time.perf_counter() + 60 * asked.minutes
     lineup = {"ours": OURS, "ours again": OURS}
     lineup |= {name: {"network": against} | words for name, words in VARIANTS[against].items()}
@@ -139,7 +143,6 @@ def measured(shape: str, against: str, folder: Path, asked: argparse.Namespace) 
                 worker.close()
     found = {name: begun[name] | memory[name] for name in workers}
     cell = summed_up(SHAPES[shape], specs, found, rounds, peaks, asked.steps)
-    noise = {"busy_cores_before": busy, "anyway": asked.anyway}
     return cell | noise | {"failed": failed, "rounds": len(next(iter(rounds.values())))}
 
 

@@ -207,12 +207,13 @@ SCHEDULES = {"linear": linear, "cosine": cosine, "warmdown": warmdown}
 def batches(spec: Spec, shards: str) -> Callable[[int], Batch]:
     """Every contender reads these: rows of a training split, or one set of rows of random ids.
 
-    Random rows are one document each, so that nobody may leave out work. A GPU does not wait for
+    Random rows are one document each, so that nobody may leave out work, unless the spec says how
+    long documents are. A GPU does not wait for
     rows to be put together: they are made before the clock starts, and read again from the first
     when they are used up.
     """
     if not shards:
-        batch = random_batch(spec.shape, spec.device)
+        batch = random_batch(spec.shape, spec.device, spec.document)
         return lambda step: batch
     order = Order(TokenShards(Path(shards), "train"), context=spec.shape.context, seed=0)
     if spec.device == "cpu":
@@ -236,11 +237,12 @@ def parts_of(batch: Batch) -> list[torch.Tensor]:
     return [batch.tokens_BT, batch.targets_BT, batch.documents_BT]
 
 
-def random_batch(shape: Shape, device: str) -> Batch:
-    """Random ids, the same in every process."""
+def random_batch(shape: Shape, device: str, document: int = 0) -> Batch:
+    """Random ids, the same in every process, in documents of so many tokens; 0: a row each."""
     generator = torch.Generator().manual_seed(TOKENS_SEED)
     ids_BT = torch.randint(shape.vocab, (shape.rows, shape.context + 1), generator=generator)
-    documents_BT = torch.arange(shape.rows)[:, None].expand(-1, shape.context)
+    length = document or shape.context
+    documents_BT = (torch.arange(shape.rows * shape.context) // length).view(shape.rows, -1)
     parts = (ids_BT[:, :-1], ids_BT[:, 1:], documents_BT)
     return moved(Batch(*(part.contiguous() for part in parts)), device)
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -45,6 +46,26 @@ def small_recipe() -> Callable[[Path], Path]:
 def language_sentences() -> Callable[[str], list[str]]:
     """The hand-written sentences of a language."""
     return sentences
+
+
+BROKEN_COMPILER = """#!/bin/sh
+case "$*" in *--version*) exec c++ "$@";; esac
+echo "main.cpp:5: fatal error: Python.h: No such file or directory" >&2
+exit 1
+"""
+
+
+@pytest.fixture
+def broken_compiler(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process whose C++ compiler says its version and compiles nothing.
+
+    torch remembers what it learnt of a compiler, so that only a process of its own may have it.
+    """
+    compiler = tmp_path / "compiler"
+    compiler.write_text(BROKEN_COMPILER, encoding="utf-8")
+    compiler.chmod(0o755)
+    cache = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "compiled")}
+    return os.environ | cache | {"CXX": str(compiler)}
 
 
 @dataclass(frozen=True, slots=True)

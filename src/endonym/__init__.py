@@ -37,7 +37,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that `import endonym` costs nothing."""
+    """Import a public name on first use, so that `import endonym` costs nothing.
+
+    Unless torch was imported before, its threads wait as those of the command do.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module 'endonym' has no attribute {name!r}")
+    from endonym.device import wait_briefly
+
+    wait_briefly()
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -63,8 +63,18 @@ def place() -> Place:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores that this process may use: those of a container, where it says."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(here, _container_cores() or here)
+
+
+def _container_cores() -> int | None:
+    """Whole cores' worth of time that a control group allows; None where there is no limit."""
+    try:
+        most, period = (CONTROL_GROUPS / "cpu.max").read_text(encoding="utf-8").split()
+        return max(1, round(int(most) / int(period)))
+    except (OSError, ValueError):  # No such group, or its limit is the word "max".
+        return None
 
 
 def threads() -> int:
@@ -241,13 +251,19 @@ def machine(file: Path, key: str, measure: Callable[[], Any]) -> Any:
 
     Kept by processor and core count: a store carried elsewhere is measured anew.
     """
-    here = f"{processor()} x {threads()}"
-    known = read_machine(file)
+    here, known = _here(), read_machine(file)
     if key not in known.get(here, {}):
         found = measure()
         known.setdefault(here, {})[key] = found
         write_json(file, known)
     return known[here][key]
+
+
+def forget_machine(file: Path) -> None:
+    """Have all that was measured on this machine be measured again when it is next asked for."""
+    known = read_machine(file)
+    if known.pop(_here(), None) is not None:
+        write_json(file, known)
 
 
 def read_machine(file: Path) -> dict[str, Any]:
@@ -260,4 +276,9 @@ def read_machine(file: Path) -> dict[str, Any]:
 
 def known_here(file: Path, key: str) -> Any:
     """What a probe found on this machine, or None: for those who must not measure."""
-    return read_machine(file).get(f"{processor()} x {threads()}", {}).get(key)
+    return read_machine(file).get(_here(), {}).get(key)
+
+
+def _here() -> str:
+    """What measurements hold for."""
+    return f"{processor()} x {threads()}"

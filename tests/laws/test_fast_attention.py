@@ -12,7 +12,7 @@ from torch.nn.attention import varlen
 from torch.utils.checkpoint import checkpoint
 
 from endonym.model import attend as attend_module
-from endonym.model import blocks
+from endonym.model import cutting
 from endonym.model import varlen as varlen_module
 from endonym.model.attend import attend, attend_seen
 from endonym.model.span import Span
@@ -100,7 +100,7 @@ def test_a_window_is_exactly_that_many_keys_in_every_kernel(
     laying: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(blocks, "LAYING_OUT", laying)
+    monkeypatch.setattr(cutting, "LAYING_OUT", laying)
     tensors = inputs(2, 24, dtype, length=24)
     documents = LONG if is_packed else [[1] * 24] * 2
     span = Span.packed(torch.tensor(documents))

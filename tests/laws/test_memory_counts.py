@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from toys import toy_decoder
 
 from endonym.data.batches import Batch
-from endonym.model import attend, blocks, loss, memory, state_space
+from endonym.model import loss, memory, state_space
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.loss import summed_nats
@@ -24,15 +24,17 @@ from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
 
-ROWS, CONTEXT = 4, 128
-DOCUMENTS = torch.arange(CONTEXT).expand(ROWS, -1) // 90
+ROWS, CONTEXT, DOCUMENT = 4, 128, 90
 SIZES = {"dim": 128, "layers": 3}
 WIDER = {"mamba": {"mixer": {"state": 16}}, "mamba2": {"mixer": {"state": 64, "head_width": 32}}}
 WIDER |= {"moe": {"ffn": {"hidden": 128}}}
 
 
-def held(decoder: Decoder) -> int:
-    """Bytes that one forward pass and its loss keep for the backward pass, weights aside."""
+def held(decoder: Decoder, document: int = DOCUMENT) -> int:
+    """Bytes that one forward pass and its loss keep for the backward pass, weights aside.
+
+    document: tokens of each document, as many as fit in a row.
+    """
     weights = {parameter.untyped_storage().data_ptr() for parameter in decoder.parameters()}
     found: dict[int, Tensor] = {}
 
@@ -42,11 +44,14 @@ def held(decoder: Decoder) -> int:
             found[storage.data_ptr()] = tensor
         return tensor
 
-    tokens_BT = some_tokens(ROWS, CONTEXT)
+    context = decoder.config.context
+    tokens_BT = some_tokens(ROWS, context)
+    span = Span.packed(torch.arange(context).expand(ROWS, -1) // document)
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        hidden_BTD, _ = decoder(
-            tokens_BT, Span.packed(torch.arange(CONTEXT).expand(ROWS, -1) // 90)
-        )
+        hidden_BTD, _ = decoder(tokens_BT, span)
+        for made in span.memo.values():  # It lives as long as the pass.
+            if isinstance(made, Tensor):
+                keep(made)
         summed_nats(hidden_BTD.flatten(0, 1), decoder.readout, tokens_BT.flatten())
     return sum(tensor.untyped_storage().nbytes() for tensor in found.values())
 
@@ -63,6 +68,25 @@ def test_what_a_batch_keeps_is_within_a_tenth_of_the_formula(
     promised = ROWS * CONTEXT * kept_numbers(config, number_format)
     promised *= 2 if number_format == "bf16" else 4
     assert promised == pytest.approx(held(decoder), rel=0.1)
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("context", "document", "window"),
+    [(512, 100, None), (512, 400, None), (1024, 500, 96), (512, 500, 160)],
+    ids=["cut", "too long to cut", "cut by a window", "a window too wide to cut"],
+)
+def test_what_a_batch_keeps_follows_where_rows_are_cut(
+    context: int, document: int, window: int | None, number_format: str
+) -> None:
+    """Rows that are not cut keep the scores of all keys, and the bar that hides some of them."""
+    config = shape("qwen3", context=context, mixer={"window": window}, **SIZES)
+    decoder = toy_decoder(config).train()
+    if number_format == "bf16":
+        narrow(decoder)
+    promised = ROWS * context * kept_numbers(config, number_format, document)
+    promised *= 2 if number_format == "bf16" else 4
+    assert promised == pytest.approx(held(decoder, document), rel=0.1)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -84,8 +108,6 @@ def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str
 
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
     assert memory.LOGITS_AT_ONCE == loss.CHUNK_LOGITS
-    assert memory.LONGEST_WHOLE_SCORES == attend.LONGEST_WHOLE_SCORES
-    assert memory.LAYING_OUT == blocks.LAYING_OUT
     assert memory.CHUNK == state_space.CPU_CHUNK
 
 

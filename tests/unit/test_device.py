@@ -106,6 +106,22 @@ def test_a_store_carried_to_another_machine_is_measured_anew(
     assert len(json.loads(file.read_text(encoding="utf-8"))) == 2
 
 
+def test_what_was_measured_here_can_be_forgotten_and_elsewhere_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "machine.json"
+    device.forget_machine(file)
+    assert not file.exists()
+    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
+    device.machine(file, "speed", lambda: 1.0)
+    monkeypatch.setattr(device, "processor", lambda: "Apple M1 Pro")
+    device.machine(file, "speed", lambda: 2.0)
+    device.forget_machine(file)
+    assert device.machine(file, "speed", lambda: 3.0) == 3.0
+    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
+    assert device.machine(file, "speed", refuse) == 1.0
+
+
 def test_another_number_of_threads_is_another_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +159,27 @@ def test_cores_are_those_this_process_may_use() -> None:
     finally:
         os.sched_setaffinity(0, before)
     assert device.cores() == len(before)
+
+
+@pytest.mark.parametrize(
+    ("limit", "here", "cores"),
+    [
+        ("200000 100000", 8, 2),
+        ("150000 100000", 8, 2),
+        ("20000 100000", 8, 1),
+        ("900000 100000", 4, 4),
+        ("max 100000", 4, 4),
+        (None, 4, 4),
+    ],
+)
+def test_a_container_has_as_many_cores_as_it_is_given_time_of(
+    limit: str | None, here: int, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "CONTROL_GROUPS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(here)))
+    if limit is not None:
+        (tmp_path / "cpu.max").write_text(limit + "\n", encoding="utf-8")
+    assert device.cores() == cores
 
 
 def test_half_precision_must_be_clearly_faster_to_be_chosen() -> None:
@@ -235,3 +272,13 @@ def test_threads_that_wait_sleep_soon_unless_the_user_says_how(
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     device.wait_briefly()
     assert "GOMP_SPINCOUNT" not in os.environ
+
+
+def test_threads_of_a_program_that_imports_endonym_wait_as_the_commands_do() -> None:
+    program = "import endonym, os; endonym.Recipe; print(os.environ['GOMP_SPINCOUNT'])"
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {name: text for name, text in os.environ.items() if name not in names}
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(found.stdout) < 300_000

@@ -72,6 +72,7 @@ def new(
             texts=texts,
             hours=hours,
             store=settings.store,
+            log=log,
         )
         skipped = found.skipped
     for file, reason in skipped:

@@ -1,7 +1,7 @@
 """The attention kernels: one function picks the fastest; all equal the dense mask.
 
 On a CPU a long row of several documents, or of one that is much longer than its window, is cut into
-blocks where that leaves out more keys than it costs (`blocks.LAYING_OUT`). On a GPU torch's kernel
+blocks where that leaves out more keys than it costs (`cutting.LAYING_OUT`). On a GPU torch's kernel
 for sequences of many lengths does the same.
 """
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from endonym.model.blocks import Blocks, Take, blocks_of
+from endonym.model.cutting import LONGEST_WHOLE_SCORES
 from endonym.model.span import Span, barred
 from endonym.model.varlen import attend_varlen, obstacle
 
-LONGEST_WHOLE_SCORES = 1024
 TILE = 128
 
 

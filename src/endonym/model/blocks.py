@@ -14,16 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from endonym.model.cutting import is_cut, is_worth, padded
 from endonym.model.span import Span
-
-LENGTHS = sorted(length << shift for length in (32, 48) for shift in range(12))
-"""Stretches are padded to one of these: half more at most."""
-LAYING_OUT = 256
-"""What laying a token out and back costs, as keys that it could have looked at instead.
-
-Measured forward and back in fp32 and bf16, 3 and 8 heads: rows of 256 tokens were never worth
-cutting (4 layers of 192 channels, documents of 19 tokens: a step took 1.25 times as long).
-"""
 
 Ids = NDArray[np.int64]
 
@@ -105,20 +97,14 @@ def _blocks(span: Span, batch: int, window: int | None) -> Blocks | None:
         return None
     pieces: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
     for start, length in _documents(span, batch):
-        if window is None or length <= 2 * window:
-            pieces[_padded(length), False].append((start, length, 0))
+        if window is None or not is_cut(length, window):
+            pieces[padded(length), False].append((start, length, 0))
             continue
         for cut in range(0, length, window):
             pieces[window, True].append((start + cut, min(window, length - cut), min(window, cut)))
-    work = sum(n * n * len(found) * (2 if cut else 1) for (n, cut), found in pieces.items())
+    keys = sum(n * n * len(found) * (2 if cut else 1) for (n, cut), found in pieces.items())
     tokens = batch * span.length
-    if work + LAYING_OUT * tokens > tokens * span.length:
-        return None
-    return _laid_out(pieces, tokens, window)
-
-
-def _padded(length: int) -> int:
-    return next((each for each in LENGTHS if each >= length), length)
+    return _laid_out(pieces, tokens, window) if is_worth(keys, tokens, span.length) else None
 
 
 def _documents(span: Span, batch: int) -> list[tuple[int, int]]:
@@ -139,22 +125,22 @@ def _laid_out(
     taken, laid, before = ([np.zeros(0, np.int64)] for _ in range(3))
     back, before_back = np.zeros(n_tokens, np.int64), np.full(n_tokens, -1, np.int64)
     done = done_before = 0
-    for (padded, is_cut), found in sorted(pieces.items()):
-        rows, steps = np.array(found), np.arange(padded)
+    for (width, has_before), found in sorted(pieces.items()):
+        rows, steps = np.array(found), np.arange(width)
         numbers = rows[:, :1] + steps
         taken.append(numbers.clip(max=n_tokens - 1).ravel())
         laid.append(np.where(steps < rows[:, 1:2], numbers, -1).ravel())
         for start, length, _ in found:
             back[start : start + length] = np.arange(done, done + length)
-            done += padded
-        if is_cut:
-            before.append((rows[:, :1] - padded + steps).clip(min=0).ravel())
+            done += width
+        if has_before:
+            before.append((rows[:, :1] - width + steps).clip(min=0).ravel())
             for start, _, earlier in found:
-                end = done_before + padded
+                end = done_before + width
                 before_back[start - earlier : start] = np.arange(end - earlier, end)
                 done_before = end
-        mask = _mask(rows, padded, window, is_cut=is_cut)
-        parts.append(Stretches(len(found), padded, is_cut, mask))
+        mask = _mask(rows, width, window, is_cut=has_before)
+        parts.append(Stretches(len(found), width, has_before, mask))
     joined = [np.concatenate(each) for each in (taken, laid, before)]
     ways = (joined[0], back, joined[1], joined[2], before_back)
     return Blocks(parts, *(torch.from_numpy(each) for each in ways))

@@ -14,10 +14,10 @@ from endonym.model.config import (
     ModelConfig,
 )
 from endonym.model.count import parameters
+from endonym.model.cutting import LONGEST_WHOLE_SCORES, keys_a_token
 from endonym.model.folder import ForeignConfig, Shape
 
 LOGITS_AT_ONCE = 1 << 24
-LONGEST_WHOLE_SCORES, LAYING_OUT = 1024, 256
 CHUNK = 64
 WAY_BACK = 1.2
 """What is kept of a block, and the gradients within it, as its share (measured: 1.1 to 1.4)."""
@@ -90,9 +90,9 @@ def fixed_bytes(
     return max(4 * counted.total, spread // processes + narrow * gathered + whole)
 
 
-def kept_numbers(config: Shape, number_format: str) -> int:
+def kept_numbers(config: Shape, number_format: str, longest_document: int | None = None) -> int:
     """Numbers of the narrow format that the backward pass needs of each token."""
-    ends, blocks = _kept(config, number_format)
+    ends, blocks = _kept(config, number_format, longest_document)
     return ends + sum(blocks)
 
 
@@ -103,17 +103,23 @@ def _kept(
     if isinstance(config, ForeignConfig):
         return 4 * config.dim, [FOREIGN_KEPT * config.dim] * config.layers
     is_wide = number_format != "bf16"
-    seen = config.context
-    if longest_document is not None and longest_document + LAYING_OUT <= seen:
-        seen = longest_document  # Such rows are cut into documents (`blocks`).
+    longest = config.context if longest_document is None else longest_document
+    attentions = [each for each in config.mixers if isinstance(each, AttentionConfig)]
+    seen = {each.window: keys_a_token(config.context, each.window, longest) for each in attentions}
+    bars = config.context * sum(keys is None for keys in seen.values())
     blocks = [_block(config, layer, seen, is_wide) for layer in range(config.layers)]
-    return 2 * config.dim + _norm(config, is_wide), blocks
+    return 2 * config.dim + _norm(config, is_wide) + bars, blocks
 
 
-def _block(config: ModelConfig, layer: int, seen: int, is_wide: bool) -> int:
-    """One block's share."""
+def _block(
+    config: ModelConfig, layer: int, seen: dict[int | None, int | None], is_wide: bool
+) -> int:
+    """One block's share. seen: the keys of a token by window, None where rows are whole."""
     mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
-    kept = _norm(config, is_wide) + _mixer(mixer, seen, is_wide) + _ffn(config.dim, ffn)
+    keys = config.context
+    if isinstance(mixer, AttentionConfig):
+        keys = seen[mixer.window] or config.context
+    kept = _norm(config, is_wide) + _mixer(mixer, keys, is_wide) + _ffn(config.dim, ffn)
     if ffn.kind != "none" and not config.shared_norm:
         kept += _norm(config, is_wide) - (config.dim if config.parallel else 0)
     return kept
@@ -126,11 +132,11 @@ def _norm(config: ModelConfig, is_wide: bool) -> int:
     return (3 if is_wide else 5) * config.dim
 
 
-def _mixer(mixer: MixerConfig, seen: int, is_wide: bool) -> int:
+def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
     """One mixer's share; a number in fp32 counts as two of bf16."""
     precise = 1 if is_wide else 2
     if isinstance(mixer, AttentionConfig):
-        return _attention(mixer, seen, is_wide)
+        return _attention(mixer, keys, is_wide)
     inner = mixer.inner
     if isinstance(mixer, MambaConfig):
         return (8 + 3 * precise) * inner + 2 * (mixer.step_rank + 2 * mixer.state)
@@ -139,12 +145,16 @@ def _mixer(mixer: MixerConfig, seen: int, is_wide: bool) -> int:
     return 3 * mixed + (inner + mixed + mixer.heads) + states + 9 * inner
 
 
-def _attention(mixer: AttentionConfig, seen: int, is_wide: bool) -> int:
+def _attention(mixer: AttentionConfig, keys: int, is_wide: bool) -> int:
     """Queries, keys, values, the mixture twice; short rows in bf16 keep their whole scores."""
     inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
     kept = 3 * inner + 2 * shared
-    if not is_wide and seen <= LONGEST_WHOLE_SCORES:
-        kept += mixer.heads * min(seen, mixer.window or seen) - inner
+    if mixer.window is not None and keys == 2 * mixer.window:
+        # Cut after every window: keys and values are laid out once more for the piece behind them,
+        # and torch's kernel keeps the mask of each layer.
+        kept += 2 * shared + keys * is_wide
+    if not is_wide and keys <= LONGEST_WHOLE_SCORES:
+        kept += mixer.heads * keys - inner
     if mixer.query_key_norm:
         kept += (2 if is_wide else 4) * (inner + shared)
     return kept

@@ -89,8 +89,7 @@ class Span:
         window: keys that a token sees, itself included. places_M: where the keys stand, -1 where
         none does; the span's own places if not given.
         """
-        is_whole = window is None or self.past + self.length <= window
-        if self.starts_BT is None and is_whole and places_M is None:
+        if places_M is None and not self._is_masked(window):
             return None
         key = ("mask", window, places_M is None)
         if key not in self.memo:
@@ -101,9 +100,16 @@ class Span:
         """The mask as what is added to scores: adding is several times as fast as filling."""
         key = ("bar", window, dtype)
         if key not in self.memo:
-            mask_BTM = self.mask(window)
+            # The mask itself is not remembered: it would stand beside the bar for the whole pass.
+            mask_BTM = self._mask(window, self.places_T) if self._is_masked(window) else None
             self.memo[key] = None if mask_BTM is None else barred(mask_BTM, dtype)
         return self.memo[key]
+
+    def _is_masked(self, window: int | None) -> bool:
+        """Whether there is anything before a token in its row that it may not see."""
+        return self.starts_BT is not None or not (
+            window is None or self.past + self.length <= window
+        )
 
     def _mask(self, window: int | None, places_M: Tensor) -> Tensor:
         """The mask, written out."""

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from endonym import device
 from endonym.errors import OutOfMemory
@@ -12,8 +12,11 @@ from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.folder import Shape
 from endonym.model.keys import ModelKeys
+from endonym.run.crowding import TOO_MANY
+from endonym.store import fingerprint
 from endonym.train.autopilot import BATCH_TOKENS, HEAD_WIDTH, Choice
 from endonym.train.config import Phase
+from endonym.train.room import USEFUL_TOKENS
 
 EFFICIENCY = 0.3
 """Share of the measured matrix speed that training reaches, where nothing more is known."""
@@ -26,11 +29,16 @@ WORTH_MEASURING_SECONDS = 120.0
 
 
 class Pace(NamedTuple):
-    """Training tokens a second as written and compiled (None: not possible), and its seconds."""
+    """Training tokens a second as written and compiled (None: not possible), and its seconds.
+
+    others: cores that other programs took from these steps. failure: what the compiler said.
+    """
 
     plain: float
     compiled: float | None = None
     compile_seconds: float = 0.0
+    others: float = 0.0
+    failure: str = ""
 
     def seconds(self, tokens: int, *, is_compiled: bool) -> float:
         """How long so many tokens take."""
@@ -48,6 +56,13 @@ class Pace(NamedTuple):
         plain = seconds * self.plain
         compiled = (seconds - self.compile_seconds) * (self.compiled or 0.0)
         return int(max(plain, compiled))
+
+    @property
+    def doubt(self) -> str:
+        """Why it may be better than was measured; empty if nothing speaks for that."""
+        if self.others <= TOO_MANY:
+            return ""
+        return f", while other programs took {self.others:.1f} cores from it"
 
 
 def matrix_rates(machine_file: Path) -> dict[str, float]:
@@ -70,9 +85,12 @@ def promised_seconds(shape: Shape, rates: dict[str, float], small: Pace | None =
     return flops_per_token(shape) / rate + beside * channels
 
 
-def usual_shape(dim: int, layers: int, vocab: int, context: int) -> ModelConfig:
+def usual_shape(
+    dim: int, layers: int, vocab: int, context: int, dropout: float = 0.0
+) -> ModelConfig:
     """A shape of the autopilot's ladder, in full."""
-    given = {"dim": dim, "layers": layers, "mixer": {"heads": max(1, dim // HEAD_WIDTH)}}
+    heads = {"heads": max(1, dim // HEAD_WIDTH)}
+    given = {"dim": dim, "layers": layers, "mixer": heads, "dropout": dropout}
     return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
 
 
@@ -105,13 +123,32 @@ def measured_pace(shape: Shape, phase: Phase, machine_file: Path, target: str = 
 
 
 def _key(shape: Shape, phase: Phase, target: str) -> str:
-    """What a pace is remembered by; a device that is not the processor has its name in it."""
+    """What a pace is remembered by: all that a step's time depends on, the most telling in words.
+
+    A device that is not the processor has its name in it.
+    """
+    versions = device.versions()
+    exact = {
+        "shape": _drops(shape.model_dump()),
+        "at_once": min(phase.batch_tokens or 0, phase.micro_tokens or USEFUL_TOKENS),
+        "versions": [versions["endonym"], versions["torch"]],
+    }
     key = (
         f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
         f"{shape.context} batch {phase.batch_tokens} {phase.optimizer or 'adamw'} "
-        f"{phase.number_format}"
+        f"{phase.number_format} {fingerprint(exact)[:8]}"
     )
     return key if target == "cpu" else f"{key} on {_named(target)}"
+
+
+def _drops(said: Any) -> Any:
+    """What a config says, of dropout only whether there is any: how much takes no time."""
+    if isinstance(said, dict):
+        return {
+            name: bool(each) if name.endswith("dropout") else _drops(each)
+            for name, each in said.items()
+        }
+    return [_drops(each) for each in said] if isinstance(said, list | tuple) else said
 
 
 def _named(target: str) -> str:
@@ -140,7 +177,9 @@ def choose_compile(
         pace = measured_pace(shape, phase, machine_file, target)
     except OutOfMemory:
         return Choice("off", "there was no memory to measure whether it pays")
-    told = f"{number(pace.plain)} tokens/s without, {number(pace.compiled or 0.0)} with it"
+    if pace.compiled is None:
+        return Choice("off", f"the compiler here fails: {pace.failure}")
+    told = f"{number(pace.plain)} tokens/s without, {number(pace.compiled)} with it{pace.doubt}"
     return Choice("on" if pace.pays(tokens) else "off", f"measured here: {told}")
 
 

@@ -1,6 +1,7 @@
 """How fast this machine trains a shape: a few real steps on random tokens."""
 
 import time
+from typing import Any
 
 import torch
 
@@ -10,7 +11,8 @@ from endonym.model.config import ModelConfig
 from endonym.model.folder import Shape
 from endonym.model.foreign import AnyDecoder
 from endonym.model.init import new_decoder
-from endonym.train.compile import compile_blocks, obstacle
+from endonym.run.crowding import Others
+from endonym.train.compile import compile_blocks, compiler_failure, obstacle
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.room import USEFUL_TOKENS, explained_memory_errors
@@ -44,6 +46,7 @@ class Steps:
         documents_BT = documents_T.expand(len(tokens_BT), -1).contiguous()
         parts = (part.to(device) for part in (tokens_BT, tokens_BT, documents_BT))
         self.batch, self.device = Batch(*parts), torch.device(device)
+        self.others = 0.0
 
     def take(self) -> None:
         """One step, to its end: a GPU is waited for."""
@@ -52,12 +55,13 @@ class Steps:
         torch.get_device_module(self.device).synchronize()
 
     def speed(self) -> float:
-        """Tokens a second; the first step is left out."""
+        """Tokens a second; the first step is left out. `others` notes who took cores from it."""
         self.take()
-        steps, started = 0, time.perf_counter()
+        others, steps, started = Others(), 0, time.perf_counter()
         while steps < 2 or time.perf_counter() - started < SECONDS:
             self.take()
             steps += 1
+        self.others = max(self.others, others.in_the_way() or 0.0)
         return steps * self.batch.tokens_BT.numel() / (time.perf_counter() - started)
 
 
@@ -70,21 +74,31 @@ def plain(decoder: AnyDecoder, phase: Phase, device: str = "cpu") -> float:
         return Steps(decoder, phase, device).speed()
 
 
-def pace(shape: Shape, phase: Phase, device: str = "cpu") -> dict[str, float | None]:
-    """Tokens a second as written and, if that can be, compiled, and how long compiling takes.
+def pace(shape: Shape, phase: Phase, device: str = "cpu") -> dict[str, Any]:
+    """The fields of a `Pace`: as written and, if that can be, compiled.
 
     Raises OutOfMemory if a step does not fit.
     """
     with explained_memory_errors(DOING):
         steps = Steps(fresh(shape), phase, device)
-        found: dict[str, float | None] = {"plain": steps.speed()}
+        found: dict[str, Any] = {"plain": steps.speed()}
         if obstacle(shape, device) is None:
-            compile_blocks(steps.decoder)
-            started = time.perf_counter()
-            steps.take()
-            found["compile_seconds"] = time.perf_counter() - started
-            found["compiled"] = steps.speed()
-    return found
+            found |= _compiled(steps)
+    return found | {"others": steps.others}
+
+
+def _compiled(steps: Steps) -> dict[str, Any]:
+    """The pace of blocks that are compiled, and how long that takes; or why it failed."""
+    compile_blocks(steps.decoder)
+    started = time.perf_counter()
+    try:
+        steps.take()
+    except Exception as error:
+        if (failure := compiler_failure(error)) is None:
+            raise
+        return {"failure": failure}
+    seconds = time.perf_counter() - started
+    return {"compile_seconds": seconds, "compiled": steps.speed()}
 
 
 def fresh(shape: Shape) -> AnyDecoder:

@@ -6,13 +6,15 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from endonym import device
 from endonym.config import Config
 from endonym.errors import RecipeError
-from endonym.log import number
+from endonym.log import Log, number
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.run.amount import letters
 from endonym.run.pace import (
+    Pace,
     matrix_rates,
     measured_pace,
     promised_seconds,
@@ -44,9 +46,18 @@ OVERHEAD = 0.9
 
 
 def write_recipe(
-    folder: Path, *, name: str, language: str, texts: Sequence[Path], hours: float, store: Path
+    folder: Path,
+    *,
+    name: str,
+    language: str,
+    texts: Sequence[Path],
+    hours: float,
+    store: Path,
+    log: Log,
 ) -> tuple[Path, Found]:
     """Write `folder/recipe.toml`; returns its path and what was found in the texts.
+
+    The machine is measured anew, whatever is known of it, and a busy one is said.
 
     Raises MissingSource if a path has no readable text, RecipeError if a recipe is there already
     or the language's code is none.
@@ -55,7 +66,8 @@ def write_recipe(
     refuse_to_overwrite(path)
     found = look_at(texts, folder)
     clean, reasons = guess_clean(language, found.sample)
-    choices = choose(found, folder, hours, store)
+    device.forget_machine(store / "machine.json")
+    choices = choose(found, folder, hours, store, log)
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
         _head(path, valid_name(name), language, found),
@@ -90,7 +102,7 @@ def valid_name(name: str) -> str:
     return kept or "model"
 
 
-def choose(found: Found, folder: Path, hours: float, store: Path) -> Choices:
+def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> Choices:
     """Everything the autopilot says for these texts and hours.
 
     The shape is chosen by the speed that a formula promises from the pace of a small shape, the
@@ -104,10 +116,12 @@ def choose(found: Found, folder: Path, hours: float, store: Path) -> Choices:
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
-    dim, layers = (shape[key].value for key in ("model.dim", "model.layers"))
-    chosen = usual_shape(dim, layers, vocab.value, context.value)
+    dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
+    chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
     pace = measured_pace(chosen, usual_phase(matrix_rates(machine_file)), machine_file)
-    tokens, reason = _budget(pace.tokens_in(seconds), unique, hours, seconds)
+    if pace.doubt:
+        log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
+    tokens, reason = _budget(pace, unique, hours, seconds)
     shape |= choose_dropout(facts, tokens)
     phase = choose_phase(Phase(tokens=tokens), facts, context.value)
     data = {"tokenizer.vocab": vocab, "pack.context": context}
@@ -131,13 +145,13 @@ def _timed_shape(
     return found if more is None else found | {"model.layers": more}
 
 
-def _budget(possible: int, unique: int, hours: float, seconds: float) -> tuple[int, str]:
+def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
     """Training tokens, in whole thousands, and why: what the hours hold, or what the text gives.
 
-    possible: tokens that can be trained on in these seconds of the hours.
+    seconds: of the hours, for steps.
     """
-    most = MOST_PASSES * unique
-    reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed"
+    most, possible = MOST_PASSES * unique, pace.tokens_in(seconds)
+    reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
     if possible > most:
         reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason

@@ -184,14 +184,15 @@ def _run(
         where = {"processor": device.processor(), "threads": device.threads()}
         append_jsonl(making.journal, {**note, **where, "processes": group.size})
     sample_every = max(1, training.course.steps // training.course.eval_every // SAMPLES)
-    crowding = Crowding()
+    crowding = Crowding(training.work.device)
     with log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
             if group.is_first:
                 note_report(report, training.state, making.journal, log)
-                _say_if_crowded(crowding, report.seconds, log)
+                if report.seconds and (crowded := crowding.said(report.seconds)):
+                    log.warn(crowded)
             advance(report.step - at, note=_short(report, speed))
             at = report.step
             if report.look is not None:
@@ -201,20 +202,6 @@ def _run(
                     _sample(training, reader, prompts, report.step, making.journal)
             if group.is_any(stop.is_set()) and report.step:
                 _save_and_stop(training, report.step, log)
-
-
-def _say_if_crowded(crowding: Crowding, seconds: float, log: Log) -> None:
-    """Once, with what helps, if steps have become many times as slow."""
-    times = crowding.slower(seconds) if seconds else None
-    if times is None:
-        return
-    said = f"steps take {times:.0f} times as long as they did: do other programs compute here?"
-    if (threads := device.threads()) > 1:
-        said += (
-            f" Stop them, or leave them a core: after Ctrl-C the same command goes on from here, "
-            f"with OMP_NUM_THREADS={threads - 1} before it on fewer threads"
-        )
-    log.warn(said)
 
 
 def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from endonym.errors import TrainingError
 from endonym.model.attention import Attention
 from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
 from endonym.model.decoder import Decoder
@@ -19,6 +20,8 @@ from endonym.model.folder import Shape
 from endonym.model.foreign import AnyDecoder
 
 COMPILERS = ("g++", "clang++", "c++")
+COMPILING = ("torch._dynamo", "torch._inductor")
+LINE = 200
 
 
 def obstacle(shape: Shape, device: str = "cpu") -> str | None:
@@ -53,6 +56,39 @@ def compile_blocks(decoder: AnyDecoder) -> None:
         assert isinstance(mixer, Attention)
         mixer.turn, mixer.attend = outside(mixer.turn), outside(mixer.attend)
         block.compile(dynamic=False, options=options)
+
+
+def compiler_failure(error: BaseException) -> str | None:
+    """What a failed compiler said, in a line; None if the error is another one.
+
+    A compiler that is there can still fail: without Python's headers, or in a folder of temporary
+    files from which nothing may be run.
+    """
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    is_compilers = any(type(each).__module__.startswith(COMPILING) for each in causes)
+    if not is_compilers and not isinstance(error, ImportError):
+        return None
+    lines = [line.strip() for each in reversed(causes) for line in str(each).splitlines()]
+    telling = [line for line in lines if "error:" in line.lower()] or list(filter(None, lines))
+    return telling[0][:LINE] if telling else type(error).__name__
+
+
+@contextmanager
+def explained_errors() -> Generator[None]:
+    """Turn a compiler's failure in the midst of training into an error that says what to do."""
+    try:
+        yield
+    except Exception as error:
+        if (failure := compiler_failure(error)) is None:
+            raise
+        raise TrainingError(
+            f"the compiler here fails: {failure}",
+            where="compile",
+            do='Set compile = "off" in the phase, or mend the compiler; --replan asks again '
+            "whether compiling works here.",
+        ) from error
 
 
 @contextmanager

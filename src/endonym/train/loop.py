@@ -20,7 +20,7 @@ from endonym.seed import named_seed
 from endonym.train import checkpoint, guard
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
-from endonym.train.compile import compile_blocks, obstacle, uncompiled
+from endonym.train.compile import compile_blocks, explained_errors, obstacle, uncompiled
 from endonym.train.config import Phase
 from endonym.train.distributed import ALONE, Group, whole
 from endonym.train.guard import Trouble
@@ -137,6 +137,7 @@ class Training:
             guard.note_good(stepped, state)
         return stepped
 
+    @explained_errors()
     def _gathered(self, planned: int) -> tuple[Tensor, int]:
         """The gradient of this process's rows, and how many at a time memory held of those planned.
 

@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from endonym.model import blocks as module
-from endonym.model.blocks import LENGTHS, Blocks, Take, blocks_of
+from endonym.model import cutting
+from endonym.model.blocks import Blocks, Take, blocks_of
 from endonym.model.span import Span
 
 
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of 2, 3, 4, 6, 8 … are allowed, and rows are cut whatever it costs."""
-    monkeypatch.setattr(module, "LENGTHS", [2, 3, 4, 6, 8, 12])
-    monkeypatch.setattr(module, "LAYING_OUT", -1000)
+    monkeypatch.setattr(cutting, "LENGTHS", [2, 3, 4, 6, 8, 12])
+    monkeypatch.setattr(cutting, "LAYING_OUT", -1000)
 
 
 def cut(rows: list[list[int]], window: int | None = None) -> Blocks:
@@ -158,10 +158,25 @@ def test_blocks_are_made_once_for_a_window() -> None:
 
 
 def test_padding_adds_less_than_a_half() -> None:
-    found = [module._padded(length) for length in (1, 32, 33, 48, 49, 65, 97, 129, 10**6)]
+    found = [cutting.padded(length) for length in (1, 32, 33, 48, 49, 65, 97, 129, 10**6)]
     assert found == [32, 32, 48, 48, 64, 96, 128, 192, 10**6]
-    assert all(module._padded(length) < length * 1.5 for length in range(32, 90_000))
-    assert sorted(set(LENGTHS)) == LENGTHS
+    assert all(cutting.padded(length) < length * 1.5 for length in range(32, 90_000))
+    assert sorted(set(cutting.LENGTHS)) == cutting.LENGTHS
+
+
+@pytest.mark.parametrize("window", [None, 64, 100, 200])
+@pytest.mark.parametrize("document", [30, 100, 128, 200, 256])
+def test_the_keys_that_are_counted_are_those_that_blocks_lay_out(
+    document: int, window: int | None
+) -> None:
+    """Of rows of equal documents the rule of lengths and the blocks say the same."""
+    context = 6 * document
+    span = packed(*[document] * 6)
+    keys, blocks = cutting.keys_a_token(context, window, document), blocks_of(span, 1, window)
+    assert (keys is None) == (blocks is None)
+    if keys is None or blocks is None:
+        return
+    assert keys == max(part.length * (2 if part.is_cut else 1) for part in blocks.parts)
 
 
 def test_what_is_taken_sends_its_slope_back_and_padding_none() -> None:

@@ -19,8 +19,10 @@ from endonym.run.pace import (
     promised_seconds,
     small_shape,
     usual_phase,
+    usual_shape,
 )
 from endonym.train import compile as compiler
+from endonym.train.autopilot import Choice
 from endonym.train.config import Phase
 
 SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
@@ -89,6 +91,61 @@ def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.Monke
         choice = choose_compile(SHAPE, PHASE, 10**9, file)
         assert choice.value == "on"
         assert f"{number(1_300)} with it" in choice.reason
+
+
+def test_a_compiler_that_fails_is_named_and_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "machine.json"
+    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    measured = [{"plain": 1_000.0, "failure": "Python.h: No such file"}]
+    monkeypatch.setattr(probe, "pace", lambda shape, phase, device: measured.pop())
+    for _ in range(2):
+        choice = choose_compile(SHAPE, PHASE, 10**9, file)
+        assert choice == Choice("off", "the compiler here fails: Python.h: No such file")
+
+
+def test_a_pace_beside_others_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "machine.json"
+    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    slow = {"plain": 400.0, "compiled": 500.0, "compile_seconds": 9.0, "others": 1.04}
+    monkeypatch.setattr(probe, "pace", lambda shape, phase, device: slow)
+    choice = choose_compile(SHAPE, PHASE, 10**9, file)
+    assert choice.reason.endswith(", while other programs took 1.0 cores from it")
+    assert not Pace(400.0, others=0.2).doubt
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dropout": 0.1},
+        {"mixer": MixerKeys(heads=1, window=16)},
+        {"mixer": MixerKeys(heads=2)},
+        {"family": "llama"},
+    ],
+    ids=str,
+)
+def test_a_pace_holds_for_one_shape_alone(
+    change: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds = [1_000.0, 2_000.0]
+    monkeypatch.setattr(probe, "pace", lambda *_: {"plain": speeds.pop()})
+    keys = {"dim": 64, "layers": 2, "mixer": MixerKeys(heads=1)} | change
+    other = resolve(ModelKeys.model_validate(keys), vocab=1000, context=64)
+    for shape, speed in ((SHAPE, 2_000.0), (other, 1_000.0), (SHAPE, 2_000.0)):
+        assert measured_pace(shape, PHASE, tmp_path / "machine.json").plain == speed
+
+
+def test_how_strong_dropout_is_changes_no_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds = [1_000.0]
+    monkeypatch.setattr(probe, "pace", lambda *_: {"plain": speeds.pop()})
+    for dropout in (0.1, 0.4):
+        shape = usual_shape(64, 2, 1000, 64, dropout)
+        assert measured_pace(shape, PHASE, tmp_path / "machine.json").plain == 1_000.0
 
 
 def test_a_shape_without_a_compiler_is_paced_as_written(

@@ -1,5 +1,7 @@
 """How fast this machine trains a shape."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +13,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.run import probe
+from endonym.train.compile import obstacle
 from endonym.train.config import Phase
 
 
@@ -32,6 +35,33 @@ def test_a_small_shape_trains_faster_than_a_large_one(monkeypatch: pytest.Monkey
     assert large is not None
     assert small > large > 0
     assert probe.plain(probe.fresh(shape(16)), phase) > large
+
+
+PROBED = """
+from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.run import probe
+from endonym.train.config import Phase
+
+probe.SECONDS = 0.05
+keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))
+shape = resolve(keys, vocab=300, context=64)
+found = probe.pace(shape, Phase(number_format="fp32", batch_tokens=128))
+assert found["plain"] > 0
+assert "compiled" not in found
+print(found["failure"])
+"""
+
+
+@pytest.mark.skipif(obstacle(shape(16)) is not None, reason="no C++ compiler here")
+def test_a_compiler_without_pythons_headers_is_told_in_a_line(
+    broken_compiler: dict[str, str],
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", PROBED]
+    said = subprocess.run(
+        command, env=broken_compiler, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.strip() == "main.cpp:5: fatal error: Python.h: No such file or directory"
 
 
 def test_of_a_large_batch_only_two_parts_are_made_and_one_is_held_at_once(

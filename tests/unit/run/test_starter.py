@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from endonym import device
 from endonym.errors import MissingSource, RecipeError
+from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
 from endonym.run import starter
@@ -78,6 +80,7 @@ def write(texts: Path, hours: float = 1.0) -> str:
         texts=[texts],
         hours=hours,
         store=texts.parent / "store",
+        log=Log(quiet=True),
     )
     return path.read_text(encoding="utf-8")
 
@@ -102,6 +105,31 @@ def test_training_takes_no_longer_than_the_hours_it_is_given(texts: Path, hours:
     tokens = data["phase"][0]["tokens"]
     assert tokens <= hours * 3600 * SPEED
     assert tokens >= 2048
+
+
+def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_anew(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = texts.parent / "store" / "machine.json"
+    device.machine(machine, "pace of an older version", lambda: 1.0)
+    text = write(texts)
+    assert "other programs" not in text
+    assert device.known_here(machine, "pace of an older version") is None
+    (texts.parent / "project" / "recipe.toml").unlink()
+    capsys.readouterr()
+    monkeypatch.setattr(starter, "measured_pace", lambda *_: Pace(SPEED, others=1.3))
+    text = write(texts)
+    assert "tokens/s, probed, while other programs took 1.3 cores from it" in text
+    assert "this machine was measured, while other programs took" in capsys.readouterr().err
+
+
+def test_the_pace_is_measured_with_the_dropout_that_is_promised(
+    texts: Path, known_speed: list[ModelConfig]
+) -> None:
+    """Random numbers take time: without them more tokens would be promised than are read."""
+    dropout = tomllib.loads(write(texts, 0.05))["model"]["dropout"]
+    assert dropout > 0
+    assert known_speed[-1].dropout > 0
 
 
 def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
@@ -137,6 +165,7 @@ def new(folder: Path, texts: Path, language: str = "tt") -> Path:
         texts=[texts],
         hours=0.01,
         store=folder.parent / "store",
+        log=Log(quiet=True),
     )
     return path
 

@@ -240,15 +240,16 @@ def test_a_crowded_machine_is_said_in_the_midst_of_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From the tenth on, steps are told to have taken ten times as long; training goes on."""
-    told = Crowding.slower
+    told = Crowding.said
     monkeypatch.setattr(crowding, "WINDOW", 3)
     seen: list[float] = []
 
-    def slowed(each: Crowding, seconds: float) -> float | None:
+    def slowed(each: Crowding, seconds: float) -> str | None:
         seen.append(seconds)
         return told(each, 0.1 if len(seen) < 10 else 1.0)
 
-    monkeypatch.setattr(Crowding, "slower", slowed)
+    monkeypatch.setattr(crowding.Others, "cores", lambda _: 0.0)
+    monkeypatch.setattr(Crowding, "said", slowed)
     words = ("--store", tmp_path / "project" / "store", "--until", "model")
     said = command("run", small_recipe(tmp_path / "project"), *words, "--set", "phase.0.steps=30")
     assert said.code == 0, said.err

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from endonym import device
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
@@ -239,8 +240,14 @@ def test_replanning_forgets_what_was_tuned(
     monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: -phase.lr)
     path = small_recipe(tmp_path / "project")
     assert made(path, 0.1)[0].recipe.phase[0].lr == 8e-3
+    run, _ = made(path)
+    assert run.recipe.phase[0].lr == 8e-3
+    machine = run.store.root / "machine.json"
+    device.machine(machine, "pace of yesterday", lambda: 1.0)
     assert made(path)[0].recipe.phase[0].lr == 8e-3
+    assert device.known_here(machine, "pace of yesterday") == 1.0
     assert made(path, replan=True)[0].recipe.phase[0].lr == 4e-3
+    assert device.known_here(machine, "pace of yesterday") is None
     assert made(path)[0].recipe.phase[0].lr == 4e-3
 
 

@@ -3,6 +3,8 @@
 import copy
 import importlib.util
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train import loop
-from endonym.train.compile import compile_blocks, obstacle, uncompiled
+from endonym.train.compile import compile_blocks, compiler_failure, obstacle, uncompiled
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.step import batch_nats
@@ -89,6 +91,24 @@ def test_a_compiled_training_learns_what_a_plain_one_does_and_goes_on_bit_for_bi
     assert graphs() > compiled
     weights = resumed.optimizer.weights()
     assert all(torch.equal(weights[n], t) for n, t in whole.optimizer.weights().items())
+
+
+@needs_compiler
+def test_a_compiler_that_fails_in_training_says_what_to_do(
+    small_recipe: Callable[[Path], Path], broken_compiler: dict[str, str], tmp_path: Path
+) -> None:
+    words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.compile=on"]
+    command = [sys.executable, "-m", "endonym.cli.main", "run", small_recipe(tmp_path), *words]
+    done = subprocess.run(command, env=broken_compiler, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the compiler here fails: main.cpp:5: fatal error: Python.h" in done.stderr
+    assert 'Set compile = "off" in the phase' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_of_a_step_is_no_compilers() -> None:
+    assert compiler_failure(ValueError("nothing compiled here")) is None
+    assert compiler_failure(MemoryError()) is None
 
 
 @needs_compiler
