@@ -62,6 +62,7 @@ class Spec:
     own: bool = False
     dropout: float = 0.0
     lr: float = 1e-3
+    betas: tuple[float, float] = BETAS
     decay: float = DECAY
     phase: dict[str, Any] = field(default_factory=dict)
     document: int = 0

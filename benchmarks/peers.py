@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from contenders import BETAS, Contender, Judged, Spec, same_work
+from contenders import Contender, Judged, Spec, same_work
 from torch import Tensor
 
 from endonym.data.batches import Batch
@@ -50,7 +50,7 @@ class NanoGpt(Contender):
         dtype = torch.bfloat16 if spec.format == "bf16" else torch.float32
         network = module.GPT(config).to(spec.device, dtype)
         kind = spec.device.split(":")[0]
-        optimizer = network.configure_optimizers(spec.decay, spec.lr, BETAS, kind)
+        optimizer = network.configure_optimizers(spec.decay, spec.lr, spec.betas, kind)
         super().__init__(spec, network, optimizer)
 
     def loss(self, batch: Batch) -> Tensor:

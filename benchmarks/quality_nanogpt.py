@@ -1,6 +1,7 @@
 """nanoGPT trained for so many seconds on our shards, and judged by us: one cell of quality.py.
 
-Its train.py in short: AdamW 0.9/0.95 with decay 0.1, clip 1.0, 100 steps of warm-up, a cosine to a
+Its train.py in short: AdamW with decay 0.1, betas of 0.9 and 0.95 or as asked (its small
+configuration has 0.99), clip 1.0, 100 steps of warm-up, a cosine to a
 tenth, random rows of one stream; bf16 autocast. The cosine follows the clock, which is what a
 person who knew the number of steps in advance would have asked for. Twenty looks at the same
 held-out rows as ours takes while training; the best one's weights are judged, as its small
@@ -59,6 +60,7 @@ def main() -> None:
         format="autocast",
         compiled=words["compiled"],
         lr=words["lr"],
+        betas=(0.9, words["beta"]),
         dropout=words["dropout"],
         peers=words["peers"],
     )

@@ -4,13 +4,14 @@
     python benchmarks/training_speed.py --profile [--shapes tatar]
 
 A cell is one shape and one peer: two processes of ours and one of each variant of the peer, on
-the same tokens, a step each in turns (A B C … A B C …) until the cell's minutes are spent. The
-first round is discarded. AdamW everywhere, but for the line that names nanochat's own optimiser.
-bf16 means weights in bf16 (ours keep masters in fp32; nanoGPT has no such mode: its weights alone
-are cast), autocast weights in fp32. Rows are one document each, but for the lines that say packed:
-documents of 50 tokens, which cost ours a mask and peers nothing, since they read across them.
-The ratio to ours is taken round by round; its median has a bootstrap interval. In the same rounds
-matrix products are timed: MFU is our count of operations over the faster format's peak.
+the same tokens, a step each in turns (A B C … C B A, so that nobody has a better neighbour) until
+the cell's minutes are spent. The first round is discarded. AdamW everywhere, but for the line that
+names nanochat's own optimiser. bf16 means weights in bf16 (ours keep masters in fp32; nanoGPT has
+no such mode: its weights alone are cast), autocast weights in fp32. Rows are one document each, but
+for the lines that say packed: documents of 50 tokens, which cost ours a mask and peers nothing,
+since they read across them. The ratio to ours is taken round by round; its median has a bootstrap
+interval. In the same rounds matrix products are timed: MFU is our count of operations over the
+faster format's peak.
 
 A cell is refused when others use the cores before it starts, or when ours differs from itself by
 more than 3 %; --anyway takes it and says so in the JSON. Trainer needs `pip install accelerate`;
@@ -75,7 +76,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "transformers bf16 compiled": {"format": "bf16", "compiled": True},
     },
 }
-FEWEST_ROUNDS = 3
+FEWEST_ROUNDS = 8
 PEAK_SHAPE = (8192, 1024, 2048)
 NEEDED = 1.2
 """What ours should be of the best peer."""
@@ -171,7 +172,8 @@ def in_turns(
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
     started, count, each_round = time.perf_counter(), 0, 0.0
     while count <= FEWEST_ROUNDS or time.perf_counter() + each_round < ends:
-        for name, worker in workers.items():
+        turns = list(workers.items())
+        for name, worker in turns if count % 2 else reversed(turns):
             seconds[name].append(worker.ask("steps", count=steps)["seconds"])
         for kind, rates in peaks.items():
             rates.append(matmul_rate(kind))

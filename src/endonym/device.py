@@ -109,11 +109,15 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def free_memory_bytes() -> int:
+def free_memory_bytes(target: str = "cpu") -> int:
     """Memory that can be taken now without swapping, within what a container may take.
 
     Processes of one training share it as they share the cores.
     """
+    if target.startswith("cuda"):
+        import torch
+
+        return torch.cuda.mem_get_info(target)[0]
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
@@ -157,18 +161,25 @@ def pick(name: str | None) -> str:
 
     present = ["cpu"]
     if torch.cuda.is_available():
-        present.append("cuda")
+        present += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
         present.append("mps")
     if name is None:
         return "cpu"
-    if name.split(":")[0] not in present:
+    kind, _, which = name.partition(":")
+    if name.removesuffix(":0") not in present and name not in present:
         raise RecipeError(
             f"no {name} here",
             where="--device",
             do=f"This machine has: {', '.join(present)}.",
         )
-    if name.startswith("cuda"):
+    if kind == "cuda" and which and place().size > 1:
+        raise RecipeError(
+            f"{place().size} processes on {name}",
+            where="--device",
+            do=f"Say --device {kind}: each process takes one of its own.",
+        )
+    if kind == "cuda":
         torch.set_float32_matmul_precision("high")
     if name == "cuda" and place().size > 1:
         name = f"cuda:{place().local_rank}"
@@ -254,6 +265,7 @@ def machine(file: Path, key: str, measure: Callable[[], Any]) -> Any:
     here, known = _here(), read_machine(file)
     if key not in known.get(here, {}):
         found = measure()
+        known = read_machine(file)  # Another run may have measured something else meanwhile.
         known.setdefault(here, {})[key] = found
         write_json(file, known)
     return known[here][key]

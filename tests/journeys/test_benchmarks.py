@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +117,20 @@ def test_the_parts_of_a_step_sum_to_the_step(benchmarks: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of itself
 def test_compiled_blocks_are_products_attention_and_the_kernels_between(benchmarks: Any) -> None:
-    spec = tiny_spec(benchmarks, "ours", row="qwen3", compiled=True)
+    spec = tiny_spec(benchmarks, "ours", row="qwen3", compiled=True, document=30)
+    shape = replace(spec.shape, dim=128, context=128, rows=4)
+    spec = replace(spec, shape=shape)
     if why := obstacle(benchmarks("contenders").same_work(spec.shape)):
         pytest.skip(why)
     contender = benchmarks("contenders").build(spec)
-    batch = benchmarks("worker").random_batch(spec.shape, "cpu")
+    batch = benchmarks("worker").random_batch(spec.shape, "cpu", spec.document)
     found = benchmarks("step_profile").parts_of_step(contender, batch, 3)
     parts = found["parts"]
     assert sum(part["ms"] for part in parts.values()) == pytest.approx(found["step_ms"], rel=0.02)
     named = {"matmuls of the blocks", "compiled kernels between products", "attention", "head"}
     assert named <= set(parts)
     assert not {"rotary", "activation"} & set(parts)
+    assert parts["rest"]["share"] < 0.15, "what no part claims"
 
 
 def test_a_backward_operation_belongs_to_the_part_that_made_it(benchmarks: Any) -> None:
@@ -212,8 +216,7 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_document_by_document(
         "threads": 1,
         "compiled": False,
         "shape": {"layers": 1, "dim": 16, "heads": 1},
-        "lr": 0.003,
-        "dropout": 0.0,
+        **{"lr": 0.003, "beta": 0.99, "dropout": 0.0},
     }
     program = str(ROOT / "benchmarks" / "quality_nanogpt.py")
     command = [sys.executable, program, json.dumps(words)]

@@ -89,6 +89,24 @@ def test_what_a_batch_keeps_follows_where_rows_are_cut(
     assert promised == pytest.approx(held(decoder, document), rel=0.1)
 
 
+@pytest.mark.parametrize("number_format", ["fp32", "bf16"])
+@pytest.mark.parametrize("family", ["qwen3", "falcon", "mamba2"])
+def test_dropout_keeps_what_the_formula_adds_for_it(family: str, number_format: str) -> None:
+    """The difference itself, since it is smaller than what the formula may be off by."""
+    counted: list[float] = []
+    kept: list[int] = []
+    for dropout in (0.0, 0.2):
+        given = {"dropout": dropout, "embedding_dropout": dropout}
+        config = shape(family, context=CONTEXT, **SIZES, **WIDER.get(family, {}), **given)
+        decoder = toy_decoder(config).train()
+        if number_format == "bf16":
+            narrow(decoder)
+        bytes_ = ROWS * CONTEXT * (2 if number_format == "bf16" else 4)
+        counted.append(bytes_ * kept_numbers(config, number_format))
+        kept.append(held(decoder))
+    assert counted[1] - counted[0] == pytest.approx(kept[1] - kept[0], rel=0.1)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str) -> None:
     config = shape(family)

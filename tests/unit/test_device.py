@@ -202,6 +202,7 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(
 
 def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     precisions: list[str] = []
     monkeypatch.setattr(torch, "set_float32_matmul_precision", precisions.append)
     assert device.pick(None) == "cpu"
@@ -210,6 +211,14 @@ def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert device.pick("cuda") == "cuda"
     assert device.pick("cuda:1") == "cuda:1"
     assert precisions == ["high", "high"]
+    for absent in ("cuda:2", "cuda:x"):
+        with pytest.raises(RecipeError, match=f"no {absent} here") as caught:
+            device.pick(absent)
+        assert caught.value.do == "This machine has: cpu, cuda, cuda:0, cuda:1."
+    monkeypatch.setattr(device, "place", lambda: device.Place(size=2, local_size=2))
+    with pytest.raises(RecipeError, match="2 processes on cuda:1") as caught:
+        device.pick("cuda:1")
+    assert caught.value.exit_code == 2
 
 
 def test_the_versions_that_explain_a_difference_are_all_named() -> None:
@@ -221,6 +230,11 @@ def test_the_versions_that_explain_a_difference_are_all_named() -> None:
 def test_free_memory_is_some_and_no_more_than_there_is() -> None:
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert 10_000_000 < device.free_memory_bytes() <= whole
+
+
+def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda target: (len(target), 100))
+    assert device.free_memory_bytes("cuda:1") == 6
 
 
 def test_probing_measures_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:

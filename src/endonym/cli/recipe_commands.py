@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
-from endonym.device import place
+from endonym.device import forget_machine, place
 from endonym.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ def new(
     from endonym.run import starter
 
     log = settings.log()
+    _say_what_is_measured(settings)
     if demo is not None:
         path, skipped = starter.write_demo(folder, demo), []
     elif not texts or language is None:
-        missing = "--text PATH" if not texts else "--language CODE"
         raise RecipeError(
-            f"{missing} is missing",
+            f"{'--language CODE' if texts else '--text PATH'} is missing",
             where="endonym new",
             do="For example: endonym new my-tatar --language tt --text texts/",
         )
@@ -83,6 +83,15 @@ def new(
         click.echo(str(path))
     quoted = shlex.quote(str(path))
     log.line(f"next: endonym check {quoted}, then endonym run {quoted}")
+
+
+def _say_what_is_measured(settings: Settings) -> None:
+    """That a recipe is sized to the processor, if another device was named."""
+    if settings.device not in (None, "cpu"):
+        settings.log().warn(
+            f"the recipe is sized to this machine's processor, not to {settings.device}: for a GPU "
+            "take more hours, or larger model.dim, model.layers and phase.batch_tokens"
+        )
 
 
 @click.command()
@@ -194,6 +203,8 @@ def run_recipes(
     if dry_run:
         show_plans(settings, recipes, replan=replan)
         return
+    if replan and place().rank == 0:
+        forget_machine(store.root / "machine.json")
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     given["device"] = settings.device
     finished: list[Run] = []

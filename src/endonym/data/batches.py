@@ -1,5 +1,6 @@
 """Batches: the tensors of one optimiser step, and its parts that fit in memory."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,6 +55,13 @@ class Batches:
     def row_numbers(self, step: int) -> range:
         """The rows that a step reads, for messages."""
         return range(step * self.rows, (step + 1) * self.rows)
+
+    @functools.cached_property
+    def bytes_per_token(self) -> float:
+        """Bytes of a token of the text, end-of-text included as a token of none."""
+        shards = self.order.shards
+        sizes = [shards.byte_counts[part].sum() for part in shards.parts]
+        return float(sum(sizes)) / max(1, self.order.positions_per_epoch)
 
     def epochs(self, step: int) -> float:
         """Passes over the text when this many steps are done."""

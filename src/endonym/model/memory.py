@@ -108,7 +108,8 @@ def _kept(
     seen = {each.window: keys_a_token(config.context, each.window, longest) for each in attentions}
     bars = config.context * sum(keys is None for keys in seen.values())
     blocks = [_block(config, layer, seen, is_wide) for layer in range(config.layers)]
-    return 2 * config.dim + _norm(config, is_wide) + bars, blocks
+    ends = 2 * config.dim + _norm(config, is_wide) + config.dim * (config.embedding_dropout > 0)
+    return ends + bars, blocks
 
 
 def _block(
@@ -122,7 +123,8 @@ def _block(
     kept = _norm(config, is_wide) + _mixer(mixer, keys, is_wide) + _ffn(config.dim, ffn)
     if ffn.kind != "none" and not config.shared_norm:
         kept += _norm(config, is_wide) - (config.dim if config.parallel else 0)
-    return kept
+    # What dropout left of each half, as numbers.
+    return kept + config.dim * (config.dropout > 0) * (1 if ffn.kind == "none" else 2)
 
 
 def _norm(config: ModelConfig, is_wide: bool) -> int:

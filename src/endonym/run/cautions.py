@@ -16,13 +16,15 @@ SHORT_CONTEXT = 256
 """The least that the autopilot chooses; nobody need be warned of it."""
 
 
-def seconds_a_token(shape: Shape, machine_file: Path, target: str = "cpu") -> float | None:
-    """Time of training on one token, by formula; None where nothing was measured here.
+def seconds_a_token(
+    shape: Shape, phase: Phase, machine_file: Path, target: str = "cpu"
+) -> float | None:
+    """Time of training on one token of a phase, by formula; None where nothing was measured here.
 
     Nor is it known elsewhere than on the processor, whose products of matrices are timed.
     """
     rates = known_here(machine_file, "matmul_per_second") if target == "cpu" else None
-    return promised_here(shape, rates, machine_file) if rates else None
+    return promised_here(shape, rates, machine_file, phase.number_format) if rates else None
 
 
 def cautions(

@@ -76,7 +76,8 @@ def check(recipe: Recipe, store: Store) -> Checked:
         row_of(shape)
     facts = estimate(n_bytes)
     tokens = budget_of(settled.phase, facts)
-    rates = device.known_here(store.root / "machine.json", "matmul_per_second")
+    machine = store.root / "machine.json"
+    rates = device.known_here(machine, "matmul_per_second")
     if rates:
         settled = settled.with_values(
             {
@@ -85,16 +86,21 @@ def check(recipe: Recipe, store: Store) -> Checked:
                 if phase.number_format == "auto"
             }
         )
-    each = seconds_a_token(shape, store.root / "machine.json")
-    seconds = None if each is None else tokens * each
+    times = [seconds_a_token(shape, phase, machine) for phase in settled.phase]
+    spent = [
+        budget_of([phase], facts) * each
+        for phase, each in zip(settled.phase, times, strict=True)
+        if each is not None
+    ]
     warnings = _warnings(recipe)
     try:
         room = room_choices(settled, shape, {})
         settled, choices = filled(settled, room), choices | room
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    for phase in settled.phase:
+    for phase, each in zip(settled.phase, times, strict=True):
         warnings += cautions(phase, facts, context, seconds=each)
+    seconds = sum(spent) if len(spent) == len(times) else None
     return Checked(settled, shape, choices, n_bytes, facts.unique_tokens, tokens, seconds, warnings)
 
 

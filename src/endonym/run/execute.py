@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from endonym.device import forget_machine, pick
+from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic, write_json
 from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
@@ -89,8 +89,6 @@ def run_recipe(
         run = Run(folder, recipe, store)
         maker = partial(make, store=store, log=log, device=device)
         machine = store.root / "machine.json"
-        if replan:
-            forget_machine(machine)
         given = {"machine_file": machine, "tune_minutes": tune_minutes, "target": target}
         settle = partial(settled, **given, log=log)
         lock = Lock(run.folder, recipe, raw, replan=replan)

@@ -9,6 +9,7 @@ from endonym.errors import OutOfMemory
 from endonym.log import duration, number
 from endonym.model.config import ModelConfig
 from endonym.model.count import flops_per_token
+from endonym.model.cutting import keys_a_token, padded
 from endonym.model.families import resolve
 from endonym.model.folder import Shape
 from endonym.model.keys import ModelKeys
@@ -24,6 +25,8 @@ PRODUCTS = 0.8
 """Share of it that the matrix products of a step reach."""
 SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
 """A shape whose pace tells what a step takes beside matrix products."""
+DOCUMENT_TOKENS = 64
+"""Of documents nothing is known of."""
 WORTH_MEASURING_SECONDS = 120.0
 """Shorter trainings are over before a compiler has paid for itself."""
 
@@ -70,15 +73,16 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
     return device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
 
 
-def promised_seconds(shape: Shape, rates: dict[str, float], small: Pace | None = None) -> float:
+def promised_seconds(shape: Shape, rate: float, small: Pace | None = None) -> float:
     """Time of training on one token, by formula, where matrices are multiplied so fast.
 
-    small: the pace of the small shape here. What of its time is not in products goes with the
-    channels of all layers, in every shape alike.
+    rate: operations a second in the number format of training. small: the pace of the small shape
+    here. What of its time is not in products goes with the channels of all layers, in every shape
+    alike.
     """
     if small is None:
-        return flops_per_token(shape) / (max(rates.values()) * EFFICIENCY)
-    reference, rate = small_shape(), max(rates.values()) * PRODUCTS
+        return flops_per_token(shape) / (rate * EFFICIENCY)
+    reference, rate = small_shape(), rate * PRODUCTS
     whole = 1.0 / max(small.plain, small.compiled or 0.0)
     beside = max(0.0, whole - flops_per_token(reference) / rate)
     channels = shape.dim * shape.layers / (reference.dim * reference.layers)
@@ -99,30 +103,42 @@ def small_shape() -> ModelConfig:
     return usual_shape(SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT)
 
 
-def usual_phase(rates: dict[str, float]) -> Phase:
-    """A phase as `new` writes it, in the faster number format."""
-    kind = "bf16" if device.faster_format(rates) == "bf16" else "fp32"
-    return Phase(number_format=kind, batch_tokens=BATCH_TOKENS)
+def usual_phase(rates: dict[str, float], number_format: str = "auto") -> Phase:
+    """A phase as `new` writes it; in the faster number format, unless another is given."""
+    kind = device.faster_format(rates) if number_format == "auto" else number_format
+    return Phase.model_validate({"number_format": kind, "batch_tokens": BATCH_TOKENS})
 
 
-def promised_here(shape: Shape, rates: dict[str, float], machine_file: Path) -> float:
+def promised_here(
+    shape: Shape, rates: dict[str, float], machine_file: Path, number_format: str = "auto"
+) -> float:
     """The same with the small shape's pace, if it was ever measured here: measures nothing."""
-    found = device.known_here(machine_file, _key(small_shape(), usual_phase(rates), "cpu"))
-    return promised_seconds(shape, rates, None if found is None else Pace(**found))
+    phase = usual_phase(rates, number_format)
+    found = device.known_here(machine_file, _key(small_shape(), phase, "cpu"))
+    small = None if found is None else Pace(**found)
+    return promised_seconds(shape, rates[phase.number_format], small)
 
 
-def measured_pace(shape: Shape, phase: Phase, machine_file: Path, target: str = "cpu") -> Pace:
+def measured_pace(
+    shape: Shape,
+    phase: Phase,
+    machine_file: Path,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
+) -> Pace:
     """The pace of a shape in a phase's batches and number format, on this machine and device.
 
-    Raises OutOfMemory if a step does not fit.
+    document: the tokens of a usual one. Raises OutOfMemory if a step does not fit.
     """
     from endonym.run import probe
 
-    key = _key(shape, phase, target)
-    return Pace(**device.machine(machine_file, key, lambda: probe.pace(shape, phase, target)))
+    length = padded(max(1, min(round(document), shape.context)))
+    key = _key(shape, phase, target, length)
+    found = device.machine(machine_file, key, lambda: probe.pace(shape, phase, target, length))
+    return Pace(**found)
 
 
-def _key(shape: Shape, phase: Phase, target: str) -> str:
+def _key(shape: Shape, phase: Phase, target: str, document: int = DOCUMENT_TOKENS) -> str:
     """What a pace is remembered by: all that a step's time depends on, the most telling in words.
 
     A device that is not the processor has its name in it.
@@ -131,6 +147,7 @@ def _key(shape: Shape, phase: Phase, target: str) -> str:
     exact = {
         "shape": _drops(shape.model_dump()),
         "at_once": min(phase.batch_tokens or 0, phase.micro_tokens or USEFUL_TOKENS),
+        "cut": keys_a_token(shape.context, None, document),
         "versions": [versions["endonym"], versions["torch"]],
     }
     key = (
@@ -161,20 +178,26 @@ def _named(target: str) -> str:
 
 
 def choose_compile(
-    shape: Shape, phase: Phase, tokens: int, machine_file: Path, target: str = "cpu"
+    shape: Shape,
+    phase: Phase,
+    tokens: int,
+    machine_file: Path,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
 ) -> Choice:
-    """Whether a phase's blocks are compiled: only where that was measured to shorten it."""
-    from endonym.train.compile import obstacle
+    """Whether a phase's blocks are compiled: only where that was measured to shorten it.
 
-    if (reason := obstacle(shape, target)) is not None:
+    tokens: of the whole phase. document: those of a usual one.
+    """
+    from endonym.train.compile import hindrance
+
+    if (reason := hindrance(shape, phase, target, device.place().size)) is not None:
         return Choice("off", reason)
-    if phase.recompute == "on":
-        return Choice("off", "blocks are computed again, to need less memory")
     try:
         guess = _guessed_seconds(shape, phase, tokens, machine_file, target)
         if guess < WORTH_MEASURING_SECONDS:
             return Choice("off", f"about {duration(guess)} of training: too short to pay")
-        pace = measured_pace(shape, phase, machine_file, target)
+        pace = measured_pace(shape, phase, machine_file, target, document)
     except OutOfMemory:
         return Choice("off", "there was no memory to measure whether it pays")
     if pace.compiled is None:
@@ -188,7 +211,8 @@ def _guessed_seconds(
 ) -> float:
     """About how long training takes: by formula on the processor, elsewhere by a few steps."""
     if target == "cpu":
-        return tokens * promised_here(shape, matrix_rates(machine_file), machine_file)
+        rates, kind = matrix_rates(machine_file), phase.number_format
+        return tokens * promised_here(shape, rates, machine_file, kind)
     from endonym.run import probe
 
     key = _key(shape, phase, target) + " as written"

@@ -12,6 +12,7 @@ from endonym.model.folder import Shape
 from endonym.model.foreign import AnyDecoder
 from endonym.model.init import new_decoder
 from endonym.run.crowding import Others
+from endonym.run.pace import DOCUMENT_TOKENS
 from endonym.train.compile import compile_blocks, compiler_failure, obstacle
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
@@ -19,19 +20,20 @@ from endonym.train.room import USEFUL_TOKENS, explained_memory_errors
 from endonym.train.step import take_step
 
 SECONDS = 4.0
-DOCUMENT_TOKENS = 64
 PARTS = 2
 """A large batch is made of parts that fit; so many show its pace, and no batch need be whole."""
 DOING = "measuring the pace of training"
 
 
 class Steps:
-    """A model in training, with a batch of random tokens in short documents, on a device.
+    """A model in training, with a batch of random tokens in documents of one length, on a device.
 
     Of the number format, optimiser, batch and parts of a phase.
     """
 
-    def __init__(self, decoder: AnyDecoder, phase: Phase, device: str) -> None:
+    def __init__(
+        self, decoder: AnyDecoder, phase: Phase, device: str, document: int = DOCUMENT_TOKENS
+    ) -> None:
         prepare()
         shape = decoder.config
         self.decoder = decoder.to(device).train()
@@ -42,7 +44,7 @@ class Steps:
         most = max(1, (phase.micro_tokens or USEFUL_TOKENS) // shape.context)
         self.rows = min(whole, most)
         tokens_BT = torch.randint(0, shape.vocab, (min(whole, PARTS * most), shape.context))
-        documents_T = torch.arange(shape.context) // DOCUMENT_TOKENS
+        documents_T = torch.arange(shape.context) // document
         documents_BT = documents_T.expand(len(tokens_BT), -1).contiguous()
         parts = (part.to(device) for part in (tokens_BT, tokens_BT, documents_BT))
         self.batch, self.device = Batch(*parts), torch.device(device)
@@ -74,13 +76,16 @@ def plain(decoder: AnyDecoder, phase: Phase, device: str = "cpu") -> float:
         return Steps(decoder, phase, device).speed()
 
 
-def pace(shape: Shape, phase: Phase, device: str = "cpu") -> dict[str, Any]:
+def pace(
+    shape: Shape, phase: Phase, device: str = "cpu", document: int = DOCUMENT_TOKENS
+) -> dict[str, Any]:
     """The fields of a `Pace`: as written and, if that can be, compiled.
 
-    Raises OutOfMemory if a step does not fit.
+    document: tokens of each; where rows are cut depends on it. Raises OutOfMemory if a step does
+    not fit.
     """
     with explained_memory_errors(DOING):
-        steps = Steps(fresh(shape), phase, device)
+        steps = Steps(fresh(shape), phase, device, document)
         found: dict[str, Any] = {"plain": steps.speed()}
         if obstacle(shape, device) is None:
             found |= _compiled(steps)

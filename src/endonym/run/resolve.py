@@ -109,8 +109,7 @@ def room_choices(
 ) -> Choices:
     """What each phase holds in memory at once; what is known stays, whatever is free now.
 
-    Elsewhere than on a CPU free memory is not looked at: what does not fit is halved in training.
-    Raises OutOfMemory if a phase cannot fit.
+    What does not fit in spite of that is halved in training. Raises OutOfMemory if a phase cannot.
     """
     found: Choices = {}
     for place, phase in enumerate(recipe.phase):
@@ -120,7 +119,7 @@ def room_choices(
         if all(key in known for key in keys):
             found |= {key: known[key] for key in keys}
             continue
-        free = free_memory_bytes() if device in (None, "cpu") else None
+        free = free_memory_bytes(device or "cpu")
         choices = choose_room(shape, phase, free, longest_document)
         found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
     return found
@@ -133,8 +132,9 @@ def compilings(
     found: Choices = {}
     for place, phase in enumerate(recipe.phase):
         if phase.compile == "auto":
-            tokens, shape = budget_of([phase], facts_of(shards)), shape_of(recipe, shards)
-            choice = choose_compile(shape, phase, tokens, machine_file, target)
+            facts, shape = facts_of(shards), shape_of(recipe, shards)
+            tokens, document = budget_of([phase], facts), facts.mean_document_tokens
+            choice = choose_compile(shape, phase, tokens, machine_file, target, document)
             found[f"phase.{place}.compile"] = choice
     return found
 

@@ -13,6 +13,7 @@ from endonym.run.resolve import Lock, filled
 from endonym.run.sources import RawSet
 from endonym.store import Artifact
 from endonym.train.autopilot import Choices
+from endonym.train.config import Phase
 
 FIRST = "phase.0."
 
@@ -42,22 +43,21 @@ def settled(
     recipe = filled(recipe, lock.settle(room))
     if target == "cpu":
         matrix_rates(machine_file)
-    seconds = seconds_a_token(shape, machine_file, target)
-    _warn(recipe, shape, shards, seconds, longest, log)
+    for phase in recipe.phase:
+        seconds = seconds_a_token(shape, phase, machine_file, target)
+        _warn(phase, shape, shards, seconds, longest, log)
     recipe = _tuned(recipe, raw, lock, shards, minutes=tune_minutes, target=target, log=log)
     compilings = resolve.compilings(recipe, shards, machine_file, target)
     return filled(recipe, lock.settle(compilings))
 
 
 def _warn(
-    recipe: Recipe, shape: Shape, shards: Artifact, seconds: float | None, longest: int, log: Log
+    phase: Phase, shape: Shape, shards: Artifact, seconds: float | None, longest: int, log: Log
 ) -> None:
     """Say what usually hurts. seconds: of a token. longest: the longest document, in tokens."""
     facts = resolve.facts_of(shards)
-    for phase in recipe.phase:
-        said = cautions(phase, facts, shape.context, seconds=seconds, longest_document=longest)
-        for text in said:
-            log.warn(text)
+    for text in cautions(phase, facts, shape.context, seconds=seconds, longest_document=longest):
+        log.warn(text)
 
 
 def _tuned(

@@ -118,7 +118,9 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     shape = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
     chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
-    pace = measured_pace(chosen, usual_phase(matrix_rates(machine_file)), machine_file)
+    usual = usual_phase(matrix_rates(machine_file))
+    document = facts.mean_document_tokens
+    pace = measured_pace(chosen, usual, machine_file, document=document)
     if pace.doubt:
         log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
     tokens, reason = _budget(pace, unique, hours, seconds)
@@ -134,11 +136,12 @@ def _timed_shape(
 ) -> Choices:
     """The shape for so many seconds of training here; deeper where they are more than enough."""
     rates = matrix_rates(machine_file)
-    small = measured_pace(small_shape(), usual_phase(rates), machine_file)
+    phase = usual_phase(rates)
+    small = measured_pace(small_shape(), phase, machine_file)
 
     def promised(dim: int, layers: int) -> int:
         shape = usual_shape(dim, layers, vocab, context)
-        return int(seconds / promised_seconds(shape, rates, small))
+        return int(seconds / promised_seconds(shape, rates[phase.number_format], small))
 
     found = choose_shape(ModelKeys(), facts, promised)
     more = deeper(found["model.dim"].value, found["model.layers"].value, facts, promised)

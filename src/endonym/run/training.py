@@ -1,7 +1,6 @@
 """The model stage: a phase of training with its pre-flight, its journal and its samples."""
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from endonym import device
 from endonym.data.baselines import count
+from endonym.data.batches import Batches
 from endonym.data.shards import TokenShards
 from endonym.disk import write_json
 from endonym.evaluate.bits import baseline_scores, held_out
@@ -33,18 +33,19 @@ from endonym.recipe.recipe import Recipe
 from endonym.run.crowding import Crowding
 from endonym.run.journal import cut_journal, note_report
 from endonym.run.models import begin
+from endonym.run.preflight import before_training
 from endonym.run.stopping import stop_requests
 from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train import checkpoint
-from endonym.train.agreement import require_agreement
+from endonym.train.compile import hindrance
 from endonym.train.config import Phase
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Training, Work
-from endonym.train.preflight import learn_by_heart
 from endonym.train.report import Report
 from endonym.train.room import HEAP, phase_bytes
+from endonym.train.schedule import Course
 
 WEIGHTS = "weights.safetensors"
 SAMPLE_TOKENS = 60
@@ -71,21 +72,23 @@ def train_model(
     lines = group.tell(baseline_lines(train, val, reader) if group.is_first else None)
     work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
     begin_ = partial(beginning, recipe, reader.vocab, inputs)
-    decoder = begin_().to(work.device)
-    if recipe.export and isinstance(decoder.config, ModelConfig):
-        row_of(decoder.config)  # Hours of training would end in a refusal.
-    spare_memory(decoder.config, phase, work.device, log)
-    training = Training(decoder, phase, work, seed=recipe.seed, group=group)
-    is_resumed, masked = training.resume() > 0, _masked_because(training)
+    decoder = begin_()
+    shape = decoder.config
+    if recipe.export and isinstance(shape, ModelConfig):
+        row_of(shape)  # Hours of training would end in a refusal.
+    spare_memory(shape, phase, work.device, log)
+    if group.is_first:
+        batches = work.batches(phase, shape.context, recipe.seed)
+        _announce(shape, phase, batches, lines, group, log)
+        if not checkpoint.stands(work.folder):
+            before_training(begin_, decoder, phase, batches, work, group, log)
+            decoder = begin_()
+    training = Training(decoder.to(work.device), phase, work, seed=recipe.seed, group=group)
+    training.resume()
+    masked = _masked_because(training)
     if group.is_first:
         cut_journal(making.journal, training)
-        _announce(training, lines, log)
-        for reason in masked:
-            log.line(f"  attention reads whole rows under a mask: {reason}")
-        if is_resumed:
-            log.line(f"  goes on from step {number(training.state.step)}")
-        else:
-            _preflight(training, begin_, log)
+        _say_where(training, masked, log)
     _run(training, making, reader, _prompts(recipe), log)
     learnt = training.weights()
     return _keep(training, learnt, reader, making) if group.is_first else {}
@@ -121,45 +124,47 @@ def spare_memory(shape: Shape, phase: Phase, place: str, log: Log) -> None:
         )
 
 
-def _announce(training: Training, lines: dict[str, Score], log: Log) -> None:
-    shape, batches = training.decoder.config, training.batches
-    total = parameters(shape).total
+def _announce(
+    shape: Shape,
+    phase: Phase,
+    batches: Batches,
+    lines: dict[str, Score],
+    group: Group,
+    log: Log,
+) -> None:
+    total, read = parameters(shape).total, batches.order.positions_per_epoch
     log.line(
         f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
-        f"{training.phase.number_format}{_spread(training)}"
+        f"{phase.number_format}{_spread(phase, group)}"
     )
+    steps = Course.of(phase, read, batches.tokens).steps
     log.line(
-        f"  {number(training.course.steps)} steps × {number(batches.tokens)} tokens = "
-        f"{batches.epochs(training.course.steps):.1f} passes over "
-        f"{number(batches.order.positions_per_epoch)} tokens"
+        f"  {number(steps)} steps × {number(batches.tokens)} tokens = "
+        f"{batches.epochs(steps):.1f} passes over {number(read)} tokens"
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
     log.line(f"  held-out nats a token without learning: {guesses}")
+    hindered = hindrance(shape, phase, batches.device, group.size)
+    if phase.compile == "on" and hindered is not None:
+        log.warn(f'compile = "on", but nothing is compiled: {hindered}')
 
 
-def _spread(training: Training) -> str:
+def _say_where(training: Training, masked: set[str], log: Log) -> None:
+    """Where training stands as it begins, and what is not as it might be."""
+    for reason in masked:
+        log.line(f"  attention reads whole rows under a mask: {reason}")
+    for damaged in checkpoint.set_aside(training.work.folder):
+        log.warn(f"a damaged checkpoint was set aside: {damaged}")
+    if training.state.step:
+        log.line(f"  goes on from step {number(training.state.step)}")
+
+
+def _spread(phase: Phase, group: Group) -> str:
     """Over how many processes, and what of it is in shards."""
-    if training.group.size == 1:
+    if group.size == 1:
         return ""
-    shards = f", {training.phase.shard} in shards" if training.optimizer.is_sharded else ""
-    return f" · {training.group.size} processes{shards}"
-
-
-def _preflight(training: Training, begin_: Callable[[], AnyDecoder], log: Log) -> None:
-    """Room on the disk, a device that computes as the CPU does, and one batch learnt by heart."""
-    count_ = parameters(training.decoder.config).total
-    saves = max(1, training.course.steps // training.course.save_every)
-    numbers = 3 if training.average.kind == "none" else 4
-    checkpoint.check_room(training.work.folder, count_, saves, numbers)
-    place = training.work.device
-    if place != "cpu":
-        gap = require_agreement(begin_().to(place), begin_(), training.batches[0])
-        log.line(
-            f"  pre-flight: logits on {place} are those of the CPU to {gap:.1g} of their spread"
-        )
-    twin = begin_().to(place)
-    before, after = learn_by_heart(twin, training.batches[0], training.phase)
-    log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
+    shards = "" if phase.shard == "none" else f", {phase.shard} in shards"
+    return f" · {group.size} processes{shards}"
 
 
 def _masked_because(training: Training) -> set[str]:
@@ -206,9 +211,10 @@ def _run(
 
 def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
     """Keep what was learnt so far, and say so."""
-    training.save()
+    is_saved = training.save()
     training.group.wait()
-    log.line(f"stopped after step {step}, saved in {training.work.folder}")
+    kept = "saved" if is_saved else "its weights are no numbers; what was saved before it is"
+    log.line(f"stopped after step {step}, {kept} in {training.work.folder}")
     raise KeyboardInterrupt
 
 

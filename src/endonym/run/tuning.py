@@ -1,8 +1,9 @@
 """`run --tune MINUTES`: what formulas cannot say is settled by short trainings.
 
-First the learning rate, then, at the best rate, the weight decay. Every trial is the phase itself
-on fewer tokens, with its own fall to the end, on the same rows. The held-out text that decides is
-the one that looks see during training, so the final score has seen it no more than they have.
+First the learning rate, then, at the best rate, the weight decay, if the time is enough to show
+what it is worth. Every trial is the phase itself on fewer tokens, with its own fall to the end, on
+the same rows. The held-out text that decides is the one that looks see during training, so the
+final score has seen it no more than they have.
 """
 
 import math
@@ -22,7 +23,8 @@ from endonym.train.autopilot import Choice, Choices, budget_of
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 
-SCALES = {"lr": (0.5, 1.0, 2.0), "weight_decay": (0.3, 1.0, 3.0)}
+DECAY = "weight_decay"
+SCALES = {"lr": (0.5, 1.0, 2.0), DECAY: (0.3, 1.0, 3.0)}
 """What a value is multiplied by, in the order in which keys are settled."""
 TOGETHER = {"lr": "embedding_lr"}
 """A key that is scaled with another, so that their proportion stays."""
@@ -33,6 +35,11 @@ FORWARD_SHARE = 0.4
 """A look goes forward only, a third of a step, and has its rows to fetch and to sort by source."""
 LEAST_STEPS = 20
 """In fewer steps no rate shows what it is worth."""
+GAIN = 0.002
+"""Bits a byte that another value must gain to be taken: two seeds differ by as much."""
+READ_SHARE = 0.5
+"""Of the phase's tokens, that a trial must read to show what decay is worth: what it prevents comes
+with the last of many passes."""
 
 
 class Trials:
@@ -46,13 +53,18 @@ class Trials:
         self.train, self.val = (TokenShards(shards.folder, split) for split in ("train", "val"))
         phase = recipe.phase[0]
         self.batch = phase.batch_tokens or 1
-        all_ = seconds * probe.plain(beginning(recipe, self.train.vocab, {}), phase, target)
-        held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
+        self.speed = probe.plain(beginning(recipe, self.train.vocab, {}), phase, target)
+        self.held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
+        self.whole = budget_of([phase], facts_of(shards))
+        self.give(seconds)
+
+    def give(self, seconds: float) -> None:
+        """Let each training last so long."""
+        all_ = seconds * self.speed
         most = int(all_ * LOOK_SHARE / (2 * FORWARD_SHARE))
-        self.look_tokens = max(1, min(LOOK_TOKENS, held_out, most))
-        whole = budget_of([phase], facts_of(shards))
-        self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.look_tokens), whole)
-        least = min(LEAST_STEPS * self.batch, whole)
+        self.look_tokens = max(1, min(LOOK_TOKENS, self.held_out, most))
+        self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.look_tokens), self.whole)
+        least = min(LEAST_STEPS * self.batch, self.whole)
         if self.tokens < least:
             raise RecipeError(
                 f"{seconds:.2g} s for each training are {self.tokens // self.batch} steps: too few",
@@ -96,9 +108,12 @@ def tune(
     """
     phase = recipe.phase[0]
     keys = [key for key in SCALES if getattr(phase, key)]
-    count = 1 + sum(len(SCALES[key]) - 1 for key in keys)
-    trials = Trials(recipe, shards, minutes * 60 / count, target)
-    log.line(f"{'tuning':<22} {count} trainings of {number(trials.tokens)} tokens")
+    trials = Trials(recipe, shards, minutes * 60 / _count(keys), target)
+    if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:
+        keys.remove(DECAY)
+        log.line(f"{'tuning':<22} {DECAY} stays: no trial reads half of the phase's tokens")
+        trials.give(minutes * 60 / _count(keys))
+    log.line(f"{'tuning':<22} {_count(keys)} trainings of {number(trials.tokens)} tokens")
     found: Choices = {}
     known: dict[float, float] = {}
     for key in keys:
@@ -108,7 +123,7 @@ def tune(
             trial = phase.model_copy(update=changed)
             bits[scale] = known[scale] if scale in known else trials.bits(trial)
             log.line(f"  {key} = {changed[key]:g}: {_told(bits[scale])} bits/byte")
-        best = min(bits, key=lambda scale: (bits[scale], scale != 1.0))
+        best = min(bits, key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
         if not math.isfinite(bits[best]):
             log.warn("no training came to its end: nothing is tuned")
             return {}
@@ -116,6 +131,11 @@ def tune(
         phase, known = phase.model_copy(update=scaled(phase, key, best)), {1.0: bits[best]}
     _say(found, log)
     return found
+
+
+def _count(keys: list[str]) -> int:
+    """Trainings that settle these keys; the best of one is where the next begins."""
+    return 1 + sum(len(SCALES[key]) - 1 for key in keys)
 
 
 def scaled(phase: Phase, key: str, scale: float) -> dict[str, float]:

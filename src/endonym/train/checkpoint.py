@@ -53,6 +53,16 @@ class TrainState:
         """Steps that changed the weights: all but the skipped ones."""
         return self.step - self.skipped
 
+    @property
+    def needed_steps(self) -> set[int]:
+        """Steps whose weights may be asked for: the best, the good one, and the best until then.
+
+        Training that goes back to the good step knows no later look.
+        """
+        until = [each for each in self.looks if each["step"] <= self.good_step]
+        best = min(until, key=lambda each: each["nats"], default={"step": self.good_step})
+        return {self.best_step, self.good_step, best["step"]}
+
     def note_look(self, nats: float, bits: float) -> bool:
         """Remember a look at held-out text; returns whether it is the best one so far."""
         self.looks.append({"step": self.step, "nats": nats, "bits": bits})
@@ -83,7 +93,7 @@ class Checkpoint:
 def save(
     work: Path, state: TrainState, weights: dict[str, Tensor], moments: dict[str, Tensor]
 ) -> Checkpoint:
-    """Write a checkpoint, then remove those that are neither recent, last, best nor good."""
+    """Write a checkpoint, then remove those that are neither recent nor needed."""
     fresh = _begin(work, state)
     save_tensors(weights, fresh / WEIGHTS)
     save_tensors(moments, fresh / MOMENTS)
@@ -148,11 +158,21 @@ def _finish(fresh: Path, state: TrainState) -> Checkpoint:
     fresh.rename(folder)
     flush_folder(work)
     saved = Checkpoint(folder, state)
-    kept = {work / f"step-{step:06d}" for step in (state.best_step, state.good_step)}
+    kept = {work / f"step-{step:06d}" for step in state.needed_steps}
     for old in _folders(work)[:-KEEP_RECENT]:
         if old not in kept:
             shutil.rmtree(old)
     return saved
+
+
+def stands(work: Path) -> bool:
+    """Whether training has ever come further than its first look; reads no file."""
+    return any(_step_of(folder) > 0 for folder in _folders(work))
+
+
+def set_aside(work: Path) -> list[Path]:
+    """Checkpoints that were found damaged."""
+    return sorted(work.glob("step-*.damaged"))
 
 
 def last(work: Path) -> Checkpoint | None:
@@ -189,7 +209,7 @@ def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3)
 
     numbers: fp32 ones that a checkpoint holds of each parameter: itself and two memories, or more.
     """
-    kept = min(save_count, KEEP_RECENT + 2) + 1
+    kept = min(save_count, KEEP_RECENT + 3) + 1
     needed = 4 * numbers * n_parameters * kept
     free = shutil.disk_usage(existing(work)).free
     if free < needed:

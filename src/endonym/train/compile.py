@@ -18,6 +18,7 @@ from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.folder import Shape
 from endonym.model.foreign import AnyDecoder
+from endonym.train.config import Phase
 
 COMPILERS = ("g++", "clang++", "c++")
 COMPILING = ("torch._dynamo", "torch._inductor")
@@ -43,6 +44,15 @@ def obstacle(shape: Shape, device: str = "cpu") -> str | None:
     if any(isinstance(ffn, ExpertsConfig) for ffn in shape.ffns):
         return "what goes to an expert changes with every batch"
     return None
+
+
+def hindrance(shape: Shape, phase: Phase, device: str, processes: int) -> str | None:
+    """Why a phase's blocks are not compiled, whatever it asks for; None if they can be."""
+    if phase.recompute == "on":
+        return "blocks are computed again, to need less memory"
+    if phase.shard != "none" and processes > 1:
+        return "weights in shards are gathered as blocks run"
+    return obstacle(shape, device)
 
 
 def compile_blocks(decoder: AnyDecoder) -> None:

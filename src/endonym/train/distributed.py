@@ -10,7 +10,7 @@ better is to send while the backward pass still runs (arXiv:2006.15704, section 
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -81,6 +81,18 @@ class Group:
     def wait(self) -> None:
         """Until every process is here."""
         self.total(torch.zeros(()))
+
+    def gathered(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Whole tensors by name; what lies in shards goes to the first process, and all must ask.
+
+        One after another, so that the others never hold more than one of them.
+        """
+        found: dict[str, Tensor] = {}
+        for name, each in tensors.items():
+            everything = whole(each)
+            if self.is_first or is_plain(each):
+                found[name] = everything
+        return found
 
     def add_up(
         self, masters: Sequence[nn.Parameter], nats: Tensor, *, ran_short: bool = False

@@ -30,6 +30,8 @@ LEAST_SIGMA_LOG = 0.1
 """A loss within 0.3 nats, or a norm within 1.8 times the usual, is never unusual."""
 LEARNT_BY = 100
 """The step at which a model must do better than counting words."""
+LOW_LR = 1e-4
+"""A model that begins from nothing hardly learns at lower rates."""
 IN_A_ROW = 3
 RETURNS = 3
 SLOWER = 0.5
@@ -153,11 +155,14 @@ def require_learning(state: TrainState, phase: Phase, warmup: int, unigram_nats:
     if best is None or best <= unigram_nats or state.step < max(warmup * 2, LEARNT_BY):
         return
     rate = "lr" if phase.lr is None else f"lr = {phase.lr:g}"
+    advice = "too high (try a third of it)"
+    if phase.lr is not None and phase.lr < LOW_LR:
+        advice = "too low for a model that begins from nothing (3e-3 is usual)"
     raise TrainingError(
         f"after {state.step} steps the held-out loss is {state.looks[-1]['nats']:.2f} nats, above "
         f"the unigram line of {unigram_nats:.2f}: nothing but noise is learnt",
         where=f"phase {phase.name}",
-        do=f"Usually {rate} is too high (try a third of it), or the held-out text is of another "
+        do=f"Usually {rate} is {advice}, or the held-out text is of another "
         "kind than the training text (see `endonym look`).",
     )
 

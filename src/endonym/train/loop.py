@@ -1,6 +1,5 @@
 """A phase of training, as an iterator of reports: the loop yields, the caller looks."""
 
-import functools
 import gc
 import math
 import time
@@ -20,9 +19,9 @@ from endonym.seed import named_seed
 from endonym.train import checkpoint, guard
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
-from endonym.train.compile import compile_blocks, explained_errors, obstacle, uncompiled
+from endonym.train.compile import compile_blocks, explained_errors, hindrance, uncompiled
 from endonym.train.config import Phase
-from endonym.train.distributed import ALONE, Group, whole
+from endonym.train.distributed import ALONE, Group
 from endonym.train.guard import Trouble
 from endonym.train.optimizer import Optimizer
 from endonym.train.report import Report
@@ -45,6 +44,12 @@ class Work:
     unigram_nats: float
     device: str = "cpu"
 
+    def batches(self, phase: Phase, context: int, seed: int) -> Batches:
+        """Every batch that a phase will read."""
+        rows = max(1, (phase.batch_tokens or context) // context)
+        order = Order(self.train, context=context, seed=seed)
+        return Batches(order, rows=rows, device=self.device)
+
 
 class Training:
     """The state of a phase between steps. Iterate `reports()` to train; `weights()` at the end.
@@ -56,14 +61,12 @@ class Training:
         self, decoder: AnyDecoder, phase: Phase, work: Work, *, seed: int, group: Group = ALONE
     ) -> None:
         context = decoder.config.context
-        rows = max(1, (phase.batch_tokens or context) // context)
-        order = Order(work.train, context=context, seed=seed)
         self.decoder, self.phase, self.work, self.seed = decoder, phase, work, seed
         self.group = group
-        self.batches = Batches(order, rows=rows, device=work.device)
-        most_rows = -(-rows // group.size)
+        self.batches = work.batches(phase, context, seed)
+        most_rows = -(-self.batches.rows // group.size)
         self.micro_rows = max(1, min(most_rows, (phase.micro_tokens or USEFUL_TOKENS) // context))
-        self.course = Course.of(phase, order.positions_per_epoch, self.batches.tokens)
+        self.course = Course.of(phase, self.batches.order.positions_per_epoch, self.batches.tokens)
         decoder.recomputes = phase.recompute == "on"
         if phase.shard != "none" and group.size > 1:
             from endonym.train.sharding import shard  # takes a second to import
@@ -71,8 +74,8 @@ class Training:
             shard(decoder, phase, group)
         self.optimizer = Optimizer(decoder, phase, phase.number_format)
         self.average = Average(self.optimizer, phase, self.course.steps)
-        is_simple = not decoder.recomputes and not self.optimizer.is_sharded
-        if phase.compile == "on" and is_simple and obstacle(decoder.config, work.device) is None:
+        hindered = hindrance(decoder.config, phase, work.device, group.size)
+        if phase.compile == "on" and hindered is None:
             compile_blocks(decoder)
         self.state = TrainState()
         self.troubles: list[Trouble] = []
@@ -224,7 +227,7 @@ class Training:
             tokens=step * self.batches.tokens,
             epoch=self.batches.epochs(step),
             nats=nats,
-            bits_per_byte=nats / math.log(2) / self.bytes_per_token,
+            bits_per_byte=nats / math.log(2) / self.batches.bytes_per_token,
             lr=(self.phase.lr or 0.0) * self._share(max(0, step - 1)),
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,
@@ -248,21 +251,14 @@ class Training:
         patience = self.phase.patience
         return patience is not None and self.state.looks_since_best >= patience
 
-    @functools.cached_property
-    def bytes_per_token(self) -> float:
-        """Bytes of a training token, end-of-text included as a token of none."""
-        train = self.work.train
-        sizes = [train.byte_counts[part].sum() for part in train.parts]
-        return float(sum(sizes)) / max(1, self.batches.order.positions_per_epoch)
-
-    def save(self) -> None:
+    def save(self) -> bool:
         """Write a checkpoint of this step, unless its weights are lost or are not finite numbers.
 
         Then what was written before is what training goes on from. The first process writes, or
-        each its shards.
+        each its shards. Returns whether it was written.
         """
         if guard.is_lost(self.state) or not self._is_finite():
-            return
+            return False
         if not self.state.skipped_in_row:
             self.state.good_step = self.state.step
         folder, weights = self.work.folder, self.optimizer.weights()
@@ -271,6 +267,7 @@ class Training:
             checkpoint.save_sharded(folder, self.state, weights, memories, self.group)
         elif self.group.is_first:
             checkpoint.save(folder, self.state, weights, memories)
+        return True
 
     @contextmanager
     def as_handed_on(self) -> Generator[None]:
@@ -279,21 +276,24 @@ class Training:
             yield
 
     def reader(self) -> AnyDecoder:
-        """A decoder that one process can use without the others; each must ask for it."""
+        """A decoder that the first process can use without the others; each must ask for it."""
         if not self.optimizer.is_sharded:
             return self.decoder
         from endonym.train.sharding import twin
 
-        return twin(self.decoder, self.optimizer.weights(), self.work.folder)
+        weights = self.group.gathered(self.optimizer.weights())
+        if not self.group.is_first:
+            return self.decoder
+        return twin(self.decoder, weights, self.work.folder)
 
     def weights(self) -> dict[str, Tensor]:
         """The weights to hand on: the best look's, or the last; averaged, if a phase wants it.
 
-        Every process must ask; the best look's are read by the first one alone.
+        Every process must ask; the first one alone gets them.
         """
-        if self.phase.keep == "best" and self.state.best_step < self.state.step:
-            if not self.group.is_first:
-                return {}
-            best = checkpoint.at(self.work.folder, self.state.best_step)
-            return averaged(best.weights(), best.moments())
-        return {name: whole(each) for name, each in self.average.weights().items()}
+        if self.phase.keep == "last" or self.state.best_step == self.state.step:
+            return self.group.gathered(self.average.weights())
+        if not self.group.is_first:
+            return {}
+        best = checkpoint.at(self.work.folder, self.state.best_step)
+        return averaged(best.weights(), best.moments())

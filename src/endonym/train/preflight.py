@@ -1,7 +1,5 @@
 """Before hours are spent: can this model learn one batch by heart?"""
 
-import copy
-
 import torch
 
 from endonym.data.batches import Batch
@@ -19,7 +17,7 @@ LEAST_LR = 2e-3
 
 
 def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[float, float]:
-    """Train a copy on one short row; returns its nats before and after.
+    """Train a decoder on one short row; returns its nats before and after. It is of no use then.
 
     Raises TrainingError if the loss does not fall to half: then gradients, optimiser or number
     format are at fault, and no amount of text would help.
@@ -27,15 +25,14 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
     width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
     parts = (batch.tokens_BT, batch.targets_BT, batch.documents_BT)
     row = Batch(*(part[:1, :width].contiguous() for part in parts))
-    twin = copy.deepcopy(decoder).float().train()
-    twin.apply(_without_dropout)
+    decoder.float().train().apply(_without_dropout)
     rates = {"lr": phase.lr or 0.0, "embedding_lr": phase.embedding_lr}
     floors = {key: max(rate, LEAST_LR) for key, rate in rates.items() if rate is not None}
     lively = phase.model_copy(update=floors)
-    optimizer = Optimizer(twin, lively, phase.number_format)
+    optimizer = Optimizer(decoder, lively, phase.number_format)
     seen: list[float] = []
     for _ in range(STEPS):
-        stepped = take_step(twin, optimizer, row, share=0.5, rows=1, where="pre-flight")
+        stepped = take_step(decoder, optimizer, row, share=0.5, rows=1, where="pre-flight")
         seen.append(stepped.nats)
         if stepped.nats < ENOUGH / 2 * seen[0]:
             break

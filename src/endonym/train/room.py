@@ -51,12 +51,11 @@ def phase_bytes(
 
 
 def choose_room(
-    shape: Shape, phase: Phase, free_bytes: int | None, longest_document: int | None = None
+    shape: Shape, phase: Phase, free_bytes: int, longest_document: int | None = None
 ) -> Choices:
     """How many tokens are held at once, and whether blocks are computed again, to fit.
 
-    Only what the phase leaves open is chosen. free_bytes: None if nobody knows; then everything is
-    taken to fit. Raises OutOfMemory if not even one row fits.
+    Only what the phase leaves open is chosen. Raises OutOfMemory if not even one row fits.
     """
     is_open = phase.recompute == "auto"
     if phase.micro_tokens is not None and not is_open:
@@ -77,11 +76,10 @@ def choose_room(
                 recomputes=recomputes,
                 longest_document=longest_document,
             )
-            if free_bytes is None or needed * SURE <= free_bytes:
-                reason = f"training needs ≈ {size(needed)}"
-                reason += "" if free_bytes is None else f" of {size(free_bytes)} free"
+            if needed * SURE <= free_bytes:
+                reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
                 return _chosen(phase, tokens, reason, recomputes=recomputes, is_most=tokens == most)
-    raise _no_room(shape, phase, free_bytes or 0, longest_document)
+    raise _no_room(shape, phase, free_bytes, longest_document)
 
 
 def _chosen(phase: Phase, tokens: int, reason: str, *, recomputes: bool, is_most: bool) -> Choices:

@@ -25,7 +25,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign import AnyDecoder
 from endonym.model.weights import PRECISE, decoder_with
 from endonym.train.config import Phase
-from endonym.train.distributed import Group, whole
+from endonym.train.distributed import Group
 
 
 def shard(decoder: AnyDecoder, phase: Phase, group: Group) -> None:
@@ -72,10 +72,10 @@ def _cannot(phase: Phase, why: str) -> TrainingError:
     )
 
 
-def twin(decoder: AnyDecoder, shards: Mapping[str, Tensor], folder: Path) -> AnyDecoder:
-    """A decoder of whole weights in fp32, for one process alone; each must ask."""
+def twin(decoder: AnyDecoder, weights: dict[str, Tensor], folder: Path) -> AnyDecoder:
+    """A decoder like one in shards, of whole weights in fp32, for one process alone."""
     assert isinstance(decoder, Decoder)
-    return decoder_with(decoder.config, {n: whole(s) for n, s in shards.items()}, folder)
+    return decoder_with(decoder.config, weights, folder)
 
 
 def save_shards(tensors: Mapping[str, Tensor], folder: Path) -> None:

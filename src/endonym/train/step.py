@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,10 +65,10 @@ def gather(
     count = tokens or batch.targets_BT.numel()
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
     for part, weight in group.parts(batch, rows, count, is_sharded=optimizer.is_sharded):
-        nats = batch_nats(decoder, part) * weight
-        (nats / count).backward()
+        loss = batch_loss(decoder, part)
+        (loss.learnt_from * weight / count).backward()
         optimizer.collect()
-        total += nats.detach()
+        total += loss.nats.detach() * weight
     return total
 
 
@@ -85,12 +86,19 @@ def clipped(
     return Stepped(float(total) / tokens, float(norm), is_short)
 
 
-def batch_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
-    """Summed nats of a batch's targets, with gradients; every target counts once."""
+class Loss(NamedTuple):
+    """Summed nats of a batch's targets; and what is learnt from, with the penalty of experts."""
+
+    nats: Tensor
+    learnt_from: Tensor
+
+
+def batch_loss(decoder: AnyDecoder, batch: Batch) -> Loss:
+    """The loss of a batch, with gradients; every target counts once."""
     hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     targets_N = batch.targets_BT.flatten()
     nats = summed_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
-    return nats + penalty * len(targets_N)
+    return Loss(nats, nats + penalty * len(targets_N))
 
 
 @torch.no_grad()  # not inference_mode: weights gathered from shards in it could not learn again

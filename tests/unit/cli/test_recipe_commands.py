@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from endonym import device
+from endonym.run import starter
 from endonym.train.autopilot import Facts
 
 Say = Callable[..., Any]
@@ -111,6 +114,27 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     assert (states["shards"], states["model"], states["export"]) == ("there", "missing", "missing")
     assert command("run", recipe, "--store", recipe.parent / "store", "--dry-run").code == 0
     assert not list((recipe.parent / "store").glob("*/*.part"))
+
+
+def test_replanning_has_this_machine_measured_anew(recipe: Path, command: Say) -> None:
+    store = recipe.parent / "store"
+    device.machine(store / "machine.json", "pace of yesterday", lambda: 1.0)
+    words = ["run", recipe, "--store", store, "--until", "source"]
+    assert command(*words).code == 0
+    assert device.known_here(store / "machine.json", "pace of yesterday") == 1.0
+    assert command(*words, "--replan").code == 0
+    assert device.known_here(store / "machine.json", "pace of yesterday") is None
+
+
+def test_a_recipe_is_never_sized_to_a_gpu_in_silence(
+    command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = SimpleNamespace(skipped=[])
+    monkeypatch.setattr(starter, "write_recipe", lambda *_, **__: (tmp_path / "r.toml", found))
+    words = ["new", tmp_path / "project", "--language", "tt", "--text", tmp_path]
+    said = command(*words, "--device", "cuda")
+    assert "sized to this machine's processor, not to cuda" in said.err
+    assert "sized to" not in command(*words, "--device", "cpu").err
 
 
 @pytest.mark.parametrize(

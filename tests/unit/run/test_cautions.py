@@ -77,10 +77,12 @@ def test_time_is_known_where_the_processor_was_measured_and_on_no_other_device(
 ) -> None:
     shape = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=500, context=64)
     file = tmp_path / "machine.json"
-    assert seconds_a_token(shape, file) is None
+    fp32, bf16 = Phase(number_format="fp32"), Phase(number_format="bf16")
+    assert seconds_a_token(shape, fp32, file) is None
     device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
-    assert seconds_a_token(shape, file) == pytest.approx(flops_per_token(shape) / 0.3e9)
-    assert seconds_a_token(shape, file, "cuda") is None
+    assert seconds_a_token(shape, fp32, file) == pytest.approx(flops_per_token(shape) / 0.3e9)
+    assert seconds_a_token(shape, bf16, file) == pytest.approx(flops_per_token(shape) / 0.15e9)
+    assert seconds_a_token(shape, fp32, file, "cuda") is None
 
 
 @pytest.mark.parametrize(

@@ -87,10 +87,10 @@ def test_what_another_process_computes_is_seen_and_own_work_is_not(
     while time.perf_counter() < end:
         pass
     alone = before.cores()
-    stop = get_context("spawn").Event()
-    other = get_context("spawn").Process(target=_busy, args=(stop,), daemon=True)
+    begun, stop = (get_context("spawn").Event() for _ in range(2))
+    other = get_context("spawn").Process(target=_busy, args=(begun, stop), daemon=True)
     other.start()
-    time.sleep(0.5)
+    assert begun.wait(60)
     with_other = Others()
     time.sleep(1.0)
     beside = with_other.cores()
@@ -102,6 +102,7 @@ def test_what_another_process_computes_is_seen_and_own_work_is_not(
     assert alone <= len(os.sched_getaffinity(0)) - 0.5  # Less than all: our own work is left out.
 
 
-def _busy(stop: object) -> None:
+def _busy(begun: object, stop: object) -> None:
+    begun.set()  # type: ignore[attr-defined]
     while not stop.is_set():  # type: ignore[attr-defined]
         pass

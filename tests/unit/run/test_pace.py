@@ -48,16 +48,17 @@ RATES = {"fp32": 2e11, "bf16": 2e12}
 
 def test_the_pace_of_the_small_shape_is_what_the_formula_promises_for_it() -> None:
     small = Pace(plain=20_000.0, compiled=30_000.0, compile_seconds=9.0)
-    assert promised_seconds(small_shape(), RATES, small) == pytest.approx(1 / 30_000)
+    assert promised_seconds(small_shape(), RATES["bf16"], small) == pytest.approx(1 / 30_000)
     # Faster than its products could be: the products are what is left.
-    assert promised_seconds(small_shape(), RATES, Pace(1e9)) > 1e-6
+    assert promised_seconds(small_shape(), RATES["bf16"], Pace(1e9)) > 1e-6
 
 
 def test_what_is_beside_products_grows_with_the_channels_of_all_layers() -> None:
     keys = ModelKeys(dim=128, layers=8, mixer=MixerKeys(heads=2))
     deep = resolve(keys, vocab=2048, context=256)
     slow, fast = Pace(10_000.0), Pace(20_000.0)
-    gap = promised_seconds(deep, RATES, slow) - promised_seconds(deep, RATES, fast)
+    rate = RATES["bf16"]
+    gap = promised_seconds(deep, rate, slow) - promised_seconds(deep, rate, fast)
     assert gap == pytest.approx(2 * (1 / 10_000 - 1 / 20_000))
 
 
@@ -65,10 +66,13 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "machine.json"
-    assert promised_here(SHAPE, RATES, file) == promised_seconds(SHAPE, RATES)
+    assert promised_here(SHAPE, RATES, file) == promised_seconds(SHAPE, RATES["bf16"])
     monkeypatch.setattr(probe, "pace", lambda *_: {"plain": 1_000.0})
     measured_pace(small_shape(), usual_phase(RATES), file)
     assert promised_here(small_shape(), RATES, file) == pytest.approx(1 / 1_000)
+    # Nobody measured it in fp32, whose products are a tenth as fast.
+    slow = promised_seconds(small_shape(), RATES["fp32"])
+    assert promised_here(small_shape(), RATES, file, "fp32") == pytest.approx(slow)
 
 
 def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +90,7 @@ def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.Monke
     device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     measured = [{"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 9.0}]
-    monkeypatch.setattr(probe, "pace", lambda shape, phase, device: measured.pop())
+    monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
     for _ in range(2):
         choice = choose_compile(SHAPE, PHASE, 10**9, file)
         assert choice.value == "on"
@@ -100,7 +104,7 @@ def test_a_compiler_that_fails_is_named_and_not_tried_again(
     device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     measured = [{"plain": 1_000.0, "failure": "Python.h: No such file"}]
-    monkeypatch.setattr(probe, "pace", lambda shape, phase, device: measured.pop())
+    monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
     for _ in range(2):
         choice = choose_compile(SHAPE, PHASE, 10**9, file)
         assert choice == Choice("off", "the compiler here fails: Python.h: No such file")
@@ -111,7 +115,7 @@ def test_a_pace_beside_others_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     slow = {"plain": 400.0, "compiled": 500.0, "compile_seconds": 9.0, "others": 1.04}
-    monkeypatch.setattr(probe, "pace", lambda shape, phase, device: slow)
+    monkeypatch.setattr(probe, "pace", lambda *_: slow)
     choice = choose_compile(SHAPE, PHASE, 10**9, file)
     assert choice.reason.endswith(", while other programs took 1.0 cores from it")
     assert not Pace(400.0, others=0.2).doubt
@@ -138,6 +142,22 @@ def test_a_pace_holds_for_one_shape_alone(
         assert measured_pace(shape, PHASE, tmp_path / "machine.json").plain == speed
 
 
+def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def steps(shape: object, phase: object, device: str, document: int) -> dict[str, float]:
+        seen.append(document)
+        return {"plain": 1_000.0}
+
+    monkeypatch.setattr(probe, "pace", steps)
+    for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
+        shape = usual_shape(64, 2, 1000, context)
+        measured_pace(shape, PHASE, tmp_path / "machine.json", document=document)
+    assert seen == [32, 32, 1024]
+
+
 def test_how_strong_dropout_is_changes_no_pace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +181,7 @@ def test_a_shape_without_a_compiler_is_paced_as_written(
 def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(shape: object, phase: object, device: str) -> dict[str, float]:
+    def no_room(*_: object) -> dict[str, float]:
         raise OutOfMemory("4 GB more was asked for")
 
     file = tmp_path / "machine.json"
@@ -184,7 +204,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
         measured.append(f"as written on {device}")
         return 1e6
 
-    def both(shape: object, phase: Phase, device: str) -> dict[str, float]:
+    def both(shape: object, phase: Phase, device: str, document: int) -> dict[str, float]:
         measured.append(f"both on {device}")
         return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
 

@@ -73,12 +73,17 @@ def test_another_device_reaches_all_that_is_decided_for_it(
         reached.append(f"compile {target} at {recipe.phase[0].lr}")
         return {}
 
+    def free(target: str) -> int:
+        reached.append(f"memory {target}")
+        return 1 << 40
+
     monkeypatch.setattr(settling.resolve, "number_formats", formats)
+    monkeypatch.setattr(settling.resolve, "free_memory_bytes", free)
     monkeypatch.setattr(settling.resolve, "compilings", compilings)
     monkeypatch.setattr(tuning, "tune", tuned)
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
     recipe = counted.settle("cuda:3", tune_minutes=1.0)
-    assert reached == ["formats cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
+    assert reached == ["formats cuda:3", "memory cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
     assert recipe.phase[0].lr == 7e-3
 
 

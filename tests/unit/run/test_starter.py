@@ -27,7 +27,7 @@ def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
     """This machine trains every shape at one speed; the shapes that were asked for."""
     asked: list[ModelConfig] = []
 
-    def speed(shape: ModelConfig, *given: object) -> Pace:
+    def speed(shape: ModelConfig, *given: object, **named: object) -> Pace:
         asked.append(shape)
         return Pace(SPEED)
 
@@ -117,7 +117,7 @@ def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_
     assert device.known_here(machine, "pace of an older version") is None
     (texts.parent / "project" / "recipe.toml").unlink()
     capsys.readouterr()
-    monkeypatch.setattr(starter, "measured_pace", lambda *_: Pace(SPEED, others=1.3))
+    monkeypatch.setattr(starter, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))
     text = write(texts)
     assert "tokens/s, probed, while other programs took 1.3 cores from it" in text
     assert "this machine was measured, while other programs took" in capsys.readouterr().err

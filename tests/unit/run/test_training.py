@@ -12,7 +12,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors
 from endonym.recipe.recipe import Recipe
-from endonym.run import crowding
+from endonym.run import crowding, training
 from endonym.run.crowding import Crowding
 from endonym.run.journal import as_metrics
 from endonym.train import checkpoint, loop
@@ -231,6 +231,32 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     said = command(*words, "--device", "cpu:0")
     assert said.code == 0, said.err
     assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
+
+
+def test_compiling_that_was_asked_for_and_cannot_be_is_said(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (training, loop):
+        monkeypatch.setattr(module, "hindrance", lambda *_: "no compiler here")
+    words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
+    said = command("run", small_recipe(tmp_path), *words, "--set", "phase.0.compile=on")
+    assert said.code == 0, said.err
+    assert 'compile = "on", but nothing is compiled: no compiler here' in said.err
+
+
+def test_a_checkpoint_that_was_set_aside_is_named(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint, "set_aside", lambda work: [Path("step-000016.damaged")])
+    words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
+    said = command("run", small_recipe(tmp_path), *words)
+    assert "warning: a damaged checkpoint was set aside: step-000016.damaged" in said.err
 
 
 def test_a_crowded_machine_is_said_in_the_midst_of_training(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from endonym import device
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
@@ -86,6 +85,24 @@ def test_the_reasons_hold_what_was_tried_and_where_it_started(bench: Bench) -> N
 def test_what_is_best_already_stays(bench: Bench) -> None:
     found = bench.tune(lr=6e-3, weight_decay=0.06)
     assert (found[LR].value, found[DECAY].value) == (6e-3, 0.06)
+
+
+def test_decay_stays_where_trials_read_less_than_half_of_the_phase(bench: Bench) -> None:
+    """The minutes then go to the trials of the rate."""
+    bench.tune()
+    lasting = len(bench.tried)
+    found = bench.tune(1.0, steps=2_000)
+    assert set(found) == {LR, EMBEDDING_LR}
+    assert len(bench.tried) - lasting == 3
+
+
+def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gain, taken in ((0.001, 3e-3), (0.003, 6e-3)):
+        bits = {1.5e-3: 2.5, 3e-3: 2.0, 6e-3: 2.0 - gain}
+        monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase, bits=bits: bits[phase.lr])
+        assert bench.tune()[LR].value == taken
 
 
 def test_no_decay_is_not_scaled(bench: Bench) -> None:
@@ -185,10 +202,11 @@ def test_a_training_that_ends_early_is_infinitely_bad(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Probes and matrices of an instant."""
+    """Probes and matrices of an instant, and one speed for every machine."""
     monkeypatch.setattr(probe, "SECONDS", 0.05)
     monkeypatch.setattr("endonym.device.PROBE_SECONDS", 0.05)
     monkeypatch.setattr("endonym.device.cores", lambda: 1)
+    monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
 
 
 def made(
@@ -240,14 +258,8 @@ def test_replanning_forgets_what_was_tuned(
     monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: -phase.lr)
     path = small_recipe(tmp_path / "project")
     assert made(path, 0.1)[0].recipe.phase[0].lr == 8e-3
-    run, _ = made(path)
-    assert run.recipe.phase[0].lr == 8e-3
-    machine = run.store.root / "machine.json"
-    device.machine(machine, "pace of yesterday", lambda: 1.0)
     assert made(path)[0].recipe.phase[0].lr == 8e-3
-    assert device.known_here(machine, "pace of yesterday") == 1.0
     assert made(path, replan=True)[0].recipe.phase[0].lr == 4e-3
-    assert device.known_here(machine, "pace of yesterday") is None
     assert made(path)[0].recipe.phase[0].lr == 4e-3
 
 

@@ -40,6 +40,33 @@ def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
     assert torch.equal(moments["a.exp_avg"], torch.full((2, 2), 500 / 3))
 
 
+def test_training_that_goes_back_finds_the_best_it_knew_then(tmp_path: Path) -> None:
+    """Best at 50, good at 70; a better look at 80 comes while steps are being skipped."""
+    looks: list[dict[str, float]] = []
+    for step, nats, good in ((50, 2.0, 50), (60, 2.2, 60), (70, 2.1, 70), (80, 1.9, 70)):
+        looks.append({"step": step, "nats": nats, "bits": 0.0})
+        best = min(looks, key=lambda each: each["nats"])
+        state = TrainState(
+            step=step,
+            best_step=int(best["step"]),
+            best_nats=best["nats"],
+            looks=list(looks),
+            good_step=good,
+        )
+        save(tmp_path, state, tensors(step), {})
+    back = checkpoint.back_to(tmp_path, 70)
+    assert back.state.best_step == 50
+    assert torch.equal(checkpoint.at(tmp_path, 50).weights()["b"], tensors(50)["b"])
+
+
+def test_training_stands_once_it_has_come_further_than_its_first_look(tmp_path: Path) -> None:
+    assert not checkpoint.stands(tmp_path / "never")
+    save_step(tmp_path, 0)
+    assert not checkpoint.stands(tmp_path)
+    save_step(tmp_path, 7)
+    assert checkpoint.stands(tmp_path)
+
+
 def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
     assert checkpoint.last(tmp_path / "never") is None
 
@@ -55,9 +82,11 @@ def test_one_flipped_bit_sets_the_newest_aside_and_the_one_before_is_used(
     data = bytearray(path.read_bytes())
     data[int(share * len(data))] ^= 1
     path.write_bytes(bytes(data))
+    assert checkpoint.set_aside(tmp_path) == []
     found = checkpoint.last(tmp_path)
     assert found is not None
     assert found.state.step == 10
+    assert checkpoint.set_aside(tmp_path) == [tmp_path / "step-000020.damaged"]
     assert (tmp_path / "step-000020.damaged" / name).read_bytes() == bytes(data)
     assert steps_kept(tmp_path) == [10]
 
@@ -110,7 +139,7 @@ def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
         assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize(("saves", "kept"), [(1, 2), (3, 4), (4, 5), (100, 5)])
+@pytest.mark.parametrize(("saves", "kept"), [(1, 2), (3, 4), (4, 5), (100, 6)])
 def test_room_for_the_checkpoints_to_come_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int, kept: int
 ) -> None:

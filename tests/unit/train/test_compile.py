@@ -20,7 +20,7 @@ from endonym.train import loop
 from endonym.train.compile import compile_blocks, compiler_failure, obstacle, uncompiled
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
-from endonym.train.step import batch_nats
+from endonym.train.step import batch_loss
 
 DENSE = resolve(ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1)), vocab=300, context=8)
 needs_compiler = pytest.mark.skipif(obstacle(DENSE) is not None, reason="no C++ compiler here")
@@ -161,7 +161,7 @@ def test_a_compiled_model_has_the_same_loss_and_gradients(
     for seed in (1, 2):
         torch.manual_seed(seed)
         batch = packed_batch(300, 3, 24)
-        losses = [batch_nats(each, batch) for each in (plain, compiled)]
+        losses = [batch_loss(each, batch).learnt_from for each in (plain, compiled)]
         for loss in losses:
             loss.backward()
         torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=0)

@@ -15,7 +15,7 @@ from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.optimizer import table_names
 from endonym.train.preflight import learn_by_heart
-from endonym.train.step import batch_nats
+from endonym.train.step import batch_loss
 
 PHASE = {
     "steps": 8,
@@ -98,7 +98,7 @@ def test_a_foreign_model_that_recomputes_learns_the_same(folder: Path) -> None:
         torch.manual_seed(1)
         tokens_BT = torch.randint(5, VOCAB, (2, 16))
         documents_BT = (torch.arange(16) // 7).expand(2, -1).contiguous()
-        batch_nats(decoder, Batch(tokens_BT, tokens_BT, documents_BT)).backward()
+        batch_loss(decoder, Batch(tokens_BT, tokens_BT, documents_BT)).learnt_from.backward()
         found.append([p.grad for p in decoder.parameters() if p.grad is not None])
     for one, two in zip(*found, strict=True):
         assert torch.equal(one, two)

@@ -198,8 +198,21 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
     reports = training(hopeless, eval_every_steps=2).reports()
     seen = [next(reports).step for _ in range(6)]
     assert seen == [0, 1, 2, 3, 4, 5]
-    with pytest.raises(TrainingError, match=r"after 6 steps .* above the unigram line of 0\.50"):
+    with pytest.raises(
+        TrainingError, match=r"after 6 steps .* above the unigram line of 0\.50"
+    ) as caught:
         next(reports)
+    assert "too high (try a third of it)" in caught.value.do
+
+
+def test_a_rate_that_is_too_low_is_not_lowered_further(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 2)
+    hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
+    with pytest.raises(TrainingError) as caught:
+        list(training(hopeless, eval_every_steps=2, lr=5e-5).reports())
+    assert "lr = 5e-05 is too low" in caught.value.do
 
 
 def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(

@@ -14,7 +14,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import batch_nats, held_out_nats, take_step
+from endonym.train.step import batch_loss, held_out_nats, take_step
 
 PHASE = Phase(lr=1e-2, weight_decay=0.1)
 
@@ -46,9 +46,19 @@ def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
         torch.testing.assert_close(other, weights[0], rtol=1e-3, atol=1e-4)
 
 
+def test_the_penalty_of_experts_is_learnt_from_and_not_told() -> None:
+    decoder = lively_decoder(toy_config("moe")).train()
+    loss = batch_loss(decoder, batch_of())
+    assert loss.nats.item() == pytest.approx(plain_nats(decoder, batch_of()), rel=1e-5)
+    assert loss.learnt_from.item() > loss.nats.item() + 1e-3
+    optimizer = Optimizer(decoder, PHASE, "fp32")
+    stepped = take_step(decoder, optimizer, batch_of(), share=1.0, rows=99, where="")
+    assert stepped.nats == pytest.approx(loss.nats.item() / 80, rel=1e-5)
+
+
 def test_the_gradient_is_that_of_the_plain_loss() -> None:
     one, two = lively_decoder(), lively_decoder()
-    batch_nats(one, batch_of()).backward()
+    batch_loss(one, batch_of()).learnt_from.backward()
     logits_BTV = two.logits(batch_of().tokens_BT, Span.packed(batch_of().documents_BT))
     targets_N = batch_of().targets_BT.flatten()
     F.cross_entropy(logits_BTV.flatten(0, 1), targets_N, reduction="sum").backward()
@@ -62,7 +72,7 @@ def test_the_norm_told_is_the_one_before_clipping() -> None:
         decoder, Optimizer(decoder, PHASE, "fp32"), batch_of(), share=1.0, rows=5, where=""
     )
     twin = lively_decoder()
-    (batch_nats(twin, batch_of()) / 80).backward()
+    (batch_loss(twin, batch_of()).learnt_from / 80).backward()
     squares = sum(float(p.grad.double().square().sum()) for p in twin.parameters())
     assert stepped.gradient_norm == pytest.approx(math.sqrt(squares), rel=1e-4)
 

@@ -1,0 +1,97 @@
+"""What is tried before training: it uses up a decoder of its own, and says what it leaves out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toys import toy_config, toy_decoder, write_toy_shards
+
+from endonym.data.batches import Batches
+from endonym.errors import StoreError
+from endonym.log import Log
+from endonym.model.decoder import Decoder
+from endonym.run import preflight, training
+from endonym.run.preflight import before_training
+from endonym.train.config import Phase
+from endonym.train.distributed import ALONE, Group
+from endonym.train.loop import Work
+
+Say = Callable[..., Any]
+PHASE = Phase.model_validate({"steps": 50, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> tuple[Work, Batches]:
+    """A place to train in, and its batches."""
+    documents = [[1 + (3 * n + k) % 39 for k in range(9)] for n in range(20)]
+    train, val = write_toy_shards(tmp_path / "shards", documents, documents[:3], vocab=40)
+    work = Work(train, val, tmp_path / "checkpoints", unigram_nats=99.0)
+    return work, work.batches(PHASE, 16, 1)
+
+
+def tried(
+    bench: tuple[Work, Batches], phase: Phase = PHASE, group: Group = ALONE
+) -> tuple[Decoder, list[str]]:
+    """What was used up, and what was said."""
+    said: list[str] = []
+    log = Log(quiet=True)
+    log.line = said.append  # pyright: ignore[reportAttributeAccessIssue]
+    decoder, (work, batches) = toy_decoder(toy_config()), bench
+    before_training(lambda: toy_decoder(toy_config()), decoder, phase, batches, work, group, log)
+    return decoder, said
+
+
+def test_a_batch_is_learnt_by_heart(bench: tuple[Work, Batches]) -> None:
+    decoder, (said,) = tried(bench)
+    assert said.startswith("  pre-flight: one batch learnt by heart, ")
+    before, after = (float(said.split()[place]) for place in (6, 8))
+    assert after < before / 2
+    fresh = toy_decoder(toy_config()).state_dict()
+    assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
+
+
+def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(
+    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sharded, two = PHASE.model_copy(update={"shard": "weights"}), Group(0, 2)
+    assert "learnt by heart, " in tried(bench, sharded, two)[1][0]
+    monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
+    monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
+    (said,) = tried(bench, sharded, two)[1]
+    assert "no batch is learnt by heart, for which the whole model would need ≈" in said
+
+
+def test_a_disk_that_is_too_small_is_refused_first(
+    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("checkpoints need more")
+
+    monkeypatch.setattr(preflight.checkpoint, "check_room", full)
+    monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
+    with pytest.raises(StoreError):
+        tried(bench)
+
+
+def test_training_begins_with_weights_that_nothing_has_touched(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def spoil(begin: object, decoder: Decoder, *_: object) -> None:
+        torch.nn.init.normal_(decoder.embedding.weight, std=9.0)
+
+    first: list[float] = []
+    for folder in ("plain", "spoilt"):
+        words = ("--store", tmp_path / folder / "store", "--until", "model")
+        recipe = small_recipe(tmp_path / folder)
+        said = command("run", recipe, *words, "--set", "phase.0.steps=1", "-q")
+        assert said.code == 0, said.err
+        (looks,) = (tmp_path / folder / "store").glob("model/*/looks.json")
+        first.append(json.loads(looks.read_text(encoding="utf-8"))[0]["nats"])
+        monkeypatch.setattr(training, "before_training", spoil)
+    assert first[0] == first[1]
