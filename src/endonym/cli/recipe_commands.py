@@ -55,7 +55,6 @@ def new(
     from endonym.run import starter
 
     log = settings.log()
-    _say_what_is_measured(settings)
     if demo is not None:
         path, skipped = starter.write_demo(folder, demo), []
     elif not texts or language is None:
@@ -65,6 +64,7 @@ def new(
             do="For example: endonym new my-tatar --language tt --text texts/",
         )
     else:
+        _say_what_is_measured(settings)
         path, found = starter.write_recipe(
             folder,
             name=folder.absolute().name,

@@ -78,7 +78,8 @@ def compiler_failure(error: BaseException) -> str | None:
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
     is_compilers = any(type(each).__module__.startswith(COMPILING) for each in causes)
-    if not is_compilers and not isinstance(error, ImportError):
+    # What was compiled may not be loaded: then the error names the file, as of no missing package.
+    if not is_compilers and not (isinstance(error, ImportError) and error.path):
         return None
     lines = [line.strip() for each in reversed(causes) for line in str(each).splitlines()]
     telling = [line for line in lines if "error:" in line.lower()] or list(filter(None, lines))

@@ -135,6 +135,8 @@ def test_a_recipe_is_never_sized_to_a_gpu_in_silence(
     said = command(*words, "--device", "cuda")
     assert "sized to this machine's processor, not to cuda" in said.err
     assert "sized to" not in command(*words, "--device", "cpu").err
+    demo = ["new", tmp_path / "demo", "--demo", "french"]
+    assert "sized to" not in command(*demo, "--device", "cuda").err
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,12 @@ def test_a_compiler_that_fails_in_training_says_what_to_do(
 def test_an_error_of_a_step_is_no_compilers() -> None:
     assert compiler_failure(ValueError("nothing compiled here")) is None
     assert compiler_failure(MemoryError()) is None
+    assert compiler_failure(ModuleNotFoundError("No module named 'flash'", name="flash")) is None
+
+
+def test_what_was_compiled_and_may_not_be_loaded_is_the_compilers() -> None:
+    found = ImportError("/tmp/x.so: failed to map segment", path="/tmp/x.so")
+    assert compiler_failure(found) == "/tmp/x.so: failed to map segment"
 
 
 @needs_compiler
