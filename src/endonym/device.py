@@ -117,7 +117,9 @@ def free_memory_bytes(target: str = "cpu") -> int:
     if target.startswith("cuda"):
         import torch
 
-        return torch.cuda.mem_get_info(target)[0]
+        # What torch keeps of freed tensors is there for the next ones, though not for others.
+        kept = torch.cuda.memory_reserved(target) - torch.cuda.memory_allocated(target)
+        return torch.cuda.mem_get_info(target)[0] + kept
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
@@ -167,7 +169,7 @@ def pick(name: str | None) -> str:
     if name is None:
         return "cpu"
     kind, _, which = name.partition(":")
-    if name.removesuffix(":0") not in present and name not in present:
+    if name not in present and (kind not in present or which != "0"):
         raise RecipeError(
             f"no {name} here",
             where="--device",

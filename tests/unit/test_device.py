@@ -211,7 +211,7 @@ def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert device.pick("cuda") == "cuda"
     assert device.pick("cuda:1") == "cuda:1"
     assert precisions == ["high", "high"]
-    for absent in ("cuda:2", "cuda:x"):
+    for absent in ("cuda:2", "cuda:x", "cuda:1:0"):
         with pytest.raises(RecipeError, match=f"no {absent} here") as caught:
             device.pick(absent)
         assert caught.value.do == "This machine has: cpu, cuda, cuda:0, cuda:1."
@@ -233,8 +233,11 @@ def test_free_memory_is_some_and_no_more_than_there_is() -> None:
 
 
 def test_a_gpu_says_itself_what_of_its_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what torch keeps of tensors that are no more."""
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda target: (len(target), 100))
-    assert device.free_memory_bytes("cuda:1") == 6
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda target: 50)
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda target: 20)
+    assert device.free_memory_bytes("cuda:1") == 6 + 30
 
 
 def test_probing_measures_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:

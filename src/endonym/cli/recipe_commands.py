@@ -128,13 +128,14 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @SETS
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, make nothing.")
-@click.option("--replan", is_flag=True, help="Forget what was chosen for this recipe before.")
+@click.option("--replan", is_flag=True, help="Choose and measure anew.")
 @click.option(
     "--tune",
     "tune_minutes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MINUTES",
-    help="First look for a better rate and decay than the recipe's, by short trainings.",
+    help="First look for a better rate than the recipe's by short trainings, and if these are "
+    "long enough for a better decay.",
 )
 @click.option(
     "--processes",

@@ -1,6 +1,7 @@
 """`endonym check`: what a recipe would make, counted by formula. Makes and measures nothing."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ from endonym.run.cautions import cautions, seconds_a_token
 from endonym.run.resolve import estimated, filled, room_choices, shape_with
 from endonym.run.sources import RawSet
 from endonym.store import Store
-from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, budget_of, estimate
+from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, Facts, budget_of, estimate
+from endonym.train.config import Phase
 from endonym.train.room import phase_bytes
 
 
@@ -87,11 +89,6 @@ def check(recipe: Recipe, store: Store) -> Checked:
             }
         )
     times = [seconds_a_token(shape, phase, machine) for phase in settled.phase]
-    spent = [
-        budget_of([phase], facts) * each
-        for phase, each in zip(settled.phase, times, strict=True)
-        if each is not None
-    ]
     warnings = _warnings(recipe)
     try:
         room = room_choices(settled, shape, {})
@@ -100,8 +97,17 @@ def check(recipe: Recipe, store: Store) -> Checked:
         warnings.append(f"{error.where}: {error.message}")
     for phase, each in zip(settled.phase, times, strict=True):
         warnings += cautions(phase, facts, context, seconds=each)
-    seconds = sum(spent) if len(spent) == len(times) else None
+    seconds = _in_all(settled.phase, times, facts)
     return Checked(settled, shape, choices, n_bytes, facts.unique_tokens, tokens, seconds, warnings)
+
+
+def _in_all(phases: Sequence[Phase], seconds: Sequence[float | None], facts: Facts) -> float | None:
+    """Time of all phases, each of so many seconds a token; None if one's is not known."""
+    known = [each for each in seconds if each is not None]
+    if len(known) < len(phases):
+        return None
+    pairs = zip(phases, known, strict=True)
+    return sum(budget_of([phase], facts) * each for phase, each in pairs)
 
 
 def _warnings(recipe: Recipe) -> list[str]:

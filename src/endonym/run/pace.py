@@ -61,6 +61,11 @@ class Pace(NamedTuple):
         return int(max(plain, compiled))
 
     @property
+    def best(self) -> float:
+        """Tokens a second, compiled if that is faster."""
+        return max(self.plain, self.compiled or 0.0)
+
+    @property
     def doubt(self) -> str:
         """Why it may be better than was measured; empty if nothing speaks for that."""
         if self.others <= TOO_MANY:
@@ -83,8 +88,7 @@ def promised_seconds(shape: Shape, rate: float, small: Pace | None = None) -> fl
     if small is None:
         return flops_per_token(shape) / (rate * EFFICIENCY)
     reference, rate = small_shape(), rate * PRODUCTS
-    whole = 1.0 / max(small.plain, small.compiled or 0.0)
-    beside = max(0.0, whole - flops_per_token(reference) / rate)
+    beside = max(0.0, 1.0 / small.best - flops_per_token(reference) / rate)
     channels = shape.dim * shape.layers / (reference.dim * reference.layers)
     return flops_per_token(shape) / rate + beside * channels
 
@@ -132,7 +136,7 @@ def measured_pace(
     """
     from endonym.run import probe
 
-    length = padded(max(1, min(round(document), shape.context)))
+    length = _usual(document, shape)
     key = _key(shape, phase, target, length)
     found = device.machine(machine_file, key, lambda: probe.pace(shape, phase, target, length))
     return Pace(**found)
@@ -194,7 +198,7 @@ def choose_compile(
     if (reason := hindrance(shape, phase, target, device.place().size)) is not None:
         return Choice("off", reason)
     try:
-        guess = _guessed_seconds(shape, phase, tokens, machine_file, target)
+        guess = _guessed_seconds(shape, phase, tokens, machine_file, target, document)
         if guess < WORTH_MEASURING_SECONDS:
             return Choice("off", f"about {duration(guess)} of training: too short to pay")
         pace = measured_pace(shape, phase, machine_file, target, document)
@@ -207,7 +211,7 @@ def choose_compile(
 
 
 def _guessed_seconds(
-    shape: Shape, phase: Phase, tokens: int, machine_file: Path, target: str
+    shape: Shape, phase: Phase, tokens: int, machine_file: Path, target: str, document: float
 ) -> float:
     """About how long training takes: by formula on the processor, elsewhere by a few steps."""
     if target == "cpu":
@@ -215,6 +219,12 @@ def _guessed_seconds(
         return tokens * promised_here(shape, rates, machine_file, kind)
     from endonym.run import probe
 
-    key = _key(shape, phase, target) + " as written"
-    steps = partial(probe.plain, phase=phase, device=target)
+    length = _usual(document, shape)
+    key = _key(shape, phase, target, length) + " as written"
+    steps = partial(probe.plain, phase=phase, device=target, document=length)
     return tokens / device.machine(machine_file, key, lambda: steps(probe.fresh(shape)))
+
+
+def _usual(document: float, shape: Shape) -> int:
+    """Tokens of the documents that a probe is made of."""
+    return padded(max(1, min(round(document), shape.context)))

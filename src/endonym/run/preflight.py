@@ -1,6 +1,7 @@
 """What is tried before hours are spent, and before the training itself holds any memory."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from endonym.data.batches import Batches
 from endonym.device import free_memory_bytes
@@ -10,12 +11,23 @@ from endonym.model.foreign import AnyDecoder
 from endonym.model.memory import training_bytes
 from endonym.train import checkpoint
 from endonym.train.agreement import require_agreement
+from endonym.train.checkpoint import Checkpoint
 from endonym.train.config import AVERAGES, Phase
 from endonym.train.distributed import Group
 from endonym.train.loop import Work
 from endonym.train.preflight import ROW_TOKENS, learn_by_heart
 from endonym.train.room import SURE
 from endonym.train.schedule import Course
+
+
+def newest(folder: Path, log: Log) -> Checkpoint | None:
+    """The checkpoint that training goes on from, if any; says which are found damaged now."""
+    before = checkpoint.set_aside(folder)
+    found = checkpoint.last(folder)
+    for damaged in checkpoint.set_aside(folder):
+        if damaged not in before:
+            log.warn(f"a damaged checkpoint was set aside: {damaged}")
+    return found
 
 
 def before_training(
@@ -30,10 +42,11 @@ def before_training(
     """Room on the disk, a device that computes as the CPU does, and one batch learnt by heart.
 
     begin: the decoder that training begins with, made anew. decoder: one of these, of no use then.
+    Each trial has one that nothing has changed.
     """
     total = parameters(decoder.config).total
     course = Course.of(phase, batches.order.positions_per_epoch, batches.tokens)
-    saves = max(1, course.steps // course.save_every)
+    saves = max(1, course.steps // min(course.save_every, course.eval_every))
     checkpoint.check_room(work.folder, total, saves, 4 if phase.average in AVERAGES else 3)
     decoder = decoder.to(work.device)
     if work.device != "cpu":
@@ -42,6 +55,7 @@ def before_training(
             f"  pre-flight: logits on {work.device} are those of the CPU to {gap:.1g} of their "
             "spread"
         )
+        decoder = begin().to(work.device)
     if phase.shard != "none" and group.size > 1 and (needed := _short_of(decoder, phase, work)):
         log.line(
             f"  pre-flight: no batch is learnt by heart, for which the whole model would need "

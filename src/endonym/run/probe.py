@@ -67,13 +67,15 @@ class Steps:
         return steps * self.batch.tokens_BT.numel() / (time.perf_counter() - started)
 
 
-def plain(decoder: AnyDecoder, phase: Phase, device: str = "cpu") -> float:
+def plain(
+    decoder: AnyDecoder, phase: Phase, device: str = "cpu", document: int = DOCUMENT_TOKENS
+) -> float:
     """Tokens a second as written; the decoder is trained on noise by it.
 
-    Raises OutOfMemory if a step does not fit.
+    document: tokens of each. Raises OutOfMemory if a step does not fit.
     """
     with explained_memory_errors(DOING):
-        return Steps(decoder, phase, device).speed()
+        return Steps(decoder, phase, device, document).speed()
 
 
 def pace(

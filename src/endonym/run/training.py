@@ -33,12 +33,11 @@ from endonym.recipe.recipe import Recipe
 from endonym.run.crowding import Crowding
 from endonym.run.journal import cut_journal, note_report
 from endonym.run.models import begin
-from endonym.run.preflight import before_training
+from endonym.run.preflight import before_training, newest
 from endonym.run.stopping import stop_requests
 from endonym.run.work import Inputs, Numbers, read_json
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.train import checkpoint
 from endonym.train.compile import hindrance
 from endonym.train.config import Phase
 from endonym.train.distributed import ALONE, Group
@@ -77,14 +76,16 @@ def train_model(
     if recipe.export and isinstance(shape, ModelConfig):
         row_of(shape)  # Hours of training would end in a refusal.
     spare_memory(shape, phase, work.device, log)
+    found = None
     if group.is_first:
         batches = work.batches(phase, shape.context, recipe.seed)
         _announce(shape, phase, batches, lines, group, log)
-        if not checkpoint.stands(work.folder):
+        found = newest(work.folder, log)
+        if found is None or not found.state.step:
             before_training(begin_, decoder, phase, batches, work, group, log)
             decoder = begin_()
     training = Training(decoder.to(work.device), phase, work, seed=recipe.seed, group=group)
-    training.resume()
+    training.resume(found)
     masked = _masked_because(training)
     if group.is_first:
         cut_journal(making.journal, training)
@@ -153,8 +154,6 @@ def _say_where(training: Training, masked: set[str], log: Log) -> None:
     """Where training stands as it begins, and what is not as it might be."""
     for reason in masked:
         log.line(f"  attention reads whole rows under a mask: {reason}")
-    for damaged in checkpoint.set_aside(training.work.folder):
-        log.warn(f"a damaged checkpoint was set aside: {damaged}")
     if training.state.step:
         log.line(f"  goes on from step {number(training.state.step)}")
 

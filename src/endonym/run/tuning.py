@@ -43,33 +43,36 @@ with the last of many passes."""
 
 
 class Trials:
-    """Short trainings of a recipe's first phase, each in so many seconds, on a device.
-
-    Raises RecipeError if these are too few for a trial to show anything.
-    """
+    """Short trainings of a recipe's first phase, each in so many seconds, on a device."""
 
     def __init__(self, recipe: Recipe, shards: Artifact, seconds: float, target: str) -> None:
         self.recipe, self.target = recipe, target
         self.train, self.val = (TokenShards(shards.folder, split) for split in ("train", "val"))
         phase = recipe.phase[0]
         self.batch = phase.batch_tokens or 1
-        self.speed = probe.plain(beginning(recipe, self.train.vocab, {}), phase, target)
+        decoder, facts = beginning(recipe, self.train.vocab, {}), facts_of(shards)
+        document = max(1, min(round(facts.mean_document_tokens), decoder.config.context))
+        self.speed = probe.plain(decoder, phase, target, document)
         self.held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
-        self.whole = budget_of([phase], facts_of(shards))
+        self.whole = budget_of([phase], facts)
         self.give(seconds)
 
     def give(self, seconds: float) -> None:
         """Let each training last so long."""
-        all_ = seconds * self.speed
+        self.seconds, all_ = seconds, seconds * self.speed
         most = int(all_ * LOOK_SHARE / (2 * FORWARD_SHARE))
         self.look_tokens = max(1, min(LOOK_TOKENS, self.held_out, most))
         self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.look_tokens), self.whole)
-        least = min(LEAST_STEPS * self.batch, self.whole)
+
+    def require_enough(self) -> None:
+        """Raise RecipeError if a training is too short to show anything."""
+        least, steps = min(LEAST_STEPS * self.batch, self.whole), self.tokens // self.batch
         if self.tokens < least:
+            times = least / (1 - LOOK_SHARE) / max(1.0, self.seconds * self.speed)
             raise RecipeError(
-                f"{seconds:.2g} s for each training are {self.tokens // self.batch} steps: too few",
+                f"{self.seconds:.2g} s for each training are {steps} steps: too few",
                 where="--tune",
-                do=f"Give {least / (1 - LOOK_SHARE) / max(1.0, all_):.2g} times as many minutes.",
+                do=f"Give {times:.2g} times as many minutes.",
             )
 
     def bits(self, phase: Phase) -> float:
@@ -110,9 +113,11 @@ def tune(
     keys = [key for key in SCALES if getattr(phase, key)]
     trials = Trials(recipe, shards, minutes * 60 / _count(keys), target)
     if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:
+        half = f"with {_count(keys)} trainings none would read half of the phase's tokens"
+        log.line(f"{'tuning':<22} {DECAY} stays: {half}")
         keys.remove(DECAY)
-        log.line(f"{'tuning':<22} {DECAY} stays: no trial reads half of the phase's tokens")
         trials.give(minutes * 60 / _count(keys))
+    trials.require_enough()
     log.line(f"{'tuning':<22} {_count(keys)} trainings of {number(trials.tokens)} tokens")
     found: Choices = {}
     known: dict[float, float] = {}

@@ -165,11 +165,6 @@ def _finish(fresh: Path, state: TrainState) -> Checkpoint:
     return saved
 
 
-def stands(work: Path) -> bool:
-    """Whether training has ever come further than its first look; reads no file."""
-    return any(_step_of(folder) > 0 for folder in _folders(work))
-
-
 def set_aside(work: Path) -> list[Path]:
     """Checkpoints that were found damaged."""
     return sorted(work.glob("step-*.damaged"))

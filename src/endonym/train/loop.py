@@ -80,12 +80,13 @@ class Training:
         self.state = TrainState()
         self.troubles: list[Trouble] = []
 
-    def resume(self) -> int:
-        """Take up the newest checkpoint, if there is one; returns the step it stands at.
+    def resume(self, found: Checkpoint | None = None) -> int:
+        """Take up the newest checkpoint, or the one found; returns the step it stands at.
 
-        The one of step 0 is kept only because it may be the best: training begins anew.
+        That of step 0 is kept only because it may be the best: training begins anew.
         """
-        found = checkpoint.last(self.work.folder) if self.group.is_first else None
+        if found is None and self.group.is_first:
+            found = checkpoint.last(self.work.folder)
         if self.group.tell(found.state.step if found else 0):
             self._take_up(found)
         return self.state.step
@@ -289,7 +290,7 @@ class Training:
     def weights(self) -> dict[str, Tensor]:
         """The weights to hand on: the best look's, or the last; averaged, if a phase wants it.
 
-        Every process must ask; the first one alone gets them.
+        Every process must ask; of shards the first one alone gets them.
         """
         if self.phase.keep == "last" or self.state.best_step == self.state.step:
             return self.group.gathered(self.average.weights())

@@ -23,6 +23,7 @@ SURE = 1.15
 HEAP = 2.3
 """Kept in pieces when it is freed, it takes up to 2.2 times that; only where so much is free."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
+ON_GPU = re.compile(r"\bGPU (\d+)")
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
@@ -147,8 +148,10 @@ def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
     asked = "more memory"
     if found is not None:
         asked = size(float(found[1]) * UNITS[(found[2] or "bytes").lower()]) + " more"
+    gpu = ON_GPU.search(str(error))
+    free = free_memory_bytes(f"cuda:{gpu[1]}" if gpu else "cpu")
     return OutOfMemory(
-        f"{asked} was asked for, {size(free_memory_bytes())} are free",
+        f"{asked} was asked for, {size(free)} are free",
         where=doing,
         do='Set recompute = "on" or a smaller micro_tokens in the phase, then a smaller '
         "pack.context, model.layers or model.dim; or end other programs. What was learnt is kept "

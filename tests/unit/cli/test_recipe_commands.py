@@ -116,7 +116,10 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     assert not list((recipe.parent / "store").glob("*/*.part"))
 
 
-def test_replanning_has_this_machine_measured_anew(recipe: Path, command: Say) -> None:
+def test_replanning_has_this_machine_measured_anew(
+    recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.device.cores", lambda: 1)  # As many as the command has here.
     store = recipe.parent / "store"
     device.machine(store / "machine.json", "pace of yesterday", lambda: 1.0)
     words = ["run", recipe, "--store", store, "--until", "source"]

@@ -200,12 +200,12 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
 ) -> None:
     measured: list[str] = []
 
-    def steps(decoder: object, phase: Phase, device: str) -> float:
-        measured.append(f"as written on {device}")
+    def steps(decoder: object, phase: Phase, device: str, document: int) -> float:
+        measured.append(f"as written on {device}, documents of {document}")
         return 1e6
 
     def both(shape: object, phase: Phase, device: str, document: int) -> dict[str, float]:
-        measured.append(f"both on {device}")
+        measured.append(f"both on {device}, documents of {document}")
         return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
 
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
@@ -214,9 +214,9 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
     monkeypatch.setattr(probe, "plain", steps)
     monkeypatch.setattr(probe, "pace", both)
     file = tmp_path / "machine.json"
-    short = choose_compile(SHAPE, PHASE, 10_000_000, file, "cuda:1")
+    short = choose_compile(SHAPE, PHASE, 10_000_000, file, "cuda:1", 32.0)
     assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")
-    assert choose_compile(SHAPE, PHASE, 10**9, file, "cuda:1").value == "on"
-    assert measured == ["as written on cuda:1", "both on cuda:1"]
+    assert choose_compile(SHAPE, PHASE, 10**9, file, "cuda:1", 32.0).value == "on"
+    assert measured == [f"{how} on cuda:1, documents of 32" for how in ("as written", "both")]
     (known,) = device.read_machine(file).values()
     assert all("on GPU of cuda:1" in key for key in known)

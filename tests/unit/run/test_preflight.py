@@ -14,7 +14,8 @@ from endonym.errors import StoreError
 from endonym.log import Log
 from endonym.model.decoder import Decoder
 from endonym.run import preflight, training
-from endonym.run.preflight import before_training
+from endonym.run.preflight import before_training, newest
+from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import Phase
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Work
@@ -51,6 +52,25 @@ def test_a_batch_is_learnt_by_heart(bench: tuple[Work, Batches]) -> None:
     assert after < before / 2
     fresh = toy_decoder(toy_config()).state_dict()
     assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
+
+
+def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    log = Log(quiet=True)
+    log.warn = said.append  # pyright: ignore[reportAttributeAccessIssue]
+    assert newest(tmp_path, log) is None
+    for step in (0, 20):
+        save(tmp_path, TrainState(step=step), {"a": torch.ones(2)}, {})
+    weights = tmp_path / "step-000020" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    for _ in range(2):
+        found = newest(tmp_path, log)
+        assert found is not None
+        assert found.state.step == 0
+    aside = tmp_path / "step-000020.damaged"
+    assert said == [f"a damaged checkpoint was set aside: {aside}"]
 
 
 def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(

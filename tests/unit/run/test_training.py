@@ -211,7 +211,10 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """torch's other name of the CPU stands for another device, which one harmed weight spoils."""
+    """torch's other name of the CPU stands for another device, which one harmed weight spoils.
+
+    What the comparison changes is not what learns by heart.
+    """
     recipe = small_recipe(tmp_path / "project")
     store = tmp_path / "project" / "store"
     words = ("run", recipe, "--store", store, "--set", "phase.0.steps=2")
@@ -231,6 +234,9 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     said = command(*words, "--device", "cpu:0")
     assert said.code == 0, said.err
     assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
+    learnt = "pre-flight: one batch learnt by heart, "
+    here = command(*words, "--store", tmp_path / "other").err
+    assert said.err.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(
@@ -245,18 +251,6 @@ def test_compiling_that_was_asked_for_and_cannot_be_is_said(
     said = command("run", small_recipe(tmp_path), *words, "--set", "phase.0.compile=on")
     assert said.code == 0, said.err
     assert 'compile = "on", but nothing is compiled: no compiler here' in said.err
-
-
-def test_a_checkpoint_that_was_set_aside_is_named(
-    small_recipe: Callable[[Path], Path],
-    command: Say,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(checkpoint, "set_aside", lambda work: [Path("step-000016.damaged")])
-    words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
-    said = command("run", small_recipe(tmp_path), *words)
-    assert "warning: a damaged checkpoint was set aside: step-000016.damaged" in said.err
 
 
 def test_a_crowded_machine_is_said_in_the_midst_of_training(

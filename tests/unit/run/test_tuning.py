@@ -14,6 +14,7 @@ from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run import probe, tuning
 from endonym.run.execute import Run, run_recipe
+from endonym.run.resolve import facts_of
 from endonym.run.tuning import tune
 from endonym.store import Artifact, Store
 from endonym.train.autopilot import Choices
@@ -105,6 +106,18 @@ def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(
         assert bench.tune()[LR].value == taken
 
 
+def test_minutes_that_are_too_few_for_five_trainings_may_be_enough_for_three(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 20 steps, each of 256 tokens, and of looks a quarter as long at most."""
+    monkeypatch.setattr(tuning, "LOOK_SHARE", 0.0)
+    least = 20 * 256 / TOKENS_A_SECOND / 60
+    found = bench.tune(3.2 * least, steps=2_000)
+    assert set(found) == {LR, EMBEDDING_LR}
+    with pytest.raises(RecipeError, match="too few"):
+        bench.tune(2.8 * least, steps=2_000)
+
+
 def test_no_decay_is_not_scaled(bench: Bench) -> None:
     found = bench.tune(weight_decay=0.0)
     assert set(found) == {LR, EMBEDDING_LR}
@@ -153,15 +166,15 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
 ) -> None:
     recipe, shards = opened(finished)
     seen: list[Training] = []
-    probed: list[str] = []
+    probed: list[tuple[str, int]] = []
     train = Training.reports
 
     def reports(training: Training) -> Any:
         seen.append(training)
         return train(training)
 
-    def plain(decoder: object, phase: object, device: str) -> float:
-        probed.append(device)
+    def plain(decoder: object, phase: object, device: str, document: int) -> float:
+        probed.append((device, document))
         return TOKENS_A_SECOND
 
     monkeypatch.setattr(Training, "reports", reports)
@@ -170,7 +183,8 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
     bits = trials.bits(recipe.phase[0])
     (training,) = seen
     assert 1.0 < bits < 12.0
-    assert probed == [training.work.device] == ["cpu:0"]
+    assert facts_of(shards).mean_document_tokens > recipe.pack.context
+    assert probed == [(training.work.device, recipe.pack.context)] == [("cpu:0", 32)]
     assert training.state.looks[0]["step"] == 0
     assert [each["step"] for each in training.state.looks] == [0, training.course.steps]
     assert training.course.steps == -(-trials.tokens // 256)

@@ -59,14 +59,6 @@ def test_training_that_goes_back_finds_the_best_it_knew_then(tmp_path: Path) -> 
     assert torch.equal(checkpoint.at(tmp_path, 50).weights()["b"], tensors(50)["b"])
 
 
-def test_training_stands_once_it_has_come_further_than_its_first_look(tmp_path: Path) -> None:
-    assert not checkpoint.stands(tmp_path / "never")
-    save_step(tmp_path, 0)
-    assert not checkpoint.stands(tmp_path)
-    save_step(tmp_path, 7)
-    assert checkpoint.stands(tmp_path)
-
-
 def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
     assert checkpoint.last(tmp_path / "never") is None
 
