@@ -2,12 +2,12 @@
 
     python benchmarks/memory.py [--cells "qwen3 256 1024 bf16"] [--results FILE] [--again]
 
-A cell is a shape, a context, a number format, whether blocks are computed again, whether tokens see
-a window of 128, and whether the allocator is left as it is ("heap") or told to return what is
-freed, as endonym does where memory is short. It is measured in a process of its own: two steps of
-two micro-batches each, after those of a tiny model. What is counted is how far the peak of resident
-memory (VmHWM) rises above what stood there before the model was made. Cells that are in
-benchmarks/results/memory.json are skipped unless --again is given.
+A cell is a shape, a context, a number format, whether blocks are computed again (all, or the first
+half), whether tokens see a window of 128, and whether the allocator is left as it is ("heap") or
+told to return what is freed, as endonym does where memory is short. It is measured in a process of
+its own: two steps of two micro-batches each, after those of a tiny model. What is counted is how
+far the peak of resident memory (VmHWM) rises above what stood there before the model was made.
+Cells that are in benchmarks/results/memory.json are skipped unless --again is given.
 """
 
 import argparse
@@ -36,16 +36,18 @@ DOCUMENT = 200
 WINDOW = 128
 LAYERS = {128: 2, 256: 4, 512: 6, 768: 12}
 MICRO_TOKENS = {128: 4096, 256: 8192, 512: 4096, 768: 2048}
+KINDS = ("fp32", "bf16")
 CELLS = [
     f"{family} {dim} {context} {kind}{again}"
     for family, dims in (("qwen3", (128, 256, 512, 768)), ("gpt2", (256,)), ("mamba2", (256,)))
     for dim in dims
     for context in (256, 1024)
-    for kind in ("fp32", "bf16")
+    for kind in KINDS
     for again in ("", " recompute")
 ]
 CELLS += [f"qwen3 256 {length} bf16 window" for length in (256, 1024)]
-CELLS += [f"qwen3 {dim} 256 {kind} heap" for dim in (256, 512) for kind in ("fp32", "bf16")]
+CELLS += [f"qwen3 {dim} 1024 {kind} recompute half" for dim in (256, 512) for kind in KINDS]
+CELLS += [f"qwen3 {dim} 256 {kind} heap" for dim in (256, 512) for kind in KINDS]
 
 
 def main() -> None:
@@ -88,7 +90,8 @@ def measured(cell: str) -> dict[str, Any]:
     if not cell.endswith(" heap") and not device.keep_freed_memory(keeps=False):
         raise SystemExit("the allocator of this system cannot be told to return memory")
     family, width, length, kind = cell.split()[:4]
-    dim, context, recomputes = int(width), int(length), "recompute" in cell
+    dim, context = int(width), int(length)
+    recomputes = LAYERS[dim] * ("recompute" in cell) // (1 + cell.endswith(" half"))
     window = WINDOW if "window" in cell else None
     config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB, window=window)
     micro_tokens = MICRO_TOKENS[dim]
@@ -110,7 +113,7 @@ def measured(cell: str) -> dict[str, Any]:
     }
 
 
-def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: bool) -> None:
+def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: int) -> None:
     """Two steps on random tokens, each of two micro-batches."""
     decoder = new_decoder(config, 0).train()
     decoder.recomputes = recomputes

@@ -161,7 +161,7 @@ def spec_of(name: str, shape: Shape, facts: Facts, folder: str, device: str) -> 
     phase: dict[str, Any] = {}
     if name == "ours":
         asked = Phase(epochs=1, batch_tokens=shape.rows * shape.context)
-        chosen = choose_phase(asked, facts, shape.context)
+        chosen = choose_phase(asked, facts, shape.context, dim=shape.dim)
         phase = {key: choice.value for key, choice in chosen.items()}
     words = words | {"shape": shape, "device": device, "peers": folder, "phase": phase}
     spec = Spec(network=name, lr=LR, **words)

@@ -1,25 +1,20 @@
 """What this machine is and can: devices, threads, number formats, memory, disk.
 
-torch is imported inside the functions that need it, so that `check` can read what an earlier
-probe found (`machine.json`) without paying for it.
+torch is imported inside the functions that need it, so that who asks for less does not pay for it.
 """
 
 import ctypes
-import json
 import os
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from endonym.disk import write_json
 from endonym.errors import RecipeError
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
-CONTROL_GROUPS = Path("/sys/fs/cgroup")
+CONTROL_GROUPS, CORES = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's `mallopt`, from its malloc.h."""
 NEVER, LARGE_BYTES = 2**31 - 1, 1 << 18
@@ -100,13 +95,23 @@ def wait_briefly() -> None:
 
 def processor() -> str:
     """The processor's name, as people know it."""
+    return _said_of_cores("model name") or platform.processor() or platform.machine()
+
+
+def units() -> str:
+    """What the processor's cores can do, in Linux's words; empty elsewhere."""
+    return _said_of_cores("flags", "Features")
+
+
+def _said_of_cores(*names: str) -> str:
+    """What Linux says of the first core under one of these names; empty if it says nothing."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
+        for line in CORES.read_text(encoding="utf-8").splitlines():
+            if line.startswith(names):
                 return line.split(":", 1)[1].strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def free_memory_bytes(target: str = "cpu") -> int:
@@ -257,42 +262,3 @@ def probe_number_formats() -> dict[str, float]:
 def faster_format(rates: dict[str, float]) -> str:
     """bf16 if its products are clearly faster; casts and roundings must be paid for."""
     return "bf16" if rates["bf16"] > WORTH_CASTING * rates["fp32"] else "fp32"
-
-
-def machine(file: Path, key: str, measure: Callable[[], Any]) -> Any:
-    """What an earlier probe on this machine found, or a new measurement, kept in `machine.json`.
-
-    Kept by processor and core count: a store carried elsewhere is measured anew.
-    """
-    here, known = _here(), read_machine(file)
-    if key not in known.get(here, {}):
-        found = measure()
-        known = read_machine(file)  # Another run may have measured something else meanwhile.
-        known.setdefault(here, {})[key] = found
-        write_json(file, known)
-    return known[here][key]
-
-
-def forget_machine(file: Path) -> None:
-    """Have all that was measured on this machine be measured again when it is next asked for."""
-    known = read_machine(file)
-    if known.pop(_here(), None) is not None:
-        write_json(file, known)
-
-
-def read_machine(file: Path) -> dict[str, Any]:
-    """All that was measured, by machine; empty if nothing was."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def known_here(file: Path, key: str) -> Any:
-    """What a probe found on this machine, or None: for those who must not measure."""
-    return read_machine(file).get(_here(), {}).get(key)
-
-
-def _here() -> str:
-    """What measurements hold for."""
-    return f"{processor()} x {threads()}"

@@ -103,7 +103,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "phase.0.number_format": ("bf16", "model"),
     "phase.0.compile": ("on", ""),
     "phase.0.micro_tokens": (64, ""),
-    "phase.0.recompute": ("on", ""),
+    "phase.0.recompute": (1, ""),
     "phase.0.shard": ("weights", ""),
     "evaluate.0.baselines": (False, "evaluation"),
     "evaluate.1.kind": ("bits", "evaluation"),

@@ -1,14 +1,18 @@
 """Blocks computed once more on the way back give the same gradients, and keep far less."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from laws.shapes import shape, some_tokens
 from laws.test_memory_counts import CONTEXT, SIZES, WIDER, held
+from laws.test_memory_counts import ROWS as ROWS_HELD
 from toys import lively_decoder, toy_decoder
 
 from endonym.data.batches import Batch
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
+from endonym.model.memory import kept_numbers
 from endonym.model.weights import narrow
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
@@ -45,7 +49,7 @@ def test_gradients_are_the_same_bits_with_dropout_and_penalties(
     family: str, number_format: str
 ) -> None:
     plain, sparing = noisy(family), noisy(family)
-    sparing.recomputes = True
+    sparing.recomputes = plain.config.layers
     for decoder in (plain, sparing):
         if number_format == "bf16":
             narrow(decoder)
@@ -61,7 +65,7 @@ def test_gradients_are_the_same_bits_with_dropout_and_penalties(
 @pytest.mark.parametrize("family", ["moe", "mamba2"])
 def test_steps_of_several_parts_learn_the_same(family: str) -> None:
     learnt = []
-    for recomputes in (False, True):
+    for recomputes in (0, 1):
         decoder = noisy(family)
         decoder.recomputes = recomputes
         optimizer = Optimizer(decoder, Phase(lr=1e-3, weight_decay=0.1), "bf16")
@@ -77,11 +81,18 @@ def test_steps_of_several_parts_learn_the_same(family: str) -> None:
 
 @pytest.mark.parametrize("number_format", FORMATS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_only_what_stands_between_blocks_is_kept(family: str, number_format: str) -> None:
+def test_of_each_block_only_what_it_is_given_is_kept(family: str, number_format: str) -> None:
     config = shape(family, context=CONTEXT, **SIZES, **WIDER.get(family, {}))
     decoder = toy_decoder(config).train()
     if number_format == "bf16":
         narrow(decoder)
-    before = held(decoder)
-    decoder.recomputes = True
-    assert held(decoder) < before / 2
+    kept, promised = [], []
+    for blocks in range(config.layers + 1):
+        decoder.recomputes = blocks
+        kept.append(held(decoder))
+        numbers = ROWS_HELD * CONTEXT * kept_numbers(config, number_format, recomputes=blocks)
+        promised.append(numbers * (2 if number_format == "bf16" else 4))
+    for less, more in pairwise(range(config.layers + 1)):
+        saved = kept[less] - kept[more]
+        assert promised[less] - promised[more] == pytest.approx(saved, rel=0.1)
+    assert kept[-1] < kept[0] / 2

@@ -48,7 +48,7 @@ WISHES: dict[str, dict[str, Any]] = {
     "harmed": {"name": "harmed"},
     "short": {"name": "short", "micro_tokens": 3 * CONTEXT},
     "compiled": {"compile": "on"},
-    "sparing": {"recompute": "on", "cautious": True, "average": "tail", "average_share": 0.8},
+    "sparing": {"recompute": 2, "cautious": True, "average": "tail", "average_share": 0.8},
 }
 """What else a phase may say."""
 SHARDS = ("none", "gradients", "weights")

@@ -1,6 +1,5 @@
-"""What a machine is asked once and then remembered."""
+"""What this machine is and can: threads, memory, devices, number formats."""
 
-import json
 import os
 import subprocess
 import sys
@@ -70,71 +69,6 @@ def test_a_c_library_that_refuses_large_thresholds_is_told_to_map_nothing(
     assert taken == told
 
 
-def refuse() -> float:
-    """A measurement that must not be made."""
-    raise AssertionError("measured although it was known")
-
-
-def test_a_measurement_is_made_once_and_kept(tmp_path: Path) -> None:
-    file = tmp_path / "store" / "machine.json"
-    assert device.known_here(file, "speed") is None
-    assert device.machine(file, "speed", lambda: 5_400.0) == 5_400.0
-    assert device.machine(file, "speed", refuse) == 5_400.0
-    assert device.known_here(file, "speed") == 5_400.0
-    assert device.known_here(file, "another key") is None
-
-
-def test_a_second_key_keeps_the_first(tmp_path: Path) -> None:
-    file = tmp_path / "machine.json"
-    device.machine(file, "speed", lambda: 1.0)
-    device.machine(file, "matmul", lambda: {"fp32": 2.0, "bf16": 3.0})
-    assert device.machine(file, "speed", refuse) == 1.0
-    assert device.known_here(file, "matmul") == {"fp32": 2.0, "bf16": 3.0}
-
-
-def test_a_store_carried_to_another_machine_is_measured_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "machine.json"
-    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    device.machine(file, "speed", lambda: 1.0)
-    monkeypatch.setattr(device, "processor", lambda: "Apple M1 Pro")
-    assert device.known_here(file, "speed") is None
-    assert device.machine(file, "speed", lambda: 2.0) == 2.0
-    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    assert device.machine(file, "speed", refuse) == 1.0
-    assert len(json.loads(file.read_text(encoding="utf-8"))) == 2
-
-
-def test_what_was_measured_here_can_be_forgotten_and_elsewhere_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "machine.json"
-    device.forget_machine(file)
-    assert not file.exists()
-    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    device.machine(file, "speed", lambda: 1.0)
-    monkeypatch.setattr(device, "processor", lambda: "Apple M1 Pro")
-    device.machine(file, "speed", lambda: 2.0)
-    device.forget_machine(file)
-    assert device.machine(file, "speed", lambda: 3.0) == 3.0
-    monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
-    assert device.machine(file, "speed", refuse) == 1.0
-
-
-def test_another_number_of_threads_is_another_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "machine.json"
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(device, "cores", lambda: 8)
-    device.machine(file, "speed", lambda: 8.0)
-    monkeypatch.setattr(device, "cores", lambda: 2)
-    assert device.known_here(file, "speed") is None
-    monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    assert device.known_here(file, "speed") == 8.0
-
-
 @pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("0", 5), ("many", 5), ("", 5)])
 def test_threads_are_as_many_as_asked_for_else_one_a_core(
     monkeypatch: pytest.MonkeyPatch, asked: str, threads: int
@@ -142,13 +76,6 @@ def test_threads_are_as_many_as_asked_for_else_one_a_core(
     monkeypatch.setattr(device, "cores", lambda: 5)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert device.threads() == threads
-
-
-def test_a_broken_memory_is_measured_again(tmp_path: Path) -> None:
-    file = tmp_path / "machine.json"
-    file.write_text('{"half', encoding="utf-8")
-    assert device.known_here(file, "speed") is None
-    assert device.machine(file, "speed", lambda: 3.0) == 3.0
 
 
 def test_cores_are_those_this_process_may_use() -> None:

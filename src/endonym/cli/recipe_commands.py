@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
-from endonym.device import forget_machine, place
+from endonym.device import pick, place
 from endonym.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         recipes = all_variants(recipe, sets)
     else:
         recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
-    found = [checking.check(each, store) for each in recipes]
+    target = pick(settings.device) if settings.device else "cpu"
+    found = [checking.check(each, store, target) for each in recipes]
     if settings.is_json:
         dicts = [each.as_dict() for each in found]
         print_json({"recipes": dicts} if is_study else dicts[0])
@@ -193,7 +194,7 @@ def run_recipes(
 ) -> None:
     """The recipe, or it and each of its variants: made, or only told."""
     from endonym.recipe.recipe import Recipe
-    from endonym.run import making
+    from endonym.run import machine, making
 
     log, store, is_study = settings.log(), settings.open_store(), variant == "all"
     if is_study:
@@ -205,7 +206,7 @@ def run_recipes(
         show_plans(settings, recipes, replan=replan)
         return
     if replan and place().rank == 0:
-        forget_machine(store.root / "machine.json")
+        machine.forget(store.root / "machine.json")
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     given["device"] = settings.device
     finished: list[Run] = []

@@ -19,9 +19,10 @@ class Decoder(nn.Module):
 
     reads_padded = True
     """Rows of different lengths may be read together, padded on the left."""
-    recomputes = False
-    """With gradients, keep only what stands between blocks, and compute each block once more on
-    the way back, its random numbers included (arXiv:1604.06174). The result is the same."""
+    recomputes = 0
+    """With gradients, of so many blocks, from the first, only what they are given is kept, and they
+    are computed once more on the way back, random numbers included (arXiv:1604.06174). The result
+    is the same."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class Decoder(nn.Module):
         penalties = x_BTD.new_zeros((), dtype=torch.float32)
         for number, block in enumerate(self.blocks):
             given = (x_BTD, span, None if cache is None else cache[number])
-            if self.recomputes and cache is None and torch.is_grad_enabled():
+            if number < self.recomputes and cache is None and torch.is_grad_enabled():
                 x_BTD, penalty = checkpoint(block, *given, use_reentrant=False)
             else:
                 x_BTD, penalty = block(*given)

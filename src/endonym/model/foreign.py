@@ -49,16 +49,17 @@ class ForeignDecoder(nn.Module):
         self.taken = set(taken)
         self.memory = next((name for name in MEMORIES if name in self.taken), "")
         self.reads_packed = self.reads_padded = self.reads_on = True
-        self._recomputes = False
+        self._recomputes = 0
 
     @property
-    def recomputes(self) -> bool:
-        """As in Decoder; it stays off for a class that cannot."""
+    def recomputes(self) -> int:
+        """As in Decoder, but all blocks or none; none of a class that cannot."""
         return self._recomputes
 
     @recomputes.setter
-    def recomputes(self, wanted: bool) -> None:
-        self._recomputes = wanted and bool(self.network.supports_gradient_checkpointing)
+    def recomputes(self, wanted: int) -> None:
+        can = self.network.supports_gradient_checkpointing
+        self._recomputes = self.config.layers if wanted and can else 0
         # The newer name, and the one that transformers had before it.
         names = [f"{kind}_checkpointing_{{}}able" for kind in ("activation", "gradient")]
         there = next(name for name in names if hasattr(self.network, name.format("en")))

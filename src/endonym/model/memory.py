@@ -30,7 +30,7 @@ def training_bytes(
     micro_tokens: int,
     number_format: str,
     *,
-    recomputes: bool = False,
+    recomputes: int = 0,
     longest_document: int | None = None,
     optimizer: str = "adamw",
     is_averaged: bool = False,
@@ -39,19 +39,19 @@ def training_bytes(
 ) -> int:
     """Memory of training: weights, gradients, memories, and what a micro-batch keeps.
 
-    recomputes: blocks are computed again on the way back. longest_document: in tokens, where it
-    is known; short documents have few scores. shard: what the processes hold in parts.
+    recomputes: how many blocks, from the first, are computed again on the way back; of a foreign
+    model all or none. longest_document: in tokens, where it is known; short documents have few
+    scores. shard: what the processes hold in parts.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
     head = rows * config.vocab * 3
     ends, blocks = _kept(config, number_format, longest_document)
-    if recomputes:
-        # The head is done before the last block is computed again.
-        inside = int(micro_tokens * max(blocks) * WAY_BACK)
-        numbers = micro_tokens * (ends + config.layers * config.dim) + max(head, inside)
-    else:
-        numbers = micro_tokens * (ends + sum(blocks)) + head
+    again = _again(config, recomputes)
+    # What the others keep, and the head, are done with before the first is computed again.
+    inside = int(micro_tokens * max(blocks[:again], default=0) * WAY_BACK)
+    others = micro_tokens * sum(blocks[again:]) + head
+    numbers = micro_tokens * (ends + again * config.dim) + max(others, inside)
     fixed = fixed_bytes(
         config,
         number_format,
@@ -90,10 +90,20 @@ def fixed_bytes(
     return max(4 * counted.total, spread // processes + narrow * gathered + whole)
 
 
-def kept_numbers(config: Shape, number_format: str, longest_document: int | None = None) -> int:
+def kept_numbers(
+    config: Shape, number_format: str, longest_document: int | None = None, recomputes: int = 0
+) -> int:
     """Numbers of the narrow format that the backward pass needs of each token."""
     ends, blocks = _kept(config, number_format, longest_document)
-    return ends + sum(blocks)
+    again = _again(config, recomputes)
+    return ends + again * config.dim + sum(blocks[again:])
+
+
+def _again(config: Shape, recomputes: int) -> int:
+    """Blocks that are computed again."""
+    if isinstance(config, ForeignConfig):
+        return config.layers if recomputes else 0
+    return min(recomputes, config.layers)
 
 
 def _kept(

@@ -1,11 +1,6 @@
 """What is said before a phase starts: settings that are allowed and usually hurt."""
 
-from pathlib import Path
-
-from endonym.device import known_here
 from endonym.log import duration, number
-from endonym.model.folder import Shape
-from endonym.run.pace import promised_here
 from endonym.train.autopilot import Facts, budget_of
 from endonym.train.config import Phase
 
@@ -14,17 +9,6 @@ STRONG_DECAY = 0.1
 """lr × weight_decay: at a tenth, a weight that nothing holds loses half in seven steps."""
 SHORT_CONTEXT = 256
 """The least that the autopilot chooses; nobody need be warned of it."""
-
-
-def seconds_a_token(
-    shape: Shape, phase: Phase, machine_file: Path, target: str = "cpu"
-) -> float | None:
-    """Time of training on one token of a phase, by formula; None where nothing was measured here.
-
-    Nor is it known elsewhere than on the processor, whose products of matrices are timed.
-    """
-    rates = known_here(machine_file, "matmul_per_second") if target == "cpu" else None
-    return promised_here(shape, rates, machine_file, phase.number_format) if rates else None
 
 
 def cautions(

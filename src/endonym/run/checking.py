@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from endonym import device
-from endonym.device import faster_format
 from endonym.errors import OutOfMemory
 from endonym.export.shapes import row_of
 from endonym.log import duration, number, size
@@ -20,10 +18,11 @@ from endonym.model.count import (
 from endonym.model.folder import Shape
 from endonym.model.words import parts_in_words
 from endonym.recipe.recipe import Recipe
-from endonym.run import sources
+from endonym.run import machine, sources
 from endonym.run.amount import text_bytes
-from endonym.run.cautions import cautions, seconds_a_token
-from endonym.run.resolve import estimated, filled, room_choices, shape_with
+from endonym.run.cautions import cautions
+from endonym.run.pace import promised_here
+from endonym.run.resolve import estimated, filled, number_formats, room_choices, shape_with
 from endonym.run.sources import RawSet
 from endonym.store import Store
 from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, Facts, budget_of, estimate
@@ -65,33 +64,34 @@ class Checked:
         }
 
 
-def check(recipe: Recipe, store: Store) -> Checked:
-    """Count a recipe. Raises MissingSource, ShapeError and ExportError as `run` would."""
+def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
+    """Count a recipe for training on a device.
+
+    Raises MissingSource, ShapeError and ExportError as `run` would.
+    """
     recipe.require_sources()
     raw = [RawSet(source, tuple(files), ()) for source, files in sources.find(recipe)]
     n_bytes = text_bytes(raw)
-    settled, choices = estimated(recipe, raw)
+    settled, choices = estimated(recipe, raw, target)
     vocab = settled.tokenizer.vocab or (257 if settled.tokenizer.kind == "byte" else 400)
     context = settled.pack.context or 256
     shape = shape_with(settled, vocab, context)
     if settled.export and isinstance(shape, ModelConfig):
         row_of(shape)
     facts = estimate(n_bytes)
-    tokens = budget_of(settled.phase, facts)
-    machine = store.root / "machine.json"
-    rates = device.known_here(machine, "matmul_per_second")
-    if rates:
-        settled = settled.with_values(
-            {
-                f"phase.{place}.number_format": faster_format(rates)
-                for place, phase in enumerate(settled.phase)
-                if phase.number_format == "auto"
-            }
-        )
-    times = [seconds_a_token(shape, phase, machine) for phase in settled.phase]
+    tokens = budget_of(settled.phase, facts, target)
+    machine_file = store.root / "machine.json"
+    rates = machine.known(machine_file, "matmul_per_second") if target == "cpu" else None
+    if rates or target != "cpu":
+        formats = number_formats(settled, machine_file, target)
+        settled, choices = filled(settled, formats), choices | formats
+    times = [
+        promised_here(shape, rates, machine_file, phase.number_format) if rates else None
+        for phase in settled.phase
+    ]
     warnings = _warnings(recipe)
     try:
-        room = room_choices(settled, shape, {})
+        room = room_choices(settled, shape, {}, device=target)
         settled, choices = filled(settled, room), choices | room
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")

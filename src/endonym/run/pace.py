@@ -13,6 +13,7 @@ from endonym.model.cutting import keys_a_token, padded
 from endonym.model.families import resolve
 from endonym.model.folder import Shape
 from endonym.model.keys import ModelKeys
+from endonym.run import machine
 from endonym.run.crowding import TOO_MANY
 from endonym.store import fingerprint
 from endonym.train.autopilot import BATCH_TOKENS, HEAD_WIDTH, Choice
@@ -75,7 +76,7 @@ class Pace(NamedTuple):
 
 def matrix_rates(machine_file: Path) -> dict[str, float]:
     """What this processor multiplies in each number format, in operations a second."""
-    return device.machine(machine_file, "matmul_per_second", device.probe_number_formats)
+    return machine.remembered(machine_file, "matmul_per_second", device.probe_number_formats)
 
 
 def promised_seconds(shape: Shape, rate: float, small: Pace | None = None) -> float:
@@ -118,7 +119,7 @@ def promised_here(
 ) -> float:
     """The same with the small shape's pace, if it was ever measured here: measures nothing."""
     phase = usual_phase(rates, number_format)
-    found = device.known_here(machine_file, _key(small_shape(), phase, "cpu"))
+    found = machine.known(machine_file, _key(small_shape(), phase, "cpu"))
     small = None if found is None else Pace(**found)
     return promised_seconds(shape, rates[phase.number_format], small)
 
@@ -136,9 +137,9 @@ def measured_pace(
     """
     from endonym.run import probe
 
-    length = _usual(document, shape)
+    length = usual_document(document, shape)
     key = _key(shape, phase, target, length)
-    found = device.machine(machine_file, key, lambda: probe.pace(shape, phase, target, length))
+    found = machine.remembered(machine_file, key, lambda: probe.pace(shape, phase, target, length))
     return Pace(**found)
 
 
@@ -198,7 +199,7 @@ def choose_compile(
     if (reason := hindrance(shape, phase, target, device.place().size)) is not None:
         return Choice("off", reason)
     try:
-        guess = _guessed_seconds(shape, phase, tokens, machine_file, target, document)
+        guess = tokens * seconds_a_token(shape, phase, machine_file, target, document)
         if guess < WORTH_MEASURING_SECONDS:
             return Choice("off", f"about {duration(guess)} of training: too short to pay")
         pace = measured_pace(shape, phase, machine_file, target, document)
@@ -210,21 +211,28 @@ def choose_compile(
     return Choice("on" if pace.pays(tokens) else "off", f"measured here: {told}")
 
 
-def _guessed_seconds(
-    shape: Shape, phase: Phase, tokens: int, machine_file: Path, target: str, document: float
+def seconds_a_token(
+    shape: Shape,
+    phase: Phase,
+    machine_file: Path,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
 ) -> float:
-    """About how long training takes: by formula on the processor, elsewhere by a few steps."""
+    """About the time of training on one token: by formula on the processor, elsewhere by steps.
+
+    Of one of our own shapes where steps are needed. Raises OutOfMemory if one does not fit.
+    """
     if target == "cpu":
         rates, kind = matrix_rates(machine_file), phase.number_format
-        return tokens * promised_here(shape, rates, machine_file, kind)
+        return promised_here(shape, rates, machine_file, kind)
     from endonym.run import probe
 
-    length = _usual(document, shape)
+    length = usual_document(document, shape)
     key = _key(shape, phase, target, length) + " as written"
     steps = partial(probe.plain, phase=phase, device=target, document=length)
-    return tokens / device.machine(machine_file, key, lambda: steps(probe.fresh(shape)))
+    return 1.0 / machine.remembered(machine_file, key, lambda: steps(probe.fresh(shape)))
 
 
-def _usual(document: float, shape: Shape) -> int:
-    """Tokens of the documents that a probe is made of."""
+def usual_document(document: float, shape: Shape) -> int:
+    """Tokens of the documents that a probe is made of, where a usual one has so many."""
     return padded(max(1, min(round(document), shape.context)))

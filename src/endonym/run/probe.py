@@ -37,7 +37,7 @@ class Steps:
         prepare()
         shape = decoder.config
         self.decoder = decoder.to(device).train()
-        self.decoder.recomputes = phase.recompute == "on"
+        self.decoder.recomputes = phase.recomputes
         careful = phase.model_copy(update={"lr": 1e-4, "embedding_lr": None})
         self.optimizer = Optimizer(self.decoder, careful, phase.number_format)
         whole = max(1, (phase.batch_tokens or shape.context) // shape.context)

@@ -52,9 +52,9 @@ def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:
     return {"tokenizer.vocab": choose_vocab(letters(raw))}
 
 
-def training_choices(recipe: Recipe, facts: Facts) -> Choices:
-    """Every other key that the recipe leaves out."""
-    budget = budget_of(recipe.phase, facts)
+def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choices:
+    """Every other key that the recipe leaves out, for training on a device."""
+    budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
     if folder is not None and (longest := folder_shape(folder).context) < choice.value:
         choice = Choice(longest, "the model has read no more at once")
@@ -62,8 +62,11 @@ def training_choices(recipe: Recipe, facts: Facts) -> Choices:
     context = recipe.pack.context or choice.value
     if folder is None:
         found |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
+    dim = recipe.model.dim or (found["model.dim"].value if folder is None else None)
     for place, phase in enumerate(recipe.phase):
-        choices = choose_phase(phase, facts, context, goes_on=folder is not None)
+        choices = choose_phase(
+            phase, facts, context, dim=dim, device=device, goes_on=folder is not None
+        )
         found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
     return {key: choice for key, choice in found.items() if value_at(recipe, key) is None}
 
@@ -160,10 +163,10 @@ def filled(recipe: Recipe, choices: Mapping[str, Choice]) -> Recipe:
     return recipe.with_values({key: choice.value for key, choice in choices.items()})
 
 
-def estimated(recipe: Recipe, raw: Sequence[RawSet]) -> tuple[Recipe, Choices]:
+def estimated(recipe: Recipe, raw: Sequence[RawSet], device: str = "cpu") -> tuple[Recipe, Choices]:
     """What `check` shows: the choices by estimate, without making or measuring anything."""
     choices = vocab_choice(recipe, raw)
-    choices |= training_choices(recipe, estimate(text_bytes(raw)))
+    choices |= training_choices(recipe, estimate(text_bytes(raw)), device)
     return filled(recipe, choices), choices
 
 
@@ -173,6 +176,10 @@ def model_identity(recipe: Recipe) -> list[dict[str, str]]:
     return [] if folder is None else [file_identity(path) for path in folder_files(folder)]
 
 
+FORM = 2
+"""Of the choices: raised when a key takes other values, so that those of before are made anew."""
+
+
 class Lock:
     """What was resolved for one recipe and its inputs, kept in the run's `plan.json`."""
 
@@ -180,6 +187,7 @@ class Lock:
         self.path = run / "plan.json"
         self.key = fingerprint(
             {
+                "form": FORM,
                 "recipe": recipe.text,
                 "variant": recipe.variant,
                 "sets": list(recipe.sets),

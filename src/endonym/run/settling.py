@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from endonym.errors import OutOfMemory
 from endonym.log import Log
+from endonym.model.config import ModelConfig
 from endonym.model.folder import Shape
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve
-from endonym.run.cautions import cautions, seconds_a_token
-from endonym.run.pace import matrix_rates
+from endonym.run.cautions import cautions
+from endonym.run.pace import seconds_a_token
 from endonym.run.plan import plan
 from endonym.run.resolve import Lock, filled
 from endonym.run.sources import RawSet
@@ -33,7 +35,8 @@ def settled(
 
     Says what usually hurts before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
-    choices = lock.settle(resolve.training_choices(recipe, resolve.facts_of(shards)))
+    facts = resolve.facts_of(shards)
+    choices = lock.settle(resolve.training_choices(recipe, facts, target))
     choices |= lock.settle(resolve.number_formats(recipe, machine_file, target))
     recipe = filled(recipe, choices)
     shape, longest = resolve.shape_of(recipe, shards), resolve.longest_document(shards)
@@ -41,14 +44,24 @@ def settled(
         recipe, shape, lock.choices, longest_document=longest, device=target
     )
     recipe = filled(recipe, lock.settle(room))
-    if target == "cpu":
-        matrix_rates(machine_file)
     for phase in recipe.phase:
-        seconds = seconds_a_token(shape, phase, machine_file, target)
+        seconds = _seconds_a_token(shape, phase, machine_file, target, facts.mean_document_tokens)
         _warn(phase, shape, shards, seconds, longest, log)
     recipe = _tuned(recipe, raw, lock, shards, minutes=tune_minutes, target=target, log=log)
     compilings = resolve.compilings(recipe, shards, machine_file, target)
     return filled(recipe, lock.settle(compilings))
+
+
+def _seconds_a_token(
+    shape: Shape, phase: Phase, machine_file: Path, target: str, document: float
+) -> float | None:
+    """About the time of training on one token; None of what cannot be tried on this device."""
+    if target != "cpu" and not isinstance(shape, ModelConfig):
+        return None
+    try:
+        return seconds_a_token(shape, phase, machine_file, target, document)
+    except OutOfMemory:
+        return None
 
 
 def _warn(

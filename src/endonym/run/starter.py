@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from endonym import device
 from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.log import Log, number
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
+from endonym.run import machine
 from endonym.run.amount import letters
 from endonym.run.pace import (
     Pace,
@@ -66,7 +66,7 @@ def write_recipe(
     refuse_to_overwrite(path)
     found = look_at(texts, folder)
     clean, reasons = guess_clean(language, found.sample)
-    device.forget_machine(store / "machine.json")
+    machine.forget(store / "machine.json")
     choices = choose(found, folder, hours, store, log)
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
@@ -125,7 +125,7 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
         log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
     tokens, reason = _budget(pace, unique, hours, seconds)
     shape |= choose_dropout(facts, tokens)
-    phase = choose_phase(Phase(tokens=tokens), facts, context.value)
+    phase = choose_phase(Phase(tokens=tokens), facts, context.value, dim=dim)
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
     return data | shape | budget | {f"phase.{key}": c for key, c in phase.items()}

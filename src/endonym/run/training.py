@@ -76,11 +76,10 @@ def train_model(
     if recipe.export and isinstance(shape, ModelConfig):
         row_of(shape)  # Hours of training would end in a refusal.
     spare_memory(shape, phase, work.device, log)
-    found = None
+    found = newest(work.folder, log) if group.is_first else None
     if group.is_first:
         batches = work.batches(phase, shape.context, recipe.seed)
         _announce(shape, phase, batches, lines, group, log)
-        found = newest(work.folder, log)
         if found is None or not found.state.step:
             before_training(begin_, decoder, phase, batches, work, group, log)
             decoder = begin_()
@@ -212,7 +211,7 @@ def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
     """Keep what was learnt so far, and say so."""
     is_saved = training.save()
     training.group.wait()
-    kept = "saved" if is_saved else "its weights are no numbers; what was saved before it is"
+    kept = "saved" if is_saved else "its weights were given up; what was saved before it is kept"
     log.line(f"stopped after step {step}, {kept} in {training.work.folder}")
     raise KeyboardInterrupt
 

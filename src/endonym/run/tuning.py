@@ -16,6 +16,7 @@ from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number
 from endonym.recipe.recipe import Recipe
 from endonym.run import probe
+from endonym.run.pace import usual_document
 from endonym.run.resolve import facts_of
 from endonym.run.training import beginning
 from endonym.store import Artifact
@@ -46,12 +47,12 @@ class Trials:
     """Short trainings of a recipe's first phase, each in so many seconds, on a device."""
 
     def __init__(self, recipe: Recipe, shards: Artifact, seconds: float, target: str) -> None:
-        self.recipe, self.target = recipe, target
+        self.recipe, self.target, self.failure = recipe, target, ""
         self.train, self.val = (TokenShards(shards.folder, split) for split in ("train", "val"))
         phase = recipe.phase[0]
         self.batch = phase.batch_tokens or 1
         decoder, facts = beginning(recipe, self.train.vocab, {}), facts_of(shards)
-        document = max(1, min(round(facts.mean_document_tokens), decoder.config.context))
+        document = usual_document(facts.mean_document_tokens, decoder.config)
         self.speed = probe.plain(decoder, phase, target, document)
         self.held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
         self.whole = budget_of([phase], facts)
@@ -89,16 +90,22 @@ class Trials:
         }
         try:
             trial = Phase.model_validate(phase.model_dump() | shorter)
-        except ValueError:
+        except ValueError as error:
+            self.failure = str(error).strip().splitlines()[-1]
             return math.inf
         with tempfile.TemporaryDirectory() as folder:
             work = Work(self.train, self.val, Path(folder), math.inf, self.target)
             decoder = beginning(self.recipe, self.train.vocab, {}).to(self.target)
             try:
                 *_, last = Training(decoder, trial, work, seed=self.recipe.seed).reports()
-            except TrainingError:
+            except TrainingError as error:
+                self.failure = error.message
                 return math.inf
         return last.look.bits_per_byte if last.look is not None else math.inf
+
+    def told(self, bits: float) -> str:
+        """What a training came to, or why it did not."""
+        return f"{bits:.4f} bits/byte" if math.isfinite(bits) else f"failed: {self.failure}"
 
 
 def tune(
@@ -127,7 +134,7 @@ def tune(
             changed = scaled(phase, key, scale)
             trial = phase.model_copy(update=changed)
             bits[scale] = known[scale] if scale in known else trials.bits(trial)
-            log.line(f"  {key} = {changed[key]:g}: {_told(bits[scale])} bits/byte")
+            log.line(f"  {key} = {changed[key]:g}: {trials.told(bits[scale])}")
         best = min(bits, key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
         if not math.isfinite(bits[best]):
             log.warn("no training came to its end: nothing is tuned")

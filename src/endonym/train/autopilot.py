@@ -26,7 +26,9 @@ HEAD_WIDTH = 64
 TOKENS_PER_PARAMETER = 2
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
 CAREFUL_LR = 1e-4
-BATCH_TOKENS, STEPS_A_READING = 2048, 8
+USUAL_LR, USUAL_DIM = 3e-3, 256
+"""The rate, and the width up to which it was tried: with 0.5 to 5 million parameters."""
+BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 32_768, 8
 """Of one step; less where the text would be read in fewer steps."""
 SQUARE_MEMORY_TOKENS = 40 * 2048
 """In so many tokens AdamW forgets half of a gradient's square, whatever the batch."""
@@ -184,34 +186,69 @@ def _by(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float
     return next((value for limit, value in steps if passes <= limit), most)
 
 
-def choose_phase(phase: Phase, facts: Facts, context: int, *, goes_on: bool = False) -> Choices:
+def choose_phase(
+    phase: Phase,
+    facts: Facts,
+    context: int,
+    *,
+    dim: int | None = None,
+    device: str = "cpu",
+    goes_on: bool = False,
+) -> Choices:
     """Budget, batch, rates and schedule of one phase.
 
-    goes_on: from a model that has learnt elsewhere.
+    dim: the model's width, if it is known. goes_on: from a model that has learnt elsewhere.
     """
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         found["epochs"] = Choice(4.0, "four passes are worth nearly four times the text")
     few = max(1, facts.unique_tokens // STEPS_A_READING // context) * context
-    batch = phase.batch_tokens or max(context, min(BATCH_TOKENS, few))
+    usual, why = _usual_batch(device)
+    batch = phase.batch_tokens or max(context, min(usual, few))
     tokens = _budget(phase, facts, batch, found)
     steps = max(1, tokens // batch)
-    found["batch_tokens"] = Choice(batch, "small batches learn most from few tokens on one machine")
+    found["batch_tokens"] = Choice(batch, why)
     found["betas"] = _betas(batch)
-    if goes_on:
-        lr = phase.lr or CAREFUL_LR
-        found["lr"] = Choice(lr, "low, so that what was learnt elsewhere is kept")
-        found["embedding_lr"] = Choice(lr, "as lr: the tables are learnt already")
-    else:
-        lr = phase.lr or 3e-3
-        found["lr"] = Choice(lr, "tried with 0.5 to 5 million parameters, where it is best")
-        found["embedding_lr"] = Choice(lr * 4, "rows of a table are each seen rarely")
+    found |= _careful_rates(phase) if goes_on else _rates(phase, dim)
     found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
     epochs = tokens / max(1, facts.unique_tokens)
     decay = _by(epochs, DECAYS, MOST_DECAY)
     found["weight_decay"] = Choice(decay, f"{epochs:.1f} passes over the text")
     return found
+
+
+def _usual_batch(device: str) -> tuple[int, str]:
+    """Tokens of a step on a device, and why."""
+    if device.partition(":")[0] == "cpu":
+        return BATCH_TOKENS, "small batches learn most from few tokens on one machine"
+    return GPU_BATCH_TOKENS, "with fewer a GPU waits for its next step; tried on none so far"
+
+
+def _careful_rates(phase: Phase) -> Choices:
+    """Rates of a phase that goes on from a model that has learnt elsewhere."""
+    lr = phase.lr or CAREFUL_LR
+    return {
+        "lr": Choice(lr, "low, so that what was learnt elsewhere is kept"),
+        "embedding_lr": Choice(lr, "as lr: the tables are learnt already"),
+    }
+
+
+def _rates(phase: Phase, dim: int | None) -> Choices:
+    """Rates of a phase: in matrices that are wider than tried ones, less in proportion.
+
+    Source: arXiv:2203.03466, table 8: Adam's rate falls with width in matrices, not in tables.
+    """
+    width, why = dim or USUAL_DIM, "tried with 0.5 to 5 million parameters, where it is best"
+    rate = USUAL_LR
+    if width > USUAL_DIM:
+        rate = float(f"{USUAL_LR * USUAL_DIM / width:.2g}")
+        why = f"{USUAL_LR:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"
+    tables = 4 * (phase.lr or USUAL_LR)
+    return {
+        "lr": Choice(phase.lr or rate, why),
+        "embedding_lr": Choice(tables, "rows of a table are each seen rarely"),
+    }
 
 
 def _betas(batch_tokens: int) -> Choice:
@@ -243,9 +280,9 @@ def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:
     return int(epochs * facts.unique_tokens)
 
 
-def budget_of(phases: Sequence[Phase], facts: Facts) -> int:
+def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
     """Tokens of all phases together, as far as the recipe says."""
     default: Choices = {"epochs": Choice(4.0, "")}
-    batches = [phase.batch_tokens or BATCH_TOKENS for phase in phases]
+    batches = [phase.batch_tokens or _usual_batch(device)[0] for phase in phases]
     pairs = zip(phases, batches, strict=True)
     return sum(_budget(phase, facts, batch, default) for phase, batch in pairs)

@@ -48,20 +48,23 @@ def obstacle(shape: Shape, device: str = "cpu") -> str | None:
 
 def hindrance(shape: Shape, phase: Phase, device: str, processes: int) -> str | None:
     """Why a phase's blocks are not compiled, whatever it asks for; None if they can be."""
-    if phase.recompute == "on":
-        return "blocks are computed again, to need less memory"
+    if phase.recomputes >= shape.layers:
+        return "all blocks are computed again, to need less memory"
     if phase.shard != "none" and processes > 1:
         return "weights in shards are gathered as blocks run"
     return obstacle(shape, device)
 
 
 def compile_blocks(decoder: AnyDecoder) -> None:
-    """Have each block compiled when it first runs; rows must keep their number and length."""
+    """Have blocks compiled when they first run; rows must keep their number and length.
+
+    Those that are computed again stay as they are written.
+    """
     assert isinstance(decoder, Decoder)
     outside: Any = torch.compiler.disable
     # On a CPU draws stay torch's own, so that compiled and plain dropout are the same bits.
     options: Any = {"fallback_random": next(decoder.parameters()).device.type == "cpu"}
-    for block in decoder.blocks:
+    for block in list(decoder.blocks)[decoder.recomputes :]:
         mixer = block.get_submodule("mixer")
         assert isinstance(mixer, Attention)
         mixer.turn, mixer.attend = outside(mixer.turn), outside(mixer.attend)

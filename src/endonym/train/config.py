@@ -139,19 +139,24 @@ class Phase(Config):
         description="tokens held in memory at once; a batch is split. What fits, if not given",
         json_schema_extra=NOT_IDENTITY,
     )
-    recompute: Literal["auto", "on", "off"] = Field(
+    recompute: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         default="auto",
-        description="keep only what stands between blocks and compute each again on the way back: "
-        "a third slower, far less memory, the same result. auto: where it would not fit otherwise",
+        description="of so many blocks, from the first, keep only what they are given, and compute "
+        "them again on the way back: of all, a third slower, far less memory, the same result. "
+        "auto: as few as make it fit",
         json_schema_extra=NOT_IDENTITY,
     )
-
     shard: Literal["none", "gradients", "weights"] = Field(
         default="none",
         description="what several processes hold in parts: nothing, gradients and optimiser "
         "states, or weights too",
         json_schema_extra=NOT_IDENTITY,
     )
+
+    @property
+    def recomputes(self) -> int:
+        """Blocks that are computed again; none as long as this is open."""
+        return 0 if self.recompute == "auto" else self.recompute
 
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":

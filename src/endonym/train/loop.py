@@ -67,7 +67,7 @@ class Training:
         most_rows = -(-self.batches.rows // group.size)
         self.micro_rows = max(1, min(most_rows, (phase.micro_tokens or USEFUL_TOKENS) // context))
         self.course = Course.of(phase, self.batches.order.positions_per_epoch, self.batches.tokens)
-        decoder.recomputes = phase.recompute == "on"
+        decoder.recomputes = phase.recomputes
         if phase.shard != "none" and group.size > 1:
             from endonym.train.sharding import shard  # takes a second to import
 

@@ -1,13 +1,14 @@
 """Memory in a step: how much of a batch fits, and what to do when it ends. Imports no torch."""
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from endonym.device import free_memory_bytes, place
 from endonym.errors import OutOfMemory
 from endonym.log import number, size
+from endonym.model.config import ModelConfig
 from endonym.model.folder import Shape
 from endonym.model.memory import training_bytes
 from endonym.train.autopilot import Choice, Choices
@@ -32,7 +33,7 @@ def phase_bytes(
     phase: Phase,
     *,
     micro_tokens: int | None = None,
-    recomputes: bool | None = None,
+    recomputes: int | None = None,
     longest_document: int | None = None,
 ) -> int:
     """Memory that a phase takes in each process, as it says or with these in place of that."""
@@ -42,7 +43,7 @@ def phase_bytes(
         shape,
         max(shape.context, min(at_once, batch)),
         phase.number_format,
-        recomputes=phase.recompute == "on" if recomputes is None else recomputes,
+        recomputes=phase.recomputes if recomputes is None else recomputes,
         longest_document=longest_document,
         optimizer=phase.optimizer or "adamw",
         is_averaged=phase.average in AVERAGES,
@@ -54,43 +55,55 @@ def phase_bytes(
 def choose_room(
     shape: Shape, phase: Phase, free_bytes: int, longest_document: int | None = None
 ) -> Choices:
-    """How many tokens are held at once, and whether blocks are computed again, to fit.
+    """How many tokens are held at once, and how many blocks are computed again, to fit.
 
     Only what the phase leaves open is chosen. Raises OutOfMemory if not even one row fits.
     """
-    is_open = phase.recompute == "auto"
-    if phase.micro_tokens is not None and not is_open:
+    if phase.micro_tokens is not None and phase.recompute != "auto":
         return {}
+    for tokens, recomputes in _ways(shape, phase):
+        needed = phase_bytes(
+            shape,
+            phase,
+            micro_tokens=tokens,
+            recomputes=recomputes,
+            longest_document=longest_document,
+        )
+        if needed * SURE <= free_bytes:
+            reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
+            is_most = tokens >= USEFUL_TOKENS
+            return _chosen(phase, tokens, reason, recomputes=recomputes, is_most=is_most)
+    raise _no_room(shape, phase, free_bytes, longest_document)
+
+
+def _ways(shape: Shape, phase: Phase) -> Iterator[tuple[int, int]]:
+    """Tokens at once and blocks that are computed again: what is fast first, what is small last.
+
+    Blocks are computed again, as few as can be, rather than fewer tokens read than are fast.
+    """
     most = max(USEFUL_TOKENS, shape.context)
     sizes = [most, *range(most - most % shape.context, 0, -shape.context)]
     if phase.micro_tokens is not None:
         sizes = [phase.micro_tokens]
+    if phase.recompute != "auto":
+        yield from ((tokens, phase.recomputes) for tokens in sizes)
+        return
     least = min(LEAST_TOKENS, sizes[0], phase.batch_tokens or LEAST_TOKENS)
-    for recomputes in (False, True) if is_open else (phase.recompute == "on",):
-        for tokens in sizes:
-            if is_open and not recomputes and tokens < least:
-                break
-            needed = phase_bytes(
-                shape,
-                phase,
-                micro_tokens=tokens,
-                recomputes=recomputes,
-                longest_document=longest_document,
-            )
-            if needed * SURE <= free_bytes:
-                reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
-                return _chosen(phase, tokens, reason, recomputes=recomputes, is_most=tokens == most)
-    raise _no_room(shape, phase, free_bytes, longest_document)
+    enough = [tokens for tokens in sizes if tokens >= least]
+    yield from ((tokens, 0) for tokens in enough)
+    if isinstance(shape, ModelConfig):
+        yield from ((enough[-1], blocks) for blocks in range(1, shape.layers))
+    yield from ((tokens, shape.layers) for tokens in sizes)
 
 
-def _chosen(phase: Phase, tokens: int, reason: str, *, recomputes: bool, is_most: bool) -> Choices:
+def _chosen(phase: Phase, tokens: int, reason: str, *, recomputes: int, is_most: bool) -> Choices:
     """Choices with their reason."""
     found: Choices = {}
     if phase.micro_tokens is None:
         limit = "more at once are no faster" if is_most else "more at once would not fit"
         found["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
     if phase.recompute == "auto":
-        found["recompute"] = Choice("on" if recomputes else "off", reason)
+        found["recompute"] = Choice(recomputes, reason)
     return found
 
 
@@ -101,7 +114,7 @@ def _no_room(
         shape,
         phase,
         micro_tokens=phase.micro_tokens or 1,
-        recomputes=phase.recompute != "off",
+        recomputes=shape.layers if phase.recompute == "auto" else phase.recomputes,
         longest_document=longest_document,
     )
     return OutOfMemory(
@@ -153,7 +166,7 @@ def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
     return OutOfMemory(
         f"{asked} was asked for, {size(free)} are free",
         where=doing,
-        do='Set recompute = "on" or a smaller micro_tokens in the phase, then a smaller '
+        do="Set more blocks in recompute or a smaller micro_tokens in the phase, then a smaller "
         "pack.context, model.layers or model.dim; or end other programs. What was learnt is kept "
         "in the last checkpoint.",
     )

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from endonym import device
-from endonym.run import starter
+from endonym.run import machine, starter
 from endonym.train.autopilot import Facts
 
 Say = Callable[..., Any]
@@ -121,12 +120,12 @@ def test_replanning_has_this_machine_measured_anew(
 ) -> None:
     monkeypatch.setattr("endonym.device.cores", lambda: 1)  # As many as the command has here.
     store = recipe.parent / "store"
-    device.machine(store / "machine.json", "pace of yesterday", lambda: 1.0)
+    machine.remembered(store / "machine.json", "pace of yesterday", lambda: 1.0)
     words = ["run", recipe, "--store", store, "--until", "source"]
     assert command(*words).code == 0
-    assert device.known_here(store / "machine.json", "pace of yesterday") == 1.0
+    assert machine.known(store / "machine.json", "pace of yesterday") == 1.0
     assert command(*words, "--replan").code == 0
-    assert device.known_here(store / "machine.json", "pace of yesterday") is None
+    assert machine.known(store / "machine.json", "pace of yesterday") is None
 
 
 def test_a_recipe_is_never_sized_to_a_gpu_in_silence(

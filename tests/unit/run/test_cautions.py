@@ -1,14 +1,9 @@
 """What is said before training: hours, decay, batches and contexts that do not suit the text."""
 
-from pathlib import Path
-
 import pytest
 
-from endonym import device
-from endonym.model.count import flops_per_token
-from endonym.model.families import resolve
-from endonym.model.keys import MixerKeys, ModelKeys
-from endonym.run.cautions import cautions, seconds_a_token
+from endonym.model.keys import ModelKeys
+from endonym.run.cautions import cautions
 from endonym.train.autopilot import Facts, choose_context
 from endonym.train.config import Phase
 
@@ -70,19 +65,6 @@ def test_a_context_longer_than_any_document_is_said_where_their_lengths_are_know
 def test_the_least_context_that_is_chosen_by_itself_is_no_cause_for_a_warning() -> None:
     chosen = choose_context(Facts(30_000, 9_000, 20.0), ModelKeys()).value
     assert said({}, context=chosen, longest=24) == []
-
-
-def test_time_is_known_where_the_processor_was_measured_and_on_no_other_device(
-    tmp_path: Path,
-) -> None:
-    shape = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=500, context=64)
-    file = tmp_path / "machine.json"
-    fp32, bf16 = Phase(number_format="fp32"), Phase(number_format="bf16")
-    assert seconds_a_token(shape, fp32, file) is None
-    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
-    assert seconds_a_token(shape, fp32, file) == pytest.approx(flops_per_token(shape) / 0.3e9)
-    assert seconds_a_token(shape, bf16, file) == pytest.approx(flops_per_token(shape) / 0.15e9)
-    assert seconds_a_token(shape, fp32, file, "cuda") is None
 
 
 @pytest.mark.parametrize(

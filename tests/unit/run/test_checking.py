@@ -9,6 +9,7 @@ import pytest
 from endonym import device
 from endonym.errors import MissingSource
 from endonym.recipe.recipe import Recipe
+from endonym.run import machine, resolve
 from endonym.run.checking import check, describe
 from endonym.store import Store
 
@@ -32,7 +33,7 @@ def test_time_is_unknown_until_this_machine_was_measured(recipe: Recipe, tmp_pat
     assert check(recipe, store).seconds is None
     assert "unknown until this machine is measured" in describe(check(recipe, store))
     memory = store.root / "machine.json"
-    device.machine(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    machine.remembered(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     found = check(recipe, store)
     assert found.seconds == pytest.approx(
         found.train_tokens * found.as_dict()["flops_per_token"] / (1e9 * 0.3)
@@ -44,7 +45,7 @@ def test_the_time_of_another_machine_is_not_ours(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = tmp_path / "store" / "machine.json"
-    device.machine(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    machine.remembered(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     monkeypatch.setattr(device, "processor", lambda: "another")
     assert check(recipe, Store(tmp_path / "store")).seconds is None
 
@@ -67,6 +68,36 @@ def test_choices_are_shown_with_their_reasons(recipe: Recipe, tmp_path: Path) ->
     assert {"model.dim", "model.layers", "phase.0.lr"} <= set(found.choices)
     for key, choice in found.choices.items():
         assert f"{key} = {choice.value}  ({choice.reason})" in text
+
+
+def test_the_number_format_is_a_choice_with_its_reason(recipe: Recipe, tmp_path: Path) -> None:
+    store, auto = Store(tmp_path / "store"), recipe.with_values({"phase.0.number_format": "auto"})
+    assert "phase.0.number_format" not in check(auto, store).choices
+    rates = {"fp32": 1e9, "bf16": 3e9}
+    machine.remembered(store.root / "machine.json", "matmul_per_second", lambda: rates)
+    assert check(auto, store).choices["phase.0.number_format"].value == "bf16"
+    assert "measured here: bf16 3 GFLOP/s · fp32 1 GFLOP/s" in describe(check(auto, store))
+
+
+def test_a_recipe_is_checked_for_the_device_that_was_named(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def free(target: str) -> int:
+        asked.append(target)
+        return 1 << 40
+
+    store = Store(tmp_path / "store")
+    machine.remembered(store.root / "machine.json", "matmul_per_second", lambda: {"fp32": 1e9})
+    monkeypatch.setattr(resolve, "free_memory_bytes", free)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: True)
+    bare = {"phase.0.number_format": "auto", "phase.0.batch_tokens": None}
+    found = check(recipe.with_values(bare), store, "cuda:1")
+    assert asked == ["cuda:1"]
+    assert found.choices["phase.0.number_format"].reason == "this GPU has units for it"
+    assert "GPU" in found.choices["phase.0.batch_tokens"].reason
+    assert found.seconds is None
 
 
 def test_check_asks_for_the_texts_as_run_would(recipe: Recipe, tmp_path: Path) -> None:

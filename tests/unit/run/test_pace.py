@@ -8,15 +8,17 @@ import torch
 from endonym import device
 from endonym.errors import OutOfMemory
 from endonym.log import number
+from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
-from endonym.run import pace, probe
+from endonym.run import machine, pace, probe
 from endonym.run.pace import (
     Pace,
     choose_compile,
     measured_pace,
     promised_here,
     promised_seconds,
+    seconds_a_token,
     small_shape,
     usual_phase,
     usual_shape,
@@ -77,7 +79,7 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
 
 def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
-    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
+    machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     monkeypatch.setattr(pace, "measured_pace", lambda *_: pytest.fail("measured"))
     choice = choose_compile(SHAPE, PHASE, 10_000, file)
@@ -87,7 +89,7 @@ def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
-    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     measured = [{"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 9.0}]
     monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
@@ -101,7 +103,7 @@ def test_a_compiler_that_fails_is_named_and_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "machine.json"
-    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     measured = [{"plain": 1_000.0, "failure": "Python.h: No such file"}]
     monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
@@ -112,7 +114,7 @@ def test_a_compiler_that_fails_is_named_and_not_tried_again(
 
 def test_a_pace_beside_others_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
-    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     slow = {"plain": 400.0, "compiled": 500.0, "compile_seconds": 9.0, "others": 1.04}
     monkeypatch.setattr(probe, "pace", lambda *_: slow)
@@ -185,13 +187,13 @@ def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
         raise OutOfMemory("4 GB more was asked for")
 
     file = tmp_path / "machine.json"
-    device.machine(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
+    machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     monkeypatch.setattr(probe, "pace", no_room)
     choice = choose_compile(SHAPE, PHASE, 10**9, file)
     assert choice.value == "off"
     assert "no memory" in choice.reason
-    (known,) = device.read_machine(file).values()
+    (known,) = machine.read(file).values()
     assert list(known) == ["matmul_per_second"]
 
 
@@ -218,5 +220,14 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
     assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")
     assert choose_compile(SHAPE, PHASE, 10**9, file, "cuda:1", 32.0).value == "on"
     assert measured == [f"{how} on cuda:1, documents of 32" for how in ("as written", "both")]
-    (known,) = device.read_machine(file).values()
+    (known,) = machine.read(file).values()
     assert all("on GPU of cuda:1" in key for key in known)
+
+
+def test_the_time_of_a_token_is_a_formula_of_the_processors_products(tmp_path: Path) -> None:
+    file = tmp_path / "machine.json"
+    machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
+        phase = Phase.model_validate({"number_format": kind})
+        expected = flops_per_token(SHAPE) / (0.3 * rate)
+        assert seconds_a_token(SHAPE, phase, file) == pytest.approx(expected)

@@ -10,7 +10,7 @@ import torch
 from endonym import device
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.run import resolve, sources
+from endonym.run import machine, resolve, sources
 from endonym.run.plan import plan
 from endonym.run.resolve import Lock, filled, value_at
 from endonym.run.sources import RawSet
@@ -72,7 +72,7 @@ def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
         assert found.value == "bf16"
         assert "2 GFLOP/s" in found.reason
     assert len(rates) == 1
-    assert device.known_here(file, "matmul_per_second") == {"fp32": 1e9, "bf16": 2e9}
+    assert machine.known(file, "matmul_per_second") == {"fp32": 1e9, "bf16": 2e9}
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,9 @@ def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
     assert not kept(recipe, raw, replan=True).is_known
     assert not kept(Recipe.load(recipe.path, sets=("seed=8",)), raw).is_known
     assert not kept(recipe, raw[:2]).is_known
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resolve, "FORM", resolve.FORM + 1)  # Keys of a newer program.
+        assert not kept(recipe, raw).is_known
     text = recipe.path.read_text(encoding="utf-8")
     recipe.path.write_text(text + "# another word\n", encoding="utf-8")
     assert not kept(Recipe.load(recipe.path), raw).is_known

@@ -10,7 +10,7 @@ import pytest
 from endonym import device
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.run import execute, settling, sources, tuning
+from endonym.run import execute, probe, settling, sources, tuning
 from endonym.run.execute import run_recipe
 from endonym.run.resolve import Lock
 from endonym.run.settling import settled
@@ -56,6 +56,22 @@ def test_a_year_is_said_on_a_machine_where_nothing_was_measured_before(
     assert "steps = " in said
 
 
+def test_a_year_is_said_of_a_gpu_too_by_a_few_steps_there(
+    counted: Counted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plain(decoder: object, phase: object, device: str, document: int) -> float:
+        assert device == "cuda:3"
+        return 1000.0
+
+    monkeypatch.setattr(probe, "plain", plain)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda name: "a GPU")
+    monkeypatch.setattr(settling.resolve, "free_memory_bytes", lambda target: 1 << 40)
+    keys = {"phase.0.steps": None, "phase.0.tokens": 10**12, "phase.0.compile": "off"}
+    counted.recipe = counted.recipe.with_values(keys)
+    counted.settle("cuda:3")
+    assert "(31.7 years)" in capsys.readouterr().err
+
+
 def test_another_device_reaches_all_that_is_decided_for_it(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,8 +98,10 @@ def test_another_device_reaches_all_that_is_decided_for_it(
     monkeypatch.setattr(settling.resolve, "compilings", compilings)
     monkeypatch.setattr(tuning, "tune", tuned)
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
+    monkeypatch.setattr(settling, "seconds_a_token", lambda *given: reached.append(given[3]))
     recipe = counted.settle("cuda:3", tune_minutes=1.0)
-    assert reached == ["formats cuda:3", "memory cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
+    told = ["formats cuda:3", "memory cuda:3", "cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
+    assert reached == told
     assert recipe.phase[0].lr == 7e-3
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from endonym import device
 from endonym.errors import MissingSource, RecipeError
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
-from endonym.run import starter
+from endonym.run import machine, starter
 from endonym.run.pace import Pace
 from endonym.run.starter import write_recipe
 from endonym.run.survey import FEW_FILES, look_at
@@ -110,11 +109,11 @@ def test_training_takes_no_longer_than_the_hours_it_is_given(texts: Path, hours:
 def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_anew(
     texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    machine = texts.parent / "store" / "machine.json"
-    device.machine(machine, "pace of an older version", lambda: 1.0)
+    file = texts.parent / "store" / "machine.json"
+    machine.remembered(file, "pace of an older version", lambda: 1.0)
     text = write(texts)
     assert "other programs" not in text
-    assert device.known_here(machine, "pace of an older version") is None
+    assert machine.known(file, "pace of an older version") is None
     (texts.parent / "project" / "recipe.toml").unlink()
     capsys.readouterr()
     monkeypatch.setattr(starter, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))

@@ -11,7 +11,6 @@ import torch
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors
-from endonym.recipe.recipe import Recipe
 from endonym.run import crowding, training
 from endonym.run.crowding import Crowding
 from endonym.run.journal import as_metrics
@@ -181,28 +180,6 @@ def test_a_report_is_one_flat_object() -> None:
         "val_bits_per_byte": 1.25,
         "val_bits_per_byte/tatar": 1.5,
     }
-
-
-def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
-) -> None:
-    path = small_recipe(tmp_path / "project")
-    text = path.read_text(encoding="utf-8").replace("steps = 40", "steps = 8")
-    extra = '[[phase]]\nname = "more"\nsteps = 2\nbatch_tokens = 256\nlr = 4e-3\n'
-    extra += 'number_format = "fp32"\n\n'
-    path.write_text(text.replace("[[evaluate]]", extra + "[[evaluate]]", 1), encoding="utf-8")
-    store = tmp_path / "project" / "store"
-    said = command("run", path, "--store", store, "--until", "model", "--json").json()
-    names = [each["name"] for each in said["stages"] if each["name"].startswith("model")]
-    assert names == ["model pretrain", "model more"]
-    first, second = (
-        json.loads((store / "model" / each["id"] / "looks.json").read_text(encoding="utf-8"))
-        for each in said["stages"]
-        if each["name"].startswith("model")
-    )
-    assert second[0]["nats"] == pytest.approx(min(each["nats"] for each in first), abs=1e-6)
-    loaded = Recipe.load(path)
-    assert [phase.name for phase in loaded.phase] == ["pretrain", "more"]
 
 
 def test_another_device_than_the_cpu_is_compared_with_it_before_training(

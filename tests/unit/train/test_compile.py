@@ -39,7 +39,7 @@ def graphs() -> Iterator[Callable[[], int]]:
     torch._dynamo.reset()
 
 
-def training(folder: Path, compiles: str) -> Training:
+def training(folder: Path, compiles: str, layers: int = 1, recompute: int = 0) -> Training:
     """A phase with dropout, a batch in two parts; it looks every third step."""
     documents = [[1 + (7 * n + 3 * k * n) % (VOCAB - 1) for k in range(5 + n)] for n in range(20)]
     train, val = write_toy_shards(folder / "shards", documents, documents[5:12], vocab=VOCAB)
@@ -52,8 +52,9 @@ def training(folder: Path, compiles: str) -> Training:
         "eval_tokens": 64,
         "number_format": "fp32",
         "compile": compiles,
+        "recompute": recompute,
     }
-    config = toy_config(vocab=VOCAB, layers=1, dropout=0.2)
+    config = toy_config(vocab=VOCAB, layers=layers, dropout=0.2)
     work = Work(train, val, folder / "checkpoints", unigram_nats=99.0)
     return Training(toy_decoder(config), Phase.model_validate(settings), work, seed=1)
 
@@ -178,6 +179,22 @@ def test_a_compiled_model_has_the_same_loss_and_gradients(
     with uncompiled():
         compiled(torch.zeros((1, 5), dtype=torch.int64))
     assert graphs() == counted
+
+
+@needs_compiler
+@pytest.mark.filterwarnings("ignore")
+def test_blocks_that_are_not_computed_again_are_compiled_all_the_same(
+    tmp_path: Path, graphs: Callable[[], int]
+) -> None:
+    seen: list[dict[int, tuple[float, float]]] = []
+    for blocks, compiles in ((0, "off"), (1, "on"), (2, "on")):
+        before = graphs()
+        one = training(tmp_path / f"{blocks}", compiles, layers=2, recompute=blocks)
+        seen.append(nats(one))
+        assert (graphs() > before) == (blocks == 1)
+    for found in seen[1:]:
+        for step, losses in found.items():
+            assert losses == pytest.approx(seen[0][step], rel=1e-5)
 
 
 def test_what_is_not_compiled_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
