@@ -30,6 +30,7 @@ from endonym.evaluate import documents
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
 from endonym.run.pace import Pace
+from endonym.store import fingerprint
 
 LADDER: dict[str, dict[str, Any]] = {
     "base": {},
@@ -97,13 +98,13 @@ def main() -> None:
             cells.keep(key, {"tokens_per_second": measured_speed(base, LADDER[name])})
             print(f"{name:<24} {cells[key]['tokens_per_second']:8.0f} tokens/s", flush=True)
     todo = [(name, seed) for seed in asked.seeds for name in names]
-    todo = [each for each in todo if cell_key(asked, *each) not in cells or asked.again]
+    todo = [each for each in todo if cell_key(asked, base, *each) not in cells or asked.again]
     with ThreadPoolExecutor(asked.at_once) as pool:
         made = pool.map(lambda each: cell(asked, base, cells, *each), todo)
         for (name, seed), each in zip(todo, made, strict=True):
-            cells.keep(cell_key(asked, name, seed), each)
+            cells.keep(cell_key(asked, base, name, seed), each)
             print(f"{name:<24} seed {seed}  {each['bits_per_byte']:.4f}", flush=True)
-    print(*table(cells, asked, names), sep="\n")
+    print(*table(cells, asked, base, names), sep="\n")
 
 
 def arguments() -> argparse.Namespace:
@@ -138,8 +139,8 @@ def changed(base: Path, changes: dict[str, Any]) -> Recipe:
 
 
 def speed_key(base: Path, changes: dict[str, Any]) -> str:
-    """What decides the speed of a recipe, as a name; measured once, so that every seed reads as
-    many tokens."""
+    """What decides the speed of a recipe, as a name: measured once on a processor, so that every
+    seed reads as many tokens."""
     recipe = changed(base, changes)
     phase, model = recipe.phase[0], recipe.model
     parts = [
@@ -148,7 +149,7 @@ def speed_key(base: Path, changes: dict[str, Any]) -> str:
         f"batch {phase.batch_tokens} {phase.optimizer or 'adamw'} average {phase.average}",
         f"dropout {model.dropout or 0}",
     ]
-    return " · ".join(["speed", *parts])
+    return " · ".join(["speed", *parts, f"{device.processor()} x {device.cores()}"])
 
 
 def measured_speed(base: Path, changes: dict[str, Any]) -> float:
@@ -165,9 +166,16 @@ def measured_speed(base: Path, changes: dict[str, Any]) -> float:
     return Pace(**probe.pace(shape, phase)).best
 
 
-def cell_key(asked: argparse.Namespace, name: str, seed: int) -> str:
+def head(asked: argparse.Namespace, base: Path) -> str:
+    """Which base cells are of: the recipe after its texts, in six digits."""
+    text = base.read_text(encoding="utf-8")
+    mark = fingerprint(text[text.index("[tokenizer]") :])[:6]
+    return f"{asked.language} {asked.minutes:g} min · base {mark}"
+
+
+def cell_key(asked: argparse.Namespace, base: Path, name: str, seed: int) -> str:
     """The name of a cell in the results."""
-    return f"{asked.language} {asked.minutes:g} min · {name} · seed {seed}"
+    return f"{head(asked, base)} · {name} · seed {seed}"
 
 
 def cell(
@@ -183,16 +191,17 @@ def cell(
     return found | {"changes": changes}
 
 
-def table(cells: Cells, asked: argparse.Namespace, names: list[str]) -> Iterator[str]:
+def table(cells: Cells, asked: argparse.Namespace, base: Path, names: list[str]) -> Iterator[str]:
     """Each change beside the base: mean over seeds, and the paired difference of each."""
+    yield head(asked, base)
     yield f"{'change':<24} {'bits/byte':>9}  {'epochs':>6}  difference from base, by seed"
     for name in names:
-        keys = {seed: cell_key(asked, name, seed) for seed in asked.seeds}
+        keys = {seed: cell_key(asked, base, name, seed) for seed in asked.seeds}
         whole = {seed: cells[key] for seed, key in keys.items() if key in cells}
         if not whole:
             continue
         mean = statistics.mean(each["bits_per_byte"] for each in whole.values())
-        bases = {seed: cell_key(asked, "base", seed) for seed in whole}
+        bases = {seed: cell_key(asked, base, "base", seed) for seed in whole}
         told = [
             differing(asked, each, cells[bases[seed]])
             for seed, each in whole.items()

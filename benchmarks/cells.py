@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from endonym import device
+from endonym.run.crowding import Others
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -84,21 +85,11 @@ def quiet_machine(key: str, *, anyway: bool) -> dict[str, Any]:
 
 
 def busy_cores(seconds: float = 3.0) -> float:
-    """Cores that everything on this machine uses while we wait; the load average elsewhere."""
-    try:
-        first = _core_seconds()
-        time.sleep(seconds)
-        return round((_core_seconds() - first) / seconds, 3)
-    except OSError:
-        return os.getloadavg()[0]
-
-
-def _core_seconds() -> float:
-    """Seconds of work of all cores since the machine started: user, nice, system, irq, stolen."""
-    line = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0]
-    ticks = [int(word) for word in line.split()[1:]]
-    working = [ticks[place] for place in (0, 1, 2, 5, 6, 7) if place < len(ticks)]
-    return sum(working) / os.sysconf("SC_CLK_TCK")
+    """Cores that others use while we wait; the load average where the system does not say."""
+    others = Others()
+    time.sleep(seconds)
+    found = others.cores()
+    return os.getloadavg()[0] if found is None else found
 
 
 def median_interval(values: list[float]) -> dict[str, float]:

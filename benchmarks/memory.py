@@ -4,10 +4,11 @@
 
 A cell is a shape, a context, a number format, whether blocks are computed again (all, or the first
 half), whether tokens see a window of 128, and whether the allocator is left as it is ("heap") or
-told to return what is freed, as endonym does where memory is short. It is measured in a process of
-its own: two steps of two micro-batches each, after those of a tiny model. What is counted is how
-far the peak of resident memory (VmHWM) rises above what stood there before the model was made.
-Cells that are in benchmarks/results/memory.json are skipped unless --again is given.
+told to return what is freed, as endonym does where memory is short. Or a memory is given
+("within"), and what is chosen to fit is measured. A cell is measured in a process of its own: two
+steps of two micro-batches each, after those of a tiny model. What is counted is how far the peak
+of resident memory (VmHWM) rises above what stood there before the model was made. Cells that are
+in benchmarks/results/memory.json are skipped unless --again is given.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from endonym.model.keys import ModelKeys
 from endonym.model.memory import training_bytes
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
+from endonym.train.room import USEFUL_TOKENS, choose_room
 from endonym.train.step import take_step
 
 VOCAB = 8192
@@ -47,6 +49,8 @@ CELLS = [
 ]
 CELLS += [f"qwen3 256 {length} bf16 window" for length in (256, 1024)]
 CELLS += [f"qwen3 {dim} 1024 {kind} recompute half" for dim in (256, 512) for kind in KINDS]
+CELLS += [f"qwen3 256 1024 {kind} within {size} MB" for kind in KINDS for size in (400, 800)]
+CELLS += [f"qwen3 512 1024 {kind} within {size} MB" for kind in KINDS for size in (1000, 2000)]
 CELLS += [f"qwen3 {dim} 256 {kind} heap" for dim in (256, 512) for kind in KINDS]
 
 
@@ -95,6 +99,8 @@ def measured(cell: str) -> dict[str, Any]:
     window = WINDOW if "window" in cell else None
     config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB, window=window)
     micro_tokens = MICRO_TOKENS[dim]
+    if "within" in cell:
+        micro_tokens, recomputes = chosen(config, kind, int(cell.split()[-2]) * 1_000_000)
     tiny = shape_of(family, 64, 64, layers=1, vocab=256)
     steps(tiny, kind, rows=4, recomputes=recomputes)
     before = resident()
@@ -110,7 +116,15 @@ def measured(cell: str) -> dict[str, Any]:
         "promised_share": round(promised / rise, 4),
         "micro_tokens": micro_tokens,
         "layers": config.layers,
+        "recomputes": recomputes,
     }
+
+
+def chosen(config: ModelConfig, kind: str, free_bytes: int) -> tuple[int, int]:
+    """Tokens at once and blocks computed again that are chosen for so much memory."""
+    phase = Phase.model_validate({"number_format": kind, "batch_tokens": 2 * USEFUL_TOKENS})
+    found = choose_room(config, phase, free_bytes, DOCUMENT)
+    return found["micro_tokens"].value, found["recompute"].value
 
 
 def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: int) -> None:

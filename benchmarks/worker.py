@@ -30,8 +30,6 @@ from endonym.generate.reading import read
 
 TOKENS_SEED = 1
 NEXT_TO_NOTHING = 1e-9
-MADE = 512
-"""Batches that are made for a GPU before its clock starts."""
 Answer = dict[str, Any]
 
 
@@ -208,33 +206,13 @@ def batches(spec: Spec, shards: str) -> Callable[[int], Batch]:
     """Every contender reads these: rows of a training split, or one set of rows of random ids.
 
     Random rows are one document each, so that nobody may leave out work, unless the spec says how
-    long documents are. A GPU does not wait for
-    rows to be put together: they are made before the clock starts, and read again from the first
-    when they are used up.
+    long documents are.
     """
     if not shards:
         batch = random_batch(spec.shape, spec.device, spec.document)
         return lambda step: batch
     order = Order(TokenShards(Path(shards), "train"), context=spec.shape.context, seed=0)
-    if spec.device == "cpu":
-        return Batches(order, rows=spec.shape.rows).__getitem__
-    made = [on_pages(Batches(order, rows=spec.shape.rows)[step]) for step in range(MADE)]
-    return lambda step: moved(made[step % MADE], spec.device)
-
-
-def on_pages(batch: Batch) -> Batch:
-    """In memory that a GPU copies from by itself."""
-    return Batch(*(part.pin_memory() for part in parts_of(batch)))
-
-
-def moved(batch: Batch, device: str) -> Batch:
-    """On its way to a device."""
-    return Batch(*(part.to(device, non_blocking=True) for part in parts_of(batch)))
-
-
-def parts_of(batch: Batch) -> list[torch.Tensor]:
-    """Its tensors, in their order."""
-    return [batch.tokens_BT, batch.targets_BT, batch.documents_BT]
+    return Batches(order, rows=spec.shape.rows, device=spec.device).__getitem__
 
 
 def random_batch(shape: Shape, device: str, document: int = 0) -> Batch:
@@ -244,7 +222,7 @@ def random_batch(shape: Shape, device: str, document: int = 0) -> Batch:
     length = document or shape.context
     documents_BT = (torch.arange(shape.rows * shape.context) // length).view(shape.rows, -1)
     parts = (ids_BT[:, :-1], ids_BT[:, 1:], documents_BT)
-    return moved(Batch(*(part.contiguous() for part in parts)), device)
+    return Batch(*(part.contiguous() for part in parts)).to(device)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -19,9 +20,20 @@ class Batch:
     documents_BT: Tensor
 
     @classmethod
-    def of(cls, rows: Rows, device: str = "cpu") -> "Batch":
-        """Rows as tensors on a device."""
-        return cls(*(torch.from_numpy(part).to(device) for part in rows))
+    def of(cls, rows: Rows) -> "Batch":
+        """Rows as tensors, in the memory where they lie."""
+        return cls(*map(torch.from_numpy, rows))
+
+    def to(self, device: str) -> "Batch":
+        """The batch on a device; on its way there, if it is pinned."""
+        return Batch(*(part.to(device, non_blocking=part.is_pinned()) for part in self._parts()))
+
+    def pinned(self) -> "Batch":
+        """The batch in memory that a GPU copies from by itself."""
+        return Batch(*(part.pin_memory() for part in self._parts()))
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.tokens_BT, self.targets_BT, self.documents_BT
 
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]
@@ -38,14 +50,31 @@ class Batches:
 
     def __init__(self, order: Order, *, rows: int, device: str = "cpu") -> None:
         self.order, self.rows, self.device = order, rows, device
+        self._aside = ThreadPoolExecutor(1) if device.startswith("cuda") else None
+        self._next: tuple[tuple[int, range], Future[Batch]] | None = None
 
     def __getitem__(self, step: int) -> Batch:
         return self.part(step, range(self.rows))
 
     def part(self, step: int, rows: range) -> Batch:
-        """Some neighbouring rows of a batch, by their places in it: one process's share."""
+        """Some neighbouring rows of a batch, by their places in it: one process's share.
+
+        While a GPU works on them, those of the next step are put together aside.
+        """
+        if self._aside is None:
+            return self._made(step, rows).to(self.device)
+        asked, made = self._next or (None, None)
+        batch = made.result() if made and asked == (step, rows) else self._pinned(step, rows)
+        after = (step + 1, rows)
+        self._next = (after, self._aside.submit(self._pinned, *after))
+        return batch.to(self.device)
+
+    def _pinned(self, step: int, rows: range) -> Batch:
+        return self._made(step, rows).pinned()
+
+    def _made(self, step: int, rows: range) -> Batch:
         first = step * self.rows + rows.start
-        return Batch.of(self.order.rows(first, len(rows)), self.device)
+        return Batch.of(self.order.rows(first, len(rows)))
 
     @property
     def tokens(self) -> int:

@@ -102,7 +102,9 @@ class Optimizer:
         gradients = [each.grad for each in self.masters if each.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = whole(total)
-        if norm > largest:  # torch's clipping would write each gradient again even if it fits.
+        # torch's clipping writes each gradient again even if it fits, which a processor can spare
+        # itself; a GPU would be waited for.
+        if norm.device.type != "cpu" or norm > largest:
             nn.utils.clip_grads_with_norm_(self.masters, largest, total)
         return norm
 

@@ -48,7 +48,7 @@ def look(
     counts: dict[int, float] = defaultdict(float)
     for mine in _turns(rows, max(1, ROWS_TOKENS // context), group):
         found = order.rows(mine.start, len(mine) or 1)
-        scored = held_out_nats(decoder, Batch.of(found, device)).cpu().double().numpy()
+        scored = held_out_nats(decoder, Batch.of(found).to(device)).cpu().double().numpy()
         is_text = (found.targets_BT != val.end_id) & (len(mine) > 0)
         sources = val.index["source"][order.originals(found.documents_BT)]
         for source in np.unique(sources):

@@ -1,5 +1,6 @@
 """Batches: rows as tensors, split into parts that fit in memory."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
-from endonym.data.order import Order
+from endonym.data.order import Order, Rows
 
 
 @pytest.fixture
@@ -43,3 +44,25 @@ def test_epochs_are_tokens_over_positions(batches: Batches) -> None:
     assert batches.tokens == 20
     assert batches.order.positions_per_epoch == 6 + 9 + 3 + 14 + 5 + 5
     assert batches.epochs(21) == pytest.approx(21 * 20 / 42)
+
+
+def test_rows_for_a_gpu_are_put_together_while_it_works_on_those_before(
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a GPU: what is pinned is put on the processor."""
+    made: list[tuple[int, bool]] = []
+    rows = Order.rows
+
+    def noted(order: Order, first: int, count: int) -> Rows:
+        made.append((first // 5, threading.current_thread() is threading.main_thread()))
+        return rows(order, first, count)
+
+    monkeypatch.setattr(Batch, "pinned", lambda batch: batch)
+    monkeypatch.setattr(Batch, "to", lambda batch, device: batch)
+    expected = {step: batches[step].tokens_BT.tolist() for step in (0, 1, 2, 7, 8)}
+    monkeypatch.setattr(Order, "rows", noted)
+    ahead = Batches(batches.order, rows=5, device="cuda:0")
+    for step in (0, 1, 2, 7, 8):
+        assert ahead[step].tokens_BT.tolist() == expected[step]
+    by_us = [step for step, is_main in made if is_main]
+    assert by_us == [0, 7], "only what does not follow on the step before is waited for"
