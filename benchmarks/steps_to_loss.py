@@ -21,7 +21,10 @@ from pathlib import Path
 from cells import RESULTS, ROOT, Cells, quiet_machine
 from runs import changed_run, endonym
 
-RATES = (1.5e-3, 3e-3, 6e-3)
+RATES = {
+    "adamw": (3.75e-4, 7.5e-4, 1.5e-3, 3e-3, 6e-3),
+    "muon": (1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2),
+}
 SHARES = (1 / 1.3, 1 / 1.6)
 """Of all steps: what Muon is also given."""
 SHAPE = {
@@ -44,7 +47,7 @@ def main() -> None:
     cells = Cells(asked.results)
     asked.work.mkdir(parents=True, exist_ok=True)
     for optimizer in ("adamw", "muon"):
-        for rate in RATES:
+        for rate in RATES[optimizer]:
             train(asked, cells, optimizer, rate, asked.steps)
     _, rate = best(asked, cells, "muon")
     for share in SHARES:
@@ -99,7 +102,7 @@ def base(asked: argparse.Namespace) -> Path:
 
 def best(asked: argparse.Namespace, cells: Cells, optimizer: str) -> tuple[float, float]:
     """Bits per byte and rate of an optimiser's best training of all steps."""
-    found = {rate: cells[key_of(asked, optimizer, rate, asked.steps)] for rate in RATES}
+    found = {rate: cells[key_of(asked, optimizer, rate, asked.steps)] for rate in RATES[optimizer]}
     rate = min(found, key=lambda each: found[each]["bits_per_byte"])
     return found[rate]["bits_per_byte"], rate
 
@@ -111,10 +114,9 @@ def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
     adam = cells[key_of(asked, "adamw", adam_rate, asked.steps)]
     budgets = sorted({asked.steps, *(round(asked.steps * share) for share in SHARES)})
     made = [cells[key_of(asked, "muon", rate, steps)] for steps in budgets]
-    edges = {RATES[0], RATES[-1]}
-    for name, each in (("AdamW", adam_rate), ("Muon", rate)):
-        if each in edges:
-            yield f"{name}: {each:g} is the best of {RATES} and an edge of them: try beyond it"
+    for name, each in (("adamw", adam_rate), ("muon", rate)):
+        if each in (RATES[name][0], RATES[name][-1]):
+            yield f"{name}: {each:g} is the best of {RATES[name]}, and an edge: try beyond it"
     yield f"AdamW, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
     for each in made:
         yield f"Muon, rate {rate:g}, {each['steps']} steps: {each['bits_per_byte']:.4f} bits/byte"
