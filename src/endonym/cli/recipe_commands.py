@@ -112,8 +112,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         recipes = all_variants(recipe, sets)
     else:
         recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
-    target = pick(settings.device) if settings.device else "cpu"
-    found = [checking.check(each, store, target) for each in recipes]
+    found = [checking.check(each, store, target_of(settings)) for each in recipes]
     if settings.is_json:
         dicts = [each.as_dict() for each in found]
         print_json({"recipes": dicts} if is_study else dicts[0])
@@ -231,13 +230,19 @@ def all_variants(path: Path, sets: Sequence[str]) -> "list[Recipe]":
     return Recipe.load_all(path, sets=sets)
 
 
+def target_of(settings: Settings) -> str:
+    """The device that was named, if it is here; else the processor, without asking torch."""
+    return pick(settings.device) if settings.device else "cpu"
+
+
 def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
     """What `run` would make, and what is there."""
     from endonym.run import making
 
     store, log = settings.open_store(), settings.log()
+    given: dict[str, Any] = {"replan": replan, "target": target_of(settings)}
     plans: list[dict[str, Any]] = [
-        {"run": each.run_name, "stages": making.describe_plan(each, store, log, replan=replan)}
+        {"run": each.run_name, "stages": making.describe_plan(each, store, log, **given)}
         for each in recipes
     ]
     if settings.is_json:

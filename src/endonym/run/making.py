@@ -113,7 +113,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 
 def describe_plan(
-    recipe: Recipe, store: Store, log: Log, *, replan: bool = False
+    recipe: Recipe, store: Store, log: Log, *, replan: bool = False, target: str = "cpu"
 ) -> list[dict[str, Any]]:
     """What a run would make and what is there, without making anything.
 
@@ -122,7 +122,7 @@ def describe_plan(
     recipe.require_sources()
     raw = sources.hash_all(sources.find(recipe), store, log)
     lock = Lock(run_folder(store, recipe), recipe, raw, replan=replan)
-    settled = filled(recipe, {**estimated(recipe, raw)[1], **lock.choices})
+    settled = filled(recipe, {**estimated(recipe, raw, target)[1], **lock.choices})
     settled = filled(settled, lock.tuned_for(plan(settled, raw)))
     return [
         {"name": stage.name, "id": stage.id[:12], "there": is_there(store, stage)}

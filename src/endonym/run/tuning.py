@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number
@@ -90,8 +92,8 @@ class Trials:
         }
         try:
             trial = Phase.model_validate(phase.model_dump() | shorter)
-        except ValueError as error:
-            self.failure = str(error).strip().splitlines()[-1]
+        except ValidationError as error:
+            self.failure = error.errors()[0]["msg"]
             return math.inf
         with tempfile.TemporaryDirectory() as folder:
             work = Work(self.train, self.val, Path(folder), math.inf, self.target)

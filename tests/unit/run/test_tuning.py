@@ -200,6 +200,7 @@ def test_a_rate_and_a_decay_that_cannot_go_together_are_no_trial(
     trials = tuning.Trials(recipe, shards, 1.2, "cpu")
     edge = recipe.phase[0].model_copy(update={"lr": 4e-3, "weight_decay": 300.0})
     assert trials.bits(edge) == math.inf
+    assert "every step would pull the weights past zero" in trials.told(math.inf)
 
 
 def test_a_training_that_ends_early_is_infinitely_bad(
@@ -211,7 +212,9 @@ def test_a_training_that_ends_early_is_infinitely_bad(
     recipe, shards = opened(finished)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     monkeypatch.setattr(Training, "reports", lost)
-    assert tuning.Trials(recipe, shards, 1.2, "cpu").bits(recipe.phase[0]) == math.inf
+    trials = tuning.Trials(recipe, shards, 1.2, "cpu")
+    assert trials.bits(recipe.phase[0]) == math.inf
+    assert trials.told(math.inf) == "failed: lost"
 
 
 @pytest.fixture
