@@ -32,14 +32,25 @@ from endonym.recipe.recipe import Recipe
 from endonym.run.pace import Pace
 from endonym.store import fingerprint
 
+TWICE = {"phase.0.lr": 6e-3, "phase.0.embedding_lr": 2.4e-2}
 LADDER: dict[str, dict[str, Any]] = {
     "base": {},
     "muon": {"phase.0.optimizer": "muon"},
     "muon, normalised": {"phase.0.optimizer": "muon", "phase.0.normalise": True},
     "muon, half the rate": {"phase.0.optimizer": "muon", "phase.0.lr": 1.5e-3},
-    "muon, batch x 4": {"phase.0.optimizer": "muon", "phase.0.batch_tokens": 8192},
+    "muon, twice the rate": {"phase.0.optimizer": "muon"} | TWICE,
+    "muon, batch x 2, twice the rate": {
+        "phase.0.optimizer": "muon",
+        "phase.0.batch_tokens": 4096,
+    }
+    | TWICE,
+    "muon, batch x 4, twice the rate": {
+        "phase.0.optimizer": "muon",
+        "phase.0.batch_tokens": 8192,
+    }
+    | TWICE,
     "half the rate": {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 6e-3},
-    "twice the rate": {"phase.0.lr": 6e-3, "phase.0.embedding_lr": 2.4e-2},
+    "twice the rate": TWICE,
     "embedding rate as lr": {"phase.0.embedding_lr": 3e-3},
     "embedding rate x 10": {"phase.0.embedding_lr": 3e-2},
     "ema": {"phase.0.average": "ema"},
@@ -124,12 +135,16 @@ def arguments() -> argparse.Namespace:
 
 
 def base_recipe(asked: argparse.Namespace) -> Path:
-    """The recipe of `endonym new` for these texts and minutes, written once."""
+    """The recipe of `endonym new` for these texts and minutes, written once, without what follows
+    from the batch."""
     name = f"{asked.language}-{asked.minutes:g}"
     path = asked.work / name / "recipe.toml"
     if not path.exists():
         words = ["--language", asked.language, "--text", asked.texts / asked.language]
         endonym(asked.work, "new", name, *words, "--hours", asked.minutes / 60)
+        lines = path.read_text(encoding="utf-8").split("\n")
+        kept = [line for line in lines if not line.startswith(("betas =", "warmup_steps ="))]
+        path.write_text("\n".join(kept), encoding="utf-8")
     return path
 
 

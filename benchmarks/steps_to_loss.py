@@ -3,10 +3,10 @@
     python benchmarks/steps_to_loss.py [--language ro] [--steps 600]
 
 One shape, one batch of 8,192 tokens, one schedule (straight to zero at the end of each training,
-however long it is), betas as the autopilot scales them to this batch. AdamW and Muon are both
-trained at every rate for all steps; a best rate at an edge is said. Then Muon, at its best rate,
-for fewer. Between its budgets, the steps it needs for AdamW's best loss are read off a
-line through log(steps). Seconds are of the optimiser steps alone, both with and without compiling.
+however long it is), betas as the autopilot scales them to this batch. AdamW, Muon and Muon with
+evened rows (NorMuon) are trained at every rate for all steps; a best rate at an edge is said. Then
+both kinds of Muon, at their best rate, for fewer. Between the two, the steps that they need for
+AdamW's best loss are read off a line through log(steps). Seconds are of the optimiser steps alone.
 
 A cell is one training; those in benchmarks/results/steps-to-loss.json are skipped. On an idle
 machine the whole takes an hour.
@@ -15,17 +15,23 @@ machine the whole takes an hour.
 import argparse
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from cells import RESULTS, ROOT, Cells, quiet_machine
 from runs import changed_run, endonym
 
 RATES = {
     "adamw": (3.75e-4, 7.5e-4, 1.5e-3, 3e-3, 6e-3),
-    "muon": (1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2),
+    "muon": (1.5e-3, 3e-3, 6e-3, 1.2e-2),
+    "normuon": (3e-3, 6e-3, 1.2e-2),
 }
-SHARES = (1 / 1.3, 1 / 1.6)
+KEYS: dict[str, dict[str, Any]] = {
+    "adamw": {"phase.0.optimizer": "adamw"},
+    "muon": {"phase.0.optimizer": "muon"},
+    "normuon": {"phase.0.optimizer": "muon", "phase.0.normalise": True},
+}
+SHARE = 1 / 1.3
 """Of all steps: what Muon is also given."""
 SHAPE = {
     "tokenizer.vocab": 4096,
@@ -38,6 +44,7 @@ SHAPE = {
     "phase.0.weight_decay": 0.1,
     "phase.0.schedule": "linear",
 }
+MUONS = ("muon", "normuon")
 NEEDED = 1.3
 
 
@@ -46,13 +53,14 @@ def main() -> None:
     asked = arguments()
     cells = Cells(asked.results)
     asked.work.mkdir(parents=True, exist_ok=True)
-    for optimizer in ("adamw", "muon"):
-        for rate in RATES[optimizer]:
+    for optimizer, rates in RATES.items():
+        for rate in rates:
             train(asked, cells, optimizer, rate, asked.steps)
-    _, rate = best(asked, cells, "muon")
-    for share in SHARES:
-        train(asked, cells, "muon", rate, round(asked.steps * share))
-    print(*summary(asked, cells), sep="\n")
+    for optimizer in MUONS:
+        _, rate = best(asked, cells, optimizer)
+        train(asked, cells, optimizer, rate, round(asked.steps * SHARE))
+    for optimizer in MUONS:
+        print(*summary(asked, cells, optimizer), sep="\n")
 
 
 def arguments() -> argparse.Namespace:
@@ -80,7 +88,7 @@ def train(asked: argparse.Namespace, cells: Cells, optimizer: str, rate: float, 
         return
     recipe = base(asked)
     rates = {"phase.0.lr": rate, "phase.0.embedding_lr": 4 * rate}
-    changes = SHAPE | rates | {"phase.0.optimizer": optimizer, "phase.0.steps": steps}
+    changes = SHAPE | rates | KEYS[optimizer] | {"phase.0.steps": steps}
     changes |= {"name": key.replace(" ", "-"), "phase.0.warmup_steps": steps // 20}
     noise = quiet_machine(key, anyway=asked.anyway)
     cells.keep(key, changed_run(asked.work, recipe, changes) | noise)
@@ -107,33 +115,32 @@ def best(asked: argparse.Namespace, cells: Cells, optimizer: str) -> tuple[float
     return found[rate]["bits_per_byte"], rate
 
 
-def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
-    """Steps and seconds that Muon needs, beside AdamW's."""
+def summary(asked: argparse.Namespace, cells: Cells, optimizer: str) -> Iterator[str]:
+    """Steps and seconds that a kind of Muon needs, beside AdamW's."""
     goal, adam_rate = best(asked, cells, "adamw")
-    _, rate = best(asked, cells, "muon")
+    _, rate = best(asked, cells, optimizer)
     adam = cells[key_of(asked, "adamw", adam_rate, asked.steps)]
-    budgets = sorted({asked.steps, *(round(asked.steps * share) for share in SHARES)})
-    made = [cells[key_of(asked, "muon", rate, steps)] for steps in budgets]
-    for name, each in (("adamw", adam_rate), ("muon", rate)):
+    budgets = (round(asked.steps * SHARE), asked.steps)
+    made = [cells[key_of(asked, optimizer, rate, steps)] for steps in budgets]
+    for name, each in (("adamw", adam_rate), (optimizer, rate)):
         if each in (RATES[name][0], RATES[name][-1]):
             yield f"{name}: {each:g} is the best of {RATES[name]}, and an edge: try beyond it"
-    yield f"AdamW, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
+    yield f"adamw, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
     for each in made:
-        yield f"Muon, rate {rate:g}, {each['steps']} steps: {each['bits_per_byte']:.4f} bits/byte"
+        loss = each["bits_per_byte"]
+        yield f"{optimizer}, rate {rate:g}, {each['steps']} steps: {loss:.4f} bits/byte"
     curve = [(each["steps"], each["bits_per_byte"]) for each in made]
     steps = needed(curve, goal)
     a_step = made[-1]["step_seconds"] / made[-1]["steps"]
     fewer, faster = asked.steps / steps, adam["step_seconds"] / (a_step * steps)
     told = "" if curve[0][0] <= steps <= curve[-1][0] else ", by a line beyond what was trained"
-    yield f"Muon needs {steps:.0f} steps{told}: {fewer:.2f} times fewer (needed: {NEEDED:g})"
+    yield f"{optimizer} needs {steps:.0f} steps{told}: {fewer:.2f} times fewer (needed: {NEEDED:g})"
     yield f"and {a_step * steps:.0f} s beside {adam['step_seconds']:.0f} s: {faster:.2f} times"
 
 
 def needed(curve: list[tuple[int, float]], goal: float) -> float:
-    """Steps for a loss, on straight lines through log(steps); beyond the ends, the nearest line."""
-    pairs = list(pairwise(curve))
-    inside = [pair for pair in pairs if pair[0][1] >= goal >= pair[1][1]]
-    (few, worse), (many, better) = (inside or [pairs[0] if goal > curve[0][1] else pairs[-1]])[0]
+    """Steps for a loss, on the straight line through log(steps) of two trainings."""
+    (few, worse), (many, better) = curve
     share = (worse - goal) / (worse - better)
     return math.exp(math.log(few) + share * math.log(many / few))
 
