@@ -4,9 +4,10 @@
 
 One shape, one batch of 8,192 tokens, one schedule (straight to zero at the end of each training,
 however long it is), betas as the autopilot scales them to this batch. AdamW, Muon and Muon with
-evened rows (NorMuon) are trained at every rate for all steps; a best rate at an edge is said. Then
-both kinds of Muon, at their best rate, for fewer. Between the two, the steps that they need for
-AdamW's best loss are read off a line through log(steps). Seconds are of the optimiser steps alone.
+evened rows (NorMuon) are trained at every rate for all steps, with tables at four times the rate
+of matrices and at others; a best rate at an edge is said. Then the best Muon for fewer. Between
+the two, the steps that it needs for the loss of the best AdamW are read off a line through
+log(steps). Seconds are of the optimiser steps alone.
 
 A cell is one training; those in benchmarks/results/steps-to-loss.json are skipped. On an idle
 machine the whole takes an hour.
@@ -14,6 +15,7 @@ machine the whole takes an hour.
 
 import argparse
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,16 +23,15 @@ from typing import Any
 from cells import RESULTS, ROOT, Cells, quiet_machine
 from runs import changed_run, endonym
 
-RATES = {
-    "adamw": (3.75e-4, 7.5e-4, 1.5e-3, 3e-3, 6e-3),
-    "muon": (1.5e-3, 3e-3, 6e-3, 1.2e-2),
-    "normuon": (3e-3, 6e-3, 1.2e-2),
+EVENED = {"phase.0.optimizer": "muon", "phase.0.normalise": True}
+KINDS: dict[str, tuple[dict[str, Any], int, tuple[float, ...]]] = {
+    "adamw": ({"phase.0.optimizer": "adamw"}, 4, (3.75e-4, 7.5e-4, 1.5e-3, 3e-3, 6e-3)),
+    "adamw, tables x 16": ({"phase.0.optimizer": "adamw"}, 16, (1.5e-3, 7.5e-4)),
+    "muon": ({"phase.0.optimizer": "muon"}, 4, (1.5e-3, 3e-3, 6e-3, 1.2e-2)),
+    "normuon": (EVENED, 4, (3e-3, 6e-3)),
+    "normuon, tables x 1": (EVENED, 1, (6e-3,)),
 }
-KEYS: dict[str, dict[str, Any]] = {
-    "adamw": {"phase.0.optimizer": "adamw"},
-    "muon": {"phase.0.optimizer": "muon"},
-    "normuon": {"phase.0.optimizer": "muon", "phase.0.normalise": True},
-}
+"""Keys of a kind of optimiser, how many times the rate of matrices its tables have, and rates."""
 SHARE = 1 / 1.3
 """Of all steps: what Muon is also given."""
 SHAPE = {
@@ -44,7 +45,6 @@ SHAPE = {
     "phase.0.weight_decay": 0.1,
     "phase.0.schedule": "linear",
 }
-MUONS = ("muon", "normuon")
 NEEDED = 1.3
 
 
@@ -53,14 +53,12 @@ def main() -> None:
     asked = arguments()
     cells = Cells(asked.results)
     asked.work.mkdir(parents=True, exist_ok=True)
-    for optimizer, rates in RATES.items():
+    for kind, (_, _, rates) in KINDS.items():
         for rate in rates:
-            train(asked, cells, optimizer, rate, asked.steps)
-    for optimizer in MUONS:
-        _, rate = best(asked, cells, optimizer)
-        train(asked, cells, optimizer, rate, round(asked.steps * SHARE))
-    for optimizer in MUONS:
-        print(*summary(asked, cells, optimizer), sep="\n")
+            train(asked, cells, kind, rate, asked.steps)
+    kind, rate, _ = best(asked, cells, "muon", "normuon")
+    train(asked, cells, kind, rate, round(asked.steps * SHARE))
+    print(*summary(asked, cells), sep="\n")
 
 
 def arguments() -> argparse.Namespace:
@@ -76,23 +74,24 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def key_of(asked: argparse.Namespace, optimizer: str, rate: float, steps: int) -> str:
+def key_of(asked: argparse.Namespace, kind: str, rate: float, steps: int) -> str:
     """The name of a cell."""
-    return f"{asked.language} {optimizer} rate {rate:g} steps {steps}"
+    return f"{asked.language} {kind} rate {rate:g} steps {steps}"
 
 
-def train(asked: argparse.Namespace, cells: Cells, optimizer: str, rate: float, steps: int) -> None:
+def train(asked: argparse.Namespace, cells: Cells, kind: str, rate: float, steps: int) -> None:
     """One training, if it is missing."""
-    key = key_of(asked, optimizer, rate, steps)
+    key = key_of(asked, kind, rate, steps)
     if key in cells and not asked.again:
         return
     recipe = base(asked)
-    rates = {"phase.0.lr": rate, "phase.0.embedding_lr": 4 * rate}
-    changes = SHAPE | rates | KEYS[optimizer] | {"phase.0.steps": steps}
-    changes |= {"name": key.replace(" ", "-"), "phase.0.warmup_steps": steps // 20}
+    keys, tables, _ = KINDS[kind]
+    rates = {"phase.0.lr": rate, "phase.0.embedding_lr": tables * rate}
+    changes = SHAPE | rates | keys | {"phase.0.steps": steps}
+    changes |= {"name": re.sub(r"[ ,]+", "-", key), "phase.0.warmup_steps": steps // 20}
     noise = quiet_machine(key, anyway=asked.anyway)
     cells.keep(key, changed_run(asked.work, recipe, changes) | noise)
-    print(f"{key:<40} {cells[key]['bits_per_byte']:.4f}", flush=True)
+    print(f"{key:<52} {cells[key]['bits_per_byte']:.4f}", flush=True)
 
 
 def base(asked: argparse.Namespace) -> Path:
@@ -108,33 +107,36 @@ def base(asked: argparse.Namespace) -> Path:
     return path.relative_to(asked.work)
 
 
-def best(asked: argparse.Namespace, cells: Cells, optimizer: str) -> tuple[float, float]:
-    """Bits per byte and rate of an optimiser's best training of all steps."""
-    found = {rate: cells[key_of(asked, optimizer, rate, asked.steps)] for rate in RATES[optimizer]}
-    rate = min(found, key=lambda each: found[each]["bits_per_byte"])
-    return found[rate]["bits_per_byte"], rate
+def best(asked: argparse.Namespace, cells: Cells, *names: str) -> tuple[str, float, float]:
+    """Kind, rate and bits per byte of the best training of all steps, of kinds so named."""
+    of = [kind for kind in KINDS if kind.split(",")[0] in names]
+    tried = [(kind, rate) for kind in of for rate in KINDS[kind][2]]
+    found = {each: cells[key_of(asked, *each, asked.steps)]["bits_per_byte"] for each in tried}
+    kind, rate = min(found, key=found.__getitem__)
+    return kind, rate, found[kind, rate]
 
 
-def summary(asked: argparse.Namespace, cells: Cells, optimizer: str) -> Iterator[str]:
-    """Steps and seconds that a kind of Muon needs, beside AdamW's."""
-    goal, adam_rate = best(asked, cells, "adamw")
-    _, rate = best(asked, cells, optimizer)
-    adam = cells[key_of(asked, "adamw", adam_rate, asked.steps)]
-    budgets = (round(asked.steps * SHARE), asked.steps)
-    made = [cells[key_of(asked, optimizer, rate, steps)] for steps in budgets]
-    for name, each in (("adamw", adam_rate), (optimizer, rate)):
-        if each in (RATES[name][0], RATES[name][-1]):
-            yield f"{name}: {each:g} is the best of {RATES[name]}, and an edge: try beyond it"
-    yield f"adamw, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
+def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
+    """Steps and seconds that Muon at its best needs, beside AdamW at its best."""
+    adamw, adam_rate, goal = best(asked, cells, "adamw")
+    muon, rate, _ = best(asked, cells, "muon", "normuon")
+    adam = cells[key_of(asked, adamw, adam_rate, asked.steps)]
+    made = [
+        cells[key_of(asked, muon, rate, steps)]
+        for steps in (round(asked.steps * SHARE), asked.steps)
+    ]
+    for name, each in ((adamw, adam_rate), (muon, rate)):
+        if each in (KINDS[name][2][0], KINDS[name][2][-1]):
+            yield f"{name}: {each:g} is the best of {KINDS[name][2]}, and an edge: try beyond it"
+    yield f"{adamw}, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
     for each in made:
-        loss = each["bits_per_byte"]
-        yield f"{optimizer}, rate {rate:g}, {each['steps']} steps: {loss:.4f} bits/byte"
+        yield f"{muon}, rate {rate:g}, {each['steps']} steps: {each['bits_per_byte']:.4f} bits/byte"
     curve = [(each["steps"], each["bits_per_byte"]) for each in made]
     steps = needed(curve, goal)
     a_step = made[-1]["step_seconds"] / made[-1]["steps"]
     fewer, faster = asked.steps / steps, adam["step_seconds"] / (a_step * steps)
     told = "" if curve[0][0] <= steps <= curve[-1][0] else ", by a line beyond what was trained"
-    yield f"{optimizer} needs {steps:.0f} steps{told}: {fewer:.2f} times fewer (needed: {NEEDED:g})"
+    yield f"{muon} needs {steps:.0f} steps{told}: {fewer:.2f} times fewer (needed: {NEEDED:g})"
     yield f"and {a_step * steps:.0f} s beside {adam['step_seconds']:.0f} s: {faster:.2f} times"
 
 

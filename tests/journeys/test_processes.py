@@ -1,7 +1,9 @@
-"""`endonym run --processes 2`: one of them killed, the run stopped by hand, and torchrun."""
+"""`endonym run --processes 2`: one of them killed, the run stopped by hand, and torchrun,
+on one machine and as if on two."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -136,4 +138,20 @@ def test_torchrun_trains_the_same_recipe_to_its_end(
     assert done.returncode == 0, err
     assert err.count("2 processes") == 1
     assert out.count("held-out documents") == 1
+    assert len(list(store.glob("model/*/weights.safetensors"))) == 1
+
+
+def test_two_launchers_that_meet_train_one_model(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    meeting = ("--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "tatar")
+    torchrun = ("torch.distributed.run", "--nnodes", 2, "--nproc-per-node", 1, *meeting)
+    machines = [start(*torchrun, "-m", "endonym", "run", recipe, "--store", store) for _ in "ab"]
+    told = [machine.communicate(timeout=120) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], told
+    assert sum(err.count("2 processes") for _, err in told) == 1, told
+    assert sum(out.count("held-out documents") for out, _ in told) == 1
     assert len(list(store.glob("model/*/weights.safetensors"))) == 1
