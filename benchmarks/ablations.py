@@ -54,6 +54,13 @@ LADDER: dict[str, dict[str, Any]] = {
     "half the rate, tables x 8": {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 1.2e-2},
     "half the rate, tables x 16": {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 2.4e-2},
     "embedding rate x 8": {"phase.0.embedding_lr": 2.4e-2},
+    "embedding rate x 16": {"phase.0.embedding_lr": 4.8e-2},
+    "muon, batch x 2, twice the rate, tables x 2": {
+        "phase.0.optimizer": "muon",
+        "phase.0.batch_tokens": 4096,
+        "phase.0.lr": 6e-3,
+        "phase.0.embedding_lr": 4.8e-2,
+    },
     "embedding rate as lr": {"phase.0.embedding_lr": 3e-3},
     "embedding rate x 10": {"phase.0.embedding_lr": 3e-2},
     "ema": {"phase.0.average": "ema"},

@@ -34,7 +34,8 @@ from endonym.model.count import flops_per_token
 from endonym.model.varlen import obstacle
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
-from endonym.train.autopilot import Facts, choose_phase
+from endonym.train.autopilot import Facts
+from endonym.train.autopilot_phase import choose_phase
 from endonym.train.config import Phase
 
 SHAPES = {

@@ -1,7 +1,8 @@
 """What is said before a phase starts: settings that are allowed and usually hurt."""
 
 from endonym.log import duration, number
-from endonym.train.autopilot import Facts, budget_of
+from endonym.train.autopilot import Facts
+from endonym.train.autopilot_phase import budget_of
 from endonym.train.config import Phase
 
 WEEK = 7 * 24 * 3600.0

@@ -25,7 +25,8 @@ from endonym.run.pace import promised_here
 from endonym.run.resolve import estimated, filled, number_formats, room_choices, shape_with
 from endonym.run.sources import RawSet
 from endonym.store import Store
-from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, Facts, budget_of, estimate
+from endonym.train.autopilot import BYTES_PER_TOKEN, Choices, Facts, estimate
+from endonym.train.autopilot_phase import budget_of
 from endonym.train.config import Phase
 from endonym.train.room import phase_bytes
 

@@ -16,7 +16,8 @@ from endonym.model.keys import ModelKeys
 from endonym.run import machine
 from endonym.run.crowding import TOO_MANY
 from endonym.store import fingerprint
-from endonym.train.autopilot import BATCH_TOKENS, HEAD_WIDTH, Choice
+from endonym.train.autopilot import HEAD_WIDTH, Choice
+from endonym.train.autopilot_phase import usual_batch
 from endonym.train.config import Phase
 from endonym.train.room import USEFUL_TOKENS
 
@@ -108,10 +109,14 @@ def small_shape() -> ModelConfig:
     return usual_shape(SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT)
 
 
-def usual_phase(rates: dict[str, float], number_format: str = "auto") -> Phase:
+def usual_phase(
+    rates: dict[str, float], number_format: str = "auto", optimizer: str = "adamw"
+) -> Phase:
     """A phase as `new` writes it; in the faster number format, unless another is given."""
     kind = device.faster_format(rates) if number_format == "auto" else number_format
-    return Phase.model_validate({"number_format": kind, "batch_tokens": BATCH_TOKENS})
+    batch, _ = usual_batch(optimizer, "cpu")
+    given = {"number_format": kind, "batch_tokens": batch, "optimizer": optimizer}
+    return Phase.model_validate(given)
 
 
 def promised_here(

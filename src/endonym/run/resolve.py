@@ -19,13 +19,12 @@ from endonym.train.autopilot import (
     Choice,
     Choices,
     Facts,
-    budget_of,
     choose_context,
-    choose_phase,
     choose_shape,
     choose_vocab,
     estimate,
 )
+from endonym.train.autopilot_phase import budget_of, choose_phase
 from endonym.train.room import choose_room
 
 
@@ -176,7 +175,7 @@ def model_identity(recipe: Recipe) -> list[dict[str, str]]:
     return [] if folder is None else [file_identity(path) for path in folder_files(folder)]
 
 
-FORM = 2
+FORM = 3
 """Of the choices: raised when a key takes other values, so that those of before are made anew."""
 
 

@@ -34,11 +34,11 @@ from endonym.train.autopilot import (
     Facts,
     choose_context,
     choose_dropout,
-    choose_phase,
     choose_shape,
     choose_vocab,
     deeper,
 )
+from endonym.train.autopilot_phase import choose_optimizer, choose_phase
 from endonym.train.config import Phase
 
 OVERHEAD = 0.9
@@ -115,17 +115,19 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
-    shape = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
+    shape, promised = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
     chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
-    usual = usual_phase(matrix_rates(machine_file))
+    optimizer = choose_optimizer(Phase(tokens=promised), facts)
+    usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer.value)
     document = facts.mean_document_tokens
     pace = measured_pace(chosen, usual, machine_file, document=document)
     if pace.doubt:
         log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
     tokens, reason = _budget(pace, unique, hours, seconds)
     shape |= choose_dropout(facts, tokens)
-    phase = choose_phase(Phase(tokens=tokens), facts, context.value, dim=dim)
+    given = Phase(tokens=tokens, optimizer=optimizer.value)
+    phase = choose_phase(given, facts, context.value, dim=dim) | {"optimizer": optimizer}
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
     return data | shape | budget | {f"phase.{key}": c for key, c in phase.items()}
@@ -133,8 +135,9 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
 
 def _timed_shape(
     facts: Facts, vocab: int, context: int, seconds: float, machine_file: Path
-) -> Choices:
-    """The shape for so many seconds of training here; deeper where they are more than enough."""
+) -> tuple[Choices, int]:
+    """The shape for so many seconds of training here, and how many tokens they should be; deeper
+    where they are more than enough."""
     rates = matrix_rates(machine_file)
     phase = usual_phase(rates)
     small = measured_pace(small_shape(), phase, machine_file)
@@ -144,8 +147,10 @@ def _timed_shape(
         return int(seconds / promised_seconds(shape, rates[phase.number_format], small))
 
     found = choose_shape(ModelKeys(), facts, promised)
-    more = deeper(found["model.dim"].value, found["model.layers"].value, facts, promised)
-    return found if more is None else found | {"model.layers": more}
+    dim, layers = found["model.dim"].value, found["model.layers"].value
+    if (more := deeper(dim, layers, facts, promised)) is not None:
+        found["model.layers"] = more
+    return found, promised(dim, found["model.layers"].value)
 
 
 def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:

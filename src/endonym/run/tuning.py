@@ -22,7 +22,8 @@ from endonym.run.pace import usual_document
 from endonym.run.resolve import facts_of
 from endonym.run.training import beginning
 from endonym.store import Artifact
-from endonym.train.autopilot import Choice, Choices, budget_of
+from endonym.train.autopilot import Choice, Choices
+from endonym.train.autopilot_phase import budget_of
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 

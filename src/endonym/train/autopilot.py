@@ -1,19 +1,19 @@
-"""Choosing what a recipe leaves out, with the reason beside each choice. Imports no torch.
+"""Choosing what a recipe leaves out of tokenizer and model, with the reason beside each choice.
 
 Vocabulary is chosen before the corpus exists, from the letters of the texts; the rest when the
-training tokens have been counted, or from an estimate of them.
+training tokens have been counted, or from an estimate of them. Imports no torch. Phases:
+autopilot_phase.py.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import gcd, lcm, log
+from math import gcd, lcm
 from typing import Any, NamedTuple
 
 from endonym.log import number
 from endonym.model.families import FAMILIES, is_half_blocks, without_heads
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.model.parts import HEAD_WIDTH as MAMBA2_WIDTH
-from endonym.train.config import Phase
 
 BYTES_PER_TOKEN = 4.0
 """A first guess: 3.4 in French or Romanian, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""
@@ -25,17 +25,6 @@ SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (
 HEAD_WIDTH = 64
 TOKENS_PER_PARAMETER = 2
 """Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
-CAREFUL_LR = 1e-4
-USUAL_LR, USUAL_DIM = 3e-3, 256
-"""The rate, and the width up to which it was tried: with 0.5 to 5 million parameters."""
-BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 32_768, 8
-"""Of one step; less where the text would be read in fewer steps."""
-SQUARE_MEMORY_TOKENS = 40 * 2048
-"""In so many tokens AdamW forgets half of a gradient's square, whatever the batch."""
-GRADIENT_MEMORY_TOKENS = 13_500
-"""The same of the gradient itself: 0.9 at batches of 2,048 tokens."""
-LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
-"""Below these, with large batches, nothing was tried; above, a step follows old gradients."""
 LONGEST_TRAINING = 8
 """Passes over the text beyond which no wider model is taught: 16 gave too wide ones."""
 MOST_PASSES = 32
@@ -44,8 +33,7 @@ DEEPER, DEEPENED_DIM = (2, 3), 128
 """Times as many layers, where there is time for all passes, and up to which width that was tried:
 depth gains there, and width does not (docs/log.md)."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
-DECAYS = ((2, 0.1), (6, 0.3), (30, 0.6))
-MOST_DROPOUT, MOST_DECAY = 0.3, 2.0
+MOST_DROPOUT = 0.3
 """Up to so many passes, and beyond: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
 
 
@@ -176,113 +164,11 @@ def useful(tokens: int, facts: Facts) -> int:
 def choose_dropout(facts: Facts, seen: int) -> Choices:
     """Dropout where the text is read again and again, the more the more often."""
     passes = seen / max(1, facts.unique_tokens)
-    share = _by(passes, DROPOUTS, MOST_DROPOUT)
+    share = by_passes(passes, DROPOUTS, MOST_DROPOUT)
     why = ": no need to blur it" if share == 0 else ""
     return {"model.dropout": Choice(share, f"{passes:.1f} passes over the text{why}")}
 
 
-def _by(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:
+def by_passes(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:
     """What goes with so many passes: of the first step that reaches so far, or the most."""
     return next((value for limit, value in steps if passes <= limit), most)
-
-
-def choose_phase(
-    phase: Phase,
-    facts: Facts,
-    context: int,
-    *,
-    dim: int | None = None,
-    device: str = "cpu",
-    goes_on: bool = False,
-) -> Choices:
-    """Budget, batch, rates and schedule of one phase.
-
-    dim: the model's width, if it is known. goes_on: from a model that has learnt elsewhere.
-    """
-    found: Choices = {}
-    if phase.steps is None and phase.tokens is None and phase.epochs is None:
-        found["epochs"] = Choice(4.0, "four passes are worth nearly four times the text")
-    few = max(1, facts.unique_tokens // STEPS_A_READING // context) * context
-    usual, why = _usual_batch(device)
-    batch = phase.batch_tokens or max(context, min(usual, few))
-    tokens = _budget(phase, facts, batch, found)
-    steps = max(1, tokens // batch)
-    found["batch_tokens"] = Choice(batch, why)
-    found["betas"] = _betas(batch)
-    found |= _careful_rates(phase) if goes_on else _rates(phase, dim)
-    found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
-    found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
-    epochs = tokens / max(1, facts.unique_tokens)
-    decay = _by(epochs, DECAYS, MOST_DECAY)
-    found["weight_decay"] = Choice(decay, f"{epochs:.1f} passes over the text")
-    return found
-
-
-def _usual_batch(device: str) -> tuple[int, str]:
-    """Tokens of a step on a device, and why."""
-    if device.partition(":")[0] == "cpu":
-        return BATCH_TOKENS, "small batches learn most from few tokens on one machine"
-    return GPU_BATCH_TOKENS, "with fewer a GPU waits for its next step; tried on none so far"
-
-
-def _careful_rates(phase: Phase) -> Choices:
-    """Rates of a phase that goes on from a model that has learnt elsewhere."""
-    lr = phase.lr or CAREFUL_LR
-    return {
-        "lr": Choice(lr, "low, so that what was learnt elsewhere is kept"),
-        "embedding_lr": Choice(lr, "as lr: the tables are learnt already"),
-    }
-
-
-def _rates(phase: Phase, dim: int | None) -> Choices:
-    """Rates of a phase: in matrices that are wider than tried ones, less in proportion.
-
-    Source: arXiv:2203.03466, table 8: Adam's rate falls with width in matrices, not in tables.
-    """
-    width, why = dim or USUAL_DIM, "tried with 0.5 to 5 million parameters, where it is best"
-    rate = USUAL_LR
-    if width > USUAL_DIM:
-        rate = float(f"{USUAL_LR * USUAL_DIM / width:.2g}")
-        why = f"{USUAL_LR:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"
-    tables = 4 * (phase.lr or USUAL_LR)
-    return {
-        "lr": Choice(phase.lr or rate, why),
-        "embedding_lr": Choice(tables, "rows of a table are each seen rarely"),
-    }
-
-
-def _betas(batch_tokens: int) -> Choice:
-    """AdamW's memories, and how long the second one is in tokens."""
-    chosen = betas(batch_tokens)
-    half_life = round(batch_tokens * log(0.5) / log(chosen[1]), -2)
-    return Choice(list(chosen), f"squares are half forgotten after {number(half_life)} tokens")
-
-
-def betas(batch_tokens: int) -> tuple[float, float]:
-    """AdamW's memories: β = 2^(-batch / half-life), within what is known to work.
-
-    Source: arXiv:2507.07101, section 3, for the second, up to batches of 6,000 tokens; beyond them
-    it stays at 0.95. The first is held between 0.8 and 0.9.
-    """
-    first = 0.5 ** (batch_tokens / GRADIENT_MEMORY_TOKENS)
-    second = 0.5 ** (batch_tokens / SQUARE_MEMORY_TOKENS)
-    least_first, least_second = LEAST_BETAS
-    return round(min(MOST_BETA, max(least_first, first)), 4), round(max(least_second, second), 6)
-
-
-def _budget(phase: Phase, facts: Facts, batch: int, found: Choices) -> int:
-    """Tokens that a phase will see."""
-    if phase.steps is not None:
-        return phase.steps * batch
-    if phase.tokens is not None:
-        return phase.tokens
-    epochs = phase.epochs or found["epochs"].value
-    return int(epochs * facts.unique_tokens)
-
-
-def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
-    """Tokens of all phases together, as far as the recipe says."""
-    default: Choices = {"epochs": Choice(4.0, "")}
-    batches = [phase.batch_tokens or _usual_batch(device)[0] for phase in phases]
-    pairs = zip(phases, batches, strict=True)
-    return sum(_budget(phase, facts, batch, default) for phase, batch in pairs)

@@ -63,7 +63,8 @@ class Phase(Config):
     )
     optimizer: Literal["adamw", "muon"] | None = Field(
         default=None,
-        description="of the matrices in blocks, adamw if not given; all else is AdamW's",
+        description="of the matrices in blocks; all else is AdamW's. If not given, muon where "
+        "text is read at most twice and no lr is given",
     )
     momentum: Memory | None = Field(
         default=None, description="Muon's memory of the gradient; 0.95 if not given"

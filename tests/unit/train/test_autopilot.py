@@ -13,17 +13,19 @@ from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.run.resolve import training_choices
 from endonym.train.autopilot import (
-    SQUARE_MEMORY_TOKENS,
     Choices,
     Facts,
-    betas,
-    budget_of,
     choose_context,
-    choose_phase,
     choose_shape,
     choose_vocab,
     deeper,
     estimate,
+)
+from endonym.train.autopilot_phase import (
+    SQUARE_MEMORY_TOKENS,
+    betas,
+    budget_of,
+    choose_phase,
 )
 from endonym.train.config import Phase
 
@@ -161,6 +163,39 @@ def test_many_passes_are_met_with_more_weight_decay() -> None:
     assert found[0] < found[3] < found[-1]
 
 
+def test_text_that_is_read_once_or_twice_is_learnt_with_muon() -> None:
+    phases = [Phase(epochs=epochs) for epochs in (0.5, 2, 2.1, 11)]
+    found = [choose_phase(phase, facts_of(10**6), 256) for phase in phases]
+    assert [each["optimizer"].value for each in found] == ["muon", "muon", "adamw", "adamw"]
+    rates = [(each["lr"].value, each["embedding_lr"].value) for each in found]
+    assert rates == [(6e-3, 2.4e-2)] * 2 + [(3e-3, 1.2e-2)] * 2
+    assert [each["batch_tokens"].value for each in found] == [4096, 4096, 2048, 2048]
+    assert "0.5 passes" in found[0]["optimizer"].reason
+
+
+def test_a_rate_that_is_given_is_adamws_unless_muon_is_asked_for() -> None:
+    phase, facts = Phase(epochs=1, lr=1e-3), facts_of(10**6)
+    found = choose_phase(phase, facts, 256)
+    assert found["optimizer"] == ("adamw", "its rate is given")
+    assert (found["lr"].value, found["embedding_lr"].value) == (1e-3, 4e-3)
+    muon = choose_phase(Phase(epochs=40, optimizer="muon"), facts, 256)
+    assert (muon["lr"].value, muon["batch_tokens"].value) == (6e-3, 4096)
+    asked = phase.model_copy(update={"optimizer": "muon"})
+    assert choose_phase(asked, facts, 256)["embedding_lr"].value == 4e-3
+
+
+def test_a_model_that_has_learnt_elsewhere_goes_on_with_adamw() -> None:
+    found = choose_phase(Phase(epochs=1), facts_of(10**6), 256, goes_on=True)
+    assert found["optimizer"].value == "adamw"
+    assert found["lr"].value == found["embedding_lr"].value == 1e-4
+
+
+def test_steps_are_as_many_tokens_for_the_shape_as_for_the_phase() -> None:
+    phase, facts = Phase(steps=100), facts_of(10**6)
+    batch = choose_phase(phase, facts, 256)["batch_tokens"].value
+    assert budget_of([phase], facts) == 100 * batch == 409_600
+
+
 @pytest.mark.parametrize("budget", [{"steps": 9}, {"tokens": 77_777}, {"epochs": 2.0}])
 def test_a_budget_that_is_given_is_kept(budget: dict[str, float]) -> None:
     found = choose_phase(Phase.model_validate(budget), facts_of(50_000), 256)
@@ -244,6 +279,7 @@ GIVEN = {
     "model.dropout": 0.05,
     "phase.0.steps": 40,
     "phase.0.batch_tokens": 256,
+    "phase.0.optimizer": "adamw",
     "phase.0.lr": 4e-3,
     "phase.0.embedding_lr": 1e-3,
     "phase.0.warmup_steps": 0,
@@ -269,7 +305,7 @@ def test_what_is_left_out_is_chosen_and_nothing_beside_it(
 
 
 def test_choosing_needs_no_torch() -> None:
-    program = "import sys, endonym.train.autopilot; print('torch' in sys.modules)"
+    program = "import sys, endonym.train.autopilot_phase; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.strip() == b"False"
 

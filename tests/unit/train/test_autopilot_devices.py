@@ -1,16 +1,21 @@
 """What the autopilot chooses for models and devices beyond those that were tried."""
 
-from endonym.train.autopilot import Facts, budget_of, choose_phase
+from endonym.train.autopilot import Facts
+from endonym.train.autopilot_phase import budget_of, choose_phase
 from endonym.train.config import Phase
 
 MUCH = Facts(4 * 10**8, 10**8, 300.0)
 
 
 def test_wide_matrices_have_less_of_a_rate_and_tables_have_not() -> None:
+    phase = Phase(optimizer="adamw")
     for dim, lr in ((None, 3e-3), (128, 3e-3), (256, 3e-3), (512, 1.5e-3), (768, 1e-3)):
-        found = choose_phase(Phase(), MUCH, 256, dim=dim)
+        found = choose_phase(phase, MUCH, 256, dim=dim)
         assert (found["lr"].value, found["embedding_lr"].value) == (lr, 1.2e-2)
     assert "not tried" in choose_phase(Phase(), MUCH, 256, dim=768)["lr"].reason
+    for dim, lr in ((256, 6e-3), (512, 4.2e-3), (768, 3.5e-3)):
+        found = choose_phase(Phase(optimizer="muon"), MUCH, 256, dim=dim)
+        assert (found["lr"].value, found["embedding_lr"].value) == (lr, 2.4e-2)
     given = choose_phase(Phase(lr=2e-3), MUCH, 256, dim=768)
     assert (given["lr"].value, given["embedding_lr"].value) == (2e-3, 8e-3)
 
