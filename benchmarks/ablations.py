@@ -32,37 +32,37 @@ from endonym.recipe.recipe import Recipe
 from endonym.run.pace import Pace
 from endonym.store import fingerprint
 
+ADAMW = {
+    "phase.0.optimizer": "adamw",
+    "phase.0.batch_tokens": 2048,
+    "phase.0.lr": 3e-3,
+    "phase.0.embedding_lr": 1.2e-2,
+}
+MUON = ADAMW | {"phase.0.optimizer": "muon"}
 TWICE = {"phase.0.lr": 6e-3, "phase.0.embedding_lr": 2.4e-2}
+HALF = {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 6e-3}
+"""A rung that is about a rate, a batch or an optimiser says all three, whatever the base has."""
 LADDER: dict[str, dict[str, Any]] = {
     "base": {},
-    "muon": {"phase.0.optimizer": "muon"},
-    "muon, normalised": {"phase.0.optimizer": "muon", "phase.0.normalise": True},
-    "muon, half the rate": {"phase.0.optimizer": "muon", "phase.0.lr": 1.5e-3},
-    "muon, twice the rate": {"phase.0.optimizer": "muon"} | TWICE,
-    "muon, batch x 2, twice the rate": {
-        "phase.0.optimizer": "muon",
-        "phase.0.batch_tokens": 4096,
-    }
-    | TWICE,
-    "muon, batch x 4, twice the rate": {
-        "phase.0.optimizer": "muon",
-        "phase.0.batch_tokens": 8192,
-    }
-    | TWICE,
-    "half the rate": {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 6e-3},
-    "twice the rate": TWICE,
-    "half the rate, tables x 8": {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 1.2e-2},
-    "half the rate, tables x 16": {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 2.4e-2},
-    "embedding rate x 8": {"phase.0.embedding_lr": 2.4e-2},
-    "embedding rate x 16": {"phase.0.embedding_lr": 4.8e-2},
-    "muon, batch x 2, twice the rate, tables x 2": {
-        "phase.0.optimizer": "muon",
-        "phase.0.batch_tokens": 4096,
-        "phase.0.lr": 6e-3,
-        "phase.0.embedding_lr": 4.8e-2,
-    },
-    "embedding rate as lr": {"phase.0.embedding_lr": 3e-3},
-    "embedding rate x 10": {"phase.0.embedding_lr": 3e-2},
+    "adamw": ADAMW,
+    "muon": MUON,
+    "muon, normalised": MUON | {"phase.0.normalise": True},
+    "muon, half the rate": MUON | {"phase.0.lr": 1.5e-3},
+    "muon, twice the rate": MUON | TWICE,
+    "muon, batch x 2, twice the rate": MUON | TWICE | {"phase.0.batch_tokens": 4096},
+    "muon, batch x 2, twice the rate, tables x 2": MUON
+    | {"phase.0.batch_tokens": 4096, "phase.0.lr": 6e-3, "phase.0.embedding_lr": 4.8e-2},
+    "muon, batch x 4, twice the rate": MUON | TWICE | {"phase.0.batch_tokens": 8192},
+    "half the rate": ADAMW | HALF,
+    "half the rate, tables x 8": ADAMW | HALF | {"phase.0.embedding_lr": 1.2e-2},
+    "half the rate, tables x 16": ADAMW | HALF | {"phase.0.embedding_lr": 2.4e-2},
+    "twice the rate": ADAMW | TWICE,
+    "embedding rate as lr": ADAMW | {"phase.0.embedding_lr": 3e-3},
+    "embedding rate x 8": ADAMW | {"phase.0.embedding_lr": 2.4e-2},
+    "embedding rate x 16": ADAMW | {"phase.0.embedding_lr": 4.8e-2},
+    "batch / 2": ADAMW | {"phase.0.batch_tokens": 1024},
+    "batch x 2": ADAMW | {"phase.0.batch_tokens": 4096},
+    "batch x 4": ADAMW | {"phase.0.batch_tokens": 8192},
     "ema": {"phase.0.average": "ema"},
     "tail": {"phase.0.average": "tail"},
     "cautious": {"phase.0.cautious": True},
@@ -78,9 +78,6 @@ LADDER: dict[str, dict[str, Any]] = {
     "decay 0.1": {"phase.0.weight_decay": 0.1},
     "decay 1": {"phase.0.weight_decay": 1.0},
     "decay 2": {"phase.0.weight_decay": 2.0},
-    "batch / 2": {"phase.0.batch_tokens": 1024},
-    "batch x 2": {"phase.0.batch_tokens": 4096},
-    "batch x 4": {"phase.0.batch_tokens": 8192},
     "vocabulary 1024": {"tokenizer.vocab": 1024},
     "vocabulary 2048": {"tokenizer.vocab": 2048},
     "vocabulary 4096": {"tokenizer.vocab": 4096},

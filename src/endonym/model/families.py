@@ -90,6 +90,12 @@ def is_half_blocks(keys: ModelKeys) -> bool:
     return all((each.kind or kind) == "none" for each in keys.ffns)
 
 
+def has_experts(keys: ModelKeys) -> bool:
+    """True if a token goes to some of a layer's feed-forwards and not to others."""
+    kind = FAMILIES[keys.family].ffn
+    return any((each.kind or kind) == "experts" for each in keys.ffns)
+
+
 def pays_for_balance(keys: ModelKeys) -> bool:
     """True if a layer has experts that are kept in use by a penalty on the loss."""
     kind = FAMILIES[keys.family].ffn

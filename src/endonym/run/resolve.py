@@ -8,7 +8,7 @@ from typing import Any
 
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
-from endonym.model.families import resolve
+from endonym.model.families import has_experts, resolve
 from endonym.model.folder import Shape, folder_files, with_context
 from endonym.recipe.recipe import Recipe
 from endonym.run.amount import letters, text_bytes
@@ -62,10 +62,10 @@ def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choic
     if folder is None:
         found |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (found["model.dim"].value if folder is None else None)
+    begins = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
     for place, phase in enumerate(recipe.phase):
-        choices = choose_phase(
-            phase, facts, context, dim=dim, device=device, goes_on=folder is not None
-        )
+        read = budget_of(recipe.phase[:place], facts, device) / max(1, facts.unique_tokens)
+        choices = choose_phase(phase, facts, context, dim=dim, device=device, read=read, **begins)
         found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
     return {key: choice for key, choice in found.items() if value_at(recipe, key) is None}
 

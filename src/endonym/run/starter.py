@@ -38,7 +38,7 @@ from endonym.train.autopilot import (
     choose_vocab,
     deeper,
 )
-from endonym.train.autopilot_phase import choose_optimizer, choose_phase
+from endonym.train.autopilot_phase import choose_phase, muon_for
 from endonym.train.config import Phase
 
 OVERHEAD = 0.9
@@ -118,16 +118,18 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     shape, promised = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
     chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
-    optimizer = choose_optimizer(Phase(tokens=promised), facts)
-    usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer.value)
+    muon = muon_for(Phase(tokens=promised), facts, dim=dim)
+    optimizer = "adamw" if muon is None else "muon"
+    usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer)
     document = facts.mean_document_tokens
     pace = measured_pace(chosen, usual, machine_file, document=document)
     if pace.doubt:
         log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
     tokens, reason = _budget(pace, unique, hours, seconds)
     shape |= choose_dropout(facts, tokens)
-    given = Phase(tokens=tokens, optimizer=optimizer.value)
-    phase = choose_phase(given, facts, context.value, dim=dim) | {"optimizer": optimizer}
+    phase = {} if muon is None else {"optimizer": muon}
+    given = Phase(tokens=tokens, optimizer=optimizer)
+    phase |= choose_phase(given, facts, context.value, dim=dim)
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
     return data | shape | budget | {f"phase.{key}": c for key, c in phase.items()}

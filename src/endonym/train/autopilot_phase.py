@@ -11,13 +11,11 @@ from endonym.train.autopilot import Choice, Choices, Facts, by_passes
 from endonym.train.config import Phase
 
 CAREFUL_LR = 1e-4
-USUAL_LR, TABLES_LR, USUAL_DIM = 3e-3, 1.2e-2, 256
-"""Rates of matrices and of tables, and the width up to which they were tried: with 0.5 to 5 million
-parameters."""
-MUON_LR, MUON_TABLES_LR = 6e-3, 2.4e-2
-"""With Muon, in twice the batch: tried with 1.8 to 5 million parameters (docs/log.md)."""
-MUON_PASSES = 2
-"""Passes over the text up to which Muon is better at equal time; at eleven it is as good."""
+USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
+"""Rates of matrices, and the width up to which they were tried."""
+NEW_PASSES = 2
+"""Passes over a text up to which most of it is new: Muon is better then, and tables may learn twice
+as fast. At half a pass both gain, at eleven neither does (docs/log.md)."""
 BATCH_TOKENS, MUON_BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 4096, 32_768, 8
 """Of one step; less where the text would be read in fewer steps."""
 SQUARE_MEMORY_TOKENS = 40 * 2048
@@ -38,48 +36,62 @@ def choose_phase(
     *,
     dim: int | None = None,
     device: str = "cpu",
+    read: float = 0.0,
     goes_on: bool = False,
+    has_experts: bool = False,
 ) -> Choices:
     """Budget, batch, optimiser, rates and schedule of one phase.
 
-    dim: the model's width, if it is known. goes_on: from a model that has learnt elsewhere.
+    dim: the model's width, if it is known. read: how often earlier phases have read the text.
+    goes_on: from a model that has learnt elsewhere.
     """
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         found["epochs"] = USUAL_EPOCHS
-    found["optimizer"] = optimizer = choose_optimizer(phase, facts, device, goes_on=goes_on)
-    few = max(1, facts.unique_tokens // STEPS_A_READING // context) * context
-    usual, why = usual_batch(optimizer.value, device)
-    batch = phase.batch_tokens or max(context, min(usual, few))
+    optimizer, is_tried = phase.optimizer or "adamw", not goes_on and not has_experts
+    muon = muon_for(phase, facts, dim=dim, device=device, read=read) if is_tried else None
+    if muon is not None and phase.optimizer is None:
+        found["optimizer"], optimizer = muon, "muon"
+    batch, why = _batch(phase, facts, optimizer, device, context)
     tokens = _budget(phase, facts, batch)
-    steps = max(1, tokens // batch)
+    steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
     found["batch_tokens"] = Choice(batch, why)
     found["betas"] = _betas(batch)
-    found |= _careful_rates(phase) if goes_on else _rates(phase, optimizer.value, dim)
+    is_new = read + passes <= NEW_PASSES
+    found |= _careful_rates(phase) if goes_on else _rates(phase, optimizer, dim, is_new=is_new)
     found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
-    epochs = tokens / max(1, facts.unique_tokens)
-    decay = by_passes(epochs, DECAYS, MOST_DECAY)
-    found["weight_decay"] = Choice(decay, f"{epochs:.1f} passes over the text")
+    decay = by_passes(passes, DECAYS, MOST_DECAY)
+    found["weight_decay"] = Choice(decay, f"{passes:.1f} passes over the text")
     return found
 
 
-def choose_optimizer(
-    phase: Phase, facts: Facts, device: str = "cpu", *, goes_on: bool = False
-) -> Choice:
-    """Muon where most of the text is new, AdamW where it is read again and again.
+def muon_for(
+    phase: Phase,
+    facts: Facts,
+    *,
+    dim: int | None = None,
+    device: str = "cpu",
+    read: float = 0.0,
+) -> Choice | None:
+    """Muon, where most of the text is new and a batch is large beside what its step costs.
 
-    A rate that is given stays one for AdamW, and so does a model that has learnt elsewhere.
+    That grows with the width, as the rest of a step with the batch.
     """
-    if phase.optimizer is not None:
-        return Choice(phase.optimizer, "of the recipe")
-    if goes_on or phase.lr is not None:
-        return Choice("adamw", "not tried with this model" if goes_on else "its rate is given")
-    batch = phase.batch_tokens or usual_batch("adamw", device)[0]
-    epochs = _budget(phase, facts, batch) / max(1, facts.unique_tokens)
-    if epochs > MUON_PASSES:
-        return Choice("adamw", f"{epochs:.1f} passes over the text: Muon gains nothing")
-    return Choice("muon", f"{epochs:.1f} passes over the text: it learns more from each token")
+    batch, _ = _batch(phase, facts, "muon", device, row=1)
+    if batch < MUON_BATCH_TOKENS * max(1.0, (dim or USUAL_DIM) / USUAL_DIM):
+        return None
+    passes = read + _budget(phase, facts, batch) / max(1, facts.unique_tokens)
+    if passes > NEW_PASSES:
+        return None
+    return Choice("muon", f"{passes:.1f} passes over the text: it learns more from what is new")
+
+
+def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, row: int) -> tuple[int, str]:
+    """Tokens of a phase's steps, made of rows of so many, and why."""
+    usual, why = usual_batch(optimizer, device)
+    few = facts.unique_tokens // STEPS_A_READING // row * row
+    return phase.batch_tokens or max(row, min(usual, few)), why
 
 
 def usual_batch(optimizer: str, device: str) -> tuple[int, str]:
@@ -87,7 +99,7 @@ def usual_batch(optimizer: str, device: str) -> tuple[int, str]:
     if device.partition(":")[0] != "cpu":
         return GPU_BATCH_TOKENS, "with fewer a GPU waits for its next step; tried on none so far"
     if optimizer == "muon":
-        return MUON_BATCH_TOKENS, "enough for what a step of Muon costs"
+        return MUON_BATCH_TOKENS, "a step of Muon costs more than one of AdamW"
     return BATCH_TOKENS, "small batches learn most from few tokens on one machine"
 
 
@@ -100,26 +112,26 @@ def _careful_rates(phase: Phase) -> Choices:
     }
 
 
-def _rates(phase: Phase, optimizer: str, dim: int | None) -> Choices:
+def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Choices:
     """Rates of a phase: in matrices that are wider than tried ones, less.
 
     Sources: arXiv:2203.03466, table 8: AdamW's rate falls with width in matrices, not in tables.
-    arXiv:2310.17813, condition 1: a step's largest singular value should not grow with width;
+    arXiv:2310.17813, condition 1: the largest singular value of a step should not grow with width;
     Muon's, scaled as AdamW's, grows with its square root.
     """
-    usual, tables, power = USUAL_LR, TABLES_LR, 1.0
-    if optimizer == "muon":
-        usual, tables, power = MUON_LR, MUON_TABLES_LR, 0.5
-    width, why = dim or USUAL_DIM, "tried with 0.5 to 5 million parameters, where it is best"
-    rate = usual
-    if width > USUAL_DIM:
-        rate = float(f"{usual * (USUAL_DIM / width) ** power:.2g}")
+    is_muon = optimizer == "muon"
+    usual, power = (MUON_LR, 0.5) if is_muon else (USUAL_LR, 1.0)
+    why = "the best of those tried with two million parameters"
+    if not is_muon:
+        why = "tried with 0.5 to 5 million parameters, where it is best"
+    rate, times = usual, 8 if is_new and not is_muon else 4
+    if dim is not None and dim > USUAL_DIM:
+        rate = float(f"{usual * (USUAL_DIM / dim) ** power:.2g}")
         why = f"{usual:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"
-    if phase.lr is not None:
-        tables *= phase.lr / usual
+    tables = float(f"{times * (phase.lr or usual):.4g}")
     return {
         "lr": Choice(phase.lr or rate, why),
-        "embedding_lr": Choice(float(f"{tables:.3g}"), "rows of a table are each seen rarely"),
+        "embedding_lr": Choice(tables, "rows of a table are each seen rarely"),
     }
 
 
@@ -153,10 +165,5 @@ def _budget(phase: Phase, facts: Facts, batch: int) -> int:
 
 def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
     """Tokens of all phases together, as far as the recipe says."""
-    return sum(_budget(phase, facts, _batch(phase, facts, device)) for phase in phases)
-
-
-def _batch(phase: Phase, facts: Facts, device: str) -> int:
-    """Tokens of a phase's steps, whatever the rows are that they are made of."""
-    optimizer = choose_optimizer(phase, facts, device).value
-    return phase.batch_tokens or usual_batch(optimizer, device)[0]
+    usual, _ = usual_batch("adamw", device)
+    return sum(_budget(phase, facts, phase.batch_tokens or usual) for phase in phases)

@@ -10,8 +10,8 @@ AVERAGES = ("ema", "tail")
 NEEDED = {
     "cooldown": 'schedule = "wsd"',
     "final_lr": "a schedule that falls",
-    "momentum": 'optimizer = "muon"',
-    "normalise": 'optimizer = "muon"',
+    "momentum": 'optimizer = "muon" in the recipe',
+    "normalise": 'optimizer = "muon" in the recipe',
     "average_share": 'average = "ema" or "tail"',
 }
 """What else a phase must say for a key to mean something."""
@@ -41,7 +41,8 @@ class Phase(Config):
     embedding_lr: float | None = Field(
         default=None,
         gt=0,
-        description="peak learning rate of embeddings and head; four times lr if not given",
+        description="peak learning rate of embeddings and head; four times lr if not given, "
+        "with adamw eight times where text is read at most twice",
     )
     warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")
     schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(
@@ -64,7 +65,7 @@ class Phase(Config):
     optimizer: Literal["adamw", "muon"] | None = Field(
         default=None,
         description="of the matrices in blocks; all else is AdamW's. If not given, muon where "
-        "text is read at most twice and no lr is given",
+        "text is read at most twice in batches that are large enough, and adamw elsewhere",
     )
     momentum: Memory | None = Field(
         default=None, description="Muon's memory of the gradient; 0.95 if not given"

@@ -3,8 +3,10 @@
 import gzip
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from endonym.run import machine, starter
 from endonym.run.pace import Pace
 from endonym.run.starter import write_recipe
 from endonym.run.survey import FEW_FILES, look_at
+from endonym.train.config import Phase
 
 SPEED = 5_000.0
 
@@ -218,3 +221,23 @@ def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_pat
     found = look_at([texts], tmp_path)
     assert any("not UTF-8" in reason for _, reason in found.skipped)
     assert len(found.sources) == 3
+
+
+def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Phase] = []
+
+    def pace(shape: ModelConfig, phase: Phase, *_: object, **__: object) -> Pace:
+        asked.append(phase)
+        return Pace(SPEED)
+
+    monkeypatch.setattr(starter, "measured_pace", pace)
+    found = look_at([texts], texts.parent / "project")
+    much = replace(found, text_bytes=10**8)
+    monkeypatch.setattr(starter, "look_at", lambda *_: much)
+    text = write(texts)
+    phase = tomllib.loads(text)["phase"][0]
+    assert (phase["optimizer"], phase["batch_tokens"], phase["lr"]) == ("muon", 4096, 6e-3)
+    assert (asked[-1].optimizer, asked[-1].batch_tokens) == ("muon", 4096)
+    assert re.search(r'^optimizer = "muon" +# 0\.\d passes', text, re.M)
