@@ -52,6 +52,8 @@ LADDER: dict[str, dict[str, Any]] = {
     "muon, batch x 2, twice the rate": MUON | TWICE | {"phase.0.batch_tokens": 4096},
     "muon, batch x 2, twice the rate, tables x 2": MUON
     | {"phase.0.batch_tokens": 4096, "phase.0.lr": 6e-3, "phase.0.embedding_lr": 4.8e-2},
+    "muon, batch x 2, twice the rate, tables x 4": MUON
+    | {"phase.0.batch_tokens": 4096, "phase.0.lr": 6e-3, "phase.0.embedding_lr": 9.6e-2},
     "muon, batch x 4, twice the rate": MUON | TWICE | {"phase.0.batch_tokens": 8192},
     "half the rate": ADAMW | HALF,
     "half the rate, tables x 8": ADAMW | HALF | {"phase.0.embedding_lr": 1.2e-2},

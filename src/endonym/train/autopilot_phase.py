@@ -14,8 +14,10 @@ CAREFUL_LR = 1e-4
 USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
 """Rates of matrices, and the width up to which they were tried."""
 NEW_PASSES = 2
-"""Passes over a text up to which most of it is new: Muon is better then, and tables may learn twice
-as fast. At half a pass both gain, at eleven neither does (docs/log.md)."""
+"""Passes over a text up to which most of it is new: Muon is better then, and tables should learn
+twice as fast. At half a pass both gain, at eleven neither does (docs/log.md)."""
+NEW_TABLES, OLD_TABLES = 8, 4
+"""How many times the rate of matrices that of tables is, where text is new and where it is not."""
 BATCH_TOKENS, MUON_BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 4096, 32_768, 8
 """Of one step; less where the text would be read in fewer steps."""
 SQUARE_MEMORY_TOKENS = 40 * 2048
@@ -119,12 +121,11 @@ def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Ch
     arXiv:2310.17813, condition 1: the largest singular value of a step should not grow with width;
     Muon's, scaled as AdamW's, grows with its square root.
     """
-    is_muon = optimizer == "muon"
-    usual, power = (MUON_LR, 0.5) if is_muon else (USUAL_LR, 1.0)
-    why = "the best of those tried with two million parameters"
-    if not is_muon:
-        why = "tried with 0.5 to 5 million parameters, where it is best"
-    rate, times = usual, 8 if is_new and not is_muon else 4
+    usual, power = USUAL_LR, 1.0
+    why = "tried with 0.5 to 5 million parameters, where it is best"
+    if optimizer == "muon":
+        usual, power, why = MUON_LR, 0.5, "the best of those tried with two million parameters"
+    rate, times = usual, NEW_TABLES if is_new else OLD_TABLES
     if dim is not None and dim > USUAL_DIM:
         rate = float(f"{usual * (USUAL_DIM / dim) ** power:.2g}")
         why = f"{usual:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"

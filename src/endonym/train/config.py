@@ -42,7 +42,7 @@ class Phase(Config):
         default=None,
         gt=0,
         description="peak learning rate of embeddings and head; four times lr if not given, "
-        "with adamw eight times where text is read at most twice",
+        "eight times where text is read at most twice",
     )
     warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")
     schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(

@@ -168,7 +168,7 @@ def test_text_that_is_read_once_or_twice_is_learnt_with_muon() -> None:
     found = [choose_phase(phase, facts_of(10**6), 256) for phase in phases]
     assert ["optimizer" in each for each in found] == [True, True, False, False]
     rates = [(each["lr"].value, each["embedding_lr"].value) for each in found]
-    assert rates == [(6e-3, 2.4e-2)] * 2 + [(3e-3, 1.2e-2)] * 2
+    assert rates == [(6e-3, 4.8e-2)] * 2 + [(3e-3, 1.2e-2)] * 2
     assert [each["batch_tokens"].value for each in found] == [4096, 4096, 2048, 2048]
     assert "0.5 passes" in found[0]["optimizer"].reason
 
@@ -199,7 +199,7 @@ def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None
 
 def test_rates_that_are_given_keep_their_proportion_to_those_of_tables() -> None:
     facts = facts_of(10**6)
-    for given, times in (({}, 4), ({"optimizer": "adamw"}, 8), ({"epochs": 9}, 4)):
+    for given, times in (({}, 8), ({"optimizer": "adamw"}, 8), ({"epochs": 9}, 4)):
         phase = Phase.model_validate({"epochs": 1, "lr": 1e-3} | given)
         found = choose_phase(phase, facts, 256)
         assert (found["lr"].value, found["embedding_lr"].value) == (1e-3, times * 1e-3)
