@@ -38,7 +38,7 @@ from endonym.train.autopilot import (
     choose_vocab,
     deeper,
 )
-from endonym.train.autopilot_phase import choose_phase, muon_for
+from endonym.train.autopilot_phase import NEW_PASSES, choose_phase, muon_for
 from endonym.train.config import Phase
 
 OVERHEAD = 0.9
@@ -130,6 +130,8 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     phase = {} if muon is None else {"optimizer": muon}
     given = Phase(tokens=tokens, optimizer=optimizer)
     phase |= choose_phase(given, facts, context.value, dim=dim)
+    if tokens > NEW_PASSES * unique:
+        phase["average"] = Choice("ema", "a mean of the last steps has over-fitted less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
     return data | shape | budget | {f"phase.{key}": c for key, c in phase.items()}

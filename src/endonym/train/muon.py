@@ -22,7 +22,7 @@ from endonym.train.distributed import own, part_of, whole
 Matrices = list[Tensor] | tuple[Tensor, ...]
 MOMENTUM = 0.95
 UPDATE_RMS = 0.2
-"""About that of AdamW's updates, so that both take the same learning rate."""
+"""About that of AdamW's updates, so that rates of one order serve both."""
 LEAST_NORM, LEAST_ROOT = 1e-7, 1e-8
 MARGIN = 1.01
 PUBLISHED = (

@@ -94,6 +94,7 @@ def test_the_recipe_is_valid_and_gives_a_reason_for_each_choice(texts: Path) -> 
     recipe.require_sources()
     assert recipe.clean.script == "cyrillic"
     chosen = ("vocab", "context", "dim", "layers", "lr", "batch_tokens", "schedule", "dropout")
+    assert (recipe.phase[0].optimizer, recipe.phase[0].average) == (None, "ema")
     for line in text.splitlines():
         if line.split(" = ")[0] in chosen:
             assert "  # " in line or " # " in line, line
@@ -240,4 +241,5 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     phase = tomllib.loads(text)["phase"][0]
     assert (phase["optimizer"], phase["batch_tokens"], phase["lr"]) == ("muon", 4096, 6e-3)
     assert (asked[-1].optimizer, asked[-1].batch_tokens) == ("muon", 4096)
+    assert "average" not in phase
     assert re.search(r'^optimizer = "muon" +# 0\.\d passes', text, re.M)
