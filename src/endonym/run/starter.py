@@ -127,7 +127,9 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
         log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
     tokens, reason = _budget(pace, unique, hours, seconds)
     shape |= choose_dropout(facts, tokens)
-    phase = {} if muon is None else {"optimizer": muon}
+    phase = {}
+    if muon is not None:  # With the passes that the probe allows, where it is still chosen.
+        phase["optimizer"] = muon_for(Phase(tokens=tokens), facts, dim=dim) or muon
     given = Phase(tokens=tokens, optimizer=optimizer)
     phase |= choose_phase(given, facts, context.value, dim=dim)
     if tokens > NEW_PASSES * unique:
