@@ -45,15 +45,16 @@ def choose_phase(
     """Budget, batch, optimiser, rates and schedule of one phase.
 
     dim: the model's width, if it is known. read: how often earlier phases have read the text.
-    goes_on: from a model that has learnt elsewhere.
+    goes_on: from a model that has learnt elsewhere. Muon was not tried with one, nor with experts.
     """
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         found["epochs"] = USUAL_EPOCHS
-    optimizer, is_tried = phase.optimizer or "adamw", not goes_on and not has_experts
-    muon = muon_for(phase, facts, dim=dim, device=device, read=read) if is_tried else None
-    if muon is not None and phase.optimizer is None:
-        found["optimizer"], optimizer = muon, "muon"
+    optimizer, was_tried = phase.optimizer or "adamw", not goes_on and not has_experts
+    if phase.optimizer is None and was_tried:
+        muon = muon_for(phase, facts, dim=dim, device=device, read=read)
+        if muon is not None:
+            found["optimizer"], optimizer = muon, "muon"
     batch, why = _batch(phase, facts, optimizer, device, context)
     tokens = _budget(phase, facts, batch)
     steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)

@@ -243,4 +243,5 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     assert (asked[-1].optimizer, asked[-1].batch_tokens) == ("muon", 4096)
     assert "average" not in phase
     told = re.findall(r"# (\d\.\d) passes", text)
+    assert len(told) == 3
     assert len(set(told)) == 1, "optimiser, dropout and decay speak of the same passes"
