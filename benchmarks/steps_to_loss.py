@@ -10,7 +10,7 @@ the two, the steps that it needs for the loss of the best AdamW are read off a l
 log(steps). Seconds are of the optimiser steps alone.
 
 A cell is one training; those in benchmarks/results/steps-to-loss.json are skipped. On an idle
-machine the whole takes an hour.
+machine the whole takes an hour and a half.
 """
 
 import argparse
@@ -26,10 +26,12 @@ from runs import changed_run, endonym
 EVENED = {"phase.0.optimizer": "muon", "phase.0.normalise": True}
 KINDS: dict[str, tuple[dict[str, Any], int, tuple[float, ...]]] = {
     "adamw": ({"phase.0.optimizer": "adamw"}, 4, (3.75e-4, 7.5e-4, 1.5e-3, 3e-3, 6e-3)),
-    "adamw, tables x 16": ({"phase.0.optimizer": "adamw"}, 16, (1.5e-3, 7.5e-4)),
+    "adamw, tables x 16": ({"phase.0.optimizer": "adamw"}, 16, (7.5e-4, 1.5e-3)),
+    "adamw, tables x 32": ({"phase.0.optimizer": "adamw"}, 32, (7.5e-4, 1.5e-3)),
     "muon": ({"phase.0.optimizer": "muon"}, 4, (1.5e-3, 3e-3, 6e-3, 1.2e-2)),
     "normuon": (EVENED, 4, (3e-3, 6e-3)),
     "normuon, tables x 1": (EVENED, 1, (6e-3,)),
+    "normuon, tables x 8": (EVENED, 8, (6e-3,)),
 }
 """Keys of a kind of optimiser, how many times the rate of matrices its tables have, and rates."""
 SHARE = 1 / 1.3
