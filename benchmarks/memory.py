@@ -3,12 +3,12 @@
     python benchmarks/memory.py [--cells "qwen3 256 1024 bf16"] [--results FILE] [--again]
 
 A cell is a shape, a context, a number format, whether blocks are computed again (all, or the first
-half), whether tokens see a window of 128, and whether the allocator is left as it is ("heap") or
-told to return what is freed, as endonym does where memory is short. Or a memory is given
-("within"), and what is chosen to fit is measured. A cell is measured in a process of its own: two
-steps of two micro-batches each, after those of a tiny model. What is counted is how far the peak
-of resident memory (VmHWM) rises above what stood there before the model was made. Cells that are
-in benchmarks/results/memory.json are skipped unless --again is given.
+half), whether tokens see a window of 128, whether Muon takes the place of AdamW, and whether the
+allocator is left as it is ("heap") or told to return what is freed, as endonym does where memory is
+short. Or a memory is given ("within"), and what is chosen to fit is measured. A cell is measured in
+a process of its own: two steps of two micro-batches each, after those of a tiny model. What is
+counted is how far the peak of resident memory (VmHWM) rises above what stood there before the model
+was made. Cells that are in benchmarks/results/memory.json are skipped unless --again is given.
 """
 
 import argparse
@@ -51,6 +51,7 @@ CELLS += [f"qwen3 256 {length} bf16 window" for length in (256, 1024)]
 CELLS += [f"qwen3 {dim} 1024 {kind} recompute half" for dim in (256, 512) for kind in KINDS]
 CELLS += [f"qwen3 256 1024 {kind} within {size} MB" for kind in KINDS for size in (400, 800)]
 CELLS += [f"qwen3 512 1024 {kind} within {size} MB" for kind in KINDS for size in (1000, 2000)]
+CELLS += [f"qwen3 {dim} 256 {kind} muon" for dim in (256, 512, 768) for kind in KINDS]
 CELLS += [f"qwen3 {dim} 256 {kind} heap" for dim in (256, 512) for kind in KINDS]
 
 
@@ -97,18 +98,25 @@ def measured(cell: str) -> dict[str, Any]:
     dim, context = int(width), int(length)
     recomputes = LAYERS[dim] * ("recompute" in cell) // (1 + cell.endswith(" half"))
     window = WINDOW if "window" in cell else None
+    optimizer = "muon" if cell.endswith(" muon") else "adamw"
     config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB, window=window)
     micro_tokens = MICRO_TOKENS[dim]
     if "within" in cell:
         micro_tokens, recomputes = chosen(config, kind, int(cell.split()[-2]) * 1_000_000)
     tiny = shape_of(family, 64, 64, layers=1, vocab=256)
-    steps(tiny, kind, rows=4, recomputes=recomputes)
+    steps(tiny, kind, rows=4, recomputes=recomputes, optimizer=optimizer)
     before = resident()
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-    steps(config, kind, rows=micro_tokens // config.context, recomputes=recomputes)
+    rows = micro_tokens // config.context
+    steps(config, kind, rows=rows, recomputes=recomputes, optimizer=optimizer)
     rise = peak() - before
     promised = training_bytes(
-        config, micro_tokens, kind, recomputes=recomputes, longest_document=DOCUMENT
+        config,
+        micro_tokens,
+        kind,
+        recomputes=recomputes,
+        longest_document=DOCUMENT,
+        optimizer=optimizer,
     )
     return {
         "measured_bytes": rise,
@@ -127,17 +135,17 @@ def chosen(config: ModelConfig, kind: str, free_bytes: int) -> tuple[int, int]:
     return found["micro_tokens"].value, found["recompute"].value
 
 
-def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: int) -> None:
+def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: int, optimizer: str) -> None:
     """Two steps on random tokens, each of two micro-batches."""
     decoder = new_decoder(config, 0).train()
     decoder.recomputes = recomputes
-    optimizer = Optimizer(decoder, Phase(lr=1e-4), kind)
+    learner = Optimizer(decoder, Phase(lr=1e-4, optimizer=optimizer), kind)
     generator = torch.Generator().manual_seed(0)
     tokens_BT = torch.randint(config.vocab, (2 * rows, config.context), generator=generator)
     documents_BT = (torch.arange(config.context) // DOCUMENT).expand(2 * rows, -1).contiguous()
     batch = Batch(tokens_BT, tokens_BT, documents_BT)
     for _ in range(2):
-        take_step(decoder, optimizer, batch, share=1.0, rows=rows, where="")
+        take_step(decoder, learner, batch, share=1.0, rows=rows, where="")
 
 
 def resident() -> int:

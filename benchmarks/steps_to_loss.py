@@ -1,6 +1,6 @@
 """How many steps Muon needs to be as good as AdamW, each at its best rate; and how many seconds.
 
-    python benchmarks/steps_to_loss.py [--language ro] [--steps 600]
+    python benchmarks/steps_to_loss.py [--language ro] [--steps 400]
 
 One shape, one batch of 8,192 tokens, one schedule (straight to zero at the end of each training,
 however long it is), betas as the autopilot scales them to this batch. AdamW, Muon and Muon with
@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--language", default="ro")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "steps-to-loss")
     parser.add_argument("--results", type=Path, default=RESULTS / "steps-to-loss.json")
     parser.add_argument("--again", action="store_true")

@@ -276,7 +276,8 @@ def table(shape: str, cells: Cells) -> str:
         best = max(its, key=lambda each: each["tokens_per_second"], default=None)
         if best is not None:
             ratio = best["ours_to_it"]["median"]
-            lines.append(f"  → {ratio:.2f}× the best of {against} (needed {NEEDED}×)")
+            told = f"{cell['rounds']} rounds; needed {NEEDED}×"
+            lines.append(f"  → {ratio:.2f}× the best of {against} ({told})")
     if f"{shape} profile" in cells:
         profile = cells[f"{shape} profile"]
         for name, part in sorted(profile["parts"].items(), key=lambda pair: -pair[1]["ms"]):

@@ -88,6 +88,7 @@ def toy_config(
     context: int = 16,
     layers: int = 2,
     dropout: float = 0.0,
+    attention_dropout: float | None = None,
 ) -> ModelConfig:
     """Layers of sixteen channels."""
     mixers = {
@@ -103,6 +104,7 @@ def toy_config(
         mixer=mixers[kind],
         ffn=FfnKeys(hidden=32) if kind == "attention" else FfnKeys(),
         dropout=dropout,
+        attention_dropout=attention_dropout,
     )
     return resolve(keys, vocab=vocab, context=context)
 

@@ -211,7 +211,7 @@ def keep_freed_memory(*, keeps: bool = True) -> bool:
 
     Kept, the default, is faster: otherwise every tensor above 32 MB comes as pages that the system
     clears one by one, a fifth of a step. But glibc splits what it keeps: the peak of training was
-    up to 2.2 times the bytes of its tensors (benchmarks/memory.py). Given back, each large tensor
+    up to 2.26 times the bytes of its tensors (benchmarks/memory.py). Given back, each large tensor
     is a mapping of its own: smaller, and half as much processor time again (4 layers of 256
     channels), for where memory is short. glibc before about 2.35 refuses thresholds above 32 MB: it
     is told to make no mapping at all instead. Returns whether both settings were taken: never where

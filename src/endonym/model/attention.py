@@ -29,6 +29,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(config.dim, shared, bias=mixer.bias)
         self.value = nn.Linear(config.dim, shared, bias=mixer.bias)
         self.output = nn.Linear(inner, config.dim, bias=mixer.bias)
+        self.dropout = mixer.dropout
         self.query_norm = self.key_norm = None
         if mixer.query_key_norm:
             self.query_norm = make_norm("rms", mixer.head_width, config.norm_epsilon)
@@ -56,7 +57,7 @@ class Attention(nn.Module):
             query_BTHK, key_BTGK = rotate(query_BTHK, turn), rotate(key_BTGK, turn)
         query_BHTK = query_BTHK.transpose(1, 2)
         keys_BGMK, values_BGMK = key_BTGK.transpose(1, 2), value_BTGK.transpose(1, 2)
-        dropout = mixer.dropout if self.training else 0.0
+        dropout = self.dropout if self.training else 0.0
         if cache is None:
             mixed_BHTK = self.attend(
                 query_BHTK, keys_BGMK, values_BGMK, span, mixer.window, dropout

@@ -44,9 +44,13 @@ class Checked:
     seconds: float | None
     warnings: list[str]
 
+    @property
+    def memory_bytes(self) -> int:
+        """Of the phase that takes most, if a document fills a row: their lengths are not known."""
+        return max(phase_bytes(self.shape, phase) for phase in self.recipe.phase)
+
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
-        phase = self.recipe.phase[0]
         return {
             "name": self.recipe.run_name,
             "family": self.shape.family,
@@ -56,7 +60,7 @@ class Checked:
             "train_tokens": self.train_tokens,
             "unique_tokens": self.unique_tokens,
             "epochs": self.train_tokens / max(1, self.unique_tokens),
-            "memory_bytes": phase_bytes(self.shape, phase),
+            "memory_bytes": self.memory_bytes,
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
             "cache_bytes": cache_bytes(self.shape, self.shape.context),
             "seconds": self.seconds,
@@ -127,8 +131,6 @@ def _warnings(recipe: Recipe) -> list[str]:
 def describe(found: Checked) -> str:
     """The check as people read it. ≈ marks estimates from file sizes."""
     recipe, shape, count = found.recipe, found.shape, parameters(found.shape)
-    phase = recipe.phase[0]
-    memory = phase_bytes(shape, phase)
     epochs = found.train_tokens / max(1, found.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if found.seconds is not None:
@@ -147,7 +149,7 @@ def describe(found: Checked) -> str:
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
         f"{'training':<18}≈ {number(found.train_tokens)} tokens, {epochs:.1f} passes over "
         f"≈ {number(found.unique_tokens)} ({BYTES_PER_TOKEN:.0f} bytes a token)",
-        f"{'training memory':<18}≈ {size(memory)}",
+        f"{'training memory':<18}≈ {size(found.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",
         f"{'time':<18}{time}",

@@ -39,7 +39,7 @@ def before_training(
     group: Group,
     log: Log,
 ) -> None:
-    """Room on the disk, a device that computes as the CPU does, and one batch learnt by heart.
+    """Room on the disk, a device that computes as the CPU does, and one row learnt by heart.
 
     begin: the decoder that training begins with, made anew. decoder: one of these, of no use then.
     Each trial has one that nothing has changed.
@@ -63,7 +63,7 @@ def before_training(
         )
         return
     before, after = learn_by_heart(decoder, batches[0], phase)
-    log.line(f"  pre-flight: one batch learnt by heart, {before:.2f} → {after:.2f} nats")
+    log.line(f"  pre-flight: one row learnt by heart, {before:.2f} → {after:.2f} nats")
 
 
 def _short_of(decoder: AnyDecoder, phase: Phase, work: Work) -> int:

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from endonym.config import Config
@@ -118,25 +118,41 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     shape, promised = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
     chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
-    muon = muon_for(Phase(tokens=promised), facts, dim=dim)
-    optimizer = "adamw" if muon is None else "muon"
-    usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer)
-    document = facts.mean_document_tokens
-    pace = measured_pace(chosen, usual, machine_file, document=document)
-    if pace.doubt:
-        log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
-    tokens, reason = _budget(pace, unique, hours, seconds)
+
+    def probed(optimizer: str) -> tuple[int, str]:
+        usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer)
+        document = facts.mean_document_tokens
+        pace = measured_pace(chosen, usual, machine_file, document=document)
+        if pace.doubt:
+            log.warn(f"this machine was measured{pace.doubt}: write it anew when they are done")
+        return _budget(pace, unique, hours, seconds)
+
+    muon, (tokens, reason) = _optimizer(facts, dim, promised, probed)
     shape |= choose_dropout(facts, tokens)
-    phase = {}
-    if muon is not None:  # With the passes that the probe allows, where it is still chosen.
-        phase["optimizer"] = muon_for(Phase(tokens=tokens), facts, dim=dim) or muon
-    given = Phase(tokens=tokens, optimizer=optimizer)
+    phase = {} if muon is None else {"optimizer": muon}
+    given = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
     phase |= choose_phase(given, facts, context.value, dim=dim)
     if tokens > NEW_PASSES * unique:
         phase["average"] = Choice("ema", "a mean of the last steps has over-fitted less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     budget = {"phase.tokens": Choice(tokens, reason)}
     return data | shape | budget | {f"phase.{key}": c for key, c in phase.items()}
+
+
+def _optimizer(
+    facts: Facts, dim: int, promised: int, probed: Callable[[str], tuple[int, str]]
+) -> tuple[Choice | None, tuple[int, str]]:
+    """Muon, if it is to be taken, and the budget: what a probe of that optimiser allows.
+
+    Where that is more passes than Muon is chosen for, though fewer were promised, it is not taken.
+    """
+    muon = muon_for(Phase(tokens=promised), facts, dim=dim)
+    if muon is not None:
+        budget = probed("muon")
+        muon = muon_for(Phase(tokens=budget[0]), facts, dim=dim)
+        if muon is not None:
+            return muon, budget
+    return None, probed("adamw")
 
 
 def _timed_shape(

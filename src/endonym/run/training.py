@@ -19,7 +19,7 @@ from endonym.evaluate.score import Score, find
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
-from endonym.log import Log, append_jsonl, duration, number, read_jsonl, size
+from endonym.log import Log, append_jsonl, number, size
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.families import resolve
@@ -75,7 +75,7 @@ def train_model(
     shape = decoder.config
     if recipe.export and isinstance(shape, ModelConfig):
         row_of(shape)  # Hours of training would end in a refusal.
-    spare_memory(shape, phase, work.device, log)
+    spare_memory(shape, phase, work, log)
     found = newest(work.folder, log) if group.is_first else None
     if group.is_first:
         batches = work.batches(phase, shape.context, recipe.seed)
@@ -114,10 +114,12 @@ def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
     return new_decoder(resolve(recipe.model, vocab=vocab, context=context), recipe.seed)
 
 
-def spare_memory(shape: Shape, phase: Phase, place: str, log: Log) -> None:
+def spare_memory(shape: Shape, phase: Phase, work: Work, log: Log) -> None:
     """Where free memory is short, have freed memory given back at once; slower, but smaller."""
-    needed, free = phase_bytes(shape, phase), device.free_memory_bytes()
-    if place == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
+    longest = int(work.train.positions().max(initial=0))
+    needed = phase_bytes(shape, phase, longest_document=longest)
+    free = device.free_memory_bytes()
+    if work.device == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
         log.line(
             f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
             "as soon as it is not needed, which is slower"
@@ -284,8 +286,3 @@ def _keep(
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else float(np.round(value, 6))
-
-
-def spent(journal: Path) -> str:
-    """How long the steps of a journal took."""
-    return duration(sum(line.get("seconds", 0.0) for line in read_jsonl(journal)))

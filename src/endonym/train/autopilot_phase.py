@@ -130,7 +130,8 @@ def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Ch
     if dim is not None and dim > USUAL_DIM:
         rate = float(f"{usual * (USUAL_DIM / dim) ** power:.2g}")
         why = f"{usual:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"
-    tables = float(f"{times * (phase.lr or usual):.4g}")
+    at_usual_width = phase.lr * usual / rate if phase.lr else usual
+    tables = float(f"{times * at_usual_width:.4g}")
     return {
         "lr": Choice(phase.lr or rate, why),
         "embedding_lr": Choice(tables, "rows of a table are each seen rarely"),

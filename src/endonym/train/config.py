@@ -41,8 +41,9 @@ class Phase(Config):
     embedding_lr: float | None = Field(
         default=None,
         gt=0,
-        description="peak learning rate of embeddings and head; four times lr if not given, "
-        "eight times where text is read at most twice",
+        description="peak learning rate of embeddings and head; if not given four times what "
+        "matrices of up to 256 channels have, eight times where text is read at most twice, lr "
+        "where a model from a folder is trained on",
     )
     warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")
     schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(

@@ -1,9 +1,10 @@
-"""Before hours are spent: can this model learn one batch by heart?"""
+"""Before hours are spent: can this model learn one row by heart?"""
 
 import torch
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
+from endonym.model.attention import Attention
 from endonym.model.foreign import AnyDecoder
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
@@ -38,7 +39,7 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
             break
     if min(seen) > ENOUGH * seen[0]:
         raise TrainingError(
-            f"one batch cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
+            f"one row cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
             f"after {len(seen)} steps",
             where=f"phase {phase.name}",
             do=_advice(phase, has_risen=seen[-1] > seen[0]),
@@ -50,7 +51,7 @@ def _advice(phase: Phase, *, has_risen: bool) -> str:
     """What may help; the rate only where it is the phase's own that was tried, and diverged."""
     if has_risen and (phase.lr or 0.0) > LEAST_LR:
         return f'Lower lr = {phase.lr:g} (too high diverges), or set number_format = "fp32".'
-    tried = f"It was tried at lr = {max(phase.lr or 0.0, LEAST_LR):g}, without dropout. "
+    tried = f"It was tried at lr = {max(phase.lr or 0.0, LEAST_LR):g}. "
     if phase.number_format == "bf16":
         return tried + 'Set number_format = "fp32": bf16 may round gradients away.'
     if phase.optimizer == "muon":
@@ -61,3 +62,5 @@ def _advice(phase: Phase, *, has_risen: bool) -> str:
 def _without_dropout(module: torch.nn.Module) -> None:
     if isinstance(module, torch.nn.Dropout):
         module.p = 0.0
+    elif isinstance(module, Attention):
+        module.dropout = 0.0

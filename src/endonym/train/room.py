@@ -22,7 +22,7 @@ LEAST_TOKENS = 2048
 SURE = 1.15
 """What is held is within 15 % of the formula where memory is given back (benchmarks/memory.py)."""
 HEAP = 2.3
-"""Kept in pieces when it is freed, it takes up to 2.2 times that; only where so much is free."""
+"""Kept in pieces when it is freed, it takes up to 2.26 times that; only where so much is free."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
 ON_GPU = re.compile(r"\bGPU (\d+)")
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}

@@ -9,6 +9,7 @@ import pytest
 import torch
 from toys import toy_config, toy_decoder, write_toy_shards
 
+from endonym import device
 from endonym.data.batches import Batches
 from endonym.errors import StoreError
 from endonym.log import Log
@@ -19,6 +20,7 @@ from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import Phase
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Work
+from endonym.train.room import HEAP, phase_bytes
 
 Say = Callable[..., Any]
 PHASE = Phase.model_validate({"steps": 50, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"})
@@ -47,7 +49,7 @@ def tried(
 
 def test_a_batch_is_learnt_by_heart(bench: tuple[Work, Batches]) -> None:
     decoder, (said,) = tried(bench)
-    assert said.startswith("  pre-flight: one batch learnt by heart, ")
+    assert said.startswith("  pre-flight: one row learnt by heart, ")
     before, after = (float(said.split()[place]) for place in (6, 8))
     assert after < before / 2
     fresh = toy_decoder(toy_config()).state_dict()
@@ -115,3 +117,19 @@ def test_training_begins_with_weights_that_nothing_has_touched(
         first.append(json.loads(looks.read_text(encoding="utf-8"))[0]["nats"])
         monkeypatch.setattr(training, "before_training", spoil)
     assert first[0] == first[1]
+
+
+def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_free(
+    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, (work, _) = toy_config(context=1024), bench
+    phase = PHASE.model_copy(update={"micro_tokens": 4096, "batch_tokens": 4096})
+    short = phase_bytes(config, phase, longest_document=9)
+    whole = phase_bytes(config, phase)
+    assert short < whole
+    told: list[bool] = []
+    monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: told.append(keeps))
+    for free, expected in ((HEAP * (short + whole) / 2, []), (short, [False])):
+        monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
+        training.spare_memory(config, phase, work, Log(quiet=True))
+        assert told == expected

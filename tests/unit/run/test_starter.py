@@ -224,6 +224,23 @@ def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_pat
     assert len(found.sources) == 3
 
 
+def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pace(_: ModelConfig, phase: Phase, *__: object, **___: object) -> Pace:
+        return Pace(SPEED * (3 if phase.optimizer == "muon" else 1))
+
+    monkeypatch.setattr(starter, "measured_pace", pace)
+    monkeypatch.setattr(starter, "promised_seconds", lambda *_: 1 / SPEED)
+    once = replace(look_at([texts], texts.parent / "project"), text_bytes=10**8)
+    monkeypatch.setattr(starter, "look_at", lambda *_: once)
+    phase = tomllib.loads(write(texts))["phase"][0]
+    assert phase["tokens"] == SPEED * 3600 * starter.OVERHEAD
+    assert "optimizer" not in phase
+    assert phase["batch_tokens"] == 2048
+    assert phase["lr"] <= 3e-3
+
+
 def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     texts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,16 @@ def test_wide_matrices_have_less_of_a_rate_and_tables_have_not() -> None:
         found = choose_phase(Phase(optimizer="muon"), MUCH, 256, dim=dim)
         assert (found["lr"].value, found["embedding_lr"].value) == (lr, 2.4e-2)
     given = choose_phase(Phase(lr=2e-3), MUCH, 256, dim=768)
-    assert (given["lr"].value, given["embedding_lr"].value) == (2e-3, 8e-3)
+    assert (given["lr"].value, given["embedding_lr"].value) == (2e-3, 2.4e-2)
+
+
+def test_a_rate_that_is_written_down_as_it_was_chosen_changes_nothing() -> None:
+    for dim in (128, 256, 512, 768):
+        for optimizer in ("adamw", "muon"):
+            chosen = choose_phase(Phase(optimizer=optimizer), MUCH, 256, dim=dim)
+            written = Phase(optimizer=optimizer, lr=chosen["lr"].value)
+            again = choose_phase(written, MUCH, 256, dim=dim)
+            assert again["embedding_lr"].value == chosen["embedding_lr"].value
 
 
 def test_a_gpu_has_larger_batches_but_not_fewer_steps_than_few_tokens_need() -> None:

@@ -7,6 +7,7 @@ from toys import toy_config, toy_decoder
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
+from endonym.model.attention import Attention
 from endonym.train import preflight
 from endonym.train.config import Phase
 from endonym.train.preflight import learn_by_heart
@@ -26,8 +27,10 @@ def phase_of(lr: float, number_format: str = "fp32") -> Phase:
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
 @pytest.mark.parametrize("family", ["qwen3", "llama", "gpt2"])
 def test_a_healthy_model_learns_one_row_by_heart(family: str, number_format: str) -> None:
-    config = toy_config(family, dropout=0.5)
-    before, after = learn_by_heart(toy_decoder(config), batch_of(), phase_of(2e-2, number_format))
+    config = toy_config(family, dropout=0.5, attention_dropout=0.9)
+    decoder = toy_decoder(config)
+    before, after = learn_by_heart(decoder, batch_of(), phase_of(2e-2, number_format))
+    assert not any(each.dropout for each in decoder.modules() if isinstance(each, Attention))
     with torch.no_grad():
         logits_TV = toy_decoder(config).eval().logits(batch_of().tokens_BT[:1])[0]
     expected = F.cross_entropy(logits_TV, batch_of().targets_BT[0])
