@@ -140,6 +140,11 @@ class TokenShards:
         """How many positions each document takes: its tokens and one end-of-text."""
         return self.index["length"] + 1
 
+    @property
+    def longest_document(self) -> int:
+        """Positions of the document that takes most; 0 if there is none."""
+        return int(self.positions().max(initial=0))
+
     def document(self, number: int) -> DocumentTokens:
         """One document."""
         entry = self.index[number]

@@ -16,7 +16,7 @@ from endonym.model.keys import ModelKeys
 from endonym.run import machine
 from endonym.run.crowding import TOO_MANY
 from endonym.store import fingerprint
-from endonym.train.autopilot import HEAD_WIDTH, Choice
+from endonym.train.autopilot import DOCUMENT_TOKENS, HEAD_WIDTH, Choice
 from endonym.train.autopilot_phase import usual_batch
 from endonym.train.config import Phase
 from endonym.train.room import USEFUL_TOKENS
@@ -27,8 +27,6 @@ PRODUCTS = 0.8
 """Share of it that the matrix products of a step reach."""
 SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
 """A shape whose pace tells what a step takes beside matrix products."""
-DOCUMENT_TOKENS = 64
-"""Of documents nothing is known of."""
 WORTH_MEASURING_SECONDS = 120.0
 """Shorter trainings are over before a compiler has paid for itself."""
 

@@ -58,7 +58,7 @@ def before_training(
         decoder = begin().to(work.device)
     if phase.shard != "none" and group.size > 1 and (needed := _short_of(decoder, phase, work)):
         log.line(
-            f"  pre-flight: no batch is learnt by heart, for which the whole model would need "
+            f"  pre-flight: no row is learnt by heart, for which the whole model would need "
             f"≈ {size(needed)} here"
         )
         return

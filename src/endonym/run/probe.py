@@ -12,7 +12,7 @@ from endonym.model.folder import Shape
 from endonym.model.foreign import AnyDecoder
 from endonym.model.init import new_decoder
 from endonym.run.crowding import Others
-from endonym.run.pace import DOCUMENT_TOKENS
+from endonym.train.autopilot import DOCUMENT_TOKENS
 from endonym.train.compile import compile_blocks, compiler_failure, obstacle
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer

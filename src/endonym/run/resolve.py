@@ -39,7 +39,7 @@ def longest_document(shards: Artifact) -> int:
     """Tokens of the longest training document, end-of-text included."""
     from endonym.data.shards import TokenShards
 
-    return int(TokenShards(shards.folder, "train").positions().max(initial=0))
+    return TokenShards(shards.folder, "train").longest_document
 
 
 def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:

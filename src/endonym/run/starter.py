@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from endonym.config import Config
@@ -119,15 +120,16 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
     chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
 
-    def probed(optimizer: str) -> tuple[int, str]:
+    def probed(optimizer: str) -> Pace:
         usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer)
         document = facts.mean_document_tokens
-        pace = measured_pace(chosen, usual, machine_file, document=document)
-        if pace.doubt:
-            log.warn(f"this machine was measured{pace.doubt}: write it anew when they are done")
-        return _budget(pace, unique, hours, seconds)
+        return measured_pace(chosen, usual, machine_file, document=document)
 
-    muon, (tokens, reason) = _optimizer(facts, dim, promised, probed)
+    budget = partial(_budget, unique=unique, hours=hours, seconds=seconds)
+    muon, pace = _optimizer(facts, dim, promised, probed, budget)
+    if pace.doubt:
+        log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
+    tokens, reason = budget(pace)
     shape |= choose_dropout(facts, tokens)
     phase = {} if muon is None else {"optimizer": muon}
     given = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
@@ -135,23 +137,28 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     if tokens > NEW_PASSES * unique:
         phase["average"] = Choice("ema", "a mean of the last steps has over-fitted less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
-    budget = {"phase.tokens": Choice(tokens, reason)}
-    return data | shape | budget | {f"phase.{key}": c for key, c in phase.items()}
+    data |= shape | {"phase.tokens": Choice(tokens, reason)}
+    return data | {f"phase.{key}": c for key, c in phase.items()}
 
 
 def _optimizer(
-    facts: Facts, dim: int, promised: int, probed: Callable[[str], tuple[int, str]]
-) -> tuple[Choice | None, tuple[int, str]]:
-    """Muon, if it is to be taken, and the budget: what a probe of that optimiser allows.
+    facts: Facts,
+    dim: int,
+    promised: int,
+    probed: Callable[[str], Pace],
+    budget: Callable[[Pace], tuple[int, str]],
+) -> tuple[Choice | None, Pace]:
+    """Muon, if it is to be taken, and the pace of the optimiser that is.
 
-    Where that is more passes than Muon is chosen for, though fewer were promised, it is not taken.
+    Not where its pace allows more passes than it is chosen for, though fewer were promised.
     """
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
     if muon is not None:
-        budget = probed("muon")
-        muon = muon_for(Phase(tokens=budget[0]), facts, dim=dim)
+        pace = probed("muon")
+        tokens, _ = budget(pace)
+        muon = muon_for(Phase(tokens=tokens), facts, dim=dim)
         if muon is not None:
-            return muon, budget
+            return muon, pace
     return None, probed("adamw")
 
 

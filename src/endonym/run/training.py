@@ -116,8 +116,7 @@ def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
 
 def spare_memory(shape: Shape, phase: Phase, work: Work, log: Log) -> None:
     """Where free memory is short, have freed memory given back at once; slower, but smaller."""
-    longest = int(work.train.positions().max(initial=0))
-    needed = phase_bytes(shape, phase, longest_document=longest)
+    needed = phase_bytes(shape, phase, longest_document=work.train.longest_document)
     free = device.free_memory_bytes()
     if work.device == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
         log.line(

@@ -46,6 +46,8 @@ class Choice(NamedTuple):
 
 Choices = dict[str, Choice]
 """Dotted recipe keys to what was chosen for them."""
+DOCUMENT_TOKENS = 64
+"""Mean length of documents of which nothing is known."""
 TokensFor = Callable[[int, int], int]
 """Training tokens that a shape (dim, layers) would see."""
 

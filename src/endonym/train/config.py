@@ -41,8 +41,8 @@ class Phase(Config):
     embedding_lr: float | None = Field(
         default=None,
         gt=0,
-        description="peak learning rate of embeddings and head; if not given four times what "
-        "matrices of up to 256 channels have, eight times where text is read at most twice, lr "
+        description="peak learning rate of embeddings and head; if not given four times lr, eight "
+        "times where text is read at most twice, more above 256 channels, where lr is lower; as lr "
         "where a model from a folder is trained on",
     )
     warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")

@@ -8,13 +8,14 @@ import pytest
 
 from endonym import device
 from endonym.errors import MissingSource
-from endonym.log import Log
+from endonym.log import Log, size
 from endonym.recipe.recipe import Recipe
 from endonym.run import machine, resolve
 from endonym.run.checking import check, describe
 from endonym.run.making import describe_plan
 from endonym.store import Store
 from endonym.train.autopilot import Facts
+from endonym.train.room import phase_bytes
 
 
 @pytest.fixture
@@ -51,6 +52,18 @@ def test_the_time_of_another_machine_is_not_ours(
     machine.remembered(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     monkeypatch.setattr(device, "processor", lambda: "another")
     assert check(recipe, Store(tmp_path / "store")).seconds is None
+
+
+def test_the_memory_is_of_the_phase_that_takes_most(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    more = '\n[[phase]]\nname = "more"\nsteps = 2\nbatch_tokens = 8192\nmicro_tokens = 8192\n'
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    found = check(Recipe.load(path), Store(tmp_path / "store"))
+    first, second = (phase_bytes(found.shape, phase) for phase in found.recipe.phase)
+    assert first < second == found.as_dict()["memory_bytes"]
+    assert f"≈ {size(second)}" in describe(found)
 
 
 def test_estimates_are_marked(recipe: Recipe, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def tried(
     return decoder, said
 
 
-def test_a_batch_is_learnt_by_heart(bench: tuple[Work, Batches]) -> None:
+def test_a_row_is_learnt_by_heart(bench: tuple[Work, Batches]) -> None:
     decoder, (said,) = tried(bench)
     assert said.startswith("  pre-flight: one row learnt by heart, ")
     before, after = (float(said.split()[place]) for place in (6, 8))
@@ -83,7 +83,7 @@ def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said
     monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
     monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
     (said,) = tried(bench, sharded, two)[1]
-    assert "no batch is learnt by heart, for which the whole model would need ≈" in said
+    assert "no row is learnt by heart, for which the whole model would need ≈" in said
 
 
 def test_a_disk_that_is_too_small_is_refused_first(

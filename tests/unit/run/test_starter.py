@@ -123,7 +123,9 @@ def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_
     monkeypatch.setattr(starter, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))
     text = write(texts)
     assert "tokens/s, probed, while other programs took 1.3 cores from it" in text
-    assert "this machine was measured, while other programs took" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "this machine was measured, while other programs took" in said
+    assert "write the recipe anew when they are done" in said
 
 
 def test_the_pace_is_measured_with_the_dropout_that_is_promised(
@@ -225,16 +227,18 @@ def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_pat
 
 
 def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised(
-    texts: Path, monkeypatch: pytest.MonkeyPatch
+    texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def pace(_: ModelConfig, phase: Phase, *__: object, **___: object) -> Pace:
-        return Pace(SPEED * (3 if phase.optimizer == "muon" else 1))
+        return Pace(SPEED * (3 if phase.optimizer == "muon" else 1), others=1.3)
 
     monkeypatch.setattr(starter, "measured_pace", pace)
     monkeypatch.setattr(starter, "promised_seconds", lambda *_: 1 / SPEED)
     once = replace(look_at([texts], texts.parent / "project"), text_bytes=10**8)
     monkeypatch.setattr(starter, "look_at", lambda *_: once)
+    capsys.readouterr()
     phase = tomllib.loads(write(texts))["phase"][0]
+    assert capsys.readouterr().err.count("this machine was measured") == 1
     assert phase["tokens"] == SPEED * 3600 * starter.OVERHEAD
     assert "optimizer" not in phase
     assert phase["batch_tokens"] == 2048
