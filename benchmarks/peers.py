@@ -29,7 +29,9 @@ def unpack(archives: Path, out: Path) -> list[str]:
     found = [name for name in ARCHIVES if (archives / f"{name}.tar.gz").is_file()]
     for name in found:
         with tarfile.open(archives / f"{name}.tar.gz") as archive:
-            archive.extractall(out, filter="data")
+            # Python before 3.11.4 knows no filters.
+            archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+            archive.extractall(out)
     return found
 
 
