@@ -158,7 +158,7 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looke
     for name, card in corpus.card["sources"].items():
         kept, gone = card["kept"], card["dropped"]
         lost = ", ".join(f"{key} {value['records']}" for key, value in gone.items()) or "nothing"
-        train, val = kept["train"]["documents"], kept["val"]["documents"]
+        train, val = kept["train"]["documents"], kept["test"]["documents"]
         lines.append(f"{name}: read {card['read']['records']}, kept {train} to train and "
                      f"{val} held out, dropped {lost}")  # fmt: skip
     shown = list(itertools.islice(_both(corpus), count))

@@ -67,9 +67,10 @@ def train_model(
     device.prepare()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
-    train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
-    lines = group.tell(baseline_lines(train, val, reader) if group.is_first else None)
-    work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
+    train, dev = TokenShards(folder, "train"), TokenShards(folder, "dev")
+    lines = group.tell(baseline_lines(train, dev, reader) if group.is_first else None)
+    place, join = device.pick(making.device), recipe.pack.join
+    work = Work(train, dev, making.work, lines["unigram"].value, place, join)
     begin_ = partial(beginning, recipe, reader.vocab, inputs)
     decoder = begin_()
     shape = decoder.config
@@ -94,9 +95,9 @@ def train_model(
     return _keep(training, learnt, reader, making) if group.is_first else {}
 
 
-def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> dict[str, Score]:
-    """Uniform, unigram and bigram nats a token of the held-out text."""
-    found = baseline_scores(count(train), held_out(val, reader), split="val")
+def baseline_lines(train: TokenShards, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
+    """Uniform, unigram and bigram nats a token of the dev text."""
+    found = baseline_scores(count(train), held_out(dev, reader), split="dev")
     names = ("uniform", "unigram", "bigram")
     lines = {n: find(found, metric="nats_per_token", model=n, source=None) for n in names}
     return {name: line for name, line in lines.items() if line is not None}
