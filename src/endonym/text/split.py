@@ -152,19 +152,17 @@ def below(keys: Keys, share: float) -> tuple[Chosen, Chosen]:
 
     At least one of each, of four documents or more, and at most half of the documents in all.
     """
-    nothing = np.zeros(len(keys), dtype=np.bool_)
     blocks = np.unique(keys)
+    nothing = np.zeros(len(keys), dtype=np.bool_)
     if len(blocks) < 2:
         return nothing, nothing
     most = np.sort(keys)[len(keys) // 2]
-    test = keys < min(np.uint64(int(share / 2 * 2**64)), most)
-    if not test.any():
-        test = keys == blocks[0]
-    rest = blocks[blocks > keys[test].max()]
-    dev = ~test & (keys < min(np.uint64(int(share * 2**64)), most))
-    if not dev.any() and len(rest) and ((keys <= rest[0]).sum() * 2 <= len(keys)):
-        dev = keys == rest[0]
-    return dev, test
+    allowed = blocks[blocks < most] if (blocks < most).any() else blocks[:1]
+    middle, last = (int(allowed.searchsorted(int(part * 2**64))) for part in (share / 2, share))
+    # Two at least are held out, one for each, whatever their hashes are.
+    last = max(last, min(2, len(allowed)))
+    middle = min(max(1, middle), max(1, last - 1))
+    return np.isin(keys, allowed[middle:last]), np.isin(keys, allowed[:middle])
 
 
 def of_source(values: Chosen | Numbers, counts: Iterable[int]) -> list[np.ndarray]:
