@@ -75,7 +75,9 @@ def test_16_cleaning_keeps_the_order_and_deduplication_the_first(lines, random):
     first: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         first.setdefault(line.strip(), number)
-    assert sorted(sum(numbers.values(), [])) == sorted(first.values())
+    assert sorted(number for found in numbers.values() for number in found) == sorted(
+        first.values()
+    )
 
 
 @given(
@@ -177,7 +179,7 @@ def test_21_every_record_and_byte_is_kept_or_dropped(lines, name, document, pack
     )
     assume(corpus is not None)
     total = corpus.card["total"]
-    documents = sum(corpus.documents.values(), [])
+    documents = [each for found in corpus.documents.values() for each in found]
     assert total["read"]["records"] == len(documents) + len(corpus.dropped)
     size = sum(total["kept"][split]["bytes"] for split in SIDES)
     assert total["read"]["bytes"] == size + sum(reject.raw_bytes for reject in corpus.dropped)

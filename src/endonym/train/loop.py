@@ -243,9 +243,7 @@ class Training:
         """A look at held-out text; None, and the weights are lost, if it is no number."""
         work, tokens = self.work, self.phase.eval_tokens
         with self.as_handed_on():
-            seen = look(
-                self.decoder, work.dev, tokens, work.device, self.group, join=work.join
-            )
+            seen = look(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
         if math.isfinite(seen.nats):
             return seen
         why = f"the held-out loss is not a finite number ({seen.nats})"

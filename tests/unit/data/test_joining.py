@@ -18,9 +18,7 @@ def joined(
 ) -> tuple[Order, int]:
     """The order of one joined source of such documents, and the id of its line end."""
     documents, vocab = distinct_documents(lengths)
-    shards, _ = write_toy_shards(
-        folder, documents, vocab=vocab + 1, line_end=vocab, blocks=blocks
-    )
+    shards, _ = write_toy_shards(folder, documents, vocab=vocab + 1, line_end=vocab, blocks=blocks)
     return Order(shards, context=context, seed=4, join=["letters"]), vocab
 
 

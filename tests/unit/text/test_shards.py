@@ -12,10 +12,10 @@ from text.samples import KHMER
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
-    line = document_line(Document(KHMER[0], "a#1", "km", {"id": "ក"}))
+    line = document_line(Document(KHMER[0], "a#1", "km", {"id": "ក"}, block=3))
     assert (
         line.decode()
-        == f'{{"id": "a#1", "meta": {{"id": "ក"}}, "source": "km", "text": "{KHMER[0]}"}}\n'
+        == f'{{"block": 3, "id": "a#1", "meta": {{"id": "ក"}}, "source": "km", "text": "{KHMER[0]}"}}\n'
     )
 
 

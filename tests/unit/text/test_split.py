@@ -143,9 +143,7 @@ def test_copies_fall_in_the_same_set():
 def test_neighbours_of_short_documents_are_held_out_together():
     texts = numbered(4_000)
     numbers, block_keys = blocks_of(texts)
-    ((dev, test),) = candidates_of(
-        [split_keys(keys(texts), block_keys)], Split(val_share=0.2)
-    )
+    ((dev, test),) = candidates_of([split_keys(keys(texts), block_keys)], Split(val_share=0.2))
     sizes = np.bincount(numbers, weights=[len(text.encode()) for text in texts])
     assert 0.8 * BLOCK_BYTES < sizes.mean() < 1.2 * BLOCK_BYTES
     for side in (dev, test):
