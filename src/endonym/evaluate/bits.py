@@ -1,10 +1,11 @@
 """Bits per byte of held-out documents, beside what needs no learning."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +18,34 @@ from endonym.evaluate.compressor import (
     PRIMING_LIMIT_BYTES,
     SEPARATOR,
     compressed_bytes,
+    limits,
 )
 from endonym.evaluate.score import Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
 
-COMPRESSOR_DOCUMENTS = 2_000
-
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Documents to score: ids, and the name of each one's source."""
+    """Documents to score, or blocks of them: ids, and the name of each one's source."""
 
     ids: Sequence[NDArray[np.int64]]
     sources: Sequence[str]
     tokenizer: Tokenizer
+    text: Literal["document", "block"] = "document"
 
-    def measured(self, nats: Sequence[Any]) -> Measured:
-        """Put nats of tokens and the documents' sizes side by side."""
+    def only(self, places: Sequence[int]) -> "Texts":
+        """The documents at these places."""
+        ids, sources = [self.ids[n] for n in places], [self.sources[n] for n in places]
+        return Texts(ids, sources, self.tokenizer, self.text)
+
+    def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
+        """Put nats of tokens and the documents' sizes side by side. draws: as in Measured."""
         sizes, letters = self.tokenizer.byte_counts, self.tokenizer.char_counts
         return Measured(
             nats=np.array([float(np.sum(part)) for part in nats]),
+            draws=draws,
             tokens=np.array([len(ids) for ids in self.ids], dtype=np.int64),
             bytes=np.array([int(sizes[ids].sum()) for ids in self.ids], dtype=np.int64),
             chars=np.array([int(letters[ids].sum()) for ids in self.ids], dtype=np.int64),
@@ -101,21 +108,28 @@ def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[S
 
 
 def compressor_scores(
-    train: TokenShards, texts: Texts, *, split: str, tokenizer: Tokenizer
+    train: TokenShards, texts: Texts, model: Measured, *, split: str
 ) -> tuple[list[Score], dict[str, int]]:
     """PPMd primed with the training text, and what was sampled for it.
 
-    At most 32 MB of training documents and 2,000 held-out ones, both spread evenly.
+    At most 32 MB of training documents, spread evenly, and 2,000 texts to score, from every source.
+    The value is the mean over eight ends of the training text, with its deviation. (Where there is
+    no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
+    model: what it said of all the texts.
     """
-    priming, sample = priming_text(train, tokenizer)
-    chosen = _spread(len(texts.ids), COMPRESSOR_DOCUMENTS)
-    documents = [tokenizer.decode(texts.ids[n].tolist()).encode("utf-8") for n in chosen]
-    sizes = compressed_bytes(priming, documents)
-    chosen = chosen[: len(sizes)]
-    some = Texts([texts.ids[n] for n in chosen], [texts.sources[n] for n in chosen], tokenizer)
-    measured = some.measured([size * 8 * np.log(2) for size in sizes])
-    found = by_source(some, measured, model="compressor", split=split, with_tokens=False)
-    return found, {**sample, "order": ORDER, "held_out_documents": len(sizes)}
+    priming, sample = priming_text(train, texts.tokenizer)
+    chosen = sampled(texts.sources, limits()[0])
+    some = texts.only(chosen)
+    sizes = compressed_bytes(priming, [each.encode("utf-8") for each in some.each()])
+    nats = sizes.astype(np.float64) * (8 * math.log(2))
+    measured = some.measured(list(nats.mean(0)), nats)
+    of = len(texts.ids) if len(chosen) < len(texts.ids) else None
+    frame: dict[str, Any] = {"split": split, "with_tokens": False, "sampled_from": of}
+    found = by_source(some, measured, model="compressor", **frame)
+    if of is not None:
+        found += by_source(some, model.only(np.array(chosen)), model="model_on_sample", **frame)
+    told = {"order": ORDER, "draws": len(sizes), "held_out_documents": len(chosen)}
+    return found, {**sample, **told}
 
 
 def priming_text(train: TokenShards, tokenizer: Tokenizer) -> tuple[bytes, dict[str, int]]:
@@ -132,18 +146,36 @@ def priming_text(train: TokenShards, tokenizer: Tokenizer) -> tuple[bytes, dict[
     return data, {"training_bytes": len(data), "training_documents": len(parts)}
 
 
-def by_source(
-    texts: Texts, measured: Measured, *, model: str, split: str, with_tokens: bool = True
-) -> list[Score]:
-    """Scores of all documents together, and of each source where there are several."""
-    frame: dict[str, Any] = {"model": model, "split": split, "with_tokens": with_tokens}
-    found = scores(measured, source=None, **frame)
+def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
+    """Scores of all documents together, and of each source.
+
+    Where there are several sources, first the mean over them, which is the headline.
+    frame: with_tokens, and the other fields of Score.
+    """
+    frame["text"] = texts.text
     names = np.array(texts.sources)
-    for name in sorted(set(texts.sources)):
+    kinds = sorted(set(texts.sources))
+    found = scores(measured, sources=names, source=None, **frame) if len(kinds) > 1 else []
+    found += scores(measured, source=None, **frame)
+    for name in kinds:
         found += scores(measured.only(names == name), source=name, **frame)
     return found
 
 
-def _spread(count: int, limit: int) -> list[int]:
-    """At most `limit` numbers below `count`, evenly spaced."""
-    return list(range(count)) if count <= limit else [n * count // limit for n in range(limit)]
+def sampled(sources: Sequence[str], limit: int) -> list[int]:
+    """The places of about `limit` documents at most, evenly spaced within each source.
+
+    Half of the limit is shared out by the sources' documents and half equally, at least one to
+    each: the mean over sources asks for as many documents of a small source as of a large one.
+    """
+    if len(sources) <= limit:
+        return list(range(len(sources)))
+    names = np.array(sources)
+    kinds = sorted(set(sources))
+    found: list[int] = []
+    for name in kinds:
+        places = np.flatnonzero(names == name)
+        share = limit / 2 * (len(places) / len(sources) + 1 / len(kinds))
+        count = min(len(places), max(1, int(share)))
+        found += [int(places[n * len(places) // count]) for n in range(count)]
+    return sorted(found)

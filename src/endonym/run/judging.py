@@ -26,10 +26,9 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.models import find_artifact, load_model
+from endonym.run.tables import table
 from endonym.run.work import Inputs, Numbers
 from endonym.store import Making, Store
-
-MODELS = ("model", "uniform", "unigram", "bigram", "compressor")
 
 PROMPTS_AT_ONCE = 16
 """Texts that are continued together; more would take more memory than they save time."""
@@ -51,7 +50,7 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
     measured = read_texts(model, texts, log)
     found, sample = score_texts(measured, texts, train if asked.baselines else None, split)
     write_json(making.out / "scores.json", [score.as_dict() for score in found])
-    save(making.out, documents(texts.each(), measured))
+    save(making.out, documents(texts.each(), texts.sources, measured))
     log.line(table(found))
     return {"kind": "bits", "split": split, "compressor": sample}
 
@@ -71,7 +70,7 @@ def score_texts(
     if train is None:
         return found, {}
     found += baseline_scores(count(train), texts, split=split)
-    lines, sample = compressor_scores(train, texts, split=split, tokenizer=texts.tokenizer)
+    lines, sample = compressor_scores(train, texts, measured, split=split)
     return found + lines, sample
 
 
@@ -80,16 +79,17 @@ def score_model(
 ) -> list[Score]:
     """Scores of a named model: of given files, or of its own corpus's held-out documents.
 
-    Baselines need the training shards: a model from elsewhere is scored alone.
+    Baselines need the training shards: a model from elsewhere is scored alone. A file's split is
+    its name: where a file lies says nothing of its text, and differs from machine to machine.
     Raises RecipeError if there is nothing to score it on.
     """
     model = load_model(name, store, device_name)
     shards = shards_of(name, store)
     train = None if shards is None else TokenShards(shards, "train")
     found: list[Score] = []
-    for path in files:
+    for path, split in zip(files, names_of(files), strict=True):
         texts = documents_of(path, model.tokenizer)
-        found += score_texts(read_texts(model, texts, log), texts, train, str(path))[0]
+        found += score_texts(read_texts(model, texts, log), texts, train, split)[0]
     if not files:
         if shards is None:
             raise RecipeError(
@@ -102,6 +102,12 @@ def score_model(
     return found
 
 
+def names_of(files: Sequence[Path]) -> list[str]:
+    """Each file's name; the path as it was given, where another file has the same name."""
+    names = [path.name for path in set(files)]
+    return [path.name if names.count(path.name) == 1 else str(path) for path in files]
+
+
 def shards_of(name: str, store: Store) -> Path | None:
     """The shards that a model artefact was trained on, if they are still in its store."""
     artifact = find_artifact(name, store)
@@ -110,26 +116,6 @@ def shards_of(name: str, store: Store) -> Path | None:
     home = Store(artifact.folder.parent.parent)
     found = home.find("shards", artifact.manifest["inputs"]["shards"])
     return None if found is None else found.verify().folder
-
-
-def table(found: list[Score]) -> str:
-    """Bits per byte of every model, in total and by source, as aligned text."""
-    bits = [score for score in found if score.metric == "bits_per_byte"]
-    sources = [None, *sorted({score.source for score in bits if score.source is not None})]
-    if len(sources) == 2:
-        sources = [None]
-    names = [name for name in MODELS if any(score.model == name for score in bits)]
-    width = max(9, *(len(source or "all") for source in sources))
-    heads = "".join(f"{name:>12}" for name in names)
-    lines = [f"  {'bits/byte':<{width}}{heads}   95 % of model   documents"]
-    for source in sources:
-        row = {score.model: score for score in bits if score.source == source}
-        cells = "".join(f"{row[n].value:>12.4f}" if n in row else f"{'':>12}" for n in names)
-        mine = row["model"]
-        span = "" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
-        name = source or "all"
-        lines.append(f"  {name:<{width}}{cells}   {span:<13}   {mine.n_documents:>9}")
-    return "\n".join(lines)
 
 
 def _continue_prompts(

@@ -23,7 +23,7 @@ VERSIONS = {
     "tokenizer": 1,
     "shards": 1,
     "model": 5,
-    "evaluation": 2,
+    "evaluation": 3,
     "export": 2,
 }
 """Raised by whoever changes what a stage produces."""
