@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from endonym.evaluate.score import Measured, ratio
 
-FILE = "documents.npy"
 RECORD = np.dtype([("text", "<u8"), ("source", "<u8"), ("bytes", "<i8"), ("nats", "<f8")])
 """text, source: the first eight bytes of the SHA-256 of the text, and of its source's name."""
 
@@ -35,14 +34,14 @@ def _digests(texts: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(parts), dtype="<u8")
 
 
-def save(folder: Path, found: Documents) -> None:
-    """Write them beside the scores."""
-    np.save(folder / FILE, found, allow_pickle=False)
+def save(folder: Path, found: Documents, text: str = "document") -> None:
+    """Write them beside the scores: documents.npy, or blocks.npy. text: as in Score."""
+    np.save(folder / f"{text}s.npy", found, allow_pickle=False)
 
 
-def load(folder: Path) -> Documents | None:
+def load(folder: Path, text: str = "document") -> Documents | None:
     """The documents of an evaluation, sorted by text; None if it kept none with their sources."""
-    path = folder / FILE
+    path = folder / f"{text}s.npy"
     return ordered(np.load(path, allow_pickle=False)) if path.is_file() else None
 
 

@@ -50,7 +50,7 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
     measured = read_texts(model, texts, log)
     found, sample = score_texts(measured, texts, train if asked.baselines else None, split)
     write_json(making.out / "scores.json", [score.as_dict() for score in found])
-    save(making.out, documents(texts.each(), texts.sources, measured))
+    save(making.out, documents(texts.each(), texts.sources, measured), texts.text)
     log.line(table(found))
     return {"kind": "bits", "split": split, "compressor": sample}
 
