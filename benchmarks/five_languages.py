@@ -16,6 +16,8 @@ from typing import Any
 from cells import RESULTS, ROOT, Cells
 from runs import endonym, last_json, manifest, training_seconds
 
+from endonym.evaluate.score import Score, headline
+
 LANGUAGES = ("tt", "km", "ro", "fr", "en")
 MODELS = ("uniform", "unigram", "bigram", "compressor", "model")
 
@@ -80,12 +82,9 @@ def total(split: dict[str, dict[str, int]], key: str) -> int:
 
 def row(language: str, found: dict[str, Any]) -> str:
     """One line of the table."""
-    bits = {
-        score["model"]: score
-        for score in found["scores"]
-        if score["metric"] == "bits_per_byte" and score["source"] is None
-    }
-    cells = "  ".join(f"{name} {bits[name]['value']:.4f}" for name in MODELS)
+    scores = [Score(**score) for score in found["scores"]]
+    bits = {name: line for name in MODELS if (line := headline(scores, model=name)) is not None}
+    cells = "  ".join(f"{name} {line.value:.4f}" for name, line in bits.items())
     return (
         f"{language}  {found['text_bytes'] / 1e6:.1f} MB  vocab {found['vocab']}  "
         f"{found['parameters']:,} parameters  {found['tokens']:,} tokens "

@@ -37,7 +37,7 @@ from runs import endonym, last_json, manifest, training_seconds
 
 from endonym import device
 from endonym.evaluate import documents as kept
-from endonym.evaluate.score import Score, find
+from endonym.evaluate.score import Score, headline
 
 LANGUAGES = ("tt", "ro", "km", "fr", "en")
 SIZES = {"5M": (6, 256, 4), "12M": (6, 384, 6), "tiny": (2, 64, 2)}
@@ -103,7 +103,7 @@ def our_cell(language: str, where: Path, asked: argparse.Namespace) -> dict[str,
     stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
     numbers = manifest(store, stages["model"])["numbers"]
     scores = [Score(**score) for score in finished["scores"]]
-    total = {each: find(scores, metric="bits_per_byte", model=each, source=None) for each in LINES}
+    total = {each: headline(scores, model=each) for each in LINES}
     model = total["model"]
     assert model is not None
     steps = training_seconds(store, finished["stages"])
@@ -182,9 +182,15 @@ def peer_cell(
     return cell | {"ours_minus_it": gap(where, out), "nats": str(out.relative_to(asked.work))}
 
 
-def gap(where: Path, its: Path) -> dict[str, float | None]:
-    """How many bits per byte ours lies above, on the same documents, with its interval."""
-    value, low, high = kept.difference(loaded(where / "ours.npy"), loaded(its))
+def gap(where: Path, its: Path) -> dict[str, float | None] | None:
+    """How many bits per byte ours lies above, on the same documents, with its interval.
+
+    None where one of them does not know its sources, as files once did not.
+    """
+    ours, theirs = loaded(where / "ours.npy"), loaded(its)
+    if ours is None or theirs is None:
+        return None
+    value, low, high = kept.difference(ours, theirs)
     return {"value": value, "low": low, "high": high}
 
 
@@ -203,10 +209,9 @@ def folder_of(work: Path, stage: str, ids: dict[str, str]) -> Path:
     return path.resolve()
 
 
-def loaded(path: Path) -> kept.Documents:
-    """Documents sorted by their text, so that two files stand side by side."""
-    found = np.load(path, allow_pickle=False)
-    return found[np.argsort(found["text"], kind="stable")]
+def loaded(path: Path) -> kept.Documents | None:
+    """Documents sorted by their text, as another file's are; None without their sources."""
+    return kept.ordered(np.load(path, allow_pickle=False))
 
 
 def line(key: str, cell: dict[str, Any]) -> str:

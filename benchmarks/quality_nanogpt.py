@@ -126,8 +126,8 @@ def judge(contender: NanoGpt, val: TokenShards, words: dict[str, Any]) -> dict[s
     tokenizer = Tokenizer.load(Path(words["tokenizer"]) / "tokenizer.json")
     texts = held_out(val, tokenizer)
     measured = texts.measured(list(read(contender.judged(), texts.ids, val.end_id)))
-    np.save(words["out"], documents(texts.each(), measured), allow_pickle=False)
-    found = bits_of(measured.nats.tolist(), measured.bytes.tolist())
+    np.save(words["out"], documents(texts.each(), texts.sources, measured), allow_pickle=False)
+    found = bits_of(measured.nats.tolist(), measured.bytes.tolist(), texts.sources)
     return found | {"held_out_bytes": int(measured.bytes.sum())}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from endonym.evaluate.score import Score, headline
 from endonym.log import read_jsonl
 
 
@@ -57,14 +58,11 @@ def changed_run(
     finished = last_json(endonym(work, "run", recipe, *words, "--json", "-q", threads=threads))
     stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
     numbers = manifest(work / "store", stages["model"])["numbers"]
-    (score,) = [
-        each
-        for each in finished["scores"]
-        if (each["metric"], each["model"], each["source"]) == ("bits_per_byte", "model", None)
-    ]
+    score = headline([Score(**each) for each in finished["scores"]], model="model")
+    assert score is not None
     return {
-        "bits_per_byte": score["value"],
-        "interval": [score["low"], score["high"]],
+        "bits_per_byte": score.value,
+        "interval": [score.low, score.high],
         "evaluation": stages["evaluation"]["id"],
         "seconds": stages["model"]["seconds"],
         "step_seconds": training_seconds(work / "store", finished["stages"]),

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,9 +176,10 @@ class Answering:
             torch.cuda.synchronize()
 
 
-def bits_of(nats: list[float], sizes: list[int]) -> Answer:
-    """Bits per byte with the interval over documents."""
-    value, low, high = ratio(np.array(nats) / math.log(2), np.array(sizes))
+def bits_of(nats: list[float], sizes: list[int], sources: Sequence[str] | None = None) -> Answer:
+    """Bits per byte with the interval over documents; with their sources the mean over these."""
+    names = None if sources is None else np.array(sources)
+    value, low, high = ratio(np.array(nats) / math.log(2), np.array(sizes), names)
     return {"bits_per_byte": value, "low": low, "high": high, "documents": len(sizes)}
 
 

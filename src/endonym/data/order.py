@@ -93,6 +93,14 @@ class Order:
             found[here] = self.epoch(int(number)).documents[ranks[here]]
         return found
 
+    def line_ends(self, number: int) -> list[Integers]:
+        """For each shard, the places in it that hold a line end in this pass, not an end-of-text."""
+        index, count = self.shards.index, len(self.shards.parts)
+        is_inner = np.ones(len(index), dtype=np.bool_)
+        is_inner[self._stretches(number)] = False
+        inner = index[is_inner]
+        return [inner["start"][inner["shard"] == shard] for shard in range(count)]
+
     def _starts(self, rows_B: Integers) -> Integers:
         """Where rows start in the stream of all epochs, after each epoch's rows are shuffled."""
         epochs_B, starts_B = rows_B * self.context // self.positions_per_epoch, rows_B.copy()

@@ -16,6 +16,7 @@ from endonym.run.execute import Run, last_stage, run_folder, run_recipe
 from endonym.run.plan import Stage, plan
 from endonym.run.report.page import write_report
 from endonym.run.resolve import Lock, estimated, filled
+from endonym.run.tables import table
 from endonym.run.work import read_json
 from endonym.store import Store
 
@@ -93,8 +94,6 @@ def as_dict(run: Run) -> dict[str, Any]:
 
 def say_results(run: Run, *, is_last: bool = True) -> None:
     """What a person wants to see at the end: the scores, a sample, where to look, what is next."""
-    from endonym.run.judging import table
-
     out = sys.stdout
     found = scores_of(run)
     for split in dict.fromkeys(score.split for score in found):

@@ -159,7 +159,11 @@ def judgements(
     """The recipe's evaluations of the finished model."""
     found: list[Stage] = []
     for number, evaluation in enumerate(recipe.evaluate):
-        config: dict[str, Any] = {"evaluation": identity(evaluation), "seed": recipe.seed}
+        config: dict[str, Any] = {
+            "evaluation": identity(evaluation),
+            "pack": identity(recipe.pack),
+            "seed": recipe.seed,
+        }
         files = evaluation.files(recipe.folder)
         inputs = {"model": model, "shards": shards}
         inputs |= {f"file {place}": named_files[str(each)] for place, each in enumerate(files)}

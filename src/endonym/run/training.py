@@ -12,6 +12,7 @@ from torch import Tensor
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.batches import Batches
+from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_json
 from endonym.evaluate.bits import baseline_scores, held_out
@@ -32,6 +33,7 @@ from endonym.model.weights import save_tensors
 from endonym.recipe.recipe import Recipe
 from endonym.run.crowding import Crowding
 from endonym.run.journal import cut_journal, note_report
+from endonym.run.judging import training_order
 from endonym.run.models import begin
 from endonym.run.preflight import before_training, newest
 from endonym.run.stopping import stop_requests
@@ -68,7 +70,8 @@ def train_model(
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
     train, dev = TokenShards(folder, "train"), TokenShards(folder, "dev")
-    lines = group.tell(baseline_lines(train, dev, reader) if group.is_first else None)
+    order = training_order(folder, recipe.pack, recipe.seed)
+    lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
     place, join = device.pick(making.device), recipe.pack.join
     work = Work(train, dev, making.work, lines["unigram"].value, place, join)
     begin_ = partial(beginning, recipe, reader.vocab, inputs)
@@ -95,9 +98,9 @@ def train_model(
     return _keep(training, learnt, reader, making) if group.is_first else {}
 
 
-def baseline_lines(train: TokenShards, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
+def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
     """Uniform, unigram and bigram nats a token of the dev text."""
-    found = baseline_scores(count(train), held_out(dev, reader), split="dev")
+    found = baseline_scores(count(order.shards, order), held_out(dev, reader), split="dev")
     names = ("uniform", "unigram", "bigram")
     lines = {n: find(found, metric="nats_per_token", model=n, source=None) for n in names}
     return {name: line for name, line in lines.items() if line is not None}
