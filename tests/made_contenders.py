@@ -32,7 +32,7 @@ def looks(bits: Sequence[float]) -> list[dict[str, Any]]:
             "tokens": 640 * place,
             "epoch": place / 2,
             "seconds": 2.0 * bool(place),
-            "val_bits_per_byte": value,
+            "dev_bits_per_byte": value,
         }
         for place, value in enumerate(bits)
     ]

@@ -94,7 +94,7 @@ class Order:
         return found
 
     def line_ends(self, number: int) -> list[Integers]:
-        """For each shard, the places in it that hold a line end in this pass, not an end-of-text."""
+        """For each shard, the places where this pass has a line end in place of an end-of-text."""
         index, count = self.shards.index, len(self.shards.parts)
         is_inner = np.ones(len(index), dtype=np.bool_)
         is_inner[self._stretches(number)] = False
@@ -164,7 +164,7 @@ class Order:
             longest = max(shortest, float(self.context))
             # None is below the mean, so as many cuts as documents reach the end of the line.
             drawn = uniform(len(lengths), named_seed(self.seed, "join", name, number))
-            cuts = np.cumsum(np.rint(shortest * (longest / shortest) ** drawn).astype(np.int64))
+            cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))
             stretch = np.searchsorted(cuts, np.cumsum(lengths) - lengths, side="right")
             is_first[documents[1:]] = (np.diff(stretch) > 0) | ~self.shards.follow(documents)
         return np.nonzero(is_first)[0]

@@ -68,7 +68,7 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
 
 
 def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:
-    """The documents of lists of sentences as longer texts: those of a block, with line ends between.
+    """Lists of sentences as longer texts: the documents of a block, with line ends between.
 
     join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
     """

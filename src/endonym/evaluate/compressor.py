@@ -54,7 +54,8 @@ def ends(train: bytes, draws: int) -> list[int]:
 def compressed_bytes(train: bytes, documents: Sequence[bytes]) -> NDArray[np.int64]:
     """Bytes that each document adds to the compressed training text: (draws, documents).
 
-    A document comes with what separates it from the text before, which counts as its own. A draw is an end of the training text. Raises EndonymError if the compressor's process dies.
+    A document comes with what separates it from the text before, which counts as its own. A draw
+    is an end of the training text. Raises EndonymError if the compressor's process dies.
     """
     places = ends(train, limits()[1])
     header = {"ends": places, "documents": [len(document) for document in documents]}

@@ -63,7 +63,7 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
 
 def compared(runs: Sequence[Run]) -> Comparison | None:
     """Finished runs side by side; None if they were not all scored on held-out documents."""
-    is_scored = all(any(score.split == "val" for score in scores_of(run)) for run in runs)
+    is_scored = all(any(score.split == "test" for score in scores_of(run)) for run in runs)
     return compare([read(run.folder, run.folder.name) for run in runs]) if is_scored else None
 
 
@@ -97,7 +97,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     out = sys.stdout
     found = scores_of(run)
     for split in dict.fromkeys(score.split for score in found):
-        name = "held-out documents" if split == "val" else split
+        name = "test documents" if split == "test" else split
         part = [score for score in found if score.split == split]
         out.write(f"\n{name}\n{table(part)}\n")
     for artifact in run.all("evaluation"):

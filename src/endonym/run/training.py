@@ -148,7 +148,7 @@ def _announce(
         f"{batches.epochs(steps):.1f} passes over {number(read)} tokens"
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
-    log.line(f"  held-out nats a token without learning: {guesses}")
+    log.line(f"  dev nats a token without learning: {guesses}")
     hindered = hindrance(shape, phase, batches.device, group.size)
     if phase.compile == "on" and hindered is not None:
         log.warn(f'compile = "on", but nothing is compiled: {hindered}')
@@ -228,12 +228,12 @@ def _short(report: Report, speed: float) -> str:
 
 
 def _line(report: Report, speed: float) -> str:
-    """One look at held-out text, as a person reads it."""
+    """One look at dev text, as a person reads it."""
     assert report.look is not None
     mark = "  best so far" if report.is_best and report.step else ""
     pace = f"{number(speed):>7} tokens/s" if report.seconds else ""
     return (
-        f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · held-out "
+        f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · dev "
         f"{report.look.nats:.3f} nats · {report.look.bits_per_byte:.4f} bits/byte {pace}{mark}"
     )
 

@@ -103,7 +103,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     return {
         "name": run.recipe.run_name,
         "language": run.recipe.language,
-        "verdict": verdict(parts.get("val") or next(iter(parts.values()), []), kind),
+        "verdict": verdict(parts.get("test") or next(iter(parts.values()), []), kind),
         "facts": _facts(run, phases),
         "groups": [
             group(each) for part in parts.values() for each in by_text(part) if _has_bits(each)
@@ -139,7 +139,7 @@ def _has_bits(part: Sequence[Score]) -> bool:
 
 def _levels(found: Sequence[Score]) -> dict[str, float]:
     """The baselines on the corpus's held-out documents: over all bytes, as the looks are."""
-    part = [score for score in found if score.split == "val"]
+    part = [score for score in found if score.split == "test"]
     totals = [find(part, metric=BITS, model=name, source=None) for name in BASELINES]
     return {each.model: each.value for each in totals if each is not None}
 

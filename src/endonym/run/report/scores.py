@@ -29,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The scores of one split, a named file or the held-out documents, read in one way."""
+    """The scores of one split, a named file or the test documents, read in one way."""
 
     title: str
     heads: list[str]
@@ -41,7 +41,7 @@ class Group:
 
 def text_name(split: str) -> str:
     """What people call a split."""
-    return "held-out documents" if split == "val" else split
+    return "test documents" if split == "test" else split
 
 
 def splits(found: Sequence[Score]) -> dict[str, list[Score]]:
@@ -89,8 +89,8 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
 
 
 def _place(mine: Score) -> str:
-    if mine.split == "val":
-        return f"On {counted(mine.n_documents, 'held-out document')}"
+    if mine.split == "test":
+        return f"On {counted(mine.n_documents, 'test document')}"
     return f"On {counted(mine.n_documents, 'document')} of {mine.split}"
 
 
@@ -139,7 +139,7 @@ def group(found: Sequence[Score]) -> Group:
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
     title = text_name(first.split)
-    title = title[:1].upper() + title[1:] if first.split == "val" else title
+    title = title[:1].upper() + title[1:] if first.split == "test" else title
     unit = f"{first.text}s"
     mine, *others = model_heads(rows[0])
     return Group(
@@ -196,7 +196,7 @@ def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | N
     ]
     if len(totals) < 2:
         return None
-    home = next((score for score in totals if score.split == "val"), totals[0])
+    home = next((score for score in totals if score.split == "test"), totals[0])
     bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
     told = [
         _difference(home, away) + _pairs_too(parts[home.split], parts[away.split], kind)
