@@ -20,7 +20,7 @@ from safetensors.torch import load
 
 from endonym.store import Artifact
 
-CLOSE = {"rel": 1e-4, "abs": 1e-4}
+CLOSE = {"rel": 3e-5, "abs": 3e-5}
 SAMPLED = 8
 """Values of a tensor that are kept, evenly spaced, beside its root mean square."""
 COMPUTED = {"model": ("looks.json",), "evaluation": ("scores.json", "continuations.json")}
