@@ -14,7 +14,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import batch_loss, held_out_nats, take_step
+from endonym.train.step import batch_loss, gather, held_out_nats, take_step
 
 PHASE = Phase(lr=1e-2, weight_decay=0.1)
 
@@ -54,6 +54,21 @@ def test_the_penalty_of_experts_is_learnt_from_and_not_told() -> None:
     optimizer = Optimizer(decoder, PHASE, "fp32")
     stepped = take_step(decoder, optimizer, batch_of(), share=1.0, rows=99, where="")
     assert stepped.nats == pytest.approx(loss.nats.item() / 80, rel=1e-5)
+
+
+def test_the_penalty_of_experts_counts_once_a_token_however_a_batch_is_split() -> None:
+    batch, names = batch_of(), ("blocks.0.ffn.router.weight", "embedding.weight")
+    for rows in (1, 2, 5):
+        decoder, twin = (lively_decoder(toy_config("moe")) for _ in range(2))
+        gather(decoder, Optimizer(decoder, PHASE, "fp32"), batch, rows=rows)
+        for part in batch.parts(rows):
+            hidden_BTD, penalty = twin(part.tokens_BT, Span.packed(part.documents_BT))
+            logits_NV = twin.readout.logits(hidden_BTD.flatten(0, 1))
+            nats = F.cross_entropy(logits_NV, part.targets_BT.flatten())
+            ((nats + penalty) * len(part) / len(batch)).backward()
+        for name in names:
+            one, two = (dict(each.named_parameters())[name].grad for each in (decoder, twin))
+            torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-6, msg=f"{name}, {rows}")
 
 
 def test_the_gradient_is_that_of_the_plain_loss() -> None:
