@@ -16,7 +16,7 @@ from endonym.errors import SourceError
 from endonym.evaluate.compressor import (
     ORDER,
     PRIMING_LIMIT_BYTES,
-    SEPARATOR,
+    SEPARATORS,
     compressed_bytes,
     limits,
 )
@@ -113,14 +113,16 @@ def compressor_scores(
     """PPMd primed with the training text, and what was sampled for it.
 
     At most 32 MB of training documents, spread evenly, and 2,000 texts to score, from every source.
+    Before blocks the training documents are joined by line ends, as blocks are.
     The value is the mean over eight ends of the training text, with its deviation. (Where there is
     no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
     model: what it said of all the texts.
     """
-    priming, sample = priming_text(train, texts.tokenizer)
+    separator = SEPARATORS[texts.text]
+    priming, sample = priming_text(train, texts.tokenizer, separator)
     chosen = sampled(texts.sources, limits()[0])
     some = texts.only(chosen)
-    sizes = compressed_bytes(priming, [each.encode("utf-8") for each in some.each()])
+    sizes = compressed_bytes(priming, [each.encode("utf-8") for each in some.each()], separator)
     nats = sizes.astype(np.float64) * (8 * math.log(2))
     measured = some.measured(list(nats.mean(0)), nats)
     of = len(texts.ids) if len(chosen) < len(texts.ids) else None
@@ -132,17 +134,19 @@ def compressor_scores(
     return found, {**sample, **told}
 
 
-def priming_text(train: TokenShards, tokenizer: Tokenizer) -> tuple[bytes, dict[str, int]]:
-    """Training documents joined by an empty line: all of them, or as many as 32 MB hold.
+def priming_text(
+    train: TokenShards, tokenizer: Tokenizer, separator: bytes
+) -> tuple[bytes, dict[str, int]]:
+    """Training documents joined by a separator: all of them, or as many as 32 MB hold.
 
     A sample is spread evenly over the corpus: document n is taken where n · share passes a whole
     number, and what runs over the limit is cut.
     """
-    total = sum(int(train.byte_counts[part].sum()) + len(SEPARATOR) for part in train.parts)
+    total = sum(int(train.byte_counts[part].sum()) + len(separator) for part in train.parts)
     share = min(1.0, PRIMING_LIMIT_BYTES / max(1, total))
     taken = [n for n in range(len(train)) if int((n + 1) * share) > int(n * share)]
     parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in taken]
-    data = SEPARATOR.join(parts)[:PRIMING_LIMIT_BYTES]
+    data = separator.join(parts)[:PRIMING_LIMIT_BYTES]
     return data, {"training_bytes": len(data), "training_documents": len(parts)}
 
 
