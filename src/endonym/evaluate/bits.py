@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines
-from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.errors import SourceError
 from endonym.evaluate.compressor import (
     ORDER,
     PRIMING_LIMIT_BYTES,
+    SEPARATORS,
     compressed_bytes,
     limits,
 )
@@ -73,11 +73,11 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
     """
     joined = {number for number, name in enumerate(shards.sources) if name in join}
-    entries = enumerate(zip(shards.index["block"], shards.index["source"], strict=True))
+    line_end = np.array([shards.require_line_end() if joined else 0], dtype=np.int64)
+    places = enumerate(zip(shards.index["block"], shards.index["source"], strict=True))
     ids: list[NDArray[np.int64]] = []
     sources: list[str] = []
-    line_end = np.array([shards.require_line_end()], dtype=np.int64) if joined else None
-    for (_, source), group in groupby(entries, key=lambda entry: entry[1]):
+    for (_, source), group in groupby(places, key=lambda place: place[1]):
         if source in joined:
             parts = [shards.document(number).ids for number, _ in group]
             ids.append(np.concatenate([each for part in parts for each in (line_end, part)][1:]))
@@ -127,22 +127,21 @@ def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[S
 
 
 def compressor_scores(
-    train: Order, texts: Texts, model: Measured, *, split: str
+    train: TokenShards, texts: Texts, model: Measured, *, split: str
 ) -> tuple[list[Score], dict[str, int]]:
     """PPMd primed with the training text, and what was sampled for it.
 
     At most 32 MB of training documents, spread evenly, and 2,000 texts to score, from every source.
+    Before blocks the training documents are joined by line ends, as blocks are.
     The value is the mean over eight ends of the training text, with its deviation. (Where there is
     no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
-    train: the training text as a model reads it. model: what it said of all the texts.
+    model: what it said of all the texts.
     """
-    priming, sample = priming_text(train, texts.tokenizer)
+    separator = SEPARATORS[texts.text]
+    priming, sample = priming_text(train, texts.tokenizer, separator)
     chosen = sampled(texts.sources, limits()[0])
     some = texts.only(chosen)
-    pairs = zip(some.each(), some.sources, strict=True)
-    sizes = compressed_bytes(
-        priming, [separator(train, source) + text.encode("utf-8") for text, source in pairs]
-    )
+    sizes = compressed_bytes(priming, [each.encode("utf-8") for each in some.each()], separator)
     nats = sizes.astype(np.float64) * (8 * math.log(2))
     measured = some.measured(list(nats.mean(0)), nats)
     of = len(texts.ids) if len(chosen) < len(texts.ids) else None
@@ -154,28 +153,20 @@ def compressor_scores(
     return found, {**sample, **told}
 
 
-def priming_text(train: Order, tokenizer: Tokenizer) -> tuple[bytes, dict[str, int]]:
-    """Training documents, each after its separator: all of them, or as many as 32 MB hold.
+def priming_text(
+    train: TokenShards, tokenizer: Tokenizer, separator: bytes
+) -> tuple[bytes, dict[str, int]]:
+    """Training documents joined by a separator: all of them, or as many as 32 MB hold.
 
     A sample is spread evenly over the corpus: document n is taken where n · share passes a whole
     number, and what runs over the limit is cut.
     """
-    shards = train.shards
-    total = sum(int(shards.byte_counts[part].sum()) for part in shards.parts) + 2 * len(shards)
+    total = sum(int(train.byte_counts[part].sum()) + len(separator) for part in train.parts)
     share = min(1.0, PRIMING_LIMIT_BYTES / max(1, total))
-    taken = [n for n in range(len(shards)) if int((n + 1) * share) > int(n * share)]
-    data = bytearray()
-    for number in taken:
-        document = shards.document(number)
-        data += separator(train, shards.sources[document.source])
-        data += tokenizer.decode(document.ids.tolist()).encode("utf-8")
-    data = bytes(data.lstrip(b"\n")[:PRIMING_LIMIT_BYTES])
-    return data, {"training_bytes": len(data), "training_documents": len(taken)}
-
-
-def separator(train: Order, source: str) -> bytes:
-    """What stands before a document for the compressor: a line end in lists, else an empty line."""
-    return b"\n" if source in train.joined else b"\n\n"
+    taken = [n for n in range(len(train)) if int((n + 1) * share) > int(n * share)]
+    parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in taken]
+    data = separator.join(parts)[:PRIMING_LIMIT_BYTES]
+    return data, {"training_bytes": len(data), "training_documents": len(parts)}
 
 
 def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:

@@ -90,7 +90,7 @@ def score_texts(
     if train is None:
         return found, {}
     found += baseline_scores(count(train.shards, train), texts, split=split)
-    lines, sample = compressor_scores(train, texts, measured, split=split)
+    lines, sample = compressor_scores(train.shards, texts, measured, split=split)
     return found + lines, sample
 
 

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyppmd
@@ -157,7 +158,7 @@ def test_priming_is_spread_over_all_documents_and_said(
     splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.evaluate.bits.PRIMING_LIMIT_BYTES", 600)
-    data, sample = priming_text(splits[0], READER)
+    data, sample = priming_text(splits[0], READER, b"\n\n")
     share = 600 / (sum(len(text.encode("utf-8")) for text in TRAIN) + 2)
     passed = [int(n * share) for n in range(len(TRAIN) + 1)]
     chosen = [text for n, text in enumerate(TRAIN) if passed[n + 1] > passed[n]]
@@ -204,6 +205,24 @@ def test_blocks_are_scored_as_documents_are_and_called_blocks() -> None:
     found = by_source(texts, silent(texts), model="model", split="dev")
     assert {score.text for score in found} == {"block"}
     assert texts.only([3, 5]).text == "block"
+
+
+def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
+    splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[bytes, bytes]] = []
+
+    def sizes(train: bytes, documents: list[bytes], separator: bytes) -> Any:
+        asked.append((train, separator))
+        return np.ones((2, len(documents)), dtype=np.int64)
+
+    monkeypatch.setattr("endonym.evaluate.bits.compressed_bytes", sizes)
+    one = held_out(splits[1], READER)
+    for texts in (one, Texts(one.ids, one.sources, READER, "block")):
+        found, _ = compressor_scores(splits[0], texts, silent(texts), split="dev")
+        assert {score.text for score in found} == {texts.text}
+    expected = [("\n\n".join(TRAIN), "\n\n"), ("\n".join(TRAIN), "\n")]
+    assert asked == [(train.encode(), separator.encode()) for train, separator in expected]
 
 
 def test_one_source_has_one_total() -> None:

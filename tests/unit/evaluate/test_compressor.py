@@ -89,7 +89,7 @@ def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(
     assert limits() == (10, 2)
     places = ends(TRAIN, 2)
     output = io.StringIO()
-    data = request(TRAIN, places, DOCUMENTS)
+    data = request(TRAIN, places, [b"\n\n" + each for each in DOCUMENTS])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     monkeypatch.setattr("sys.stdout", output)
     compressor.main()
@@ -97,7 +97,7 @@ def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(
 
 
 def request(train: bytes, places: list[int], documents: list[bytes]) -> bytes:
-    header = {"ends": places, "documents": [len(document) for document in documents]}
+    header = {"ends": places, "extras": [len(document) for document in documents]}
     line = json.dumps(header).encode("utf-8")
     return struct.pack("<Q", len(line)) + line + train[: places[-1]] + b"".join(documents)
 
