@@ -222,3 +222,11 @@ def test_documents_are_chosen_together_with_their_sizes() -> None:
         [6, 18],
         [3, 9],
     )
+
+
+def test_every_document_is_drawn_once_on_average_and_the_draws_differ() -> None:
+    sizes, count = np.ones(12, dtype=int), 12
+    for place in range(count):
+        drawn = draws(np.eye(count)[place] * count, sizes)  # how often this one was drawn
+        assert drawn.mean() == pytest.approx(1.0, abs=0.12)
+        assert drawn.std() == pytest.approx(math.sqrt(1 - 1 / count), abs=0.12)

@@ -1,26 +1,56 @@
-"""Looks at held-out text in turns: none of its rows is left out, however they fall into turns."""
+"""Looks in turns and by several processes: no row of held-out text is left out or read twice."""
 
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 from toys import distinct_documents, lively_decoder, toy_config, write_toy_shards
 
+from endonym.data.shards import TokenShards
+from endonym.model.decoder import Decoder
+from endonym.train.distributed import Group
 from endonym.train.validate import look
 
 LENGTHS = [9, 14, 5, 20, 11]
 """Sixty-four positions: five rows of twelve, and four that no look reads."""
 
 
+class Unheard(Group):
+    """One of several processes that hears nothing of the others."""
+
+    def total(self, tensor: Tensor) -> Tensor:
+        """What this process has."""
+        return tensor
+
+
+def held_out(folder: Path) -> tuple[TokenShards, Decoder]:
+    documents, vocab = distinct_documents(LENGTHS)
+    _, val = write_toy_shards(folder, [[1]], documents, vocab=vocab, sources=("tatar", "khmer"))
+    return val, lively_decoder(toy_config(vocab=vocab, context=12))
+
+
 @pytest.mark.parametrize("together", [1, 2, 3, 4, 5, 9])
 def test_the_last_turn_of_a_look_may_be_a_short_one(
     together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    documents, vocab = distinct_documents(LENGTHS)
-    _, val = write_toy_shards(tmp_path, [[1]], documents, vocab=vocab, sources=("tatar", "khmer"))
-    decoder = lively_decoder(toy_config(vocab=vocab, context=12))
+    val, decoder = held_out(tmp_path)
     at_once = look(decoder, val, 10_000, "cpu")
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
     in_turns = look(decoder, val, 10_000, "cpu")
     assert in_turns.n_tokens == at_once.n_tokens
     assert in_turns.nats == pytest.approx(at_once.nats, rel=1e-6)
     assert in_turns.sources == pytest.approx(at_once.sources, rel=1e-6)
+
+
+@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize("size", [2, 3, 4, 7])
+def test_the_looks_of_several_processes_make_up_that_of_one(
+    size: int, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    val, decoder = held_out(tmp_path)
+    alone = look(decoder, val, 10_000, "cpu")
+    monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
+    parts = [look(decoder, val, 10_000, "cpu", Unheard(rank, size)) for rank in range(size)]
+    assert sum(part.n_tokens for part in parts) == alone.n_tokens
+    nats = sum(part.nats * part.n_tokens for part in parts)
+    assert nats / alone.n_tokens == pytest.approx(alone.nats, rel=1e-6)
