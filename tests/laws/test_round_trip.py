@@ -71,3 +71,18 @@ def test_end_of_text_written_in_a_text_is_plain_text(kind: str, before: str, aft
     ids = tokenizer.encode(before + END_OF_TEXT + after)
     assert tokenizer.end_id not in ids
     assert tokenizer.decode(ids) == before + END_OF_TEXT + after
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_joined_by_ids_have_the_ids_of_the_joined_text(kind: str) -> None:
+    lines = toy_texts()
+    # Line ends stand behind full stops in the training text, and are frequent enough to be merged.
+    pages = ["\n".join(lines[start : start + 9]) for start in range(0, len(lines), 9)] * 4
+    config = TokenizerConfig(kind=kind, vocab=600 if kind == "bpe" else None)
+    for reader in (train_tokenizer(config, lambda: iter(pages)), toy_tokenizer(kind)):
+        line_end = reader.line_end_id
+        assert line_end is not None
+        assert reader.bytes_of(line_end) == b"\n"
+        for first, second in pairwise(lines):
+            joined = [*reader.encode(first), line_end, *reader.encode(second)]
+            assert reader.encode(f"{first}\n{second}") == joined

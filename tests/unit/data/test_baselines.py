@@ -1,6 +1,7 @@
 """Baselines: probabilities that sum to one, equal to counting by hand."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from reference.counting import SlowCounts
 from toys import END, write_toy_shards
 
 from endonym.data.baselines import Baselines, count
+from endonym.data.order import Order
 
 VOCAB = 7
 DOCUMENTS = st.lists(
@@ -81,6 +83,28 @@ def test_a_context_is_reset_at_every_document(tmp_path: Path) -> None:
     alone = likelihood(baselines, [2], "bigram")
     after_another = likelihood(baselines, [1, 2], "bigram")
     assert alone[0] < after_another[1]
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 1_000])
+def test_line_ends_are_counted_where_documents_are_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("endonym.data.baselines.CHUNK_TOKENS", chunk)
+    documents = [[1, 2], [3], [2, 2, 4], [1, 1], [4, 4], [3, 1]] * 3
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=7, line_end=6)
+    order = Order(shards, context=64, seed=2, join=["letters"])
+    firsts = sorted(order.epoch(0).documents.tolist())
+    assert 1 < len(firsts) < len(documents)
+    stretches = [
+        [token for ids in documents[first:end] for token in (6, *ids)][1:]
+        for first, end in pairwise([*firsts, len(documents)])
+    ]
+    joined, slow = count(shards, order), SlowCounts(stretches, vocab=7, end_id=END)
+    assert joined.tokens.tolist() == [slow.tokens[token] for token in range(7)]
+    asked = [2, 6, 3, 6, 1]
+    assert likelihood(joined, asked, "bigram") == pytest.approx(
+        [slow.bigram(before, token) for before, token in pairwise([END, *asked])]
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5])

@@ -12,11 +12,12 @@ from reference.reading import document_nats
 from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.data.baselines import count
-from endonym.data.shards import TokenShards, write_shards
+from endonym.data.shards import Piece, TokenShards, write_shards
 from endonym.errors import SourceError, TokenizerError
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
+    blocks_of,
     by_source,
     compressor_scores,
     documents_of,
@@ -37,13 +38,13 @@ TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
 @pytest.fixture
 def splits(tmp_path: Path) -> tuple[TokenShards, TokenShards]:
     """Two sources, taking turns."""
-    texts = {"train": TRAIN, "val": VAL}
+    texts = {"train": TRAIN, "dev": VAL, "test": []}
 
-    def documents(split: str) -> list[tuple[str, str]]:
-        return [("ab"[n % 2], text) for n, text in enumerate(texts[split])]
+    def documents(split: str) -> list[Piece]:
+        return [("ab"[n % 2], text, n) for n, text in enumerate(texts[split])]
 
     write_shards(tmp_path, READER, ["a", "b"], documents, lambda n: None)
-    return TokenShards(tmp_path, "train"), TokenShards(tmp_path, "val")
+    return TokenShards(tmp_path, "train"), TokenShards(tmp_path, "dev")
 
 
 def value(found: list[Score], metric: str, model: str, source: str | None = None) -> float:
@@ -223,6 +224,31 @@ def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
         assert {score.text for score in found} == {texts.text}
     expected = [("\n\n".join(TRAIN), "\n\n"), ("\n".join(TRAIN), "\n")]
     assert asked == [(train.encode(), separator.encode()) for train, separator in expected]
+
+
+def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
+    tmp_path: Path,
+) -> None:
+    blocks = [("lines", 0), ("lines", 0), ("book", 1), ("lines", 2), ("lines", 3), ("lines", 3)]
+
+    def documents(split: str) -> list[Piece]:
+        pairs = zip(blocks, VAL, strict=False)
+        return [(source, text, block) for (source, block), text in pairs]
+
+    write_shards(tmp_path, READER, ["book", "lines"], documents, lambda n: None)
+    texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
+    expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:6])]
+    assert list(texts.each()) == expected
+    assert [ids.tolist() for ids in texts.ids] == [READER.encode(text) for text in expected]
+    assert texts.sources == ["lines"] * 3
+    assert texts.text == "block"
+    assert silent(texts).bytes.tolist() == [len(text.encode("utf-8")) for text in expected]
+
+
+def test_without_joined_sources_there_are_no_blocks(
+    splits: tuple[TokenShards, TokenShards],
+) -> None:
+    assert blocks_of(splits[1], READER, []).ids == []
 
 
 def test_one_source_has_one_total() -> None:
