@@ -1,12 +1,16 @@
 """Law 14: text comes back from its ids as it was, and specials in plain text stay plain."""
 
+from itertools import pairwise
+
 import pytest
 import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from toys import KINDS, toy_texts, toy_tokenizer
 
+from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import END_OF_TEXT
+from endonym.tokenizer.train import train_tokenizer
 
 PIECES = [
     END_OF_TEXT,
