@@ -1,4 +1,4 @@
-"""Figures of the benchmarks: repeats are kept, peers are quoted by their best, pages are current."""
+"""Figures of the benchmarks: repeats are kept, a peer is quoted at its best, pages are current."""
 
 import importlib
 from pathlib import Path
