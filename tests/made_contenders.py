@@ -32,7 +32,7 @@ def looks(bits: Sequence[float]) -> list[dict[str, Any]]:
             "tokens": 640 * place,
             "epoch": place / 2,
             "seconds": 2.0 * bool(place),
-            "val_bits_per_byte": value,
+            "dev_bits_per_byte": value,
         }
         for place, value in enumerate(bits)
     ]
@@ -46,11 +46,15 @@ def contender(
     nats: Sequence[float],
     *,
     texts: Sequence[str] = SENTENCES,
+    sources: Sequence[str] = (),
     journals: Sequence[list[dict[str, Any]]] = (),
     has_documents: bool = True,
     others: dict[str, Any] | None = None,
 ) -> Contender:
-    """A run that needed so many nats for each text. others: changes to its baselines."""
+    """A run that needed so many nats for each text.
+
+    sources: of each text, if there are several. others: changes to its baselines.
+    """
     place = folder / name
     for part in ("model", "evaluation"):
         (place / part).mkdir(parents=True)
@@ -59,10 +63,13 @@ def contender(
     found = measured(nats, texts)
     lines = scores(found, model="model", source=None, split="val")
     lines += [*baselines(**(others or {})), score("model", 9.0, source="tatar")]
+    names = list(sources) or ["tatar"] * len(texts)
+    if sources:
+        lines += scores(found, sources=np.array(names), model="model", source=None, split="val")
     text = json.dumps([each.as_dict() for each in lines])
     (place / "evaluation" / "scores.json").write_text(text, encoding="utf-8")
     if has_documents:
-        save(place / "evaluation", documents(texts, found))
+        save(place / "evaluation", documents(texts, names, found))
     numbers = {"tokens": 1280, "epochs": 1.0, "steps": 20, "kept_step": 10}
     told = list(journals) or [looks([3.0, 2.0, 1.5])]
     models = [Artifact(place / "model", {"numbers": numbers}) for _ in told]

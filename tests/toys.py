@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from endonym.data.shards import SPLITS, TokenShards, write_shards
+from endonym.data.shards import Piece, TokenShards, write_shards
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
@@ -41,8 +41,9 @@ def toy_tokenizer(kind: str) -> Tokenizer:
 class IdTokenizer:
     """Reads `"5 7 7"` as the ids 5, 7, 7: shards can be written without any text."""
 
-    def __init__(self, vocab: int) -> None:
+    def __init__(self, vocab: int, line_end: int | None = None) -> None:
         self.vocab, self.end_id = vocab, END
+        self.line_end_id = line_end
         self.byte_counts = np.array([0] + [1 + index % 3 for index in range(1, vocab)])
         self.char_counts = np.array([0] + [1] * (vocab - 1))
 
@@ -54,24 +55,30 @@ class IdTokenizer:
 def write_toy_shards(
     folder: Path,
     train: Sequence[Sequence[int]],
-    val: Sequence[Sequence[int]] = (),
+    dev: Sequence[Sequence[int]] = (),
     *,
     vocab: int,
     sources: Sequence[str] = ("letters",),
+    line_end: int | None = None,
+    blocks: Sequence[int] | None = None,
 ) -> tuple[TokenShards, TokenShards]:
-    """Shards of documents given as ids; document n belongs to source n modulo their number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    documents = {"train": train, "val": val}
+    """Train and dev shards of documents given as ids.
 
-    def pairs(split: str) -> list[tuple[str, str]]:
+    Document n belongs to source n modulo their number, and to the block `blocks[n]`, or n.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    documents = {"train": train, "dev": dev, "test": ()}
+    names = list(dict.fromkeys(sources))
+
+    def pieces(split: str) -> list[Piece]:
         return [
-            (sources[number % len(sources)], " ".join(map(str, ids)))
-            for number, ids in enumerate(documents[split])
+            (sources[n % len(sources)], " ".join(map(str, ids)), n if blocks is None else blocks[n])
+            for n, ids in enumerate(documents[split])
         ]
 
-    write_shards(folder, IdTokenizer(vocab), list(sources), pairs, lambda n: None)
-    first, second = (TokenShards(folder, split) for split in SPLITS)
-    return first, second
+    tokenizer = IdTokenizer(vocab, line_end)
+    write_shards(folder, tokenizer, names, pieces, lambda n: None)
+    return TokenShards(folder, "train"), TokenShards(folder, "dev")
 
 
 def distinct_documents(lengths: Sequence[int]) -> tuple[list[list[int]], int]:

@@ -1,6 +1,7 @@
 """Law 5, for data: rows, baselines and readings equal their slow, obvious counterparts."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from reference.reading import document_nats
 from toys import END, lively_decoder, toy_config, write_toy_shards
 
 from endonym.data.baselines import count
-from endonym.data.order import Order
+from endonym.data.order import Epoch, Order
 from endonym.generate.reading import read
 from endonym.model.families import FAMILIES
 
@@ -29,26 +30,42 @@ DOCUMENTS = st.lists(
 
 
 @SETTINGS
-@given(documents=DOCUMENTS, context=st.integers(1, 20), seed=st.integers(0, 99))
+@given(
+    documents=DOCUMENTS,
+    context=st.integers(1, 20),
+    seed=st.integers(0, 99),
+    join=st.sets(st.sampled_from(["prose", "verse"])),
+)
 def test_rows_equal_the_stream_of_all_epochs_written_down_and_cut(
-    tmp_path: Path, documents: list[list[int]], context: int, seed: int
+    tmp_path: Path, documents: list[list[int]], context: int, seed: int, join: set[str]
 ) -> None:
     epochs = 3
-    shards, _ = write_toy_shards(tmp_path, documents, vocab=VOCAB)
-    order = Order(shards, context=context, seed=seed)
+    sources = ["prose" if n < len(documents) // 2 else "verse" for n in range(len(documents))]
+    shards, _ = write_toy_shards(
+        tmp_path, documents, vocab=VOCAB + 1, sources=sources, line_end=VOCAB
+    )
+    order = Order(shards, context=context, seed=seed, join=join & set(sources))
     passes = [order.epoch(number) for number in range(epochs + 20)]
     slow = rows_of(
         documents,
-        [each.documents.tolist() for each in passes],
+        [stretches(each, len(documents)) for each in passes],
         [each.rows.tolist() for each in passes[:epochs]],
         context=context,
         end_id=END,
+        line_end=VOCAB,
     )
     fast = order.rows(0, len(slow))
     for number, (tokens, targets, documents_T) in enumerate(slow):
         assert fast.tokens_BT[number].tolist() == tokens
         assert fast.targets_BT[number].tolist() == targets
         assert fast.documents_BT[number].tolist() == documents_T
+
+
+def stretches(epoch: Epoch, count: int) -> list[list[int]]:
+    """The documents of each stretch of a pass, in the order in which they are read."""
+    firsts = sorted(epoch.documents.tolist())
+    ends = dict(pairwise([*firsts, count]))
+    return [list(range(first, ends[first])) for first in epoch.documents.tolist()]
 
 
 @SETTINGS

@@ -41,8 +41,8 @@ def phase_of(number_format: str, **keys: object) -> Phase:
 def corpus(folder: Path) -> Work:
     random = np.random.default_rng(4)
     documents = [random.integers(1, VOCAB, size).tolist() for size in random.integers(1, 40, 20)]
-    train, val = write_toy_shards(folder / "shards", documents, documents[:4], vocab=VOCAB)
-    return Work(train, val, folder / "checkpoints", unigram_nats=99.0)
+    train, dev = write_toy_shards(folder / "shards", documents, documents[:4], vocab=VOCAB)
+    return Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
 def training(work: Work, family: str, phase: Phase) -> Training:

@@ -86,7 +86,7 @@ def write_corpus(folder: Path) -> None:
 
 def training(folder: Path, case: Case, group: Group, place_: str, dropout: float = 0.0) -> Training:
     """A case at its start: clipped, each row alone in memory; one alone does not compile."""
-    train, val = (TokenShards(folder / "shards", split) for split in ("train", "val"))
+    train, dev = (TokenShards(folder / "shards", split) for split in ("train", "dev"))
     phase = {
         "steps": STEPS,
         "batch_tokens": case.rows * CONTEXT,
@@ -105,7 +105,7 @@ def training(folder: Path, case: Case, group: Group, place_: str, dropout: float
     layers = 1 if case.wish == "compiled" else 2
     shape = toy_config(case.family, vocab=VOCAB, context=CONTEXT, layers=layers, dropout=dropout)
     decoder = toy_decoder(shape)
-    work = Work(train, val, folder / place_ / case.name, unigram_nats=99.0)
+    work = Work(train, dev, folder / place_ / case.name, unigram_nats=99.0)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
     return Training(decoder, Phase.model_validate(phase), work, seed=1, group=group)

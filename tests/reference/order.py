@@ -8,25 +8,28 @@ Row = tuple[list[int], list[int], list[int]]
 
 def rows_of(
     documents: Sequence[Sequence[int]],
-    document_orders: Sequence[Sequence[int]],
+    document_orders: Sequence[Sequence[Sequence[int]]],
     row_orders: Sequence[Sequence[int]],
     *,
     context: int,
     end_id: int,
+    line_end: int = -1,
 ) -> list[Row]:
     """Inputs, targets and document numbers of every row that starts in the given epochs.
 
-    The last row may go on into an epoch after them: one document order more is needed.
+    document_orders: for each epoch its stretches, each a list of documents that are joined by
+    `line_end`. The last row may go on into an epoch after them: one order more is needed.
     """
     stream: list[tuple[int, int, int]] = []
     epoch_starts: list[int] = []
-    number = 0
-    for order in document_orders:
+    for epoch, order in enumerate(document_orders):
         epoch_starts.append(len(stream))
-        for document in order:
-            ids = [end_id, *documents[document], end_id]
-            stream += [(a, b, number) for a, b in pairwise(ids)]
-            number += 1
+        for rank, (first, *others) in enumerate(order):
+            ids = [end_id, *documents[first]]
+            for document in others:
+                ids += [line_end, *documents[document]]
+            number = epoch * len(documents) + rank
+            stream += [(a, b, number) for a, b in pairwise([*ids, end_id])]
     epoch_starts.append(len(stream))
     found: list[Row] = []
     for epoch, order in enumerate(row_orders):

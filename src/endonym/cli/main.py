@@ -28,7 +28,7 @@ COMMANDS = {
     "look": ("store_commands", "samples of an artefact: documents, rejects, tokens, curves"),
     "prune": ("store_commands", "lists artefacts that no run refers to"),
     "generate": ("model_commands", "continues a text"),
-    "evaluate": ("model_commands", "bits per byte of held-out text, or of your files"),
+    "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
     "export": ("model_commands", "hands a model over in the transformers format"),
 }

@@ -75,9 +75,10 @@ def generate(
 )
 @click.pass_obj
 def evaluate(settings: Settings, model: str, texts: tuple[Path, ...]) -> None:
-    """Bits per byte of the corpus's held-out documents, or of your files, with baselines."""
+    """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
-    from endonym.run.judging import score_model, table
+    from endonym.run.judging import score_model
+    from endonym.run.tables import table
 
     device.prepare()
     found = score_model(

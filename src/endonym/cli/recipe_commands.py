@@ -269,7 +269,7 @@ def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
         print_json({**runs, "comparison": None})
     else:
         needed = '[[evaluate]] with kind = "bits", and no --until'
-        settings.log().line(f"not compared; that takes held-out scores of all: {needed}")
+        settings.log().line(f"not compared; that takes test scores of all: {needed}")
 
 
 @click.command()

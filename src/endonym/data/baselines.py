@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 
 DISCOUNT = 0.75
@@ -53,15 +54,23 @@ class Baselines:
         return self.tokens
 
 
-def count(shards: TokenShards) -> Baselines:
-    """Count a training split, in chunks of bounded memory."""
+def count(shards: TokenShards, order: Order | None = None) -> Baselines:
+    """Count a training split, in chunks of bounded memory.
+
+    order: the order in which a model reads it, if documents are joined: line ends are counted where
+    its first pass has them.
+    """
     vocab = shards.vocab
+    line_ends = [] if order is None or order.line_end is None else order.line_ends(0)
     tokens = np.zeros(vocab, dtype=np.int64)
     pairs = np.zeros(0, dtype=np.int64)
     counts = np.zeros(0, dtype=np.int64)
-    for part in shards.parts:
+    for number, part in enumerate(shards.parts):
         for start in range(0, len(part) - 1, CHUNK_TOKENS):
             piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)
+            if line_ends:
+                first, last = np.searchsorted(line_ends[number], (start, start + len(piece)))
+                piece[line_ends[number][first:last] - start] = shards.require_line_end()
             tokens += np.bincount(piece[1:], minlength=vocab)
             found, times = np.unique(piece[:-1] * vocab + piece[1:], return_counts=True)
             merged, inverse = np.unique(np.concatenate((pairs, found)), return_inverse=True)

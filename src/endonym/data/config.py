@@ -14,3 +14,8 @@ class Pack(Config):
         le=131_072,
         description="tokens in a row; chosen from the texts if not given",
     )
+    join: tuple[str, ...] = Field(
+        default=(),
+        description="sources that are lists of sentences: neighbours are read together, joined by "
+        "a line end, in stretches of random length up to the context",
+    )

@@ -4,9 +4,14 @@ Every epoch the documents are put in a new order and read as one stream; the str
 follow one another and are cut into rows of equal length, so that no token is lost and none is
 padding. The rows of an epoch are then put in a new order too, so that the pages of a long book do
 not follow each other. A row may cut a document; the next row goes on with it from position 0.
+
+Documents of joined sources (lists of sentences) are read in stretches: neighbours in their own
+order, with a line end where else an end-of-text would stand. How long a stretch is, is drawn anew
+in every epoch. A line end takes the place of one end-of-text, so every epoch is equally long.
 """
 
 import functools
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -27,20 +32,33 @@ class Rows(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """One pass: documents in their order, where each ends in the stream, and the rows' order."""
+    """One pass over stretches: a document read alone, or several joined.
+
+    documents: the first document of each stretch, in the order of reading. lengths: positions of
+    each. ends: where each ends in the stream. rows: the order of the rows.
+    """
 
     documents: Integers
+    lengths: Integers
     ends: Integers
     rows: Integers
 
 
 class Order:
-    """The order in which a split is read."""
+    """The order in which a split is read.
 
-    def __init__(self, shards: TokenShards, *, context: int, seed: int) -> None:
+    join: names of the sources whose documents are read in stretches. Raises RecipeError if there
+    is no such source, or if the tokenizer has no token that is a line end and nothing else.
+    """
+
+    def __init__(
+        self, shards: TokenShards, *, context: int, seed: int, join: Collection[str] = ()
+    ) -> None:
         self.shards, self.context, self.seed = shards, context, seed
         self.lengths = shards.positions()
         self.positions_per_epoch = int(self.lengths.sum())
+        self.joined = {name: shards.documents_of(name) for name in sorted(join)}
+        self.line_end = shards.require_line_end() if join else None
         self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
 
     def first_row(self, epoch: int) -> int:
@@ -75,6 +93,14 @@ class Order:
             found[here] = self.epoch(int(number)).documents[ranks[here]]
         return found
 
+    def line_ends(self, number: int) -> list[Integers]:
+        """For each shard, the places where this pass has a line end in place of an end-of-text."""
+        index, count = self.shards.index, len(self.shards.parts)
+        is_inner = np.ones(len(index), dtype=np.bool_)
+        is_inner[self._stretches(number)] = False
+        inner = index[is_inner]
+        return [inner["start"][inner["shard"] == shard] for shard in range(count)]
+
     def _starts(self, rows_B: Integers) -> Integers:
         """Where rows start in the stream of all epochs, after each epoch's rows are shuffled."""
         epochs_B, starts_B = rows_B * self.context // self.positions_per_epoch, rows_B.copy()
@@ -95,21 +121,58 @@ class Order:
         firsts_P, lasts_P = (
             np.searchsorted(epoch.ends, each, side="right") for each in (begins_P, stops_P - 1)
         )
-        pieces_D, ranks_D = _ranges(firsts_P, lasts_P)
-        documents_D, ends_D = epoch.documents[ranks_D], epoch.ends[ranks_D]
-        begins_D = np.maximum(begins_P[pieces_D], ends_D - self.lengths[documents_D])
-        sizes_D = np.minimum(stops_P[pieces_D], ends_D) - begins_D
-        stored_D = index["start"][documents_D] + begins_D - (ends_D - self.lengths[documents_D])
-        stored, shard = _runs(stored_D, sizes_D), np.repeat(index["shard"][documents_D], sizes_D)
+        pieces_S, ranks_S = _ranges(firsts_P, lasts_P)
+        documents_S, ends_S = epoch.documents[ranks_S], epoch.ends[ranks_S]
+        starts_S = ends_S - epoch.lengths[ranks_S]
+        begins_S = np.maximum(begins_P[pieces_S], starts_S)
+        sizes_S = np.minimum(stops_P[pieces_S], ends_S) - begins_S
+        stored_S = index["start"][documents_S] + begins_S - starts_S
+        stored, shard = _runs(stored_S, sizes_S), np.repeat(index["shard"][documents_S], sizes_S)
         tokens, targets = self.shards.at(shard, stored), self.shards.at(shard, stored + 1)
-        return tokens, targets, np.repeat(ranks_D + number * len(epoch.documents), sizes_D)
+        if self.line_end is not None:
+            # Every end-of-text within a stretch becomes a line end: all but its first and last.
+            opens, closes = np.cumsum(sizes_S) - sizes_S, np.cumsum(sizes_S) - 1
+            is_inner, is_inner_target = (each == self.shards.end_id for each in (tokens, targets))
+            is_inner[opens[begins_S == starts_S]] = False
+            is_inner_target[closes[begins_S + sizes_S == ends_S]] = False
+            tokens[is_inner] = targets[is_inner_target] = self.line_end
+        return tokens, targets, np.repeat(ranks_S + number * len(self.lengths), sizes_S)
 
     def _epoch(self, number: int) -> Epoch:
         """The order of one pass."""
-        documents = shuffled(len(self.lengths), named_seed(self.seed, "order", number))
+        firsts = self._stretches(number)
+        lengths = np.add.reduceat(self.lengths, firsts)
+        order = shuffled(len(firsts), named_seed(self.seed, "order", number))
         count = self.first_row(number + 1) - self.first_row(number)
         rows = shuffled(count, named_seed(self.seed, "rows", number))
-        return Epoch(documents, np.cumsum(self.lengths[documents]), rows)
+        return Epoch(firsts[order], lengths[order], np.cumsum(lengths[order]), rows)
+
+    def _stretches(self, number: int) -> Integers:
+        """The first document of each stretch, in the order of the shards.
+
+        The documents of a joined source stand on a line in their own order, each as long as it is.
+        The line is cut at random distances: log-uniform from the mean length of a document to the
+        context. A stretch is the documents that begin between two cuts; it ends earlier where a
+        document is missing in between, because it is held out.
+        """
+        is_first = np.ones(len(self.lengths), dtype=np.bool_)
+        for name, documents in self.joined.items():
+            lengths = self.lengths[documents]
+            if not len(lengths):
+                continue
+            shortest = float(lengths.mean())
+            longest = max(shortest, float(self.context))
+            # None is below the mean, so as many cuts as documents reach the end of the line.
+            drawn = uniform(len(lengths), named_seed(self.seed, "join", name, number))
+            cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))
+            stretch = np.searchsorted(cuts, np.cumsum(lengths) - lengths, side="right")
+            is_first[documents[1:]] = (np.diff(stretch) > 0) | ~self.shards.follow(documents)
+        return np.nonzero(is_first)[0]
+
+
+def uniform(count: int, seed: int) -> NDArray[np.float64]:
+    """Numbers from 0 to 1 that depend on the seed alone: 53 bits of raw Philox output each."""
+    return (np.random.Philox(key=seed).random_raw(count) >> np.uint64(11)) * 2.0**-53
 
 
 def shuffled(count: int, seed: int) -> Integers:

@@ -13,16 +13,29 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.errors import Damaged
+from endonym.errors import Damaged, RecipeError
 from endonym.tokenizer.tokenizer import Tokenizer
 
-Split = Literal["train", "val"]
-SPLITS: tuple[Split, ...] = ("train", "val")
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+"""What is learnt from, what choices are made by, and what judges: no document is in two."""
 SHARD_TOKENS = 1 << 27
 BATCH_CHARS = 4_000_000
 CHUNK_TOKENS = 1 << 24
-INDEX = np.dtype([("shard", "<i4"), ("start", "<i8"), ("length", "<i8"), ("source", "<i4")])
-"""A document: its shard, the place of its opening E, its tokens (E not counted), its source."""
+INDEX = np.dtype(
+    [
+        ("shard", "<i4"),
+        ("start", "<i8"),
+        ("length", "<i8"),
+        ("source", "<i4"),
+        ("block", "<i8"),
+    ]
+)
+"""A document: its shard, the index of its opening E, its tokens (E not counted), its source, and
+the block of neighbouring documents that it belongs to, counted over the corpus (text/split.py)."""
+
+Piece = tuple[str, str, int]
+"""A document to be written: its source, its text, its block."""
 
 
 class ShardWriter:
@@ -36,15 +49,15 @@ class ShardWriter:
         self.shard, self.place = -1, SHARD_TOKENS
         self.file: IO[bytes] | None = None
 
-    def add(self, texts: list[tuple[str, str]]) -> None:
-        """Append documents, given as pairs of source and text."""
-        encoded = self.tokenizer.encode_many([text for _, text in texts])
-        entries: list[tuple[int, int, int, int]] = []
-        for (source, _), ids in zip(texts, encoded, strict=True):
+    def add(self, texts: list[Piece]) -> None:
+        """Append documents."""
+        encoded = self.tokenizer.encode_many([text for _, text, _ in texts])
+        entries: list[tuple[int, int, int, int, int]] = []
+        for (source, _, block), ids in zip(texts, encoded, strict=True):
             if self.place >= SHARD_TOKENS:
                 self._next_shard()
             assert self.file is not None
-            entries.append((self.shard, self.place, len(ids), self.sources[source]))
+            entries.append((self.shard, self.place, len(ids), self.sources[source], block))
             self.file.write(np.append(ids, self.tokenizer.end_id).astype(self.kind).tobytes())
             self.place += len(ids) + 1
         self.entries.append(np.array(entries, dtype=INDEX))
@@ -69,33 +82,38 @@ def write_shards(
     out: Path,
     tokenizer: Tokenizer,
     sources: list[str],
-    documents: Callable[[Split], Iterable[tuple[str, str]]],
+    documents: Callable[[Split], Iterable[Piece]],
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
     """Turn a corpus into shards; returns documents, tokens, bytes, chars by split and source.
 
     And how many ids stand nowhere in the training text ("unused"), in all and by source.
 
-    documents: pairs of source and text of a split, in order. advance: told the bytes read.
+    documents: those of a split, in order. advance: told the bytes read.
     """
     for split in SPLITS:
         writer = ShardWriter(out, split, tokenizer, sources)
         for batch in _batches(documents(split)):
             writer.add(batch)
-            advance(sum(len(text.encode("utf-8")) for _, text in batch))
+            advance(sum(len(text.encode("utf-8")) for _, text, _ in batch))
         writer.finish()
     counts = np.stack((tokenizer.byte_counts, tokenizer.char_counts))
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
-    description = {"vocab": tokenizer.vocab, "end": tokenizer.end_id, "sources": sources}
+    description = {
+        "vocab": tokenizer.vocab,
+        "end": tokenizer.end_id,
+        "line_end": tokenizer.line_end_id,
+        "sources": sources,
+    }
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     written = {split: TokenShards(out, split) for split in SPLITS}
     totals: dict[str, Any] = {split: shards.totals() for split, shards in written.items()}
     return {**totals, "unused": written["train"].unused()}
 
 
-def _batches(documents: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+def _batches(documents: Iterable[Piece]) -> Iterator[list[Piece]]:
     """Documents in groups of a few million characters, for the tokenizer's threads."""
-    batch: list[tuple[str, str]] = []
+    batch: list[Piece] = []
     chars = 0
     for document in documents:
         batch.append(document)
@@ -123,6 +141,7 @@ class TokenShards:
         self.folder, self.split = folder, split
         self.vocab: int = description["vocab"]
         self.end_id: int = description["end"]
+        self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
         kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
@@ -151,6 +170,39 @@ class TokenShards:
         start = int(entry["start"]) + 1
         ids = self.parts[entry["shard"]][start : start + int(entry["length"])]
         return DocumentTokens(ids.astype(np.int64), int(entry["source"]))
+
+    def documents_of(self, source: str) -> NDArray[np.int64]:
+        """The numbers of a source's documents, in its own order.
+
+        Raises RecipeError if there is no such source.
+        """
+        if source not in self.sources:
+            raise RecipeError(
+                f'no source is called "{source}"; there are {", ".join(self.sources)}',
+                where="pack.join",
+                do="Name sources of this recipe.",
+            )
+        return np.nonzero(self.index["source"] == self.sources.index(source))[0]
+
+    def follow(self, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of each of these documents but the first: whether it lies directly after the one before.
+
+        It does in the same shard, and in the same block of the corpus or the next one: between
+        others a block is missing, which stands in another split.
+        """
+        is_next = np.diff(documents) == 1
+        same_shard = np.diff(self.index["shard"][documents]) == 0
+        return is_next & same_shard & (np.diff(self.index["block"][documents]) <= 1)
+
+    def require_line_end(self) -> int:
+        """The id of a line end. Raises RecipeError if a line end is not exactly one id."""
+        if self.line_end_id is None:
+            raise RecipeError(
+                "this tokenizer has no token that is a line end and nothing else",
+                where="pack.join",
+                do="Set join = [] to read every document alone.",
+            )
+        return self.line_end_id
 
     def at(self, shards: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.int64]:
         """The ids at places in shards; both arrays have the answer's shape."""

@@ -1,44 +1,52 @@
 """Bits per byte of held-out documents, beside what needs no learning."""
 
+import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines
+from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.errors import SourceError
 from endonym.evaluate.compressor import (
     ORDER,
     PRIMING_LIMIT_BYTES,
-    SEPARATOR,
     compressed_bytes,
+    limits,
 )
 from endonym.evaluate.score import Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
 
-COMPRESSOR_DOCUMENTS = 2_000
-
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Documents to score: ids, and the name of each one's source."""
+    """Documents to score, or blocks of them: ids, and the name of each one's source."""
 
     ids: Sequence[NDArray[np.int64]]
     sources: Sequence[str]
     tokenizer: Tokenizer
+    text: Literal["document", "block"] = "document"
 
-    def measured(self, nats: Sequence[Any]) -> Measured:
-        """Put nats of tokens and the documents' sizes side by side."""
+    def only(self, places: Sequence[int]) -> "Texts":
+        """The documents at these places."""
+        ids, sources = [self.ids[n] for n in places], [self.sources[n] for n in places]
+        return Texts(ids, sources, self.tokenizer, self.text)
+
+    def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
+        """Put nats of tokens and the documents' sizes side by side. draws: as in Measured."""
         sizes, letters = self.tokenizer.byte_counts, self.tokenizer.char_counts
         return Measured(
             nats=np.array([float(np.sum(part)) for part in nats]),
+            draws=draws,
             tokens=np.array([len(ids) for ids in self.ids], dtype=np.int64),
             bytes=np.array([int(sizes[ids].sum()) for ids in self.ids], dtype=np.int64),
             chars=np.array([int(letters[ids].sum()) for ids in self.ids], dtype=np.int64),
@@ -57,6 +65,24 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
         [shards.sources[document.source] for document in documents],
         tokenizer,
     )
+
+
+def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:
+    """Lists of sentences as longer texts: the documents of a block, with line ends between.
+
+    join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
+    """
+    joined = {number for number, name in enumerate(shards.sources) if name in join}
+    entries = enumerate(zip(shards.index["block"], shards.index["source"], strict=True))
+    ids: list[NDArray[np.int64]] = []
+    sources: list[str] = []
+    line_end = np.array([shards.require_line_end()], dtype=np.int64) if joined else None
+    for (_, source), group in groupby(entries, key=lambda entry: entry[1]):
+        if source in joined:
+            parts = [shards.document(number).ids for number, _ in group]
+            ids.append(np.concatenate([each for part in parts for each in (line_end, part)][1:]))
+            sources.append(shards.sources[source])
+    return Texts(ids, sources, tokenizer, "block")
 
 
 def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
@@ -101,49 +127,87 @@ def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[S
 
 
 def compressor_scores(
-    train: TokenShards, texts: Texts, *, split: str, tokenizer: Tokenizer
+    train: Order, texts: Texts, model: Measured, *, split: str
 ) -> tuple[list[Score], dict[str, int]]:
     """PPMd primed with the training text, and what was sampled for it.
 
-    At most 32 MB of training documents and 2,000 held-out ones, both spread evenly.
+    At most 32 MB of training documents, spread evenly, and 2,000 texts to score, from every source.
+    The value is the mean over eight ends of the training text, with its deviation. (Where there is
+    no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
+    train: the training text as a model reads it. model: what it said of all the texts.
     """
-    priming, sample = priming_text(train, tokenizer)
-    chosen = _spread(len(texts.ids), COMPRESSOR_DOCUMENTS)
-    documents = [tokenizer.decode(texts.ids[n].tolist()).encode("utf-8") for n in chosen]
-    sizes = compressed_bytes(priming, documents)
-    chosen = chosen[: len(sizes)]
-    some = Texts([texts.ids[n] for n in chosen], [texts.sources[n] for n in chosen], tokenizer)
-    measured = some.measured([size * 8 * np.log(2) for size in sizes])
-    found = by_source(some, measured, model="compressor", split=split, with_tokens=False)
-    return found, {**sample, "order": ORDER, "held_out_documents": len(sizes)}
+    priming, sample = priming_text(train, texts.tokenizer)
+    chosen = sampled(texts.sources, limits()[0])
+    some = texts.only(chosen)
+    pairs = zip(some.each(), some.sources, strict=True)
+    sizes = compressed_bytes(
+        priming, [separator(train, source) + text.encode("utf-8") for text, source in pairs]
+    )
+    nats = sizes.astype(np.float64) * (8 * math.log(2))
+    measured = some.measured(list(nats.mean(0)), nats)
+    of = len(texts.ids) if len(chosen) < len(texts.ids) else None
+    frame: dict[str, Any] = {"split": split, "with_tokens": False, "sampled_from": of}
+    found = by_source(some, measured, model="compressor", **frame)
+    if of is not None:
+        found += by_source(some, model.only(np.array(chosen)), model="model_on_sample", **frame)
+    told = {"order": ORDER, "draws": len(sizes), "held_out_documents": len(chosen)}
+    return found, {**sample, **told}
 
 
-def priming_text(train: TokenShards, tokenizer: Tokenizer) -> tuple[bytes, dict[str, int]]:
-    """Training documents joined by an empty line: all of them, or as many as 32 MB hold.
+def priming_text(train: Order, tokenizer: Tokenizer) -> tuple[bytes, dict[str, int]]:
+    """Training documents, each after its separator: all of them, or as many as 32 MB hold.
 
     A sample is spread evenly over the corpus: document n is taken where n · share passes a whole
     number, and what runs over the limit is cut.
     """
-    total = sum(int(train.byte_counts[part].sum()) + len(SEPARATOR) for part in train.parts)
+    shards = train.shards
+    total = sum(int(shards.byte_counts[part].sum()) for part in shards.parts) + 2 * len(shards)
     share = min(1.0, PRIMING_LIMIT_BYTES / max(1, total))
-    taken = [n for n in range(len(train)) if int((n + 1) * share) > int(n * share)]
-    parts = [tokenizer.decode(train.document(n).ids.tolist()).encode("utf-8") for n in taken]
-    data = SEPARATOR.join(parts)[:PRIMING_LIMIT_BYTES]
-    return data, {"training_bytes": len(data), "training_documents": len(parts)}
+    taken = [n for n in range(len(shards)) if int((n + 1) * share) > int(n * share)]
+    data = bytearray()
+    for number in taken:
+        document = shards.document(number)
+        data += separator(train, shards.sources[document.source])
+        data += tokenizer.decode(document.ids.tolist()).encode("utf-8")
+    data = bytes(data.lstrip(b"\n")[:PRIMING_LIMIT_BYTES])
+    return data, {"training_bytes": len(data), "training_documents": len(taken)}
 
 
-def by_source(
-    texts: Texts, measured: Measured, *, model: str, split: str, with_tokens: bool = True
-) -> list[Score]:
-    """Scores of all documents together, and of each source where there are several."""
-    frame: dict[str, Any] = {"model": model, "split": split, "with_tokens": with_tokens}
-    found = scores(measured, source=None, **frame)
+def separator(train: Order, source: str) -> bytes:
+    """What stands before a document for the compressor: a line end in lists, else an empty line."""
+    return b"\n" if source in train.joined else b"\n\n"
+
+
+def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
+    """Scores of all documents together, and of each source.
+
+    Where there are several sources, first the mean over them, which is the headline.
+    frame: with_tokens, and the other fields of Score.
+    """
+    frame["text"] = texts.text
     names = np.array(texts.sources)
-    for name in sorted(set(texts.sources)):
+    kinds = sorted(set(texts.sources))
+    found = scores(measured, sources=names, source=None, **frame) if len(kinds) > 1 else []
+    found += scores(measured, source=None, **frame)
+    for name in kinds:
         found += scores(measured.only(names == name), source=name, **frame)
     return found
 
 
-def _spread(count: int, limit: int) -> list[int]:
-    """At most `limit` numbers below `count`, evenly spaced."""
-    return list(range(count)) if count <= limit else [n * count // limit for n in range(limit)]
+def sampled(sources: Sequence[str], limit: int) -> list[int]:
+    """The places of about `limit` documents at most, evenly spaced within each source.
+
+    Half of the limit is shared out by the sources' documents and half equally, at least one to
+    each: the mean over sources asks for as many documents of a small source as of a large one.
+    """
+    if len(sources) <= limit:
+        return list(range(len(sources)))
+    names = np.array(sources)
+    kinds = sorted(set(sources))
+    found: list[int] = []
+    for name in kinds:
+        places = np.flatnonzero(names == name)
+        share = limit / 2 * (len(places) / len(sources) + 1 / len(kinds))
+        count = min(len(places), max(1, int(share)))
+        found += [int(places[n * len(places) // count]) for n in range(count)]
+    return sorted(found)

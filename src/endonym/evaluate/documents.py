@@ -6,7 +6,7 @@ corpora and stores can be set side by side as long as they have judged the same 
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +15,53 @@ from numpy.typing import NDArray
 
 from endonym.evaluate.score import Measured, ratio
 
-FILE = "documents.npy"
-RECORD = np.dtype([("text", "<u8"), ("bytes", "<i8"), ("nats", "<f8")])
-"""text: the first eight bytes of the SHA-256 of its UTF-8."""
+RECORD = np.dtype([("text", "<u8"), ("source", "<u8"), ("bytes", "<i8"), ("nats", "<f8")])
+"""text, source: the first eight bytes of the SHA-256 of the text, and of its source's name."""
 
 Documents = NDArray[Any]
 
 
-def documents(texts: Iterable[str], measured: Measured) -> Documents:
-    """Each text with its size and its nats, as they were measured, in order."""
+def documents(texts: Iterable[str], sources: Sequence[str], measured: Measured) -> Documents:
+    """Each text with its source, its size and its nats, as they were measured, in order."""
     found = np.zeros(len(measured.nats), dtype=RECORD)
-    digests = [hashlib.sha256(text.encode("utf-8")).digest()[:8] for text in texts]
-    found["text"] = np.frombuffer(b"".join(digests), dtype="<u8")
+    found["text"], found["source"] = _digests(texts), _digests(sources)
     found["bytes"], found["nats"] = measured.bytes, measured.nats
     return found
 
 
-def save(folder: Path, found: Documents) -> None:
-    """Write them beside the scores."""
-    np.save(folder / FILE, found, allow_pickle=False)
+def _digests(texts: Iterable[str]) -> NDArray[np.uint64]:
+    parts = [hashlib.sha256(text.encode("utf-8")).digest()[:8] for text in texts]
+    return np.frombuffer(b"".join(parts), dtype="<u8")
 
 
-def load(folder: Path) -> Documents | None:
-    """The documents of an evaluation, sorted by text; None if it kept none."""
-    path = folder / FILE
-    if not path.is_file():
+def save(folder: Path, found: Documents, text: str = "document") -> None:
+    """Write them beside the scores: documents.npy, or blocks.npy. text: as in Score."""
+    np.save(folder / f"{text}s.npy", found, allow_pickle=False)
+
+
+def load(folder: Path, text: str = "document") -> Documents | None:
+    """The documents of an evaluation, sorted by text; None if it kept none with their sources."""
+    path = folder / f"{text}s.npy"
+    return ordered(np.load(path, allow_pickle=False)) if path.is_file() else None
+
+
+def ordered(found: Documents) -> Documents | None:
+    """Sorted by text, so that two stand side by side; None without sources, as once kept."""
+    if found.dtype != RECORD:
         return None
-    found = np.load(path, allow_pickle=False)
-    return found[np.argsort(found["text"], kind="stable")]
+    return found[np.lexsort((found["source"], found["text"]))]
 
 
 def are_same(one: Documents, other: Documents) -> bool:
-    """Whether both are of the same texts, each as often."""
-    return np.array_equal(one["text"], other["text"])
+    """Whether both are of the same texts from the same sources, each as often."""
+    return all(np.array_equal(one[key], other[key]) for key in ("text", "source"))
 
 
 def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:
     """Bits per byte of one minus those of the other, and its paired 95 % interval.
 
-    Both are of the same texts, so each draw takes the same documents for both: what makes a
-    document hard for either cancels. None below ten documents.
+    Of the headlines: the mean over sources. Both are of the same texts, so each draw takes the
+    same documents for both: what makes a document hard for either cancels. No interval below
+    ten documents.
     """
-    return ratio((one["nats"] - other["nats"]) / math.log(2), one["bytes"])
+    return ratio((one["nats"] - other["nats"]) / math.log(2), one["bytes"], one["source"])

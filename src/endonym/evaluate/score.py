@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,29 @@ DRAWS = 1000
 SEED = 0
 FEWEST_DOCUMENTS = 10
 CHUNK_DRAWS = 50
+BITS = "bits_per_byte"
+
+Sources = NDArray[Any]
+"""The source of each document, by name or number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """One number. low and high: 95 % of bootstrap draws over documents; None below ten documents.
 
-    source None is the total. model: "model", "uniform", "unigram", "bigram" or "compressor".
+    source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor", or
+    "model_on_sample": the model on the very documents of a compressor line that is of a sample.
+
+    weighting, of a total: "bytes" is the ratio of sums over all documents, in which a source
+    weighs as much as it has bytes; "sources" is the mean of the sources' values, each counted
+    alike. A text of a single source has no row "sources": both would be one number.
+
+    text: what was read at once. "document": each document alone; "block": neighbouring short ones
+    together; n_documents then counts blocks.
+
+    deviation: standard deviation over the ends of the training text that the value is a mean over;
+    None for models without such draws. sampled_from: how many documents there are, where this
+    row is of some of them; else None.
     """
 
     metric: str
@@ -33,6 +49,10 @@ class Score:
     source: str | None
     model: str
     split: str
+    weighting: Literal["bytes", "sources"] = "bytes"
+    text: Literal["document", "block"] = "document"
+    deviation: float | None = None
+    sampled_from: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -41,43 +61,58 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one model said of documents: nats, and the documents' sizes; arrays of one length."""
+    """What one model said of documents: nats, and the documents' sizes; arrays of one length.
+
+    draws: where nats are means over several measurements, each of these, (draws, documents).
+    """
 
     nats: NDArray[np.float64]
     tokens: NDArray[np.int64]
     bytes: NDArray[np.int64]
     chars: NDArray[np.int64]
+    draws: NDArray[np.float64] | None = None
 
     def only(self, which: NDArray[Any]) -> "Measured":
         """The documents where `which` is true, or at these places."""
-        return Measured(self.nats[which], self.tokens[which], self.bytes[which], self.chars[which])
+        draws = None if self.draws is None else self.draws[:, which]
+        sizes = (self.tokens[which], self.bytes[which], self.chars[which])
+        return Measured(self.nats[which], *sizes, draws)
 
 
 METRICS = (
-    ("bits_per_byte", "bits", "bytes", 1 / math.log(2)),
+    (BITS, "bits", "bytes", 1 / math.log(2)),
     ("bits_per_character", "bits", "chars", 1 / math.log(2)),
     ("nats_per_token", "nats", "tokens", 1.0),
 )
 
 
 def scores(
-    measured: Measured, *, model: str, source: str | None, split: str, with_tokens: bool = True
+    measured: Measured,
+    *,
+    sources: Sources | None = None,
+    with_tokens: bool = True,
+    **frame: Any,
 ) -> list[Score]:
-    """Bits per byte, bits per character, nats per token, perplexity; each with its interval."""
-    counts = {
+    """Bits per byte, bits per character, nats per token, perplexity; each with its interval.
+
+    sources: of each document; then values are means over sources. frame: the other fields of Score.
+    """
+    frame |= {
         "n_documents": len(measured.nats),
         "n_bytes": int(measured.bytes.sum()),
         "n_chars": int(measured.chars.sum()),
         "n_tokens": int(measured.tokens.sum()) if with_tokens else 0,
+        "weighting": "bytes" if sources is None else "sources",
     }
-    frame: dict[str, Any] = {**counts, "source": source, "model": model, "split": split}
     found: list[Score] = []
     for metric, unit, size, scale in METRICS:
         if size == "tokens" and not with_tokens:
             continue
         sizes = getattr(measured, size)
-        value, low, high = ratio(measured.nats * scale, sizes)
-        found.append(Score(metric, value, unit, low, high, **frame))
+        value, low, high = ratio(measured.nats * scale, sizes, sources)
+        spread = None if measured.draws is None else deviation(measured.draws, sizes, sources)
+        spread = None if spread is None else spread * scale
+        found.append(Score(metric, value, unit, low, high, deviation=spread, **frame))
         if size == "tokens":
             powers = [None if x is None else _power(x) for x in (value, low, high)]
             found.append(Score("perplexity", powers[0] or 0.0, "", powers[1], powers[2], **frame))
@@ -89,34 +124,93 @@ def _power(nats: float) -> float:
 
 
 def ratio(
-    numerators: NDArray[np.float64], denominators: NDArray[np.int64]
+    numerators: NDArray[np.float64],
+    denominators: NDArray[np.int64],
+    sources: Sources | None = None,
 ) -> tuple[float, float | None, float | None]:
     """Sum over sum, and its 95 % interval by bootstrap over the pairs.
 
+    With the source of each pair: the mean over sources of each one's sum over sum, and a
+    stratified bootstrap, which draws from each source as many documents as it has. A source of
+    fewer than ten documents understates its share of the spread: one of a single document adds
+    none. No interval below ten documents in all.
+
     Source: Efron 1979; the ratio of sums is drawn as a whole, so that long documents weigh as
-    they do in the value.
+    they do in the value. Davison and Hinkley 1997, Bootstrap methods, 3.2 (several samples).
     """
-    value = float(numerators.sum() / max(1, denominators.sum()))
+    value = _value(numerators, denominators, sources)
     count = len(numerators)
     if count < FEWEST_DOCUMENTS:
         return value, None, None
-    low, high = np.percentile(draws(numerators, denominators), [2.5, 97.5])
+    low, high = np.percentile(draws(numerators, denominators, sources), [2.5, 97.5])
     return value, float(low), float(high)
 
 
-def draws(numerators: NDArray[np.float64], denominators: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The ratio in DRAWS samples of the documents, with replacement, fixed seed."""
+def _parts(count: int, sources: Sources | None) -> list[NDArray[np.intp]]:
+    """The places of each source's documents; all in one without sources."""
+    if sources is None:
+        return [np.arange(count)]
+    return [np.flatnonzero(sources == name) for name in np.unique(sources)]
+
+
+def _value(
+    numerators: NDArray[np.float64], denominators: NDArray[np.int64], sources: Sources | None
+) -> float:
+    """The mean over parts of sum over sum."""
+    parts = _parts(len(numerators), sources)
+    ratios = [numerators[part].sum() / max(1, denominators[part].sum()) for part in parts]
+    return float(sum(ratios) / max(1, len(ratios)))
+
+
+def draws(
+    numerators: NDArray[np.float64],
+    denominators: NDArray[np.int64],
+    sources: Sources | None = None,
+) -> NDArray[np.float64]:
+    """The value in DRAWS samples of the documents, with replacement, fixed seed."""
     generator = np.random.Generator(np.random.Philox(key=SEED))
-    count, found = len(numerators), []
-    for _ in range(0, DRAWS, CHUNK_DRAWS):
-        chosen = generator.integers(0, count, size=(CHUNK_DRAWS, count))
-        found.append(numerators[chosen].sum(1) / np.maximum(1, denominators[chosen].sum(1)))
-    return np.concatenate(found)
+    parts = _parts(len(numerators), sources)
+    total = np.zeros(DRAWS)
+    for part in parts:
+        over, under, found = numerators[part], denominators[part], []
+        for _ in range(0, DRAWS, CHUNK_DRAWS):
+            chosen = generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part)))
+            found.append(over[chosen].sum(1) / np.maximum(1, under[chosen].sum(1)))
+        total += np.concatenate(found)
+    return total / len(parts)
 
 
-def find(found: Sequence[Score], *, metric: str, model: str, source: str | None) -> Score | None:
+def deviation(
+    nats: NDArray[np.float64], sizes: NDArray[np.int64], sources: Sources | None = None
+) -> float | None:
+    """Standard deviation of the value over rows of nats, (draws, documents); None of one row."""
+    values = [_value(row, sizes, sources) for row in nats]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def find(
+    found: Sequence[Score],
+    *,
+    metric: str,
+    model: str,
+    source: str | None,
+    weighting: str = "bytes",
+    text: str = "document",
+) -> Score | None:
     """The score of a metric, a model and a source, if it was taken."""
+    wanted = (metric, model, source, weighting, text)
     for score in found:
-        if (score.metric, score.model, score.source) == (metric, model, source):
+        if (score.metric, score.model, score.source, score.weighting, score.text) == wanted:
             return score
     return None
+
+
+def headline(
+    found: Sequence[Score], *, model: str, metric: str = BITS, text: str = "document"
+) -> Score | None:
+    """The one number of a text: the mean over its sources, or the total if it has one source.
+
+    found: of one split. Whatever shows a single number shows this one.
+    """
+    given: dict[str, Any] = {"metric": metric, "model": model, "source": None, "text": text}
+    return find(found, **given, weighting="sources") or find(found, **given)

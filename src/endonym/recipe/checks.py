@@ -39,6 +39,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_repeated_names(data, "source", Source),
         *_repeated_names(data, "phase", Phase),
         *_byte_vocab(data),
+        *_unknown_joins(data),
         *_small_batches(data),
         *_shape(data),
         *_beside_a_folder(data),
@@ -129,6 +130,24 @@ def _repeated_names(
             problems.append(Problem(path, message, "Give each its own name.", at_value=True))
         seen.setdefault(item.name, number + 1)
     return problems
+
+
+def _unknown_joins(data: Mapping[str, Any]) -> list[Problem]:
+    """What is joined are sources of the recipe."""
+    pack, known = _part(Pack, data.get("pack")), data.get("source")
+    if pack is None or not isinstance(known, list):
+        return []
+    names = [each.get("name") for each in known if isinstance(each, dict)]
+    return [
+        Problem(
+            ("pack", "join"),
+            f'no source is called "{name}".',
+            f"Sources here: {', '.join(str(each) for each in names)}.",
+            at_value=True,
+        )
+        for name in pack.join
+        if name not in names
+    ]
 
 
 def _byte_vocab(data: Mapping[str, Any]) -> list[Problem]:

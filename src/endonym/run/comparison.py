@@ -11,8 +11,8 @@ from typing import Any
 from endonym.evaluate.documents import are_same, difference
 from endonym.evaluate.score import FEWEST_DOCUMENTS, Score
 from endonym.log import duration, number
-from endonym.recipe.text import columns
 from endonym.run.contenders import Contender
+from endonym.run.tables import aligned
 
 BASELINES = ("unigram", "bigram", "compressor")
 LEFT_COLUMNS = 2
@@ -20,7 +20,10 @@ LEFT_COLUMNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Bits per byte more than the best, and the paired 95 %; none below ten documents."""
+    """Bits per byte more than the best, and the paired 95 %; none below ten documents.
+
+    Of the headlines: where there are several sources, of the means over them.
+    """
 
     value: float
     low: float | None
@@ -79,7 +82,8 @@ def _trouble(runs: Sequence[Contender]) -> str:
     old = [run.name for run in runs if run.documents is None]
     if old:
         return (
-            f"{_listed(old)} kept no scores of single documents, so no difference is shown. "
+            f"{_listed(old)} kept no scores of single documents with their sources, "
+            "so no difference is shown. "
             "Run again: only the scoring is done anew."
         )
     first, *others = runs
@@ -90,7 +94,7 @@ def _trouble(runs: Sequence[Contender]) -> str:
         for run in runs
     ]
     return (
-        "These runs were not scored on the same held-out documents "
+        "These runs were not scored on the same held-out documents of the same sources "
         f"({'; '.join(sizes)}), so no difference is shown."
     )
 
@@ -106,6 +110,13 @@ def _shared(model: str, runs: Sequence[Contender]) -> Score | None:
     found = [run.scores.get(model) for run in runs]
     values = {each and (round(each.value, 6), each.n_bytes) for each in found}
     return found[0] if len(values) == 1 else None
+
+
+def _baseline_name(line: Score) -> str:
+    """A baseline's name, with what it is of if that is not all."""
+    if line.sampled_from is None:
+        return line.model
+    return f"{line.model} ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
 
 
 def _verdict(runs: Sequence[Contender], differences: Sequence[Difference]) -> list[str]:
@@ -136,6 +147,12 @@ def _remarks(runs: Sequence[Contender], baselines: Sequence[Score]) -> list[str]
     apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
     if apart:
         told.append(f"Not the same for all of them, so not shown: {_listed(apart)}.")
+    there = {run.name: run.scores.get("model_on_sample") for run in runs}
+    values = [f"{name} {each.value:.4f}" for name, each in there.items() if each is not None]
+    if "compressor" in shown and values:
+        told.append(f"On the documents of the compressor's line: {_listed(values)}.")
+    if any(run.score.weighting == "sources" for run in runs):
+        told.append("Bits per byte are means over the sources, each counted alike.")
     if len({run.machine for run in runs}) > 1:
         told.append(
             "They were not all trained on one processor and as many threads: times differ by it."
@@ -161,7 +178,10 @@ def cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
         for place, run in enumerate(found.runs)
     ]
     empty = [""] * (len(heads) - 7)
-    rows += [[line.model, "", "", "", "", *_score_cells(line), *empty] for line in found.baselines]
+    rows += [
+        [_baseline_name(line), "", "", "", "", *_score_cells(line), *empty]
+        for line in found.baselines
+    ]
     return heads, rows
 
 
@@ -198,14 +218,7 @@ def _pace_cells(run: Contender) -> list[str]:
 def describe(found: Comparison) -> str:
     """The comparison as people read it: an aligned table and what it says."""
     heads, rows = cells(found)
-    widths = [max(map(columns, column)) for column in zip(heads, *rows, strict=True)]
-    lines = ["  ".join(map(_padded, row, widths, range(len(row)))) for row in [heads, *rows]]
-    return "\n".join([*(line.rstrip() for line in lines), "", *found.told])
-
-
-def _padded(cell: str, width: int, place: int) -> str:
-    blanks = " " * (width - columns(cell))
-    return cell + blanks if place < LEFT_COLUMNS else blanks + cell
+    return "\n".join([*aligned([heads, *rows], left=LEFT_COLUMNS), "", *found.told])
 
 
 def as_dict(found: Comparison) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from typing import Any
 
 from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import Score, headline
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
 from endonym.model.folder import Shape, read_shape
 from endonym.recipe.recipe import Recipe
 from endonym.run.execute import run_folder
 from endonym.run.inspection import find_run, known_runs, planned
+from endonym.run.tables import MODELS
 from endonym.run.work import read_json
 from endonym.store import Artifact, Store
 
@@ -75,11 +76,15 @@ class Contender:
         return tuple(str(notes[-1].get(key)) for key in ("processor", "threads")) if notes else ()
 
     @cached_property
+    def every_score(self) -> list[Score]:
+        """All scores of the held-out documents."""
+        return [Score(**each) for each in read_json(self.judged.folder / "scores.json")]
+
+    @cached_property
     def scores(self) -> dict[str, Score]:
-        """Bits per byte of all held-out documents, of the model and of each baseline."""
-        every = [Score(**each) for each in read_json(self.judged.folder / "scores.json")]
-        mine = [each for each in every if (each.metric, each.source) == ("bits_per_byte", None)]
-        return {each.model: each for each in mine}
+        """Bits per byte, the mean over sources, of the model and of each baseline."""
+        found = {name: headline(self.every_score, model=name) for name in MODELS}
+        return {name: score for name, score in found.items() if score is not None}
 
     @property
     def score(self) -> Score:

@@ -12,6 +12,7 @@ from endonym.log import read_jsonl, size
 from endonym.store import Artifact, Store, open_artifact
 from endonym.text.corpus import Corpus
 from endonym.text.document import Document, Reject
+from endonym.text.split import SIDES
 
 SHOWN_CHARS = 400
 BARS = "▁▂▃▄▅▆▇█"
@@ -158,17 +159,16 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looke
     for name, card in corpus.card["sources"].items():
         kept, gone = card["kept"], card["dropped"]
         lost = ", ".join(f"{key} {value['records']}" for key, value in gone.items()) or "nothing"
-        train, val = kept["train"]["documents"], kept["val"]["documents"]
-        lines.append(f"{name}: read {card['read']['records']}, kept {train} to train and "
-                     f"{val} held out, dropped {lost}")  # fmt: skip
-    shown = list(itertools.islice(_both(corpus), count))
+        sides = ", ".join(f"{side} {kept[side]['documents']}" for side in SIDES)
+        lines.append(f"{name}: read {card['read']['records']}, kept {sides}, dropped {lost}")
+    shown = list(itertools.islice(_all(corpus), count))
     lines += [f"\n{each.id} ({each.source})\n{each.text[:SHOWN_CHARS]}" for each in shown]
     return Looked("\n".join(lines), {"documents": [_plain(each) for each in shown]})
 
 
-def _both(corpus: Corpus) -> Iterator[Document]:
-    yield from corpus.documents("train")
-    yield from corpus.documents("val")
+def _all(corpus: Corpus) -> Iterator[Document]:
+    for side in SIDES:
+        yield from corpus.documents(side)
 
 
 def _plain(each: Document | Reject) -> dict[str, str]:

@@ -44,8 +44,8 @@ def as_metrics(report: Report) -> dict[str, Any]:
     if report.is_skipped:
         flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
     if report.look is not None:
-        flat |= {"val_nats": report.look.nats, "val_bits_per_byte": report.look.bits_per_byte}
-        flat |= {f"val_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
+        flat |= {"dev_nats": report.look.nats, "dev_bits_per_byte": report.look.bits_per_byte}
+        flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
     return flat
 
 
@@ -59,7 +59,7 @@ def cut_journal(journal: Path, training: Training) -> None:
         if step == state.step and step not in written:
             tokens, epoch = step * training.batches.tokens, training.batches.epochs(step)
             line = {"event": "step", "step": step, "tokens": tokens, "epoch": round(epoch, 5)}
-            kept.append({**line, "val_nats": seen["nats"], "val_bits_per_byte": seen["bits"]})
+            kept.append({**line, "dev_nats": seen["nats"], "dev_bits_per_byte": seen["bits"]})
     _write(journal, kept)
 
 

@@ -6,12 +6,15 @@ from typing import Any
 
 from endonym import device
 from endonym.data.baselines import count
+from endonym.data.config import Pack
+from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_json
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
+    blocks_of,
     by_source,
     compressor_scores,
     documents_of,
@@ -26,10 +29,10 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.run.models import find_artifact, load_model
+from endonym.run.tables import table
 from endonym.run.work import Inputs, Numbers
 from endonym.store import Making, Store
-
-MODELS = ("model", "uniform", "unigram", "bigram", "compressor")
+from endonym.tokenizer.tokenizer import Tokenizer
 
 PROMPTS_AT_ONCE = 16
 """Texts that are continued together; more would take more memory than they save time."""
@@ -42,18 +45,34 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
     if asked.kind == "prompts":
         return _continue_prompts(recipe, asked, making, model)
     shards = inputs["shards"].folder
-    train = TokenShards(shards, "train")
+    train = training_order(shards, recipe.pack, recipe.seed) if asked.baselines else None
     if asked.file:
-        texts = documents_of(recipe.folder / asked.file, model.tokenizer)
-        split = asked.file
+        judged = [documents_of(recipe.folder / asked.file, model.tokenizer)]
     else:
-        texts, split = held_out(TokenShards(shards, "val"), model.tokenizer), "val"
-    measured = read_texts(model, texts, log)
-    found, sample = score_texts(measured, texts, train if asked.baselines else None, split)
+        judged = test_texts(shards, model.tokenizer, recipe.pack)
+    split, found, samples = asked.file or "test", list[Score](), dict[str, dict[str, int]]()
+    for texts in judged:
+        measured = read_texts(model, texts, log)
+        scored, samples[texts.text] = score_texts(measured, texts, train, split)
+        found += scored
+        save(making.out, documents(texts.each(), texts.sources, measured), texts.text)
     write_json(making.out / "scores.json", [score.as_dict() for score in found])
-    save(making.out, documents(texts.each(), measured))
     log.line(table(found))
-    return {"kind": "bits", "split": split, "compressor": sample}
+    return {"kind": "bits", "split": split, "compressor": samples}
+
+
+def training_order(shards: Path, pack: Pack, seed: int) -> Order:
+    """The order in which a model read its training text, for what is counted on that text."""
+    assert pack.context is not None, "the context is settled before any model is planned"
+    train = TokenShards(shards, "train")
+    return Order(train, context=pack.context, seed=seed, join=pack.join)
+
+
+def test_texts(shards: Path, tokenizer: Tokenizer, pack: Pack) -> list[Texts]:
+    """What judges a model: the test documents, each alone, and lists of sentences by block."""
+    test = TokenShards(shards, "test")
+    blocks = blocks_of(test, tokenizer, pack.join)
+    return [held_out(test, tokenizer), *([blocks] if blocks.ids else [])]
 
 
 def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
@@ -64,72 +83,66 @@ def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
 
 
 def score_texts(
-    measured: Measured, texts: Texts, train: TokenShards | None, split: str
+    measured: Measured, texts: Texts, train: Order | None, split: str
 ) -> tuple[list[Score], dict[str, int]]:
-    """The model's scores of texts and, with training shards, those of what needs no learning."""
+    """The model's scores of texts and, with its training text, those of what needs no learning."""
     found = by_source(texts, measured, model="model", split=split)
     if train is None:
         return found, {}
-    found += baseline_scores(count(train), texts, split=split)
-    lines, sample = compressor_scores(train, texts, split=split, tokenizer=texts.tokenizer)
+    found += baseline_scores(count(train.shards, train), texts, split=split)
+    lines, sample = compressor_scores(train, texts, measured, split=split)
     return found + lines, sample
 
 
 def score_model(
     name: str, files: Sequence[Path], store: Store, log: Log, device_name: str
 ) -> list[Score]:
-    """Scores of a named model: of given files, or of its own corpus's held-out documents.
+    """Scores of a named model: of given files, or of its own corpus's test documents.
 
-    Baselines need the training shards: a model from elsewhere is scored alone.
+    Baselines need the training shards: a model from elsewhere is scored alone. A file's split is
+    its name: where a file lies says nothing of its text, and differs from machine to machine.
     Raises RecipeError if there is nothing to score it on.
     """
     model = load_model(name, store, device_name)
-    shards = shards_of(name, store)
-    train = None if shards is None else TokenShards(shards, "train")
-    found: list[Score] = []
-    for path in files:
-        texts = documents_of(path, model.tokenizer)
-        found += score_texts(read_texts(model, texts, log), texts, train, str(path))[0]
+    train, judged = shards_of(name, store), list[tuple[str, Texts]]()
+    for path, split in zip(files, names_of(files), strict=True):
+        judged.append((split, documents_of(path, model.tokenizer)))
+    order = None if train is None else training_order(*train)
     if not files:
-        if shards is None:
+        if train is None:
             raise RecipeError(
                 "this model's corpus is not in the store",
                 where=name,
                 do="Give a text to score it on: --text FILE.",
             )
-        texts = held_out(TokenShards(shards, "val"), model.tokenizer)
-        found += score_texts(read_texts(model, texts, log), texts, train, "val")[0]
+        shards, pack, _ = train
+        judged = [("test", each) for each in test_texts(shards, model.tokenizer, pack)]
+    found: list[Score] = []
+    for split, texts in judged:
+        found += score_texts(read_texts(model, texts, log), texts, order, split)[0]
     return found
 
 
-def shards_of(name: str, store: Store) -> Path | None:
-    """The shards that a model artefact was trained on, if they are still in its store."""
+def names_of(files: Sequence[Path]) -> list[str]:
+    """Each file's name; the path as it was given, where another file has the same name."""
+    names = [path.name for path in set(files)]
+    return [path.name if names.count(path.name) == 1 else str(path) for path in files]
+
+
+def shards_of(name: str, store: Store) -> tuple[Path, Pack, int] | None:
+    """The shards that a model artefact was trained on, if they are still in its store.
+
+    With how they were packed and the seed.
+    """
     artifact = find_artifact(name, store)
     if artifact is None or "shards" not in artifact.manifest["inputs"]:
         return None
     home = Store(artifact.folder.parent.parent)
     found = home.find("shards", artifact.manifest["inputs"]["shards"])
-    return None if found is None else found.verify().folder
-
-
-def table(found: list[Score]) -> str:
-    """Bits per byte of every model, in total and by source, as aligned text."""
-    bits = [score for score in found if score.metric == "bits_per_byte"]
-    sources = [None, *sorted({score.source for score in bits if score.source is not None})]
-    if len(sources) == 2:
-        sources = [None]
-    names = [name for name in MODELS if any(score.model == name for score in bits)]
-    width = max(9, *(len(source or "all") for source in sources))
-    heads = "".join(f"{name:>12}" for name in names)
-    lines = [f"  {'bits/byte':<{width}}{heads}   95 % of model   documents"]
-    for source in sources:
-        row = {score.model: score for score in bits if score.source == source}
-        cells = "".join(f"{row[n].value:>12.4f}" if n in row else f"{'':>12}" for n in names)
-        mine = row["model"]
-        span = "" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
-        name = source or "all"
-        lines.append(f"  {name:<{width}}{cells}   {span:<13}   {mine.n_documents:>9}")
-    return "\n".join(lines)
+    if found is None:
+        return None
+    config = artifact.manifest["config"]
+    return found.verify().folder, Pack.model_validate(config["pack"]), config["seed"]
 
 
 def _continue_prompts(

@@ -16,6 +16,7 @@ from endonym.run.execute import Run, last_stage, run_folder, run_recipe
 from endonym.run.plan import Stage, plan
 from endonym.run.report.page import write_report
 from endonym.run.resolve import Lock, estimated, filled
+from endonym.run.tables import table
 from endonym.run.work import read_json
 from endonym.store import Store
 
@@ -62,7 +63,7 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
 
 def compared(runs: Sequence[Run]) -> Comparison | None:
     """Finished runs side by side; None if they were not all scored on held-out documents."""
-    is_scored = all(any(score.split == "val" for score in scores_of(run)) for run in runs)
+    is_scored = all(any(score.split == "test" for score in scores_of(run)) for run in runs)
     return compare([read(run.folder, run.folder.name) for run in runs]) if is_scored else None
 
 
@@ -93,12 +94,10 @@ def as_dict(run: Run) -> dict[str, Any]:
 
 def say_results(run: Run, *, is_last: bool = True) -> None:
     """What a person wants to see at the end: the scores, a sample, where to look, what is next."""
-    from endonym.run.judging import table
-
     out = sys.stdout
     found = scores_of(run)
     for split in dict.fromkeys(score.split for score in found):
-        name = "held-out documents" if split == "val" else split
+        name = "test documents" if split == "test" else split
         part = [score for score in found if score.split == split]
         out.write(f"\n{name}\n{table(part)}\n")
     for artifact in run.all("evaluation"):

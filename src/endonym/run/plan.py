@@ -19,11 +19,11 @@ from endonym.train.room import USEFUL_TOKENS
 
 VERSIONS = {
     "source": 1,
-    "corpus": 1,
-    "tokenizer": 1,
-    "shards": 1,
-    "model": 5,
-    "evaluation": 2,
+    "corpus": 2,
+    "tokenizer": 2,
+    "shards": 2,
+    "model": 6,
+    "evaluation": 3,
     "export": 2,
 }
 """Raised by whoever changes what a stage produces."""
@@ -159,7 +159,11 @@ def judgements(
     """The recipe's evaluations of the finished model."""
     found: list[Stage] = []
     for number, evaluation in enumerate(recipe.evaluate):
-        config: dict[str, Any] = {"evaluation": identity(evaluation), "seed": recipe.seed}
+        config: dict[str, Any] = {
+            "evaluation": identity(evaluation),
+            "pack": identity(recipe.pack),
+            "seed": recipe.seed,
+        }
         files = evaluation.files(recipe.folder)
         inputs = {"model": model, "shards": shards}
         inputs |= {f"file {place}": named_files[str(each)] for place, each in enumerate(files)}

@@ -62,7 +62,7 @@ def corpus(
 
 
 def tokenizer(config: TokenizerConfig, making: Making, inputs: Inputs, log: Log) -> Numbers:
-    """Train on the training split alone, and report the fit on the held-out one."""
+    """Train on the training split alone, and report the fit on the dev split."""
     from endonym.tokenizer.train import train_tokenizer
 
     texts = Corpus(inputs["corpus"].folder)
@@ -83,18 +83,18 @@ def given_tokenizer(folder: Path, making: Making, inputs: Inputs, log: Log) -> N
 
 
 def _keep_tokenizer(made: "Tokenizer", texts: Corpus, making: Making) -> Numbers:
-    """Write a tokenizer, and how it fits the held-out documents."""
+    """Write a tokenizer, and how it fits the dev documents."""
     from endonym.tokenizer.train import fit
 
     made.save(making.out)
-    report = fit(made, ((each.source, each.text) for each in texts.documents("val")))
+    report = fit(made, ((each.source, each.text) for each in texts.documents("dev")))
     write_json(making.out / "report.json", report)
     return {"vocab": made.vocab, "held_out": report}
 
 
 def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Turn the corpus into ids."""
-    from endonym.data.shards import write_shards
+    from endonym.data.shards import Piece, write_shards
     from endonym.tokenizer.tokenizer import Tokenizer
 
     texts = Corpus(inputs["corpus"].folder)
@@ -104,8 +104,8 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
         kept["bytes"] for each in texts.card["sources"].values() for kept in each["kept"].values()
     )
 
-    def documents(split: Any) -> Iterator[tuple[str, str]]:
-        return ((each.source, each.text) for each in texts.documents(split))
+    def documents(split: Any) -> Iterator[Piece]:
+        return ((each.source, each.text, each.block) for each in texts.documents(split))
 
     with log.progress("shards", total, "bytes") as advance:
         return write_shards(making.out, reader, sources, documents, advance)

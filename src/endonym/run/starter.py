@@ -137,6 +137,8 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     if tokens > NEW_PASSES * unique:
         phase["average"] = Choice("ema", "a mean of the last steps has over-fitted less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
+    if found.lists:
+        data["pack.join"] = Choice(found.lists, "lists of sentences: their neighbours are context")
     data |= shape | {"phase.tokens": Choice(tokens, reason)}
     return data | {f"phase.{key}": c for key, c in phase.items()}
 

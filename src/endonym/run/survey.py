@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from endonym.errors import MissingSource
 from endonym.run.amount import file_text_bytes, first_records
@@ -18,6 +19,8 @@ from endonym.text.files import printable, source_files
 from endonym.text.guess import guess_source
 
 SAMPLE_CHARS = 400_000
+SENTENCE_BYTES = 400
+"""Records up to this size, in the middle one, are taken for sentences."""
 FEW_FILES = 24
 """Up to so many files of one kind in a folder are a source each."""
 TRIED_FILES = 8
@@ -26,12 +29,16 @@ TRIED_FILES = 8
 
 @dataclass(slots=True)
 class Found:
-    """The texts behind a new recipe, and the files that nothing can be read from, with reasons."""
+    """The texts behind a new recipe, and the files that nothing can be read from, with reasons.
+
+    lists: the names of sources that are lists of lines or sentences.
+    """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     text_bytes: float = 0.0
     sample: str = ""
+    lists: list[str] = field(default_factory=list)
     documents: int = 0
     document_bytes: int = 0
 
@@ -98,10 +105,26 @@ def _look_at_group(
         path = _relative(first.parent, folder) + "/*" + "".join(first.suffixes[-2:])
         reason = f"{len(group)} files of one kind; the first: {reason}"
     found.sources.append((source.model_copy(update={"path": path}), reason))
+    if is_list(source, readable):
+        found.lists.append(source.name)
     found.text_bytes += sum(map(file_text_bytes, group))
     found.documents += len(readable)
     found.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
     found.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"
+
+
+def is_list(source: Source, documents: Sequence[Document]) -> bool:
+    """Whether documents are lines, or records as short as sentences, one after another in a file.
+
+    What a file or a block between empty lines holds is a whole text, however short it is.
+    """
+    if len(documents) < 2 or source.document == "blank_lines":
+        return False
+    if source.document == "line":
+        return True
+    files = {each.id.rpartition("#")[0] for each in documents}
+    middle = median(len(each.text.encode("utf-8")) for each in documents)
+    return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 
 def _is_writable(path: Path) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.batches import Batches
+from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_json
 from endonym.evaluate.bits import baseline_scores, held_out
@@ -32,6 +33,7 @@ from endonym.model.weights import save_tensors
 from endonym.recipe.recipe import Recipe
 from endonym.run.crowding import Crowding
 from endonym.run.journal import cut_journal, note_report
+from endonym.run.judging import training_order
 from endonym.run.models import begin
 from endonym.run.preflight import before_training, newest
 from endonym.run.stopping import stop_requests
@@ -67,9 +69,11 @@ def train_model(
     device.prepare()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
-    train, val = TokenShards(folder, "train"), TokenShards(folder, "val")
-    lines = group.tell(baseline_lines(train, val, reader) if group.is_first else None)
-    work = Work(train, val, making.work, lines["unigram"].value, device.pick(making.device))
+    train, dev = TokenShards(folder, "train"), TokenShards(folder, "dev")
+    order = training_order(folder, recipe.pack, recipe.seed)
+    lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
+    place, join = device.pick(making.device), recipe.pack.join
+    work = Work(train, dev, making.work, lines["unigram"].value, place, join)
     begin_ = partial(beginning, recipe, reader.vocab, inputs)
     decoder = begin_()
     shape = decoder.config
@@ -94,9 +98,9 @@ def train_model(
     return _keep(training, learnt, reader, making) if group.is_first else {}
 
 
-def baseline_lines(train: TokenShards, val: TokenShards, reader: Tokenizer) -> dict[str, Score]:
-    """Uniform, unigram and bigram nats a token of the held-out text."""
-    found = baseline_scores(count(train), held_out(val, reader), split="val")
+def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
+    """Uniform, unigram and bigram nats a token of the dev text."""
+    found = baseline_scores(count(order.shards, order), held_out(dev, reader), split="dev")
     names = ("uniform", "unigram", "bigram")
     lines = {n: find(found, metric="nats_per_token", model=n, source=None) for n in names}
     return {name: line for name, line in lines.items() if line is not None}
@@ -144,7 +148,7 @@ def _announce(
         f"{batches.epochs(steps):.1f} passes over {number(read)} tokens"
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
-    log.line(f"  held-out nats a token without learning: {guesses}")
+    log.line(f"  dev nats a token without learning: {guesses}")
     hindered = hindrance(shape, phase, batches.device, group.size)
     if phase.compile == "on" and hindered is not None:
         log.warn(f'compile = "on", but nothing is compiled: {hindered}')
@@ -224,12 +228,12 @@ def _short(report: Report, speed: float) -> str:
 
 
 def _line(report: Report, speed: float) -> str:
-    """One look at held-out text, as a person reads it."""
+    """One look at dev text, as a person reads it."""
     assert report.look is not None
     mark = "  best so far" if report.is_best and report.step else ""
     pace = f"{number(speed):>7} tokens/s" if report.seconds else ""
     return (
-        f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · held-out "
+        f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · dev "
         f"{report.look.nats:.3f} nats · {report.look.bits_per_byte:.4f} bits/byte {pace}{mark}"
     )
 

@@ -51,13 +51,13 @@ class Trials:
 
     def __init__(self, recipe: Recipe, shards: Artifact, seconds: float, target: str) -> None:
         self.recipe, self.target, self.failure = recipe, target, ""
-        self.train, self.val = (TokenShards(shards.folder, split) for split in ("train", "val"))
+        self.train, self.dev = (TokenShards(shards.folder, split) for split in ("train", "dev"))
         phase = recipe.phase[0]
         self.batch = phase.batch_tokens or 1
         decoder, facts = beginning(recipe, self.train.vocab, {}), facts_of(shards)
         document = usual_document(facts.mean_document_tokens, decoder.config)
         self.speed = probe.plain(decoder, phase, target, document)
-        self.held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
+        self.held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
         self.whole = budget_of([phase], facts)
         self.give(seconds)
 
@@ -97,7 +97,8 @@ class Trials:
             self.failure = error.errors()[0]["msg"]
             return math.inf
         with tempfile.TemporaryDirectory() as folder:
-            work = Work(self.train, self.val, Path(folder), math.inf, self.target)
+            join = self.recipe.pack.join
+            work = Work(self.train, self.dev, Path(folder), math.inf, self.target, join)
             decoder = beginning(self.recipe, self.train.vocab, {}).to(self.target)
             try:
                 *_, last = Training(decoder, trial, work, seed=self.recipe.seed).reports()

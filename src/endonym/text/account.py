@@ -12,6 +12,7 @@ from typing import Any
 from endonym.errors import CorpusError
 from endonym.text.document import Document, Reject
 from endonym.text.reasons import is_unread, is_unreadable
+from endonym.text.split import SIDES, Side
 
 SAMPLES = 5
 
@@ -31,7 +32,7 @@ class Amount:
 
 @dataclass(slots=True)
 class Kept:
-    """What one side of the split holds: documents, delivered bytes, and the text as cleaned."""
+    """What one set of the split holds: documents, delivered bytes, and the text as cleaned."""
 
     documents: int = 0
     bytes: int = 0
@@ -55,8 +56,7 @@ class Account:
     name: str
     files: int = 0
     read: Amount = field(default_factory=Amount)
-    train: Kept = field(default_factory=Kept)
-    val: Kept = field(default_factory=Kept)
+    kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
     dropped: dict[str, Amount] = field(default_factory=dict[str, Amount])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
@@ -88,8 +88,9 @@ class Account:
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
         dropped = self.dropped.values()
-        records = self.train.documents + self.val.documents + sum(each.records for each in dropped)
-        size = self.train.bytes + self.val.bytes + sum(each.bytes for each in dropped)
+        kept = self.kept.values()
+        records = sum(each.documents for each in kept) + sum(each.records for each in dropped)
+        size = sum(each.bytes for each in [*kept, *dropped])
         if (records, size) != (self.read.records, self.read.bytes):
             raise CorpusError(
                 f"the accounts do not balance: {self.read.records:,} records of "
@@ -103,14 +104,14 @@ class Account:
         return {
             "files": self.files,
             "read": {"records": self.read.records, "bytes": self.read.bytes},
-            "kept": {"train": self.train.as_dict(), "val": self.val.as_dict()},
+            "kept": {side: kept.as_dict() for side, kept in self.kept.items()},
             "dropped": {
                 reason: {"records": amount.records, "bytes": amount.bytes}
                 for reason, amount in sorted(self.dropped.items())
             },
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
-            "near_copies_moved_to_train": self.near_copies,
+            "near_copies_moved": self.near_copies,
             "samples": self.samples,
         }
 

@@ -108,16 +108,23 @@ class Clean(Config):
 
 
 class Split(Config):
-    """What is held out: whole documents, chosen by a keyed hash of their text."""
+    """What is held out: whole documents, half of them to choose by (dev), half to judge by (test).
+
+    They are taken in blocks of neighbours, by a keyed hash of the text.
+    """
 
     val_documents: int | None = Field(
-        default=None, ge=1, description="hold out this many documents"
+        default=None,
+        ge=2,
+        description="hold out about so many documents, in whole blocks of neighbours: half of "
+        "them for dev, half for test",
     )
     val_share: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description="hold out this share of each source's documents; default 0.05",
+        description="hold out this share of each source's documents: half of them for dev, half "
+        "for test; default 0.06",
     )
 
     @model_validator(mode="after")

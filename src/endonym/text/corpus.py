@@ -1,4 +1,4 @@
-"""A corpus on disk: clean documents in two splits, what was dropped, and a card with the accounts.
+"""A corpus on disk: clean documents in three sets, what was dropped, and a card with the accounts.
 
 Made in three passes: read and clean into a spool, choose what is held out, write the shards. The
 same raw files, configs and seed always give the same bytes.
@@ -6,9 +6,9 @@ same raw files, configs and seed always give the same bytes.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +20,12 @@ from endonym.text.files import RawFile
 from endonym.text.gather import Gathering, Spool, Spooled
 from endonym.text.oddities import TOLD
 from endonym.text.shards import Dropped, Shards, read_lines
-from endonym.text.split import Chosen, HeldOut, held_out, of_source
+from endonym.text.split import SIDES, Chosen, HeldOut, Keys, Side, held_out, of_source
 
 CARD = "card.json"
 SHOWN_FILES = 5
+LEAST_DOCUMENTS = 4
+"""Two to learn from, one to choose by, one to judge by: half may be held out."""
 
 
 def make_corpus(
@@ -48,10 +50,11 @@ def make_corpus(
         gathering = Gathering(clean, seed, spool, dropped)
         accounts = [gathering.source(source, files, advance) for source, files in sources]
         check_readable(accounts, clean.max_unreadable)
-        check_enough(accounts, [len(keys) for keys in spool.keys])
-        held = held_out(spool.all_keys(), split, lambda chosen: map(text_of, spool.read(chosen)))
+        keys = spool.all_keys()
+        check_enough(accounts, sum(map(len, keys)))
+        held = held_out(keys, split, lambda chosen: map(text_of, spool.read(chosen)))
         check_held_out(held)
-        write_shards(spool, held, accounts, out)
+        write_shards(spool, keys, held, accounts, out)
     finally:
         try:
             dropped.close()
@@ -94,59 +97,61 @@ def check_readable(accounts: Sequence[Account], limit: float) -> None:
         )
 
 
-def check_enough(accounts: list[Account], kept: list[int]) -> None:
-    """Raise CorpusError if fewer than two documents are left."""
-    if sum(kept) == 0:
+def check_enough(accounts: list[Account], kept: int) -> None:
+    """Raise CorpusError if there are too few documents for three sets."""
+    if kept == 0:
         raise CorpusError(
             f"no document is left; dropped were, by reason:\n{reasons_table(accounts)}",
             do="Look at what was dropped, then loosen that rule in [clean] or correct [[source]].",
         )
-    if sum(kept) == 1:
+    if kept < LEAST_DOCUMENTS:
         raise CorpusError(
-            "only one document is left, and one document leaves nothing to hold out",
+            f"only {kept} documents are left; to hold out one to choose by and one to judge by, "
+            f"{LEAST_DOCUMENTS} are the least",
             do='Divide it with document = "blank_lines" or "line" in [[source]], or add texts.',
         )
 
 
 def check_held_out(held: HeldOut) -> None:
-    """Raise CorpusError if nothing is left to judge the model by."""
-    if not held.chosen.any():
+    """Raise CorpusError if nothing is left to choose or to judge the model by."""
+    if not held.dev.any() or not held.test.any():
         raise CorpusError(
-            "every document that could be held out nearly repeats a training text",
+            "too few documents could be held out that do not nearly repeat a training text",
             do='Drop copies with dedup = ["exact"] in [clean], divide the texts into smaller '
             "documents, or add texts.",
         )
 
 
-def write_shards(spool: Spool, held: HeldOut, accounts: list[Account], out: Path) -> None:
-    """Write every document to its side of the split, count it, and check the accounts."""
-    counts = [len(keys) for keys in spool.keys]
-    sides = of_source(held.chosen, counts)
-    moved = of_source(held.near_copies, counts)
-    with closing(Shards(out, "train")) as train, closing(Shards(out, "val")) as val:
+def write_shards(
+    spool: Spool, keys: list[Keys], held: HeldOut, accounts: list[Account], out: Path
+) -> None:
+    """Write every document to its set, count it, and check the accounts."""
+    counts = [len(each) for each in keys]
+    sides, moved = (of_source(each, counts) for each in (held.sides(), held.near_copies))
+    with ExitStack() as files:
+        shards = {side: files.enter_context(closing(Shards(out, side))) for side in SIDES}
         documents = spool.read()
-        for account, keys, side, near in zip(accounts, spool.all_keys(), sides, moved, strict=True):
+        for account, key, side, near in zip(accounts, keys, sides, moved, strict=True):
             account.near_copies = int(near.sum())
-            wanted = sampled(keys, side) | sampled(keys, ~side)
-            account.samples = {"train": [], "val": []}
-            for number, is_val in enumerate(side):
-                document = next(documents)
-                (val if is_val else train).write(document.line)
-                count(account.val if is_val else account.train, document)
-                if number in wanted:
-                    name = "val" if is_val else "train"
+            wanted = {name: sampled(key, side == number) for number, name in enumerate(SIDES)}
+            account.samples = {name: [] for name in SIDES}
+            for number, chosen in enumerate(side):
+                document, name = next(documents), SIDES[chosen]
+                shards[name].write(document.line)
+                count(account.kept[name], document)
+                if number in wanted[name]:
                     account.samples[name].append(json.loads(document.line)["id"])
             account.balance()
 
 
-def sampled(keys: "np.ndarray[Any, np.dtype[np.uint64]]", side: Chosen) -> set[int]:
-    """A handful of documents of one side: those with the largest hashes, which is a fair draw."""
+def sampled(keys: Keys, side: Chosen) -> set[int]:
+    """A handful of documents of one set: those with the largest hashes, which is a fair draw."""
     numbers = np.nonzero(side)[0]
     return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}
 
 
 def count(kept: Kept, document: Spooled) -> None:
-    """Count a document on its side."""
+    """Count a document in its set."""
     kept.documents += 1
     kept.bytes += document.size
     kept.chars += document.chars
@@ -191,7 +196,7 @@ def notes(account: Account, source: Source) -> Iterator[str]:
         yield f"{unread.records:,} files or members are in a format that is not read"
     for oddity, number in sorted(account.oddities.items()):
         yield f"{number:,} documents {TOLD[oddity]}"
-    if account.train.documents and not account.val.documents:
+    if account.kept["train"].documents and not account.kept["test"].documents:
         yield "nothing is held out, so it gets no score of its own"
 
 
@@ -209,11 +214,17 @@ class Corpus:
             )
         self.card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
 
-    def documents(self, split: Literal["train", "val"]) -> Iterator[Document]:
-        """The documents of one side, in order."""
+    def documents(self, split: Side) -> Iterator[Document]:
+        """The documents of one set, in order."""
         for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
             for record in read_lines(path):
-                yield Document(record["text"], record["id"], record["source"], record["meta"])
+                yield Document(
+                    record["text"],
+                    record["id"],
+                    record["source"],
+                    record["meta"],
+                    block=record["block"],
+                )
 
     def dropped(self, reason: str | None = None) -> Iterator[Reject]:
         """What was dropped, for one reason or for all."""

@@ -10,6 +10,7 @@ class Document:
     id: `<file>#<record>` in its source, stable for the same raw files. source: the source's name.
     meta: what a reader noted (encoding, the record's own id), strings only.
     raw_bytes: how many bytes of the decompressed raw file this record took, for the accounts.
+    block: the number, in its corpus, of the block of neighbours it belongs to (text/split.py).
     """
 
     text: str
@@ -17,6 +18,7 @@ class Document:
     source: str
     meta: dict[str, str] = field(default_factory=dict)
     raw_bytes: int = 0
+    block: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The first pass over raw files: read, clean, drop copies, and put what is kept into a spool.
 
 The spool is a plain file beside the corpus to be; in memory there is a digest for each document
-that may have a copy (about a hundred bytes as Python keeps it), and eight bytes for the split.
+that may have a copy (about a hundred bytes as Python keeps it), and sixteen bytes for the split.
 """
 
 from array import array
@@ -23,7 +23,7 @@ from endonym.text.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_told
 from endonym.text.shards import Dropped, document_line
-from endonym.text.split import Chosen, Keys, digest
+from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
 
 MAX_DAMAGES = 20
 """How many damaged files of a source are told one by one."""
@@ -44,21 +44,30 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.file = path.open("wb")
-        self.keys: list[array[int]] = []
+        self.names: list[tuple[array[int], array[int]]] = []
+        self.blocks = Blocks()
 
     def begin_source(self) -> None:
         """What follows belongs to the next source."""
-        self.keys.append(array("Q"))
+        self.names.append((array("Q"), array("Q")))
+
+    def begin_file(self) -> None:
+        """What follows stands in another raw file, so it is no neighbour of what came before."""
+        self.blocks.end()
 
     def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
         """One more document; `name` is its digest."""
-        self.keys[-1].append(int.from_bytes(name[:8], "big"))
+        block = self.blocks.add(name, text_bytes)
+        documents, blocks = self.names[-1]
+        documents.append(int.from_bytes(name[:8], "big"))
+        blocks.append(self.blocks.key)
         self.file.write(b"%d %d %d " % (size, text_bytes, len(document.text)))
-        self.file.write(document_line(document))
+        self.file.write(document_line(replace(document, block=block)))
 
     def all_keys(self) -> list[Keys]:
-        """The first eight bytes of every digest, source by source."""
-        return [np.array(keys, dtype=np.uint64) for keys in self.keys]
+        """What the split goes by, for every document, source by source."""
+        arrays = ([np.array(each, dtype=np.uint64) for each in pair] for pair in self.names)
+        return [split_keys(documents, blocks) for documents, blocks in arrays]
 
     def read(self, chosen: Chosen | None = None) -> Iterator[Spooled]:
         """The documents, or those chosen, in order."""
@@ -105,6 +114,7 @@ class Gathering:
         account = Account(source.name, files=len(files))
         self.spool.begin_source()
         for file in files:
+            self.spool.begin_file()
             progress = Progress(advance, size_of(file))
             encodings: dict[str, str] = {}
             for record in read_file(source, file, progress.read):

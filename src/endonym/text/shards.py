@@ -30,6 +30,7 @@ def document_line(document: Document) -> bytes:
     """A document as one line."""
     return json_line(
         {
+            "block": document.block,
             "id": document.id,
             "meta": document.meta,
             "source": document.source,

@@ -1,15 +1,26 @@
-"""What is held out: whole documents, chosen by a keyed hash of their cleaned text.
+"""What is held out: dev, by which choices are made, and test, which judges; the rest is trained on.
 
-A text's hash depends on the seed and on the text alone, so copies fall on the same side and added
-texts move nothing into the held-out set: a document is held out if its hash is below a share of all
-hashes, or among the N smallest, and more documents can only push it out. Two exceptions keep small
-sources usable: a source without a hash below the share gives the smallest it has, and no more than
-half of a source is held out. A document that some training text nearly repeats goes to training.
+Whole blocks of neighbouring documents are held out, so that a paragraph of a text that stands line
+by line is not torn apart between training and judging, and held-out lines can also be read as
+longer texts. Where a block begins is decided by each document's own text (as in content-defined
+chunking): with a chance of its size in 2,000 bytes, after a document of that size, and with every
+raw file. So blocks hold about 2,000 bytes, and a longer document is a block of its own.
+
+The hash of a block is that of its first document, and depends on the seed and on the text alone:
+texts added at the end of a file, or in other files, move nothing into the held-out sets. A block is
+held out if its hash is below a share of all hashes, or among the smallest, and more documents can
+only push it out. Exceptions keep small sources usable: a source of few blocks is divided by
+documents, one without a hash below the share gives the smallest it has, and no more than half of a
+source is held out.
+
+A held-out document that some training text nearly repeats goes to training, and one of test that
+some dev text nearly repeats goes to dev.
 """
 
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,21 +28,56 @@ from endonym.errors import CorpusError
 from endonym.text.config import Split
 from endonym.text.shingles import Index
 
-DEFAULT_SHARE = 0.05
+Side = Literal["train", "dev", "test"]
+SIDES: tuple[Side, ...] = ("train", "dev", "test")
+DEFAULT_SHARE = 0.06
+BLOCK_BYTES = 2_000
+FEW_BLOCKS = 20
+"""A source of fewer blocks is divided by documents: a block would be too large a part of it."""
 
 Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Chosen = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Numbers = np.ndarray[tuple[int], np.dtype[np.int8]]
 Texts = Callable[[Chosen], Iterator[str]]
 """Gives the texts of the chosen documents, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Which documents are held out, which nearly were, and what overlap remains."""
+    """Which documents are held out, which nearly were or changed sets, and what overlap remains.
 
-    chosen: Chosen
+    overlap: the share of the shingles of dev and test that stand in training text.
+    """
+
+    dev: Chosen
+    test: Chosen
     near_copies: Chosen
     overlap: float
+
+    def sides(self) -> Numbers:
+        """The set of each document, as its place in SIDES."""
+        return (self.dev + 2 * self.test).astype(np.int8)
+
+
+class Blocks:
+    """Divides documents into blocks as they come. key: of the block that is being filled."""
+
+    def __init__(self) -> None:
+        self.key, self.number = 0, -1
+        self.is_over = True
+
+    def end(self) -> None:
+        """The next document begins a block, whatever it is."""
+        self.is_over = True
+
+    def add(self, name: bytes, size: int) -> int:
+        """The number of the block of a document, by its digest and its bytes."""
+        chance = int.from_bytes(name[8:], "big")
+        if self.is_over or chance * BLOCK_BYTES < size << 64:
+            self.number += 1
+            self.key = int.from_bytes(name[:8], "big")
+        self.is_over = size >= BLOCK_BYTES
+        return self.number
 
 
 def digest(text: bytes, seed: int) -> bytes:
@@ -39,61 +85,86 @@ def digest(text: bytes, seed: int) -> bytes:
     return hmac.digest(f"endonym split {seed}".encode(), text, "sha256")[:16]
 
 
+def split_keys(documents: Keys, blocks: Keys) -> Keys:
+    """What a source is divided by: the keys of its blocks, or of its documents if they are few."""
+    return documents if len(np.unique(blocks)) < FEW_BLOCKS else blocks
+
+
 def held_out(keys: Sequence[Keys], split: Split, texts: Texts) -> HeldOut:
     """The held-out documents of all sources, one after another.
 
-    keys: the first eight bytes of each document's digest, source by source.
+    keys: for each document of a source the key of its block, source by source.
     """
-    candidates = np.concatenate(candidates_of(keys, split))
+    dev, test = (np.concatenate(each) for each in zip(*candidates_of(keys, split), strict=True))
+    candidates = dev | test
+    moved, index = near_copies(candidates, ~candidates, texts)
+    dev, test = dev & ~moved, test & ~moved
+    to_dev, _ = near_copies(test, dev, texts)
+    overlap = index.overlap(np.nonzero(~moved[candidates])[0])
+    return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, overlap)
+
+
+def near_copies(candidates: Chosen, others: Chosen, texts: Texts) -> tuple[Chosen, Index]:
+    """The candidates that some other text nearly repeats, or a candidate that is one."""
     index = Index(texts(candidates))
     numbers = np.nonzero(candidates)[0]
-    training, moved = ~candidates, np.zeros(len(candidates), dtype=np.bool_)
-    while training.any():
+    found, others = np.zeros(len(candidates), dtype=np.bool_), others.copy()
+    while others.any():
         before = index.contaminated.copy()
-        index.compare(texts(training))
-        training = np.zeros(len(candidates), dtype=np.bool_)
-        training[numbers[index.contaminated & ~before]] = True
-        moved |= training
-    left = np.nonzero(~index.contaminated)[0]
-    return HeldOut(candidates & ~moved, moved, index.overlap(left))
+        index.compare(texts(others))
+        others = np.zeros(len(candidates), dtype=np.bool_)
+        others[numbers[index.contaminated & ~before]] = True
+        found |= others
+    return found, index
 
 
-def candidates_of(keys: Sequence[Keys], split: Split) -> list[Chosen]:
-    """For each source, which documents are held out unless training text repeats them."""
+def candidates_of(keys: Sequence[Keys], split: Split) -> list[tuple[Chosen, Chosen]]:
+    """For each source, which documents are dev and test unless other text repeats them."""
     if split.val_documents is not None:
         return smallest(keys, split.val_documents)
     share = split.val_share or DEFAULT_SHARE
     chosen = [below(source, share) for source in keys]
-    if any(source.any() for source in chosen):
+    if all(any(each[side].any() for each in chosen) for side in (0, 1)):
         return chosen
-    pool = below(np.concatenate(list(keys)), share)
-    return np.split(pool, np.cumsum([len(source) for source in keys])[:-1])
+    # Sources of a few documents each: divided as if they were one.
+    dev, test = below(np.concatenate(list(keys)), share)
+    counts = [len(source) for source in keys]
+    return list(zip(of_source(dev, counts), of_source(test, counts), strict=True))
 
 
-def smallest(keys: Sequence[Keys], count: int) -> list[Chosen]:
-    """The documents with the N smallest hashes of all sources: in proportion to their sizes."""
+def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
+    """The blocks with the smallest keys of all sources, until they hold so many documents.
+
+    So sources give in proportion to their sizes.
+    """
     every = np.sort(np.concatenate(list(keys)))
     if count >= len(every):
         raise CorpusError(
             f"val_documents = {count:,}, but only {len(every):,} documents were kept",
             do="Hold out fewer, or give val_share, or add texts.",
         )
-    return [source <= every[count - 1] for source in keys]
+    middle, last = every[count // 2 - 1], every[count - 1]
+    return [((source > middle) & (source <= last), source <= middle) for source in keys]
 
 
-def below(keys: Keys, share: float) -> Chosen:
-    """Hashes below a share of all; at least one, at most half of them, none of a single one."""
-    if len(keys) < 2:
-        return np.zeros(len(keys), dtype=np.bool_)
-    chosen = keys < np.uint64(int(share * 2**64))
-    ordered = np.sort(keys)
-    if not chosen.any():
-        chosen = keys <= ordered[0]
-    if chosen.sum() * 2 > len(keys):
-        chosen = keys <= ordered[max(0, len(keys) // 2 - 1)]
-    return chosen
+def below(keys: Keys, share: float) -> tuple[Chosen, Chosen]:
+    """Dev and test of a source: blocks with keys below a share of all, the lower half of it test.
+
+    At least one of each, of four documents or more, and at most half of the documents in all.
+    """
+    blocks = np.unique(keys)
+    nothing = np.zeros(len(keys), dtype=np.bool_)
+    if len(blocks) < 2:
+        return nothing, nothing
+    most = np.sort(keys)[len(keys) // 2]
+    allowed = blocks[blocks < most] if (blocks < most).any() else blocks[:1]
+    middle, last = (int(allowed.searchsorted(int(part * 2**64))) for part in (share / 2, share))
+    # Two at least are held out, one for each, whatever their hashes are.
+    last = max(last, min(2, len(allowed)))
+    middle = min(max(1, middle), max(1, last - 1))
+    return np.isin(keys, allowed[middle:last]), np.isin(keys, allowed[:middle])
 
 
-def of_source(chosen: Chosen, counts: Iterable[int]) -> list[Chosen]:
-    """A choice over all documents, divided by source."""
-    return np.split(chosen, np.cumsum(list(counts))[:-1])
+def of_source(values: Chosen | Numbers, counts: Iterable[int]) -> list[np.ndarray]:
+    """An array over all documents, divided by source."""
+    return np.split(values, np.cumsum(list(counts))[:-1])

@@ -68,6 +68,18 @@ class Tokenizer:
         found = self._engine.token_to_id(self.start)
         return self.end_id if found is None else found
 
+    @property
+    def line_end_id(self) -> int | None:
+        r"""The one id that "\n" is between two texts, whatever they are; None if there is none.
+
+        Then joining texts is joining their ids: `encode(a) + [id] + encode(b)` decodes to
+        "a\nb". A tokenizer that puts a blank before every text has no such id.
+        """
+        found = self.encode("\n")
+        if len(found) != 1 or self.decode([*self.encode("a"), *found, *self.encode("b")]) != "a\nb":
+            return None
+        return found[0]
+
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
         """Read a `tokenizer.json`, and what the files beside it say of its specials.

@@ -33,21 +33,23 @@ from endonym.train.validate import Look, look
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a phase works on: training text, held-out text, and the folder of its checkpoints.
+    """What a phase works on: training text, dev text, and the folder of its checkpoints.
 
-    unigram_nats: the unigram line of the held-out text, which a model must pass after warm-up.
+    unigram_nats: the unigram line of the dev text, which a model must pass after warm-up.
+    join: the sources whose documents are read in stretches (data/order.py), here as there.
     """
 
     train: TokenShards
-    val: TokenShards
+    dev: TokenShards
     folder: Path
     unigram_nats: float
     device: str = "cpu"
+    join: tuple[str, ...] = ()
 
     def batches(self, phase: Phase, context: int, seed: int) -> Batches:
         """Every batch that a phase will read."""
         rows = max(1, (phase.batch_tokens or context) // context)
-        order = Order(self.train, context=context, seed=seed)
+        order = Order(self.train, context=context, seed=seed, join=self.join)
         return Batches(order, rows=rows, device=self.device)
 
 
@@ -241,7 +243,7 @@ class Training:
         """A look at held-out text; None, and the weights are lost, if it is no number."""
         work, tokens = self.work, self.phase.eval_tokens
         with self.as_handed_on():
-            seen = look(self.decoder, work.val, tokens, work.device, self.group)
+            seen = look(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
         if math.isfinite(seen.nats):
             return seen
         why = f"the held-out loss is not a finite number ({seen.nats})"

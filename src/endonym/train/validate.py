@@ -1,8 +1,8 @@
-"""Looks at held-out text while training: the same packed rows each time, scored by source."""
+"""Looks at dev text while training: the same packed rows each time, scored by source."""
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,15 +33,21 @@ class Look:
 
 
 def look(
-    decoder: AnyDecoder, val: TokenShards, tokens: int, device: str, group: Group = ALONE
+    decoder: AnyDecoder,
+    dev: TokenShards,
+    tokens: int,
+    device: str,
+    group: Group = ALONE,
+    join: Collection[str] = (),
 ) -> Look:
-    """Score at most so many held-out positions, drawn from all documents.
+    """Score at most so many positions of dev text, drawn from all documents.
 
     Text alone is scored, as in the final judgement: end-of-text is read but not predicted.
+    Documents of joined sources are read in stretches, as in training; line ends count as text.
     Of a group, each process scores its share of the rows, and all see the same sums.
     """
     context = decoder.config.context
-    order = Order(val, context=context, seed=LOOK_SEED)
+    order = Order(dev, context=context, seed=LOOK_SEED, join=join)
     rows = max(1, min(tokens, order.positions_per_epoch) // context)
     nats: dict[int, float] = defaultdict(float)
     sizes: dict[int, float] = defaultdict(float)
@@ -49,21 +55,21 @@ def look(
     for mine in _turns(rows, max(1, ROWS_TOKENS // context), group):
         found = order.rows(mine.start, len(mine) or 1)
         scored = held_out_nats(decoder, Batch.of(found).to(device)).cpu().double().numpy()
-        is_text = (found.targets_BT != val.end_id) & (len(mine) > 0)
-        sources = val.index["source"][order.originals(found.documents_BT)]
+        is_text = (found.targets_BT != dev.end_id) & (len(mine) > 0)
+        sources = dev.index["source"][order.originals(found.documents_BT)]
         for source in np.unique(sources):
             here = (sources == source) & is_text
             nats[int(source)] += float(scored[here].sum())
             counts[int(source)] += int(here.sum())
-            sizes[int(source)] += int(val.byte_counts[found.targets_BT[here]].sum())
+            sizes[int(source)] += int(dev.byte_counts[found.targets_BT[here]].sum())
     if group.size > 1:
-        nats, sizes, counts = _summed(group, len(val.sources), nats, sizes, counts)
+        nats, sizes, counts = _summed(group, len(dev.sources), nats, sizes, counts)
     n_tokens = int(sum(counts.values()))
     total = sum(nats.values())
     return Look(
         nats=total / max(1, n_tokens),
         bits_per_byte=bits(total, sum(sizes.values())),
-        sources={val.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},
+        sources={dev.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},
         n_tokens=n_tokens,
     )
 

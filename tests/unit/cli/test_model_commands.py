@@ -107,7 +107,7 @@ def test_evaluate_scores_given_files_and_says_which(
     file = tmp_path / "яңа.txt"
     file.write_text("Мәктәп янында яңа китапханә.\n\nUn pod vechi de lemn.", encoding="utf-8")
     scores = command("evaluate", "kechkena", "--text", file, *store, "--json").json()["scores"]
-    assert {each["split"] for each in scores} == {str(file)}
+    assert {each["split"] for each in scores} == {file.name}
     (bits,) = [
         each
         for each in scores
@@ -118,6 +118,11 @@ def test_evaluate_scores_given_files_and_says_which(
     assert 0 < bits["value"] < 8
     twice = command("evaluate", "kechkena", "--text", file, "--text", file, *store, "--json")
     assert twice.json()["scores"] == scores * 2
+    other = tmp_path / "икенче" / file.name
+    other.parent.mkdir()
+    other.write_text("Кояш чыкты.", encoding="utf-8")
+    both = command("evaluate", "kechkena", "--text", file, "--text", other, *store, "--json")
+    assert {each["split"] for each in both.json()["scores"]} == {str(file), str(other)}
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_ids_take_two_bytes_while_the_vocabulary_lets_them(
 
 
 def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Path) -> None:
-    texts = [("tatar", TATAR), ("khmer", KHMER), ("tatar", TATAR + FRENCH)]
+    texts = [("tatar", TATAR, 0), ("khmer", KHMER, 1), ("tatar", TATAR + FRENCH, 2)]
     tokenizer = train_tokenizer(
         TokenizerConfig(kind="char", min_count=1), lambda: iter([KHMER, TATAR])
     )
@@ -74,22 +74,22 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
     french_bytes = set("".join(sorted(set(FRENCH) - set(TATAR + KHMER))).encode("utf-8"))
     used = len(set(KHMER + TATAR)) + len(french_bytes)
     assert numbers["unused"] == tokenizer.vocab - 1 - used
-    assert numbers["val"] == numbers["train"]
+    assert numbers["dev"] == numbers["train"]
 
 
 def test_all_bytes_that_were_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
     told: list[int] = []
-    pairs = [("a", "1 2 3"), ("a", "4"), ("a", "5")]
+    pairs = [("a", "1 2 3", 0), ("a", "4", 0), ("a", "5", 1)]
     write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, told.append)
-    assert told == [5, 2] * 2
+    assert told == [5, 2] * 3
 
 
 def test_an_empty_split_has_no_documents_and_no_files(tmp_path: Path) -> None:
-    _, val = write_toy_shards(tmp_path, [[1]], vocab=4)
-    assert len(val) == 0
-    assert val.parts == []
-    assert list(tmp_path.glob("val-*.bin")) == []
+    _, dev = write_toy_shards(tmp_path, [[1]], vocab=4)
+    assert len(dev) == 0
+    assert dev.parts == []
+    assert list(tmp_path.glob("dev-*.bin")) == []
 
 
 def test_two_writings_are_the_same_bytes(tmp_path: Path) -> None:

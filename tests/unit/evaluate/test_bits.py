@@ -22,8 +22,10 @@ from endonym.evaluate.bits import (
     held_out,
     measure,
     priming_text,
+    sampled,
 )
-from endonym.evaluate.score import Score, find
+from endonym.evaluate.compressor import ends
+from endonym.evaluate.score import Measured, Score, find, headline
 from endonym.generate.language_model import LanguageModel
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -63,7 +65,7 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
     texts = held_out(splits[1], READER)
     assert list(texts.each()) == VAL
     measured = measure(LanguageModel(decoder, READER), texts, advance=told.append)
-    found = by_source(texts, measured, model="model", split="val")
+    found = by_source(texts, measured, model="model", split="dev")
     ids = [READER.encode(text) for text in VAL]
     nats = [sum(document_nats(decoder, each, READER.end_id)) for each in ids]
     for source, here in ((None, slice(None)), ("a", slice(0, None, 2)), ("b", slice(1, None, 2))):
@@ -73,10 +75,15 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
         n_chars = sum(len(text) for text in VAL[here])
         assert value(found, "bits_per_character", "model", source) == pytest.approx(bits / n_chars)
     assert sum(told) == sum(len(each) for each in ids)
-    total = find(found, metric="bits_per_byte", model="model", source=None)
-    assert total is not None
-    assert total.low is not None
-    assert total.low < total.value < (total.high or 0)
+    mean = headline(found, model="model")
+    assert mean == found[0]
+    parts = [value(found, "bits_per_byte", "model", name) for name in "ab"]
+    assert mean.value == pytest.approx(sum(parts) / 2)
+    for total in (mean, find(found, metric="bits_per_byte", model="model", source=None)):
+        assert total is not None
+        assert total.low is not None
+        assert total.low < total.value < (total.high or 0)
+        assert total.n_bytes == sum(len(text.encode("utf-8")) for text in VAL)
     part = find(found, metric="bits_per_byte", model="model", source="a")
     assert part is not None
     assert part.low is None
@@ -85,7 +92,7 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
 def test_the_baselines_are_counted_on_the_training_text(
     splits: tuple[TokenShards, TokenShards],
 ) -> None:
-    found = baseline_scores(count(splits[0]), held_out(splits[1], READER), split="val")
+    found = baseline_scores(count(splits[0]), held_out(splits[1], READER), split="dev")
     slow = SlowCounts([READER.encode(text) for text in TRAIN], vocab=READER.vocab, end_id=0)
     pairs = [
         pair
@@ -98,7 +105,7 @@ def test_the_baselines_are_counted_on_the_training_text(
     assert value(found, "nats_per_token", "unigram") == pytest.approx(unigram)
     assert value(found, "nats_per_token", "bigram") == pytest.approx(bigram)
     assert value(found, "perplexity", "uniform") == pytest.approx(READER.vocab)
-    assert {score.split for score in found} == {"val"}
+    assert {score.split for score in found} == {"dev"}
 
 
 def compressed(data: bytes) -> int:
@@ -106,29 +113,49 @@ def compressed(data: bytes) -> int:
     return len(encoder.encode(data)) + len(encoder.flush())
 
 
+def silent(texts: Texts) -> Measured:
+    """A model that says one nat of every document."""
+    return texts.measured([[1.0]] * len(texts.ids))
+
+
 def test_the_compressor_reads_the_training_text_first(
     splits: tuple[TokenShards, TokenShards],
 ) -> None:
-    found, sample = compressor_scores(
-        splits[0], held_out(splits[1], READER), split="val", tokenizer=READER
-    )
+    texts = held_out(splits[1], READER)
+    found, sample = compressor_scores(splits[0], texts, silent(texts), split="dev")
     train = "\n\n".join(TRAIN).encode("utf-8")
-    added = [compressed(train + b"\n\n" + text.encode("utf-8")) - compressed(train) for text in VAL]
-    n_bytes = sum(len(text.encode("utf-8")) for text in VAL)
-    assert value(found, "bits_per_byte", "compressor") == pytest.approx(8 * sum(added) / n_bytes)
+    begun = [train[:end] for end in ends(train, 8)]
+    added = np.array(
+        [
+            [compressed(each + b"\n\n" + text.encode("utf-8")) - compressed(each) for text in VAL]
+            for each in begun
+        ]
+    )
+    n_bytes = np.array([len(text.encode("utf-8")) for text in VAL])
+    total = find(found, metric="bits_per_byte", model="compressor", source=None)
+    assert total is not None
+    values = 8 * added.sum(1) / n_bytes.sum()
+    assert total.value == pytest.approx(values.mean())
+    assert total.deviation == (pytest.approx(values.std(ddof=1)) if len(begun) > 1 else None)
+    parts = [8 * added[:, n::2].sum(1) / n_bytes[n::2].sum() for n in (0, 1)]
+    mean = headline(found, model="compressor")
+    assert mean is not None
+    assert mean.value == pytest.approx(np.mean(parts))
     assert {score.metric for score in found} == {"bits_per_byte", "bits_per_character"}
+    assert {score.model for score in found} == {"compressor"}
+    assert {score.sampled_from for score in found} == {None}
     assert sample == {
         "training_bytes": len(train),
         "training_documents": 40,
         "order": 16,
+        "draws": len(begun),
         "held_out_documents": 14,
     }
 
 
-def test_samples_are_spread_over_all_documents_and_said(
+def test_priming_is_spread_over_all_documents_and_said(
     splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.COMPRESSOR_DOCUMENTS", 5)
     monkeypatch.setattr("endonym.evaluate.bits.PRIMING_LIMIT_BYTES", 600)
     data, sample = priming_text(splits[0], READER)
     share = 600 / (sum(len(text.encode("utf-8")) for text in TRAIN) + 2)
@@ -137,12 +164,55 @@ def test_samples_are_spread_over_all_documents_and_said(
     assert 1 < len(chosen) < len(TRAIN)
     assert data == "\n\n".join(chosen).encode("utf-8")[:600]
     assert sample == {"training_bytes": len(data), "training_documents": len(chosen)}
-    found, said = compressor_scores(
-        splits[0], held_out(splits[1], READER), split="val", tokenizer=READER
-    )
-    assert said["held_out_documents"] == 5
-    expected = sum(len(VAL[n].encode("utf-8")) for n in (0, 2, 5, 8, 11))
+
+
+def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
+    splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.evaluate.bits.limits", lambda: (6, 8))
+    texts = held_out(splits[1], READER)
+    model = texts.measured([[float(n)] for n in range(14)])
+    found, said = compressor_scores(splits[0], texts, model, split="dev")
+    chosen = [0, 1, 4, 5, 8, 9]
+    assert said["held_out_documents"] == 6
+    assert {(score.model, score.sampled_from) for score in found} == {
+        ("compressor", 14),
+        ("model_on_sample", 14),
+    }
+    expected = sum(len(VAL[n].encode("utf-8")) for n in chosen)
     assert {score.n_bytes for score in found if score.source is None} == {expected}
+    bits = value(found, "bits_per_byte", "model_on_sample")
+    assert bits == pytest.approx(sum(chosen) / math.log(2) / expected)
+
+
+def test_a_sample_has_documents_of_every_source_and_more_of_a_small_one() -> None:
+    sources = ["роман"] * 900 + ["мәкаль"] * 90 + ["такмак"] * 10 + ["бер"]
+    places = sampled(sources, 80)
+    counts = {name: sum(sources[n] == name for n in places) for name in set(sources)}
+    # Half of 80 shared out equally, half by documents.
+    assert counts == {"роман": 45, "мәкаль": 13, "такмак": 10, "бер": 1}
+    steps = np.diff(places[: counts["роман"]])
+    assert set(steps.tolist()) == {20}
+    assert sampled(sources, len(sources)) == list(range(len(sources)))
+    assert sampled(["а"] * 10, 5) == [0, 2, 4, 6, 8]
+    assert len(sampled(sources, 1)) == 4
+
+
+def test_blocks_are_scored_as_documents_are_and_called_blocks() -> None:
+    ids = [np.array(READER.encode(text)) for text in VAL]
+    texts = Texts(ids, ["a"] * 14, READER, "block")
+    found = by_source(texts, silent(texts), model="model", split="dev")
+    assert {score.text for score in found} == {"block"}
+    assert texts.only([3, 5]).text == "block"
+
+
+def test_one_source_has_one_total() -> None:
+    ids = [np.array(READER.encode(text)) for text in VAL]
+    texts = Texts(ids, ["a"] * 14, READER)
+    found = by_source(texts, silent(texts), model="model", split="dev")
+    bits = [score for score in found if score.metric == "bits_per_byte"]
+    assert [(score.source, score.weighting) for score in bits] == [(None, "bytes"), ("a", "bytes")]
+    assert headline(found, model="model") == bits[0]
 
 
 def test_documents_of_a_file_are_separated_by_blank_lines(tmp_path: Path) -> None:

@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from endonym.evaluate.documents import are_same, difference, documents, load, save
+from endonym.evaluate.documents import RECORD, are_same, difference, documents, load, save
 from endonym.evaluate.score import Measured, ratio
 
 TEXTS = [f"Әбием мич янында {number} бияләй бәйли." for number in range(40)]
+
+
+ONE = ["мәкаль"] * 40
+SOURCES = ["мәкаль", "хикәя"] * 20
 
 
 def measured(nats: list[float], texts: list[str]) -> Measured:
@@ -19,7 +23,7 @@ def measured(nats: list[float], texts: list[str]) -> Measured:
 
 def test_documents_come_back_with_their_sizes_and_nats_sorted_by_text(tmp_path: Path) -> None:
     nats = [float(number) for number in range(40)]
-    save(tmp_path, documents(TEXTS, measured(nats, TEXTS)))
+    save(tmp_path, documents(TEXTS, SOURCES, measured(nats, TEXTS)))
     found = load(tmp_path)
     assert found is not None
     assert sorted(found["nats"].tolist()) == nats
@@ -33,19 +37,30 @@ def test_an_evaluation_without_them_has_none(tmp_path: Path) -> None:
 
 
 def test_the_same_texts_in_another_order_are_the_same_documents(tmp_path: Path) -> None:
-    turned = TEXTS[::-1]
     nats = [float(number) for number in range(40)]
-    for place, texts in (("one", TEXTS), ("other", turned), ("fewer", TEXTS[1:])):
+    given = {
+        "one": (TEXTS, SOURCES),
+        "other": (TEXTS[::-1], SOURCES[::-1]),
+        "fewer": (TEXTS[1:], SOURCES[1:]),
+        "moved": (TEXTS, SOURCES[::-1]),
+    }
+    for place, (texts, sources) in given.items():
         (tmp_path / place).mkdir()
-        save(tmp_path / place, documents(texts, measured(nats[: len(texts)], texts)))
-    one, other, fewer = (load(tmp_path / place) for place in ("one", "other", "fewer"))
+        save(tmp_path / place, documents(texts, sources, measured(nats[: len(texts)], texts)))
+    found = {place: load(tmp_path / place) for place in given}
+    one = found["one"]
     assert one is not None
-    assert other is not None
-    assert fewer is not None
-    assert are_same(one, other)
-    assert not are_same(one, fewer)
-    changed = documents([*TEXTS[:-1], "башка"], measured(nats, TEXTS))
+    same = {place for place, each in found.items() if each is not None and are_same(one, each)}
+    assert same == {"one", "other"}
+    changed = documents([*TEXTS[:-1], "башка"], SOURCES, measured(nats, TEXTS))
     assert not are_same(one, changed)
+
+
+def test_documents_that_were_kept_without_their_sources_are_none(tmp_path: Path) -> None:
+    found = documents(TEXTS, SOURCES, measured([1.0] * 40, TEXTS))
+    old = [name for name in RECORD.names or () if name != "source"]
+    save(tmp_path, np.array(found[old].tolist(), dtype=[(name, RECORD[name]) for name in old]))
+    assert load(tmp_path) is None
 
 
 def test_a_paired_interval_sees_what_two_intervals_hide() -> None:
@@ -53,7 +68,7 @@ def test_a_paired_interval_sees_what_two_intervals_hide() -> None:
     hard = random.gamma(4, 20, 40)
     one = measured((hard + 1 + random.normal(0, 0.2, 40)).tolist(), TEXTS)
     other = measured(hard.tolist(), TEXTS)
-    value, low, high = difference(documents(TEXTS, one), documents(TEXTS, other))
+    value, low, high = difference(documents(TEXTS, ONE, one), documents(TEXTS, ONE, other))
     assert low is not None
     assert high is not None
     assert 0 < low < value < high
@@ -64,13 +79,24 @@ def test_a_paired_interval_sees_what_two_intervals_hide() -> None:
 
 def test_the_difference_to_itself_is_zero_and_turns_its_sign_with_its_sides() -> None:
     random = np.random.default_rng(1)
-    one = documents(TEXTS, measured(random.gamma(4, 20, 40).tolist(), TEXTS))
-    other = documents(TEXTS, measured(random.gamma(4, 20, 40).tolist(), TEXTS))
+    one = documents(TEXTS, SOURCES, measured(random.gamma(4, 20, 40).tolist(), TEXTS))
+    other = documents(TEXTS, SOURCES, measured(random.gamma(4, 20, 40).tolist(), TEXTS))
     assert difference(one, one) == (0.0, 0.0, 0.0)
     value, low, high = difference(one, other)
     assert difference(other, one) == pytest.approx((-value, -(high or 0), -(low or 0)))
 
 
 def test_below_ten_documents_a_difference_has_no_interval() -> None:
-    few = documents(TEXTS[:9], measured([1.0] * 9, TEXTS[:9]))
+    few = documents(TEXTS[:9], SOURCES[:9], measured([1.0] * 9, TEXTS[:9]))
     assert difference(few, few) == (0.0, None, None)
+
+
+def test_a_difference_is_of_the_means_over_sources() -> None:
+    sources = ["озын"] * 20 + ["кыска"] * 20
+    texts = [text * (30 if n < 20 else 1) for n, text in enumerate(TEXTS)]
+    sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    bits = np.where(np.arange(40) < 20, 1.0, 3.0) * sizes * math.log(2)
+    worse = bits + np.where(np.arange(40) < 20, 0.0, 0.5) * sizes * math.log(2)
+    one, other = (documents(texts, sources, measured(n.tolist(), texts)) for n in (worse, bits))
+    value, low, high = difference(one, other)
+    assert (value, low, high) == pytest.approx((0.25, 0.25, 0.25))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endonym.evaluate.score import Measured, draws, find, ratio, scores
+from endonym.evaluate.score import Measured, deviation, draws, find, headline, ratio, scores
 
 
 def measured_of(nats: list[float], *, sizes: list[int] | None = None) -> Measured:
@@ -44,6 +44,97 @@ def test_a_score_without_tokens_speaks_of_none() -> None:
 
 def test_long_documents_weigh_as_long_as_they_are() -> None:
     assert ratio(np.array([1.0, 30.0]), np.array([1, 10]))[0] == pytest.approx(31 / 11)
+
+
+def test_each_draw_is_a_ratio_of_sums_and_no_mean_of_ratios() -> None:
+    random = np.random.default_rng(7)
+    sizes = np.where(np.arange(60) < 50, 20, 2000)
+    nats = sizes * np.where(sizes == 20, 3.0, 1.0) * random.normal(1, 0.02, 60)
+    found = draws(nats, sizes)
+    value, low, high = ratio(nats, sizes)
+    assert low is not None
+    assert high is not None
+    assert low < value < high
+    assert found.mean() == pytest.approx(value, abs=0.02)
+    # The mean of ratios is 2.7, and every draw of it lies above 2.
+    assert found.max() < 1.5
+
+
+def test_a_mean_over_sources_counts_a_short_one_as_a_long_one() -> None:
+    nats, sizes = np.array([10.0, 30.0, 6.0]), np.array([10, 30, 2])
+    sources = np.array(["роман", "роман", "такмак"])
+    assert ratio(nats, sizes)[0] == pytest.approx(46 / 42)
+    assert ratio(nats, sizes, sources)[0] == pytest.approx((40 / 40 + 6 / 2) / 2)
+    assert ratio(nats, sizes, np.array(["роман"] * 3))[0] == ratio(nats, sizes)[0]
+
+
+def test_a_mean_over_sources_draws_each_source_by_itself() -> None:
+    random = np.random.default_rng(2)
+    sizes = np.full(500, 100)
+    sources = np.array(["зур"] * 400 + ["кечкенә"] * 100)
+    level = np.where(sources == "зур", 1.0, 5.0)
+    nats = sizes * (level + random.normal(0, 0.4, 500))
+    value, low, high = ratio(nats, sizes, sources)
+    assert low is not None
+    assert high is not None
+    # The variances of the two means, halved: the difference of their levels adds nothing.
+    error = math.sqrt(0.4**2 / 400 + 0.4**2 / 100) / 2
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.15)
+    assert value == pytest.approx(3.0, abs=0.1)
+    _, low, high = ratio(nats, sizes)
+    assert low is not None
+    assert high is not None
+    error = math.sqrt((0.4**2 + 0.8 * 0.2 * (5 - 1) ** 2) / 500)
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
+def test_sources_of_fewer_than_ten_documents_have_an_interval_if_all_have_ten() -> None:
+    nats, sizes = np.arange(1.0, 11.0), np.ones(10, dtype=int)
+    sources = np.array(["а"] * 5 + ["б"] * 5)
+    assert ratio(nats[:9], sizes[:9], sources[:9])[1:] == (None, None)
+    assert None not in ratio(nats, sizes, sources)
+
+
+def test_the_deviation_is_that_of_the_value_over_the_draws() -> None:
+    nats, sizes = np.array([[10.0, 2.0], [14.0, 2.0]]), np.array([10, 2])
+    assert deviation(nats, sizes) == pytest.approx(np.std([12 / 12, 16 / 12], ddof=1))
+    apart = deviation(nats, sizes, np.array(["а", "б"]))
+    assert apart == pytest.approx(np.std([(1 + 1) / 2, (1.4 + 1) / 2], ddof=1))
+    assert deviation(nats[:1], sizes) is None
+
+
+def test_scores_of_several_draws_tell_their_deviation_in_their_own_unit() -> None:
+    sizes = np.array([10, 20])
+    draws_of = np.array([[7.0, 9.0], [8.0, 10.0]])
+    measured = Measured(draws_of.mean(0), sizes, sizes, sizes * 2, draws_of)
+    found = scores(measured, model="compressor", source=None, split="dev", with_tokens=False)
+    bits, letters = found
+    spread = np.std([16.0, 18.0], ddof=1) / math.log(2)
+    assert (bits.deviation, letters.deviation) == pytest.approx((spread / 30, spread / 60))
+    part = measured.only(np.array([False, True]))
+    assert part.draws is not None
+    assert part.draws.tolist() == [[9.0], [10.0]]
+    alone = Measured(measured.nats, sizes, sizes, sizes)
+    assert scores(alone, model="model", source=None, split="dev")[0].deviation is None
+
+
+def test_the_headline_is_the_mean_over_sources_if_there_are_several() -> None:
+    measured = measured_of([4.0, 8.0], sizes=[4, 40])
+    frame = {"model": "model", "source": None, "split": "dev"}
+    plain = scores(measured, **frame)
+    mean = scores(measured, sources=np.array(["а", "б"]), **frame)
+    assert {score.weighting for score in mean} == {"sources"}
+    for found in (plain + mean, mean + plain):
+        shown = headline(found, model="model", metric="nats_per_token")
+        assert shown is not None
+        assert shown.value == pytest.approx((4 / 4 + 8 / 40) / 2)
+        total = find(found, metric="nats_per_token", model="model", source=None)
+        assert total is not None
+        assert total.value == pytest.approx(12 / 44)
+    assert headline(plain, model="model") == plain[0]
+    assert headline(plain, model="bigram") is None
+    blocks = scores(measured, text="block", **frame)
+    assert headline(plain + blocks, model="model", text="block") == blocks[0]
 
 
 def test_below_ten_documents_there_is_no_interval() -> None:

@@ -40,6 +40,33 @@ def test_a_difference_whose_interval_holds_zero_is_not_claimed(tmp_path: Path) -
     )
 
 
+def test_runs_are_ordered_by_the_mean_over_sources_and_so_are_their_differences(
+    tmp_path: Path,
+) -> None:
+    texts = [text * (40 if n < 15 else 1) for n, text in enumerate(SENTENCES)]
+    sources = ["роман"] * 15 + ["мәкаль"] * 15
+    sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    long = np.arange(30) < 15
+    one, two = sizes * np.where(long, 1.0, 2.0), sizes * np.where(long, 1.1, 1.5)
+    assert one.sum() < two.sum()
+    given = {"texts": texts, "sources": sources}
+    found = compare(
+        [contender(tmp_path, n, v.tolist(), **given) for n, v in (("a", one), ("b", two))]
+    )
+    assert [run.name for run in found.runs] == ["b", "a"]
+    assert found.differences[1].value == pytest.approx((0.5 - 0.1) / 2 / np.log(2))
+    assert found.differences[1].is_claimed
+    assert any("means over the sources" in told for told in found.told)
+    apart = contender(tmp_path, "c", two.tolist(), texts=texts, sources=sources[::-1])
+    assert compare([found.runs[0], apart]).differences == []
+
+
+def test_a_compressor_line_of_a_sample_says_so(tmp_path: Path) -> None:
+    some = {"sampled_from": 900}
+    runs = [contender(tmp_path, n, v, others=some) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
+    assert "compressor (412 of 900 documents)" in describe(compare(runs))
+
+
 def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
     few = {"texts": SENTENCES[:9]}
     runs = [contender(tmp_path, n, v[:9], **few) for n, v in (("a", HARD.tolist()), ("b", WORSE))]

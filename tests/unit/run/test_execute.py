@@ -144,7 +144,7 @@ def test_metrics_tell_every_step_with_units_in_their_keys(finished: Path) -> Non
     assert [line["step"] for line in steps] == list(range(41))
     assert [line["tokens"] for line in steps] == [256 * n for n in range(41)]
     assert all("train_nats" in line for line in steps[1:])
-    assert [line["step"] for line in steps if "val_bits_per_byte" in line] == [0, 8, 16, 24, 32, 40]
+    assert [line["step"] for line in steps if "dev_bits_per_byte" in line] == [0, 8, 16, 24, 32, 40]
     assert {line["stage"] for line in lines} == {"model pretrain"}
     assert all(not isinstance(value, list | dict) for line in steps for value in line.values())
 
@@ -155,9 +155,9 @@ def test_tensorboard_reads_the_same_numbers(finished: Path) -> None:
     found: dict[int, float] = {}
     for event in loader.EventFileLoader(str(events)).Load():
         for value in event.summary.value:
-            if value.tag == "model pretrain/val_bits_per_byte":
+            if value.tag == "model pretrain/dev_bits_per_byte":
                 found[event.step] = value.tensor.float_val[0]
     text = (finished / "runs" / "kechkena" / "metrics.jsonl").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
-    told = {n["step"]: n["val_bits_per_byte"] for n in lines if "val_bits_per_byte" in n}
+    told = {n["step"]: n["dev_bits_per_byte"] for n in lines if "dev_bits_per_byte" in n}
     assert found == pytest.approx(told, rel=1e-6)

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.evaluate.score import Score
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.run.judging import judge, score_model, shards_of, table
+from endonym.run.judging import judge, score_model, shards_of
 from endonym.run.models import find_artifact
 from endonym.store import Making, Store
 
@@ -24,13 +23,16 @@ def scores(finished: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def pick(found: list[dict[str, Any]], metric: str, model: str, source: str | None = None) -> Any:
+def pick(
+    found: list[dict[str, Any]],
+    metric: str,
+    model: str,
+    source: str | None = None,
+    weighting: str = "bytes",
+) -> Any:
     """The one score of that kind."""
-    (one,) = [
-        each
-        for each in found
-        if (each["metric"], each["model"], each["source"]) == (metric, model, source)
-    ]
+    wanted = {"metric": metric, "model": model, "source": source, "weighting": weighting}
+    (one,) = [each for each in found if wanted.items() <= each.items()]
     return one
 
 
@@ -44,7 +46,11 @@ def test_every_score_has_its_baselines_and_its_counts(finished: Path) -> None:
         assert total["n_bytes"] == sum(part["n_bytes"] for part in parts)
         weighted = sum(part["value"] * part["n_bytes"] for part in parts)
         assert total["value"] == pytest.approx(weighted / total["n_bytes"], rel=1e-9)
-        assert total["split"] == "val"
+        mean = pick(found, "bits_per_byte", model, weighting="sources")
+        assert mean["value"] == pytest.approx(sum(part["value"] for part in parts) / 3, rel=1e-9)
+        assert (mean["n_bytes"], mean["split"]) == (total["n_bytes"], total["split"])
+        assert {mean["text"], total["text"]} == {"document"}
+        assert mean["sampled_from"] is None
     assert pick(found, "perplexity", "uniform")["value"] == pytest.approx(400, rel=1e-9)
 
 
@@ -80,20 +86,6 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     assert judge(recipe, recipe.evaluate[1], making, {"model": model}, log)["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]
-
-
-def test_the_table_names_models_across_and_sources_down(finished: Path) -> None:
-    rows = table([Score(**each) for each in scores(finished)]).splitlines()
-    heads = ["bits/byte", "model", "uniform", "unigram", "bigram", "compressor"]
-    assert rows[0].split()[:6] == heads
-    assert [row.split()[0] for row in rows[1:]] == ["all", "others", "romanian", "tatar"]
-    bits = pick(scores(finished), "bits_per_byte", "model")
-    assert f"{bits['value']:.4f}" in rows[1]
-
-
-def test_a_single_source_is_not_told_twice(finished: Path) -> None:
-    one = [Score(**each) for each in scores(finished) if each["source"] in (None, "tatar")]
-    assert [row.split()[0] for row in table(one).splitlines()[1:]] == ["all"]
 
 
 def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(

@@ -30,8 +30,8 @@ PHASE = Phase.model_validate({"steps": 50, "batch_tokens": 32, "lr": 1e-2, "numb
 def bench(tmp_path: Path) -> tuple[Work, Batches]:
     """A place to train in, and its batches."""
     documents = [[1 + (3 * n + k) % 39 for k in range(9)] for n in range(20)]
-    train, val = write_toy_shards(tmp_path / "shards", documents, documents[:3], vocab=40)
-    work = Work(train, val, tmp_path / "checkpoints", unigram_nats=99.0)
+    train, dev = write_toy_shards(tmp_path / "shards", documents, documents[:3], vocab=40)
+    work = Work(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
     return work, work.batches(PHASE, 16, 1)
 
 

@@ -41,11 +41,11 @@ def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: 
     assert began["threads"] == 1
     assert began["versions"]["endonym"] == "0.1.0"
     assert lines[-1]["event"] == "finished"
-    looks = [line for line in lines if "val_nats" in line]
+    looks = [line for line in lines if "dev_nats" in line]
     assert [line["step"] for line in looks] == [0, 8, 16, 24, 32, 40]
     for name in ("tatar", "romanian", "others"):
-        assert all(f"val_bits_per_byte/{name}" in line for line in looks)
-    assert looks[-1]["val_nats"] < looks[0]["val_nats"] - 1
+        assert all(f"dev_bits_per_byte/{name}" in line for line in looks)
+    assert looks[-1]["dev_nats"] < looks[0]["dev_nats"] - 1
 
 
 def test_samples_follow_the_first_prompts_and_are_drawn_as_the_model_learns(
@@ -120,7 +120,7 @@ def test_a_kill_between_a_checkpoint_and_its_line_loses_no_look(
     assert command(*given).code == 0
     assert steps(tmp_path / "project") == list(range(41))
     mended, whole = (
-        {line["step"]: line["val_nats"] for line in journal(each) if "val_nats" in line}
+        {line["step"]: line["dev_nats"] for line in journal(each) if "dev_nats" in line}
         for each in (tmp_path / "project", finished)
     )
     assert mended == whole
@@ -176,9 +176,9 @@ def test_a_report_is_one_flat_object() -> None:
         "train_nats": 3.4,
         "train_bits_per_byte": 1.2,
         "gradient_norm": 0.5,
-        "val_nats": 3.5,
-        "val_bits_per_byte": 1.25,
-        "val_bits_per_byte/tatar": 1.5,
+        "dev_nats": 3.5,
+        "dev_bits_per_byte": 1.25,
+        "dev_bits_per_byte/tatar": 1.5,
     }
 
 

@@ -147,7 +147,7 @@ def test_trainings_and_their_looks_take_the_minutes_that_were_given(finished: Pa
     looks = 2 * trials.look_tokens * tuning.FORWARD_SHARE
     assert trials.tokens + looks == pytest.approx(1.5 * TOKENS_A_SECOND, rel=1e-3)
     assert 0 < looks < trials.tokens
-    held_out = sum(each["tokens"] for each in shards.numbers["val"].values())
+    held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
     assert 0 < trials.look_tokens <= held_out
     assert brief.tokens == 40 * 256, "a trial is never longer than the phase"
 

@@ -14,8 +14,8 @@ def account() -> Account:
     made.take(Document("көн", "a#2", "tt"))
     refusal = Reject("bad_json", "a#3", "tt", raw_bytes=5)
     made.drop(refusal, made.take(refusal), "a")
-    made.train.documents, made.train.bytes = 1, 4
-    made.val.documents, made.val.bytes = 1, 6
+    made.kept["train"].documents, made.kept["train"].bytes = 1, 4
+    made.kept["test"].documents, made.kept["test"].bytes = 1, 6
     return made
 
 
@@ -26,7 +26,7 @@ def test_what_is_read_is_kept_or_dropped():
 @pytest.mark.parametrize("field", ["documents", "bytes"])
 def test_a_lost_record_or_byte_is_an_error(field: str):
     made = account()
-    setattr(made.train, field, 0)
+    setattr(made.kept["train"], field, 0)
     with pytest.raises(CorpusError, match="do not balance"):
         made.balance()
 
@@ -43,7 +43,7 @@ def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
 def test_sources_add_up():
     both = total([account(), account()])
     assert both["read"] == {"records": 6, "bytes": 30}
-    assert both["kept"]["val"]["bytes"] == 12
+    assert both["kept"]["test"]["bytes"] == 12
     assert both["dropped"] == {"bad_json": {"records": 2, "bytes": 10}}
 
 

@@ -12,6 +12,7 @@ import pytest
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
+from endonym.text.split import SIDES
 from text.samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from text.test_split import numbered
 
@@ -36,10 +37,10 @@ def lines_source(folder: Path, lines: list[str], name: str = "lines", **keys: An
 def test_documents_are_read_back_as_they_were_cleaned(tmp_path: Path):
     source = lines_source(tmp_path, [f"  {line}\u00a0 " for line in TATAR])
     corpus = made(tmp_path, source)
-    train, val = list(corpus.documents("train")), list(corpus.documents("val"))
-    assert sorted(document.text for document in train + val) == sorted(TATAR)
-    assert len(val) == 1
-    assert {document.source for document in train} == {"lines"}
+    sets = {side: list(corpus.documents(side)) for side in SIDES}
+    assert sorted(each.text for found in sets.values() for each in found) == sorted(TATAR)
+    assert (len(sets["dev"]), len(sets["test"])) == (1, 1)
+    assert {document.source for document in sets["train"]} == {"lines"}
     assert corpus.card["total"]["changed_documents"] == 6
     assert not (tmp_path / "corpus" / "spool").exists()
 
@@ -55,7 +56,7 @@ def test_the_first_of_equal_texts_is_kept_over_all_sources(tmp_path: Path):
 
 def test_copies_stay_when_no_rule_drops_them(tmp_path: Path):
     corpus = made(tmp_path, lines_source(tmp_path, TATAR * 2), clean=Clean())
-    assert corpus.card["total"]["kept"]["train"]["documents"] >= 10
+    assert corpus.card["total"]["kept"]["train"]["documents"] >= 8
     assert corpus.card["total"]["dropped"] == {}
 
 
@@ -82,17 +83,18 @@ def test_the_card_accounts_for_every_record_and_byte(tmp_path: Path):
     for account in [*corpus.card["sources"].values(), corpus.card["total"]]:
         kept, dropped = account["kept"], account["dropped"].values()
         for unit, name in (("documents", "records"), ("bytes", "bytes")):
-            found = kept["train"][unit] + kept["val"][unit] + sum(each[name] for each in dropped)
+            found = sum(each[unit] for each in kept.values())
+            found += sum(each[name] for each in dropped)
             assert account["read"][name] == found
     assert corpus.card["sources"]["bad"]["dropped"]["bad_json"] == {"records": 1, "bytes": 1}
     assert corpus.card["sources"]["bad"]["dropped"]["empty"] == {"records": 1, "bytes": 0}
     assert corpus.card["total"]["encodings"] == {"utf-8": 2}
-    assert corpus.card["sources"]["lines"]["samples"]["val"][0].startswith("lines.txt#")
+    assert corpus.card["sources"]["lines"]["samples"]["test"][0].startswith("lines.txt#")
 
 
 def test_bytes_of_the_text_are_those_that_the_files_hold(tmp_path: Path):
     corpus = made(tmp_path, lines_source(tmp_path, KHMER * 1 + ROMANIAN))
-    for split in ("train", "val"):
+    for split in SIDES:
         kept = corpus.card["total"]["kept"][split]
         texts = [document.text for document in corpus.documents(split)]
         assert kept["documents"] == len(texts)
@@ -132,16 +134,17 @@ def test_nothing_kept_is_an_error_with_the_reasons(tmp_path: Path):
     assert "6  min_chars" in caught.value.message
 
 
-def test_one_document_leaves_nothing_to_hold_out(tmp_path: Path):
-    path = write(tmp_path, "novel.txt", TATAR)
-    with pytest.raises(CorpusError, match="nothing to hold out") as caught:
-        made(tmp_path, Source(name="novel", path=str(path)))
+@pytest.mark.parametrize("count", [1, 3])
+def test_fewer_than_four_documents_are_too_few_for_three_sets(tmp_path: Path, count: int):
+    paths = [write(tmp_path, f"{number}.txt", TATAR[number:]) for number in range(count)]
+    with pytest.raises(CorpusError, match=f"only {count} documents") as caught:
+        made(tmp_path, *(Source(name=path.stem, path=str(path)) for path in paths))
     assert '"blank_lines"' in caught.value.do
 
 
 def test_texts_that_all_repeat_one_another_cannot_be_judged(tmp_path: Path):
     lines = [f"{' '.join(TATAR)} {number}" for number in range(10)]
-    with pytest.raises(CorpusError, match="nearly repeats"):
+    with pytest.raises(CorpusError, match="nearly repeat"):
         made(tmp_path, lines_source(tmp_path, lines))
 
 
@@ -157,6 +160,7 @@ def test_broken_text_is_refused_and_odd_text_is_told(tmp_path: Path):
 
 def test_a_guessed_encoding_is_told(tmp_path: Path):
     lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."]
+    lines += ["Вечером пошёл снег, и стало тихо.", "Утром снова залаяли собаки."]
     path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
     corpus = made(tmp_path, Source(name="ru", path=str(path), document="line"))
     assert corpus.card["total"]["encodings"] == {"cp1251": 1}
@@ -219,6 +223,5 @@ def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path:
     assert set(digests[0]) == {
         "card.json",
         "dropped/exact.jsonl.gz",
-        "train-00000.jsonl.gz",
-        "val-00000.jsonl.gz",
+        *(f"{side}-00000.jsonl.gz" for side in SIDES),
     }

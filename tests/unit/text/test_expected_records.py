@@ -7,6 +7,7 @@ from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
+from endonym.text.split import SIDES
 from text.broken_files import ALL, FOLDER, NEEDED
 from text.samples import files, reasons, records, refused
 
@@ -65,7 +66,9 @@ def test_exact_copies_are_dropped_and_near_ones_stand_on_one_side(tmp_path: Path
         f"{path.name}#{number}": json.loads(line)["group"]
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
     }
-    train = {groups[document.id] for document in corpus.documents("train")} - {None}
-    val = {groups[document.id] for document in corpus.documents("val")} - {None}
-    assert not train & val
-    assert sum(1 for _ in corpus.documents("val")) >= 3
+    documents = {side: list(corpus.documents(side)) for side in SIDES}
+    train, dev, test = ({groups[each.id] for each in documents[side]} - {None} for side in SIDES)
+    assert not train & dev
+    assert not train & test
+    assert not dev & test
+    assert all(len(documents[side]) >= 2 for side in SIDES)

@@ -12,11 +12,9 @@ from text.samples import KHMER
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
-    line = document_line(Document(KHMER[0], "a#1", "km", {"id": "ក"}))
-    assert (
-        line.decode()
-        == f'{{"id": "a#1", "meta": {{"id": "ក"}}, "source": "km", "text": "{KHMER[0]}"}}\n'
-    )
+    line = document_line(Document(KHMER[0], "a#1", "km", {"id": "ក"}, block=3))
+    expected = '{"block": 3, "id": "a#1", "meta": {"id": "ក"}, "source": "km", "text": "%s"}\n'
+    assert line.decode() == expected % KHMER[0]
 
 
 def test_a_full_file_is_followed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,18 @@ import pytest
 
 from endonym.errors import CorpusError
 from endonym.text.config import Split
-from endonym.text.split import Chosen, HeldOut, Texts, candidates_of, digest, held_out
+from endonym.text.split import (
+    BLOCK_BYTES,
+    FEW_BLOCKS,
+    Blocks,
+    Chosen,
+    HeldOut,
+    Texts,
+    candidates_of,
+    digest,
+    held_out,
+    split_keys,
+)
 from text.samples import FRENCH, ROMANIAN, TATAR
 
 WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
@@ -38,43 +49,73 @@ def reader(texts: list[str]) -> Texts:
     return read
 
 
-def test_about_a_twentieth_is_held_out():
+def shares(chosen: tuple[Chosen, Chosen]) -> tuple[float, float]:
+    dev, test = chosen
+    assert not (dev & test).any()
+    return float(dev.mean()), float(test.mean())
+
+
+def blocks_of(texts: list[str], seed: int = 1) -> tuple[list[int], np.ndarray]:
+    """The number of each text's block, and the key of it."""
+    blocks = Blocks()
+    numbers, found = [], []
+    for text in texts:
+        data = text.encode()
+        numbers.append(blocks.add(digest(data, seed), len(data)))
+        found.append(blocks.key)
+    return numbers, np.array(found, dtype=np.uint64)
+
+
+def test_about_three_hundredths_each_are_dev_and_test():
     (chosen,) = candidates_of([keys(numbered(20_000))], Split())
-    assert 0.045 < chosen.mean() < 0.055
+    for share in shares(chosen):
+        assert 0.026 < share < 0.034
 
 
 def test_a_share_is_taken_of_each_source():
     first, second = candidates_of(
-        [keys(numbered(5_000)), keys(numbered(500, 5_000))], Split(val_share=0.2)
+        [keys(numbered(5_000)), keys(numbered(500, 5_000))], Split(val_share=0.4)
     )
-    assert 0.18 < first.mean() < 0.22
-    assert 0.12 < second.mean() < 0.28
+    for share in shares(first):
+        assert 0.18 < share < 0.22
+    for share in shares(second):
+        assert 0.12 < share < 0.28
 
 
-@pytest.mark.parametrize("count", [2, 3, 5, 10])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 10])
 def test_a_small_source_holds_out_at_least_one_and_at_most_half(count: int):
     for start in range(0, 3_000, 10):
-        (chosen,) = candidates_of([keys(numbered(count, start))], Split())
-        assert 1 <= chosen.sum() <= max(1, count // 2)
+        ((dev, test),) = candidates_of([keys(numbered(count, start))], Split())
+        assert test.sum() >= 1
+        assert dev.sum() >= (1 if count >= 4 else 0)
+        assert (dev | test).sum() <= max(1, count // 2)
 
 
 def test_a_source_with_one_document_holds_out_nothing_beside_others():
     first, second = candidates_of([keys(numbered(100)), keys(["Кояш чыкты."])], Split())
-    assert first.any()
-    assert not second.any()
+    assert all(each.any() for each in first)
+    assert not any(each.any() for each in second)
 
 
 def test_sources_of_one_document_each_are_held_out_as_if_they_were_one():
     chosen = candidates_of([keys([text]) for text in TATAR], Split())
-    assert sum(int(each.sum()) for each in chosen) == 1
+    assert sum(int(dev.sum()) for dev, _ in chosen) == 1
+    assert sum(int(test.sum()) for _, test in chosen) == 1
 
 
-def test_a_number_of_documents_is_exact_and_in_proportion():
+def test_a_number_of_documents_is_halved_and_in_proportion():
     first, second = candidates_of(
         [keys(numbered(9_000)), keys(numbered(1_000, 9_000))], Split(val_documents=500)
     )
-    assert first.sum() + second.sum() == 500
-    assert 25 < second.sum() < 80
+    for side in (0, 1):
+        assert first[side].sum() + second[side].sum() == 250
+        assert 8 < second[side].sum() < 45
+
+
+def test_a_number_of_documents_is_taken_in_whole_blocks():
+    blocks = np.repeat(keys(numbered(300)), 10)
+    ((dev, test),) = candidates_of([blocks], Split(val_documents=95))
+    assert (int(dev.sum()), int(test.sum())) == (50, 50)
 
 
 def test_more_documents_than_there_are_cannot_be_held_out():
@@ -84,17 +125,54 @@ def test_more_documents_than_there_are_cannot_be_held_out():
 
 def test_another_seed_chooses_other_documents():
     texts = numbered(1_000)
-    one, two = (split_texts([texts], Split(), seed).chosen for seed in (1, 2))
-    assert one.any()
-    assert two.any()
-    assert (one != two).any()
+    one, two = (split_texts([texts], Split(), seed) for seed in (1, 2))
+    assert one.dev.any()
+    assert two.test.any()
+    assert (one.dev != two.dev).any()
+    assert (one.test != two.test).any()
 
 
-def test_copies_fall_on_the_same_side():
+def test_copies_fall_in_the_same_set():
     texts = numbered(300)
     doubled = texts + texts
-    (chosen,) = candidates_of([keys(doubled)], Split(val_share=0.3))
-    assert list(chosen[:300]) == list(chosen[300:])
+    ((dev, test),) = candidates_of([keys(doubled)], Split(val_share=0.3))
+    for side in (dev, test):
+        assert list(side[:300]) == list(side[300:])
+
+
+def test_neighbours_of_short_documents_are_held_out_together():
+    texts = numbered(4_000)
+    numbers, block_keys = blocks_of(texts)
+    ((dev, test),) = candidates_of([split_keys(keys(texts), block_keys)], Split(val_share=0.2))
+    sizes = np.bincount(numbers, weights=[len(text.encode()) for text in texts])
+    assert 0.8 * BLOCK_BYTES < sizes.mean() < 1.2 * BLOCK_BYTES
+    for side in (dev, test):
+        held = set(np.array(numbers)[side])
+        assert len(held) > 3
+        assert side.sum() == sum(number in held for number in numbers)
+
+
+def test_a_long_document_is_a_block_of_its_own():
+    long = " ".join(numbered(40))
+    assert len(long.encode()) > BLOCK_BYTES
+    numbers, _ = blocks_of(["Кояш чыкты.", long, "Кич җитте.", long + " Бетте."])
+    assert numbers == [0, 1, 2, 3]
+
+
+def test_where_blocks_begin_depends_on_each_text_alone():
+    texts = numbered(600)
+    whole, _ = blocks_of(texts)
+    later, _ = blocks_of(texts[200:])
+    whole_starts = {n for n in range(201, 600) if whole[n] != whole[n - 1]}
+    later_starts = {n + 200 for n in range(1, 400) if later[n] != later[n - 1]}
+    assert whole_starts == later_starts
+
+
+def test_a_source_of_few_blocks_is_divided_by_documents():
+    texts = numbered(100)
+    numbers, block_keys = blocks_of(texts)
+    assert len(set(numbers)) < FEW_BLOCKS
+    assert split_keys(keys(texts), block_keys).tolist() == keys(texts).tolist()
 
 
 def ordered(count: int) -> np.ndarray:
@@ -102,32 +180,44 @@ def ordered(count: int) -> np.ndarray:
     return np.arange(1, count + 1, dtype=np.uint64)
 
 
+def places(side: Chosen) -> list[int]:
+    return np.nonzero(side)[0].tolist()
+
+
 def test_a_near_copy_in_training_moves_a_document_to_training():
     texts = numbered(20)
     texts[12] = texts[1].upper() + " Тагын бер сүз."
     held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
-    assert list(np.nonzero(held.near_copies)[0]) == [1]
-    assert list(np.nonzero(held.chosen)[0]) == [0, 2, 3]
+    assert places(held.near_copies) == [1]
+    assert (places(held.test), places(held.dev)) == ([0], [2, 3])
+    assert held.sides().tolist() == [2, 0, 1, 1] + [0] * 16
 
 
-def test_near_copies_that_are_both_held_out_stay():
+def test_near_copies_in_one_set_stay():
+    texts = numbered(20)
+    texts[1] = texts[0] + " Тагын бер сүз."
+    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    assert (places(held.test), places(held.dev)) == ([0, 1], [2, 3])
+
+
+def test_a_document_of_test_that_dev_nearly_repeats_goes_to_dev():
     texts = numbered(20)
     texts[2] = texts[1] + " Тагын бер сүз."
     held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
-    assert list(np.nonzero(held.chosen)[0]) == [0, 1, 2, 3]
+    assert (places(held.test), places(held.dev)) == ([0], [1, 2, 3])
 
 
 def test_what_has_moved_takes_its_own_near_copies_with_it():
     chain = ["abcdefghijklmnopqrst", "defghijklmnopqrstuvw", "ghijklmnopqrstuvwxyz"]
     texts = [chain[2], chain[1], *numbered(10), chain[0]]
-    held = held_out([ordered(13)], Split(val_documents=3), reader(texts))
-    assert list(np.nonzero(held.near_copies)[0]) == [0, 1]
-    assert list(np.nonzero(held.chosen)[0]) == [2]
+    held = held_out([ordered(13)], Split(val_documents=4), reader(texts))
+    assert places(held.near_copies) == [0, 1]
+    assert places(held.dev) == [2, 3]
 
 
 def test_the_overlap_that_remains_is_told():
     texts = numbered(20)
     texts[10] = texts[0][:20] + " башка сүзләр килә аннары"
     held = held_out([ordered(20)], Split(val_documents=2), reader(texts))
-    assert held.chosen.sum() == 2
+    assert (held.dev | held.test).sum() == 2
     assert 0 < held.overlap < 0.5

@@ -42,7 +42,7 @@ def graphs() -> Iterator[Callable[[], int]]:
 def training(folder: Path, compiles: str, layers: int = 1, recompute: int = 0) -> Training:
     """A phase with dropout, a batch in two parts; it looks every third step."""
     documents = [[1 + (7 * n + 3 * k * n) % (VOCAB - 1) for k in range(5 + n)] for n in range(20)]
-    train, val = write_toy_shards(folder / "shards", documents, documents[5:12], vocab=VOCAB)
+    train, dev = write_toy_shards(folder / "shards", documents, documents[5:12], vocab=VOCAB)
     settings = {
         "steps": STEPS,
         "batch_tokens": 64,
@@ -55,7 +55,7 @@ def training(folder: Path, compiles: str, layers: int = 1, recompute: int = 0) -
         "recompute": recompute,
     }
     config = toy_config(vocab=VOCAB, layers=layers, dropout=0.2)
-    work = Work(train, val, folder / "checkpoints", unigram_nats=99.0)
+    work = Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
     return Training(toy_decoder(config), Phase.model_validate(settings), work, seed=1)
 
 

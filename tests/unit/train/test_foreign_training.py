@@ -45,8 +45,8 @@ def opened(folder: Path) -> ForeignDecoder:
 def work(folder: Path) -> Work:
     random = np.random.default_rng(4)
     documents = [random.integers(5, VOCAB, size).tolist() for size in random.integers(1, 40, 20)]
-    train, val = write_toy_shards(folder / "shards", documents, documents[:4], vocab=VOCAB)
-    return Work(train, val, folder / "checkpoints", unigram_nats=99.0)
+    train, dev = write_toy_shards(folder / "shards", documents, documents[:4], vocab=VOCAB)
+    return Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
 def test_tables_are_found_by_what_they_are(tmp_path: Path) -> None:

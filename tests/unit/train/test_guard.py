@@ -32,8 +32,8 @@ def corpus(folder: Path) -> Work:
     """Documents that count upwards: easy to learn."""
     starts = np.random.default_rng(8).integers(1, VOCAB, 12)
     documents = [[1 + (int(s) + n) % (VOCAB - 1) for n in range(20)] for s in starts]
-    train, val = write_toy_shards(folder / "shards", documents, documents[:2], vocab=VOCAB)
-    return Work(train, val, folder / "checkpoints", unigram_nats=99.0)
+    train, dev = write_toy_shards(folder / "shards", documents, documents[:2], vocab=VOCAB)
+    return Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
 def training(work: Work, **keys: object) -> Training:

@@ -25,8 +25,8 @@ VOCAB = 24
 def work(tmp_path: Path) -> Work:
     random = np.random.default_rng(8)
     documents = [random.integers(1, VOCAB, size).tolist() for size in (30, 9, 22, 14, 25)]
-    train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=VOCAB)
-    return Work(train, val, tmp_path / "checkpoints", unigram_nats=99.0)
+    train, dev = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=VOCAB)
+    return Work(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
 
 
 def training(work: Work, **keys: object) -> Training:
@@ -158,7 +158,7 @@ def test_looks_and_what_is_handed_on_are_of_the_average(
         torch.testing.assert_close(shown[12], sum(own[7:13]) / 6)
     run.phase = run.phase.model_copy(update={"keep": "last"})
     assert torch.equal(run.weights()["norm.weight"], shown[12])
-    plain = training(Work(work.train, work.val, work.folder / "plain", 99.0), eval_every_steps=4)
+    plain = training(Work(work.train, work.dev, work.folder / "plain", 99.0), eval_every_steps=4)
     losses = iter([9.0, 8.0, 5.0, 7.0])
     list(plain.reports())
     assert torch.equal(plain.optimizer.weights()["norm.weight"], own[12])
@@ -194,7 +194,7 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 6)
-    hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
+    hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=2).reports()
     seen = [next(reports).step for _ in range(6)]
     assert seen == [0, 1, 2, 3, 4, 5]
@@ -209,7 +209,7 @@ def test_a_rate_that_is_too_low_is_not_lowered_further(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 2)
-    hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
+    hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
     with pytest.raises(TrainingError) as caught:
         list(training(hopeless, eval_every_steps=2, lr=5e-5).reports())
     assert "lr = 5e-05 is too low" in caught.value.do
@@ -219,7 +219,7 @@ def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 1)
-    hopeless = Work(work.train, work.val, work.folder, unigram_nats=0.5)
+    hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=1, warmup_steps=4).reports()
     assert [next(reports).step for _ in range(8)] == list(range(8))
     with pytest.raises(TrainingError, match="after 8 steps"):
@@ -231,7 +231,7 @@ def test_a_model_that_was_below_the_unigram_line_may_overfit(
 ) -> None:
     monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 2)
     losses += [3.1, 2.9, 3.5, 3.6, 3.7]
-    line = Work(work.train, work.val, work.folder, unigram_nats=3.0)
+    line = Work(work.train, work.dev, work.folder, unigram_nats=3.0)
     run = training(line, steps=4, eval_every_steps=1)
     assert [report.step for report in run.reports()] == [0, 1, 2, 3, 4]
     assert run.state.best_step == 1

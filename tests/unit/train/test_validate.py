@@ -23,8 +23,8 @@ from endonym.train.validate import LOOK_SEED, look
 
 def held_out(folder: Path, lengths: list[int]) -> tuple[TokenShards, Decoder]:
     documents, vocab = distinct_documents(lengths)
-    _, val = write_toy_shards(folder, [[1]], documents, vocab=vocab, sources=("tatar", "khmer"))
-    return val, lively_decoder(toy_config(vocab=vocab, context=12))
+    _, dev = write_toy_shards(folder, [[1]], documents, vocab=vocab, sources=("tatar", "khmer"))
+    return dev, lively_decoder(toy_config(vocab=vocab, context=12))
 
 
 @torch.no_grad()
@@ -34,18 +34,18 @@ def piece_nats(decoder: Decoder, tokens: list[int], targets: list[int]) -> list[
     return [-math.log(float(shares_TV[n, target])) for n, target in enumerate(targets)]
 
 
-def slow_look(val: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[float, int]]:
+def slow_look(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[float, int]]:
     """Nats and bytes of each source, document by document; ids tell which source they are from.
 
     Text alone counts: what predicts end-of-text is left out.
     """
     source_of = {
-        int(token): val.sources[document.source]
-        for document in (val.document(number) for number in range(len(val)))
+        int(token): dev.sources[document.source]
+        for document in (dev.document(number) for number in range(len(dev)))
         for token in document.ids
     }
     totals: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0])
-    found = Order(val, context=decoder.config.context, seed=LOOK_SEED).rows(0, rows)
+    found = Order(dev, context=decoder.config.context, seed=LOOK_SEED).rows(0, rows)
     for tokens, targets, numbers in zip(*(part.tolist() for part in found), strict=True):
         for number in dict.fromkeys(numbers):
             here = [place for place, each in enumerate(numbers) if each == number]
@@ -54,7 +54,7 @@ def slow_look(val: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[
             total = totals[source_of[known]]
             read = zip(piece_nats(decoder, inputs, outputs), outputs, strict=True)
             total[0] += sum(nats for nats, token in read if token != END)
-            total[1] += sum(int(val.byte_counts[token]) for token in outputs)
+            total[1] += sum(int(dev.byte_counts[token]) for token in outputs)
     return {name: (nats, int(n_bytes)) for name, (nats, n_bytes) in totals.items()}
 
 
@@ -71,12 +71,12 @@ def slow_look(val: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[
 def test_a_look_equals_reading_its_rows_document_by_document(
     tmp_path: Path, lengths: list[int], tokens: int, rows: int
 ) -> None:
-    val, decoder = held_out(tmp_path, lengths)
-    expected = slow_look(val, decoder, rows)
-    found = look(decoder, val, tokens, "cpu")
+    dev, decoder = held_out(tmp_path, lengths)
+    expected = slow_look(dev, decoder, rows)
+    found = look(decoder, dev, tokens, "cpu")
     nats = sum(part for part, _ in expected.values())
     n_bytes = sum(part for _, part in expected.values())
-    order = Order(val, context=12, seed=LOOK_SEED)
+    order = Order(dev, context=12, seed=LOOK_SEED)
     assert found.n_tokens == int((order.rows(0, rows).targets_BT != END).sum())
     assert found.nats == pytest.approx(nats / found.n_tokens, rel=1e-5)
     assert found.bits_per_byte == pytest.approx(nats / math.log(2) / n_bytes, rel=1e-5)
@@ -87,20 +87,20 @@ def test_a_look_equals_reading_its_rows_document_by_document(
 def test_every_look_reads_the_same_rows_however_many_are_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    val, decoder = held_out(tmp_path, [9, 14, 5, 20, 11])
-    first = look(decoder, val, 60, "cpu")
-    assert look(decoder, val, 60, "cpu") == first
+    dev, decoder = held_out(tmp_path, [9, 14, 5, 20, 11])
+    first = look(decoder, dev, 60, "cpu")
+    assert look(decoder, dev, 60, "cpu") == first
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 1)
-    assert look(decoder, val, 60, "cpu").nats == pytest.approx(first.nats, rel=1e-6)
+    assert look(decoder, dev, 60, "cpu").nats == pytest.approx(first.nats, rel=1e-6)
 
 
 def test_a_look_leaves_dropout_and_the_random_stream_as_they_were(tmp_path: Path) -> None:
-    val, lively = held_out(tmp_path, [9, 14])
+    dev, lively = held_out(tmp_path, [9, 14])
     decoder = toy_decoder(toy_config(vocab=25, context=12, dropout=0.5)).train()
     decoder.load_state_dict(lively.state_dict())
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    found = look(decoder, val, 100, "cpu")
+    found = look(decoder, dev, 100, "cpu")
     assert decoder.training
     assert torch.equal(torch.get_rng_state(), state)
-    assert found.nats == pytest.approx(look(lively, val, 100, "cpu").nats)
+    assert found.nats == pytest.approx(look(lively, dev, 100, "cpu").nats)

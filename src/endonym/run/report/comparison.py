@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.disk import write_atomic
+from endonym.evaluate.score import BITS, find
 from endonym.run.comparison import Comparison, cells
 from endonym.run.contenders import Contender, Texts
 from endonym.run.report.curves import Chart, Level, Series
@@ -69,11 +70,18 @@ def chart(found: Comparison) -> Chart | None:
             Series(name, points, f"run{place % STYLES}", has_dots=True)
             for place, (name, points) in enumerate(curves)
         ],
-        levels=[Level(line.model, line.value) for line in found.baselines],
+        levels=levels(found),
         low=min(values) - room,
         high=max(values) + room,
         height=HEIGHT,
     )
+
+
+def levels(found: Comparison) -> list[Level]:
+    """The shared baselines over all bytes, as the looks of the curves are."""
+    every = found.runs[0].every_score
+    totals = [find(every, metric=BITS, model=n.model, source=None) for n in found.baselines]
+    return [Level(each.model, each.value) for each in totals if each is not None]
 
 
 def samples(found: Comparison) -> list[tuple[str, Texts]]:

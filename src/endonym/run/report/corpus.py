@@ -13,6 +13,7 @@ from endonym.run.work import read_json
 from endonym.store import Artifact
 from endonym.text.corpus import CARD, Corpus
 from endonym.text.document import Document, Reject
+from endonym.text.split import SIDES
 from endonym.tokenizer.tokenizer import Tokenizer
 
 KEPT_SHOWN = 2
@@ -70,17 +71,14 @@ def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
 
 def _source_row(name: str, account: dict[str, Any]) -> list[str]:
     """Files, what was read, and where it went; bytes as people say them."""
-    train, val = account["kept"]["train"], account["kept"]["val"]
+    kept = [account["kept"][side] for side in SIDES]
     gone = account.get("dropped", {}).values()
     return [
         name,
         whole(account["files"]),
         whole(account["read"]["records"]),
         size(account["read"]["bytes"]),
-        whole(train["documents"]),
-        size(train["bytes"]),
-        whole(val["documents"]),
-        size(val["bytes"]),
+        *(cell for each in kept for cell in (whole(each["documents"]), size(each["bytes"]))),
         whole(sum(each["records"] for each in gone)),
         size(sum(each["bytes"] for each in gone)),
     ]
@@ -101,22 +99,22 @@ def _told(card: dict[str, Any]) -> list[str]:
     total = card["total"]
     encodings: dict[str, int] = total["encodings"]
     names = ", ".join(f"{name} ({counted(n, 'file')})" for name, n in encodings.items())
-    near = total.get("near_copies_moved_to_train", 0)
+    near = total["near_copies_moved"]
     changed = total.get("changed_documents", 0)
     return [
         *([f"Encodings: {names}."] if names else []),
-        f"{100 * card.get('overlap', 0.0):.1f} % of the held-out 13-grams of letters also stand in "
-        "training text.",
-        f"{counted(near, 'document')} drawn for holding out nearly repeated a training text and "
-        "went to training.",
+        f"{100 * card.get('overlap', 0.0):.1f} % of the 13-grams of letters of dev and test also "
+        "stand in training text.",
+        f"{counted(near, 'document')} drawn for dev or test nearly repeated a text of another set "
+        "and went there.",
         *([f"Cleaning changed {whole(changed)} of the texts that were kept."] if changed else []),
     ]
 
 
 def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str, Document]]:
-    """A few documents of each side of each source: those that the card names."""
+    """A few documents of each set of each source: those that the card names."""
     found: list[tuple[str, Document]] = []
-    for split in ("train", "val"):
+    for split in SIDES:
         wanted = {
             (name, identifier)
             for name, account in sources.items()
@@ -125,7 +123,7 @@ def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str,
         for document in corpus.documents(split) if wanted else ():
             if (document.source, document.id) in wanted:
                 wanted.discard((document.source, document.id))
-                found.append(("training" if split == "train" else "held out", document))
+                found.append((split, document))
                 if not wanted:
                     break
     return found
@@ -159,7 +157,7 @@ def tokenizer_card(
     sentences: list[tuple[str, list[str]]] = []
     if corpus is not None:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
-        sentences = drawn(reader, Corpus(corpus.folder).documents("val"))
+        sentences = drawn(reader, Corpus(corpus.folder).documents("test"))
     return TokenizerCard(facts, rows, sentences)
 
 

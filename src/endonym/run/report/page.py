@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from endonym.disk import write_atomic
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import BITS, Score, find
 from endonym.log import duration, read_jsonl, size
 from endonym.model.count import parameters
 from endonym.model.folder import read_shape
@@ -19,9 +19,10 @@ from endonym.run.report.bars import Bars, draw_bars
 from endonym.run.report.copied import Copied, longest_copied
 from endonym.run.report.corpus import corpus_card, tokenizer_card
 from endonym.run.report.curves import Chart, draw_all
-from endonym.run.report.scores import BITS, METRICS, gap, group, splits, verdict
+from endonym.run.report.scores import METRICS, gap, group, splits, verdict
 from endonym.run.report.training import Moment, Phase, moments, phase, started
 from endonym.run.report.words import counted, cut, shown, whole
+from endonym.run.tables import by_text
 from endonym.run.work import read_json
 from endonym.store import Artifact, Store
 from endonym.text.corpus import CARD, Corpus
@@ -102,9 +103,11 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     return {
         "name": run.recipe.run_name,
         "language": run.recipe.language,
-        "verdict": verdict(parts.get("val") or next(iter(parts.values()), []), kind),
+        "verdict": verdict(parts.get("test") or next(iter(parts.values()), []), kind),
         "facts": _facts(run, phases),
-        "groups": [group(part) for part in parts.values() if _has_bits(part)],
+        "groups": [
+            group(each) for part in parts.values() for each in by_text(part) if _has_bits(each)
+        ],
         "metrics": [name for _, name, _ in METRICS],
         "gap": gap(found, kind),
         "phases": phases,
@@ -135,13 +138,10 @@ def _has_bits(part: Sequence[Score]) -> bool:
 
 
 def _levels(found: Sequence[Score]) -> dict[str, float]:
-    """The baselines on the corpus's held-out documents, in bits per byte."""
-    return {
-        score.model: score.value
-        for score in found
-        if (score.metric, score.source, score.split) == (BITS, None, "val")
-        and score.model in BASELINES
-    }
+    """The baselines on the corpus's held-out documents: over all bytes, as the looks are."""
+    part = [score for score in found if score.split == "test"]
+    totals = [find(part, metric=BITS, model=name, source=None) for name in BASELINES]
+    return {each.model: each.value for each in totals if each is not None}
 
 
 def _continuations(evaluations: Sequence[Artifact]) -> Iterator[dict[str, Any]]:

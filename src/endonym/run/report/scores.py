@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from endonym.evaluate.score import FEWEST_DOCUMENTS, Score, find
+from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, Score, find, headline
+from endonym.log import THIN
 from endonym.run.report.bars import Bar, Bars
-from endonym.run.report.words import between, counted, decimal, whole
+from endonym.run.report.words import NARROW_BLANK, between, counted, decimal, whole
+from endonym.run.tables import MODELS, ScoreRow, model_heads, remarks, score_rows, shares
 
-MODELS = ("model", "bigram", "unigram", "uniform", "compressor")
-BITS = "bits_per_byte"
 NEAR_UNIFORM = 0.9
 UNITS = {"bpe": "word pieces", "char": "letters", "byte": "bytes"}
 METRICS = (
@@ -29,10 +29,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The scores of one split: a named file, or the held-out documents."""
+    """The scores of one split, a named file or the test documents, read in one way."""
 
     title: str
-    models: list[str]
+    heads: list[str]
     rows: list[Row]
     others: list[Row]
     notes: list[str]
@@ -41,7 +41,7 @@ class Group:
 
 def text_name(split: str) -> str:
     """What people call a split."""
-    return "held-out documents" if split == "val" else split
+    return "test documents" if split == "test" else split
 
 
 def splits(found: Sequence[Score]) -> dict[str, list[Score]]:
@@ -61,20 +61,19 @@ def interval(score: Score, places: int) -> str:
 
 def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
     """What one split's scores say, as sentences. kind: of the tokenizer."""
-    by_model = {name: find(found, metric=BITS, model=name, source=None) for name in MODELS}
+    by_model = {name: headline(found, model=name) for name in MODELS}
     mine = by_model["model"]
     if mine is None:
         return []
-    place = _place(mine)
-    span = f" (95\u00a0%:\u00a0{interval(mine, 2)})" if mine.low is not None else ""
-    opening = f"{place} the model needs {mine.value:.2f} bits per byte{span}"
+    opening = f"{_place(mine)} the model needs {mine.value:.2f} bits per byte{_frame(mine, found)}"
     others: list[str] = []
     bigram, compressor = by_model["bigram"], by_model["compressor"]
     if bigram:
         others.append(f"counting pairs of {UNITS.get(kind, 'tokens')} needs {bigram.value:.2f}")
     if compressor:
-        some = compressor.n_documents
-        where = f" (on {whole(some)} of them)" if some < mine.n_documents else ""
+        there = by_model["model_on_sample"]
+        where = f" on {whole(compressor.n_documents)} of them" if there else ""
+        where += f", where the model needs {there.value:.2f}" if there else ""
         needs = "" if others else " needs"
         others.append(
             f"a compressor primed with the same text{needs} {compressor.value:.2f}{where}"
@@ -90,14 +89,29 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
 
 
 def _place(mine: Score) -> str:
-    if mine.split == "val":
-        return f"On {counted(mine.n_documents, 'held-out document')}"
+    if mine.split == "test":
+        return f"On {counted(mine.n_documents, 'test document')}"
     return f"On {counted(mine.n_documents, 'document')} of {mine.split}"
 
 
+def _frame(mine: Score, found: Sequence[Score]) -> str:
+    """What the number is a mean of, its interval, and what it is over all bytes; in brackets."""
+    parts = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
+    total = find(found, metric=BITS, model="model", source=None)
+    if mine.weighting == "sources" and total:
+        count = len({score.source for score in found if score.source is not None})
+        parts = [f"the mean of {count} sources", *parts, f"{total.value:.2f} over all bytes"]
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
-    """Where the model stands; nothing is claimed that its interval does not carry."""
+    """Where the model stands; nothing is claimed that its interval does not carry.
+
+    Beside the compressor: its interval on the same documents, and the compressor's own spread.
+    """
     low, high = mine.low or mine.value, mine.high or mine.value
+    there = by_model["model_on_sample"] or mine
+    least, most = there.low or there.value, there.high or there.value
     uniform, bigram, compressor = (by_model[n] for n in ("uniform", "bigram", "compressor"))
     if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
         return [
@@ -108,10 +122,11 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
         return ["It is worse than counting pairs: it needs more training or more text."]
     if bigram and high >= bigram.value:
         return ["It cannot be told apart from counting pairs."]
-    if compressor and low > compressor.value:
+    spread = (compressor and compressor.deviation) or 0.0
+    if compressor and least > compressor.value + spread:
         start = "It beats counting pairs, but the compressor" if bigram else "The compressor"
         return [f"{start} still predicts these texts better."]
-    if compressor and high >= compressor.value:
+    if compressor and most >= compressor.value - spread:
         return ["It cannot be told apart from the compressor."]
     if bigram and compressor:
         return ["It predicts these texts better than all that needs no learning."]
@@ -119,79 +134,69 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
 
 
 def group(found: Sequence[Score]) -> Group:
-    """The tables and bars of one split."""
-    bits = [score for score in found if score.metric == BITS]
-    models = [name for name in MODELS if any(score.model == name for score in bits)]
-    names = sorted({score.source for score in bits if score.source is not None})
-    sources = [None, *names] if len(names) > 1 else [None]
-    total = {score.model: score for score in bits if score.source is None}
-    first = next(iter(total.values()))
+    """The tables and bars of one split, read in one way."""
+    rows = score_rows(found)
+    models = [name for name in MODELS if name in rows[0].scores]
+    first = rows[0].score
+    title = text_name(first.split)
+    title = title[:1].upper() + title[1:] if first.split == "test" else title
+    unit = f"{first.text}s"
+    mine, *others = model_heads(rows[0])
     return Group(
-        title="Held-out documents" if first.split == "val" else first.split,
-        models=models,
-        rows=[_row(bits, source, models) for source in sources],
-        others=[_other(found, name) for name in models],
-        notes=_notes(bits),
+        title=title if first.text == "document" else f"{title}, neighbours read together",
+        heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
+        rows=[_row(row, models) for row in rows],
+        others=[_other(found, name, first.text) for name in models if name != "model_on_sample"],
+        notes=_notes(rows),
         bars=Bars(
             f"Bits per byte on {text_name(first.split)}",
-            [_bar(name, total[name]) for name in models if name in total],
+            [_bar(name, rows[0].scores[name]) for name in models],
         ),
     )
 
 
-def _row(bits: Sequence[Score], source: str | None, models: Sequence[str]) -> Row:
-    """Bits per byte of every model on one source, the interval and the sizes."""
-    by_model = {score.model: score for score in bits if score.source == source}
-    values = [decimal(by_model[n].value, 3) if n in by_model else "–" for n in models]
-    mine = by_model.get("model") or next(iter(by_model.values()))
-    span = interval(mine, 3) or "too few"
-    sizes = [whole(mine.n_documents), whole(mine.n_bytes)]
-    return Row(source or "all", [values[0], span, *values[1:], *sizes])
+def _row(row: ScoreRow, models: Sequence[str]) -> Row:
+    """Bits per byte of every model, the interval, the shares and the sizes."""
+    first, *others = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
+    span = interval(row.score, 3) or "too few"
+    sizes = [whole(row.score.n_documents), whole(row.score.n_bytes)]
+    return Row(row.name, [first, span, *others, *shares(row), *sizes])
 
 
-def _other(found: Sequence[Score], model: str) -> Row:
-    """The same loss in other units, over all documents."""
-    scores = [find(found, metric=m, model=model, source=None) for m, _, _ in METRICS]
+def _other(found: Sequence[Score], model: str, text: str) -> Row:
+    """The same loss in other units."""
+    scores = [headline(found, model=model, metric=metric, text=text) for metric, _, _ in METRICS]
     pairs = zip(scores, METRICS, strict=True)
     return Row(model, [decimal(each.value if each else None, m[2]) for each, m in pairs])
 
 
-def _notes(bits: Sequence[Score]) -> list[str]:
+def _notes(rows: Sequence[ScoreRow]) -> list[str]:
     """What a reader of the table must know."""
-    notes: list[str] = []
-    mine = [score for score in bits if score.model == "model"]
-    if any(score.low is None for score in mine):
+    notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
+    if any(row.score.low is None for row in rows):
         notes.append(
             f"Below {FEWEST_DOCUMENTS} documents no interval is given: it would promise too much."
         )
-    for each in bits:
-        every = next((score for score in mine if score.source is None), None)
-        is_compressor = each.model == "compressor" and each.source is None
-        if is_compressor and every and each.n_documents < every.n_documents:
-            notes.append(
-                f"The compressor read {whole(each.n_documents)} of the "
-                f"{counted(every.n_documents, 'document')}, evenly spread."
-            )
     return notes
 
 
 def _bar(name: str, score: Score) -> Bar:
     if name == "model":
         return Bar(name, score.value, score.low, score.high, "model")
-    return Bar(name, score.value, None, None, "baseline")
+    where = "" if score.sampled_from is None else f" on {whole(score.n_documents)}"
+    style = "model" if name == "model_on_sample" else "baseline"
+    return Bar(name.split("_")[0] + where, score.value, None, None, style)
 
 
 def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | None:
     """The model on several texts side by side, and why they differ; None with fewer than two."""
     parts = splits(found)
     totals = [
-        score
-        for part in parts.values()
-        if (score := find(part, metric=BITS, model="model", source=None)) is not None
+        score for part in parts.values() if (score := headline(part, model="model")) is not None
     ]
     if len(totals) < 2:
         return None
-    home = next((score for score in totals if score.split == "val"), totals[0])
+    home = next((score for score in totals if score.split == "test"), totals[0])
     bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
     told = [
         _difference(home, away) + _pairs_too(parts[home.split], parts[away.split], kind)
@@ -226,7 +231,7 @@ def _difference(home: Score, away: Score) -> str:
 
 def _pairs_too(home: Sequence[Score], away: Sequence[Score], kind: str) -> str:
     """What the same step costs a guess that has read the same training text."""
-    here, there = (find(part, metric=BITS, model="bigram", source=None) for part in (home, away))
+    here, there = (headline(part, model="bigram") for part in (home, away))
     if here is None or there is None:
         return ""
     numbers = f"{here.value:.2f} to {there.value:.2f}"

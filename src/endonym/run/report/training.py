@@ -34,7 +34,7 @@ Lines = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A moment when held-out text was scored."""
+    """A moment when dev text was scored."""
 
     step: int
     tokens: int
@@ -68,17 +68,17 @@ class Phase:
 
 def looks_of(lines: Lines) -> list[Look]:
     """The looks that a journal tells of, in order."""
-    prefix = "val_bits_per_byte/"
+    prefix = "dev_bits_per_byte/"
     return [
         Look(
             line["step"],
             line["tokens"],
             line["epoch"],
-            line["val_bits_per_byte"],
+            line["dev_bits_per_byte"],
             {key.removeprefix(prefix): line[key] for key in line if key.startswith(prefix)},
         )
         for line in lines
-        if line.get("event") == "step" and "val_bits_per_byte" in line
+        if line.get("event") == "step" and "dev_bits_per_byte" in line
     ]
 
 
@@ -169,7 +169,7 @@ def _loss(
     series = [
         Series("raw", thinned(raw, RAW_POINTS), "raw", is_named=False),
         Series("training", thinned(train, SMOOTH_POINTS), "train"),
-        Series("held-out", held, "held", has_dots=True),
+        Series("dev", held, "held", has_dots=True),
     ]
     return Chart(
         title="Loss while training, in bits per byte",
@@ -197,7 +197,7 @@ def _described(looks: list[Look], train: Points, levels: dict[str, float]) -> st
 
 def _legend(chart: Chart) -> str:
     """How to read the picture, and which baselines lie beyond it."""
-    told = "Faint: each step; solid: their running mean; dots: looks at held-out text."
+    told = "Faint: each step; solid: their running mean; dots: looks at dev text."
     low, high = chart.low or -math.inf, chart.high or math.inf
     gone = [each for each in chart.levels if not low <= each.value <= high]
     if not gone:
@@ -239,7 +239,7 @@ def _by_source(looks: list[Look], steps: Lines) -> Chart | None:
         title="Held-out loss by source, in bits per byte",
         description=" ".join(f"{n} ends at {p[-1][1]:.2f}." for n, p in lines.items() if p),
         x_name="tokens seen",
-        y_name="bits per byte, held-out, by source",
+        y_name="bits per byte, dev, by source",
         series=[
             Series(name, points, f"source{place + 1}", has_dots=True)
             for place, (name, points) in enumerate(lines.items())

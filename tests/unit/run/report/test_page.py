@@ -122,9 +122,9 @@ class Workshop:
             if step % 10 == 0:
                 bits = 1.5 + abs(step - 20) / 20
                 line |= {
-                    "val_nats": 1.0,
-                    "val_bits_per_byte": bits,
-                    "val_bits_per_byte/tatar": bits,
+                    "dev_nats": 1.0,
+                    "dev_bits_per_byte": bits,
+                    "dev_bits_per_byte/tatar": bits,
                 }
             append_jsonl(path, line)
             if step in (0, 40):

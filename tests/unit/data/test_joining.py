@@ -1,0 +1,135 @@
+"""Joined documents: neighbours in stretches of random length, with line ends between them."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import END, distinct_documents, write_toy_shards
+
+from endonym.data.batches import Batches
+from endonym.data.order import Order
+from endonym.data.shards import TokenShards
+from endonym.errors import RecipeError
+
+
+def joined(
+    folder: Path, lengths: list[int], *, context: int = 64, blocks: list[int] | None = None
+) -> tuple[Order, int]:
+    """The order of one joined source of such documents, and the id of its line end."""
+    documents, vocab = distinct_documents(lengths)
+    shards, _ = write_toy_shards(folder, documents, vocab=vocab + 1, line_end=vocab, blocks=blocks)
+    return Order(shards, context=context, seed=4, join=["letters"]), vocab
+
+
+def counts(order: Order, epoch: int) -> np.ndarray:
+    """How many documents each stretch of a pass holds, in the order of the shards."""
+    return np.diff([*sorted(order.epoch(epoch).documents), len(order.lengths)])
+
+
+def test_every_document_is_read_once_a_pass_and_line_ends_stand_between_neighbours(
+    tmp_path: Path,
+) -> None:
+    lengths = [3, 9, 1, 4, 12, 6, 2, 5] * 6
+    order, line_end = joined(tmp_path, lengths)
+    documents, _ = distinct_documents(lengths)
+    for epoch in range(4):
+        per_epoch = order.positions_per_epoch
+        rows = order.rows(0, -(-(epoch + 1) * per_epoch // order.context))
+        here = rows.documents_BT // len(lengths) == epoch
+        pairs = list(zip(rows.tokens_BT[here], rows.targets_BT[here], strict=True))
+        inner = {pair for ids in documents for pair in pairwise(ids)}
+        firsts = {ids[0]: ids[-1] for ids in documents}
+        expected = list(inner)
+        stretches = np.split(np.arange(len(lengths)), np.cumsum(counts(order, epoch))[:-1])
+        for stretch in stretches:
+            ids = [documents[number] for number in stretch]
+            expected += [(END, ids[0][0]), (ids[-1][-1], END)]
+            expected += [(before[-1], line_end) for before in ids[:-1]]
+            expected += [(line_end, after[0]) for after in ids[1:]]
+        assert sorted(pairs) == sorted(expected)
+        assert len(firsts) == len(documents)
+
+
+def test_stretches_run_from_one_document_to_the_context_and_most_lengths_between(
+    tmp_path: Path,
+) -> None:
+    order, _ = joined(tmp_path, [9] * 3_000, context=320)
+    lengths = np.concatenate([order.epoch(number).lengths for number in range(4)])
+    assert lengths.min() == 10
+    assert 300 < lengths.max() <= 330
+    # Log-uniform from 10 to 320: each doubling is as likely as another.
+    doublings = np.histogram(np.log2(lengths / 10), bins=[0.5, 1.5, 2.5, 3.5, 4.5])[0]
+    assert doublings.min() > 0.15 * len(lengths)
+
+
+def test_stretches_are_drawn_anew_in_every_pass_and_are_the_same_in_every_process(
+    tmp_path: Path,
+) -> None:
+    order, _ = joined(tmp_path, [4, 7, 2] * 40)
+    again = Order(order.shards, context=64, seed=4, join=["letters"])
+    other = Order(order.shards, context=64, seed=5, join=["letters"])
+    assert counts(order, 0).tolist() == counts(again, 0).tolist()
+    assert counts(order, 0).tolist() != counts(order, 1).tolist()
+    assert counts(order, 0).tolist() != counts(other, 0).tolist()
+
+
+def test_what_is_held_out_in_between_is_not_bridged(tmp_path: Path) -> None:
+    # Blocks 2 and 5 stand in another split: documents 6 and 10 begin stretches of their own.
+    blocks = [0, 0, 0, 1, 1, 1, 3, 3, 4, 4, 6, 6]
+    order, _ = joined(tmp_path, [2] * 12, context=2_000, blocks=blocks)
+    for epoch in range(10):
+        assert {0, 6, 10} <= set(order.epoch(epoch).documents.tolist())
+    assert any(len(order.epoch(epoch).documents) == 3 for epoch in range(10))
+
+
+def test_only_named_sources_are_joined_and_none_with_another(tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([3] * 30)
+    sources = ["book"] * 10 + ["lines"] * 10 + ["news"] * 10
+    shards, _ = write_toy_shards(
+        tmp_path, documents, vocab=vocab + 1, sources=sources, line_end=vocab
+    )
+    order = Order(shards, context=500, seed=1, join=["lines", "news"])
+    for epoch in range(5):
+        firsts = set(order.epoch(epoch).documents.tolist())
+        assert {*range(10), 10, 20} <= firsts
+        assert len(firsts) < 30
+
+
+def test_rows_are_as_many_with_and_without_joining(tmp_path: Path) -> None:
+    order, _ = joined(tmp_path, [5, 8, 3] * 20)
+    alone = Order(order.shards, context=64, seed=4)
+    assert order.positions_per_epoch == alone.positions_per_epoch
+    assert [order.first_row(n) for n in range(5)] == [alone.first_row(n) for n in range(5)]
+
+
+def test_line_ends_count_as_bytes_of_a_pass(tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([5] * 40)
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab + 1, line_end=vocab)
+    order = Order(shards, context=60, seed=2, join=["letters"])
+    line_ends = 40 - len(order.epoch(0).documents)
+    assert line_ends > 5
+    text = sum(int(shards.byte_counts[ids].sum()) for ids in documents)
+    per_token = Batches(order, rows=2).bytes_per_token
+    assert per_token == pytest.approx((text + line_ends) / order.positions_per_epoch)
+
+
+def test_several_shards_are_not_read_across(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 12)
+    order, line_end = joined(tmp_path, [3] * 20, context=500)
+    assert len(order.shards.parts) > 3
+    tokens, targets, _ = order.rows(0, 1)
+    assert line_end in tokens
+    firsts = order.shards.index["shard"][order.epoch(0).documents]
+    assert set(firsts) == set(range(len(order.shards.parts)))
+    np.testing.assert_array_equal(tokens[:, 1:], targets[:, :-1])
+
+
+def test_a_source_that_is_not_there_and_a_missing_line_end_are_refused(tmp_path: Path) -> None:
+    shards, _ = write_toy_shards(tmp_path, [[1, 2], [3]], vocab=5)
+    with pytest.raises(RecipeError, match='no source is called "verse"'):
+        Order(shards, context=8, seed=0, join=["verse"])
+    with pytest.raises(RecipeError, match="line end"):
+        Order(TokenShards(tmp_path, "train"), context=8, seed=0, join=["letters"])
