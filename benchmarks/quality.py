@@ -295,8 +295,9 @@ def table(head: str, cells: Cells) -> str:
         beside = Beside.of(head, text, cells)
         if beside is None:
             continue
-        gap = beside.gap
-        paired = "" if gap is None else f" ({gap['low']:+.4f} to {gap['high']:+.4f}, paired)"
+        gap, paired = beside.gap, ""
+        if gap is not None and gap["low"] is not None:
+            paired = f" ({gap['low']:+.4f} to {gap['high']:+.4f} bits/byte, paired)"
         lines.append(
             f"  → by {text} ours is {beside.share:+.1%} beside nanoGPT's best "
             f"({beside.its['value']:.4f}, {beside.way}){paired}; goal -10 %"

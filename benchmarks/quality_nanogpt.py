@@ -54,13 +54,23 @@ class Stream:
 
     def rows(self, starts: NDArray[np.int64]) -> Batch:
         """Rows that begin there; documents are not told apart."""
-        rows_BT = torch.from_numpy(self.ids[starts[:, None] + np.arange(CONTEXT + 1)])
+        rows_BT = torch.from_numpy(self.ids[starts[:, None] + np.arange(self.length + 1)])
         tokens_BT, targets_BT = rows_BT[:, :-1].contiguous(), rows_BT[:, 1:].contiguous()
         return Batch(tokens_BT, targets_BT, torch.zeros_like(tokens_BT))
 
     def batch(self) -> Batch:
         """Rows that begin anywhere."""
-        return self.rows(torch.randint(len(self.ids) - CONTEXT - 1, (ROWS,)).numpy())
+        return self.rows(torch.randint(self.last + 1, (ROWS,)).numpy())
+
+    @property
+    def length(self) -> int:
+        """Tokens in a row: the context, or all there are."""
+        return min(CONTEXT, len(self.ids) - 1)
+
+    @property
+    def last(self) -> int:
+        """Where the last whole row begins."""
+        return len(self.ids) - 1 - self.length
 
 
 def main() -> None:
@@ -134,9 +144,8 @@ def learn(contender: Contender, train: Stream, dev: Stream, seconds: float) -> d
 def look(contender: Contender, dev: Stream) -> float:
     """Mean nats of rows spread over the dev stream, by the network as it trains, no dropout."""
     network: Any = contender.network
-    last = len(dev.ids) - CONTEXT - 1
-    count = max(1, min(LOOK_TOKENS, last) // CONTEXT)
-    starts = np.linspace(0, last, count, dtype=np.int64)
+    count = max(1, min(LOOK_TOKENS, len(dev.ids)) // CONTEXT)
+    starts = np.linspace(0, dev.last, count, dtype=np.int64)
     network.eval()
     nats = []
     for first in range(0, count, ROWS):
