@@ -39,6 +39,7 @@ from typing import Any
 
 from cells import RESULTS, ROOT, Cell, Cells, quiet_machine
 from judging import TEXTS, difference, held_texts, judged
+from pages import interval
 from peers import unpack
 from runs import (
     SPLIT,
@@ -281,8 +282,7 @@ def line(key: str, cell: Cell) -> str:
     words = [f"{key:<60}"]
     for text in TEXTS:
         if (score := score_of(cell, text)) is not None:
-            low, high = (0.0 if score[each] is None else score[each] for each in ("low", "high"))
-            words.append(f"{score['value']:.4f} ({low:.4f}–{high:.4f}) by {text} ")
+            words.append(f"{interval(score['value'], score['low'], score['high'], 4)} by {text} ")
     words.append(f"{cell['parameters'] / 1e6:.1f}M  {cell['tokens'] / 1e6:.2f}M tokens")
     return " ".join([*words, f"({cell['epochs']:.1f} epochs)  {cell['step_seconds']:.0f} s"])
 
