@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from runs import changed_run, endonym, sets_of
+from runs import SPLIT, changed_run, endonym, sets_of
 
 from endonym import device
 from endonym.evaluate import documents
@@ -194,7 +194,7 @@ def head(asked: argparse.Namespace, base: Path) -> str:
     """Which base cells are of: the recipe after its texts, in six digits."""
     text = base.read_text(encoding="utf-8")
     mark = fingerprint(text[text.index("[tokenizer]") :])[:6]
-    return f"{asked.language} {asked.minutes:g} min · base {mark}"
+    return f"{asked.language} {asked.minutes:g} min {SPLIT} · base {mark}"
 
 
 def cell_key(asked: argparse.Namespace, base: Path, name: str, seed: int) -> str:

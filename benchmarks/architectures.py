@@ -6,14 +6,12 @@ A cell is one row in one number format: training on a batch (forward, loss, back
 generating (one token after another from memory), ours and theirs in turns (A B A B …) in one
 process, on the same weights and tokens. A growth cell is ours alone at lengths from 256 to 8192.
 Cells that are in benchmarks/results/architectures.json are skipped unless --again is given. The
-tables of docs/architectures.md are written from that file.
+tables of docs/architectures.md are written from that file (tables.py).
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from cells import RESULTS, Cells, busy_cores
 
 from endonym import device
 from endonym.export.huggingface import export_huggingface
@@ -36,8 +35,6 @@ from endonym.model.weights import narrow
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "architectures.json"
 VOCAB = 8192
 PROMPT, GENERATED = 512, 64
 LENGTHS = (256, 512, 1024, 2048, 4096, 8192)
@@ -60,23 +57,20 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(FAMILIES))
     parser.add_argument("--formats", nargs="+", default=list(FORMATS))
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "architectures.json")
     parser.add_argument("--again", action="store_true")
     asked = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     torch.set_num_threads(device.cores())
-    found: dict[str, Any] = {}
-    if asked.results.is_file():
-        found = json.loads(asked.results.read_text(encoding="utf-8"))
+    cells = Cells(asked.results)
     for row in asked.rows:
         for kind in asked.formats:
             for name, measure in (("beside", beside), ("growth", growth)):
                 key = f"{row} {kind} {name}"
-                if key not in found or asked.again:
-                    found[key] = measure(row, kind, asked.rounds) | surroundings()
-                    text = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
-                    asked.results.write_text(text + "\n", encoding="utf-8")
-                print(line(key, found[key]), flush=True)
+                if key not in cells or asked.again:
+                    noise = {"busy_cores_before": busy_cores()}
+                    cells.keep(key, measure(row, kind, asked.rounds) | noise)
+                print(line(key, cells[key]), flush=True)
 
 
 def made(row: str, length: int) -> Decoder:
@@ -219,18 +213,6 @@ def growth(row: str, kind: str, rounds: int) -> dict[str, Any]:
             seconds.append(time.perf_counter() - start)
         found[str(length)] = round(min(seconds) / length * 1e6, 2)
     return {"microseconds_a_token": found}
-
-
-def surroundings() -> dict[str, Any]:
-    """What the figures hold for."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    import transformers
-
-    versions = {**device.versions(), "transformers": transformers.__version__}
-    where = {"processor": device.processor(), "threads": torch.get_num_threads()}
-    return {"commit": commit, "versions": versions, "load": os.getloadavg()[0], **where}
 
 
 def line(key: str, cell: dict[str, Any]) -> str:

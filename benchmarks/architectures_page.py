@@ -1,17 +1,12 @@
-"""Writes the tables of docs/architectures.md from the formulas and the committed results.
-
-    python benchmarks/architectures_page.py
-
-What stands between `<!-- table NAME -->` and `<!-- end -->` is replaced; the rest is prose.
-"""
+"""The tables of docs/architectures.md, from formulas and the results in benchmarks/results."""
 
 import json
-import re
 import statistics
-from pathlib import Path
 from typing import Any
 
 from architectures import ATTENTION, LENGTHS, SHAPES, VOCAB
+from cells import RESULTS, Cells
+from pages import markdown
 
 from endonym.log import number, size
 from endonym.model.config import ModelConfig
@@ -20,22 +15,7 @@ from endonym.model.families import FAMILIES, resolve
 from endonym.model.keys import ModelKeys
 from endonym.model.memory import training_bytes
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "architectures.md"
-RESULTS = ROOT / "benchmarks" / "results"
 CONTEXT = 1024
-
-
-def main() -> None:
-    """Replace every table of the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    cells = json.loads((RESULTS / "architectures.json").read_text(encoding="utf-8"))
-    study = json.loads((RESULTS / "architectures-tatar.json").read_text(encoding="utf-8"))
-    tables = {"cost": cost(), "speed": speed(cells), "growth": growth(cells), "tatar": tatar(study)}
-    for name, table in tables.items():
-        pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
-        text = re.sub(pattern, rf"\g<1>{table}\g<2>", text, flags=re.DOTALL)
-    PAGE.write_text(text, encoding="utf-8")
 
 
 def shape(row: str) -> ModelConfig:
@@ -47,12 +27,6 @@ def shape(row: str) -> ModelConfig:
     if FAMILIES[row].ffn == "none":
         keys["layers"] = 12
     return resolve(ModelKeys.model_validate(keys), vocab=VOCAB, context=CONTEXT)
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table; all columns but the first are numbers."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
 def cost() -> str:
@@ -78,8 +52,9 @@ def cost() -> str:
     return markdown(head, rows)
 
 
-def speed(cells: dict[str, Any]) -> str:
+def speed() -> str:
     """Ratios to `transformers`, and tokens a second."""
+    cells = Cells(RESULTS / "architectures.json")
     head = ["row", "training fp32", "training bf16", "tokens/s, bf16", "generating fp32"]
     head += ["generating bf16"]
     rows: list[list[str]] = []
@@ -99,8 +74,9 @@ def speed(cells: dict[str, Any]) -> str:
     return markdown(head, rows)
 
 
-def growth(cells: dict[str, Any]) -> str:
+def growth() -> str:
     """Microseconds a token at each length."""
+    cells = Cells(RESULTS / "architectures.json")
     head = ["row", *map(number, LENGTHS)]
     rows = [
         [f"`{row}`", *(f"{found[str(length)]:.0f}" for length in LENGTHS)]
@@ -110,8 +86,9 @@ def growth(cells: dict[str, Any]) -> str:
     return markdown(head, rows)
 
 
-def tatar(study: dict[str, Any]) -> str:
+def tatar() -> str:
     """Held-out bits per byte of the study's runs, the best first."""
+    study = json.loads((RESULTS / "architectures-tatar.json").read_text(encoding="utf-8"))
     head = ["run", "parameters", "bits per byte", "95 %", "to the best, paired 95 %", "tokens/s"]
     rows: list[list[str]] = []
     for place, run in enumerate(study["runs"]):
@@ -129,5 +106,4 @@ def tatar(study: dict[str, Any]) -> str:
     return markdown(head, rows)
 
 
-if __name__ == "__main__":
-    main()
+TABLES = {"cost": cost, "speed": speed, "growth": growth, "tatar": tatar}

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,24 +27,57 @@ SAME = 0.03
 """How far the ratio of a contender to itself may lie from 1."""
 
 
+Cell = dict[str, Any]
+
+
 class Cells:
-    """The measured cells of one benchmark, kept in a JSON file after each."""
+    """The measured cells of one benchmark in a JSON file: for each key a list of repeats.
+
+    The oldest repeat comes first, and none is ever overwritten. Where the file holds a figure
+    alone instead of a list, that is one repeat.
+
+    Ours is quoted by its newest repeat, `cells[key]`: that is what the code at hand does. The best
+    of several would be luck, and their median would mix the code of several days. A peer is quoted
+    by its best repeat, `cells.best(...)`: its code stays the same, and a bad day of the machine
+    must not count against it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.found: dict[str, Any] = {}
+        self.found: dict[str, list[Cell]] = {}
         if path.is_file():
-            self.found = json.loads(path.read_text(encoding="utf-8"))
+            read = json.loads(path.read_text(encoding="utf-8"))
+            self.found = {
+                key: each if isinstance(each, list) else [each] for key, each in read.items()
+            }
 
     def __contains__(self, key: str) -> bool:
         return key in self.found
 
-    def __getitem__(self, key: str) -> Any:
-        return self.found[key]
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found)
 
-    def keep(self, key: str, cell: dict[str, Any]) -> None:
-        """Add a cell with what it holds for, and write it down."""
-        self.found[key] = cell | surroundings()
+    def __getitem__(self, key: str) -> Cell:
+        """The newest repeat."""
+        return self.found[key][-1]
+
+    def repeats(self, key: str) -> list[Cell]:
+        """All repeats, the oldest first; none if it was never measured."""
+        return self.found.get(key, [])
+
+    def best(
+        self, keys: Iterable[str], figure: Callable[[Cell], float], *, highest: bool = False
+    ) -> tuple[str, Cell]:
+        """Key and repeat of the lowest (or highest) figure among all repeats of these keys.
+
+        Raises ValueError if nothing was measured under them.
+        """
+        tried = [(key, cell) for key in keys for cell in self.repeats(key)]
+        return (max if highest else min)(tried, key=lambda each: figure(each[1]))
+
+    def keep(self, key: str, cell: Cell) -> None:
+        """Add a repeat with what it holds for, and write the file."""
+        self.found.setdefault(key, []).append(cell | surroundings())
         self.write()
 
     def write(self) -> None:
@@ -64,15 +98,17 @@ def surroundings() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Of the code; "-dirty" if it was changed since, results apart: cells are kept among them."""
-    git = ["git", "-C", str(ROOT)]
+    """The last one that changed the code, so that repeats of the same code say the same.
+
+    "-dirty" if the code was changed since. Results are no code: cells are kept among them.
+    """
+    git, code = ["git", "-C", str(ROOT)], ["--", "src", "benchmarks", ":!benchmarks/results"]
     found = subprocess.run(
-        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        [*git, "log", "-1", "--format=%h", *code], capture_output=True, text=True, check=False
     )
     if found.returncode:
         return "unknown"
-    words = ["diff", "--quiet", "HEAD", "--", "src", "benchmarks", ":!benchmarks/results"]
-    changed = subprocess.run([*git, *words], check=False).returncode
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", *code], check=False).returncode
     return found.stdout.strip() + ("-dirty" if changed else "")
 
 

@@ -1,7 +1,7 @@
-"""The networks that are timed side by side, each with its optimiser, behind one method: `learn`.
+"""What is timed side by side: a network with its optimiser, behind one method, `learn`.
 
-Ours goes through `train.step` and `train.optimizer.Optimizer`, as the steps of a run do; peers are
-in `peers`.
+Ours goes through `train.step` and `train.optimizer.Optimizer`, as the steps of a run do. Peers are
+in `peers` and `trainer`, which import this module; `worker.build` knows them all.
 """
 
 import contextlib
@@ -49,9 +49,11 @@ class Spec:
 
     network: ours, nanoGPT, nanochat or transformers. format: fp32; bf16, of the weights that
     compute; autocast, fp32 weights that torch rounds as it goes. row: the architecture, of ours and
-    transformers. own: nanochat's optimiser, not AdamW. phase: ours only, keys of a phase beside the
-    rates. document: tokens of each in random rows, 0 for rows of one. peers: where archives are
-    unpacked.
+    transformers. own: nanochat's optimiser, not AdamW. equal: a peer is given the settings of ours
+    that are none of its own: malloc keeps freed memory (`device.keep_freed_memory`), and AdamW is
+    torch's fused one on a CPU, too. Without it a peer runs as it comes. phase: ours only, keys of a
+    phase beside the rates. document: tokens of each in random rows, 0 for rows of one. peers: where
+    archives are unpacked.
     """
 
     network: str
@@ -60,6 +62,7 @@ class Spec:
     compiled: bool = False
     row: str = "gptneox"
     own: bool = False
+    equal: bool = False
     dropout: float = 0.0
     lr: float = 1e-3
     betas: tuple[float, float] = BETAS
@@ -84,16 +87,6 @@ def same_work(shape: Shape, row: str = "gptneox", dropout: float = 0.0) -> Model
     sizes = {"dim": shape.dim, "layers": shape.layers, "mixer": {"heads": shape.heads}}
     keys = {"family": row, "dropout": dropout, "residual_init": "scaled", **sizes}
     return resolve(ModelKeys.model_validate(keys), vocab=shape.vocab, context=shape.context)
-
-
-def build(spec: Spec) -> "Contender":
-    """The contender that a spec names, with freshly made weights."""
-    torch.manual_seed(0)
-    if spec.network == "ours":
-        return Ours(spec)
-    from peers import PEERS
-
-    return PEERS[spec.network](spec)
 
 
 class Contender:

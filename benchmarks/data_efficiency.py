@@ -4,26 +4,29 @@
 
 Ours is the recipe of `endonym new` for 1.5 MB and these minutes. The plain recipe has ours' shape,
 tokenizer size, context and batch, AdamW with betas 0.9 and 0.95, one rate for all weights, weight
-decay 0.1, no dropout, no average, a twentieth of its steps to warm up (200 at most), a cosine to a
-tenth; it gets 1.5, 3 and 6 MB, each at two rates and in 4, 8 and 16 passes (or those given), and
-the best of these counts. Every training keeps the weights of its best look; the plain one goes on
-to its end, whatever its looks say.
+decay 0.1, no dropout, no average, a cosine to a tenth; it gets 1.5, 3 and 6 MB, each at two rates,
+in 4, 8 and 16 passes (or those given), and with two warm-ups: a twentieth of its steps (200 at
+most), and as many steps as ours. Of all these and their repeats the best counts for each amount of
+text, by what judges, which is in the plain recipe's favour; ours is its newest. Every training
+keeps the weights of its best look; the plain one goes on to its end, whatever its looks say.
 
-All are judged on the same documents, which no training sees; smaller texts are parts of larger
-ones. A cell is one training; those in benchmarks/results/data-efficiency.json are skipped. By
-its count of tokens the whole takes an hour and a half on an idle machine.
+All are judged on the same test documents, which no training sees; smaller texts are parts of larger
+ones. A cell is one training; those in benchmarks/results/data-efficiency.json are skipped, and
+--again adds a repeat. By its count of tokens the whole takes three hours on an idle machine.
 """
 
 import argparse
 import json
 import math
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from runs import changed_run, endonym, last_json
+from runs import SPLIT, changed_run, endonym, last_json
 
 from endonym.recipe.recipe import Recipe
 from endonym.seed import named_seed
@@ -32,6 +35,9 @@ from endonym.text.corpus import Corpus
 MEGABYTES = (1.5, 3.0, 6.0)
 RATES = (1e-3, 3e-3)
 PASSES = (4.0, 8.0, 16.0)
+WARM_UPS = {"own": "", "ours": ", warm-up of ours"}
+"""How long the plain recipe warms up, and how that is said in the name of a cell."""
+BITS = itemgetter("bits_per_byte")
 PLAIN = {
     "model.dropout": 0.0,
     "phase.0.optimizer": "adamw",
@@ -49,11 +55,12 @@ def main() -> None:
     asked = arguments()
     cells, work = Cells(asked.results), asked.work / asked.language
     texts(asked, work)
-    for key, megabytes, changes in trainings(asked):
-        if key not in cells or asked.again:
-            cells.keep(key, cell(asked, work, megabytes, changes))
-            print(f"{key:<44} {cells[key]['bits_per_byte']:.4f}", flush=True)
-    print(*summary(asked, cells), sep="\n")
+    head = f"{asked.language} {asked.minutes:g} min {SPLIT}"
+    for each in trainings(asked, head):
+        if each.key not in cells or asked.again:
+            cells.keep(each.key, cell(asked, work, each))
+            print(f"{each.key:<64} {cells[each.key]['bits_per_byte']:.4f}", flush=True)
+    print(*summary(head, cells), sep="\n")
 
 
 def arguments() -> argparse.Namespace:
@@ -64,24 +71,40 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--megabytes", type=float, nargs="+", default=list(MEGABYTES))
     parser.add_argument("--passes", type=float, nargs="+", default=list(PASSES))
+    parser.add_argument("--warm-ups", nargs="+", choices=WARM_UPS, default=list(WARM_UPS))
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "data-efficiency")
     parser.add_argument("--results", type=Path, default=RESULTS / "data-efficiency.json")
     parser.add_argument("--again", action="store_true")
     return parser.parse_args()
 
 
-def trainings(asked: argparse.Namespace) -> Iterator[tuple[str, float, dict[str, Any] | None]]:
-    """Names of cells, the text each gets, and what its recipe changes; None for ours."""
+@dataclass(frozen=True)
+class Training:
+    """A cell: its name, the text it gets, and what the plain recipe changes in ours.
+
+    changes: none for ours. warms_up_as_ours: the plain recipe keeps the warm-up of ours.
+    """
+
+    key: str
+    megabytes: float
+    changes: dict[str, Any] = field(default_factory=dict)
+    warms_up_as_ours: bool = False
+
+
+def trainings(asked: argparse.Namespace, head: str) -> Iterator[Training]:
+    """All cells that were asked for, ours first."""
     least = min(asked.megabytes)
-    head = f"{asked.language} {asked.minutes:g} min"
-    yield f"{head} · ours · {least:g} MB", least, None
-    for megabytes in asked.megabytes:
-        for rate in RATES:
-            for passes in asked.passes:
-                changes = PLAIN | {"phase.0.lr": rate, "phase.0.embedding_lr": rate}
-                changes |= {"phase.0.epochs": passes}
-                name = f"plain, rate {rate:g}, {passes:g} passes · {megabytes:g} MB"
-                yield f"{head} · {name}", megabytes, changes
+    yield Training(f"{head} · ours · {least:g} MB", least)
+    tried = product(asked.megabytes, RATES, asked.passes, asked.warm_ups)
+    for megabytes, rate, passes, warm_up in tried:
+        changes = PLAIN | {"phase.0.lr": rate, "phase.0.embedding_lr": rate}
+        name = f"plain, rate {rate:g}, {passes:g} passes{WARM_UPS[warm_up]}"
+        yield Training(
+            f"{head} · {name} · {megabytes:g} MB",
+            megabytes,
+            changes | {"phase.0.epochs": passes},
+            warm_up == "ours",
+        )
 
 
 def texts(asked: argparse.Namespace, work: Path) -> None:
@@ -94,7 +117,7 @@ def texts(asked: argparse.Namespace, work: Path) -> None:
     made = last_json(endonym(work, "run", "all/recipe.toml", "--until", "corpus", "--json"))
     (stage,) = [each for each in made["stages"] if each["name"] == "corpus"]
     corpus = Corpus(work / "store" / "corpus" / stage["id"])
-    held = [one_block(each.text) for each in corpus.documents("val")]
+    held = [one_block(each.text) for each in corpus.documents("test")]
     train = sorted(
         (one_block(each.text) for each in corpus.documents("train")),
         key=lambda text: named_seed(0, "data efficiency", text),
@@ -117,19 +140,18 @@ def one_block(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if line.strip())
 
 
-def cell(
-    asked: argparse.Namespace, work: Path, megabytes: float, changes: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Train one recipe and judge it on the held-out documents."""
+def cell(asked: argparse.Namespace, work: Path, training: Training) -> dict[str, Any]:
+    """Train one recipe and judge it on the test documents."""
     recipe = our_recipe(asked, work)
-    path, settings = recipe.path, {}
-    if changes is not None:
-        path = plain_recipe(recipe, work / f"{megabytes:g}")
-        settings = dict(changes)
+    path, settings = recipe.path, dict(training.changes)
+    if training.changes:
+        path = plain_recipe(recipe, work / f"{training.megabytes:g}")
+    if training.warms_up_as_ours:
+        settings["phase.0.warmup_steps"] = recipe.phase[0].warmup_steps
     settings |= {"evaluate.0.file": "../held-out.txt"}
     settings["name"] = f"cell-{named_seed(0, json.dumps(settings), str(path)):x}"
     found = changed_run(work, path.relative_to(work), settings)
-    return found | {"training_bytes": int(megabytes * 1e6)}
+    return found | {"training_bytes": int(training.megabytes * 1e6)}
 
 
 def our_recipe(asked: argparse.Namespace, work: Path) -> Recipe:
@@ -151,28 +173,50 @@ def plain_recipe(ours: Recipe, folder: Path) -> Path:
     return path
 
 
-def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
+def curve_of(head: str, cells: Cells) -> dict[float, str]:
+    """The key of the best plain training of each amount of text, the least first."""
+    plain = [key for key in cells if key.startswith(f"{head} · plain")]
+    sizes = sorted({megabytes_of(key) for key in plain})
+    return {
+        size: cells.best([key for key in plain if megabytes_of(key) == size], BITS)[0]
+        for size in sizes
+    }
+
+
+def megabytes_of(key: str) -> float:
+    """The amount of text in the name of a cell."""
+    return float(key.rsplit(" · ", 1)[1].removesuffix(" MB"))
+
+
+def ours_of(head: str, cells: Cells) -> str:
+    """The key of ours."""
+    (key,) = [key for key in cells if key.startswith(f"{head} · ours")]
+    return key
+
+
+def needed_megabytes(head: str, cells: Cells) -> float:
+    """The text that the plain recipe needs to be as good as ours."""
+    bests = {size: cells.best([key], BITS)[1] for size, key in curve_of(head, cells).items()}
+    curve = [(size, best["bits_per_byte"]) for size, best in bests.items()]
+    return equivalent(curve, cells[ours_of(head, cells)]["bits_per_byte"])
+
+
+def summary(head: str, cells: Cells) -> Iterator[str]:
     """The best plain recipe at each size, and how much text it needs to be as good as ours."""
-    head = f"{asked.language} {asked.minutes:g} min"
-    ours = cells[f"{head} · ours · {min(asked.megabytes):g} MB"]["bits_per_byte"]
-    yield f"ours, {min(asked.megabytes):g} MB: {ours:.4f} bits/byte"
-    curve: list[tuple[float, float]] = []
-    for megabytes in asked.megabytes:
-        found = {
-            key: cells[key]["bits_per_byte"]
-            for key, size, changes in trainings(asked)
-            if changes is not None and size == megabytes and key in cells
-        }
-        best = min(found, key=lambda key: found[key])
-        curve.append((megabytes, found[best]))
-        yield f"plain, {megabytes:g} MB: {found[best]:.4f} bits/byte  ({best})"
-    needed = equivalent(curve, ours)
+    mine = ours_of(head, cells)
+    least = megabytes_of(mine)
+    yield f"ours, {least:g} MB: {cells[mine]['bits_per_byte']:.4f} bits/byte"
+    curve = curve_of(head, cells)
+    for size, key in curve.items():
+        bits = cells.best([key], BITS)[1]["bits_per_byte"]
+        yield f"plain, {size:g} MB: {bits:.4f} bits/byte  ({key})"
+    needed = needed_megabytes(head, cells)
     told = f"{needed:.2f}"
-    if needed == curve[0][0]:
+    if needed == min(curve):
         told = f"{needed:g} or less"
-    elif needed == curve[-1][0]:
+    elif needed == max(curve):
         told = f"{needed:g} or more"
-    times = needed / curve[0][0]
+    times = needed / least
     yield f"the plain recipe needs {told} MB: {times:.2f} times as much (needed: {NEEDED:g})"
 
 

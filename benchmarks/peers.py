@@ -10,7 +10,6 @@ import math
 import os
 import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,8 @@ class NanoGpt(Contender):
         )
         dtype = torch.bfloat16 if spec.format == "bf16" else torch.float32
         network = module.GPT(config).to(spec.device, dtype)
-        kind = spec.device.split(":")[0]
+        # It takes torch's fused AdamW if it is told "cuda"; torch has one for CPUs, too.
+        kind = "cuda" if spec.equal else spec.device.split(":")[0]
         optimizer = network.configure_optimizers(spec.decay, spec.lr, spec.betas, kind)
         super().__init__(spec, network, optimizer)
 
@@ -196,19 +196,3 @@ def _module(path: Path) -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def transformers_contender(spec: Spec) -> Contender:
-    """Through its Trainer, which needs accelerate; the same step written out without it."""
-    if importlib.util.find_spec("accelerate") is None:
-        return Transformers(spec)
-    from trainer import Trained
-
-    return Trained(spec)
-
-
-PEERS: dict[str, Callable[[Spec], Contender]] = {
-    "nanoGPT": NanoGpt,
-    "nanochat": Nanochat,
-    "transformers": transformers_contender,
-}

@@ -1,11 +1,15 @@
 """nanoGPT trained for so many seconds on our shards, and judged by us: one cell of quality.py.
 
 Its train.py in short: AdamW with decay 0.1, betas of 0.9 and 0.95 or as asked (its small
-configuration has 0.99), clip 1.0, 100 steps of warm-up, a cosine to a
-tenth, random rows of one stream; bf16 autocast. The cosine follows the clock, which is what a
-person who knew the number of steps in advance would have asked for. Twenty looks at the same
-held-out rows as ours takes while training; the best one's weights are judged, as its small
-configuration keeps them.
+configuration has 0.99), clip 1.0, 100 steps of warm-up, a cosine to a tenth, random rows of one
+stream; bf16 autocast. AdamW is torch's fused one and malloc keeps freed memory, as with ours. The
+cosine follows the clock, which is what a person who knew the number of steps in advance would have
+asked for. Twenty looks at rows of the dev documents while training; the best one's weights are
+judged, as its small configuration keeps them.
+
+The stream is the training documents in their order, with end-of-text between them, which is its own
+convention. "joined" puts a line end between documents of one source instead, so that the rows are
+like the blocks that it is judged on.
 """
 
 import json
@@ -17,16 +21,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from contenders import Shape, Spec
-from peers import NanoGpt
-from worker import bits_of, cosine
+from contenders import Contender, Shape, Spec
+from judging import held_texts, judged
+from numpy.typing import NDArray
+from worker import build, cosine
 
 from endonym.data.batches import Batch
-from endonym.data.order import Order
 from endonym.data.shards import TokenShards
-from endonym.evaluate.bits import held_out
-from endonym.evaluate.documents import documents
-from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
 
 CONTEXT, ROWS = 256, 12
@@ -34,17 +35,42 @@ LOOKS, LOOK_TOKENS = 20, 32_768
 
 
 class Stream:
-    """The training split as nanoGPT reads it: ids one after another, and random rows of them."""
+    """A split as nanoGPT reads it: ids one after another, and rows of them.
 
-    def __init__(self, train: TokenShards) -> None:
-        self.ids = np.concatenate(train.parts).astype(np.int64)
+    joined: documents of one source have a line end between them instead of end-of-text.
+    """
 
-    def batch(self) -> Batch:
-        """Rows that begin anywhere; documents are not told apart."""
-        starts = torch.randint(len(self.ids) - CONTEXT - 1, (ROWS,)).numpy()
-        rows_BT = torch.from_numpy(self.ids[starts[:, None] + np.arange(CONTEXT + 1)])
+    def __init__(self, shards: TokenShards, tokenizer: Tokenizer, *, joined: bool) -> None:
+        if not joined:
+            self.ids = np.concatenate(shards.parts).astype(np.int64)
+            return
+        (line_end,) = tokenizer.encode_many(["\n"])
+        end, parts, last = np.array([shards.end_id]), list[NDArray[np.int64]](), None
+        for number in range(len(shards)):
+            document = shards.document(number)
+            parts += [line_end if document.source == last else end, document.ids]
+            last = document.source
+        self.ids = np.concatenate([*parts, end])
+
+    def rows(self, starts: NDArray[np.int64]) -> Batch:
+        """Rows that begin there; documents are not told apart."""
+        rows_BT = torch.from_numpy(self.ids[starts[:, None] + np.arange(self.length + 1)])
         tokens_BT, targets_BT = rows_BT[:, :-1].contiguous(), rows_BT[:, 1:].contiguous()
         return Batch(tokens_BT, targets_BT, torch.zeros_like(tokens_BT))
+
+    def batch(self) -> Batch:
+        """Rows that begin anywhere."""
+        return self.rows(torch.randint(self.last + 1, (ROWS,)).numpy())
+
+    @property
+    def length(self) -> int:
+        """Tokens in a row: the context, or all there are."""
+        return min(CONTEXT, len(self.ids) - 1)
+
+    @property
+    def last(self) -> int:
+        """Where the last whole row begins."""
+        return len(self.ids) - 1 - self.length
 
 
 def main() -> None:
@@ -53,46 +79,55 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     torch.set_num_threads(words["threads"])
-    train, val = (TokenShards(Path(words["shards"]), split) for split in ("train", "val"))
+    shards = {
+        split: TokenShards(Path(words["shards"]), split) for split in ("train", "dev", "test")
+    }
+    tokenizer = Tokenizer.load(Path(words["tokenizer"]) / "tokenizer.json")
     spec = Spec(
         network="nanoGPT",
-        shape=Shape(**words["shape"], context=CONTEXT, vocab=train.vocab, rows=ROWS),
+        shape=Shape(**words["shape"], context=CONTEXT, vocab=shards["train"].vocab, rows=ROWS),
         format="autocast",
         compiled=words["compiled"],
+        equal=True,
         lr=words["lr"],
         betas=(0.9, words["beta"]),
         dropout=words["dropout"],
         peers=words["peers"],
     )
+    contender = build(spec)
     torch.manual_seed(1337)
-    contender = NanoGpt(spec)
-    learnt = learn(contender, Stream(train), val, words["seconds"])
-    scores = judge(contender, val, words)
-    tokens = learnt["steps"] * ROWS * CONTEXT
-    epochs = tokens / int(train.positions().sum())
-    found = {"tokens": tokens, "epochs": epochs, "parameters": contender.parameters()}
-    answers.write(json.dumps(learnt | scores | found) + "\n")
+    streams = (Stream(shards[each], tokenizer, joined=words["joined"]) for each in ("train", "dev"))
+    found = learn(contender, *streams, words["seconds"])
+    tokens = found["steps"] * ROWS * CONTEXT
+    epochs = tokens / int(shards["train"].positions().sum())
+    found |= {"tokens": tokens, "epochs": epochs, "parameters": contender.parameters()}
+    model, found["rows"] = contender.judged(), []
+    for split in ("dev", "test"):
+        for text, each in held_texts(shards[split], tokenizer, words["join"]).items():
+            out = Path(f"{words['out']}-{split}-{text}.npy")
+            found["rows"] += judged(model, each, split, out)
+    answers.write(json.dumps(found) + "\n")
     answers.close()
 
 
-def learn(contender: NanoGpt, stream: Stream, val: TokenShards, seconds: float) -> dict[str, Any]:
+def learn(contender: Contender, train: Stream, dev: Stream, seconds: float) -> dict[str, Any]:
     """Train for so long, looks and compilation not counted; the best look's weights come back."""
     network = contender.network.train()
     begun = {name: each.clone() for name, each in network.state_dict().items()}
     started = time.perf_counter()
-    contender.learn(stream.batch(), 0.0)
+    contender.learn(train.batch(), 0.0)
     first = time.perf_counter() - started
     network.load_state_dict(begun)
     contender.optimizer.state.clear()
-    spent, step, looks = 0.0, 0, [(look(contender, val), 0)]
+    spent, step, looks = 0.0, 0, [(look(contender, dev), 0)]
     best = begun
     while spent < seconds:
         started = time.perf_counter()
-        contender.learn(stream.batch(), cosine(spent / seconds, step))
+        contender.learn(train.batch(), cosine(spent / seconds, step))
         step += 1
         spent += time.perf_counter() - started
         if spent >= seconds * len(looks) / LOOKS:
-            looks.append((look(contender, val), step))
+            looks.append((look(contender, dev), step))
             if looks[-1] == min(looks):
                 best = {name: each.clone() for name, each in network.state_dict().items()}
     network.load_state_dict(best)
@@ -106,29 +141,19 @@ def learn(contender: NanoGpt, stream: Stream, val: TokenShards, seconds: float) 
 
 
 @torch.inference_mode()
-def look(contender: NanoGpt, val: TokenShards) -> float:
-    """Mean nats of held-out rows, by the network as it trains, without dropout."""
+def look(contender: Contender, dev: Stream) -> float:
+    """Mean nats of rows spread over the dev stream, by the network as it trains, no dropout."""
     network: Any = contender.network
-    order = Order(val, context=CONTEXT, seed=0)
-    count = max(1, min(LOOK_TOKENS, order.positions_per_epoch) // CONTEXT)
+    count = max(1, min(LOOK_TOKENS, len(dev.ids)) // CONTEXT)
+    starts = np.linspace(0, dev.last, count, dtype=np.int64)
     network.eval()
     nats = []
     for first in range(0, count, ROWS):
-        batch = Batch.of(order.rows(first, min(ROWS, count - first)))
+        batch = dev.rows(starts[first : first + ROWS])
         with contender.rounding():
             nats.append(float(network(batch.tokens_BT, batch.targets_BT)[1]) * len(batch))
     network.train()
     return sum(nats) / count
-
-
-def judge(contender: NanoGpt, val: TokenShards, words: dict[str, Any]) -> dict[str, Any]:
-    """Bits per byte by our protocol; what each document cost is kept in a file."""
-    tokenizer = Tokenizer.load(Path(words["tokenizer"]) / "tokenizer.json")
-    texts = held_out(val, tokenizer)
-    measured = texts.measured(list(read(contender.judged(), texts.ids, val.end_id)))
-    np.save(words["out"], documents(texts.each(), texts.sources, measured), allow_pickle=False)
-    found = bits_of(measured.nats.tolist(), measured.bytes.tolist(), texts.sources)
-    return found | {"held_out_bytes": int(measured.bytes.sum())}
 
 
 if __name__ == "__main__":

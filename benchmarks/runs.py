@@ -4,12 +4,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.evaluate.score import Score, headline
+from cells import Cells
+
 from endonym.log import read_jsonl
+
+SPLIT = "test"
+"""What judges. It stands in the names of cells: older ones were judged by "val", which also
+chose."""
+Row = dict[str, Any]
 
 
 def endonym(work: Path, *words: object, threads: int | None = None) -> str:
@@ -47,6 +53,36 @@ def sets_of(changes: Mapping[str, Any]) -> Iterator[str]:
         yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
+def require_new(key: str, stages: list[dict[str, Any]], cells: Cells, work: Path) -> None:
+    """Stop before the same model is kept twice: --again needs a store that has not made it yet."""
+    (model,) = [stage for stage in stages if stage["name"].startswith("model ")]
+    if key in cells and not model["made"]:
+        sys.exit(f"{key}: {work / 'store'} holds this model. Remove {work} to measure it again.")
+
+
+def bits_rows(scores: Sequence[Row]) -> list[Row]:
+    """The rows of bits per byte among the scores of `run --json`, without what they share."""
+    shared = ("metric", "unit")
+    kept = (row for row in scores if row["metric"] == "bits_per_byte")
+    return [{name: value for name, value in row.items() if name not in shared} for row in kept]
+
+
+def row_of(
+    rows: Sequence[Row], *, model: str = "model", text: str = "document", split: str | None = SPLIT
+) -> Row | None:
+    """The headline of a text: the mean over sources, or of all where there is one source.
+
+    None if such text was not scored. split None: whichever it is.
+    """
+    wanted = (model, text, None)
+    found = [
+        row
+        for row in rows
+        if (row["model"], row["text"], row["source"]) == wanted and split in (None, row["split"])
+    ]
+    return min(found, key=lambda row: row["weighting"] != "sources", default=None)
+
+
 def changed_run(
     work: Path, recipe: Path, changes: Mapping[str, Any], threads: int | None = None
 ) -> dict[str, Any]:
@@ -58,11 +94,11 @@ def changed_run(
     finished = last_json(endonym(work, "run", recipe, *words, "--json", "-q", threads=threads))
     stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
     numbers = manifest(work / "store", stages["model"])["numbers"]
-    score = headline([Score(**each) for each in finished["scores"]], model="model")
+    score = row_of(bits_rows(finished["scores"]), split=None)
     assert score is not None
     return {
-        "bits_per_byte": score.value,
-        "interval": [score.low, score.high],
+        "bits_per_byte": score["value"],
+        "interval": [score["low"], score["high"]],
         "evaluation": stages["evaluation"]["id"],
         "seconds": stages["model"]["seconds"],
         "step_seconds": training_seconds(work / "store", finished["stages"]),

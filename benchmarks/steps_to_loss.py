@@ -17,11 +17,13 @@ import argparse
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from cells import RESULTS, ROOT, Cells, quiet_machine
-from runs import changed_run, endonym
+from cells import RESULTS, ROOT, Cell, Cells, quiet_machine
+from runs import SPLIT, changed_run, endonym
 
 EVENED = {"phase.0.optimizer": "muon", "phase.0.normalise": True}
 KINDS: dict[str, tuple[dict[str, Any], int, tuple[float, ...]]] = {
@@ -58,9 +60,10 @@ def main() -> None:
     for kind, (_, _, rates) in KINDS.items():
         for rate in rates:
             train(asked, cells, kind, rate, asked.steps)
-    kind, rate, _ = best(asked, cells, "muon", "normuon")
-    train(asked, cells, kind, rate, round(asked.steps * SHARE))
-    print(*summary(asked, cells), sep="\n")
+    head = f"{asked.language} {SPLIT}"
+    muon = best(head, asked.steps, cells, "muon", "normuon")
+    train(asked, cells, muon.kind, muon.rate, round(asked.steps * SHARE))
+    print(*summary(head, asked.steps, cells), sep="\n")
 
 
 def arguments() -> argparse.Namespace:
@@ -76,14 +79,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def key_of(asked: argparse.Namespace, kind: str, rate: float, steps: int) -> str:
-    """The name of a cell."""
-    return f"{asked.language} {kind} rate {rate:g} steps {steps}"
+def key_of(head: str, kind: str, rate: float, steps: int) -> str:
+    """The name of a cell. head: the language, and what judges."""
+    return f"{head} {kind} rate {rate:g} steps {steps}"
 
 
 def train(asked: argparse.Namespace, cells: Cells, kind: str, rate: float, steps: int) -> None:
     """One training, if it is missing."""
-    key = key_of(asked, kind, rate, steps)
+    key = key_of(f"{asked.language} {SPLIT}", kind, rate, steps)
     if key in cells and not asked.again:
         return
     recipe = base(asked)
@@ -109,37 +112,76 @@ def base(asked: argparse.Namespace) -> Path:
     return path.relative_to(asked.work)
 
 
-def best(asked: argparse.Namespace, cells: Cells, *names: str) -> tuple[str, float, float]:
-    """Kind, rate and bits per byte of the best training of all steps, of kinds so named."""
-    of = [kind for kind in KINDS if kind.split(",")[0] in names]
-    tried = [(kind, rate) for kind in of for rate in KINDS[kind][2]]
-    found = {each: cells[key_of(asked, *each, asked.steps)]["bits_per_byte"] for each in tried}
-    kind, rate = min(found, key=found.__getitem__)
-    return kind, rate, found[kind, rate]
+class Best(NamedTuple):
+    """A training: its kind of optimiser, the rate of its matrices, and its cell."""
+
+    kind: str
+    rate: float
+    cell: Cell
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether no rate beyond this one was tried."""
+        rates = KINDS[self.kind][2]
+        return self.rate in (rates[0], rates[-1])
 
 
-def summary(asked: argparse.Namespace, cells: Cells) -> Iterator[str]:
+def best(head: str, steps: int, cells: Cells, *names: str) -> Best:
+    """The best training of so many steps, of kinds so named: of all rates and repeats."""
+    tried = {
+        key: (kind, rate)
+        for kind, (_, _, rates) in KINDS.items()
+        for rate in rates
+        if kind.split(",")[0] in names and (key := key_of(head, kind, rate, steps)) in cells
+    }
+    key, cell = cells.best(tried, itemgetter("bits_per_byte"))
+    return Best(*tried[key], cell)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """AdamW and Muon at their best of all steps, the same Muon in fewer, and what follows."""
+
+    adamw: Best
+    muon: Best
+    fewer: Best
+    steps: int
+
+    @property
+    def needed(self) -> float:
+        """Steps that Muon needs for the loss of AdamW."""
+        few, many = self.fewer.cell, self.muon.cell
+        curve = [(each["steps"], each["bits_per_byte"]) for each in (few, many)]
+        return needed(curve, self.adamw.cell["bits_per_byte"])
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of so many steps of Muon."""
+        return self.needed * self.muon.cell["step_seconds"] / self.muon.cell["steps"]
+
+
+def outcome(head: str, steps: int, cells: Cells) -> Outcome:
+    """What the cells of a language come to."""
+    adamw, muon = best(head, steps, cells, "adamw"), best(head, steps, cells, "muon", "normuon")
+    fewer = cells[key_of(head, muon.kind, muon.rate, round(steps * SHARE))]
+    return Outcome(adamw, muon, Best(muon.kind, muon.rate, fewer), steps)
+
+
+def summary(head: str, steps: int, cells: Cells) -> Iterator[str]:
     """Steps and seconds that Muon at its best needs, beside AdamW at its best."""
-    adamw, adam_rate, goal = best(asked, cells, "adamw")
-    muon, rate, _ = best(asked, cells, "muon", "normuon")
-    adam = cells[key_of(asked, adamw, adam_rate, asked.steps)]
-    made = [
-        cells[key_of(asked, muon, rate, steps)]
-        for steps in (round(asked.steps * SHARE), asked.steps)
-    ]
-    for name, each in ((adamw, adam_rate), (muon, rate)):
-        if each in (KINDS[name][2][0], KINDS[name][2][-1]):
-            yield f"{name}: {each:g} is the best of {KINDS[name][2]}, and an edge: try beyond it"
-    yield f"{adamw}, rate {adam_rate:g}, {asked.steps} steps: {goal:.4f} bits/byte"
-    for each in made:
-        yield f"{muon}, rate {rate:g}, {each['steps']} steps: {each['bits_per_byte']:.4f} bits/byte"
-    curve = [(each["steps"], each["bits_per_byte"]) for each in made]
-    steps = needed(curve, goal)
-    a_step = made[-1]["step_seconds"] / made[-1]["steps"]
-    fewer, faster = asked.steps / steps, adam["step_seconds"] / (a_step * steps)
-    told = "" if curve[0][0] <= steps <= curve[-1][0] else ", by a line beyond what was trained"
-    yield f"{muon} needs {steps:.0f} steps{told}: {fewer:.2f} times fewer (needed: {NEEDED:g})"
-    yield f"and {a_step * steps:.0f} s beside {adam['step_seconds']:.0f} s: {faster:.2f} times"
+    found = outcome(head, steps, cells)
+    for each in (found.adamw, found.muon):
+        if each.is_edge:
+            rates = KINDS[each.kind][2]
+            yield f"{each.kind}: {each.rate:g} is the best of {rates}, and an edge: try beyond it"
+    for each in (found.adamw, found.fewer, found.muon):
+        bits, its_steps = each.cell["bits_per_byte"], each.cell["steps"]
+        yield f"{each.kind}, rate {each.rate:g}, {its_steps} steps: {bits:.4f} bits/byte"
+    its, seconds = found.needed, found.adamw.cell["step_seconds"]
+    is_between = found.fewer.cell["steps"] <= its <= steps
+    told = "" if is_between else ", by a line beyond what was trained"
+    yield f"Muon needs {its:.0f} steps{told}: {steps / its:.2f} times fewer (needed: {NEEDED:g})"
+    yield f"and {found.seconds:.0f} s beside {seconds:.0f} s: {seconds / found.seconds:.2f} times"
 
 
 def needed(curve: list[tuple[int, float]], goal: float) -> float:

@@ -1,24 +1,34 @@
 """Training tokens a second on a CPU: ours beside nanoGPT, nanochat and transformers' Trainer.
 
     python benchmarks/training_speed.py [--shapes tatar 5M] [--against nanoGPT] [--again]
+    python benchmarks/training_speed.py --format fp32 --shapes 5M tatar
     python benchmarks/training_speed.py --profile [--shapes tatar]
 
 A cell is one shape and one peer: two processes of ours and one of each variant of the peer, on
 the same tokens, a step each in turns (A B C … C B A, so that nobody has a better neighbour) until
 the cell's minutes are spent. The first round is discarded. AdamW everywhere, but for the line that
-names nanochat's own optimiser. bf16 means weights in bf16 (ours keep masters in fp32; nanoGPT has
-no such mode: its weights alone are cast), autocast weights in fp32. Rows are one document each, but
-for the lines that say packed: documents of 50 tokens, which cost ours a mask and peers nothing,
-since they read across them. The ratio to ours is taken round by round; its median has a bootstrap
-interval. In the same rounds matrix products are timed: MFU is our count of operations over the
-faster format's peak.
+names nanochat's own optimiser. Rows are one document each, but for the lines that say packed:
+documents of 50 tokens, which cost ours a mask and peers nothing, since they read across them. The
+ratio to ours is taken round by round; its median has a bootstrap interval. In the same rounds
+matrix products are timed: MFU is our count of operations over the faster format's peak, with
+--format fp32 over that of fp32.
+
+--format bf16 is for processors with bf16 units: bf16 means weights in bf16 (ours keep masters in
+fp32; nanoGPT has no such mode: its weights alone are cast), autocast weights in fp32. --format fp32
+is for any machine: everybody computes in fp32.
+
+Each variant of a peer is timed twice: as it comes, and with "equal settings", which are those of
+ours that are none of its own: malloc keeps freed memory, and nanoGPT has torch's fused AdamW, which
+it takes by itself on a GPU alone.
 
 A cell is refused when others use the cores before it starts, or when ours differs from itself by
 more than 3 %; --anyway takes it and says so in the JSON. Trainer needs `pip install accelerate`;
 without it its step is written out (then the JSON says "loop": "Transformers", not "Trained").
 
-All of it: `python benchmarks/training_speed.py`, 16 cells of about 5 minutes. Results:
-benchmarks/results/training-speed.json. Cells found there are skipped unless --again is given.
+All of it: `python benchmarks/training_speed.py`, 16 cells of about 5 minutes a format. Results:
+benchmarks/results/training-speed.json. Cells found there are skipped; --again adds a repeat. What
+is quoted of a peer is its best way in its best repeat, among repeats beside the newest code of
+ours: a ratio is of two that ran together.
 """
 
 import argparse
@@ -26,11 +36,12 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from cells import RESULTS, ROOT, SAME, Cells, median_interval, quiet_machine
+from cells import RESULTS, ROOT, SAME, Cell, Cells, median_interval, quiet_machine
 from contenders import Shape, Spec, same_work
 from peers import unpack
 from worker import Worker, WorkerFailed
@@ -46,40 +57,59 @@ SHAPES = {
     "tiny": Shape(layers=2, dim=64, heads=2, context=64, vocab=512, rows=2),
 }
 """tiny is for trying the script."""
-OURS = {"network": "ours", "row": "gptneox", "format": "bf16", "compiled": True}
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "ours": {
-        "ours, not compiled": OURS | {"compiled": False},
+OURS = {"network": "ours", "row": "gptneox", "compiled": True}
+COMPILED = {"compiled": True}
+OTHERS: dict[str, dict[str, dict[str, Any]]] = {
+    "bf16": {
+        "ours, not compiled": OURS | {"format": "bf16", "compiled": False},
         "ours, fp32": OURS | {"format": "fp32"},
-        "ours, qwen3 (the default row)": OURS | {"row": "qwen3"},
-        "ours, qwen3, packed": OURS | {"row": "qwen3", "document": 50},
-        "ours, qwen3, packed, dropout": OURS | {"row": "qwen3", "document": 50, "dropout": 0.2},
+        "ours, qwen3 (the default row)": OURS | {"format": "bf16", "row": "qwen3"},
+        "ours, qwen3, packed": OURS | {"format": "bf16", "row": "qwen3", "document": 50},
+        "ours, qwen3, packed, dropout": OURS
+        | {"format": "bf16", "row": "qwen3", "document": 50, "dropout": 0.2},
     },
-    "nanoGPT": {
-        "nanoGPT fp32": {"format": "fp32"},
-        "nanoGPT fp32 compiled": {"format": "fp32", "compiled": True},
-        "nanoGPT autocast": {"format": "autocast"},
-        "nanoGPT autocast compiled": {"format": "autocast", "compiled": True},
-        "nanoGPT bf16": {"format": "bf16"},
-        "nanoGPT bf16 compiled": {"format": "bf16", "compiled": True},
-    },
-    "nanochat": {
-        "nanochat fp32 compiled": {"format": "fp32", "compiled": True},
-        "nanochat bf16": {"format": "bf16"},
-        "nanochat bf16 compiled": {"format": "bf16", "compiled": True},
-        "nanochat bf16 compiled, own optimiser": {"format": "bf16", "compiled": True, "own": True},
-    },
-    "transformers": {
-        "transformers autocast": {"format": "autocast"},
-        "transformers autocast compiled": {"format": "autocast", "compiled": True},
-        "transformers bf16": {"format": "bf16"},
-        "transformers bf16 compiled": {"format": "bf16", "compiled": True},
+    "fp32": {
+        "ours, not compiled": OURS | {"format": "fp32", "compiled": False},
+        "ours, qwen3 (the default row)": OURS | {"format": "fp32", "row": "qwen3"},
     },
 }
+"""Other ways of ours, by format: the cell "ours"."""
+FP32 = {"fp32": {"format": "fp32"}, "fp32 compiled": {"format": "fp32"} | COMPILED}
+WAYS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
+    "bf16": {
+        "nanoGPT": {
+            "autocast": {"format": "autocast"},
+            "autocast compiled": {"format": "autocast"} | COMPILED,
+            "bf16": {"format": "bf16"},
+            "bf16 compiled": {"format": "bf16"} | COMPILED,
+        },
+        "nanochat": {
+            "bf16": {"format": "bf16"},
+            "bf16 compiled": {"format": "bf16"} | COMPILED,
+            "bf16 compiled, own optimiser": {"format": "bf16", "own": True} | COMPILED,
+        },
+        "transformers": {
+            "autocast": {"format": "autocast"},
+            "autocast compiled": {"format": "autocast"} | COMPILED,
+            "bf16": {"format": "bf16"},
+            "bf16 compiled": {"format": "bf16"} | COMPILED,
+        },
+    },
+    "fp32": {
+        "nanoGPT": FP32,
+        "nanochat": FP32
+        | {"fp32 compiled, own optimiser": {"format": "fp32", "own": True} | COMPILED},
+        "transformers": FP32,
+    },
+}
+"""The ways of each peer, by format; each is timed as it comes and with equal settings."""
+AGAINST = ("ours", "nanoGPT", "nanochat", "transformers")
+EQUAL = ", equal settings"
+"""What ends the name of a peer's variant that has them."""
 FEWEST_ROUNDS = 8
 PEAK_SHAPE = (8192, 1024, 2048)
-NEEDED = 1.2
-"""What ours should be of the best peer."""
+NEEDED = {"bf16": 1.2, "fp32": 1.15}
+"""What ours should be of the best peer, by format; in fp32 with equal settings."""
 
 
 def main() -> None:
@@ -92,23 +122,30 @@ def main() -> None:
         here = {"ours", "transformers", *unpack(asked.peers, Path(folder))}
         for shape in asked.shapes:
             for against in asked.against:
-                key = f"{shape} {against}"
+                key = key_of(shape, against, asked.format)
                 if against not in here:
                     print(f"{key}: no {asked.peers / against}.tar.gz, left out", flush=True)
                 elif asked.again or key not in cells:
-                    cell = measured(shape, against, Path(folder), asked)
+                    cell = measured(key, shape, against, Path(folder), asked)
                     refuse_noise(key, cell, asked.anyway)
                     cells.keep(key, cell)
-            if asked.profile and (asked.again or f"{shape} profile" not in cells):
-                cells.keep(f"{shape} profile", profiled(shape, asked))
-            print(table(shape, cells), flush=True)
+            profile = key_of(shape, "profile", asked.format)
+            if asked.profile and (asked.again or profile not in cells):
+                cells.keep(profile, profiled(shape, asked))
+            print(table(shape, asked.format, cells), flush=True)
+
+
+def key_of(shape: str, against: str, kind: str) -> str:
+    """The name of a cell; bf16 goes without saying."""
+    return f"{shape} {against}" + (f" {kind}" if kind != "bf16" else "")
 
 
 def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)[:-1])
-    parser.add_argument("--against", nargs="*", choices=list(VARIANTS))
+    parser.add_argument("--against", nargs="*", choices=AGAINST)
+    parser.add_argument("--format", choices=list(WAYS), default="bf16", help="what all compute in")
     parser.add_argument("--profile", action="store_true", help="where the time of our step goes")
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "shared" / "peers")
     parser.add_argument("--minutes", type=float, default=5.0, help="of a cell")
@@ -119,19 +156,31 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--anyway", action="store_true", help="measure on a busy machine")
     asked = parser.parse_args()
     if asked.against is None:
-        asked.against = [] if asked.profile else list(VARIANTS)
+        asked.against = [] if asked.profile else list(AGAINST)
     return asked
 
 
-def measured(shape: str, against: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+def lineup(against: str, kind: str) -> dict[str, dict[str, Any]]:
+    """Who takes part in a cell: names, and what each is built with. kind: the format of all."""
+    ours = OURS | {"format": kind}
+    found = {"ours": ours, "ours again": ours}
+    if against == "ours":
+        return found | OTHERS[kind]
+    for way, words in WAYS[kind][against].items():
+        found[f"{against} {way}"] = words | {"network": against}
+        found[f"{against} {way}{EQUAL}"] = words | {"network": against, "equal": True}
+    return found
+
+
+def measured(
+    key: str, shape: str, against: str, folder: Path, asked: argparse.Namespace
+) -> dict[str, Any]:
     """One cell: every contender in turns until its minutes are spent."""
-    noise = quiet_machine(f"{shape} {against}", anyway=asked.anyway)
+    noise = quiet_machine(key, anyway=asked.anyway)
     ends = time.perf_counter() + 60 * asked.minutes
-    lineup = {"ours": OURS, "ours again": OURS}
-    lineup |= {name: {"network": against} | words for name, words in VARIANTS[against].items()}
     specs = {
         name: Spec(**words, shape=SHAPES[shape], peers=str(folder))
-        for name, words in lineup.items()
+        for name, words in lineup(against, asked.format).items()
     }
     with tempfile.TemporaryDirectory() as cache:
         workers = {n: Worker(s, threads=asked.threads, cache=cache) for n, s in specs.items()}
@@ -143,7 +192,7 @@ def measured(shape: str, against: str, folder: Path, asked: argparse.Namespace) 
             for worker in workers.values():
                 worker.close()
     found = {name: begun[name] | memory[name] for name in workers}
-    cell = summed_up(SHAPES[shape], specs, found, rounds, peaks, asked.steps)
+    cell = summed_up(specs, found, rounds, peaks, asked.steps)
     return cell | noise | {"failed": failed, "rounds": len(next(iter(rounds.values())))}
 
 
@@ -196,7 +245,6 @@ def matmul_rate(kind: str, seconds: float = 0.5) -> float:
 
 
 def summed_up(
-    shape: Shape,
     specs: dict[str, Spec],
     found: dict[str, dict[str, Any]],
     rounds: dict[str, list[float]],
@@ -204,8 +252,10 @@ def summed_up(
     steps: int,
 ) -> dict[str, Any]:
     """Medians, ratios to ours with intervals, and shares of the peak."""
+    shape, kind = specs["ours"].shape, specs["ours"].format
     tokens = steps * shape.rows * shape.context
-    peak = {kind: max(rates) for kind, rates in peaks.items()}
+    peak = {name: max(rates) for name, rates in peaks.items()}
+    fastest = peak["fp32"] if kind == "fp32" else max(peak.values())
     contenders: dict[str, Any] = {}
     for name, seconds in rounds.items():
         row = specs[name].row if specs[name].network == "ours" else "gptneox"
@@ -214,14 +264,14 @@ def summed_up(
         step = statistics.median(seconds) / steps
         contenders[name] = found[name] | {
             "tokens_per_second": round(speed, 1),
-            "mfu": round(needed * speed / max(peak.values()), 4),
+            "mfu": round(needed * speed / fastest, 4),
             "seconds": [round(each, 4) for each in seconds],
             "compile_seconds": round(found[name]["first_step_seconds"] - step, 1)
             if specs[name].compiled
             else 0.0,
             "ours_to_it": compared(rounds["ours"], seconds),
         }
-    gflops = {kind: round(rate / 1e9, 1) for kind, rate in peak.items()}
+    gflops = {name: round(rate / 1e9, 1) for name, rate in peak.items()}
     return {
         "contenders": contenders,
         "flops_per_token": flops_per_token(same_work(shape)),
@@ -248,7 +298,8 @@ def refuse_noise(key: str, cell: dict[str, Any], anyway: bool) -> None:
 
 def profiled(shape: str, asked: argparse.Namespace) -> dict[str, Any]:
     """The parts of our step, in a process of its own."""
-    worker = Worker(Spec(**OURS, shape=SHAPES[shape]), threads=asked.threads)
+    spec = Spec(**OURS, format=asked.format, shape=SHAPES[shape])
+    worker = Worker(spec, threads=asked.threads)
     try:
         worker.ask("steps", count=2)
         return worker.ask("profile", count=3)
@@ -256,33 +307,64 @@ def profiled(shape: str, asked: argparse.Namespace) -> dict[str, Any]:
         worker.close()
 
 
-def table(shape: str, cells: Cells) -> str:
-    """All cells of a shape as a person reads them."""
-    lines = [f"{shape}"]
-    for against in VARIANTS:
-        if f"{shape} {against}" not in cells:
+@dataclass(frozen=True)
+class Quoted:
+    """What is quoted of a peer in a cell: the variant beside which ours is least ahead."""
+
+    name: str
+    cell: Cell
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """Its own figures."""
+        return self.cell["contenders"][self.name]
+
+    @property
+    def ratio(self) -> dict[str, float]:
+        """How many times as fast ours is: median, low and high."""
+        return self.found["ours_to_it"]
+
+
+def quoted(cells: Cells, key: str, *, equal: bool) -> Quoted | None:
+    """A peer at its best, among repeats beside the newest code of ours.
+
+    equal: with equal settings, or as it comes. None where that was not measured.
+    """
+    if key not in cells:
+        return None
+    repeats = [cell for cell in cells.repeats(key) if cell["commit"] == cells[key]["commit"]]
+    ways = [
+        Quoted(name, cell)
+        for cell in repeats
+        for name in cell["contenders"]
+        if not name.startswith("ours") and name.endswith(EQUAL) == equal
+    ]
+    return min(ways, key=lambda way: way.ratio["median"], default=None)
+
+
+def table(shape: str, kind: str, cells: Cells) -> str:
+    """The newest repeat of all cells of a shape as a person reads it, and what is quoted."""
+    lines = [f"{shape} {kind}"]
+    for against in AGAINST:
+        key = key_of(shape, against, kind)
+        if key not in cells:
             continue
-        cell = cells[f"{shape} {against}"]
-        found: dict[str, Any] = cell["contenders"]
-        for name, each in found.items():
+        for name, each in cells[key]["contenders"].items():
             ratio = each["ours_to_it"]
             lines.append(
-                f"  {name:<40}{each['tokens_per_second']:>9.0f} tokens/s  MFU {each['mfu']:>6.1%}  "
+                f"  {name:<52}{each['tokens_per_second']:>9.0f} tokens/s  MFU {each['mfu']:>6.1%}  "
                 f"ours {ratio['median']:.2f}× ({ratio['low']:.2f}–{ratio['high']:.2f})  "
                 f"compile {each['compile_seconds']:.0f} s"
             )
-        lines += [f"  {name:<40} failed: {why}" for name, why in cell["failed"].items()]
-        its = [each for name, each in found.items() if not name.startswith("ours")]
-        best = max(its, key=lambda each: each["tokens_per_second"], default=None)
-        if best is not None:
-            ratio = best["ours_to_it"]["median"]
-            told = f"{cell['rounds']} rounds; needed {NEEDED}×"
-            lines.append(f"  → {ratio:.2f}× the best of {against} ({told})")
-    if f"{shape} profile" in cells:
-        profile = cells[f"{shape} profile"]
-        for name, part in sorted(profile["parts"].items(), key=lambda pair: -pair[1]["ms"]):
-            lines.append(f"  {name:<40}{part['ms']:>9.1f} ms  {part['share']:>6.1%}")
-        lines.append(f"  {'the step':<40}{profile['step_ms']:>9.1f} ms")
+        lines += [f"  {name:<52} failed: {why}" for name, why in cells[key]["failed"].items()]
+        for equal, told in ((False, "as it comes"), (True, "with equal settings")):
+            if (best := quoted(cells, key, equal=equal)) is not None:
+                rounds = f"{best.cell['rounds']} rounds; needed {NEEDED[kind]}×"
+                lines.append(f"  → {best.ratio['median']:.2f}× {against} {told} ({rounds})")
+    if (key := key_of(shape, "profile", kind)) in cells:
+        for name, part in sorted(cells[key]["parts"].items(), key=lambda pair: -pair[1]["ms"]):
+            lines.append(f"  {name:<52}{part['ms']:>9.1f} ms  {part['share']:>6.1%}")
+        lines.append(f"  {'the step':<52}{cells[key]['step_ms']:>9.1f} ms")
     return "\n".join(lines)
 
 

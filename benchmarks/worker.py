@@ -5,6 +5,7 @@ Compilers, allocators and threads of one contender cannot disturb another's so. 
 """
 
 import gc
+import importlib.util
 import json
 import math
 import os
@@ -14,14 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from contenders import Contender, Shape, Spec, build
+from contenders import Contender, Ours, Shape, Spec
+from peers import Nanochat, NanoGpt, Transformers
 
+from endonym import device
 from endonym.data.batches import Batch, Batches
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
@@ -90,6 +93,28 @@ class Worker:
         self.log.close()
 
 
+def build(spec: Spec) -> Contender:
+    """The contender that a spec names, with freshly made weights.
+
+    `transformers` goes through its Trainer where accelerate, which that needs, is installed; else
+    the same step is written out.
+    """
+    torch.manual_seed(0)
+    if spec.equal:
+        device.keep_freed_memory()
+    if spec.network == "transformers" and importlib.util.find_spec("accelerate") is not None:
+        from trainer import Trained
+
+        return Trained(spec)
+    kinds: dict[str, Callable[[Spec], Contender]] = {
+        "ours": Ours,
+        "nanoGPT": NanoGpt,
+        "nanochat": Nanochat,
+        "transformers": Transformers,
+    }
+    return kinds[spec.network](spec)
+
+
 class Answering:
     """The answering end: a contender with its batches."""
 
@@ -147,12 +172,12 @@ class Answering:
         return {"seconds": total, "steps": len(taken), "median_seconds": middle, "nats": nats}
 
     def judge(self) -> Answer:
-        """Bits per byte of the held-out documents, each read alone, with the interval."""
+        """Bits per byte of the test documents, each read alone, with the interval."""
         torch.set_float32_matmul_precision("highest")
-        val = TokenShards(Path(self.shards), "val")
-        documents = [val.document(number).ids for number in range(len(val))]
-        nats = [float(part.sum()) for part in read(self.contender.judged(), documents, val.end_id)]
-        return bits_of(nats, [int(val.byte_counts[ids].sum()) for ids in documents])
+        test = TokenShards(Path(self.shards), "test")
+        documents = [test.document(number).ids for number in range(len(test))]
+        nats = [float(part.sum()) for part in read(self.contender.judged(), documents, test.end_id)]
+        return bits_of(nats, [int(test.byte_counts[ids].sum()) for ids in documents])
 
     def memory(self) -> Answer:
         """The most memory that was held: of the GPU if there is one, of the process else."""
@@ -176,10 +201,9 @@ class Answering:
             torch.cuda.synchronize()
 
 
-def bits_of(nats: list[float], sizes: list[int], sources: Sequence[str] | None = None) -> Answer:
-    """Bits per byte with the interval over documents; with their sources the mean over these."""
-    names = None if sources is None else np.array(sources)
-    value, low, high = ratio(np.array(nats) / math.log(2), np.array(sizes), names)
+def bits_of(nats: list[float], sizes: list[int]) -> Answer:
+    """Bits per byte with the interval over documents."""
+    value, low, high = ratio(np.array(nats) / math.log(2), np.array(sizes))
     return {"bits_per_byte": value, "low": low, "high": high, "documents": len(sizes)}
 
 

@@ -27,7 +27,7 @@ from contenders import Shape, Spec, same_work
 from peers import unpack
 from worker import Worker, WorkerFailed
 
-from endonym.data.shards import Split, write_shards
+from endonym.data.shards import Piece, Split, write_shards
 from endonym.demo.grammar import fables
 from endonym.log import number, size
 from endonym.model.count import flops_per_token
@@ -86,7 +86,7 @@ def main() -> None:
             cells.keep(f"{shape} {name}", cell(spec, schedule, shards, asked))
             overhead = max(overhead, time.perf_counter() - started - asked.seconds)
             print(line(f"{shape} {name}", cells[f"{shape} {name}"]), flush=True)
-    print("\n".join(line(key, each) for key, each in cells.found.items()))
+    print("\n".join(line(key, cells[key]) for key in cells))
     if todo:
         left = ", ".join(map(" ".join, todo))
         print(f"no time left for {left}: run the same command again", flush=True)
@@ -126,23 +126,23 @@ def require_gpu() -> str:
 
 def prepare(out: Path, asked: argparse.Namespace) -> tuple[str, Facts]:
     """Texts as shards, and what there is of them."""
-    documents: dict[Split, list[str]] = {"train": [], "val": []}
+    documents: dict[Split, list[str]] = {"train": [], "dev": [], "test": []}
     if asked.text:
         for place, text in enumerate(texts_of(asked.text)):
-            documents["train" if place % HELD_OUT else "val"].append(text)
+            documents["train" if place % HELD_OUT else "test"].append(text)
     else:
         count = 600 if asked.tiny else FABLES
         documents["train"] = list(fables(count))
-        documents["val"] = list(fables(count // HELD_OUT, seed=1))
+        documents["test"] = list(fables(count // HELD_OUT, seed=1))
     vocab = min(shape.vocab for shape in asked.all_shapes.values())
     config = TokenizerConfig(kind="bpe", vocab=min(vocab, VOCAB))
     tokenizer = train_tokenizer(config, lambda: iter(documents["train"]))
     out.mkdir()
 
-    def pairs(split: Split) -> Iterator[tuple[str, str]]:
-        return (("texts", text) for text in documents[split])
+    def pieces(split: Split) -> Iterator[Piece]:
+        return (("texts", text, place) for place, text in enumerate(documents[split]))
 
-    counts = write_shards(out, tokenizer, ["texts"], pairs, lambda n: None)["train"]["texts"]
+    counts = write_shards(out, tokenizer, ["texts"], pieces, lambda n: None)["train"]["texts"]
     print(f"{size(counts['bytes'])} of text, {number(counts['tokens'])} tokens", flush=True)
     mean = counts["tokens"] / counts["documents"]
     return str(out), Facts(counts["bytes"], counts["tokens"], mean)

@@ -1,5 +1,6 @@
 """The benchmarks run as they are told to: small enough to be tried here, whole enough to count."""
 
+import ast
 import importlib
 import json
 import math
@@ -7,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import torch
 from toys import toy_texts, toy_tokenizer
 
 from endonym.data.batches import Batch
-from endonym.data.shards import write_shards
+from endonym.data.shards import TokenShards, write_shards
 from endonym.generate.reading import read
 from endonym.train.compile import obstacle
 
@@ -51,15 +53,16 @@ def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: 
     words = ("--tiny", "--results", str(results), "--seconds", "0.5")
     first = run_sh(*words, "--contenders", "ours")
     assert first.returncode == 0, first.stderr
-    ours = json.loads(results.read_text(encoding="utf-8"))["tiny ours"]
+    (ours,) = json.loads(results.read_text(encoding="utf-8"))["tiny ours"]
     check_cell(ours)
     second = run_sh(*words, "--contenders", "ours", "transformers")
     assert second.returncode == 0, second.stderr
     found = json.loads(results.read_text(encoding="utf-8"))
-    assert found["tiny ours"] == ours, "a cell that is there is not measured again"
-    check_cell(found["tiny transformers"])
-    assert found["tiny transformers"]["parameters"] == ours["parameters"]
-    assert found["tiny transformers"]["flops_per_token"] == ours["flops_per_token"]
+    assert found["tiny ours"] == [ours], "a cell that is there is not measured again"
+    (its,) = found["tiny transformers"]
+    check_cell(its)
+    assert its["parameters"] == ours["parameters"]
+    assert its["flops_per_token"] == ours["flops_per_token"]
     assert "tiny transformers" in second.stdout
 
 
@@ -71,7 +74,7 @@ def test_the_gpu_script_measures_the_peers(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(results.read_text(encoding="utf-8"))
     assert set(found) == {"tiny nanoGPT", "tiny nanochat"}
-    for cell in found.values():
+    for (cell,) in found.values():
         check_cell(cell)
 
 
@@ -104,9 +107,46 @@ def tiny_spec(benchmarks: Any, network: str, **words: Any) -> Any:
     return contenders.Spec(network=network, shape=shape, format="fp32", **words)
 
 
+def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
+    files = {path.stem: path for path in (ROOT / "benchmarks").rglob("*.py")}
+    graph: dict[str, set[str]] = {}
+    for name, path in files.items():
+        tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        words = {str(each.module) for each in tree if isinstance(each, ast.ImportFrom)}
+        graph[name] = words & set(files)
+    assert set(TopologicalSorter(graph).static_order()) >= {"worker", "peers", "trainer"}
+
+
+@needs_peers
+@pytest.mark.parametrize("equal", [False, True])
+def test_nanogpt_has_fused_adamw_and_our_malloc_where_settings_are_equal(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, equal: bool
+) -> None:
+    told: list[bool] = []
+    worker = benchmarks("worker")
+    monkeypatch.setattr(worker.device, "keep_freed_memory", lambda: told.append(True))
+    benchmarks("peers").unpack(PEERS, tmp_path)
+    spec = tiny_spec(benchmarks, "nanoGPT", peers=str(tmp_path), equal=equal)
+    contender = worker.build(spec)
+    assert bool(contender.optimizer.param_groups[0]["fused"]) == equal
+    assert told == [True] * equal
+
+
+@pytest.mark.parametrize("kind", ["bf16", "fp32"])
+def test_peers_are_timed_as_they_come_and_with_equal_settings(benchmarks: Any, kind: str) -> None:
+    speed = benchmarks("training_speed")
+    for against in speed.AGAINST[1:]:
+        found = speed.lineup(against, kind)
+        its = {name: words for name, words in found.items() if not name.startswith("ours")}
+        equal = {name.removesuffix(speed.EQUAL) for name, words in its.items() if "equal" in words}
+        assert equal == {name for name, words in its.items() if "equal" not in words}
+        if kind == "fp32":
+            assert {words["format"] for words in found.values()} == {"fp32"}
+
+
 def test_the_parts_of_a_step_sum_to_the_step(benchmarks: Any) -> None:
     spec = tiny_spec(benchmarks, "ours", row="qwen3")
-    contender = benchmarks("contenders").build(spec)
+    contender = benchmarks("worker").build(spec)
     batch = benchmarks("worker").random_batch(spec.shape, "cpu")
     found = benchmarks("step_profile").parts_of_step(contender, batch, 3)
     parts = found["parts"]
@@ -122,7 +162,7 @@ def test_compiled_blocks_are_products_attention_and_the_kernels_between(benchmar
     spec = replace(spec, shape=shape)
     if why := obstacle(benchmarks("contenders").same_work(spec.shape)):
         pytest.skip(why)
-    contender = benchmarks("contenders").build(spec)
+    contender = benchmarks("worker").build(spec)
     batch = benchmarks("worker").random_batch(spec.shape, "cpu", spec.document)
     found = benchmarks("step_profile").parts_of_step(contender, batch, 3)
     parts = found["parts"]
@@ -135,7 +175,7 @@ def test_compiled_blocks_are_products_attention_and_the_kernels_between(benchmar
 
 def test_a_backward_operation_belongs_to_the_part_that_made_it(benchmarks: Any) -> None:
     spec = tiny_spec(benchmarks, "ours", row="qwen3")
-    contender = benchmarks("contenders").build(spec)
+    contender = benchmarks("worker").build(spec)
     batch = benchmarks("worker").random_batch(spec.shape, "cpu")
     profiling = benchmarks("step_profile")
     activities = [torch.profiler.ProfilerActivity.CPU]
@@ -176,7 +216,7 @@ def test_our_judge_reads_what_a_contender_says_of_itself(
     peers.unpack(PEERS, tmp_path)
     spec = tiny_spec(benchmarks, network, peers=str(tmp_path), lr=0.01)
     contender = peers.Transformers(spec) if network == "transformers" else None
-    contender = contender or benchmarks("contenders").build(spec)
+    contender = contender or benchmarks("worker").build(spec)
     ids_BT = torch.randint(1, 64, (1, 16), generator=torch.Generator().manual_seed(3))
     ids_BT[0, 0] = 0
     # Transformers shifts the labels itself.
@@ -189,33 +229,40 @@ def test_our_judge_reads_what_a_contender_says_of_itself(
     assert nats.mean() == pytest.approx(said, rel=1e-5)
 
 
-@needs_peers
-def test_nanogpt_is_trained_on_our_shards_and_judged_document_by_document(
-    benchmarks: Any, tmp_path: Path
-) -> None:
-    tokenizer = toy_tokenizer("bpe")
-    texts = toy_texts()
-    documents = {"train": texts[12:] * 3, "val": texts[:12]}
-    shards = tmp_path / "shards"
-    shards.mkdir()
+@pytest.fixture
+def list_of_sentences(tmp_path: Path) -> list[str]:
+    """Toy shards of one list of sentences, its training text three times; gives all texts."""
+    tokenizer, texts = toy_tokenizer("bpe"), toy_texts()
+    documents = {"train": texts[24:] * 3, "dev": texts[12:24], "test": texts[:12]}
+    (tmp_path / "shards").mkdir()
     write_shards(
-        shards,
+        tmp_path / "shards",
         tokenizer,
         ["texts"],
-        lambda split: (("texts", text) for text in documents[split]),
+        lambda split: (("texts", text, n // 4) for n, text in enumerate(documents[split])),
         lambda n: None,
     )
     tokenizer.save(tmp_path)
+    return texts
+
+
+@needs_peers
+@pytest.mark.parametrize("joined", [False, True])
+def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
+    benchmarks: Any, tmp_path: Path, list_of_sentences: list[str], joined: bool
+) -> None:
     benchmarks("peers").unpack(PEERS, tmp_path)
     words = {
-        "shards": str(shards),
+        "shards": str(tmp_path / "shards"),
         "tokenizer": str(tmp_path),
         "peers": str(tmp_path),
-        "out": str(tmp_path / "nats.npy"),
+        "out": str(tmp_path / "nats"),
         "seconds": 2.0,
         "threads": 1,
         "compiled": False,
         "shape": {"layers": 1, "dim": 16, "heads": 1},
+        "join": ["texts"],
+        "joined": joined,
         **{"lr": 0.003, "beta": 0.99, "dropout": 0.0},
     }
     program = str(ROOT / "benchmarks" / "quality_nanogpt.py")
@@ -223,9 +270,27 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_document_by_document(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    nats = np.load(tmp_path / "nats.npy")
-    size = sum(len(text.encode()) for text in texts[:12])
-    assert nats["bytes"].sum() == found["held_out_bytes"] == size
-    assert found["bits_per_byte"] == pytest.approx(nats["nats"].sum() / math.log(2) / size)
     assert found["looks"][0] > min(found["looks"])
     assert found["step_seconds"] >= 2.0
+    row_of = benchmarks("runs").row_of
+    test = row_of(found["rows"], text="document")
+    nats = np.load(tmp_path / "nats-test-document.npy")
+    size = sum(len(text.encode()) for text in list_of_sentences[:12])
+    assert nats["bytes"].sum() == test["n_bytes"] == size
+    assert test["value"] == pytest.approx(nats["nats"].sum() / math.log(2) / size)
+    assert row_of(found["rows"], text="document", split="dev")["n_documents"] == 12
+    block = row_of(found["rows"], text="block")
+    assert block["n_documents"] == 3
+    assert block["n_bytes"] == size + 9, "three line ends in each block of four"
+
+
+def test_a_joined_stream_has_line_ends_where_the_other_has_ends_of_text(
+    benchmarks: Any, tmp_path: Path, list_of_sentences: list[str]
+) -> None:
+    stream, tokenizer = benchmarks("quality_nanogpt").Stream, toy_tokenizer("bpe")
+    shards = TokenShards(tmp_path / "shards", "test")
+    apart, joined = (stream(shards, tokenizer, joined=way).ids for way in (False, True))
+    assert (apart == shards.end_id).sum() == 13
+    assert (joined == shards.end_id).sum() == 2, "before the first and after the last"
+    text = tokenizer.decode(joined[1:-1].tolist())
+    assert text == "\n".join(list_of_sentences[:12])

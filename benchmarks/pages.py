@@ -1,0 +1,29 @@
+"""Tables in Markdown pages: how one is written, and where it stands.
+
+What stands between `<!-- table NAME -->` and `<!-- end -->` is generated; the rest is prose.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+MARKED = re.compile(r"(<!-- table (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def markdown(head: list[str], rows: Iterable[list[str]], *, words: int = 1) -> str:
+    """A table; all columns but the first few, which are words, are numbers."""
+    rule = ["---"] * words + ["--:"] * (len(head) - words)
+    lines = [head, rule, *rows]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def renewed(page: Path, tables: Mapping[str, Callable[[], str]]) -> str:
+    """The text of a page with every table written anew. Raises KeyError if nobody knows a name."""
+    text = page.read_text(encoding="utf-8")
+    return MARKED.sub(lambda found: found[1] + tables[found[2]]() + found[3], text)
+
+
+def interval(value: float, low: float | None, high: float | None, digits: int = 3) -> str:
+    """A number with its interval, if it has one."""
+    told = f"{value:.{digits}f}"
+    return told if low is None else f"{told} ({low:.{digits}f}–{high:.{digits}f})"

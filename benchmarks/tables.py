@@ -1,0 +1,34 @@
+"""Writes the tables of the pages from the results in benchmarks/results, and from formulas.
+
+    python benchmarks/tables.py
+
+A test keeps the committed pages current. No number in a table is written by hand.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import architectures_page
+import readme_page
+import training_page
+from cells import ROOT
+from pages import renewed
+
+PAGES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "README.md": readme_page.TABLES,
+    ROOT / "docs" / "architectures.md": architectures_page.TABLES,
+    ROOT / "docs" / "training.md": training_page.TABLES,
+}
+
+
+def main() -> None:
+    """Write every page whose tables changed, and name it."""
+    for page, tables in PAGES.items():
+        text = renewed(page, tables)
+        if text != page.read_text(encoding="utf-8"):
+            page.write_text(text, encoding="utf-8")
+            print(page.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

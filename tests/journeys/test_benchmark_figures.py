@@ -1,0 +1,96 @@
+"""Figures of the benchmarks: repeats are kept, a peer is quoted at its best, pages are current."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The benchmarks' modules by name, as their programs import them."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
+
+
+def test_repeats_of_a_cell_are_kept_and_a_peer_is_quoted_by_its_best(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "cells.json"
+    path.write_text('{"tt nanoGPT": {"bits": 1.2121}}', encoding="utf-8")
+    cells = benchmarks("cells").Cells(path)
+    cells.keep("tt nanoGPT", {"bits": 1.2246})
+    cells.keep("tt nanoGPT, other rate", {"bits": 1.23})
+    again = benchmarks("cells").Cells(path)
+    assert [cell["bits"] for cell in again.repeats("tt nanoGPT")] == [1.2121, 1.2246]
+    assert again["tt nanoGPT"]["bits"] == 1.2246, "by its key alone the newest"
+    assert {"commit", "machine", "versions"} <= set(again["tt nanoGPT"])
+    key, cell = again.best(again, lambda cell: cell["bits"])
+    assert (key, cell["bits"]) == ("tt nanoGPT", 1.2121)
+    key, cell = again.best(again, lambda cell: cell["bits"], highest=True)
+    assert (key, cell["bits"]) == ("tt nanoGPT, other rate", 1.23)
+
+
+def test_of_nanogpt_the_better_repeat_is_quoted(benchmarks: Any) -> None:
+    cells = benchmarks("cells").Cells(ROOT / "benchmarks" / "results" / "quality.json")
+    key, cell = benchmarks("quality").best_of("tt 10 min val", "document", cells)
+    assert key.endswith("nanoGPT 12M lr 0.001 dropout 0")
+    values = [each["rows"][0]["value"] for each in cells.repeats(key)]
+    assert values == pytest.approx([1.2121, 1.2246], abs=5e-5)
+    assert cell["rows"][0]["value"] == min(values)
+
+
+def test_nanogpt_is_chosen_by_dev_text_and_quoted_by_test_text(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    def cell(**values: float) -> dict[str, Any]:
+        frame = {"model": "model", "text": "document", "source": None, "weighting": "bytes"}
+        rows = [frame | {"split": split, "value": value} for split, value in values.items()]
+        return {"rows": rows, "beside": [], "nats": {}}
+
+    cells = benchmarks("cells").Cells(tmp_path / "cells.json")
+    cells.found["tt 10 min test · ours"] = [cell(test=1.5), cell(test=1.1)]
+    cells.found["tt 10 min test · nanoGPT 5M lr 0.001"] = [cell(dev=1.2, test=1.3)]
+    cells.found["tt 10 min test · nanoGPT 5M lr 0.003"] = [cell(dev=1.4, test=1.2)]
+    found = benchmarks("quality").Beside.of("tt 10 min test", "document", cells)
+    assert (found.way, found.its["value"]) == ("nanoGPT 5M lr 0.001", 1.3)
+    assert found.share == pytest.approx(1.1 / 1.3 - 1), "ours is its newest"
+    assert benchmarks("quality").Beside.of("tt 10 min test", "block", cells) is None
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/architectures.md", "docs/training.md"])
+def test_the_tables_of_a_page_are_those_of_the_results(benchmarks: Any, page: str) -> None:
+    tables = benchmarks("tables").PAGES[ROOT / page]
+    text = benchmarks("pages").renewed(ROOT / page, tables)
+    assert text == (ROOT / page).read_text(encoding="utf-8"), "run python benchmarks/tables.py"
+
+
+def test_of_a_peer_the_repeat_beside_the_newest_code_counts_where_ours_leads_least(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    speed, cells = benchmarks("training_speed"), benchmarks("cells").Cells(tmp_path / "cells.json")
+
+    def repeat(commit: str, plain: float, equal: float) -> dict[str, Any]:
+        its = {"nanoGPT bf16": plain, "nanoGPT bf16, equal settings": equal, "ours again": 0.9}
+        ways = {name: {"ours_to_it": {"median": ratio}} for name, ratio in its.items()}
+        return {"commit": commit, "contenders": ways}
+
+    cells.found["5M nanoGPT"] = [
+        repeat("old", 1.0, 0.5),
+        repeat("new", 1.3, 1.2),
+        repeat("new", 1.4, 1.1),
+    ]
+    assert speed.quoted(cells, "5M nanoGPT", equal=False).ratio["median"] == 1.3
+    assert speed.quoted(cells, "5M nanoGPT", equal=True).ratio["median"] == 1.1
+    assert speed.quoted(cells, "5M nanochat", equal=True) is None
+
+
+def test_the_plain_recipe_is_quoted_with_its_better_warm_up(benchmarks: Any) -> None:
+    cells = benchmarks("cells").Cells(ROOT / "benchmarks" / "results" / "data-efficiency.json")
+    efficiency, head = benchmarks("data_efficiency"), "km 10 min val"
+    curve = efficiency.curve_of(head, cells)
+    assert ["warm-up of ours" in key for key in curve.values()] == [True, True, False]
+    assert efficiency.needed_megabytes(head, cells) / 1.5 == pytest.approx(1.69, abs=0.005)
