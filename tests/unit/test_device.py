@@ -226,3 +226,14 @@ def test_threads_of_a_program_that_imports_endonym_wait_as_the_commands_do() -> 
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert int(found.stdout) < 300_000
+
+
+def test_huge_pages_are_asked_for_unless_a_person_has_set_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    monkeypatch.setenv("АВЫЛ", "Казан арты")
+    found = device.with_huge_pages()
+    assert (found["GLIBC_TUNABLES"], found["АВЫЛ"]) == ("glibc.malloc.hugetlb=1", "Казан арты")
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
+    assert device.with_huge_pages()["GLIBC_TUNABLES"] == "glibc.malloc.arena_max=1"

@@ -22,6 +22,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym import device
 from endonym.errors import EndonymError
 
 ORDER = 16
@@ -32,9 +33,6 @@ SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 
 DOCUMENTS, DRAWS = 2_000, 8
 DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
-HUGE_PAGES = "glibc.malloc.hugetlb=1"
-"""Fewer pages to name in each child: with 700 MB a fork took 12 ms of processor time, not 52."""
-
 MOST_LEFT_OUT = 0.02
 """Share of the training text that no draw leaves out more of: its lines may be long."""
 
@@ -70,8 +68,8 @@ def compressed_bytes(
     data = struct.pack("<Q", len(line)) + line + train[: places[-1]] + b"".join(extras)
     # -P: the folder that a person stands in is no place to import from.
     command = [sys.executable, "-P", "-m", "endonym.evaluate.compressor"]
-    environment = {**os.environ, "GLIBC_TUNABLES": HUGE_PAGES}
-    done = subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
+    surroundings = device.with_huge_pages()
+    done = subprocess.run(command, input=data, capture_output=True, check=False, env=surroundings)
     if done.returncode != 0:
         raise EndonymError(
             f"the compressor ended with {done.returncode}: {done.stderr.decode()[-200:]}",
@@ -115,7 +113,7 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
         return size
 
     asked = [b"", *extras]
-    at_once = os.cpu_count() or 1
+    at_once = device.cores()
     for part in train:
         encoder.encode(part)
         sizes: list[int] = []

@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from made_contenders import SENTENCES, contender, looks
+from made_scores import score
 
 from endonym.run.comparison import Comparison, compare
-from endonym.run.report.comparison import chart, curve, samples, write_comparison
+from endonym.run.report.comparison import chart, curve, levels, samples, write_comparison
 
 HOSTILE = "</p><script>alert('Ярамый!')</script>"
 COUNT = len(SENTENCES)
@@ -62,6 +64,18 @@ def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(
     assert [line.name for line in drawn.levels] == ["unigram", "bigram", "compressor"]
     assert (drawn.high or 9) < 3.0
     assert "gpt2 ends at 1.500." in drawn.description
+
+
+def test_the_lines_of_the_curves_are_over_all_bytes_as_the_looks_are(tmp_path: Path) -> None:
+    found = pair(tmp_path)
+    for run in found.runs:
+        path = run.judged.folder / "scores.json"
+        lines = json.loads(path.read_text(encoding="utf-8"))
+        lines.append(score("bigram", 2.9, weighting="sources").as_dict())
+        path.write_text(json.dumps(lines), encoding="utf-8")
+    again = compare([replace(run) for run in found.runs])
+    assert {line.model: line.value for line in again.baselines}["bigram"] == 2.9
+    assert {line.name: line.value for line in levels(again)}["bigram"] == 2.31
 
 
 def test_without_journals_there_is_a_page_without_curves(tmp_path: Path) -> None:
