@@ -55,7 +55,7 @@ def bits(lists: tuple[Path, Tokenizer], tmp_path_factory: pytest.TempPathFactory
     folder, tokenizer = lists
     keys = ModelKeys(family="qwen3", dim=64, layers=2, mixer=MixerKeys(heads=2))
     phase = Phase(
-        tokens=500_000, batch_tokens=1024, lr=6e-3, embedding_lr=2.4e-2, warmup_steps=20,
+        tokens=250_000, batch_tokens=1024, lr=6e-3, embedding_lr=2.4e-2, warmup_steps=20,
         number_format="fp32", compile="off", eval_every_steps=10_000,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ import endonym
 PROJECT = Path(__file__).parents[2]
 SOURCES = sorted((PROJECT / "src" / "endonym").rglob("*.py"))
 TESTS = sorted((PROJECT / "tests").rglob("*.py"))
-LONGEST_FILE, LONGEST_FUNCTION = 300, 40
+LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 
 
 def name_of(path: Path) -> str:

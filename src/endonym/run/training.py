@@ -69,11 +69,10 @@ def train_model(
     device.prepare()
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
-    train, dev = TokenShards(folder, "train"), TokenShards(folder, "dev")
-    order = training_order(folder, recipe.pack, recipe.seed)
+    order, dev = training_order(folder, recipe.pack, recipe.seed), TokenShards(folder, "dev")
     lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
-    place, join = device.pick(making.device), recipe.pack.join
-    work = Work(train, dev, making.work, lines["unigram"].value, place, join)
+    unigram, place = lines["unigram"].value, device.pick(making.device)
+    work = Work(order.shards, dev, making.work, unigram, place, recipe.pack.join)
     begin_ = partial(beginning, recipe, reader.vocab, inputs)
     decoder = begin_()
     shape = decoder.config

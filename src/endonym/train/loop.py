@@ -240,13 +240,13 @@ class Training:
         )
 
     def _look(self) -> Look | None:
-        """A look at held-out text; None, and the weights are lost, if it is no number."""
+        """A look at dev text; None, and the weights are lost, if it is no number."""
         work, tokens = self.work, self.phase.eval_tokens
         with self.as_handed_on():
             seen = look(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
         if math.isfinite(seen.nats):
             return seen
-        why = f"the held-out loss is not a finite number ({seen.nats})"
+        why = f"the dev loss is not a finite number ({seen.nats})"
         self.troubles.append(guard.lost(self.state, why))
         return None
 

@@ -38,6 +38,7 @@ def look(
     tokens: int,
     device: str,
     group: Group = ALONE,
+    *,
     join: Collection[str] = (),
 ) -> Look:
     """Score at most so many positions of dev text, drawn from all documents.
