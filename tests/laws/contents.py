@@ -66,7 +66,7 @@ def _exact(kind: str, name: str, data: bytes, place: str, found: Contents) -> by
         rest = _without_floats(json.loads(data), floats, found.drawn if name == DRAWN[0] else [])
         found.numbers[place] = floats
         return json.dumps(rest, ensure_ascii=False, sort_keys=True).encode()
-    if kind == "evaluation" and name.endswith(".npy"):
+    if kind in COMPUTED and name.endswith(".npy"):
         return _of_records(np.load(io.BytesIO(data), allow_pickle=False), place, found)
     return data
 
@@ -84,7 +84,7 @@ def _of_tensors(data: bytes, place: str, found: Contents) -> bytes:
 
 
 def _of_records(table: Any, place: str, found: Contents) -> bytes:
-    """The columns of an array that are no floats."""
+    """The columns of a table that are no floats."""
     rest: list[bytes] = []
     for name in table.dtype.names:
         if table[name].dtype.kind == "f":
