@@ -5,7 +5,7 @@
 The base is the recipe that `endonym new` writes for a folder of texts. A cell is the base with
 one change and one seed, trained on as many tokens as the changed recipe reads in the given minutes
 on one core of this machine (its speed is measured once and kept in the results), and scored on the
-held-out documents. Budgets are fixed before a cell starts, so cells may run side by side, a core
+dev documents: what is chosen by these cells must not be judged by the same text. Budgets are fixed before a cell starts, so cells may run side by side, a core
 each, and nothing that disturbs them changes what they show. Seven minutes of one core are four of
 two.
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from runs import SPLIT, changed_run, endonym, sets_of
+from runs import changed_run, endonym, sets_of
 
 from endonym import device
 from endonym.evaluate import documents
@@ -32,6 +32,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.run.pace import Pace
 from endonym.store import fingerprint
 
+CHOOSING = "dev"
 ADAMW = {
     "phase.0.optimizer": "adamw",
     "phase.0.batch_tokens": 2048,
@@ -194,7 +195,7 @@ def head(asked: argparse.Namespace, base: Path) -> str:
     """Which base cells are of: the recipe after its texts, in six digits."""
     text = base.read_text(encoding="utf-8")
     mark = fingerprint(text[text.index("[tokenizer]") :])[:6]
-    return f"{asked.language} {asked.minutes:g} min {SPLIT} · base {mark}"
+    return f"{asked.language} {asked.minutes:g} min {CHOOSING} · base {mark}"
 
 
 def cell_key(asked: argparse.Namespace, base: Path, name: str, seed: int) -> str:
@@ -210,6 +211,7 @@ def cell(
     speed = cells[speed_key(base, changes)]["tokens_per_second"]
     run = re.sub(r"[^\w.]+", "-", f"{base.parent.name} {name} seed {seed}")
     settings = {"name": run, "seed": seed, "phase.0.tokens": int(speed * asked.minutes * 60)}
+    settings |= {"evaluate.0.split": CHOOSING}
     recipe = base.relative_to(asked.work)
     found = changed_run(asked.work, recipe, settings | changes, asked.threads)
     return found | {"changes": changes}

@@ -17,6 +17,10 @@ class Evaluation(Config):
     file: str | None = Field(
         default=None, description="bits: a text to score instead; prompts: one prompt a line"
     )
+    split: Literal["test", "dev"] = Field(
+        default="test",
+        description="bits: test judges; dev is for comparing settings before you choose one",
+    )
     max_tokens: int = Field(default=120, ge=1, description="prompts: length of a continuation")
     temperature: float = Field(
         default=0.8, ge=0, description="prompts: 0 always takes the likeliest"

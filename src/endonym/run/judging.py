@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from endonym import device
 from endonym.data.baselines import count
@@ -49,8 +49,9 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
     if asked.file:
         judged = [documents_of(recipe.folder / asked.file, model.tokenizer)]
     else:
-        judged = test_texts(shards, model.tokenizer, recipe.pack)
-    split, found, samples = asked.file or "test", list[Score](), dict[str, dict[str, int]]()
+        judged = held_texts(shards, asked.split, model.tokenizer, recipe.pack)
+    split, found = asked.file or asked.split, list[Score]()
+    samples: dict[str, dict[str, int]] = {}
     for texts in judged:
         measured = read_texts(model, texts, log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split)
@@ -68,11 +69,13 @@ def training_order(shards: Path, pack: Pack, seed: int) -> Order:
     return Order(train, context=pack.context, seed=seed, join=pack.join)
 
 
-def test_texts(shards: Path, tokenizer: Tokenizer, pack: Pack) -> list[Texts]:
-    """What judges a model: the test documents, each alone, and lists of sentences by block."""
-    test = TokenShards(shards, "test")
-    blocks = blocks_of(test, tokenizer, pack.join)
-    return [held_out(test, tokenizer), *([blocks] if blocks.ids else [])]
+def held_texts(
+    shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: Pack
+) -> list[Texts]:
+    """The documents of a split, each alone, and its lists of sentences by block, if there are."""
+    held = TokenShards(shards, split)
+    blocks = blocks_of(held, tokenizer, pack.join)
+    return [held_out(held, tokenizer), *([blocks] if blocks.ids else [])]
 
 
 def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
@@ -116,7 +119,7 @@ def score_model(
                 do="Give a text to score it on: --text FILE.",
             )
         shards, pack, _ = train
-        judged = [("test", each) for each in test_texts(shards, model.tokenizer, pack)]
+        judged = [("test", each) for each in held_texts(shards, "test", model.tokenizer, pack)]
     found: list[Score] = []
     for split, texts in judged:
         found += score_texts(read_texts(model, texts, log), texts, order, split)[0]
