@@ -5,9 +5,9 @@
 The base is the recipe that `endonym new` writes for a folder of texts. A cell is the base with
 one change and one seed, trained on as many tokens as the changed recipe reads in the given minutes
 on one core of this machine (its speed is measured once and kept in the results), and scored on the
-dev documents: what is chosen by these cells must not be judged by the same text. Budgets are fixed before a cell starts, so cells may run side by side, a core
-each, and nothing that disturbs them changes what they show. Seven minutes of one core are four of
-two.
+dev documents: what is chosen by these cells must not be judged by the same text. Budgets are fixed
+before a cell starts, so cells may run side by side, a core each, and nothing that disturbs them
+changes what they show. Seven minutes of one core are four of two.
 
 Differences from the base of the same seed are paired by document. Cells are resumable; results:
 benchmarks/results/ablations.json.
