@@ -19,7 +19,7 @@ from endonym.train.room import USEFUL_TOKENS
 
 VERSIONS = {
     "source": 1,
-    "corpus": 1,
+    "corpus": 2,
     "tokenizer": 1,
     "shards": 1,
     "model": 5,

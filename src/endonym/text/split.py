@@ -15,7 +15,7 @@ import numpy as np
 
 from endonym.errors import CorpusError
 from endonym.text.config import Split
-from endonym.text.shingles import Index
+from endonym.text.near import Index
 
 DEFAULT_SHARE = 0.05
 
@@ -45,7 +45,7 @@ def held_out(keys: Sequence[Keys], split: Split, texts: Texts) -> HeldOut:
     keys: the first eight bytes of each document's digest, source by source.
     """
     candidates = np.concatenate(candidates_of(keys, split))
-    index = Index(texts(candidates))
+    index = Index(texts(candidates), texts(np.ones_like(candidates)))
     numbers = np.nonzero(candidates)[0]
     training, moved = ~candidates, np.zeros(len(candidates), dtype=np.bool_)
     while training.any():
