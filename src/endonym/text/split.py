@@ -26,7 +26,7 @@ import numpy as np
 
 from endonym.errors import CorpusError
 from endonym.text.config import Split
-from endonym.text.shingles import Index
+from endonym.text.near import Index
 
 Side = Literal["train", "dev", "test"]
 SIDES: tuple[Side, ...] = ("train", "dev", "test")
@@ -106,7 +106,7 @@ def held_out(keys: Sequence[Keys], split: Split, texts: Texts) -> HeldOut:
 
 def near_copies(candidates: Chosen, others: Chosen, texts: Texts) -> tuple[Chosen, Index]:
     """The candidates that some other text nearly repeats, or a candidate that is one."""
-    index = Index(texts(candidates))
+    index = Index(texts(candidates), texts(candidates | others))
     numbers = np.nonzero(candidates)[0]
     found, others = np.zeros(len(candidates), dtype=np.bool_), others.copy()
     while others.any():

@@ -1,0 +1,227 @@
+"""Near copies: which candidates some other text nearly repeats, long ones and short ones.
+
+Two measures of folded texts. **Contained**: one text holds more than half of the candidate's runs
+of thirteen letters. One changed letter breaks thirteen runs, so short texts need another.
+**Similar**: 1 - d / n is at least 0.7, where d is the edit distance (Levenshtein) of the two texts
+and n the length of the longer one. From 0.7 on, texts share a frame, and below they share a word.
+
+Only those texts are measured that share a run of six letters with the candidate, and of these runs
+only the rarest, as far as they occur 2,000 times in all the texts. So time grows with the number of
+texts, and frequent runs cost nothing. The price: where a text has only frequent runs, a near copy
+may be missed. A fixed number of the rarest runs would not do: an edit makes rare runs.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cpdist
+
+from endonym.text.shingles import (
+    BATCH_CHARS,
+    Numbers,
+    Places,
+    Postings,
+    batches,
+    counted,
+    shingle_hashes,
+)
+
+LONG, SHORT = 13, 6
+"""Letters in a run, for each measure."""
+
+KEPT_RUNS = 2_000
+"""About how many runs of thirteen stand for a long text."""
+
+SIMILARITY = 0.7
+MAX_LETTERS = 10_000
+"""A longer text is only looked for by what it contains."""
+
+MAX_LOOKS, MAX_LOOKED = 2_000, 200_000
+"""How many texts, and about how many letters, a candidate is compared with."""
+
+COUNTER_BITS = 24
+
+Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
+
+
+class Index:
+    """Candidates, and which of them other texts have been seen to nearly repeat.
+
+    every: all texts of the comparison, the candidates and the others, to count how rare runs are.
+    contaminated[c]: some text contains, or is similar to, candidate c.
+    The answer does not depend on the order of any texts. Held in memory are the candidates' runs,
+    the candidates up to MAX_LETTERS themselves, and 64 MB of counters while the index is made.
+    """
+
+    def __init__(self, candidates: Iterable[str], every: Iterable[str]) -> None:
+        counters = occurrences(every)
+        kept: list[Numbers] = []
+        rare: list[tuple[Numbers, Places]] = []
+        texts: list[str] = []
+        for gathered in batches(candidates):
+            kept += [kept_runs(text) for text in gathered]
+            hashes, places = rare_runs(gathered, counters)
+            rare.append((hashes, places + len(texts)))
+            texts += [text if len(text) <= MAX_LETTERS else "" for text in gathered]
+        self.contained, self.similar = Contained(kept), Similar(texts, rare)
+        self.contaminated = np.zeros(len(texts), dtype=np.bool_)
+
+    def compare(self, texts: Iterable[str]) -> None:
+        """Mark the candidates that these texts nearly repeat."""
+        if not len(self.contaminated):
+            return
+        for gathered in batches(texts):
+            self.contained.mark(gathered, self.contaminated)
+            self.similar.mark(gathered, self.contaminated)
+
+    def overlap(self, candidates: Places) -> float:
+        """The share of these candidates' runs of thirteen that stand in the texts compared."""
+        return self.contained.overlap(candidates)
+
+
+class Contained:
+    """The runs of thirteen letters of the candidates, and which were seen.
+
+    Of a long text those runs are kept whose hash is divisible by a power of two that depends on
+    its length alone, so that the same two texts always compare the same way.
+    """
+
+    def __init__(self, kept: Sequence[Numbers]) -> None:
+        self.sizes = np.array([len(runs) for runs in kept], dtype=np.int64)
+        owners = np.repeat(np.arange(len(kept)), self.sizes)
+        self.postings = Postings(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
+        self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
+
+    def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
+        """Mark the candidates of which one of these folded texts holds more than half."""
+        parts = [self.postings.find(hashes, documents) for hashes, documents in long_runs(texts)]
+        found = counted(np.concatenate(parts))[0]
+        self.seen[found % len(self.seen)] = True
+        for documents, owners in self.postings.pairs(found):
+            is_open = ~contaminated[owners]
+            keys = documents[is_open] * len(self.sizes) + owners[is_open]
+            pairs, shared = counted(keys)
+            owners = pairs % len(self.sizes)
+            contaminated[owners[shared * 2 > self.sizes[owners]]] = True
+
+    def overlap(self, candidates: Places) -> float:
+        """The share of these candidates' runs that were seen."""
+        chosen = np.isin(self.postings.owners, candidates)
+        runs = np.repeat(np.arange(len(self.seen)), np.diff(self.postings.firsts))[chosen]
+        return float(self.seen[runs].mean()) if len(runs) else 0.0
+
+
+def kept_runs(text: str) -> Numbers:
+    """The different runs of thirteen that stand for a folded text when others are compared."""
+    step = 1 << (len(text) // KEPT_RUNS).bit_length()
+    hashes = [shingle_hashes(portion, LONG) for portion in portions(text)]
+    kept = np.concatenate([each[each % np.uint64(step) == 0] for each in hashes])
+    return np.unique(kept) if len(kept) else np.unique(hashes[0])[:1]
+
+
+def portions(text: str) -> Iterator[str]:
+    """A folded text in pieces that bound memory; together they have its runs of thirteen.
+
+    A text shorter than a run is filled up, and so is a run of its own.
+    """
+    for start in range(0, max(1, len(text) - LONG + 1), BATCH_CHARS):
+        yield text[start : start + BATCH_CHARS + LONG - 1].ljust(LONG, "\0")
+
+
+def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Places]]:
+    """The runs of thirteen of folded texts, and the places of their texts; long texts in pieces."""
+    *short, last = texts
+    if short:
+        filled = [text.ljust(LONG, "\0") for text in short]
+        lengths = np.array([len(text) for text in filled], dtype=np.int64)
+        hashes = shingle_hashes("".join(filled), LONG)
+        whole = np.ones(len(hashes), dtype=np.bool_)
+        crossing = np.cumsum(lengths)[:-1, None] - np.arange(1, LONG)
+        whole[crossing.ravel()] = False
+        yield hashes[whole], np.repeat(np.arange(len(short)), lengths - LONG + 1)
+    for portion in portions(last):
+        hashes = shingle_hashes(portion, LONG)
+        yield hashes, np.full(len(hashes), len(short), dtype=np.int64)
+
+
+class Similar:
+    """The candidates by their rarest runs of six letters, to be compared letter by letter."""
+
+    def __init__(self, texts: list[str], rare: Sequence[tuple[Numbers, Places]]) -> None:
+        self.texts = texts
+        self.lengths = np.array([len(text) for text in texts], dtype=np.int64)
+        hashes = [np.empty(0, dtype=np.uint64), *(hashes for hashes, _ in rare)]
+        owners = [np.empty(0, dtype=np.int64), *(owners for _, owners in rare)]
+        self.postings = Postings(np.concatenate(hashes), np.concatenate(owners))
+
+    def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
+        """Mark the candidates to which one of these folded texts is similar."""
+        lengths = np.array([len(text) for text in texts], dtype=np.int64)
+        found = self.postings.find(*short_runs(texts))
+        for documents, owners in self.postings.pairs(found):
+            theirs, ours = lengths[documents], self.lengths[owners]
+            near = np.minimum(theirs, ours) + 1 > SIMILARITY * np.maximum(theirs, ours)
+            near &= ~contaminated[owners]
+            pairs, _ = counted(documents[near] * len(self.texts) + owners[near])
+            documents, owners = pairs // len(self.texts), pairs % len(self.texts)
+            similarity = cpdist(
+                [texts[place] for place in documents.tolist()],
+                [self.texts[place] for place in owners.tolist()],
+                scorer=Levenshtein.normalized_similarity,
+                score_cutoff=SIMILARITY,
+            )
+            contaminated[owners[similarity > 0]] = True
+
+
+def short_runs(texts: Sequence[str]) -> tuple[Numbers, Places]:
+    """The runs of six of folded texts, and the places of their texts; none of a long one.
+
+    Ends are filled up, so that a text's first letter and its last are runs of their own.
+    """
+    kept = [place for place, text in enumerate(texts) if 0 < len(text) <= MAX_LETTERS]
+    filling = "\0" * (SHORT - 1)
+    hashes = shingle_hashes(filling + "".join(texts[place] + filling for place in kept), SHORT)
+    lengths = np.array([len(texts[place]) for place in kept], dtype=np.int64)
+    return hashes, np.repeat(np.array(kept, dtype=np.int64), lengths + SHORT - 1)
+
+
+def occurrences(texts: Iterable[str]) -> Counters:
+    """How often each run of six occurs, by the first bits of its hash; never too few."""
+    counters = np.zeros(1 << COUNTER_BITS, dtype=np.uint32)
+    for gathered in batches(texts):
+        hashes, _ = short_runs(gathered)
+        np.add.at(counters, counter_of(hashes), np.uint32(1))
+    return counters
+
+
+def counter_of(hashes: Numbers) -> Places:
+    """The counter of each run."""
+    return (hashes >> np.uint64(64 - COUNTER_BITS)).astype(np.int64)
+
+
+def rare_runs(texts: Sequence[str], counters: Counters) -> tuple[Numbers, Places]:
+    """The runs of six by which folded texts are looked for, and the places of their texts.
+
+    From the rarest on, as many as together occur in other texts as often as may be looked.
+    A run that stands nowhere else is left out.
+    """
+    hashes, places = short_runs(texts)
+    order = np.lexsort((hashes, places))
+    hashes, places = hashes[order], places[order]
+    new = np.ones(len(hashes), dtype=np.bool_)
+    new[1:] = (np.diff(hashes) != 0) | (np.diff(places) != 0)
+    starts = np.nonzero(new)[0]
+    hashes, places = hashes[starts], places[starts]
+    own = np.diff(starts, append=len(new))
+    elsewhere = counters[counter_of(hashes)].astype(np.int64) - own
+    order = np.lexsort((hashes, elsewhere, places))
+    order = order[elsewhere[order] > 0]
+    hashes, places, elsewhere = hashes[order], places[order], elsewhere[order]
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    looks = np.minimum(MAX_LOOKS, MAX_LOOKED // np.maximum(lengths, 1))
+    total = np.cumsum(elsewhere)
+    before = np.append(0, total)[np.searchsorted(places, places)]
+    few = total - before <= looks[places]
+    return hashes[few], places[few]
