@@ -20,6 +20,10 @@ from numpy.typing import NDArray
 from endonym.data.shards import TokenShards
 from endonym.seed import named_seed
 
+LONGEST_CONTEXTS = 4
+"""Contexts that the longest stretch takes. Of one context, rows cut it so that the last positions
+of a row hardly ever see a long past, and a longer text costs more (docs/log.md)."""
+
 Integers = NDArray[np.int64]
 
 
@@ -151,8 +155,8 @@ class Order:
         """The first document of each stretch, in the order of the shards.
 
         The documents of a joined source stand on a line in their own order, each as long as it is.
-        The line is cut at random distances: log-uniform from the mean length of a document to the
-        context. A stretch is the documents that begin between two cuts; it ends earlier where a
+        The line is cut at random distances: log-uniform from the mean length of a document to four
+        contexts. A stretch is the documents that begin between two cuts; it ends earlier where a
         document is missing in between, because it is held out.
         """
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
@@ -161,7 +165,7 @@ class Order:
             if not len(lengths):
                 continue
             shortest = float(lengths.mean())
-            longest = max(shortest, float(self.context))
+            longest = max(shortest, float(LONGEST_CONTEXTS * self.context))
             # None is below the mean, so as many cuts as documents reach the end of the line.
             drawn = uniform(len(lengths), named_seed(self.seed, "join", name, number))
             cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))

@@ -51,10 +51,10 @@ def test_every_document_is_read_once_a_pass_and_line_ends_stand_between_neighbou
         assert len(firsts) == len(documents)
 
 
-def test_stretches_run_from_one_document_to_the_context_and_most_lengths_between(
+def test_stretches_run_from_one_document_to_four_contexts_evenly_by_doublings(
     tmp_path: Path,
 ) -> None:
-    order, _ = joined(tmp_path, [9] * 3_000, context=320)
+    order, _ = joined(tmp_path, [9] * 3_000, context=80)
     lengths = np.concatenate([order.epoch(number).lengths for number in range(4)])
     assert lengths.min() == 10
     assert 300 < lengths.max() <= 330
