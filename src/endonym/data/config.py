@@ -17,5 +17,5 @@ class Pack(Config):
     join: tuple[str, ...] = Field(
         default=(),
         description="sources that are lists of sentences: neighbours are read together, joined by "
-        "a line end, in stretches of random length, from one document to four contexts",
+        "a line end, in stretches of random length, from one document to the context",
     )

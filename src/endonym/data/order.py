@@ -6,8 +6,8 @@ padding. The rows of an epoch are then put in a new order too, so that the pages
 not follow each other. A row may cut a document; the next row goes on with it from position 0.
 
 Documents of joined sources (lists of sentences) are read in stretches: neighbours in their own
-order, with a line end where else an end-of-text would stand. How long a stretch is, is drawn anew
-in every epoch. A line end takes the place of one end-of-text, so every epoch is equally long.
+order, with a line end where else an end-of-text would stand. Which documents are joined, and how
+many, is drawn anew in every epoch. A line end takes the place of one end-of-text, so every epoch is equally long.
 """
 
 import functools
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from endonym.data.shards import TokenShards
 from endonym.seed import named_seed
 
-LONGEST_CONTEXTS = 4
-"""Contexts that the longest stretch takes. Of one context, rows cut it so that the last positions
-of a row hardly ever see a long past, and a longer text costs more (docs/log.md)."""
+ALONE = 0.5
+"""Share of the stretches of a joined source that are taken apart: so many of its documents are read
+alone in a pass. With fewer a model learns less of how a text begins (docs/log.md)."""
 
 Integers = NDArray[np.int64]
 
@@ -155,9 +155,10 @@ class Order:
         """The first document of each stretch, in the order of the shards.
 
         The documents of a joined source stand on a line in their own order, each as long as it is.
-        The line is cut at random distances: log-uniform from the mean length of a document to four
-        contexts. A stretch is the documents that begin between two cuts; it ends earlier where a
-        document is missing in between, because it is held out.
+        The line is cut at random distances: log-uniform from the mean length of a document to the
+        context. A stretch is the documents that begin between two cuts; it ends earlier where a
+        document is missing in between, because it is held out. Half of the stretches, drawn too,
+        are taken apart: their documents are read alone.
         """
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():
@@ -165,12 +166,14 @@ class Order:
             if not len(lengths):
                 continue
             shortest = float(lengths.mean())
-            longest = max(shortest, float(LONGEST_CONTEXTS * self.context))
+            longest = max(shortest, float(self.context))
+            seed = named_seed(self.seed, "join", name, number)
+            drawn, coins = np.split(uniform(2 * len(lengths), seed), 2)
             # None is below the mean, so as many cuts as documents reach the end of the line.
-            drawn = uniform(len(lengths), named_seed(self.seed, "join", name, number))
             cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))
             stretch = np.searchsorted(cuts, np.cumsum(lengths) - lengths, side="right")
-            is_first[documents[1:]] = (np.diff(stretch) > 0) | ~self.shards.follow(documents)
+            is_new = (np.diff(stretch) > 0) | (coins[stretch[1:]] < ALONE)
+            is_first[documents[1:]] = is_new | ~self.shards.follow(documents)
         return np.nonzero(is_first)[0]
 
 
