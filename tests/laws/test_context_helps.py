@@ -25,14 +25,15 @@ from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 
 MARGIN = 1.01
-CONTEXT = 128
+CONTEXT = 256
+BLOCK_LINES = 4
 Bits = Callable[[tuple[str, ...]], tuple[float, float]]
 SENTENCE = re.compile(r"(?<=[.!?»]) (?=[A-ZÀÉ«])")
 
 
 @pytest.fixture(scope="module")
 def lists(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tokenizer]:
-    """Sentences of generated fables, one a document and one fable a block; a tenth is unseen."""
+    """Sentences of generated fables, one a document and four a block; a tenth is unseen."""
     folder = tmp_path_factory.mktemp("lists")
     texts = [SENTENCE.split(text.replace("\n", " ")) for text in fables(400, seed=5)]
     sides = {"train": texts[40:], "dev": texts[:20], "test": texts[20:40]}
@@ -41,9 +42,11 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tokenizer]:
     tokenizer = train_tokenizer(config, lambda: iter(lines))
 
     def pieces(side: str) -> Iterable[Piece]:
-        return (
-            ("fables", line, number) for number, text in enumerate(sides[side]) for line in text
-        )
+        numbered = ((line, n) for text in sides[side] for n, line in enumerate(text))
+        block = -1
+        for line, n in numbered:
+            block += n % BLOCK_LINES == 0
+            yield "fables", line, block
 
     write_shards(folder, tokenizer, ["fables"], pieces, lambda read: None)
     return folder, tokenizer
