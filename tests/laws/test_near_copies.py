@@ -63,9 +63,9 @@ def sentences(language: str, count: int, seed: int) -> list[str]:
 
 
 def letters_changed(text: str, language: str, rng: random.Random) -> str:
-    """Up to a fifth of the letters changed, taken out or put in, anywhere."""
+    """A fifth of the letters changed, taken out or put in, anywhere."""
     letters = list(text)
-    for _ in range(rng.randint(1, max(1, len(letters) // 5))):
+    for _ in range(max(1, len(letters) // 5)):
         place, letter = rng.randrange(len(letters)), rng.choice(rng.choice(WORDS[language]))
         start, end, new = rng.choice([(0, 1, letter), (0, 1, ""), (0, 0, letter)])
         letters[place + start : place + end] = list(new)
@@ -90,9 +90,10 @@ def written_otherwise(text: str, language: str, rng: random.Random) -> str:
 
 
 def everything(text: str, language: str, rng: random.Random) -> str:
-    """All of it at once."""
-    changed = suffixes_changed(letters_changed(text, language, rng), language, rng)
-    return written_otherwise(changed, language, rng)
+    """All of it at once, in half of the text."""
+    half = len(text) // 2
+    changed = letters_changed(text[:half], language, rng) + text[half:]
+    return written_otherwise(suffixes_changed(changed, language, rng), language, rng)
 
 
 Edit = Callable[[str, str, random.Random], str]

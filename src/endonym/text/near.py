@@ -5,10 +5,11 @@ of thirteen letters. One changed letter breaks thirteen runs, so short texts nee
 **Similar**: 1 - d / n is at least 0.7, where d is the edit distance (Levenshtein) of the two texts
 and n the length of the longer one. From 0.7 on, texts share a frame, and below they share a word.
 
-Only those texts are measured that share a run of six letters with the candidate, and of these runs
-only the rarest, as far as they occur 2,000 times in all the texts. So time grows with the number of
-texts, and frequent runs cost nothing. The price: where a text has only frequent runs, a near copy
-may be missed. A fixed number of the rarest runs would not do: an edit makes rare runs.
+Edit distance is computed where the two texts share a run of six letters: not any run, but the
+candidate's rarest ones, as many as together occur 1,000 times in other texts. So the number of
+pairs grows with the number of candidates and not with its square, and frequent runs cost nothing.
+The price: of a text that has only frequent runs a near copy may be missed. A fixed number of the
+rarest runs would not do: an edit makes rare runs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +38,7 @@ SIMILARITY = 0.7
 MAX_LETTERS = 10_000
 """A longer text is only looked for by what it contains."""
 
-MAX_LOOKS, MAX_LOOKED = 2_000, 200_000
+MAX_LOOKS, MAX_LOOKED = 1_000, 100_000
 """How many texts, and about how many letters, a candidate is compared with."""
 
 COUNTER_BITS = 24

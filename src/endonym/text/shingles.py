@@ -11,7 +11,7 @@ import numpy as np
 from endonym.text.fold import folded
 
 BATCH_CHARS = 1 << 18
-MAX_PAIRS = 1 << 22
+MAX_PAIRS = 1 << 20
 """How many pairs of a text and a candidate are held at a time; bounds memory."""
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -60,7 +60,7 @@ def counted(numbers: Places) -> tuple[Places, Places]:
     np.unique does the same, but hashes first, which takes many times as long.
     """
     ordered = np.sort(numbers)
-    starts = np.nonzero(np.diff(ordered, prepend=-1))[0]
+    starts = np.append(0, np.nonzero(ordered[1:] != ordered[:-1])[0] + 1)[: len(ordered)]
     return ordered[starts], np.diff(starts, append=len(ordered))
 
 

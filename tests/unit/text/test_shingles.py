@@ -44,7 +44,7 @@ def test_numbers_are_counted():
     assert all(len(each) == 0 for each in counted(np.empty(0, dtype=np.int64)))
 
 
-@pytest.mark.parametrize("max_pairs", [1, 50, 1 << 22])
+@pytest.mark.parametrize("max_pairs", [1, 50, 1 << 20])
 def test_postings_give_the_pairs_that_share_a_shingle(
     monkeypatch: pytest.MonkeyPatch, max_pairs: int
 ):
