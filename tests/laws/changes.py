@@ -119,7 +119,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
 YARN = {"kind": "yarn", "factor": 2.0, "original_context": 16}
 MAMBA = {"model.mixer.heads": None, "model.mixer.kind": "mamba"}
 WITH: dict[str, dict[str, Any]] = {
-    "source.0.name": {"pack.join": ["китап", "romanian"]},
+    "source.0.name": {"pack.join": []},
     "clean.min_script_share": {"clean.script": "cyrillic"},
     "clean.min_expected_share": {"clean.expected_letters": "әөүҗңһ"},
     "split.val_documents": {"split.val_share": None},
