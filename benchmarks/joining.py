@@ -145,8 +145,13 @@ def line(key: str, cell: dict[str, Any]) -> str:
     parts = [f"{key:<40}"]
     for text in cell["scores"]:
         row = total(cell, text)
-        parts.append(f"{text} {row['value']:.4f} ({row['low']:.3f}–{row['high']:.3f})")
+        parts.append(f"{text} {row['value']:.4f}{span(row)}")
     return "  ".join(parts)
+
+
+def span(row: Row) -> str:
+    """The interval, where there are texts enough for one."""
+    return "" if row["low"] is None else f" ({row['low']:.3f}–{row['high']:.3f})"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import torch
 from toys import toy_texts, toy_tokenizer
 
 from endonym.data.batches import Batch
-from endonym.data.shards import TokenShards, write_shards
+from endonym.data.shards import Piece, TokenShards, write_shards
 from endonym.generate.reading import read
 from endonym.train.compile import obstacle
 
@@ -239,7 +239,7 @@ def list_of_sentences(tmp_path: Path) -> list[str]:
         tmp_path / "shards",
         tokenizer,
         ["texts"],
-        lambda split: (("texts", text, n // 4) for n, text in enumerate(documents[split])),
+        lambda split: (Piece("texts", text, n // 4, n) for n, text in enumerate(documents[split])),
         lambda n: None,
     )
     tokenizer.save(tmp_path)

@@ -48,8 +48,9 @@ def pieces() -> dict[str, list[Piece]]:
             lines = [part for line in text for part in SENTENCE.split(line) if part.strip()]
             split = "test" if number % 5 == 2 else "dev" if number == 0 else "train"
             for place, line in enumerate(lines):
-                found[split].append((language, line, block + place // BLOCK_LINES))
-            block += len(lines)
+                piece = Piece(language, line, block + place // BLOCK_LINES, block + place)
+                found[split].append(piece)
+            block += len(lines) + 1
     return found
 
 
@@ -58,7 +59,7 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tokenizer]:
     """Shards of those lists, and their tokenizer."""
     folder, found = tmp_path_factory.mktemp("lists"), pieces()
     config = TokenizerConfig(kind="bpe", vocab=512)
-    tokenizer = train_tokenizer(config, lambda: (line for _, line, _ in found["train"]))
+    tokenizer = train_tokenizer(config, lambda: (each.text for each in found["train"]))
     write_shards(folder, tokenizer, list(LANGUAGES), lambda split: found[split], lambda read: None)
     return folder, tokenizer
 

@@ -87,6 +87,7 @@ def test_lines_joined_by_ids_have_the_ids_of_the_joined_text(kind: str) -> None:
         line_end = reader.line_end_id
         assert line_end is not None
         assert reader.bytes_of(line_end) == b"\n"
-        for first, second in pairwise(lines):
+        edges = ["Кояш чыкты. ", "\nAm fost la mare.", " Un soir\n", "ទឹក។\n", "\r\n", "… "]
+        for first, second in pairwise([*lines, *edges]):
             joined = [*reader.encode(first), line_end, *reader.encode(second)]
             assert reader.encode(f"{first}\n{second}") == joined

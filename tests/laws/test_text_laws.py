@@ -16,12 +16,12 @@ from reference.edit_distance import similarity
 from endonym.errors import CorpusError
 from endonym.text.clean.filters import cleaner
 from endonym.text.clean.normalize import normalizer
-from endonym.text.config import Clean, Source, Split
+from endonym.text.config import DEFAULT_SHARE, Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document, Reject
 from endonym.text.files import source_files
 from endonym.text.fold import folded
-from endonym.text.split import DEFAULT_SHARE, SIDES, Chosen, digest, held_out
+from endonym.text.split import SIDES, Chosen, digest, held_out
 
 STEPS = some.permutations(["nfc", "spaces", "zero_width"]).flatmap(
     lambda steps: some.integers(1, 3).map(lambda count: tuple(steps[:count]))

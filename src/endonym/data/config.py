@@ -16,6 +16,7 @@ class Pack(Config):
     )
     join: tuple[str, ...] = Field(
         default=(),
-        description="sources that are lists of sentences: neighbours are read together, joined by "
-        "a line end, in stretches of random length, from one document to the context",
+        description="sources that are lists of sentences: about half of the documents are read "
+        "together with their neighbours, joined by a line end, in stretches of random length up "
+        "to the context, drawn anew in each pass",
     )

@@ -7,7 +7,8 @@ not follow each other. A row may cut a document; the next row goes on with it fr
 
 Documents of joined sources (lists of sentences) are read in stretches: neighbours in their own
 order, with a line end where else an end-of-text would stand. Which documents are joined, and how
-many, is drawn anew in every epoch. A line end takes the place of one end-of-text, so every epoch is equally long.
+many, is drawn anew in every epoch. A line end takes the place of one end-of-text, so every epoch
+is equally long.
 """
 
 import functools
@@ -21,8 +22,8 @@ from endonym.data.shards import TokenShards
 from endonym.seed import named_seed
 
 ALONE = 0.5
-"""Share of the stretches of a joined source that are taken apart: so many of its documents are read
-alone in a pass. With fewer a model learns less of how a text begins (docs/log.md)."""
+"""Share of the stretches of a joined source that are taken apart in a pass, so that about half of
+its documents are read alone. With fewer a model learns less of how a text begins (docs/log.md)."""
 
 Integers = NDArray[np.int64]
 
@@ -163,10 +164,9 @@ class Order:
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():
             lengths = self.lengths[documents]
-            if not len(lengths):
-                continue
-            shortest = float(lengths.mean())
-            longest = max(shortest, float(self.context))
+            if not len(lengths) or lengths.mean() >= self.context:
+                continue  # One document fills a row.
+            shortest, longest = float(lengths.mean()), float(self.context)
             seed = named_seed(self.seed, "join", name, number)
             drawn, coins = np.split(uniform(2 * len(lengths), seed), 2)
             # None is below the mean, so as many cuts as documents reach the end of the line.

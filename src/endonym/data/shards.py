@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.errors import Damaged, RecipeError
+from endonym.errors import Damaged, RecipeError, StoreError
 from endonym.tokenizer.tokenizer import Tokenizer
 
 Split = Literal["train", "dev", "test"]
@@ -29,13 +29,20 @@ INDEX = np.dtype(
         ("length", "<i8"),
         ("source", "<i4"),
         ("block", "<i8"),
+        ("place", "<i8"),
     ]
 )
-"""A document: its shard, the index of its opening E, its tokens (E not counted), its source, and
-the block of neighbouring documents that it belongs to, counted over the corpus (text/split.py)."""
+"""A document: its shard, the index of its opening E, its tokens (E not counted), its source, the
+block of neighbours that it belongs to and its place in the corpus (text/document.py)."""
 
-Piece = tuple[str, str, int]
-"""A document to be written: its source, its text, its block."""
+
+class Piece(NamedTuple):
+    """A document to be written."""
+
+    source: str
+    text: str
+    block: int
+    place: int
 
 
 class ShardWriter:
@@ -51,13 +58,14 @@ class ShardWriter:
 
     def add(self, texts: list[Piece]) -> None:
         """Append documents."""
-        encoded = self.tokenizer.encode_many([text for _, text, _ in texts])
-        entries: list[tuple[int, int, int, int, int]] = []
-        for (source, _, block), ids in zip(texts, encoded, strict=True):
+        encoded = self.tokenizer.encode_many([each.text for each in texts])
+        entries: list[tuple[int, ...]] = []
+        for each, ids in zip(texts, encoded, strict=True):
             if self.place >= SHARD_TOKENS:
                 self._next_shard()
             assert self.file is not None
-            entries.append((self.shard, self.place, len(ids), self.sources[source], block))
+            source = self.sources[each.source]
+            entries.append((self.shard, self.place, len(ids), source, each.block, each.place))
             self.file.write(np.append(ids, self.tokenizer.end_id).astype(self.kind).tobytes())
             self.place += len(ids) + 1
         self.entries.append(np.array(entries, dtype=INDEX))
@@ -95,7 +103,7 @@ def write_shards(
         writer = ShardWriter(out, split, tokenizer, sources)
         for batch in _batches(documents(split)):
             writer.add(batch)
-            advance(sum(len(text.encode("utf-8")) for _, text, _ in batch))
+            advance(sum(len(each.text.encode("utf-8")) for each in batch))
         writer.finish()
     counts = np.stack((tokenizer.byte_counts, tokenizer.char_counts))
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
@@ -117,7 +125,7 @@ def _batches(documents: Iterable[Piece]) -> Iterator[list[Piece]]:
     chars = 0
     for document in documents:
         batch.append(document)
-        chars += len(document[1])
+        chars += len(document.text)
         if chars >= BATCH_CHARS:
             yield batch
             batch, chars = [], 0
@@ -141,6 +149,12 @@ class TokenShards:
         self.folder, self.split = folder, split
         self.vocab: int = description["vocab"]
         self.end_id: int = description["end"]
+        if "line_end" not in description or not (folder / f"{split}.index.npy").is_file():
+            raise StoreError(
+                f"these shards were made by an earlier endonym: they have no split {split}",
+                where=str(folder),
+                do="Run the recipe again: what has changed is made anew.",
+            )
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
         kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
@@ -187,12 +201,11 @@ class TokenShards:
     def follow(self, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Of each of these documents but the first: whether it lies directly after the one before.
 
-        It does in the same shard, and in the same block of the corpus or the next one: between
-        others a block is missing, which stands in another split.
+        It does in the same shard and at the next place of the corpus: between others stands a
+        document of another split, or one raw file ends and another begins.
         """
-        is_next = np.diff(documents) == 1
-        same_shard = np.diff(self.index["shard"][documents]) == 0
-        return is_next & same_shard & (np.diff(self.index["block"][documents]) <= 1)
+        is_next = np.diff(self.index["place"][documents]) == 1
+        return is_next & (np.diff(self.index["shard"][documents]) == 0)
 
     def require_line_end(self) -> int:
         """The id of a line end. Raises RecipeError if a line end is not exactly one id."""

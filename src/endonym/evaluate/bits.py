@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,7 +22,7 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     limits,
 )
-from endonym.evaluate.score import Measured, Score, scores
+from endonym.evaluate.score import FEWEST_DOCUMENTS, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -29,17 +30,28 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Documents to score, or blocks of them: ids, and the name of each one's source."""
+    """Documents to score, or blocks of them: ids, and the name of each one's source.
+
+    averaged: the sources that a mean over sources is of; those with ten texts if it is not given.
+    """
 
     ids: Sequence[NDArray[np.int64]]
     sources: Sequence[str]
     tokenizer: Tokenizer
     text: Literal["document", "block"] = "document"
+    averaged: frozenset[str] | None = None
 
     def only(self, places: Sequence[int]) -> "Texts":
-        """The documents at these places."""
+        """The documents at these places; a mean is over the same sources as that of all."""
         ids, sources = [self.ids[n] for n in places], [self.sources[n] for n in places]
-        return Texts(ids, sources, self.tokenizer, self.text)
+        return Texts(ids, sources, self.tokenizer, self.text, self.in_mean())
+
+    def in_mean(self) -> frozenset[str]:
+        """The sources that are averaged: one sentence must not weigh as much as a book."""
+        if self.averaged is not None:
+            return self.averaged
+        counts = Counter(self.sources)
+        return frozenset(name for name, count in counts.items() if count >= FEWEST_DOCUMENTS)
 
     def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
         """Put nats of tokens and the documents' sizes side by side. draws: as in Measured."""
@@ -68,16 +80,18 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
 
 
 def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:
-    """Lists of sentences as longer texts: the documents of a block, with line ends between.
+    """Lists of sentences as longer texts: neighbours in a block, with line ends between.
 
-    join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
+    join: the sources that are such lists, as in `[pack] join`. Documents of others are left out. A
+    block ends where a document is missing, because it went to another set.
     """
     joined = {number for number, name in enumerate(shards.sources) if name in join}
     line_end = np.array([shards.require_line_end() if joined else 0], dtype=np.int64)
-    places = enumerate(zip(shards.index["block"], shards.index["source"], strict=True))
+    index = shards.index
+    runs = zip(index["source"], index["block"], index["place"] - np.arange(len(index)), strict=True)
     ids: list[NDArray[np.int64]] = []
     sources: list[str] = []
-    for (_, source), group in groupby(places, key=lambda place: place[1]):
+    for (source, *_), group in groupby(enumerate(runs), key=lambda each: each[1]):
         if source in joined:
             parts = [shards.document(number).ids for number, _ in group]
             ids.append(np.concatenate([each for part in parts for each in (line_end, part)][1:]))
@@ -172,15 +186,18 @@ def priming_text(
 def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
     """Scores of all documents together, and of each source.
 
-    Where there are several sources, first the mean over them, which is the headline.
-    frame: with_tokens, and the other fields of Score.
+    Where there are several sources, first the mean over them, which is the headline. A source of
+    fewer than ten texts has its row and is left out of the mean: one sentence would weigh as much
+    as a book. frame: with_tokens, and the other fields of Score.
     """
     frame["text"] = texts.text
-    names = np.array(texts.sources)
-    kinds = sorted(set(texts.sources))
-    found = scores(measured, sources=names, source=None, **frame) if len(kinds) > 1 else []
+    names, averaged = np.array(texts.sources), sorted(texts.in_mean())
+    found: list[Score] = []
+    if len(averaged) > 1:
+        here = np.isin(names, averaged)
+        found += scores(measured.only(here), sources=names[here], source=None, **frame)
     found += scores(measured, source=None, **frame)
-    for name in kinds:
+    for name in sorted(set(texts.sources)):
         found += scores(measured.only(names == name), source=name, **frame)
     return found
 

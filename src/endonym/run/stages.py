@@ -105,7 +105,8 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
     )
 
     def documents(split: Any) -> Iterator[Piece]:
-        return ((each.source, each.text, each.block) for each in texts.documents(split))
+        documents = texts.documents(split)
+        return (Piece(each.source, each.text, each.block, each.place) for each in documents)
 
     with log.progress("shards", total, "bytes") as advance:
         return write_shards(making.out, reader, sources, documents, advance)

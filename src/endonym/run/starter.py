@@ -25,7 +25,7 @@ from endonym.run.pace import (
 )
 from endonym.run.sources import RawSet
 from endonym.run.survey import Found, look_at
-from endonym.text.config import Clean, Source
+from endonym.text.config import DEFAULT_SHARE, Clean, Source
 from endonym.text.files import source_files
 from endonym.text.recommend import guess_clean
 from endonym.train.autopilot import (
@@ -112,7 +112,7 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     raw = [RawSet(each, tuple(source_files(each, folder)), ()) for each, _ in found.sources]
     vocab = choose_vocab(letters(raw))
     bytes_per_token = _bytes_per_token(found, vocab.value)
-    unique = int(found.text_bytes * 0.95 / bytes_per_token)
+    unique = int(found.text_bytes * (1 - DEFAULT_SHARE) / bytes_per_token)
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD

@@ -19,8 +19,8 @@ from endonym.text.files import printable, source_files
 from endonym.text.guess import guess_source
 
 SAMPLE_CHARS = 400_000
-SENTENCE_BYTES = 400
-"""Records up to this size, in the middle one, are taken for sentences."""
+SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
+"""Up to this size, in the middle one, records are taken for sentences, and lines for a list."""
 FEW_FILES = 24
 """Up to so many files of one kind in a folder are a source each."""
 TRIED_FILES = 8
@@ -120,10 +120,10 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
     """
     if len(documents) < 2 or source.document == "blank_lines":
         return False
-    if source.document == "line":
-        return True
-    files = {each.id.rpartition("#")[0] for each in documents}
     middle = median(len(each.text.encode("utf-8")) for each in documents)
+    if source.document == "line":
+        return middle <= PARAGRAPH_BYTES
+    files = {each.id.rpartition("#")[0] for each in documents}
     return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 

@@ -107,6 +107,10 @@ class Clean(Config):
         return self
 
 
+DEFAULT_SHARE = 0.06
+"""Of each source's documents: held out if the recipe does not say how many."""
+
+
 class Split(Config):
     """What is held out: whole documents, half of them to choose by (dev), half to judge by (test).
 

@@ -117,8 +117,8 @@ def check_held_out(held: HeldOut) -> None:
     if not held.dev.any() or not held.test.any():
         raise CorpusError(
             "too few documents could be held out that do not nearly repeat a training text",
-            do='Drop copies with dedup = ["exact"] in [clean], divide the texts into smaller '
-            "documents, or add texts.",
+            do="Hold out more with val_share in [split], divide the texts into smaller documents, "
+            "or add texts.",
         )
 
 
@@ -197,7 +197,9 @@ def notes(account: Account, source: Source) -> Iterator[str]:
     for oddity, number in sorted(account.oddities.items()):
         yield f"{number:,} documents {TOLD[oddity]}"
     if account.kept["train"].documents and not account.kept["test"].documents:
-        yield "nothing is held out, so it gets no score of its own"
+        yield "nothing is left to judge by, so it gets no score of its own"
+    if account.kept["train"].documents and not account.kept["dev"].documents:
+        yield "nothing is left to choose by, so no choice sees it"
 
 
 class Corpus:
@@ -224,6 +226,7 @@ class Corpus:
                     record["source"],
                     record["meta"],
                     block=record["block"],
+                    place=record["place"],
                 )
 
     def dropped(self, reason: str | None = None) -> Iterator[Reject]:

@@ -11,6 +11,8 @@ class Document:
     meta: what a reader noted (encoding, the record's own id), strings only.
     raw_bytes: how many bytes of the decompressed raw file this record took, for the accounts.
     block: the number, in its corpus, of the block of neighbours it belongs to (text/split.py).
+    place: its number among the kept documents of its corpus; one number is left out where a raw
+    file begins, so that neighbours are those whose places follow one another.
     """
 
     text: str
@@ -19,6 +21,7 @@ class Document:
     meta: dict[str, str] = field(default_factory=dict)
     raw_bytes: int = 0
     block: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

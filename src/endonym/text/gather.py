@@ -46,6 +46,7 @@ class Spool:
         self.file = path.open("wb")
         self.names: list[tuple[array[int], array[int]]] = []
         self.blocks = Blocks()
+        self.place = 0
 
     def begin_source(self) -> None:
         """What follows belongs to the next source."""
@@ -54,6 +55,7 @@ class Spool:
     def begin_file(self) -> None:
         """What follows stands in another raw file, so it is no neighbour of what came before."""
         self.blocks.end()
+        self.place += 1
 
     def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
         """One more document; `name` is its digest."""
@@ -62,7 +64,8 @@ class Spool:
         documents.append(int.from_bytes(name[:8], "big"))
         blocks.append(self.blocks.key)
         self.file.write(b"%d %d %d " % (size, text_bytes, len(document.text)))
-        self.file.write(document_line(replace(document, block=block)))
+        self.file.write(document_line(replace(document, block=block, place=self.place)))
+        self.place += 1
 
     def all_keys(self) -> list[Keys]:
         """What the split goes by, for every document, source by source."""

@@ -33,6 +33,7 @@ def document_line(document: Document) -> bytes:
             "block": document.block,
             "id": document.id,
             "meta": document.meta,
+            "place": document.place,
             "source": document.source,
             "text": document.text,
         }

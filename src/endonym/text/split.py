@@ -9,9 +9,9 @@ raw file. So blocks hold about 2,000 bytes, and a longer document is a block of 
 The hash of a block is that of its first document, and depends on the seed and on the text alone:
 texts added at the end of a file, or in other files, move nothing into the held-out sets. A block is
 held out if its hash is below a share of all hashes, or among the smallest, and more documents can
-only push it out. Exceptions keep small sources usable: a source of few blocks is divided by
-documents, one without a hash below the share gives the smallest it has, and no more than half of a
-source is held out.
+only push it out. Exceptions keep small sources usable: a source of fewer than twenty blocks is
+divided by documents (so the sets are drawn anew when it grows beyond), one without a hash below the
+share gives the smallest it has, and no more than half of a source is held out.
 
 A held-out document that some training text nearly repeats goes to training, and one of test that
 some dev text nearly repeats goes to dev.
@@ -25,12 +25,11 @@ from typing import Literal
 import numpy as np
 
 from endonym.errors import CorpusError
-from endonym.text.config import Split
+from endonym.text.config import DEFAULT_SHARE, Split
 from endonym.text.near import Index
 
 Side = Literal["train", "dev", "test"]
 SIDES: tuple[Side, ...] = ("train", "dev", "test")
-DEFAULT_SHARE = 0.06
 BLOCK_BYTES = 2_000
 FEW_BLOCKS = 20
 """A source of fewer blocks is divided by documents: a block would be too large a part of it."""
@@ -143,7 +142,10 @@ def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
             f"val_documents = {count:,}, but only {len(every):,} documents were kept",
             do="Hold out fewer, or give val_share, or add texts.",
         )
-    middle, last = every[count // 2 - 1], every[count - 1]
+    blocks = np.unique(every)
+    ends = [np.searchsorted(blocks, every[place - 1]) for place in (count // 2, count)]
+    middle = blocks[min(ends[0], len(blocks) - 2)]
+    last = blocks[max(ends[1], ends[0] + 1)] if len(blocks) > ends[0] + 1 else blocks[-1]
     return [((source > middle) & (source <= last), source <= middle) for source in keys]
 
 

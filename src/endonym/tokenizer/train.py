@@ -21,11 +21,11 @@ SPLIT = (
 """The split of Qwen3.5: letters keep their marks, and llama.cpp implements it as `qwen35`."""
 
 TRAINING_SPLIT = SPLIT.replace(r"[\p{L}\p{M}]+", r"[\p{L}\p{M}]{1,24}").replace(
-    r"[^\s\p{L}\p{M}\p{N}]+[\r\n]*", r"[^\s\p{L}\p{M}\p{N}]{1,24}"
+    r"[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+", r"[^\s\p{L}\p{M}\p{N}]{1,24}|[\r\n]"
 )
 """The same with pieces of at most 24 letters: in scripts without blanks a piece may be a page.
 
-And without the line end after a full stop, so that none is merged with it: then lines that are
+And each line end alone, so that none is merged with what stands beside it: then lines that are
 joined in training (data/order.py) have the ids that their text has.
 """
 

@@ -14,11 +14,11 @@ from endonym.errors import RecipeError
 
 
 def joined(
-    folder: Path, lengths: list[int], *, context: int = 64, blocks: list[int] | None = None
+    folder: Path, lengths: list[int], *, context: int = 64, places: list[int] | None = None
 ) -> tuple[Order, int]:
     """The order of one joined source of such documents, and the id of its line end."""
     documents, vocab = distinct_documents(lengths)
-    shards, _ = write_toy_shards(folder, documents, vocab=vocab + 1, line_end=vocab, blocks=blocks)
+    shards, _ = write_toy_shards(folder, documents, vocab=vocab + 1, line_end=vocab, places=places)
     return Order(shards, context=context, seed=4, join=["letters"]), vocab
 
 
@@ -75,9 +75,9 @@ def test_stretches_are_drawn_anew_in_every_pass_and_are_the_same_in_every_proces
 
 
 def test_what_is_held_out_in_between_is_not_bridged(tmp_path: Path) -> None:
-    # Blocks 2 and 5 stand in another split: documents 6 and 10 begin stretches of their own.
-    blocks = [0, 0, 0, 1, 1, 1, 3, 3, 4, 4, 6, 6]
-    order, _ = joined(tmp_path, [2] * 12, context=2_000, blocks=blocks)
+    # Places 6 and 11 stand in another split: documents 6 and 10 begin stretches of their own.
+    places = [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13]
+    order, _ = joined(tmp_path, [2] * 12, context=2_000, places=places)
     for epoch in range(10):
         assert {0, 6, 10} <= set(order.epoch(epoch).documents.tolist())
     assert any(len(order.epoch(epoch).documents) == 3 for epoch in range(10))
@@ -124,6 +124,11 @@ def test_several_shards_are_not_read_across(
     firsts = order.shards.index["shard"][order.epoch(0).documents]
     assert set(firsts) == set(range(len(order.shards.parts)))
     np.testing.assert_array_equal(tokens[:, 1:], targets[:, :-1])
+
+
+def test_documents_as_long_as_a_row_are_read_alone(tmp_path: Path) -> None:
+    order, _ = joined(tmp_path, [63, 80, 49, 66, 70] * 4, context=64)
+    assert all(len(order.epoch(epoch).documents) == 20 for epoch in range(4))
 
 
 def test_a_source_that_is_not_there_and_a_missing_line_end_are_refused(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from toys import END, IdTokenizer, distinct_documents, write_toy_shards
 
-from endonym.data.shards import TokenShards, write_shards
-from endonym.errors import Damaged
+from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.errors import Damaged, StoreError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
@@ -53,7 +53,8 @@ def test_ids_take_two_bytes_while_the_vocabulary_lets_them(
 
 
 def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Path) -> None:
-    texts = [("tatar", TATAR, 0), ("khmer", KHMER, 1), ("tatar", TATAR + FRENCH, 2)]
+    given = [("tatar", TATAR), ("khmer", KHMER), ("tatar", TATAR + FRENCH)]
+    texts = [Piece(source, text, n, n) for n, (source, text) in enumerate(given)]
     tokenizer = train_tokenizer(
         TokenizerConfig(kind="char", min_count=1), lambda: iter([KHMER, TATAR])
     )
@@ -80,7 +81,7 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
 def test_all_bytes_that_were_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
     told: list[int] = []
-    pairs = [("a", "1 2 3", 0), ("a", "4", 0), ("a", "5", 1)]
+    pairs = [Piece("a", text, 0, place) for place, text in enumerate(["1 2 3", "4", "5"])]
     write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, told.append)
     assert told == [5, 2] * 3
 
@@ -127,3 +128,11 @@ def test_reading_at_places_follows_the_shard_numbers(
     shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
     numbers, places = np.array([[1, 0], [0, 1]], dtype=np.int32), np.array([[1, 1], [2, 0]])
     assert shards.at(numbers, places).tolist() == [[2, 3], [1, END]]
+
+
+def test_shards_of_an_earlier_endonym_say_what_to_do(tmp_path: Path) -> None:
+    write_toy_shards(tmp_path, [[1]], vocab=4)
+    (tmp_path / "dev.index.npy").rename(tmp_path / "val.index.npy")
+    with pytest.raises(StoreError, match="earlier endonym") as caught:
+        TokenShards(tmp_path, "dev")
+    assert "Run the recipe again" in caught.value.do

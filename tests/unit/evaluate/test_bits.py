@@ -35,13 +35,18 @@ READER = toy_tokenizer("bpe")
 TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
 
 
+@pytest.fixture(autouse=True)
+def _a_few_documents_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_DOCUMENTS", 2)
+
+
 @pytest.fixture
 def splits(tmp_path: Path) -> tuple[TokenShards, TokenShards]:
     """Two sources, taking turns."""
     texts = {"train": TRAIN, "dev": VAL, "test": []}
 
     def documents(split: str) -> list[Piece]:
-        return [("ab"[n % 2], text, n) for n, text in enumerate(texts[split])]
+        return [Piece("ab"[n % 2], text, n, n) for n, text in enumerate(texts[split])]
 
     write_shards(tmp_path, READER, ["a", "b"], documents, lambda n: None)
     return TokenShards(tmp_path, "train"), TokenShards(tmp_path, "dev")
@@ -231,18 +236,20 @@ def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
 def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     tmp_path: Path,
 ) -> None:
-    blocks = [("lines", 0), ("lines", 0), ("book", 1), ("lines", 2), ("lines", 3), ("lines", 3)]
+    given = [("lines", 0, 0), ("lines", 0, 1), ("book", 1, 2), ("lines", 2, 4), ("lines", 3, 5),
+             ("lines", 3, 6), ("lines", 3, 8)]  # fmt: skip
 
     def documents(split: str) -> list[Piece]:
-        pairs = zip(blocks, VAL, strict=False)
-        return [(source, text, block) for (source, block), text in pairs]
+        pairs = zip(given, VAL, strict=False)
+        return [Piece(source, text, block, place) for (source, block, place), text in pairs]
 
     write_shards(tmp_path, READER, ["book", "lines"], documents, lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
-    expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:6])]
+    # The last document of block 3 has lost its neighbour to another set.
+    expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:6]), VAL[6]]
     assert list(texts.each()) == expected
     assert [ids.tolist() for ids in texts.ids] == [READER.encode(text) for text in expected]
-    assert texts.sources == ["lines"] * 3
+    assert texts.sources == ["lines"] * 4
     assert texts.text == "block"
     assert silent(texts).bytes.tolist() == [len(text.encode("utf-8")) for text in expected]
 
@@ -251,6 +258,27 @@ def test_without_joined_sources_there_are_no_blocks(
     splits: tuple[TokenShards, TokenShards],
 ) -> None:
     assert blocks_of(splits[1], READER, []).ids == []
+
+
+def test_a_source_of_few_texts_has_its_row_and_no_part_in_the_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_DOCUMENTS", 4)
+    ids = [np.array(READER.encode(text)) for text in VAL[:9]]
+    texts = Texts(ids, [*"aaaabbbbc"], READER)
+    measured = texts.measured([[float(n + 1)] for n in range(9)])
+    found = by_source(texts, measured, model="model", split="test")
+    mean = headline(found, model="model")
+    assert mean is not None
+    parts = [value(found, "bits_per_byte", "model", name) for name in "abc"]
+    assert mean.value == pytest.approx((parts[0] + parts[1]) / 2)
+    # A sample is averaged over the same sources, however few of their texts it holds.
+    some = texts.only([0, 4, 8])
+    found = by_source(some, measured.only(np.array([0, 4, 8])), model="model", split="test")
+    mean = headline(found, model="model")
+    assert mean is not None
+    parts = [value(found, "bits_per_byte", "model", name) for name in "ab"]
+    assert mean.value == pytest.approx(sum(parts) / 2)
 
 
 def test_one_source_has_one_total() -> None:
