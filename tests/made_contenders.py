@@ -61,11 +61,11 @@ def contender(
     shape = json.dumps(toy_config().model_dump())
     (place / "model" / "config.json").write_text(shape, encoding="utf-8")
     found = measured(nats, texts)
-    lines = scores(found, model="model", source=None, split="val")
+    lines = scores(found, model="model", source=None, split="test")
     lines += [*baselines(**(others or {})), score("model", 9.0, source="tatar")]
     names = list(sources) or ["tatar"] * len(texts)
     if sources:
-        lines += scores(found, sources=np.array(names), model="model", source=None, split="val")
+        lines += scores(found, sources=np.array(names), model="model", source=None, split="test")
     text = json.dumps([each.as_dict() for each in lines])
     (place / "evaluation" / "scores.json").write_text(text, encoding="utf-8")
     if has_documents:

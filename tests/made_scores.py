@@ -16,7 +16,7 @@ def score(model: str, value: float, **changes: Any) -> Score:
         "n_chars": 50_000,
         "n_tokens": 20_000,
         "source": None,
-        "split": "val",
+        "split": "test",
     }
     return Score(model=model, value=value, **{**frame, **changes})
 

@@ -193,7 +193,7 @@ def patch_looks(monkeypatch: pytest.MonkeyPatch, nats: dict[int, float]) -> None
 
     left = iter(nats.values())
 
-    def look(*_: object) -> Look:
+    def look(*_: object, **__: object) -> Look:
         return Look(nats=next(left), bits_per_byte=1.0, sources={}, n_tokens=64)
 
     monkeypatch.setattr("endonym.train.loop.look", look)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from endonym.evaluate.score import BITS, Score
+from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, Score
 from endonym.log import number
 from endonym.recipe.text import columns
 
@@ -29,7 +29,7 @@ class ScoreRow:
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     """The rows of one text; with several sources the first is their mean and the last all bytes.
 
-    found: of one split and one way to read it.
+    The mean is of the sources with ten texts or more. found: of one split and one way to read it.
     """
     rows: dict[tuple[str | None, str], dict[str, Score]] = {}
     for score in found:
@@ -37,11 +37,13 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
             rows.setdefault((score.source, score.weighting), {})[score.model] = score
     sources = sorted({source for source, _ in rows if source is not None})
     whole = ScoreRow("all", rows[None, "bytes"])
-    if (None, "sources") not in rows:
+    if len(sources) < 2 and (None, "sources") not in rows:
         return [whole]
     parts = [ScoreRow(source, rows[source, "bytes"]) for source in sources]
+    many = sum(part.score.n_documents >= FEWEST_DOCUMENTS for part in parts)
+    mean = rows.get((None, "sources"))
     return [
-        ScoreRow(f"mean of {len(sources)} sources", rows[None, "sources"]),
+        *([ScoreRow(f"mean of {many} sources", mean)] if mean else []),
         *(_shared(part, whole.score) for part in parts),
         replace(whole, name="all, by bytes"),
     ]

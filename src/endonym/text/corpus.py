@@ -106,7 +106,7 @@ def check_enough(accounts: list[Account], kept: int) -> None:
         )
     if kept < LEAST_DOCUMENTS:
         raise CorpusError(
-            f"only {kept} documents are left; to hold out one to choose by and one to judge by, "
+            f"documents left: {kept}; to hold out one to choose by and one to judge by, "
             f"{LEAST_DOCUMENTS} are the least",
             do='Divide it with document = "blank_lines" or "line" in [[source]], or add texts.',
         )

@@ -44,7 +44,7 @@ def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(
 @pytest.mark.parametrize(
     ("old", "new", "where", "message"),
     [
-        ("steps = 40", 'steps = "forty"', ":44", "whole number"),
+        ("steps = 40", 'steps = "forty"', ":45", "whole number"),
         ("seed = 7", "seed = ", ":4", "no value"),
         ('kind = "bpe"', 'kind = "wordpiece"', ":29", "bpe"),
         ('file = "prompts.txt"', 'file = "nothing.txt"', "", "there is no file nothing.txt"),
@@ -235,6 +235,7 @@ def test_a_shape_that_is_chosen_is_tried_for_every_variant_too(recipe: Path, com
 def test_texts_that_any_variant_misses_are_told_together(recipe: Path, command: Say) -> None:
     for name in ("one", "two"):
         text = f'\n[[variant.{name}.source]]\nname = "{name}"\npath = "{name}.txt"\n'
+        text += f"[variant.{name}.pack]\ncontext = 32\n"
         recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
     said = command("run", recipe, "--variant", "all", "--store", recipe.parent / "store")
     assert said.code == 2

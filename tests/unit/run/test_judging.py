@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from endonym.data.config import Pack
 from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -28,10 +29,11 @@ def pick(
     metric: str,
     model: str,
     source: str | None = None,
-    weighting: str = "bytes",
+    text: str = "document",
 ) -> Any:
-    """The one score of that kind."""
-    wanted = {"metric": metric, "model": model, "source": source, "weighting": weighting}
+    """The one score of that kind, over all bytes."""
+    wanted = {"metric": metric, "model": model, "source": source, "weighting": "bytes"}
+    wanted["text"] = text
     (one,) = [each for each in found if wanted.items() <= each.items()]
     return one
 
@@ -46,11 +48,11 @@ def test_every_score_has_its_baselines_and_its_counts(finished: Path) -> None:
         assert total["n_bytes"] == sum(part["n_bytes"] for part in parts)
         weighted = sum(part["value"] * part["n_bytes"] for part in parts)
         assert total["value"] == pytest.approx(weighted / total["n_bytes"], rel=1e-9)
-        mean = pick(found, "bits_per_byte", model, weighting="sources")
-        assert mean["value"] == pytest.approx(sum(part["value"] for part in parts) / 3, rel=1e-9)
-        assert (mean["n_bytes"], mean["split"]) == (total["n_bytes"], total["split"])
-        assert {mean["text"], total["text"]} == {"document"}
-        assert mean["sampled_from"] is None
+        assert total["split"] == "test"
+        assert total["sampled_from"] is None
+        blocks = pick(found, "bits_per_byte", model, text="block")
+        assert blocks["n_documents"] > 0
+        assert pick(found, "bits_per_byte", model, "tatar", text="block")["n_bytes"] > 0
     assert pick(found, "perplexity", "uniform")["value"] == pytest.approx(400, rel=1e-9)
 
 
@@ -109,4 +111,5 @@ def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
 
 def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -> None:
     (shards,) = (finished / "store" / "shards").iterdir()
-    assert shards_of("kechkena", Store(finished / "store")) == shards
+    found = shards_of("kechkena", Store(finished / "store"))
+    assert found == (shards, Pack(context=32, join=("tatar", "romanian")), 7)

@@ -65,9 +65,9 @@ def test_samples_are_written_by_the_average_that_is_looked_at(
     seen: dict[str, list[torch.Tensor]] = {"look": [], "sample": []}
     see, write = loop.look, LanguageModel.generate_many
 
-    def look(decoder: Decoder, *given: Any) -> Look:
+    def look(decoder: Decoder, *given: Any, **named: Any) -> Look:
         seen["look"].append(decoder.norm.weight.detach().clone())
-        return see(decoder, *given)
+        return see(decoder, *given, **named)
 
     def sample(self: LanguageModel, *given: Any, **keys: Any) -> Any:
         seen["sample"].append(self.decoder.norm.weight.detach().clone())

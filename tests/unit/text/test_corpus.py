@@ -137,7 +137,7 @@ def test_nothing_kept_is_an_error_with_the_reasons(tmp_path: Path):
 @pytest.mark.parametrize("count", [1, 3])
 def test_fewer_than_four_documents_are_too_few_for_three_sets(tmp_path: Path, count: int):
     paths = [write(tmp_path, f"{number}.txt", TATAR[number:]) for number in range(count)]
-    with pytest.raises(CorpusError, match=f"only {count} documents") as caught:
+    with pytest.raises(CorpusError, match=f"left: {count}") as caught:
         made(tmp_path, *(Source(name=path.stem, path=str(path)) for path in paths))
     assert '"blank_lines"' in caught.value.do
 

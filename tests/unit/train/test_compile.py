@@ -125,9 +125,9 @@ def test_looks_and_samples_compile_nothing(
 ) -> None:
     compiled: list[int] = []
 
-    def look(*given: object) -> object:
+    def look(*given: object, **named: object) -> object:
         before = graphs()
-        seen = see(*given)  # type: ignore[arg-type]
+        seen = see(*given, **named)  # type: ignore[arg-type]
         compiled.append(graphs() - before)
         return seen
 

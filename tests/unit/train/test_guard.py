@@ -19,6 +19,7 @@ from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.report import Report
 from endonym.train.step import Stepped
+from endonym.train.validate import Look
 
 VOCAB = 24
 
@@ -285,6 +286,6 @@ def test_a_held_out_loss_that_is_no_number_is_trouble_too(
     monkeypatch.setattr(loop, "look", spoilt)
     reports = list(training(work).reports())
     assert [report.step for report in reports] == [*range(9), 4, *range(5, 15)]
-    monkeypatch.setattr(loop, "look", lambda *_: look(*_).__class__(math.nan, math.nan, {}, 1))
+    monkeypatch.setattr(loop, "look", lambda *_, **__: Look(math.nan, math.nan, {}, 1))
     with pytest.raises(NonFiniteLoss, match="before anything was learnt"):
         list(training(corpus(work.folder / "again")).reports())

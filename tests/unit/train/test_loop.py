@@ -41,7 +41,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     planned: list[float] = []
     seen: Iterator[float] = iter(planned)
 
-    def look(*_: object) -> Look:
+    def look(*_: object, **__: object) -> Look:
         return Look(nats=next(seen), bits_per_byte=1.0, sources={}, n_tokens=32)
 
     monkeypatch.setattr("endonym.train.loop.look", look)
@@ -142,7 +142,7 @@ def test_looks_and_what_is_handed_on_are_of_the_average(
     shown: dict[int, torch.Tensor] = {}
     losses = iter([9.0, 8.0, 5.0, 7.0])
 
-    def look(decoder: Decoder, *_: object) -> Look:
+    def look(decoder: Decoder, *_: object, **__: object) -> Look:
         shown[run.state.step] = decoder.norm.weight.detach().clone()
         return Look(nats=next(losses), bits_per_byte=1.0, sources={}, n_tokens=32)
 

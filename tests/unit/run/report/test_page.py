@@ -1,6 +1,7 @@
 """The page as a whole: every section, nothing from outside, and no text that breaks it."""
 
 import json
+import random
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -24,6 +25,39 @@ from endonym.text.files import source_files
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import fit, report_json, train_tokenizer
 
+WORDS = [
+    "мин",
+    "бүген",
+    "мәктәпкә",
+    "барам",
+    "ә",
+    "син",
+    "өйдә",
+    "каласың",
+    "урманда",
+    "яшел",
+    "агач",
+    "астында",
+    "карт",
+    "аю",
+    "йоклый",
+    "кичен",
+    "йолдызлар",
+    "яктыра",
+    "су",
+    "буенда",
+    "балалар",
+    "уйный",
+    "җил",
+    "исә",
+    "яңгыр",
+    "ява",
+    "кояш",
+    "чыга",
+    "әби",
+    "күмәч",
+    "пешерә",
+]
 HOSTILE = "</p><script>alert('Ярамый!')</script><img src=x onerror=alert(1)> & \"мин\" 'син'"
 TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
 KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"
@@ -56,7 +90,13 @@ kind = "bits"
 
 @pytest.fixture
 def texts_of_a_run() -> list[str]:
-    return [HOSTILE, KHMER, ARABIC, *(f"{TATAR} {n} тапкыр." for n in range(60))]
+    return [HOSTILE, KHMER, ARABIC, *texts_unlike(60)]
+
+
+def texts_unlike(count: int) -> list[str]:
+    """Sentences of which none nearly repeats another."""
+    draws = (random.Random(number).choices(WORDS, k=8) for number in range(count))
+    return [" ".join(words) + "." for words in draws]
 
 
 class Workshop:

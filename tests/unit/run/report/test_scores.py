@@ -10,7 +10,7 @@ from endonym.run.report.words import JOINER
 def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> None:
     found = verdict([score("model", 1.20), *baselines()])
     assert " ".join(found).replace("\xa0", " ").replace(JOINER, "") == (
-        "On 412 held-out documents the model needs 1.20 bits per byte (95 %: 1.17–1.23); counting "
+        "On 412 test documents the model needs 1.20 bits per byte (95 %: 1.17–1.23); counting "
         "pairs of word pieces needs 2.31, a compressor primed with the same text 1.40. "
         "It predicts these texts better than all that needs no learning."
     )
@@ -76,7 +76,7 @@ def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() 
     found.append(score("model", 1.06, source="роман", n_bytes=38_000, n_documents=90))
     told = verdict(found)[0].replace("\xa0", " ").replace(JOINER, "")
     assert told == (
-        "On 120 held-out documents the model needs 0.72 bits per byte "
+        "On 120 test documents the model needs 0.72 bits per byte "
         "(the mean of 2 sources; 95 %: 0.69–0.76; 0.57 over all bytes)."
     )
     shown = group(found)
@@ -93,7 +93,7 @@ def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() 
 
 def test_blocks_have_a_group_of_their_own_name() -> None:
     shown = group([score("model", 1.2, text="block"), score("bigram", 2.0, text="block")])
-    assert shown.title == "Held-out documents, neighbours read together"
+    assert shown.title == "Test documents, neighbours read together"
     assert "blocks" in shown.heads
     found = [score("model", 1.3), score("model", 1.2, text="block")]
     assert "1.30 bits per byte" in verdict(found)[0]
@@ -105,7 +105,7 @@ def test_a_gap_between_two_texts_is_explained() -> None:
     compared = gap(found)
     assert compared is not None
     bars, told = compared
-    assert [bar.name for bar in bars.bars] == ["held-out documents", "fables.txt"]
+    assert [bar.name for bar in bars.bars] == ["test documents", "fables.txt"]
     assert "1.50 more" in told[0]
     assert "the kind of text that it was trained on" in told[0]
 
