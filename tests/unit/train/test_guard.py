@@ -278,9 +278,9 @@ def test_a_held_out_loss_that_is_no_number_is_trouble_too(
 ) -> None:
     look, looks = loop.look, []
 
-    def spoilt(*arguments: object) -> object:
+    def spoilt(*arguments: object, **named: object) -> object:
         looks.append(1)
-        seen = look(*arguments)  # type: ignore[arg-type]
+        seen = look(*arguments, **named)  # type: ignore[arg-type]
         return seen if len(looks) != 3 else type(seen)(math.nan, math.nan, {}, 1)
 
     monkeypatch.setattr(loop, "look", spoilt)
