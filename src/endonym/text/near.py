@@ -6,7 +6,7 @@ of thirteen letters. One changed letter breaks thirteen runs, so short texts nee
 and n the length of the longer one. From 0.7 on, texts share a frame, and below they share a word.
 
 Edit distance is computed where the two texts share a run of six letters: not any run, but the
-candidate's rarest ones, as many as together occur 1,000 times in other texts. So the number of
+candidate's rarest ones, as many as together occur 2,000 times in other texts. So the number of
 pairs grows with the number of candidates and not with its square, and frequent runs cost nothing.
 The price: of a text that has only frequent runs a near copy may be missed. A fixed number of the
 rarest runs would not do: an edit makes rare runs.
@@ -25,7 +25,9 @@ from endonym.text.shingles import (
     Postings,
     batches,
     counted,
+    ranges,
     shingle_hashes,
+    spread,
 )
 
 LONG, SHORT = 13, 6
@@ -38,7 +40,7 @@ SIMILARITY = 0.7
 MAX_LETTERS = 10_000
 """A longer text is only looked for by what it contains."""
 
-MAX_LOOKS, MAX_LOOKED = 1_000, 100_000
+MAX_LOOKS, MAX_LOOKED = 2_000, 200_000
 """How many texts, and about how many letters, a candidate is compared with."""
 
 COUNTER_BITS = 24
@@ -74,8 +76,12 @@ class Index:
         if not len(self.contaminated):
             return
         for gathered in batches(texts):
+            before = self.contaminated.sum()
             self.contained.mark(gathered, self.contaminated)
             self.similar.mark(gathered, self.contaminated)
+            if self.contaminated.sum() > before:
+                for postings in (self.contained.postings, self.similar.postings):
+                    postings.keep(~self.contaminated[postings.owners])
 
     def overlap(self, candidates: Places) -> float:
         """The share of these candidates' runs of thirteen that stand in the texts compared."""
@@ -86,31 +92,50 @@ class Contained:
     """The runs of thirteen letters of the candidates, and which were seen.
 
     Of a long text those runs are kept whose hash is divisible by a power of two that depends on
-    its length alone, so that the same two texts always compare the same way.
+    its length alone, so that the same two texts always compare the same way. Runs of candidate c:
+    `runs[firsts[c] : firsts[c] + sizes[c]]`, those first that the fewest candidates hold. Whoever
+    has more than half of them has one of the first half: only these lead from a text to c.
     """
 
     def __init__(self, kept: Sequence[Numbers]) -> None:
         self.sizes = np.array([len(runs) for runs in kept], dtype=np.int64)
+        self.firsts = np.cumsum(self.sizes) - self.sizes
         owners = np.repeat(np.arange(len(kept)), self.sizes)
         self.postings = Postings(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
         self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
+        holders = np.diff(self.postings.firsts)
+        runs = np.repeat(np.arange(len(self.seen)), holders)
+        order = np.lexsort((runs, holders[runs], self.postings.owners))
+        self.runs = runs[order]
+        leads = np.zeros(len(order), dtype=np.bool_)
+        leads[order] = 2 * (np.arange(len(order)) - self.firsts[owners]) < self.sizes[owners]
+        self.postings.keep(leads)
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates of which one of these folded texts holds more than half."""
         parts = [self.postings.find(hashes, documents) for hashes, documents in long_runs(texts)]
-        found = counted(np.concatenate(parts))[0]
+        found, _ = counted(np.concatenate(parts))
         self.seen[found % len(self.seen)] = True
         for documents, owners in self.postings.pairs(found):
             is_open = ~contaminated[owners]
-            keys = documents[is_open] * len(self.sizes) + owners[is_open]
-            pairs, shared = counted(keys)
-            owners = pairs % len(self.sizes)
-            contaminated[owners[shared * 2 > self.sizes[owners]]] = True
+            pairs, _ = counted(documents[is_open] * len(self.sizes) + owners[is_open])
+            documents, owners = pairs // len(self.sizes), pairs % len(self.sizes)
+            for start, end in ranges(pairs, self.sizes[owners]):
+                some = owners[start:end]
+                shared = self.shared(found, documents[start:end], some)
+                contaminated[some[shared * 2 > self.sizes[some]]] = True
+
+    def shared(self, found: Places, documents: Places, owners: Places) -> Places:
+        """How many runs of each candidate stand in the text that is paired with it."""
+        sizes = self.sizes[owners]
+        runs = self.runs[spread(self.firsts[owners], sizes)]
+        wanted = np.repeat(documents, sizes) * len(self.seen) + runs
+        places = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
+        return np.add.reduceat(found[places] == wanted, np.cumsum(sizes) - sizes, dtype=np.int64)
 
     def overlap(self, candidates: Places) -> float:
         """The share of these candidates' runs that were seen."""
-        chosen = np.isin(self.postings.owners, candidates)
-        runs = np.repeat(np.arange(len(self.seen)), np.diff(self.postings.firsts))[chosen]
+        runs = self.runs[spread(self.firsts[candidates], self.sizes[candidates])]
         return float(self.seen[runs].mean()) if len(runs) else 0.0
 
 

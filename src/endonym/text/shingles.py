@@ -76,6 +76,11 @@ class Postings:
         self.filter = np.zeros(1 << (64 - int(self.shift)), dtype=np.bool_)
         self.filter[self.hashes >> self.shift] = True
 
+    def keep(self, stays: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+        """Forget all but these of `owners`; the shingles keep their numbers."""
+        self.firsts = np.append(0, np.cumsum(stays))[self.firsts]
+        self.owners = self.owners[stays]
+
     def find(self, hashes: Numbers, documents: Places) -> Places:
         """Which document holds which shingle: document * len(self.hashes) + shingle, each once.
 
@@ -92,19 +97,24 @@ class Postings:
         """Documents and owners of each shingle found, in portions of whole documents."""
         documents, shingles = found // len(self.hashes), found % len(self.hashes)
         counts = self.firsts[shingles + 1] - self.firsts[shingles]
-        for start, end in portions(documents, counts):
+        for start, end in ranges(documents, counts):
             each = counts[start:end]
-            inner = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
-            firsts = np.repeat(self.firsts[shingles[start:end]], each)
-            yield np.repeat(documents[start:end], each), self.owners[firsts + inner]
+            places = spread(self.firsts[shingles[start:end]], each)
+            yield np.repeat(documents[start:end], each), self.owners[places]
 
 
-def portions(documents: Places, counts: Places) -> Iterator[tuple[int, int]]:
+def spread(firsts: Places, counts: Places) -> Places:
+    """The numbers first, first + 1, … of several ranges, one after another."""
+    return np.arange(counts.sum()) + np.repeat(firsts - np.cumsum(counts) + counts, counts)
+
+
+def ranges(documents: Places, counts: Places) -> Iterator[tuple[int, int]]:
     """Ranges of whole documents that make about MAX_PAIRS pairs, or are one document."""
-    pairs = np.cumsum(counts)
-    ends = np.append(np.nonzero(np.diff(documents))[0] + 1, len(documents))
-    start, done = 0, 0
-    for end, following in zip(ends, [*ends[1:], None], strict=True):
-        if following is None or pairs[following - 1] - done > MAX_PAIRS:
-            yield start, int(end)
-            start, done = int(end), int(pairs[end - 1]) if end else 0
+    if not len(documents):
+        return
+    ends = np.append(np.nonzero(documents[1:] != documents[:-1])[0] + 1, len(documents))
+    groups = np.cumsum(counts)[ends - 1] // MAX_PAIRS
+    start = 0
+    for end in ends[np.append(groups[1:] != groups[:-1], True)].tolist():
+        yield start, end
+        start = end

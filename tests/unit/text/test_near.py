@@ -130,6 +130,14 @@ def test_a_candidate_is_looked_for_by_its_rarest_runs_within_the_bound(
     assert not np.isin(hashes, shingle_hashes(*folded([frame]), near.SHORT)).any()
 
 
+def test_a_footer_on_every_page_leads_to_few_pairs():
+    footer = " Барлык хокуклар якланган, күчереп бастырганда сылтама кирәк."
+    pages = folded([story(seed, 20) + footer for seed in range(201)])
+    postings = Index(pages[:100], pages).contained.postings
+    found = postings.find(*next(near.long_runs(pages[100:])))
+    assert sum(len(owners) for _, owners in postings.pairs(found)) < 1_000
+
+
 def test_a_run_that_stands_nowhere_else_is_no_run_to_look_for():
     hashes, _ = rare_runs(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
     assert len(hashes) == 0
@@ -165,10 +173,12 @@ def test_texts_without_letters_are_compared_as_they_stand():
 
 
 def test_the_overlap_is_the_share_of_runs_that_stand_in_the_texts_compared():
-    candidates = ["abcdefghijklmnop", "Кояш чыкты, көн җылы."]
+    candidates = ["abcdefghijklmnop", "Кояш чыкты, көн җылы.", "Кар яуды."]
     index = Index(candidates, candidates)
-    index.compare(["abcdefghijklmn"])
+    index.compare(["Кар яуды.", "abcdefghijklmn 123456789", "Карда эз бар."])
+    assert index.contaminated.tolist() == [False, False, True]
     assert index.overlap(np.array([0])) == 2 / 4
+    assert index.overlap(np.array([0, 1])) == 2 / 8
     assert index.overlap(np.array([1])) == 0.0
     assert index.overlap(np.array([], dtype=np.int64)) == 0.0
 

@@ -71,6 +71,16 @@ def test_postings_give_the_pairs_that_share_a_shingle(
     assert len(expected) > 50
 
 
+def test_an_owner_that_is_not_kept_is_in_no_pair_and_shingles_keep_their_numbers():
+    hashes = np.array([5, 9, 5, 9, 11], dtype=np.uint64) << np.uint64(40)
+    postings = Postings(hashes, np.array([0, 0, 1, 2, 2]))
+    found = postings.find(hashes[[1, 4]], np.array([0, 0]))
+    postings.keep(postings.owners == 1)
+    assert (postings.find(hashes[[1, 4]], np.array([0, 0])) == found).all()
+    ((_, owners),) = postings.pairs(postings.find(hashes[[0, 1]], np.array([0, 0])))
+    assert owners.tolist() == [1]
+
+
 def flat(texts: list[list[str]], number: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """The words of texts as numbers in place of hashes, and the place of each one's text."""
     words = [number[word] << 40 for words in texts for word in words]
