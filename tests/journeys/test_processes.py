@@ -84,7 +84,7 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
     assert kept.state.step >= 16
     again = start(*given)
     wait_for(again, f"goes on from step {kept.state.step}")
-    wait_for(again, "held-out")
+    wait_for(again, "· dev ")
     os.kill(again.pid, signal.SIGINT)
     _, err = again.communicate(timeout=60)
     assert again.returncode == 130, err
@@ -137,7 +137,7 @@ def test_torchrun_trains_the_same_recipe_to_its_end(
     out, err = done.communicate(timeout=120)
     assert done.returncode == 0, err
     assert err.count("2 processes") == 1
-    assert out.count("held-out documents") == 1
+    assert out.count("test documents") == 1
     assert len(list(store.glob("model/*/weights.safetensors"))) == 1
 
 
@@ -153,5 +153,5 @@ def test_two_launchers_that_meet_train_one_model(
     told = [machine.communicate(timeout=120) for machine in machines]
     assert [machine.returncode for machine in machines] == [0, 0], told
     assert sum(err.count("2 processes") for _, err in told) == 1, told
-    assert sum(out.count("held-out documents") for out, _ in told) == 1
+    assert sum(out.count("test documents") for out, _ in told) == 1
     assert len(list(store.glob("model/*/weights.safetensors"))) == 1

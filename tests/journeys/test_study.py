@@ -118,8 +118,8 @@ def test_runs_that_hold_out_other_texts_are_not_subtracted(
     assert command("run", recipe, *sets, *store, "-q").code == 0
     said = command("compare", "kechkena", "other", *store, "--out", tmp_path)
     assert said.code == 0
-    assert "not scored on the same held-out documents" in said.out
+    assert "not scored on the same test documents" in said.out
     assert "to the best" not in said.out
     assert "--text FILE" in said.err
     html = (tmp_path / "comparison.html").read_text(encoding="utf-8")
-    assert "not scored on the same held-out documents" in html
+    assert "not scored on the same test documents" in html

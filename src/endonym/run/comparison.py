@@ -94,7 +94,7 @@ def _trouble(runs: Sequence[Contender]) -> str:
         for run in runs
     ]
     return (
-        "These runs were not scored on the same held-out documents of the same sources "
+        "These runs were not scored on the same test documents of the same sources "
         f"({'; '.join(sizes)}), so no difference is shown."
     )
 
@@ -125,18 +125,18 @@ def _verdict(runs: Sequence[Contender], differences: Sequence[Difference]) -> li
     if best.score.n_documents < FEWEST_DOCUMENTS:
         return [
             f"{best.name} needs the fewest bits per byte, but with fewer than {FEWEST_DOCUMENTS} "
-            "held-out documents no difference is claimed."
+            "test documents no difference is claimed."
         ]
     pairs = zip(runs[1:], differences[1:], strict=True)
     near = [run.name for run, each in pairs if not each.is_claimed]
     if not near:
         return [
             f"{best.name} needs the fewest bits per byte, and the interval of every difference "
-            f"to it excludes zero (paired over the same {count} held-out documents)."
+            f"to it excludes zero (paired over the same {count} test documents)."
         ]
     return [
         f"{best.name} needs the fewest bits per byte; {_listed(near)} cannot be told apart from "
-        f"it (paired over the same {count} held-out documents)."
+        f"it (paired over the same {count} test documents)."
     ]
 
 

@@ -77,7 +77,7 @@ class Contender:
 
     @cached_property
     def every_score(self) -> list[Score]:
-        """All scores of the held-out documents."""
+        """All scores of the test documents."""
         return [Score(**each) for each in read_json(self.judged.folder / "scores.json")]
 
     @cached_property
@@ -164,7 +164,7 @@ def missing(folder: Path) -> str:
 def read(folder: Path, name: str) -> Contender:
     """A run as its folder and its store tell it.
 
-    Raises RecipeError if it is unfinished or was not scored on held-out documents.
+    Raises RecipeError if it is unfinished or was not scored on test documents.
     """
     gone = missing(folder)
     if gone:
@@ -174,7 +174,7 @@ def read(folder: Path, name: str) -> Contender:
     held_out = [each for each in stages if _is_held_out(each)]
     if not held_out:
         raise RecipeError(
-            "this run was not scored on held-out documents",
+            "this run was not scored on test documents",
             where=str(folder),
             do='Add [[evaluate]] with kind = "bits" to its recipe and run it again: '
             "what is made is kept.",
@@ -199,7 +199,7 @@ def home(folder: Path) -> Store:
 
 
 def _is_held_out(stage: dict[str, Any]) -> bool:
-    """Whether a planned stage scores the corpus's held-out documents."""
+    """Whether a planned stage scores the corpus's test documents."""
     asked = stage["config"].get("evaluation", {})
     return asked.get("kind") == "bits" and not asked.get("file")
 

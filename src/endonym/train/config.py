@@ -107,12 +107,12 @@ class Phase(Config):
     eval_every_steps: int | None = Field(
         default=None,
         ge=1,
-        description="steps between looks at held-out text; a twentieth if not given",
+        description="steps between looks at dev text; a twentieth if not given",
     )
     eval_tokens: int = Field(
         default=32_768,
         ge=1,
-        description="held-out tokens of such a look; all are scored at the end",
+        description="dev tokens of such a look",
     )
     patience: int | None = Field(
         default=None, ge=1, description="stop after this many looks without a better one"

@@ -41,7 +41,7 @@ SLOWER = 0.5
 class Trouble:
     """Something that went wrong and was survived: a line of the journal, and of the console.
 
-    event: "skipped", "lost" (weights or the held-out loss are no numbers), "rolled_back" or
+    event: "skipped", "lost" (weights or the dev loss are no numbers), "rolled_back" or
     "smaller_micro_batch". rollbacks: returns before it. numbers: by name, unit in the name.
     """
 
@@ -125,7 +125,7 @@ def require_sound(state: TrainState, phase: Phase) -> None:
     """Raise NonFiniteLoss if the weights are lost before the first step."""
     if is_lost(state):
         raise NonFiniteLoss(
-            "the held-out loss is not a finite number before anything was learnt",
+            "the dev loss is not a finite number before anything was learnt",
             where=f"phase {phase.name}",
             do='Set number_format = "fp32", or begin from other weights.',
         )
@@ -159,10 +159,10 @@ def require_learning(state: TrainState, phase: Phase, warmup: int, unigram_nats:
     if phase.lr is not None and phase.lr < LOW_LR:
         advice = "too low for a model that begins from nothing (3e-3 is usual)"
     raise TrainingError(
-        f"after {state.step} steps the held-out loss is {state.looks[-1]['nats']:.2f} nats, above "
+        f"after {state.step} steps the dev loss is {state.looks[-1]['nats']:.2f} nats, above "
         f"the unigram line of {unigram_nats:.2f}: nothing but noise is learnt",
         where=f"phase {phase.name}",
-        do=f"Usually {rate} is {advice}, or the held-out text is of another "
+        do=f"Usually {rate} is {advice}, or the dev text is of another "
         "kind than the training text (see `endonym look`).",
     )
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from endonym.train.config import Phase
 
 LOOKS = 20
-"""Looks at held-out text in a phase that does not say how many."""
+"""Looks at dev text in a phase that does not say how many."""
 COOLDOWN = 0.2
 """Share of the steps; a longer one gains little more (arXiv:2405.18392)."""
 
@@ -98,7 +98,7 @@ class Course:
 
     @property
     def eval_every(self) -> int:
-        """Steps between looks at held-out text."""
+        """Steps between looks at dev text."""
         return self.phase.eval_every_steps or max(1, self.steps // LOOKS)
 
     @property
@@ -107,7 +107,7 @@ class Course:
         return self.phase.save_every_steps or self.eval_every
 
     def looks_at(self, step: int) -> bool:
-        """Whether held-out text is looked at when so many steps are done."""
+        """Whether dev text is looked at when so many steps are done."""
         return step % self.eval_every == 0 or step >= self.steps
 
     def saves_at(self, step: int) -> bool:

@@ -27,7 +27,7 @@ def test_the_best_comes_first_and_each_other_is_measured_against_it(tmp_path: Pa
     assert second.is_claimed
     assert (second.low or 0) > 0
     assert found.told[0].startswith("tt needs the fewest bits per byte, and the interval of every")
-    assert "the same 30 held-out documents" in found.told[0]
+    assert "the same 30 test documents" in found.told[0]
 
 
 def test_a_difference_whose_interval_holds_zero_is_not_claimed(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_runs_that_judged_other_texts_are_listed_without_differences(tmp_path: P
     found = compare([one, two])
     assert [run.name for run in found.runs] == ["wide", "tt"]
     assert found.differences == []
-    assert "not scored on the same held-out documents" in found.told[0]
+    assert "not scored on the same test documents" in found.told[0]
     assert "wide: 30 of" in found.told[0]
     heads, _ = cells(found)
     assert "to the best" not in heads

@@ -75,7 +75,7 @@ def test_a_run_without_its_model_or_its_scores_is_unfinished(copy: Path) -> None
 def test_a_run_that_was_not_scored_on_held_out_documents_is_told_how(copy: Path) -> None:
     run = copy / "runs" / "kechkena"
     change_plan(run, lambda stages: [each for each in stages if each["name"] != "evaluation bits"])
-    with pytest.raises(RecipeError, match="not scored on held-out documents") as caught:
+    with pytest.raises(RecipeError, match="not scored on test documents") as caught:
         read(run, "kechkena")
     assert 'kind = "bits"' in caught.value.do
     assert caught.value.where == str(run)

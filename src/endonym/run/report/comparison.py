@@ -1,4 +1,4 @@
-"""The page of a comparison: its table, the held-out curves of all runs, what they write."""
+"""The page of a comparison: its table, the dev curves of all runs, what they write."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def gather(found: Comparison) -> dict[str, Any]:
 
 
 def curve(run: Contender) -> list[tuple[float, float]]:
-    """Held-out bits per byte by tokens seen, one phase after another."""
+    """Dev bits per byte by tokens seen, one phase after another."""
     points: list[tuple[float, float]] = []
     before = 0
     for model, lines in zip(run.models, run.journals, strict=True):
@@ -62,10 +62,10 @@ def chart(found: Comparison) -> Chart | None:
     values = [y for x, y in every if x >= late] or [y for _, y in every]
     room = (max(values) - min(values)) * HEADROOM or 0.05
     return Chart(
-        title="Held-out loss of all runs while training, in bits per byte",
+        title="Dev loss of all runs while training, in bits per byte",
         description=" ".join(f"{name} ends at {p[-1][1]:.3f}." for name, p in curves),
         x_name="tokens seen",
-        y_name="bits per byte, held-out",
+        y_name="bits per byte, dev",
         series=[
             Series(name, points, f"run{place % STYLES}", has_dots=True)
             for place, (name, points) in enumerate(curves)

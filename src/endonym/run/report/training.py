@@ -83,7 +83,7 @@ def looks_of(lines: Lines) -> list[Look]:
 
 
 def overfitting(looks: Sequence[Look], train: Points) -> str:
-    """Where held-out loss stopped falling, in words. train: training loss by tokens seen."""
+    """Where dev loss stopped falling, in words. train: training loss by tokens seen."""
     if len(looks) < 2:
         return ""
     best = min(looks, key=lambda look: look.bits)
@@ -97,18 +97,18 @@ def overfitting(looks: Sequence[Look], train: Points) -> str:
     rise = last.bits - best.bits
     if rise <= LEVELLED * best.bits:
         where = f"step {whole(best.step)} ({best.bits:.3f})"
-        return f"Held-out loss was lowest at {where} and level after it."
+        return f"Dev loss was lowest at {where} and level after it."
     count = "the look after it was" if len(after) == 1 else f"the {len(after)} looks after it were"
     if best.step == 0:
         return f"No look was better than the start ({best.bits:.3f}); the last was {last.bits:.3f}."
     told = (
-        f"after step {whole(best.step)} (epoch {best.epoch:.1f}): held-out loss was lowest there "
+        f"after step {whole(best.step)} (epoch {best.epoch:.1f}): dev loss was lowest there "
         f"({best.bits:.3f}), {count} worse, the last by {rise:.3f}"
     )
     before = [y for x, y in train if x <= best.tokens]
     later = [y for x, y in train if x >= last.tokens]
     if before and later and later[-1] >= before[-1]:
-        return f"Held-out loss rose {told}; training loss did not fall either."
+        return f"Dev loss rose {told}; training loss did not fall either."
     return f"Over-fitting began {told}."
 
 
@@ -151,7 +151,7 @@ def _kept(numbers: dict[str, Any]) -> str:
 def _loss(
     raw: Points, train: Points, looks: list[Look], context: tuple[Lines, dict[str, float]]
 ) -> Chart:
-    """Training and held-out loss over the baselines. context: the steps, and the baselines."""
+    """Training and dev loss over the baselines. context: the steps, and the baselines."""
     steps, levels = context
     held = [(float(look.tokens), look.bits) for look in looks]
     late = steps[-1]["tokens"] * FIRST_SHARE
@@ -188,7 +188,7 @@ def _described(looks: list[Look], train: Points, levels: dict[str, float]) -> st
     """The picture in words, for those who hear it."""
     parts: list[str] = []
     if looks:
-        parts.append(f"Held-out loss goes from {looks[0].bits:.2f} to {looks[-1].bits:.2f}.")
+        parts.append(f"Dev loss goes from {looks[0].bits:.2f} to {looks[-1].bits:.2f}.")
     if train:
         parts.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
     parts += [f"{name}: {value:.2f}." for name, value in levels.items()]
@@ -222,7 +222,7 @@ def epoch_marks(steps: Lines) -> list[Mark]:
 
 
 def _by_source(looks: list[Look], steps: Lines) -> Chart | None:
-    """Held-out loss of each source, if there are several."""
+    """Dev loss of each source, if there are several."""
     names = sorted({name for look in looks for name in look.sources})
     if not 2 <= len(names) <= SOURCES_DRAWN or len(looks) < 2:
         return None
@@ -236,7 +236,7 @@ def _by_source(looks: list[Look], steps: Lines) -> Chart | None:
         return None
     room = (max(values) - min(values)) * HEADROOM or 0.05
     return Chart(
-        title="Held-out loss by source, in bits per byte",
+        title="Dev loss by source, in bits per byte",
         description=" ".join(f"{n} ends at {p[-1][1]:.2f}." for n, p in lines.items() if p),
         x_name="tokens seen",
         y_name="bits per byte, dev, by source",

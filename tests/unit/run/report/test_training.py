@@ -40,7 +40,7 @@ def test_a_level_end_is_no_over_fitting() -> None:
 def test_a_rise_of_both_losses_is_not_called_over_fitting() -> None:
     rising = [(x, -y) for x, y in FALLING]
     told = overfitting(looks(3.0, 2.0, 1.8, 2.4), rising)
-    assert told.startswith("Held-out loss rose after step 20")
+    assert told.startswith("Dev loss rose after step 20")
 
 
 def test_a_run_that_was_best_before_its_first_step_says_so() -> None:
