@@ -33,7 +33,7 @@ lr = 1e-3
 number_format = "fp32"
 """
 NAMES = ["kechkena", "kechkena@wide", "kechkena@letters", "kechkena@twice"]
-SETS = ("--set", "split.val_share=0.3", "--set", "evaluate.1.max_tokens=4")
+SETS = ("--set", "split.val_share=0.5", "--set", "evaluate.1.max_tokens=4")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_runs_that_hold_out_other_texts_are_not_subtracted(
 ) -> None:
     folder, _ = study
     store = ["--store", folder / "store"]
-    sets = ["--set", "name=other", "--set", "split.val_share=0.4", "--set", "phase.0.steps=2"]
+    sets = ["--set", "name=other", "--set", "split.val_share=0.3", "--set", "phase.0.steps=2"]
     recipe = shutil.copy(folder / "recipe.toml", folder / "other.toml")
     assert command("run", recipe, *sets, *store, "-q").code == 0
     said = command("compare", "kechkena", "other", *store, "--out", tmp_path)

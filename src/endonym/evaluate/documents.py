@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.evaluate.score import Measured, ratio
+from endonym.evaluate.score import FEWEST_DOCUMENTS, Measured, ratio
 
 RECORD = np.dtype([("text", "<u8"), ("source", "<u8"), ("bytes", "<i8"), ("nats", "<f8")])
 """text, source: the first eight bytes of the SHA-256 of the text, and of its source's name."""
@@ -60,8 +60,14 @@ def are_same(one: Documents, other: Documents) -> bool:
 def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:
     """Bits per byte of one minus those of the other, and its paired 95 % interval.
 
-    Of the headlines: the mean over sources. Both are of the same texts, so each draw takes the
-    same documents for both: what makes a document hard for either cancels. No interval below
-    ten documents.
+    Of the headlines: the mean over the sources of ten documents or more, if there are two such,
+    and all bytes otherwise. Both are of the same texts, so each draw takes the same documents for
+    both: what makes a document hard for either cancels. No interval below ten documents.
     """
-    return ratio((one["nats"] - other["nats"]) / math.log(2), one["bytes"], one["source"])
+    kinds, counts = np.unique(one["source"], return_counts=True)
+    averaged = kinds[counts >= FEWEST_DOCUMENTS]
+    bits = (one["nats"] - other["nats"]) / math.log(2)
+    if len(averaged) < 2:
+        return ratio(bits, one["bytes"])
+    here = np.isin(one["source"], averaged)
+    return ratio(bits[here], one["bytes"][here], one["source"][here])
