@@ -100,3 +100,14 @@ def test_a_difference_is_of_the_means_over_sources() -> None:
     one, other = (documents(texts, sources, measured(n.tolist(), texts)) for n in (worse, bits))
     value, low, high = difference(one, other)
     assert (value, low, high) == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_a_source_of_few_documents_is_no_part_of_the_difference() -> None:
+    names = ["мәкаль"] * 18 + ["хикәя"] * 18 + ["җыр"] * 4
+    nats = np.arange(40.0)
+    worse = nats + np.where(np.arange(40) < 36, 1.0, 500.0)
+    one = documents(TEXTS, names, measured(list(worse), TEXTS))
+    other = documents(TEXTS, names, measured(list(nats), TEXTS))
+    sizes = np.array([len(text.encode("utf-8")) for text in TEXTS])
+    parts = [18 / math.log(2) / sizes[start : start + 18].sum() for start in (0, 18)]
+    assert difference(one, other)[0] == pytest.approx(sum(parts) / 2)
