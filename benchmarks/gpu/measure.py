@@ -140,7 +140,7 @@ def prepare(out: Path, asked: argparse.Namespace) -> tuple[str, Facts]:
     out.mkdir()
 
     def pieces(split: Split) -> Iterator[Piece]:
-        return (("texts", text, place) for place, text in enumerate(documents[split]))
+        return (Piece("texts", text, n, n) for n, text in enumerate(documents[split]))
 
     counts = write_shards(out, tokenizer, ["texts"], pieces, lambda n: None)["train"]["texts"]
     print(f"{size(counts['bytes'])} of text, {number(counts['tokens'])} tokens", flush=True)
