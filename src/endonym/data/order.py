@@ -179,7 +179,8 @@ class Order:
 
 def uniform(count: int, seed: int) -> NDArray[np.float64]:
     """Numbers from 0 to 1 that depend on the seed alone: 53 bits of raw Philox output each."""
-    return (np.random.Philox(key=seed).random_raw(count) >> np.uint64(11)) * 2.0**-53
+    words = np.random.Philox(key=seed).random_raw(count) >> np.uint64(11)
+    return words.astype(np.float64) * 2.0**-53
 
 
 def shuffled(count: int, seed: int) -> Integers:
