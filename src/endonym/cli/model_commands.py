@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -73,8 +74,17 @@ def generate(
     metavar="FILE",
     help="A UTF-8 text, documents separated by blank lines; may be repeated.",
 )
+@click.option(
+    "--split",
+    type=click.Choice(["test", "dev"]),
+    default="test",
+    show_default=True,
+    help="Without --text: dev to choose a model, test to judge the chosen one.",
+)
 @click.pass_obj
-def evaluate(settings: Settings, model: str, texts: tuple[Path, ...]) -> None:
+def evaluate(
+    settings: Settings, model: str, texts: tuple[Path, ...], split: Literal["test", "dev"]
+) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
     from endonym.run.judging import score_model
@@ -82,13 +92,13 @@ def evaluate(settings: Settings, model: str, texts: tuple[Path, ...]) -> None:
 
     device.prepare()
     found = score_model(
-        model, texts, settings.open_store(), settings.log(), device.pick(settings.device)
+        model, texts, split, settings.open_store(), settings.log(), device.pick(settings.device)
     )
     if settings.is_json:
         print_json({"scores": [score.as_dict() for score in found]})
         return
-    for split in dict.fromkeys(score.split for score in found):
-        click.echo(f"{split}\n" + table([score for score in found if score.split == split]))
+    for name in dict.fromkeys(score.split for score in found):
+        click.echo(f"{name}\n" + table([score for score in found if score.split == name]))
 
 
 @click.command()

@@ -11,6 +11,7 @@ from endonym.log import size
 
 if TYPE_CHECKING:
     from endonym.run.comparison import Comparison
+    from endonym.run.contenders import Split
 
 
 @click.command()
@@ -87,18 +88,25 @@ def folder_bytes(folder: Path) -> int:
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option(
+    "--split",
+    type=click.Choice(["test", "dev"]),
+    default="test",
+    show_default=True,
+    help="Whose scores: dev to choose a run, test to judge the chosen one.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Where to write the page (default: beside the runs).",
 )
 @click.pass_obj
-def compare(settings: Settings, runs: tuple[str, ...], out: Path | None) -> None:
+def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
     """Finished runs in one table and one page with curves. A recipe means all its runs."""
     from endonym.run import comparison
     from endonym.run.contenders import contenders
 
-    found = comparison.compare(contenders(runs, settings.open_store(), settings.log()))
+    found = comparison.compare(contenders(runs, settings.open_store(), settings.log(), split))
     show_comparison(settings, found, {}, out)
 
 

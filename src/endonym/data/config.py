@@ -4,6 +4,10 @@ from pydantic import Field
 
 from endonym.config import Config
 
+ALONE_SHARE = 0.5
+"""Share of the stretches of a joined source that are taken apart in a pass, so that about half of
+its documents are read alone. With fewer a model learns less of how a text begins (docs/log.md)."""
+
 
 class Pack(Config):
     """How documents become rows of equal length; no token is lost and none is padding."""
@@ -20,3 +24,18 @@ class Pack(Config):
         "together with their neighbours, joined by a line end, in stretches of random length up "
         "to the context, drawn anew in each pass",
     )
+
+    def usual_length(self, document: float) -> float:
+        """Tokens that a usual token is read with, where documents have so many.
+
+        Of what is joined, half is read alone and half in stretches, log-uniform from a document to
+        the context: the mean over the tokens of these is half of both ends' sum.
+        """
+        if not self.join or self.context is None:
+            return document
+        alone = min(document, self.context)
+        return ALONE_SHARE * alone + (1 - ALONE_SHARE) * (alone + self.context) / 2
+
+    def longest(self, document: int) -> int:
+        """Tokens that are read together at most, where the longest document has so many."""
+        return max(document, self.context or 0) if self.join else document

@@ -18,12 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.data.config import ALONE_SHARE
 from endonym.data.shards import TokenShards
 from endonym.seed import named_seed
-
-ALONE = 0.5
-"""Share of the stretches of a joined source that are taken apart in a pass, so that about half of
-its documents are read alone. With fewer a model learns less of how a text begins (docs/log.md)."""
 
 Integers = NDArray[np.int64]
 
@@ -172,7 +169,7 @@ class Order:
             # None is below the mean, so as many cuts as documents reach the end of the line.
             cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))
             stretch = np.searchsorted(cuts, np.cumsum(lengths) - lengths, side="right")
-            is_new = (np.diff(stretch) > 0) | (coins[stretch[1:]] < ALONE)
+            is_new = (np.diff(stretch) > 0) | (coins[stretch[1:]] < ALONE_SHARE)
             is_first[documents[1:]] = is_new | ~self.shards.follow(documents)
         return np.nonzero(is_first)[0]
 

@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +32,7 @@ class Texts:
     """Documents to score, or blocks of them: ids, and the name of each one's source.
 
     averaged: the sources that a mean over sources is of; those with ten texts if it is not given.
+    groups: neighbouring documents share a number (Measured says what for).
     """
 
     ids: Sequence[NDArray[np.int64]]
@@ -40,11 +40,13 @@ class Texts:
     tokenizer: Tokenizer
     text: Literal["document", "block"] = "document"
     averaged: frozenset[str] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def only(self, places: Sequence[int]) -> "Texts":
         """The documents at these places; a mean is over the same sources as that of all."""
         ids, sources = [self.ids[n] for n in places], [self.sources[n] for n in places]
-        return Texts(ids, sources, self.tokenizer, self.text, self.in_mean())
+        groups = None if self.groups is None else self.groups[list(places)]
+        return Texts(ids, sources, self.tokenizer, self.text, self.in_mean(), groups)
 
     def in_mean(self) -> frozenset[str]:
         """The sources that are averaged: one sentence must not weigh as much as a book."""
@@ -59,6 +61,7 @@ class Texts:
         return Measured(
             nats=np.array([float(np.sum(part)) for part in nats]),
             draws=draws,
+            groups=self.groups,
             tokens=np.array([len(ids) for ids in self.ids], dtype=np.int64),
             bytes=np.array([int(sizes[ids].sum()) for ids in self.ids], dtype=np.int64),
             chars=np.array([int(letters[ids].sum()) for ids in self.ids], dtype=np.int64),
@@ -76,7 +79,17 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
         [document.ids for document in documents],
         [shards.sources[document.source] for document in documents],
         tokenizer,
+        groups=neighbours(shards),
     )
+
+
+def neighbours(shards: TokenShards) -> NDArray[np.int64]:
+    """For each document the number of its group: those that follow one another in one block."""
+    index = shards.index
+    is_first = np.ones(len(index), dtype=np.bool_)
+    is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
+    is_first[1:] |= np.diff(index["place"]) != 1
+    return np.cumsum(is_first) - 1
 
 
 def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:
@@ -87,15 +100,15 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     """
     joined = {number for number, name in enumerate(shards.sources) if name in join}
     line_end = np.array([shards.require_line_end() if joined else 0], dtype=np.int64)
-    index = shards.index
-    runs = zip(index["source"], index["block"], index["place"] - np.arange(len(index)), strict=True)
     ids: list[NDArray[np.int64]] = []
     sources: list[str] = []
-    for (source, *_), group in groupby(enumerate(runs), key=lambda each: each[1]):
-        if source in joined:
-            parts = [shards.document(number).ids for number, _ in group]
-            ids.append(np.concatenate([each for part in parts for each in (line_end, part)][1:]))
-            sources.append(shards.sources[source])
+    groups = neighbours(shards)
+    for group in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
+        parts = [shards.document(number) for number in group]
+        if parts and parts[0].source in joined:
+            separated = [each for part in parts for each in (line_end, part.ids)]
+            ids.append(np.concatenate(separated[1:]))
+            sources.append(shards.sources[parts[0].source])
     return Texts(ids, sources, tokenizer, "block")
 
 
@@ -141,7 +154,12 @@ def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[S
 
 
 def compressor_scores(
-    train: TokenShards, texts: Texts, model: Measured, *, split: str
+    train: TokenShards,
+    texts: Texts,
+    model: Measured,
+    *,
+    split: str,
+    advance: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[Score], dict[str, int]]:
     """PPMd primed with the training text, and what was sampled for it.
 
@@ -149,13 +167,14 @@ def compressor_scores(
     Before blocks the training documents are joined by line ends, as blocks are.
     The value is the mean over eight ends of the training text, with its deviation. (Where there is
     no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
-    model: what it said of all the texts.
+    model: what it said of all the texts. advance: told each end that is done.
     """
     separator = SEPARATORS[texts.text]
     priming, sample = priming_text(train, texts.tokenizer, separator)
     chosen = sampled(texts.sources, limits()[0])
     some = texts.only(chosen)
-    sizes = compressed_bytes(priming, [each.encode("utf-8") for each in some.each()], separator)
+    data = [each.encode("utf-8") for each in some.each()]
+    sizes = compressed_bytes(priming, data, separator, advance=advance)
     nats = sizes.astype(np.float64) * (8 * math.log(2))
     measured = some.measured(list(nats.mean(0)), nats)
     of = len(texts.ids) if len(chosen) < len(texts.ids) else None

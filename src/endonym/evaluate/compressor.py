@@ -16,7 +16,8 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 import numpy as np
@@ -56,11 +57,16 @@ def ends(train: bytes, draws: int) -> list[int]:
 
 
 def compressed_bytes(
-    train: bytes, documents: Sequence[bytes], separator: bytes = SEPARATORS["document"]
+    train: bytes,
+    documents: Sequence[bytes],
+    separator: bytes = SEPARATORS["document"],
+    *,
+    advance: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.int64]:
     """Bytes that separator and document add to the compressed training text: (draws, documents).
 
-    A draw is an end of the training text. Raises EndonymError if the compressor's process dies.
+    A draw is an end of the training text; advance is told of each that is done. Raises
+    EndonymError if the compressor's process dies.
     """
     places = ends(train, limits()[1])
     extras = [separator + document for document in documents]
@@ -68,16 +74,30 @@ def compressed_bytes(
     data = struct.pack("<Q", len(line)) + line + train[: places[-1]] + b"".join(extras)
     # -P: the folder that a person stands in is no place to import from.
     command = [sys.executable, "-P", "-m", "endonym.evaluate.compressor"]
-    surroundings = device.with_huge_pages()
-    done = subprocess.run(command, input=data, capture_output=True, check=False, env=surroundings)
-    if done.returncode != 0:
-        raise EndonymError(
-            f"the compressor ended with {done.returncode}: {done.stderr.decode()[-200:]}",
-            where="baseline compressor",
-            do="Set baselines = false in [[evaluate]] to go on without this line.",
-        )
-    sizes = np.array(json.loads(done.stdout), dtype=np.int64)
-    return sizes.reshape(len(places), len(documents))
+    rows: list[list[int]] = []
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
+        asked.write(data)
+        asked.seek(0)
+        surroundings = device.with_huge_pages()
+        with subprocess.Popen(
+            command, stdin=asked, stdout=subprocess.PIPE, stderr=said, env=surroundings
+        ) as child:
+            assert child.stdout is not None
+            try:
+                for row in child.stdout:
+                    rows.append(json.loads(row))
+                    advance(1)
+            except BaseException:
+                child.kill()
+                raise
+        if child.returncode != 0:
+            said.seek(0)
+            raise EndonymError(
+                f"the compressor ended with {child.returncode}: {said.read().decode()[-200:]}",
+                where="baseline compressor",
+                do="Set baselines = false in [[evaluate]] to go on without this line.",
+            )
+    return np.array(rows, dtype=np.int64).reshape(len(places), len(documents))
 
 
 def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:
@@ -141,7 +161,9 @@ def main() -> None:
     """Answer one request on standard input."""
     train, extras = read_request(sys.stdin.buffer)
     measure = forked_sizes if hasattr(os, "fork") else whole_sizes
-    sys.stdout.write(json.dumps(list(measure(train, extras))))
+    for sizes in measure(train, extras):
+        sys.stdout.write(json.dumps(sizes) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

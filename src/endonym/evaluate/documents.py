@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from endonym.evaluate.score import FEWEST_DOCUMENTS, Measured, ratio
 
-RECORD = np.dtype([("text", "<u8"), ("source", "<u8"), ("bytes", "<i8"), ("nats", "<f8")])
-"""text, source: the first eight bytes of the SHA-256 of the text, and of its source's name."""
+RECORD = np.dtype(
+    [("text", "<u8"), ("source", "<u8"), ("group", "<i8"), ("bytes", "<i8"), ("nats", "<f8")]
+)
+"""text, source: the first eight bytes of the SHA-256 of the text, and of its source's name. group:
+as in Measured."""
 
 Documents = NDArray[Any]
 
@@ -26,6 +29,7 @@ def documents(texts: Iterable[str], sources: Sequence[str], measured: Measured) 
     found = np.zeros(len(measured.nats), dtype=RECORD)
     found["text"], found["source"] = _digests(texts), _digests(sources)
     found["bytes"], found["nats"] = measured.bytes, measured.nats
+    found["group"] = np.arange(len(found)) if measured.groups is None else measured.groups
     return found
 
 
@@ -62,12 +66,14 @@ def difference(one: Documents, other: Documents) -> tuple[float, float | None, f
 
     Of the headlines: the mean over the sources of ten documents or more, if there are two such,
     and all bytes otherwise. Both are of the same texts, so each draw takes the same documents for
-    both: what makes a document hard for either cancels. No interval below ten documents.
+    both: what makes a document hard for either cancels. Neighbours are drawn together. No interval
+    where fewer than ten would be drawn.
     """
     kinds, counts = np.unique(one["source"], return_counts=True)
     averaged = kinds[counts >= FEWEST_DOCUMENTS]
     bits = (one["nats"] - other["nats"]) / math.log(2)
     if len(averaged) < 2:
-        return ratio(bits, one["bytes"])
+        return ratio(bits, one["bytes"], groups=one["group"])
     here = np.isin(one["source"], averaged)
-    return ratio(bits[here], one["bytes"][here], one["source"][here])
+    some = one[here]
+    return ratio(bits[here], some["bytes"], some["source"], some["group"])

@@ -20,7 +20,8 @@ Sources = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number. low and high: 95 % of bootstrap draws over documents; None below ten documents.
+    """One number. low and high: 95 % of bootstrap draws over documents, neighbours drawn together;
+    None below ten that are drawn.
 
     source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor", or
     "model_on_sample": the model on the very documents of a compressor line that is of a sample.
@@ -64,6 +65,8 @@ class Measured:
     """What one model said of documents: nats, and the documents' sizes; arrays of one length.
 
     draws: where nats are means over several measurements, each of these, (draws, documents).
+    groups: neighbouring documents share a number; each is alone without. Neighbours are alike, so
+    an interval that drew them one by one would be too narrow.
     """
 
     nats: NDArray[np.float64]
@@ -71,12 +74,14 @@ class Measured:
     bytes: NDArray[np.int64]
     chars: NDArray[np.int64]
     draws: NDArray[np.float64] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def only(self, which: NDArray[Any]) -> "Measured":
         """The documents where `which` is true, or at these places."""
         draws = None if self.draws is None else self.draws[:, which]
+        groups = None if self.groups is None else self.groups[which]
         sizes = (self.tokens[which], self.bytes[which], self.chars[which])
-        return Measured(self.nats[which], *sizes, draws)
+        return Measured(self.nats[which], *sizes, draws, groups)
 
 
 METRICS = (
@@ -109,7 +114,7 @@ def scores(
         if size == "tokens" and not with_tokens:
             continue
         sizes = getattr(measured, size)
-        value, low, high = ratio(measured.nats * scale, sizes, sources)
+        value, low, high = ratio(measured.nats * scale, sizes, sources, measured.groups)
         spread = None if measured.draws is None else deviation(measured.draws, sizes, sources)
         spread = None if spread is None else spread * scale
         found.append(Score(metric, value, unit, low, high, deviation=spread, **frame))
@@ -127,20 +132,27 @@ def ratio(
     numerators: NDArray[np.float64],
     denominators: NDArray[np.int64],
     sources: Sources | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[float, float | None, float | None]:
-    """Sum over sum, and its 95 % interval by bootstrap over the pairs.
+    """Sum over sum, and its 95 % interval by bootstrap over the pairs, or over groups of them.
 
     With the source of each pair: the mean over sources of each one's sum over sum, and a
     stratified bootstrap, which draws from each source as many documents as it has. A source of
     fewer than ten documents understates its share of the spread: one of a single document adds
-    none. No interval below ten documents in all.
+    none. groups: as in Measured; no group has documents of two sources. No interval where fewer
+    than ten would be drawn in all.
 
     Source: Efron 1979; the ratio of sums is drawn as a whole, so that long documents weigh as
-    they do in the value. Davison and Hinkley 1997, Bootstrap methods, 3.2 (several samples).
+    they do in the value. Davison and Hinkley 1997, Bootstrap methods, 3.2 (several samples) and
+    3.8 (data in groups).
     """
     value = _value(numerators, denominators, sources)
-    count = len(numerators)
-    if count < FEWEST_DOCUMENTS:
+    if groups is not None:
+        _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
+        numerators = np.bincount(groups, weights=numerators).astype(np.float64)
+        denominators = np.bincount(groups, weights=denominators).astype(np.int64)
+        sources = None if sources is None else sources[firsts]
+    if len(numerators) < FEWEST_DOCUMENTS:
         return value, None, None
     low, high = np.percentile(draws(numerators, denominators, sources), [2.5, 97.5])
     return value, float(low), float(high)

@@ -94,7 +94,7 @@ def _trouble(runs: Sequence[Contender]) -> str:
         for run in runs
     ]
     return (
-        "These runs were not scored on the same test documents of the same sources "
+        f"These runs were not scored on the same {first.score.split} documents of the same sources "
         f"({'; '.join(sizes)}), so no difference is shown."
     )
 
@@ -121,22 +121,23 @@ def _baseline_name(line: Score) -> str:
 
 def _verdict(runs: Sequence[Contender], differences: Sequence[Difference]) -> list[str]:
     """Who is best, and who cannot be told apart from it."""
-    best, count = runs[0], number(runs[0].score.n_documents)
-    if best.score.n_documents < FEWEST_DOCUMENTS:
+    best = runs[0]
+    texts = f"{number(best.score.n_documents)} {best.score.split} documents"
+    if best.score.low is None:
         return [
             f"{best.name} needs the fewest bits per byte, but with fewer than {FEWEST_DOCUMENTS} "
-            "test documents no difference is claimed."
+            f"{best.score.split} documents, neighbours counted as one, no difference is claimed."
         ]
     pairs = zip(runs[1:], differences[1:], strict=True)
     near = [run.name for run, each in pairs if not each.is_claimed]
     if not near:
         return [
             f"{best.name} needs the fewest bits per byte, and the interval of every difference "
-            f"to it excludes zero (paired over the same {count} test documents)."
+            f"to it excludes zero (paired over the same {texts})."
         ]
     return [
         f"{best.name} needs the fewest bits per byte; {_listed(near)} cannot be told apart from "
-        f"it (paired over the same {count} test documents)."
+        f"it (paired over the same {texts})."
     ]
 
 
@@ -156,6 +157,11 @@ def _remarks(runs: Sequence[Contender], baselines: Sequence[Score]) -> list[str]
     if len({run.machine for run in runs}) > 1:
         told.append(
             "They were not all trained on one processor and as many threads: times differ by it."
+        )
+    if runs[0].score.split == "test":
+        told.append(
+            "To choose one of them, compare their dev scores, so that test stays unseen: "
+            '[[evaluate]] split = "dev", then compare --split dev.'
         )
     return [
         *told,

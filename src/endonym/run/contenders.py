@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
@@ -22,6 +22,7 @@ from endonym.run.tables import MODELS
 from endonym.run.work import read_json
 from endonym.store import Artifact, Store
 
+Split = Literal["test", "dev"]
 Texts = list[tuple[str, str]]
 """Prompts and what followed them."""
 
@@ -77,7 +78,7 @@ class Contender:
 
     @cached_property
     def every_score(self) -> list[Score]:
-        """All scores of the test documents."""
+        """All scores of the documents that runs are compared on."""
         return [Score(**each) for each in read_json(self.judged.folder / "scores.json")]
 
     @cached_property
@@ -111,12 +112,16 @@ class Contender:
         return [(line["prompt"], line["text"]) for line in last]
 
 
-def contenders(names: Sequence[str], store: Store, log: Log) -> list[Contender]:
+def contenders(
+    names: Sequence[str], store: Store, log: Log, split: Split = "test"
+) -> list[Contender]:
     """The runs that these names mean; a recipe means all its finished runs.
+
+    split: whose scores are compared.
 
     Raises RecipeError if one is unknown, unfinished, unscored or named twice, or if it is alone.
     """
-    folders = [folder for name in names for folder in _folders(name, store, log)]
+    folders = [folder for name in names for folder in _folders(name, store, log, split)]
     places = [folder.resolve() for folder in folders]
     twice = [folder for number, folder in enumerate(folders) if places[number] in places[:number]]
     if twice:
@@ -131,18 +136,18 @@ def contenders(names: Sequence[str], store: Store, log: Log) -> list[Contender]:
         )
     ends = [folder.name for folder in folders]
     return [
-        read(folder, folder.name if ends.count(folder.name) == 1 else str(folder))
+        read(folder, folder.name if ends.count(folder.name) == 1 else str(folder), split)
         for folder in folders
     ]
 
 
-def _folders(name: str, store: Store, log: Log) -> list[Path]:
+def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
     """The run of this name, or those finished ones of the recipe in this file."""
     if not (Path(name).is_file() or name.endswith(".toml")):
         return [find_run(store, name)]
     found: list[Path] = []
     for folder in (run_folder(store, each) for each in Recipe.load_all(name)):
-        gone = missing(folder)
+        gone = missing(folder, split)
         if gone:
             log.warn(f"left out: {folder.name}: {gone} is not made yet")
         else:
@@ -150,10 +155,10 @@ def _folders(name: str, store: Store, log: Log) -> list[Path]:
     return found
 
 
-def missing(folder: Path) -> str:
+def missing(folder: Path, split: Split) -> str:
     """The first stage that a comparison needs and that is not there; empty if all are."""
     stages = planned(folder)
-    needed = [each for each in stages if each["stage"] == "model" or _is_held_out(each)]
+    needed = [each for each in stages if each["stage"] == "model" or _scores(each, split)]
     if not any(each["stage"] == "model" for each in needed):
         return "the model"
     store = home(folder)
@@ -161,23 +166,23 @@ def missing(folder: Path) -> str:
     return gone[0] if gone else ""
 
 
-def read(folder: Path, name: str) -> Contender:
+def read(folder: Path, name: str, split: Split = "test") -> Contender:
     """A run as its folder and its store tell it.
 
-    Raises RecipeError if it is unfinished or was not scored on test documents.
+    Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
-    gone = missing(folder)
+    gone = missing(folder, split)
     if gone:
         do = "The same `endonym run` goes on from where it stopped."
         raise RecipeError(f"{gone} is not made yet", where=str(folder), do=do)
     stages, store = planned(folder), home(folder)
-    held_out = [each for each in stages if _is_held_out(each)]
+    held_out = [each for each in stages if _scores(each, split)]
     if not held_out:
         raise RecipeError(
-            "this run was not scored on test documents",
+            f"this run was not scored on {split} documents",
             where=str(folder),
-            do='Add [[evaluate]] with kind = "bits" to its recipe and run it again: '
-            "what is made is kept.",
+            do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
+            "it again: what is made is kept.",
         )
     models = _phases(store, [each["id"] for each in stages if each["stage"] == "model"][-1])
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
@@ -198,10 +203,11 @@ def home(folder: Path) -> Store:
     return Store((folder / read_json(folder / "plan.json")["store"]).resolve())
 
 
-def _is_held_out(stage: dict[str, Any]) -> bool:
-    """Whether a planned stage scores the corpus's test documents."""
+def _scores(stage: dict[str, Any], split: Split) -> bool:
+    """Whether a planned stage scores the documents of a split of the corpus."""
     asked = stage["config"].get("evaluation", {})
-    return asked.get("kind") == "bits" and not asked.get("file")
+    is_of_corpus = asked.get("kind") == "bits" and not asked.get("file")
+    return is_of_corpus and asked.get("split", "test") == split
 
 
 def _phases(store: Store, last: str) -> list[Artifact]:

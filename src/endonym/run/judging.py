@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from endonym import device
-from endonym.data.baselines import count
+from endonym.data.baselines import Baselines, count
 from endonym.data.config import Pack
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
@@ -21,6 +21,7 @@ from endonym.evaluate.bits import (
     held_out,
     measure,
 )
+from endonym.evaluate.compressor import limits
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.score import Measured, Score
@@ -45,7 +46,7 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
     if asked.kind == "prompts":
         return _continue_prompts(recipe, asked, making, model)
     shards = inputs["shards"].folder
-    train = training_order(shards, recipe.pack, recipe.seed) if asked.baselines else None
+    train = training_text(shards, recipe.pack, recipe.seed) if asked.baselines else None
     if asked.file:
         judged = [documents_of(recipe.folder / asked.file, model.tokenizer)]
     else:
@@ -54,7 +55,7 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
     samples: dict[str, dict[str, int]] = {}
     for texts in judged:
         measured = read_texts(model, texts, log)
-        scored, samples[texts.text] = score_texts(measured, texts, train, split)
+        scored, samples[texts.text] = score_texts(measured, texts, train, split, log)
         found += scored
         save(making.out, documents(texts.each(), texts.sources, measured), texts.text)
     write_json(making.out / "scores.json", [score.as_dict() for score in found])
@@ -62,8 +63,21 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
+class TrainingText(NamedTuple):
+    """What needs no learning reads it: a compressor its documents, the others their counts."""
+
+    shards: TokenShards
+    counts: Baselines
+
+
+def training_text(shards: Path, pack: Pack, seed: int) -> TrainingText:
+    """The training text, counted as a model has read it."""
+    order = training_order(shards, pack, seed)
+    return TrainingText(order.shards, count(order.shards, order))
+
+
 def training_order(shards: Path, pack: Pack, seed: int) -> Order:
-    """The order in which a model read its training text, for what is counted on that text."""
+    """The order in which a model reads its training text."""
     assert pack.context is not None, "the context is settled before any model is planned"
     train = TokenShards(shards, "train")
     return Order(train, context=pack.context, seed=seed, join=pack.join)
@@ -86,21 +100,29 @@ def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
 
 
 def score_texts(
-    measured: Measured, texts: Texts, train: Order | None, split: str
+    measured: Measured, texts: Texts, train: TrainingText | None, split: str, log: Log
 ) -> tuple[list[Score], dict[str, int]]:
     """The model's scores of texts and, with its training text, those of what needs no learning."""
     found = by_source(texts, measured, model="model", split=split)
     if train is None:
         return found, {}
-    found += baseline_scores(count(train.shards, train), texts, split=split)
-    lines, sample = compressor_scores(train.shards, texts, measured, split=split)
+    found += baseline_scores(train.counts, texts, split=split)
+    with log.progress("compressor", limits()[1], "ends of the text") as advance:
+        lines, sample = compressor_scores(
+            train.shards, texts, measured, split=split, advance=advance
+        )
     return found + lines, sample
 
 
 def score_model(
-    name: str, files: Sequence[Path], store: Store, log: Log, device_name: str
+    name: str,
+    files: Sequence[Path],
+    split: Literal["test", "dev"],
+    store: Store,
+    log: Log,
+    device_name: str,
 ) -> list[Score]:
-    """Scores of a named model: of given files, or of its own corpus's test documents.
+    """Scores of a named model: of given files, or of its own corpus's documents of a split.
 
     Baselines need the training shards: a model from elsewhere is scored alone. A file's split is
     its name: where a file lies says nothing of its text, and differs from machine to machine.
@@ -108,9 +130,9 @@ def score_model(
     """
     model = load_model(name, store, device_name)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
-    for path, split in zip(files, names_of(files), strict=True):
-        judged.append((split, documents_of(path, model.tokenizer)))
-    order = None if train is None else training_order(*train)
+    for path, file in zip(files, names_of(files), strict=True):
+        judged.append((file, documents_of(path, model.tokenizer)))
+    read = None if train is None else training_text(*train)
     if not files:
         if train is None:
             raise RecipeError(
@@ -119,10 +141,10 @@ def score_model(
                 do="Give a text to score it on: --text FILE.",
             )
         shards, pack, _ = train
-        judged = [("test", each) for each in held_texts(shards, "test", model.tokenizer, pack)]
+        judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
     found: list[Score] = []
-    for split, texts in judged:
-        found += score_texts(read_texts(model, texts, log), texts, order, split)[0]
+    for text, texts in judged:
+        found += score_texts(read_texts(model, texts, log), texts, read, text, log)[0]
     return found
 
 

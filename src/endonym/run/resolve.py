@@ -35,11 +35,11 @@ def facts_of(shards: Artifact) -> Facts:
     return Facts(sum(each["bytes"] for each in train), tokens, tokens / max(1, documents))
 
 
-def longest_document(shards: Artifact) -> int:
-    """Tokens of the longest training document, end-of-text included."""
+def longest_document(recipe: Recipe, shards: Artifact) -> int:
+    """Tokens that are read together at most: of a document, end-of-text included, or joined."""
     from endonym.data.shards import TokenShards
 
-    return TokenShards(shards.folder, "train").longest_document
+    return recipe.pack.longest(TokenShards(shards.folder, "train").longest_document)
 
 
 def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:
@@ -135,7 +135,8 @@ def compilings(
     for place, phase in enumerate(recipe.phase):
         if phase.compile == "auto":
             facts, shape = facts_of(shards), shape_of(recipe, shards)
-            tokens, document = budget_of([phase], facts), facts.mean_document_tokens
+            document = recipe.pack.usual_length(facts.mean_document_tokens)
+            tokens = budget_of([phase], facts)
             choice = choose_compile(shape, phase, tokens, machine_file, target, document)
             found[f"phase.{place}.compile"] = choice
     return found

@@ -39,13 +39,14 @@ def settled(
     choices = lock.settle(resolve.training_choices(recipe, facts, target))
     choices |= lock.settle(resolve.number_formats(recipe, machine_file, target))
     recipe = filled(recipe, choices)
-    shape, longest = resolve.shape_of(recipe, shards), resolve.longest_document(shards)
+    shape, longest = resolve.shape_of(recipe, shards), resolve.longest_document(recipe, shards)
     room = resolve.room_choices(
         recipe, shape, lock.choices, longest_document=longest, device=target
     )
     recipe = filled(recipe, lock.settle(room))
+    document = recipe.pack.usual_length(facts.mean_document_tokens)
     for phase in recipe.phase:
-        seconds = _seconds_a_token(shape, phase, machine_file, target, facts.mean_document_tokens)
+        seconds = _seconds_a_token(shape, phase, machine_file, target, document)
         _warn(phase, shape, shards, seconds, longest, log)
     recipe = _tuned(recipe, raw, lock, shards, minutes=tune_minutes, target=target, log=log)
     compilings = resolve.compilings(recipe, shards, machine_file, target)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from endonym.config import Config
+from endonym.data.config import Pack
 from endonym.errors import RecipeError
 from endonym.log import Log, number
 from endonym.model.keys import ModelKeys
@@ -122,7 +123,8 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
 
     def probed(optimizer: str) -> Pace:
         usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer)
-        document = facts.mean_document_tokens
+        pack = Pack(context=context.value, join=tuple(found.lists))
+        document = pack.usual_length(facts.mean_document_tokens)
         return measured_pace(chosen, usual, machine_file, document=document)
 
     budget = partial(_budget, unique=unique, hours=hours, seconds=seconds)

@@ -78,7 +78,8 @@ def train_model(
     shape = decoder.config
     if recipe.export and isinstance(shape, ModelConfig):
         row_of(shape)  # Hours of training would end in a refusal.
-    spare_memory(shape, phase, work, log)
+    longest = recipe.pack.longest(work.train.longest_document)
+    spare_memory(shape, phase, longest, work.device, log)
     found = newest(work.folder, log) if group.is_first else None
     if group.is_first:
         batches = work.batches(phase, shape.context, recipe.seed)
@@ -117,11 +118,14 @@ def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
     return new_decoder(resolve(recipe.model, vocab=vocab, context=context), recipe.seed)
 
 
-def spare_memory(shape: Shape, phase: Phase, work: Work, log: Log) -> None:
-    """Where free memory is short, have freed memory given back at once; slower, but smaller."""
-    needed = phase_bytes(shape, phase, longest_document=work.train.longest_document)
+def spare_memory(shape: Shape, phase: Phase, longest: int, target: str, log: Log) -> None:
+    """Where free memory is short, have freed memory given back at once; slower, but smaller.
+
+    longest: tokens that are read together at most. target: the device.
+    """
+    needed = phase_bytes(shape, phase, longest_document=longest)
     free = device.free_memory_bytes()
-    if work.device == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
+    if target == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
         log.line(
             f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
             "as soon as it is not needed, which is slower"

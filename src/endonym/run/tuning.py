@@ -55,7 +55,8 @@ class Trials:
         phase = recipe.phase[0]
         self.batch = phase.batch_tokens or 1
         decoder, facts = beginning(recipe, self.train.vocab, {}), facts_of(shards)
-        document = usual_document(facts.mean_document_tokens, decoder.config)
+        length = recipe.pack.usual_length(facts.mean_document_tokens)
+        document = usual_document(length, decoder.config)
         self.speed = probe.plain(decoder, phase, target, document)
         self.held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
         self.whole = budget_of([phase], facts)

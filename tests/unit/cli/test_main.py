@@ -45,8 +45,8 @@ FROZEN = {
         "--seed",
         "-n",
     },
-    "evaluate": {"MODEL", "--text FILE"},
-    "compare": {"RUN...", "--out DIR"},
+    "evaluate": {"MODEL", "--text FILE", "--split"},
+    "compare": {"RUN...", "--split", "--out DIR"},
     "export": {"MODEL", "--to", "--out DIR"},
 }
 """Every command with its arguments and flags. What people have typed once must go on working."""

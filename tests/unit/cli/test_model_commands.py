@@ -101,6 +101,19 @@ def test_evaluate_gives_the_scores_that_the_run_gave(
         assert word in table
 
 
+def test_evaluate_scores_dev_too_so_that_choices_need_no_test(
+    command: Say, store: list[Any]
+) -> None:
+    given = ("evaluate", "kechkena", *store, "--json")
+    found = {split: command(*given, "--split", split).json()["scores"] for split in ("dev", "test")}
+    assert {split: {each["split"] for each in found[split]} for split in found} == {
+        "dev": {"dev"},
+        "test": {"test"},
+    }
+    assert found["test"] == command(*given).json()["scores"]
+    assert found["dev"][0]["value"] != found["test"][0]["value"]
+
+
 def test_evaluate_scores_given_files_and_says_which(
     command: Say, store: list[Any], tmp_path: Path
 ) -> None:

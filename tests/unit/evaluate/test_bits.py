@@ -220,7 +220,7 @@ def test_before_blocks_the_training_text_is_joined_by_line_ends_as_they_are(
 ) -> None:
     asked: list[tuple[bytes, bytes]] = []
 
-    def sizes(train: bytes, documents: list[bytes], separator: bytes) -> Any:
+    def sizes(train: bytes, documents: list[bytes], separator: bytes, **_: Any) -> Any:
         asked.append((train, separator))
         return np.ones((2, len(documents)), dtype=np.int64)
 
@@ -252,6 +252,11 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     assert texts.sources == ["lines"] * 4
     assert texts.text == "block"
     assert silent(texts).bytes.tolist() == [len(text.encode("utf-8")) for text in expected]
+    # Each alone they are drawn together: those of the book's block, too, stay one group.
+    alone = held_out(TokenShards(tmp_path, "test"), READER)
+    assert silent(alone).groups is not None
+    assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 4]
+    assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
 
 def test_without_joined_sources_there_are_no_blocks(

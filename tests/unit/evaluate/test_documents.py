@@ -63,6 +63,18 @@ def test_documents_that_were_kept_without_their_sources_are_none(tmp_path: Path)
     assert load(tmp_path) is None
 
 
+def test_neighbours_are_drawn_together_in_a_difference_too() -> None:
+    hard = np.repeat(np.random.default_rng(2).normal(60, 9, 8), 5)
+    groups = np.arange(40) // 5
+    plain, other = measured(hard.tolist(), TEXTS), measured([60.0] * 40, TEXTS)
+    grouped = Measured(plain.nats, plain.tokens, plain.bytes, plain.chars, groups=groups)
+    found = documents(TEXTS, ONE, grouped)
+    assert found["group"].tolist() == groups.tolist()
+    value, low, high = difference(documents(TEXTS, ONE, plain), documents(TEXTS, ONE, other))
+    assert None not in (low, high)
+    assert difference(found, documents(TEXTS, ONE, other)) == (value, None, None)
+
+
 def test_a_paired_interval_sees_what_two_intervals_hide() -> None:
     random = np.random.default_rng(5)
     hard = random.gamma(4, 20, 40)

@@ -46,6 +46,39 @@ def test_long_documents_weigh_as_long_as_they_are() -> None:
     assert ratio(np.array([1.0, 30.0]), np.array([1, 10]))[0] == pytest.approx(31 / 11)
 
 
+def test_neighbours_are_drawn_together_and_so_the_interval_tells_how_far_it_may_lie() -> None:
+    random = np.random.default_rng(3)
+    topics, lines = 100, 16
+    sizes = np.full(topics * lines, 60)
+    groups = np.repeat(np.arange(topics), lines)
+    covered = {"groups": 0, "lines": 0}
+    for _ in range(60):
+        # Lines of one topic are alike: the topic moves them more than each moves alone.
+        nats = 60 + random.normal(0, 6, topics).repeat(lines) + random.normal(0, 6, len(groups))
+        value, low, high = ratio(nats, sizes, groups=groups)
+        assert low is not None
+        assert high is not None
+        assert value == ratio(nats, sizes)[0]
+        covered["groups"] += low <= 1.0 <= high
+        _, low, high = ratio(nats, sizes)
+        covered["lines"] += (low or 0) <= 1.0 <= (high or 0)
+    assert covered["groups"] >= 52
+    assert covered["lines"] <= 35
+
+
+def test_ten_lines_of_two_paragraphs_have_no_interval() -> None:
+    nats, sizes = np.arange(12.0) + 30, np.full(12, 50)
+    assert ratio(nats, sizes, groups=np.arange(12) // 6)[1:] == (None, None)
+    assert ratio(nats, sizes, groups=np.arange(12))[1:] == ratio(nats, sizes)[1:]
+    sources = np.array(["а"] * 6 + ["б"] * 6)
+    assert ratio(nats, sizes, sources, np.arange(12))[1:] == ratio(nats, sizes, sources)[1:]
+    measured = Measured(nats, sizes, sizes, sizes, groups=np.arange(12) // 6)
+    assert scores(measured, model="model", source=None, split="test")[0].low is None
+    part = measured.only(np.array([0, 7]))
+    assert part.groups is not None
+    assert part.groups.tolist() == [0, 1]
+
+
 def test_each_draw_is_a_ratio_of_sums_and_no_mean_of_ratios() -> None:
     random = np.random.default_rng(7)
     sizes = np.where(np.arange(60) < 50, 20, 2000)

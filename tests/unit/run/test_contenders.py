@@ -10,6 +10,7 @@ import pytest
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
 from endonym.run.contenders import contenders, missing, read
+from endonym.run.inspection import planned
 from endonym.store import Store
 
 LOG = Log(quiet=True)
@@ -58,18 +59,18 @@ def test_one_run_alone_and_one_run_twice_are_refused(finished: Path) -> None:
 
 def test_a_run_without_its_model_or_its_scores_is_unfinished(copy: Path) -> None:
     run = copy / "runs" / "kechkena"
-    assert missing(run) == ""
+    assert missing(run, "test") == ""
     (scored,) = [each.parent for each in (copy / "store").glob("evaluation/*/scores.json")]
     shutil.rmtree(scored)
     with pytest.raises(RecipeError, match="evaluation bits is not made yet") as caught:
         read(run, "kechkena")
     assert "endonym run" in caught.value.do
     shutil.rmtree(copy / "store" / "model")
-    assert missing(run) == "model pretrain"
+    assert missing(run, "test") == "model pretrain"
     change_plan(run, lambda stages: [each for each in stages if each["stage"] == "corpus"])
-    assert missing(run) == "the model"
+    assert missing(run, "test") == "the model"
     (run / "plan.json").unlink()
-    assert missing(run) == "the model"
+    assert missing(run, "test") == "the model"
 
 
 def test_a_run_that_was_not_scored_on_held_out_documents_is_told_how(copy: Path) -> None:
@@ -79,6 +80,24 @@ def test_a_run_that_was_not_scored_on_held_out_documents_is_told_how(copy: Path)
         read(run, "kechkena")
     assert 'kind = "bits"' in caught.value.do
     assert caught.value.where == str(run)
+
+
+def test_runs_are_compared_by_the_scores_of_the_split_that_is_named(copy: Path) -> None:
+    run, store = copy / "runs" / "kechkena", Store(copy / "store")
+    with pytest.raises(RecipeError, match="not scored on dev documents") as caught:
+        read(run, "kechkena", "dev")
+    assert 'split = "dev"' in caught.value.do
+    (judged,) = [e for e in planned(run) if e["name"] == "evaluation bits"]
+    other = {**judged, "config": {"evaluation": {"kind": "bits", "split": "dev"}}, "id": "f" * 12}
+    made = store.find("evaluation", judged["id"])
+    assert made is not None
+    shutil.copytree(made.folder, made.folder.with_name("f" * 12))
+    change_plan(run, lambda stages: [*stages[:-1], other, stages[-1]])
+    assert read(run, "kechkena", "dev").judged.folder.name == "f" * 12
+    assert read(run, "kechkena").judged.folder == made.folder
+    shutil.rmtree(made.folder.with_name("f" * 12))
+    assert missing(run, "dev") == "evaluation bits"
+    assert missing(run, "test") == ""
 
 
 def test_scores_that_were_damaged_are_not_compared(copy: Path) -> None:

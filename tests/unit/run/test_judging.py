@@ -98,12 +98,12 @@ def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
     store, name = Store(finished / "store"), str(tmp_path / "out")
     assert shards_of(name, store) is None
     with pytest.raises(RecipeError, match="corpus is not in the store"):
-        score_model(name, [], store, Log(quiet=True), "cpu")
+        score_model(name, [], "test", store, Log(quiet=True), "cpu")
     text = tmp_path / "text.txt"
     text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
-    found = score_model(name, [text], store, Log(quiet=True), "cpu")
+    found = score_model(name, [text], "test", store, Log(quiet=True), "cpu")
     assert {score.model for score in found} == {"model"}
-    beside = score_model("kechkena", [text], store, Log(quiet=True), "cpu")
+    beside = score_model("kechkena", [text], "test", store, Log(quiet=True), "cpu")
     mine = [score for score in beside if score.model == "model"]
     assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
     assert {score.model for score in beside} > {"model", "unigram"}

@@ -122,7 +122,7 @@ def test_training_begins_with_weights_that_nothing_has_touched(
 def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_free(
     bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, (work, _) = toy_config(context=1024), bench
+    config, longest = toy_config(context=1024), bench[0].train.longest_document
     phase = PHASE.model_copy(update={"micro_tokens": 4096, "batch_tokens": 4096})
     short = phase_bytes(config, phase, longest_document=9)
     whole = phase_bytes(config, phase)
@@ -131,5 +131,5 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
     monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: told.append(keeps))
     for free, expected in ((HEAP * (short + whole) / 2, []), (short, [False])):
         monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
-        training.spare_memory(config, phase, work, Log(quiet=True))
+        training.spare_memory(config, phase, longest, "cpu", Log(quiet=True))
         assert told == expected

@@ -157,7 +157,7 @@ def tokenizer_card(
     sentences: list[tuple[str, list[str]]] = []
     if corpus is not None:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
-        sentences = drawn(reader, Corpus(corpus.folder).documents("test"))
+        sentences = drawn(reader, Corpus(corpus.folder).documents("dev"))
     return TokenizerCard(facts, rows, sentences)
 
 
@@ -180,7 +180,7 @@ def first_sentence(text: str) -> str:
 
 
 def drawn(reader: Tokenizer, documents: Iterable[Document]) -> list[tuple[str, list[str]]]:
-    """The first sentence of the first held-out document of each source, token by token."""
+    """The first sentence of the first dev document of each source, token by token."""
     found: dict[str, list[str]] = {}
     for document in documents:
         if document.source not in found:

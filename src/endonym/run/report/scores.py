@@ -82,8 +82,8 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
     sentences += _standing(mine, by_model)
     if mine.low is None:
         sentences.append(
-            f"With fewer than {FEWEST_DOCUMENTS} documents there is no interval: "
-            "read the number with care."
+            f"With fewer than {FEWEST_DOCUMENTS} documents, neighbours counted as one, "
+            "there is no interval: read the number with care."
         )
     return sentences
 
@@ -175,7 +175,8 @@ def _notes(rows: Sequence[ScoreRow]) -> list[str]:
     notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
     if any(row.score.low is None for row in rows):
         notes.append(
-            f"Below {FEWEST_DOCUMENTS} documents no interval is given: it would promise too much."
+            f"Below {FEWEST_DOCUMENTS} documents, neighbours counted as one, no interval is given: "
+            "it would promise too much."
         )
     return notes
 

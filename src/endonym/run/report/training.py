@@ -198,6 +198,8 @@ def _described(looks: list[Look], train: Points, levels: dict[str, float]) -> st
 def _legend(chart: Chart) -> str:
     """How to read the picture, and which baselines lie beyond it."""
     told = "Faint: each step; solid: their running mean; dots: looks at dev text."
+    if chart.levels:
+        told += " Lines across: what needs no learning, on the test documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
     gone = [each for each in chart.levels if not low <= each.value <= high]
     if not gone:
