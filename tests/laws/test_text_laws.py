@@ -104,6 +104,44 @@ def test_17_added_texts_move_nothing_into_the_held_out_set(before, additions, se
     assert not held_after & trained_before
 
 
+def made_up(count: int, seed: int) -> list[str]:
+    """Lines of made-up words, so many that no two are alike."""
+    random = np.random.default_rng(seed)
+    parts = [a + b for a in "бгдклмнрст" for b in "аәеоөуүыи"]
+    words = random.integers(0, len(parts), (count, 9, 3))
+    return [" ".join("".join(parts[part] for part in word) for word in line) for line in words]
+
+
+def sides_of(files: dict[str, list[str]]) -> dict[str, str]:
+    """The set of each line of a corpus, made as users make one."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name, lines in files.items():
+            (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        source = Source.model_validate({"name": "lines", "path": ".", "document": "line"})
+        pair = (source, source_files(source, root))
+        make_corpus([pair], Clean(), Split(), seed=3, out=root / "out", advance=lambda size: None)
+        corpus = Corpus(root / "out")
+        return {each.text: side for side in SIDES for each in corpus.documents(side)}
+
+
+def test_17_lines_and_files_that_are_added_move_no_training_line_into_a_held_out_set():
+    first, more = made_up(3000, seed=1), made_up(1000, seed=2)
+    before = sides_of({"1.txt": first})
+    assert {side: list(before.values()).count(side) > 5 for side in SIDES} == dict.fromkeys(
+        SIDES, True
+    )
+    for files in (
+        {"1.txt": first + more},
+        {"1.txt": first, "2.txt": more},
+        {"0.txt": more, "1.txt": first},
+    ):
+        after = sides_of(files)
+        assert all(after[line] == "train" for line, side in before.items() if side == "train")
+        kept = [line for line, side in before.items() if side == after[line] == "test"]
+        assert len(kept) > 0.9 * list(before.values()).count("test")
+
+
 @given(
     some.lists(some.lists(SENTENCES, min_size=2, max_size=40), min_size=1, max_size=3),
     some.integers(0, 50),
