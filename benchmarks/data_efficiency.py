@@ -10,15 +10,20 @@ most), and as many steps as ours. Of all these and their repeats the best counts
 text, by what judges, which is in the plain recipe's favour; ours is its newest. Every training
 keeps the weights of its best look; the plain one goes on to its end, whatever its looks say.
 
-All are judged on the same test documents, which no training sees; smaller texts are parts of larger
-ones. A cell is one training; those in benchmarks/results/data-efficiency.json are skipped, and
---again adds a repeat. By its count of tokens the whole takes three hours on an idle machine.
+All are judged on the same test documents, which no training sees, by the mean over their sources.
+Smaller texts are parts of larger ones, in blocks of neighbours. A cell is one training; those in
+benchmarks/results/data-efficiency.json are skipped, and --again adds a repeat. By its count of
+tokens the whole takes three hours on an idle machine.
 """
 
 import argparse
+import itertools
 import json
 import math
-from collections.abc import Iterator
+import statistics
+from bisect import bisect
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from operator import itemgetter
@@ -26,11 +31,12 @@ from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from runs import SPLIT, changed_run, endonym, last_json
+from runs import SPLIT, bits_rows, costs_of, endonym, last_json, sets_of
 
 from endonym.recipe.recipe import Recipe
 from endonym.seed import named_seed
 from endonym.text.corpus import Corpus
+from endonym.text.document import Document
 
 MEGABYTES = (1.5, 3.0, 6.0)
 RATES = (1e-3, 3e-3)
@@ -108,8 +114,12 @@ def trainings(asked: argparse.Namespace, head: str) -> Iterator[Training]:
 
 
 def texts(asked: argparse.Namespace, work: Path) -> None:
-    """Write the held-out documents, and training texts of which each holds the one before it."""
-    if (work / "held-out.txt").exists():
+    """Write the test documents, and training texts of which each holds the one before it.
+
+    Each source is a file of its own, with its documents in their order. Blocks of neighbours are
+    taken whole.
+    """
+    if (work / "test").exists():
         return
     work.mkdir(parents=True, exist_ok=True)
     words = ["--language", asked.language, "--text", asked.texts / asked.language]
@@ -117,27 +127,37 @@ def texts(asked: argparse.Namespace, work: Path) -> None:
     made = last_json(endonym(work, "run", "all/recipe.toml", "--until", "corpus", "--json"))
     (stage,) = [each for each in made["stages"] if each["name"] == "corpus"]
     corpus = Corpus(work / "store" / "corpus" / stage["id"])
-    held = [one_block(each.text) for each in corpus.documents("test")]
-    train = sorted(
-        (one_block(each.text) for each in corpus.documents("train")),
-        key=lambda text: named_seed(0, "data efficiency", text),
-    )
+    train = list(corpus.documents("train"))
+    sizes = Counter[int]()
+    for each in train:
+        sizes[each.block] += len(each.text.encode("utf-8"))
+    blocks = sorted(sizes, key=lambda number: named_seed(0, "data efficiency", number))
+    ends = list(itertools.accumulate(sizes[number] for number in blocks))
     for megabytes in asked.megabytes:
-        chosen, size = [], 0
-        for text in train:
-            chosen.append(json.dumps({"text": text}, ensure_ascii=False))
-            size += len(text.encode("utf-8"))
-            if size >= megabytes * 1e6:
-                break
-        folder = work / f"{megabytes:g}"
-        folder.mkdir(exist_ok=True)
-        (folder / "texts.jsonl").write_text("\n".join(chosen) + "\n", encoding="utf-8")
-    (work / "held-out.txt").write_text("\n\n".join(held) + "\n", encoding="utf-8")
+        chosen = set(blocks[: bisect(ends, megabytes * 1e6) + 1])
+        some = [each for each in train if each.block in chosen]
+        write(some, work / f"{megabytes:g}" / "texts", ".jsonl", as_json)
+    write(corpus.documents("test"), work / "test", ".txt", one_block)
+
+
+def write(
+    documents: Iterable[Document], folder: Path, end: str, form: Callable[[str], str]
+) -> None:
+    """A file for each source, in a form for each document. end: of the files' names."""
+    folder.mkdir(parents=True)
+    for each in documents:
+        with (folder / f"{each.source}{end}").open("a", encoding="utf-8") as file:
+            file.write(form(each.text))
+
+
+def as_json(text: str) -> str:
+    """A document in a line."""
+    return json.dumps({"text": text}, ensure_ascii=False) + "\n"
 
 
 def one_block(text: str) -> str:
-    """A document without blank lines, so that they can separate documents."""
-    return "\n".join(line for line in text.split("\n") if line.strip())
+    """A document without blank lines, and one after it: they separate documents."""
+    return "\n".join(line for line in text.split("\n") if line.strip()) + "\n\n"
 
 
 def cell(asked: argparse.Namespace, work: Path, training: Training) -> dict[str, Any]:
@@ -148,19 +168,30 @@ def cell(asked: argparse.Namespace, work: Path, training: Training) -> dict[str,
         path = plain_recipe(recipe, work / f"{training.megabytes:g}")
     if training.warms_up_as_ours:
         settings["phase.0.warmup_steps"] = recipe.phase[0].warmup_steps
-    settings |= {"evaluate.0.file": "../held-out.txt"}
     settings["name"] = f"cell-{named_seed(0, json.dumps(settings), str(path)):x}"
-    found = changed_run(work, path.relative_to(work), settings)
-    return found | {"training_bytes": int(training.megabytes * 1e6)}
+    words = sets_of({"evaluate.0.baselines": False} | settings)
+    finished = last_json(endonym(work, "run", path.relative_to(work), *words, "--json", "-q"))
+    rows = [row for row in bits_rows(finished["scores"]) if row["source"] is None]
+    by_source = {Path(row["split"]).stem: row["value"] for row in rows if row["split"] != SPLIT}
+    return costs_of(work, finished) | {
+        "bits_per_byte": statistics.mean(by_source.values()),
+        "by_source": by_source,
+        "training_bytes": int(training.megabytes * 1e6),
+    }
 
 
 def our_recipe(asked: argparse.Namespace, work: Path) -> Recipe:
-    """What `new` writes for the least text and these minutes."""
+    """What `new` writes for the least text and these minutes; it also scores the test documents."""
     folder = f"{min(asked.megabytes):g}"
     path = work / folder / "recipe.toml"
     if not path.exists():
-        words = ["--language", asked.language, "--text", f"{folder}/texts.jsonl"]
+        words = ["--language", asked.language, "--text", f"{folder}/texts"]
         endonym(work, "new", folder, *words, "--hours", asked.minutes / 60)
+        tables = [
+            f'\n[[evaluate]]\nkind = "bits"\nbaselines = false\nfile = "../test/{each.name}"\n'
+            for each in sorted((work / "test").iterdir())
+        ]
+        path.write_text(path.read_text(encoding="utf-8") + "".join(tables), encoding="utf-8")
     return Recipe.load(path)
 
 

@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cells import RESULTS, ROOT, Cells
-from judging import held_texts, judged
+from cells import RESULTS, ROOT, Cell, Cells
+from judging import difference, held_texts, judged
+from pages import interval, markdown
+from readme_page import NAMES
 from runs import Row, endonym, last_json, row_of, sets_of
 
 from endonym.data.shards import TokenShards
@@ -37,6 +39,13 @@ LISTS = {
 """The files of each language that hold a sentence or a paragraph a line."""
 SHAPE = {"model.dim": 128, "model.layers": 4, "model.mixer.heads": 2, "model.dropout": 0.1}
 FLORES_SENTENCES = 4
+JUDGED = {
+    "lines": "test document",
+    "blocks": "test block",
+    "FLORES sentences": "flores sentences",
+    "FLORES documents": "flores documents",
+}
+"""What is shown of all that is judged, and its names."""
 SAMPLES, SAMPLE_TOKENS = 3, 100
 
 
@@ -53,6 +62,7 @@ def main() -> None:
                 if key not in cells or asked.again:
                     cells.keep(key, cell(recipe, language, seed, asked, joined=joined))
                 print(line(key, cells[key]), flush=True)
+    print(table(cells))
 
 
 def arguments() -> argparse.Namespace:
@@ -109,13 +119,17 @@ def cell(
     texts |= flores(asked.texts / "parallel", language, model.tokenizer)
     nats = asked.work / "nats"
     nats.mkdir(exist_ok=True)
-    scores = {
-        text: judged(model.decoder, each, text, nats / f"{name} {text}.npy")
-        for text, each in texts.items()
-    }
+    scores, beside = dict[str, list[Row]](), dict[str, Any]()
+    for text, each in texts.items():
+        out = nats / f"{name} {text}.npy"
+        scores[text] = judged(model.decoder, each, text, out)
+        if joined:
+            alone = nats / f"{language}-alone-{seed} {text}.npy"
+            beside[text] = difference(out, alone)
     samplings = [Sampling(temperature=0.8, seed=number) for number in range(SAMPLES)]
     made = model.generate_many([""] * SAMPLES, max_tokens=SAMPLE_TOKENS, samplings=samplings)
-    return {"scores": scores, "samples": ["".join(each) for each in made], "join": list(join)}
+    samples = ["".join(each) for each in made]
+    return {"scores": scores, "beside": beside, "samples": samples, "join": list(join)}
 
 
 def flores(folder: Path, language: str, tokenizer: Tokenizer) -> dict[str, Texts]:
@@ -131,27 +145,36 @@ def flores(folder: Path, language: str, tokenizer: Tokenizer) -> dict[str, Texts
     return {"flores sentences": texts(rows), "flores documents": texts(pages)}
 
 
-def total(cell: dict[str, Any], text: str) -> Row:
-    """All bytes of a text together."""
+def headline(cell: Cell, text: str) -> Row:
+    """The mean over the sources of a text."""
     kind = "block" if text.endswith("block") else "document"
-    rows = [row for row in cell["scores"][text] if row["weighting"] == "bytes"]
-    found = row_of(rows, text=kind, split=None)
+    found = row_of(cell["scores"][text], text=kind, split=None)
     assert found is not None
     return found
 
 
-def line(key: str, cell: dict[str, Any]) -> str:
-    """One cell as a person reads it: bits a byte over all bytes, with 95 % over texts."""
-    parts = [f"{key:<40}"]
-    for text in cell["scores"]:
-        row = total(cell, text)
-        parts.append(f"{text} {row['value']:.4f}{span(row)}")
-    return "  ".join(parts)
+def line(key: str, cell: Cell) -> str:
+    """One cell as a person reads it."""
+    rows = {text: headline(cell, text) for text in cell["scores"]}
+    told = [f"{n} {interval(r['value'], r['low'], r['high'], 4)}" for n, r in rows.items()]
+    return "  ".join([f"{key:<40}", *told])
 
 
-def span(row: Row) -> str:
-    """The interval, where there are texts enough for one."""
-    return "" if row["low"] is None else f" ({row['low']:.3f}–{row['high']:.3f})"
+def table(cells: Cells) -> str:
+    """Alone and joined side by side, with the paired difference, for each seed."""
+    head = ["text", "read by", "seed", "alone", "joined", "joined less alone, paired 95 %"]
+    rows: list[list[str]] = []
+    pairs = [(key, key.replace("joined", "alone")) for key in cells if " joined " in key]
+    for joined, alone in pairs:
+        language, seed = joined.split()[0], joined.rpartition(" ")[2]
+        for name, text in JUDGED.items():
+            both = (headline(cells[key], text) for key in (alone, joined))
+            gap = cells[joined]["beside"][text]
+            told = [interval(each["value"], each["low"], each["high"]) for each in both]
+            low, high = gap["low"], gap["high"]
+            span = "" if low is None else f" ({low:+.3f} to {high:+.3f})"
+            rows.append([NAMES[language], name, seed, *told, f"{gap['value']:+.3f}{span}"])
+    return markdown(head, rows, words=2)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def judged(model: Any, texts: Texts, split: str, out: Path) -> list[Row]:
     `generate.reading.read` reads.
     """
     measured = texts.measured(list(read(model, texts.ids, texts.tokenizer.end_id)))
-    each = documents.documents(texts.each(), texts.sources, measured)
+    each = documents.documents(texts.each(), texts.sources, measured, texts.in_mean())
     np.save(out, each, allow_pickle=False)
     found = bits.by_source(texts, measured, model="model", split=split)
     return bits_rows([score.as_dict() for score in found])

@@ -1,13 +1,13 @@
 """The tables of README.md: what ten minutes make of eight texts (ten_minutes.py)."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import quality
 from cells import RESULTS, Cell, Cells
-from judging import TEXTS
-from pages import interval, markdown
-from runs import row_of
+from pages import markdown
+from runs import Row, row_of
 
 from endonym.log import number
 
@@ -22,64 +22,142 @@ NAMES = {
     "hi": "Hindi",
 }
 LINES = ("uniform", "unigram", "bigram", "compressor")
+MINUTES = 10.0
+FEWEST_BYTES = 4_000
+"""Of a source's test text, the mean over seeds, to be part of a mean over sources."""
+
+
+class Reading(NamedTuple):
+    """A way to read a text: each document, each line of its lists, or blocks of these lines."""
+
+    name: str
+    text: str
+    sources: tuple[str, ...]
 
 
 def languages(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
     """Each language that was measured, with the newest repeat of each of its seeds."""
     for language in NAMES:
-        if found := [cells[key] for key in cells if cells[key]["language"] == language]:
+        here = [cells[key] for key in cells if cells[key]["language"] == language]
+        if found := [cell for cell in here if cell["minutes"] == MINUTES]:
             yield language, found
+
+
+def readings(found: Sequence[Cell]) -> list[Reading]:
+    """How the text of these cells was read; lines and blocks have the same sources."""
+    every = averaged(found, "document")
+    lists = tuple(name for name in every if name in sources_of(found, "block"))
+    if not lists:
+        return [Reading("documents", "document", every)]
+    whole = [] if lists == every else [Reading("documents", "document", every)]
+    return [*whole, Reading("lines", "document", lists), Reading("blocks", "block", lists)]
+
+
+def averaged(found: Sequence[Cell], text: str) -> tuple[str, ...]:
+    """The sources with text enough to be part of a mean; all of them if there are none."""
+    sizes = sources_of(found, text)
+    large = [name for name, size in sizes.items() if size >= FEWEST_BYTES * len(found)]
+    return tuple(sorted(large or sizes))
+
+
+def sources_of(found: Sequence[Cell], text: str) -> dict[str, int]:
+    """Bytes of test text of each source, in all cells together."""
+    sizes: dict[str, int] = {}
+    for row in rows_of(found, "model", text):
+        sizes[row["source"]] = sizes.get(row["source"], 0) + row["n_bytes"]
+    return sizes
+
+
+def rows_of(found: Sequence[Cell], model: str, text: str) -> list[Row]:
+    """The rows of single sources of the test text."""
+    return [
+        row
+        for cell in found
+        for row in cell["rows"]
+        if (row["model"], row["text"], row["split"]) == (model, text, "test") and row["source"]
+    ]
+
+
+def value_of(found: Sequence[Cell], model: str, reading: Reading) -> float | None:
+    """The mean over sources; of each source all bytes of all cells together."""
+    values: list[float] = []
+    rows = rows_of(found, model, reading.text)
+    for name in reading.sources:
+        some = [row for row in rows if row["source"] == name]
+        if some:
+            sizes = [row["n_bytes"] for row in some]
+            bits = sum(row["value"] * row["n_bytes"] for row in some)
+            values.append(bits / sum(sizes))
+    return statistics.mean(values) if len(values) == len(reading.sources) else None
 
 
 def scores(cells: Cells) -> str:
     """Bits per byte of every text beside what needs no training, and nanoGPT where it was run."""
     peers = Cells(RESULTS / "quality.json")
-    head = ["text", "read by", "seeds", *LINES, "nanoGPT", "endonym"]
+    head = ["text", "read by", "sources", *LINES, "nanoGPT", "endonym", "of seeds or 95 %"]
     rows = [
-        [NAMES[language], text, str(len(found)), *figures]
+        [
+            NAMES[language],
+            reading.name,
+            str(len(reading.sources)),
+            *(line_of(found, name, reading) for name in LINES),
+            nanogpt(found, reading, peers),
+            f"**{value_of(found, 'model', reading):.3f}**",
+            span(found, reading),
+        ]
         for language, found in languages(cells)
-        for text in TEXTS
-        if (figures := figures_of(found, text, peers))
+        for reading in readings(found)
     ]
     return markdown(head, rows, words=2)
 
 
-def figures_of(found: list[Cell], text: str, peers: Cells) -> list[str]:
-    """The lines, nanoGPT and ours on one kind of text; nothing if it was not scored."""
-    ours = [row for cell in found if (row := row_of(cell["rows"], text=text)) is not None]
-    if not ours:
-        return []
-    lines = [line_of(found, name, text) for name in LINES]
-    return [
-        *lines,
-        nanogpt(found[0], text, peers),
-        f"**{mean_of([r['value'] for r in ours], ours)}**",
-    ]
-
-
-def line_of(found: list[Cell], name: str, text: str) -> str:
-    """What a line reaches, the mean over seeds; of the compressor with its deviation."""
-    rows = [row for cell in found if (row := row_of(cell["rows"], model=name, text=text))]
-    if not rows:
+def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
+    """What a line reaches; of the compressor with its deviation, and a star if of a sample."""
+    value = value_of(found, name, reading)
+    if value is None:
         return "–"
-    value = statistics.mean(row["value"] for row in rows)
+    rows = [row for c in found if (row := row_of(c["rows"], model=name, text=reading.text))]
     spread = [row["deviation"] for row in rows if row.get("deviation") is not None]
-    return f"{value:.3f}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
+    star = "\\*" if any(row.get("sampled_from") for row in rows) else ""
+    return f"{value:.3f}{star}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
 
 
-def mean_of(values: list[float], rows: list[Cell]) -> str:
-    """The mean and the span of several seeds; of one seed its interval over documents."""
-    if len(values) > 1:
-        return interval(statistics.mean(values), min(values), max(values))
-    return interval(values[0], rows[0]["low"], rows[0]["high"])
-
-
-def nanogpt(cell: Cell, text: str, peers: Cells) -> str:
-    """nanoGPT at its best after as many minutes on the same text, where it was trained."""
-    head = f"{cell['language']} {cell['minutes']:g} min test"
-    if f"{head} · ours" not in peers or (found := quality.Beside.of(head, text, peers)) is None:
+def span(found: Sequence[Cell], reading: Reading) -> str:
+    """Of several seeds the lowest and the highest; of one its interval over documents."""
+    if len(found) > 1:
+        values = [value_of([cell], "model", reading) for cell in found]
+        here = [value for value in values if value is not None]
+        return f"{min(here):.3f}–{max(here):.3f}, {len(here)} seeds"
+    row = row_of(found[0]["rows"], text=reading.text)
+    if row is None or row["low"] is None or sorted(row["averaged"]) != sorted(reading.sources):
         return "–"
-    return f"{found.its['value']:.3f}"
+    return f"{row['low']:.3f}–{row['high']:.3f}"
+
+
+def nanogpt(found: Sequence[Cell], reading: Reading, peers: Cells) -> str:
+    """nanoGPT at its best, and ours on the same test text (one seed), where it was trained."""
+    head = f"{found[0]['language']} {MINUTES:g} min test"
+    best = quality.best_of(head, reading.text, peers)
+    if best is None:
+        return "–"
+    its, ours = (value_of([each], "model", reading) for each in (best[1], peers[f"{head} · ours"]))
+    return f"{its:.3f} (beside {ours:.3f})"
+
+
+def by_source(cells: Cells) -> str:
+    """Each source of each text: its share of the test bytes, and bits per byte."""
+    head = ["text", "source", "of the bytes", "test kB", "compressor", "documents", "blocks"]
+    rows: list[list[str]] = []
+    for language, found in languages(cells):
+        sizes = sources_of(found, "document")
+        for name, size in sorted(sizes.items(), key=lambda pair: -pair[1]):
+            readings = [Reading("", text, (name,)) for text in ("document", "block")]
+            values = [value_of(found, "model", reading) for reading in readings]
+            line = value_of(found, "compressor", readings[0])
+            told = ["–" if value is None else f"{value:.3f}" for value in (line, *values)]
+            share = f"{size / sum(sizes.values()):.1%}"
+            rows.append([NAMES[language], name, share, f"{size / 1000:.1f}", *told])
+    return markdown(head, rows, words=2)
 
 
 def costs(cells: Cells) -> str:
@@ -102,7 +180,12 @@ def costs(cells: Cells) -> str:
     )
 
 
+def measured() -> Cells:
+    """The cells of ten_minutes.py."""
+    return Cells(RESULTS / "ten-minutes.json")
+
+
 TABLES = {
-    "ten minutes": lambda: scores(Cells(RESULTS / "ten-minutes.json")),
-    "ten minutes, cost": lambda: costs(Cells(RESULTS / "ten-minutes.json")),
+    "ten minutes": lambda: scores(measured()),
+    "ten minutes, cost": lambda: costs(measured()),
 }

@@ -92,13 +92,17 @@ def changed_run(
     """
     words = sets_of({"evaluate.0.baselines": False} | dict(changes))
     finished = last_json(endonym(work, "run", recipe, *words, "--json", "-q", threads=threads))
-    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
-    numbers = manifest(work / "store", stages["model"])["numbers"]
     score = row_of(bits_rows(finished["scores"]), split=None)
     assert score is not None
+    figures = {"bits_per_byte": score["value"], "interval": [score["low"], score["high"]]}
+    return figures | costs_of(work, finished)
+
+
+def costs_of(work: Path, finished: dict[str, Any]) -> dict[str, Any]:
+    """What a finished run took and read. finished: what `run --json` prints."""
+    stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}
+    numbers = manifest(work / "store", stages["model"])["numbers"]
     return {
-        "bits_per_byte": score["value"],
-        "interval": [score["low"], score["high"]],
         "evaluation": stages["evaluation"]["id"],
         "seconds": stages["model"]["seconds"],
         "step_seconds": training_seconds(work / "store", finished["stages"]),

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cells import RESULTS, ROOT, Cell, Cells, quiet_machine
-from runs import SPLIT, changed_run, endonym
+from runs import changed_run, endonym
 
 EVENED = {"phase.0.optimizer": "muon", "phase.0.normalise": True}
 KINDS: dict[str, tuple[dict[str, Any], int, tuple[float, ...]]] = {
@@ -50,6 +50,8 @@ SHAPE = {
     "phase.0.schedule": "linear",
 }
 NEEDED = 1.3
+SPLIT = "dev"
+"""What rates are chosen and compared by. Older cells say "val": one set for everything."""
 
 
 def main() -> None:
@@ -94,6 +96,7 @@ def train(asked: argparse.Namespace, cells: Cells, kind: str, rate: float, steps
     rates = {"phase.0.lr": rate, "phase.0.embedding_lr": tables * rate}
     changes = SHAPE | rates | keys | {"phase.0.steps": steps}
     changes |= {"name": re.sub(r"[ ,]+", "-", key), "phase.0.warmup_steps": steps // 20}
+    changes |= {"evaluate.0.split": SPLIT}
     noise = quiet_machine(key, anyway=asked.anyway)
     cells.keep(key, changed_run(asked.work, recipe, changes) | noise)
     print(f"{key:<52} {cells[key]['bits_per_byte']:.4f}", flush=True)

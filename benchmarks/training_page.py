@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from itertools import groupby
 
 import data_efficiency
+import joining
 import quality
 import steps_to_loss
 from cells import RESULTS, Cell, Cells
 from judging import TEXTS
 from pages import interval, markdown
-from readme_page import NAMES
+from readme_page import NAMES, by_source, measured
 from training_speed import AGAINST, SHAPES, WAYS, Quoted, key_of, quoted
 
 from endonym.log import number
@@ -196,7 +197,7 @@ def ablations() -> str:
 def steps() -> str:
     """Muon and AdamW at their best after as many steps, and the same Muon in fewer."""
     cells = of("steps-to-loss")
-    split = "test" if any(" test " in key for key in cells) else "val"
+    split = "dev" if any(" dev " in key for key in cells) else "val"
     found = steps_to_loss.outcome(f"ro {split}", 400, cells)
     rows = [
         [
@@ -240,4 +241,6 @@ TABLES = {
     "ablations": ablations,
     "steps": steps,
     "efficiency": efficiency,
+    "joining": lambda: joining.table(of("joining")),
+    "ten minutes, by source": lambda: by_source(measured()),
 }

@@ -18,6 +18,8 @@ def score(model: str, value: float, **changes: Any) -> Score:
         "source": None,
         "split": "test",
     }
+    if changes.get("weighting") == "sources":
+        frame["averaged"] = ("ជំនួយ", "роман")
     return Score(model=model, value=value, **{**frame, **changes})
 
 

@@ -66,6 +66,42 @@ def test_the_tables_of_a_page_are_those_of_the_results(benchmarks: Any, page: st
     tables = benchmarks("tables").PAGES[ROOT / page]
     text = benchmarks("pages").renewed(ROOT / page, tables)
     assert text == (ROOT / page).read_text(encoding="utf-8"), "run python benchmarks/tables.py"
+    missing = {name for name in tables if f"<!-- table {name} -->" not in text}
+    assert not missing
+
+
+def test_lines_and_blocks_are_means_over_the_same_sources_of_all_seeds_together(
+    benchmarks: Any,
+) -> None:
+    page = benchmarks("readme_page")
+
+    def row(source: str, text: str, value: float, n_bytes: int) -> dict[str, Any]:
+        frame = {"model": "model", "split": "test", "sampled_from": None, "averaged": []}
+        return frame | {"source": source, "text": text, "value": value, "n_bytes": n_bytes}
+
+    one = [row("list", "document", 1.0, 9_000), row("list", "block", 0.9, 9_300)]
+    one += [row("few", "document", 9.0, 3_900), row("few", "block", 9.0, 4_100)]
+    two = [row("list", "document", 2.0, 3_000), row("list", "block", 1.8, 3_100)]
+    two += [row("book", "document", 4.0, 20_000), row("few", "document", 9.0, 3_900)]
+    found = [{"rows": rows} for rows in (one, two)]
+    documents, lines, blocks = page.readings(found)
+    assert [each.name for each in (documents, lines, blocks)] == ["documents", "lines", "blocks"]
+    assert documents.sources == ("book", "list")
+    assert lines.sources == blocks.sources == ("list",)
+    values = [page.value_of(found, "model", each) for each in (documents, lines, blocks)]
+    mean = (9_000 * 1.0 + 3_000 * 2.0) / 12_000
+    both = (9_300 * 0.9 + 3_100 * 1.8) / 12_400
+    assert values == pytest.approx([(4.0 + mean) / 2, mean, both])
+
+
+def test_cells_of_other_minutes_are_no_part_of_the_ten_minutes(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    cells = benchmarks("cells").Cells(tmp_path / "cells.json")
+    cells.found["tt 1 min seed 1"] = [{"language": "tt", "minutes": 1.0}]
+    cells.found["tt 10 min seed 1"] = [{"language": "tt", "minutes": 10.0}]
+    ((language, found),) = benchmarks("readme_page").languages(cells)
+    assert (language, [each["minutes"] for each in found]) == ("tt", [10.0])
 
 
 def test_of_a_peer_the_repeat_beside_the_newest_code_counts_where_ours_leads_least(

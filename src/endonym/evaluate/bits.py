@@ -21,7 +21,7 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     limits,
 )
-from endonym.evaluate.score import FEWEST_DOCUMENTS, Measured, Score, scores
+from endonym.evaluate.score import FEWEST_BYTES, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -31,7 +31,7 @@ from endonym.tokenizer.tokenizer import Tokenizer
 class Texts:
     """Documents to score, or blocks of them: ids, and the name of each one's source.
 
-    averaged: the sources that a mean over sources is of; those with ten texts if it is not given.
+    averaged: the sources that a mean over sources is of; those of 4,000 bytes if it is not given.
     groups: neighbouring documents share a number (Measured says what for).
     """
 
@@ -52,8 +52,10 @@ class Texts:
         """The sources that are averaged: one sentence must not weigh as much as a book."""
         if self.averaged is not None:
             return self.averaged
-        counts = Counter(self.sources)
-        return frozenset(name for name, count in counts.items() if count >= FEWEST_DOCUMENTS)
+        counts = Counter[str]()
+        for name, ids in zip(self.sources, self.ids, strict=True):
+            counts[name] += int(self.tokenizer.byte_counts[ids].sum())
+        return frozenset(name for name, count in counts.items() if count >= FEWEST_BYTES)
 
     def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
         """Put nats of tokens and the documents' sizes side by side. draws: as in Measured."""
@@ -96,20 +98,20 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     """Lists of sentences as longer texts: neighbours in a block, with line ends between.
 
     join: the sources that are such lists, as in `[pack] join`. Documents of others are left out. A
-    block ends where a document is missing, because it went to another set.
+    block ends where a document is missing, because it went to another set. A mean over sources is
+    of the same sources as that of the documents, as far as they are lists.
     """
-    joined = {number for number, name in enumerate(shards.sources) if name in join}
-    line_end = np.array([shards.require_line_end() if joined else 0], dtype=np.int64)
+    documents = held_out(shards, tokenizer)
+    line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
     ids: list[NDArray[np.int64]] = []
-    sources: list[str] = []
-    groups = neighbours(shards)
+    sources, groups = list[str](), neighbours(shards)
     for group in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
-        parts = [shards.document(number) for number in group]
-        if parts and parts[0].source in joined:
-            separated = [each for part in parts for each in (line_end, part.ids)]
+        numbers: list[int] = group.tolist()
+        if numbers and (name := documents.sources[numbers[0]]) in join:
+            separated = [each for number in numbers for each in (line_end, documents.ids[number])]
             ids.append(np.concatenate(separated[1:]))
-            sources.append(shards.sources[parts[0].source])
-    return Texts(ids, sources, tokenizer, "block")
+            sources.append(name)
+    return Texts(ids, sources, tokenizer, "block", documents.in_mean())
 
 
 def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
@@ -206,14 +208,13 @@ def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
     """Scores of all documents together, and of each source.
 
     Where there are several sources, first the mean over them, which is the headline. A source of
-    fewer than ten texts has its row and is left out of the mean: one sentence would weigh as much
+    fewer than 4,000 bytes has its row and is left out of the mean: one sentence would weigh as much
     as a book. frame: with_tokens, and the other fields of Score.
     """
     frame["text"] = texts.text
-    names, averaged = np.array(texts.sources), sorted(texts.in_mean())
-    found: list[Score] = []
-    if len(averaged) > 1:
-        here = np.isin(names, averaged)
+    names, found = np.array(texts.sources), list[Score]()
+    here = np.isin(names, sorted(texts.in_mean()))
+    if len(np.unique(names[here])) > 1:
         found += scores(measured.only(here), sources=names[here], source=None, **frame)
     found += scores(measured, source=None, **frame)
     for name in sorted(set(texts.sources)):

@@ -133,7 +133,8 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
         return size
 
     asked = [b"", *extras]
-    at_once = device.cores()
+    # A child copies what it changes of the compressor's memory, up to all of it.
+    at_once = max(1, min(device.cores(), device.free_memory_bytes() // MEMORY_BYTES))
     for part in train:
         encoder.encode(part)
         sizes: list[int] = []

@@ -6,28 +6,44 @@ corpora and stores can be set side by side as long as they have judged the same 
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.evaluate.score import FEWEST_DOCUMENTS, Measured, ratio
+from endonym.evaluate.score import Measured, ratio
 
 RECORD = np.dtype(
-    [("text", "<u8"), ("source", "<u8"), ("group", "<i8"), ("bytes", "<i8"), ("nats", "<f8")]
+    [
+        ("text", "<u8"),
+        ("source", "<u8"),
+        ("group", "<i8"),
+        ("averaged", "?"),
+        ("bytes", "<i8"),
+        ("nats", "<f8"),
+    ]
 )
 """text, source: the first eight bytes of the SHA-256 of the text, and of its source's name. group:
-as in Measured."""
+as in Measured. averaged: whether its source is part of the mean over sources."""
 
 Documents = NDArray[Any]
 
 
-def documents(texts: Iterable[str], sources: Sequence[str], measured: Measured) -> Documents:
-    """Each text with its source, its size and its nats, as they were measured, in order."""
+def documents(
+    texts: Iterable[str],
+    sources: Sequence[str],
+    measured: Measured,
+    averaged: Collection[str] | None = None,
+) -> Documents:
+    """Each text with its source, its size and its nats, as they were measured, in order.
+
+    averaged: the sources that the mean over sources is of; all of them if not given.
+    """
     found = np.zeros(len(measured.nats), dtype=RECORD)
     found["text"], found["source"] = _digests(texts), _digests(sources)
+    found["averaged"] = True if averaged is None else np.isin(sources, sorted(averaged))
     found["bytes"], found["nats"] = measured.bytes, measured.nats
     found["group"] = np.arange(len(found)) if measured.groups is None else measured.groups
     return found
@@ -38,14 +54,14 @@ def _digests(texts: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(parts), dtype="<u8")
 
 
-def save(folder: Path, found: Documents, text: str = "document") -> None:
-    """Write them beside the scores: documents.npy, or blocks.npy. text: as in Score."""
-    np.save(folder / f"{text}s.npy", found, allow_pickle=False)
+def save(folder: Path, found: Documents) -> None:
+    """Write them beside the scores."""
+    np.save(folder / "documents.npy", found, allow_pickle=False)
 
 
-def load(folder: Path, text: str = "document") -> Documents | None:
+def load(folder: Path) -> Documents | None:
     """The documents of an evaluation, sorted by text; None if it kept none with their sources."""
-    path = folder / f"{text}s.npy"
+    path = folder / "documents.npy"
     return ordered(np.load(path, allow_pickle=False)) if path.is_file() else None
 
 
@@ -64,16 +80,13 @@ def are_same(one: Documents, other: Documents) -> bool:
 def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:
     """Bits per byte of one minus those of the other, and its paired 95 % interval.
 
-    Of the headlines: the mean over the sources of ten documents or more, if there are two such,
-    and all bytes otherwise. Both are of the same texts, so each draw takes the same documents for
-    both: what makes a document hard for either cancels. Neighbours are drawn together. No interval
-    where fewer than ten would be drawn.
+    Of the headlines: the mean over sources, if it is of two or more, and all bytes otherwise. Both
+    are of the same texts, so each draw takes the same documents for both: what makes a document
+    hard for either cancels. Neighbours are drawn together. An interval is given where `ratio` gives
+    one.
     """
-    kinds, counts = np.unique(one["source"], return_counts=True)
-    averaged = kinds[counts >= FEWEST_DOCUMENTS]
     bits = (one["nats"] - other["nats"]) / math.log(2)
-    if len(averaged) < 2:
+    some = one[one["averaged"]]
+    if len(np.unique(some["source"])) < 2:
         return ratio(bits, one["bytes"], groups=one["group"])
-    here = np.isin(one["source"], averaged)
-    some = one[here]
-    return ratio(bits[here], some["bytes"], some["source"], some["group"])
+    return ratio(bits[one["averaged"]], some["bytes"], some["source"], some["group"])

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 DRAWS = 1000
 SEED = 0
 FEWEST_DOCUMENTS = 10
+"""Or groups of neighbours, of which an interval is given."""
+FEWEST_BYTES = 4_000
+"""Of a source, to be part of a mean over sources: one sentence must not weigh as much as a book."""
 CHUNK_DRAWS = 50
 BITS = "bits_per_byte"
 
@@ -29,6 +32,7 @@ class Score:
     weighting, of a total: "bytes" is the ratio of sums over all documents, in which a source
     weighs as much as it has bytes; "sources" is the mean of the sources' values, each counted
     alike. A text of a single source has no row "sources": both would be one number.
+    averaged: the names of these sources; those of fewer than 4,000 bytes are left out.
 
     text: what was read at once. "document": each document alone; "block": neighbouring short ones
     together; n_documents then counts blocks.
@@ -51,6 +55,7 @@ class Score:
     model: str
     split: str
     weighting: Literal["bytes", "sources"] = "bytes"
+    averaged: Sequence[str] = ()
     text: Literal["document", "block"] = "document"
     deviation: float | None = None
     sampled_from: int | None = None
@@ -108,6 +113,7 @@ def scores(
         "n_chars": int(measured.chars.sum()),
         "n_tokens": int(measured.tokens.sum()) if with_tokens else 0,
         "weighting": "bytes" if sources is None else "sources",
+        "averaged": () if sources is None else tuple(map(str, np.unique(sources))),
     }
     found: list[Score] = []
     for metric, unit, size, scale in METRICS:
@@ -137,14 +143,13 @@ def ratio(
     """Sum over sum, and its 95 % interval by bootstrap over the pairs, or over groups of them.
 
     With the source of each pair: the mean over sources of each one's sum over sum, and a
-    stratified bootstrap, which draws from each source as many documents as it has. A source of
-    fewer than ten documents understates its share of the spread: one of a single document adds
-    none. groups: as in Measured; no group has documents of two sources. No interval where fewer
-    than ten would be drawn in all.
+    bootstrap that draws from each source. groups: as in Measured; no group has documents of two
+    sources. Of n groups n - 1 are drawn at a time, so that the spread is not understated where n
+    is small. No interval of fewer than ten groups in all, or with a source of only one.
 
     Source: Efron 1979; the ratio of sums is drawn as a whole, so that long documents weigh as
-    they do in the value. Davison and Hinkley 1997, Bootstrap methods, 3.2 (several samples) and
-    3.8 (data in groups).
+    they do in the value. Rao and Wu 1988, Resampling inference with complex survey data (several
+    sources, n - 1). Davison and Hinkley 1997, Bootstrap methods, 3.8 (data in groups).
     """
     value = _value(numerators, denominators, sources)
     if groups is not None:
@@ -152,7 +157,7 @@ def ratio(
         numerators = np.bincount(groups, weights=numerators).astype(np.float64)
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
-    if len(numerators) < FEWEST_DOCUMENTS:
+    if len(numerators) < FEWEST_DOCUMENTS or min(map(len, _parts(len(numerators), sources))) < 2:
         return value, None, None
     low, high = np.percentile(draws(numerators, denominators, sources), [2.5, 97.5])
     return value, float(low), float(high)
@@ -179,14 +184,14 @@ def draws(
     denominators: NDArray[np.int64],
     sources: Sources | None = None,
 ) -> NDArray[np.float64]:
-    """The value in DRAWS samples of the documents, with replacement, fixed seed."""
+    """The value in DRAWS samples of all documents but one, with replacement, fixed seed."""
     generator = np.random.Generator(np.random.Philox(key=SEED))
     parts = _parts(len(numerators), sources)
     total = np.zeros(DRAWS)
     for part in parts:
         over, under, found = numerators[part], denominators[part], []
         for _ in range(0, DRAWS, CHUNK_DRAWS):
-            chosen = generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part)))
+            chosen = generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part) - 1))
             found.append(over[chosen].sum(1) / np.maximum(1, under[chosen].sum(1)))
         total += np.concatenate(found)
     return total / len(parts)

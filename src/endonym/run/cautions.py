@@ -1,5 +1,6 @@
 """What is said before a phase starts: settings that are allowed and usually hurt."""
 
+from endonym.data.config import Pack
 from endonym.log import duration, number
 from endonym.train.autopilot import Facts
 from endonym.train.autopilot_phase import budget_of
@@ -10,6 +11,8 @@ STRONG_DECAY = 0.1
 """lr × weight_decay: at a tenth, a weight that nothing holds loses half in seven steps."""
 SHORT_CONTEXT = 256
 """The least that the autopilot chooses; nobody need be warned of it."""
+SHORT_DOCUMENTS = 5
+"""So many documents to a row, and more, are called short."""
 
 
 def cautions(
@@ -48,6 +51,18 @@ def cautions(
             "rows hold several, so nothing is lost, but no token ever sees so far back"
         )
     return [f"phase {phase.name}: {text}" for text in found]
+
+
+def caution_of_rows(facts: Facts, pack: Pack) -> str:
+    """A warning if documents are so short that a model would never see two together; or nothing."""
+    mean = facts.mean_document_tokens
+    if pack.join or pack.context is None or mean * SHORT_DOCUMENTS > pack.context:
+        return ""
+    return (
+        f"documents have {mean:.0f} tokens on average, and none sees another: the model will not "
+        "learn to go on after one. If they are sentences whose neighbours belong together, name "
+        "their sources in pack.join"
+    )
 
 
 def _too_long(phase: Phase, seconds: float) -> str:

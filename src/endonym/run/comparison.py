@@ -125,8 +125,9 @@ def _verdict(runs: Sequence[Contender], differences: Sequence[Difference]) -> li
     texts = f"{number(best.score.n_documents)} {best.score.split} documents"
     if best.score.low is None:
         return [
-            f"{best.name} needs the fewest bits per byte, but with fewer than {FEWEST_DOCUMENTS} "
-            f"{best.score.split} documents, neighbours counted as one, no difference is claimed."
+            f"{best.name} needs the fewest bits per byte, but no difference is claimed: it takes "
+            f"{FEWEST_DOCUMENTS} {best.score.split} documents, neighbours counted as one, and two "
+            "of each source."
         ]
     pairs = zip(runs[1:], differences[1:], strict=True)
     near = [run.name for run, each in pairs if not each.is_claimed]
@@ -153,7 +154,8 @@ def _remarks(runs: Sequence[Contender], baselines: Sequence[Score]) -> list[str]
     if "compressor" in shown and values:
         told.append(f"On the documents of the compressor's line: {_listed(values)}.")
     if any(run.score.weighting == "sources" for run in runs):
-        told.append("Bits per byte are means over the sources, each counted alike.")
+        names = _listed(runs[0].score.averaged)
+        told.append(f"Bits per byte are means over the sources {names}, each counted alike.")
     if len({run.machine for run in runs}) > 1:
         told.append(
             "They were not all trained on one processor and as many threads: times differ by it."

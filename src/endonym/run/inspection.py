@@ -201,7 +201,7 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
 
 
 def _look_at_model(artifact: Artifact, store: Store) -> Looked:
-    """The held-out curve, drawn in a line, and what the numbers were."""
+    """The dev curve, drawn in a line, and what the numbers were."""
     looks = json.loads((artifact.folder / "looks.json").read_text(encoding="utf-8"))
     numbers = artifact.numbers
     values = [each["bits"] for each in looks]
@@ -211,7 +211,7 @@ def _look_at_model(artifact: Artifact, store: Store) -> Looked:
     steps = f"{numbers['steps']} steps, of which {numbers['kept_step']} are kept"
     lines = [
         f"{numbers['parameters']} parameters · {steps}",
-        f"held-out bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
+        f"dev bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
     ]
     samples = [
         line

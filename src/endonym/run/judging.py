@@ -57,7 +57,9 @@ def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log
         measured = read_texts(model, texts, log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split, log)
         found += scored
-        save(making.out, documents(texts.each(), texts.sources, measured), texts.text)
+        if texts.text == "document":
+            each = documents(texts.each(), texts.sources, measured, texts.in_mean())
+            save(making.out, each)
     write_json(making.out / "scores.json", [score.as_dict() for score in found])
     log.line(table(found))
     return {"kind": "bits", "split": split, "compressor": samples}

@@ -62,9 +62,14 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
 
 
 def compared(runs: Sequence[Run]) -> Comparison | None:
-    """Finished runs side by side; None if they were not all scored on held-out documents."""
-    is_scored = all(any(score.split == "test" for score in scores_of(run)) for run in runs)
-    return compare([read(run.folder, run.folder.name) for run in runs]) if is_scored else None
+    """Finished runs side by side: by dev documents if all were scored on them, or by test ones.
+
+    None if they were not all scored on either.
+    """
+    for split in ("dev", "test"):
+        if all(any(score.split == split for score in scores_of(run)) for run in runs):
+            return compare([read(run.folder, run.folder.name, split) for run in runs])
+    return None
 
 
 def scores_of(run: Run) -> list[Score]:

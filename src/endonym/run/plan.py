@@ -23,7 +23,7 @@ VERSIONS = {
     "tokenizer": 2,
     "shards": 2,
     "model": 6,
-    "evaluation": 4,
+    "evaluation": 5,
     "export": 2,
 }
 """Raised by whoever changes what a stage produces."""

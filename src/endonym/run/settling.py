@@ -8,7 +8,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.folder import Shape
 from endonym.recipe.recipe import Recipe
 from endonym.run import resolve
-from endonym.run.cautions import cautions
+from endonym.run.cautions import caution_of_rows, cautions
 from endonym.run.pace import seconds_a_token
 from endonym.run.plan import plan
 from endonym.run.resolve import Lock, filled
@@ -45,6 +45,8 @@ def settled(
     )
     recipe = filled(recipe, lock.settle(room))
     document = recipe.pack.usual_length(facts.mean_document_tokens)
+    if caution := caution_of_rows(facts, recipe.pack):
+        log.warn(caution)
     for phase in recipe.phase:
         seconds = _seconds_a_token(shape, phase, machine_file, target, document)
         _warn(phase, shape, shards, seconds, longest, log)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, Score
+from endonym.evaluate.score import BITS, Score
 from endonym.log import number
 from endonym.recipe.text import columns
 
@@ -29,7 +29,7 @@ class ScoreRow:
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     """The rows of one text; with several sources the first is their mean and the last all bytes.
 
-    The mean is of the sources with ten texts or more. found: of one split and one way to read it.
+    The mean is of the sources that Score.averaged names. found: of one split, read in one way.
     """
     rows: dict[tuple[str | None, str], dict[str, Score]] = {}
     for score in found:
@@ -40,10 +40,10 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     if len(sources) < 2 and (None, "sources") not in rows:
         return [whole]
     parts = [ScoreRow(source, rows[source, "bytes"]) for source in sources]
-    many = sum(part.score.n_documents >= FEWEST_DOCUMENTS for part in parts)
     mean = rows.get((None, "sources"))
+    count = len(next(iter(mean.values())).averaged) if mean else 0
     return [
-        *([ScoreRow(f"mean of {many} sources", mean)] if mean else []),
+        *([ScoreRow(f"mean of {count} sources", mean)] if mean else []),
         *(_shared(part, whole.score) for part in parts),
         replace(whole, name="all, by bytes"),
     ]

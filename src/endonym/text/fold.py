@@ -3,7 +3,8 @@
 A folded text is case-folded and holds only letters, their marks and digits. Punctuation, blanks and
 zero-width characters are gone, and so are the accents U+0300 to U+036F after canonical
 decomposition: ţ, ț and t are one letter, and so are й and и. Vowel signs of Khmer, Devanagari or
-Arabic stay. A Cyrillic letter that looks like a Latin one, small or capital, becomes that one.
+Arabic stay. A Cyrillic letter that looks like a Latin one as a small letter becomes that one (а, е,
+о, р, с; not в or н, which only their capitals resemble).
 """
 
 import functools

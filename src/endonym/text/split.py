@@ -134,7 +134,8 @@ def candidates_of(keys: Sequence[Keys], split: Split) -> list[tuple[Chosen, Chos
 def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
     """The blocks with the smallest keys of all sources, until they hold so many documents.
 
-    So sources give in proportion to their sizes.
+    So sources give in proportion to their sizes. The block with the largest key is trained on,
+    whatever was asked for.
     """
     every = np.sort(np.concatenate(list(keys)))
     if count >= len(every):
@@ -143,9 +144,12 @@ def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
             do="Hold out fewer, or give val_share, or add texts.",
         )
     blocks = np.unique(every)
-    ends = [np.searchsorted(blocks, every[place - 1]) for place in (count // 2, count)]
-    middle = blocks[min(ends[0], len(blocks) - 2)]
-    last = blocks[max(ends[1], ends[0] + 1)] if len(blocks) > ends[0] + 1 else blocks[-1]
+    if len(blocks) < len(SIDES):
+        nothing = [np.zeros(len(source), dtype=np.bool_) for source in keys]
+        return [(each, each) for each in nothing]
+    ends = [int(blocks.searchsorted(every[place - 1])) for place in (count // 2, count)]
+    first = min(ends[0], len(blocks) - 3)
+    middle, last = blocks[first], blocks[min(max(ends[1], first + 1), len(blocks) - 2)]
     return [((source > middle) & (source <= last), source <= middle) for source in keys]
 
 

@@ -36,8 +36,8 @@ TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
 
 
 @pytest.fixture(autouse=True)
-def _a_few_documents_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_DOCUMENTS", 2)
+def _a_few_bytes_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", 50)
 
 
 @pytest.fixture
@@ -259,22 +259,53 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
 
+def test_a_book_of_one_document_is_part_of_the_mean_and_a_line_is_not() -> None:
+    texts = [" ".join(VAL), VAL[0][:8], *VAL]
+    ids = [np.array(READER.encode(text)) for text in texts]
+    found = Texts(ids, ["book", "line", *["list"] * len(VAL)], READER)
+    assert found.in_mean() == {"book", "list"}
+
+
+def test_means_of_lines_and_of_blocks_are_over_the_same_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [(source, n // 7, n) for n, source in enumerate(["a"] * 7 + ["b"] * 7)]
+
+    def documents(split: str) -> list[Piece]:
+        pairs = zip(given, VAL, strict=True)
+        return [Piece(source, text, block, place) for (source, block, place), text in pairs]
+
+    write_shards(tmp_path, READER, ["a", "b"], documents, lambda n: None)
+    shards = TokenShards(tmp_path, "test")
+    # Line ends alone would carry the blocks of both over the limit.
+    sizes = [sum(len(text.encode("utf-8")) for text in VAL[n : n + 7]) for n in (0, 7)]
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", min(sizes) + 1)
+    lines, blocks = held_out(shards, READER), blocks_of(shards, READER, ["a", "b"])
+    assert len(lines.in_mean()) == 1
+    assert blocks.in_mean() == lines.in_mean()
+    assert blocks_of(shards, READER, ["a"]).sources == ["a"]
+
+
 def test_without_joined_sources_there_are_no_blocks(
     splits: tuple[TokenShards, TokenShards],
 ) -> None:
     assert blocks_of(splits[1], READER, []).ids == []
 
 
-def test_a_source_of_few_texts_has_its_row_and_no_part_in_the_mean(
+def test_a_source_of_few_bytes_has_its_row_and_no_part_in_the_mean(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_DOCUMENTS", 4)
+    sizes = [len(text.encode("utf-8")) for text in VAL[:9]]
+    least = min(sum(sizes[:4]), sum(sizes[4:8]))
+    assert least > sizes[8]
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", least)
     ids = [np.array(READER.encode(text)) for text in VAL[:9]]
     texts = Texts(ids, [*"aaaabbbbc"], READER)
     measured = texts.measured([[float(n + 1)] for n in range(9)])
     found = by_source(texts, measured, model="model", split="test")
     mean = headline(found, model="model")
     assert mean is not None
+    assert mean.averaged == ("a", "b")
     parts = [value(found, "bits_per_byte", "model", name) for name in "abc"]
     assert mean.value == pytest.approx((parts[0] + parts[1]) / 2)
     # A sample is averaged over the same sources, however few of their texts it holds.

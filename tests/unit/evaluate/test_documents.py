@@ -114,12 +114,13 @@ def test_a_difference_is_of_the_means_over_sources() -> None:
     assert (value, low, high) == pytest.approx((0.25, 0.25, 0.25))
 
 
-def test_a_source_of_few_documents_is_no_part_of_the_difference() -> None:
+def test_a_source_that_is_not_averaged_is_no_part_of_the_difference() -> None:
     names = ["мәкаль"] * 18 + ["хикәя"] * 18 + ["җыр"] * 4
     nats = np.arange(40.0)
     worse = nats + np.where(np.arange(40) < 36, 1.0, 500.0)
-    one = documents(TEXTS, names, measured(list(worse), TEXTS))
-    other = documents(TEXTS, names, measured(list(nats), TEXTS))
+    many = {"мәкаль", "хикәя"}
+    one = documents(TEXTS, names, measured(list(worse), TEXTS), many)
+    other = documents(TEXTS, names, measured(list(nats), TEXTS), many)
     sizes = np.array([len(text.encode("utf-8")) for text in TEXTS])
     parts = [18 / math.log(2) / sizes[start : start + 18].sum() for start in (0, 18)]
     assert difference(one, other)[0] == pytest.approx(sum(parts) / 2)

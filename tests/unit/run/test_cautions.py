@@ -2,8 +2,9 @@
 
 import pytest
 
+from endonym.data.config import Pack
 from endonym.model.keys import ModelKeys
-from endonym.run.cautions import cautions
+from endonym.run.cautions import caution_of_rows, cautions
 from endonym.train.autopilot import Facts, choose_context
 from endonym.train.config import Phase
 
@@ -33,6 +34,15 @@ def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
     assert "≈ 569 hours here (24 days)" in text
     assert "steps = 295\u2009312 would take a week" in text
     assert said({"epochs": 1000}) == []
+
+
+def test_sentences_that_are_read_alone_are_said() -> None:
+    short = Facts(4_000_000, 1_000_000, 19.4)
+    text = caution_of_rows(short, Pack(context=256))
+    assert text.startswith("documents have 19 tokens on average")
+    assert "pack.join" in text
+    assert not caution_of_rows(short, Pack(context=256, join=("lines",)))
+    assert not caution_of_rows(FACTS, Pack(context=256))
 
 
 def test_decay_that_eats_the_weights_is_said_with_its_number() -> None:

@@ -72,7 +72,7 @@ def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v[:9], **few) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     found = compare(runs)
     assert not any(each.is_claimed for each in found.differences)
-    assert "fewer than 10" in found.told[0]
+    assert "it takes 10 test documents" in found.told[0]
     assert "–" in describe(found)
 
 

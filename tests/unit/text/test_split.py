@@ -118,6 +118,15 @@ def test_a_number_of_documents_is_taken_in_whole_blocks():
     assert (int(dev.sum()), int(test.sum())) == (50, 50)
 
 
+@pytest.mark.parametrize("count", [150, 158, 159])
+def test_something_is_left_to_train_on_whatever_number_is_held_out(count: int):
+    blocks = np.repeat(keys(numbered(16)), 10)
+    ((dev, test),) = candidates_of([blocks], Split(val_documents=count))
+    assert (~(dev | test)).sum() == 10
+    assert dev.any()
+    assert test.any()
+
+
 def test_more_documents_than_there_are_cannot_be_held_out():
     with pytest.raises(CorpusError, match="only 6 documents"):
         candidates_of([keys(TATAR)], Split(val_documents=6))

@@ -82,8 +82,8 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
     sentences += _standing(mine, by_model)
     if mine.low is None:
         sentences.append(
-            f"With fewer than {FEWEST_DOCUMENTS} documents, neighbours counted as one, "
-            "there is no interval: read the number with care."
+            f"There is no interval: it takes {FEWEST_DOCUMENTS} documents, neighbours counted as "
+            "one, and two of each source. Read the number with care."
         )
     return sentences
 
@@ -99,8 +99,11 @@ def _frame(mine: Score, found: Sequence[Score]) -> str:
     parts = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
     total = find(found, metric=BITS, model="model", source=None)
     if mine.weighting == "sources" and total:
-        count = len({score.source for score in found if score.source is not None})
-        parts = [f"the mean of {count} sources", *parts, f"{total.value:.2f} over all bytes"]
+        parts = [
+            f"the mean of {len(mine.averaged)} sources",
+            *parts,
+            f"{total.value:.2f} over all bytes",
+        ]
     return f" ({'; '.join(parts)})" if parts else ""
 
 
@@ -175,8 +178,8 @@ def _notes(rows: Sequence[ScoreRow]) -> list[str]:
     notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
     if any(row.score.low is None for row in rows):
         notes.append(
-            f"Below {FEWEST_DOCUMENTS} documents, neighbours counted as one, no interval is given: "
-            "it would promise too much."
+            f"Below {FEWEST_DOCUMENTS} documents, neighbours counted as one, and with a source of "
+            "only one, no interval is given: it would promise too much."
         )
     return notes
 

@@ -90,7 +90,7 @@ def overfitting(looks: Sequence[Look], train: Points) -> str:
     after = [look for look in looks if look.step > best.step]
     if not after:
         return (
-            f"The last look, at step {whole(best.step)}, is the best ({best.bits:.3f}): held-out "
+            f"The last look, at step {whole(best.step)}, is the best ({best.bits:.3f}): dev "
             "loss was still falling when training ended, and a longer training may help."
         )
     last = after[-1]

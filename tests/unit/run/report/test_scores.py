@@ -38,7 +38,7 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     few = {"low": None, "high": None, "n_documents": 7}
     told = verdict([score("model", 1.20, **few), *baselines(**few)])
     assert "95" not in told[0]
-    assert "fewer than 10 documents" in told[-1]
+    assert "no interval: it takes 10 documents" in told[-1]
     assert group([score("model", 1.20, **few)]).rows[0].cells[1] == "too few"
 
 
