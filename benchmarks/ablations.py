@@ -26,10 +26,10 @@ from cells import RESULTS, ROOT, Cells
 from runs import changed_run, endonym, sets_of
 
 from endonym import device
+from endonym.autopilot.pace import Pace
 from endonym.evaluate import documents
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
-from endonym.run.pace import Pace
 from endonym.store import fingerprint
 
 CHOOSING = "dev"
@@ -179,7 +179,7 @@ def speed_key(base: Path, changes: dict[str, Any]) -> str:
 
 def measured_speed(base: Path, changes: dict[str, Any]) -> float:
     """Training tokens a second of a recipe here, compiled if that is faster, by a few steps."""
-    from endonym.run import probe
+    from endonym.autopilot import probe
 
     recipe = changed(base, changes)
     vocab, context = recipe.tokenizer.vocab, recipe.pack.context

@@ -28,8 +28,8 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES, resolve
 from endonym.model.init import new_decoder
+from endonym.model.kernels.loss import summed_nats
 from endonym.model.keys import ModelKeys
-from endonym.model.loss import summed_nats
 from endonym.model.span import Span
 from endonym.model.weights import narrow
 from endonym.tokenizer.config import TokenizerConfig

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from endonym import device
-from endonym.run.crowding import Others
+from endonym.cpu_contention import Others
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -19,8 +19,8 @@ from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
+from endonym.model.kernels.loss import Readout
 from endonym.model.keys import ModelKeys
-from endonym.model.loss import Readout
 from endonym.train.compile import compile_blocks
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer

@@ -19,7 +19,7 @@ from torch.nn import LinearCrossEntropyOptions
 from torch.nn import functional as F
 
 from endonym import device
-from endonym.model.loss import Readout, summed_nats
+from endonym.model.kernels.loss import Readout, summed_nats
 
 POSITIONS = 8192
 SHAPES = ((256, 4096), (256, 8192), (512, 8192), (768, 8192), (512, 32_768))

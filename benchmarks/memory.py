@@ -22,6 +22,7 @@ import torch
 from cells import RESULTS, Cells
 
 from endonym import device
+from endonym.autopilot.memory import choose_room
 from endonym.data.batches import Batch
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
@@ -30,7 +31,7 @@ from endonym.model.keys import ModelKeys
 from endonym.model.memory import training_bytes
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
-from endonym.train.room import USEFUL_TOKENS, choose_room
+from endonym.train.room import USEFUL_TOKENS
 from endonym.train.step import take_step
 
 VOCAB = 8192

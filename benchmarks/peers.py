@@ -18,7 +18,7 @@ from contenders import Contender, Judged, Spec, same_work
 from torch import Tensor
 
 from endonym.data.batches import Batch
-from endonym.model.loss import Readout
+from endonym.model.kernels.loss import Readout
 
 ARCHIVES = ("nanoGPT", "nanochat")
 

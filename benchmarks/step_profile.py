@@ -36,9 +36,9 @@ INSIDE = {"rotary": ["endonym.model.attention.rotate", "endonym.model.span.Span.
 """Functions inside blocks, which cannot be marked where blocks are compiled."""
 BETWEEN = {
     ATTENTION: [
-        "endonym.model.attend.attend_seen",
-        "endonym.model.attend._by_blocks",
-        "endonym.model.attend.blocks_of",
+        "endonym.model.kernels.attend.attend_seen",
+        "endonym.model.kernels.attend._by_blocks",
+        "endonym.model.kernels.attend.blocks_of",
         "endonym.model.span.Span.bar",
     ]
 }

@@ -9,9 +9,9 @@ import numpy as np
 from made_scores import baselines, score
 from toys import toy_config
 
+from endonym.commands.finished_runs import Contender
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.score import Measured, scores
-from endonym.run.contenders import Contender
 from endonym.store import Artifact
 
 SENTENCES = tuple(f"Кояшлы көндә {number} бала су коенырга барган." for number in range(30))

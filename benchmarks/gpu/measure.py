@@ -27,15 +27,15 @@ from contenders import Shape, Spec, same_work
 from peers import unpack
 from worker import Worker, WorkerFailed
 
+from endonym.autopilot.model_size import Facts
+from endonym.autopilot.phase import choose_phase
 from endonym.data.shards import Piece, Split, write_shards
 from endonym.demo.grammar import fables
 from endonym.log import number, size
 from endonym.model.count import flops_per_token
-from endonym.model.varlen import obstacle
+from endonym.model.kernels.varlen import obstacle
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
-from endonym.train.autopilot import Facts
-from endonym.train.autopilot_phase import choose_phase
 from endonym.train.config import Phase
 
 SHAPES = {

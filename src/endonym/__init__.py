@@ -4,23 +4,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from endonym.commands.api import load, make
     from endonym.errors import EndonymError
     from endonym.generate.language_model import LanguageModel
     from endonym.generate.sample import Sampling
+    from endonym.pipeline.execute import Run
     from endonym.recipe.recipe import Recipe
-    from endonym.run.api import load, make
-    from endonym.run.execute import Run
     from endonym.store import Store
 
 _HOMES = {
     "EndonymError": "endonym.errors",
     "LanguageModel": "endonym.generate.language_model",
     "Recipe": "endonym.recipe.recipe",
-    "Run": "endonym.run.execute",
+    "Run": "endonym.pipeline.execute",
     "Sampling": "endonym.generate.sample",
     "Store": "endonym.store",
-    "load": "endonym.run.api",
-    "make": "endonym.run.api",
+    "load": "endonym.commands.api",
+    "make": "endonym.commands.api",
 }
 """Public name -> the module that defines it, imported when the name is first used."""
 

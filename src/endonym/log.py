@@ -2,6 +2,7 @@
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,13 @@ class Log:
 
 def _no_advance(n: float, note: str = "") -> None:
     """Progress where nobody looks."""
+
+
+def columns(text: str) -> int:
+    """The columns a terminal needs: two for wide signs, none for combining ones."""
+    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    none = sum(unicodedata.category(sign) in ("Mn", "Me", "Cf") for sign in text)
+    return len(text) + wide - none
 
 
 def append_jsonl(path: Path, value: dict[str, Any]) -> None:

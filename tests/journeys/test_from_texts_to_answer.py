@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from endonym import device
+from endonym.autopilot import probe
 from endonym.recipe.recipe import Recipe
-from endonym.run import probe
 
 Say = Callable[..., Any]
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from foreign_folders import quiet_transformers, write_model
 
+from endonym.autopilot import probe
 from endonym.disk import list_files
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
-from endonym.model.foreign import ForeignDecoder
-from endonym.run import probe
+from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.store import Artifact, open_artifact
 
 Say = Callable[..., Any]

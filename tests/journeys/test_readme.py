@@ -9,9 +9,9 @@ import pytest
 
 import endonym
 from endonym import device
+from endonym.autopilot import probe
 from endonym.cli.main import answer
 from endonym.demo.recipes import hand_written
-from endonym.run import probe
 
 README = Path(__file__).parents[2] / "README.md"
 SMALL = (

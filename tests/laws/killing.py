@@ -27,9 +27,9 @@ from typing import Any
 STAGES = ("source", "corpus", "tokenizer", "shards", "model", "evaluation", "export")
 NEEDED = (
     "endonym.cli.recipe_commands",
-    "endonym.run.making",
-    "endonym.run.training",
-    "endonym.run.judging",
+    "endonym.commands.run",
+    "endonym.pipeline.training",
+    "endonym.pipeline.evaluation",
     "endonym.tokenizer.train",
     "tensorboard.summary.writer.event_file_writer",
 )

@@ -50,7 +50,7 @@ def test_bits_a_byte_are_the_same_alone_in_company_and_in_chunks(
     ]
     expected = [bits / len(text.encode("utf-8")) for bits, text in zip(slow, texts, strict=True)]
     assert [model.score(text) for text in texts] == pytest.approx(expected, rel=1e-5)
-    monkeypatch.setattr("endonym.model.loss.CHUNK_LOGITS", 128 * tokenizer.vocab)
+    monkeypatch.setattr("endonym.model.kernels.loss.CHUNK_LOGITS", 128 * tokenizer.vocab)
     assert [model.score(text) for text in texts] == pytest.approx(expected, rel=1e-5)
     monkeypatch.setattr("endonym.generate.reading.ROWS_TOKENS", 40)
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 100)

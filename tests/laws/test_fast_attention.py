@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from torch.nn.attention import varlen
 from torch.utils.checkpoint import checkpoint
 
-from endonym.model import attend as attend_module
-from endonym.model import cutting
-from endonym.model import varlen as varlen_module
-from endonym.model.attend import attend, attend_seen
+from endonym.model.kernels import attend as attend_module
+from endonym.model.kernels import cutting
+from endonym.model.kernels import varlen as varlen_module
+from endonym.model.kernels.attend import attend, attend_seen
+from endonym.model.kernels.varlen import TOLERANCE, gap_from_dense, obstacle, tried
 from endonym.model.span import Span
-from endonym.model.varlen import TOLERANCE, gap_from_dense, obstacle, tried
 
 BATCH, HEADS, LENGTH, WIDTH = 2, 4, 9, 8
 DOCUMENTS = [[1, 1, 1, 2, 2, 2, 2, 2, 3], [7, 8, 8, 8, 8, 8, 7, 7, 7]]

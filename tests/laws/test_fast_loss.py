@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from endonym.model import loss
-from endonym.model.loss import Readout, summed_nats, token_nats
+from endonym.model.kernels import loss
+from endonym.model.kernels.loss import Readout, summed_nats, token_nats
 
 WIDTH, VOCAB = 24, 500
 SIZES = {"one chunk": 77, "whole chunks": 256, "a short last chunk": 450}

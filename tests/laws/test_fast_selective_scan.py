@@ -5,8 +5,8 @@ import torch
 from reference.recurrences import slow_selective_scan
 from torch import Tensor
 
-from endonym.model import selective_scan as module
-from endonym.model.selective_scan import selective_scan
+from endonym.model.kernels import selective_scan as module
+from endonym.model.kernels.selective_scan import selective_scan
 
 BATCH, LENGTH, CHANNELS, STATE = 2, 37, 5, 3
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 1e-2}

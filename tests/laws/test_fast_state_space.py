@@ -7,8 +7,8 @@ import torch
 from reference.state_space import slow_state_space
 from torch import Tensor
 
-from endonym.model import state_space as module
-from endonym.model.state_space import state_space
+from endonym.model.kernels import state_space as module
+from endonym.model.kernels.state_space import state_space
 
 BATCH, HEADS, WIDTH, SIZE, CHUNK = 2, 4, 3, 5, 4
 NAMES = ("y", "after", "d x", "d log_decay", "d into", "d out_of", "d state")

@@ -21,10 +21,10 @@ from laws.changes import CHANGES, MOVED, UNSAID, WITH
 
 from endonym.config import Config
 from endonym.log import Log
+from endonym.pipeline import sources
+from endonym.pipeline.plan import VERSIONS, plan
 from endonym.recipe.keys import inner
 from endonym.recipe.recipe import Recipe
-from endonym.run import sources
-from endonym.run.plan import VERSIONS, plan
 from endonym.store import Store
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))

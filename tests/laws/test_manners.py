@@ -201,7 +201,7 @@ assert not before
 """
 
 
-@pytest.mark.parametrize("first", ["", "import endonym.run.api, endonym.train.loop"])
+@pytest.mark.parametrize("first", ["", "import endonym.commands.api, endonym.train.loop"])
 def test_a_public_name_is_the_same_whatever_was_imported_before(first: str) -> None:
     code = FRESH.format(first=first)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -13,10 +13,11 @@ from torch.autograd.graph import saved_tensors_hooks
 from toys import toy_decoder
 
 from endonym.data.batches import Batch
-from endonym.model import loss, memory, state_space
+from endonym.model import memory
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
-from endonym.model.loss import summed_nats
+from endonym.model.kernels import loss, state_space
+from endonym.model.kernels.loss import summed_nats
 from endonym.model.memory import fixed_bytes, kept_numbers
 from endonym.model.span import Span
 from endonym.model.weights import PRECISE, narrow

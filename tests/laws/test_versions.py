@@ -14,7 +14,7 @@ import pytest
 import torch
 from laws.contents import CLOSE, Contents, contents
 
-from endonym.run.plan import VERSIONS
+from endonym.pipeline.plan import VERSIONS
 from endonym.store import Store
 
 HERE = Path(__file__).parent

@@ -18,9 +18,9 @@ from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import Decoder
-from endonym.model.foreign import AnyDecoder, ForeignDecoder
-from endonym.model.foreign_weights import load_foreign
-from endonym.model.loss import summed_nats
+from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
+from endonym.model.foreign.weights import load_foreign
+from endonym.model.kernels.loss import summed_nats
 from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
 

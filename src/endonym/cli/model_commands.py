@@ -37,8 +37,8 @@ def generate(
 ) -> None:
     """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder."""
     from endonym import device
+    from endonym.commands.load import load_model
     from endonym.generate.sample import Sampling
-    from endonym.run.models import load_model
 
     loaded = load_model(model, settings.open_store(), device.pick(settings.device))
     device.prepare()
@@ -87,8 +87,8 @@ def evaluate(
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
-    from endonym.run.judging import score_model
-    from endonym.run.tables import table
+    from endonym.commands.evaluate import score_model
+    from endonym.evaluate.tables import table
 
     device.prepare()
     found = score_model(
@@ -115,9 +115,9 @@ def evaluate(
 @click.pass_obj
 def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
     """Hand a model over as a folder that transformers loads without remote code."""
+    from endonym.commands.load import load_model
     from endonym.errors import ExportError
     from endonym.export.huggingface import export_huggingface
-    from endonym.run.models import load_model
 
     target = out or Path(f"{Path(model).name}-{form}")
     if target.is_dir() and any(target.iterdir()):

@@ -47,7 +47,7 @@ def among_others(device: str | None) -> Generator[bool]:
         require_able(device)
         yield here.rank == 0
         if here.rank > 0:
-            from endonym.run.stages import help_training
+            from endonym.pipeline.stages import help_training
 
             help_training(device)
     except LostProcess:

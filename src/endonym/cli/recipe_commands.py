@@ -13,8 +13,8 @@ from endonym.device import pick, place
 from endonym.errors import RecipeError
 
 if TYPE_CHECKING:
+    from endonym.pipeline.execute import Run
     from endonym.recipe.recipe import Recipe
-    from endonym.run.execute import Run
 
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 VARIANTS = click.option(
@@ -52,7 +52,7 @@ def new(
     demo: str | None,
 ) -> None:
     """Write a commented starter recipe, sized to the texts and to this machine."""
-    from endonym.run import starter
+    from endonym.commands import new as starter
 
     log = settings.log()
     if demo is not None:
@@ -104,8 +104,8 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 
     --variant all counts the recipe as it stands and then each of its variants.
     """
+    from endonym.commands import check as checking
     from endonym.recipe.recipe import Recipe
-    from endonym.run import checking
 
     is_study, store = variant == "all", settings.open_store()
     if is_study:
@@ -192,8 +192,9 @@ def run_recipes(
     tune_minutes: float | None,
 ) -> None:
     """The recipe, or it and each of its variants: made, or only told."""
+    from endonym.autopilot import machine
+    from endonym.commands import run as making
     from endonym.recipe.recipe import Recipe
-    from endonym.run import machine, making
 
     log, store, is_study = settings.log(), settings.open_store(), variant == "all"
     if is_study:
@@ -237,7 +238,7 @@ def target_of(settings: Settings) -> str:
 
 def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
     """What `run` would make, and what is there."""
-    from endonym.run import making
+    from endonym.commands import run as making
 
     store, log = settings.open_store(), settings.log()
     given: dict[str, Any] = {"replan": replan, "target": target_of(settings)}
@@ -259,7 +260,7 @@ def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool)
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
     """The runs of a recipe and all its variants, side by side."""
     from endonym.cli.store_commands import show_comparison
-    from endonym.run import making
+    from endonym.commands import run as making
 
     found = making.compared(finished)
     runs = {"runs": [making.as_dict(run) for run in finished]}

@@ -10,8 +10,8 @@ from endonym.cli.main import Settings, print_json
 from endonym.log import size
 
 if TYPE_CHECKING:
-    from endonym.run.comparison import Comparison
-    from endonym.run.contenders import Split
+    from endonym.commands.compare import Comparison
+    from endonym.commands.finished_runs import Split
 
 
 @click.command()
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def status(settings: Settings, run: str | None) -> None:
     """Stages of a run, or of every run here: done or missing, sizes, what to do next."""
-    from endonym.run import inspection
+    from endonym.commands import inspect as inspection
 
     found = inspection.status(settings.open_store(), run)
     if settings.is_json:
@@ -38,7 +38,7 @@ def look(
     settings: Settings, artefact: str, dropped: str | None, text: str | None, count: int
 ) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves."""
-    from endonym.run import inspection
+    from endonym.commands import inspect as inspection
 
     store = settings.open_store()
     found = inspection.look(store, artefact, dropped=dropped, text=text, count=count)
@@ -103,8 +103,8 @@ def folder_bytes(folder: Path) -> int:
 @click.pass_obj
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
     """Finished runs in one table and one page with curves. A recipe means all its runs."""
-    from endonym.run import comparison
-    from endonym.run.contenders import contenders
+    from endonym.commands import compare as comparison
+    from endonym.commands.finished_runs import contenders
 
     found = comparison.compare(contenders(runs, settings.open_store(), settings.log(), split))
     show_comparison(settings, found, {}, out)
@@ -114,8 +114,8 @@ def show_comparison(
     settings: Settings, found: "Comparison", more: dict[str, Any], out: Path | None = None
 ) -> None:
     """Write the page, and print the table or the one JSON object. more: what stands beside it."""
-    from endonym.run import comparison
-    from endonym.run.report.comparison import write_comparison
+    from endonym.commands import compare as comparison
+    from endonym.commands.comparison_page import write_comparison
 
     page = write_comparison(found, out)
     if settings.is_json:

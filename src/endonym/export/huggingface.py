@@ -11,7 +11,8 @@ from endonym.export.names import to_ours, to_theirs
 from endonym.export.shapes import config_json, has_row, read_config, row_that_fits
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import on_meta
-from endonym.model.folder import (
+from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
+from endonym.model.foreign.folder import (
     CONFIG,
     HEADS,
     INDEX,
@@ -24,8 +25,7 @@ from endonym.model.folder import (
     weight_files,
     weight_shapes,
 )
-from endonym.model.foreign import AnyDecoder, ForeignDecoder
-from endonym.model.foreign_weights import load_foreign, stored_weights
+from endonym.model.foreign.weights import load_foreign, stored_weights
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
 from endonym.tokenizer.tokenizer import Tokenizer
 

@@ -18,7 +18,7 @@ from endonym.export.rows.mamba import MAMBA, MAMBA2
 from endonym.export.words import our_activation
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.families import resolve
-from endonym.model.folder import (
+from endonym.model.foreign.folder import (
     CONFIG,
     Shape,
     foreign_config,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from endonym.generate.sample import Sampling, choose
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 
 PREFILL_TOKENS = 512

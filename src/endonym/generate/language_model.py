@@ -12,9 +12,9 @@ from endonym.errors import Damaged
 from endonym.generate.batching import continued
 from endonym.generate.reading import read
 from endonym.generate.sample import Sampling
-from endonym.model.folder import read_shape
-from endonym.model.foreign import AnyDecoder
-from endonym.model.foreign_weights import load_any
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.folder import read_shape
+from endonym.model.foreign.weights import load_any
 from endonym.tokenizer.tokenizer import Tokenizer
 
 

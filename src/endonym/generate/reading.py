@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from endonym.model.foreign import AnyDecoder
-from endonym.model.loss import token_nats
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.kernels.loss import token_nats
 
 LONGEST_WINDOW = 2048
 GROUP_TOKENS = 1 << 18

@@ -6,9 +6,9 @@ windows arXiv:2004.05150. A window counts the token itself: with 512, it and the
 
 from torch import Tensor, nn
 
-from endonym.model.attend import attend, attend_seen
 from endonym.model.cache import KeysAndValues, LayerCache, Ring
 from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.kernels.attend import attend, attend_seen
 from endonym.model.norm import make_norm
 from endonym.model.position import rotate
 from endonym.model.span import Span

@@ -11,7 +11,7 @@ from endonym.model.config import (
     MixerConfig,
     ModelConfig,
 )
-from endonym.model.folder import ForeignConfig, Shape
+from endonym.model.foreign.folder import ForeignConfig, Shape
 
 PRECISE_BYTES = 4
 """Of a number of a recurrent state, whatever the weights' format."""

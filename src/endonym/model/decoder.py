@@ -9,7 +9,7 @@ from endonym.model.block import Block
 from endonym.model.cache import Cache
 from endonym.model.config import ModelConfig
 from endonym.model.dropout import Dropout
-from endonym.model.loss import Readout
+from endonym.model.kernels.loss import Readout
 from endonym.model.norm import make_norm
 from endonym.model.span import Span
 

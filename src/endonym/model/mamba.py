@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from endonym.model.cache import LayerCache, TailAndState
 from endonym.model.config import MambaConfig, ModelConfig
+from endonym.model.kernels.selective_scan import selective_scan
 from endonym.model.precision import precise
-from endonym.model.selective_scan import selective_scan
 from endonym.model.short_convolution import ShortConvolution
 from endonym.model.span import Span
 

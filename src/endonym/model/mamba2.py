@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from endonym.model.cache import LayerCache, TailAndState
 from endonym.model.config import Mamba2Config, ModelConfig
+from endonym.model.kernels.state_space import state_space
 from endonym.model.norm import GatedNorm
 from endonym.model.precision import precise
 from endonym.model.short_convolution import ShortConvolution
 from endonym.model.span import Span
-from endonym.model.state_space import state_space
 
 
 class Mamba2(nn.Module):

@@ -14,8 +14,8 @@ from endonym.model.config import (
     ModelConfig,
 )
 from endonym.model.count import parameters
-from endonym.model.cutting import LONGEST_WHOLE_SCORES, keys_a_token
-from endonym.model.folder import ForeignConfig, Shape
+from endonym.model.foreign.folder import ForeignConfig, Shape
+from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES, keys_a_token
 
 LOGITS_AT_ONCE = 1 << 24
 CHUNK = 64

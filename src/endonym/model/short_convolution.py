@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from endonym.model.convolution import causal_convolution
+from endonym.model.kernels.convolution import causal_convolution
 
 
 class ShortConvolution(nn.Module):

@@ -11,7 +11,7 @@ from endonym.model.config import (
     MixerConfig,
     ModelConfig,
 )
-from endonym.model.folder import Shape
+from endonym.model.foreign.folder import Shape
 
 
 def parts_in_words(shape: Shape) -> str:

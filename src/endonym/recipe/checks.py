@@ -17,8 +17,8 @@ from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
-from endonym.recipe.problems import Problem
-from endonym.recipe.wording import AnyConfig, validated
+from endonym.recipe.diagnostics.messages import AnyConfig, validated
+from endonym.recipe.diagnostics.problems import Problem
 from endonym.text.config import Source
 from endonym.text.files import source_files
 from endonym.tokenizer.config import TokenizerConfig

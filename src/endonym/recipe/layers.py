@@ -11,11 +11,11 @@ from typing import Any
 
 from endonym.config import Config
 from endonym.errors import RecipeError
+from endonym.recipe.diagnostics.messages import findings, shown
+from endonym.recipe.diagnostics.problems import Origin, Problem
+from endonym.recipe.diagnostics.syntax import syntax_error
+from endonym.recipe.diagnostics.text import KeyPath, dotted, normal
 from endonym.recipe.keys import nearest
-from endonym.recipe.problems import Origin, Problem
-from endonym.recipe.syntax import syntax_error
-from endonym.recipe.text import KeyPath, dotted, normal
-from endonym.recipe.wording import findings, shown
 
 LARGEST_BYTES = 1_000_000
 DEEPEST_LEVELS = 32

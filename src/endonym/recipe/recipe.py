@@ -18,10 +18,10 @@ from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.model.keys import ModelKeys
 from endonym.recipe.checks import contradictions, missing_files, missing_sources
+from endonym.recipe.diagnostics.messages import AnyConfig, findings, found_value, validated
+from endonym.recipe.diagnostics.problems import Origin, Problem, refuse
+from endonym.recipe.diagnostics.text import KeyPath, dotted
 from endonym.recipe.layers import lay_sets, lay_variant, parse, place, plain, read
-from endonym.recipe.problems import Origin, Problem, refuse
-from endonym.recipe.text import KeyPath, dotted
-from endonym.recipe.wording import AnyConfig, findings, found_value, validated
 from endonym.text.config import Clean, Source, Split
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase

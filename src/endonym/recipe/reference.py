@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import RecipeError
+from endonym.recipe.diagnostics.messages import SHAPES, unknown_key
+from endonym.recipe.diagnostics.text import dotted
 from endonym.recipe.keys import Table, inner, tables
 from endonym.recipe.prose import EXAMPLE, RULES, SETS, VARIANTS
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.schema import any_script, json_schema, key_schema
-from endonym.recipe.text import dotted
-from endonym.recipe.wording import SHAPES, unknown_key
 from endonym.train.schedule import SCHEDULES, multiplier
 
 AUTOPILOT = frozenset(

@@ -9,7 +9,7 @@ an address with a question mark does no harm.
 import regex
 
 from endonym.text.document import Document, Reject
-from endonym.text.origin import SHOWN_CHARS
+from endonym.text.io.origin import SHOWN_CHARS
 
 MIN_SIGNS, MIN_LOST = 4, 3
 """Fewer pairs, and fewer words with a question mark, prove nothing."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from endonym.errors import MissingSource, SourceError
 from endonym.text.config import Source
@@ -25,6 +26,26 @@ class RawFile:
 
     path: Path
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawSet:
+    """A source with its files and their hashes, in one order."""
+
+    source: Source
+    files: tuple[RawFile, ...]
+    hashes: tuple[str, ...]
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Names inside the source and contents; never where they lie."""
+        return [
+            {"name": file.name, "sha256": digest}
+            for file, digest in zip(self.files, self.hashes, strict=True)
+        ]
+
+    def bytes(self) -> int:
+        """Size of the raw files on disk."""
+        return sum(file.path.stat().st_size for file in self.files)
 
 
 def source_files(source: Source, folder: Path) -> list[RawFile]:

@@ -18,8 +18,8 @@ from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
+from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.oddities import oddities
-from endonym.text.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_told
 from endonym.text.shards import Dropped, document_line

@@ -10,14 +10,14 @@ from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, printable
-from endonym.text.formats import Shape, shape_of, unsupported
-from endonym.text.origin import Origin
+from endonym.text.io.formats import Shape, shape_of, unsupported
+from endonym.text.io.origin import Origin
+from endonym.text.io.streams import Counted, Damage, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, is_meant, tar_members, zip_members
 from endonym.text.readers.parquet import read_packed_parquet, read_parquet
 from endonym.text.readers.plain import read_plain
 from endonym.text.readers.records import read_json_lines
 from endonym.text.readers.tables import read_table
-from endonym.text.streams import Counted, Damage, Stream, plain, unpacked
 
 Records = Iterator[Document | Reject]
 

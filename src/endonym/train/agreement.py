@@ -5,7 +5,7 @@ from torch import Tensor
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 
 ROW_TOKENS = 64

@@ -16,8 +16,8 @@ from endonym.errors import TrainingError
 from endonym.model.attention import Attention
 from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
 from endonym.model.decoder import Decoder
-from endonym.model.folder import Shape
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.folder import Shape
 from endonym.train.config import Phase
 
 COMPILERS = ("g++", "clang++", "c++")

@@ -14,7 +14,7 @@ from torch import Tensor
 from endonym.data.batches import Batches
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.seed import named_seed
 from endonym.train import checkpoint, guard
 from endonym.train.averaging import Average, averaged

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from endonym.errors import TrainingError
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import Phase
 from endonym.train.distributed import is_plain, own, part_of, whole

@@ -5,7 +5,7 @@ import torch
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.attention import Attention
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step

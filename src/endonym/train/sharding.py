@@ -22,7 +22,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from endonym.errors import Damaged, TrainingError
 from endonym.model.decoder import Decoder
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import PRECISE, decoder_with
 from endonym.train.config import Phase
 from endonym.train.distributed import Group

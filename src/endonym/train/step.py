@@ -9,8 +9,8 @@ from torch import Tensor
 
 from endonym.data.batches import Batch
 from endonym.errors import NonFiniteLoss
-from endonym.model.foreign import AnyDecoder
-from endonym.model.loss import summed_nats, token_nats
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.kernels.loss import summed_nats, token_nats
 from endonym.model.span import Span
 from endonym.train.distributed import ALONE, Group
 from endonym.train.optimizer import Optimizer

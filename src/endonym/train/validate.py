@@ -11,7 +11,7 @@ import torch
 from endonym.data.batches import Batch
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
-from endonym.model.foreign import AnyDecoder
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.train.distributed import ALONE, Group
 from endonym.train.step import held_out_nats
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from endonym.run import machine, starter
-from endonym.train.autopilot import Facts
+from endonym.autopilot import machine
+from endonym.autopilot.model_size import Facts
+from endonym.commands import new as starter
 
 Say = Callable[..., Any]
 
@@ -103,7 +104,9 @@ def test_check_for_people_says_what_was_chosen_and_what_comes_next(
 def test_a_dry_run_says_what_is_there_and_what_is_missing(
     finished: Path, recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.run.resolve.estimate", lambda n_bytes: Facts(n_bytes, 100, 30.0))
+    monkeypatch.setattr(
+        "endonym.autopilot.resolve.estimate", lambda n_bytes: Facts(n_bytes, 100, 30.0)
+    )
     store = ["--store", finished / "store"]
     said = command("run", finished / "recipe.toml", *store, "--dry-run", "--json").json()
     assert all(stage["there"] for stage in said["stages"])

@@ -14,7 +14,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
-from endonym.model.loss import Readout
+from endonym.model.kernels.loss import Readout
 from endonym.model.weights import save_tensors
 
 GREEDY = Sampling(temperature=0)

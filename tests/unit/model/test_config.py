@@ -8,7 +8,7 @@ from laws.shapes import SHAPES
 from pydantic import ValidationError
 
 from endonym.model.config import ModelConfig
-from endonym.model.folder import read_shape
+from endonym.model.foreign.folder import read_shape
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())

@@ -17,7 +17,7 @@ from endonym.model.count import (
     parameters,
 )
 from endonym.model.families import FAMILIES
-from endonym.model.loss import summed_nats
+from endonym.model.kernels.loss import summed_nats
 from endonym.model.memory import training_bytes
 from endonym.model.span import Span
 

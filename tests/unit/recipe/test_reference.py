@@ -11,6 +11,7 @@ import pytest
 
 from endonym.config import Config
 from endonym.errors import RecipeError
+from endonym.recipe.diagnostics.messages import SHAPES
 from endonym.recipe.keys import OTHER_NAMES, tables
 from endonym.recipe.prose import EXAMPLE
 from endonym.recipe.recipe import Recipe
@@ -23,7 +24,6 @@ from endonym.recipe.reference import (
     toml_value,
 )
 from endonym.recipe.schema import json_schema
-from endonym.recipe.wording import SHAPES
 from endonym.train.schedule import SCHEDULES
 
 DOCS = Path(__file__).parents[3] / "docs"

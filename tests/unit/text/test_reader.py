@@ -76,7 +76,7 @@ def test_a_document_that_is_cut_keeps_its_whole_lines(tmp_path: Path):
 def test_a_line_without_end_is_refused_without_being_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("endonym.text.lines.MAX_DOCUMENT_BYTES", 1_000)
+    monkeypatch.setattr("endonym.text.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = write(tmp_path, "a.jsonl.gz", gzipped("x" * 5_000 + "\n" + '{"text": "Кояш"}\n'))
     found = records(path)
     assert kept(found) == ["Кояш"]

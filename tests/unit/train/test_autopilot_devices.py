@@ -1,7 +1,7 @@
 """What the autopilot chooses for models and devices beyond those that were tried."""
 
-from endonym.train.autopilot import Facts
-from endonym.train.autopilot_phase import budget_of, choose_phase
+from endonym.autopilot.model_size import Facts
+from endonym.autopilot.phase import budget_of, choose_phase
 from endonym.train.config import Phase
 
 MUCH = Facts(4 * 10**8, 10**8, 300.0)

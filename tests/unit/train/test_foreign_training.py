@@ -9,8 +9,8 @@ from foreign_folders import VOCAB, write_model
 from toys import toy_decoder, write_toy_shards
 
 from endonym.data.batches import Batch
-from endonym.model.foreign import ForeignDecoder
-from endonym.model.foreign_weights import load_foreign
+from endonym.model.foreign.decoder import ForeignDecoder
+from endonym.model.foreign.weights import load_foreign
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.optimizer import table_names

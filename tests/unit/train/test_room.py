@@ -9,6 +9,7 @@ import pytest
 import torch
 from toys import toy_config, toy_decoder, write_toy_shards
 
+from endonym.autopilot.memory import choose_room
 from endonym.errors import OutOfMemory
 from endonym.model.count import parameters
 from endonym.model.families import resolve
@@ -16,13 +17,7 @@ from endonym.model.keys import ModelKeys
 from endonym.train import loop, room, step
 from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
-from endonym.train.room import (
-    USEFUL_TOKENS,
-    choose_room,
-    explained_memory_errors,
-    phase_bytes,
-    within_memory,
-)
+from endonym.train.room import USEFUL_TOKENS, explained_memory_errors, phase_bytes, within_memory
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
 CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000 bytes."

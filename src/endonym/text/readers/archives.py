@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from endonym.text.files import printable
-from endonym.text.streams import PIECE_BYTES, Damage, Feed, Stream
+from endonym.text.io.streams import PIECE_BYTES, Damage, Feed, Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ import pyarrow.parquet as parquet
 
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.text.io.streams import Damage, Stream
 from endonym.text.readers.records import DEFAULT_FIELD
-from endonym.text.streams import Damage, Stream
 
 MAX_UNPACKED_BYTES = 4 << 30
 """The largest parquet file that is unpacked from another file."""

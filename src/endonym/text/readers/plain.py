@@ -10,10 +10,10 @@ import regex
 
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.encoding import utf8_stream
-from endonym.text.lines import readable_lines
-from endonym.text.origin import MAX_DOCUMENT_BYTES, Origin, too_long
-from endonym.text.streams import Stream
+from endonym.text.io.encoding import utf8_stream
+from endonym.text.io.lines import readable_lines
+from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
+from endonym.text.io.streams import Stream
 
 VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
 """What makes a line more than blank: not a space, a control or a mark of no width."""

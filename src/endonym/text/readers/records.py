@@ -11,10 +11,10 @@ from typing import Any
 
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.encoding import utf8_stream
-from endonym.text.lines import readable_lines
-from endonym.text.origin import Origin
-from endonym.text.streams import Stream
+from endonym.text.io.encoding import utf8_stream
+from endonym.text.io.lines import readable_lines
+from endonym.text.io.origin import Origin
+from endonym.text.io.streams import Stream
 
 DEFAULT_FIELD = "text"
 LARGE_BYTES, MAX_PARTS = 1 << 20, 500_000

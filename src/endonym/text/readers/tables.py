@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.encoding import utf8_stream
-from endonym.text.lines import readable_lines
-from endonym.text.origin import MAX_DOCUMENT_BYTES, Origin
+from endonym.text.io.encoding import utf8_stream
+from endonym.text.io.lines import readable_lines
+from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin
+from endonym.text.io.streams import Stream
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
-from endonym.text.streams import Stream
 
 MAX_ROW_LINES = 10_000
 """A quote that is open for longer was never meant to open."""

@@ -1,0 +1,1 @@
+"""Choosing what a recipe leaves out: by counting, by measuring here, by looking at texts."""

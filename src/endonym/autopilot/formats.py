@@ -1,0 +1,222 @@
+"""What a raw file most likely is: the [[source]] that `new` writes, with its reason.
+
+Only the first megabyte is looked at. A guess is a suggestion that a person sees and can change, so
+each comes with one sentence of evidence.
+"""
+
+import io
+import json
+from collections import Counter
+from itertools import groupby, islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import regex
+
+from endonym.autopilot.cleaning import guess_clean
+from endonym.text.config import Source
+from endonym.text.document import Reject
+from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
+from endonym.text.io.formats import Shape, shape_of, unsupported
+from endonym.text.io.streams import Damage, Feed, Stream, plain, unpacked
+from endonym.text.readers.archives import Member, tar_members, zip_members
+from endonym.text.readers.parquet import is_text
+from endonym.text.readers.plain import VISIBLE
+from endonym.text.readers.records import DEFAULT_FIELD
+from endonym.text.readers.tables import Numbered, Row, csv_rows, tsv_rows
+
+__all__ = ["guess_clean", "guess_source"]
+
+LOOKED_AT_RECORDS = 200
+LOOKED_AT_MEMBERS = 200
+MAX_TITLE_CHARS = 60
+SENTENCES = "-sentences.txt"
+NUMBERED = regex.compile(r"\d+\t")
+CLOSED = regex.compile(r"[\p{Sentence_Terminal}\p{Pe}\p{Pf}\"…។៕]\s*$")
+
+Guess = tuple[dict[str, Any], str]
+"""Keys of a Source, and the reason for them."""
+
+
+def guess_source(path: Path, name: str) -> tuple[Source, str]:
+    """The best Source for one raw file, named `name`, and the reason in one sentence."""
+    source = Source(name=name, path=str(path))
+    shape = shape_of(path.name, source)
+    if path.stat().st_size == 0:
+        return source, "the file is empty"
+    with path.open("rb") as raw:
+        if shape.archive:
+            keys, reason = archive_guess(raw, shape, source)
+        elif shape.format == "parquet" and not shape.compression:
+            keys, reason = parquet_guess(raw)
+        else:
+            keys, reason = stream_guess(plain(raw), shape, path.name)
+    return source.model_copy(update=keys), reason
+
+
+def stream_guess(stream: Stream, shape: Shape, name: str) -> Guess:
+    """The guess for one file that is no archive."""
+    if not shape.format:
+        return {}, unsupported(shape, name)
+    if shape.format == "parquet":
+        return {}, "a packed parquet file; its text is taken to be in the column text"
+    if shape.compression:
+        stream = unpacked(stream, shape.compression)
+    head = head_of(stream)
+    if not VISIBLE.search(head):
+        return {}, "no readable text at the start of the file"
+    match shape.format:
+        case "jsonl":
+            return json_guess(head)
+        case "csv" | "tsv":
+            return table_guess(head, shape.format)
+        case _:
+            return plain_guess(head)
+
+
+def head_of(stream: Stream) -> str:
+    """The first megabyte as text, without a line that it cuts in two."""
+    head = Feed(utf8_stream(stream, None)[1]).peek(HEAD_BYTES)
+    if len(head) >= HEAD_BYTES and b"\n" in head:
+        head = head[: head.rindex(b"\n") + 1]
+    text = head.decode("utf-8", "ignore")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def archive_guess(raw: io.BufferedReader, shape: Shape, source: Source) -> Guess:
+    """Leipzig's sentences if they are there; otherwise as the first member that can be read."""
+    if shape.archive == "zip":
+        members = zip_members(raw)
+    else:
+        stream = plain(raw)
+        members = tar_members(unpacked(stream, shape.compression) if shape.compression else stream)
+    first: Guess | None = None
+    for member in islice(members, LOOKED_AT_MEMBERS):
+        if isinstance(member, Damage) or member.problem:
+            continue
+        if member.name.endswith(SENTENCES):
+            keys = {"member": f"*{SENTENCES}", "document": "line", "column": 2}
+            return keys, f"an archive of the Leipzig corpora: numbered lines in *{SENTENCES}"
+        first = first or member_guess(member, source)
+    return first or ({}, "an archive without a member that can be read")
+
+
+def member_guess(member: Member, source: Source) -> Guess | None:
+    """The guess for a member of an archive, if it can be read."""
+    shape = shape_of(member.name, source)
+    if shape.archive or not shape.format or not member.raw_bytes:
+        return None
+    keys, reason = stream_guess(member.stream, shape, member.name)
+    return keys, f"an archive; {member.name}: {reason}"
+
+
+def parquet_guess(raw: io.BufferedReader) -> Guess:
+    """The string column with the longest values."""
+    try:
+        file = parquet.ParquetFile(raw)
+        names = [field.name for field in file.schema_arrow if is_text(field.type)]
+        batch = next(file.iter_batches(batch_size=LOOKED_AT_RECORDS, columns=names), None)
+    except (arrow.ArrowException, OSError):
+        return {}, "not a whole parquet file"
+    rows = [] if batch is None else batch.to_pylist()
+    return field_guess(rows, "column")
+
+
+def json_guess(head: str) -> Guess:
+    """The string field with the longest values."""
+    rows: list[dict[str, Any]] = []
+    for line in islice(filter(str.strip, head.split("\n")), LOOKED_AT_RECORDS):
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            rows.append(value)
+    return field_guess(rows, "field")
+
+
+def field_guess(rows: list[dict[str, Any]], what: str) -> Guess:
+    """Where records keep their text: in `text`, or in the longest of their strings."""
+    chars = Counter[str]()
+    held = Counter[str]()
+    for row in rows:
+        for key, value in row.items():
+            if isinstance(value, str):
+                chars[key] += len(value)
+                held[key] += 1
+    if not chars:
+        return {}, f"no {what} with text was found at the start of the file"
+    if held[DEFAULT_FIELD] * 2 >= len(rows):
+        return {}, f'the text is in the {what} "{DEFAULT_FIELD}"'
+    name = max(chars, key=lambda key: (chars[key], key))
+    mean = chars[name] / held[name]
+    reason = f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
+    return {"column": name}, reason
+
+
+def table_guess(head: str, table: str) -> Guess:
+    """The column with the longest cells, by its name in the first row."""
+    lines = iter(list[Numbered | Reject](enumerate(head.split("\n"), 1)))
+    parsed = tsv_rows(lines) if table == "tsv" else csv_rows(lines)
+    rows = [row.fields for row in islice(parsed, LOOKED_AT_RECORDS) if isinstance(row, Row)]
+    if len(rows) < 2:
+        return {}, "a table without rows below its first one"
+    names = [cell.strip() for cell in rows[0]]
+    named = [dict(zip(names, row, strict=False)) for row in rows[1:]]
+    keys, reason = field_guess(named, "column")
+    longest = longest_column(rows)
+    title = rows[0][longest] if longest < len(rows[0]) else ""
+    if NUMBERED.match("\t".join(rows[0])) or len(title) > MAX_TITLE_CHARS:
+        column = longest + 1
+        return {"column": column}, f"no header row; column {column} holds the longest texts"
+    return keys, reason
+
+
+def longest_column(rows: list[list[str]]) -> int:
+    """The place of the column that holds most text below the first row."""
+    lengths = Counter[int]()
+    for row in rows[1:]:
+        lengths.update({place: len(cell) for place, cell in enumerate(row)})
+    return max(lengths, key=lambda place: (lengths[place], -place))
+
+
+def plain_guess(head: str) -> Guess:
+    """What divides a plain text into documents, by its empty lines and the look of its lines."""
+    lines = head.rstrip().split("\n")
+    texts = [line for line in lines if VISIBLE.search(line)]
+    gaps = Counter(
+        min(len(list(run)), 3)
+        for blank, run in groupby(lines, key=lambda line: not VISIBLE.search(line))
+        if blank
+    )
+    numbered = sum(NUMBERED.match(line) is not None for line in texts)
+    if numbered >= 0.9 * len(texts):
+        keys = {"document": "line", "column": 2}
+        return keys, f"numbered lines, {numbered:,} of {len(texts):,} as in the Leipzig corpora"
+    wide, single = gaps[2] + gaps[3], gaps[1]
+    if wide >= 2 and (single or wide * 3 <= len(texts)):
+        keys = {"document": "blank_lines", "blank_lines": 2}
+        return keys, f"blocks end with two empty lines: {wide + 1:,} blocks in the first megabyte"
+    if wide + single >= 2 and (wide + single) * 20 >= len(texts):
+        keys = {"document": "blank_lines", "blank_lines": 1}
+        return keys, f"blocks end with an empty line: {wide + single + 1:,} in the first megabyte"
+    return line_guess(texts)
+
+
+def line_guess(texts: list[str]) -> Guess:
+    """Lines that are sentences of their own, or one running text broken at a margin."""
+    if len(texts) < 2:
+        return {"document": "file"}, "a single line or paragraph: the file is one document"
+    lengths = sorted(len(line) for line in texts)
+    margin = lengths[int(0.95 * (len(lengths) - 1))]
+    full = sum(length >= 0.8 * margin for length in lengths) / len(lengths)
+    closed = sum(CLOSED.search(line) is not None for line in texts) / len(texts)
+    if full > 0.6 and closed < 0.3 and margin < 120:
+        return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
+    return (
+        {"document": "line"},
+        f"no empty lines between the lines; {median(lengths):.0f} characters in the middle one",
+    )

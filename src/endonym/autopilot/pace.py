@@ -1,0 +1,241 @@
+"""How fast a shape trains here: measured once by a few real steps, then remembered."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from endonym import device
+from endonym.autopilot import machine
+from endonym.autopilot.model_size import DOCUMENT_TOKENS, HEAD_WIDTH, Choice
+from endonym.autopilot.phase import usual_batch
+from endonym.cpu_contention import TOO_MANY
+from endonym.errors import OutOfMemory
+from endonym.log import duration, number
+from endonym.model.config import ModelConfig
+from endonym.model.count import flops_per_token
+from endonym.model.families import resolve
+from endonym.model.foreign.folder import Shape
+from endonym.model.kernels.cutting import keys_a_token, padded
+from endonym.model.keys import ModelKeys
+from endonym.store import fingerprint
+from endonym.train.config import Phase
+from endonym.train.room import USEFUL_TOKENS
+
+EFFICIENCY = 0.3
+"""Share of the measured matrix speed that training reaches, where nothing more is known."""
+PRODUCTS = 0.8
+"""Share of it that the matrix products of a step reach."""
+SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
+"""A shape whose pace tells what a step takes beside matrix products."""
+WORTH_MEASURING_SECONDS = 120.0
+"""Shorter trainings are over before a compiler has paid for itself."""
+
+
+class Pace(NamedTuple):
+    """Training tokens a second as written and compiled (None: not possible), and its seconds.
+
+    others: cores that other programs took from these steps. failure: what the compiler said.
+    """
+
+    plain: float
+    compiled: float | None = None
+    compile_seconds: float = 0.0
+    others: float = 0.0
+    failure: str = ""
+
+    def seconds(self, tokens: int, *, is_compiled: bool) -> float:
+        """How long so many tokens take."""
+        if is_compiled and self.compiled:
+            return self.compile_seconds + tokens / self.compiled
+        return tokens / self.plain
+
+    def pays(self, tokens: int) -> bool:
+        """Whether compiling shortens so much training."""
+        is_faster = self.seconds(tokens, is_compiled=True) < self.seconds(tokens, is_compiled=False)
+        return self.compiled is not None and is_faster
+
+    def tokens_in(self, seconds: float) -> int:
+        """Training tokens of so many seconds, compiled if that is more."""
+        plain = seconds * self.plain
+        compiled = (seconds - self.compile_seconds) * (self.compiled or 0.0)
+        return int(max(plain, compiled))
+
+    @property
+    def best(self) -> float:
+        """Tokens a second, compiled if that is faster."""
+        return max(self.plain, self.compiled or 0.0)
+
+    @property
+    def doubt(self) -> str:
+        """Why it may be better than was measured; empty if nothing speaks for that."""
+        if self.others <= TOO_MANY:
+            return ""
+        return f", while other programs took {self.others:.1f} cores from it"
+
+
+def matrix_rates(machine_file: Path) -> dict[str, float]:
+    """What this processor multiplies in each number format, in operations a second."""
+    return machine.remembered(machine_file, "matmul_per_second", device.probe_number_formats)
+
+
+def promised_seconds(shape: Shape, rate: float, small: Pace | None = None) -> float:
+    """Time of training on one token, by formula, where matrices are multiplied so fast.
+
+    rate: operations a second in the number format of training. small: the pace of the small shape
+    here. What of its time is not in products goes with the channels of all layers, in every shape
+    alike.
+    """
+    if small is None:
+        return flops_per_token(shape) / (rate * EFFICIENCY)
+    reference, rate = small_shape(), rate * PRODUCTS
+    beside = max(0.0, 1.0 / small.best - flops_per_token(reference) / rate)
+    channels = shape.dim * shape.layers / (reference.dim * reference.layers)
+    return flops_per_token(shape) / rate + beside * channels
+
+
+def usual_shape(
+    dim: int, layers: int, vocab: int, context: int, dropout: float = 0.0
+) -> ModelConfig:
+    """A shape of the autopilot's ladder, in full."""
+    heads = {"heads": max(1, dim // HEAD_WIDTH)}
+    given = {"dim": dim, "layers": layers, "mixer": heads, "dropout": dropout}
+    return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
+
+
+def small_shape() -> ModelConfig:
+    """The shape that every machine is tried with."""
+    return usual_shape(SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT)
+
+
+def usual_phase(
+    rates: dict[str, float], number_format: str = "auto", optimizer: str = "adamw"
+) -> Phase:
+    """A phase as `new` writes it; in the faster number format, unless another is given."""
+    kind = device.faster_format(rates) if number_format == "auto" else number_format
+    batch, _ = usual_batch(optimizer, "cpu")
+    given = {"number_format": kind, "batch_tokens": batch, "optimizer": optimizer}
+    return Phase.model_validate(given)
+
+
+def promised_here(
+    shape: Shape, rates: dict[str, float], machine_file: Path, number_format: str = "auto"
+) -> float:
+    """The same with the small shape's pace, if it was ever measured here: measures nothing."""
+    phase = usual_phase(rates, number_format)
+    found = machine.known(machine_file, _key(small_shape(), phase, "cpu"))
+    small = None if found is None else Pace(**found)
+    return promised_seconds(shape, rates[phase.number_format], small)
+
+
+def measured_pace(
+    shape: Shape,
+    phase: Phase,
+    machine_file: Path,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
+) -> Pace:
+    """The pace of a shape in a phase's batches and number format, on this machine and device.
+
+    document: the tokens of a usual one. Raises OutOfMemory if a step does not fit.
+    """
+    from endonym.autopilot import probe
+
+    length = usual_document(document, shape)
+    key = _key(shape, phase, target, length)
+    found = machine.remembered(machine_file, key, lambda: probe.pace(shape, phase, target, length))
+    return Pace(**found)
+
+
+def _key(shape: Shape, phase: Phase, target: str, document: int = DOCUMENT_TOKENS) -> str:
+    """What a pace is remembered by: all that a step's time depends on, the most telling in words.
+
+    A device that is not the processor has its name in it.
+    """
+    versions = device.versions()
+    exact = {
+        "shape": _drops(shape.model_dump()),
+        "at_once": min(phase.batch_tokens or 0, phase.micro_tokens or USEFUL_TOKENS),
+        "cut": keys_a_token(shape.context, None, document),
+        "versions": [versions["endonym"], versions["torch"]],
+    }
+    key = (
+        f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
+        f"{shape.context} batch {phase.batch_tokens} {phase.optimizer or 'adamw'} "
+        f"{phase.number_format} {fingerprint(exact)[:8]}"
+    )
+    return key if target == "cpu" else f"{key} on {_named(target)}"
+
+
+def _drops(said: Any) -> Any:
+    """What a config says, of dropout only whether there is any: how much takes no time."""
+    if isinstance(said, dict):
+        return {
+            name: bool(each) if name.endswith("dropout") else _drops(each)
+            for name, each in said.items()
+        }
+    return [_drops(each) for each in said] if isinstance(said, list | tuple) else said
+
+
+def _named(target: str) -> str:
+    """A device as its maker calls it, where that is known."""
+    if target.partition(":")[0] != "cuda":
+        return target
+    import torch
+
+    return torch.cuda.get_device_name(target)
+
+
+def choose_compile(
+    shape: Shape,
+    phase: Phase,
+    tokens: int,
+    machine_file: Path,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
+) -> Choice:
+    """Whether a phase's blocks are compiled: only where that was measured to shorten it.
+
+    tokens: of the whole phase. document: those of a usual one.
+    """
+    from endonym.train.compile import hindrance
+
+    if (reason := hindrance(shape, phase, target, device.place().size)) is not None:
+        return Choice("off", reason)
+    try:
+        guess = tokens * seconds_a_token(shape, phase, machine_file, target, document)
+        if guess < WORTH_MEASURING_SECONDS:
+            return Choice("off", f"about {duration(guess)} of training: too short to pay")
+        pace = measured_pace(shape, phase, machine_file, target, document)
+    except OutOfMemory:
+        return Choice("off", "there was no memory to measure whether it pays")
+    if pace.compiled is None:
+        return Choice("off", f"the compiler here fails: {pace.failure}")
+    told = f"{number(pace.plain)} tokens/s without, {number(pace.compiled)} with it{pace.doubt}"
+    return Choice("on" if pace.pays(tokens) else "off", f"measured here: {told}")
+
+
+def seconds_a_token(
+    shape: Shape,
+    phase: Phase,
+    machine_file: Path,
+    target: str = "cpu",
+    document: float = DOCUMENT_TOKENS,
+) -> float:
+    """About the time of training on one token: by formula on the processor, elsewhere by steps.
+
+    Of one of our own shapes where steps are needed. Raises OutOfMemory if one does not fit.
+    """
+    if target == "cpu":
+        rates, kind = matrix_rates(machine_file), phase.number_format
+        return promised_here(shape, rates, machine_file, kind)
+    from endonym.autopilot import probe
+
+    length = usual_document(document, shape)
+    key = _key(shape, phase, target, length) + " as written"
+    steps = partial(probe.plain, phase=phase, device=target, document=length)
+    return 1.0 / machine.remembered(machine_file, key, lambda: steps(probe.fresh(shape)))
+
+
+def usual_document(document: float, shape: Shape) -> int:
+    """Tokens of the documents that a probe is made of, where a usual one has so many."""
+    return padded(max(1, min(round(document), shape.context)))

@@ -1,0 +1,172 @@
+"""Choosing what a phase leaves out: budget, batch, optimiser, rates and schedule, with reasons.
+
+Imports no torch.
+"""
+
+from collections.abc import Sequence
+from math import log
+
+from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
+from endonym.log import number
+from endonym.train.config import Phase
+
+CAREFUL_LR = 1e-4
+USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
+"""Rates of matrices, and the width up to which they were tried."""
+NEW_PASSES = 2
+"""Passes over a text up to which most of it is new: Muon is better then, and tables should learn
+twice as fast. At half a pass both gain, at eleven neither does (docs/log.md)."""
+NEW_TABLES, OLD_TABLES = 8, 4
+"""How many times the rate of matrices that of tables is, where text is new and where it is not."""
+BATCH_TOKENS, MUON_BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 4096, 32_768, 8
+"""Of one step; less where the text would be read in fewer steps."""
+SQUARE_MEMORY_TOKENS = 40 * 2048
+"""In so many tokens AdamW forgets half of a gradient's square, whatever the batch."""
+GRADIENT_MEMORY_TOKENS = 13_500
+"""The same of the gradient itself: 0.9 at batches of 2,048 tokens."""
+LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
+"""Below these, with large batches, nothing was tried; above, a step follows old gradients."""
+DECAYS, MOST_DECAY = ((2, 0.1), (6, 0.3), (30, 0.6)), 2.0
+"""Up to so many passes, and beyond: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
+USUAL_EPOCHS = Choice(4.0, "four passes are worth nearly four times the text")
+
+
+def choose_phase(
+    phase: Phase,
+    facts: Facts,
+    context: int,
+    *,
+    dim: int | None = None,
+    device: str = "cpu",
+    read: float = 0.0,
+    goes_on: bool = False,
+    has_experts: bool = False,
+) -> Choices:
+    """Budget, batch, optimiser, rates and schedule of one phase.
+
+    dim: the model's width, if it is known. read: how often earlier phases have read the text.
+    goes_on: from a model that has learnt elsewhere. Muon was not tried with one, nor with experts.
+    """
+    found: Choices = {}
+    if phase.steps is None and phase.tokens is None and phase.epochs is None:
+        found["epochs"] = USUAL_EPOCHS
+    optimizer, was_tried = phase.optimizer or "adamw", not goes_on and not has_experts
+    if phase.optimizer is None and was_tried:
+        muon = muon_for(phase, facts, dim=dim, device=device, read=read)
+        if muon is not None:
+            found["optimizer"], optimizer = muon, "muon"
+    batch, why = _batch(phase, facts, optimizer, device, context)
+    tokens = _budget(phase, facts, batch)
+    steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
+    found["batch_tokens"] = Choice(batch, why)
+    found["betas"] = _betas(batch)
+    is_new = read + passes <= NEW_PASSES
+    found |= _careful_rates(phase) if goes_on else _rates(phase, optimizer, dim, is_new=is_new)
+    found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
+    found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
+    decay = by_passes(passes, DECAYS, MOST_DECAY)
+    found["weight_decay"] = Choice(decay, f"{passes:.1f} passes over the text")
+    return found
+
+
+def muon_for(
+    phase: Phase,
+    facts: Facts,
+    *,
+    dim: int | None = None,
+    device: str = "cpu",
+    read: float = 0.0,
+) -> Choice | None:
+    """Muon, where most of the text is new and a batch is large beside what its step costs.
+
+    That grows with the width, as the rest of a step with the batch.
+    """
+    batch, _ = _batch(phase, facts, "muon", device, row=1)
+    if batch < MUON_BATCH_TOKENS * max(1.0, (dim or USUAL_DIM) / USUAL_DIM):
+        return None
+    passes = read + _budget(phase, facts, batch) / max(1, facts.unique_tokens)
+    if passes > NEW_PASSES:
+        return None
+    return Choice("muon", f"{passes:.1f} passes over the text: it learns more from what is new")
+
+
+def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, row: int) -> tuple[int, str]:
+    """Tokens of a phase's steps, made of rows of so many, and why."""
+    usual, why = usual_batch(optimizer, device)
+    few = facts.unique_tokens // STEPS_A_READING // row * row
+    return phase.batch_tokens or max(row, min(usual, few)), why
+
+
+def usual_batch(optimizer: str, device: str) -> tuple[int, str]:
+    """Tokens of a step on a device, and why."""
+    if device.partition(":")[0] != "cpu":
+        return GPU_BATCH_TOKENS, "with fewer a GPU waits for its next step; tried on none so far"
+    if optimizer == "muon":
+        return MUON_BATCH_TOKENS, "a step of Muon costs more than one of AdamW"
+    return BATCH_TOKENS, "small batches learn most from few tokens on one machine"
+
+
+def _careful_rates(phase: Phase) -> Choices:
+    """Rates of a phase that goes on from a model that has learnt elsewhere."""
+    lr = phase.lr or CAREFUL_LR
+    return {
+        "lr": Choice(lr, "low, so that what was learnt elsewhere is kept"),
+        "embedding_lr": Choice(lr, "as lr: the tables are learnt already"),
+    }
+
+
+def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Choices:
+    """Rates of a phase: in matrices that are wider than tried ones, less.
+
+    Sources: arXiv:2203.03466, table 8: AdamW's rate falls with width in matrices, not in tables.
+    arXiv:2310.17813, condition 1: the largest singular value of a step should not grow with width;
+    Muon's, scaled as AdamW's, grows with its square root.
+    """
+    usual, power = USUAL_LR, 1.0
+    why = "tried with 0.5 to 5 million parameters, where it is best"
+    if optimizer == "muon":
+        usual, power, why = MUON_LR, 0.5, "the best of those tried with two million parameters"
+    rate, times = usual, NEW_TABLES if is_new else OLD_TABLES
+    if dim is not None and dim > USUAL_DIM:
+        rate = float(f"{usual * (USUAL_DIM / dim) ** power:.2g}")
+        why = f"{usual:g} up to {USUAL_DIM} channels; wider ones were not tried and have less"
+    at_usual_width = phase.lr * usual / rate if phase.lr else usual
+    tables = float(f"{times * at_usual_width:.4g}")
+    return {
+        "lr": Choice(phase.lr or rate, why),
+        "embedding_lr": Choice(tables, "rows of a table are each seen rarely"),
+    }
+
+
+def _betas(batch_tokens: int) -> Choice:
+    """AdamW's memories, and how long the second one is in tokens."""
+    chosen = betas(batch_tokens)
+    half_life = round(batch_tokens * log(0.5) / log(chosen[1]), -2)
+    return Choice(list(chosen), f"squares are half forgotten after {number(half_life)} tokens")
+
+
+def betas(batch_tokens: int) -> tuple[float, float]:
+    """AdamW's memories: β = 2^(-batch / half-life), within what is known to work.
+
+    Source: arXiv:2507.07101, section 3, for the second, up to batches of 6,000 tokens; beyond them
+    it stays at 0.95. The first is held between 0.8 and 0.9.
+    """
+    first = 0.5 ** (batch_tokens / GRADIENT_MEMORY_TOKENS)
+    second = 0.5 ** (batch_tokens / SQUARE_MEMORY_TOKENS)
+    least_first, least_second = LEAST_BETAS
+    return round(min(MOST_BETA, max(least_first, first)), 4), round(max(least_second, second), 6)
+
+
+def _budget(phase: Phase, facts: Facts, batch: int) -> int:
+    """Tokens that a phase will see."""
+    if phase.steps is not None:
+        return phase.steps * batch
+    if phase.tokens is not None:
+        return phase.tokens
+    return int((phase.epochs or USUAL_EPOCHS.value) * facts.unique_tokens)
+
+
+def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
+    """Tokens of all phases together, as far as the recipe says."""
+    usual, _ = usual_batch("adamw", device)
+    return sum(_budget(phase, facts, phase.batch_tokens or usual) for phase in phases)

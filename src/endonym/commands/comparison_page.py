@@ -1,0 +1,107 @@
+"""The page of a comparison: its table, the dev curves of all runs, what they write."""
+
+from pathlib import Path
+from typing import Any
+
+from endonym.commands.compare import Comparison, cells
+from endonym.commands.finished_runs import Contender, Texts
+from endonym.disk import write_atomic
+from endonym.evaluate.score import BITS, find
+from endonym.report.page import render
+from endonym.report.svg.curves import Chart, Level, Series
+from endonym.report.training import HEADROOM, looks_of
+
+STYLES = 15
+"""Pairs of a colour and a dash in the style sheet."""
+
+HEIGHT = 420.0
+FIRST_SHARE = 0.15
+"""Share of the tokens whose steep fall must not press the ends of the curves together."""
+
+
+def write_comparison(found: Comparison, folder: Path | None = None) -> Path:
+    """Write the page; without a folder, beside the first run's own."""
+    name = f"{found.name}-comparison.html" if found.name else "comparison.html"
+    path = (folder or found.runs[0].folder.parent) / name
+    write_atomic(path, render("comparison.html", gather(found)).encode("utf-8"))
+    return path
+
+
+def gather(found: Comparison) -> dict[str, Any]:
+    """All that the page shows."""
+    heads, rows = cells(found)
+    drawn = chart(found)
+    return {
+        "name": found.name or "Comparison",
+        "count": len(found.runs),
+        "told": found.told,
+        "heads": heads,
+        "rows": rows,
+        "charts": [drawn] if drawn else [],
+        "samples": samples(found),
+    }
+
+
+def curve(run: Contender) -> list[tuple[float, float]]:
+    """Dev bits per byte by tokens seen, one phase after another."""
+    points: list[tuple[float, float]] = []
+    before = 0
+    for model, lines in zip(run.models, run.journals, strict=True):
+        points += [(float(before + look.tokens), look.bits) for look in looks_of(lines)]
+        before += model.numbers["tokens"]
+    return points
+
+
+def chart(found: Comparison) -> Chart | None:
+    """The curves of all runs, with the lines that they share; None if no journal is left."""
+    curves = [(found.short(run), points) for run in found.runs if (points := curve(run))]
+    if not curves:
+        return None
+    late = max(points[-1][0] for _, points in curves) * FIRST_SHARE
+    every = [point for _, points in curves for point in points]
+    values = [y for x, y in every if x >= late] or [y for _, y in every]
+    room = (max(values) - min(values)) * HEADROOM or 0.05
+    return Chart(
+        title="Dev loss of all runs while training, in bits per byte",
+        description=" ".join(f"{name} ends at {p[-1][1]:.3f}." for name, p in curves),
+        x_name="tokens seen",
+        y_name="bits per byte, dev",
+        series=[
+            Series(name, points, f"run{place % STYLES}", has_dots=True)
+            for place, (name, points) in enumerate(curves)
+        ],
+        levels=levels(found),
+        low=min(values) - room,
+        high=max(values) + room,
+        height=HEIGHT,
+    )
+
+
+def levels(found: Comparison) -> list[Level]:
+    """The shared baselines over all bytes, as the looks of the curves are."""
+    every = found.runs[0].every_score
+    totals = [find(every, metric=BITS, model=n.model, source=None) for n in found.baselines]
+    return [Level(each.model, each.value) for each in totals if each is not None]
+
+
+def samples(found: Comparison) -> list[tuple[str, Texts]]:
+    """Each prompt with what every run made of it.
+
+    Continuations by the finished models if all have some; else what was written in training.
+    """
+    every = [run.continuations for run in found.runs]
+    if not all(every):
+        every = [run.written for run in found.runs]
+    prompts = dict.fromkeys(prompt for texts in every for prompt, _ in texts)
+    return [
+        (
+            prompt,
+            [
+                (found.short(run), text)
+                for run, texts in zip(found.runs, every, strict=True)
+                for asked, text in texts
+                if asked == prompt
+            ],
+        )
+        for prompt in prompts
+    ]

@@ -1,0 +1,70 @@
+"""`endonym evaluate`: scores of a model that is named, on its own corpus or on files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from endonym.commands.load import find_artifact, load_model
+from endonym.data.config import Pack
+from endonym.errors import RecipeError
+from endonym.evaluate.bits import Texts, documents_of
+from endonym.evaluate.score import Score
+from endonym.log import Log
+from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
+from endonym.store import Store
+
+
+def score_model(
+    name: str,
+    files: Sequence[Path],
+    split: Literal["test", "dev"],
+    store: Store,
+    log: Log,
+    device_name: str,
+) -> list[Score]:
+    """Scores of a named model: of given files, or of its own corpus's documents of a split.
+
+    Baselines need the training shards: a model from elsewhere is scored alone. A file's split is
+    its name: where a file lies says nothing of its text, and differs from machine to machine.
+    Raises RecipeError if there is nothing to score it on.
+    """
+    model = load_model(name, store, device_name)
+    train, judged = shards_of(name, store), list[tuple[str, Texts]]()
+    for path, file in zip(files, names_of(files), strict=True):
+        judged.append((file, documents_of(path, model.tokenizer)))
+    read = None if train is None else training_text(*train)
+    if not files:
+        if train is None:
+            raise RecipeError(
+                "this model's corpus is not in the store",
+                where=name,
+                do="Give a text to score it on: --text FILE.",
+            )
+        shards, pack, _ = train
+        judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
+    found: list[Score] = []
+    for text, texts in judged:
+        found += score_texts(read_texts(model, texts, log), texts, read, text, log)[0]
+    return found
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """Each file's name; the path as it was given, where another file has the same name."""
+    names = [path.name for path in set(files)]
+    return [path.name if names.count(path.name) == 1 else str(path) for path in files]
+
+
+def shards_of(name: str, store: Store) -> tuple[Path, Pack, int] | None:
+    """The shards that a model artefact was trained on, if they are still in its store.
+
+    With how they were packed and the seed.
+    """
+    artifact = find_artifact(name, store)
+    if artifact is None or "shards" not in artifact.manifest["inputs"]:
+        return None
+    home = Store(artifact.folder.parent.parent)
+    found = home.find("shards", artifact.manifest["inputs"]["shards"])
+    if found is None:
+        return None
+    config = artifact.manifest["config"]
+    return found.verify().folder, Pack.model_validate(config["pack"]), config["seed"]

@@ -1,0 +1,223 @@
+"""The runs that are compared: found by name or recipe, and read from their own folders and stores.
+
+A run's `plan.json` says where its store is, so runs of several stores can be compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from endonym.commands.inspect import find_run, known_runs, planned
+from endonym.disk import read_json
+from endonym.errors import RecipeError
+from endonym.evaluate.documents import Documents, load
+from endonym.evaluate.score import Score, headline
+from endonym.evaluate.tables import MODELS
+from endonym.log import Log, read_jsonl
+from endonym.model.count import parameters
+from endonym.model.foreign.folder import Shape, read_shape
+from endonym.pipeline.execute import run_folder
+from endonym.recipe.recipe import Recipe
+from endonym.store import Artifact, Store
+
+Split = Literal["test", "dev"]
+Texts = list[tuple[str, str]]
+"""Prompts and what followed them."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A finished run: its models, first phase first, their journals, and its evaluations."""
+
+    name: str
+    folder: Path
+    models: list[Artifact]
+    journals: list[list[dict[str, Any]]]
+    judged: Artifact
+    evaluations: list[Artifact]
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The decoder's shape."""
+        return read_shape(read_json(self.models[-1].folder / "config.json"))
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """All of them, and those that one token uses."""
+        counted = parameters(self.shape)
+        return counted.total, counted.active
+
+    @property
+    def tokens(self) -> int:
+        """Training tokens of all phases that led to the model."""
+        return sum(model.numbers["tokens"] for model in self.models)
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training text, in all those phases."""
+        return sum(model.numbers["epochs"] for model in self.models)
+
+    @cached_property
+    def seconds(self) -> float:
+        """What the optimiser's steps took; 0 if no journal tells."""
+        lines = [line for journal in self.journals for line in journal]
+        return sum(line.get("seconds", 0.0) for line in lines)
+
+    @property
+    def speed(self) -> float | None:
+        """Training tokens a second."""
+        return self.tokens / self.seconds if self.seconds else None
+
+    @cached_property
+    def machine(self) -> tuple[str, ...]:
+        """Where the last phase was trained: what its times can be compared with."""
+        notes = [line for line in self.journals[-1] if line.get("event") == "started"]
+        return tuple(str(notes[-1].get(key)) for key in ("processor", "threads")) if notes else ()
+
+    @cached_property
+    def every_score(self) -> list[Score]:
+        """All scores of the documents that runs are compared on."""
+        return [Score(**each) for each in read_json(self.judged.folder / "scores.json")]
+
+    @cached_property
+    def scores(self) -> dict[str, Score]:
+        """Bits per byte, the mean over sources, of the model and of each baseline."""
+        found = {name: headline(self.every_score, model=name) for name in MODELS}
+        return {name: score for name, score in found.items() if score is not None}
+
+    @property
+    def score(self) -> Score:
+        """Bits per byte of the model."""
+        return self.scores["model"]
+
+    @cached_property
+    def documents(self) -> Documents | None:
+        """What each held-out document cost; None if the evaluation kept none."""
+        return load(self.judged.folder)
+
+    @property
+    def continuations(self) -> Texts:
+        """What the finished model made of its recipe's prompts."""
+        paths = [each.folder / "continuations.json" for each in self.evaluations]
+        found = [each for path in paths if path.is_file() for each in read_json(path)]
+        return [(each["prompt"], each["text"]) for each in found]
+
+    @property
+    def written(self) -> Texts:
+        """What the model wrote when it was last looked at in training."""
+        found = [line for line in self.journals[-1] if line.get("event") == "sample"]
+        last = [line for line in found if line["step"] == found[-1]["step"]]
+        return [(line["prompt"], line["text"]) for line in last]
+
+
+def contenders(
+    names: Sequence[str], store: Store, log: Log, split: Split = "test"
+) -> list[Contender]:
+    """The runs that these names mean; a recipe means all its finished runs.
+
+    split: whose scores are compared.
+
+    Raises RecipeError if one is unknown, unfinished, unscored or named twice, or if it is alone.
+    """
+    folders = [folder for name in names for folder in _folders(name, store, log, split)]
+    places = [folder.resolve() for folder in folders]
+    twice = [folder for number, folder in enumerate(folders) if places[number] in places[:number]]
+    if twice:
+        raise RecipeError(
+            f"{twice[0].name} is named twice", where="compare", do="Name each run once."
+        )
+    if len(folders) < 2:
+        raise RecipeError(
+            "it takes two finished runs to compare",
+            where="compare",
+            do=f"{known_runs(store)} All of a recipe: endonym run RECIPE --variant all",
+        )
+    ends = [folder.name for folder in folders]
+    return [
+        read(folder, folder.name if ends.count(folder.name) == 1 else str(folder), split)
+        for folder in folders
+    ]
+
+
+def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
+    """The run of this name, or those finished ones of the recipe in this file."""
+    if not (Path(name).is_file() or name.endswith(".toml")):
+        return [find_run(store, name)]
+    found: list[Path] = []
+    for folder in (run_folder(store, each) for each in Recipe.load_all(name)):
+        gone = missing(folder, split)
+        if gone:
+            log.warn(f"left out: {folder.name}: {gone} is not made yet")
+        else:
+            found.append(folder)
+    return found
+
+
+def missing(folder: Path, split: Split) -> str:
+    """The first stage that a comparison needs and that is not there; empty if all are."""
+    stages = planned(folder)
+    needed = [each for each in stages if each["stage"] == "model" or _scores(each, split)]
+    if not any(each["stage"] == "model" for each in needed):
+        return "the model"
+    store = home(folder)
+    gone = [each["name"] for each in needed if store.find(each["stage"], each["id"]) is None]
+    return gone[0] if gone else ""
+
+
+def read(folder: Path, name: str, split: Split = "test") -> Contender:
+    """A run as its folder and its store tell it.
+
+    Raises RecipeError if it is unfinished or was not scored on the documents of the split.
+    """
+    gone = missing(folder, split)
+    if gone:
+        do = "The same `endonym run` goes on from where it stopped."
+        raise RecipeError(f"{gone} is not made yet", where=str(folder), do=do)
+    stages, store = planned(folder), home(folder)
+    held_out = [each for each in stages if _scores(each, split)]
+    if not held_out:
+        raise RecipeError(
+            f"this run was not scored on {split} documents",
+            where=str(folder),
+            do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
+            "it again: what is made is kept.",
+        )
+    models = _phases(store, [each["id"] for each in stages if each["stage"] == "model"][-1])
+    made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
+    judged = store.find("evaluation", held_out[0]["id"])
+    assert judged is not None
+    return Contender(
+        name=name,
+        folder=folder,
+        models=models,
+        journals=[read_jsonl(store.journal("model", each.id)) for each in models],
+        judged=judged.verify(),
+        evaluations=[each.verify() for each in made if each is not None],
+    )
+
+
+def home(folder: Path) -> Store:
+    """The store that a run's artefacts are in."""
+    return Store((folder / read_json(folder / "plan.json")["store"]).resolve())
+
+
+def _scores(stage: dict[str, Any], split: Split) -> bool:
+    """Whether a planned stage scores the documents of a split of the corpus."""
+    asked = stage["config"].get("evaluation", {})
+    is_of_corpus = asked.get("kind") == "bits" and not asked.get("file")
+    return is_of_corpus and asked.get("split", "test") == split
+
+
+def _phases(store: Store, last: str) -> list[Artifact]:
+    """A model and those whose weights it went on from, first of all the one from scratch."""
+    found: list[Artifact] = []
+    identifier: str | None = last
+    while identifier:
+        model = store.find("model", identifier)
+        if model is None:
+            break
+        found.insert(0, model)
+        identifier = model.manifest["inputs"].get("start")
+    return found

@@ -1,0 +1,61 @@
+"""Finding the model that a command means: a run, a model artefact, or a transformers folder."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import RecipeError
+from endonym.export.huggingface import import_huggingface
+from endonym.generate.language_model import LanguageModel
+from endonym.store import Artifact, Store, open_artifact
+
+
+def find_artifact(name: str, store: Store) -> Artifact | None:
+    """The final model of a run, or a model artefact; None if the name is another kind of folder."""
+    for folder in (Path(name), store.root.parent / "runs" / name):
+        if (folder / "plan.json").is_file():
+            return model_of_run(folder)
+        if (folder / "manifest.json").is_file():
+            return open_artifact(folder)
+    is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
+    found = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
+    whole = [folder for folder in found if (folder / "manifest.json").is_file()]
+    return open_artifact(whole[0]) if len(whole) == 1 else None
+
+
+def model_of_run(folder: Path) -> Artifact:
+    """The last model of a run's plan. Raises RecipeError if it is not made yet."""
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    stages: list[dict[str, Any]] = [each for each in plan["stages"] if each["stage"] == "model"]
+    home = (folder / plan["store"]).resolve()
+    place = home / "model" / (stages[-1]["id"] if stages else "none")
+    if not place.is_dir():
+        raise RecipeError(
+            "this run has no finished model yet",
+            where=str(folder),
+            do=f"Finish it: endonym run {folder / 'recipe.toml'}",
+        )
+    return open_artifact(place)
+
+
+def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
+    """The language model that a name means. Raises RecipeError with the runs there are."""
+    artifact = find_artifact(name, store)
+    if artifact is not None:
+        if artifact.stage == "export":
+            return moved(import_huggingface(artifact.verify().folder), device)
+        if artifact.stage != "model":
+            raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
+        return LanguageModel.load(artifact.verify().folder, device)
+    if (Path(name) / "config.json").is_file():
+        return moved(import_huggingface(Path(name)), device)
+    runs = sorted(path.parent.name for path in (store.root.parent / "runs").glob("*/plan.json"))
+    known = f"Runs here: {', '.join(runs)}." if runs else "There are no runs here yet."
+    raise RecipeError(f"no model is called {name}", where="MODEL", do=known)
+
+
+def moved(model: LanguageModel, device: str) -> LanguageModel:
+    """The model on a device."""
+    model.decoder.to(device)
+    return model

@@ -1,0 +1,291 @@
+"""`endonym new`: a commented recipe, sized to the texts and to this machine."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from endonym.autopilot import machine
+from endonym.autopilot.cleaning import guess_clean
+from endonym.autopilot.model_size import (
+    MOST_PASSES,
+    Choice,
+    Choices,
+    Facts,
+    choose_context,
+    choose_dropout,
+    choose_shape,
+    choose_vocab,
+    deeper,
+)
+from endonym.autopilot.pace import (
+    Pace,
+    matrix_rates,
+    measured_pace,
+    promised_seconds,
+    small_shape,
+    usual_phase,
+    usual_shape,
+)
+from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
+from endonym.autopilot.survey import Found, look_at
+from endonym.autopilot.text_size import letters
+from endonym.config import Config
+from endonym.data.config import Pack
+from endonym.errors import RecipeError
+from endonym.log import Log, number
+from endonym.model.keys import ModelKeys
+from endonym.recipe.recipe import Recipe
+from endonym.text.config import DEFAULT_SHARE, Clean, Source
+from endonym.text.files import RawSet, source_files
+from endonym.train.config import Phase
+
+OVERHEAD = 0.9
+"""Share of the hours that goes into steps; looks, samples and checkpoints take the rest."""
+
+
+def write_recipe(
+    folder: Path,
+    *,
+    name: str,
+    language: str,
+    texts: Sequence[Path],
+    hours: float,
+    store: Path,
+    log: Log,
+) -> tuple[Path, Found]:
+    """Write `folder/recipe.toml`; returns its path and what was found in the texts.
+
+    The machine is measured anew, whatever is known of it, and a busy one is said.
+
+    Raises MissingSource if a path has no readable text, RecipeError if a recipe is there already
+    or the language's code is none.
+    """
+    path = folder / "recipe.toml"
+    refuse_to_overwrite(path)
+    found = look_at(texts, folder)
+    clean, reasons = guess_clean(language, found.sample)
+    machine.forget(store / "machine.json")
+    choices = choose(found, folder, hours, store, log)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [
+        _head(path, valid_name(name), language, found),
+        *(_source(source, reason) for source, reason in found.sources),
+        _clean(clean, reasons),
+        _training(choices),
+        '[[evaluate]]\nkind = "bits"',
+        '[[export]]\nformat = "huggingface"',
+    ]
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    try:
+        Recipe.load(path)
+    except RecipeError:
+        path.unlink()
+        raise
+    return path, found
+
+
+def refuse_to_overwrite(path: Path) -> None:
+    """Raise RecipeError if a recipe stands where one is to be written."""
+    if path.exists():
+        raise RecipeError(
+            "a recipe is there already",
+            where=str(path),
+            do="Choose another folder, or delete it first.",
+        )
+
+
+def valid_name(name: str) -> str:
+    """A name that a recipe accepts, as near to the folder's as can be."""
+    kept = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48]
+    return kept or "model"
+
+
+def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> Choices:
+    """Everything the autopilot says for these texts and hours.
+
+    The shape is chosen by the speed that a formula promises from the pace of a small shape, the
+    budget by a probe of the chosen one.
+    """
+    raw = [RawSet(each, tuple(source_files(each, folder)), ()) for each, _ in found.sources]
+    vocab = choose_vocab(letters(raw))
+    bytes_per_token = _bytes_per_token(found, vocab.value)
+    unique = int(found.text_bytes * (1 - DEFAULT_SHARE) / bytes_per_token)
+    facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
+    context = choose_context(facts, ModelKeys())
+    machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
+    shape, promised = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
+    dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
+    chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
+
+    def probed(optimizer: str) -> Pace:
+        usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer)
+        pack = Pack(context=context.value, join=tuple(found.lists))
+        document = pack.usual_length(facts.mean_document_tokens)
+        return measured_pace(chosen, usual, machine_file, document=document)
+
+    budget = partial(_budget, unique=unique, hours=hours, seconds=seconds)
+    muon, pace = _optimizer(facts, dim, promised, probed, budget)
+    if pace.doubt:
+        log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
+    tokens, reason = budget(pace)
+    shape |= choose_dropout(facts, tokens)
+    phase = {} if muon is None else {"optimizer": muon}
+    given = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
+    phase |= choose_phase(given, facts, context.value, dim=dim)
+    if tokens > NEW_PASSES * unique:
+        phase["average"] = Choice("ema", "a mean of the last steps has over-fitted less")
+    data = {"tokenizer.vocab": vocab, "pack.context": context}
+    if found.lists:
+        data["pack.join"] = Choice(found.lists, "lists of sentences: their neighbours are context")
+    data |= shape | {"phase.tokens": Choice(tokens, reason)}
+    return data | {f"phase.{key}": c for key, c in phase.items()}
+
+
+def _optimizer(
+    facts: Facts,
+    dim: int,
+    promised: int,
+    probed: Callable[[str], Pace],
+    budget: Callable[[Pace], tuple[int, str]],
+) -> tuple[Choice | None, Pace]:
+    """Muon, if it is to be taken, and the pace of the optimiser that is.
+
+    Not where its pace allows more passes than it is chosen for, though fewer were promised.
+    """
+    muon = muon_for(Phase(tokens=promised), facts, dim=dim)
+    if muon is not None:
+        pace = probed("muon")
+        tokens, _ = budget(pace)
+        muon = muon_for(Phase(tokens=tokens), facts, dim=dim)
+        if muon is not None:
+            return muon, pace
+    return None, probed("adamw")
+
+
+def _timed_shape(
+    facts: Facts, vocab: int, context: int, seconds: float, machine_file: Path
+) -> tuple[Choices, int]:
+    """The shape for so many seconds of training here, and how many tokens they should be; deeper
+    where they are more than enough."""
+    rates = matrix_rates(machine_file)
+    phase = usual_phase(rates)
+    small = measured_pace(small_shape(), phase, machine_file)
+
+    def promised(dim: int, layers: int) -> int:
+        shape = usual_shape(dim, layers, vocab, context)
+        return int(seconds / promised_seconds(shape, rates[phase.number_format], small))
+
+    found = choose_shape(ModelKeys(), facts, promised)
+    dim, layers = found["model.dim"].value, found["model.layers"].value
+    if (more := deeper(dim, layers, facts, promised)) is not None:
+        found["model.layers"] = more
+    return found, promised(dim, found["model.layers"].value)
+
+
+def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
+    """Training tokens, in whole thousands, and why: what the hours hold, or what the text gives.
+
+    seconds: of the hours, for steps.
+    """
+    most, possible = MOST_PASSES * unique, pace.tokens_in(seconds)
+    reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
+    if possible > most:
+        reason = f"{MOST_PASSES} passes; more gain nothing, though there is time: {reason}"
+    return max(2048, min(possible, most) // 1000 * 1000), reason
+
+
+def _bytes_per_token(found: Found, vocab: int) -> float:
+    """How long this vocabulary's tokens would be, tried on the sample."""
+    from endonym.tokenizer.config import TokenizerConfig
+    from endonym.tokenizer.train import fit, train_tokenizer
+
+    config = TokenizerConfig(kind="bpe", vocab=vocab)
+    lines = [line for line in found.sample.split("\n") if line.strip()]
+    made = train_tokenizer(config, lambda: iter(lines))
+    return float(fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"])
+
+
+def _head(path: Path, name: str, language: str, found: Found) -> str:
+    """The recipe's first lines."""
+    count = len(found.sources)
+    lines = [
+        f"# {name}: a language model from {number(count)} source{'' if count == 1 else 's'}, about "
+        f"{found.text_bytes / 1e6:.1f} MB of text.",
+        f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
+        *(f"# left out: {file}: {reason}" for file, reason in found.skipped),
+        f"name = {_toml(name)}",
+        f"language = {_toml(language)}",
+        "seed = 42",
+    ]
+    return "\n".join(line.replace("\n", " ") for line in lines)
+
+
+def _source(source: Source, reason: str) -> str:
+    return f"[[source]]  # {reason}\n" + _table(source)
+
+
+def _clean(clean: Clean, reasons: dict[str, str]) -> str:
+    return "[clean]\n" + _table(clean, reasons)
+
+
+def _training(choices: Choices) -> str:
+    """Tokenizer, packing, model and phase, each value with its reason."""
+    tables: dict[str, list[str]] = {"tokenizer": ['kind = "bpe"'], "pack": [], "model": []}
+    tables["model"].append(f"family = {_toml(ModelKeys().family)}")
+    tables["phase"] = ['name = "pretrain"']
+    for key, choice in choices.items():
+        table, _, rest = key.partition(".")
+        line = f"{rest} = {_toml(choice.value)}"
+        tables[table].append(_noted(line, choice.reason))
+    tables["phase"].append(f"{'patience = 6':<28}# looks without a better one before it stops")
+    heads = {"phase": "[[phase]]"}
+    parts = [heads.get(name, f"[{name}]") + "\n" + "\n".join(t) for name, t in tables.items()]
+    return "\n\n".join(parts)
+
+
+def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
+    """The fields of a config that say something, one a line, with reasons."""
+    lines: list[str] = []
+    for key, value in config.model_dump(exclude_defaults=True).items():
+        line = f"{key} = {_toml(value)}"
+        reason = (reasons or {}).get(key)
+        lines.append(_noted(line, reason))
+    return "\n".join(lines)
+
+
+def _noted(line: str, reason: str | None) -> str:
+    """A line with its reason: beside it, or above it where the line is long."""
+    if not reason:
+        return line
+    return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value:_}" if value >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:g}" if "e" not in f"{value:g}" else f"{value:e}".replace("e-0", "e-")
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def write_demo(folder: Path, demo: str) -> Path:
+    """The texts and the recipe of a demo. Raises RecipeError for a demo that does not exist."""
+    from endonym.demo import recipes
+
+    if demo not in recipes.DEMOS:
+        raise RecipeError(
+            f"no demo is called {demo}",
+            where="--demo",
+            do=f"Demos: {', '.join(recipes.DEMOS)}.",
+        )
+    refuse_to_overwrite(folder / "recipe.toml")
+    folder.mkdir(parents=True, exist_ok=True)
+    return recipes.DEMOS[demo](folder)

@@ -1,0 +1,140 @@
+"""`endonym run`: execute, then write the report and say what came out."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from endonym.autopilot.resolve import estimated, filled
+from endonym.commands.check import check
+from endonym.commands.compare import Comparison, compare
+from endonym.commands.finished_runs import read
+from endonym.disk import read_json
+from endonym.errors import EndonymError, RecipeError
+from endonym.evaluate.score import Score
+from endonym.evaluate.tables import table
+from endonym.log import Log
+from endonym.pipeline import sources
+from endonym.pipeline.execute import Run, last_stage, run_folder, run_recipe
+from endonym.pipeline.lockfile import Lock
+from endonym.pipeline.plan import Stage, plan
+from endonym.recipe.recipe import Recipe
+from endonym.report.page import write_report
+from endonym.store import Store
+
+
+def run_and_report(
+    recipe: Recipe,
+    store: Store,
+    log: Log,
+    *,
+    until: str | None = None,
+    replan: bool = False,
+    tune_minutes: float | None = None,
+    device: str | None = None,
+) -> Run:
+    """Run a recipe and leave `report.html` in its folder."""
+    recipe.require_sources()
+    given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
+    finished = run_recipe(recipe, store, log, **given, device=device)
+    if finished.artifact("model") is not None:
+        with store.alone(finished.folder):
+            path = write_report(finished, store)
+        log.line(f"report: {path}")
+    return finished
+
+
+def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:
+    """Find what is wrong with any of these recipes before the first of them is run.
+
+    Raises MissingSource or RecipeError with all of it.
+    """
+    Recipe.require_all_sources(recipes)
+    wrong: dict[str, str] = {}
+    for recipe in recipes:
+        try:
+            check(recipe, store)
+            if until is not None:
+                raw = sources.hash_all(sources.find(recipe), store, log)
+                last_stage(plan(recipe, raw), until)
+        except EndonymError as error:
+            wrong.setdefault(str(error), recipe.run_name)
+    if wrong:
+        raise RecipeError("\n\n".join(f"{name}: {error}" for error, name in wrong.items()))
+
+
+def compared(runs: Sequence[Run]) -> Comparison | None:
+    """Finished runs side by side: by dev documents if all were scored on them, or by test ones.
+
+    None if they were not all scored on either.
+    """
+    for split in ("dev", "test"):
+        if all(any(score.split == split for score in scores_of(run)) for run in runs):
+            return compare([read(run.folder, run.folder.name, split) for run in runs])
+    return None
+
+
+def scores_of(run: Run) -> list[Score]:
+    """Every score that a run's evaluations hold."""
+    found: list[Score] = []
+    for artifact in run.all("evaluation"):
+        path = artifact.folder / "scores.json"
+        if path.is_file():
+            found += [Score(**each) for each in read_json(path)]
+    return found
+
+
+def as_dict(run: Run) -> dict[str, Any]:
+    """The form that `--json` prints."""
+    stages = [
+        {
+            "name": made.stage.name,
+            "id": made.artifact.id,
+            "made": made.is_new,
+            "seconds": round(made.seconds, 3),
+        }
+        for made in run.made
+    ]
+    scores = [score.as_dict() for score in scores_of(run)]
+    return {"run": str(run.folder), "stages": stages, "scores": scores}
+
+
+def say_results(run: Run, *, is_last: bool = True) -> None:
+    """What a person wants to see at the end: the scores, a sample, where to look, what is next."""
+    out = sys.stdout
+    found = scores_of(run)
+    for split in dict.fromkeys(score.split for score in found):
+        name = "test documents" if split == "test" else split
+        part = [score for score in found if score.split == split]
+        out.write(f"\n{name}\n{table(part)}\n")
+    for artifact in run.all("evaluation"):
+        path = artifact.folder / "continuations.json"
+        for each in read_json(path)[:2] if path.is_file() else []:
+            out.write(f"\nsample\n  {each['prompt']}{each['text']}\n")
+    report = run.folder / "report.html"
+    if report.is_file():
+        out.write(f"\nreport  {report}\n")
+    if report.is_file() and is_last:
+        out.write(f'next    endonym generate {run.folder.name} "…"\n')
+
+
+def describe_plan(
+    recipe: Recipe, store: Store, log: Log, *, replan: bool = False, target: str = "cpu"
+) -> list[dict[str, Any]]:
+    """What a run would make and what is there, without making anything.
+
+    What an earlier run settled is taken from its plan; the rest is estimated.
+    """
+    recipe.require_sources()
+    raw = sources.hash_all(sources.find(recipe), store, log)
+    lock = Lock(run_folder(store, recipe), recipe, raw, replan=replan)
+    settled = filled(recipe, {**estimated(recipe, raw, target)[1], **lock.choices})
+    settled = filled(settled, lock.tuned_for(plan(settled, raw)))
+    return [
+        {"name": stage.name, "id": stage.id[:12], "there": is_there(store, stage)}
+        for stage in plan(settled, raw)
+    ]
+
+
+def is_there(store: Store, stage: Stage) -> bool:
+    """Whether a stage's artefact is made."""
+    return store.find(stage.kind, stage.id) is not None

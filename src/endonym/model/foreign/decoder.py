@@ -1,0 +1,150 @@
+"""Any causal model of `transformers` behind the interface of `Decoder`.
+
+Where documents packed into one row would read each other (state spaces, mostly), they are read one
+by one instead; where a memory takes up only one token at a time, it gets one. Both are slower and
+exact. Which models those are is tried when one is loaded.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from endonym.errors import ShapeError
+from endonym.model.cache import Cache
+from endonym.model.decoder import Decoder
+from endonym.model.foreign.folder import ForeignConfig
+from endonym.model.kernels.loss import Readout
+from endonym.model.span import Span
+
+MEMORIES = ("past_key_values", "cache_params")
+"""What classes call what they remember."""
+
+
+class ForeignMemory:
+    """What a foreign model remembers of its rows: one object, which the model makes by itself."""
+
+    def __init__(self) -> None:
+        self.held: Any = None
+
+    def bytes(self) -> int:
+        """Memory it takes."""
+        layers = getattr(self.held, "layers", [])
+        parts = tree_leaves([vars(layer) for layer in layers])
+        return sum(each.nbytes for each in parts if isinstance(each, Tensor))
+
+
+class ForeignDecoder(nn.Module):
+    """A network of `transformers` that answers as a `Decoder` does.
+
+    It has no penalty: what its class would add to the loss for the balance of experts is left out.
+    """
+
+    def __init__(self, config: ForeignConfig, network: Any) -> None:
+        super().__init__()
+        self.config, self.network = config, network
+        taken = inspect.signature(network.base_model.forward).parameters
+        self.taken = set(taken)
+        self.memory = next((name for name in MEMORIES if name in self.taken), "")
+        self.reads_packed = self.reads_padded = self.reads_on = True
+        self._recomputes = 0
+
+    @property
+    def recomputes(self) -> int:
+        """As in Decoder, but all blocks or none; none of a class that cannot."""
+        return self._recomputes
+
+    @recomputes.setter
+    def recomputes(self, wanted: int) -> None:
+        can = self.network.supports_gradient_checkpointing
+        self._recomputes = self.config.layers if wanted and can else 0
+        # The newer name, and the one that transformers had before it.
+        names = [f"{kind}_checkpointing_{{}}able" for kind in ("activation", "gradient")]
+        there = next(name for name in names if hasattr(self.network, name.format("en")))
+        if self._recomputes:
+            getattr(self.network, there.format("en"))({"use_reentrant": False})
+        else:
+            getattr(self.network, there.format("dis"))()
+
+    @property
+    def readout(self) -> Readout:
+        """How hidden states become logits."""
+        cap = self.config.transformers.get("final_logit_softcapping")
+        return Readout(self.network.get_output_embeddings().weight, cap)
+
+    def empty_cache(self, batch: int, length: int) -> Cache:
+        """A memory; it grows with what is read."""
+        return [ForeignMemory()]
+
+    def forward(
+        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Hidden states after the last norm, (B, T, D), and a penalty of nothing.
+
+        Without a span each row is one document from its start. With a memory, what stands before
+        the start of a row's last document is padding, and its answers mean nothing.
+        """
+        span = span or Span.after(0, tokens_BT)
+        if cache is not None:
+            memory = cache[0]
+            assert isinstance(memory, ForeignMemory)
+            hidden_BTD = self._go_on(tokens_BT, span, memory)
+        elif span.starts_BT is None or self.reads_packed:
+            hidden_BTD = self._body(tokens_BT, span.positions_BT)[0]
+        else:
+            hidden_BTD = self._one_by_one(tokens_BT, span)
+        hidden_BTD = hidden_BTD.to(self.readout.weight_VD.dtype)
+        return hidden_BTD, hidden_BTD.new_zeros((), dtype=torch.float32)
+
+    def logits(
+        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
+    ) -> Tensor:
+        """Logits of the token after each, (B, T, V)."""
+        hidden_BTD, _ = self(tokens_BT, span, cache)
+        return self.readout.logits(hidden_BTD)
+
+    def _body(self, tokens_BT: Tensor, positions_BT: Tensor, **words: Any) -> Any:
+        """The network without its head. transformers finds packed documents by their positions."""
+        positions_BT = positions_BT.expand(tokens_BT.shape)
+        given = {"use_cache": False, "position_ids": positions_BT, "return_dict": True} | words
+        kept = {k: v for k, v in given.items() if k in self.taken or k == "return_dict"}
+        return self.network.base_model(input_ids=tokens_BT, **kept)
+
+    def _go_on(self, tokens_BT: Tensor, span: Span, memory: ForeignMemory) -> Tensor:
+        """Read tokens after those that a memory holds, and remember them."""
+        if span.past and span.length > 1 and not self.reads_on:
+            tokens = [tokens_BT[:, place, None] for place in range(span.length)]
+            spans = [Span.after(span.past + place, one) for place, one in enumerate(tokens)]
+            parts = zip(tokens, spans, strict=True)
+            return torch.cat([self._go_on(one, at, memory) for one, at in parts], dim=1)
+        words: dict[str, Any] = {"use_cache": True}
+        if span.past:
+            words[self.memory] = memory.held
+        if span.starts_BT is not None:
+            if not self.reads_padded:
+                raise ShapeError(
+                    f"{self.config.family} reads rows of one length only, without padding",
+                    where="batch",
+                    do="Continue one text at a time.",
+                )
+            places_M = torch.arange(span.past + span.length, device=span.device)
+            words["attention_mask"] = (places_M >= span.starts_BT[:, -1:]).long()
+        out = self._body(tokens_BT, span.positions_BT, **words)
+        memory.held = out[self.memory]
+        return out[0]
+
+    def _one_by_one(self, tokens_BT: Tensor, span: Span) -> Tensor:
+        """Documents of packed rows, each read as if it were alone."""
+        rows: list[Tensor] = []
+        positions_BT = span.positions_BT.expand(tokens_BT.shape)
+        for tokens_T, positions_T in zip(tokens_BT, positions_BT, strict=True):
+            ends = [*torch.nonzero(positions_T == 0)[1:, 0].tolist(), len(tokens_T)]
+            lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+            parts = zip(tokens_T.split(lengths), positions_T.split(lengths), strict=True)
+            rows.append(torch.cat([self._body(t[None], p[None])[0] for t, p in parts], dim=1))
+        return torch.cat(rows)
+
+
+AnyDecoder = Decoder | ForeignDecoder

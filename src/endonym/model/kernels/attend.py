@@ -1,0 +1,210 @@
+"""The attention kernels: one function picks the fastest; all equal the dense mask.
+
+On a CPU a long row of several documents, or of one that is much longer than its window, is cut into
+blocks where that leaves out more keys than it costs (`cutting.LAYING_OUT`). On a GPU torch's kernel
+for sequences of many lengths does the same.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES
+from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
+from endonym.model.kernels.varlen import attend_varlen, obstacle
+from endonym.model.span import Span, barred
+
+TILE = 128
+
+
+def attend(
+    query_BHTK: Tensor,
+    keys_BGTK: Tensor,
+    values_BGTK: Tensor,
+    span: Span,
+    window: int | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attention of a span's tokens to each other: softmax(Q Kᵀ / √K + mask) V, (B, H, T, K).
+
+    window: keys that a token sees, itself included. dropout: share of the weights zeroed.
+    """
+    if span.starts_BT is None and not dropout and _whole_scores_win(query_BHTK):
+        return _WholeScores.apply(query_BHTK, keys_BGTK, values_BGTK, None, window)
+    query_BTHK, keys_BTGK, values_BTGK = (
+        each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
+    )
+    if _varlen_wins(query_BHTK, span, window, dropout):
+        return attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window).transpose(1, 2)
+    blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
+    if blocks is None:
+        bar_BTM = span.bar(window, query_BHTK.dtype)
+        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, bar_BTM, dropout)
+    return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
+
+
+def _by_blocks(
+    query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, blocks: Blocks, dropout: float
+) -> Tensor:
+    """Attention within stretches, N of one length together."""
+    given = [each.flatten(0, 1) for each in (query_BTHK, keys_BTGK, values_BTGK)]
+    query, *own = (blocks.laid_out(each) for each in given)
+    earlier = [blocks.laid_out_before(each) for each in given[1:]]
+    mixed: list[Tensor] = []
+    for number, part in enumerate(blocks.parts):
+        seen = [each[number] for each in own]
+        if part.is_cut:
+            pairs = zip(earlier, own, strict=True)
+            seen = [torch.cat((before[number], now[number]), dim=1) for before, now in pairs]
+        query_NHTK, keys_NGMK, values_NGMK = (
+            each.transpose(1, 2) for each in (query[number], *seen)
+        )
+        mixed_NHTK = attend_seen(query_NHTK, keys_NGMK, values_NGMK, part.mask_NTM, dropout)
+        mixed.append(mixed_NHTK.transpose(1, 2).flatten(0, 1))
+    return Take.apply(torch.cat(mixed), blocks.back, blocks.laid).view(query_BTHK.shape)
+
+
+def attend_seen(
+    query_BHTK: Tensor,
+    keys_BGMK: Tensor,
+    values_BGMK: Tensor,
+    mask_BTM: Tensor | None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attention under a mask; None means that each query sees the keys up to its own place.
+
+    mask_BTM: true where a query may look, or what is added to its scores (`Span.bar`). One query
+    alone sees all keys then. Heads that share keys read them in place.
+    """
+    if not dropout and _whole_scores_win(query_BHTK):
+        return _WholeScores.apply(query_BHTK, keys_BGMK, values_BGMK, mask_BTM, None)
+    return F.scaled_dot_product_attention(
+        query_BHTK,
+        keys_BGMK,
+        values_BGMK,
+        attn_mask=None if mask_BTM is None else mask_BTM[:, None],
+        dropout_p=dropout,
+        is_causal=mask_BTM is None and query_BHTK.shape[2] > 1,
+        enable_gqa=query_BHTK.shape[1] != keys_BGMK.shape[1],
+    )
+
+
+def _varlen_wins(query_BHTK: Tensor, span: Span, window: int | None, dropout: float) -> bool:
+    """True where there are documents or a window to mind, and torch's kernel for them is right."""
+    if dropout or (span.starts_BT is None and window is None):
+        return False
+    return obstacle(query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1]) is None
+
+
+def _whole_scores_win(query_BHTK: Tensor) -> bool:
+    """True for short rows in bf16 on a CPU; longer ones would fill the memory.
+
+    A CPU with bf16 matrix units multiplies whole scores 2.5 times faster, forward and backward,
+    than torch's flash kernel walks over them (measured at T = 256 and 512).
+    """
+    is_narrow = query_BHTK.dtype == torch.bfloat16 and query_BHTK.device.type == "cpu"
+    return is_narrow and 1 < query_BHTK.shape[2] <= LONGEST_WHOLE_SCORES
+
+
+class _WholeScores(torch.autograd.Function):
+    """softmax(Q Kᵀ / √K + mask) V with the probabilities kept for the backward pass.
+
+    dS = P · (dP - rowsum(dP · P)), the gradient of the softmax, by torch's fused kernel. The
+    queries of the heads that share keys stand in one matrix, so that no key is copied. Without a
+    mask the queries are taken TILE at a time, so that most of what they cannot see, later or
+    beyond a window, is left out.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask_BTM: Tensor | None,
+        window: int | None,
+    ) -> Tensor:
+        # The scale is given to the queries: there are fewer of them than scores.
+        query = query * query.shape[-1] ** -0.5
+        keys, values = keys.contiguous(), values.contiguous()
+        mixed: list[Tensor] = []
+        kept: list[Tensor] = []
+        ctx.tiles = _tiles(query.shape[2], keys.shape[2], mask_BTM, window)
+        for rows, seen in ctx.tiles:
+            part = query[:, :, rows]
+            scores = _grouped(part, keys) @ keys[:, :, seen].mT
+            scores_BHTM = scores.view(*part.shape[:3], -1)
+            if mask_BTM is not None:
+                scores_BHTM.add_(barred(mask_BTM, query.dtype)[:, None])
+            else:
+                # Without a window only the keys of the tile itself can be later than a query.
+                doubtful = slice(seen.start if window else rows.start, seen.stop)
+                bar_TM = _tile_bar(rows, doubtful, window, query)
+                scores_BHTM[..., doubtful.start - seen.start :].add_(bar_TM)
+            kept.append(scores.softmax(-1))
+            mixed.append((kept[-1] @ values[:, :, seen]).view(part.shape))
+        ctx.save_for_backward(query, keys, values, *kept)
+        return _joined(mixed)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        query, keys, values, *kept = ctx.saved_tensors
+        (given,) = grad_outputs
+        d_queries: list[Tensor] = []
+        d_keys = d_values = None
+        # The last tile comes first: without a window it sees all keys, and nothing need be zeroed.
+        for (rows, seen), shares in zip(reversed(ctx.tiles), reversed(kept), strict=True):
+            part = query[:, :, rows]
+            d_mixed = _grouped(given[:, :, rows], keys)
+            d_scores = torch.ops.aten._softmax_backward_data(
+                d_mixed @ values[:, :, seen].mT, shares, -1, shares.dtype
+            )
+            d_queries.insert(0, (d_scores @ keys[:, :, seen]).view(part.shape))
+            d_keys = _added(d_keys, d_scores.mT @ _grouped(part, keys), seen, keys)
+            d_values = _added(d_values, shares.mT @ d_mixed, seen, values)
+        return _joined(d_queries).mul_(query.shape[-1] ** -0.5), d_keys, d_values, None, None
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """What was found for the queries of each tile, in their order."""
+    return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
+
+
+def _added(total: Tensor | None, part: Tensor, seen: slice, like: Tensor) -> Tensor:
+    """The sum over tiles of what goes to the keys that each has seen."""
+    if total is None and part.shape == like.shape:
+        return part
+    total = torch.zeros_like(like) if total is None else total
+    total[:, :, seen] += part
+    return total
+
+
+def _tiles(
+    length: int, remembered: int, mask_BTM: Tensor | None, window: int | None
+) -> list[tuple[slice, slice]]:
+    """Queries and the keys they need; all at once where there is a mask."""
+    if mask_BTM is not None:
+        return [(slice(0, length), slice(0, remembered))]
+    starts = range(0, length, TILE)
+    ends = [min(start + TILE, length) for start in starts]
+    firsts = [0 if window is None else max(0, start - window + 1) for start in starts]
+    cuts = zip(starts, ends, firsts, strict=True)
+    return [(slice(start, end), slice(first, end)) for start, end, first in cuts]
+
+
+def _tile_bar(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
+    """Zero where a query of the tile may look, minus infinity elsewhere: adding is faster."""
+    queries_T1 = torch.arange(rows.start, rows.stop, device=like.device)[:, None]
+    keys_M = torch.arange(seen.start, seen.stop, device=like.device)
+    is_hidden_TM = keys_M > queries_T1
+    if window is not None:
+        is_hidden_TM |= keys_M <= queries_T1 - window
+    return barred(~is_hidden_TM, like.dtype)
+
+
+def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:
+    """Queries with all heads that share a key/value head in one matrix, (B, G, H / G · T, K)."""
+    batch, _, _, width = query_BHTK.shape
+    return query_BHTK.contiguous().view(batch, keys_BGMK.shape[1], -1, width)

@@ -1,0 +1,1 @@
+"""From a recipe to artefacts: plan the stages and make what is missing."""

@@ -1,0 +1,243 @@
+"""Making what is missing: stage after stage, safe to interrupt at any point and to repeat."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from endonym.autopilot import resolve
+from endonym.autopilot.resolve import filled
+from endonym.device import pick
+from endonym.disk import translated_disk_errors, write_atomic, write_json
+from endonym.errors import RecipeError
+from endonym.log import Log, append_jsonl, duration, read_jsonl, size
+from endonym.pipeline import sources
+from endonym.pipeline.lockfile import Lock
+from endonym.pipeline.plan import Stage, plan
+from endonym.pipeline.settle import settled
+from endonym.recipe.recipe import Recipe
+from endonym.store import Artifact, Store
+from endonym.text.files import RawSet
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A stage that is done: its artefact, whether this run made it, and how long that took."""
+
+    stage: Stage
+    artifact: Artifact
+    is_new: bool
+    seconds: float
+
+
+@dataclass(slots=True)
+class Run:
+    """A finished run: its folder, and what its stages made."""
+
+    folder: Path
+    recipe: Recipe
+    store: Store
+    made: list[Made] = field(default_factory=list)
+
+    def artifact(self, kind: str) -> Artifact | None:
+        """The last artefact of a kind; the final model, for "model"."""
+        found = [each.artifact for each in self.made if each.stage.kind == kind]
+        return found[-1] if found else None
+
+    def all(self, kind: str) -> list[Artifact]:
+        """Every artefact of a kind, in the plan's order."""
+        return [each.artifact for each in self.made if each.stage.kind == kind]
+
+    def language_model(self) -> Any:
+        """The final model, ready to continue texts."""
+        from endonym.generate.language_model import LanguageModel
+
+        model = self.artifact("model")
+        assert model is not None
+        return LanguageModel.load(model.folder)
+
+
+DATA_KINDS = ("source", "corpus", "tokenizer", "shards")
+
+
+def run_recipe(
+    recipe: Recipe,
+    store: Store,
+    log: Log,
+    *,
+    until: str | None = None,
+    replan: bool = False,
+    tune_minutes: float | None = None,
+    device: str | None = None,
+) -> Run:
+    """Make every missing artefact of a recipe, in order.
+
+    tune_minutes: how long short trainings may look for better rates before the first phase.
+    """
+    target = "cpu" if device is None else pick(device)
+    folder = run_folder(store, recipe)
+    with translated_disk_errors(folder):
+        store.claim(folder, recipe.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        log.file = folder / "log.txt"
+        write_atomic(folder / "recipe.toml", recipe_text(recipe).encode("utf-8"))
+        raw = sources.hash_all(sources.find(recipe), store, log)
+        last = last_stage(plan(recipe, raw), until)
+        run = Run(folder, recipe, store)
+        maker = partial(make, store=store, log=log, device=device)
+        machine = store.root / "machine.json"
+        given = {"machine_file": machine, "tune_minutes": tune_minutes, "target": target}
+        settle = partial(settled, **given, log=log)
+        lock = Lock(run.folder, recipe, raw, replan=replan)
+        for each in _all_stages(run, raw, lock, make_stage=maker, settle=settle):
+            run.made.append(each)
+            if each.stage.name == last:
+                break
+        with store.alone(folder):
+            write_metrics(run, store)
+    return run
+
+
+def _all_stages(
+    run: Run,
+    raw: list[RawSet],
+    lock: Lock,
+    *,
+    make_stage: Callable[[Stage], Made],
+    settle: Callable[[Recipe, list[RawSet], Lock, Artifact], Recipe],
+) -> Iterator[Made]:
+    """The data stages, then, with their numbers known and every key settled, the rest."""
+    choices = resolve.vocab_choice(run.recipe, raw)
+    run.recipe = filled(run.recipe, lock.settle(choices))
+    shards = None
+    data = [stage for stage in plan(run.recipe, raw) if stage.kind in DATA_KINDS]
+    run.store.refer(run.folder, {stage.id: stage.kind for stage in data}, is_whole=False)
+    if not lock.is_known:
+        write_json(lock.path, lock.as_json(data, run.store))
+    for stage in data:
+        made = make_stage(stage)
+        shards = made.artifact if stage.kind == "shards" else shards
+        yield made
+    assert shards is not None
+    run.recipe = settle(run.recipe, raw, lock, shards)
+    stages = plan(run.recipe, raw)
+    write_json(lock.path, lock.as_json(stages, run.store))
+    run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
+    for stage in stages:
+        if stage.kind not in DATA_KINDS:
+            yield make_stage(stage)
+
+
+def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:
+    """The stage's artefact: found and verified, or made now, its inputs being there."""
+    found = store.find(stage.kind, stage.id)
+    if found is not None:
+        log.line(f"{stage.name:<22} {found.id}  there already")
+        store.tidy(found)
+        return Made(stage, found.verify(), False, 0.0)
+    log.line(f"{stage.name:<22} {stage.id[:12]}  …")
+    started = time.perf_counter()
+    place = partial(store.making, stage.kind, stage.id, device=device)
+    with place(waiting=lambda who: log.line(f"  waits: {who}")) as at:
+        if at is None:
+            found = store.find(stage.kind, stage.id)
+            assert found is not None
+            return Made(stage, found.verify(), False, time.perf_counter() - started)
+        if stage.kind != "model":
+            at.journal.unlink(missing_ok=True)
+        numbers = stage.make(at, inputs_of(stage, store), log)
+        manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}
+        artifact = store.publish(at, manifest)
+    seconds = time.perf_counter() - started
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    append_jsonl(
+        store.journal(stage.kind, stage.id),
+        {"event": "finished", "at": finished, "wall_seconds": round(seconds, 3)},
+    )
+    log.line(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
+    return Made(stage, artifact, True, seconds)
+
+
+def inputs_of(stage: Stage, store: Store) -> dict[str, Artifact]:
+    """The artefacts that a stage reads."""
+    found: dict[str, Artifact] = {}
+    for name, upstream in stage.inputs.items():
+        artifact = store.find(upstream.kind, upstream.id)
+        assert artifact is not None, f"{stage.name} was started before {upstream.name}"
+        found[name] = artifact
+    return found
+
+
+def run_folder(store: Store, recipe: Recipe) -> Path:
+    """Where this run's readable files stand: beside the store."""
+    return store.root.parent / "runs" / recipe.run_name
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe exactly as given, and what the command line laid over it."""
+    notes = [f"# --variant {recipe.variant}"] if recipe.variant else []
+    notes += [f"# --set {each}" for each in recipe.sets]
+    return recipe.text + ("\n" + "\n".join(notes) + "\n" if notes else "")
+
+
+def write_metrics(run: Run, store: Store) -> None:
+    """Copy the models' journals into the run's folder, where people and TensorBoard look."""
+    lines = [
+        {"stage": made.stage.name, **line}
+        for made in run.made
+        if made.stage.kind == "model"
+        for line in read_jsonl(store.journal(made.stage.kind, made.stage.id))
+    ]
+    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
+    write_atomic(run.folder / "metrics.jsonl", text.encode("utf-8"))
+    write_events(run.folder / "tensorboard", lines)
+
+
+def write_events(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
+    """The same numbers as TensorBoard events, if its package is here (extra `track`)."""
+    try:
+        from tensorboard.compat.proto.event_pb2 import (
+            Event,  # pyright: ignore[reportAttributeAccessIssue] - protobuf makes it at import
+        )
+        from tensorboard.compat.proto.summary_pb2 import (
+            Summary,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    writer = EventFileWriter(str(folder))
+    for line in lines:
+        if line.get("event") != "step":
+            continue
+        values = [
+            Summary.Value(tag=f"{line['stage']}/{key}", simple_value=float(value))
+            for key, value in line.items()
+            if isinstance(value, int | float) and key != "step"
+        ]
+        writer.add_event(Event(step=line["step"], summary=Summary(value=values)))
+    writer.close()
+
+
+def last_stage(stages: Sequence[Stage], until: str | None) -> str | None:
+    """The name of the last stage that `--until` means: by name, kind, or what is of that kind.
+
+    Raises RecipeError if the plan has no such stage.
+    """
+    if until is None:
+        return None
+    meant = [stage.name for stage in stages if until in _names(stage)]
+    if not meant:
+        known = ", ".join(sorted({each for stage in stages for each in _names(stage) if each}))
+        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
+    return meant[-1]
+
+
+def _names(stage: Stage) -> tuple[str, str, str]:
+    """A stage's names: "model pilot" is also "model" and "pilot"."""
+    return stage.name, stage.kind, stage.name.partition(" ")[2]

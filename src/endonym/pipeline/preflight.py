@@ -1,0 +1,74 @@
+"""What is tried before hours are spent, and before the training itself holds any memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from endonym.autopilot.memory import SURE
+from endonym.data.batches import Batches
+from endonym.device import free_memory_bytes
+from endonym.log import Log, size
+from endonym.model.count import parameters
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.memory import training_bytes
+from endonym.train import checkpoint
+from endonym.train.agreement import require_agreement
+from endonym.train.checkpoint import Checkpoint
+from endonym.train.config import AVERAGES, Phase
+from endonym.train.distributed import Group
+from endonym.train.loop import Work
+from endonym.train.preflight import ROW_TOKENS, learn_by_heart
+from endonym.train.schedule import Course
+
+
+def newest(folder: Path, log: Log) -> Checkpoint | None:
+    """The checkpoint that training goes on from, if any; says which are found damaged now."""
+    before = checkpoint.set_aside(folder)
+    found = checkpoint.last(folder)
+    for damaged in checkpoint.set_aside(folder):
+        if damaged not in before:
+            log.warn(f"a damaged checkpoint was set aside: {damaged}")
+    return found
+
+
+def before_training(
+    begin: Callable[[], AnyDecoder],
+    decoder: AnyDecoder,
+    phase: Phase,
+    batches: Batches,
+    work: Work,
+    group: Group,
+    log: Log,
+) -> None:
+    """Room on the disk, a device that computes as the CPU does, and one row learnt by heart.
+
+    begin: the decoder that training begins with, made anew. decoder: one of these, of no use then.
+    Each trial has one that nothing has changed.
+    """
+    total = parameters(decoder.config).total
+    course = Course.of(phase, batches.order.positions_per_epoch, batches.tokens)
+    saves = max(1, course.steps // min(course.save_every, course.eval_every))
+    checkpoint.check_room(work.folder, total, saves, 4 if phase.average in AVERAGES else 3)
+    decoder = decoder.to(work.device)
+    if work.device != "cpu":
+        gap = require_agreement(decoder, begin(), batches[0])
+        log.line(
+            f"  pre-flight: logits on {work.device} are those of the CPU to {gap:.1g} of their "
+            "spread"
+        )
+        decoder = begin().to(work.device)
+    if phase.shard != "none" and group.size > 1 and (needed := _short_of(decoder, phase, work)):
+        log.line(
+            f"  pre-flight: no row is learnt by heart, for which the whole model would need "
+            f"≈ {size(needed)} here"
+        )
+        return
+    before, after = learn_by_heart(decoder, batches[0], phase)
+    log.line(f"  pre-flight: one row learnt by heart, {before:.2f} → {after:.2f} nats")
+
+
+def _short_of(decoder: AnyDecoder, phase: Phase, work: Work) -> int:
+    """Bytes that a whole model takes to learn a row, if they are not there; 0 if they are."""
+    needed = training_bytes(
+        decoder.config, ROW_TOKENS, phase.number_format, optimizer=phase.optimizer or "adamw"
+    )
+    return needed if needed * SURE > free_memory_bytes(work.device) else 0

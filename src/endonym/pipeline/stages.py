@@ -1,0 +1,156 @@
+"""What each stage does: inputs in, one artefact out, and what it counted.
+
+The plan binds what the recipe says (the first arguments); the rest is a stage's `Work`.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from endonym.disk import write_json
+from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
+from endonym.log import Log
+from endonym.pipeline.sources import file_identity
+from endonym.pipeline.types import Inputs, Numbers
+from endonym.recipe.recipe import Recipe
+from endonym.store import Making
+from endonym.text.corpus import Corpus, make_corpus
+from endonym.text.files import RawSet
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Phase
+
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+
+def source(raw: RawSet, making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Note which files a source consists of; nothing is copied."""
+    write_json(making.out / "files.json", raw.identity())
+    return {"files": len(raw.files), "bytes": raw.bytes()}
+
+
+def named_files(paths: Sequence[Path], making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Note the content of files that a recipe names: prompts, or a model to go on from."""
+    write_json(making.out / "files.json", [file_identity(path) for path in paths])
+    return {"files": len(paths), "bytes": sum(path.stat().st_size for path in paths)}
+
+
+def given_model(
+    folder: Path, paths: Sequence[Path], making: Making, inputs: Inputs, log: Log
+) -> Numbers:
+    """Open the model to go on from and try it, before any text is read; then note its files."""
+    from endonym.export.huggingface import import_huggingface
+
+    import_huggingface(folder)
+    return named_files(paths, making, inputs, log)
+
+
+def corpus(
+    recipe: Recipe, raw: Sequence[RawSet], making: Making, inputs: Inputs, log: Log
+) -> Numbers:
+    """Read, clean, split."""
+    total = sum(each.bytes() for each in raw)
+    with log.progress("corpus", total, "raw bytes") as advance:
+        return make_corpus(
+            [(each.source, each.files) for each in raw],
+            recipe.clean,
+            recipe.split,
+            seed=recipe.seed,
+            out=making.out,
+            advance=advance,
+        )
+
+
+def tokenizer(config: TokenizerConfig, making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Train on the training split alone, and report the fit on the dev split."""
+    from endonym.tokenizer.train import train_tokenizer
+
+    texts = Corpus(inputs["corpus"].folder)
+    made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
+    return _keep_tokenizer(made, texts, making)
+
+
+def given_tokenizer(folder: Path, making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Take over a model's tokenizer, after every document went through it and came back."""
+    from endonym.data.shards import SPLITS
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    texts = Corpus(inputs["corpus"].folder)
+    given = Tokenizer.load(folder / "tokenizer.json")
+    for split in SPLITS:
+        given.check_lossless(each.text for each in texts.documents(split))
+    return _keep_tokenizer(given, texts, making)
+
+
+def _keep_tokenizer(made: "Tokenizer", texts: Corpus, making: Making) -> Numbers:
+    """Write a tokenizer, and how it fits the dev documents."""
+    from endonym.tokenizer.train import fit
+
+    made.save(making.out)
+    report = fit(made, ((each.source, each.text) for each in texts.documents("dev")))
+    write_json(making.out / "report.json", report)
+    return {"vocab": made.vocab, "held_out": report}
+
+
+def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Turn the corpus into ids."""
+    from endonym.data.shards import Piece, write_shards
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    texts = Corpus(inputs["corpus"].folder)
+    reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
+    sources = sorted(texts.card["sources"])
+    total = sum(
+        kept["bytes"] for each in texts.card["sources"].values() for kept in each["kept"].values()
+    )
+
+    def documents(split: Any) -> Iterator[Piece]:
+        documents = texts.documents(split)
+        return (Piece(each.source, each.text, each.block, each.place) for each in documents)
+
+    with log.progress("shards", total, "bytes") as advance:
+        return write_shards(making.out, reader, sources, documents, advance)
+
+
+def model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Train one phase."""
+    from endonym.pipeline.training import train_model
+    from endonym.train.distributed import called
+    from endonym.train.room import explained_memory_errors
+
+    with called(making.device or "cpu") as group, explained_memory_errors(f"phase {phase.name}"):
+        group.tell((recipe, phase, making, inputs))
+        return train_model(recipe, phase, making, inputs, log, group)
+
+
+def help_training(device: str | None) -> None:
+    """Train with the first process, phase after phase, until it says that all is over."""
+    from endonym.pipeline.training import train_model
+    from endonym.train.distributed import Group, follow
+    from endonym.train.room import explained_memory_errors
+
+    def help_one(group: Group) -> None:
+        recipe, phase, making, inputs = group.tell()
+        with explained_memory_errors(f"phase {phase.name}"):
+            train_model(recipe, phase, making, inputs, Log(quiet=True), group)
+
+    follow(help_one, device or "cpu")
+
+
+def evaluation(
+    recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log
+) -> Numbers:
+    """Judge the finished model."""
+    from endonym.pipeline.evaluation import judge
+
+    return judge(recipe, asked, making, inputs, log)
+
+
+def export(asked: Export, making: Making, inputs: Inputs, log: Log) -> Numbers:
+    """Hand the finished model over."""
+    from endonym.export.huggingface import export_huggingface
+    from endonym.generate.language_model import LanguageModel
+
+    loaded = LanguageModel.load(inputs["model"].folder)
+    return {"format": asked.format, "files": export_huggingface(loaded, making.out)}

@@ -1,0 +1,313 @@
+"""The model stage: a phase of training with its pre-flight, its journal and its samples."""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from endonym import device
+from endonym.cpu_contention import Crowding
+from endonym.data.baselines import count
+from endonym.data.batches import Batches
+from endonym.data.order import Order
+from endonym.data.shards import TokenShards
+from endonym.disk import read_json, write_json
+from endonym.evaluate.bits import baseline_scores, held_out
+from endonym.evaluate.score import Score, find
+from endonym.export.huggingface import import_huggingface
+from endonym.export.shapes import row_of
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.log import Log, append_jsonl, number, size
+from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.count import parameters
+from endonym.model.decoder import Decoder
+from endonym.model.families import resolve
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.folder import Shape, read_shape, with_context
+from endonym.model.foreign.weights import load_any, weights_of
+from endonym.model.init import new_decoder
+from endonym.model.kernels.varlen import obstacle
+from endonym.model.weights import decoder_with, save_tensors
+from endonym.pipeline.evaluation import training_order
+from endonym.pipeline.journal import cut_journal, note_report
+from endonym.pipeline.preflight import before_training, newest
+from endonym.pipeline.stopping import stop_requests
+from endonym.pipeline.types import Inputs, Numbers
+from endonym.recipe.recipe import Recipe
+from endonym.store import Making
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.compile import hindrance
+from endonym.train.config import Phase
+from endonym.train.distributed import ALONE, Group
+from endonym.train.loop import Training, Work
+from endonym.train.report import Report
+from endonym.train.room import HEAP, phase_bytes
+from endonym.train.schedule import Course
+
+WEIGHTS = "weights.safetensors"
+SAMPLE_TOKENS = 60
+SAMPLES = 5
+LINES = 20
+
+
+def train_model(
+    recipe: Recipe,
+    phase: Phase,
+    making: Making,
+    inputs: Inputs,
+    log: Log,
+    group: Group = ALONE,
+) -> Numbers:
+    """Train a phase from scratch or from another's weights, or take up where a kill left it.
+
+    Of a group, the first process alone writes, tries and speaks; the others only train.
+    """
+    device.prepare()
+    reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
+    folder = inputs["shards"].folder
+    order, dev = training_order(folder, recipe.pack, recipe.seed), TokenShards(folder, "dev")
+    lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
+    unigram, place = lines["unigram"].value, device.pick(making.device)
+    work = Work(order.shards, dev, making.work, unigram, place, recipe.pack.join)
+    begin_ = partial(beginning, recipe, reader.vocab, inputs)
+    decoder = begin_()
+    shape = decoder.config
+    if recipe.export and isinstance(shape, ModelConfig):
+        row_of(shape)  # Hours of training would end in a refusal.
+    longest = recipe.pack.longest(work.train.longest_document)
+    spare_memory(shape, phase, longest, work.device, log)
+    found = newest(work.folder, log) if group.is_first else None
+    if group.is_first:
+        batches = work.batches(phase, shape.context, recipe.seed)
+        _announce(shape, phase, batches, lines, group, log)
+        if found is None or not found.state.step:
+            before_training(begin_, decoder, phase, batches, work, group, log)
+            decoder = begin_()
+    training = Training(decoder.to(work.device), phase, work, seed=recipe.seed, group=group)
+    training.resume(found)
+    masked = _masked_because(training)
+    if group.is_first:
+        cut_journal(making.journal, training)
+        _say_where(training, masked, log)
+    _run(training, making, reader, _prompts(recipe), log)
+    learnt = training.weights()
+    return _keep(training, learnt, reader, making) if group.is_first else {}
+
+
+def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
+    """Uniform, unigram and bigram nats a token of the dev text."""
+    found = baseline_scores(count(order.shards, order), held_out(dev, reader), split="dev")
+    names = ("uniform", "unigram", "bigram")
+    lines = {n: find(found, metric="nats_per_token", model=n, source=None) for n in names}
+    return {name: line for name, line in lines.items() if line is not None}
+
+
+def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
+    """The decoder to begin with: an earlier phase's, a folder's, or a new one."""
+    context = recipe.pack.context
+    assert context is not None, "the context is settled before any model is planned"
+    if "start" in inputs:
+        folder = inputs["start"].folder
+        return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
+    if recipe.model_folder is not None:
+        return begin(recipe.model_folder, context)
+    return new_decoder(resolve(recipe.model, vocab=vocab, context=context), recipe.seed)
+
+
+def begin(folder: Path, context: int) -> AnyDecoder:
+    """The decoder of a folder in the transformers format, to be trained on rows of `context`.
+
+    Learned positions beyond it are left out. Raises ShapeError if it never read so many.
+    """
+    decoder = import_huggingface(folder).decoder
+    shape = with_context(decoder.config, context)
+    if isinstance(decoder, Decoder):
+        assert isinstance(shape, ModelConfig), "a context changes no kind of shape"
+        weights = decoder.state_dict()
+        if "positions.weight" in weights:
+            weights["positions.weight"] = weights["positions.weight"][:context].clone()
+        return decoder_with(shape, weights, folder)
+    assert not isinstance(shape, ModelConfig), "a context changes no kind of shape"
+    decoder.config = shape
+    return decoder
+
+
+def spare_memory(shape: Shape, phase: Phase, longest: int, target: str, log: Log) -> None:
+    """Where free memory is short, have freed memory given back at once; slower, but smaller.
+
+    longest: tokens that are read together at most. target: the device.
+    """
+    needed = phase_bytes(shape, phase, longest_document=longest)
+    free = device.free_memory_bytes()
+    if target == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
+        log.line(
+            f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
+            "as soon as it is not needed, which is slower"
+        )
+
+
+def _announce(
+    shape: Shape,
+    phase: Phase,
+    batches: Batches,
+    lines: dict[str, Score],
+    group: Group,
+    log: Log,
+) -> None:
+    total, read = parameters(shape).total, batches.order.positions_per_epoch
+    log.line(
+        f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
+        f"{phase.number_format}{_spread(phase, group)}"
+    )
+    steps = Course.of(phase, read, batches.tokens).steps
+    log.line(
+        f"  {number(steps)} steps × {number(batches.tokens)} tokens = "
+        f"{batches.epochs(steps):.1f} passes over {number(read)} tokens"
+    )
+    guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
+    log.line(f"  dev nats a token without learning: {guesses}")
+    hindered = hindrance(shape, phase, batches.device, group.size)
+    if phase.compile == "on" and hindered is not None:
+        log.warn(f'compile = "on", but nothing is compiled: {hindered}')
+
+
+def _say_where(training: Training, masked: set[str], log: Log) -> None:
+    """Where training stands as it begins, and what is not as it might be."""
+    for reason in masked:
+        log.line(f"  attention reads whole rows under a mask: {reason}")
+    if training.state.step:
+        log.line(f"  goes on from step {number(training.state.step)}")
+
+
+def _spread(phase: Phase, group: Group) -> str:
+    """Over how many processes, and what of it is in shards."""
+    if group.size == 1:
+        return ""
+    shards = "" if phase.shard == "none" else f", {phase.shard} in shards"
+    return f" · {group.size} processes{shards}"
+
+
+def _masked_because(training: Training) -> set[str]:
+    """Why attention on a GPU goes through masks of whole rows, where it does; it is tried here."""
+    shape, place = training.decoder.config, training.decoder.readout.weight_VD.device
+    if place.type == "cpu" or not isinstance(shape, ModelConfig):
+        return set()
+    dtype = torch.bfloat16 if training.phase.number_format == "bf16" else torch.float32
+    widths = {each.head_width for each in shape.mixers if isinstance(each, AttentionConfig)}
+    reasons = {obstacle(place, dtype, width) for width in widths}
+    return {reason for reason in reasons if reason is not None}
+
+
+def _run(
+    training: Training, making: Making, reader: Tokenizer, prompts: list[str], log: Log
+) -> None:
+    """Train to the end; show, journal and sample what the loop reports."""
+    left, group = training.course.steps - training.state.step, training.group
+    started, seen, at = time.perf_counter(), 0, training.state.step
+    if group.is_first:
+        note = {"event": "started", "step": training.state.step, "versions": device.versions()}
+        where = {"processor": device.processor(), "threads": device.threads()}
+        append_jsonl(making.journal, {**note, **where, "processes": group.size})
+    sample_every = max(1, training.course.steps // training.course.eval_every // SAMPLES)
+    crowding = Crowding(training.work.device)
+    with log.progress("training", left, "") as advance, stop_requests() as stop:
+        for report in training.reports():
+            seen += training.batches.tokens if report.seconds else 0
+            speed = seen / max(1e-9, time.perf_counter() - started)
+            if group.is_first:
+                note_report(report, training.state, making.journal, log)
+                if report.seconds and (crowded := crowding.said(report.seconds)):
+                    log.warn(crowded)
+            advance(report.step - at, note=_short(report, speed))
+            at = report.step
+            if report.look is not None:
+                log.line(_line(report, speed))
+                looks = len(training.state.looks) - 1
+                if looks % sample_every == 0 or report.step == training.course.steps:
+                    _sample(training, reader, prompts, report.step, making.journal)
+            if group.is_any(stop.is_set()) and report.step:
+                _save_and_stop(training, report.step, log)
+
+
+def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
+    """Keep what was learnt so far, and say so."""
+    is_saved = training.save()
+    training.group.wait()
+    kept = "saved" if is_saved else "its weights were given up; what was saved before it is kept"
+    log.line(f"stopped after step {step}, {kept} in {training.work.folder}")
+    raise KeyboardInterrupt
+
+
+def _short(report: Report, speed: float) -> str:
+    if not report.seconds:
+        return ""
+    return f"step {report.step} · {report.bits_per_byte:.3f} bits/byte · {number(speed)} tokens/s"
+
+
+def _line(report: Report, speed: float) -> str:
+    """One look at dev text, as a person reads it."""
+    assert report.look is not None
+    mark = "  best so far" if report.is_best and report.step else ""
+    pace = f"{number(speed):>7} tokens/s" if report.seconds else ""
+    return (
+        f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · dev "
+        f"{report.look.nats:.3f} nats · {report.look.bits_per_byte:.4f} bits/byte {pace}{mark}"
+    )
+
+
+def _sample(
+    training: Training, reader: Tokenizer, prompts: list[str], step: int, journal: Path
+) -> None:
+    """What the model would write at this step."""
+    samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
+    with training.as_handed_on():
+        decoder = training.reader()
+        if not training.group.is_first:
+            return
+        model = LanguageModel(decoder, reader)
+        made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
+    for prompt, each in zip(prompts, made, strict=True):
+        line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
+        append_jsonl(journal, line)
+    training.decoder.train()
+
+
+def _prompts(recipe: Recipe) -> list[str]:
+    """The first prompts of the recipe, or the empty one: the start of any document."""
+    for asked in recipe.evaluate:
+        for path in asked.files(recipe.folder) if asked.kind == "prompts" else []:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return [line for line in lines if line.strip()][:2]
+    return [""]
+
+
+def _keep(
+    training: Training, learnt: dict[str, Tensor], reader: Tokenizer, making: Making
+) -> Numbers:
+    """Write the model as it is handed on."""
+    shape = training.decoder.config
+    kept = weights_of(training.decoder) | learnt
+    save_tensors({name: each.cpu() for name, each in kept.items()}, making.out / WEIGHTS)
+    write_json(making.out / "config.json", shape.model_dump())
+    reader.save(making.out)
+    state = training.state
+    best = state.best_step if training.phase.keep == "best" else state.step
+    write_json(making.out / "looks.json", state.looks)
+    return {
+        "parameters": parameters(shape).total,
+        "steps": state.step,
+        "kept_step": best,
+        "tokens": state.step * training.batches.tokens,
+        "epochs": training.batches.epochs(state.step),
+        "unique_tokens": int(training.batches.order.positions_per_epoch),
+        "best_nats": _rounded(state.best_nats),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(np.round(value, 6))

@@ -1,0 +1,182 @@
+"""`run --tune MINUTES`: what formulas cannot say is settled by short trainings.
+
+First the learning rate, then, at the best rate, the weight decay, if the time is enough to show
+what it is worth. Every trial is the phase itself on fewer tokens, with its own fall to the end, on
+the same rows. The dev text that decides is the one that looks see during training, so the
+final score has seen it no more than they have.
+"""
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from endonym.autopilot import probe
+from endonym.autopilot.model_size import Choice, Choices
+from endonym.autopilot.pace import usual_document
+from endonym.autopilot.phase import budget_of
+from endonym.autopilot.resolve import facts_of
+from endonym.data.shards import TokenShards
+from endonym.errors import RecipeError, TrainingError
+from endonym.log import Log, number
+from endonym.pipeline.training import beginning
+from endonym.recipe.recipe import Recipe
+from endonym.store import Artifact
+from endonym.train.config import Phase
+from endonym.train.loop import Training, Work
+
+DECAY = "weight_decay"
+SCALES = {"lr": (0.5, 1.0, 2.0), DECAY: (0.3, 1.0, 3.0)}
+"""What a value is multiplied by, in the order in which keys are settled."""
+TOGETHER = {"lr": "embedding_lr"}
+"""A key that is scaled with another, so that their proportion stays."""
+LOOK_TOKENS = 131_072
+LOOK_SHARE = 0.25
+"""Of a trial's time, at most, for its two looks at dev text: one before, one after."""
+FORWARD_SHARE = 0.4
+"""A look goes forward only, a third of a step, and has its rows to fetch and to sort by source."""
+LEAST_STEPS = 20
+"""In fewer steps no rate shows what it is worth."""
+GAIN = 0.002
+"""Bits a byte that another value must gain to be taken: two seeds differ by as much."""
+READ_SHARE = 0.5
+"""Of the phase's tokens, that a trial must read to show what decay is worth: what it prevents comes
+with the last of many passes."""
+
+
+class Trials:
+    """Short trainings of a recipe's first phase, each in so many seconds, on a device."""
+
+    def __init__(self, recipe: Recipe, shards: Artifact, seconds: float, target: str) -> None:
+        self.recipe, self.target, self.failure = recipe, target, ""
+        self.train, self.dev = (TokenShards(shards.folder, split) for split in ("train", "dev"))
+        phase = recipe.phase[0]
+        self.batch = phase.batch_tokens or 1
+        decoder, facts = beginning(recipe, self.train.vocab, {}), facts_of(shards)
+        length = recipe.pack.usual_length(facts.mean_document_tokens)
+        document = usual_document(length, decoder.config)
+        self.speed = probe.plain(decoder, phase, target, document)
+        self.held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
+        self.whole = budget_of([phase], facts)
+        self.give(seconds)
+
+    def give(self, seconds: float) -> None:
+        """Let each training last so long."""
+        self.seconds, all_ = seconds, seconds * self.speed
+        most = int(all_ * LOOK_SHARE / (2 * FORWARD_SHARE))
+        self.look_tokens = max(1, min(LOOK_TOKENS, self.held_out, most))
+        self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.look_tokens), self.whole)
+
+    def require_enough(self) -> None:
+        """Raise RecipeError if a training is too short to show anything."""
+        least, steps = min(LEAST_STEPS * self.batch, self.whole), self.tokens // self.batch
+        if self.tokens < least:
+            times = least / (1 - LOOK_SHARE) / max(1.0, self.seconds * self.speed)
+            raise RecipeError(
+                f"{self.seconds:.2g} s for each training are {steps} steps: too few",
+                where="--tune",
+                do=f"Give {times:.2g} times as many minutes.",
+            )
+
+    def bits(self, phase: Phase) -> float:
+        """Held-out bits a byte after such a phase; infinite if its keys are no phase or it fails.
+
+        A rate and a decay that go together with others may not with each other.
+        """
+        steps = max(1, self.tokens // self.batch)
+        warmup = min(phase.warmup_steps or 0, steps // 10)
+        shorter: dict[str, Any] = {
+            **{"steps": None, "epochs": None, "tokens": self.tokens, "warmup_steps": warmup},
+            **{"patience": None, "keep": "last", "save_every_steps": None},
+            **{"eval_every_steps": steps + 1, "eval_tokens": self.look_tokens},
+        }
+        try:
+            trial = Phase.model_validate(phase.model_dump() | shorter)
+        except ValidationError as error:
+            self.failure = error.errors()[0]["msg"]
+            return math.inf
+        with tempfile.TemporaryDirectory() as folder:
+            join = self.recipe.pack.join
+            work = Work(self.train, self.dev, Path(folder), math.inf, self.target, join)
+            decoder = beginning(self.recipe, self.train.vocab, {}).to(self.target)
+            try:
+                *_, last = Training(decoder, trial, work, seed=self.recipe.seed).reports()
+            except TrainingError as error:
+                self.failure = error.message
+                return math.inf
+        return last.look.bits_per_byte if last.look is not None else math.inf
+
+    def told(self, bits: float) -> str:
+        """What a training came to, or why it did not."""
+        return f"{bits:.4f} bits/byte" if math.isfinite(bits) else f"failed: {self.failure}"
+
+
+def tune(
+    recipe: Recipe, shards: Artifact, minutes: float, log: Log, target: str = "cpu"
+) -> Choices:
+    """Rate and decay of the first phase by trial, around what a recipe says, every key filled in.
+
+    The reasons hold the scores. Empty if every trial failed.
+    Raises RecipeError if the time is too short.
+    """
+    phase = recipe.phase[0]
+    keys = [key for key in SCALES if getattr(phase, key)]
+    trials = Trials(recipe, shards, minutes * 60 / _count(keys), target)
+    if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:
+        half = f"with {_count(keys)} trainings none would read half of the phase's tokens"
+        log.line(f"{'tuning':<22} {DECAY} stays: {half}")
+        keys.remove(DECAY)
+        trials.give(minutes * 60 / _count(keys))
+    trials.require_enough()
+    log.line(f"{'tuning':<22} {_count(keys)} trainings of {number(trials.tokens)} tokens")
+    found: Choices = {}
+    known: dict[float, float] = {}
+    for key in keys:
+        bits: dict[float, float] = {}
+        for scale in SCALES[key]:
+            changed = scaled(phase, key, scale)
+            trial = phase.model_copy(update=changed)
+            bits[scale] = known[scale] if scale in known else trials.bits(trial)
+            log.line(f"  {key} = {changed[key]:g}: {trials.told(bits[scale])}")
+        best = min(bits, key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
+        if not math.isfinite(bits[best]):
+            log.warn("no training came to its end: nothing is tuned")
+            return {}
+        found |= _chosen(phase, key, bits, best, trials.tokens)
+        phase, known = phase.model_copy(update=scaled(phase, key, best)), {1.0: bits[best]}
+    _say(found, log)
+    return found
+
+
+def _count(keys: list[str]) -> int:
+    """Trainings that settle these keys; the best of one is where the next begins."""
+    return 1 + sum(len(SCALES[key]) - 1 for key in keys)
+
+
+def scaled(phase: Phase, key: str, scale: float) -> dict[str, float]:
+    """A key times a scale, and what goes with it, rounded as people write numbers."""
+    values = {name: getattr(phase, name) for name in (key, TOGETHER.get(key, key))}
+    return {name: float(f"{value * scale:.6g}") for name, value in values.items() if value}
+
+
+def _chosen(phase: Phase, key: str, bits: dict[float, float], best: float, tokens: int) -> Choices:
+    """The best of a key's trials, and what goes with it; all scores are the reason."""
+    told = " · ".join(f"{scaled(phase, key, s)[key]:g} {_told(bits[s])}" for s in bits)
+    reason = f"instead of {getattr(phase, key):g}, tried on {number(tokens)} tokens: {told}"
+    return {
+        f"phase.0.{name}": Choice(value, reason if name == key else f"in proportion to {key}")
+        for name, value in scaled(phase, key, best).items()
+    }
+
+
+def _told(bits: float) -> str:
+    return f"{bits:.4f}" if math.isfinite(bits) else "failed"
+
+
+def _say(found: Choices, log: Log) -> None:
+    """What came out, as lines of a recipe."""
+    log.line("  tuned; this run keeps it, and a recipe does that says in its first [[phase]]:")
+    for key, choice in found.items():
+        log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")

@@ -1,0 +1,1 @@
+"""What is wrong with a recipe: where it stands in the file, and what to do."""

@@ -1,0 +1,251 @@
+"""pydantic's findings about a recipe, in the words of the person who wrote the recipe."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from endonym.config import Config
+from endonym.recipe.diagnostics.problems import Problem
+from endonym.recipe.diagnostics.text import KeyPath
+from endonym.recipe.keys import Table, inner, nearest, nearest_key, table_named
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
+LIMITS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("above", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("below", "lt"),
+}
+SHAPES = {
+    r"^\w[\w.-]{0,63}$": "1 to 64 letters, digits, `_`, `.` or `-`, first neither `.` nor `-`",
+    r"^[\w.-]{1,64}$": "1 to 64 letters, digits, `_`, `.` or `-`",
+    r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$": 'a language code such as "tt", "ro" or "zh-Hant"',
+}
+"""The patterns that configs ask for, in words."""
+
+
+def validated(config: type[AnyConfig], data: Mapping[str, Any]) -> AnyConfig:
+    """The config that the data describes; text is never read as a number, nor 1.0 as 1."""
+    return config.model_validate_json(json.dumps(data, ensure_ascii=False), strict=True)
+
+
+def findings(root: type[Config], data: Mapping[str, Any]) -> list[Problem]:
+    """Every key and value that the configs refuse."""
+    try:
+        validated(root, data)
+    except ValidationError as error:
+        return _told(root, data, error)
+    return []
+
+
+def _told(root: type[Config], data: Mapping[str, Any], error: ValidationError) -> list[Problem]:
+    """One problem for each key, however many ways of reading it failed."""
+    ways: dict[KeyPath, list[ErrorDetails]] = {}
+    for detail in error.errors():
+        ways.setdefault(_path(data, detail), []).append(detail)
+    problems: list[Problem] = []
+    for path, details in ways.items():
+        deeper = any(other[: len(path)] == path != other for other in ways)
+        if not (deeper and details[0]["type"] == "too_short"):
+            problems.append(_problem(root, data, path, details))
+    return problems
+
+
+def _path(data: Mapping[str, Any], detail: ErrorDetails) -> KeyPath:
+    """The finding's key; pydantic also names the member of a union, which is no key."""
+    path: KeyPath = ()
+    value: Any = data
+    for part in detail["loc"]:
+        if not _holds(value, part):
+            continue
+        path, value = (*path, part), value[part]
+    return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    """Whether a table has this key, or a list this number."""
+    if isinstance(part, int):
+        return isinstance(value, list) and part < len(cast(list[Any], value))
+    return isinstance(value, dict) and part in value
+
+
+def shown(path: KeyPath, data: Mapping[str, Any]) -> str:
+    """The key as `--set` takes it: an item of a list goes by its name, or by its number."""
+    words: list[str] = []
+    value: Any = data
+    for part in path:
+        value = value[part] if _holds(value, part) else None
+        if isinstance(part, str):
+            words.append(part if _is_bare(part) else found_value(part))
+        elif isinstance(value, dict):
+            name = cast(dict[str, Any], value).get("name")
+            words.append(name if isinstance(name, str) and _is_bare(name) else str(part))
+    return ".".join(words)
+
+
+def _is_bare(word: str) -> bool:
+    """Whether the word can stand in a dotted key without quotes."""
+    return word.replace("_", "").replace("-", "").isalnum()
+
+
+def _problem(
+    root: type[Config], data: Mapping[str, Any], path: KeyPath, details: list[ErrorDetails]
+) -> Problem:
+    """One key's findings as one problem."""
+    constraint = [detail for detail in details if detail["type"] not in EXPECTED]
+    detail = (constraint or details)[0]
+    kind, key = detail["type"], shown(path, data)
+    if kind == "extra_forbidden":
+        return unknown_key(root, path, key)
+    if kind == "missing":
+        return _missing(root, path, key)
+    if kind == "literal_error":
+        return _outside_the_choice(root, path, key, detail["input"])
+    if kind == "value_error":
+        message = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
+        name = _names(path)
+        return Problem(path, f"{key or 'the recipe'}: {message}.", _explain(name))
+    if kind in EXPECTED:
+        expected = " or ".join(EXPECTED[each["type"]] for each in details)
+        message = f"{key} must be {expected}, not {found(detail['input'])}."
+        return Problem(path, message, _retype(path, kind, detail["input"]), at_value=True)
+    message = f"{key} {_constraint(detail)}, not {found(detail['input'])}."
+    return Problem(path, message, _explain(_names(path)), at_value=True)
+
+
+def unknown_key(root: type[Config], path: KeyPath, key: str) -> Problem:
+    """A key that the table does not have."""
+    table = _table(root, path[:-1])
+    near = nearest_key(root, table, str(path[-1]))
+    question = f"Did you mean {near}?  " if near else ""
+    all_keys = f"All keys: {_command(table.name)}" if table.name else f"Tables: {_command('')}"
+    return Problem(path, f"{key} is not a key of {table.title}.", question + all_keys)
+
+
+def _missing(root: type[Config], path: KeyPath, key: str) -> Problem:
+    """A required key that is not written."""
+    if isinstance(path[-1], int):
+        return Problem(path[:-1], f"{key} has too few values.", _explain(_names(path)))
+    table = _table(root, path[:-1])
+    field = table.keys[path[-1]]
+    config, _ = inner(field.annotation)
+    if config is not None:
+        do = f"Write it under [[{_names(path)}]].  All keys: {_command(_names(path))}"
+    else:
+        do = f"{path[-1]}: {field.description}.  All keys: {_command(table.name)}"
+    return Problem(path[:-1], f"{key} is missing.", do)
+
+
+def _outside_the_choice(root: type[Config], path: KeyPath, key: str, value: Any) -> Problem:
+    """A value that is not one of those allowed."""
+    names = [part for part in path if isinstance(part, str)]
+    field = _table(root, tuple(names[:-1])).keys[names[-1]]
+    allowed = choices(field.annotation)
+    near = nearest(value, [str(each) for each in allowed]) if isinstance(value, str) else None
+    listed = ", ".join(found_value(each) for each in allowed)
+    message = f"{key} = {found_value(value)} is not one of {listed}."
+    question = f"Did you mean `{near}`?  " if near else ""
+    return Problem(path, message, question + f"Meanings: {_command('.'.join(names))}", True)
+
+
+def choices(annotation: Any) -> list[Any]:
+    """The values that a field's type lists, in their order."""
+    values: list[Any] = []
+    for part in get_args(annotation):
+        if isinstance(part, str | int) and not isinstance(part, bool):
+            values.append(part)
+        elif part is not Ellipsis:
+            values.extend(choices(part))
+    return values
+
+
+def _constraint(detail: ErrorDetails) -> str:
+    """What a value of the right type still has to be."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in LIMITS:
+        words, name = LIMITS[kind]
+        bound = context[name]
+        return f"must be {words} {int(bound) if bound == int(bound) else bound}"
+    if kind == "string_pattern_mismatch":
+        pattern = context["pattern"]
+        return f"must be {SHAPES.get(pattern, f'text that matches {pattern}')}"
+    if kind in ("too_short", "too_long"):
+        bound = context.get("min_length", context.get("max_length"))
+        return f"must hold at {'least' if kind == 'too_short' else 'most'} {bound}"
+    return detail["msg"].replace("Input should be", "must be").replace("Value", "must be a value")
+
+
+def _retype(path: KeyPath, kind: str, value: Any) -> str:
+    """How to write a value of another type."""
+    key = next(part for part in reversed(path) if isinstance(part, str))
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"Write {key} = {int(value)}: a point or an exponent makes a number not whole."
+    if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
+        return f"Write it without quotes: {key} = {value}"
+    if kind == "string_type" and isinstance(value, int | float):
+        return f"Write it in quotes: {key} = {found_value(str(value))}"
+    if kind == "bool_type" and str(value).lower() in ("true", "false"):
+        return f"Write it without quotes and small: {key} = {str(value).lower()}"
+    if kind == "tuple_type" and isinstance(value, dict):
+        return f"Write [[{_names(path)}]], in two brackets: there may be several."
+    if kind == "model_type" and isinstance(value, list):
+        return f"Write [{_names(path)}], in single brackets: there is one."
+    if kind == "tuple_type" and not isinstance(value, list):
+        return f"Write it in brackets: {key} = [{found_value(value)}]"
+    return _explain(_names(path))
+
+
+def _is_number(text: str) -> bool:
+    """Whether the text is written like a number."""
+    return text.replace("_", "").replace(".", "", 1).removeprefix("-").isdecimal()
+
+
+def found(value: Any) -> str:
+    """A value of any type, in words."""
+    if isinstance(value, str):
+        return f"the text {found_value(value)}"
+    if isinstance(value, dict):
+        return "a table"
+    return found_value(value)
+
+
+def found_value(value: Any) -> str:
+    """A value as a recipe writes it, shortened if it is long."""
+    written = json.dumps(value, ensure_ascii=False)
+    return written if len(written) <= 60 else f"{written[:57]}…"
+
+
+def _table(root: type[Config], path: KeyPath) -> Table:
+    """The table that holds a key."""
+    table = table_named(root, _names(path)) or table_named(root, "")
+    assert table is not None
+    return table
+
+
+def _names(path: KeyPath) -> str:
+    """The path without the numbers of list items, as `endonym explain` takes it."""
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+def _explain(name: str) -> str:
+    """Where to read on."""
+    return f"More: {_command(name)}"
+
+
+def _command(name: str) -> str:
+    """The command that explains a key."""
+    return f"endonym explain {name}".rstrip()

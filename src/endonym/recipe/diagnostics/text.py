@@ -1,0 +1,193 @@
+"""Where things stand in a recipe's text: the line and column of each key and value.
+
+tomllib gives values but no places, so a second pass reads the places of a text that tomllib has
+already accepted. A place is drawn as its line with carets under it.
+"""
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass, field
+
+from endonym.log import columns
+
+KeyPath = tuple[str | int, ...]
+"""The names of tables and keys, and the numbers of list items, from the top of the recipe."""
+
+STRING = re.compile(
+    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})' r"|'''.*?'''(?:'{0,2})" r'|"(?:\\.|[^"\\])*"' r"|'[^']*'",
+    re.DOTALL,
+)
+BARE_KEY = re.compile(r"""[^\s.=\[\]{},"'#]+""")
+SCALAR = re.compile(r"[^,\]}#\n]+")
+BLANKS = re.compile(r"[ \t]*")
+GAP = re.compile(r"(?:[\s,]|#[^\n]*)*")
+SHOWN_CHARS = 88
+"""The widest piece of a line that is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The characters of a key and of its value; for list items and headers the two are one."""
+
+    start: int
+    end: int
+    value_start: int
+    value_end: int
+
+
+@dataclass(slots=True)
+class Scanner:
+    """One pass over a text; `marks` holds what it has found so far."""
+
+    text: str
+    at: int = 0
+    marks: dict[KeyPath, Mark] = field(default_factory=dict[KeyPath, Mark])
+    _items: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])
+
+    def document(self) -> dict[KeyPath, Mark]:
+        """The place of every key, table and list item."""
+        table: KeyPath = ()
+        self._skip(GAP)
+        while self.at < len(self.text):
+            if self.text[self.at] == "[":
+                table = self._header()
+            else:
+                self._pair(table)
+            self._skip(GAP)
+        return self.marks
+
+    def key(self) -> list[tuple[str, int, int]]:
+        """A dotted key's parts, each with its first character and the one after its last."""
+        parts: list[tuple[str, int, int]] = []
+        while True:
+            self._skip(BLANKS)
+            start = self.at
+            self._skip(STRING)
+            if self.at == start:
+                self._skip(BARE_KEY)
+            parts.append((_unquoted(self.text[start : self.at]), start, self.at))
+            self._skip(BLANKS)
+            if not self.text.startswith(".", self.at):
+                return parts
+            self.at += 1
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        """Go past what the pattern matches here, if it does."""
+        match = pattern.match(self.text, self.at)
+        self.at = match.end() if match else self.at
+
+    def _header(self) -> KeyPath:
+        """`[a.b]` or `[[a.b]]`: the path of the table it opens."""
+        brackets = 2 if self.text.startswith("[[", self.at) else 1
+        self.at += brackets
+        path: KeyPath = ()
+        parts = self.key()
+        for number, (name, start, end) in enumerate(parts, start=1):
+            path = (*path, name)
+            self.marks.setdefault(path, Mark(start, end, start, end))
+            if number == len(parts) and brackets == 2:
+                self._items[path] = self._items.get(path, -1) + 1
+            elif number == len(parts):
+                self.marks[path] = Mark(start, end, start, end)
+            if path in self._items:
+                path = (*path, self._items[path])
+                self.marks.setdefault(path, Mark(start, end, start, end))
+        self.at += brackets
+        return path
+
+    def _pair(self, table: KeyPath) -> None:
+        """`a.b = value`, in a table or in braces."""
+        path, start, end = table, self.at, self.at
+        for name, start, end in self.key():
+            path = (*path, name)
+            self.marks.setdefault(path, Mark(start, end, start, end))
+        self.at += 1
+        self._skip(BLANKS)
+        value = self._value(path)
+        self.marks[path] = Mark(start, end, *value)
+
+    def _value(self, path: KeyPath) -> tuple[int, int]:
+        """Any value: its first character and the one after its last."""
+        start, opening = self.at, self.text[self.at]
+        if opening in "[{":
+            self._members(path, closing="]" if opening == "[" else "}")
+        elif opening in "\"'":
+            self._skip(STRING)
+        else:
+            self._skip(SCALAR)
+            return start, start + len(self.text[start : self.at].rstrip())
+        return start, self.at
+
+    def _members(self, path: KeyPath, closing: str) -> None:
+        """What stands between brackets or braces, and the closing one."""
+        self.at += 1
+        number = 0
+        self._skip(GAP)
+        while self.text[self.at] != closing:
+            if closing == "}":
+                self._pair(path)
+            else:
+                start, end = self._value((*path, number))
+                self.marks[(*path, number)] = Mark(start, end, start, end)
+                number += 1
+            self._skip(GAP)
+        self.at += 1
+
+
+def _unquoted(name: str) -> str:
+    """A key's part without its quotes and escapes."""
+    return tomllib.loads(f"key = {name}")["key"] if name[:1] in ("'", '"') else name
+
+
+def scan(text: str) -> dict[KeyPath, Mark]:
+    """The place of every key, table and list item of a text that tomllib accepts.
+
+    >>> scan("[model]\\nmixer.heads = 8")[("model", "mixer", "heads")]
+    Mark(start=14, end=19, value_start=22, value_end=23)
+    """
+    return Scanner(text).document()
+
+
+def dotted(key: str) -> list[str]:
+    """The parts of a dotted key as a person types it; quotes protect a name with a dot.
+
+    What is no dotted key is one name, which no table has.
+
+    >>> dotted('source."leipzig.2015".path')
+    ['source', 'leipzig.2015', 'path']
+    """
+    scanner = Scanner(key)
+    try:
+        parts = [name for name, _, _ in scanner.key()]
+    except tomllib.TOMLDecodeError:
+        return [key]
+    return parts if scanner.at == len(key) else [key]
+
+
+def normal(text: str) -> str:
+    """The text as tomllib reads it: no byte order mark, and one character ends a line."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def line_number(text: str, at: int) -> int:
+    """The line of a character, from 1."""
+    return text.count("\n", 0, at) + 1
+
+
+def draw(text: str, start: int, end: int) -> str:
+    """The line that holds these characters, indented, with carets under them."""
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", start)
+    line = text[first : last if last >= 0 else len(text)]
+    left = first + len(line) - len(line.lstrip())
+    cut = max(left, start - SHOWN_CHARS // 2) if len(line) > SHOWN_CHARS else left
+    shown = _printable(text[cut : first + len(line)])[:SHOWN_CHARS].rstrip()
+    before, under = shown[: start - cut], shown[start - cut : end - cut]
+    return f"    {shown}\n    {' ' * columns(before)}{'^' * max(1, columns(under))}"
+
+
+def _printable(line: str) -> str:
+    """The line with tabs as blanks and other control characters as marks."""
+    blank = line.replace("\t", " ")
+    return "".join("\ufffd" if unicodedata.category(sign) == "Cc" else sign for sign in blank)

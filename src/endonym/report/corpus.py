@@ -1,0 +1,191 @@
+"""The report's corpus card and tokenizer card."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+from endonym.disk import read_json
+from endonym.log import size
+from endonym.report.formatting import counted, shown, whole
+from endonym.store import Artifact
+from endonym.text.corpus import CARD, Corpus
+from endonym.text.document import Document, Reject
+from endonym.text.split import SIDES
+from endonym.tokenizer.tokenizer import Tokenizer
+
+KEPT_SHOWN = 2
+REJECTS_SHOWN = 3
+REASONS_SHOWN = 12
+SENTENCES_SHOWN = 3
+SENTENCE_CHARS = 140
+SENTENCE = regex.compile(r".+?(?:[.!?…।॥።؟۔。！？](?=\s|$)|[។៕])", regex.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusCard:
+    """What the texts were, what became of them, and examples of both.
+
+    sources: a row of cells each. reasons: reason, records, bytes, share of the records read.
+    """
+
+    sources: list[list[str]]
+    reasons: list[list[str]]
+    told: list[str]
+    warnings: list[str]
+    kept: list[tuple[str, Document]]
+    rejects: list[tuple[str, list[Reject]]]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerCard:
+    """How the tokenizer fits; sentences: a source and the tokens of one of its sentences."""
+
+    facts: list[tuple[str, str]]
+    rows: list[list[str]]
+    sentences: list[tuple[str, list[str]]]
+
+
+def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
+    """The card of a corpus; None if there is none."""
+    if artifact is None or not (artifact.folder / CARD).is_file():
+        return None
+    corpus = Corpus(artifact.folder)
+    card: dict[str, Any] = corpus.card
+    sources: dict[str, dict[str, Any]] = card["sources"]
+    total: dict[str, Any] = card["total"]
+    rows = [_source_row(name, each) for name, each in sources.items()]
+    if len(rows) > 1:
+        rows.append(_source_row("all", total))
+    return CorpusCard(
+        sources=rows,
+        reasons=_reasons(total),
+        told=_told(card),
+        warnings=list(card.get("warnings", [])),
+        kept=_kept(corpus, sources),
+        rejects=_rejects(corpus, list(total.get("dropped", {}))),
+    )
+
+
+def _source_row(name: str, account: dict[str, Any]) -> list[str]:
+    """Files, what was read, and where it went; bytes as people say them."""
+    kept = [account["kept"][side] for side in SIDES]
+    gone = account.get("dropped", {}).values()
+    return [
+        name,
+        whole(account["files"]),
+        whole(account["read"]["records"]),
+        size(account["read"]["bytes"]),
+        *(cell for each in kept for cell in (whole(each["documents"]), size(each["bytes"]))),
+        whole(sum(each["records"] for each in gone)),
+        size(sum(each["bytes"] for each in gone)),
+    ]
+
+
+def _reasons(total: dict[str, Any]) -> list[list[str]]:
+    """Why records were dropped, the most frequent first."""
+    read = max(1, total["read"]["records"])
+    gone = sorted(total.get("dropped", {}).items(), key=lambda each: -each[1]["records"])
+    return [
+        [reason, whole(n["records"]), size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
+        for reason, n in gone
+    ]
+
+
+def _told(card: dict[str, Any]) -> list[str]:
+    """What the numbers of the card mean."""
+    total = card["total"]
+    encodings: dict[str, int] = total["encodings"]
+    names = ", ".join(f"{name} ({counted(n, 'file')})" for name, n in encodings.items())
+    near = total["near_copies_moved"]
+    changed = total.get("changed_documents", 0)
+    return [
+        *([f"Encodings: {names}."] if names else []),
+        f"{100 * card.get('overlap', 0.0):.1f} % of the 13-grams of letters of dev and test also "
+        "stand in training text.",
+        f"{counted(near, 'document')} drawn for dev or test nearly repeated a text of another set "
+        "and went there.",
+        *([f"Cleaning changed {whole(changed)} of the texts that were kept."] if changed else []),
+    ]
+
+
+def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str, Document]]:
+    """A few documents of each set of each source: those that the card names."""
+    found: list[tuple[str, Document]] = []
+    for split in SIDES:
+        wanted = {
+            (name, identifier)
+            for name, account in sources.items()
+            for identifier in account.get("samples", {}).get(split, [])[:KEPT_SHOWN]
+        }
+        for document in corpus.documents(split) if wanted else ():
+            if (document.source, document.id) in wanted:
+                wanted.discard((document.source, document.id))
+                found.append((split, document))
+                if not wanted:
+                    break
+    return found
+
+
+def _rejects(corpus: Corpus, reasons: Sequence[str]) -> list[tuple[str, list[Reject]]]:
+    """The first texts that were dropped for each reason."""
+    shown = ((r, list(itertools.islice(corpus.dropped(r), REJECTS_SHOWN))) for r in reasons)
+    return [(reason, rejects) for reason, rejects in shown if rejects][:REASONS_SHOWN]
+
+
+def tokenizer_card(
+    artifact: Artifact | None, kind: str, corpus: Artifact | None, shards: Artifact | None
+) -> TokenizerCard | None:
+    """The card of a tokenizer; None if there is none. Shards tell which ids training never met."""
+    if artifact is None:
+        return None
+    report: dict[str, Any] = read_json(artifact.folder / "report.json")
+    facts = [
+        ("kind", kind),
+        ("vocabulary", f"{whole(report['vocab'])} ids"),
+    ]
+    unused: dict[str, int] = {}
+    if shards is not None:
+        facts.append(("not used in training text", f"{whole(shards.numbers['unused'])} ids"))
+        unused = {name: each["unused"] for name, each in shards.numbers["train"].items()}
+        unused["all"] = shards.numbers["unused"]
+    fits = dict(report["sources"])
+    fits |= {"all": report["total"]} if len(fits) > 1 else {}
+    rows = [_fit_row(name, each, unused.get(name)) for name, each in fits.items()]
+    sentences: list[tuple[str, list[str]]] = []
+    if corpus is not None:
+        reader = Tokenizer.load(artifact.folder / "tokenizer.json")
+        sentences = drawn(reader, Corpus(corpus.folder).documents("dev"))
+    return TokenizerCard(facts, rows, sentences)
+
+
+def _fit_row(name: str, fit: dict[str, Any], unused: int | None) -> list[str]:
+    return [
+        name,
+        f"{fit['bytes_per_token']:.2f}",
+        f"{fit['tokens_per_word']:.2f}",
+        whole(fit["tokens"]),
+        whole(fit["bytes"]),
+        "–" if unused is None else whole(unused),
+    ]
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first mark that ends a sentence in any script, and not too long."""
+    line = text.strip().split("\n")[0]
+    found = SENTENCE.match(line)
+    return (found.group(0) if found else line)[:SENTENCE_CHARS]
+
+
+def drawn(reader: Tokenizer, documents: Iterable[Document]) -> list[tuple[str, list[str]]]:
+    """The first sentence of the first dev document of each source, token by token."""
+    found: dict[str, list[str]] = {}
+    for document in documents:
+        if document.source not in found:
+            ids = reader.encode(first_sentence(document.text))
+            found[document.source] = [shown(reader.token(index)) for index in ids]
+        if len(found) == SENTENCES_SHOWN:
+            break
+    return list(found.items())

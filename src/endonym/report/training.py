@@ -1,0 +1,291 @@
+"""The report's training: curves, where over-fitting began, samples, and what each phase was."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.log import read_jsonl
+from endonym.pipeline.execute import Made
+from endonym.report.formatting import whole
+from endonym.report.svg.axes import nice_ticks
+from endonym.report.svg.curves import Chart, Level, Mark, Points, Series
+from endonym.report.svg.points import smoothed, thinned
+from endonym.store import Store
+
+RAW_POINTS = 400
+SMOOTH_POINTS = 240
+LEAST_WINDOW = 7
+HEADROOM = 0.06
+FIRST_SHARE = 0.04
+"""Share of the steps whose steep fall must not stretch the y axis."""
+
+UNIFORM_SHARE = 0.35
+"""By how much of its height the picture may grow to show the uniform line."""
+
+LEVELLED = 0.002
+SOURCES_DRAWN = 6
+MOST_EPOCHS = 12
+
+Lines = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A moment when dev text was scored."""
+
+    step: int
+    tokens: int
+    epoch: float
+    bits: float
+    sources: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A step at which the model wrote something; texts: prompts and what followed them."""
+
+    phase: str
+    step: int
+    epoch: float | None
+    texts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One model stage: its name, its curves and what they say."""
+
+    name: str
+    charts: list[Chart]
+    told: list[str]
+    note: str
+    seconds: float
+    tokens: int
+    starts: int
+
+
+def looks_of(lines: Lines) -> list[Look]:
+    """The looks that a journal tells of, in order."""
+    prefix = "dev_bits_per_byte/"
+    return [
+        Look(
+            line["step"],
+            line["tokens"],
+            line["epoch"],
+            line["dev_bits_per_byte"],
+            {key.removeprefix(prefix): line[key] for key in line if key.startswith(prefix)},
+        )
+        for line in lines
+        if line.get("event") == "step" and "dev_bits_per_byte" in line
+    ]
+
+
+def overfitting(looks: Sequence[Look], train: Points) -> str:
+    """Where dev loss stopped falling, in words. train: training loss by tokens seen."""
+    if len(looks) < 2:
+        return ""
+    best = min(looks, key=lambda look: look.bits)
+    after = [look for look in looks if look.step > best.step]
+    if not after:
+        return (
+            f"The last look, at step {whole(best.step)}, is the best ({best.bits:.3f}): dev "
+            "loss was still falling when training ended, and a longer training may help."
+        )
+    last = after[-1]
+    rise = last.bits - best.bits
+    if rise <= LEVELLED * best.bits:
+        where = f"step {whole(best.step)} ({best.bits:.3f})"
+        return f"Dev loss was lowest at {where} and level after it."
+    count = "the look after it was" if len(after) == 1 else f"the {len(after)} looks after it were"
+    if best.step == 0:
+        return f"No look was better than the start ({best.bits:.3f}); the last was {last.bits:.3f}."
+    told = (
+        f"after step {whole(best.step)} (epoch {best.epoch:.1f}): dev loss was lowest there "
+        f"({best.bits:.3f}), {count} worse, the last by {rise:.3f}"
+    )
+    before = [y for x, y in train if x <= best.tokens]
+    later = [y for x, y in train if x >= last.tokens]
+    if before and later and later[-1] >= before[-1]:
+        return f"Dev loss rose {told}; training loss did not fall either."
+    return f"Over-fitting began {told}."
+
+
+def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
+    """A model stage's curves; None if its journal is gone. levels: bits per byte of baselines."""
+    lines = read_jsonl(store.journal(made.stage.kind, made.artifact.manifest["id"]))
+    steps = [line for line in lines if line.get("event") == "step"]
+    if not steps:
+        return None
+    raw = [
+        (float(line["tokens"]), float(line["train_bits_per_byte"]))
+        for line in steps
+        if math.isfinite(line.get("train_bits_per_byte", math.nan))
+    ]
+    train = smoothed(raw, max(LEAST_WINDOW, len(raw) // 40))
+    looks = looks_of(lines)
+    told = [overfitting(looks, train), _kept(made.artifact.numbers)]
+    charts = [_loss(raw, train, looks, (steps, levels)), _by_source(looks, steps), _rates(steps)]
+    drawn = [chart for chart in charts if chart is not None]
+    return Phase(
+        name=made.stage.name.removeprefix("model "),
+        charts=drawn,
+        told=[sentence for sentence in told if sentence],
+        note=_legend(drawn[0]),
+        seconds=sum(line.get("seconds", 0.0) for line in steps),
+        tokens=sum(b["tokens"] - a["tokens"] for a, b in itertools.pairwise(steps)),
+        starts=sum(line.get("event") == "started" for line in lines),
+    )
+
+
+def _kept(numbers: dict[str, Any]) -> str:
+    """Which weights were handed on."""
+    kept, steps = numbers.get("kept_step"), numbers.get("steps")
+    if not kept or not steps:
+        return ""
+    which = "the last ones" if kept == steps else f"those of step {whole(kept)} of {whole(steps)}"
+    return f"The weights handed on are {which}."
+
+
+def _loss(
+    raw: Points, train: Points, looks: list[Look], context: tuple[Lines, dict[str, float]]
+) -> Chart:
+    """Training and dev loss over the baselines. context: the steps, and the baselines."""
+    steps, levels = context
+    held = [(float(look.tokens), look.bits) for look in looks]
+    late = steps[-1]["tokens"] * FIRST_SHARE
+    values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
+    values += [levels[name] for name in ("bigram", "unigram", "compressor") if name in levels]
+    low, high = min(values), max(values)
+    uniform = levels.get("uniform", high)
+    high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
+    room = (high - low) * HEADROOM or 0.05
+    best = min(looks, key=lambda look: look.bits, default=None)
+    marks = epoch_marks(steps)
+    if best is not None:
+        name = f"best look {best.bits:.3f}"
+        marks.append(Mark(float(best.tokens), name, best.bits, is_strong=True))
+    series = [
+        Series("raw", thinned(raw, RAW_POINTS), "raw", is_named=False),
+        Series("training", thinned(train, SMOOTH_POINTS), "train"),
+        Series("dev", held, "held", has_dots=True),
+    ]
+    return Chart(
+        title="Loss while training, in bits per byte",
+        description=_described(looks, train, levels),
+        x_name="tokens seen",
+        y_name="bits per byte",
+        series=[each for each in series if each.points],
+        levels=[Level(name, value) for name, value in levels.items()],
+        marks=marks,
+        low=low - room,
+        high=high + room,
+    )
+
+
+def _described(looks: list[Look], train: Points, levels: dict[str, float]) -> str:
+    """The picture in words, for those who hear it."""
+    parts: list[str] = []
+    if looks:
+        parts.append(f"Dev loss goes from {looks[0].bits:.2f} to {looks[-1].bits:.2f}.")
+    if train:
+        parts.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
+    parts += [f"{name}: {value:.2f}." for name, value in levels.items()]
+    return " ".join(parts)
+
+
+def _legend(chart: Chart) -> str:
+    """How to read the picture, and which baselines lie beyond it."""
+    told = "Faint: each step; solid: their running mean; dots: looks at dev text."
+    if chart.levels:
+        told += " Lines across: what needs no learning, on the test documents."
+    low, high = chart.low or -math.inf, chart.high or math.inf
+    gone = [each for each in chart.levels if not low <= each.value <= high]
+    if not gone:
+        return told
+    names = " and ".join(f"{each.name} ({each.value:.2f})" for each in gone)
+    return f"{told} Off the scale of the picture: {names}."
+
+
+def epoch_marks(steps: Lines) -> list[Mark]:
+    """A mark where each pass over the text ends; every second, fifth … if there are many."""
+    last = steps[-1]
+    if not last["tokens"] or last["epoch"] < 1:
+        return []
+    every = max(1.0, nice_ticks(0.0, last["epoch"], MOST_EPOCHS)[1])
+    width = last["tokens"] / last["epoch"]
+    count = int(last["epoch"] / every + 1e-6)
+    numbers = [number * every for number in range(1, count + 1)]
+    return [
+        Mark(number * width, f"epoch {number:g}" if place == 0 else f"{number:g}")
+        for place, number in enumerate(numbers)
+    ]
+
+
+def _by_source(looks: list[Look], steps: Lines) -> Chart | None:
+    """Dev loss of each source, if there are several."""
+    names = sorted({name for look in looks for name in look.sources})
+    if not 2 <= len(names) <= SOURCES_DRAWN or len(looks) < 2:
+        return None
+    late = steps[-1]["tokens"] * FIRST_SHARE
+    lines = {
+        name: [(float(k.tokens), k.sources[name]) for k in looks if name in k.sources]
+        for name in names
+    }
+    values = [y for points in lines.values() for x, y in points if x >= late]
+    if not values:
+        return None
+    room = (max(values) - min(values)) * HEADROOM or 0.05
+    return Chart(
+        title="Dev loss by source, in bits per byte",
+        description=" ".join(f"{n} ends at {p[-1][1]:.2f}." for n, p in lines.items() if p),
+        x_name="tokens seen",
+        y_name="bits per byte, dev, by source",
+        series=[
+            Series(name, points, f"source{place + 1}", has_dots=True)
+            for place, (name, points) in enumerate(lines.items())
+        ],
+        marks=epoch_marks(steps),
+        low=min(values) - room,
+        high=max(values) + room,
+        height=240,
+    )
+
+
+def _rates(steps: Lines) -> Chart | None:
+    """The learning rate, small."""
+    points = [(float(line["tokens"]), float(line["lr"])) for line in steps if "lr" in line]
+    if len(points) < 2:
+        return None
+    return Chart(
+        title="Learning rate",
+        description=f"Peak {max(y for _, y in points):g}.",
+        x_name="tokens seen",
+        y_name="learning rate",
+        series=[Series("lr", thinned(points, SMOOTH_POINTS), "rate", is_named=False)],
+        low=0.0,
+        height=150,
+    )
+
+
+def moments(made: Sequence[Made], store: Store) -> list[Moment]:
+    """What the models wrote while they learnt, step by step."""
+    found: dict[tuple[str, int], Moment] = {}
+    for each in made:
+        lines = read_jsonl(store.journal(each.stage.kind, each.artifact.manifest["id"]))
+        epochs = {line["step"]: line["epoch"] for line in lines if line.get("event") == "step"}
+        name = each.stage.name.removeprefix("model ")
+        for line in lines:
+            if line.get("event") == "sample":
+                step = line["step"]
+                new = Moment(name, step, epochs.get(step), [])
+                moment = found.setdefault((each.artifact.id, step), new)
+                moment.texts.append((line["prompt"], line["text"]))
+    return list(found.values())
+
+
+def started(journal: Path) -> dict[str, Any]:
+    """The last "started" line of a journal: machine and versions."""
+    lines = [line for line in read_jsonl(journal) if line.get("event") == "started"]
+    return lines[-1] if lines else {}

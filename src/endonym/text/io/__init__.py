@@ -1,0 +1,1 @@
+"""Bytes of raw files to lines of text: archives, compression, encodings."""

@@ -1,0 +1,206 @@
+"""Which encoding a text file is in, and its bytes as UTF-8.
+
+What is known beats what is likely: a byte-order mark, then zero bytes (UTF-16), then strict UTF-8;
+a guess among the single-byte encodings counts only if no other reading comes near it. Whatever the
+encoding, all that follows sees UTF-8; a byte without a meaning stays one that is no UTF-8, so that
+its line can be refused by number.
+"""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import charset_normalizer
+import regex
+
+from endonym.errors import RecipeError
+from endonym.text.io.streams import Damage, Feed, Stream
+
+HEAD_BYTES = 1 << 20
+"""How much of a file its encoding is told from."""
+
+SAMPLE_BYTES = 1 << 16
+"""How much of it a guess looks at."""
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+BINARY_MAGIC = {
+    b"%PDF-": "a PDF",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"BZh9": "a bzip2 file",
+    b"\xfd7zXZ\x00": "an xz file",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!": "a rar archive",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"II*\x00": "a picture",
+    b"MM\x00*": "a picture",
+    b"\xd0\xcf\x11\xe0": "an old Word document",
+    b"{\\rtf": "an RTF document",
+    b"PAR1": "a parquet file",
+    b"SQLite format 3": "a database",
+    b"\x7fELF": "a program",
+}
+
+CONTROLS = regex.compile(rb"[\x01-\x08\x0E-\x1A\x1C-\x1F\x7F]")
+NO_TEXT = regex.compile(r"[\0-\x08\x0E-\x1F\p{Cn}\p{Co}]")
+BINARY_CONTROL_SHARE = 0.02
+"""Text has next to no control characters; what has more is no text."""
+
+LIKELY = [
+    *(f"cp{number}" for number in (866, 850, 852, *range(1250, 1259))),
+    *(f"iso8859_{number}" for number in (2, 5, 7, 8, 9, 15, 16)),
+    *("koi8_r", "koi8_u", "kz1048", "tis_620", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
+]
+"""The encodings that old files are in. Rarer ones, such as those of old Macs, must be given."""
+
+CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4
+"""A guess convinces with next to no odd sequences and with letters as frequent as in a language."""
+
+CHAOS_MARGIN, COHERENCE_MARGIN, SHORT_MARGIN = 0.03, 0.04, 0.3
+"""It must beat every other reading of the same bytes by one of these."""
+
+COHERENT_BYTES = 4_096
+"""In a shorter sample only a large difference in the frequency of letters proves something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A name that Python knows, and how many bytes of byte-order mark come first."""
+
+    name: str
+    mark_bytes: int = 0
+
+
+def known_encoding(name: str) -> str:
+    """The usual name of an encoding that a recipe gives; RecipeError if there is none."""
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name.removesuffix("-sig")
+    except LookupError:
+        raise RecipeError(
+            f'encoding = "{name}" is no encoding that Python knows',
+            do="Write utf-8, utf-16, cp1251, iso8859-2 … or leave `encoding` out.",
+        ) from None
+
+
+def detect(head: bytes, given: str | None) -> Encoding | Damage:
+    """The encoding of a file that begins with `head`, or why it is refused."""
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return Encoding(name, len(mark))
+    for magic, what in BINARY_MAGIC.items():
+        if head.startswith(magic):
+            return Damage("binary", f"binary data: this is {what}, not plain text")
+    if given is not None:
+        return Encoding(known_encoding(given))
+    if b"\0" in head:
+        name = wide_encoding(head)
+        if name:
+            return Encoding(name)
+    if len(CONTROLS.findall(head)) > BINARY_CONTROL_SHARE * len(head):
+        return Damage("binary", "binary data: too many control characters for a text")
+    return Encoding("utf-8") if mostly_utf8(head) else guess(head)
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """UTF-16 without a mark, told by zeros that stand on one side of the pairs."""
+    head = head[: len(head) // 2 * 2]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) < 0.01 * len(head) or min(even, odd) > 0.05 * max(even, odd):
+        return None
+    name = "utf-16-be" if even > odd else "utf-16-le"
+    try:
+        text = codecs.getincrementaldecoder(name)().decode(head)
+    except UnicodeDecodeError:
+        return None
+    return None if NO_TEXT.search(text) else name
+
+
+def mostly_utf8(head: bytes) -> bool:
+    """Whether it is UTF-8, or UTF-8 with some bad bytes in it."""
+    decoder = codecs.getincrementaldecoder("utf-8")
+    try:
+        decoder().decode(head)
+    except UnicodeDecodeError:
+        text = decoder("replace").decode(head)
+        bad = text.count("\ufffd")
+        good = sum(character > "\x7f" for character in text) - bad
+        return good * 4 >= bad
+    return True
+
+
+def guess(head: bytes) -> Encoding | Damage:
+    """A single-byte encoding, if one is convincing and its rivals are not."""
+    lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
+    sample = b"".join(lines)[:SAMPLE_BYTES]
+    found = charset_normalizer.from_bytes(sample, cp_isolation=LIKELY, preemptive_behaviour=False)
+    readings = list(found)
+    if not readings:
+        return Damage("binary", "binary data: no encoding gives a text")
+    best = readings[0]
+    rivals = [other for other in readings[1:] if str(other) != str(best)]
+    certain = best.chaos <= CERTAIN_CHAOS and best.coherence >= CERTAIN_COHERENCE
+    margin = COHERENCE_MARGIN if len(sample) >= COHERENT_BYTES else SHORT_MARGIN
+    beaten = (
+        other.chaos >= best.chaos + CHAOS_MARGIN or other.coherence <= best.coherence - margin
+        for other in rivals
+    )
+    if certain and all(beaten):
+        return Encoding(codecs.lookup(best.encoding).name)
+    names = ", ".join(dict.fromkeys(reading.encoding for reading in readings[:4]))
+    return Damage(
+        "unknown_encoding",
+        f"this is not UTF-8, and several encodings fit ({names}); "
+        'name the right one in the recipe: encoding = "…"',
+    )
+
+
+def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
+    """The name of a stream's encoding ("" if it is refused), and the stream as UTF-8."""
+    feed = Feed(stream)
+    head = feed.peek(HEAD_BYTES)
+    found = detect(head, given)
+    if isinstance(found, Damage):
+        size = feed.drain()[0]
+        return "", iter([Damage(found.reason, found.detail, size)])
+    feed.held = feed.held[found.mark_bytes :]
+    if found.name == "utf-8":
+        return found.name, feed.rest()
+    return found.name, transcoded(feed.rest(), found.name)
+
+
+def transcoded(stream: Stream, name: str) -> Stream:
+    """A stream in another encoding as UTF-8; what has no meaning gives bytes that are no UTF-8."""
+    errors = "strict" if name.startswith("utf-") else "surrogateescape"
+    decoder = codecs.getincrementaldecoder(name)(errors)
+    for piece in stream:
+        if isinstance(piece, Damage):
+            yield piece
+            return
+        yield from decoded(decoder, piece)
+    left_over = decoder.getstate()[0]
+    if left_over:
+        yield Damage("truncated", "the file ends early, within a character", len(left_over))
+
+
+def decoded(decoder: codecs.IncrementalDecoder, piece: bytes) -> Iterator[bytes]:
+    """One piece as UTF-8, with 0xFF for what has no meaning."""
+    while piece:
+        try:
+            text = decoder.decode(piece)
+            piece = b""
+        except UnicodeDecodeError as error:
+            decoder.reset()
+            text = decoder.decode(error.object[: error.start]) + "\udcff"
+            piece = error.object[error.end :]
+        yield text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,216 @@
+"""Raw files as streams of unpacked bytes: plain, gzip, zstd, bzip2, xz.
+
+A stream is an iterator of pieces of bytes. Damage does not raise: it is one more item, the last,
+so that all that came before it is kept and the damage itself is counted. Memory is bounded whatever
+the ratio of packed to unpacked.
+"""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import zstandard
+
+from endonym.text.io.gzip_member import GzipMember
+
+PIECE_BYTES = 1 << 16
+"""How much is read at a time."""
+
+UNPACKED_BYTES = 1 << 20
+"""The most that one piece of an unpacked stream may hold, zstd apart."""
+
+ZSTD_PIECE_BYTES = 1 << 11
+"""zstd cannot be told where to stop; 2 kB unpack to 64 MB at worst."""
+
+ZSTD_WINDOW_BYTES = 1 << 27
+"""The longest window that is unpacked, as in the zstd command."""
+
+MAGIC = {
+    "gzip": (b"\x1f\x8b",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + low, 0x2A, 0x4D, 0x18]) for low in range(16))),
+    "bzip2": (b"BZh",),
+    "xz": (b"\xfd7zXZ\x00",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Why a stream ends before its end; raw_bytes are those that nobody can read."""
+
+    reason: str
+    detail: str
+    raw_bytes: int = 0
+
+
+Stream = Iterator[bytes | Damage]
+
+
+class Unpacker(Protocol):
+    """One member (or frame) of a packed file, with the manners of bz2.BZ2Decompressor."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class ZstdFrame:
+    """Unpacks one zstd frame."""
+
+    needs_input = True
+
+    def __init__(self) -> None:
+        self.frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES).decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        """Whether the frame is whole."""
+        return self.frame.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the frame."""
+        return self.frame.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """All that `data` unpacks to; the length cannot be bounded here."""
+        return self.frame.decompress(data)
+
+
+UNPACKERS: dict[str, Callable[[], Unpacker]] = {
+    "gzip": GzipMember,
+    "zstd": ZstdFrame,
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+}
+
+
+class Counted:
+    """A binary file that tells how many bytes have newly been read from it."""
+
+    def __init__(self, file: BinaryIO, advance: Callable[[int], None]) -> None:
+        self.file, self.advance = file, advance
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes of the file."""
+        data = self.file.read(size)
+        self.advance(len(data))
+        return data
+
+
+class Feed:
+    """The bytes of a stream, taken in any portion; what stops the stream is kept in `damage`."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.held = stream, b""
+        self.damage: Damage | None = None
+
+    def take(self, size: int) -> bytes:
+        """At most `size` bytes; none at the end."""
+        if not self.held:
+            self.held = self.next_piece()
+        data, self.held = self.held[:size], self.held[size:]
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end; they stay where they are."""
+        while len(self.held) < size and (piece := self.next_piece()):
+            self.held += piece
+        return self.held[:size]
+
+    def next_piece(self) -> bytes:
+        """The next piece that holds something; none at the end."""
+        for piece in self.stream:
+            if isinstance(piece, Damage):
+                self.damage = piece
+                return b""
+            if piece:
+                return piece
+        return b""
+
+    def drain(self) -> tuple[int, bool]:
+        """How many bytes are left, and whether one of them is not zero. They are gone then."""
+        size, filled = 0, False
+        while data := self.take(PIECE_BYTES):
+            size += len(data)
+            filled = filled or any(data)
+        return size, filled
+
+    def rest(self) -> Stream:
+        """All that is left, damage included."""
+        if self.held:
+            yield self.held
+        self.held = b""
+        yield from self.stream
+        if self.damage is not None:
+            yield self.damage
+
+
+def plain(file: BinaryIO | Counted) -> Stream:
+    """The bytes of a file as they are."""
+    while piece := file.read(PIECE_BYTES):
+        yield piece
+
+
+def unpacked(stream: Stream, compression: str) -> Stream:
+    """The bytes that a packed stream holds, over all its members."""
+    feed = Feed(stream)
+    members = 0
+    while head := feed.peek(6):
+        if not head.startswith(MAGIC[compression]):
+            yield from foreign_bytes(feed, compression, members)
+            return
+        for piece in member_pieces(feed, compression):
+            yield piece
+            if isinstance(piece, Damage):
+                return
+        members += 1
+    if feed.damage is not None:
+        yield feed.damage
+
+
+def member_pieces(feed: Feed, compression: str) -> Stream:
+    """What one member of a packed stream holds."""
+    member = UNPACKERS[compression]()
+    size = ZSTD_PIECE_BYTES if compression == "zstd" else PIECE_BYTES
+    while not member.eof:
+        data = feed.take(size) if member.needs_input else b""
+        if member.needs_input and not data:
+            yield feed.damage or Damage("truncated", f"the {compression} file ends early")
+            return
+        try:
+            piece = member.decompress(data, UNPACKED_BYTES)
+        except (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError) as error:
+            yield unpacking_damage(compression, str(error), feed.drain()[0])
+            return
+        yield piece
+    feed.held = member.unused_data + feed.held
+
+
+def unpacking_damage(compression: str, error: str, lost_bytes: int) -> Damage:
+    """What an unpacker's error means."""
+    if "check" in error:
+        return Damage("bad_checksum", f"the {compression} file is damaged: {error}", lost_bytes)
+    detail = f"the {compression} data or their check sum are damaged ({error})"
+    return Damage("damaged", detail, lost_bytes)
+
+
+def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
+    """Bytes that no unpacker knows, at the start or behind the last member; zeros are padding."""
+    size, filled = feed.drain()
+    if members == 0:
+        detail = f"the name says {compression}, but this is no {compression} file; rename it"
+        yield Damage("not_compressed", detail, size)
+    elif filled:
+        detail = (
+            f"{size:,} bytes that are no {compression} follow the end of the {compression} data"
+        )
+        yield Damage("trailing_garbage", detail, size)
+    if feed.damage is not None:
+        yield feed.damage

@@ -1,0 +1,91 @@
+"""What is said before training: hours, decay, batches and contexts that do not suit the text."""
+
+import pytest
+
+from endonym.autopilot.cautions import caution_of_rows, cautions
+from endonym.autopilot.model_size import Facts, choose_context
+from endonym.data.config import Pack
+from endonym.model.keys import ModelKeys
+from endonym.train.config import Phase
+
+FACTS = Facts(4_000_000, 1_000_000, 300.0)
+
+
+def said(phase: dict[str, object], **known: float) -> list[str]:
+    longest = int(known["longest"]) if "longest" in known else None
+    return cautions(
+        Phase.model_validate({"lr": 3e-3, "batch_tokens": 2048, "epochs": 4} | phase),
+        FACTS,
+        int(known.get("context", 256)),
+        seconds=known.get("seconds"),
+        longest_document=longest,
+    )
+
+
+def test_a_sensible_phase_is_started_without_a_word() -> None:
+    assert said({"weight_decay": 0.6}, seconds=1e-3, longest=256) == []
+
+
+def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
+    (text,) = said({"epochs": 1000}, seconds=0.1)
+    assert text.startswith("phase pretrain: ≈ 27\u2009778 hours here (3.2 years)")
+    assert "epochs = 6 would take a week" in text
+    (text,) = said({"epochs": None, "steps": 1_000_000}, seconds=1e-3)
+    assert "≈ 569 hours here (24 days)" in text
+    assert "steps = 295\u2009312 would take a week" in text
+    assert said({"epochs": 1000}) == []
+
+
+def test_sentences_that_are_read_alone_are_said() -> None:
+    short = Facts(4_000_000, 1_000_000, 19.4)
+    text = caution_of_rows(short, Pack(context=256))
+    assert text.startswith("documents have 19 tokens on average")
+    assert "pack.join" in text
+    assert not caution_of_rows(short, Pack(context=256, join=("lines",)))
+    assert not caution_of_rows(FACTS, Pack(context=256))
+
+
+def test_decay_that_eats_the_weights_is_said_with_its_number() -> None:
+    (text,) = said({"weight_decay": 100})
+    assert "lr × weight_decay = 0.3" in text
+    assert "weight_decay = 3.3" in text
+
+
+def test_a_batch_larger_than_the_corpus_is_said() -> None:
+    (text,) = said({"batch_tokens": 2_500_000})
+    assert "reads all 1\u2009000\u2009000 tokens 2.5 times before one step" in text
+    assert "batch_tokens = 10\u2009000 teaches more" in text
+
+
+def test_one_row_is_the_smallest_batch() -> None:
+    few = Facts(3_000, 900, 300.0)
+    (text,) = cautions(Phase(batch_tokens=2048), few, 256, seconds=None)
+    assert "batch_tokens = 256 teaches more" in text
+    assert cautions(Phase(batch_tokens=1024), few, 1024, seconds=None) == []
+
+
+def test_a_context_longer_than_any_document_is_said_where_their_lengths_are_known() -> None:
+    (text,) = said({}, context=512, longest=511)
+    assert "context = 512 is longer than any document (511 tokens)" in text
+    assert "nothing is lost" in text
+    assert said({}, context=512, longest=512) == []
+    assert said({}, context=512) == []
+
+
+def test_the_least_context_that_is_chosen_by_itself_is_no_cause_for_a_warning() -> None:
+    chosen = choose_context(Facts(30_000, 9_000, 20.0), ModelKeys()).value
+    assert said({}, context=chosen, longest=24) == []
+
+
+@pytest.mark.parametrize(
+    ("lr", "decay", "ways"),
+    [
+        (10, 0.1, r"lower lr = 10 \(0.003 is usual\) or weight_decay = 0.1 "),
+        (0.01, 100, r"lower weight_decay = 100 \(with this lr, below 100\) or lr = 0.01 "),
+    ],
+)
+def test_a_step_that_would_pull_weights_past_zero_is_refused_with_the_likelier_key_first(
+    lr: float, decay: float, ways: str
+) -> None:
+    with pytest.raises(ValueError, match=r"lr × weight_decay = 1: .*" + ways):
+        Phase(lr=lr, weight_decay=decay)

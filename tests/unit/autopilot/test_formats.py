@@ -1,0 +1,128 @@
+"""What a raw file most likely is."""
+
+import csv
+import io
+from pathlib import Path
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+from text.samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, tar, write
+from text.test_split import numbered
+
+from endonym.autopilot.formats import guess_source
+from endonym.text.config import Source
+
+
+def guessed(path: Path) -> dict[str, object]:
+    """What a guess changes in a Source; its reason must be one sentence."""
+    source, reason = guess_source(path, "probe")
+    assert reason
+    assert "\n" not in reason
+    assert source == Source.model_validate(source.model_dump())
+    return source.model_dump(exclude={"name", "path"}, exclude_defaults=True)
+
+
+@pytest.mark.parametrize("lines", [TATAR, KHMER, ROMANIAN, FRENCH])
+def test_sentences_one_a_line_are_lines(tmp_path: Path, lines: list[str]):
+    assert guessed(write(tmp_path, "a.txt", lines * 20)) == {"document": "line"}
+    path = write(tmp_path, "a.txt.gz", gzipped("\n".join(lines * 20)))
+    assert guessed(path) == {"document": "line"}
+
+
+def test_poems_that_end_with_two_empty_lines_keep_their_stanzas(tmp_path: Path):
+    poem = "\n".join(FRENCH) + "\n\n" + "\n".join(FRENCH)
+    path = write(tmp_path, "a.txt", "\n\n\n".join([poem] * 8) + "\n")
+    assert guessed(path) == {"document": "blank_lines", "blank_lines": 2}
+
+
+def test_paragraphs_end_with_an_empty_line(tmp_path: Path):
+    path = write(tmp_path, "a.txt", "\r\n\r\n".join(["\r\n".join(TATAR)] * 8))
+    assert guessed(path) == {"document": "blank_lines"}
+
+
+def test_a_text_broken_at_a_margin_is_one_document(tmp_path: Path):
+    words = " ".join(numbered(200)).split()
+    lines, line = [], ""
+    for word in words:
+        if len(line) + len(word) > 70:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word.strip('.,')}".strip()
+    assert guessed(write(tmp_path, "a.txt", lines)) == {}
+
+
+def test_numbered_lines_are_leipzigs(tmp_path: Path):
+    lines = [f"{number}\t{text}" for number, text in enumerate(TATAR, 1)]
+    path = write(tmp_path, "a-sentences.txt", lines)
+    assert guessed(path) == {"document": "line", "column": 2}
+    path = write(
+        tmp_path,
+        "a.tar.gz",
+        tar({"x/x-words.txt": "1\tһәм\n", "x/x-sentences.txt": "\n".join(lines)}, "w:gz"),
+    )
+    assert guessed(path) == {"member": "*-sentences.txt", "document": "line", "column": 2}
+
+
+def test_text_in_json_is_the_field_text_or_the_longest_one(tmp_path: Path):
+    path = write(
+        tmp_path,
+        "a.jsonl",
+        ['{"id": "1", "text": "Кояш"}', '{"id": "a long id indeed", "text": "Ай"}'],
+    )
+    assert guessed(path) == {}
+    path = write(
+        tmp_path,
+        "b.jsonl",
+        ['{"id": "1", "tt": "Кояш чыкты."}', "broken", '{"id": "2", "tt": "Ай."}'],
+    )
+    assert guessed(path) == {"column": "tt"}
+
+
+def test_text_in_a_table_is_the_longest_column(tmp_path: Path):
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(
+        [["id", "sentence", "n"], *([str(n), text, "1"] for n, text in enumerate(TATAR))]
+    )
+    assert guessed(write(tmp_path, "a.csv", buffer.getvalue())) == {"column": "sentence"}
+    rows = [f"{number}\t{text}\tx" for number, text in enumerate(TATAR)]
+    assert guessed(write(tmp_path, "a.tsv", rows)) == {"column": 2}
+
+
+def test_text_in_parquet_is_the_longest_string_column(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.table({"n": [1, 2], "k": ["a", "b"], "tt": TATAR[:2]}), path)
+    assert guessed(path) == {"column": "tt"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", b""),
+        ("a.txt", b" \n"),
+        ("a.pdf", b"%PDF"),
+        ("a.txt.gz", b"no"),
+        ("a.zip", b"no"),
+        ("a.parquet", b"no"),
+    ],
+)
+def test_what_cannot_be_read_is_no_error_here(tmp_path: Path, name: str, content: bytes):
+    assert guessed(write(tmp_path, name, content)) == {}
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data beside this project")
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("en/aesop_fables.txt", {"document": "blank_lines", "blank_lines": 2}),
+        ("fr/lafontaine_fables.txt", {"document": "blank_lines", "blank_lines": 2}),
+        ("fr/baudelaire_fleurs_du_mal.txt", {"document": "blank_lines", "blank_lines": 2}),
+        ("tt/common_voice_sentences.txt", {"document": "line"}),
+        ("fr/common_voice_sentences.txt.gz", {"document": "line"}),
+        ("km/wikipedia_paragraphs.txt", {"document": "line"}),
+        ("ro/eltec_rom_novels.jsonl.zst", {}),
+        ("km/libreoffice_help.jsonl.gz", {}),
+    ],
+)
+def test_real_files_are_guessed_right(name: str, keys: dict[str, object]):
+    assert guessed(SHARED / name) == keys

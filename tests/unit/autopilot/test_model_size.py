@@ -1,0 +1,282 @@
+"""The autopilot: more text, read as often, never means a smaller model; all has its reason."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from endonym.autopilot.model_size import (
+    Choices,
+    Facts,
+    choose_context,
+    choose_shape,
+    choose_vocab,
+    deeper,
+    estimate,
+)
+from endonym.autopilot.phase import SQUARE_MEMORY_TOKENS, betas, budget_of, choose_phase
+from endonym.autopilot.resolve import training_choices
+from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.recipe.recipe import Recipe
+from endonym.train.config import Phase
+
+SIZES = [10**power * digit for power in range(3, 11) for digit in (1, 3, 7)]
+
+
+def facts_of(tokens: int, *, document_tokens: float = 300.0) -> Facts:
+    return Facts(text_bytes=4 * tokens, unique_tokens=tokens, mean_document_tokens=document_tokens)
+
+
+def shape_of(tokens: int, *, passes: float = 4, keys: ModelKeys | None = None) -> Choices:
+    return choose_shape(
+        keys or ModelKeys(), facts_of(tokens), lambda dim, layers: int(passes * tokens)
+    )
+
+
+def is_rising(values: Sequence[float]) -> bool:
+    return all(a <= b for a, b in pairwise(values))
+
+
+def test_more_text_never_means_fewer_ids() -> None:
+    vocabs = [choose_vocab(size).value for size in SIZES]
+    assert is_rising(vocabs)
+    assert vocabs[0] == 1024
+    assert vocabs[-1] == 32_768
+
+
+def test_more_text_read_as_often_never_means_a_smaller_model() -> None:
+    shapes = [shape_of(size) for size in SIZES]
+    for key in ("model.dim", "model.layers", "model.mixer.heads"):
+        assert is_rising([shape[key].value for shape in shapes])
+    assert shapes[0]["model.dim"].value < shapes[-1]["model.dim"].value
+
+
+def test_more_passes_never_mean_a_smaller_model_or_less_dropout() -> None:
+    shapes = [shape_of(2_000_000, passes=passes) for passes in (0.5, 1, 2, 3, 6, 7, 16, 100)]
+    for key in ("model.dim", "model.layers", "model.dropout"):
+        assert is_rising([shape[key].value for shape in shapes])
+    assert [shape["model.dropout"].value for shape in shapes][:4] == [0.0, 0.0, 0.0, 0.1]
+    assert [shape["model.dropout"].value for shape in shapes][-2:] == [0.2, 0.3]
+
+
+def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
+    four, eight, hundred = (shape_of(500_000, passes=passes) for passes in (4, 8, 100))
+    assert four["model.dim"].value < eight["model.dim"].value == hundred["model.dim"].value
+
+
+def test_time_for_every_useful_reading_goes_into_depth() -> None:
+    facts, whole = facts_of(250_000), 32 * 250_000
+
+    def layers(tokens_at_four: int, dim: int = 128) -> int | None:
+        found = deeper(dim, 4, facts, lambda dim, layers: tokens_at_four * 4 // layers)
+        return None if found is None else found.value
+
+    budgets = (2 * whole - 4, 2 * whole, 3 * whole - 4, 3 * whole, 9 * whole)
+    assert [layers(budget) for budget in budgets] == [None, 8, 8, 12, 12]
+    assert layers(9 * whole, dim=192) is None
+
+
+def test_a_budget_that_is_given_never_asks_for_depth() -> None:
+    fewer, more = (shape_of(250_000, passes=passes) for passes in (31, 100))
+    assert fewer["model.layers"].value == more["model.layers"].value
+
+
+@pytest.mark.parametrize("dim", [None, 64, 100, 130, 200, 512])
+@pytest.mark.parametrize("layers", [None, 1, 9])
+@pytest.mark.parametrize("tokens", SIZES[::6])
+def test_every_chosen_shape_can_be_built(dim: int | None, layers: int | None, tokens: int) -> None:
+    found = shape_of(tokens, keys=ModelKeys(dim=dim, layers=layers))
+    keys = ModelKeys(
+        dim=found["model.dim"].value,
+        layers=found["model.layers"].value,
+        mixer=MixerKeys(heads=found["model.mixer.heads"].value),
+    )
+    config = resolve(keys, vocab=300, context=32)
+    assert config.dim == (dim or config.dim)
+    assert config.layers == (layers or config.layers)
+
+
+def test_heads_are_about_sixty_four_channels_wide() -> None:
+    for dim, heads, width in ((512, 8, 64), (200, 2, 100), (130, 1, 130), (64, 1, 64)):
+        found = shape_of(1000, keys=ModelKeys(dim=dim))["model.mixer.heads"]
+        assert found == (heads, f"heads of {width} channels")
+
+
+@pytest.mark.parametrize("heads", [1, 3, 5, 7, 12])
+@pytest.mark.parametrize("tokens", SIZES[::6])
+def test_a_width_is_chosen_that_the_given_heads_divide(heads: int, tokens: int) -> None:
+    keys = ModelKeys(mixer=MixerKeys(heads=heads))
+    found = shape_of(tokens, keys=keys)
+    filled = ModelKeys(dim=found["model.dim"].value, layers=1, mixer=MixerKeys(heads=heads))
+    (mixer,) = resolve(filled, vocab=300, context=32).mixers
+    assert mixer.model_dump()["heads"] == heads
+    free = shape_of(tokens)["model.dim"].value
+    assert free <= found["model.dim"].value < free + 2 * heads
+
+
+def test_a_width_fits_the_heads_of_every_mixer_of_a_list() -> None:
+    mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba"), MixerKeys(heads=10))
+    found = shape_of(10**6, keys=ModelKeys(mixer=mixers))
+    assert found["model.dim"].value % 60 == 0
+    filled = ModelKeys(dim=found["model.dim"].value, layers=3, mixer=mixers)
+    assert len(resolve(filled, vocab=300, context=32).mixers) == 3
+
+
+def test_heads_are_chosen_for_each_attention_of_a_list_that_has_none() -> None:
+    mixers = (MixerKeys(window=8), MixerKeys(kind="mamba"), MixerKeys(heads=4), MixerKeys())
+    found = shape_of(1000, keys=ModelKeys(dim=512, mixer=mixers))
+    heads = {key: choice.value for key, choice in found.items() if "heads" in key}
+    assert heads == {"model.mixer.0.heads": 8, "model.mixer.3.heads": 8}
+
+
+@pytest.mark.parametrize("family", ["mamba", "mamba2"])
+@pytest.mark.parametrize("tokens", SIZES[::6])
+def test_state_spaces_get_no_heads_and_twice_the_layers(family: str, tokens: int) -> None:
+    found, usual = shape_of(tokens, keys=ModelKeys(family=family)), shape_of(tokens)
+    assert not any("heads" in key for key in found)
+    assert found["model.dim"].value == usual["model.dim"].value
+    assert found["model.layers"].value == 2 * usual["model.layers"].value
+    sizes = {"dim": found["model.dim"].value, "layers": found["model.layers"].value}
+    assert resolve(ModelKeys(family=family, **sizes), vocab=300, context=32).layers > 0
+
+
+def test_a_width_fits_the_heads_of_a_mamba2_too() -> None:
+    mixers = (MixerKeys(heads=3), MixerKeys(kind="mamba2"))
+    found = shape_of(1000, keys=ModelKeys(mixer=mixers))
+    filled = ModelKeys(dim=found["model.dim"].value, layers=2, mixer=mixers)
+    assert resolve(filled, vocab=300, context=32).dim % 32 == 0
+
+
+@pytest.mark.parametrize("budget", [{"steps": 9}, {"tokens": 77_777}, {"epochs": 2.0}])
+def test_a_budget_that_is_given_is_kept(budget: dict[str, float]) -> None:
+    found = choose_phase(Phase.model_validate(budget), facts_of(50_000), 256)
+    assert found.keys().isdisjoint({"steps", "tokens", "epochs"})
+
+
+def test_a_budget_that_is_not_given_is_four_passes() -> None:
+    assert choose_phase(Phase(), facts_of(50_000), 256)["epochs"].value == 4.0
+    assert budget_of([Phase()], facts_of(50_000)) == 200_000
+    phases = [Phase(steps=10, batch_tokens=64), Phase(tokens=500), Phase(epochs=0.5)]
+    assert budget_of(phases, facts_of(50_000)) == 640 + 500 + 25_000
+
+
+@pytest.mark.parametrize("tokens", SIZES)
+def test_the_warmup_is_a_small_part_of_the_steps(tokens: int) -> None:
+    found = choose_phase(Phase(epochs=4), facts_of(tokens), 256)
+    steps = 4 * tokens / found["batch_tokens"].value
+    assert 1 <= found["warmup_steps"].value <= max(1, steps / 20)
+
+
+def test_a_batch_holds_at_least_one_row() -> None:
+    for context in (8, 256, 2048, 5000):
+        found = choose_phase(Phase(), facts_of(10**6), context)["batch_tokens"].value
+        assert found >= context
+
+
+@pytest.mark.parametrize(
+    ("tokens", "batch"), [(800, 64), (1600, 192), (16_384, 2048), (10**6, 2048)]
+)
+def test_few_tokens_are_read_in_eight_steps_of_whole_rows(tokens: int, batch: int) -> None:
+    assert choose_phase(Phase(), facts_of(tokens), 64)["batch_tokens"].value == batch
+
+
+def test_memories_are_as_long_in_tokens_whatever_the_batch() -> None:
+    for batch in (64, 256, 2048, 4096):
+        kept = betas(batch)[1] ** (SQUARE_MEMORY_TOKENS / batch)
+        assert kept == pytest.approx(0.5, rel=2e-3)
+    small, usual, large, huge = (betas(batch) for batch in (64, 2048, 16_384, 2**20))
+    assert usual == (0.9, 0.982821)
+    assert small[0] == usual[0]
+    assert huge == large == (0.8, 0.95)
+    assert 0.8 < betas(4096)[0] < 0.9
+    assert all(beta < 1 for beta in betas(1))
+
+
+def test_the_memories_chosen_are_those_of_the_batch() -> None:
+    chosen = choose_phase(Phase(batch_tokens=512), facts_of(10**6), 256)["betas"]
+    assert chosen.value == list(betas(512))
+    assert "81\u2009900 tokens" in chosen.reason
+    chosen = choose_phase(Phase(batch_tokens=32_768), facts_of(10**9), 256)["betas"]
+    assert "442\u2009800 tokens" in chosen.reason
+
+
+def test_long_rows_are_for_long_documents_in_much_text() -> None:
+    assert choose_context(facts_of(10**8, document_tokens=900), ModelKeys()).value == 512
+    assert choose_context(facts_of(10**6, document_tokens=900), ModelKeys()).value == 256
+    assert choose_context(facts_of(10**8, document_tokens=90), ModelKeys()).value == 256
+
+
+@pytest.mark.parametrize("tokens", SIZES[::3])
+def test_every_choice_has_a_reason(tokens: int) -> None:
+    choices = [
+        choose_vocab(4 * tokens),
+        choose_context(facts_of(tokens), ModelKeys()),
+        *shape_of(tokens).values(),
+        *choose_phase(Phase(), facts_of(tokens), 256).values(),
+    ]
+    for choice in choices:
+        assert len(choice.reason.split()) >= 2, choice
+
+
+def test_an_estimate_is_made_from_bytes_alone() -> None:
+    assert estimate(4_000_000).unique_tokens == pytest.approx(1_000_000, rel=0.5)
+
+
+GIVEN = {
+    "pack.context": 32,
+    "model.dim": 48,
+    "model.layers": 3,
+    "model.mixer.heads": 3,
+    "model.dropout": 0.05,
+    "phase.0.steps": 40,
+    "phase.0.batch_tokens": 256,
+    "phase.0.optimizer": "adamw",
+    "phase.0.lr": 4e-3,
+    "phase.0.embedding_lr": 1e-3,
+    "phase.0.warmup_steps": 0,
+    "phase.0.schedule": "constant",
+    "phase.0.weight_decay": 0.0,
+    "phase.0.betas": [0.9, 0.95],
+}
+
+
+def test_nothing_is_chosen_that_the_recipe_gives(
+    tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    recipe = Recipe.load(small_recipe(tmp_path)).with_values(GIVEN)
+    assert training_choices(recipe, facts_of(10**6)) == {}
+
+
+@pytest.mark.parametrize("key", sorted(GIVEN.keys() - {"phase.0.steps", "phase.0.optimizer"}))
+def test_what_is_left_out_is_chosen_and_nothing_beside_it(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], key: str
+) -> None:
+    recipe = Recipe.load(small_recipe(tmp_path)).with_values({**GIVEN, key: None})
+    assert list(training_choices(recipe, facts_of(10**6))) == [key]
+
+
+def test_choosing_needs_no_torch() -> None:
+    program = "import sys, endonym.autopilot.phase; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b"False"
+
+
+@pytest.mark.parametrize("tokens", SIZES[::4])
+@pytest.mark.parametrize("kv_heads", [1, 2, 3])
+def test_heads_are_chosen_that_the_given_key_value_heads_can_serve(
+    tokens: int, kv_heads: int
+) -> None:
+    mixer = MixerKeys(kv_heads=kv_heads)
+    found = shape_of(tokens, keys=ModelKeys(mixer=mixer))
+    heads = MixerKeys(kv_heads=kv_heads, heads=found["model.mixer.heads"].value)
+    filled = ModelKeys(dim=found["model.dim"].value, layers=1, mixer=heads)
+    assert resolve(filled, vocab=300, context=32).mixers[0].kind == "attention"
+
+
+def test_a_context_is_chosen_that_holds_every_window() -> None:
+    model = ModelKeys(mixer=(MixerKeys(window=64), MixerKeys(window=700)))
+    assert choose_context(facts_of(10**6), model).value == 700

@@ -1,0 +1,67 @@
+"""What the autopilot chooses for a phase: by how often the text is read."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from endonym.autopilot.model_size import Facts
+from endonym.autopilot.phase import choose_phase
+from endonym.train.config import Phase
+
+
+def facts_of(tokens: int) -> Facts:
+    return Facts(text_bytes=4 * tokens, unique_tokens=tokens, mean_document_tokens=300.0)
+
+
+def is_rising(values: Sequence[float]) -> bool:
+    return all(a <= b for a, b in pairwise(values))
+
+
+def test_many_passes_are_met_with_more_weight_decay() -> None:
+    phases = [Phase(epochs=epochs) for epochs in (0.5, 1, 2, 3, 6, 7, 40)]
+    found = [choose_phase(p, facts_of(10**6), 256)["weight_decay"].value for p in phases]
+    assert is_rising(found)
+    assert found[0] < found[3] < found[-1]
+
+
+def test_text_that_is_read_once_or_twice_is_learnt_with_muon() -> None:
+    phases = [Phase(epochs=epochs) for epochs in (0.5, 2, 2.1, 11)]
+    found = [choose_phase(phase, facts_of(10**6), 256) for phase in phases]
+    assert ["optimizer" in each for each in found] == [True, True, False, False]
+    rates = [(each["lr"].value, each["embedding_lr"].value) for each in found]
+    assert rates == [(6e-3, 4.8e-2)] * 2 + [(3e-3, 1.2e-2)] * 2
+    assert [each["batch_tokens"].value for each in found] == [4096, 4096, 2048, 2048]
+    assert "0.5 passes" in found[0]["optimizer"].reason
+
+
+def test_passes_of_earlier_phases_count_and_steps_are_of_the_batch_that_is_chosen() -> None:
+    phase, facts = Phase(epochs=1), facts_of(10**6)
+    chosen = ["optimizer" in choose_phase(phase, facts, 256, read=read) for read in (0, 1, 1.1)]
+    assert chosen == [True, True, False]
+    for unique, is_muon in ((210_000, True), (200_000, False)):
+        found = choose_phase(Phase(steps=100), facts_of(unique), 256)
+        assert ("optimizer" in found) is is_muon
+        assert ("2.0 passes" in found["weight_decay"].reason) is is_muon
+
+
+def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None:
+    once, facts = Phase(epochs=1), facts_of(10**8)
+    assert "optimizer" in choose_phase(once, facts, 256, dim=256)
+    assert "optimizer" not in choose_phase(once, facts, 256, dim=512)
+    assert "optimizer" in choose_phase(once, facts, 256, dim=2048, device="cuda")
+    assert "optimizer" not in choose_phase(once, facts_of(16_000), 256)
+    small = Phase(epochs=1, batch_tokens=2048)
+    assert "optimizer" not in choose_phase(small, facts, 256, dim=256)
+    assert "optimizer" not in choose_phase(once, facts, 256, has_experts=True)
+    learnt = choose_phase(once, facts, 256, goes_on=True)
+    assert "optimizer" not in learnt
+    assert learnt["lr"].value == learnt["embedding_lr"].value == 1e-4
+
+
+def test_rates_that_are_given_keep_their_proportion_to_those_of_tables() -> None:
+    facts = facts_of(10**6)
+    for given, times in (({}, 8), ({"optimizer": "adamw"}, 8), ({"epochs": 9}, 4)):
+        phase = Phase.model_validate({"epochs": 1, "lr": 1e-3} | given)
+        found = choose_phase(phase, facts, 256)
+        assert (found["lr"].value, found["embedding_lr"].value) == (1e-3, times * 1e-3)
+    asked = choose_phase(Phase(epochs=40, optimizer="muon"), facts, 256)
+    assert (asked["lr"].value, asked["batch_tokens"].value) == (6e-3, 4096)

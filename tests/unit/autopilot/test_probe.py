@@ -1,0 +1,115 @@
+"""How fast this machine trains a shape."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from endonym import device
+from endonym.autopilot import probe
+from endonym.errors import OutOfMemory
+from endonym.model.config import ModelConfig
+from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.train.compile import obstacle
+from endonym.train.config import Phase
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 0.05)
+    monkeypatch.setattr(device, "cores", lambda: 1)
+
+
+def shape(dim: int) -> ModelConfig:
+    return resolve(ModelKeys(dim=dim, layers=1, mixer=MixerKeys(heads=1)), vocab=300, context=64)
+
+
+def test_a_small_shape_trains_faster_than_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "obstacle", lambda shape, device: "not here")
+    phase = Phase(number_format="fp32", batch_tokens=128)
+    small, large = (probe.pace(shape(dim), phase)["plain"] for dim in (16, 512))
+    assert small is not None
+    assert large is not None
+    assert small > large > 0
+    assert probe.plain(probe.fresh(shape(16)), phase) > large
+
+
+PROBED = """
+from endonym.model.families import resolve
+from endonym.model.keys import MixerKeys, ModelKeys
+from endonym.autopilot import probe
+from endonym.train.config import Phase
+
+probe.SECONDS = 0.05
+keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))
+shape = resolve(keys, vocab=300, context=64)
+found = probe.pace(shape, Phase(number_format="fp32", batch_tokens=128))
+assert found["plain"] > 0
+assert "compiled" not in found
+print(found["failure"])
+"""
+
+
+@pytest.mark.skipif(obstacle(shape(16)) is not None, reason="no C++ compiler here")
+def test_a_compiler_without_pythons_headers_is_told_in_a_line(
+    broken_compiler: dict[str, str],
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", PROBED]
+    said = subprocess.run(
+        command, env=broken_compiler, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.strip() == "main.cpp:5: fatal error: Python.h: No such file or directory"
+
+
+def test_of_a_large_batch_only_two_parts_are_made_and_one_is_held_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phase = Phase(number_format="fp32", batch_tokens=1 << 30, micro_tokens=200)
+    steps = probe.Steps(probe.fresh(shape(16)), phase, "cpu")
+    assert steps.batch.tokens_BT.shape == (6, 64)
+    seen: list[int] = []
+    steps.decoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    steps.take()
+    assert seen == [3, 3]
+    few = probe.Steps(probe.fresh(shape(16)), Phase(batch_tokens=128, number_format="fp32"), "cpu")
+    assert few.batch.tokens_BT.shape == (2, 64)
+
+
+def test_the_end_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("std::bad_alloc")
+
+    monkeypatch.setattr(probe, "take_step", full)
+    phase = Phase(number_format="fp32", batch_tokens=128)
+    for measure in (
+        lambda: probe.pace(shape(16), phase),
+        lambda: probe.plain(probe.fresh(shape(16)), phase),
+    ):
+        with pytest.raises(OutOfMemory, match="asked for") as caught:
+            measure()
+        assert "micro_tokens" in caught.value.do
+
+
+def test_a_step_is_over_when_its_device_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def module(place: torch.device) -> SimpleNamespace:
+        return SimpleNamespace(synchronize=lambda: said.append(f"waited for {place}"))
+
+    steps = probe.Steps(probe.fresh(shape(16)), Phase(number_format="fp32"), "cpu")
+    steps.device = torch.device("cuda:1")
+    monkeypatch.setattr(probe, "take_step", lambda *_, **__: said.append("step"))
+    monkeypatch.setattr(torch, "get_device_module", module)
+    steps.take()
+    assert said == ["step", "waited for cuda:1"]
+
+
+def test_weights_and_batch_stand_on_the_device_that_is_measured() -> None:
+    phase = Phase(number_format="fp32", batch_tokens=128)
+    steps = probe.Steps(probe.fresh(shape(16)), phase, "meta")
+    there = [*steps.decoder.parameters(), *steps.optimizer.masters]
+    there += [steps.batch.tokens_BT, steps.batch.targets_BT, steps.batch.documents_BT]
+    assert {str(each.device) for each in there} == {"meta"}

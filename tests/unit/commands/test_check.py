@@ -1,0 +1,136 @@
+"""`endonym check`: counted by formula, estimated from sizes, nothing made or measured."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym import device
+from endonym.autopilot import machine, resolve
+from endonym.autopilot.model_size import Facts
+from endonym.commands.check import check, describe
+from endonym.commands.run import describe_plan
+from endonym.errors import MissingSource
+from endonym.log import Log, size
+from endonym.recipe.recipe import Recipe
+from endonym.store import Store
+from endonym.train.room import phase_bytes
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    return Recipe.load(small_recipe(tmp_path / "project"))
+
+
+def test_what_check_counts_is_what_run_makes(finished: Path) -> None:
+    found = check(Recipe.load(finished / "recipe.toml"), Store(finished / "store"))
+    (folder,) = (finished / "store" / "model").iterdir()
+    numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
+    assert found.as_dict()["parameters"] == numbers["parameters"]
+    assert found.train_tokens == numbers["tokens"]
+    assert found.unique_tokens == pytest.approx(numbers["unique_tokens"], rel=0.6)
+
+
+def test_time_is_unknown_until_this_machine_was_measured(recipe: Recipe, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    assert check(recipe, store).seconds is None
+    assert "unknown until this machine is measured" in describe(check(recipe, store))
+    memory = store.root / "machine.json"
+    machine.remembered(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    found = check(recipe, store)
+    assert found.seconds == pytest.approx(
+        found.train_tokens * found.as_dict()["flops_per_token"] / (1e9 * 0.3)
+    )
+    assert "on this machine" in describe(found)
+
+
+def test_the_time_of_another_machine_is_not_ours(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "store" / "machine.json"
+    machine.remembered(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
+    monkeypatch.setattr(device, "processor", lambda: "another")
+    assert check(recipe, Store(tmp_path / "store")).seconds is None
+
+
+def test_the_memory_is_of_the_phase_that_takes_most(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    more = '\n[[phase]]\nname = "more"\nsteps = 2\nbatch_tokens = 8192\nmicro_tokens = 8192\n'
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    found = check(Recipe.load(path), Store(tmp_path / "store"))
+    first, second = (phase_bytes(found.shape, phase) for phase in found.recipe.phase)
+    assert first < second == found.as_dict()["memory_bytes"]
+    assert f"≈ {size(second)}" in describe(found)
+
+
+def test_estimates_are_marked(recipe: Recipe, tmp_path: Path) -> None:
+    lines = describe(check(recipe, Store(tmp_path / "store"))).splitlines()
+    marked = {line.split()[0] for line in lines if "≈" in line}
+    assert marked == {"texts", "training", "chosen"}
+    assert all(
+        "training needs" in line for line in lines if line.startswith("chosen  ") and "≈" in line
+    )
+    parameters = next(line for line in lines if line.startswith("parameters"))
+    assert "≈" not in parameters
+
+
+def test_choices_are_shown_with_their_reasons(recipe: Recipe, tmp_path: Path) -> None:
+    bare = recipe.with_values({"model.dim": None, "model.layers": None, "phase.0.lr": None})
+    found = check(bare, Store(tmp_path / "store"))
+    text = describe(found)
+    assert {"model.dim", "model.layers", "phase.0.lr"} <= set(found.choices)
+    for key, choice in found.choices.items():
+        assert f"{key} = {choice.value}  ({choice.reason})" in text
+
+
+def test_the_number_format_is_a_choice_with_its_reason(recipe: Recipe, tmp_path: Path) -> None:
+    store, auto = Store(tmp_path / "store"), recipe.with_values({"phase.0.number_format": "auto"})
+    assert "phase.0.number_format" not in check(auto, store).choices
+    rates = {"fp32": 1e9, "bf16": 3e9}
+    machine.remembered(store.root / "machine.json", "matmul_per_second", lambda: rates)
+    assert check(auto, store).choices["phase.0.number_format"].value == "bf16"
+    assert "measured here: bf16 3 GFLOP/s · fp32 1 GFLOP/s" in describe(check(auto, store))
+
+
+def test_a_recipe_is_checked_for_the_device_that_was_named(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def free(target: str) -> int:
+        asked.append(target)
+        return 1 << 40
+
+    store = Store(tmp_path / "store")
+    machine.remembered(store.root / "machine.json", "matmul_per_second", lambda: {"fp32": 1e9})
+    monkeypatch.setattr(resolve, "free_memory_bytes", free)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: True)
+    bare = {"phase.0.number_format": "auto", "phase.0.batch_tokens": None}
+    found = check(recipe.with_values(bare), store, "cuda:1")
+    assert asked == ["cuda:1"]
+    assert found.choices["phase.0.number_format"].reason == "this GPU has units for it"
+    assert "GPU" in found.choices["phase.0.batch_tokens"].reason
+    assert found.seconds is None
+
+
+def test_a_dry_run_names_what_the_device_that_was_named_would_make(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its batches are larger, so that the model is another one; the shards are the same."""
+    monkeypatch.setattr(resolve, "estimate", lambda n_bytes: Facts(n_bytes, 10**7, 30.0))
+    lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
+    recipe.path.write_text("\n".join(lines), encoding="utf-8")
+    bare, store, log = Recipe.load(recipe.path), Store(tmp_path / "store"), Log(quiet=True)
+    here, there = (describe_plan(bare, store, log, target=each) for each in ("cpu", "cuda"))
+    differing = {one["name"] for one, two in zip(here, there, strict=True) if one != two}
+    assert "shards" not in differing
+    assert any(name.startswith("model") for name in differing)
+
+
+def test_check_asks_for_the_texts_as_run_would(recipe: Recipe, tmp_path: Path) -> None:
+    (recipe.folder / "texts" / "tatar.txt").unlink()
+    with pytest.raises(MissingSource):
+        check(recipe, Store(tmp_path / "store"))

@@ -1,0 +1,173 @@
+"""Runs side by side: who is best, and which differences may be claimed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_contenders import SENTENCES, contender, looks
+
+from endonym.commands.compare import as_dict, cells, compare, describe
+from endonym.log import THIN
+
+RANDOM = np.random.default_rng(3)
+HARD = RANDOM.gamma(4, 10, len(SENTENCES))
+SAME = (HARD + RANDOM.normal(0, 1, len(SENTENCES))).tolist()
+WORSE = (HARD + 8 + RANDOM.normal(0, 1, len(SENTENCES))).tolist()
+
+
+def test_the_best_comes_first_and_each_other_is_measured_against_it(tmp_path: Path) -> None:
+    runs = [contender(tmp_path, "tt@gpt2", WORSE), contender(tmp_path, "tt", HARD.tolist())]
+    found = compare(runs)
+    assert [run.name for run in found.runs] == ["tt", "tt@gpt2"]
+    first, second = found.differences
+    assert (first.value, first.is_claimed) == (0, False)
+    gap = found.runs[1].score.value - found.runs[0].score.value
+    assert second.value == pytest.approx(gap)
+    assert second.is_claimed
+    assert (second.low or 0) > 0
+    assert found.told[0].startswith("tt needs the fewest bits per byte, and the interval of every")
+    assert "the same 30 test documents" in found.told[0]
+
+
+def test_a_difference_whose_interval_holds_zero_is_not_claimed(tmp_path: Path) -> None:
+    given = {"a": HARD.tolist(), "b": SAME, "c": WORSE, "d": HARD.tolist()}
+    found = compare([contender(tmp_path, name, nats) for name, nats in given.items()])
+    best, *near = [run.name for run in found.runs][:3]
+    assert [each.is_claimed for each in found.differences] == [False, False, False, True]
+    assert found.told[0].startswith(
+        f"{best} needs the fewest bits per byte; {near[0]} and {near[1]} cannot be told apart"
+    )
+
+
+def test_runs_are_ordered_by_the_mean_over_sources_and_so_are_their_differences(
+    tmp_path: Path,
+) -> None:
+    texts = [text * (40 if n < 15 else 1) for n, text in enumerate(SENTENCES)]
+    sources = ["роман"] * 15 + ["мәкаль"] * 15
+    sizes = np.array([len(text.encode("utf-8")) for text in texts])
+    long = np.arange(30) < 15
+    one, two = sizes * np.where(long, 1.0, 2.0), sizes * np.where(long, 1.1, 1.5)
+    assert one.sum() < two.sum()
+    given = {"texts": texts, "sources": sources}
+    found = compare(
+        [contender(tmp_path, n, v.tolist(), **given) for n, v in (("a", one), ("b", two))]
+    )
+    assert [run.name for run in found.runs] == ["b", "a"]
+    assert found.differences[1].value == pytest.approx((0.5 - 0.1) / 2 / np.log(2))
+    assert found.differences[1].is_claimed
+    assert any("means over the sources" in told for told in found.told)
+    apart = contender(tmp_path, "c", two.tolist(), texts=texts, sources=sources[::-1])
+    assert compare([found.runs[0], apart]).differences == []
+
+
+def test_a_compressor_line_of_a_sample_says_so(tmp_path: Path) -> None:
+    some = {"sampled_from": 900}
+    runs = [contender(tmp_path, n, v, others=some) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
+    assert "compressor (412 of 900 documents)" in describe(compare(runs))
+
+
+def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
+    few = {"texts": SENTENCES[:9]}
+    runs = [contender(tmp_path, n, v[:9], **few) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
+    found = compare(runs)
+    assert not any(each.is_claimed for each in found.differences)
+    assert "it takes 10 test documents" in found.told[0]
+    assert "–" in describe(found)
+
+
+def test_runs_that_judged_other_texts_are_listed_without_differences(tmp_path: Path) -> None:
+    one = contender(tmp_path, "wide", WORSE)
+    two = contender(tmp_path, "tt", HARD.tolist()[:20], texts=SENTENCES[:20])
+    found = compare([one, two])
+    assert [run.name for run in found.runs] == ["wide", "tt"]
+    assert found.differences == []
+    assert "not scored on the same test documents" in found.told[0]
+    assert "wide: 30 of" in found.told[0]
+    heads, _ = cells(found)
+    assert "to the best" not in heads
+    told = as_dict(found)
+    assert not told["same_documents"]
+    assert [run["difference"] for run in told["runs"]] == [None, None]
+
+
+def test_an_evaluation_of_an_earlier_endonym_is_told_with_what_to_do(tmp_path: Path) -> None:
+    old = contender(tmp_path, "old", WORSE, has_documents=False)
+    found = compare([old, contender(tmp_path, "tt", HARD.tolist())])
+    assert found.differences == []
+    assert found.told[0].startswith("old kept no scores of single documents")
+    assert "Run again" in found.told[0]
+
+
+def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Path) -> None:
+    one = contender(tmp_path, "a", HARD.tolist())
+    found = compare([one, contender(tmp_path, "b", WORSE)])
+    assert [line.model for line in found.baselines] == ["unigram", "bigram", "compressor"]
+    _, rows = cells(found)
+    assert [row[0] for row in rows] == ["a", "b", "unigram", "bigram", "compressor"]
+    apart = compare([one, contender(tmp_path, "c", WORSE, others={"n_bytes": 7})])
+    assert apart.baselines == []
+    (told,) = [each for each in apart.told if "Not the same" in each]
+    assert told.endswith("unigram, bigram and compressor.")
+
+
+def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
+    phases = [looks([3.0, 2.0]), looks([2.0, 1.8, 1.7])]
+    run = contender(tmp_path, "tt", HARD.tolist(), journals=phases)
+    assert (run.tokens, run.epochs, run.seconds) == (2560, 2.0, 6.0)
+    assert run.speed == pytest.approx(2560 / 6)
+    lost = contender(tmp_path, "lost", HARD.tolist(), journals=[[]])
+    assert (lost.seconds, lost.speed, lost.machine) == (0, None, ())
+    _, rows = cells(compare([run, lost]))
+    by_name = {row[0]: row for row in rows}
+    assert by_name["tt"][3] == f"2{THIN}560"
+    assert by_name["tt"][-3:] == ["6.0 s", "427", "10 of 20"]
+    assert by_name["lost"][-3:-1] == ["–", "–"]
+
+
+def test_times_of_different_machines_are_no_comparison(tmp_path: Path) -> None:
+    elsewhere = looks([3.0, 2.0])
+    elsewhere[0]["processor"] = "slide rule"
+    one = contender(tmp_path, "a", HARD.tolist())
+    assert not any("times" in told for told in compare([one, one]).told)
+    two = contender(tmp_path, "b", WORSE, journals=[elsewhere])
+    assert any("times" in told for told in compare([one, two]).told)
+
+
+def test_the_table_is_aligned_whatever_the_names_are(tmp_path: Path) -> None:
+    runs = [contender(tmp_path, n, v) for n, v in (("tt@ភាសា", WORSE), ("tt", HARD.tolist()))]
+    lines = describe(compare(runs)).splitlines()
+    heads, first, second = lines[:3]
+    assert heads.split()[:3] == ["run", "family", "parameters"]
+    for head, cell in (("bits/byte", f"{runs[1].score.value:.4f}"), ("tokens", f"1{THIN}280")):
+        assert heads.index(head) + len(head) == first.index(cell) + len(cell)
+    assert first.split()[:2] == ["tt", "qwen3"]
+    assert second.startswith("tt@ភាសា")
+    assert first.index("qwen3") == heads.index("family")
+
+
+def test_runs_of_one_recipe_are_called_by_their_variants(tmp_path: Path) -> None:
+    one, two = contender(tmp_path, "tt", HARD.tolist()), contender(tmp_path, "tt@wide", WORSE)
+    found = compare([one, two])
+    assert found.name == "tt"
+    assert [found.short(run) for run in found.runs] == ["tt", "wide"]
+    mixed = compare([two, contender(tmp_path, "ro@wide", HARD.tolist())])
+    assert mixed.name == ""
+    assert {mixed.short(run) for run in mixed.runs} == {"tt@wide", "ro@wide"}
+    by_place = [replace(run, name=f"p@{n}/{run.name}") for n, run in enumerate((one, two))]
+    found = compare(by_place)
+    assert found.name == ""
+    assert [found.short(run) for run in found.runs] == ["p@0/tt", "p@1/tt@wide"]
+
+
+def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
+    runs = [contender(tmp_path, n, v) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
+    told = as_dict(compare(runs))
+    assert set(told) == {"runs", "baselines", "same_documents", "told"}
+    run = told["runs"][1]
+    assert run["name"] == "b"
+    assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}
+    assert run["score"]["metric"] == "bits_per_byte"
+    assert run["score"]["source"] is None
+    assert (run["train_tokens"], run["seconds"], run["kept_step"]) == (1280, 4.0, 10)
+    assert run["parameters"] == run["active_parameters"] > 0

@@ -1,0 +1,99 @@
+"""The page of a comparison: every run's curve and texts, and nothing that breaks it."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from made_contenders import SENTENCES, contender, looks
+from made_scores import score
+
+from endonym.commands.compare import Comparison, compare
+from endonym.commands.comparison_page import chart, curve, levels, samples, write_comparison
+
+HOSTILE = "</p><script>alert('Ярамый!')</script>"
+COUNT = len(SENTENCES)
+
+
+def pair(folder: Path) -> Comparison:
+    one = contender(folder, "tt", [90.0] * COUNT)
+    return compare([one, contender(folder, "tt@gpt2", [95.0] * COUNT)])
+
+
+def test_the_page_stands_beside_the_runs_or_where_it_is_asked_for(tmp_path: Path) -> None:
+    found = pair(tmp_path / "runs")
+    assert write_comparison(found) == tmp_path / "runs" / "tt-comparison.html"
+    assert write_comparison(found, tmp_path / "out") == tmp_path / "out" / "tt-comparison.html"
+    mixed = compare([found.runs[0], contender(tmp_path, "ro", [1.0] * COUNT)])
+    assert write_comparison(mixed, tmp_path).name == "comparison.html"
+
+
+def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(
+    tmp_path: Path,
+) -> None:
+    html = write_comparison(pair(tmp_path)).read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)">', html) == ["table", "curves", "samples"]
+    assert not re.findall(r'(?:src|href)="(?!#)|https?://|@import|url\(', html)
+    for word in ("tt@gpt2", "to the best", "paired 95 %", "compressor", "Таң атты."):
+        assert word in html
+    assert html.count('class="line run0"') == html.count('class="line run1"') == 2
+    assert ".line.run14 {" in html
+
+
+def test_texts_of_models_stay_texts(tmp_path: Path) -> None:
+    journal = looks([3.0, 2.0])
+    journal[-1]["text"] = HOSTILE
+    runs = [contender(tmp_path, n, [9.0] * COUNT, journals=[journal]) for n in ("a", "b")]
+    html = write_comparison(compare(runs)).read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_a_curve_goes_on_from_phase_to_phase(tmp_path: Path) -> None:
+    phases = [looks([3.0, 2.0, 1.9]), looks([1.9, 1.8])]
+    run = contender(tmp_path, "tt", [9.0] * COUNT, journals=phases)
+    assert curve(run) == [(0, 3.0), (640, 2.0), (1280, 1.9), (1280, 1.9), (1920, 1.8)]
+
+
+def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(
+    tmp_path: Path,
+) -> None:
+    drawn = chart(pair(tmp_path))
+    assert drawn is not None
+    assert [line.name for line in drawn.series] == ["tt", "gpt2"]
+    assert [line.name for line in drawn.levels] == ["unigram", "bigram", "compressor"]
+    assert (drawn.high or 9) < 3.0
+    assert "gpt2 ends at 1.500." in drawn.description
+
+
+def test_the_lines_of_the_curves_are_over_all_bytes_as_the_looks_are(tmp_path: Path) -> None:
+    found = pair(tmp_path)
+    for run in found.runs:
+        path = run.judged.folder / "scores.json"
+        lines = json.loads(path.read_text(encoding="utf-8"))
+        lines.append(score("bigram", 2.9, weighting="sources").as_dict())
+        path.write_text(json.dumps(lines), encoding="utf-8")
+    again = compare([replace(run) for run in found.runs])
+    assert {line.model: line.value for line in again.baselines}["bigram"] == 2.9
+    assert {line.name: line.value for line in levels(again)}["bigram"] == 2.31
+
+
+def test_without_journals_there_is_a_page_without_curves(tmp_path: Path) -> None:
+    runs = [contender(tmp_path, n, [9.0] * COUNT, journals=[[]]) for n in ("a", "b")]
+    found = compare(runs)
+    assert chart(found) is None
+    html = write_comparison(found).read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)">', html) == ["table"]
+
+
+def test_each_prompt_is_shown_with_what_every_run_made_of_it(tmp_path: Path) -> None:
+    found = pair(tmp_path)
+    assert samples(found) == [("", [("tt", "Таң атты."), ("gpt2", "Таң атты.")])]
+    for run in found.runs:
+        written = [{"prompt": "Кояш", "text": run.name}, {"prompt": "Ай", "text": "яктысы"}]
+        path = run.judged.folder / "continuations.json"
+        path.write_text(json.dumps(written), encoding="utf-8")
+    assert samples(found) == [
+        ("Кояш", [("tt", "tt"), ("gpt2", "tt@gpt2")]),
+        ("Ай", [("tt", "яктысы"), ("gpt2", "яктысы")]),
+    ]

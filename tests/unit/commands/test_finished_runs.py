@@ -1,0 +1,128 @@
+"""Which runs are compared, and what stops them."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.commands.finished_runs import contenders, missing, read
+from endonym.commands.inspect import planned
+from endonym.errors import Damaged, RecipeError
+from endonym.log import Log
+from endonym.store import Store
+
+LOG = Log(quiet=True)
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, with a store of its own."""
+    shutil.copytree(finished, tmp_path / "project")
+    return tmp_path / "project"
+
+
+def change_plan(run: Path, change: Any) -> None:
+    path = run / "plan.json"
+    plan = json.loads(path.read_text(encoding="utf-8"))
+    plan["stages"] = change(plan["stages"])
+    path.write_text(json.dumps(plan), encoding="utf-8")
+
+
+def test_runs_of_two_stores_are_read_from_their_own(finished: Path, copy: Path) -> None:
+    names = [str(finished / "runs" / "kechkena"), str(copy / "runs" / "kechkena")]
+    one, two = contenders(names, Store(copy / "elsewhere"), LOG)
+    assert (one.name, two.name) == tuple(names)
+    for run, home in ((one, finished), (two, copy)):
+        assert run.judged.folder.is_relative_to((home / "store").resolve())
+    assert one.score == two.score
+    assert (one.tokens, one.shape.family) == (40 * 256, "qwen3")
+    assert one.parameters == (70_368, 70_368)
+    assert one.seconds > 0
+    assert len(one.documents if one.documents is not None else []) == one.score.n_documents
+    assert [prompt for prompt, _ in one.continuations] == ["Әбием мич янында", "Le facteur"]
+    assert len(one.written) == 2
+
+
+def test_one_run_alone_and_one_run_twice_are_refused(finished: Path) -> None:
+    store = Store(finished / "store")
+    with pytest.raises(RecipeError, match="takes two") as caught:
+        contenders(["kechkena"], store, LOG)
+    assert "Runs here: kechkena." in caught.value.do
+    with pytest.raises(RecipeError, match="kechkena is named twice"):
+        contenders(["kechkena", str(finished / "runs" / "kechkena")], store, LOG)
+    with pytest.raises(RecipeError, match="no run is called kechken") as caught:
+        contenders(["kechkena", "kechken"], store, LOG)
+    assert caught.value.do == "Runs here: kechkena."
+
+
+def test_a_run_without_its_model_or_its_scores_is_unfinished(copy: Path) -> None:
+    run = copy / "runs" / "kechkena"
+    assert missing(run, "test") == ""
+    (scored,) = [each.parent for each in (copy / "store").glob("evaluation/*/scores.json")]
+    shutil.rmtree(scored)
+    with pytest.raises(RecipeError, match="evaluation bits is not made yet") as caught:
+        read(run, "kechkena")
+    assert "endonym run" in caught.value.do
+    shutil.rmtree(copy / "store" / "model")
+    assert missing(run, "test") == "model pretrain"
+    change_plan(run, lambda stages: [each for each in stages if each["stage"] == "corpus"])
+    assert missing(run, "test") == "the model"
+    (run / "plan.json").unlink()
+    assert missing(run, "test") == "the model"
+
+
+def test_a_run_that_was_not_scored_on_held_out_documents_is_told_how(copy: Path) -> None:
+    run = copy / "runs" / "kechkena"
+    change_plan(run, lambda stages: [each for each in stages if each["name"] != "evaluation bits"])
+    with pytest.raises(RecipeError, match="not scored on test documents") as caught:
+        read(run, "kechkena")
+    assert 'kind = "bits"' in caught.value.do
+    assert caught.value.where == str(run)
+
+
+def test_runs_are_compared_by_the_scores_of_the_split_that_is_named(copy: Path) -> None:
+    run, store = copy / "runs" / "kechkena", Store(copy / "store")
+    with pytest.raises(RecipeError, match="not scored on dev documents") as caught:
+        read(run, "kechkena", "dev")
+    assert 'split = "dev"' in caught.value.do
+    (judged,) = [e for e in planned(run) if e["name"] == "evaluation bits"]
+    other = {**judged, "config": {"evaluation": {"kind": "bits", "split": "dev"}}, "id": "f" * 12}
+    made = store.find("evaluation", judged["id"])
+    assert made is not None
+    shutil.copytree(made.folder, made.folder.with_name("f" * 12))
+    change_plan(run, lambda stages: [*stages[:-1], other, stages[-1]])
+    assert read(run, "kechkena", "dev").judged.folder.name == "f" * 12
+    assert read(run, "kechkena").judged.folder == made.folder
+    shutil.rmtree(made.folder.with_name("f" * 12))
+    assert missing(run, "dev") == "evaluation bits"
+    assert missing(run, "test") == ""
+
+
+def test_scores_that_were_damaged_are_not_compared(copy: Path) -> None:
+    (path,) = (copy / "store").glob("evaluation/*/scores.json")
+    path.write_text(path.read_text(encoding="utf-8").replace("1", "2"), encoding="utf-8")
+    with pytest.raises(Damaged):
+        read(copy / "runs" / "kechkena", "kechkena")
+
+
+def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = copy / "recipe.toml"
+    variants = "".join(f"\n[variant.{name}.model]\ndim = 64\n" for name in ("wide", "late", "none"))
+    recipe.write_text(recipe.read_text(encoding="utf-8") + variants, encoding="utf-8")
+    shutil.copytree(copy / "runs" / "kechkena", copy / "runs" / "kechkena@wide")
+    shutil.copytree(copy / "runs" / "kechkena", copy / "runs" / "kechkena@late")
+    (copy / "runs" / "kechkena@late" / "plan.json").unlink()
+    found = contenders([str(recipe)], Store(copy / "store"), LOG)
+    assert [each.name for each in found] == ["kechkena", "kechkena@wide"]
+    err = capsys.readouterr().err
+    assert "left out: kechkena@late" in err
+    assert "left out: kechkena@none" in err
+
+
+def test_a_recipe_that_is_not_there_is_told_as_by_run(copy: Path) -> None:
+    with pytest.raises(RecipeError, match="there is no such recipe"):
+        contenders([str(copy / "recip.toml")], Store(copy / "store"), LOG)

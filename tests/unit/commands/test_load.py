@@ -1,0 +1,76 @@
+"""What a name may mean where a command takes a model."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from endonym.commands.load import find_artifact, load_model
+from endonym.errors import Damaged, RecipeError
+from endonym.store import Store
+
+
+@pytest.fixture
+def store(finished: Path) -> Store:
+    return Store(finished / "store")
+
+
+@pytest.fixture
+def model(store: Store) -> Path:
+    (folder,) = (store.root / "model").iterdir()
+    return folder
+
+
+def test_a_run_a_folder_an_id_and_its_beginning_are_the_same_model(
+    store: Store, model: Path, finished: Path
+) -> None:
+    artifact = find_artifact("kechkena", store)
+    assert artifact is not None
+    for name in (
+        finished / "runs" / "kechkena",
+        model,
+        model.name,
+        model.name[:4],
+        artifact.manifest["id"],
+    ):
+        found = find_artifact(str(name), store)
+        assert found is not None
+        assert found.id == model.name
+
+
+@pytest.mark.parametrize(
+    "name", ["abc", "../..", "*", "a*", "[!x]aaa", "/", "/no/where", "", "kechken"]
+)
+def test_a_name_that_means_nothing_finds_nothing(store: Store, name: str) -> None:
+    assert find_artifact(name, store) is None
+    with pytest.raises(RecipeError, match="no model is called") as caught:
+        load_model(name, store)
+    assert caught.value.do == "Runs here: kechkena."
+
+
+def test_the_beginning_of_two_ids_means_neither(store: Store, model: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "store" / "model"
+    shutil.copytree(model, twin / model.name)
+    shutil.copytree(model, twin / (model.name[:6] + "000000"))
+    assert find_artifact(model.name[:6], Store(tmp_path / "store")) is None
+    assert find_artifact(model.name[:8], Store(tmp_path / "store")) is not None
+
+
+def test_another_kind_of_artefact_is_not_a_model(store: Store) -> None:
+    (corpus,) = (store.root / "corpus").iterdir()
+    with pytest.raises(RecipeError, match="is a corpus, not a model"):
+        load_model(str(corpus), store)
+
+
+def test_a_damaged_model_is_not_loaded(model: Path, store: Store, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    (copy / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(Damaged, match=r"config\.json"):
+        load_model(str(copy), store)
+
+
+def test_where_there_are_no_runs_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_model("tatar", Store(tmp_path / "store"))
+    assert caught.value.do == "There are no runs here yet."

@@ -1,0 +1,269 @@
+"""`endonym new`: what it finds in a folder, and the recipe it writes."""
+
+import gzip
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from endonym.autopilot import machine
+from endonym.autopilot.pace import Pace
+from endonym.autopilot.survey import FEW_FILES, look_at
+from endonym.commands import new as starter
+from endonym.commands.new import write_recipe
+from endonym.errors import MissingSource, RecipeError
+from endonym.log import Log
+from endonym.model.config import ModelConfig
+from endonym.recipe.recipe import Recipe
+from endonym.train.config import Phase
+
+SPEED = 5_000.0
+
+
+@pytest.fixture(autouse=True)
+def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
+    """This machine trains every shape at one speed; the shapes that were asked for."""
+    asked: list[ModelConfig] = []
+
+    def speed(shape: ModelConfig, *given: object, **named: object) -> Pace:
+        asked.append(shape)
+        return Pace(SPEED)
+
+    monkeypatch.setattr(starter, "measured_pace", speed)
+    return asked
+
+
+@pytest.fixture
+def texts(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Path:
+    folder = tmp_path / "texts"
+    (folder / "old").mkdir(parents=True)
+    tatar = language_sentences("tatar")
+    (folder / "китап.txt").write_text("\n".join(tatar) + "\n", encoding="utf-8")
+    (folder / "old" / "китап.txt").write_text("\n\n".join(tatar[:9]) + "\n", encoding="utf-8")
+    lines = [json.dumps({"текст": text}, ensure_ascii=False) for text in tatar]
+    (folder / "web.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    (folder / "empty.txt").write_bytes(b"")
+    return folder
+
+
+def test_every_readable_file_is_a_source_with_a_name_of_its_own(
+    texts: Path, tmp_path: Path
+) -> None:
+    found = look_at([texts], tmp_path / "project")
+    sources = {source.name: source for source, _ in found.sources}
+    assert set(sources) == {"китап", "китап-2", "web"}
+    assert sources["китап"].path == "../texts/old/китап.txt" or sources["китап-2"].path == (
+        "../texts/old/китап.txt"
+    )
+    assert sources["web"].column == "текст"
+    assert "Әбием мич янында" in found.sample
+    assert found.mean_document_bytes > 50
+
+
+def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    with pytest.raises(MissingSource, match="no text that can be read") as caught:
+        look_at([tmp_path], tmp_path)
+    assert caught.value.exit_code == 2
+    with pytest.raises(MissingSource):
+        look_at([tmp_path / "nothing"], tmp_path)
+
+
+def write(texts: Path, hours: float = 1.0) -> str:
+    path, _ = write_recipe(
+        texts.parent / "project",
+        name="project",
+        language="tt",
+        texts=[texts],
+        hours=hours,
+        store=texts.parent / "store",
+        log=Log(quiet=True),
+    )
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_recipe_is_valid_and_gives_a_reason_for_each_choice(texts: Path) -> None:
+    text = write(texts)
+    recipe = Recipe.load(texts.parent / "project" / "recipe.toml")
+    assert (recipe.name, recipe.language) == ("project", "tt")
+    recipe.require_sources()
+    assert recipe.clean.script == "cyrillic"
+    chosen = ("vocab", "context", "dim", "layers", "lr", "batch_tokens", "schedule", "dropout")
+    assert (recipe.phase[0].optimizer, recipe.phase[0].average) == (None, "ema")
+    for line in text.splitlines():
+        if line.split(" = ")[0] in chosen:
+            assert "  # " in line or " # " in line, line
+    assert {each.kind for each in recipe.evaluate} == {"bits"}
+    assert recipe.export[0].format == "huggingface"
+
+
+@pytest.mark.parametrize("hours", [0.01, 1.0, 12.0])
+def test_training_takes_no_longer_than_the_hours_it_is_given(texts: Path, hours: float) -> None:
+    data = tomllib.loads(write(texts, hours))
+    tokens = data["phase"][0]["tokens"]
+    assert tokens <= hours * 3600 * SPEED
+    assert tokens >= 2048
+
+
+def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_anew(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = texts.parent / "store" / "machine.json"
+    machine.remembered(file, "pace of an older version", lambda: 1.0)
+    text = write(texts)
+    assert "other programs" not in text
+    assert machine.known(file, "pace of an older version") is None
+    (texts.parent / "project" / "recipe.toml").unlink()
+    capsys.readouterr()
+    monkeypatch.setattr(starter, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))
+    text = write(texts)
+    assert "tokens/s, probed, while other programs took 1.3 cores from it" in text
+    said = capsys.readouterr().err
+    assert "this machine was measured, while other programs took" in said
+    assert "write the recipe anew when they are done" in said
+
+
+def test_the_pace_is_measured_with_the_dropout_that_is_promised(
+    texts: Path, known_speed: list[ModelConfig]
+) -> None:
+    """Random numbers take time: without them more tokens would be promised than are read."""
+    dropout = tomllib.loads(write(texts, 0.05))["model"]["dropout"]
+    assert dropout > 0
+    assert known_speed[-1].dropout > 0
+
+
+def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
+    text = write(texts, 100.0)
+    phase, line = (
+        tomllib.loads(text)["phase"][0],
+        next(x for x in text.splitlines() if x.startswith("tokens = ")),
+    )
+    assert phase["tokens"] < 100 * 3600 * SPEED
+    assert "more gain nothing, though there is time" in line
+
+
+def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
+    text = write(texts)
+    with pytest.raises(RecipeError, match="a recipe is there already") as caught:
+        write(texts)
+    assert caught.value.exit_code == 2
+    assert (texts.parent / "project" / "recipe.toml").read_text(encoding="utf-8") == text
+
+
+def test_an_unknown_demo_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no demo is called klingon") as caught:
+        starter.write_demo(tmp_path / "a", "klingon")
+    assert caught.value.do == "Demos: french, english."
+    assert not (tmp_path / "a").exists()
+
+
+def new(folder: Path, texts: Path, language: str = "tt") -> Path:
+    path, _ = write_recipe(
+        folder,
+        name=folder.name,
+        language=language,
+        texts=[texts],
+        hours=0.01,
+        store=folder.parent / "store",
+        log=Log(quiet=True),
+    )
+    return path
+
+
+def test_files_that_cannot_be_read_are_named_with_the_reason(texts: Path, tmp_path: Path) -> None:
+    left_out = dict(look_at([texts], tmp_path).skipped)
+    assert {Path(name).name for name in left_out} == {"photo.jpg", "empty.txt"}
+    assert all(left_out.values())
+    written = new(tmp_path / "project", texts).read_text(encoding="utf-8")
+    assert "# left out:" in written
+    assert "photo.jpg" in written
+
+
+def test_many_files_of_one_kind_are_one_source(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    folder = tmp_path / "шигырьләр"
+    folder.mkdir()
+    sentences = language_sentences("tatar")
+    count = FEW_FILES + 5
+    for number in range(count):
+        text = " ".join(sentences[(number + step) % len(sentences)] for step in range(4))
+        (folder / f"{number:03}.txt").write_text(text + "\n", encoding="utf-8")
+    (folder / "web.jsonl").write_text(json.dumps({"text": sentences[0]}) + "\n", encoding="utf-8")
+    recipe = Recipe.load(new(tmp_path / "project", folder))
+    assert sorted(source.path for source in recipe.source) == [
+        "../шигырьләр/*.txt",
+        "../шигырьләр/web.jsonl",
+    ]
+    recipe.require_sources()
+
+
+def test_a_folder_with_blanks_in_its_name_gives_a_recipe_that_loads(
+    texts: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe.load(new(tmp_path / "мой татар", texts))
+    assert recipe.name == "мой-татар"
+
+
+def test_a_language_that_is_no_code_is_refused_and_nothing_is_left(
+    texts: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match="language"):
+        new(tmp_path / "project", texts, language="Tatar, please")
+    assert not (tmp_path / "project" / "recipe.toml").exists()
+
+
+def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_path: Path) -> None:
+    strange = bytes(texts) + b"/\xcf\xf0\xe8.txt"
+    Path(os.fsdecode(strange)).write_text("Кояш чыкты.\n" * 9, encoding="utf-8")
+    found = look_at([texts], tmp_path)
+    assert any("not UTF-8" in reason for _, reason in found.skipped)
+    assert len(found.sources) == 3
+
+
+def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pace(_: ModelConfig, phase: Phase, *__: object, **___: object) -> Pace:
+        return Pace(SPEED * (3 if phase.optimizer == "muon" else 1), others=1.3)
+
+    monkeypatch.setattr(starter, "measured_pace", pace)
+    monkeypatch.setattr(starter, "promised_seconds", lambda *_: 1 / SPEED)
+    once = replace(look_at([texts], texts.parent / "project"), text_bytes=10**8)
+    monkeypatch.setattr(starter, "look_at", lambda *_: once)
+    capsys.readouterr()
+    phase = tomllib.loads(write(texts))["phase"][0]
+    assert capsys.readouterr().err.count("this machine was measured") == 1
+    assert phase["tokens"] == SPEED * 3600 * starter.OVERHEAD
+    assert "optimizer" not in phase
+    assert phase["batch_tokens"] == 2048
+    assert phase["lr"] <= 3e-3
+
+
+def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Phase] = []
+
+    def pace(shape: ModelConfig, phase: Phase, *_: object, **__: object) -> Pace:
+        asked.append(phase)
+        return Pace(SPEED)
+
+    monkeypatch.setattr(starter, "measured_pace", pace)
+    found = look_at([texts], texts.parent / "project")
+    much = replace(found, text_bytes=10**8)
+    monkeypatch.setattr(starter, "look_at", lambda *_: much)
+    text = write(texts)
+    phase = tomllib.loads(text)["phase"][0]
+    assert (phase["optimizer"], phase["batch_tokens"], phase["lr"]) == ("muon", 4096, 6e-3)
+    assert (asked[-1].optimizer, asked[-1].batch_tokens) == ("muon", 4096)
+    assert "average" not in phase
+    told = re.findall(r"# (\d\.\d) passes", text)
+    assert len(told) == 3
+    assert len(set(told)) == 1, "optimiser, dropout and decay speak of the same passes"

@@ -1,0 +1,73 @@
+"""Scores as an aligned table: the headline, its sources and their shares, all by bytes."""
+
+import json
+from pathlib import Path
+
+from made_scores import baselines, score
+
+from endonym.evaluate.score import Score
+from endonym.evaluate.tables import aligned, score_rows, table
+from endonym.log import THIN, columns
+
+TWO = [
+    score("model", 0.725, weighting="sources", n_bytes=100_000, n_documents=6_120),
+    score("model", 0.570, n_bytes=100_000, n_documents=6_120),
+    score("model", 0.390, source="ជំនួយ", n_bytes=62_000, n_documents=6_000),
+    score("model", 1.060, source="роман", n_bytes=38_000, n_documents=120, low=None, high=None),
+]
+
+
+def test_the_table_names_models_across_and_sources_down(finished: Path) -> None:
+    (path,) = (finished / "store" / "evaluation").glob("*/scores.json")
+    found = [Score(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    rows = table(found).splitlines()
+    heads = ["bits/byte", "model", "uniform", "unigram", "bigram", "compressor"]
+    assert rows[0].split()[:6] == heads
+    # No source has ten test documents, so there is no mean over sources.
+    assert [row.split()[0] for row in rows[1:5]] == ["others", "romanian", "tatar", "all,"]
+    assert f"{found[0].value:.4f}" in rows[4]
+
+
+def test_the_headline_comes_first_and_shares_stand_beside_the_sources() -> None:
+    heads, *rows = table(TWO).splitlines()
+    assert "of bytes  of documents" in heads
+    assert rows[0].split()[:5] == ["mean", "of", "2", "sources", "0.7250"]
+    assert rows[0].endswith(f"  100.0 %       100.0 %      6{THIN}120")
+    assert rows[1].split() == ["роман", "1.0600", "38.0", "%", "2.0", "%", "120"]
+    assert rows[2].endswith(f"   62.0 %        98.0 %      6{THIN}000")
+    assert rows[3].startswith("  all, by bytes")
+    assert {columns(row) for row in rows} == {columns(heads)}
+
+
+def test_a_single_source_is_not_told_twice() -> None:
+    one = [score("model", 1.2), score("model", 1.2, source="роман"), *baselines()]
+    assert [row.split()[0] for row in table(one).splitlines()[1:]] == ["all"]
+    (row,) = score_rows(one)
+    assert (row.of_bytes, row.of_documents) == (1.0, 1.0)
+
+
+def test_a_line_of_a_sample_has_a_star_its_count_and_the_model_beside_it() -> None:
+    some = {"n_documents": 2_000, "sampled_from": 6_120}
+    found = [*TWO[:2], score("compressor", 0.8, weighting="sources", deviation=0.0123, **some)]
+    found.append(score("model_on_sample", 0.731, weighting="sources", **some))
+    lines = table(found).splitlines()
+    assert lines[0].split()[:4] == ["bits/byte", "model", "compressor*", "model*"]
+    assert lines[1].split()[4:7] == ["0.7250", "0.8000", "0.7310"]
+    assert lines[-2].startswith(f"  * of 2{THIN}000 of the 6{THIN}120 documents")
+    assert "standard deviation of 0.0123" in lines[-1]
+
+
+def test_blocks_make_a_table_of_their_own() -> None:
+    found = [score("model", 1.3), score("model", 1.1, text="block", n_documents=50)]
+    lines = table(found).splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("  bits/byte, blocks")
+    assert lines[2].split()[-1] == "blocks"
+    assert lines[3].split()[-1] == "50"
+
+
+def test_columns_are_aligned_by_what_is_seen() -> None:
+    first, second = aligned([["ជំនួយ", "1"], ["роман", "100"]])
+    assert columns(first) == columns(second)
+    assert first.endswith("  1")
+    assert aligned([["a", "b", "1"], ["aa", "bb", "22"]], left=2) == ["a   b    1", "aa  bb  22"]

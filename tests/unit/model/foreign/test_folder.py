@@ -1,0 +1,85 @@
+"""A folder in the transformers format, before any tensor is read."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from foreign_folders import write_model
+from laws.shapes import shape
+
+from endonym.errors import ExportError, ShapeError
+from endonym.model.config import AttentionConfig
+from endonym.model.count import cache_bytes, flops_per_token, parameters
+from endonym.model.foreign.folder import (
+    folder_files,
+    foreign_config,
+    read_shape,
+    with_context,
+)
+from endonym.model.memory import training_bytes
+
+
+def test_sizes_and_parameters_come_from_the_headers(tmp_path: Path) -> None:
+    network = write_model("gemma3", tmp_path)
+    config = foreign_config(tmp_path)
+    assert (config.family, config.vocab, config.dim, config.layers) == ("gemma3_text", 600, 32, 3)
+    assert (config.context, config.tied) == (64, True)
+    count = parameters(config)
+    assert count.total == config.parameters == network.num_parameters()
+    assert (count.embedding, count.head) == (600 * 32, 0)
+    assert flops_per_token(config) == 6 * (count.total + 3 * 32 * 64)
+    assert cache_bytes(config, 10) == 2 * 3 * 2 * 8 * 10 * 4
+    assert training_bytes(config, 256, "bf16") > training_bytes(config, 256, "fp32") / 2
+    assert read_shape(json.loads(json.dumps(config.model_dump()))) == config
+
+
+def test_an_untied_head_is_counted(tmp_path: Path) -> None:
+    network = write_model("qwen2", tmp_path)
+    count = parameters(foreign_config(tmp_path))
+    assert (count.total, count.head) == (network.num_parameters(), 600 * 32)
+
+
+def test_nothing_of_this_needs_torch(tmp_path: Path) -> None:
+    write_model("gemma3", tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from endonym.export.shapes import folder_shape\n"
+        f"assert folder_shape(Path({str(tmp_path)!r})).parameters\n"
+        "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_shorter_context_is_written_where_it_decides_the_length_alone(tmp_path: Path) -> None:
+    write_model("gemma3", tmp_path)
+    config = foreign_config(tmp_path)
+    shorter = with_context(config, 16)
+    assert (shorter.context, shorter.transformers["max_position_embeddings"]) == (16, 16)
+    assert config.transformers["max_position_embeddings"] == 64
+    stretched = {"rope_type": "dynamic", "factor": 2.0}
+    theirs = config.transformers | {"rope_parameters": stretched}
+    other = with_context(config.model_copy(update={"transformers": theirs}), 16)
+    assert (other.context, other.transformers["max_position_embeddings"]) == (16, 64)
+    with pytest.raises(ShapeError, match="rows of 65 tokens for a model that reads 64") as caught:
+        with_context(config, 65)
+    assert caught.value.where == "pack.context"
+
+
+def test_our_own_shape_keeps_no_window_beyond_its_context() -> None:
+    shorter = with_context(shape("mistral", "whole-window"), 8)
+    (mixer,) = shorter.mixers
+    assert isinstance(mixer, AttentionConfig)
+    assert (shorter.context, mixer.window) == (8, 8)
+
+
+def test_the_files_that_decide_are_named(tmp_path: Path) -> None:
+    write_model("gemma3", tmp_path)
+    (tmp_path / "README.md").write_text("a card", encoding="utf-8")
+    names = [path.name for path in folder_files(tmp_path)]
+    tokens = ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]
+    assert names == ["config.json", "model.safetensors", *tokens]
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ExportError, match=r"no model\.safetensors"):
+        folder_files(tmp_path)

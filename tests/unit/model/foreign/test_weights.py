@@ -1,0 +1,208 @@
+"""Opening a stranger's folder: what is wrong is told before memory is taken, no code is run."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from foreign_folders import quiet_transformers, write_model
+from safetensors.torch import load_file, save_file
+
+from endonym.errors import Damaged, EndonymError, ExportError
+from endonym.model.foreign.decoder import weights as foreign_weights
+from endonym.model.foreign.folder import read_shape
+from endonym.model.foreign.weights import load_any, load_foreign, stored_weights, weights_of
+from endonym.model.weights import save_tensors
+
+KEY = "model.layers.1.self_attn.k_proj.weight"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A Gemma 3 as the library writes it."""
+    write_model("gemma3", tmp_path / "gemma")
+    return tmp_path / "gemma"
+
+
+@pytest.fixture
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tensor may be read, and no network built with memory."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("memory was taken before the folder was checked")
+
+    monkeypatch.setattr(foreign_weights, "load_tensors", refuse)
+    monkeypatch.setattr(foreign_weights, "_loaded", refuse)
+
+
+def rewrite(path: Path, **said: Any) -> None:
+    data = json.loads(path.read_text(encoding="utf-8")) | said
+    kept = {key: value for key, value in data.items() if value != "take it out"}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def refused(folder: Path, kind: type[EndonymError], match: str) -> EndonymError:
+    with pytest.raises(kind, match=match) as caught:
+        load_foreign(folder)
+    assert str(folder) in caught.value.where
+    return caught.value
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"auto_map": {"AutoConfig": "modeling.Config"}}, "auto_map asks for code"),
+        ({"quantization_config": {"bits": 4}}, "quantised"),
+        ({"vision_config": {"hidden_size": 3}}, "more than text"),
+        ({"is_encoder_decoder": True}, "an encoder and a decoder"),
+        ({"model_type": "no_such_thing"}, "has no causal model called no_such_thing"),
+        ({"model_type": 7}, "lacks model_type"),
+        ({"hidden_size": "take it out"}, "lacks hidden_size"),
+        ({"hidden_size": -3}, "has -3 for hidden_size"),
+        ({"num_hidden_layers": 10**9}, r"1000000000 layers, but \d+ tensors"),
+        ({"num_attention_heads": "four"}, "does not fit its own class"),
+        ({"layer_types": ["no_such_layer"] * 3}, "does not fit its own class"),
+    ],
+)
+@pytest.mark.usefixtures("no_memory")
+def test_a_config_that_cannot_be_trusted_is_refused_by_name(
+    folder: Path, said: dict[str, Any], match: str
+) -> None:
+    rewrite(folder / "config.json", **said)
+    refused(folder, ExportError, match)
+
+
+@pytest.mark.usefixtures("no_memory")
+def test_tensors_that_are_missing_unknown_or_misshapen_are_named(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    whole = load_file(path)
+    change_weights(folder, lambda tensors: tensors.pop(KEY))
+    refused(folder, Damaged, rf"lacks \['{KEY}'\]")
+    save_file(whole | {"stranger": torch.zeros(2)}, path)
+    refused(folder, Damaged, r"unknown \['stranger'\]")
+    save_file(whole | {KEY: torch.zeros(3, 5)}, path)
+    refused(folder, Damaged, rf"holds {KEY} of shape \(3, 5\) instead of \(16, 32\)")
+    save_file(whole, path)
+    path.write_bytes(path.read_bytes()[:-10])
+    refused(folder, Damaged, r"should have \d+ bytes but has \d+")
+    path.write_bytes(b"")
+    refused(folder, Damaged, "is not a whole safetensors file")
+
+
+@pytest.mark.usefixtures("no_memory")
+def test_a_pickle_is_refused_with_advice(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert "save_pretrained" in refused(folder, ExportError, "a pickle, which could run code").do
+
+
+@pytest.mark.parametrize("number", [torch.inf, torch.nan])
+def test_numbers_that_are_not_finite_are_named(folder: Path, number: float) -> None:
+    change_weights(folder, lambda tensors: tensors[KEY].view(-1)[-1:].fill_(number))
+    refused(folder, Damaged, rf"not finite in {KEY}")
+
+
+def test_code_beside_a_model_is_never_run(folder: Path, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    for name in ("modeling.py", "__init__.py", "configuration_gemma3.py"):
+        code = f"import pathlib; pathlib.Path({str(ran)!r}).touch()\n"
+        (folder / name).write_text(code, encoding="utf-8")
+    rewrite(
+        folder / "config.json", attn_implementation="someone/kernels", architectures=["modeling.M"]
+    )
+    before = set(sys.modules)
+    load_foreign(folder)
+    assert not ran.exists()
+    assert "modeling" not in set(sys.modules) - before
+
+
+def test_what_a_class_does_to_its_logits_is_told_by_name(tmp_path: Path) -> None:
+    for kind, match in {
+        "phi": "phi adds a bias to its logits",
+        "granite": r"granite does more to its logits .*logits_scaling = 8\.0",
+    }.items():
+        write_model(kind, tmp_path / kind)
+        refused(tmp_path / kind, ExportError, match)
+
+
+def test_a_model_that_looks_ahead_is_refused(tmp_path: Path) -> None:
+    write_model("gemma3", tmp_path, use_bidirectional_attention=True)
+    refused(tmp_path, ExportError, "is not causal")
+
+
+def test_without_the_library_the_extra_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    for name in [name for name in sys.modules if name.startswith("transformers.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(ExportError) as caught:
+        load_foreign(folder)
+    assert "not installed" in caught.value.message
+    assert 'pip install "endonym[hf]"' in caught.value.do
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "mixtral", "qwen2", "falcon_mamba"])
+def test_a_model_artefact_loads_again(tmp_path: Path, kind: str) -> None:
+    write_model(kind, tmp_path)
+    decoder = load_foreign(tmp_path)
+    path = tmp_path / "weights.safetensors"
+    save_tensors(weights_of(decoder), path)
+    config = read_shape(json.loads(json.dumps(decoder.config.model_dump())))
+    assert config == decoder.config
+    back = load_any(config, path)
+    assert weights_of(back).keys() == weights_of(decoder).keys()
+    for name, tensor in weights_of(decoder).items():
+        assert torch.equal(weights_of(back)[name], tensor), name
+    assert config.parameters == sum(each.numel() for each in decoder.parameters())
+    tensors = load_file(path)
+    name = next(iter(tensors))
+    save_file({key: each for key, each in tensors.items() if key != name}, path)
+    with pytest.raises(Damaged, match="lacks"):
+        load_any(config, path)
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "mixtral"])
+def test_weights_are_stored_as_the_library_stores_them(tmp_path: Path, kind: str) -> None:
+    write_model(kind, tmp_path)
+    wanted = load_file(tmp_path / "model.safetensors")
+    found = stored_weights(load_foreign(tmp_path))
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], each) for name, each in wanted.items())
+
+
+def test_a_tied_head_that_is_stored_twice_is_read_once(folder: Path) -> None:
+    plain = load_foreign(folder)
+    change_weights(
+        folder,
+        lambda tensors: tensors.update(
+            {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
+        ),
+    )
+    again = load_foreign(folder)
+    assert again.config == plain.config
+    assert weights_of(again).keys() == weights_of(plain).keys()
+
+
+def test_narrow_weights_are_read_as_fp32(folder: Path) -> None:
+    network = quiet_transformers().AutoModelForCausalLM.from_pretrained(folder)
+    network.to(torch.bfloat16).save_pretrained(folder)
+    assert all(each.dtype == torch.float32 for each in load_foreign(folder).parameters())
+
+
+def test_weights_in_several_files_are_read(folder: Path) -> None:
+    wanted = weights_of(load_foreign(folder))
+    network = quiet_transformers().AutoModelForCausalLM.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    network.save_pretrained(folder, max_shard_size="60KB")
+    assert (folder / "model.safetensors.index.json").is_file()
+    found = weights_of(load_foreign(folder))
+    assert all(torch.equal(found[name], each) for name, each in wanted.items())

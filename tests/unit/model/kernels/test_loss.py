@@ -1,0 +1,89 @@
+"""The loss on numbers one can check by hand. That chunks change nothing is law 5."""
+
+import math
+
+import pytest
+import torch
+
+from endonym.model.kernels import loss
+from endonym.model.kernels.loss import Readout, capped, chunks, summed_nats, token_nats
+
+HEAD = torch.eye(4)
+"""With it, hidden states are the logits."""
+
+
+def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() -> None:
+    nats = token_nats(torch.zeros(3, 4), Readout(HEAD), torch.tensor([0, 1, 3]))
+    assert nats.tolist() == pytest.approx([math.log(4)] * 3)
+
+
+def test_nats_are_those_of_the_target() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.125, 0.125]]))
+    for target, share in enumerate((0.5, 0.25, 0.125, 0.125)):
+        nats = token_nats(logits, Readout(HEAD), torch.tensor([target]))
+        assert nats.tolist() == pytest.approx([-math.log(share)])
+
+
+def test_the_slope_is_what_is_believed_minus_what_is_true() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.125, 0.125]])).requires_grad_()
+    summed_nats(logits, Readout(HEAD), torch.tensor([1])).backward()
+    assert logits.grad is not None
+    assert logits.grad[0].tolist() == pytest.approx([0.5, -0.75, 0.125, 0.125])
+
+
+def test_the_slope_of_the_head_carries_the_hidden_state() -> None:
+    head = torch.zeros(4, 2, requires_grad=True)
+    summed_nats(torch.tensor([[3.0, -2.0]]), Readout(head), torch.tensor([2])).backward()
+    believed = torch.tensor([0.25, 0.25, -0.75, 0.25])
+    assert head.grad is not None
+    torch.testing.assert_close(head.grad, torch.outer(believed, torch.tensor([3.0, -2.0])))
+
+
+def test_a_sum_of_no_positions_is_nothing() -> None:
+    empty = torch.zeros(0, 4)
+    assert summed_nats(empty, Readout(HEAD), torch.zeros(0, dtype=torch.long)).item() == 0
+
+
+def test_capped_logits_bend_towards_the_cap_and_never_reach_it() -> None:
+    found = capped(torch.tensor([0.0, 0.1, -2.0, 40.0]), 2.0).tolist()
+    assert found == pytest.approx([2 * math.tanh(x / 2) for x in (0.0, 0.1, -2.0, 40.0)])
+    assert capped(torch.tensor([40.0]), None).tolist() == [40.0]
+
+
+def test_capped_logits_cost_their_own_nats() -> None:
+    logits = torch.tensor([[3.0, -1.0, 0.5, 0.0]])
+    bent = [1.5 * math.tanh(x / 1.5) for x in logits[0].tolist()]
+    wanted = math.log(sum(math.exp(x) for x in bent)) - bent[2]
+    target = torch.tensor([2])
+    assert token_nats(logits, Readout(HEAD, 1.5), target).item() == pytest.approx(wanted)
+    assert summed_nats(logits, Readout(HEAD, 1.5), target).item() == pytest.approx(wanted)
+
+
+def test_the_slope_of_a_capped_logit_is_less_by_the_slope_of_the_tanh() -> None:
+    logits = torch.tensor([[3.0, -1.0, 0.5, 0.0]], requires_grad=True)
+    summed_nats(logits, Readout(HEAD, 1.5), torch.tensor([2])).backward()
+    bent = [math.tanh(x / 1.5) for x in logits[0].tolist()]
+    total = sum(math.exp(1.5 * x) for x in bent)
+    wanted = [(math.exp(1.5 * x) / total - (n == 2)) * (1 - x * x) for n, x in enumerate(bent)]
+    assert logits.grad is not None
+    assert logits.grad[0].tolist() == pytest.approx(wanted)
+
+
+def test_a_readout_gives_logits_of_any_number_of_rows() -> None:
+    readout = Readout(torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]]))
+    assert readout.logits(torch.tensor([[[5.0, 7.0]]])).tolist() == [[[10.0, 21.0, 12.0]]]
+
+
+def test_chunks_hold_few_logits_and_all_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", 1000 * 300)
+    hidden, targets = torch.randn(1001, 4), torch.arange(1001)
+    parts = chunks(hidden, targets, 1000)
+    assert [len(part) for part, _ in parts] == [300, 300, 300, 101]
+    assert torch.equal(torch.cat([part for part, _ in parts]), hidden)
+    assert torch.equal(torch.cat([part for _, part in parts]), targets)
+
+
+def test_a_large_vocabulary_still_gets_chunks_wide_enough_to_be_fast() -> None:
+    hidden, targets = torch.zeros(300, 1), torch.zeros(300)
+    parts = chunks(hidden, targets, 10 * loss.CHUNK_LOGITS)
+    assert [len(part) for part, _ in parts] == [128, 128, 44]

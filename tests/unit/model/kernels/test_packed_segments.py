@@ -1,0 +1,166 @@
+"""Cutting packed rows into stretches, by hand. That attention over them is the same is law 5."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from endonym.model.kernels import cutting
+from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
+from endonym.model.span import Span
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretches of 2, 3, 4, 6, 8 … are allowed, and rows are cut whatever it costs."""
+    monkeypatch.setattr(cutting, "LENGTHS", [2, 3, 4, 6, 8, 12])
+    monkeypatch.setattr(cutting, "LAYING_OUT", -1000)
+
+
+def cut(rows: list[list[int]], window: int | None = None) -> Blocks:
+    """The blocks of packed rows, given the lengths of their documents."""
+    numbers = [[n for n, size in enumerate(row) for _ in range(size)] for row in rows]
+    found = blocks_of(Span.packed(torch.tensor(numbers)), len(rows), window)
+    assert found is not None
+    return found
+
+
+def laid(parts: list[Tensor]) -> list[list[list[int]]]:
+    """Rows of numbered tokens as stretches."""
+    return [part[..., 0].tolist() for part in parts]
+
+
+def tokens(count: int) -> Tensor:
+    """Tokens that say their number."""
+    return torch.arange(count, dtype=torch.float64)[:, None]
+
+
+@pytest.mark.usefixtures("always")
+def test_documents_of_like_length_lie_together_padded_at_the_end() -> None:
+    """Documents of 3, 5 and 2 tokens, and of 6 and 4: one stretch each."""
+    blocks = cut([[3, 5, 2], [6, 4]])
+    assert [(part.count, part.length, part.is_cut) for part in blocks.parts] == [
+        (1, 2, False),
+        (1, 3, False),
+        (1, 4, False),
+        (2, 6, False),
+    ]
+    assert all(part.mask_NTM is None for part in blocks.parts)
+    assert laid(blocks.laid_out(tokens(20))) == [
+        [[8, 9]],
+        [[0, 1, 2]],
+        [[16, 17, 18, 19]],
+        [[3, 4, 5, 6, 7, 8], [10, 11, 12, 13, 14, 15]],
+    ]
+    assert blocks.laid.tolist() == [
+        8,
+        9,
+        0,
+        1,
+        2,
+        16,
+        17,
+        18,
+        19,
+        3,
+        4,
+        5,
+        6,
+        7,
+        -1,
+        *range(10, 16),
+    ]
+    assert laid(blocks.laid_out_before(tokens(20))) == [[], [], [], []]
+
+
+@pytest.mark.usefixtures("always")
+def test_every_token_finds_its_way_back() -> None:
+    for window in (None, 2, 3, 5):
+        blocks = cut([[3, 5, 2], [9, 1]], window)
+        joined = torch.cat([part.flatten(0, 1) for part in blocks.laid_out(tokens(20))])
+        assert joined[blocks.back, 0].tolist() == list(range(20))
+
+
+@pytest.mark.usefixtures("always")
+def test_a_long_document_is_cut_after_every_window() -> None:
+    """A window of 2 and documents of 5 and 3 tokens: the first is longer than two windows."""
+    blocks = cut([[5, 3]], window=2)
+    assert [(part.count, part.length, part.is_cut) for part in blocks.parts] == [
+        (3, 2, True),
+        (1, 3, False),
+    ]
+    now, before = blocks.laid_out(tokens(8)), blocks.laid_out_before(tokens(8))
+    assert laid(now) == [[[0, 1], [2, 3], [4, 5]], [[5, 6, 7]]]
+    assert blocks.laid.tolist() == [0, 1, 2, 3, 4, -1, 5, 6, 7]
+    assert laid(before)[0][1:] == [[0, 1], [2, 3]]
+    assert laid(before)[1] == []
+
+
+@pytest.mark.usefixtures("always")
+def test_a_cut_piece_sees_the_window_and_nothing_before_its_document() -> None:
+    blocks = cut([[3, 5]], window=2)
+    pieces, whole = blocks.parts[0].mask_NTM, blocks.parts[1].mask_NTM
+    assert pieces is not None
+    assert whole is not None
+    nothing_before = [[False, False, True, False], [False, False, True, True]]
+    one_before = [[False, True, True, False], [False, False, True, True]]
+    assert pieces.tolist() == [nothing_before, one_before, one_before]
+    assert whole.tolist() == [[[True, False, False], [True, True, False], [False, True, True]]]
+
+
+@pytest.mark.usefixtures("always")
+def test_a_whole_row_under_a_window_is_cut_too() -> None:
+    span = Span.after(0, torch.zeros(2, 7, dtype=torch.long))
+    blocks = blocks_of(span, 2, 3)
+    assert blocks is not None
+    assert [(part.count, part.length) for part in blocks.parts] == [(6, 3)]
+    assert blocks.laid.tolist() == [0, 1, 2, 3, 4, 5, 6, -1, -1, 7, 8, 9, 10, 11, 12, 13, -1, -1]
+
+
+@pytest.mark.usefixtures("always")
+def test_a_window_that_a_stretch_fits_into_needs_no_mask() -> None:
+    (part,) = cut([[4, 4]], window=4).parts
+    assert part.mask_NTM is None
+    (part,) = cut([[4, 4]], window=3).parts
+    assert part.mask_NTM is not None
+
+
+def test_rows_are_cut_where_keys_left_out_outweigh_laying_tokens_out() -> None:
+    """Of 512 keys a token then reads 256 at most, 256 more being the price."""
+    assert blocks_of(packed(256, 256), 1, None) is not None
+    assert blocks_of(packed(257, 255), 1, None) is None
+    assert blocks_of(packed(*[16] * 16), 1, None) is None  # 256 tokens: never.
+
+
+def packed(*sizes: int) -> Span:
+    """One row of documents of these lengths."""
+    return Span.packed(torch.tensor([[n for n, size in enumerate(sizes) for _ in range(size)]]))
+
+
+def test_cut_pieces_count_twice_since_they_read_as_much_before_them() -> None:
+    """Under a window of W a token reads 2 W keys: 512 - 256 where W = 128."""
+    tokens_BT = torch.zeros(1, 512, dtype=torch.long)
+    assert blocks_of(Span.after(0, tokens_BT), 1, 128) is not None
+    assert blocks_of(Span.after(0, tokens_BT), 1, 129) is None
+
+
+def test_whole_rows_and_memories_are_not_cut() -> None:
+    tokens_BT = torch.zeros(1, 1024, dtype=torch.long)
+    assert blocks_of(Span.after(0, tokens_BT), 1, None) is None
+    assert blocks_of(Span.after(3, tokens_BT), 1, 8) is None
+
+
+def test_blocks_are_made_once_for_a_window() -> None:
+    span = packed(128, 128, 128, 128)
+    first = blocks_of(span, 1, 16)
+    assert first is not None
+    assert blocks_of(span, 1, 16) is first
+    assert blocks_of(span, 1, None) is not first
+
+
+def test_what_is_taken_sends_its_slope_back_and_padding_none() -> None:
+    rows = torch.arange(3.0)[:, None].requires_grad_()
+    take, back = torch.tensor([2, 0, 2, 1]), torch.tensor([1, 3, -1])
+    found = Take.apply(rows, take, back)
+    assert found[:, 0].tolist() == [2, 0, 2, 1]
+    (slope,) = torch.autograd.grad(found, rows, torch.tensor([[1.0], [10.0], [100.0], [1000.0]]))
+    assert slope[:, 0].tolist() == [10, 1000, 0]

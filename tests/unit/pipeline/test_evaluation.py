@@ -1,0 +1,116 @@
+"""The evaluation stage: scores beside what needs no learning, and continuations of prompts."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.commands.evaluate import score_model, shards_of
+from endonym.commands.load import find_artifact
+from endonym.data.config import Pack
+from endonym.errors import RecipeError
+from endonym.export.huggingface import export_huggingface
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.pipeline.evaluation import judge
+from endonym.recipe.recipe import Recipe
+from endonym.store import Making, Store
+
+
+def scores(finished: Path) -> list[dict[str, Any]]:
+    (path,) = (finished / "store" / "evaluation").glob("*/scores.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def pick(
+    found: list[dict[str, Any]],
+    metric: str,
+    model: str,
+    source: str | None = None,
+    text: str = "document",
+) -> Any:
+    """The one score of that kind, over all bytes."""
+    wanted = {"metric": metric, "model": model, "source": source, "weighting": "bytes"}
+    wanted["text"] = text
+    (one,) = [each for each in found if wanted.items() <= each.items()]
+    return one
+
+
+def test_every_score_has_its_baselines_and_its_counts(finished: Path) -> None:
+    found = scores(finished)
+    sources = {each["source"] for each in found}
+    assert sources == {None, "tatar", "romanian", "others"}
+    for model in ("model", "uniform", "unigram", "bigram", "compressor"):
+        total = pick(found, "bits_per_byte", model)
+        parts = [pick(found, "bits_per_byte", model, name) for name in sources - {None}]
+        assert total["n_bytes"] == sum(part["n_bytes"] for part in parts)
+        weighted = sum(part["value"] * part["n_bytes"] for part in parts)
+        assert total["value"] == pytest.approx(weighted / total["n_bytes"], rel=1e-9)
+        assert total["split"] == "test"
+        assert total["sampled_from"] is None
+        blocks = pick(found, "bits_per_byte", model, text="block")
+        assert blocks["n_documents"] > 0
+        assert pick(found, "bits_per_byte", model, "tatar", text="block")["n_bytes"] > 0
+    assert pick(found, "perplexity", "uniform")["value"] == pytest.approx(400, rel=1e-9)
+
+
+def test_the_measures_of_one_model_agree(finished: Path) -> None:
+    found = scores(finished)
+    nats = pick(found, "nats_per_token", "model")
+    bits = pick(found, "bits_per_byte", "model")
+    total_bits = nats["value"] * nats["n_tokens"] / math.log(2)
+    assert bits["value"] == pytest.approx(total_bits / bits["n_bytes"], rel=1e-9)
+    letters = pick(found, "bits_per_character", "model")
+    assert letters["value"] == pytest.approx(total_bits / letters["n_chars"], rel=1e-9)
+    perplexity = pick(found, "perplexity", "model")["value"]
+    assert perplexity == pytest.approx(math.exp(nats["value"]), rel=1e-9)
+
+
+def test_prompts_are_continued_each_with_a_seed_of_its_own(finished: Path) -> None:
+    (path,) = (finished / "store" / "evaluation").glob("*/continuations.json")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert [each["prompt"] for each in found] == ["Әбием мич янында", "Le facteur"]
+    assert len({each["text"] for each in found}) == 2
+    assert all(each["finish_reason"] in ("length", "end") for each in found)
+
+
+def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, ignore=shutil.ignore_patterns("store", "runs"))
+    (project / "prompts.txt").write_text("Таң\nТаң\n\n", encoding="utf-8")
+    recipe = Recipe.load(project / "recipe.toml")
+    model = find_artifact("kechkena", Store(finished / "store"))
+    assert model is not None
+    making = Making(tmp_path, tmp_path, tmp_path / "journal")
+    log = Log(quiet=True)
+    assert judge(recipe, recipe.evaluate[1], making, {"model": model}, log)["continuations"] == 2
+    first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
+    assert first["text"] != second["text"]
+
+
+def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
+    finished: Path, tmp_path: Path
+) -> None:
+    (folder,) = (finished / "store" / "model").iterdir()
+    export_huggingface(LanguageModel.load(folder), tmp_path / "out")
+    store, name = Store(finished / "store"), str(tmp_path / "out")
+    assert shards_of(name, store) is None
+    with pytest.raises(RecipeError, match="corpus is not in the store"):
+        score_model(name, [], "test", store, Log(quiet=True), "cpu")
+    text = tmp_path / "text.txt"
+    text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
+    found = score_model(name, [text], "test", store, Log(quiet=True), "cpu")
+    assert {score.model for score in found} == {"model"}
+    beside = score_model("kechkena", [text], "test", store, Log(quiet=True), "cpu")
+    mine = [score for score in beside if score.model == "model"]
+    assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
+    assert {score.model for score in beside} > {"model", "unigram"}
+
+
+def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -> None:
+    (shards,) = (finished / "store" / "shards").iterdir()
+    found = shards_of("kechkena", Store(finished / "store"))
+    assert found == (shards, Pack(context=32, join=("tatar", "romanian")), 7)

@@ -1,0 +1,163 @@
+"""Making what is missing, stage after stage."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import Damaged, RecipeError
+from endonym.log import Log
+from endonym.pipeline.execute import last_stage, make, recipe_text, run_folder
+from endonym.pipeline.plan import Stage
+from endonym.pipeline.types import Inputs, Numbers
+from endonym.recipe.recipe import Recipe
+from endonym.store import Making, Store
+
+Written = Callable[[Path], Path]
+
+
+def stage(name: str, kind: str) -> Stage:
+    return Stage(name, kind, {}, lambda making, inputs, log: {})
+
+
+STAGES = [
+    stage("source books", "source"),
+    stage("corpus", "corpus"),
+    stage("model pilot", "model"),
+    stage("model books", "model"),
+    stage("evaluation bits", "evaluation"),
+    stage("evaluation bits 1", "evaluation"),
+]
+
+
+@pytest.mark.parametrize(
+    ("until", "name"),
+    [
+        (None, None),
+        ("corpus", "corpus"),
+        ("pilot", "model pilot"),
+        ("model pilot", "model pilot"),
+        ("model", "model books"),
+        ("books", "model books"),
+        ("evaluation", "evaluation bits 1"),
+        ("evaluation bits", "evaluation bits"),
+    ],
+)
+def test_a_stage_is_meant_by_its_name_its_kind_or_what_is_of_that_kind(
+    until: str | None, name: str | None
+) -> None:
+    assert last_stage(STAGES, until) == name
+
+
+def test_a_stage_that_is_none_is_refused_with_those_there_are() -> None:
+    with pytest.raises(RecipeError, match="no stage is called modle") as caught:
+        last_stage(STAGES, "modle")
+    assert caught.value.exit_code == 2
+    for word in ("corpus", "model pilot", "pilot", "evaluation"):
+        assert word in caught.value.do
+
+
+def writer(text: str) -> Stage:
+    """A stage that writes a file."""
+
+    def work(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        (making.out / "text.txt").write_text(text, encoding="utf-8")
+        return {"chars": len(text)}
+
+    return Stage("corpus", "corpus", {"text": text}, work)
+
+
+def test_an_artefact_is_made_once_and_then_found(tmp_path: Path) -> None:
+    store, log = Store(tmp_path / "store"), Log(quiet=True)
+    first = make(writer("Таң"), store, log)
+    again = make(writer("Таң"), store, log)
+    assert (first.is_new, again.is_new) == (True, False)
+    assert first.artifact == again.artifact
+    assert first.artifact.numbers == {"chars": 3}
+    assert first.seconds > 0 == again.seconds
+    (line,) = (store.root / "journal").glob("corpus-*.jsonl")
+    told = json.loads(line.read_text(encoding="utf-8"))
+    assert told["event"] == "finished"
+    assert told["wall_seconds"] >= 0
+
+
+def test_what_a_stage_made_is_checked_each_time_it_is_found(tmp_path: Path) -> None:
+    store, log = Store(tmp_path / "store"), Log(quiet=True)
+    made = make(writer("Таң"), store, log)
+    (made.artifact.folder / "text.txt").write_text("Таӊ", encoding="utf-8")
+    with pytest.raises(Damaged, match="text"):
+        make(writer("Таң"), store, log)
+
+
+def test_a_stage_that_fails_leaves_no_artefact(tmp_path: Path) -> None:
+    def fail(making: Making, inputs: Inputs, log: Log) -> Numbers:
+        (making.out / "half.txt").write_text("х", encoding="utf-8")
+        raise RecipeError("no")
+
+    store = Store(tmp_path / "store")
+    with pytest.raises(RecipeError):
+        make(Stage("corpus", "corpus", {}, fail), store, Log(quiet=True))
+    assert list(store.artifacts()) == []
+
+
+def test_runs_stand_beside_the_store_under_their_name_and_variant(
+    small_recipe: Written, tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    text = path.read_text(encoding="utf-8") + "\n[variant.wide.model]\ndim = 64\nlayers = 1\n"
+    path.write_text(text, encoding="utf-8")
+    wide = Recipe.load(path, variant="wide", sets=("seed=9",))
+    assert run_folder(Store(tmp_path / "store"), wide) == tmp_path / "runs" / "kechkena@wide"
+    assert recipe_text(wide) == text + "\n# --variant wide\n# --set seed=9\n"
+    assert recipe_text(Recipe.load(path)) == text
+
+
+def test_the_folder_of_a_run_holds_what_people_read(finished: Path) -> None:
+    run = finished / "runs" / "kechkena"
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "recipe.toml",
+        "plan.json",
+        "log.txt",
+        "metrics.jsonl",
+        "report.html",
+        "tensorboard",
+    }
+    given = (finished / "recipe.toml").read_text(encoding="utf-8")
+    assert (run / "recipe.toml").read_text(encoding="utf-8") == given
+    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+    for each in plan["stages"]:
+        manifest = finished / "store" / each["stage"] / each["id"] / "manifest.json"
+        found = json.loads(manifest.read_text(encoding="utf-8"))
+        assert {key: found[key] for key in ("config", "inputs", "version")} == {
+            key: each[key] for key in ("config", "inputs", "version")
+        }
+    keys = ("betas", "compile", "embedding_lr", "micro_tokens", "recompute", "weight_decay")
+    assert set(plan["choices"]) == {f"phase.0.{key}" for key in keys}
+
+
+def test_metrics_tell_every_step_with_units_in_their_keys(finished: Path) -> None:
+    text = (finished / "runs" / "kechkena" / "metrics.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    steps = [line for line in lines if line["event"] == "step"]
+    assert [line["step"] for line in steps] == list(range(41))
+    assert [line["tokens"] for line in steps] == [256 * n for n in range(41)]
+    assert all("train_nats" in line for line in steps[1:])
+    assert [line["step"] for line in steps if "dev_bits_per_byte" in line] == [0, 8, 16, 24, 32, 40]
+    assert {line["stage"] for line in lines} == {"model pretrain"}
+    assert all(not isinstance(value, list | dict) for line in steps for value in line.values())
+
+
+def test_tensorboard_reads_the_same_numbers(finished: Path) -> None:
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    (events,) = (finished / "runs" / "kechkena" / "tensorboard").iterdir()
+    found: dict[int, float] = {}
+    for event in loader.EventFileLoader(str(events)).Load():
+        for value in event.summary.value:
+            if value.tag == "model pretrain/dev_bits_per_byte":
+                found[event.step] = value.tensor.float_val[0]
+    text = (finished / "runs" / "kechkena" / "metrics.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    told = {n["step"]: n["dev_bits_per_byte"] for n in lines if "dev_bits_per_byte" in n}
+    assert found == pytest.approx(told, rel=1e-6)

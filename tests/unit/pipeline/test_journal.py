@@ -1,0 +1,106 @@
+"""The journal of a training in trouble: what went wrong stays, what is done again does not."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.pipeline import journal
+from endonym.train import loop, step
+from endonym.train.loop import Training
+from endonym.train.step import Stepped
+
+Say = Callable[..., Any]
+SPOILT = range(19, 22)
+"""Steps 20 to 22 fail at the full rate; checkpoints are those of every eighth step."""
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing after it runs."""
+
+
+@pytest.fixture
+def trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let some steps show a loss that is no number, until training has gone back once."""
+    current: list[Training] = []
+    begin = Training.__init__
+
+    def noted(self: Training, *given: Any, **keys: Any) -> None:
+        begin(self, *given, **keys)
+        current.append(self)
+
+    def clipped(*given: Any, **keys: Any) -> Stepped:
+        stepped, state = step.clipped(*given, **keys), current[-1].state
+        is_bad = state.step == 2 or (state.step in SPOILT and not state.rollbacks)
+        return Stepped(math.nan, 1.0) if is_bad else stepped
+
+    monkeypatch.setattr(Training, "__init__", noted)
+    monkeypatch.setattr(loop, "clipped", clipped)
+
+
+def lines_of(project: Path) -> list[dict[str, Any]]:
+    """The journal without clocks and without what tells of the process."""
+    (path,) = (project / "store" / "journal").glob("model-*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    told = [line for line in lines if line["event"] not in ("started", "finished")]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in told]
+
+
+def test_what_went_wrong_stays_and_what_is_done_again_does_not(
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path, trouble: None
+) -> None:
+    recipe = small_recipe(tmp_path)
+    said = command("run", recipe, "--store", tmp_path / "store", "--until", "model")
+    assert said.code == 0, said.err
+    assert "step     20  skipped: the loss is not a finite number (nan)" in said.err
+    assert "step     22  rolled back: back to step 16, at 0.5 of the learning rate" in said.err
+    lines = lines_of(tmp_path)
+    steps = [line for line in lines if line["event"] == "step"]
+    assert [line["step"] for line in steps] == list(range(41))
+    assert "train_nats" not in steps[3]
+    assert all("train_nats" in line for line in steps[1:3] + steps[4:])
+    assert steps[20]["lr"] < 0.6 * steps[16]["lr"]
+    wrong = [(x["event"], x["step"], x["rollbacks"]) for x in lines if "rollbacks" in x]
+    skips = [("skipped", number, 0) for number in (3, 20, 21, 22)]
+    assert wrong == [*skips, ("rolled_back", 22, 0)]
+    (path,) = (tmp_path / "store" / "journal").glob("model-*.jsonl")
+    assert "NaN" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stop", [21, 23, 30])
+def test_a_killed_run_ends_with_the_same_journal(
+    stop: int,
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    trouble: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journals = []
+    for name in ("whole", "killed"):
+        recipe = small_recipe(tmp_path / name)
+        given = ["run", recipe, "--store", tmp_path / name / "store", "--until", "model"]
+        if name == "killed":
+            kill_after(stop, monkeypatch)
+            with pytest.raises(Killed):
+                command(*given)
+        assert command(*given).code == 0
+        journals.append(lines_of(tmp_path / name))
+    assert journals[0] == journals[1]
+
+
+def kill_after(reports: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill the next training after so many lines of the journal; later ones live."""
+    seen: list[int] = []
+    flat = journal.as_metrics
+
+    def as_metrics(report: loop.Report) -> dict[str, Any]:
+        seen.append(report.step)
+        if len(seen) == reports:
+            raise Killed
+        return flat(report)
+
+    monkeypatch.setattr(journal, "as_metrics", as_metrics)

@@ -1,0 +1,85 @@
+"""The plan is the pipeline: which stage reads what."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym.log import Log
+from endonym.pipeline import sources
+from endonym.pipeline.plan import Stage, plan
+from endonym.recipe.recipe import Recipe
+from endonym.store import Store, fingerprint
+
+MORE = """
+[[phase]]
+name = "books"
+steps = 4
+{start}
+"""
+
+
+@pytest.fixture
+def stages_of(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> Callable[..., dict[str, Stage]]:
+    """The stages of the small recipe, with more written after it, by name."""
+    path = small_recipe(tmp_path / "project")
+    ground = path.read_text(encoding="utf-8")
+
+    def stages(more: str = "") -> dict[str, Stage]:
+        path.write_text(ground + more, encoding="utf-8")
+        recipe = Recipe.load(path)
+        raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
+        return {stage.name: stage for stage in plan(recipe, raw)}
+
+    return stages
+
+
+def reads(stages: dict[str, Stage]) -> dict[str, set[str]]:
+    """What each stage reads, by name."""
+    return {name: {each.name for each in stage.inputs.values()} for name, stage in stages.items()}
+
+
+def test_every_stage_reads_what_was_made_before_it(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    found = reads(stages_of())
+    texts = {"source tatar", "source romanian", "source others"}
+    assert found == {
+        **{name: set() for name in [*texts, "source prompts.txt"]},
+        "corpus": texts,
+        "tokenizer": {"corpus"},
+        "shards": {"corpus", "tokenizer"},
+        "model pretrain": {"shards", "tokenizer"},
+        "evaluation bits": {"model pretrain", "shards"},
+        "evaluation prompts 1": {"model pretrain", "shards", "source prompts.txt"},
+        "export huggingface": {"model pretrain"},
+    }
+    seen: set[str] = set()
+    for name, inputs in found.items():
+        assert inputs <= seen
+        seen.add(name)
+
+
+def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    after = reads(stages_of(MORE.format(start="")))
+    assert "model pretrain" in after["model books"]
+    assert after["evaluation bits"] == {"model books", "shards"}
+    assert after["export huggingface"] == {"model books"}
+    fresh = reads(stages_of(MORE.format(start='start = "scratch"')))
+    assert fresh["model books"] == {"shards", "tokenizer"}
+
+
+def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    found = stages_of()
+    for stage in found.values():
+        declared = stage.declared()
+        assert set(declared) == {"stage", "version", "config", "inputs"}
+        assert stage.id == fingerprint(declared)
+        assert declared["inputs"] == {name: each.id for name, each in stage.inputs.items()}
+    assert len({stage.id for stage in found.values()}) == len(found)

@@ -1,0 +1,135 @@
+"""What is tried before training: it uses up a decoder of its own, and says what it leaves out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toys import toy_config, toy_decoder, write_toy_shards
+
+from endonym import device
+from endonym.data.batches import Batches
+from endonym.errors import StoreError
+from endonym.log import Log
+from endonym.model.decoder import Decoder
+from endonym.pipeline import preflight, training
+from endonym.pipeline.preflight import before_training, newest
+from endonym.train.checkpoint import TrainState, save
+from endonym.train.config import Phase
+from endonym.train.distributed import ALONE, Group
+from endonym.train.loop import Work
+from endonym.train.room import HEAP, phase_bytes
+
+Say = Callable[..., Any]
+PHASE = Phase.model_validate({"steps": 50, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> tuple[Work, Batches]:
+    """A place to train in, and its batches."""
+    documents = [[1 + (3 * n + k) % 39 for k in range(9)] for n in range(20)]
+    train, dev = write_toy_shards(tmp_path / "shards", documents, documents[:3], vocab=40)
+    work = Work(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
+    return work, work.batches(PHASE, 16, 1)
+
+
+def tried(
+    bench: tuple[Work, Batches], phase: Phase = PHASE, group: Group = ALONE
+) -> tuple[Decoder, list[str]]:
+    """What was used up, and what was said."""
+    said: list[str] = []
+    log = Log(quiet=True)
+    log.line = said.append  # pyright: ignore[reportAttributeAccessIssue]
+    decoder, (work, batches) = toy_decoder(toy_config()), bench
+    before_training(lambda: toy_decoder(toy_config()), decoder, phase, batches, work, group, log)
+    return decoder, said
+
+
+def test_a_row_is_learnt_by_heart(bench: tuple[Work, Batches]) -> None:
+    decoder, (said,) = tried(bench)
+    assert said.startswith("  pre-flight: one row learnt by heart, ")
+    before, after = (float(said.split()[place]) for place in (6, 8))
+    assert after < before / 2
+    fresh = toy_decoder(toy_config()).state_dict()
+    assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
+
+
+def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    log = Log(quiet=True)
+    log.warn = said.append  # pyright: ignore[reportAttributeAccessIssue]
+    assert newest(tmp_path, log) is None
+    for step in (0, 20):
+        save(tmp_path, TrainState(step=step), {"a": torch.ones(2)}, {})
+    weights = tmp_path / "step-000020" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    for _ in range(2):
+        found = newest(tmp_path, log)
+        assert found is not None
+        assert found.state.step == 0
+    aside = tmp_path / "step-000020.damaged"
+    assert said == [f"a damaged checkpoint was set aside: {aside}"]
+
+
+def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(
+    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sharded, two = PHASE.model_copy(update={"shard": "weights"}), Group(0, 2)
+    assert "learnt by heart, " in tried(bench, sharded, two)[1][0]
+    monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
+    monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
+    (said,) = tried(bench, sharded, two)[1]
+    assert "no row is learnt by heart, for which the whole model would need ≈" in said
+
+
+def test_a_disk_that_is_too_small_is_refused_first(
+    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("checkpoints need more")
+
+    monkeypatch.setattr(preflight.checkpoint, "check_room", full)
+    monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
+    with pytest.raises(StoreError):
+        tried(bench)
+
+
+def test_training_begins_with_weights_that_nothing_has_touched(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def spoil(begin: object, decoder: Decoder, *_: object) -> None:
+        torch.nn.init.normal_(decoder.embedding.weight, std=9.0)
+
+    first: list[float] = []
+    for folder in ("plain", "spoilt"):
+        words = ("--store", tmp_path / folder / "store", "--until", "model")
+        recipe = small_recipe(tmp_path / folder)
+        said = command("run", recipe, *words, "--set", "phase.0.steps=1", "-q")
+        assert said.code == 0, said.err
+        (looks,) = (tmp_path / folder / "store").glob("model/*/looks.json")
+        first.append(json.loads(looks.read_text(encoding="utf-8"))[0]["nats"])
+        monkeypatch.setattr(training, "before_training", spoil)
+    assert first[0] == first[1]
+
+
+def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_free(
+    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, longest = toy_config(context=1024), bench[0].train.longest_document
+    phase = PHASE.model_copy(update={"micro_tokens": 4096, "batch_tokens": 4096})
+    short = phase_bytes(config, phase, longest_document=9)
+    whole = phase_bytes(config, phase)
+    assert short < whole
+    told: list[bool] = []
+    monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: told.append(keeps))
+    for free, expected in ((HEAP * (short + whole) / 2, []), (short, [False])):
+        monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
+        training.spare_memory(config, phase, longest, "cpu", Log(quiet=True))
+        assert told == expected

@@ -1,0 +1,85 @@
+"""Raw files are hashed by content, once."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym.errors import MissingSource
+from endonym.log import Log
+from endonym.pipeline import sources
+from endonym.recipe.recipe import Recipe
+from endonym.store import Store
+from endonym.text.files import RawSet
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    return Recipe.load(small_recipe(tmp_path / "project"))
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read."""
+    seen: list[str] = []
+    read = sources.file_hash
+
+    def note(path: Path, advance: Callable[[int], None]) -> str:
+        seen.append(path.name)
+        return read(path, advance)
+
+    monkeypatch.setattr(sources, "file_hash", note)
+    return seen
+
+
+def hash_all(recipe: Recipe) -> list[RawSet]:
+    store = Store(recipe.folder / "store")
+    return sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+
+
+def test_a_file_is_read_once_and_again_when_its_size_or_time_changes(
+    recipe: Recipe, hashed: list[str]
+) -> None:
+    first = hash_all(recipe)
+    assert sorted(hashed) == ["others.txt", "romanian.jsonl.gz", "tatar.txt"]
+    hashed.clear()
+    assert hash_all(recipe) == first
+    assert hashed == []
+    os.utime(recipe.folder / "texts" / "tatar.txt", (1, 1))
+    assert hash_all(recipe) == first
+    assert hashed == ["tatar.txt"]
+
+
+def test_a_file_of_the_same_size_and_another_time_is_another_file(
+    recipe: Recipe, hashed: list[str]
+) -> None:
+    before = hash_all(recipe)[0].hashes
+    path = recipe.folder / "texts" / "tatar.txt"
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + b"!\n")
+    os.utime(path, (5, 5))
+    assert hash_all(recipe)[0].hashes != before
+
+
+def test_a_broken_memory_of_hashes_is_made_anew(recipe: Recipe, hashed: list[str]) -> None:
+    first = hash_all(recipe)
+    memory = recipe.folder / "store" / "hashes.json"
+    memory.write_text("{", encoding="utf-8")
+    hashed.clear()
+    assert hash_all(recipe) == first
+    assert len(hashed) == 3
+    assert len(json.loads(memory.read_text(encoding="utf-8"))) == 3
+
+
+def test_a_source_is_known_by_names_and_contents_and_not_by_places(recipe: Recipe) -> None:
+    (tatar, *_) = hash_all(recipe)
+    assert tatar.identity() == [{"name": "tatar.txt", "sha256": tatar.hashes[0]}]
+    assert tatar.bytes() == (recipe.folder / "texts" / "tatar.txt").stat().st_size
+
+
+def test_a_source_without_a_file_is_missing(recipe: Recipe) -> None:
+    (recipe.folder / "texts" / "tatar.txt").unlink()
+    with pytest.raises(MissingSource, match='source "tatar"'):
+        sources.find(recipe)

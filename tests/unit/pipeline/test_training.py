@@ -1,0 +1,255 @@
+"""The model stage: its pre-flight, its journal, its samples, and how it stops and goes on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from endonym import cpu_contention as crowding
+from endonym.cpu_contention import Crowding
+from endonym.generate.language_model import LanguageModel
+from endonym.model.decoder import Decoder
+from endonym.model.weights import load_tensors
+from endonym.pipeline import training
+from endonym.pipeline.journal import as_metrics
+from endonym.train import checkpoint, loop
+from endonym.train.report import Report
+from endonym.train.validate import Look
+
+Say = Callable[..., Any]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing after it runs."""
+
+
+def journal(project: Path) -> list[dict[str, Any]]:
+    (path,) = (project / "store" / "journal").glob("model-*.jsonl")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def steps(project: Path) -> list[int]:
+    return [line["step"] for line in journal(project) if line["event"] == "step"]
+
+
+def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: Path) -> None:
+    lines = journal(finished)
+    (began,) = [line for line in lines if line["event"] == "started"]
+    assert began["step"] == 0
+    assert began["threads"] == 1
+    assert began["versions"]["endonym"] == "0.1.0"
+    assert lines[-1]["event"] == "finished"
+    looks = [line for line in lines if "dev_nats" in line]
+    assert [line["step"] for line in looks] == [0, 8, 16, 24, 32, 40]
+    for name in ("tatar", "romanian", "others"):
+        assert all(f"dev_bits_per_byte/{name}" in line for line in looks)
+    assert looks[-1]["dev_nats"] < looks[0]["dev_nats"] - 1
+
+
+def test_samples_follow_the_first_prompts_and_are_drawn_as_the_model_learns(
+    finished: Path,
+) -> None:
+    samples = [line for line in journal(finished) if line["event"] == "sample"]
+    assert {line["prompt"] for line in samples} == {"Әбием мич янында", "Le facteur"}
+    assert [line["step"] for line in samples[::2]] == [0, 8, 16, 24, 32, 40]
+
+
+def test_samples_are_written_by_the_average_that_is_looked_at(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[str, list[torch.Tensor]] = {"look": [], "sample": []}
+    see, write = loop.look, LanguageModel.generate_many
+
+    def look(decoder: Decoder, *given: Any, **named: Any) -> Look:
+        seen["look"].append(decoder.norm.weight.detach().clone())
+        return see(decoder, *given, **named)
+
+    def sample(self: LanguageModel, *given: Any, **keys: Any) -> Any:
+        seen["sample"].append(self.decoder.norm.weight.detach().clone())
+        return write(self, *given, **keys)
+
+    monkeypatch.setattr(loop, "look", look)
+    monkeypatch.setattr(LanguageModel, "generate_many", sample)
+    recipe = small_recipe(tmp_path / "project")
+    keys = ("phase.0.average=tail", "phase.0.average_share=1.0", "phase.0.steps=8")
+    sets = [part for key in keys for part in ("--set", key)]
+    store = tmp_path / "project" / "store"
+    assert command("run", recipe, "--store", store, "--until", "model", *sets).code == 0
+    assert len(seen["look"]) == len(seen["sample"]) == 2
+    assert all(torch.equal(*pair) for pair in zip(*seen.values(), strict=True))
+    (handed_on,) = store.glob("model/*/weights.safetensors")
+    assert torch.equal(load_tensors(handed_on)["norm.weight"], seen["look"][-1])
+
+
+def test_the_numbers_of_a_model_are_those_of_its_run(finished: Path) -> None:
+    (folder,) = (finished / "store" / "model").iterdir()
+    numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
+    assert (numbers["parameters"], numbers["steps"]) == (70_368, 40)
+    assert numbers["tokens"] == 40 * 256
+    looks = json.loads((folder / "looks.json").read_text(encoding="utf-8"))
+    best = min(looks, key=lambda each: each["nats"])
+    assert numbers["kept_step"] == best["step"]
+    assert numbers["best_nats"] == pytest.approx(best["nats"], abs=1e-6)
+
+
+def test_a_kill_between_a_checkpoint_and_its_line_loses_no_look(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    finished: Path,
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    given = ["run", recipe, "--store", tmp_path / "project" / "store", "--until", "model"]
+    save = checkpoint.save
+
+    def save_and_die(*arguments: Any) -> None:
+        if save(*arguments).state.step == 16:
+            raise Killed
+
+    monkeypatch.setattr(checkpoint, "save", save_and_die)
+    with pytest.raises(Killed):
+        command(*given)
+    assert steps(tmp_path / "project") == list(range(16))
+    monkeypatch.setattr(checkpoint, "save", save)
+    assert command(*given).code == 0
+    assert steps(tmp_path / "project") == list(range(41))
+    mended, whole = (
+        {line["step"]: line["dev_nats"] for line in journal(each) if "dev_nats" in line}
+        for each in (tmp_path / "project", finished)
+    )
+    assert mended == whole
+
+
+def test_what_was_written_after_the_last_checkpoint_is_written_anew(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    given = ["run", recipe, "--store", tmp_path / "project" / "store", "--until", "model"]
+
+    def die(report: Report) -> dict[str, Any]:
+        if report.step == 12:
+            raise Killed
+        return as_metrics(report)
+
+    monkeypatch.setattr("endonym.pipeline.journal.as_metrics", die)
+    with pytest.raises(Killed):
+        command(*given)
+    assert steps(tmp_path / "project") == list(range(12))
+    monkeypatch.undo()
+    said = command(*given)
+    assert "goes on from step 8" in said.err
+    assert "pre-flight" not in said.err
+    assert steps(tmp_path / "project") == list(range(41))
+
+
+def test_a_report_is_one_flat_object() -> None:
+    look = Look(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
+    report = Report(
+        step=8,
+        steps=40,
+        tokens=2048,
+        epoch=0.6201234,
+        nats=3.4,
+        bits_per_byte=1.2,
+        lr=1e-3,
+        gradient_norm=0.5,
+        seconds=0.25,
+        look=look,
+        is_best=True,
+    )
+    assert as_metrics(report) == {
+        "event": "step",
+        "step": 8,
+        "tokens": 2048,
+        "epoch": 0.62012,
+        "seconds": 0.25,
+        "lr": 1e-3,
+        "train_nats": 3.4,
+        "train_bits_per_byte": 1.2,
+        "gradient_norm": 0.5,
+        "dev_nats": 3.5,
+        "dev_bits_per_byte": 1.25,
+        "dev_bits_per_byte/tatar": 1.5,
+    }
+
+
+def test_another_device_than_the_cpu_is_compared_with_it_before_training(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch's other name of the CPU stands for another device, which one harmed weight spoils.
+
+    What the comparison changes is not what learns by heart.
+    """
+    recipe = small_recipe(tmp_path / "project")
+    store = tmp_path / "project" / "store"
+    words = ("run", recipe, "--store", store, "--set", "phase.0.steps=2")
+    move = Decoder.to
+
+    def harmed(decoder: Decoder, place: str) -> Decoder:
+        with torch.no_grad():
+            decoder.embedding.weight[:, 0] += 0.1
+        return move(decoder, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Decoder, "to", harmed)
+        said = command(*words, "--device", "cpu:0")
+    assert said.code == 1
+    assert "pre-flight on cpu" in said.err
+    assert "logits differ from those of the CPU" in said.err
+    said = command(*words, "--device", "cpu:0")
+    assert said.code == 0, said.err
+    assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
+    learnt = "pre-flight: one row learnt by heart, "
+    here = command(*words, "--store", tmp_path / "other").err
+    assert said.err.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
+
+
+def test_compiling_that_was_asked_for_and_cannot_be_is_said(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (training, loop):
+        monkeypatch.setattr(module, "hindrance", lambda *_: "no compiler here")
+    words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
+    said = command("run", small_recipe(tmp_path), *words, "--set", "phase.0.compile=on")
+    assert said.code == 0, said.err
+    assert 'compile = "on", but nothing is compiled: no compiler here' in said.err
+
+
+def test_a_crowded_machine_is_said_in_the_midst_of_training(
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From the tenth on, steps are told to have taken ten times as long; training goes on."""
+    told = Crowding.said
+    monkeypatch.setattr(crowding, "WINDOW", 3)
+    seen: list[float] = []
+
+    def slowed(each: Crowding, seconds: float) -> str | None:
+        seen.append(seconds)
+        return told(each, 0.1 if len(seen) < 10 else 1.0)
+
+    monkeypatch.setattr(crowding.Others, "cores", lambda _: 0.0)
+    monkeypatch.setattr(Crowding, "said", slowed)
+    words = ("--store", tmp_path / "project" / "store", "--until", "model")
+    said = command("run", small_recipe(tmp_path / "project"), *words, "--set", "phase.0.steps=30")
+    assert said.code == 0, said.err
+    assert said.err.count("do other programs compute here?") == 1
+    assert len(seen) == 30

@@ -1,0 +1,295 @@
+"""Short trainings that settle rate and decay: what is tried, what it costs, what comes out."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.autopilot import probe
+from endonym.autopilot.model_size import Choices
+from endonym.autopilot.resolve import facts_of
+from endonym.errors import RecipeError, TrainingError
+from endonym.log import Log
+from endonym.pipeline import tuning
+from endonym.pipeline.execute import Run, run_recipe
+from endonym.pipeline.tuning import tune
+from endonym.recipe.recipe import Recipe
+from endonym.store import Artifact, Store
+from endonym.train.config import Phase
+from endonym.train.loop import Training
+
+TOKENS_A_SECOND = 5_000.0
+LR, EMBEDDING_LR, DECAY = "phase.0.lr", "phase.0.embedding_lr", "phase.0.weight_decay"
+
+
+@dataclass
+class Bench:
+    """The shards of the small recipe, its settled recipe, and what trials were made of it."""
+
+    recipe: Recipe
+    shards: Artifact
+    tried: list[Phase]
+
+    def tune(self, minutes: float = 1.0, **keys: object) -> Choices:
+        changes = {f"phase.0.{key}": value for key, value in keys.items()}
+        return tune(self.recipe.with_values(changes), self.shards, minutes, Log(quiet=True))
+
+
+@pytest.fixture
+def bench(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Trials that are judged by a formula: best at lr = 0.006 and decay = 0.06."""
+    tried: list[Phase] = []
+
+    def bits(trials: tuning.Trials, phase: Phase) -> float:
+        tried.append(phase)
+        assert phase.lr is not None
+        decay = phase.weight_decay or 0.06
+        return 2.0 + abs(math.log(phase.lr / 6e-3)) + abs(math.log(decay / 0.06))
+
+    monkeypatch.setattr(tuning.Trials, "bits", bits)
+    monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
+    return Bench(*opened(finished), tried)
+
+
+def opened(finished: Path) -> tuple[Recipe, Artifact]:
+    """The finished small recipe with every key, and its shards."""
+    plan = json.loads((finished / "runs" / "kechkena" / "plan.json").read_text(encoding="utf-8"))
+    recipe = Recipe.load(finished / "recipe.toml")
+    recipe = recipe.with_values({key: value for key, (value, _) in plan["choices"].items()})
+    recipe = recipe.with_values({LR: 3e-3, EMBEDDING_LR: 6e-3, DECAY: 0.2})
+    (made,) = (each["id"] for each in plan["stages"] if each["stage"] == "shards")
+    shards = Store(finished / "store").find("shards", made)
+    assert shards is not None
+    return recipe, shards
+
+
+def test_rates_are_tried_first_and_the_decay_at_the_best_of_them(bench: Bench) -> None:
+    found = bench.tune()
+    pairs = [(each.lr, each.weight_decay) for each in bench.tried]
+    assert pairs == [(1.5e-3, 0.2), (3e-3, 0.2), (6e-3, 0.2), (6e-3, 0.06), (6e-3, 0.6)]
+    assert [each.embedding_lr for each in bench.tried] == [3e-3, 6e-3, 12e-3, 12e-3, 12e-3]
+    values = {key: choice.value for key, choice in found.items()}
+    assert values == {LR: 6e-3, EMBEDDING_LR: 12e-3, DECAY: 0.06}
+
+
+def test_the_reasons_hold_what_was_tried_and_where_it_started(bench: Bench) -> None:
+    found = bench.tune()
+    assert "instead of 0.003" in found[LR].reason
+    assert "0.0015 4.5903 · 0.003 3.8971 · 0.006 3.2040" in found[LR].reason
+    assert "0.06 2.0000 · 0.2 3.2040 · 0.6 4.3026" in found[DECAY].reason
+    assert found[EMBEDDING_LR].reason == "in proportion to lr"
+
+
+def test_what_is_best_already_stays(bench: Bench) -> None:
+    found = bench.tune(lr=6e-3, weight_decay=0.06)
+    assert (found[LR].value, found[DECAY].value) == (6e-3, 0.06)
+
+
+def test_decay_stays_where_trials_read_less_than_half_of_the_phase(bench: Bench) -> None:
+    """The minutes then go to the trials of the rate."""
+    bench.tune()
+    lasting = len(bench.tried)
+    found = bench.tune(1.0, steps=2_000)
+    assert set(found) == {LR, EMBEDDING_LR}
+    assert len(bench.tried) - lasting == 3
+
+
+def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gain, taken in ((0.001, 3e-3), (0.003, 6e-3)):
+        bits = {1.5e-3: 2.5, 3e-3: 2.0, 6e-3: 2.0 - gain}
+        monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase, bits=bits: bits[phase.lr])
+        assert bench.tune()[LR].value == taken
+
+
+def test_minutes_that_are_too_few_for_five_trainings_may_be_enough_for_three(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 20 steps, each of 256 tokens, and of looks a quarter as long at most."""
+    monkeypatch.setattr(tuning, "LOOK_SHARE", 0.0)
+    least = 20 * 256 / TOKENS_A_SECOND / 60
+    found = bench.tune(3.2 * least, steps=2_000)
+    assert set(found) == {LR, EMBEDDING_LR}
+    with pytest.raises(RecipeError, match="too few"):
+        bench.tune(2.8 * least, steps=2_000)
+
+
+def test_no_decay_is_not_scaled(bench: Bench) -> None:
+    found = bench.tune(weight_decay=0.0)
+    assert set(found) == {LR, EMBEDDING_LR}
+    assert len(bench.tried) == 3
+
+
+def test_failed_trials_are_infinitely_bad_and_where_all_fail_nothing_is_tuned(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        tuning.Trials, "bits", lambda _, phase: 9.0 if phase.lr < 2e-3 else math.inf
+    )
+    found = bench.tune()
+    assert found[LR].value == 1.5e-3
+    assert "0.0015 9.0000 · 0.003 failed · 0.006 failed" in found[LR].reason
+    monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: math.inf)
+    assert bench.tune() == {}
+
+
+def test_trainings_and_their_looks_take_the_minutes_that_were_given(finished: Path) -> None:
+    recipe, shards = opened(finished)
+    long = recipe.with_values({"phase.0.steps": 10_000_000})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
+        trials = tuning.Trials(long, shards, 1.5, "cpu")
+        brief = tuning.Trials(recipe, shards, 30.0, "cpu")
+    looks = 2 * trials.look_tokens * tuning.FORWARD_SHARE
+    assert trials.tokens + looks == pytest.approx(1.5 * TOKENS_A_SECOND, rel=1e-3)
+    assert 0 < looks < trials.tokens
+    held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
+    assert 0 < trials.look_tokens <= held_out
+    assert brief.tokens == 40 * 256, "a trial is never longer than the phase"
+
+
+def test_too_few_minutes_are_refused_with_how_many_it_takes(bench: Bench) -> None:
+    with pytest.raises(RecipeError, match="too few") as caught:
+        bench.tune(0.01)
+    assert caught.value.where == "--tune"
+    times = float(caught.value.do.split()[1])
+    assert bench.tried == []
+    bench.tune(0.01 * times * 1.05)
+
+
+def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, shards = opened(finished)
+    seen: list[Training] = []
+    probed: list[tuple[str, int]] = []
+    train = Training.reports
+
+    def reports(training: Training) -> Any:
+        seen.append(training)
+        return train(training)
+
+    def plain(decoder: object, phase: object, device: str, document: int) -> float:
+        probed.append((device, document))
+        return TOKENS_A_SECOND
+
+    monkeypatch.setattr(Training, "reports", reports)
+    monkeypatch.setattr(probe, "plain", plain)
+    trials = tuning.Trials(recipe, shards, 1.2, "cpu:0")
+    bits = trials.bits(recipe.phase[0])
+    (training,) = seen
+    assert 1.0 < bits < 12.0
+    assert facts_of(shards).mean_document_tokens > recipe.pack.context
+    assert probed == [(training.work.device, recipe.pack.context)] == [("cpu:0", 32)]
+    assert training.state.looks[0]["step"] == 0
+    assert [each["step"] for each in training.state.looks] == [0, training.course.steps]
+    assert training.course.steps == -(-trials.tokens // 256)
+    assert training.phase.lr == 3e-3
+
+
+def test_a_rate_and_a_decay_that_cannot_go_together_are_no_trial(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, shards = opened(finished)
+    monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
+    monkeypatch.setattr(Training, "reports", lambda _: pytest.fail("trained"))
+    trials = tuning.Trials(recipe, shards, 1.2, "cpu")
+    edge = recipe.phase[0].model_copy(update={"lr": 4e-3, "weight_decay": 300.0})
+    assert trials.bits(edge) == math.inf
+    assert "every step would pull the weights past zero" in trials.told(math.inf)
+
+
+def test_a_training_that_ends_early_is_infinitely_bad(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(training: Training) -> Any:
+        raise TrainingError("lost")
+
+    recipe, shards = opened(finished)
+    monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
+    monkeypatch.setattr(Training, "reports", lost)
+    trials = tuning.Trials(recipe, shards, 1.2, "cpu")
+    assert trials.bits(recipe.phase[0]) == math.inf
+    assert trials.told(math.inf) == "failed: lost"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes and matrices of an instant, and one speed for every machine."""
+    monkeypatch.setattr(probe, "SECONDS", 0.05)
+    monkeypatch.setattr("endonym.device.PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("endonym.device.cores", lambda: 1)
+    monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
+
+
+def made(
+    recipe: Path, minutes: float | None = None, *, sets: tuple[str, ...] = (), replan: bool = False
+) -> tuple[Run, list[str]]:
+    """A run up to its model, and what it said."""
+    log, lines = Log(quiet=True), list[str]()
+    log.line = lines.append  # pyright: ignore[reportAttributeAccessIssue]
+    log.warn = lines.append  # pyright: ignore[reportAttributeAccessIssue]
+    given = Recipe.load(recipe, sets=sets)
+    store = Store(recipe.parent / "store")
+    run = run_recipe(given, store, log, until="model", tune_minutes=minutes, replan=replan)
+    return run, lines
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
+    small_recipe: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    text = path.read_text(encoding="utf-8").replace("lr = 4e-3", "lr = 1e-5\nweight_decay = 0.1")
+    path.write_text(text, encoding="utf-8")
+    run, said = made(path, 0.1)
+    phase = run.recipe.phase[0]
+    assert phase.lr == 2e-5, "this little is learnt better at twice the rate"
+    assert phase.embedding_lr == pytest.approx(8e-5)
+    assert phase.weight_decay in (0.03, 0.1, 0.3)
+    for key in ("lr", "embedding_lr", "weight_decay"):
+        line = f"  {key} = {getattr(phase, key):g}  # "
+        assert [each for each in said if each.startswith(line)], key
+    model = run.artifact("model")
+
+    again, said = made(path)
+    assert again.artifact("model") == model
+    assert any("tuned before" in each and "lr = 2e-05" in each for each in said)
+    again, said = made(path, 0.1)
+    assert again.artifact("model") == model
+    assert any("--replan" in each for each in said)
+
+    changed, said = made(path, sets=("phase.0.lr=3e-5",))
+    assert changed.recipe.phase[0].lr == 3e-5
+    assert any("lr = 2e-05" in each and "forgotten" in each for each in said)
+
+
+@pytest.mark.usefixtures("quick")
+def test_replanning_forgets_what_was_tuned(
+    small_recipe: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: -phase.lr)
+    path = small_recipe(tmp_path / "project")
+    assert made(path, 0.1)[0].recipe.phase[0].lr == 8e-3
+    assert made(path)[0].recipe.phase[0].lr == 8e-3
+    assert made(path, replan=True)[0].recipe.phase[0].lr == 4e-3
+    assert made(path)[0].recipe.phase[0].lr == 4e-3
+
+
+@pytest.mark.usefixtures("quick")
+def test_trials_that_all_fail_leave_the_recipe_as_it_is(
+    small_recipe: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning.Trials, "bits", lambda _, phase: math.inf)
+        run, said = made(path, 0.1)
+    assert run.recipe.phase[0].lr == 4e-3
+    assert any("nothing is tuned" in each for each in said)
+    plan = json.loads((run.folder / "plan.json").read_text(encoding="utf-8"))
+    assert plan["tuned"] is None

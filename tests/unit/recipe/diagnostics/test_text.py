@@ -1,0 +1,193 @@
+"""The second pass over a recipe's text: places of keys and values, and how they are drawn."""
+
+import tomllib
+from typing import Any
+
+from hypothesis import given, reject
+from hypothesis import strategies as st
+
+from endonym.recipe.diagnostics.text import KeyPath, dotted, draw, normal, scan
+
+BARE = st.from_regex(r"[A-Za-z0-9_-]{1,6}", fullmatch=True)
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+GAPS = st.sampled_from(["", " ", "\n", " # кояш ] } = \" '\n", "\n\t"])
+
+
+def quoted(text: str) -> str:
+    """A basic string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@st.composite
+def strings(draw_value: Any) -> str:
+    """A string in one of TOML's four forms."""
+    words = draw_value(WORDS)
+    form = draw_value(st.sampled_from(["basic", "literal", "multi", "multi literal"]))
+    if form == "literal":
+        return "'" + words.replace("'", "") + "'"
+    if form == "multi":
+        ending = draw_value(st.sampled_from(["", '"', '""', "\n", "\\\n  "]))
+        return '"""' + quoted(words)[1:-1] + ending + '"""'
+    if form == "multi literal":
+        return "'''" + words.replace("'", "") + draw_value(st.sampled_from(["", "'", "''"])) + "'''"
+    return quoted(words)
+
+
+SCALARS = st.one_of(
+    strings(),
+    st.integers(-99, 99).map(str),
+    st.sampled_from(["true", "1_000", "3e-4", "0xFF", "2024-05-01 10:00:00", "-inf", "07:32:00"]),
+)
+
+
+def arrays(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Arrays with gaps, line ends and remarks between their values."""
+    items = st.lists(st.tuples(GAPS, values, GAPS).map("".join), max_size=3)
+    return st.tuples(items, GAPS).map(lambda parts: "[" + ",".join(parts[0]) + parts[1] + "]")
+
+
+@st.composite
+def inline_tables(draw_value: Any, values: st.SearchStrategy[str]) -> str:
+    """Inline tables with keys of one or two parts."""
+    names = draw_value(st.lists(BARE, unique=True, max_size=3))
+    deeper = [f"{name}.{draw_value(BARE)}" if draw_value(st.booleans()) else name for name in names]
+    pairs = [f"{key} = {draw_value(values)}" for key in deeper]
+    return "{ " + " , ".join(pairs) + " }"
+
+
+VALUES = st.recursive(
+    SCALARS, lambda inside: st.one_of(arrays(inside), inline_tables(inside)), max_leaves=5
+)
+
+
+@st.composite
+def keys(draw_value: Any, first: str) -> str:
+    """A dotted key that starts with this part, some parts in quotes."""
+    more = draw_value(st.lists(st.one_of(BARE, WORDS.map(quoted)), max_size=2))
+    dot = draw_value(st.sampled_from([".", " . ", "\t."]))
+    return dot.join([first, *more])
+
+
+@st.composite
+def documents(draw_value: Any) -> str:
+    """A TOML document: pairs, tables, and arrays of tables, each with pairs of its own."""
+
+    def pairs() -> list[str]:
+        names = draw_value(st.lists(BARE, unique=True, max_size=3))
+        return [f"{draw_value(keys(name))} = {draw_value(VALUES)}" for name in names]
+
+    lines = pairs()
+    for number in range(draw_value(st.integers(0, 3))):
+        header = f"table{number}.{draw_value(BARE)}"
+        if draw_value(st.booleans()):
+            lines += [f"[ {header} ]  # {draw_value(WORDS)}", *pairs()]
+            continue
+        for _ in range(draw_value(st.integers(1, 3))):
+            lines += [f"  [[{header}]]", *pairs()]
+            lines += [f"[{header}.'in it']", *pairs()]
+    return "\n".join(lines) + draw_value(st.sampled_from(["", "\n", "\n# конец"]))
+
+
+def paths(value: Any, path: KeyPath = ()) -> set[KeyPath]:
+    """Every key and list item of parsed data."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    return ({path} if path else set[KeyPath]()).union(
+        *(paths(item, (*path, key)) for key, item in items)
+    )
+
+
+def at(data: Any, path: KeyPath) -> Any:
+    """The value that a path leads to."""
+    for part in path:
+        data = data[part]
+    return data
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The document; those in which the generator repeated a key are left aside."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        reject()
+
+
+@given(documents())
+def test_the_scanner_finds_exactly_the_keys_that_tomllib_finds(text: str) -> None:
+    assert set(scan(text)) == paths(parsed(text))
+
+
+@given(documents())
+def test_every_marked_value_reads_as_the_value_that_tomllib_read(text: str) -> None:
+    data = parsed(text)
+    for path, mark in scan(text).items():
+        if mark.value_start == mark.start and not isinstance(path[-1], int):
+            continue
+        value = at(data, path)
+        if isinstance(value, dict) and text[mark.value_start] != "{":
+            continue
+        assert tomllib.loads(f"value = {text[mark.value_start : mark.value_end]}")["value"] == value
+
+
+@given(documents())
+def test_every_marked_key_reads_as_the_last_part_of_its_path(text: str) -> None:
+    parsed(text)
+    for path, mark in scan(text).items():
+        names = [part for part in path if isinstance(part, str)]
+        if mark.value_start != mark.start:
+            assert dotted(text[mark.start : mark.end]) == names[-1:]
+
+
+def test_dotted_keys_tables_lists_of_tables_and_braces_have_their_own_places() -> None:
+    text = (
+        '[[source]]\nname = "web"\n[[source]]\nname = "китап"\nin = { "a b".c = [1, 22] }\n'
+        "[model]\nmixer.heads = 8\n"
+    )
+    marks = scan(text)
+
+    def words(*path: str | int) -> tuple[int, str]:
+        mark = marks[path]
+        line = text.count("\n", 0, mark.start) + 1
+        return line, text[mark.value_start : mark.value_end]
+
+    assert words("source", 1) == (3, "source")
+    assert words("source", 1, "name") == (4, '"китап"')
+    assert words("source", 1, "in", "a b", "c", 1) == (5, "22")
+    assert words("model", "mixer", "heads") == (7, "8")
+    assert words("model") == (6, "model")
+
+
+def test_a_table_written_after_its_sub_table_has_the_place_of_its_own_header() -> None:
+    text = "[model.mixer]\nheads = 8\n[model]\ndim = 64\n"
+    assert text.count("\n", 0, scan(text)[("model",)].start) == 2
+
+
+def test_windows_line_ends_and_a_byte_order_mark_do_not_move_lines() -> None:
+    text = normal('\ufeffname = "tatar"\r\n\r\n[model]\r\ndim = 64\r\n')
+    assert text.count("\n", 0, scan(text)[("model", "dim")].start) == 3
+
+
+def test_carets_stand_under_wide_and_combining_letters() -> None:
+    text = "名 = 'ខ្មែរ'; x = 1"
+    drawing = draw(text, text.index("x"), text.index("x") + 1)
+    assert drawing.splitlines()[1] == " " * (4 + 2 + 3 + 1 + 4 + 1 + 2) + "^"
+
+
+def test_a_long_line_is_cut_around_the_place() -> None:
+    text = "words = [" + '"сүз", ' * 200 + "1]"
+    drawn, carets = draw(text, len(text) - 2, len(text) - 1).splitlines()
+    assert len(drawn) < 100
+    assert drawn[carets.index("^")] == "1"
+
+
+def test_a_name_with_a_dot_stands_in_quotes() -> None:
+    assert dotted('source."leipzig.2015".path') == ["source", "leipzig.2015", "path"]
+    assert dotted("phase.әкият.lr") == ["phase", "әкият", "lr"]
+
+
+def test_what_is_no_dotted_key_stays_in_one_piece() -> None:
+    for key in ("model layers", '"tatar', '"\\q".x', "a.b]", "a b.c"):
+        assert dotted(key) == [key]

@@ -1,0 +1,312 @@
+"""The page as a whole: every section, nothing from outside, and no text that breaks it."""
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_scores import baselines, score
+
+from endonym.log import append_jsonl
+from endonym.model.families import resolve
+from endonym.model.keys import ModelKeys
+from endonym.pipeline.execute import Made, Run
+from endonym.pipeline.plan import Stage
+from endonym.recipe.recipe import Recipe
+from endonym.report.page import page, write_report
+from endonym.store import Artifact, Store
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import make_corpus
+from endonym.text.files import source_files
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.train import fit, report_json, train_tokenizer
+
+WORDS = [
+    "мин",
+    "бүген",
+    "мәктәпкә",
+    "барам",
+    "ә",
+    "син",
+    "өйдә",
+    "каласың",
+    "урманда",
+    "яшел",
+    "агач",
+    "астында",
+    "карт",
+    "аю",
+    "йоклый",
+    "кичен",
+    "йолдызлар",
+    "яктыра",
+    "су",
+    "буенда",
+    "балалар",
+    "уйный",
+    "җил",
+    "исә",
+    "яңгыр",
+    "ява",
+    "кояш",
+    "чыга",
+    "әби",
+    "күмәч",
+    "пешерә",
+]
+HOSTILE = "</p><script>alert('Ярамый!')</script><img src=x onerror=alert(1)> & \"мин\" 'син'"
+TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
+KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"
+ARABIC = "كان يا ما كان في قديم الزمان."
+RECIPE = """
+name = "try"
+language = "tt"
+[[source]]
+name = "tatar"
+path = "tatar.txt"
+document = "line"
+[tokenizer]
+kind = "bpe"
+vocab = 300
+[pack]
+context = 32
+[model]
+dim = 16
+layers = 1
+mixer.heads = 1
+[[phase]]
+steps = 40
+batch_tokens = 64
+lr = 1e-3
+number_format = "fp32"
+[[evaluate]]
+kind = "bits"
+"""
+
+
+@pytest.fixture
+def texts_of_a_run() -> list[str]:
+    return [HOSTILE, KHMER, ARABIC, *texts_unlike(60)]
+
+
+def texts_unlike(count: int) -> list[str]:
+    """Sentences of which none nearly repeats another."""
+    draws = (random.Random(number).choices(WORDS, k=8) for number in range(count))
+    return [" ".join(words) + "." for words in draws]
+
+
+class Workshop:
+    """A run made by hand, stage by stage, of real artefacts without training."""
+
+    def __init__(self, root: Path, texts: Sequence[str]) -> None:
+        (root / "tatar.txt").write_text("\n".join(texts) + "\nюк\n", encoding="utf-8")
+        (root / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+        self.root, self.store = root, Store(root / "store")
+        folder = root / "runs" / "try"
+        folder.mkdir(parents=True)
+        self.run = Run(folder, Recipe.load(root / "recipe.toml"), self.store)
+
+    def add(self, kind: str, name: str, numbers: dict[str, Any]) -> Artifact:
+        """A stage with an artefact whose folder is empty so far."""
+        stage = Stage(name, kind, {"for": name}, lambda making, inputs, log: {})
+        place = self.store.folder(kind, stage.id)
+        place.mkdir(parents=True)
+        files = {"x": {"bytes": 1234, "sha256": "0" * 64}}
+        manifest = {**stage.declared(), "id": stage.id, "numbers": numbers, "files": files}
+        made = Made(stage, Artifact(place, manifest), True, 1.5)
+        self.run.made.append(made)
+        return made.artifact
+
+    def corpus(self) -> None:
+        artifact = self.add("corpus", "corpus", {})
+        source = Source(name="tatar", path="tatar.txt", document="line")
+        make_corpus(
+            [(source, source_files(source, self.root))],
+            Clean(min_chars=5),
+            Split(val_share=0.2),
+            seed=1,
+            out=artifact.folder,
+            advance=lambda n: None,
+        )
+
+    def tokenizer(self) -> None:
+        artifact = self.add("tokenizer", "tokenizer", {})
+        texts = [HOSTILE, TATAR * 3, KHMER, ARABIC]
+        made = train_tokenizer(TokenizerConfig(kind="bpe", vocab=270), lambda: iter(texts))
+        (artifact.folder / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
+        report = fit(made, [("tatar", TATAR)])
+        (artifact.folder / "report.json").write_text(report_json(report), encoding="utf-8")
+
+    def model(self, name: str = "model pretrain", *, has_journal: bool = True) -> None:
+        numbers = {"parameters": 9000, "steps": 40, "kept_step": 20, "epochs": 3.0, "tokens": 2560}
+        artifact = self.add("model", name, numbers)
+        keys = ModelKeys.model_validate({"dim": 16, "layers": 1, "mixer": {"heads": 1}})
+        shape = resolve(keys, vocab=270, context=32)
+        text = json.dumps(shape.model_dump())
+        (artifact.folder / "config.json").write_text(text, encoding="utf-8")
+        if has_journal:
+            self.journal(self.store.journal("model", artifact.manifest["id"]))
+
+    def journal(self, path: Path) -> None:
+        """A journal of a training that over-fits after step 20 and was interrupted once."""
+        append_jsonl(path, {"event": "started", "step": 0, "processor": HOSTILE, "threads": 2})
+        for step in range(41):
+            line: dict[str, Any] = {"event": "step", "step": step, "tokens": 64 * step}
+            line |= {"epoch": step * 0.075, "lr": 1e-3, "seconds": 0.1 * bool(step)}
+            if step:
+                line |= {"train_nats": 3.0, "train_bits_per_byte": 3.0 - step / 20}
+            if step % 10 == 0:
+                bits = 1.5 + abs(step - 20) / 20
+                line |= {
+                    "dev_nats": 1.0,
+                    "dev_bits_per_byte": bits,
+                    "dev_bits_per_byte/tatar": bits,
+                }
+            append_jsonl(path, line)
+            if step in (0, 40):
+                text = HOSTILE if step else TATAR
+                sample = {"event": "sample", "step": step, "prompt": "", "text": text}
+                append_jsonl(path, sample)
+            if step == 15:
+                append_jsonl(path, {"event": "started", "step": 15, "processor": HOSTILE})
+
+    def evaluation(self) -> None:
+        artifact = self.add("evaluation", "evaluation bits", {})
+        found = [score("model", 1.55), *baselines(), score("model", 2.0, split=HOSTILE)]
+        text = json.dumps([each.as_dict() for each in found])
+        (artifact.folder / "scores.json").write_text(text, encoding="utf-8")
+        continuation = {"prompt": HOSTILE, "text": KHMER, "finish_reason": "end"}
+        text = json.dumps([continuation])
+        (artifact.folder / "continuations.json").write_text(text, encoding="utf-8")
+
+    def whole(self) -> str:
+        """The report of everything."""
+        for make in (self.corpus, self.tokenizer, self.model, self.evaluation):
+            make()
+        return page(self.run, self.store)
+
+
+class Reader(HTMLParser):
+    """The tags of a page, the links it follows, and whether every tag is closed."""
+
+    VOID = frozenset({"meta", "br", "img", "link"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for key, value in attrs if key in ("src", "href")]
+        self.handlers += [key for key, _ in attrs if key.startswith("on")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, texts_of_a_run: list[str]) -> Workshop:
+    return Workshop(tmp_path, texts_of_a_run)
+
+
+def test_the_report_has_every_section_and_closes_every_tag(workshop: Workshop) -> None:
+    html = workshop.whole()
+    sections = re.findall(r'<section id="(\w+)">', html)
+    assert sections == ["scores", "curves", "samples", "corpus", "tokenizer", "model", "making"]
+    assert Reader(html).open == []
+    assert "Over-fitting began after step 20" in html
+    assert "it was started 2 times" in html
+    assert workshop.run.recipe.text.splitlines()[1].replace('"', "&#34;") in html
+
+
+def test_no_text_of_the_corpus_becomes_markup(workshop: Workshop) -> None:
+    html = workshop.whole()
+    read = Reader(html)
+    assert "script" not in read.tags
+    assert "img" not in read.tags
+    assert read.handlers == []
+    assert html.count("&lt;script&gt;") >= 5
+
+
+def test_the_report_needs_nothing_from_outside(workshop: Workshop) -> None:
+    html = workshop.whole()
+    assert all(link.startswith("#") for link in Reader(html).links)
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+def test_texts_of_every_direction_find_their_own(workshop: Workshop) -> None:
+    html = workshop.whole()
+    for opening in re.findall(r"<p class=\"(?:text|tokens)[^>]*>", html):
+        assert 'dir="auto"' in opening
+
+
+def test_the_report_names_the_longest_copy_in_its_samples(workshop: Workshop) -> None:
+    html = workshop.whole()
+    assert re.search(r'<p class="text copied" dir="auto">.+', html)
+    assert "training documents were searched" in html
+
+
+def test_dropped_texts_stand_in_the_report_with_their_reason(workshop: Workshop) -> None:
+    html = workshop.whole()
+    assert "<b>min_chars</b>" in html
+    assert re.search(r'<p class="text" dir="auto">юк</p>', html)
+
+
+@pytest.mark.parametrize(
+    ("parts", "sections"),
+    [
+        ([], []),
+        (["corpus"], ["corpus", "making"]),
+        (["tokenizer"], ["tokenizer", "making"]),
+        (["corpus", "tokenizer"], ["corpus", "tokenizer", "making"]),
+        (["model"], ["curves", "samples", "model", "making"]),
+        (["evaluation"], ["scores", "samples", "making"]),
+    ],
+)
+def test_a_section_without_data_is_left_out(
+    workshop: Workshop, parts: list[str], sections: list[str]
+) -> None:
+    for part in parts:
+        getattr(workshop, part)()
+    html = page(workshop.run, workshop.store)
+    assert re.findall(r'<section id="(\w+)">', html) == sections
+    assert Reader(html).open == []
+
+
+def test_a_model_without_its_journal_is_still_described(workshop: Workshop) -> None:
+    workshop.model(has_journal=False)
+    html = page(workshop.run, workshop.store)
+    assert re.findall(r'<section id="(\w+)">', html) == ["model", "making"]
+
+
+def test_each_phase_has_curves_of_its_own(workshop: Workshop) -> None:
+    workshop.model("model pretrain")
+    workshop.model("model cool-down")
+    html = page(workshop.run, workshop.store)
+    assert "<h3>pretrain</h3>" in html
+    assert "<h3>cool-down</h3>" in html
+
+
+def test_the_report_is_written_as_one_file_into_the_runs_folder(workshop: Workshop) -> None:
+    workshop.whole()
+    path = write_report(workshop.run, workshop.store)
+    assert path == workshop.run.folder / "report.html"
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [each.name for each in path.parent.iterdir()] == ["report.html"]
+
+
+def test_the_report_holds_the_full_identity_of_every_artefact(workshop: Workshop) -> None:
+    html = workshop.whole()
+    for made in workshop.run.made:
+        assert made.artifact.manifest["id"] in html

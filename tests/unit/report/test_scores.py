@@ -1,0 +1,117 @@
+"""The verdict and the gap: what the report says of the scores, in words."""
+
+import pytest
+from made_scores import baselines, score
+
+from endonym.report.formatting import JOINER
+from endonym.report.scores import gap, group, verdict
+
+
+def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> None:
+    found = verdict([score("model", 1.20), *baselines()])
+    assert " ".join(found).replace("\xa0", " ").replace(JOINER, "") == (
+        "On 412 test documents the model needs 1.20 bits per byte (95 %: 1.17–1.23); counting "
+        "pairs of word pieces needs 2.31, a compressor primed with the same text 1.40. "
+        "It predicts these texts better than all that needs no learning."
+    )
+
+
+def test_the_verdict_says_that_a_model_near_uniform_has_learnt_nothing() -> None:
+    assert "learnt next to nothing" in verdict([score("model", 3.0), *baselines()])[-1]
+
+
+def test_the_verdict_says_that_a_model_is_worse_than_counting_pairs() -> None:
+    assert "worse than counting pairs" in verdict([score("model", 2.5), *baselines()])[-1]
+
+
+def test_the_verdict_says_that_the_compressor_is_better() -> None:
+    assert "the compressor still predicts" in verdict([score("model", 1.64), *baselines()])[-1]
+
+
+@pytest.mark.parametrize(("value", "rival"), [(2.33, "counting pairs"), (1.41, "the compressor")])
+def test_the_verdict_claims_no_difference_inside_the_interval(value: float, rival: str) -> None:
+    told = verdict([score("model", value), *baselines()])[-1]
+    assert told == f"It cannot be told apart from {rival}."
+
+
+def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
+    few = {"low": None, "high": None, "n_documents": 7}
+    told = verdict([score("model", 1.20, **few), *baselines(**few)])
+    assert "95" not in told[0]
+    assert "no interval: it takes 10 documents" in told[-1]
+    assert group([score("model", 1.20, **few)]).rows[0].cells[1] == "too few"
+
+
+def test_the_verdict_without_baselines_is_one_sentence() -> None:
+    assert len(verdict([score("model", 1.64)])) == 1
+    assert verdict([]) == []
+
+
+def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_beside_it() -> None:
+    some = {"n_documents": 20, "sampled_from": 412}
+    found = [score("model", 1.64), score("compressor", 1.40, **some)]
+    found.append(score("model_on_sample", 1.39, **some))
+    told = verdict(found)
+    assert "needs 1.40 on 20 of them, where the model needs 1.39" in told[0]
+    assert told[-1] == "It cannot be told apart from the compressor."
+    shown = group(found)
+    assert shown.heads[:5] == ["bits/byte", "model", "95 %", "compressor*", "model*"]
+    assert shown.rows[0].cells[:4] == ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
+    assert "20 of the 412 documents" in shown.notes[0]
+    assert [bar.name for bar in shown.bars.bars] == ["model", "compressor on 20", "model on 20"]
+
+
+def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
+    sure, unsure = (score("compressor", 1.40, deviation=each) for each in (0.01, 0.2))
+    pairs, mine = score("bigram", 2.3), score("model", 1.3)
+    assert verdict([mine, pairs, sure])[-1].startswith("It predicts these texts better")
+    assert verdict([mine, pairs, unsure])[-1] == "It cannot be told apart from the compressor."
+    assert "0.2000" in group([score("model", 1.3), unsure]).notes[0]
+
+
+def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() -> None:
+    sizes = {"n_bytes": 100_000, "n_documents": 120}
+    found = [score("model", 0.725, weighting="sources", **sizes), score("model", 0.57, **sizes)]
+    found.append(score("model", 0.39, source="ярдәм", n_bytes=62_000, n_documents=30))
+    found.append(score("model", 1.06, source="роман", n_bytes=38_000, n_documents=90))
+    told = verdict(found)[0].replace("\xa0", " ").replace(JOINER, "")
+    assert told == (
+        "On 120 test documents the model needs 0.72 bits per byte "
+        "(the mean of 2 sources; 95 %: 0.69–0.76; 0.57 over all bytes)."
+    )
+    shown = group(found)
+    assert shown.heads[-4:] == ["of bytes", "of documents", "documents", "bytes"]
+    rows = [(row.name, row.cells[0], *row.cells[2:4]) for row in shown.rows]
+    assert rows == [
+        ("mean of 2 sources", "0.725", "100.0 %", "100.0 %"),
+        ("роман", "1.060", "38.0 %", "75.0 %"),
+        ("ярдәм", "0.390", "62.0 %", "25.0 %"),
+        ("all, by bytes", "0.570", "100.0 %", "100.0 %"),
+    ]
+    assert shown.bars.bars[0].value == 0.725
+
+
+def test_blocks_have_a_group_of_their_own_name() -> None:
+    shown = group([score("model", 1.2, text="block"), score("bigram", 2.0, text="block")])
+    assert shown.title == "Test documents, neighbours read together"
+    assert "blocks" in shown.heads
+    found = [score("model", 1.3), score("model", 1.2, text="block")]
+    assert "1.30 bits per byte" in verdict(found)[0]
+
+
+def test_a_gap_between_two_texts_is_explained() -> None:
+    away = {"split": "fables.txt", "n_documents": 30}
+    found = [score("model", 0.9), *baselines(), score("model", 2.4, **away), *baselines(**away)]
+    compared = gap(found)
+    assert compared is not None
+    bars, told = compared
+    assert [bar.name for bar in bars.bars] == ["test documents", "fables.txt"]
+    assert "1.50 more" in told[0]
+    assert "the kind of text that it was trained on" in told[0]
+
+
+def test_a_gap_inside_its_uncertainty_is_not_claimed() -> None:
+    compared = gap([score("model", 1.60), score("model", 1.63, split="other.txt")])
+    assert compared is not None
+    assert "within its uncertainty" in compared[1][0]
+    assert gap([score("model", 1.60)]) is None

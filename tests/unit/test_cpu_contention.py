@@ -1,0 +1,110 @@
+"""Training says once that other programs take the processor from it."""
+
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from endonym import cpu_contention as crowding
+from endonym import device
+from endonym.cpu_contention import WINDOW, Crowding, Others
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else computes on this machine of two cores, whatever runs beside the tests."""
+    monkeypatch.setattr(Others, "cores", lambda _: 0.0)
+    monkeypatch.setattr(crowding, "_own_cores", lambda: {0, 1})
+    monkeypatch.setattr(device, "threads", lambda: 2)
+
+
+def told(seconds: list[float], place: str = "cpu") -> list[str]:
+    seen = Crowding(place)
+    found = [seen.said(each) for each in seconds]
+    return [said for said in found if said is not None]
+
+
+def test_steps_that_become_many_times_as_slow_are_said_once_with_what_helps() -> None:
+    (said,) = told([0.1] * 50 + [3.0] * 100)
+    assert said.startswith("steps take ")
+    assert 14 < float(said.split()[2]) <= 30
+    assert "OMP_NUM_THREADS=1" in said
+    assert "not the same to the last bit" in said
+
+
+def test_fewer_threads_help_only_where_the_processor_trains() -> None:
+    (said,) = told([0.1] * 50 + [3.0] * 100, "cuda:0")
+    assert "OMP_NUM_THREADS" not in said
+
+
+def test_a_slow_start_single_slow_steps_and_twice_as_slow_are_no_reason() -> None:
+    assert told([3.0] * 5 + [0.1] * 200) == []
+    assert told(([0.1] * (WINDOW - 1) + [9.0]) * 10) == []
+    assert told([0.1] * 50 + [0.2] * 200) == []
+
+
+def test_a_machine_that_is_busy_from_the_start_is_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Others, "cores", lambda _: 1.2)
+    (said,) = told([0.1] * 100)
+    assert said.startswith("other programs take 1.2 of the 2 cores of training. Stop them")
+    assert told([0.1] * 100, "cuda:0") == []
+
+
+def test_cores_that_training_leaves_free_may_be_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Others, "cores", lambda _: 1.2)
+    monkeypatch.setattr(device, "threads", lambda: 1)
+    assert told([0.1] * 100) == []
+
+
+def test_processes_of_one_training_are_not_in_each_others_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Others, "cores", lambda _: 1.2)
+    monkeypatch.setattr(device, "place", lambda: device.Place(size=2, local_size=2))
+    assert told([0.1] * 100) == []
+
+
+def test_a_system_that_does_not_say_what_others_do_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(crowding, "STAT", tmp_path / "none")
+    assert Others().cores() is None
+    assert told([0.1] * 100) == []
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="Linux counts the work of its cores")
+def test_what_another_process_computes_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    begun, stop = (get_context("spawn").Event() for _ in range(2))
+    other = get_context("spawn").Process(target=_busy, args=(begun, stop), daemon=True)
+    other.start()
+    assert begun.wait(60)
+    with_other = Others()
+    time.sleep(1.0)
+    beside = with_other.cores()
+    stop.set()
+    other.join()
+    assert beside is not None
+    assert beside > 0.3
+
+
+def test_own_work_is_not_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two seconds the cores worked three, of which this process two and a half."""
+    monkeypatch.undo()
+    clocks = {"_worked": [10.0, 13.0], "perf_counter": [0.0, 2.0], "process_time": [1.0, 3.5]}
+    monkeypatch.setattr(crowding, "_worked", lambda: clocks["_worked"].pop(0))
+    for name in ("perf_counter", "process_time"):
+        monkeypatch.setattr(crowding.time, name, lambda name=name: clocks[name].pop(0))
+    assert Others().cores() == 0.25
+
+
+def _busy(begun: object, stop: object) -> None:
+    begun.set()  # type: ignore[attr-defined]
+    while not stop.is_set():  # type: ignore[attr-defined]
+        pass

@@ -1,0 +1,97 @@
+"""Which encoding a file is in."""
+
+from pathlib import Path
+
+import pytest
+from text.samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, reasons, records, refused, write
+
+from endonym.errors import RecipeError
+
+EVERY_LANGUAGE = pytest.mark.parametrize("lines", [TATAR, KHMER, ROMANIAN, FRENCH])
+
+
+@EVERY_LANGUAGE
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_decides_and_goes(tmp_path: Path, lines: list[str], encoding: str):
+    path = write(tmp_path, "a.txt", ("\n".join(lines) + "\n").encode(encoding))
+    assert kept(records(path, document="line")) == lines
+
+
+@EVERY_LANGUAGE
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_never_text_with_zeros(
+    tmp_path: Path, lines: list[str], encoding: str
+):
+    path = write(tmp_path, "a.txt", ("\n".join(lines * 5) + "\n").encode(encoding))
+    found = records(path, document="line")
+    assert kept(found) in (lines * 5, [])
+    assert (
+        kept(found) or reasons(found) == {"unknown_encoding": 1} or reasons(found) == {"binary": 1}
+    )
+
+
+def test_an_encoding_is_recorded_with_each_document_unless_it_is_utf8(tmp_path: Path):
+    wide = write(tmp_path, "wide.txt", "\n".join(TATAR).encode("utf-16"))
+    narrow = write(tmp_path, "narrow.txt", TATAR)
+    assert records(wide)[0].meta == {"encoding": "utf-16-le"}
+    assert records(narrow)[0].meta == {}
+
+
+def test_a_given_encoding_is_used(tmp_path: Path):
+    lines = ["Ştiuca înoată în lac.", "Ţăranul ară ogorul."]
+    path = write(tmp_path, "a.txt", "\n".join(lines).encode("iso8859-2"))
+    assert kept(records(path, document="line", encoding="iso8859-2")) == lines
+
+
+def test_a_mark_beats_a_given_encoding(tmp_path: Path):
+    path = write(tmp_path, "a.txt", "\n".join(TATAR).encode("utf-8-sig"))
+    assert kept(records(path, document="line", encoding="cp1251")) == TATAR
+
+
+@pytest.mark.parametrize("name", ["latin-99", "base64"])
+def test_an_encoding_that_does_not_exist_is_the_recipes_fault(tmp_path: Path, name: str):
+    path = write(tmp_path, "a.txt", TATAR)
+    with pytest.raises(RecipeError, match=name):
+        records(path, encoding=name)
+
+
+def test_a_byte_without_a_meaning_costs_its_line_only(tmp_path: Path):
+    content = "Кояш чыкты.\n".encode("cp1251") + b"\x98\x98\n" + "Яз килде.\n".encode("cp1251")
+    path = write(tmp_path, "a.txt", content)
+    found = records(path, document="line", encoding="cp1251")
+    assert kept(found) == ["Кояш чыкты.", "Яз килде."]
+    assert reasons(found) == {"invalid_bytes": 1}
+    assert "line 2" in refused(found)[0].detail
+
+
+def test_half_a_character_in_utf16_costs_its_line_only(tmp_path: Path):
+    content = "Кояш\n".encode("utf-16-le") + b"\x00\xd8\n\x00" + "Яз килде\n".encode("utf-16-le")
+    path = write(tmp_path, "a.txt", b"\xff\xfe" + content)
+    found = records(path, document="line")
+    assert kept(found) == ["Кояш", "Яз килде"]
+    assert reasons(found) == {"invalid_bytes": 1}
+
+
+def test_a_file_in_several_possible_encodings_is_refused_with_their_names(tmp_path: Path):
+    path = write(tmp_path, "a.txt", "Ţăranul coseşte fânul.\n".encode("cp1250") * 3)
+    (refusal,) = refused(records(path))
+    assert refusal.reason == "unknown_encoding"
+    assert 'encoding = "' in refusal.detail
+    assert refusal.raw_bytes == path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"%PDF-1.7\n...", b"PK\x03\x04 ...", b"\x89PNG\r\n", bytes(range(32)) * 40, b"\x7fELF\x02"],
+)
+def test_data_that_are_no_text_are_refused_as_binary(tmp_path: Path, content: bytes):
+    path = write(tmp_path, "a.txt", content)
+    (refusal,) = refused(records(path))
+    assert refusal.reason == "binary"
+    assert "binary data" in refusal.detail
+
+
+def test_a_long_cyrillic_text_in_cp1251_is_guessed(tmp_path: Path):
+    lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."] * 40
+    path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
+    assert kept(records(path, document="line")) == lines

@@ -1,0 +1,32 @@
+"""Lines of a stream, however it is cut into pieces."""
+
+import pytest
+
+from endonym.text.io import lines
+from endonym.text.io.lines import Line, split_lines
+from endonym.text.io.streams import Damage
+
+TEXT = "бер\r\nике\rөч\n\nдүрт\r\n\r\nбиш".encode()
+LINES = ["бер", "ике", "өч", "", "дүрт", "", "биш"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_line_ends_are_found_across_pieces(size: int):
+    pieces = (TEXT[start : start + size] for start in range(0, len(TEXT), size))
+    found = list(split_lines(pieces))
+    assert [line.data.decode() for line in found] == LINES
+    assert [line.number for line in found] == list(range(1, 8))
+
+
+def test_damage_comes_with_the_line_that_it_cuts_off():
+    damage = Damage("truncated", "ends early")
+    *whole, (half, found) = split_lines(iter([b"one\ntw", damage]))
+    assert [line.data for line in whole] == [b"one"]
+    assert (half.data, half.number, found) == (b"tw", 2, damage)
+
+
+def test_a_line_above_the_limit_is_let_go_and_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", 10)
+    found = list(split_lines(iter([b"short\n", b"far too ", b"long, this", b" line\nnext\n"])))
+    assert found == [Line(1, b"short", 5), Line(2, b"", 23), Line(3, b"next", 4)]
+    assert found[1].is_too_long
