@@ -1,10 +1,9 @@
 """What is said before a phase starts: settings that are allowed and usually hurt."""
 
 from endonym.autopilot.model_size import Facts
-from endonym.autopilot.phase import budget_of
-from endonym.data.config import Pack
+from endonym.data.config import PackConfig
 from endonym.log import duration, number
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 
 WEEK = 7 * 24 * 3600.0
 STRONG_DECAY = 0.1
@@ -16,28 +15,28 @@ SHORT_DOCUMENTS = 5
 
 
 def cautions(
-    phase: Phase,
+    config: TrainConfig,
     facts: Facts,
     context: int,
     *,
     seconds: float | None,
     longest_document: int | None = None,
 ) -> list[str]:
-    """Warnings about one phase whose open keys are filled in, each with what to change.
+    """Warnings about one phase, each with what to change.
 
     seconds: of a token. longest_document: in tokens, where it is known.
     """
     found: list[str] = []
-    tokens = budget_of([phase], facts)
+    tokens = config.steps * config.batch_tokens
     if seconds is not None and tokens * seconds > WEEK:
-        found.append(_too_long(phase, tokens * seconds))
-    pull = (phase.lr or 0.0) * (phase.weight_decay or 0.0)
+        found.append(_too_long(config, tokens * seconds))
+    pull = config.lr * config.weight_decay
     if pull > STRONG_DECAY:
         found.append(
             f"lr × weight_decay = {pull:.2g}: every step takes that share off each weight; "
-            f"weight_decay = {STRONG_DECAY / 10 / (phase.lr or 1.0):.2g} would be a hundredth"
+            f"weight_decay = {STRONG_DECAY / 10 / config.lr:.2g} would be a hundredth"
         )
-    batch, fewer = max(context, phase.batch_tokens or 0), max(context, facts.unique_tokens // 100)
+    batch, fewer = config.batch_tokens, max(context, facts.unique_tokens // 100)
     if batch > max(facts.unique_tokens, fewer):
         found.append(
             f"a batch of {number(batch)} tokens reads all {number(facts.unique_tokens)} tokens "
@@ -50,13 +49,13 @@ def cautions(
             f"context = {number(context)} is longer than any document ({number(longest)} tokens): "
             "rows hold several, so nothing is lost, but no token ever sees so far back"
         )
-    return [f"phase {phase.name}: {text}" for text in found]
+    return [f"phase {config.name}: {text}" for text in found]
 
 
-def caution_of_rows(facts: Facts, pack: Pack) -> str:
+def caution_of_rows(facts: Facts, pack: PackConfig) -> str:
     """A warning if documents are so short that a model would never see two together; or nothing."""
     mean = facts.mean_document_tokens
-    if pack.join or pack.context is None or mean * SHORT_DOCUMENTS > pack.context:
+    if pack.join or mean * SHORT_DOCUMENTS > pack.context:
         return ""
     return (
         f"documents have {mean:.0f} tokens on average, and none sees another: the model will not "
@@ -65,12 +64,10 @@ def caution_of_rows(facts: Facts, pack: Pack) -> str:
     )
 
 
-def _too_long(phase: Phase, seconds: float) -> str:
+def _too_long(config: TrainConfig, seconds: float) -> str:
     """A time that nobody waits for, and the budget of a week."""
-    budget = {"steps": phase.steps, "tokens": phase.tokens, "epochs": phase.epochs}
-    key, value = next(((k, v) for k, v in budget.items() if v is not None), ("epochs", 4.0))
-    weekly = f"{value * WEEK / seconds:.2g}" if key == "epochs" else number(value * WEEK / seconds)
+    steps = number(max(1, int(config.steps * WEEK / seconds)))
     return (
-        f"≈ {number(seconds / 3600)} hours here ({duration(seconds)}): {key} = {weekly} would take "
+        f"≈ {number(seconds / 3600)} hours here ({duration(seconds)}): steps = {steps} would take "
         "a week; or choose a smaller model.dim and model.layers"
     )

@@ -7,8 +7,8 @@ from endonym.errors import OutOfMemory
 from endonym.log import number, size
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import Shape
-from endonym.train.config import Phase
-from endonym.train.room import USEFUL_TOKENS, phase_bytes
+from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig
+from endonym.train.room import phase_bytes
 
 LEAST_TOKENS = 2048
 """Fewer at once leave the matrices too narrow to be fast: blocks are computed again before that."""
@@ -16,31 +16,31 @@ SURE = 1.15
 """What is held is within 15 % of the formula where memory is given back (benchmarks/memory.py)."""
 
 
-def choose_room(
-    shape: Shape, phase: Phase, free_bytes: int, longest_document: int | None = None
+def choose_memory(
+    shape: Shape,
+    phase: Phase,
+    config: TrainConfig,
+    free_bytes: int,
+    longest_document: int | None = None,
 ) -> Choices:
     """How many tokens are held at once, and how many blocks are computed again, to fit.
 
-    Only what the phase leaves open is chosen. Raises OutOfMemory if not even one row fits.
+    Only what the phase leaves open is chosen; config: the same phase, resolved as far as it is.
+    Raises OutOfMemory if not even one row fits.
     """
     if phase.micro_tokens is not None and phase.recompute != "auto":
         return {}
-    for tokens, recomputes in _ways(shape, phase):
-        needed = phase_bytes(
-            shape,
-            phase,
-            micro_tokens=tokens,
-            recomputes=recomputes,
-            longest_document=longest_document,
-        )
+    for tokens, blocks in _ways(shape, phase, config):
+        way = config.executed(micro_tokens=tokens, recompute=blocks)
+        needed = phase_bytes(shape, way, longest_document)
         if needed * SURE <= free_bytes:
             reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
             is_most = tokens >= USEFUL_TOKENS
-            return _chosen(phase, tokens, reason, recomputes=recomputes, is_most=is_most)
-    raise _no_room(shape, phase, free_bytes, longest_document)
+            return _chosen(phase, tokens, reason, recompute=blocks, is_most=is_most)
+    raise _no_room(shape, phase, config, free_bytes, longest_document)
 
 
-def _ways(shape: Shape, phase: Phase) -> Iterator[tuple[int, int]]:
+def _ways(shape: Shape, phase: Phase, config: TrainConfig) -> Iterator[tuple[int, int]]:
     """Tokens at once and blocks that are computed again: what is fast first, what is small last.
 
     Blocks are computed again, as few as can be, rather than fewer tokens read than are fast.
@@ -50,9 +50,9 @@ def _ways(shape: Shape, phase: Phase) -> Iterator[tuple[int, int]]:
     if phase.micro_tokens is not None:
         sizes = [phase.micro_tokens]
     if phase.recompute != "auto":
-        yield from ((tokens, phase.recomputes) for tokens in sizes)
+        yield from ((tokens, phase.recompute) for tokens in sizes)
         return
-    least = min(LEAST_TOKENS, sizes[0], phase.batch_tokens or LEAST_TOKENS)
+    least = min(LEAST_TOKENS, sizes[0], config.batch_tokens)
     enough = [tokens for tokens in sizes if tokens >= least]
     yield from ((tokens, 0) for tokens in enough)
     if isinstance(shape, ModelConfig):
@@ -60,27 +60,27 @@ def _ways(shape: Shape, phase: Phase) -> Iterator[tuple[int, int]]:
     yield from ((tokens, shape.layers) for tokens in sizes)
 
 
-def _chosen(phase: Phase, tokens: int, reason: str, *, recomputes: int, is_most: bool) -> Choices:
+def _chosen(phase: Phase, tokens: int, reason: str, *, recompute: int, is_most: bool) -> Choices:
     """Choices with their reason."""
     found: Choices = {}
     if phase.micro_tokens is None:
         limit = "more at once are no faster" if is_most else "more at once would not fit"
         found["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
     if phase.recompute == "auto":
-        found["recompute"] = Choice(recomputes, reason)
+        found["recompute"] = Choice(recompute, reason)
     return found
 
 
 def _no_room(
-    shape: Shape, phase: Phase, free_bytes: int, longest_document: int | None
+    shape: Shape,
+    phase: Phase,
+    config: TrainConfig,
+    free_bytes: int,
+    longest_document: int | None,
 ) -> OutOfMemory:
-    least = phase_bytes(
-        shape,
-        phase,
-        micro_tokens=phase.micro_tokens or 1,
-        recomputes=shape.layers if phase.recompute == "auto" else phase.recomputes,
-        longest_document=longest_document,
-    )
+    blocks = shape.layers if phase.recompute == "auto" else phase.recompute
+    way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
+    least = phase_bytes(shape, way, longest_document)
     return OutOfMemory(
         f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
         f"{size(free_bytes)} are free",

@@ -63,6 +63,11 @@ class Facts:
     unique_tokens: int
     mean_document_tokens: float
 
+    @property
+    def positions(self) -> int:
+        """Positions of one pass: the tokens, and an end-of-text for each document."""
+        return round(self.unique_tokens * (1 + 1 / max(1e-9, self.mean_document_tokens)))
+
 
 def choose_vocab(letters: int) -> Choice:
     """Few ids for few texts: an id that is hardly ever seen is hardly ever learnt."""

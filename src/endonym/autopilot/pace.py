@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from endonym import device
 from endonym.autopilot import machine
@@ -18,8 +18,7 @@ from endonym.model.foreign.folder import Shape
 from endonym.model.kernels.cutting import keys_a_token, padded
 from endonym.model.keys import ModelKeys
 from endonym.store import fingerprint
-from endonym.train.config import Phase
-from endonym.train.room import USEFUL_TOKENS
+from endonym.train.config import Execution, TrainConfig
 
 EFFICIENCY = 0.3
 """Share of the measured matrix speed that training reaches, where nothing more is known."""
@@ -107,29 +106,36 @@ def small_shape() -> ModelConfig:
     return usual_shape(SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT)
 
 
-def usual_phase(
-    rates: dict[str, float], number_format: str = "auto", optimizer: str = "adamw"
-) -> Phase:
-    """A phase as `new` writes it; in the faster number format, unless another is given."""
-    kind = device.faster_format(rates) if number_format == "auto" else number_format
+def usual_training(
+    rates: dict[str, float],
+    number_format: str | None = None,
+    optimizer: Literal["adamw", "muon"] = "adamw",
+) -> TrainConfig:
+    """A phase as `new` writes it; in the faster number format, unless another is given.
+
+    Of what takes no time, the rates and the number of steps, it says nothing true.
+    """
     batch, _ = usual_batch(optimizer, "cpu")
-    given = {"number_format": kind, "batch_tokens": batch, "optimizer": optimizer}
-    return Phase.model_validate(given)
+    given = {"number_format": number_format or device.faster_format(rates), "optimizer": optimizer}
+    idle = {"steps": 1, "lr": 0.0, "embedding_lr": 0.0, "eval_every_steps": 1}
+    execution = Execution(save_every_steps=1)
+    data = {**idle, **given, "batch_tokens": batch, "execution": execution}
+    return TrainConfig.model_validate(data)
 
 
 def promised_here(
-    shape: Shape, rates: dict[str, float], machine_file: Path, number_format: str = "auto"
+    shape: Shape, rates: dict[str, float], machine_file: Path, number_format: str
 ) -> float:
     """The same with the small shape's pace, if it was ever measured here: measures nothing."""
-    phase = usual_phase(rates, number_format)
-    found = machine.known(machine_file, _key(small_shape(), phase, "cpu"))
+    config = usual_training(rates, number_format)
+    found = machine.known(machine_file, _key(small_shape(), config, "cpu"))
     small = None if found is None else Pace(**found)
-    return promised_seconds(shape, rates[phase.number_format], small)
+    return promised_seconds(shape, rates[number_format], small)
 
 
 def measured_pace(
     shape: Shape,
-    phase: Phase,
+    config: TrainConfig,
     machine_file: Path,
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
@@ -141,12 +147,12 @@ def measured_pace(
     from endonym.autopilot import probe
 
     length = usual_document(document, shape)
-    key = _key(shape, phase, target, length)
-    found = machine.remembered(machine_file, key, lambda: probe.pace(shape, phase, target, length))
+    key = _key(shape, config, target, length)
+    found = machine.remembered(machine_file, key, lambda: probe.pace(shape, config, target, length))
     return Pace(**found)
 
 
-def _key(shape: Shape, phase: Phase, target: str, document: int = DOCUMENT_TOKENS) -> str:
+def _key(shape: Shape, config: TrainConfig, target: str, document: int = DOCUMENT_TOKENS) -> str:
     """What a pace is remembered by: all that a step's time depends on, the most telling in words.
 
     A device that is not the processor has its name in it.
@@ -154,14 +160,14 @@ def _key(shape: Shape, phase: Phase, target: str, document: int = DOCUMENT_TOKEN
     versions = device.versions()
     exact = {
         "shape": _drops(shape.model_dump()),
-        "at_once": min(phase.batch_tokens or 0, phase.micro_tokens or USEFUL_TOKENS),
+        "at_once": min(config.batch_tokens, config.execution.micro_tokens),
         "cut": keys_a_token(shape.context, None, document),
         "versions": [versions["endonym"], versions["torch"]],
     }
     key = (
         f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
-        f"{shape.context} batch {phase.batch_tokens} {phase.optimizer or 'adamw'} "
-        f"{phase.number_format} {fingerprint(exact)[:8]}"
+        f"{shape.context} batch {config.batch_tokens} {config.optimizer} "
+        f"{config.number_format} {fingerprint(exact)[:8]}"
     )
     return key if target == "cpu" else f"{key} on {_named(target)}"
 
@@ -187,25 +193,25 @@ def _named(target: str) -> str:
 
 def choose_compile(
     shape: Shape,
-    phase: Phase,
-    tokens: int,
+    config: TrainConfig,
     machine_file: Path,
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
 ) -> Choice:
     """Whether a phase's blocks are compiled: only where that was measured to shorten it.
 
-    tokens: of the whole phase. document: those of a usual one.
+    document: tokens of a usual one.
     """
     from endonym.train.compile import hindrance
 
-    if (reason := hindrance(shape, phase, target, device.place().size)) is not None:
+    execution, tokens = config.execution, config.steps * config.batch_tokens
+    if (reason := hindrance(shape, execution, target, device.place().size)) is not None:
         return Choice("off", reason)
     try:
-        guess = tokens * seconds_a_token(shape, phase, machine_file, target, document)
+        guess = tokens * seconds_a_token(shape, config, machine_file, target, document)
         if guess < WORTH_MEASURING_SECONDS:
             return Choice("off", f"about {duration(guess)} of training: too short to pay")
-        pace = measured_pace(shape, phase, machine_file, target, document)
+        pace = measured_pace(shape, config, machine_file, target, document)
     except OutOfMemory:
         return Choice("off", "there was no memory to measure whether it pays")
     if pace.compiled is None:
@@ -216,7 +222,7 @@ def choose_compile(
 
 def seconds_a_token(
     shape: Shape,
-    phase: Phase,
+    config: TrainConfig,
     machine_file: Path,
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
@@ -226,13 +232,12 @@ def seconds_a_token(
     Of one of our own shapes where steps are needed. Raises OutOfMemory if one does not fit.
     """
     if target == "cpu":
-        rates, kind = matrix_rates(machine_file), phase.number_format
-        return promised_here(shape, rates, machine_file, kind)
+        return promised_here(shape, matrix_rates(machine_file), machine_file, config.number_format)
     from endonym.autopilot import probe
 
     length = usual_document(document, shape)
-    key = _key(shape, phase, target, length) + " as written"
-    steps = partial(probe.plain, phase=phase, device=target, document=length)
+    key = _key(shape, config, target, length) + " as written"
+    steps = partial(probe.plain, config=config, device=target, document=length)
     return 1.0 / machine.remembered(machine_file, key, lambda: steps(probe.fresh(shape)))
 
 

@@ -14,12 +14,13 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import Shape
 from endonym.model.init import new_decoder
 from endonym.train.compile import compile_blocks, compiler_failure, obstacle
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.optimizer import Optimizer
-from endonym.train.room import USEFUL_TOKENS, explained_memory_errors
-from endonym.train.step import take_step
+from endonym.train.room import explained_memory_errors
+from endonym.train.step import require_finite, take_step
 
 SECONDS = 4.0
+LR = 1e-4
 PARTS = 2
 """A large batch is made of parts that fit; so many show its pace, and no batch need be whole."""
 DOING = "measuring the pace of training"
@@ -32,16 +33,19 @@ class Steps:
     """
 
     def __init__(
-        self, decoder: AnyDecoder, phase: Phase, device: str, document: int = DOCUMENT_TOKENS
+        self,
+        decoder: AnyDecoder,
+        config: TrainConfig,
+        device: str,
+        document: int = DOCUMENT_TOKENS,
     ) -> None:
         prepare()
         shape = decoder.config
         self.decoder = decoder.to(device).train()
-        self.decoder.recomputes = phase.recomputes
-        careful = phase.model_copy(update={"lr": 1e-4, "embedding_lr": None})
-        self.optimizer = Optimizer(self.decoder, careful, phase.number_format)
-        whole = max(1, (phase.batch_tokens or shape.context) // shape.context)
-        most = max(1, (phase.micro_tokens or USEFUL_TOKENS) // shape.context)
+        self.decoder.recomputes = config.execution.recompute
+        self.optimizer = Optimizer(self.decoder, config.but(lr=LR, embedding_lr=LR))
+        whole = max(1, config.batch_tokens // shape.context)
+        most = max(1, config.execution.micro_tokens // shape.context)
         self.rows = min(whole, most)
         tokens_BT = torch.randint(0, shape.vocab, (min(whole, PARTS * most), shape.context))
         documents_T = torch.arange(shape.context) // document
@@ -52,8 +56,9 @@ class Steps:
 
     def take(self) -> None:
         """One step, to its end: a GPU is waited for."""
-        rows = self.rows
-        take_step(self.decoder, self.optimizer, self.batch, share=1.0, rows=rows, where="probe")
+        refuses = require_finite("probe")
+        given = (self.decoder, self.optimizer, self.batch)
+        take_step(*given, lr_scale=1.0, rows=self.rows, refuses=refuses)
         torch.get_device_module(self.device).synchronize()
 
     def speed(self) -> float:
@@ -68,18 +73,18 @@ class Steps:
 
 
 def plain(
-    decoder: AnyDecoder, phase: Phase, device: str = "cpu", document: int = DOCUMENT_TOKENS
+    decoder: AnyDecoder, config: TrainConfig, device: str = "cpu", document: int = DOCUMENT_TOKENS
 ) -> float:
     """Tokens a second as written; the decoder is trained on noise by it.
 
     document: tokens of each. Raises OutOfMemory if a step does not fit.
     """
     with explained_memory_errors(DOING):
-        return Steps(decoder, phase, device, document).speed()
+        return Steps(decoder, config, device, document).speed()
 
 
 def pace(
-    shape: Shape, phase: Phase, device: str = "cpu", document: int = DOCUMENT_TOKENS
+    shape: Shape, config: TrainConfig, device: str = "cpu", document: int = DOCUMENT_TOKENS
 ) -> dict[str, Any]:
     """The fields of a `Pace`: as written and, if that can be, compiled.
 
@@ -87,7 +92,7 @@ def pace(
     not fit.
     """
     with explained_memory_errors(DOING):
-        steps = Steps(fresh(shape), phase, device, document)
+        steps = Steps(fresh(shape), config, device, document)
         found: dict[str, Any] = {"plain": steps.speed()}
         if obstacle(shape, device) is None:
             found |= _compiled(steps)

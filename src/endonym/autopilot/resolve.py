@@ -1,11 +1,15 @@
-"""Filling in what a recipe leaves out, and keeping the answer: `plan.json` is a lockfile."""
+"""From a recipe as it is written to one in which every key has a value, each with its reason.
 
-import json
+In two moments: before the corpus exists the vocabulary is chosen (`resolve_tokenizer`), and when
+the tokens are counted all else (`resolve_training`).
+"""
+
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from endonym.autopilot.memory import choose_room
+from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.model_size import (
     Choice,
     Choices,
@@ -18,6 +22,7 @@ from endonym.autopilot.model_size import (
 from endonym.autopilot.pace import choose_compile, matrix_rates
 from endonym.autopilot.phase import budget_of, choose_phase
 from endonym.autopilot.text_size import letters, text_bytes
+from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
 from endonym.model.families import has_experts, resolve
@@ -25,6 +30,8 @@ from endonym.model.foreign.folder import Shape, with_context
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Execution, TrainConfig, resolve_phase
 
 
 def facts_of(shards: Artifact) -> Facts:
@@ -32,13 +39,6 @@ def facts_of(shards: Artifact) -> Facts:
     train = shards.numbers["train"].values()
     tokens, documents = (sum(each[key] for each in train) for key in ("tokens", "documents"))
     return Facts(sum(each["bytes"] for each in train), tokens, tokens / max(1, documents))
-
-
-def longest_document(recipe: Recipe, shards: Artifact) -> int:
-    """Tokens that are read together at most: of a document, end-of-text included, or joined."""
-    from endonym.data.shards import TokenShards
-
-    return recipe.pack.longest(TokenShards(shards.folder, "train").longest_document)
 
 
 def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:
@@ -71,11 +71,16 @@ def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choic
 
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:
     """fp32 or bf16 for each phase that says "auto", by what the device computes fast."""
-    places = [n for n, phase in enumerate(recipe.phase) if phase.number_format == "auto"]
-    if not places:
+    open_phases = unsaid_formats(recipe)
+    if not open_phases:
         return {}
     choice = number_format(machine_file, target)
-    return {f"phase.{place}.number_format": choice for place in places}
+    return {f"phase.{number}.number_format": choice for number in open_phases}
+
+
+def unsaid_formats(recipe: Recipe) -> list[int]:
+    """The numbers of the phases whose number format is open."""
+    return [n for n, phase in enumerate(recipe.phase) if phase.number_format == "auto"]
 
 
 def number_format(machine_file: Path, target: str) -> Choice:
@@ -93,60 +98,97 @@ def number_format(machine_file: Path, target: str) -> Choice:
     return Choice("fp32", "this GPU has no units for bf16")
 
 
-def shape_with(recipe: Recipe, vocab: int, context: int) -> Shape:
-    """The shape of a recipe's model, when it is known how many ids the tokenizer has."""
-    if recipe.model_folder is not None:
-        return with_context(folder_shape(recipe.model_folder), context)
-    return resolve(recipe.model, vocab=vocab, context=context)
+@dataclass(frozen=True, slots=True)
+class ResolvedTraining:
+    """All that is trained: every key has a value.
+
+    folder: of the model that training goes on from, if it does not begin from nothing.
+    """
+
+    model: Shape
+    folder: Path | None
+    pack: PackConfig
+    phases: tuple[TrainConfig, ...]
+    seed: int
+
+    def with_choices(self, choices: Mapping[str, Choice]) -> "ResolvedTraining":
+        """The same with keys of phases changed, such as "phase.0.lr"."""
+        phases = list(self.phases)
+        for key, choice in choices.items():
+            _, number, name = key.split(".")
+            phase = phases[int(number)]
+            value = choice.value == "on" if name == "compile" else choice.value
+            how = phase.executed if name in Execution.model_fields else phase.but
+            phases[int(number)] = how(**{name: value})
+        return replace(self, phases=tuple(phases))
 
 
-def room_choices(
+def resolve_training(
+    recipe: Recipe, choices: Mapping[str, Choice], facts: Facts, vocab: int
+) -> ResolvedTraining:
+    """A recipe's model and phases, with what was chosen for the keys that it leaves out.
+
+    How a phase is executed is open as yet: memory_choices and compile_choices rest on what this
+    gives. Raises RecipeError, naming the keys, if a choice contradicts the recipe.
+    """
+    full = recipe.with_values({key: choice.value for key, choice in choices.items()})
+    context = full.pack.context
+    assert context is not None, "the context is among the choices"
+    folder, positions = recipe.model_folder, facts.positions
+    if folder is not None:
+        shape = with_context(folder_shape(folder), context)
+    else:
+        shape = resolve(full.model, vocab=vocab, context=context)
+    return ResolvedTraining(
+        model=shape,
+        folder=folder,
+        pack=PackConfig(context=context, join=full.pack.join),
+        phases=tuple(resolve_phase(e, context=context, positions=positions) for e in full.phase),
+        seed=recipe.seed,
+    )
+
+
+def memory_choices(
     recipe: Recipe,
-    shape: Shape,
+    training: ResolvedTraining,
     known: Mapping[str, Choice],
     *,
     longest_document: int | None = None,
-    device: str | None = None,
+    device: str = "cpu",
 ) -> Choices:
     """What each phase holds in memory at once; what is known stays, whatever is free now.
 
     What does not fit in spite of that is halved in training. Raises OutOfMemory if a phase cannot.
     """
     found: Choices = {}
-    for place, phase in enumerate(recipe.phase):
+    for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         is_open = {"micro_tokens": phase.micro_tokens is None}
         is_open["recompute"] = phase.recompute == "auto"
-        keys = [f"phase.{place}.{key}" for key, is_it in is_open.items() if is_it]
+        keys = [f"phase.{number}.{key}" for key, is_it in is_open.items() if is_it]
         if all(key in known for key in keys):
             found |= {key: known[key] for key in keys}
             continue
-        free = free_memory_bytes(device or "cpu")
-        choices = choose_room(shape, phase, free, longest_document)
-        found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
+        free = free_memory_bytes(device)
+        choices = choose_memory(training.model, phase, config, free, longest_document)
+        found |= {f"phase.{number}.{key}": choice for key, choice in choices.items()}
     return found
 
 
-def compilings(
-    recipe: Recipe, shards: Artifact, machine_file: Path, target: str = "cpu"
+def compile_choices(
+    recipe: Recipe,
+    training: ResolvedTraining,
+    facts: Facts,
+    machine_file: Path,
+    target: str = "cpu",
 ) -> Choices:
     """Whether blocks are compiled, for each phase that says "auto"; all else is settled."""
+    document = training.pack.usual_length(facts.mean_document_tokens)
     found: Choices = {}
-    for place, phase in enumerate(recipe.phase):
+    for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         if phase.compile == "auto":
-            facts, shape = facts_of(shards), shape_of(recipe, shards)
-            document = recipe.pack.usual_length(facts.mean_document_tokens)
-            tokens = budget_of([phase], facts)
-            choice = choose_compile(shape, phase, tokens, machine_file, target, document)
-            found[f"phase.{place}.compile"] = choice
+            choice = choose_compile(training.model, config, machine_file, target, document)
+            found[f"phase.{number}.compile"] = choice
     return found
-
-
-def shape_of(recipe: Recipe, shards: Artifact) -> Shape:
-    """The shape of a recipe whose every key is settled, for tokens that are there."""
-    context = recipe.pack.context
-    assert context is not None, "the context is settled before the shape"
-    vocab = json.loads((shards.folder / "shards.json").read_text(encoding="utf-8"))["vocab"]
-    return shape_with(recipe, vocab, context)
 
 
 def value_at(recipe: Recipe, key: str) -> Any:
@@ -157,13 +199,13 @@ def value_at(recipe: Recipe, key: str) -> Any:
     return value
 
 
-def filled(recipe: Recipe, choices: Mapping[str, Choice]) -> Recipe:
-    """The recipe with the choices written in."""
-    return recipe.with_values({key: choice.value for key, choice in choices.items()})
+def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> TokenizerConfig:
+    """The tokenizer to be trained, with the vocabulary that was chosen if the recipe gives none."""
+    if (choice := choices.get("tokenizer.vocab")) is None:
+        return recipe.tokenizer
+    return recipe.tokenizer.model_copy(update={"vocab": choice.value})
 
 
-def estimated(recipe: Recipe, raw: Sequence[RawSet], device: str = "cpu") -> tuple[Recipe, Choices]:
-    """What `check` shows: the choices by estimate, without making or measuring anything."""
-    choices = vocab_choice(recipe, raw)
-    choices |= training_choices(recipe, estimate(text_bytes(raw)), device)
-    return filled(recipe, choices), choices
+def estimated_choices(recipe: Recipe, raw: Sequence[RawSet], device: str = "cpu") -> Choices:
+    """The choices by estimate from file sizes, without making or measuring anything."""
+    return vocab_choice(recipe, raw) | training_choices(recipe, estimate(text_bytes(raw)), device)

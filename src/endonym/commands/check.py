@@ -1,16 +1,22 @@
 """`endonym check`: what a recipe would make, counted by formula. Makes and measures nothing."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions
-from endonym.autopilot.model_size import BYTES_PER_TOKEN, Choices, Facts, estimate
+from endonym.autopilot.model_size import BYTES_PER_TOKEN, Choice, Choices, estimate
 from endonym.autopilot.pace import promised_here
-from endonym.autopilot.phase import budget_of
-from endonym.autopilot.resolve import estimated, filled, number_formats, room_choices, shape_with
+from endonym.autopilot.resolve import (
+    ResolvedTraining,
+    estimated_choices,
+    memory_choices,
+    number_formats,
+    resolve_tokenizer,
+    resolve_training,
+    unsaid_formats,
+)
 from endonym.autopilot.text_size import text_bytes
 from endonym.errors import OutOfMemory
 from endonym.export.shapes import row_of
@@ -28,8 +34,9 @@ from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.files import RawSet
-from endonym.train.config import Phase
 from endonym.train.room import phase_bytes
+
+UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class Checked:
     """What a recipe comes to; seconds is None where nothing was ever measured."""
 
     recipe: Recipe
-    shape: Shape
+    training: ResolvedTraining
     choices: Choices
     raw_bytes: int
     unique_tokens: int
@@ -46,9 +53,14 @@ class Checked:
     warnings: list[str]
 
     @property
+    def shape(self) -> Shape:
+        """The decoder's."""
+        return self.training.model
+
+    @property
     def memory_bytes(self) -> int:
         """Of the phase that takes most, if a document fills a row: their lengths are not known."""
-        return max(phase_bytes(self.shape, phase) for phase in self.recipe.phase)
+        return max(phase_bytes(self.shape, config) for config in self.training.phases)
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -78,42 +90,38 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     recipe.require_sources()
     raw = [RawSet(source, tuple(files), ()) for source, files in sources.find(recipe)]
     n_bytes = text_bytes(raw)
-    settled, choices = estimated(recipe, raw, target)
-    vocab = settled.tokenizer.vocab or (257 if settled.tokenizer.kind == "byte" else 400)
-    context = settled.pack.context or 256
-    shape = shape_with(settled, vocab, context)
-    if settled.export and isinstance(shape, ModelConfig):
-        row_of(shape)
-    facts = estimate(n_bytes)
-    tokens = budget_of(settled.phase, facts, target)
-    machine_file = store.root / "machine.json"
+    machine_file, facts = store.root / "machine.json", estimate(n_bytes)
     rates = machine.known(machine_file, "matmul_per_second") if target == "cpu" else None
+    choices = estimated_choices(recipe, raw, target)
+    assumed = {f"phase.{n}.number_format": UNMEASURED for n in unsaid_formats(recipe)}
     if rates or target != "cpu":
-        formats = number_formats(settled, machine_file, target)
-        settled, choices = filled(settled, formats), choices | formats
-    times = [
-        promised_here(shape, rates, machine_file, phase.number_format) if rates else None
-        for phase in settled.phase
-    ]
+        assumed = number_formats(recipe, machine_file, target)
+        choices |= assumed
+    training = resolve_training(recipe, choices | assumed, facts, likely_vocab(recipe, choices))
+    if recipe.export and isinstance(training.model, ModelConfig):
+        row_of(training.model)
     warnings = _warnings(recipe)
     try:
-        room = room_choices(settled, shape, {}, device=target)
-        settled, choices = filled(settled, room), choices | room
+        memory = memory_choices(recipe, training, {}, device=target)
+        training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    for phase, each in zip(settled.phase, times, strict=True):
-        warnings += cautions(phase, facts, context, seconds=each)
-    seconds = _in_all(settled.phase, times, facts)
-    return Checked(settled, shape, choices, n_bytes, facts.unique_tokens, tokens, seconds, warnings)
+    tokens, seconds = 0, 0.0 if rates else None
+    for config in training.phases:
+        each = None
+        if rates:
+            each = promised_here(training.model, rates, machine_file, config.number_format)
+            seconds = (seconds or 0.0) + each * config.steps * config.batch_tokens
+        tokens += config.steps * config.batch_tokens
+        warnings += cautions(config, facts, training.pack.context, seconds=each)
+    unique = facts.unique_tokens
+    return Checked(recipe, training, choices, n_bytes, unique, tokens, seconds, warnings)
 
 
-def _in_all(phases: Sequence[Phase], seconds: Sequence[float | None], facts: Facts) -> float | None:
-    """Time of all phases, each of so many seconds a token; None if one's is not known."""
-    known = [each for each in seconds if each is not None]
-    if len(known) < len(phases):
-        return None
-    pairs = zip(phases, known, strict=True)
-    return sum(budget_of([phase], facts) * each for phase, each in pairs)
+def likely_vocab(recipe: Recipe, choices: Choices) -> int:
+    """How many ids a tokenizer will have that is not made yet."""
+    config = resolve_tokenizer(recipe, choices)
+    return config.vocab or (257 if config.kind == "byte" else 400)
 
 
 def _warnings(recipe: Recipe) -> list[str]:

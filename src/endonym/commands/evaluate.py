@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from endonym.commands.load import find_artifact, load_model
-from endonym.data.config import Pack
+from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts, documents_of
 from endonym.evaluate.score import Score
@@ -54,7 +54,7 @@ def names_of(files: Sequence[Path]) -> list[str]:
     return [path.name if names.count(path.name) == 1 else str(path) for path in files]
 
 
-def shards_of(name: str, store: Store) -> tuple[Path, Pack, int] | None:
+def shards_of(name: str, store: Store) -> tuple[Path, PackConfig, int] | None:
     """The shards that a model artefact was trained on, if they are still in its store.
 
     With how they were packed and the seed.
@@ -67,4 +67,4 @@ def shards_of(name: str, store: Store) -> tuple[Path, Pack, int] | None:
     if found is None:
         return None
     config = artifact.manifest["config"]
-    return found.verify().folder, Pack.model_validate(config["pack"]), config["seed"]
+    return found.verify().folder, PackConfig.model_validate(config["pack"]), config["seed"]

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from endonym.autopilot import machine
 from endonym.autopilot.cleaning import guess_clean
@@ -26,14 +27,14 @@ from endonym.autopilot.pace import (
     measured_pace,
     promised_seconds,
     small_shape,
-    usual_phase,
     usual_shape,
+    usual_training,
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.survey import Found, look_at
 from endonym.autopilot.text_size import letters
 from endonym.config import Config
-from endonym.data.config import Pack
+from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.log import Log, number
 from endonym.model.keys import ModelKeys
@@ -120,9 +121,9 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
     chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
 
-    def probed(optimizer: str) -> Pace:
-        usual = usual_phase(matrix_rates(machine_file), optimizer=optimizer)
-        pack = Pack(context=context.value, join=tuple(found.lists))
+    def probed(optimizer: Literal["adamw", "muon"]) -> Pace:
+        usual = usual_training(matrix_rates(machine_file), optimizer=optimizer)
+        pack = PackConfig(context=context.value, join=tuple(found.lists))
         document = pack.usual_length(facts.mean_document_tokens)
         return measured_pace(chosen, usual, machine_file, document=document)
 
@@ -148,7 +149,7 @@ def _optimizer(
     facts: Facts,
     dim: int,
     promised: int,
-    probed: Callable[[str], Pace],
+    probed: Callable[[Literal["adamw", "muon"]], Pace],
     budget: Callable[[Pace], tuple[int, str]],
 ) -> tuple[Choice | None, Pace]:
     """Muon, if it is to be taken, and the pace of the optimiser that is.
@@ -171,12 +172,12 @@ def _timed_shape(
     """The shape for so many seconds of training here, and how many tokens they should be; deeper
     where they are more than enough."""
     rates = matrix_rates(machine_file)
-    phase = usual_phase(rates)
-    small = measured_pace(small_shape(), phase, machine_file)
+    usual = usual_training(rates)
+    small = measured_pace(small_shape(), usual, machine_file)
 
     def promised(dim: int, layers: int) -> int:
         shape = usual_shape(dim, layers, vocab, context)
-        return int(seconds / promised_seconds(shape, rates[phase.number_format], small))
+        return int(seconds / promised_seconds(shape, rates[usual.number_format], small))
 
     found = choose_shape(ModelKeys(), facts, promised)
     dim, layers = found["model.dim"].value, found["model.layers"].value

@@ -4,19 +4,28 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from endonym.autopilot.resolve import estimated, filled
-from endonym.commands.check import check
+from endonym.autopilot.model_size import estimate
+from endonym.autopilot.resolve import (
+    estimated_choices,
+    facts_of,
+    resolve_tokenizer,
+    resolve_training,
+    unsaid_formats,
+)
+from endonym.autopilot.text_size import text_bytes
+from endonym.commands.check import UNMEASURED, check, likely_vocab
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.finished_runs import read
+from endonym.data.shards import TokenShards
 from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import table
 from endonym.log import Log
 from endonym.pipeline import sources
-from endonym.pipeline.execute import Run, last_stage, run_folder, run_recipe
+from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lock
-from endonym.pipeline.plan import Stage, plan
+from endonym.pipeline.plan import Stage, plan_data, plan_training
 from endonym.recipe.recipe import Recipe
 from endonym.report.page import write_report
 from endonym.store import Store
@@ -53,9 +62,7 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
     for recipe in recipes:
         try:
             check(recipe, store)
-            if until is not None:
-                raw = sources.hash_all(sources.find(recipe), store, log)
-                last_stage(plan(recipe, raw), until)
+            last_stage(recipe, until)
         except EndonymError as error:
             wrong.setdefault(str(error), recipe.run_name)
     if wrong:
@@ -127,11 +134,19 @@ def describe_plan(
     recipe.require_sources()
     raw = sources.hash_all(sources.find(recipe), store, log)
     lock = Lock(run_folder(store, recipe), recipe, raw, replan=replan)
-    settled = filled(recipe, {**estimated(recipe, raw, target)[1], **lock.choices})
-    settled = filled(settled, lock.tuned_for(plan(settled, raw)))
+    choices = estimated_choices(recipe, raw, target) | lock.choices
+    data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
+    shards = store.find("shards", data.shards.id)
+    facts, vocab = estimate(text_bytes(raw)), likely_vocab(recipe, choices)
+    if shards is not None:
+        facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
+    assumed = {f"phase.{number}.number_format": UNMEASURED for number in unsaid_formats(recipe)}
+    training = resolve_training(recipe, assumed | choices, facts, vocab)
+    training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
+    stages = [*data.all(), *plan_training(recipe, data, training)]
     return [
         {"name": stage.name, "id": stage.id[:12], "there": is_there(store, stage)}
-        for stage in plan(settled, raw)
+        for stage in stages
     ]
 
 

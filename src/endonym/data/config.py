@@ -25,17 +25,24 @@ class Pack(Config):
         "to the context, drawn anew in each pass",
     )
 
+
+class PackConfig(Config):
+    """How documents become rows, resolved."""
+
+    context: int
+    join: tuple[str, ...] = ()
+
     def usual_length(self, document: float) -> float:
         """Tokens that a usual token is read with, where documents have so many.
 
         Of what is joined, half is read alone and half in stretches, log-uniform from a document to
         the context: the mean over the tokens of these is half of both ends' sum.
         """
-        if not self.join or self.context is None:
+        if not self.join:
             return document
         alone = min(document, self.context)
         return ALONE_SHARE * alone + (1 - ALONE_SHARE) * (alone + self.context) / 2
 
     def longest(self, document: int) -> int:
         """Tokens that are read together at most, where the longest document has so many."""
-        return max(document, self.context or 0) if self.join else document
+        return max(document, self.context) if self.join else document

@@ -39,3 +39,7 @@ class Evaluation(Config):
     def files(self, folder: Path) -> list[Path]:
         """The files it names, relative to the recipe's folder."""
         return [folder / self.file] if self.file else []
+
+    def prompt_files(self, folder: Path) -> list[Path]:
+        """The file of prompts, if these are prompts."""
+        return self.files(folder) if self.kind == "prompts" else []

@@ -1,11 +1,12 @@
 """The evaluation stage: scores beside their baselines, or continuations of prompts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from endonym import device
 from endonym.data.baselines import Baselines, count
-from endonym.data.config import Pack
+from endonym.data.config import PackConfig
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_json
@@ -28,7 +29,6 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
 from endonym.pipeline.types import Inputs, Numbers
-from endonym.recipe.recipe import Recipe
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -36,18 +36,25 @@ PROMPTS_AT_ONCE = 16
 """Texts that are continued together; more would take more memory than they save time."""
 
 
-def judge(recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log) -> Numbers:
-    """One of a recipe's evaluations."""
+def judge(
+    asked: Evaluation,
+    files: Sequence[Path],
+    pack: PackConfig,
+    seed: int,
+    making: Making,
+    inputs: Inputs,
+    log: Log,
+) -> Numbers:
+    """One of a recipe's evaluations. files: the one that it names, if it does."""
     device.prepare()
     model = LanguageModel.load(inputs["model"].folder, device.pick(making.device))
     if asked.kind == "prompts":
-        return _continue_prompts(recipe, asked, making, model)
+        return _continue_prompts(asked, files[0], seed, making, model)
     shards = inputs["shards"].folder
-    train = training_text(shards, recipe.pack, recipe.seed) if asked.baselines else None
-    if asked.file:
-        judged = [documents_of(recipe.folder / asked.file, model.tokenizer)]
-    else:
-        judged = held_texts(shards, asked.split, model.tokenizer, recipe.pack)
+    train = training_text(shards, pack, seed) if asked.baselines else None
+    judged = [documents_of(path, model.tokenizer) for path in files]
+    if not files:
+        judged = held_texts(shards, asked.split, model.tokenizer, pack)
     split, found = asked.file or asked.split, list[Score]()
     samples: dict[str, dict[str, int]] = {}
     for texts in judged:
@@ -69,21 +76,20 @@ class TrainingText(NamedTuple):
     counts: Baselines
 
 
-def training_text(shards: Path, pack: Pack, seed: int) -> TrainingText:
+def training_text(shards: Path, pack: PackConfig, seed: int) -> TrainingText:
     """The training text, counted as a model has read it."""
     order = training_order(shards, pack, seed)
     return TrainingText(order.shards, count(order.shards, order))
 
 
-def training_order(shards: Path, pack: Pack, seed: int) -> Order:
+def training_order(shards: Path, pack: PackConfig, seed: int) -> Order:
     """The order in which a model reads its training text."""
-    assert pack.context is not None, "the context is settled before any model is planned"
     train = TokenShards(shards, "train")
     return Order(train, context=pack.context, seed=seed, join=pack.join)
 
 
 def held_texts(
-    shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: Pack
+    shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: PackConfig
 ) -> list[Texts]:
     """The documents of a split, each alone, and its lists of sentences by block, if there are."""
     held = TokenShards(shards, split)
@@ -114,13 +120,12 @@ def score_texts(
 
 
 def _continue_prompts(
-    recipe: Recipe, asked: Evaluation, making: Making, model: LanguageModel
+    asked: Evaluation, file: Path, seed: int, making: Making, model: LanguageModel
 ) -> Numbers:
     """A continuation of each line of the file, with a seed of its own."""
-    assert asked.file is not None
-    lines = (recipe.folder / asked.file).read_text(encoding="utf-8").splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     prompts = [line for line in lines if line.strip()]
-    seeds = range(recipe.seed, recipe.seed + len(prompts))
+    seeds = range(seed, seed + len(prompts))
     samplings = [Sampling(temperature=asked.temperature, seed=seed) for seed in seeds]
     found: list[dict[str, Any]] = []
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):

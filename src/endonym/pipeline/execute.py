@@ -11,15 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import resolve
-from endonym.autopilot.resolve import filled
+from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic, write_json
 from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
 from endonym.pipeline import sources
 from endonym.pipeline.lockfile import Lock
-from endonym.pipeline.plan import Stage, plan
-from endonym.pipeline.settle import settled
+from endonym.pipeline.plan import (
+    DataStages,
+    Stage,
+    model_stages,
+    plan_data,
+    plan_training,
+    stage_names,
+)
+from endonym.pipeline.settle import settle
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
 from endonym.text.files import RawSet
@@ -37,12 +44,13 @@ class Made:
 
 @dataclass(slots=True)
 class Run:
-    """A finished run: its folder, and what its stages made."""
+    """A finished run: its folder, what its stages made, and what was trained, once settled."""
 
     folder: Path
     recipe: Recipe
     store: Store
     made: list[Made] = field(default_factory=list)
+    training: ResolvedTraining | None = None
 
     def artifact(self, kind: str) -> Artifact | None:
         """The last artefact of a kind; the final model, for "model"."""
@@ -60,9 +68,6 @@ class Run:
         model = self.artifact("model")
         assert model is not None
         return LanguageModel.load(model.folder)
-
-
-DATA_KINDS = ("source", "corpus", "tokenizer", "shards")
 
 
 def run_recipe(
@@ -87,50 +92,48 @@ def run_recipe(
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe_text(recipe).encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe), store, log)
-        last = last_stage(plan(recipe, raw), until)
+        last = last_stage(recipe, until)
         run = Run(folder, recipe, store)
-        maker = partial(make, store=store, log=log, device=device)
-        machine = store.root / "machine.json"
-        given = {"machine_file": machine, "tune_minutes": tune_minutes, "target": target}
-        settle = partial(settled, **given, log=log)
         lock = Lock(run.folder, recipe, raw, replan=replan)
-        for each in _all_stages(run, raw, lock, make_stage=maker, settle=settle):
-            run.made.append(each)
-            if each.stage.name == last:
+        given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
+        settled = partial(settle, recipe, lock, **given, target=target, log=log)
+        for stage in planned_stages(run, raw, lock, settled):
+            run.made.append(make(stage, store, log, device))
+            if stage.name == last:
                 break
         with store.alone(folder):
             write_metrics(run, store)
     return run
 
 
-def _all_stages(
-    run: Run,
-    raw: list[RawSet],
-    lock: Lock,
-    *,
-    make_stage: Callable[[Stage], Made],
-    settle: Callable[[Recipe, list[RawSet], Lock, Artifact], Recipe],
-) -> Iterator[Made]:
-    """The data stages, then, with their numbers known and every key settled, the rest."""
-    choices = resolve.vocab_choice(run.recipe, raw)
-    run.recipe = filled(run.recipe, lock.settle(choices))
-    shards = None
-    data = [stage for stage in plan(run.recipe, raw) if stage.kind in DATA_KINDS]
-    run.store.refer(run.folder, {stage.id: stage.kind for stage in data}, is_whole=False)
+def planned_stages(
+    run: Run, raw: list[RawSet], lock: Lock, settled: Callable[..., ResolvedTraining]
+) -> Iterator[Stage]:
+    """The data stages, then, with their numbers known and every key settled, the rest.
+
+    Each is made before the next is asked for.
+    """
+    recipe, store = run.recipe, run.store
+    chosen = lock.settle(resolve.vocab_choice(recipe, raw))
+    data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
+    known = data.all()
+    store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)
     if not lock.is_known:
-        write_json(lock.path, lock.as_json(data, run.store))
-    for stage in data:
-        made = make_stage(stage)
-        shards = made.artifact if stage.kind == "shards" else shards
-        yield made
+        write_json(lock.path, lock.as_json(known, store))
+    yield from known
+    shards = run.artifact("shards")
     assert shards is not None
-    run.recipe = settle(run.recipe, raw, lock, shards)
-    stages = plan(run.recipe, raw)
-    write_json(lock.path, lock.as_json(stages, run.store))
-    run.store.refer(run.folder, {stage.id: stage.kind for stage in stages})
-    for stage in stages:
-        if stage.kind not in DATA_KINDS:
-            yield make_stage(stage)
+    first = partial(first_identity, recipe, data)
+    run.training = settled(shards, first)
+    rest = plan_training(recipe, data, run.training)
+    write_json(lock.path, lock.as_json([*known, *rest], store))
+    store.refer(run.folder, {stage.id: stage.kind for stage in [*known, *rest]})
+    yield from rest
+
+
+def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> str:
+    """The identity of the first phase."""
+    return model_stages(recipe, data, training)[0].id
 
 
 def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:
@@ -224,20 +227,16 @@ def write_events(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
     writer.close()
 
 
-def last_stage(stages: Sequence[Stage], until: str | None) -> str | None:
+def last_stage(recipe: Recipe, until: str | None) -> str | None:
     """The name of the last stage that `--until` means: by name, kind, or what is of that kind.
 
-    Raises RecipeError if the plan has no such stage.
+    Raises RecipeError if the recipe has no such stage.
     """
     if until is None:
         return None
-    meant = [stage.name for stage in stages if until in _names(stage)]
+    names = [(name, kind, name.partition(" ")[2]) for name, kind in stage_names(recipe)]
+    meant = [each[0] for each in names if until in each]
     if not meant:
-        known = ", ".join(sorted({each for stage in stages for each in _names(stage) if each}))
+        known = ", ".join(sorted({word for each in names for word in each if word}))
         raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
     return meant[-1]
-
-
-def _names(stage: Stage) -> tuple[str, str, str]:
-    """A stage's names: "model pilot" is also "model" and "pilot"."""
-    return stage.name, stage.kind, stage.name.partition(" ")[2]

@@ -50,17 +50,17 @@ class Lock:
             self.tuned_stage = tuned["stage"]
             self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
 
-    def tune(self, stages: Sequence[Any], choices: Choices) -> None:
-        """Remember what trials found, and for which training: that of these stages, untuned."""
-        self.tuned, self.tuned_stage = choices, first_model(stages)
+    def tune(self, training: str, choices: Choices) -> None:
+        """Remember what trials found, and for which training: its identity, untuned."""
+        self.tuned, self.tuned_stage = choices, training
 
-    def tuned_for(self, stages: Sequence[Any]) -> Choices:
+    def tuned_for(self, training: str) -> Choices:
         """What trials found for this very training, which they started from; or else nothing.
 
         Another rate in the recipe is another training, and so are other texts; another evaluation
         is not.
         """
-        return self.tuned if self.tuned_stage == first_model(stages) else {}
+        return self.tuned if self.tuned_stage == training else {}
 
     def settle(self, wanted: Choices) -> Choices:
         """Of these choices, what was settled before; the new ones are remembered."""
@@ -90,8 +90,3 @@ def model_identity(recipe: Recipe) -> list[dict[str, str]]:
 
 def _pairs(choices: Choices) -> dict[str, list[Any]]:
     return {key: list(choice) for key, choice in sorted(choices.items())}
-
-
-def first_model(stages: Sequence[Any]) -> str:
-    """The identity of the first training among stages; empty if there is none."""
-    return next((stage.id for stage in stages if stage.kind == "model"), "")

@@ -1,30 +1,35 @@
-"""The plan: every stage a recipe needs, in order. This page documents the pipeline."""
+"""The plan: every stage a recipe needs, in order. This page documents the pipeline.
+
+The data stages can be planned as soon as the vocabulary is chosen; the others when the tokens are
+counted and every key of training has a value. A stage gets its own config and its inputs, and
+nothing else; its identity is the hash of both.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from endonym.config import identity
-from endonym.export.shapes import folder_shape
-from endonym.model.families import pays_for_balance
-from endonym.model.foreign.folder import folder_files, with_context
+from endonym.autopilot.resolve import ResolvedTraining
+from endonym.config import Config, identity
+from endonym.model.config import ExpertsConfig, ModelConfig
+from endonym.model.foreign.folder import folder_files
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
-from endonym.pipeline.types import Work
+from endonym.pipeline.types import PhaseTraining, StageFunction
 from endonym.recipe.recipe import Recipe
 from endonym.store import fingerprint
 from endonym.text.files import RawSet
-from endonym.train.config import Phase
-from endonym.train.room import USEFUL_TOKENS
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import TrainConfig
 
 VERSIONS = {
     "source": 1,
     "corpus": 2,
     "tokenizer": 2,
     "shards": 2,
-    "model": 6,
-    "evaluation": 5,
+    "model": 7,
+    "evaluation": 6,
     "export": 2,
 }
 """Raised by whoever changes what a stage produces."""
@@ -37,7 +42,7 @@ class Stage:
     name: str
     kind: str
     config: dict[str, Any]
-    make: Work
+    make: StageFunction
     inputs: dict[str, "Stage"] = field(default_factory=dict)
 
     @property
@@ -55,92 +60,76 @@ class Stage:
         }
 
 
-def plan(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
-    """Every stage the recipe needs, in order; inputs are other stages, so cycles cannot be written.
+class DataStages(NamedTuple):
+    """What is made before training is settled. files: other files that the recipe names."""
+
+    sources: list[Stage]
+    folder: Stage | None
+    files: dict[str, Stage]
+    corpus: Stage
+    tokenizer: Stage
+    shards: Stage
+
+    def all(self) -> list[Stage]:
+        """Every one, in order."""
+        folder = [self.folder] if self.folder else []
+        made = [self.corpus, self.tokenizer, self.shards]
+        return [*self.sources, *folder, *self.files.values(), *made]
+
+
+def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig) -> DataStages:
+    """Sources, corpus, tokenizer and shards; inputs are other stages, so there can be no cycle.
 
     raw: the hashed files behind the recipe's sources, in its order.
     """
     sources = [source_stage(each) for each in raw]
-    named = {stage.name: stage for stage in sources}
-    corpus_config = {
+    config = {
         "order": [stage.id for stage in sources],
         "clean": identity(recipe.clean),
         "split": identity(recipe.split),
         "seed": recipe.seed,
     }
-    corpus = Stage("corpus", "corpus", corpus_config, partial(stages.corpus, recipe, raw), named)
-    begun = model_stage(recipe)
-    tokenizer = tokenizer_stage(recipe, corpus, begun)
-    given = {"corpus": corpus, "tokenizer": tokenizer}
-    shards = Stage("shards", "shards", {}, stages.shards, given)
-    named_files = file_stages(recipe)
-    found = [*sources, *begun.values(), *named_files.values(), corpus, tokenizer, shards]
-    models = trainings(recipe, tokenizer, shards, begun)
-    judged = judgements(recipe, models[-1], shards, named_files)
-    return [*found, *models, *judged, *handovers(recipe, models[-1])]
-
-
-def model_stage(recipe: Recipe) -> dict[str, Stage]:
-    """The model to go on from, if there is one: a source of a few files.
-
-    Raises ShapeError if it cannot read rows as long as the recipe says.
-    """
-    folder = recipe.model_folder
+    make = partial(stages.corpus, raw, recipe.clean, recipe.split, recipe.seed)
+    corpus = Stage("corpus", "corpus", config, make, {stage.name: stage for stage in sources})
+    folder = folder_stage(recipe)
     if folder is None:
-        return {}
-    if recipe.pack.context is not None:
-        with_context(folder_shape(folder), recipe.pack.context)
-    files = folder_files(folder)
-    config = {"files": [file_identity(path) for path in files]}
-    maker = partial(stages.given_model, folder, files)
-    return {"folder": Stage(f"source {folder.name}", "source", config, maker)}
+        maker, kind = partial(stages.tokenizer, tokenizer), identity(tokenizer)
+        reader = Stage("tokenizer", "tokenizer", kind, maker, {"corpus": corpus})
+    else:
+        assert recipe.model_folder is not None
+        maker = partial(stages.given_tokenizer, recipe.model_folder)
+        reader = Stage("tokenizer", "tokenizer", {}, maker, {"corpus": corpus, "folder": folder})
+    shards = Stage("shards", "shards", {}, stages.shards, {"corpus": corpus, "tokenizer": reader})
+    return DataStages(sources, folder, file_stages(recipe), corpus, reader, shards)
 
 
-def tokenizer_stage(recipe: Recipe, corpus: Stage, begun: dict[str, Stage]) -> Stage:
-    """A tokenizer of the corpus, or that of the model to go on from."""
-    folder, inputs = recipe.model_folder, {"corpus": corpus, **begun}
-    if folder is not None:
-        maker = partial(stages.given_tokenizer, folder)
-        return Stage("tokenizer", "tokenizer", {}, maker, inputs)
-    maker = partial(stages.tokenizer, recipe.tokenizer)
-    return Stage("tokenizer", "tokenizer", identity(recipe.tokenizer), maker, inputs)
-
-
-def trainings(
-    recipe: Recipe, tokenizer: Stage, shards: Stage, begun: dict[str, Stage]
-) -> list[Stage]:
-    """The recipe's phases; each starts where the previous one ended unless it says otherwise."""
-    found: list[Stage] = []
-    for phase in recipe.phase:
-        inputs = {"tokenizer": tokenizer, "shards": shards}
-        if found and phase.start == "previous":
-            inputs["start"] = found[-1]
-        elif begun:
-            inputs |= begun
-        config = {
-            "model": identity(recipe.model),
-            "pack": identity(recipe.pack),
-            "phase": identity(phase) | _split(recipe, phase),
-            "seed": recipe.seed,
-        }
-        maker = partial(stages.model, recipe, phase)
-        found.append(Stage(f"model {phase.name}", "model", config, maker, inputs))
-    return found
-
-
-def _split(recipe: Recipe, phase: Phase) -> dict[str, int]:
-    """What a batch is split into decides what is learnt only where experts pay for imbalance.
-
-    Their penalty is the square of what each part of a batch shows.
-    """
-    micro_tokens = phase.micro_tokens or USEFUL_TOKENS
-    return {"micro_tokens": micro_tokens} if pays_for_balance(recipe.model) else {}
+def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
+    """The phases, then evaluations and exports of the last one's model."""
+    models = model_stages(recipe, data, training)
+    found = [*models, *evaluation_stages(recipe, data, training, models[-1])]
+    return [*found, *export_stages(recipe, models[-1])]
 
 
 def source_stage(raw: RawSet) -> Stage:
     """A source is its files' names and hashes and how they are to be read."""
     config = {"source": identity(raw.source), "files": raw.identity()}
     return Stage(f"source {raw.source.name}", "source", config, partial(stages.source, raw))
+
+
+def folder_stage(recipe: Recipe) -> Stage | None:
+    """The model to go on from, if there is one: a source of a few files.
+
+    Raises ShapeError if it cannot read rows as long as the recipe says.
+    """
+    folder = recipe.model_folder
+    if folder is None:
+        return None
+    stages.require_context(folder, recipe.pack.context)
+    files = folder_files(folder)
+    config = {"files": [file_identity(path) for path in files]}
+    return Stage(
+        f"source {folder.name}", "source", config, partial(stages.given_model, folder, files)
+    )
 
 
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
@@ -154,27 +143,71 @@ def file_stages(recipe: Recipe) -> dict[str, Stage]:
     return found
 
 
-def judgements(
-    recipe: Recipe, model: Stage, shards: Stage, named_files: dict[str, Stage]
+def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
+    """The phases; each starts where the previous one ended unless the recipe says otherwise."""
+    found: list[Stage] = []
+    prompts = tuple(path for each in recipe.evaluate for path in each.prompt_files(recipe.folder))
+    for phase, config in zip(recipe.phase, training.phases, strict=True):
+        inputs = {"tokenizer": data.tokenizer, "shards": data.shards}
+        if found and phase.start == "previous":
+            inputs["start"] = found[-1]
+        elif data.folder is not None:
+            inputs["folder"] = data.folder
+        mine = PhaseTraining(
+            model=training.model,
+            folder=training.folder,
+            pack=training.pack,
+            config=config,
+            seed=training.seed,
+            prompts=prompts[:1],
+            is_exported=bool(recipe.export),
+        )
+        found.append(model_stage(mine, inputs))
+    return found
+
+
+def model_stage(mine: PhaseTraining, inputs: dict[str, Stage]) -> Stage:
+    """One phase. A model from a folder is known by the folder's files."""
+    config = {
+        "model": {} if mine.folder else identity(mine.model),
+        "pack": identity(mine.pack),
+        "phase": identity(mine.config) | _split(mine.model, mine.config),
+        "seed": mine.seed,
+    }
+    return Stage(f"model {mine.config.name}", "model", config, partial(stages.model, mine), inputs)
+
+
+def _split(shape: Config, config: TrainConfig) -> dict[str, int]:
+    """What a batch is split into decides what is learnt only where experts pay for imbalance.
+
+    Their penalty is the square of what each part of a batch shows.
+    """
+    ffns = shape.ffns if isinstance(shape, ModelConfig) else ()
+    pays = any(isinstance(ffn, ExpertsConfig) and ffn.balance == "penalty" for ffn in ffns)
+    return {"micro_tokens": config.execution.micro_tokens} if pays else {}
+
+
+def evaluation_stages(
+    recipe: Recipe, data: DataStages, training: ResolvedTraining, model: Stage
 ) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
     found: list[Stage] = []
     for number, evaluation in enumerate(recipe.evaluate):
         config: dict[str, Any] = {
             "evaluation": identity(evaluation),
-            "pack": identity(recipe.pack),
-            "seed": recipe.seed,
+            "pack": identity(training.pack),
+            "seed": training.seed,
         }
         files = evaluation.files(recipe.folder)
-        inputs = {"model": model, "shards": shards}
-        inputs |= {f"file {place}": named_files[str(each)] for place, each in enumerate(files)}
-        name = f"evaluation {evaluation.kind}" + (f" {number}" if number else "")
-        maker = partial(stages.evaluation, recipe, evaluation)
+        inputs = {"model": model, "shards": data.shards}
+        inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
+        maker = partial(stages.evaluation, evaluation, files, training.pack, training.seed)
+        name = evaluation_name(evaluation.kind, number)
         found.append(Stage(name, "evaluation", config, maker, inputs))
     return found
 
 
-def handovers(recipe: Recipe, model: Stage) -> list[Stage]:
+def export_stages(recipe: Recipe, model: Stage) -> list[Stage]:
     """The recipe's exports of the finished model."""
     return [
         Stage(
@@ -185,4 +218,23 @@ def handovers(recipe: Recipe, model: Stage) -> list[Stage]:
             {"model": model},
         )
         for export in recipe.export
+    ]
+
+
+def evaluation_name(kind: str, number: int) -> str:
+    """What an evaluation is called."""
+    return f"evaluation {kind}" + (f" {number}" if number else "")
+
+
+def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
+    """Name and kind of every stage, in order, without planning any."""
+    given = [recipe.model_folder] if recipe.model_folder else []
+    files = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    sources = [each.name for each in recipe.source] + [path.name for path in [*given, *files]]
+    return [
+        *((f"source {name}", "source") for name in sources),
+        *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
+        *((f"model {phase.name}", "model") for phase in recipe.phase),
+        *((evaluation_name(e.kind, n), "evaluation") for n, e in enumerate(recipe.evaluate)),
+        *((f"export {each.format}", "export") for each in recipe.export),
     ]

@@ -13,11 +13,10 @@ from endonym.model.memory import training_bytes
 from endonym.train import checkpoint
 from endonym.train.agreement import require_agreement
 from endonym.train.checkpoint import Checkpoint
-from endonym.train.config import AVERAGES, Phase
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
 from endonym.train.loop import Work
 from endonym.train.preflight import ROW_TOKENS, learn_by_heart
-from endonym.train.schedule import Course
 
 
 def newest(folder: Path, log: Log) -> Checkpoint | None:
@@ -33,7 +32,7 @@ def newest(folder: Path, log: Log) -> Checkpoint | None:
 def before_training(
     begin: Callable[[], AnyDecoder],
     decoder: AnyDecoder,
-    phase: Phase,
+    config: TrainConfig,
     batches: Batches,
     work: Work,
     group: Group,
@@ -45,9 +44,9 @@ def before_training(
     Each trial has one that nothing has changed.
     """
     total = parameters(decoder.config).total
-    course = Course.of(phase, batches.order.positions_per_epoch, batches.tokens)
-    saves = max(1, course.steps // min(course.save_every, course.eval_every))
-    checkpoint.check_room(work.folder, total, saves, 4 if phase.average in AVERAGES else 3)
+    every = min(config.execution.save_every_steps, config.eval_every_steps)
+    saves = max(1, config.steps // every)
+    checkpoint.check_room(work.folder, total, saves, 4 if config.is_averaged else 3)
     decoder = decoder.to(work.device)
     if work.device != "cpu":
         gap = require_agreement(decoder, begin(), batches[0])
@@ -56,19 +55,20 @@ def before_training(
             "spread"
         )
         decoder = begin().to(work.device)
-    if phase.shard != "none" and group.size > 1 and (needed := _short_of(decoder, phase, work)):
+    in_shards = config.execution.shard != "none" and group.size > 1
+    if in_shards and (needed := _short_of(decoder, config, work)):
         log.line(
             f"  pre-flight: no row is learnt by heart, for which the whole model would need "
             f"≈ {size(needed)} here"
         )
         return
-    before, after = learn_by_heart(decoder, batches[0], phase)
+    before, after = learn_by_heart(decoder, batches[0], config)
     log.line(f"  pre-flight: one row learnt by heart, {before:.2f} → {after:.2f} nats")
 
 
-def _short_of(decoder: AnyDecoder, phase: Phase, work: Work) -> int:
+def _short_of(decoder: AnyDecoder, config: TrainConfig, work: Work) -> int:
     """Bytes that a whole model takes to learn a row, if they are not there; 0 if they are."""
     needed = training_bytes(
-        decoder.config, ROW_TOKENS, phase.number_format, optimizer=phase.optimizer or "adamw"
+        decoder.config, ROW_TOKENS, config.number_format, optimizer=config.optimizer
     )
     return needed if needed * SURE > free_memory_bytes(work.device) else 0

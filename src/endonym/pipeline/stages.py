@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from endonym.data.config import PackConfig
 from endonym.disk import write_json
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
+from endonym.export.shapes import folder_shape
 from endonym.log import Log
+from endonym.model.foreign.folder import with_context
 from endonym.pipeline.sources import file_identity
-from endonym.pipeline.types import Inputs, Numbers
-from endonym.recipe.recipe import Recipe
+from endonym.pipeline.types import Inputs, Numbers, PhaseTraining
 from endonym.store import Making
+from endonym.text.config import Clean, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.train.config import Phase
 
 if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -46,17 +48,29 @@ def given_model(
     return named_files(paths, making, inputs, log)
 
 
+def require_context(folder: Path, context: int | None) -> None:
+    """Raise ShapeError if the model in a folder cannot read rows as long as the recipe says."""
+    if context is not None:
+        with_context(folder_shape(folder), context)
+
+
 def corpus(
-    recipe: Recipe, raw: Sequence[RawSet], making: Making, inputs: Inputs, log: Log
+    raw: Sequence[RawSet],
+    clean: Clean,
+    split: Split,
+    seed: int,
+    making: Making,
+    inputs: Inputs,
+    log: Log,
 ) -> Numbers:
     """Read, clean, split."""
     total = sum(each.bytes() for each in raw)
     with log.progress("corpus", total, "raw bytes") as advance:
         return make_corpus(
             [(each.source, each.files) for each in raw],
-            recipe.clean,
-            recipe.split,
-            seed=recipe.seed,
+            clean,
+            split,
+            seed=seed,
             out=making.out,
             advance=advance,
         )
@@ -113,15 +127,16 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
         return write_shards(making.out, reader, sources, documents, advance)
 
 
-def model(recipe: Recipe, phase: Phase, making: Making, inputs: Inputs, log: Log) -> Numbers:
+def model(mine: PhaseTraining, making: Making, inputs: Inputs, log: Log) -> Numbers:
     """Train one phase."""
     from endonym.pipeline.training import train_model
     from endonym.train.distributed import called
     from endonym.train.room import explained_memory_errors
 
-    with called(making.device or "cpu") as group, explained_memory_errors(f"phase {phase.name}"):
-        group.tell((recipe, phase, making, inputs))
-        return train_model(recipe, phase, making, inputs, log, group)
+    where = f"phase {mine.config.name}"
+    with called(making.device or "cpu") as group, explained_memory_errors(where):
+        group.tell((mine, making, inputs))
+        return train_model(mine, making, inputs, log, group)
 
 
 def help_training(device: str | None) -> None:
@@ -131,20 +146,26 @@ def help_training(device: str | None) -> None:
     from endonym.train.room import explained_memory_errors
 
     def help_one(group: Group) -> None:
-        recipe, phase, making, inputs = group.tell()
-        with explained_memory_errors(f"phase {phase.name}"):
-            train_model(recipe, phase, making, inputs, Log(quiet=True), group)
+        mine, making, inputs = group.tell()
+        with explained_memory_errors(f"phase {mine.config.name}"):
+            train_model(mine, making, inputs, Log(quiet=True), group)
 
     follow(help_one, device or "cpu")
 
 
 def evaluation(
-    recipe: Recipe, asked: Evaluation, making: Making, inputs: Inputs, log: Log
+    asked: Evaluation,
+    files: Sequence[Path],
+    pack: PackConfig,
+    seed: int,
+    making: Making,
+    inputs: Inputs,
+    log: Log,
 ) -> Numbers:
     """Judge the finished model."""
     from endonym.pipeline.evaluation import judge
 
-    return judge(recipe, asked, making, inputs, log)
+    return judge(asked, files, pack, seed, making, inputs, log)
 
 
 def export(asked: Export, making: Making, inputs: Inputs, log: Log) -> Numbers:

@@ -26,7 +26,6 @@ from endonym.log import Log, append_jsonl, number, size
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.decoder import Decoder
-from endonym.model.families import resolve
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import Shape, read_shape, with_context
 from endonym.model.foreign.weights import load_any, weights_of
@@ -37,17 +36,15 @@ from endonym.pipeline.evaluation import training_order
 from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
 from endonym.pipeline.stopping import stop_requests
-from endonym.pipeline.types import Inputs, Numbers
-from endonym.recipe.recipe import Recipe
+from endonym.pipeline.types import Inputs, Numbers, PhaseTraining
 from endonym.store import Making
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import hindrance
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Training, Work
 from endonym.train.report import Report
 from endonym.train.room import HEAP, phase_bytes
-from endonym.train.schedule import Course
 
 WEIGHTS = "weights.safetensors"
 SAMPLE_TOKENS = 60
@@ -56,45 +53,40 @@ LINES = 20
 
 
 def train_model(
-    recipe: Recipe,
-    phase: Phase,
-    making: Making,
-    inputs: Inputs,
-    log: Log,
-    group: Group = ALONE,
+    mine: PhaseTraining, making: Making, inputs: Inputs, log: Log, group: Group = ALONE
 ) -> Numbers:
     """Train a phase from scratch or from another's weights, or take up where a kill left it.
 
     Of a group, the first process alone writes, tries and speaks; the others only train.
     """
     device.prepare()
+    config, pack = mine.config, mine.pack
     reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
     folder = inputs["shards"].folder
-    order, dev = training_order(folder, recipe.pack, recipe.seed), TokenShards(folder, "dev")
+    order, dev = training_order(folder, pack, mine.seed), TokenShards(folder, "dev")
     lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
-    unigram, place = lines["unigram"].value, device.pick(making.device)
-    work = Work(order.shards, dev, making.work, unigram, place, recipe.pack.join)
-    begin_ = partial(beginning, recipe, reader.vocab, inputs)
-    decoder = begin_()
+    unigram, target = lines["unigram"].value, device.pick(making.device)
+    work = Work(order.shards, dev, making.work, unigram, target, pack.join)
+    begin = partial(initial_decoder, mine, inputs)
+    decoder = begin()
     shape = decoder.config
-    if recipe.export and isinstance(shape, ModelConfig):
+    if mine.is_exported and isinstance(shape, ModelConfig):
         row_of(shape)  # Hours of training would end in a refusal.
-    longest = recipe.pack.longest(work.train.longest_document)
-    spare_memory(shape, phase, longest, work.device, log)
+    spare_memory(shape, config, pack.longest(work.train.longest_document), work.device, log)
     found = newest(work.folder, log) if group.is_first else None
     if group.is_first:
-        batches = work.batches(phase, shape.context, recipe.seed)
-        _announce(shape, phase, batches, lines, group, log)
+        batches = work.batches(config, shape.context, mine.seed)
+        _announce(shape, config, batches, lines, group, log)
         if found is None or not found.state.step:
-            before_training(begin_, decoder, phase, batches, work, group, log)
-            decoder = begin_()
-    training = Training(decoder.to(work.device), phase, work, seed=recipe.seed, group=group)
+            before_training(begin, decoder, config, batches, work, group, log)
+            decoder = begin()
+    training = Training(decoder.to(work.device), config, work, seed=mine.seed, group=group)
     training.resume(found)
     masked = _masked_because(training)
     if group.is_first:
         cut_journal(making.journal, training)
         _say_where(training, masked, log)
-    _run(training, making, reader, _prompts(recipe), log)
+    _run(training, making, reader, _prompts(mine), log)
     learnt = training.weights()
     return _keep(training, learnt, reader, making) if group.is_first else {}
 
@@ -107,19 +99,23 @@ def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[st
     return {name: line for name, line in lines.items() if line is not None}
 
 
-def beginning(recipe: Recipe, vocab: int, inputs: Inputs) -> AnyDecoder:
+def initial_decoder(mine: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     """The decoder to begin with: an earlier phase's, a folder's, or a new one."""
-    context = recipe.pack.context
-    assert context is not None, "the context is settled before any model is planned"
     if "start" in inputs:
         folder = inputs["start"].folder
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
-    if recipe.model_folder is not None:
-        return begin(recipe.model_folder, context)
-    return new_decoder(resolve(recipe.model, vocab=vocab, context=context), recipe.seed)
+    return new_or_loaded(mine.model, mine.folder, mine.pack.context, mine.seed)
 
 
-def begin(folder: Path, context: int) -> AnyDecoder:
+def new_or_loaded(shape: Shape, folder: Path | None, context: int, seed: int) -> AnyDecoder:
+    """The decoder of a folder in the transformers format, or a new one of one of our shapes."""
+    if folder is not None:
+        return load_pretrained(folder, context)
+    assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
+    return new_decoder(shape, seed)
+
+
+def load_pretrained(folder: Path, context: int) -> AnyDecoder:
     """The decoder of a folder in the transformers format, to be trained on rows of `context`.
 
     Learned positions beyond it are left out. Raises ShapeError if it never read so many.
@@ -137,12 +133,12 @@ def begin(folder: Path, context: int) -> AnyDecoder:
     return decoder
 
 
-def spare_memory(shape: Shape, phase: Phase, longest: int, target: str, log: Log) -> None:
+def spare_memory(shape: Shape, config: TrainConfig, longest: int, target: str, log: Log) -> None:
     """Where free memory is short, have freed memory given back at once; slower, but smaller.
 
     longest: tokens that are read together at most. target: the device.
     """
-    needed = phase_bytes(shape, phase, longest_document=longest)
+    needed = phase_bytes(shape, config, longest)
     free = device.free_memory_bytes()
     if target == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
         log.line(
@@ -153,7 +149,7 @@ def spare_memory(shape: Shape, phase: Phase, longest: int, target: str, log: Log
 
 def _announce(
     shape: Shape,
-    phase: Phase,
+    config: TrainConfig,
     batches: Batches,
     lines: dict[str, Score],
     group: Group,
@@ -162,17 +158,16 @@ def _announce(
     total, read = parameters(shape).total, batches.order.positions_per_epoch
     log.line(
         f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
-        f"{phase.number_format}{_spread(phase, group)}"
+        f"{config.number_format}{_spread(config, group)}"
     )
-    steps = Course.of(phase, read, batches.tokens).steps
     log.line(
-        f"  {number(steps)} steps × {number(batches.tokens)} tokens = "
-        f"{batches.epochs(steps):.1f} passes over {number(read)} tokens"
+        f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
+        f"{batches.epochs(config.steps):.1f} passes over {number(read)} tokens"
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
     log.line(f"  dev nats a token without learning: {guesses}")
-    hindered = hindrance(shape, phase, batches.device, group.size)
-    if phase.compile == "on" and hindered is not None:
+    hindered = hindrance(shape, config.execution, batches.device, group.size)
+    if config.execution.compile and hindered is not None:
         log.warn(f'compile = "on", but nothing is compiled: {hindered}')
 
 
@@ -184,11 +179,12 @@ def _say_where(training: Training, masked: set[str], log: Log) -> None:
         log.line(f"  goes on from step {number(training.state.step)}")
 
 
-def _spread(phase: Phase, group: Group) -> str:
+def _spread(config: TrainConfig, group: Group) -> str:
     """Over how many processes, and what of it is in shards."""
     if group.size == 1:
         return ""
-    shards = "" if phase.shard == "none" else f", {phase.shard} in shards"
+    shard = config.execution.shard
+    shards = "" if shard == "none" else f", {shard} in shards"
     return f" · {group.size} processes{shards}"
 
 
@@ -197,7 +193,7 @@ def _masked_because(training: Training) -> set[str]:
     shape, place = training.decoder.config, training.decoder.readout.weight_VD.device
     if place.type == "cpu" or not isinstance(shape, ModelConfig):
         return set()
-    dtype = torch.bfloat16 if training.phase.number_format == "bf16" else torch.float32
+    dtype = torch.bfloat16 if training.config.number_format == "bf16" else torch.float32
     widths = {each.head_width for each in shape.mixers if isinstance(each, AttentionConfig)}
     reasons = {obstacle(place, dtype, width) for width in widths}
     return {reason for reason in reasons if reason is not None}
@@ -207,13 +203,14 @@ def _run(
     training: Training, making: Making, reader: Tokenizer, prompts: list[str], log: Log
 ) -> None:
     """Train to the end; show, journal and sample what the loop reports."""
-    left, group = training.course.steps - training.state.step, training.group
+    steps, group = training.config.steps, training.group
+    left = steps - training.state.step
     started, seen, at = time.perf_counter(), 0, training.state.step
     if group.is_first:
         note = {"event": "started", "step": training.state.step, "versions": device.versions()}
         where = {"processor": device.processor(), "threads": device.threads()}
         append_jsonl(making.journal, {**note, **where, "processes": group.size})
-    sample_every = max(1, training.course.steps // training.course.eval_every // SAMPLES)
+    sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
     crowding = Crowding(training.work.device)
     with log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
@@ -228,7 +225,7 @@ def _run(
             if report.look is not None:
                 log.line(_line(report, speed))
                 looks = len(training.state.looks) - 1
-                if looks % sample_every == 0 or report.step == training.course.steps:
+                if looks % sample_every == 0 or report.step == steps:
                     _sample(training, reader, prompts, report.step, making.journal)
             if group.is_any(stop.is_set()) and report.step:
                 _save_and_stop(training, report.step, log)
@@ -277,12 +274,11 @@ def _sample(
     training.decoder.train()
 
 
-def _prompts(recipe: Recipe) -> list[str]:
+def _prompts(mine: PhaseTraining) -> list[str]:
     """The first prompts of the recipe, or the empty one: the start of any document."""
-    for asked in recipe.evaluate:
-        for path in asked.files(recipe.folder) if asked.kind == "prompts" else []:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return [line for line in lines if line.strip()][:2]
+    for path in mine.prompts:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if line.strip()][:2]
     return [""]
 
 
@@ -296,7 +292,7 @@ def _keep(
     write_json(making.out / "config.json", shape.model_dump())
     reader.save(making.out)
     state = training.state
-    best = state.best_step if training.phase.keep == "best" else state.step
+    best = state.best_step if training.config.keep == "best" else state.step
     write_json(making.out / "looks.json", state.looks)
     return {
         "parameters": parameters(shape).total,

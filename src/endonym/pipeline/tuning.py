@@ -9,22 +9,18 @@ final score has seen it no more than they have.
 import math
 import tempfile
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from endonym.autopilot import probe
 from endonym.autopilot.model_size import Choice, Choices
 from endonym.autopilot.pace import usual_document
-from endonym.autopilot.phase import budget_of
-from endonym.autopilot.resolve import facts_of
+from endonym.autopilot.resolve import ResolvedTraining, facts_of
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number
-from endonym.pipeline.training import beginning
-from endonym.recipe.recipe import Recipe
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.pipeline.training import new_or_loaded
 from endonym.store import Artifact
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig, require_weights_left
 from endonym.train.loop import Training, Work
 
 DECAY = "weight_decay"
@@ -47,20 +43,26 @@ with the last of many passes."""
 
 
 class Trials:
-    """Short trainings of a recipe's first phase, each in so many seconds, on a device."""
+    """Short trainings of a first phase, each in so many seconds, on a device."""
 
-    def __init__(self, recipe: Recipe, shards: Artifact, seconds: float, target: str) -> None:
-        self.recipe, self.target, self.failure = recipe, target, ""
+    def __init__(
+        self, training: ResolvedTraining, shards: Artifact, seconds: float, target: str
+    ) -> None:
+        self.training, self.target, self.failure = training, target, ""
         self.train, self.dev = (TokenShards(shards.folder, split) for split in ("train", "dev"))
-        phase = recipe.phase[0]
-        self.batch = phase.batch_tokens or 1
-        decoder, facts = beginning(recipe, self.train.vocab, {}), facts_of(shards)
-        length = recipe.pack.usual_length(facts.mean_document_tokens)
+        config = training.phases[0]
+        self.batch, decoder = config.batch_tokens, self.decoder()
+        length = training.pack.usual_length(facts_of(shards).mean_document_tokens)
         document = usual_document(length, decoder.config)
-        self.speed = probe.plain(decoder, phase, target, document)
+        self.speed = probe.plain(decoder, config, target, document)
         self.held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
-        self.whole = budget_of([phase], facts)
+        self.whole = config.steps * self.batch
         self.give(seconds)
+
+    def decoder(self) -> AnyDecoder:
+        """What the phase begins with."""
+        given = self.training
+        return new_or_loaded(given.model, given.folder, given.pack.context, given.seed)
 
     def give(self, seconds: float) -> None:
         """Let each training last so long."""
@@ -80,29 +82,32 @@ class Trials:
                 do=f"Give {times:.2g} times as many minutes.",
             )
 
-    def bits(self, phase: Phase) -> float:
-        """Held-out bits a byte after such a phase; infinite if its keys are no phase or it fails.
+    def bits(self, config: TrainConfig) -> float:
+        """Dev bits a byte after such a phase; infinite if it fails.
 
         A rate and a decay that go together with others may not with each other.
         """
-        steps = max(1, self.tokens // self.batch)
-        warmup = min(phase.warmup_steps or 0, steps // 10)
-        shorter: dict[str, Any] = {
-            **{"steps": None, "epochs": None, "tokens": self.tokens, "warmup_steps": warmup},
-            **{"patience": None, "keep": "last", "save_every_steps": None},
-            **{"eval_every_steps": steps + 1, "eval_tokens": self.look_tokens},
-        }
         try:
-            trial = Phase.model_validate(phase.model_dump() | shorter)
-        except ValidationError as error:
-            self.failure = error.errors()[0]["msg"]
+            require_weights_left(config.lr, config.weight_decay)
+        except ValueError as error:
+            self.failure = str(error)
             return math.inf
+        steps = max(1, -(-self.tokens // self.batch))
+        warmup = min(config.warmup_steps, steps // 10)
+        trial = config.but(
+            steps=steps,
+            warmup_steps=warmup,
+            patience=0,
+            keep="last",
+            eval_every_steps=steps + 1,
+            eval_tokens=self.look_tokens,
+        ).executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
-            join = self.recipe.pack.join
+            join = self.training.pack.join
             work = Work(self.train, self.dev, Path(folder), math.inf, self.target, join)
-            decoder = beginning(self.recipe, self.train.vocab, {}).to(self.target)
+            decoder = self.decoder().to(self.target)
             try:
-                *_, last = Training(decoder, trial, work, seed=self.recipe.seed).reports()
+                *_, last = Training(decoder, trial, work, seed=self.training.seed).reports()
             except TrainingError as error:
                 self.failure = error.message
                 return math.inf
@@ -114,16 +119,16 @@ class Trials:
 
 
 def tune(
-    recipe: Recipe, shards: Artifact, minutes: float, log: Log, target: str = "cpu"
+    training: ResolvedTraining, shards: Artifact, minutes: float, log: Log, target: str = "cpu"
 ) -> Choices:
-    """Rate and decay of the first phase by trial, around what a recipe says, every key filled in.
+    """Rate and decay of the first phase by trial, around what was resolved.
 
     The reasons hold the scores. Empty if every trial failed.
     Raises RecipeError if the time is too short.
     """
-    phase = recipe.phase[0]
-    keys = [key for key in SCALES if getattr(phase, key)]
-    trials = Trials(recipe, shards, minutes * 60 / _count(keys), target)
+    config = training.phases[0]
+    keys = [key for key in SCALES if getattr(config, key)]
+    trials = Trials(training, shards, minutes * 60 / _count(keys), target)
     if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:
         half = f"with {_count(keys)} trainings none would read half of the phase's tokens"
         log.line(f"{'tuning':<22} {DECAY} stays: {half}")
@@ -136,16 +141,16 @@ def tune(
     for key in keys:
         bits: dict[float, float] = {}
         for scale in SCALES[key]:
-            changed = scaled(phase, key, scale)
-            trial = phase.model_copy(update=changed)
+            changed = scaled(config, key, scale)
+            trial = config.but(**changed)
             bits[scale] = known[scale] if scale in known else trials.bits(trial)
             log.line(f"  {key} = {changed[key]:g}: {trials.told(bits[scale])}")
         best = min(bits, key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
         if not math.isfinite(bits[best]):
             log.warn("no training came to its end: nothing is tuned")
             return {}
-        found |= _chosen(phase, key, bits, best, trials.tokens)
-        phase, known = phase.model_copy(update=scaled(phase, key, best)), {1.0: bits[best]}
+        found |= _chosen(config, key, bits, best, trials.tokens)
+        config, known = config.but(**scaled(config, key, best)), {1.0: bits[best]}
     _say(found, log)
     return found
 
@@ -155,19 +160,21 @@ def _count(keys: list[str]) -> int:
     return 1 + sum(len(SCALES[key]) - 1 for key in keys)
 
 
-def scaled(phase: Phase, key: str, scale: float) -> dict[str, float]:
+def scaled(config: TrainConfig, key: str, scale: float) -> dict[str, float]:
     """A key times a scale, and what goes with it, rounded as people write numbers."""
-    values = {name: getattr(phase, name) for name in (key, TOGETHER.get(key, key))}
+    values = {name: getattr(config, name) for name in (key, TOGETHER.get(key, key))}
     return {name: float(f"{value * scale:.6g}") for name, value in values.items() if value}
 
 
-def _chosen(phase: Phase, key: str, bits: dict[float, float], best: float, tokens: int) -> Choices:
+def _chosen(
+    config: TrainConfig, key: str, bits: dict[float, float], best: float, tokens: int
+) -> Choices:
     """The best of a key's trials, and what goes with it; all scores are the reason."""
-    told = " · ".join(f"{scaled(phase, key, s)[key]:g} {_told(bits[s])}" for s in bits)
-    reason = f"instead of {getattr(phase, key):g}, tried on {number(tokens)} tokens: {told}"
+    told = " · ".join(f"{scaled(config, key, s)[key]:g} {_told(bits[s])}" for s in bits)
+    reason = f"instead of {getattr(config, key):g}, tried on {number(tokens)} tokens: {told}"
     return {
         f"phase.0.{name}": Choice(value, reason if name == key else f"in proportion to {key}")
-        for name, value in scaled(phase, key, best).items()
+        for name, value in scaled(config, key, best).items()
     }
 
 

@@ -197,7 +197,7 @@ def _model(run: Run) -> dict[str, Any] | None:
             {"name": made.stage.name.removeprefix("model "), **made.artifact.numbers, "phase": each}
             for made, each in zip(
                 (made for made in run.made if made.stage.kind == "model"),
-                run.recipe.phase,
+                run.training.phases if run.training else (),
                 strict=False,
             )
         ],

@@ -17,11 +17,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import part_of
 from endonym.train.optimizer import Optimizer
 
-SHARES = {"ema": 0.05, "tail": 0.2}
 SUFFIX = ".average"
 
 
@@ -44,16 +43,15 @@ def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
 class Average:
     """The average of a phase's weights, if it wants one; until it begins, the weights."""
 
-    def __init__(self, optimizer: Optimizer, phase: Phase, steps: int) -> None:
-        self.optimizer, self.steps = optimizer, steps
-        self.kind = phase.average or "none"
-        self.share = phase.average_share or SHARES.get(self.kind, 0.0)
+    def __init__(self, optimizer: Optimizer, config: TrainConfig) -> None:
+        self.optimizer, self.config = optimizer, config
         self.tensors: list[Tensor] = []
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after this step, counted from 1."""
-        share = newest_share(self.kind, self.share, step=step, steps=self.steps)
+        kind, share = self.config.average, self.config.average_share
+        share = newest_share(kind, share, step=step, steps=self.config.steps)
         if share and self.tensors:
             torch._foreach_lerp_(self.tensors, self._masters(), share)
         elif share:

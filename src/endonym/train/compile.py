@@ -18,7 +18,7 @@ from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import Shape
-from endonym.train.config import Phase
+from endonym.train.config import Execution
 
 COMPILERS = ("g++", "clang++", "c++")
 COMPILING = ("torch._dynamo", "torch._inductor")
@@ -46,11 +46,11 @@ def obstacle(shape: Shape, device: str = "cpu") -> str | None:
     return None
 
 
-def hindrance(shape: Shape, phase: Phase, device: str, processes: int) -> str | None:
+def hindrance(shape: Shape, execution: Execution, device: str, processes: int) -> str | None:
     """Why a phase's blocks are not compiled, whatever it asks for; None if they can be."""
-    if phase.recomputes >= shape.layers:
+    if execution.recompute >= shape.layers:
         return "all blocks are computed again, to need less memory"
-    if phase.shard != "none" and processes > 1:
+    if execution.shard != "none" and processes > 1:
         return "weights in shards are gathered as blocks run"
     return obstacle(shape, device)
 

@@ -1,12 +1,22 @@
 """What a recipe may say about a phase of training. Imports no torch."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config
 
-AVERAGES = ("ema", "tail")
+COOLDOWN = 0.2
+"""Share of the steps in which wsd falls; a longer one gains little more (arXiv:2405.18392)."""
+FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
+"""The rate at the end, as a share of the peak: zero (arXiv:2502.15938), or for a cosine a tenth
+(arXiv:2203.15556, appendix B)."""
+AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
+VALIDATIONS = 20
+"""Looks at dev text in a phase that does not say how many."""
+USEFUL_TOKENS = 16_384
+"""Tokens at once: more are no faster on a CPU."""
 NEEDED = {
     "cooldown": 'schedule = "wsd"',
     "final_lr": "a schedule that falls",
@@ -18,6 +28,21 @@ NEEDED = {
 UNUSUAL_LR = 0.1
 """Above it, a rate is more likely to be wrong than a decay."""
 Memory = Annotated[float, Field(ge=0, lt=1)]
+
+
+def require_weights_left(lr: float, decay: float) -> None:
+    """Raise ValueError if one step would take all of a weight off: lr × weight_decay of it."""
+    if lr * decay < 1:
+        return
+    ways = [
+        f"weight_decay = {decay:g} (with this lr, below {1 / lr:g})",
+        f"lr = {lr:g} (0.003 is usual)",
+    ]
+    likely = ways[::-1] if lr > UNUSUAL_LR else ways
+    raise ValueError(
+        f"lr × weight_decay = {lr * decay:g}: every step would pull the weights past zero; lower "
+        f"{' or '.join(likely)}"
+    )
 
 
 class Phase(Config):
@@ -156,11 +181,6 @@ class Phase(Config):
         json_schema_extra=NOT_IDENTITY,
     )
 
-    @property
-    def recomputes(self) -> int:
-        """Blocks that are computed again; none as long as this is open."""
-        return 0 if self.recompute == "auto" else self.recompute
-
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":
         """Steps, tokens or epochs, and only one of them."""
@@ -172,17 +192,7 @@ class Phase(Config):
     @model_validator(mode="after")
     def decay_leaves_something(self) -> "Phase":
         """One step takes lr × weight_decay of each weight off: less than all of it."""
-        lr, decay = self.lr or 0.0, self.weight_decay or 0.0
-        if lr * decay >= 1:
-            ways = [
-                f"weight_decay = {decay:g} (with this lr, below {1 / lr:g})",
-                f"lr = {lr:g} (0.003 is usual)",
-            ]
-            likely = ways[::-1] if lr > UNUSUAL_LR else ways
-            raise ValueError(
-                f"lr × weight_decay = {lr * decay:g}: every step would pull the weights past "
-                f"zero; lower {' or '.join(likely)}"
-            )
+        require_weights_left(self.lr or 0.0, self.weight_decay or 0.0)
         return self
 
     @model_validator(mode="after")
@@ -193,9 +203,101 @@ class Phase(Config):
             "final_lr": self.final_lr is not None and self.schedule == "constant",
             "momentum": self.momentum is not None and self.optimizer != "muon",
             "normalise": bool(self.normalise) and self.optimizer != "muon",
-            "average_share": self.average_share is not None and self.average not in AVERAGES,
+            "average_share": self.average_share is not None and self.average in (None, "none"),
         }
         for key, is_vain in vain.items():
             if is_vain:
                 raise ValueError(f"{key} changes nothing without {NEEDED[key]}")
         return self
+
+
+class Execution(Config):
+    """How a phase is computed here. It changes nothing of what is learnt but the last bits.
+
+    recompute: so many blocks, from the first, are computed again on the way back.
+    """
+
+    micro_tokens: int = USEFUL_TOKENS
+    recompute: int = 0
+    compile: bool = False
+    shard: Literal["none", "gradients", "weights"] = "none"
+    save_every_steps: int
+
+
+class TrainConfig(Config):
+    """A phase, resolved: all that training needs, each key with a value. Keys mean what they do in
+    `Phase`; patience 0 is none.
+    """
+
+    name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
+    steps: int
+    batch_tokens: int
+    lr: float
+    embedding_lr: float
+    warmup_steps: int = 0
+    schedule: Literal["linear", "wsd", "cosine", "constant"] = "linear"
+    final_lr: float = 0.0
+    cooldown: float = COOLDOWN
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    momentum: float = 0.95
+    normalise: bool = False
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.0
+    decay_schedule: Literal["lr", "constant"] = "lr"
+    cautious: bool = False
+    average: Literal["none", "ema", "tail"] = "none"
+    average_share: float = 0.0
+    clip: float = 1.0
+    eval_every_steps: int
+    eval_tokens: int = 32_768
+    patience: int = 0
+    keep: Literal["best", "last"] = "best"
+    number_format: Literal["fp32", "bf16"]
+    execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether a mean of the weights is kept beside them."""
+        return self.average != "none"
+
+    def but(self, **changes: Any) -> "TrainConfig":
+        """The same with some keys changed."""
+        return self.model_copy(update=changes)
+
+    def executed(self, **changes: Any) -> "TrainConfig":
+        """The same training, computed in another way."""
+        return self.but(execution=self.execution.model_copy(update=changes))
+
+
+def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
+    """A phase as it will be trained, when what only a choice can give has been chosen.
+
+    context: tokens of a row; a batch is whole rows. positions: of one pass over the training text.
+    How it is executed is the least demanding way where the phase leaves it open.
+    """
+    batch_tokens = max(1, (phase.batch_tokens or context) // context) * context
+    tokens = phase.tokens or (phase.epochs or 1) * positions
+    steps = phase.steps or max(1, math.ceil(tokens / batch_tokens))
+    every = phase.eval_every_steps or max(1, steps // VALIDATIONS)
+    implied = {
+        "embedding_lr": phase.lr,
+        "final_lr": FINAL_LRS[phase.schedule or "linear"],
+        "average_share": AVERAGE_SHARES[phase.average or "none"],
+        "eval_every_steps": every,
+    }
+    said = phase.model_dump(exclude_none=True)
+    execution = Execution(
+        micro_tokens=phase.micro_tokens or USEFUL_TOKENS,
+        recompute=0 if phase.recompute == "auto" else phase.recompute,
+        compile=phase.compile == "on",
+        shard=phase.shard,
+        save_every_steps=phase.save_every_steps or every,
+    )
+    exact = {
+        "steps": steps,
+        "batch_tokens": batch_tokens,
+        "warmup_steps": min(phase.warmup_steps or 0, steps // 2),
+        "execution": execution,
+    }
+    known = {key: value for key, value in said.items() if key in TrainConfig.model_fields}
+    return TrainConfig.model_validate({**implied, **known, **exact})

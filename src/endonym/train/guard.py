@@ -17,7 +17,7 @@ from statistics import fmean
 
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train.checkpoint import TrainState
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.step import Stepped, not_finite
 
 WINDOW = 200
@@ -121,21 +121,23 @@ def returned(lost: TrainState, found: TrainState) -> Trouble:
     return Trouble("rolled_back", lost.step, message, lost.rollbacks, numbers)
 
 
-def require_sound(state: TrainState, phase: Phase) -> None:
+def require_sound(state: TrainState, config: TrainConfig) -> None:
     """Raise NonFiniteLoss if the weights are lost before the first step."""
     if is_lost(state):
         raise NonFiniteLoss(
             "the dev loss is not a finite number before anything was learnt",
-            where=f"phase {phase.name}",
+            where=f"phase {config.name}",
             do='Set number_format = "fp32", or begin from other weights.',
         )
 
 
-def require_hope(state: TrainState, phase: Phase, why: str, where: str, *, is_finite: bool) -> None:
+def require_hope(
+    state: TrainState, config: TrainConfig, why: str, where: str, *, is_finite: bool
+) -> None:
     """Raise NonFiniteLoss, or TrainingError if all was finite, after RETURNS returns in vain."""
     if state.rollbacks < RETURNS:
         return
-    lr = phase.lr or 0.0
+    lr = config.lr
     kind = TrainingError if is_finite else NonFiniteLoss
     raise kind(
         f"{why}; going back to a checkpoint {RETURNS} times, each time with half the learning "
@@ -146,23 +148,22 @@ def require_hope(state: TrainState, phase: Phase, why: str, where: str, *, is_fi
     )
 
 
-def require_learning(state: TrainState, phase: Phase, warmup: int, unigram_nats: float) -> None:
+def require_learning(state: TrainState, config: TrainConfig, unigram_nats: float) -> None:
     """Raise TrainingError if a model predicts no better than counting words does.
 
     Before LEARNT_BY, and before the warm-up is over twice, nobody expects it to.
     """
-    best = state.best_nats
-    if best is None or best <= unigram_nats or state.step < max(warmup * 2, LEARNT_BY):
+    best, expected = state.best_nats, max(config.warmup_steps * 2, LEARNT_BY)
+    if best is None or best <= unigram_nats or state.step < expected:
         return
-    rate = "lr" if phase.lr is None else f"lr = {phase.lr:g}"
     advice = "too high (try a third of it)"
-    if phase.lr is not None and phase.lr < LOW_LR:
+    if config.lr < LOW_LR:
         advice = "too low for a model that begins from nothing (3e-3 is usual)"
     raise TrainingError(
         f"after {state.step} steps the dev loss is {state.looks[-1]['nats']:.2f} nats, above "
         f"the unigram line of {unigram_nats:.2f}: nothing but noise is learnt",
-        where=f"phase {phase.name}",
-        do=f"Usually {rate} is {advice}, or the dev text is of another "
+        where=f"phase {config.name}",
+        do=f"Usually lr = {config.lr:g} is {advice}, or the dev text is of another "
         "kind than the training text (see `endonym look`).",
     )
 

@@ -20,14 +20,13 @@ from endonym.train import checkpoint, guard
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
 from endonym.train.compile import compile_blocks, explained_errors, hindrance, uncompiled
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.guard import Trouble
 from endonym.train.optimizer import Optimizer
 from endonym.train.report import Report
-from endonym.train.room import USEFUL_TOKENS, explained_memory_errors, within_memory
-from endonym.train.schedule import Course
-from endonym.train.step import Stepped, clipped, gather
+from endonym.train.schedule import lr_scale, saves_at, validates_at
+from endonym.train.step import Stepped, take_step
 from endonym.train.validate import Look, look
 
 
@@ -46,11 +45,10 @@ class Work:
     device: str = "cpu"
     join: tuple[str, ...] = ()
 
-    def batches(self, phase: Phase, context: int, seed: int) -> Batches:
+    def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """Every batch that a phase will read."""
-        rows = max(1, (phase.batch_tokens or context) // context)
         order = Order(self.train, context=context, seed=seed, join=self.join)
-        return Batches(order, rows=rows, device=self.device)
+        return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
 
 class Training:
@@ -60,24 +58,29 @@ class Training:
     """
 
     def __init__(
-        self, decoder: AnyDecoder, phase: Phase, work: Work, *, seed: int, group: Group = ALONE
+        self,
+        decoder: AnyDecoder,
+        config: TrainConfig,
+        work: Work,
+        *,
+        seed: int,
+        group: Group = ALONE,
     ) -> None:
-        context = decoder.config.context
-        self.decoder, self.phase, self.work, self.seed = decoder, phase, work, seed
+        context, execution = decoder.config.context, config.execution
+        self.decoder, self.config, self.work, self.seed = decoder, config, work, seed
         self.group = group
-        self.batches = work.batches(phase, context, seed)
+        self.batches = work.batches(config, context, seed)
         most_rows = -(-self.batches.rows // group.size)
-        self.micro_rows = max(1, min(most_rows, (phase.micro_tokens or USEFUL_TOKENS) // context))
-        self.course = Course.of(phase, self.batches.order.positions_per_epoch, self.batches.tokens)
-        decoder.recomputes = phase.recomputes
-        if phase.shard != "none" and group.size > 1:
+        self.micro_rows = max(1, min(most_rows, execution.micro_tokens // context))
+        decoder.recomputes = execution.recompute
+        if execution.shard != "none" and group.size > 1:
             from endonym.train.sharding import shard  # takes a second to import
 
-            shard(decoder, phase, group)
-        self.optimizer = Optimizer(decoder, phase, phase.number_format)
-        self.average = Average(self.optimizer, phase, self.course.steps)
-        hindered = hindrance(decoder.config, phase, work.device, group.size)
-        if phase.compile == "on" and hindered is None:
+            shard(decoder, config, group)
+        self.optimizer = Optimizer(decoder, config)
+        self.average = Average(self.optimizer, config)
+        hindered = hindrance(decoder.config, execution, work.device, group.size)
+        if execution.compile and hindered is None:
             compile_blocks(decoder)
         self.state = TrainState()
         self.troubles: list[Trouble] = []
@@ -110,7 +113,7 @@ class Training:
         try:
             if self.state.step == 0:
                 yield self._report(None, 0.0)
-                guard.require_sound(self.state, self.phase)
+                guard.require_sound(self.state, self.config)
             while not self.state.is_finished:
                 start = time.perf_counter()
                 stepped = self._step()
@@ -124,45 +127,36 @@ class Training:
         finally:
             gc.unfreeze()
 
+    @explained_errors()
     def _step(self) -> Stepped:
-        """One optimiser step, or a skipped one: all processes see and decide the same."""
-        state, tokens = self.state, self.batches.tokens
+        """One optimiser step, or a refused one: all processes see and decide the same."""
+        state, group = self.state, self.group
         planned = state.micro_rows or self.micro_rows
-        nats, rows = self._gathered(planned)
-        stepped = clipped(self.optimizer, nats, tokens, self.group, ran_short=rows < planned)
-        if stepped.ran_short:
-            rows = state.micro_rows = self.group.least(rows)
-            self._note("smaller_micro_batch", f"memory ended: {rows} rows at a time from now on")
-        reason = guard.trouble_with(stepped, state)
-        if reason:
-            self.optimizer.forget()
+        stepped = take_step(
+            self.decoder,
+            self.optimizer,
+            self.batches.part(state.step, group.share(self.batches.rows)),
+            lr_scale=self._lr_scale(state.step),
+            rows=planned,
+            tokens=self.batches.tokens,
+            group=group,
+            refuses=lambda stepped: guard.trouble_with(stepped, state),
+            seed=self._seed_dropout,
+        )
+        if stepped.rows < planned:
+            state.micro_rows = stepped.rows
+            text = f"memory ended: {stepped.rows} rows at a time from now on"
+            self._note("smaller_micro_batch", text)
+        if stepped.refused:
             guard.note_skipped(state)
-            self._note("skipped", reason)
+            self._note("skipped", stepped.refused)
         else:
-            self.optimizer.step(self._share(state.step))
             guard.note_good(stepped, state)
         return stepped
 
-    @explained_errors()
-    def _gathered(self, planned: int) -> tuple[Tensor, int]:
-        """The gradient of this process's rows, and how many at a time memory held of those planned.
-
-        Its random stream is named by the step.
-        """
-        state, group, tokens = self.state, self.group, self.batches.tokens
-        batch = self.batches.part(state.step, group.share(self.batches.rows))
-
-        def gathered(rows: int) -> Tensor:
-            torch.manual_seed(named_seed(self.seed, "dropout", state.step, *group.stream()))
-            return gather(
-                self.decoder, self.optimizer, batch, rows=rows, tokens=tokens, group=group
-            )
-
-        if self.optimizer.is_sharded:
-            # Each pass gathers weights: the others would wait for a process that begins anew.
-            with explained_memory_errors(f"{planned} rows at a time, in shards"):
-                return gathered(planned), planned
-        return within_memory(gathered, planned, self.optimizer.forget)
+    def _seed_dropout(self) -> None:
+        """The random stream of a step is named by its number."""
+        torch.manual_seed(named_seed(self.seed, "dropout", self.state.step, *self.group.stream()))
 
     def _note(self, event: str, message: str) -> None:
         """Note what went wrong in the step that is being made, for its report."""
@@ -173,8 +167,8 @@ class Training:
 
     def _check_weights(self) -> None:
         """Before they are looked at or kept, weights must be finite; or else they are lost."""
-        step, course = self.state.step, self.course
-        if (course.looks_at(step) or course.saves_at(step)) and not self._is_finite():
+        step, config = self.state.step, self.config
+        if (validates_at(config, step) or saves_at(config, step)) and not self._is_finite():
             self.troubles.append(guard.lost(self.state, "a weight is not a finite number"))
 
     def _is_finite(self) -> bool:
@@ -187,28 +181,28 @@ class Training:
         where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
         where += f"last checkpoint in {self.work.folder}"
         is_finite = math.isfinite(last.nats + last.gradient_norm)
-        guard.require_hope(lost, self.phase, last.troubles[-1].message, where, is_finite=is_finite)
+        guard.require_hope(lost, self.config, last.troubles[-1].message, where, is_finite=is_finite)
         is_first = self.group.is_first
         self._take_up(checkpoint.back_to(self.work.folder, lost.good_step) if is_first else None)
         self.state = guard.gone_back(lost, self.state)
         self.troubles.append(guard.returned(lost, self.state))
         return self._said(None, 0.0)
 
-    def _share(self, step: int) -> float:
+    def _lr_scale(self, step: int) -> float:
         """What a step has of the peak rate."""
-        return self.course.share(step) * guard.rate_share(self.state)
+        return lr_scale(self.config, step) * guard.rate_share(self.state)
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
         """Look and save if it is time to, unless the weights are lost; and say what happened."""
-        state, course, seen, is_best = self.state, self.course, None, False
-        if course.looks_at(state.step) and not guard.is_lost(state):
+        state, config, seen, is_best = self.state, self.config, None, False
+        if validates_at(config, state.step) and not guard.is_lost(state):
             seen = self._look()
         if seen is not None:
             is_best = state.note_look(seen.nats, seen.bits_per_byte)
-            guard.require_learning(state, self.phase, course.warmup, self.work.unigram_nats)
+            guard.require_learning(state, config, self.work.unigram_nats)
         if not guard.is_lost(state):
-            state.is_finished = state.step >= course.steps or self._is_stale()
-            if seen or state.is_finished or course.saves_at(state.step):
+            state.is_finished = state.step >= config.steps or self._is_stale()
+            if seen or state.is_finished or saves_at(config, state.step):
                 self.save()
         return self._said(stepped, seconds, seen, is_best=is_best)
 
@@ -226,12 +220,12 @@ class Training:
         nats = stepped.nats if stepped else float("nan")
         return Report(
             step=step,
-            steps=self.course.steps,
+            steps=self.config.steps,
             tokens=step * self.batches.tokens,
             epoch=self.batches.epochs(step),
             nats=nats,
             bits_per_byte=nats / math.log(2) / self.batches.bytes_per_token,
-            lr=(self.phase.lr or 0.0) * self._share(max(0, step - 1)),
+            lr=self.config.lr * self._lr_scale(max(0, step - 1)),
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,
             look=seen,
@@ -241,7 +235,7 @@ class Training:
 
     def _look(self) -> Look | None:
         """A look at dev text; None, and the weights are lost, if it is no number."""
-        work, tokens = self.work, self.phase.eval_tokens
+        work, tokens = self.work, self.config.eval_tokens
         with self.as_handed_on():
             seen = look(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
         if math.isfinite(seen.nats):
@@ -251,8 +245,8 @@ class Training:
         return None
 
     def _is_stale(self) -> bool:
-        patience = self.phase.patience
-        return patience is not None and self.state.looks_since_best >= patience
+        patience = self.config.patience
+        return bool(patience) and self.state.looks_since_best >= patience
 
     def save(self) -> bool:
         """Write a checkpoint of this step, unless its weights are lost or are not finite numbers.
@@ -294,7 +288,7 @@ class Training:
 
         Every process must ask; of shards the first one alone gets them.
         """
-        if self.phase.keep == "last" or self.state.best_step == self.state.step:
+        if self.config.keep == "last" or self.state.best_step == self.state.step:
             return self.group.gathered(self.average.weights())
         if not self.group.is_first:
             return {}

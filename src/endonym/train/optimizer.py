@@ -11,18 +11,15 @@ import re
 import torch
 from torch import Tensor, nn
 
-from endonym.errors import TrainingError
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import narrow
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import is_plain, own, part_of, whole
-from endonym.train.muon import MOMENTUM, Muon, pull_with_caution
+from endonym.train.muon import Muon, pull_with_caution
 
 UNDECAYED = re.compile(r"(decay_log|convolution\.weight|A_log|conv1d\.weight)$")
 """Two axes or more, but no matrix: decays of a state, taps of a convolution."""
 STATES = ("exp_avg", "exp_avg_sq")
-BETAS = (0.9, 0.95)
-"""Where nothing was chosen."""
 
 
 class Optimizer:
@@ -32,16 +29,10 @@ class Optimizer:
     too, in every number format: what is gathered from them is rounded then.
     """
 
-    def __init__(self, decoder: AnyDecoder, phase: Phase, number_format: str) -> None:
-        if number_format not in ("fp32", "bf16"):
-            raise TrainingError(
-                f"number_format is {number_format!r}, not resolved to fp32 or bf16",
-                where=f"phase {phase.name}",
-                do='Set number_format = "fp32", which every machine computes.',
-            )
-        self.decoder, self.phase = decoder, phase
+    def __init__(self, decoder: AnyDecoder, config: TrainConfig) -> None:
+        self.decoder, self.config = decoder, config
         self.is_sharded = not all(map(is_plain, decoder.parameters()))
-        self.is_narrow = number_format == "bf16" and not self.is_sharded
+        self.is_narrow = config.number_format == "bf16" and not self.is_sharded
         self.names = [name for name, _ in decoder.named_parameters()]
         self.tables = table_names(decoder)
         self.masters = list(decoder.parameters())
@@ -50,14 +41,13 @@ class Optimizer:
             self.masters = [nn.Parameter(each) for each in copies]
             narrow(decoder)
         self.parameters = list(decoder.parameters())
-        self.betas = phase.betas or BETAS
         kinds: dict[str, list[nn.Parameter]] = {"matrix": [], "table": [], "vector": []}
         for name, master in zip(self.names, self.masters, strict=True):
             kinds[self._kind(name, master)].append(master)
         self.matrices: list[Tensor] = [*kinds["matrix"]]
-        self.muon = self._muon(number_format) if phase.optimizer == "muon" else None
+        self.muon = self._muon() if config.optimizer == "muon" else None
         self.adamw = torch.optim.AdamW(
-            self._groups(kinds), betas=self.betas, eps=1e-8, weight_decay=0.0, fused=True
+            self._groups(kinds), betas=config.betas, eps=1e-8, weight_decay=0.0, fused=True
         )
         self.refresh()
 
@@ -67,20 +57,20 @@ class Optimizer:
             return "table"
         return "matrix" if master.ndim > 1 and not UNDECAYED.search(name) else "vector"
 
-    def _muon(self, number_format: str) -> Muon:
-        phase = self.phase
+    def _muon(self) -> Muon:
+        config = self.config
         return Muon(
             self.matrices,
-            momentum=MOMENTUM if phase.momentum is None else phase.momentum,
-            row_memory=self.betas[1] if phase.normalise else None,
-            cautious=bool(phase.cautious),
-            number_format=torch.bfloat16 if number_format == "bf16" else torch.float32,
+            momentum=config.momentum,
+            row_memory=config.betas[1] if config.normalise else None,
+            cautious=config.cautious,
+            number_format=torch.bfloat16 if config.number_format == "bf16" else torch.float32,
         )
 
     def _groups(self, kinds: dict[str, list[nn.Parameter]]) -> list[dict[str, object]]:
         """What AdamW steps, by its peak rate."""
-        lr = self.phase.lr or 0.0
-        peaks = {"matrix": lr, "table": self.phase.embedding_lr or lr, "vector": lr}
+        lr = self.config.lr
+        peaks = {"matrix": lr, "table": self.config.embedding_lr, "vector": lr}
         left = [kind for kind in kinds if kind != "matrix" or self.muon is None]
         return [{"params": kinds[kind], "peak": peaks[kind], "kind": kind} for kind in left]
 
@@ -122,17 +112,16 @@ class Optimizer:
     @torch.no_grad()
     def step(self, share: float) -> None:
         """One step at this share of the peak rates, above 0; gradients are cleared."""
-        phase, lr = self.phase, (self.phase.lr or 0.0) * share
-        decay = phase.weight_decay or 0.0
-        if phase.decay_schedule == "constant":
+        config, lr, decay = self.config, self.config.lr * share, self.config.weight_decay
+        if config.decay_schedule == "constant":
             decay /= share
         if self.muon is not None:
             self.muon.step(lr, decay)
-        elif phase.cautious:
+        elif config.cautious:
             self._pull_with_caution(lr * decay)
         for group in self.adamw.param_groups:
             group["lr"] = group["peak"] * share
-            if group["kind"] == "matrix" and not phase.cautious:
+            if group["kind"] == "matrix" and not config.cautious:
                 group["weight_decay"] = decay
         self.adamw.step()
         for master in self.masters:
@@ -148,7 +137,7 @@ class Optimizer:
             own(known[each]["exp_avg"]) if each in known else torch.zeros_like(own(each))
             for each, _ in learning
         ]
-        ahead = torch._foreach_lerp(moments, gradients, 1 - self.betas[0])
+        ahead = torch._foreach_lerp(moments, gradients, 1 - self.config.betas[0])
         pull_with_caution(matrices, ahead, amount)
 
     def refresh(self) -> None:

@@ -6,9 +6,9 @@ from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.attention import Attention
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import take_step
+from endonym.train.step import require_finite, take_step
 
 STEPS = 60
 ROW_TOKENS = 256
@@ -17,7 +17,7 @@ LEAST_LR = 2e-3
 """A careful phase has a low rate on purpose; what is tried here is whether gradients work."""
 
 
-def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[float, float]:
+def learn_by_heart(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
     """Train a decoder on one short row; returns its nats before and after. It is of no use then.
 
     Raises TrainingError if the loss does not fall to half: then gradients, optimiser or number
@@ -27,13 +27,13 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
     parts = (batch.tokens_BT, batch.targets_BT, batch.documents_BT)
     row = Batch(*(part[:1, :width].contiguous() for part in parts))
     decoder.float().train().apply(_without_dropout)
-    rates = {"lr": phase.lr or 0.0, "embedding_lr": phase.embedding_lr}
-    floors = {key: max(rate, LEAST_LR) for key, rate in rates.items() if rate is not None}
-    lively = phase.model_copy(update=floors)
-    optimizer = Optimizer(decoder, lively, phase.number_format)
-    seen: list[float] = []
+    lively = config.but(
+        lr=max(config.lr, LEAST_LR), embedding_lr=max(config.embedding_lr, LEAST_LR)
+    )
+    optimizer = Optimizer(decoder, lively)
+    seen, refuses = list[float](), require_finite("pre-flight")
     for _ in range(STEPS):
-        stepped = take_step(decoder, optimizer, row, share=0.5, rows=1, where="pre-flight")
+        stepped = take_step(decoder, optimizer, row, lr_scale=0.5, rows=1, refuses=refuses)
         seen.append(stepped.nats)
         if stepped.nats < ENOUGH / 2 * seen[0]:
             break
@@ -41,20 +41,20 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, phase: Phase) -> tuple[flo
         raise TrainingError(
             f"one row cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
             f"after {len(seen)} steps",
-            where=f"phase {phase.name}",
-            do=_advice(phase, has_risen=seen[-1] > seen[0]),
+            where=f"phase {config.name}",
+            do=_advice(config, has_risen=seen[-1] > seen[0]),
         )
     return seen[0], seen[-1]
 
 
-def _advice(phase: Phase, *, has_risen: bool) -> str:
+def _advice(config: TrainConfig, *, has_risen: bool) -> str:
     """What may help; the rate only where it is the phase's own that was tried, and diverged."""
-    if has_risen and (phase.lr or 0.0) > LEAST_LR:
-        return f'Lower lr = {phase.lr:g} (too high diverges), or set number_format = "fp32".'
-    tried = f"It was tried at lr = {max(phase.lr or 0.0, LEAST_LR):g}. "
-    if phase.number_format == "bf16":
+    if has_risen and config.lr > LEAST_LR:
+        return f'Lower lr = {config.lr:g} (too high diverges), or set number_format = "fp32".'
+    tried = f"It was tried at lr = {max(config.lr, LEAST_LR):g}. "
+    if config.number_format == "bf16":
         return tried + 'Set number_format = "fp32": bf16 may round gradients away.'
-    if phase.optimizer == "muon":
+    if config.optimizer == "muon":
         return tried + 'Set optimizer = "adamw", or take another model.family.'
     return tried + "Try fewer model.layers or another model.family: gradients do not arrive."
 

@@ -10,11 +10,9 @@ from endonym.errors import OutOfMemory
 from endonym.log import size
 from endonym.model.foreign.folder import Shape
 from endonym.model.memory import training_bytes
-from endonym.train.config import AVERAGES, Phase
+from endonym.train.config import TrainConfig
 
 Found = TypeVar("Found")
-USEFUL_TOKENS = 16_384
-"""Tokens at once: more are no faster on a CPU."""
 HEAP = 2.3
 """Kept in pieces when it is freed, it takes up to 2.26 times that; only where so much is free."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
@@ -22,26 +20,18 @@ ON_GPU = re.compile(r"\bGPU (\d+)")
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
-def phase_bytes(
-    shape: Shape,
-    phase: Phase,
-    *,
-    micro_tokens: int | None = None,
-    recomputes: int | None = None,
-    longest_document: int | None = None,
-) -> int:
-    """Memory that a phase takes in each process, as it says or with these in place of that."""
-    batch = phase.batch_tokens or USEFUL_TOKENS
-    at_once = micro_tokens or phase.micro_tokens or USEFUL_TOKENS
+def phase_bytes(shape: Shape, config: TrainConfig, longest_document: int | None = None) -> int:
+    """Memory that a phase takes in each process. longest_document: in tokens, where it is known."""
+    execution = config.execution
     return training_bytes(
         shape,
-        max(shape.context, min(at_once, batch)),
-        phase.number_format,
-        recomputes=phase.recomputes if recomputes is None else recomputes,
+        max(shape.context, min(execution.micro_tokens, config.batch_tokens)),
+        config.number_format,
+        recomputes=execution.recompute,
         longest_document=longest_document,
-        optimizer=phase.optimizer or "adamw",
-        is_averaged=phase.average in AVERAGES,
-        shard=phase.shard,
+        optimizer=config.optimizer,
+        is_averaged=config.is_averaged,
+        shard=execution.shard,
         processes=place().size,
     )
 

@@ -24,21 +24,21 @@ from endonym.errors import Damaged, TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import PRECISE, decoder_with
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
 
 
-def shard(decoder: AnyDecoder, phase: Phase, group: Group) -> None:
+def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
     """Spread a decoder's parameters over the processes, block by block; in place.
 
     Gradients are sums over the processes, not means: the loss is divided by all targets already.
     Raises TrainingError for what cannot be in shards.
     """
     if not isinstance(decoder, Decoder):
-        raise _cannot(phase, "only models of endonym's own architectures can be in shards")
-    is_narrow = phase.number_format == "bf16"
+        raise _cannot(config, "only models of endonym's own architectures can be in shards")
+    is_narrow = config.number_format == "bf16"
     if is_narrow and any(PRECISE.search(name) for name, _ in decoder.named_parameters()):
-        raise _cannot(phase, "state spaces keep some weights in fp32, bf16 shards none")
+        raise _cannot(config, "state spaces keep some weights in fp32, bf16 shards none")
     policy = MixedPrecisionPolicy()
     if is_narrow:
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
@@ -46,7 +46,10 @@ def shard(decoder: AnyDecoder, phase: Phase, group: Group) -> None:
     mesh = init_device_mesh(device, (group.size,))
     for block in decoder.blocks:
         fully_shard(
-            block, mesh=mesh, mp_policy=policy, reshard_after_forward=phase.shard == "weights"
+            block,
+            mesh=mesh,
+            mp_policy=policy,
+            reshard_after_forward=config.execution.shard == "weights",
         )
     # The head's matrix is used after the forward pass, so the root's weights stay gathered.
     fully_shard(decoder, mesh=mesh, mp_policy=policy, reshard_after_forward=False)
@@ -63,11 +66,11 @@ def let_go(decoder: AnyDecoder) -> None:
             module.reshard()
 
 
-def _cannot(phase: Phase, why: str) -> TrainingError:
+def _cannot(config: TrainConfig, why: str) -> TrainingError:
     return TrainingError(
         why,
-        where=f"phase {phase.name}: shard = {phase.shard!r}, number_format = "
-        f"{phase.number_format!r}",
+        where=f"phase {config.name}: shard = {config.execution.shard!r}, number_format = "
+        f"{config.number_format!r}",
         do='Set shard = "none", or number_format = "fp32".',
     )
 

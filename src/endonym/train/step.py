@@ -1,7 +1,8 @@
 """One optimiser step: forward, loss, backward, sum, clip, guard, update."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -14,38 +15,63 @@ from endonym.model.kernels.loss import summed_nats, token_nats
 from endonym.model.span import Span
 from endonym.train.distributed import ALONE, Group
 from endonym.train.optimizer import Optimizer
+from endonym.train.room import explained_memory_errors, within_memory
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
     """What one step saw: mean nats a token, and the gradient's norm before clipping.
 
-    ran_short: whether memory ended in some process, which then took fewer rows at a time.
+    rows: how many at a time memory held. refused: why the weights were not changed; empty if they
+    were.
     """
 
     nats: float
     gradient_norm: float
-    ran_short: bool = False
+    rows: int
+    refused: str = ""
 
 
 def take_step(
-    decoder: AnyDecoder, optimizer: Optimizer, batch: Batch, *, share: float, rows: int, where: str
+    decoder: AnyDecoder,
+    optimizer: Optimizer,
+    batch: Batch,
+    *,
+    lr_scale: float,
+    rows: int,
+    tokens: int | None = None,
+    group: Group = ALONE,
+    refuses: Callable[[Stepped], str],
+    seed: Callable[[], None] = lambda: None,
 ) -> Stepped:
-    """Learn from one batch, at most `rows` rows at a time; one process alone does.
+    """Learn from one batch, at most `rows` rows at a time, fewer where memory ends.
 
     The loss is the mean over the whole batch, however it is split; the penalty of experts is that
-    of each part, weighted by its tokens.
-    Raises NonFiniteLoss before the update if the loss or the gradient is not finite.
+    of each part, weighted by its tokens. lr_scale: the share of the peak rates.
+    tokens: of the whole batch, where a process of a group has its part of it.
+    refuses: says why a step must not change the weights; empty if it may.
+    seed: called before each try at the gradient, so that one that is repeated draws the same.
     """
-    tokens = batch.targets_BT.numel()
-    stepped = clipped(optimizer, gather(decoder, optimizer, batch, rows=rows), tokens)
-    if reason := not_finite(stepped):
-        raise NonFiniteLoss(
-            reason,
-            where=where,
-            do='The weights were not touched. Lower lr, or set number_format = "fp32".',
-        )
-    optimizer.step(share)
+    count = tokens or batch.targets_BT.numel()
+
+    def gathered(rows: int) -> Tensor:
+        seed()
+        return gather(decoder, optimizer, batch, rows=rows, tokens=count, group=group)
+
+    if optimizer.is_sharded:
+        # Each pass gathers weights: the others would wait for a process that begins anew.
+        with explained_memory_errors(f"{rows} rows at a time, in shards"):
+            nats, held = gathered(rows), rows
+    else:
+        nats, held = within_memory(gathered, rows, optimizer.forget)
+    total, ran_short = group.add_up(optimizer.masters, nats, ran_short=held < rows)
+    norm = optimizer.clip(optimizer.config.clip)
+    held = group.least(held) if ran_short else held
+    stepped = Stepped(float(total) / count, float(norm), held)
+    if reason := refuses(stepped):
+        optimizer.forget()
+        return replace(stepped, refused=reason)
+    optimizer.step(lr_scale)
     return stepped
 
 
@@ -70,20 +96,6 @@ def gather(
         optimizer.collect()
         total += loss.nats.detach() * weight
     return total
-
-
-def clipped(
-    optimizer: Optimizer,
-    nats: Tensor,
-    tokens: int,
-    group: Group = ALONE,
-    *,
-    ran_short: bool = False,
-) -> Stepped:
-    """What all processes gathered from a batch of so many tokens; its gradient is clipped."""
-    total, is_short = group.add_up(optimizer.masters, nats, ran_short=ran_short)
-    norm = optimizer.clip(optimizer.phase.clip)
-    return Stepped(float(total) / tokens, float(norm), is_short)
 
 
 class Loss(NamedTuple):
@@ -119,3 +131,18 @@ def not_finite(stepped: Stepped) -> str:
         if not math.isfinite(value):
             return f"the {what} is not a finite number ({value})"
     return ""
+
+
+def require_finite(where: str) -> Callable[[Stepped], str]:
+    """For `take_step`: a step whose loss or gradient is not finite raises NonFiniteLoss."""
+
+    def refuses(stepped: Stepped) -> str:
+        if reason := not_finite(stepped):
+            raise NonFiniteLoss(
+                reason,
+                where=where,
+                do='The weights were not touched. Lower lr, or set number_format = "fp32".',
+            )
+        return ""
+
+    return refuses
