@@ -18,6 +18,7 @@ from endonym.model.keys import FfnKeys, MixerKeys, ModelKeys
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
+from endonym.train.config import Phase, TrainConfig, resolve_phase
 
 END = 0
 KINDS = ("bpe", "char", "byte")
@@ -36,6 +37,13 @@ def toy_tokenizer(kind: str) -> Tokenizer:
     vocab = 400 if kind == "bpe" else None
     config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
     return train_tokenizer(config, lambda: iter(toy_texts()))
+
+
+def train_config(*, context: int = 16, positions: int = 1000, **keys: object) -> TrainConfig:
+    """A phase of training, resolved: one step in fp32 at 1e-3, unless keys of a phase say more."""
+    has_budget = not {"steps", "tokens", "epochs"}.isdisjoint(keys)
+    usual = {"lr": 1e-3, "number_format": "fp32"} | ({} if has_budget else {"steps": 1})
+    return resolve_phase(Phase.model_validate(usual | keys), context=context, positions=positions)
 
 
 class IdTokenizer:

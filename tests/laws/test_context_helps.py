@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from toys import train_config
 
 from endonym.data.shards import SPLITS, Piece, TokenShards, write_shards
 from endonym.evaluate.bits import Texts, blocks_of, by_source, held_out, measure
@@ -22,14 +23,13 @@ from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
-from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 
 LANGUAGES = ("tt", "km", "ro", "fr", "en")
 MARGIN = 1.01
 BLOCK_LINES = 4
 SENTENCE = re.compile(r"(?<=[.!?»។]) +")
-PHASE = Phase(
+PHASE = train_config(
     tokens=120_000, batch_tokens=1024, lr=6e-3, embedding_lr=2.4e-2, warmup_steps=20,
     number_format="fp32", compile="off", eval_every_steps=10_000,
 )  # fmt: skip

@@ -3,12 +3,11 @@
 import pytest
 import torch
 from laws.shapes import NAMED, OF_FAMILY, shape
-from toys import toy_decoder, toy_texts, toy_tokenizer
+from toys import toy_decoder, toy_texts, toy_tokenizer, train_config
 
 from endonym.data.batches import Batch
-from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import take_step
+from endonym.train.step import require_finite, take_step
 
 STEPS, ENOUGH = 200, 0.1
 ROWS, CONTEXT = 4, 32
@@ -33,10 +32,12 @@ def one_batch() -> Batch:
 def test_one_batch_is_learnt_by_heart(name: str) -> None:
     config = shape(*NAMED[name], vocab=toy_tokenizer("bpe").vocab, context=CONTEXT)
     decoder = toy_decoder(config).train()
-    phase = Phase(lr=1e-2, embedding_lr=2e-2, weight_decay=0.0)
-    optimizer, batch = Optimizer(decoder, phase, "fp32"), one_batch()
+    phase = train_config(lr=1e-2, embedding_lr=2e-2, weight_decay=0.0)
+    optimizer, batch = Optimizer(decoder, phase), one_batch()
     nats = [
-        take_step(decoder, optimizer, batch, share=1.0, rows=ROWS, where=name).nats
+        take_step(
+            decoder, optimizer, batch, lr_scale=1.0, rows=ROWS, refuses=require_finite(name)
+        ).nats
         for _ in range(STEPS)
     ]
     assert nats[0] > 5.5

@@ -10,7 +10,7 @@ import torch
 from laws.shapes import shape, some_tokens
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
-from toys import toy_decoder
+from toys import toy_decoder, train_config
 
 from endonym.data.batches import Batch
 from endonym.model import memory
@@ -21,9 +21,8 @@ from endonym.model.kernels.loss import summed_nats
 from endonym.model.memory import fixed_bytes, kept_numbers
 from endonym.model.span import Span
 from endonym.model.weights import PRECISE, narrow
-from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import take_step
+from endonym.train.step import require_finite, take_step
 
 ROWS, CONTEXT, DOCUMENT = 4, 128, 90
 SIZES = {"dim": 128, "layers": 3}
@@ -113,10 +112,10 @@ def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str
     config = shape(family)
     for number_format in ("fp32", "bf16"):
         decoder = toy_decoder(config).train()
-        optimizer = Optimizer(decoder, Phase(lr=1e-3), number_format)
+        optimizer = Optimizer(decoder, train_config(lr=1e-3).but(number_format=number_format))
         tokens_BT = some_tokens(2, 16)
         batch = Batch(tokens_BT, tokens_BT, torch.zeros_like(tokens_BT))
-        take_step(decoder, optimizer, batch, share=1.0, rows=2, where=family)
+        take_step(decoder, optimizer, batch, lr_scale=1.0, rows=2, refuses=require_finite(family))
         tensors = {id(each): each for each in [*decoder.parameters(), *optimizer.masters]}
         weights = sum(each.nbytes for each in tensors.values())
         moments = sum(each.nbytes for each in optimizer.state().values())

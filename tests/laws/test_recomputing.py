@@ -7,14 +7,13 @@ import torch
 from laws.shapes import shape, some_tokens
 from laws.test_memory_counts import CONTEXT, SIZES, WIDER, held
 from laws.test_memory_counts import ROWS as ROWS_HELD
-from toys import lively_decoder, toy_decoder
+from toys import lively_decoder, toy_decoder, train_config
 
 from endonym.data.batches import Batch
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 from endonym.model.memory import kept_numbers
 from endonym.model.weights import narrow
-from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import batch_loss, gather, take_step
 
@@ -68,12 +67,14 @@ def test_steps_of_several_parts_learn_the_same(family: str) -> None:
     for recomputes in (0, 1):
         decoder = noisy(family)
         decoder.recomputes = recomputes
-        optimizer = Optimizer(decoder, Phase(lr=1e-3, weight_decay=0.1), "bf16")
+        optimizer = Optimizer(
+            decoder, train_config(lr=1e-3, weight_decay=0.1).but(number_format="bf16")
+        )
         torch.manual_seed(3)
         batch = batch_of(decoder.config.vocab)
         seen = gather(decoder, optimizer, batch, rows=2)
         for _ in range(2):
-            take_step(decoder, optimizer, batch, share=1.0, rows=2, where="")
+            take_step(decoder, optimizer, batch, lr_scale=1.0, rows=2)
         learnt.append((seen, optimizer.weights()))
     assert learnt[0][0] == learnt[1][0]
     assert all(torch.equal(learnt[0][1][name], each) for name, each in learnt[1][1].items())

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from laws.shapes import shape
-from toys import toy_config, toy_decoder, write_toy_shards
+from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.model.families import FAMILIES
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.loop import Training, Work
 from endonym.train.report import Report
 
@@ -21,7 +21,7 @@ VOCAB = 24
 FORMATS = ("fp32", "bf16")
 
 
-def phase_of(number_format: str, **keys: object) -> Phase:
+def phase_of(number_format: str, **keys: object) -> TrainConfig:
     """Four rows a batch, two in memory at once; the text is read three times over."""
     settings = {
         "steps": STEPS,
@@ -35,7 +35,7 @@ def phase_of(number_format: str, **keys: object) -> Phase:
         "save_every_steps": SAVED,
         "number_format": number_format,
     }
-    return Phase.model_validate(settings | keys)
+    return train_config(**settings | keys)
 
 
 def corpus(folder: Path) -> Work:
@@ -45,7 +45,7 @@ def corpus(folder: Path) -> Work:
     return Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
-def training(work: Work, family: str, phase: Phase) -> Training:
+def training(work: Work, family: str, phase: TrainConfig) -> Training:
     if family == "hybrid":
         config = shape("mamba2", "hybrid", vocab=VOCAB, context=16, dropout=0.1)
     else:

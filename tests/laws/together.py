@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from toys import toy_config, toy_decoder, write_toy_shards
+from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.device import place
 from endonym.train.compile import obstacle
-from endonym.train.config import Phase
 from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import Training, Work
 
@@ -108,7 +107,7 @@ def training(folder: Path, case: Case, group: Group, place_: str, dropout: float
     work = Work(train, dev, folder / place_ / case.name, unigram_nats=99.0)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
-    return Training(decoder, Phase.model_validate(phase), work, seed=1, group=group)
+    return Training(decoder, train_config(**(phase)), work, seed=1, group=group)
 
 
 def run_short(decoder: nn.Module, given: tuple[Any, ...]) -> None:
@@ -130,14 +129,14 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
         if report.look:
             sources = report.look.sources
             found["looks"] += [report.look.nats, sources["first"], sources["second"]]
-        if one.phase.name == "harmed" and report.step == STEPS - 1 and not one.state.rollbacks:
+        if one.config.name == "harmed" and report.step == STEPS - 1 and not one.state.rollbacks:
             harm(one)
         if report.step == until and not report.troubles:
             break
-    if one.phase.name == "short":  # In the last process alone, but every one is told.
+    if one.config.name == "short":  # In the last process alone, but every one is told.
         assert one.state.micro_rows == 1
         assert found["short"] == [[SHORT, 1]]
-    if one.phase.compile == "on":
+    if one.config.compile == "on":
         assert torch._dynamo.utils.counters["stats"]["unique_graphs"] or obstacle(
             one.decoder.config
         )

@@ -32,6 +32,32 @@ class Stepped:
     refused: str = ""
 
 
+def not_finite(stepped: Stepped) -> str:
+    """What of a step is not a finite number; empty if all is."""
+    for what, value in (("loss", stepped.nats), ("gradient", stepped.gradient_norm)):
+        if not math.isfinite(value):
+            return f"the {what} is not a finite number ({value})"
+    return ""
+
+
+def require_finite(where: str) -> Callable[[Stepped], str]:
+    """For `take_step`: a step whose loss or gradient is not finite raises NonFiniteLoss."""
+
+    def refuses(stepped: Stepped) -> str:
+        if reason := not_finite(stepped):
+            raise NonFiniteLoss(
+                reason,
+                where=where,
+                do='The weights were not touched. Lower lr, or set number_format = "fp32".',
+            )
+        return ""
+
+    return refuses
+
+
+MUST_BE_FINITE = require_finite("")
+
+
 def take_step(
     decoder: AnyDecoder,
     optimizer: Optimizer,
@@ -41,7 +67,7 @@ def take_step(
     rows: int,
     tokens: int | None = None,
     group: Group = ALONE,
-    refuses: Callable[[Stepped], str],
+    refuses: Callable[[Stepped], str] = MUST_BE_FINITE,
     seed: Callable[[], None] = lambda: None,
 ) -> Stepped:
     """Learn from one batch, at most `rows` rows at a time, fewer where memory ends.
@@ -49,7 +75,8 @@ def take_step(
     The loss is the mean over the whole batch, however it is split; the penalty of experts is that
     of each part, weighted by its tokens. lr_scale: the share of the peak rates.
     tokens: of the whole batch, where a process of a group has its part of it.
-    refuses: says why a step must not change the weights; empty if it may.
+    refuses: says why a step must not change the weights; empty if it may. If none is given, a step
+    that is not finite raises NonFiniteLoss.
     seed: called before each try at the gradient, so that one that is repeated draws the same.
     """
     count = tokens or batch.targets_BT.numel()
@@ -123,26 +150,3 @@ def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     targets_N = batch.targets_BT.flatten()
     nats_N = token_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
     return nats_N.view(batch.targets_BT.shape)
-
-
-def not_finite(stepped: Stepped) -> str:
-    """What of a step is not a finite number; empty if all is."""
-    for what, value in (("loss", stepped.nats), ("gradient", stepped.gradient_norm)):
-        if not math.isfinite(value):
-            return f"the {what} is not a finite number ({value})"
-    return ""
-
-
-def require_finite(where: str) -> Callable[[Stepped], str]:
-    """For `take_step`: a step whose loss or gradient is not finite raises NonFiniteLoss."""
-
-    def refuses(stepped: Stepped) -> str:
-        if reason := not_finite(stepped):
-            raise NonFiniteLoss(
-                reason,
-                where=where,
-                do='The weights were not touched. Lower lr, or set number_format = "fp32".',
-            )
-        return ""
-
-    return refuses

@@ -1,12 +1,12 @@
 """What is said before training: hours, decay, batches and contexts that do not suit the text."""
 
 import pytest
+from toys import train_config
 
 from endonym.autopilot.cautions import caution_of_rows, cautions
 from endonym.autopilot.model_size import Facts, choose_context
 from endonym.data.config import Pack
 from endonym.model.keys import ModelKeys
-from endonym.train.config import Phase
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
 
@@ -14,7 +14,7 @@ FACTS = Facts(4_000_000, 1_000_000, 300.0)
 def said(phase: dict[str, object], **known: float) -> list[str]:
     longest = int(known["longest"]) if "longest" in known else None
     return cautions(
-        Phase.model_validate({"lr": 3e-3, "batch_tokens": 2048, "epochs": 4} | phase),
+        train_config(**({"lr": 3e-3, "batch_tokens": 2048, "epochs": 4} | phase)),
         FACTS,
         int(known.get("context", 256)),
         seconds=known.get("seconds"),
@@ -59,9 +59,9 @@ def test_a_batch_larger_than_the_corpus_is_said() -> None:
 
 def test_one_row_is_the_smallest_batch() -> None:
     few = Facts(3_000, 900, 300.0)
-    (text,) = cautions(Phase(batch_tokens=2048), few, 256, seconds=None)
+    (text,) = cautions(train_config(batch_tokens=2048), few, 256, seconds=None)
     assert "batch_tokens = 256 teaches more" in text
-    assert cautions(Phase(batch_tokens=1024), few, 1024, seconds=None) == []
+    assert cautions(train_config(batch_tokens=1024), few, 1024, seconds=None) == []
 
 
 def test_a_context_longer_than_any_document_is_said_where_their_lengths_are_known() -> None:
@@ -88,4 +88,4 @@ def test_a_step_that_would_pull_weights_past_zero_is_refused_with_the_likelier_k
     lr: float, decay: float, ways: str
 ) -> None:
     with pytest.raises(ValueError, match=r"lr × weight_decay = 1: .*" + ways):
-        Phase(lr=lr, weight_decay=decay)
+        train_config(lr=lr, weight_decay=decay)

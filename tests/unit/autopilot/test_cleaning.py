@@ -1,7 +1,7 @@
 """The cleaning that is recommended for a language."""
 
 import pytest
-from text.samples import FRENCH, KHMER, ROMANIAN, TATAR
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.autopilot.formats import guess_clean
 from endonym.text.clean.filters import cleaner

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from toys import train_config
 
 from endonym import device
 from endonym.autopilot import machine, pace, probe
@@ -25,10 +26,10 @@ from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train import compile as compiler
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 
 SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
-PHASE = Phase(number_format="fp32", batch_tokens=128)
+PHASE = train_config(number_format="fp32", batch_tokens=128)
 
 
 def test_compiling_pays_once_training_is_long_enough() -> None:
@@ -202,11 +203,11 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
 ) -> None:
     measured: list[str] = []
 
-    def steps(decoder: object, phase: Phase, device: str, document: int) -> float:
+    def steps(decoder: object, phase: TrainConfig, device: str, document: int) -> float:
         measured.append(f"as written on {device}, documents of {document}")
         return 1e6
 
-    def both(shape: object, phase: Phase, device: str, document: int) -> dict[str, float]:
+    def both(shape: object, phase: TrainConfig, device: str, document: int) -> dict[str, float]:
         measured.append(f"both on {device}, documents of {document}")
         return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
 
@@ -228,6 +229,6 @@ def test_the_time_of_a_token_is_a_formula_of_the_processors_products(tmp_path: P
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
-        phase = Phase.model_validate({"number_format": kind})
+        phase = train_config(**({"number_format": kind}))
         expected = flops_per_token(SHAPE) / (0.3 * rate)
         assert seconds_a_token(SHAPE, phase, file) == pytest.approx(expected)

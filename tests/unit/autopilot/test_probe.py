@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from toys import train_config
 
 from endonym import device
 from endonym.autopilot import probe
@@ -14,7 +15,6 @@ from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train.compile import obstacle
-from endonym.train.config import Phase
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def shape(dim: int) -> ModelConfig:
 
 def test_a_small_shape_trains_faster_than_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "obstacle", lambda shape, device: "not here")
-    phase = Phase(number_format="fp32", batch_tokens=128)
+    phase = train_config(number_format="fp32", batch_tokens=128)
     small, large = (probe.pace(shape(dim), phase)["plain"] for dim in (16, 512))
     assert small is not None
     assert large is not None
@@ -41,12 +41,11 @@ PROBED = """
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.autopilot import probe
-from endonym.train.config import Phase
 
 probe.SECONDS = 0.05
 keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))
 shape = resolve(keys, vocab=300, context=64)
-found = probe.pace(shape, Phase(number_format="fp32", batch_tokens=128))
+found = probe.pace(shape, train_config(number_format="fp32", batch_tokens=128))
 assert found["plain"] > 0
 assert "compiled" not in found
 print(found["failure"])
@@ -67,14 +66,16 @@ def test_a_compiler_without_pythons_headers_is_told_in_a_line(
 def test_of_a_large_batch_only_two_parts_are_made_and_one_is_held_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    phase = Phase(number_format="fp32", batch_tokens=1 << 30, micro_tokens=200)
+    phase = train_config(number_format="fp32", batch_tokens=1 << 30, micro_tokens=200)
     steps = probe.Steps(probe.fresh(shape(16)), phase, "cpu")
     assert steps.batch.tokens_BT.shape == (6, 64)
     seen: list[int] = []
     steps.decoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     steps.take()
     assert seen == [3, 3]
-    few = probe.Steps(probe.fresh(shape(16)), Phase(batch_tokens=128, number_format="fp32"), "cpu")
+    few = probe.Steps(
+        probe.fresh(shape(16)), train_config(batch_tokens=128, number_format="fp32"), "cpu"
+    )
     assert few.batch.tokens_BT.shape == (2, 64)
 
 
@@ -83,7 +84,7 @@ def test_the_end_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
         raise MemoryError("std::bad_alloc")
 
     monkeypatch.setattr(probe, "take_step", full)
-    phase = Phase(number_format="fp32", batch_tokens=128)
+    phase = train_config(number_format="fp32", batch_tokens=128)
     for measure in (
         lambda: probe.pace(shape(16), phase),
         lambda: probe.plain(probe.fresh(shape(16)), phase),
@@ -99,7 +100,7 @@ def test_a_step_is_over_when_its_device_says_so(monkeypatch: pytest.MonkeyPatch)
     def module(place: torch.device) -> SimpleNamespace:
         return SimpleNamespace(synchronize=lambda: said.append(f"waited for {place}"))
 
-    steps = probe.Steps(probe.fresh(shape(16)), Phase(number_format="fp32"), "cpu")
+    steps = probe.Steps(probe.fresh(shape(16)), train_config(number_format="fp32"), "cpu")
     steps.device = torch.device("cuda:1")
     monkeypatch.setattr(probe, "take_step", lambda *_, **__: said.append("step"))
     monkeypatch.setattr(torch, "get_device_module", module)
@@ -108,7 +109,7 @@ def test_a_step_is_over_when_its_device_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_weights_and_batch_stand_on_the_device_that_is_measured() -> None:
-    phase = Phase(number_format="fp32", batch_tokens=128)
+    phase = train_config(number_format="fp32", batch_tokens=128)
     steps = probe.Steps(probe.fresh(shape(16)), phase, "meta")
     there = [*steps.decoder.parameters(), *steps.optimizer.masters]
     there += [steps.batch.tokens_BT, steps.batch.targets_BT, steps.batch.documents_BT]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import toy_config, toy_decoder, write_toy_shards
+from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym import device
 from endonym.data.batches import Batches
@@ -17,13 +17,13 @@ from endonym.model.decoder import Decoder
 from endonym.pipeline import preflight, training
 from endonym.pipeline.preflight import before_training, newest
 from endonym.train.checkpoint import TrainState, save
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Work
 from endonym.train.room import HEAP, phase_bytes
 
 Say = Callable[..., Any]
-PHASE = Phase.model_validate({"steps": 50, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"})
+PHASE = train_config(**({"steps": 50, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def bench(tmp_path: Path) -> tuple[Work, Batches]:
 
 
 def tried(
-    bench: tuple[Work, Batches], phase: Phase = PHASE, group: Group = ALONE
+    bench: tuple[Work, Batches], phase: TrainConfig = PHASE, group: Group = ALONE
 ) -> tuple[Decoder, list[str]]:
     """What was used up, and what was said."""
     said: list[str] = []
@@ -78,7 +78,7 @@ def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
 def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(
     bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sharded, two = PHASE.model_copy(update={"shard": "weights"}), Group(0, 2)
+    sharded, two = PHASE.but(**{"shard": "weights"}), Group(0, 2)
     assert "learnt by heart, " in tried(bench, sharded, two)[1][0]
     monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
     monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
@@ -123,7 +123,7 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
     bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, longest = toy_config(context=1024), bench[0].train.longest_document
-    phase = PHASE.model_copy(update={"micro_tokens": 4096, "batch_tokens": 4096})
+    phase = PHASE.but(**{"micro_tokens": 4096, "batch_tokens": 4096})
     short = phase_bytes(config, phase, longest_document=9)
     whole = phase_bytes(config, phase)
     assert short < whole

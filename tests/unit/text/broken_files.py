@@ -5,7 +5,7 @@ import pytest
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean
 from endonym.text.document import Document, Reject
-from text.samples import SHARED, records
+from text_samples import SHARED, records
 
 FOLDER = SHARED / "raw" / "broken"
 NEEDED = pytest.mark.skipif(

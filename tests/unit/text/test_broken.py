@@ -4,7 +4,7 @@ import pytest
 
 from endonym.text.broken import broken, has_lost_letters
 from endonym.text.document import Document
-from text.samples import FRENCH, KHMER, ROMANIAN, TATAR
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 
 def reason(text: str) -> str | None:

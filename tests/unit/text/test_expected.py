@@ -13,7 +13,7 @@ from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
 from endonym.text.oddities import oddities
 from text.broken_files import ALL, FOLDER, NEEDED, answer, cleaned, lines
-from text.samples import files, kept, reasons, records, refused
+from text_samples import files, kept, reasons, records, refused
 
 pytestmark = NEEDED
 

@@ -9,7 +9,7 @@ from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
 from endonym.text.split import SIDES
 from text.broken_files import ALL, FOLDER, NEEDED
-from text.samples import files, reasons, records, refused
+from text_samples import files, reasons, records, refused
 
 pytestmark = NEEDED
 ALLOWED_IDS = ["a1", "a2", "a10", "a11", "a16", "a21", "a22", "a23", "last", "nan"]

@@ -8,7 +8,7 @@ import pytest
 from endonym.errors import MissingSource
 from endonym.text.config import Source
 from endonym.text.files import source_files
-from text.samples import TATAR, write
+from text_samples import TATAR, write
 
 
 def names(folder: Path, path: str) -> list[str]:

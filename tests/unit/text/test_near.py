@@ -11,7 +11,7 @@ from endonym.text import near, shingles
 from endonym.text.fold import folded
 from endonym.text.near import Index, kept_runs, occurrences, rare_runs
 from endonym.text.shingles import shingle_hashes
-from text.samples import FRENCH, KHMER, ROMANIAN, TATAR
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
 

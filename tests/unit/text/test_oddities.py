@@ -3,7 +3,7 @@
 import pytest
 
 from endonym.text.oddities import TOLD, oddities
-from text.samples import FRENCH, KHMER, ROMANIAN, TATAR
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 
 @pytest.mark.parametrize("text", TATAR + KHMER + ROMANIAN + FRENCH)

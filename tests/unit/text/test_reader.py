@@ -8,7 +8,7 @@ from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.files import RawFile
 from endonym.text.reader import read_file
-from text.samples import TATAR, gzipped, kept, reasons, records, refused, tar, write
+from text_samples import TATAR, gzipped, kept, reasons, records, refused, tar, write
 
 LINES = "\n".join(TATAR) + "\n"
 

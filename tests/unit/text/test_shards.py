@@ -8,7 +8,7 @@ import pytest
 from endonym.text import shards
 from endonym.text.document import Document, Reject
 from endonym.text.shards import Dropped, Shards, document_line, read_lines
-from text.samples import KHMER
+from text_samples import KHMER
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():

@@ -8,7 +8,7 @@ import pytest
 from endonym.text import shingles
 from endonym.text.fold import folded
 from endonym.text.shingles import Postings, batches, counted, shingle_hashes
-from text.samples import KHMER, ROMANIAN, TATAR
+from text_samples import KHMER, ROMANIAN, TATAR
 
 
 @pytest.mark.parametrize("width", [1, 6, 13])

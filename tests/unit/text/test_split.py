@@ -20,7 +20,7 @@ from endonym.text.split import (
     held_out,
     split_keys,
 )
-from text.samples import FRENCH, ROMANIAN, TATAR
+from text_samples import FRENCH, ROMANIAN, TATAR
 
 WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
 

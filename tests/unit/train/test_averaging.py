@@ -4,10 +4,9 @@ import contextlib
 
 import pytest
 import torch
-from toys import toy_decoder
+from toys import toy_decoder, train_config
 
 from endonym.train.averaging import Average, averaged, newest_share
-from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
 
 STEPS = 20
@@ -15,8 +14,8 @@ FORMATS = ["fp32", "bf16"]
 
 
 def average_of(number_format: str = "fp32", **keys: object) -> Average:
-    phase = Phase.model_validate({"lr": 1e-2, **keys})
-    return Average(Optimizer(toy_decoder(), phase, number_format), phase, STEPS)
+    phase = train_config(**({"lr": 1e-2, **keys}))
+    return Average(Optimizer(toy_decoder(), phase.but(number_format=number_format)), phase, STEPS)
 
 
 def walk(average: Average, first: int, last: int) -> None:

@@ -8,17 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from toys import lively_decoder, toy_config, toy_decoder, write_toy_shards
+from toys import lively_decoder, toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batch
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
-from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import gather, take_step
 
-PHASE = Phase(lr=1e-2, weight_decay=0.1)
+PHASE = train_config(lr=1e-2, weight_decay=0.1)
 FACTORS = (0.01, 0.5, 0.999, 1.001, 1.5, 3.0, 9.9, 10.1, 1000.0)
 """The gradient's norm as a multiple of the largest that is allowed."""
 NEWEST_SHARE = 0.1
@@ -59,7 +58,7 @@ def norm_of(gradients: list[Tensor]) -> float:
 @pytest.mark.parametrize("largest", [0.25, 1.0, 8.0])
 @pytest.mark.parametrize("factor", FACTORS)
 def test_gradients_are_clipped_as_torch_clips_them(factor: float, largest: float) -> None:
-    optimizer = Optimizer(toy_decoder(), PHASE, "fp32")
+    optimizer = Optimizer(toy_decoder(), PHASE)
     uneven_gradients(optimizer, factor * largest)
     before = gradients_of(optimizer)
     expected, norm = clipped_by_torch(before, largest)
@@ -74,7 +73,7 @@ def test_gradients_are_clipped_as_torch_clips_them(factor: float, largest: float
 
 
 def test_many_small_gradients_are_clipped_together() -> None:
-    optimizer = Optimizer(toy_decoder(), PHASE, "fp32")
+    optimizer = Optimizer(toy_decoder(), PHASE)
     count = len(optimizer.masters)
     for master in optimizer.masters:
         master.grad = torch.full_like(master, 0.9 / math.sqrt(master.numel()))
@@ -109,8 +108,8 @@ def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(
     largest = norm_of(gradients) / factor
     expected, norm = clipped_by_torch(gradients, largest)
     decoder = lively_decoder()
-    optimizer = Optimizer(decoder, PHASE.model_copy(update={"clip": largest}), "fp32")
-    stepped = take_step(decoder, optimizer, batch_of(), share=1.0, rows=rows, where="")
+    optimizer = Optimizer(decoder, PHASE.but(**{"clip": largest}))
+    stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=rows)
     assert stepped.gradient_norm == pytest.approx(norm, rel=1e-4)
     moments = [optimizer.state()[f"{name}.exp_avg"] for name in optimizer.names]
     assert norm_of(moments) == pytest.approx(NEWEST_SHARE * min(largest, norm), rel=1e-4)
@@ -123,7 +122,7 @@ def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(
 
 def test_in_bf16_the_sum_of_all_micro_batches_is_clipped() -> None:
     decoder = lively_decoder()
-    optimizer = Optimizer(decoder, PHASE, "bf16")
+    optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
     gather(decoder, optimizer, batch_of(), rows=2)
     before = gradients_of(optimizer)
     expected, norm = clipped_by_torch(before, norm_of(before) / 4)
@@ -141,7 +140,7 @@ def test_a_phase_clips_at_the_norm_it_says_and_else_at_one(
     documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
     train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=24)
     keys = {} if clip is None else {"clip": clip}
-    phase = Phase(steps=1, batch_tokens=64, lr=1e-2, number_format="fp32", **keys)
+    phase = train_config(steps=1, batch_tokens=64, lr=1e-2, number_format="fp32", **keys)
     decoder = toy_decoder(toy_config(vocab=24))
     with torch.no_grad():
         decoder.readout.weight_VD.mul_(

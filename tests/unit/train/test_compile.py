@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import toy_config, toy_decoder, write_toy_shards
+from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batch
 from endonym.model.families import resolve
@@ -18,7 +18,6 @@ from endonym.model.init import new_decoder
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train import loop
 from endonym.train.compile import compile_blocks, compiler_failure, obstacle, uncompiled
-from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.step import batch_loss
 
@@ -56,7 +55,7 @@ def training(folder: Path, compiles: str, layers: int = 1, recompute: int = 0) -
     }
     config = toy_config(vocab=VOCAB, layers=layers, dropout=0.2)
     work = Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
-    return Training(toy_decoder(config), Phase.model_validate(settings), work, seed=1)
+    return Training(toy_decoder(config), train_config(**(settings)), work, seed=1)
 
 
 def nats(one: Training, until: int = STEPS) -> dict[int, tuple[float, float]]:

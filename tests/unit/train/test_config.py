@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from endonym.config import identity
-from endonym.train.config import Phase
+from endonym.train.config import Phase, resolve_phase
 
 
 @pytest.mark.parametrize("budget", [{"steps": 5}, {"tokens": 10**9}, {"epochs": 0.5}, {}])
@@ -67,3 +67,43 @@ def test_a_key_that_would_change_nothing_is_refused(
 
 def test_what_a_phase_does_not_say_is_no_part_of_its_name() -> None:
     assert identity(Phase()).keys() == {"start", "clip", "eval_tokens", "keep", "number_format"}
+
+
+def test_a_budget_becomes_steps_of_whole_rows() -> None:
+    for budget, batch, steps in (
+        ({"steps": 7}, 64, 7),
+        ({"tokens": 641}, 64, 11),
+        ({"epochs": 2.5}, 100, 25),
+        ({"epochs": 0.001}, 100, 1),
+        ({}, 100, 10),
+    ):
+        phase = Phase.model_validate({"lr": 1e-3, "number_format": "fp32", **budget})
+        phase = phase.model_copy(update={"batch_tokens": batch})
+        found = resolve_phase(phase, context=4, positions=1000)
+        assert (found.steps, found.batch_tokens) == (steps, batch)
+    assert resolve_phase(phase, context=256, positions=1000).batch_tokens == 256
+
+
+def test_what_a_phase_does_not_say_has_its_usual_value() -> None:
+    phase = Phase.model_validate({"lr": 1e-3, "number_format": "bf16", "steps": 100})
+    found = resolve_phase(phase, context=16, positions=1000)
+    assert None not in found.model_dump().values()
+    assert (found.embedding_lr, found.final_lr, found.patience) == (1e-3, 0.0, 0)
+    assert (found.eval_every_steps, found.execution.save_every_steps) == (5, 5)
+    for keys, key, value in (
+        ({"schedule": "cosine"}, "final_lr", 0.1),
+        ({"schedule": "cosine", "final_lr": 0.3}, "final_lr", 0.3),
+        ({"average": "ema"}, "average_share", 0.05),
+        ({"average": "tail"}, "average_share", 0.2),
+        ({"warmup_steps": 80}, "warmup_steps", 50),
+    ):
+        found = resolve_phase(phase.model_copy(update=keys), context=16, positions=1000)
+        assert getattr(found, key) == value
+
+
+@pytest.mark.parametrize("missing", ["lr", "number_format"])
+def test_what_only_a_choice_can_give_must_be_chosen(missing: str) -> None:
+    said = {"lr": 1e-3, "number_format": "fp32", "steps": 9}
+    del said[missing]
+    with pytest.raises(ValidationError, match=missing):
+        resolve_phase(Phase.model_validate(said), context=16, positions=1000)

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 from foreign_folders import VOCAB, write_model
-from toys import toy_decoder, write_toy_shards
+from toys import toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batch
 from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.model.foreign.weights import load_foreign
-from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.optimizer import table_names
 from endonym.train.preflight import learn_by_heart
@@ -62,7 +61,7 @@ def test_tables_are_found_by_what_they_are(tmp_path: Path) -> None:
 def test_eight_steps_equal_three_and_a_checkpoint_and_five(
     folder: Path, tmp_path: Path, number_format: str
 ) -> None:
-    phase = Phase.model_validate(PHASE | {"number_format": number_format})
+    phase = train_config(**(PHASE | {"number_format": number_format}))
     whole = Training(opened(folder), phase, work(tmp_path / "whole"), seed=1)
     nats = [report.nats for report in whole.reports()]
     corpus = work(tmp_path / "killed")
@@ -84,7 +83,7 @@ def test_a_foreign_model_learns_one_batch_by_heart(folder: Path) -> None:
     tokens = torch.randint(VOCAB, (1, 17), generator=torch.Generator().manual_seed(5))
     batch = Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), torch.zeros(1, 16))
     before, after = learn_by_heart(
-        decoder, batch, Phase.model_validate(PHASE | {"lr": 8e-3, "number_format": "fp32"})
+        decoder, batch, train_config(**(PHASE | {"lr": 8e-3, "number_format": "fp32"}))
     )
     assert after < before / 2
 

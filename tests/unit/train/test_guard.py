@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toys import toy_config, toy_decoder, write_toy_shards
+from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train import guard, loop, step
 from endonym.train.checkpoint import TrainState
-from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.report import Report
 from endonym.train.step import Stepped
@@ -40,7 +39,7 @@ def corpus(folder: Path) -> Work:
 def training(work: Work, **keys: object) -> Training:
     settings = {"steps": 14, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}
     settings |= {"eval_every_steps": 4, "eval_tokens": 64}
-    phase = Phase.model_validate(settings | keys)
+    phase = train_config(**settings | keys)
     return Training(toy_decoder(toy_config(vocab=VOCAB, dropout=0.1)), phase, work, seed=3)
 
 

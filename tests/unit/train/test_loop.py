@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toys import toy_config, toy_decoder, write_toy_shards
+from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
-from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
-from endonym.train.schedule import Course
 from endonym.train.validate import Look
 
 VOCAB = 24
@@ -31,7 +29,7 @@ def work(tmp_path: Path) -> Work:
 
 def training(work: Work, **keys: object) -> Training:
     settings = {"steps": 12, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}
-    phase = Phase.model_validate(settings | keys)
+    phase = train_config(**settings | keys)
     return Training(toy_decoder(toy_config(vocab=VOCAB)), phase, work, seed=3)
 
 
@@ -50,14 +48,6 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def saved(work: Work) -> list[str]:
     return sorted(path.name for path in work.folder.iterdir())
-
-
-def test_a_budget_becomes_steps() -> None:
-    assert Course.of(Phase(steps=7), 1000, 64).steps == 7
-    assert Course.of(Phase(tokens=641), 1000, 64).steps == 11
-    assert Course.of(Phase(epochs=2.5), 1000, 100).steps == 25
-    assert Course.of(Phase(epochs=0.001), 1000, 100).steps == 1
-    assert Course.of(Phase(), 1000, 100).steps == 10
 
 
 def test_a_batch_smaller_than_a_row_is_one_row(work: Work) -> None:
@@ -130,7 +120,7 @@ def test_the_weights_of_the_best_look_are_handed_on(work: Work, losses: list[flo
             kept = {name: tensor.clone() for name, tensor in run.optimizer.weights().items()}
     assert all(torch.equal(run.weights()[name], tensor) for name, tensor in kept.items())
     assert not torch.equal(kept["norm.weight"], run.optimizer.weights()["norm.weight"])
-    run.phase = run.phase.model_copy(update={"keep": "last"})
+    run.config = run.config.but(**{"keep": "last"})
     assert torch.equal(run.weights()["norm.weight"], run.optimizer.weights()["norm.weight"])
 
 
@@ -156,7 +146,7 @@ def test_looks_and_what_is_handed_on_are_of_the_average(
     if average == "tail":
         torch.testing.assert_close(shown[8], (own[7] + own[8]) / 2)
         torch.testing.assert_close(shown[12], sum(own[7:13]) / 6)
-    run.phase = run.phase.model_copy(update={"keep": "last"})
+    run.config = run.config.but(**{"keep": "last"})
     assert torch.equal(run.weights()["norm.weight"], shown[12])
     plain = training(Work(work.train, work.dev, work.folder / "plain", 99.0), eval_every_steps=4)
     losses = iter([9.0, 8.0, 5.0, 7.0])

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toys import toy_config, toy_decoder, write_toy_shards
+from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batches
 from endonym.data.order import Order
-from endonym.train.config import Phase
 from endonym.train.loop import Training, Work
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import multiplier
@@ -27,16 +26,16 @@ def test_a_phase_is_its_steps_one_by_one(schedule: str, warmup_steps: int, tmp_p
     documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
     train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=24)
     keys = {"schedule": schedule, "warmup_steps": warmup_steps, "weight_decay": 0.2}
-    phase = Phase(steps=STEPS, batch_tokens=32, lr=1e-2, number_format="fp32", **keys)
+    phase = train_config(steps=STEPS, batch_tokens=32, lr=1e-2, number_format="fp32", **keys)
     looped, stepped = (toy_decoder(toy_config(vocab=24)) for _ in range(2))
     run = Training(looped, phase, Work(train, val, tmp_path / "kept", 99.0), seed=3)
     told = [report.lr for report in run.reports()][1:]
     batches = Batches(Order(train, context=16, seed=3), rows=2)
-    optimizer = Optimizer(stepped, phase, "fp32")
+    optimizer = Optimizer(stepped, phase)
     for step in range(STEPS):
         share = multiplier(schedule, step=step, steps=STEPS, warmup_steps=warmup_steps)
         assert told[step] == pytest.approx(1e-2 * share)
-        take_step(stepped, optimizer, batches[step], share=share, rows=2, where="")
+        take_step(stepped, optimizer, batches[step], lr_scale=share, rows=2)
     for name, weights in optimizer.weights().items():
         assert torch.equal(run.optimizer.weights()[name], weights), name
 
@@ -45,7 +44,9 @@ def test_steps_drop_their_share_of_channels_and_looks_none(tmp_path: Path) -> No
     random = np.random.default_rng(8)
     documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
     train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=24)
-    phase = Phase(steps=4, batch_tokens=64, lr=1e-2, number_format="fp32", eval_every_steps=2)
+    phase = train_config(
+        steps=4, batch_tokens=64, lr=1e-2, number_format="fp32", eval_every_steps=2
+    )
     decoder = toy_decoder(toy_config(vocab=24, dropout=0.25)).eval()
     zeros: list[float] = []
     decoder.dropout.register_forward_hook(
@@ -65,7 +66,7 @@ def test_a_look_reads_as_many_tokens_as_the_phase_says(tmp_path: Path) -> None:
     train, val = write_toy_shards(tmp_path / "shards", documents[:1], documents, vocab=24)
     seen: list[int] = []
     for tokens in (16, 48, 1000):
-        phase = Phase(steps=1, batch_tokens=16, number_format="fp32", eval_tokens=tokens)
+        phase = train_config(steps=1, batch_tokens=16, number_format="fp32", eval_tokens=tokens)
         decoder = toy_decoder(toy_config(vocab=24))
         work = Work(train, val, tmp_path / f"kept-{tokens}", 99.0)
         first = next(Training(decoder, phase, work, seed=3).reports()).look

@@ -4,22 +4,22 @@ import pytest
 import torch
 from reference.optimizing import slow_adamw
 from torch.nn import functional as F
-from toys import toy_config, toy_decoder
+from toys import toy_config, toy_decoder, train_config
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES as ROWS
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
 
 FAMILIES = ("qwen3", "gpt2")
 TABLE_NAMES = {"embedding.weight", "positions.weight", "head.weight"}
-PHASE = Phase(lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, clip=1e9)
+PHASE = train_config(lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, clip=1e9)
 
 
-MUON = PHASE.model_copy(update={"optimizer": "muon", "normalise": True, "cautious": True})
+MUON = PHASE.but(**{"optimizer": "muon", "normalise": True, "cautious": True})
 
 
 def batch_of(rows: int = 4, *, seed: int = 0) -> Batch:
@@ -47,11 +47,11 @@ def plain_adamw(decoder: Decoder) -> torch.optim.AdamW:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_five_steps_equal_plain_adamw(family: str) -> None:
     ours, theirs = toy_decoder(toy_config(family)), toy_decoder(toy_config(family))
-    optimizer, plain = Optimizer(ours, PHASE, "fp32"), plain_adamw(theirs)
+    optimizer, plain = Optimizer(ours, PHASE), plain_adamw(theirs)
     peaks = [group["lr"] for group in plain.param_groups]
     for number, share in enumerate((0.5, 1.0, 0.75, 0.5, 0.25)):
         batch = batch_of(seed=number)
-        take_step(ours, optimizer, batch, share=share, rows=2, where="")
+        take_step(ours, optimizer, batch, lr_scale=share, rows=2)
         logits_BTV = theirs.logits(batch.tokens_BT)
         F.cross_entropy(logits_BTV.flatten(0, 1), batch.targets_BT.flatten()).backward()
         for group, peak in zip(plain.param_groups, peaks, strict=True):
@@ -69,7 +69,7 @@ def test_only_matrices_decay(family: str) -> None:
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.fill_(2.0)
-    optimizer = Optimizer(decoder, PHASE, "fp32")
+    optimizer = Optimizer(decoder, PHASE)
     for parameter in decoder.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step(0.5)
@@ -82,10 +82,16 @@ def test_only_matrices_decay(family: str) -> None:
 def test_in_bf16_the_masters_stay_fp32_and_the_model_is_their_rounding() -> None:
     decoder = toy_decoder()
     before = {name: p.detach().clone() for name, p in decoder.named_parameters()}
-    optimizer = Optimizer(decoder, PHASE, "bf16")
+    optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
     assert all(torch.equal(optimizer.weights()[name], before[name]) for name in before)
     for number in range(3):
-        take_step(decoder, optimizer, batch_of(seed=number), share=1.0, rows=3, where="")
+        take_step(
+            decoder,
+            optimizer,
+            batch_of(seed=number),
+            lr_scale=1.0,
+            rows=3,
+        )
         for name, parameter in decoder.named_parameters():
             master = optimizer.weights()[name]
             assert (parameter.dtype, master.dtype) == (torch.bfloat16, torch.float32)
@@ -96,7 +102,9 @@ def test_in_bf16_the_masters_stay_fp32_and_the_model_is_their_rounding() -> None
 
 def test_steps_too_small_for_bf16_still_add_up_in_the_masters() -> None:
     decoder = toy_decoder()
-    optimizer = Optimizer(decoder, Phase(lr=1e-4, weight_decay=0.0), "bf16")
+    optimizer = Optimizer(
+        decoder, train_config(lr=1e-4, weight_decay=0.0).but(number_format="bf16")
+    )
     scale = dict(decoder.named_parameters())["norm.weight"]
     for _ in range(5):
         for parameter in decoder.parameters():
@@ -111,7 +119,7 @@ def test_steps_too_small_for_bf16_still_add_up_in_the_masters() -> None:
 
 def test_gradients_of_micro_batches_add_up_in_fp32() -> None:
     decoder = toy_decoder()
-    optimizer = Optimizer(decoder, PHASE, "bf16")
+    optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
     for value in (1.0, 2**-9, 2**-9):
         for parameter in decoder.parameters():
             parameter.grad = torch.full_like(parameter, value)
@@ -124,7 +132,7 @@ def test_gradients_of_micro_batches_add_up_in_fp32() -> None:
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
 def test_the_gradient_is_scaled_down_to_the_largest_norm_and_never_up(number_format: str) -> None:
     decoder = toy_decoder()
-    optimizer = Optimizer(decoder, PHASE, number_format)
+    optimizer = Optimizer(decoder, PHASE.but(number_format=number_format))
     count = sum(master.numel() for master in optimizer.masters)
     for master in optimizer.masters:
         master.grad = torch.full_like(master, 3.0)
@@ -139,16 +147,22 @@ def test_the_gradient_is_scaled_down_to_the_largest_norm_and_never_up(number_for
 @pytest.mark.parametrize("phase", [PHASE, MUON], ids=["adamw", "muon"])
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
 def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(
-    number_format: str, phase: Phase
+    number_format: str, phase: TrainConfig
 ) -> None:
     decoders = [toy_decoder(), toy_decoder(seed=5)]
-    first = Optimizer(decoders[0], phase, number_format)
+    first = Optimizer(decoders[0], phase.but(number_format=number_format))
     for number in range(3):
-        take_step(decoders[0], first, batch_of(seed=number), share=1.0, rows=4, where="")
-    second = Optimizer(decoders[1], phase, number_format)
+        take_step(
+            decoders[0],
+            first,
+            batch_of(seed=number),
+            lr_scale=1.0,
+            rows=4,
+        )
+    second = Optimizer(decoders[1], phase.but(number_format=number_format))
     second.load(first.weights(), first.state(), 3)
     for decoder, optimizer in zip(decoders, (first, second), strict=True):
-        take_step(decoder, optimizer, batch_of(seed=9), share=0.5, rows=4, where="")
+        take_step(decoder, optimizer, batch_of(seed=9), lr_scale=0.5, rows=4)
     for name, value in first.weights().items():
         assert torch.equal(value, second.weights()[name]), name
     for name, value in first.state().items():
@@ -163,8 +177,8 @@ def test_a_number_format_that_was_not_resolved_is_refused() -> None:
 @pytest.mark.parametrize("family", ROWS)
 def test_muon_steps_the_matrices_of_blocks_and_adamw_all_else(family: str) -> None:
     decoder = toy_decoder(toy_config(family))
-    optimizer = Optimizer(decoder, MUON, "fp32")
-    take_step(decoder, optimizer, batch_of(), share=1.0, rows=4, where="")
+    optimizer = Optimizer(decoder, MUON)
+    take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=4)
     kinds: dict[str, set[str]] = {"momentum": set(), "row_squares": set()}
     for name in optimizer.state():
         parameter, _, kind = name.rpartition(".")
@@ -189,7 +203,7 @@ def test_a_constant_pull_does_not_follow_the_learning_rate(optimizer: str) -> No
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.fill_(2.0)
-    trained = Optimizer(decoder, PHASE.model_copy(update=keys), "fp32")
+    trained = Optimizer(decoder, PHASE.but(**keys))
     for number, share in enumerate((0.25, 1.0, 0.01)):
         for parameter in decoder.parameters():
             parameter.grad = torch.zeros_like(parameter)
@@ -201,8 +215,8 @@ def test_a_constant_pull_does_not_follow_the_learning_rate(optimizer: str) -> No
 @pytest.mark.parametrize("cautious", [False, True])
 def test_adamw_with_caution_is_the_slow_one(cautious: bool) -> None:
     decoder = toy_decoder()
-    phase = PHASE.model_copy(update={"cautious": cautious, "betas": (0.8, 0.9)})
-    optimizer = Optimizer(decoder, phase, "fp32")
+    phase = PHASE.but(**{"cautious": cautious, "betas": (0.8, 0.9)})
+    optimizer = Optimizer(decoder, phase)
     name = "blocks.0.ffn.up.weight"
     weights, memories = optimizer.weights()[name].double(), {}
     generator = torch.Generator().manual_seed(3)
@@ -228,8 +242,6 @@ def test_adamw_with_caution_is_the_slow_one(cautious: bool) -> None:
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
 def test_muon_learns_a_batch_by_heart(number_format: str) -> None:
     decoder = toy_decoder()
-    optimizer = Optimizer(decoder, MUON, number_format)
-    steps = [
-        take_step(decoder, optimizer, batch_of(), share=1.0, rows=4, where="") for _ in range(40)
-    ]
+    optimizer = Optimizer(decoder, MUON.but(number_format=number_format))
+    steps = [take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=4) for _ in range(40)]
     assert steps[-1].nats < 0.5 * steps[0].nats

@@ -3,14 +3,15 @@
 import pytest
 import torch
 from reference.optimizing import Memories, slow_muon
-from toys import toy_config, toy_decoder
+from toys import toy_config, toy_decoder, train_config
 
 from endonym.model.families import FAMILIES
-from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer, table_names
 
 NAME = "blocks.0.ffn.up.weight"
-PHASE = Phase(lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, optimizer="muon", betas=(0.5, 0.8))
+PHASE = train_config(
+    lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, optimizer="muon", betas=(0.5, 0.8)
+)
 USUAL = {"momentum": 0.95, "row_memory": None, "cautious": False}
 """What Muon does where the phase says nothing."""
 
@@ -30,7 +31,7 @@ def test_muon_steps_with_what_the_phase_says(
     said: dict[str, object], done: dict[str, object]
 ) -> None:
     decoder = toy_decoder()
-    optimizer = Optimizer(decoder, PHASE.model_copy(update=said), "fp32")
+    optimizer = Optimizer(decoder, PHASE.but(**said))
     weights, memories = optimizer.weights()[NAME].double().clone(), Memories()
     generator = torch.Generator().manual_seed(3)
     for number in range(1, 5):
@@ -48,8 +49,8 @@ def test_muon_steps_with_what_the_phase_says(
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_without_betas_adamw_forgets_as_is_usual(optimizer: str) -> None:
     decoder = toy_decoder()
-    phase = PHASE.model_copy(update={"optimizer": optimizer, "betas": None})
-    trained = Optimizer(decoder, phase, "fp32")
+    phase = PHASE.but(**{"optimizer": optimizer, "betas": None})
+    trained = Optimizer(decoder, phase)
     for parameter in decoder.parameters():
         parameter.grad = torch.full_like(parameter, 2.0)
     trained.step(1.0)
@@ -66,7 +67,7 @@ def test_embeddings_positions_and_the_head_are_tables(family: str, tied: bool) -
     tables = {"embedding.weight", "positions.weight", "head.weight"} & names
     assert table_names(decoder) == tables
     assert ("head.weight" in tables) is not tied
-    optimizer = Optimizer(decoder, PHASE.model_copy(update={"optimizer": "adamw"}), "fp32")
+    optimizer = Optimizer(decoder, PHASE.but(**{"optimizer": "adamw"}))
     before = {name: weight.clone() for name, weight in optimizer.weights().items()}
     for parameter in decoder.parameters():
         parameter.grad = torch.ones_like(parameter)

@@ -3,13 +3,13 @@
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import toy_config, toy_decoder
+from toys import toy_config, toy_decoder, train_config
 
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.attention import Attention
 from endonym.train import preflight
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.preflight import learn_by_heart
 
 
@@ -20,8 +20,8 @@ def batch_of(rows: int = 3) -> Batch:
     return Batch(inputs_BT, tokens_BT[:, 1:].contiguous(), torch.zeros_like(inputs_BT))
 
 
-def phase_of(lr: float, number_format: str = "fp32") -> Phase:
-    return Phase.model_validate({"lr": lr, "weight_decay": 0.01, "number_format": number_format})
+def phase_of(lr: float, number_format: str = "fp32") -> TrainConfig:
+    return train_config(**({"lr": lr, "weight_decay": 0.01, "number_format": number_format}))
 
 
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
@@ -63,8 +63,8 @@ def test_a_rate_that_was_not_tried_is_not_blamed(
 
 def test_careful_rates_of_matrices_and_tables_are_both_livelier_here() -> None:
     brisk, careful = phase_of(2e-3), phase_of(1e-5)
-    brisk = brisk.model_copy(update={"embedding_lr": 2e-3})
-    careful = careful.model_copy(update={"embedding_lr": 4e-5})
+    brisk = brisk.but(**{"embedding_lr": 2e-3})
+    careful = careful.but(**{"embedding_lr": 4e-5})
     seen: list[str] = []
     for phase in (brisk, careful):
         with pytest.raises(TrainingError, match="by heart") as caught:

@@ -3,9 +3,9 @@
 import math
 
 import pytest
+from toys import train_config
 
-from endonym.train.config import Phase
-from endonym.train.schedule import SCHEDULES, Course, multiplier
+from endonym.train.schedule import SCHEDULES, lr_scale, multiplier, saves_at, validates_at
 
 
 def shares(schedule: str, *, steps: int, warmup_steps: int) -> list[float]:
@@ -80,17 +80,17 @@ def test_a_schedule_stays_at_its_end_after_the_last_step(schedule: str) -> None:
 
 
 def test_a_phase_that_does_not_say_looks_twenty_times_and_falls_straight() -> None:
-    course = Course(Phase(), 400)
-    assert [step for step in range(401) if course.looks_at(step)] == list(range(0, 401, 20))
-    assert (course.eval_every, course.save_every) == (20, 20)
-    assert [course.share(step) for step in (0, 100, 399)] == pytest.approx([1.0, 0.75, 1 / 400])
-    assert Course(Phase(), 7).eval_every == 1
+    config = train_config(steps=400)
+    assert [step for step in range(401) if validates_at(config, step)] == list(range(0, 401, 20))
+    assert [step for step in range(401) if saves_at(config, step)] == list(range(0, 401, 20))
+    assert [lr_scale(config, step) for step in (0, 100, 399)] == pytest.approx([1.0, 0.75, 1 / 400])
+    assert train_config(steps=7).eval_every_steps == 1
 
 
 @pytest.mark.parametrize(("asked", "steps", "warmup"), [(10, 40, 10), (30, 40, 20), (5, 1, 0)])
 def test_a_warmup_takes_at_most_half_of_the_steps(asked: int, steps: int, warmup: int) -> None:
-    course = Course(Phase(warmup_steps=asked), steps)
-    assert course.warmup == warmup
-    assert course.share(warmup) == 1.0
-    rising = [course.share(step) for step in range(warmup)]
+    config = train_config(warmup_steps=asked, steps=steps)
+    assert config.warmup_steps == warmup
+    assert lr_scale(config, warmup) == 1.0
+    rising = [lr_scale(config, step) for step in range(warmup)]
     assert rising == pytest.approx([(step + 1) / (warmup + 1) for step in range(warmup)])

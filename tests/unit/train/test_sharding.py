@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import toy_config, toy_decoder
+from toys import toy_config, toy_decoder, train_config
 
 from endonym.errors import Damaged, TrainingError
-from endonym.train.config import Phase
 from endonym.train.distributed import Group
 from endonym.train.sharding import load_shards, save_shards, shard
 
@@ -39,7 +38,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
 
 def test_state_spaces_are_not_in_shards_in_bf16() -> None:
     decoder = toy_decoder(toy_config("mamba", vocab=24, context=16))
-    phase = Phase(shard="weights", number_format="bf16")
+    phase = train_config(shard="weights", number_format="bf16")
     with pytest.raises(TrainingError, match="state spaces") as refused:
         shard(decoder, phase, Group(0, 2))
     assert 'number_format = "fp32"' in refused.value.do

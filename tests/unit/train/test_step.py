@@ -6,17 +6,16 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import lively_decoder, toy_config, toy_decoder
+from toys import lively_decoder, toy_config, toy_decoder, train_config
 
 from endonym.data.batches import Batch
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
-from endonym.train.config import Phase
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import batch_loss, gather, held_out_nats, take_step
+from endonym.train.step import batch_loss, gather, held_out_nats, require_finite, take_step
 
-PHASE = Phase(lr=1e-2, weight_decay=0.1)
+PHASE = train_config(lr=1e-2, weight_decay=0.1)
 
 
 def batch_of(rows: int = 5) -> Batch:
@@ -38,8 +37,8 @@ def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
     weights = []
     for rows in (1, 2, 5, 99):
         decoder = lively_decoder().train()
-        optimizer = Optimizer(decoder, PHASE, "fp32")
-        stepped = take_step(decoder, optimizer, batch_of(), share=1.0, rows=rows, where="")
+        optimizer = Optimizer(decoder, PHASE)
+        stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=rows)
         assert stepped.nats == pytest.approx(expected, rel=1e-5)
         weights.append(decoder.embedding.weight.detach())
     for other in weights[1:]:
@@ -51,8 +50,8 @@ def test_the_penalty_of_experts_is_learnt_from_and_not_told() -> None:
     loss = batch_loss(decoder, batch_of())
     assert loss.nats.item() == pytest.approx(plain_nats(decoder, batch_of()), rel=1e-5)
     assert loss.learnt_from.item() > loss.nats.item() + 1e-3
-    optimizer = Optimizer(decoder, PHASE, "fp32")
-    stepped = take_step(decoder, optimizer, batch_of(), share=1.0, rows=99, where="")
+    optimizer = Optimizer(decoder, PHASE)
+    stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=99)
     assert stepped.nats == pytest.approx(loss.nats.item() / 80, rel=1e-5)
 
 
@@ -60,7 +59,7 @@ def test_the_penalty_of_experts_counts_once_a_token_however_a_batch_is_split() -
     batch, names = batch_of(), ("blocks.0.ffn.router.weight", "embedding.weight")
     for rows in (1, 2, 5):
         decoder, twin = (lively_decoder(toy_config("moe")) for _ in range(2))
-        gather(decoder, Optimizer(decoder, PHASE, "fp32"), batch, rows=rows)
+        gather(decoder, Optimizer(decoder, PHASE), batch, rows=rows)
         for part in batch.parts(rows):
             hidden_BTD, penalty = twin(part.tokens_BT, Span.packed(part.documents_BT))
             logits_NV = twin.readout.logits(hidden_BTD.flatten(0, 1))
@@ -84,7 +83,11 @@ def test_the_gradient_is_that_of_the_plain_loss() -> None:
 def test_the_norm_told_is_the_one_before_clipping() -> None:
     decoder = lively_decoder()
     stepped = take_step(
-        decoder, Optimizer(decoder, PHASE, "fp32"), batch_of(), share=1.0, rows=5, where=""
+        decoder,
+        Optimizer(decoder, PHASE),
+        batch_of(),
+        lr_scale=1.0,
+        rows=5,
     )
     twin = lively_decoder()
     (batch_loss(twin, batch_of()).learnt_from / 80).backward()
@@ -107,13 +110,20 @@ def test_a_number_that_is_none_stops_before_the_weights_are_touched(
     poison: Callable[[Decoder], None], what: str, number_format: str
 ) -> None:
     decoder = lively_decoder()
-    optimizer = Optimizer(decoder, PHASE, number_format)
-    take_step(decoder, optimizer, batch_of(), share=1.0, rows=2, where="")
+    optimizer = Optimizer(decoder, PHASE.but(number_format=number_format))
+    take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=2)
     poison(decoder)
     weights = {name: tensor.clone() for name, tensor in optimizer.weights().items()}
     moments = {name: tensor.clone() for name, tensor in optimizer.state().items()}
     with pytest.raises(NonFiniteLoss, match=f"the {what} is not a finite") as caught:
-        take_step(decoder, optimizer, batch_of(), share=1.0, rows=2, where="step 8, rows 3")
+        take_step(
+            decoder,
+            optimizer,
+            batch_of(),
+            lr_scale=1.0,
+            rows=2,
+            refuses=require_finite("step 8, rows 3"),
+        )
     assert caught.value.where == "step 8, rows 3"
     assert isinstance(caught.value, TrainingError)
     for before, after in ((weights, optimizer.weights()), (moments, optimizer.state())):

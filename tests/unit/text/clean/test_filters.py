@@ -4,7 +4,7 @@ import pytest
 
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean
-from text.samples import FRENCH, KHMER, TATAR
+from text_samples import FRENCH, KHMER, TATAR
 
 
 def verdict(text: str, **keys: object) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean
-from text.samples import FRENCH, KHMER, ROMANIAN, TATAR
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 ALL = ("nfc", "zero_width", "spaces")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from text.samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, reasons, records, refused, write
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, reasons, records, refused, write
 
 from endonym.errors import RecipeError
 

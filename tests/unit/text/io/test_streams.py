@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 import zstandard
-from text.samples import ROMANIAN, TATAR
+from text_samples import ROMANIAN, TATAR
 
 from endonym.text.io.streams import Damage, plain, unpacked
 

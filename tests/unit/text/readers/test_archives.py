@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from text.samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
+from text_samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
 
 LINES = "\n".join(TATAR) + "\n"
 LEIPZIG = {

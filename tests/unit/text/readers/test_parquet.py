@@ -7,7 +7,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from text.samples import KHMER, TATAR, kept, records, refused, write
+from text_samples import KHMER, TATAR, kept, records, refused, write
 
 
 def saved(folder: Path, columns: dict[str, object]) -> Path:

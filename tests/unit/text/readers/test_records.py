@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from text.samples import KHMER, TATAR, kept, records, refused, write
+from text_samples import KHMER, TATAR, kept, records, refused, write
 
 
 def line(**fields: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from text.samples import ROMANIAN, TATAR, kept, reasons, records, refused, write
+from text_samples import ROMANIAN, TATAR, kept, reasons, records, refused, write
 
 
 def table(rows: list[list[str]], **style: str) -> str:
