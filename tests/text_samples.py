@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -36,7 +37,7 @@ FRENCH = [
     "Où est passée la clé du grenier, demanda l’aînée ?",
 ]
 
-SHARED = Path(__file__).parents[3].parent / "shared" / "data"
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 """Texts that lie beside the project where it is developed; tests that need them skip elsewhere."""
 
 
@@ -90,3 +91,12 @@ def tar(members: dict[str, str], mode: str = "w") -> bytes:
             info.size = len(text.encode())
             archive.addfile(info, io.BytesIO(text.encode()))
     return buffer.getvalue()
+
+
+WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
+
+
+def numbered(count: int, start: int = 0) -> list[str]:
+    """Texts that are no near copies of one another."""
+    draws = (random.Random(number).choices(WORDS, k=9) for number in range(start, start + count))
+    return [" ".join(words) for words in draws]

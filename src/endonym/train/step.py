@@ -28,7 +28,7 @@ class Stepped:
 
     nats: float
     gradient_norm: float
-    rows: int
+    rows: int = 1
     refused: str = ""
 
 

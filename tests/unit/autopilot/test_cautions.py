@@ -5,7 +5,7 @@ from toys import train_config
 
 from endonym.autopilot.cautions import caution_of_rows, cautions
 from endonym.autopilot.model_size import Facts, choose_context
-from endonym.data.config import Pack
+from endonym.data.config import PackConfig
 from endonym.model.keys import ModelKeys
 
 FACTS = Facts(4_000_000, 1_000_000, 300.0)
@@ -13,10 +13,12 @@ FACTS = Facts(4_000_000, 1_000_000, 300.0)
 
 def said(phase: dict[str, object], **known: float) -> list[str]:
     longest = int(known["longest"]) if "longest" in known else None
+    context = int(known.get("context", 256))
+    keys = {"lr": 3e-3, "batch_tokens": 2048, "epochs": 4} | phase
     return cautions(
-        train_config(**({"lr": 3e-3, "batch_tokens": 2048, "epochs": 4} | phase)),
+        train_config(context=context, positions=FACTS.unique_tokens, **keys),
         FACTS,
-        int(known.get("context", 256)),
+        context,
         seconds=known.get("seconds"),
         longest_document=longest,
     )
@@ -29,7 +31,7 @@ def test_a_sensible_phase_is_started_without_a_word() -> None:
 def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
     (text,) = said({"epochs": 1000}, seconds=0.1)
     assert text.startswith("phase pretrain: ≈ 27\u2009778 hours here (3.2 years)")
-    assert "epochs = 6 would take a week" in text
+    assert "steps = 2\u2009953 would take a week" in text
     (text,) = said({"epochs": None, "steps": 1_000_000}, seconds=1e-3)
     assert "≈ 569 hours here (24 days)" in text
     assert "steps = 295\u2009312 would take a week" in text
@@ -38,11 +40,11 @@ def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
 
 def test_sentences_that_are_read_alone_are_said() -> None:
     short = Facts(4_000_000, 1_000_000, 19.4)
-    text = caution_of_rows(short, Pack(context=256))
+    text = caution_of_rows(short, PackConfig(context=256))
     assert text.startswith("documents have 19 tokens on average")
     assert "pack.join" in text
-    assert not caution_of_rows(short, Pack(context=256, join=("lines",)))
-    assert not caution_of_rows(FACTS, Pack(context=256))
+    assert not caution_of_rows(short, PackConfig(context=256, join=("lines",)))
+    assert not caution_of_rows(FACTS, PackConfig(context=256))
 
 
 def test_decay_that_eats_the_weights_is_said_with_its_number() -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
-from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, tar, write
-from text.test_split import numbered
+from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, numbered, tar, write
 
 from endonym.autopilot.formats import guess_source
 from endonym.text.config import Source

@@ -17,8 +17,8 @@ from endonym.autopilot.pace import (
     promised_seconds,
     seconds_a_token,
     small_shape,
-    usual_phase,
     usual_shape,
+    usual_training,
 )
 from endonym.errors import OutOfMemory
 from endonym.log import number
@@ -30,6 +30,10 @@ from endonym.train.config import TrainConfig
 
 SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
 PHASE = train_config(number_format="fp32", batch_tokens=128)
+
+
+def of_tokens(tokens: int) -> TrainConfig:
+    return PHASE.but(steps=tokens // PHASE.batch_tokens)
 
 
 def test_compiling_pays_once_training_is_long_enough() -> None:
@@ -69,10 +73,10 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "machine.json"
-    assert promised_here(SHAPE, RATES, file) == promised_seconds(SHAPE, RATES["bf16"])
+    assert promised_here(SHAPE, RATES, file, "bf16") == promised_seconds(SHAPE, RATES["bf16"])
     monkeypatch.setattr(probe, "pace", lambda *_: {"plain": 1_000.0})
-    measured_pace(small_shape(), usual_phase(RATES), file)
-    assert promised_here(small_shape(), RATES, file) == pytest.approx(1 / 1_000)
+    measured_pace(small_shape(), usual_training(RATES), file)
+    assert promised_here(small_shape(), RATES, file, "bf16") == pytest.approx(1 / 1_000)
     # Nobody measured it in fp32, whose products are a tenth as fast.
     slow = promised_seconds(small_shape(), RATES["fp32"])
     assert promised_here(small_shape(), RATES, file, "fp32") == pytest.approx(slow)
@@ -83,7 +87,7 @@ def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.Monke
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     monkeypatch.setattr(pace, "measured_pace", lambda *_: pytest.fail("measured"))
-    choice = choose_compile(SHAPE, PHASE, 10_000, file)
+    choice = choose_compile(SHAPE, of_tokens(10_000), file)
     assert choice.value == "off"
     assert "too short" in choice.reason
 
@@ -95,7 +99,7 @@ def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.Monke
     measured = [{"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 9.0}]
     monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
     for _ in range(2):
-        choice = choose_compile(SHAPE, PHASE, 10**9, file)
+        choice = choose_compile(SHAPE, of_tokens(10**9), file)
         assert choice.value == "on"
         assert f"{number(1_300)} with it" in choice.reason
 
@@ -109,7 +113,7 @@ def test_a_compiler_that_fails_is_named_and_not_tried_again(
     measured = [{"plain": 1_000.0, "failure": "Python.h: No such file"}]
     monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
     for _ in range(2):
-        choice = choose_compile(SHAPE, PHASE, 10**9, file)
+        choice = choose_compile(SHAPE, of_tokens(10**9), file)
         assert choice == Choice("off", "the compiler here fails: Python.h: No such file")
 
 
@@ -119,7 +123,7 @@ def test_a_pace_beside_others_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     slow = {"plain": 400.0, "compiled": 500.0, "compile_seconds": 9.0, "others": 1.04}
     monkeypatch.setattr(probe, "pace", lambda *_: slow)
-    choice = choose_compile(SHAPE, PHASE, 10**9, file)
+    choice = choose_compile(SHAPE, of_tokens(10**9), file)
     assert choice.reason.endswith(", while other programs took 1.0 cores from it")
     assert not Pace(400.0, others=0.2).doubt
 
@@ -191,7 +195,7 @@ def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
     monkeypatch.setattr(probe, "pace", no_room)
-    choice = choose_compile(SHAPE, PHASE, 10**9, file)
+    choice = choose_compile(SHAPE, of_tokens(10**9), file)
     assert choice.value == "off"
     assert "no memory" in choice.reason
     (known,) = machine.read(file).values()
@@ -203,7 +207,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
 ) -> None:
     measured: list[str] = []
 
-    def steps(decoder: object, phase: TrainConfig, device: str, document: int) -> float:
+    def steps(decoder: object, config: TrainConfig, device: str, document: int) -> float:
         measured.append(f"as written on {device}, documents of {document}")
         return 1e6
 
@@ -217,9 +221,9 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
     monkeypatch.setattr(probe, "plain", steps)
     monkeypatch.setattr(probe, "pace", both)
     file = tmp_path / "machine.json"
-    short = choose_compile(SHAPE, PHASE, 10_000_000, file, "cuda:1", 32.0)
+    short = choose_compile(SHAPE, of_tokens(10_000_000), file, "cuda:1", 32.0)
     assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")
-    assert choose_compile(SHAPE, PHASE, 10**9, file, "cuda:1", 32.0).value == "on"
+    assert choose_compile(SHAPE, of_tokens(10**9), file, "cuda:1", 32.0).value == "on"
     assert measured == [f"{how} on cuda:1, documents of 32" for how in ("as written", "both")]
     (known,) = machine.read(file).values()
     assert all("on GPU of cuda:1" in key for key in known)
@@ -229,6 +233,6 @@ def test_the_time_of_a_token_is_a_formula_of_the_processors_products(tmp_path: P
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
-        phase = train_config(**({"number_format": kind}))
+        phase = train_config(number_format=kind)
         expected = flops_per_token(SHAPE) / (0.3 * rate)
         assert seconds_a_token(SHAPE, phase, file) == pytest.approx(expected)

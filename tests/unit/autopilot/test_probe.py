@@ -41,11 +41,12 @@ PROBED = """
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.autopilot import probe
+from endonym.autopilot.pace import usual_training
 
 probe.SECONDS = 0.05
 keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))
 shape = resolve(keys, vocab=300, context=64)
-found = probe.pace(shape, train_config(number_format="fp32", batch_tokens=128))
+found = probe.pace(shape, usual_training({"fp32": 2.0, "bf16": 1.0}).but(batch_tokens=128))
 assert found["plain"] > 0
 assert "compiled" not in found
 print(found["failure"])

@@ -1,6 +1,5 @@
 """What a recipe leaves open is chosen once, and the choice is kept."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +9,9 @@ import torch
 from endonym import device
 from endonym.autopilot import machine, resolve
 from endonym.autopilot.model_size import Choice, Facts, choose_vocab
-from endonym.autopilot.resolve import filled, value_at
+from endonym.autopilot.resolve import resolve_tokenizer, resolve_training, value_at
 from endonym.log import Log
 from endonym.pipeline import sources
-from endonym.pipeline.lockfile import Lock
-from endonym.pipeline.plan import plan
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.files import RawSet
@@ -56,8 +53,7 @@ def test_values_are_read_and_written_by_dotted_keys(recipe: Recipe) -> None:
     assert value_at(recipe, "phase.0.lr") == 4e-3
     assert value_at(recipe, "model.mixer.heads") == 2
     assert value_at(recipe, "model.ffn.hidden") is None
-    made = filled(recipe, {"model.ffn.hidden": Choice(64, "why")})
-    assert value_at(made, "model.ffn.hidden") == 64
+    assert value_at(recipe.with_values({"model.ffn.hidden": 64}), "model.ffn.hidden") == 64
 
 
 def test_the_number_format_is_measured_once_and_only_where_it_is_left_to_us(
@@ -100,86 +96,28 @@ def test_the_number_format_of_a_gpu_does_not_ask_the_processor(
     assert found["phase.0.number_format"].reason
 
 
-def kept(recipe: Recipe, raw: list[RawSet], *, replan: bool = False) -> Lock:
-    return Lock(recipe.folder, recipe, raw, replan=replan)
-
-
-def write(lock: Lock, recipe: Recipe) -> None:
-    plan = lock.as_json([], Store(recipe.folder / "store"))
-    lock.path.write_text(json.dumps(plan), encoding="utf-8")
-
-
-def test_what_was_settled_stays_whatever_would_be_chosen_now(
-    recipe: Recipe, raw: list[RawSet]
+def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe_is_open(
+    recipe: Recipe,
 ) -> None:
-    lock = kept(recipe, raw)
-    assert not lock.is_known
-    assert lock.settle({"phase.0.lr": Choice(1e-3, "then")}) == {"phase.0.lr": (1e-3, "then")}
-    write(lock, recipe)
-    later = kept(recipe, raw)
-    assert later.is_known
-    settled = later.settle({"phase.0.lr": Choice(5e-3, "now"), "pack.context": Choice(64, "now")})
-    assert settled == {"phase.0.lr": (1e-3, "then"), "pack.context": (64, "now")}
+    facts = Facts(1_000_000, 250_000, 30.0)
+    found = resolve_training(recipe, resolve.training_choices(recipe, facts), facts, 400)
+    (phase,) = found.phases
+    assert (found.model.vocab, found.model.context) == (400, found.pack.context)
+    assert phase.lr == recipe.phase[0].lr
+    assert None not in phase.model_dump().values()
+    made = found.with_choices(
+        {
+            "phase.0.lr": Choice(1e-3, "tried"),
+            "phase.0.micro_tokens": Choice(64, "fits"),
+            "phase.0.compile": Choice("on", "pays"),
+        }
+    )
+    assert (made.phases[0].lr, made.phases[0].execution.micro_tokens) == (1e-3, 64)
+    assert made.phases[0].execution.compile is True
+    assert found.phases[0].lr == recipe.phase[0].lr
 
 
-def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
-    lock = kept(recipe, raw)
-    lock.settle({"phase.0.lr": Choice(1e-3, "then")})
-    write(lock, recipe)
-    assert kept(recipe, raw).is_known
-    assert not kept(recipe, raw, replan=True).is_known
-    assert not kept(Recipe.load(recipe.path, sets=("seed=8",)), raw).is_known
-    assert not kept(recipe, raw[:2]).is_known
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resolve, "FORM", resolve.FORM + 1)  # Keys of a newer program.
-        assert not kept(recipe, raw).is_known
-    text = recipe.path.read_text(encoding="utf-8")
-    recipe.path.write_text(text + "# another word\n", encoding="utf-8")
-    assert not kept(Recipe.load(recipe.path), raw).is_known
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"key": "another", "choices": {}}'])
-def test_a_plan_that_cannot_be_read_is_no_plan(
-    recipe: Recipe, raw: list[RawSet], text: str
-) -> None:
-    (recipe.folder / "plan.json").write_text(text, encoding="utf-8")
-    lock = kept(recipe, raw)
-    assert lock.choices == {}
-    assert not lock.is_known
-
-
-def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
-    recipe: Recipe, raw: list[RawSet]
-) -> None:
-    found = {"phase.0.lr": Choice(8e-3, "tried")}
-    lock = kept(recipe, raw)
-    lock.tune(plan(recipe, raw), found)
-    write(lock, recipe)
-    assert kept(recipe, raw).tuned_for(plan(recipe, raw)) == found
-    text = recipe.path.read_text(encoding="utf-8").replace("max_tokens = 12", "max_tokens = 13")
-    recipe.path.write_text(text, encoding="utf-8")
-    judged = Recipe.load(recipe.path)
-    assert not kept(judged, raw).is_known
-    assert kept(judged, raw).tuned_for(plan(judged, raw)) == found
-    for changed in ("phase.0.lr=3e-3", "phase.0.weight_decay=0.2", "model.dim=64", "seed=8"):
-        other = Recipe.load(recipe.path, sets=(changed,))
-        assert kept(other, raw).tuned_for(plan(other, raw)) == {}, changed
-    assert kept(recipe, raw, replan=True).tuned_for(plan(recipe, raw)) == {}
-
-
-@pytest.mark.parametrize("tuned", [True, False, None])
-def test_plans_that_know_nothing_of_trials_are_read(
-    recipe: Recipe, raw: list[RawSet], tuned: bool | None
-) -> None:
-    lock = kept(recipe, raw)
-    plan_ = {"key": lock.key, "choices": {}, "tuned": tuned}
-    lock.path.write_text(json.dumps(plan_), encoding="utf-8")
-    assert kept(recipe, raw).is_known
-    assert kept(recipe, raw).tuned_for(plan(recipe, raw)) == {}
-
-
-def test_the_store_is_noted_as_seen_from_the_run(recipe: Recipe, raw: list[RawSet]) -> None:
-    plan = kept(recipe, raw).as_json([], Store(recipe.folder.parent / "store"))
-    assert plan["store"] == "../store"
+def test_the_vocabulary_that_was_chosen_is_the_tokenizers(recipe: Recipe) -> None:
+    chosen = {"tokenizer.vocab": Choice(777, "letters")}
+    assert resolve_tokenizer(recipe, {}) == recipe.tokenizer
+    assert resolve_tokenizer(recipe, chosen).vocab == 777

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from endonym.data.config import Pack
+from endonym.data.config import Pack, PackConfig
 
 
 def test_a_row_has_at_least_eight_tokens_and_is_chosen_if_not_given() -> None:
@@ -14,7 +14,7 @@ def test_a_row_has_at_least_eight_tokens_and_is_chosen_if_not_given() -> None:
 
 
 def test_what_is_joined_is_longer_than_its_documents_and_as_long_as_the_context() -> None:
-    alone, joined = Pack(context=256), Pack(context=256, join=("lines",))
+    alone, joined = PackConfig(context=256), PackConfig(context=256, join=("lines",))
     assert (alone.usual_length(20.0), alone.longest(90), alone.longest(900)) == (20.0, 90, 900)
     # Half is read alone, half in stretches of 20 to 256 tokens.
     assert joined.usual_length(20.0) == pytest.approx(20 / 2 + (20 + 256) / 4)

@@ -8,7 +8,7 @@ import pytest
 from toys import END, distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batches
-from endonym.data.config import Pack
+from endonym.data.config import PackConfig
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
@@ -63,7 +63,7 @@ def test_half_is_read_alone_and_half_in_stretches_evenly_by_doublings(tmp_path: 
     doublings = np.histogram(np.log2(lengths / 10), bins=[0.5, 1.5, 2.5, 3.5, 4.5])[0]
     assert doublings.min() > 0.15 * (lengths > 10).sum()
     # What a usual token is read with, as speed is probed.
-    expected = Pack(context=320, join=("letters",)).usual_length(10)
+    expected = PackConfig(context=320, join=("letters",)).usual_length(10)
     assert (lengths**2).sum() / lengths.sum() == pytest.approx(expected, rel=0.1)
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,15 @@ def trouble(monkeypatch: pytest.MonkeyPatch) -> None:
         begin(self, *given, **keys)
         current.append(self)
 
-    def clipped(*given: Any, **keys: Any) -> Stepped:
-        stepped, state = step.clipped(*given, **keys), current[-1].state
-        is_bad = state.step == 2 or (state.step in SPOILT and not state.rollbacks)
-        return Stepped(math.nan, 1.0) if is_bad else stepped
+    def take_step(*given: Any, refuses: Callable[[Stepped], str], **keys: Any) -> Stepped:
+        state, bad = current[-1].state, Stepped(math.nan, 1.0)
+        if state.step != 2 and (state.step not in SPOILT or state.rollbacks):
+            return step.take_step(*given, refuses=refuses, **keys)
+        found = step.take_step(*given, refuses=lambda _: refuses(bad), **keys)
+        return replace(bad, rows=found.rows, refused=found.refused)
 
     monkeypatch.setattr(Training, "__init__", noted)
-    monkeypatch.setattr(loop, "clipped", clipped)
+    monkeypatch.setattr(loop, "take_step", take_step)
 
 
 def lines_of(project: Path) -> list[dict[str, Any]]:

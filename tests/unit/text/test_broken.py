@@ -1,10 +1,10 @@
 """Texts that an earlier program has broken."""
 
 import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.broken import broken, has_lost_letters
 from endonym.text.document import Document
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 
 def reason(text: str) -> str | None:

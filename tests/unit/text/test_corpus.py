@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, numbered, write
 
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.split import SIDES
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
-from text.test_split import numbered
 
 CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",))
 

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
+from broken_files import ALL, FOLDER, NEEDED, answer, cleaned, lines
+from text_samples import files, kept, reasons, records, refused
 
 from endonym.errors import SourceError
 from endonym.text.broken import broken
@@ -12,8 +14,6 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
 from endonym.text.oddities import oddities
-from text.broken_files import ALL, FOLDER, NEEDED, answer, cleaned, lines
-from text_samples import files, kept, reasons, records, refused
 
 pytestmark = NEEDED
 

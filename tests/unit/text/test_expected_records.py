@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+from broken_files import ALL, FOLDER, NEEDED
+from text_samples import files, reasons, records, refused
+
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
 from endonym.text.split import SIDES
-from text.broken_files import ALL, FOLDER, NEEDED
-from text_samples import files, reasons, records, refused
 
 pytestmark = NEEDED
 ALLOWED_IDS = ["a1", "a2", "a10", "a11", "a16", "a21", "a22", "a23", "last", "nan"]

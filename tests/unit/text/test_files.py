@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from text_samples import TATAR, write
 
 from endonym.errors import MissingSource
 from endonym.text.config import Source
 from endonym.text.files import source_files
-from text_samples import TATAR, write
 
 
 def names(folder: Path, path: str) -> list[str]:

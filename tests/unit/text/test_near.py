@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from reference.edit_distance import similarity
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text import near, shingles
 from endonym.text.fold import folded
 from endonym.text.near import Index, kept_runs, occurrences, rare_runs
 from endonym.text.shingles import shingle_hashes
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
 

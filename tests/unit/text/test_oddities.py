@@ -1,9 +1,9 @@
 """Signs that a kept text is not quite in order."""
 
 import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.oddities import TOLD, oddities
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 
 @pytest.mark.parametrize("text", TATAR + KHMER + ROMANIAN + FRENCH)

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from text_samples import TATAR, gzipped, kept, reasons, records, refused, tar, write
 
 from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.files import RawFile
 from endonym.text.reader import read_file
-from text_samples import TATAR, gzipped, kept, reasons, records, refused, tar, write
 
 LINES = "\n".join(TATAR) + "\n"
 

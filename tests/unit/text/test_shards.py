@@ -4,11 +4,11 @@ import gzip
 from pathlib import Path
 
 import pytest
+from text_samples import KHMER
 
 from endonym.text import shards
 from endonym.text.document import Document, Reject
 from endonym.text.shards import Dropped, Shards, document_line, read_lines
-from text_samples import KHMER
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():

@@ -4,11 +4,11 @@ import random
 
 import numpy as np
 import pytest
+from text_samples import KHMER, ROMANIAN, TATAR
 
 from endonym.text import shingles
 from endonym.text.fold import folded
 from endonym.text.shingles import Postings, batches, counted, shingle_hashes
-from text_samples import KHMER, ROMANIAN, TATAR
 
 
 @pytest.mark.parametrize("width", [1, 6, 13])

@@ -1,10 +1,10 @@
 """What is held out."""
 
-import random
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from text_samples import TATAR, numbered
 
 from endonym.errors import CorpusError
 from endonym.text.config import Split
@@ -20,21 +20,12 @@ from endonym.text.split import (
     held_out,
     split_keys,
 )
-from text_samples import FRENCH, ROMANIAN, TATAR
-
-WORDS = " ".join(TATAR + ROMANIAN + FRENCH).split()
 
 
 def keys(texts: list[str], seed: int = 1) -> np.ndarray:
     return np.array(
         [int.from_bytes(digest(text.encode(), seed)[:8], "big") for text in texts], dtype=np.uint64
     )
-
-
-def numbered(count: int, start: int = 0) -> list[str]:
-    """Texts that are no near copies of one another."""
-    draws = (random.Random(number).choices(WORDS, k=9) for number in range(start, start + count))
-    return [" ".join(words) for words in draws]
 
 
 def split_texts(sources: list[list[str]], split: Split, seed: int = 1) -> HeldOut:

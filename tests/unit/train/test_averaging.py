@@ -14,8 +14,8 @@ FORMATS = ["fp32", "bf16"]
 
 
 def average_of(number_format: str = "fp32", **keys: object) -> Average:
-    phase = train_config(**({"lr": 1e-2, **keys}))
-    return Average(Optimizer(toy_decoder(), phase.but(number_format=number_format)), phase, STEPS)
+    config = train_config(**{"lr": 1e-2, "steps": STEPS, "number_format": number_format, **keys})
+    return Average(Optimizer(toy_decoder(), config), config)
 
 
 def walk(average: Average, first: int, last: int) -> None:

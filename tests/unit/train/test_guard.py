@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,14 @@ def spoil(
     """Let the steps of a training that are spoilt show this loss."""
     watched: list[Training] = []
 
-    def clipped(*given: Any, **more: Any) -> Stepped:
-        stepped = step.clipped(*given, **more)
-        return Stepped(nats, 1.0) if is_spoilt(watched[-1].state) else stepped
+    def take_step(*given: Any, refuses: Callable[[Stepped], str], **more: Any) -> Stepped:
+        if not is_spoilt(watched[-1].state):
+            return step.take_step(*given, refuses=refuses, **more)
+        spoilt = Stepped(nats, 1.0)
+        found = step.take_step(*given, refuses=lambda _: refuses(spoilt), **more)
+        return replace(spoilt, rows=found.rows, refused=found.refused)
 
-    monkeypatch.setattr(loop, "clipped", clipped)
+    monkeypatch.setattr(loop, "take_step", take_step)
 
     def watch(run: Training) -> Training:
         watched.append(run)

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from toys import toy_config, toy_decoder, train_config
 
 from endonym.data.batches import Batch
-from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES as ROWS
 from endonym.train.config import TrainConfig
@@ -167,11 +166,6 @@ def test_a_loaded_optimizer_goes_on_as_if_it_had_never_stopped(
         assert torch.equal(value, second.weights()[name]), name
     for name, value in first.state().items():
         assert torch.equal(value, second.state()[name]), name
-
-
-def test_a_number_format_that_was_not_resolved_is_refused() -> None:
-    with pytest.raises(TrainingError, match="'auto', not resolved"):
-        Optimizer(toy_decoder(), PHASE, "auto")
 
 
 @pytest.mark.parametrize("family", ROWS)

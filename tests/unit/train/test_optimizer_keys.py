@@ -47,10 +47,9 @@ def test_muon_steps_with_what_the_phase_says(
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_without_betas_adamw_forgets_as_is_usual(optimizer: str) -> None:
+def test_where_no_betas_are_said_adamw_forgets_as_is_usual(optimizer: str) -> None:
     decoder = toy_decoder()
-    phase = PHASE.but(**{"optimizer": optimizer, "betas": None})
-    trained = Optimizer(decoder, phase)
+    trained = Optimizer(decoder, train_config(lr=1e-2, optimizer=optimizer))
     for parameter in decoder.parameters():
         parameter.grad = torch.full_like(parameter, 2.0)
     trained.step(1.0)

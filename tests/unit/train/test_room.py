@@ -97,9 +97,11 @@ def starve(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Let memory end in the backward pass of whatever has more than `most` rows."""
     tried: list[int] = []
 
+    whole = step.gather
+
     def gather(*arguments: Any, rows: int, **keys: Any) -> torch.Tensor:
         tried.append(rows)
-        found = step.gather(*arguments, rows=rows, **keys)
+        found = whole(*arguments, rows=rows, **keys)
         if rows > most:  # The gradients it has made must not be counted again.
             raise torch.OutOfMemoryError(CUDA)
         return found

@@ -1,10 +1,10 @@
 """Rules that refuse a text."""
 
 import pytest
+from text_samples import FRENCH, KHMER, TATAR
 
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean
-from text_samples import FRENCH, KHMER, TATAR
 
 
 def verdict(text: str, **keys: object) -> str | None:

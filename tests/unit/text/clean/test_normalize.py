@@ -3,10 +3,10 @@
 import unicodedata
 
 import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 ALL = ("nfc", "zero_width", "spaces")
 

@@ -6,7 +6,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from text_samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
 
 LINES = "\n".join(TATAR) + "\n"

@@ -6,7 +6,6 @@ from pathlib import Path
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
-
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from text_samples import FRENCH, KHMER, TATAR, kept, reasons, records, refused, write
 
 from endonym.text.readers import plain
-from text_samples import FRENCH, KHMER, TATAR, kept, reasons, records, refused, write
 
 
 def test_a_file_is_one_document_with_its_empty_lines(tmp_path: Path):

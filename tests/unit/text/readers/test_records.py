@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
 

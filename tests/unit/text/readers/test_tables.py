@@ -5,7 +5,6 @@ import io
 from pathlib import Path
 
 import pytest
-
 from text_samples import ROMANIAN, TATAR, kept, reasons, records, refused, write
 
 

@@ -1,11 +1,11 @@
 """Files that were broken on purpose, which lie beside the project where it is developed."""
 
 import pytest
+from text_samples import SHARED, records
 
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean
 from endonym.text.document import Document, Reject
-from text_samples import SHARED, records
 
 FOLDER = SHARED / "raw" / "broken"
 NEEDED = pytest.mark.skipif(

@@ -1,0 +1,107 @@
+"""What was chosen is kept in plan.json, and taken again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from endonym.autopilot.model_size import Choice
+from endonym.log import Log
+from endonym.pipeline import lockfile, sources
+from endonym.pipeline.lockfile import Lock
+from endonym.recipe.recipe import Recipe
+from endonym.store import Store
+from endonym.text.files import RawSet
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    return Recipe.load(small_recipe(tmp_path / "project"))
+
+
+@pytest.fixture
+def raw(recipe: Recipe) -> list[RawSet]:
+    return sources.hash_all(sources.find(recipe), Store(recipe.folder / "store"), Log(quiet=True))
+
+
+def kept(recipe: Recipe, raw: list[RawSet], *, replan: bool = False) -> Lock:
+    return Lock(recipe.folder, recipe, raw, replan=replan)
+
+
+def write(lock: Lock, recipe: Recipe) -> None:
+    plan = lock.as_json([], Store(recipe.folder / "store"))
+    lock.path.write_text(json.dumps(plan), encoding="utf-8")
+
+
+def test_what_was_settled_stays_whatever_would_be_chosen_now(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    lock = kept(recipe, raw)
+    assert not lock.is_known
+    assert lock.settle({"phase.0.lr": Choice(1e-3, "then")}) == {"phase.0.lr": (1e-3, "then")}
+    write(lock, recipe)
+    later = kept(recipe, raw)
+    assert later.is_known
+    settled = later.settle({"phase.0.lr": Choice(5e-3, "now"), "pack.context": Choice(64, "now")})
+    assert settled == {"phase.0.lr": (1e-3, "then"), "pack.context": (64, "now")}
+
+
+def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    lock = kept(recipe, raw)
+    lock.settle({"phase.0.lr": Choice(1e-3, "then")})
+    write(lock, recipe)
+    assert kept(recipe, raw).is_known
+    assert not kept(recipe, raw, replan=True).is_known
+    assert not kept(Recipe.load(recipe.path, sets=("seed=8",)), raw).is_known
+    assert not kept(recipe, raw[:2]).is_known
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lockfile, "FORM", lockfile.FORM + 1)  # Keys of a newer program.
+        assert not kept(recipe, raw).is_known
+    text = recipe.path.read_text(encoding="utf-8")
+    recipe.path.write_text(text + "# another word\n", encoding="utf-8")
+    assert not kept(Recipe.load(recipe.path), raw).is_known
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"key": "another", "choices": {}}'])
+def test_a_plan_that_cannot_be_read_is_no_plan(
+    recipe: Recipe, raw: list[RawSet], text: str
+) -> None:
+    (recipe.folder / "plan.json").write_text(text, encoding="utf-8")
+    lock = kept(recipe, raw)
+    assert lock.choices == {}
+    assert not lock.is_known
+
+
+def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    found = {"phase.0.lr": Choice(8e-3, "tried")}
+    lock = kept(recipe, raw)
+    lock.tune("this training", found)
+    write(lock, recipe)
+    assert kept(recipe, raw).tuned_for("this training") == found
+    assert kept(recipe, raw).tuned_for("another") == {}
+    recipe.path.write_text(recipe.text + "# another word\n", encoding="utf-8")
+    judged = Recipe.load(recipe.path)
+    assert not kept(judged, raw).is_known
+    assert kept(judged, raw).tuned_for("this training") == found
+    assert kept(recipe, raw, replan=True).tuned_for("this training") == {}
+
+
+@pytest.mark.parametrize("tuned", [True, False, None])
+def test_plans_that_know_nothing_of_trials_are_read(
+    recipe: Recipe, raw: list[RawSet], tuned: bool | None
+) -> None:
+    lock = kept(recipe, raw)
+    plan_ = {"key": lock.key, "choices": {}, "tuned": tuned}
+    lock.path.write_text(json.dumps(plan_), encoding="utf-8")
+    assert kept(recipe, raw).is_known
+    assert kept(recipe, raw).tuned_for("") == {}
+
+
+def test_the_store_is_noted_as_seen_from_the_run(recipe: Recipe, raw: list[RawSet]) -> None:
+    plan = kept(recipe, raw).as_json([], Store(recipe.folder.parent / "store"))
+    assert plan["store"] == "../store"
