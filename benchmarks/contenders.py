@@ -22,7 +22,7 @@ from endonym.model.init import new_decoder
 from endonym.model.kernels.loss import Readout
 from endonym.model.keys import ModelKeys
 from endonym.train.compile import compile_blocks
-from endonym.train.config import Phase
+from endonym.train.config import Phase, resolve_phase
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import take_step
 
@@ -149,17 +149,20 @@ class Ours(Contender):
     def __init__(self, spec: Spec) -> None:
         self.spec, self.config = spec, same_work(spec.shape, spec.row, spec.dropout)
         rates = {"lr": spec.lr, "embedding_lr": spec.lr, "weight_decay": spec.decay}
-        phase = Phase.model_validate({"clip": CLIP, "betas": BETAS, **rates, **spec.phase})
+        keys = {"clip": CLIP, "betas": BETAS, "steps": 1, "number_format": spec.format}
+        phase = Phase.model_validate(keys | rates | {**spec.phase, "epochs": None})
+        context = self.config.context
         self.network = self.decoder = new_decoder(self.config, 0).to(spec.device).train()
-        self.optimizer = Optimizer(self.decoder, phase, spec.format)
+        config = resolve_phase(phase, context=context, positions=context)
+        self.optimizer = Optimizer(self.decoder, config)
         device.prepare()
         if spec.compiled:
             compile_blocks(self.decoder)
 
     def learn(self, batch: Batch, share: float) -> float:
         """One step of ours."""
-        parts: dict[str, Any] = {"rows": len(batch), "where": "benchmark"}
-        return take_step(self.decoder, self.optimizer, batch, share=share, **parts).nats
+        given = (self.decoder, self.optimizer, batch)
+        return take_step(*given, lr_scale=share, rows=len(batch)).nats
 
     def judged(self) -> Any:
         """The masters in a decoder of their own, as a run hands them on."""

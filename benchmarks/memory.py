@@ -22,16 +22,16 @@ import torch
 from cells import RESULTS, Cells
 
 from endonym import device
-from endonym.autopilot.memory import choose_room
+from endonym.autopilot.memory import choose_memory
+from endonym.autopilot.pace import usual_training
 from endonym.data.batches import Batch
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.keys import ModelKeys
 from endonym.model.memory import training_bytes
-from endonym.train.config import Phase
+from endonym.train.config import USEFUL_TOKENS, Phase
 from endonym.train.optimizer import Optimizer
-from endonym.train.room import USEFUL_TOKENS
 from endonym.train.step import take_step
 
 VOCAB = 8192
@@ -131,8 +131,8 @@ def measured(cell: str) -> dict[str, Any]:
 
 def chosen(config: ModelConfig, kind: str, free_bytes: int) -> tuple[int, int]:
     """Tokens at once and blocks computed again that are chosen for so much memory."""
-    phase = Phase.model_validate({"number_format": kind, "batch_tokens": 2 * USEFUL_TOKENS})
-    found = choose_room(config, phase, free_bytes, DOCUMENT)
+    usual = usual_training({}, kind).but(batch_tokens=2 * USEFUL_TOKENS)
+    found = choose_memory(config, Phase(), usual, free_bytes, DOCUMENT)
     return found["micro_tokens"].value, found["recompute"].value
 
 
@@ -140,13 +140,14 @@ def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: int, optimiz
     """Two steps on random tokens, each of two micro-batches."""
     decoder = new_decoder(config, 0).train()
     decoder.recomputes = recomputes
-    learner = Optimizer(decoder, Phase(lr=1e-4, optimizer=optimizer), kind)
+    rates = {"lr": 1e-4, "embedding_lr": 1e-4}
+    learner = Optimizer(decoder, usual_training({}, kind).but(optimizer=optimizer, **rates))
     generator = torch.Generator().manual_seed(0)
     tokens_BT = torch.randint(config.vocab, (2 * rows, config.context), generator=generator)
     documents_BT = (torch.arange(config.context) // DOCUMENT).expand(2 * rows, -1).contiguous()
     batch = Batch(tokens_BT, tokens_BT, documents_BT)
     for _ in range(2):
-        take_step(decoder, learner, batch, share=1.0, rows=rows, where="")
+        take_step(decoder, learner, batch, lr_scale=1.0, rows=rows)
 
 
 def resident() -> int:

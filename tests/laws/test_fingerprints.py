@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 from laws.changes import CHANGES, MOVED, UNSAID, WITH
+from plans import planned
 
 from endonym.config import Config
 from endonym.log import Log
 from endonym.pipeline import sources
-from endonym.pipeline.plan import VERSIONS, plan
+from endonym.pipeline.plan import VERSIONS
 from endonym.recipe.keys import inner
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
@@ -44,7 +45,7 @@ def ids(path: Path, changes: Mapping[str, Any] = MappingProxyType({})) -> dict[s
     raw = sources.hash_all(sources.find(recipe), memory, Log(quiet=True))
     seen: Counter[str] = Counter()
     found: dict[str, str] = {}
-    for stage in plan(recipe, raw):
+    for stage in planned(recipe, raw):
         found[f"{stage.kind} {seen[stage.kind]}"] = stage.id
         seen[stage.kind] += 1
     return found

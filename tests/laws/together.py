@@ -107,7 +107,7 @@ def training(folder: Path, case: Case, group: Group, place_: str, dropout: float
     work = Work(train, dev, folder / place_ / case.name, unigram_nats=99.0)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
-    return Training(decoder, train_config(**(phase)), work, seed=1, group=group)
+    return Training(decoder, train_config(context=CONTEXT, **phase), work, seed=1, group=group)
 
 
 def run_short(decoder: nn.Module, given: tuple[Any, ...]) -> None:
@@ -136,7 +136,7 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
     if one.config.name == "short":  # In the last process alone, but every one is told.
         assert one.state.micro_rows == 1
         assert found["short"] == [[SHORT, 1]]
-    if one.config.compile == "on":
+    if one.config.execution.compile:
         assert torch._dynamo.utils.counters["stats"]["unique_graphs"] or obstacle(
             one.decoder.config
         )

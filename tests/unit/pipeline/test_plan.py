@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from plans import planned
 
 from endonym.log import Log
 from endonym.pipeline import sources
-from endonym.pipeline.plan import Stage, plan
+from endonym.pipeline.plan import Stage, stage_names
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 
@@ -31,7 +32,7 @@ def stages_of(
         path.write_text(ground + more, encoding="utf-8")
         recipe = Recipe.load(path)
         raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
-        return {stage.name: stage for stage in plan(recipe, raw)}
+        return {stage.name: stage for stage in planned(recipe, raw)}
 
     return stages
 
@@ -83,3 +84,12 @@ def test_an_identity_is_the_hash_of_what_is_declared_and_declares_its_inputs(
         assert stage.id == fingerprint(declared)
         assert declared["inputs"] == {name: each.id for name, each in stage.inputs.items()}
     assert len({stage.id for stage in found.values()}) == len(found)
+
+
+def test_names_are_known_before_anything_is_planned(
+    stages_of: Callable[..., dict[str, Stage]], tmp_path: Path
+) -> None:
+    found = stages_of(MORE.format(start=""))
+    recipe = Recipe.load(tmp_path / "project" / "recipe.toml")
+    names = stage_names(recipe)
+    assert sorted(names) == sorted((stage.name, stage.kind) for stage in found.values())

@@ -23,7 +23,7 @@ from endonym.train.loop import Work
 from endonym.train.room import HEAP, phase_bytes
 
 Say = Callable[..., Any]
-PHASE = train_config(**({"steps": 50, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}))
+PHASE = train_config(steps=50, batch_tokens=32, lr=1e-2)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
 def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(
     bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sharded, two = PHASE.but(**{"shard": "weights"}), Group(0, 2)
+    sharded, two = PHASE.executed(shard="weights"), Group(0, 2)
     assert "learnt by heart, " in tried(bench, sharded, two)[1][0]
     monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
     monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
@@ -123,7 +123,7 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
     bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, longest = toy_config(context=1024), bench[0].train.longest_document
-    phase = PHASE.but(**{"micro_tokens": 4096, "batch_tokens": 4096})
+    phase = PHASE.but(batch_tokens=4096).executed(micro_tokens=4096)
     short = phase_bytes(config, phase, longest_document=9)
     whole = phase_bytes(config, phase)
     assert short < whole

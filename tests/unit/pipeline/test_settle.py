@@ -10,12 +10,13 @@ import pytest
 from endonym import device
 from endonym.autopilot import probe
 from endonym.autopilot.model_size import Choice, Choices
+from endonym.autopilot.resolve import ResolvedTraining
 from endonym.log import Log
 from endonym.pipeline import execute, sources, tuning
 from endonym.pipeline import settle as settling
 from endonym.pipeline.execute import run_recipe
 from endonym.pipeline.lockfile import Lock
-from endonym.pipeline.settle import settled
+from endonym.pipeline.settle import settle
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
 
@@ -28,13 +29,13 @@ class Counted:
     shards: Artifact
     folder: Path
 
-    def settle(self, target: str, tune_minutes: float | None = None) -> Recipe:
+    def settle(self, target: str, tune_minutes: float | None = None) -> ResolvedTraining:
         store, log = Store(self.folder / "store"), Log(quiet=True)
         raw = sources.hash_all(sources.find(self.recipe), store, log)
         lock = Lock(self.folder, self.recipe, raw, replan=False)
-        machine_file = self.folder / "machine.json"
         given: dict[str, Any] = {"tune_minutes": tune_minutes, "target": target, "log": log}
-        return settled(self.recipe, raw, lock, self.shards, machine_file=machine_file, **given)
+        given["machine_file"] = self.folder / "machine.json"
+        return settle(self.recipe, lock, self.shards, lambda _: "this training", **given)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_year_is_said_on_a_machine_where_nothing_was_measured_before(
 def test_a_year_is_said_of_a_gpu_too_by_a_few_steps_there(
     counted: Counted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def plain(decoder: object, phase: object, device: str, document: int) -> float:
+    def plain(decoder: object, config: object, device: str, document: int) -> float:
         assert device == "cuda:3"
         return 1000.0
 
@@ -83,12 +84,14 @@ def test_another_device_reaches_all_that_is_decided_for_it(
         reached.append(f"formats {target}")
         return {}
 
-    def tuned(recipe: Recipe, shards: object, minutes: float, log: Log, target: str) -> Choices:
+    def tuned(training: object, shards: object, minutes: float, log: Log, target: str) -> Choices:
         reached.append(f"tune {target}")
         return {"phase.0.lr": Choice(7e-3, "tried")}
 
-    def compilings(recipe: Recipe, shards: object, machine_file: Path, target: str) -> Choices:
-        reached.append(f"compile {target} at {recipe.phase[0].lr}")
+    def compiling(
+        recipe: Recipe, training: ResolvedTraining, facts: object, file: Path, target: str
+    ) -> Choices:
+        reached.append(f"compile {target} at {training.phases[0].lr}")
         return {}
 
     def free(target: str) -> int:
@@ -97,14 +100,14 @@ def test_another_device_reaches_all_that_is_decided_for_it(
 
     monkeypatch.setattr(settling.resolve, "number_formats", formats)
     monkeypatch.setattr(settling.resolve, "free_memory_bytes", free)
-    monkeypatch.setattr(settling.resolve, "compilings", compilings)
+    monkeypatch.setattr(settling.resolve, "compile_choices", compiling)
     monkeypatch.setattr(tuning, "tune", tuned)
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
     monkeypatch.setattr(settling, "seconds_a_token", lambda *given: reached.append(given[3]))
-    recipe = counted.settle("cuda:3", tune_minutes=1.0)
+    training = counted.settle("cuda:3", tune_minutes=1.0)
     told = ["formats cuda:3", "memory cuda:3", "cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
     assert reached == told
-    assert recipe.phase[0].lr == 7e-3
+    assert training.phases[0].lr == 7e-3
 
 
 def test_a_run_settles_for_the_device_that_was_picked(
@@ -114,7 +117,7 @@ def test_a_run_settles_for_the_device_that_was_picked(
         raise KeyboardInterrupt(target)
 
     monkeypatch.setattr(execute, "pick", lambda name: f"{name}:1")
-    monkeypatch.setattr(execute, "settled", stop)
+    monkeypatch.setattr(execute, "settle", stop)
     recipe, log = Recipe.load(finished / "recipe.toml"), Log(quiet=True)
     for asked, target in ((None, "cpu"), ("cuda", "cuda:1")):
         with pytest.raises(KeyboardInterrupt, match=target):

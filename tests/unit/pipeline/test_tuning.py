@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from endonym.autopilot import probe
-from endonym.autopilot.model_size import Choices
-from endonym.autopilot.resolve import facts_of
+from endonym.autopilot.model_size import Choice, Choices
+from endonym.autopilot.resolve import ResolvedTraining, facts_of, resolve_training
+from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log
 from endonym.pipeline import tuning
@@ -19,7 +20,7 @@ from endonym.pipeline.execute import Run, run_recipe
 from endonym.pipeline.tuning import tune
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
-from endonym.train.config import Phase
+from endonym.train.config import TrainConfig
 from endonym.train.loop import Training
 
 TOKENS_A_SECOND = 5_000.0
@@ -28,25 +29,24 @@ LR, EMBEDDING_LR, DECAY = "phase.0.lr", "phase.0.embedding_lr", "phase.0.weight_
 
 @dataclass
 class Bench:
-    """The shards of the small recipe, its settled recipe, and what trials were made of it."""
+    """The shards of the small recipe, its training, and what trials were made of it."""
 
-    recipe: Recipe
+    training: ResolvedTraining
     shards: Artifact
-    tried: list[Phase]
+    tried: list[TrainConfig]
 
     def tune(self, minutes: float = 1.0, **keys: object) -> Choices:
-        changes = {f"phase.0.{key}": value for key, value in keys.items()}
-        return tune(self.recipe.with_values(changes), self.shards, minutes, Log(quiet=True))
+        changes = {f"phase.0.{key}": Choice(value, "") for key, value in keys.items()}
+        return tune(self.training.with_choices(changes), self.shards, minutes, Log(quiet=True))
 
 
 @pytest.fixture
 def bench(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Trials that are judged by a formula: best at lr = 0.006 and decay = 0.06."""
-    tried: list[Phase] = []
+    tried: list[TrainConfig] = []
 
-    def bits(trials: tuning.Trials, phase: Phase) -> float:
+    def bits(trials: tuning.Trials, phase: TrainConfig) -> float:
         tried.append(phase)
-        assert phase.lr is not None
         decay = phase.weight_decay or 0.06
         return 2.0 + abs(math.log(phase.lr / 6e-3)) + abs(math.log(decay / 0.06))
 
@@ -55,16 +55,21 @@ def bench(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(*opened(finished), tried)
 
 
-def opened(finished: Path) -> tuple[Recipe, Artifact]:
-    """The finished small recipe with every key, and its shards."""
+def opened(finished: Path) -> tuple[ResolvedTraining, Artifact]:
+    """What the finished small recipe trained, at other rates, and its shards."""
     plan = json.loads((finished / "runs" / "kechkena" / "plan.json").read_text(encoding="utf-8"))
     recipe = Recipe.load(finished / "recipe.toml")
-    recipe = recipe.with_values({key: value for key, (value, _) in plan["choices"].items()})
-    recipe = recipe.with_values({LR: 3e-3, EMBEDDING_LR: 6e-3, DECAY: 0.2})
+    choices = {key: Choice(*pair) for key, pair in plan["choices"].items()}
     (made,) = (each["id"] for each in plan["stages"] if each["stage"] == "shards")
     shards = Store(finished / "store").find("shards", made)
     assert shards is not None
-    return recipe, shards
+    training = resolve_training(recipe, choices, facts_of(shards), vocab_of(shards))
+    rates = {LR: Choice(3e-3, ""), EMBEDDING_LR: Choice(6e-3, ""), DECAY: Choice(0.2, "")}
+    return training.with_choices(rates), shards
+
+
+def vocab_of(shards: Artifact) -> int:
+    return TokenShards(shards.folder, "train").vocab
 
 
 def test_rates_are_tried_first_and_the_decay_at_the_best_of_them(bench: Bench) -> None:
@@ -139,12 +144,12 @@ def test_failed_trials_are_infinitely_bad_and_where_all_fail_nothing_is_tuned(
 
 
 def test_trainings_and_their_looks_take_the_minutes_that_were_given(finished: Path) -> None:
-    recipe, shards = opened(finished)
-    long = recipe.with_values({"phase.0.steps": 10_000_000})
+    training, shards = opened(finished)
+    long = training.with_choices({"phase.0.steps": Choice(10_000_000, "")})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
         trials = tuning.Trials(long, shards, 1.5, "cpu")
-        brief = tuning.Trials(recipe, shards, 30.0, "cpu")
+        brief = tuning.Trials(training, shards, 30.0, "cpu")
     looks = 2 * trials.look_tokens * tuning.FORWARD_SHARE
     assert trials.tokens + looks == pytest.approx(1.5 * TOKENS_A_SECOND, rel=1e-3)
     assert 0 < looks < trials.tokens
@@ -165,7 +170,7 @@ def test_too_few_minutes_are_refused_with_how_many_it_takes(bench: Bench) -> Non
 def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, shards = opened(finished)
+    given, shards = opened(finished)
     seen: list[Training] = []
     probed: list[tuple[str, int]] = []
     train = Training.reports
@@ -180,26 +185,26 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
 
     monkeypatch.setattr(Training, "reports", reports)
     monkeypatch.setattr(probe, "plain", plain)
-    trials = tuning.Trials(recipe, shards, 1.2, "cpu:0")
-    bits = trials.bits(recipe.phase[0])
+    trials = tuning.Trials(given, shards, 1.2, "cpu:0")
+    bits = trials.bits(given.phases[0])
     (training,) = seen
     assert 1.0 < bits < 12.0
-    assert facts_of(shards).mean_document_tokens > recipe.pack.context
-    assert probed == [(training.work.device, recipe.pack.context)] == [("cpu:0", 32)]
+    assert facts_of(shards).mean_document_tokens > given.pack.context
+    assert probed == [(training.work.device, given.pack.context)] == [("cpu:0", 32)]
     assert training.state.looks[0]["step"] == 0
-    assert [each["step"] for each in training.state.looks] == [0, training.course.steps]
-    assert training.course.steps == -(-trials.tokens // 256)
-    assert training.phase.lr == 3e-3
+    assert [each["step"] for each in training.state.looks] == [0, training.config.steps]
+    assert training.config.steps == -(-trials.tokens // 256)
+    assert training.config.lr == 3e-3
 
 
 def test_a_rate_and_a_decay_that_cannot_go_together_are_no_trial(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, shards = opened(finished)
+    given, shards = opened(finished)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     monkeypatch.setattr(Training, "reports", lambda _: pytest.fail("trained"))
-    trials = tuning.Trials(recipe, shards, 1.2, "cpu")
-    edge = recipe.phase[0].model_copy(update={"lr": 4e-3, "weight_decay": 300.0})
+    trials = tuning.Trials(given, shards, 1.2, "cpu")
+    edge = given.phases[0].but(lr=4e-3, weight_decay=300.0)
     assert trials.bits(edge) == math.inf
     assert "every step would pull the weights past zero" in trials.told(math.inf)
 
@@ -210,11 +215,11 @@ def test_a_training_that_ends_early_is_infinitely_bad(
     def lost(training: Training) -> Any:
         raise TrainingError("lost")
 
-    recipe, shards = opened(finished)
+    given, shards = opened(finished)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     monkeypatch.setattr(Training, "reports", lost)
-    trials = tuning.Trials(recipe, shards, 1.2, "cpu")
-    assert trials.bits(recipe.phase[0]) == math.inf
+    trials = tuning.Trials(given, shards, 1.2, "cpu")
+    assert trials.bits(given.phases[0]) == math.inf
     assert trials.told(math.inf) == "failed: lost"
 
 
@@ -240,6 +245,11 @@ def made(
     return run, lines
 
 
+def lr_of(run: Run) -> float:
+    assert run.training is not None
+    return run.training.phases[0].lr
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
     small_recipe: Callable[[Path], Path], tmp_path: Path
@@ -248,7 +258,8 @@ def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
     text = path.read_text(encoding="utf-8").replace("lr = 4e-3", "lr = 1e-5\nweight_decay = 0.1")
     path.write_text(text, encoding="utf-8")
     run, said = made(path, 0.1)
-    phase = run.recipe.phase[0]
+    assert run.training is not None
+    phase = run.training.phases[0]
     assert phase.lr == 2e-5, "this little is learnt better at twice the rate"
     assert phase.embedding_lr == pytest.approx(8e-5)
     assert phase.weight_decay in (0.03, 0.1, 0.3)
@@ -265,7 +276,7 @@ def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
     assert any("--replan" in each for each in said)
 
     changed, said = made(path, sets=("phase.0.lr=3e-5",))
-    assert changed.recipe.phase[0].lr == 3e-5
+    assert lr_of(changed) == 3e-5
     assert any("lr = 2e-05" in each and "forgotten" in each for each in said)
 
 
@@ -275,10 +286,10 @@ def test_replanning_forgets_what_was_tuned(
 ) -> None:
     monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: -phase.lr)
     path = small_recipe(tmp_path / "project")
-    assert made(path, 0.1)[0].recipe.phase[0].lr == 8e-3
-    assert made(path)[0].recipe.phase[0].lr == 8e-3
-    assert made(path, replan=True)[0].recipe.phase[0].lr == 4e-3
-    assert made(path)[0].recipe.phase[0].lr == 4e-3
+    assert lr_of(made(path, 0.1)[0]) == 8e-3
+    assert lr_of(made(path)[0]) == 8e-3
+    assert lr_of(made(path, replan=True)[0]) == 4e-3
+    assert lr_of(made(path)[0]) == 4e-3
 
 
 @pytest.mark.usefixtures("quick")
@@ -289,7 +300,7 @@ def test_trials_that_all_fail_leave_the_recipe_as_it_is(
     with monkeypatch.context() as patch:
         patch.setattr(tuning.Trials, "bits", lambda _, phase: math.inf)
         run, said = made(path, 0.1)
-    assert run.recipe.phase[0].lr == 4e-3
+    assert lr_of(run) == 4e-3
     assert any("nothing is tuned" in each for each in said)
     plan = json.loads((run.folder / "plan.json").read_text(encoding="utf-8"))
     assert plan["tuned"] is None

@@ -1,0 +1,30 @@
+"""The plan of a recipe whose texts nobody has counted: for tests of what a plan says."""
+
+from collections.abc import Sequence
+
+from endonym.autopilot.model_size import Choice, Facts
+from endonym.autopilot.resolve import (
+    ResolvedTraining,
+    resolve_tokenizer,
+    resolve_training,
+    training_choices,
+    unsaid_formats,
+)
+from endonym.pipeline.plan import Stage, plan_data, plan_training
+from endonym.recipe.recipe import Recipe
+from endonym.text.files import RawSet
+
+FACTS = Facts(1_000_000, 250_000, 30.0)
+
+
+def resolved(recipe: Recipe, facts: Facts = FACTS, vocab: int = 400) -> ResolvedTraining:
+    """All that a recipe trains, for texts of which so much is known; in fp32 where it is open."""
+    choices = training_choices(recipe, facts)
+    choices |= {f"phase.{n}.number_format": Choice("fp32", "") for n in unsaid_formats(recipe)}
+    return resolve_training(recipe, choices, facts, vocab)
+
+
+def planned(recipe: Recipe, raw: Sequence[RawSet]) -> list[Stage]:
+    """Every stage."""
+    data = plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
+    return [*data.all(), *plan_training(recipe, data, resolved(recipe))]
