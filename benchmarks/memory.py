@@ -97,25 +97,25 @@ def measured(cell: str) -> dict[str, Any]:
         raise SystemExit("the allocator of this system cannot be told to return memory")
     family, width, length, kind = cell.split()[:4]
     dim, context = int(width), int(length)
-    recomputes = LAYERS[dim] * ("recompute" in cell) // (1 + cell.endswith(" half"))
+    checkpointed_blocks = LAYERS[dim] * ("recompute" in cell) // (1 + cell.endswith(" half"))
     window = WINDOW if "window" in cell else None
     optimizer = "muon" if cell.endswith(" muon") else "adamw"
     config = shape_of(family, dim, context, layers=LAYERS[dim], vocab=VOCAB, window=window)
     micro_tokens = MICRO_TOKENS[dim]
     if "within" in cell:
-        micro_tokens, recomputes = chosen(config, kind, int(cell.split()[-2]) * 1_000_000)
+        micro_tokens, checkpointed_blocks = chosen(config, kind, int(cell.split()[-2]) * 1_000_000)
     tiny = shape_of(family, 64, 64, layers=1, vocab=256)
-    steps(tiny, kind, rows=4, recomputes=recomputes, optimizer=optimizer)
+    steps(tiny, kind, rows=4, checkpointed_blocks=checkpointed_blocks, optimizer=optimizer)
     before = resident()
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     rows = micro_tokens // config.context
-    steps(config, kind, rows=rows, recomputes=recomputes, optimizer=optimizer)
+    steps(config, kind, rows=rows, checkpointed_blocks=checkpointed_blocks, optimizer=optimizer)
     rise = peak() - before
     promised = training_bytes(
         config,
         micro_tokens,
         kind,
-        recomputes=recomputes,
+        checkpointed_blocks=checkpointed_blocks,
         longest_document=DOCUMENT,
         optimizer=optimizer,
     )
@@ -125,7 +125,7 @@ def measured(cell: str) -> dict[str, Any]:
         "promised_share": round(promised / rise, 4),
         "micro_tokens": micro_tokens,
         "layers": config.layers,
-        "recomputes": recomputes,
+        "recomputes": checkpointed_blocks,
     }
 
 
@@ -136,10 +136,10 @@ def chosen(config: ModelConfig, kind: str, free_bytes: int) -> tuple[int, int]:
     return found["micro_tokens"].value, found["recompute"].value
 
 
-def steps(config: ModelConfig, kind: str, *, rows: int, recomputes: int, optimizer: str) -> None:
+def steps(config: ModelConfig, kind: str, *, rows: int, checkpointed_blocks: int, optimizer: str) -> None:
     """Two steps on random tokens, each of two micro-batches."""
     decoder = new_decoder(config, 0).train()
-    decoder.recomputes = recomputes
+    decoder.checkpointed_blocks = checkpointed_blocks
     rates = {"lr": 1e-4, "embedding_lr": 1e-4}
     learner = Optimizer(decoder, usual_training({}, kind).but(optimizer=optimizer, **rates))
     generator = torch.Generator().manual_seed(0)

@@ -14,10 +14,10 @@ def nobody(who: str) -> None:
 
 def make(store: Store, identifier: str = ID, text: str = "Әбием мич янында") -> Artifact:
     """An artefact of three files, one of them in a folder."""
-    with store.making("corpus", identifier, waiting=nobody) as making:
-        assert making is not None
-        (making.out / "train.txt").write_text(text, encoding="utf-8")
-        (making.out / "val.txt").write_text("утырып", encoding="utf-8")
-        (making.out / "dropped").mkdir()
-        (making.out / "dropped" / "short.txt").write_text("ә", encoding="utf-8")
-        return store.publish(making, {**DECLARED, "id": identifier, "numbers": {"kept": 2}})
+    with store.workspace("corpus", identifier, waiting=nobody) as ctx:
+        assert ctx is not None
+        (ctx.out / "train.txt").write_text(text, encoding="utf-8")
+        (ctx.out / "val.txt").write_text("утырып", encoding="utf-8")
+        (ctx.out / "dropped").mkdir()
+        (ctx.out / "dropped" / "short.txt").write_text("ә", encoding="utf-8")
+        return store.publish(ctx, {**DECLARED, "id": identifier, "numbers": {"kept": 2}})

@@ -9,7 +9,7 @@ import numpy as np
 from made_scores import baselines, score
 from toys import toy_config
 
-from endonym.commands.finished_runs import Contender
+from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.score import Measured, scores
 from endonym.store import Artifact
@@ -22,7 +22,7 @@ def measured(nats: Sequence[float], texts: Sequence[str]) -> Measured:
     return Measured(np.array(nats), sizes, sizes, sizes)
 
 
-def looks(bits: Sequence[float]) -> list[dict[str, Any]]:
+def validations(bits: Sequence[float]) -> list[dict[str, Any]]:
     """A journal of one training: a look every ten steps of 64 tokens, two seconds each."""
     first: dict[str, Any] = {"event": "started", "step": 0, "processor": "abacus", "threads": 2}
     steps: list[dict[str, Any]] = [
@@ -50,7 +50,7 @@ def contender(
     journals: Sequence[list[dict[str, Any]]] = (),
     has_documents: bool = True,
     others: dict[str, Any] | None = None,
-) -> Contender:
+) -> FinishedRun:
     """A run that needed so many nats for each text.
 
     sources: of each text, if there are several. others: changes to its baselines.
@@ -71,7 +71,7 @@ def contender(
     if has_documents:
         save(place / "evaluation", documents(texts, names, found))
     numbers = {"tokens": 1280, "epochs": 1.0, "steps": 20, "kept_step": 10}
-    told = list(journals) or [looks([3.0, 2.0, 1.5])]
+    told = list(journals) or [validations([3.0, 2.0, 1.5])]
     models = [Artifact(place / "model", {"numbers": numbers}) for _ in told]
     judged = Artifact(place / "evaluation", {})
-    return Contender(name, place, models, told, judged, [judged])
+    return FinishedRun(name, place, models, told, judged, [judged])

@@ -39,7 +39,7 @@ class Others:
     def in_the_way(self) -> float | None:
         """Cores that they took of those that threads of this process want, if that is too many."""
         cores = self.cores()
-        if cores is None or device.place().local_size > 1:
+        if cores is None or device.process_info().local_size > 1:
             return None
         taken = cores - (len(_own_cores()) - device.threads())
         return taken if taken > TOO_MANY else None

@@ -27,7 +27,7 @@ MEETING = "ENDONYM_MEETING"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProcessInfo:
     """Which of a training's processes this one is: in all, and on this machine.
 
     meeting: the file where they meet; empty where torchrun started them, which has its own way.
@@ -48,13 +48,13 @@ class Place:
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
 
-def place() -> Place:
+def process_info() -> ProcessInfo:
     """This process's place, as its launcher says; alone if none does."""
     said = [os.environ.get(name, "") for name in VARIABLES]
     if not all(each.isdigit() for each in said):
-        return Place()
+        return ProcessInfo()
     rank, size, local_rank, local_size = map(int, said)
-    return Place(rank, size, local_rank, local_size, os.environ.get(MEETING, ""))
+    return ProcessInfo(rank, size, local_rank, local_size, os.environ.get(MEETING, ""))
 
 
 def cores() -> int:
@@ -80,7 +80,7 @@ def threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    return max(1, cores() // place().local_size)
+    return max(1, cores() // process_info().local_size)
 
 
 def wait_briefly() -> None:
@@ -141,7 +141,7 @@ def free_memory_bytes(target: str = "cpu") -> int:
                 free = int(line.split()[1]) * 1024
     except OSError:
         pass
-    return min([free, *_left_to_containers()]) // place().local_size
+    return min([free, *_left_to_containers()]) // process_info().local_size
 
 
 def _left_to_containers() -> list[int]:
@@ -189,16 +189,16 @@ def pick(name: str | None) -> str:
             where="--device",
             do=f"This machine has: {', '.join(present)}.",
         )
-    if kind == "cuda" and which and place().size > 1:
+    if kind == "cuda" and which and process_info().size > 1:
         raise RecipeError(
-            f"{place().size} processes on {name}",
+            f"{process_info().size} processes on {name}",
             where="--device",
             do=f"Say --device {kind}: each process takes one of its own.",
         )
     if kind == "cuda":
         torch.set_float32_matmul_precision("high")
-    if name == "cuda" and place().size > 1:
-        name = f"cuda:{place().local_rank}"
+    if name == "cuda" and process_info().size > 1:
+        name = f"cuda:{process_info().local_rank}"
         torch.cuda.set_device(name)
     return name
 

@@ -111,7 +111,7 @@ def open_artifact(folder: Path) -> Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class StageContext:
     """A place to make one artefact: `out` becomes the artefact, `work` outlives a kill.
 
     device: the one asked for, if any; never part of an identity.
@@ -150,14 +150,14 @@ class Store:
                     yield open_artifact(manifest.parent)
 
     @contextmanager
-    def making(
+    def workspace(
         self,
         stage: str,
         identifier: str,
         *,
         waiting: Callable[[str], None],
         device: str | None = None,
-    ) -> Generator[Making | None]:
+    ) -> Generator[StageContext | None]:
         """Lock an artefact and yield the place to make it, or None if another process made it.
 
         `waiting` is told who is being waited for. Nothing is published here: see `publish`.
@@ -173,7 +173,7 @@ class Store:
             with translated_disk_errors(self.root):
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir(parents=True)
-                yield Making(out, work, self.journal(stage, identifier), device)
+                yield StageContext(out, work, self.journal(stage, identifier), device)
 
     def tidy(self, artifact: Artifact) -> None:
         """Take away the work folder of a finished artefact, which a kill may have left behind.
@@ -185,15 +185,15 @@ class Store:
             with self._lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
                 shutil.rmtree(work, ignore_errors=True)
 
-    def publish(self, making: Making, manifest: Mapping[str, Any]) -> Artifact:
+    def publish(self, ctx: StageContext, manifest: Mapping[str, Any]) -> Artifact:
         """Flush what was made, write its manifest last, and give it its name."""
-        flush_files(making.out)
-        complete = {**manifest, "files": list_files(making.out)}
-        write_json(making.out / "manifest.json", sealed(complete))
-        folder = making.work.with_name(making.work.name.removesuffix(".part"))
-        making.out.rename(folder)
+        flush_files(ctx.out)
+        complete = {**manifest, "files": list_files(ctx.out)}
+        write_json(ctx.out / "manifest.json", sealed(complete))
+        folder = ctx.work.with_name(ctx.work.name.removesuffix(".part"))
+        ctx.out.rename(folder)
         flush_folder(folder.parent)
-        shutil.rmtree(making.work, ignore_errors=True)
+        shutil.rmtree(ctx.work, ignore_errors=True)
         return open_artifact(folder)
 
     @contextmanager

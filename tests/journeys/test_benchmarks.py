@@ -102,9 +102,9 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def tiny_spec(benchmarks: Any, network: str, **words: Any) -> Any:
-    contenders = benchmarks("contenders")
-    shape = contenders.Shape(layers=2, dim=32, heads=2, context=16, vocab=64, rows=1)
-    return contenders.Spec(network=network, shape=shape, format="fp32", **words)
+    finished_runs = benchmarks("contenders")
+    shape = finished_runs.AnyModelConfig(layers=2, dim=32, heads=2, context=16, vocab=64, rows=1)
+    return finished_runs.Spec(network=network, shape=shape, format="fp32", **words)
 
 
 def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:

@@ -48,7 +48,7 @@ def test_gradients_are_the_same_bits_with_dropout_and_penalties(
     family: str, number_format: str
 ) -> None:
     plain, sparing = noisy(family), noisy(family)
-    sparing.recomputes = plain.config.layers
+    sparing.checkpointed_blocks = plain.config.layers
     for decoder in (plain, sparing):
         if number_format == "bf16":
             narrow(decoder)
@@ -64,9 +64,9 @@ def test_gradients_are_the_same_bits_with_dropout_and_penalties(
 @pytest.mark.parametrize("family", ["moe", "mamba2"])
 def test_steps_of_several_parts_learn_the_same(family: str) -> None:
     learnt = []
-    for recomputes in (0, 1):
+    for checkpointed_blocks in (0, 1):
         decoder = noisy(family)
-        decoder.recomputes = recomputes
+        decoder.checkpointed_blocks = checkpointed_blocks
         optimizer = Optimizer(
             decoder, train_config(lr=1e-3, weight_decay=0.1).but(number_format="bf16")
         )
@@ -89,9 +89,11 @@ def test_of_each_block_only_what_it_is_given_is_kept(family: str, number_format:
         narrow(decoder)
     kept, promised = [], []
     for blocks in range(config.layers + 1):
-        decoder.recomputes = blocks
+        decoder.checkpointed_blocks = blocks
         kept.append(held(decoder))
-        numbers = ROWS_HELD * CONTEXT * kept_numbers(config, number_format, recomputes=blocks)
+        numbers = (
+            ROWS_HELD * CONTEXT * kept_numbers(config, number_format, checkpointed_blocks=blocks)
+        )
         promised.append(numbers * (2 if number_format == "bf16" else 4))
     for less, more in pairwise(range(config.layers + 1)):
         saved = kept[less] - kept[more]

@@ -189,11 +189,11 @@ def test_the_best_weights_are_handed_on_after_a_kill_past_them(
 
 def patch_looks(monkeypatch: pytest.MonkeyPatch, nats: dict[int, float]) -> None:
     """Let the looks at held-out text see these losses, in their order."""
-    from endonym.train.validate import Look
+    from endonym.train.validate import ValidationResult
 
     left = iter(nats.values())
 
-    def look(*_: object, **__: object) -> Look:
-        return Look(nats=next(left), bits_per_byte=1.0, sources={}, n_tokens=64)
+    def validate(*_: object, **__: object) -> ValidationResult:
+        return ValidationResult(nats=next(left), bits_per_byte=1.0, sources={}, n_tokens=64)
 
-    monkeypatch.setattr("endonym.train.loop.look", look)
+    monkeypatch.setattr("endonym.train.loop.validate", validate)

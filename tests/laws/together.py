@@ -17,7 +17,7 @@ from torch import nn
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
-from endonym.device import place
+from endonym.device import process_info
 from endonym.train.compile import obstacle
 from endonym.train.distributed import Group, called, dismiss, follow, own
 from endonym.train.loop import Training, Work
@@ -126,9 +126,9 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
         if report.seconds:
             found["nats"].append(report.nats)
             found["norms"].append(report.gradient_norm)
-        if report.look:
-            sources = report.look.sources
-            found["looks"] += [report.look.nats, sources["first"], sources["second"]]
+        if report.validation:
+            sources = report.validation.sources
+            found["looks"] += [report.validation.nats, sources["first"], sources["second"]]
         if one.config.name == "harmed" and report.step == STEPS - 1 and not one.state.rollbacks:
             harm(one)
         if report.step == until and not report.troubles:
@@ -198,7 +198,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
     gc.collect = lambda *_: 0  # most of a case's time: a million objects of torch's, each time
-    if place().rank > 0:
+    if process_info().rank > 0:
         follow(lambda group: compare(folder, group), "cpu")
         return
     with called("cpu") as group:

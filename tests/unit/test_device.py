@@ -142,7 +142,7 @@ def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(RecipeError, match=f"no {absent} here") as caught:
             device.pick(absent)
         assert caught.value.do == "This machine has: cpu, cuda, cuda:0, cuda:1."
-    monkeypatch.setattr(device, "place", lambda: device.Place(size=2, local_size=2))
+    monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(size=2, local_size=2))
     with pytest.raises(RecipeError, match="2 processes on cuda:1") as caught:
         device.pick("cuda:1")
     assert caught.value.exit_code == 2
@@ -194,8 +194,8 @@ def test_what_is_free_is_what_a_container_may_still_take(
     limits: dict[str, str], free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "CONTROL_GROUPS", tmp_path)
-    for place in {Path(name).parent for name in limits}:
-        limits = {**limits, str(place / "memory.stat"): "anon 400\ninactive_file 150\n"}
+    for process_info in {Path(name).parent for name in limits}:
+        limits = {**limits, str(process_info / "memory.stat"): "anon 400\ninactive_file 150\n"}
     groups(tmp_path, limits)
     found = device.free_memory_bytes()
     assert found == free if free is not None else found > 1 << 20

@@ -100,7 +100,7 @@ def test_a_process_that_is_just_publishing_is_waited_for_not_an_error(store: Sto
     artifact = make(store)
     work = artifact.folder.with_name(f"{artifact.folder.name}.part")
     tidying = threading.Thread(target=store.tidy, args=(artifact,))
-    with store.making("corpus", ID, waiting=nobody):
+    with store.workspace("corpus", ID, waiting=nobody):
         work.mkdir()
         tidying.start()
         tidying.join(0.2)

@@ -20,13 +20,13 @@ from endonym.autopilot.cleaning import guess_clean
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
-from endonym.text.io.formats import Shape, shape_of, unsupported
+from endonym.text.io.formats import FileFormat, shape_of, unsupported
 from endonym.text.io.streams import Damage, Feed, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, tar_members, zip_members
 from endonym.text.readers.parquet import is_text
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
-from endonym.text.readers.tables import Numbered, Row, csv_rows, tsv_rows
+from endonym.text.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 
 __all__ = ["guess_clean", "guess_source"]
 
@@ -57,7 +57,7 @@ def guess_source(path: Path, name: str) -> tuple[Source, str]:
     return source.model_copy(update=keys), reason
 
 
-def stream_guess(stream: Stream, shape: Shape, name: str) -> Guess:
+def stream_guess(stream: Stream, shape: FileFormat, name: str) -> Guess:
     """The guess for one file that is no archive."""
     if not shape.format:
         return {}, unsupported(shape, name)
@@ -86,7 +86,7 @@ def head_of(stream: Stream) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def archive_guess(raw: io.BufferedReader, shape: Shape, source: Source) -> Guess:
+def archive_guess(raw: io.BufferedReader, shape: FileFormat, source: Source) -> Guess:
     """Leipzig's sentences if they are there; otherwise as the first member that can be read."""
     if shape.archive == "zip":
         members = zip_members(raw)
@@ -161,7 +161,7 @@ def table_guess(head: str, table: str) -> Guess:
     """The column with the longest cells, by its name in the first row."""
     lines = iter(list[Numbered | Reject](enumerate(head.split("\n"), 1)))
     parsed = tsv_rows(lines) if table == "tsv" else csv_rows(lines)
-    rows = [row.fields for row in islice(parsed, LOOKED_AT_RECORDS) if isinstance(row, Row)]
+    rows = [row.fields for row in islice(parsed, LOOKED_AT_RECORDS) if isinstance(row, TableRow)]
     if len(rows) < 2:
         return {}, "a table without rows below its first one"
     names = [cell.strip() for cell in rows[0]]

@@ -6,18 +6,18 @@ from endonym.autopilot.model_size import Choice, Choices
 from endonym.errors import OutOfMemory
 from endonym.log import number, size
 from endonym.model.config import ModelConfig
-from endonym.model.foreign.folder import Shape
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig
-from endonym.train.room import phase_bytes
+from endonym.train.memory_budget import phase_bytes
 
 LEAST_TOKENS = 2048
 """Fewer at once leave the matrices too narrow to be fast: blocks are computed again before that."""
-SURE = 1.15
+FORMULA_MARGIN = 1.15
 """What is held is within 15 % of the formula where memory is given back (benchmarks/memory.py)."""
 
 
 def choose_memory(
-    shape: Shape,
+    shape: AnyModelConfig,
     phase: Phase,
     config: TrainConfig,
     free_bytes: int,
@@ -33,14 +33,14 @@ def choose_memory(
     for tokens, blocks in _ways(shape, phase, config):
         way = config.executed(micro_tokens=tokens, recompute=blocks)
         needed = phase_bytes(shape, way, longest_document)
-        if needed * SURE <= free_bytes:
+        if needed * FORMULA_MARGIN <= free_bytes:
             reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
             is_most = tokens >= USEFUL_TOKENS
             return _chosen(phase, tokens, reason, recompute=blocks, is_most=is_most)
     raise _no_room(shape, phase, config, free_bytes, longest_document)
 
 
-def _ways(shape: Shape, phase: Phase, config: TrainConfig) -> Iterator[tuple[int, int]]:
+def _ways(shape: AnyModelConfig, phase: Phase, config: TrainConfig) -> Iterator[tuple[int, int]]:
     """Tokens at once and blocks that are computed again: what is fast first, what is small last.
 
     Blocks are computed again, as few as can be, rather than fewer tokens read than are fast.
@@ -72,7 +72,7 @@ def _chosen(phase: Phase, tokens: int, reason: str, *, recompute: int, is_most: 
 
 
 def _no_room(
-    shape: Shape,
+    shape: AnyModelConfig,
     phase: Phase,
     config: TrainConfig,
     free_bytes: int,

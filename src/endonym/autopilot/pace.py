@@ -14,7 +14,7 @@ from endonym.log import duration, number
 from endonym.model.config import ModelConfig
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
-from endonym.model.foreign.folder import Shape
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.kernels.cutting import keys_a_token, padded
 from endonym.model.keys import ModelKeys
 from endonym.store import fingerprint
@@ -77,7 +77,7 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
     return machine.remembered(machine_file, "matmul_per_second", device.probe_number_formats)
 
 
-def promised_seconds(shape: Shape, rate: float, small: Pace | None = None) -> float:
+def promised_seconds(shape: AnyModelConfig, rate: float, small: Pace | None = None) -> float:
     """Time of training on one token, by formula, where matrices are multiplied so fast.
 
     rate: operations a second in the number format of training. small: the pace of the small shape
@@ -124,7 +124,7 @@ def usual_training(
 
 
 def promised_here(
-    shape: Shape, rates: dict[str, float], machine_file: Path, number_format: str
+    shape: AnyModelConfig, rates: dict[str, float], machine_file: Path, number_format: str
 ) -> float:
     """The same with the small shape's pace, if it was ever measured here: measures nothing."""
     config = usual_training(rates, number_format)
@@ -134,7 +134,7 @@ def promised_here(
 
 
 def measured_pace(
-    shape: Shape,
+    shape: AnyModelConfig,
     config: TrainConfig,
     machine_file: Path,
     target: str = "cpu",
@@ -152,7 +152,9 @@ def measured_pace(
     return Pace(**found)
 
 
-def _key(shape: Shape, config: TrainConfig, target: str, document: int = DOCUMENT_TOKENS) -> str:
+def _key(
+    shape: AnyModelConfig, config: TrainConfig, target: str, document: int = DOCUMENT_TOKENS
+) -> str:
     """What a pace is remembered by: all that a step's time depends on, the most telling in words.
 
     A device that is not the processor has its name in it.
@@ -192,7 +194,7 @@ def _named(target: str) -> str:
 
 
 def choose_compile(
-    shape: Shape,
+    shape: AnyModelConfig,
     config: TrainConfig,
     machine_file: Path,
     target: str = "cpu",
@@ -205,7 +207,7 @@ def choose_compile(
     from endonym.train.compile import hindrance
 
     execution, tokens = config.execution, config.steps * config.batch_tokens
-    if (reason := hindrance(shape, execution, target, device.place().size)) is not None:
+    if (reason := hindrance(shape, execution, target, device.process_info().size)) is not None:
         return Choice("off", reason)
     try:
         guess = tokens * seconds_a_token(shape, config, machine_file, target, document)
@@ -221,7 +223,7 @@ def choose_compile(
 
 
 def seconds_a_token(
-    shape: Shape,
+    shape: AnyModelConfig,
     config: TrainConfig,
     machine_file: Path,
     target: str = "cpu",
@@ -241,6 +243,6 @@ def seconds_a_token(
     return 1.0 / machine.remembered(machine_file, key, lambda: steps(probe.fresh(shape)))
 
 
-def usual_document(document: float, shape: Shape) -> int:
+def usual_document(document: float, shape: AnyModelConfig) -> int:
     """Tokens of the documents that a probe is made of, where a usual one has so many."""
     return padded(max(1, min(round(document), shape.context)))

@@ -11,12 +11,12 @@ from endonym.data.batches import Batch
 from endonym.device import prepare
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import Shape
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.init import new_decoder
 from endonym.train.compile import compile_blocks, compiler_failure, obstacle
 from endonym.train.config import TrainConfig
+from endonym.train.memory_budget import explained_memory_errors
 from endonym.train.optimizer import Optimizer
-from endonym.train.room import explained_memory_errors
 from endonym.train.step import require_finite, take_step
 
 SECONDS = 4.0
@@ -42,7 +42,7 @@ class Steps:
         prepare()
         shape = decoder.config
         self.decoder = decoder.to(device).train()
-        self.decoder.recomputes = config.execution.recompute
+        self.decoder.checkpointed_blocks = config.execution.recompute
         self.optimizer = Optimizer(self.decoder, config.but(lr=LR, embedding_lr=LR))
         whole = max(1, config.batch_tokens // shape.context)
         most = max(1, config.execution.micro_tokens // shape.context)
@@ -84,7 +84,7 @@ def plain(
 
 
 def pace(
-    shape: Shape, config: TrainConfig, device: str = "cpu", document: int = DOCUMENT_TOKENS
+    shape: AnyModelConfig, config: TrainConfig, device: str = "cpu", document: int = DOCUMENT_TOKENS
 ) -> dict[str, Any]:
     """The fields of a `Pace`: as written and, if that can be, compiled.
 
@@ -113,7 +113,7 @@ def _compiled(steps: Steps) -> dict[str, Any]:
     return {"compile_seconds": seconds, "compiled": steps.speed()}
 
 
-def fresh(shape: Shape) -> AnyDecoder:
+def fresh(shape: AnyModelConfig) -> AnyDecoder:
     """A new model of one of our own shapes."""
     assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
     return new_decoder(shape, 0)

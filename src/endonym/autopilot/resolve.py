@@ -26,7 +26,7 @@ from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
 from endonym.model.families import has_experts, resolve
-from endonym.model.foreign.folder import Shape, with_context
+from endonym.model.foreign.folder import AnyModelConfig, with_context
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
@@ -105,7 +105,7 @@ class ResolvedTraining:
     folder: of the model that training goes on from, if it does not begin from nothing.
     """
 
-    model: Shape
+    model: AnyModelConfig
     folder: Path | None
     pack: PackConfig
     phases: tuple[TrainConfig, ...]

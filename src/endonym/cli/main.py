@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from endonym.device import place, wait_briefly
+from endonym.device import process_info, wait_briefly
 from endonym.errors import EndonymError
 from endonym.log import Log
 from endonym.store import Store
@@ -72,10 +72,10 @@ def _flag(*names: str, keeps: str, **keys: Any) -> click.Option:
 def global_options(command: Any) -> Any:
     """The flags that may stand before or after a command's name."""
     folder = click.Path(path_type=Path, file_okay=False)
-    place = "Where artefacts are kept (default: store)."
+    store = "Where artefacts are kept (default: store)."
     name = "cpu, cuda or mps; cpu if not given."
     command.params += [
-        _flag("--store", keeps="store", type=folder, metavar="DIR", help=place),
+        _flag("--store", keeps="store", type=folder, metavar="DIR", help=store),
         _flag("--device", keeps="device", metavar="NAME", help=name),
         _flag(
             "--json", keeps="is_json", is_flag=True, help="Print one JSON object as the last line."
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     code = answer(given)
-    if place().size > 1:
+    if process_info().size > 1:
         # torch's gloo leaves threads behind, and the interpreter may abort as it ends: in 2.13,
         # one that lets a tensor go late asks for an interpreter that is gone (pytorch#179291).
         sys.stdout.flush()
@@ -226,9 +226,9 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
                 f"\ninterrupted. {advice}",
             )
         case OSError():
-            place, message = str(error.filename or ""), error.strerror or str(error)
-            said = f"{place}: {message}" if place else message
-            return 1, _failure("SystemFailure", message, where=place), said
+            path, message = str(error.filename or ""), error.strerror or str(error)
+            said = f"{path}: {message}" if path else message
+            return 1, _failure("SystemFailure", message, where=path), said
         case _:
             advice = "Choose a smaller batch_tokens, context or dim."
             return (

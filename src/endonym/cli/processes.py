@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from endonym.device import Place, place
+from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess, RecipeError
 
 LOST = 75
@@ -37,7 +37,7 @@ def among_others(device: str | None) -> Generator[bool]:
     The others help it to train, until it lets them go. They end without a word when it stops, or
     when one of them is gone: the first one says so, or the launcher does.
     """
-    here = place()
+    here = process_info()
     if here.size == 1:
         yield True
         return
@@ -112,11 +112,13 @@ class Crew:
         self.killed: set[int] = set()
         self.processes: list[subprocess.Popen[bytes]] = []
         for rank in range(count):
-            self.processes.append(self._start(Place(rank, count, rank, count), arguments))
+            self.processes.append(self._start(ProcessInfo(rank, count, rank, count), arguments))
 
-    def _start(self, where: Place, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    def _start(self, where: ProcessInfo, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
         """One process, in a session of its own, so that Ctrl-C reaches it through us alone."""
-        meeting = Place(where.rank, where.size, where.rank, where.size, str(self.folder / "meet"))
+        meeting = ProcessInfo(
+            where.rank, where.size, where.rank, where.size, str(self.folder / "meet")
+        )
         said = None if where.rank == 0 else self._said(where.rank).open("wb")
         try:
             return subprocess.Popen(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
-from endonym.device import pick, place
+from endonym.device import pick, process_info
 from endonym.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def run(
     """
     from endonym.cli.processes import among_others, launch, require_able
 
-    if place().size == 1 and processes > 1 and not dry_run:
+    if process_info().size == 1 and processes > 1 and not dry_run:
         require_able(settings.device)
         launch(processes, settings.given)
         return
@@ -193,19 +193,19 @@ def run_recipes(
 ) -> None:
     """The recipe, or it and each of its variants: made, or only told."""
     from endonym.autopilot import machine
-    from endonym.commands import run as making
+    from endonym.commands import run as ctx
     from endonym.recipe.recipe import Recipe
 
     log, store, is_study = settings.log(), settings.open_store(), variant == "all"
     if is_study:
         recipes = all_variants(recipe, sets)
-        making.check_all(recipes, store, log, until)
+        ctx.check_all(recipes, store, log, until)
     else:
         recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
     if dry_run:
         show_plans(settings, recipes, replan=replan)
         return
-    if replan and place().rank == 0:
+    if replan and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     given["device"] = settings.device
@@ -213,13 +213,13 @@ def run_recipes(
     for number, each in enumerate(recipes, start=1):
         if is_study:
             log.line(f"{each.run_name}, {number} of {len(recipes)}")
-        finished.append(making.run_and_report(each, store, log, **given))
+        finished.append(ctx.run_and_report(each, store, log, **given))
         if not settings.is_json:
-            making.say_results(finished[-1], is_last=not is_study)
+            ctx.say_results(finished[-1], is_last=not is_study)
     if is_study:
         show_study(settings, finished)
     elif settings.is_json:
-        print_json(making.as_dict(finished[0]))
+        print_json(ctx.as_dict(finished[0]))
 
 
 def all_variants(path: Path, sets: Sequence[str]) -> "list[Recipe]":
@@ -238,12 +238,12 @@ def target_of(settings: Settings) -> str:
 
 def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
     """What `run` would make, and what is there."""
-    from endonym.commands import run as making
+    from endonym.commands import run as ctx
 
     store, log = settings.open_store(), settings.log()
     given: dict[str, Any] = {"replan": replan, "target": target_of(settings)}
     plans: list[dict[str, Any]] = [
-        {"run": each.run_name, "stages": making.describe_plan(each, store, log, **given)}
+        {"run": each.run_name, "stages": ctx.describe_plan(each, store, log, **given)}
         for each in recipes
     ]
     if settings.is_json:
@@ -260,10 +260,10 @@ def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool)
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
     """The runs of a recipe and all its variants, side by side."""
     from endonym.cli.store_commands import show_comparison
-    from endonym.commands import run as making
+    from endonym.commands import run as ctx
 
-    found = making.compared(finished)
-    runs = {"runs": [making.as_dict(run) for run in finished]}
+    found = ctx.compared(finished)
+    runs = {"runs": [ctx.as_dict(run) for run in finished]}
     if found is not None:
         show_comparison(settings, found, runs)
     elif settings.is_json:

@@ -104,9 +104,9 @@ def folder_bytes(folder: Path) -> int:
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
     """Finished runs in one table and one page with curves. A recipe means all its runs."""
     from endonym.commands import compare as comparison
-    from endonym.commands.finished_runs import contenders
+    from endonym.commands.finished_runs import finished_runs
 
-    found = comparison.compare(contenders(runs, settings.open_store(), settings.log(), split))
+    found = comparison.compare(finished_runs(runs, settings.open_store(), settings.log(), split))
     show_comparison(settings, found, {}, out)
 
 

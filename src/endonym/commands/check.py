@@ -28,13 +28,13 @@ from endonym.model.count import (
     flops_per_token,
     parameters,
 )
-from endonym.model.foreign.folder import Shape
-from endonym.model.words import parts_in_words
+from endonym.model.describe import parts_in_words
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.files import RawSet
-from endonym.train.room import phase_bytes
+from endonym.train.memory_budget import phase_bytes
 
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
@@ -53,7 +53,7 @@ class Checked:
     warnings: list[str]
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> AnyModelConfig:
         """The decoder's."""
         return self.training.model
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from endonym.commands.finished_runs import Contender
+from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.documents import are_same, difference
 from endonym.evaluate.score import FEWEST_DOCUMENTS, Score
 from endonym.evaluate.tables import aligned
@@ -42,7 +42,7 @@ class Comparison:
     differences: empty if the runs have not judged the same texts; then the runs stand as given.
     """
 
-    runs: list[Contender]
+    runs: list[FinishedRun]
     differences: list[Difference]
     baselines: list[Score]
     told: list[str]
@@ -54,12 +54,12 @@ class Comparison:
         names = {run.name.partition("@")[0] for run in self.runs}
         return names.pop() if are_plain and len(names) == 1 else ""
 
-    def short(self, run: Contender) -> str:
+    def short(self, run: FinishedRun) -> str:
         """A run's name beside others of its recipe: its variant."""
         return (self.name and run.name.partition("@")[2]) or run.name
 
 
-def compare(runs: Sequence[Contender]) -> Comparison:
+def compare(runs: Sequence[FinishedRun]) -> Comparison:
     """Put runs side by side."""
     baselines = [line for name in BASELINES if (line := _shared(name, runs)) is not None]
     trouble = _trouble(runs)
@@ -77,7 +77,7 @@ def compare(runs: Sequence[Contender]) -> Comparison:
     return Comparison(ordered, differences, baselines, told)
 
 
-def _trouble(runs: Sequence[Contender]) -> str:
+def _trouble(runs: Sequence[FinishedRun]) -> str:
     """Why the runs' scores cannot be subtracted; empty if they can."""
     old = [run.name for run in runs if run.documents is None]
     if old:
@@ -99,13 +99,13 @@ def _trouble(runs: Sequence[Contender]) -> str:
     )
 
 
-def _same(one: Contender, other: Contender) -> bool:
+def _same(one: FinishedRun, other: FinishedRun) -> bool:
     """Whether two runs have judged the same texts."""
     mine, theirs = one.documents, other.documents
     return mine is not None and theirs is not None and are_same(mine, theirs)
 
 
-def _shared(model: str, runs: Sequence[Contender]) -> Score | None:
+def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
     """A baseline that is the same for every run."""
     found = [run.scores.get(model) for run in runs]
     values = {each and (round(each.value, 6), each.n_bytes) for each in found}
@@ -119,7 +119,7 @@ def _baseline_name(line: Score) -> str:
     return f"{line.model} ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
 
 
-def _verdict(runs: Sequence[Contender], differences: Sequence[Difference]) -> list[str]:
+def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> list[str]:
     """Who is best, and who cannot be told apart from it."""
     best = runs[0]
     texts = f"{number(best.score.n_documents)} {best.score.split} documents"
@@ -142,7 +142,7 @@ def _verdict(runs: Sequence[Contender], differences: Sequence[Difference]) -> li
     ]
 
 
-def _remarks(runs: Sequence[Contender], baselines: Sequence[Score]) -> list[str]:
+def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
     """What a reader of the table must know."""
     told: list[str] = []
     shown = {line.model for line in baselines}
@@ -193,7 +193,7 @@ def cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
     return heads, rows
 
 
-def _shape_cells(run: Contender) -> list[str]:
+def _shape_cells(run: FinishedRun) -> list[str]:
     total, active = run.parameters
     size = number(total) + (f" ({number(active)} active)" if active != total else "")
     return [run.name, run.shape.family, size, number(run.tokens), f"{run.epochs:.2f}"]
@@ -215,7 +215,7 @@ def _beside(found: Comparison, place: int) -> list[str]:
     return [f"{each.value:+.4f}", span]
 
 
-def _pace_cells(run: Contender) -> list[str]:
+def _pace_cells(run: FinishedRun) -> list[str]:
     last = run.models[-1].numbers
     kept = f"{number(last['kept_step'])} of {number(last['steps'])}"
     if run.speed is None:

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from endonym.commands.compare import Comparison, cells
-from endonym.commands.finished_runs import Contender, Texts
+from endonym.commands.finished_runs import FinishedRun, Texts
 from endonym.disk import write_atomic
 from endonym.evaluate.score import BITS, find
 from endonym.report.page import render
 from endonym.report.svg.curves import Chart, Level, Series
-from endonym.report.training import HEADROOM, looks_of
+from endonym.report.training import HEADROOM, validations_of
 
 STYLES = 15
 """Pairs of a colour and a dash in the style sheet."""
@@ -42,12 +42,12 @@ def gather(found: Comparison) -> dict[str, Any]:
     }
 
 
-def curve(run: Contender) -> list[tuple[float, float]]:
+def curve(run: FinishedRun) -> list[tuple[float, float]]:
     """Dev bits per byte by tokens seen, one phase after another."""
     points: list[tuple[float, float]] = []
     before = 0
     for model, lines in zip(run.models, run.journals, strict=True):
-        points += [(float(before + look.tokens), look.bits) for look in looks_of(lines)]
+        points += [(float(before + look.tokens), look.bits) for look in validations_of(lines)]
         before += model.numbers["tokens"]
     return points
 

@@ -17,7 +17,7 @@ from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import MODELS
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
-from endonym.model.foreign.folder import Shape, read_shape
+from endonym.model.foreign.folder import AnyModelConfig, read_shape
 from endonym.pipeline.execute import run_folder
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
@@ -28,7 +28,7 @@ Texts = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Contender:
+class FinishedRun:
     """A finished run: its models, first phase first, their journals, and its evaluations."""
 
     name: str
@@ -39,7 +39,7 @@ class Contender:
     evaluations: list[Artifact]
 
     @cached_property
-    def shape(self) -> Shape:
+    def shape(self) -> AnyModelConfig:
         """The decoder's shape."""
         return read_shape(read_json(self.models[-1].folder / "config.json"))
 
@@ -112,9 +112,9 @@ class Contender:
         return [(line["prompt"], line["text"]) for line in last]
 
 
-def contenders(
+def finished_runs(
     names: Sequence[str], store: Store, log: Log, split: Split = "test"
-) -> list[Contender]:
+) -> list[FinishedRun]:
     """The runs that these names mean; a recipe means all its finished runs.
 
     split: whose scores are compared.
@@ -166,7 +166,7 @@ def missing(folder: Path, split: Split) -> str:
     return gone[0] if gone else ""
 
 
-def read(folder: Path, name: str, split: Split = "test") -> Contender:
+def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     """A run as its folder and its store tell it.
 
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
@@ -188,7 +188,7 @@ def read(folder: Path, name: str, split: Split = "test") -> Contender:
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None
-    return Contender(
+    return FinishedRun(
         name=name,
         folder=folder,
         models=models,

@@ -202,9 +202,9 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
 
 def _look_at_model(artifact: Artifact, store: Store) -> Looked:
     """The dev curve, drawn in a line, and what the numbers were."""
-    looks = json.loads((artifact.folder / "looks.json").read_text(encoding="utf-8"))
+    validations = json.loads((artifact.folder / "validations.json").read_text(encoding="utf-8"))
     numbers = artifact.numbers
-    values = [each["bits"] for each in looks]
+    values = [each["bits"] for each in validations]
     low, high = min(values), max(values)
     span = max(high - low, 1e-9)
     curve = "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values)
@@ -219,4 +219,4 @@ def _look_at_model(artifact: Artifact, store: Store) -> Looked:
         if line.get("event") == "sample"
     ]
     lines += [f"\nstep {each['step']}: {each['prompt']}{each['text']}" for each in samples[-2:]]
-    return Looked("\n".join(lines), {"looks": looks})
+    return Looked("\n".join(lines), {"validations": validations})

@@ -17,7 +17,7 @@ from endonym.model.foreign.folder import (
     HEADS,
     INDEX,
     WEIGHTS,
-    Shape,
+    AnyModelConfig,
     read_json,
     refuse_code,
     require_numbers,
@@ -120,7 +120,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     return LanguageModel(decoder_with(config, ours, files[0]), tokenizer)
 
 
-def _require_ids(config: Shape, tokenizer: Tokenizer, where: str) -> None:
+def _require_ids(config: AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
     """A model may have more ids than its tokenizer, for round sizes; never fewer."""
     if tokenizer.used_vocab > config.vocab:
         raise ExportError(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from endonym.errors import ExportError
-from endonym.export.row import Row
+from endonym.export.row import HFArchitecture
 from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
 
@@ -17,7 +17,7 @@ CONVOLUTION = "mixer.convolution.weight"
 
 
 def to_theirs(
-    config: ModelConfig, weights: Mapping[str, Tensor], row: Row | None = None
+    config: ModelConfig, weights: Mapping[str, Tensor], row: HFArchitecture | None = None
 ) -> dict[str, Tensor]:
     """Our tensors as a class of `transformers` stores them; the first that says the shape."""
     row = row or row_of(config)
@@ -39,14 +39,14 @@ def to_theirs(
     return found
 
 
-def _as_theirs(row: Row, name: str, tensor: Tensor) -> Tensor:
+def _as_theirs(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
     """A tensor in their layout: turned, or with the middle axis of a convolution."""
     if name.endswith(CONVOLUTION):
         return tensor[:, None]
     return tensor.T if row.turned and re.search(row.turned, name) else tensor
 
 
-def _join(row: Row, parts: list[Tensor], config: ModelConfig, name: str) -> Tensor:
+def _join(row: HFArchitecture, parts: list[Tensor], config: ModelConfig, name: str) -> Tensor:
     """Queries, keys and values as one."""
     if row.joined_how == "side by side":
         return _as_theirs(row, name, torch.cat(parts))
@@ -55,7 +55,7 @@ def _join(row: Row, parts: list[Tensor], config: ModelConfig, name: str) -> Tens
 
 
 def to_ours(
-    config: ModelConfig, theirs: Mapping[str, Tensor], row: Row | None = None
+    config: ModelConfig, theirs: Mapping[str, Tensor], row: HFArchitecture | None = None
 ) -> dict[str, Tensor]:
     """The inverse of `to_theirs`. Raises ExportError for a tensor we have no name for."""
     row = row or row_of(config)
@@ -81,14 +81,14 @@ def to_ours(
     return found
 
 
-def _as_ours(row: Row, name: str, tensor: Tensor) -> Tensor:
+def _as_ours(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
     """A tensor in our layout."""
     if name.endswith(CONVOLUTION):
         return tensor[:, 0]
     return tensor.T if row.turned and re.search(row.turned, name) else tensor
 
 
-def _split(row: Row, tensor: Tensor, config: ModelConfig) -> list[Tensor]:
+def _split(row: HFArchitecture, tensor: Tensor, config: ModelConfig) -> list[Tensor]:
     """Queries, keys and values that were stored as one."""
     if row.joined_how == "side by side":
         return list((tensor.T if tensor.ndim == 2 else tensor).tensor_split(3))

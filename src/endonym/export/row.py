@@ -11,7 +11,7 @@ Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class HFArchitecture:
     """A class of `transformers` as data.
 
     misfit: why it cannot say a shape, or None. to_json: the sizes in its words. to_keys: our

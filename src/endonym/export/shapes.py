@@ -9,18 +9,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from endonym.errors import ExportError, ShapeError
-from endonym.export.row import Json, Row
+from endonym.export.hf_fields import our_activation
+from endonym.export.row import HFArchitecture, Json
 from endonym.export.rows.falcon import FALCON
 from endonym.export.rows.gpt2 import GPT2
 from endonym.export.rows.gptneox import GPT_NEOX
 from endonym.export.rows.llama import LLAMA, MISTRAL, QWEN3, QWEN3_MOE
 from endonym.export.rows.mamba import MAMBA, MAMBA2
-from endonym.export.words import our_activation
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.families import resolve
 from endonym.model.foreign.folder import (
     CONFIG,
-    Shape,
+    AnyModelConfig,
     foreign_config,
     read_json,
     refuse_code,
@@ -38,7 +38,7 @@ NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infi
 ACTIVATION_WORDS = ("hidden_act", "activation_function", "activation")
 
 
-def row_of(config: ModelConfig) -> Row:
+def row_of(config: ModelConfig) -> HFArchitecture:
     """The class of `transformers` that says this shape, whatever the recipe called it.
 
     Raises ExportError if none does, with what the family's own class cannot say.
@@ -58,7 +58,7 @@ def row_of(config: ModelConfig) -> Row:
     )
 
 
-def config_json(config: ModelConfig, end_id: int, row: Row | None = None) -> Json:
+def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = None) -> Json:
     """The `config.json` of a model, by its row. The context is written as it was trained."""
     row = row or row_of(config)
     return {
@@ -98,7 +98,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
     return config
 
 
-def folder_shape(folder: Path) -> Shape:
+def folder_shape(folder: Path) -> AnyModelConfig:
     """The shape of a folder in the transformers format, before any tensor is read.
 
     Raises ExportError for one that neither endonym nor transformers computes, Damaged if the
@@ -117,7 +117,7 @@ def has_row(data: Json) -> bool:
     return any(row.model_type == data.get("model_type") for row in ROWS)
 
 
-def _row_named(given: Json, where: str) -> Row:
+def _row_named(given: Json, where: str) -> HFArchitecture:
     """The row of a folder's model_type."""
     row = next((row for row in ROWS if row.model_type == given.get("model_type")), None)
     if row is None:
@@ -130,7 +130,7 @@ def _row_named(given: Json, where: str) -> Row:
     return row
 
 
-def row_that_fits(data: Json, config: ModelConfig, where: str) -> Row:
+def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture:
     """The row whose words and names a folder uses: its own, or the other that says the shape."""
     row = _row_named(data, where)
     if row.misfit(config) is None:
@@ -168,7 +168,7 @@ def _layer_type(config: ModelConfig) -> str:
     return "full_attention" if mixer.window is None else "sliding_attention"
 
 
-def _read_shape(row: Row, data: Json, where: str) -> ModelConfig:
+def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
     """The sizes in a `config.json`, laid over our row of that family."""
     words = {key: value for key, value in data.items() if value is not None}
     words |= {key: None for key in row.may_be_null if key in data and data[key] is None}

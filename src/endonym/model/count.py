@@ -11,7 +11,7 @@ from endonym.model.config import (
     MixerConfig,
     ModelConfig,
 )
-from endonym.model.foreign.folder import ForeignConfig, Shape
+from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
 
 PRECISE_BYTES = 4
 """Of a number of a recurrent state, whatever the weights' format."""
@@ -99,7 +99,7 @@ def norms_of_block(config: ModelConfig, layer: int) -> int:
     return 1 if config.ffn_at(layer).kind == "none" or config.shared_norm else 2
 
 
-def parameters(config: Shape) -> Parameters:
+def parameters(config: AnyModelConfig) -> Parameters:
     """How many numbers the model learns."""
     if isinstance(config, ForeignConfig):
         table = config.vocab * config.dim
@@ -122,7 +122,7 @@ def parameters(config: Shape) -> Parameters:
     )
 
 
-def flops_per_token(config: Shape, length: int | None = None) -> int:
+def flops_per_token(config: AnyModelConfig, length: int | None = None) -> int:
     """Operations to train on one token: 6 a weight of each product, and what the mixers add.
 
     Attention: 6·inner·T a layer; causal, so half the square, forward and backward, and less under
@@ -165,7 +165,7 @@ def _mixing(mixer: MixerConfig, length: int) -> int:
     return 18 * mixer.inner * mixer.state + 6 * mixer.conv_width * channels
 
 
-def cache_bytes(config: Shape, length: int, bytes_per_value: int = 4) -> int:
+def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -> int:
     """Memory of generation for a row of `length` tokens.
 
     A layer without a window keeps all keys and values, one with a window those it can see, and a
@@ -189,6 +189,6 @@ def cache_bytes(config: Shape, length: int, bytes_per_value: int = 4) -> int:
     return total
 
 
-def cache_bytes_per_token(config: Shape, bytes_per_value: int = 4) -> float:
+def cache_bytes_per_token(config: AnyModelConfig, bytes_per_value: int = 4) -> float:
     """Memory of generation for each token of a row as long as the context."""
     return cache_bytes(config, config.context, bytes_per_value) / config.context

@@ -19,7 +19,7 @@ class Decoder(nn.Module):
 
     reads_padded = True
     """Rows of different lengths may be read together, padded on the left."""
-    recomputes = 0
+    checkpointed_blocks = 0
     """With gradients, of so many blocks, from the first, only what they are given is kept, and they
     are computed once more on the way back, random numbers included (arXiv:1604.06174). The result
     is the same."""
@@ -63,7 +63,7 @@ class Decoder(nn.Module):
         penalties = x_BTD.new_zeros((), dtype=torch.float32)
         for number, block in enumerate(self.blocks):
             given = (x_BTD, span, None if cache is None else cache[number])
-            if number < self.recomputes and cache is None and torch.is_grad_enabled():
+            if number < self.checkpointed_blocks and cache is None and torch.is_grad_enabled():
                 x_BTD, penalty = checkpoint(block, *given, use_reentrant=False)
             else:
                 x_BTD, penalty = block(*given)

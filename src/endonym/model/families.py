@@ -5,9 +5,9 @@ from typing import Any
 from endonym.errors import ShapeError
 from endonym.model.config import ModelConfig
 from endonym.model.keys import Family, ModelKeys
-from endonym.model.parts import Row, resolve_ffn, resolve_mixer
+from endonym.model.parts import FamilyDefaults, resolve_ffn, resolve_mixer
 
-MODERN = Row(
+MODERN = FamilyDefaults(
     norm="rms",
     norm_epsilon=1e-6,
     position="rope",
@@ -21,7 +21,7 @@ MODERN = Row(
 )
 CLASSIC = MODERN.but(norm="layer", norm_epsilon=1e-5, bias=True, ffn="plain", activation="gelu")
 STATE_SPACE = MODERN.but(norm_epsilon=1e-5, position="none", ffn="none")
-FAMILIES: dict[Family, Row] = {
+FAMILIES: dict[Family, FamilyDefaults] = {
     "qwen3": MODERN.but(query_key_norm=True),
     "llama": MODERN,
     "mistral": MODERN.but(has_window=True),
@@ -107,7 +107,7 @@ def _place(written: Any, name: str, number: int) -> str:
     return f"model.{name}.{number}" if isinstance(written, tuple) else f"model.{name}"
 
 
-def _check(keys: ModelKeys, row: Row) -> None:
+def _check(keys: ModelKeys, row: FamilyDefaults) -> None:
     """Refuse what no block can mean."""
     if row.shared_norm and not row.parallel:
         raise ShapeError(

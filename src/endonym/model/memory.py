@@ -14,7 +14,7 @@ from endonym.model.config import (
     ModelConfig,
 )
 from endonym.model.count import parameters
-from endonym.model.foreign.folder import ForeignConfig, Shape
+from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
 from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES, keys_a_token
 
 LOGITS_AT_ONCE = 1 << 24
@@ -26,11 +26,11 @@ FOREIGN_KEPT = 34
 
 
 def training_bytes(
-    config: Shape,
+    config: AnyModelConfig,
     micro_tokens: int,
     number_format: str,
     *,
-    recomputes: int = 0,
+    checkpointed_blocks: int = 0,
     longest_document: int | None = None,
     optimizer: str = "adamw",
     is_averaged: bool = False,
@@ -47,7 +47,7 @@ def training_bytes(
     rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
     head = rows * config.vocab * 3
     ends, blocks = _kept(config, number_format, longest_document)
-    again = _again(config, recomputes)
+    again = _again(config, checkpointed_blocks)
     # What the others keep, and the head, are done with before the first is computed again.
     inside = int(micro_tokens * max(blocks[:again], default=0) * WAY_BACK)
     others = micro_tokens * sum(blocks[again:]) + head
@@ -64,7 +64,7 @@ def training_bytes(
 
 
 def fixed_bytes(
-    config: Shape,
+    config: AnyModelConfig,
     number_format: str,
     *,
     optimizer: str = "adamw",
@@ -91,23 +91,26 @@ def fixed_bytes(
 
 
 def kept_numbers(
-    config: Shape, number_format: str, longest_document: int | None = None, recomputes: int = 0
+    config: AnyModelConfig,
+    number_format: str,
+    longest_document: int | None = None,
+    checkpointed_blocks: int = 0,
 ) -> int:
     """Numbers of the narrow format that the backward pass needs of each token."""
     ends, blocks = _kept(config, number_format, longest_document)
-    again = _again(config, recomputes)
+    again = _again(config, checkpointed_blocks)
     return ends + again * config.dim + sum(blocks[again:])
 
 
-def _again(config: Shape, recomputes: int) -> int:
+def _again(config: AnyModelConfig, checkpointed_blocks: int) -> int:
     """Blocks that are computed again."""
     if isinstance(config, ForeignConfig):
-        return config.layers if recomputes else 0
-    return min(recomputes, config.layers)
+        return config.layers if checkpointed_blocks else 0
+    return min(checkpointed_blocks, config.layers)
 
 
 def _kept(
-    config: Shape, number_format: str, longest_document: int | None = None
+    config: AnyModelConfig, number_format: str, longest_document: int | None = None
 ) -> tuple[int, list[int]]:
     """What is kept of a token before the first and after the last block, and in each."""
     if isinstance(config, ForeignConfig):

@@ -43,7 +43,7 @@ HEAD_WIDTH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FamilyDefaults:
     """A family's defaults. kv_heads: None is as many as heads. has_window: half the context."""
 
     norm: Literal["rms", "layer"]
@@ -60,18 +60,20 @@ class Row:
     has_window: bool = False
     attention_dropout: float = 0.0
 
-    def but(self, **changes: Any) -> "Row":
+    def but(self, **changes: Any) -> "FamilyDefaults":
         """A row like this one, except for these columns."""
         return replace(self, **changes)
 
-    def laid_over(self, keys: ModelKeys) -> "Row":
+    def laid_over(self, keys: ModelKeys) -> "FamilyDefaults":
         """The row with what a recipe says about the whole model."""
         said = ("norm", "norm_epsilon", "position", "parallel", "shared_norm", "attention_dropout")
         given = {name: getattr(keys, name) for name in said}
         return replace(self, **{name: each for name, each in given.items() if each is not None})
 
 
-def resolve_mixer(keys: MixerKeys, row: Row, *, dim: int, context: int, where: str) -> MixerConfig:
+def resolve_mixer(
+    keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
+) -> MixerConfig:
     """One mixer, with everything settled. Raises ShapeError, naming the key."""
     kind = keys.kind or row.mixer
     _refuse_strangers(keys, kind, MIXER_KEYS, where)
@@ -106,7 +108,9 @@ def resolve_mixer(keys: MixerKeys, row: Row, *, dim: int, context: int, where: s
     )
 
 
-def _attention(keys: MixerKeys, row: Row, *, dim: int, context: int, where: str) -> AttentionConfig:
+def _attention(
+    keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
+) -> AttentionConfig:
     """Attention, with everything settled."""
     if keys.heads is None:
         raise ShapeError("attention needs a number of heads", where=f"{where}.heads")
@@ -138,7 +142,7 @@ def _attention(keys: MixerKeys, row: Row, *, dim: int, context: int, where: str)
     )
 
 
-def _rope(keys: MixerKeys, row: Row, head_width: int, where: str) -> RopeConfig | None:
+def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> RopeConfig | None:
     """The rotary positions of a mixer, if its model has any."""
     if row.position != "rope":
         for name in ("rope_base", "rope_scaling", "rotary_share"):
@@ -189,7 +193,9 @@ def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
     return scaling.model_copy(update={"high_turns": high})
 
 
-def resolve_ffn(keys: FfnKeys, row: Row, *, dim: int, where: str) -> FfnConfig | ExpertsConfig:
+def resolve_ffn(
+    keys: FfnKeys, row: FamilyDefaults, *, dim: int, where: str
+) -> FfnConfig | ExpertsConfig:
     """One feed-forward, with everything settled. Raises ShapeError, naming the key."""
     kind = keys.kind or row.ffn
     _refuse_strangers(keys, kind, FFN_KEYS, where)

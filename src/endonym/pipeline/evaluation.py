@@ -29,7 +29,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
 from endonym.pipeline.types import Inputs, Numbers
-from endonym.store import Making
+from endonym.store import StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 
 PROMPTS_AT_ONCE = 16
@@ -41,15 +41,15 @@ def judge(
     files: Sequence[Path],
     pack: PackConfig,
     seed: int,
-    making: Making,
+    ctx: StageContext,
     inputs: Inputs,
     log: Log,
 ) -> Numbers:
     """One of a recipe's evaluations. files: the one that it names, if it does."""
     device.prepare()
-    model = LanguageModel.load(inputs["model"].folder, device.pick(making.device))
+    model = LanguageModel.load(inputs["model"].folder, device.pick(ctx.device))
     if asked.kind == "prompts":
-        return _continue_prompts(asked, files[0], seed, making, model)
+        return _continue_prompts(asked, files[0], seed, ctx, model)
     shards = inputs["shards"].folder
     train = training_text(shards, pack, seed) if asked.baselines else None
     judged = [documents_of(path, model.tokenizer) for path in files]
@@ -63,8 +63,8 @@ def judge(
         found += scored
         if texts.text == "document":
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
-            save(making.out, each)
-    write_json(making.out / "scores.json", [score.as_dict() for score in found])
+            save(ctx.out, each)
+    write_json(ctx.out / "scores.json", [score.as_dict() for score in found])
     log.line(table(found))
     return {"kind": "bits", "split": split, "compressor": samples}
 
@@ -120,7 +120,7 @@ def score_texts(
 
 
 def _continue_prompts(
-    asked: Evaluation, file: Path, seed: int, making: Making, model: LanguageModel
+    asked: Evaluation, file: Path, seed: int, ctx: StageContext, model: LanguageModel
 ) -> Numbers:
     """A continuation of each line of the file, with a seed of its own."""
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -136,5 +136,5 @@ def _continue_prompts(
         for prompt, each in zip(prompts[some], made, strict=True):
             text = "".join(each)
             found.append({"prompt": prompt, "text": text, "finish_reason": each.finish_reason})
-    write_json(making.out / "continuations.json", found)
+    write_json(ctx.out / "continuations.json", found)
     return {"kind": "prompts", "continuations": len(found)}

@@ -145,7 +145,7 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
         return Made(stage, found.verify(), False, 0.0)
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
-    place = partial(store.making, stage.kind, stage.id, device=device)
+    place = partial(store.workspace, stage.kind, stage.id, device=device)
     with place(waiting=lambda who: log.line(f"  waits: {who}")) as at:
         if at is None:
             found = store.find(stage.kind, stage.id)

@@ -43,9 +43,12 @@ def as_metrics(report: Report) -> dict[str, Any]:
         flat["gradient_norm"] = report.gradient_norm
     if report.is_skipped:
         flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
-    if report.look is not None:
-        flat |= {"dev_nats": report.look.nats, "dev_bits_per_byte": report.look.bits_per_byte}
-        flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.look.sources.items()}
+    if report.validation is not None:
+        flat |= {
+            "dev_nats": report.validation.nats,
+            "dev_bits_per_byte": report.validation.bits_per_byte,
+        }
+        flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.validation.sources.items()}
     return flat
 
 
@@ -54,7 +57,7 @@ def cut_journal(journal: Path, training: Training) -> None:
     state = training.state
     kept = _still_true(journal, state) if state.step else []
     written = {line["step"] for line in kept if line["event"] == "step"}
-    for seen in state.looks:
+    for seen in state.validations:
         step = seen["step"]
         if step == state.step and step not in written:
             tokens, epoch = step * training.batches.tokens, training.batches.epochs(step)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from endonym.autopilot.memory import SURE
+from endonym.autopilot.memory import FORMULA_MARGIN
 from endonym.data.batches import Batches
 from endonym.device import free_memory_bytes
 from endonym.log import Log, size
@@ -71,4 +71,4 @@ def _short_of(decoder: AnyDecoder, config: TrainConfig, work: Work) -> int:
     needed = training_bytes(
         decoder.config, ROW_TOKENS, config.number_format, optimizer=config.optimizer
     )
-    return needed if needed * SURE > free_memory_bytes(work.device) else 0
+    return needed if needed * FORMULA_MARGIN > free_memory_bytes(work.device) else 0

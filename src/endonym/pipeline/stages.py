@@ -16,7 +16,7 @@ from endonym.log import Log
 from endonym.model.foreign.folder import with_context
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import Inputs, Numbers, PhaseTraining
-from endonym.store import Making
+from endonym.store import StageContext
 from endonym.text.config import Clean, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.files import RawSet
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
 
 
-def source(raw: RawSet, making: Making, inputs: Inputs, log: Log) -> Numbers:
+def source(raw: RawSet, ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
     """Note which files a source consists of; nothing is copied."""
-    write_json(making.out / "files.json", raw.identity())
+    write_json(ctx.out / "files.json", raw.identity())
     return {"files": len(raw.files), "bytes": raw.bytes()}
 
 
-def named_files(paths: Sequence[Path], making: Making, inputs: Inputs, log: Log) -> Numbers:
+def named_files(paths: Sequence[Path], ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
     """Note the content of files that a recipe names: prompts, or a model to go on from."""
-    write_json(making.out / "files.json", [file_identity(path) for path in paths])
+    write_json(ctx.out / "files.json", [file_identity(path) for path in paths])
     return {"files": len(paths), "bytes": sum(path.stat().st_size for path in paths)}
 
 
 def given_model(
-    folder: Path, paths: Sequence[Path], making: Making, inputs: Inputs, log: Log
+    folder: Path, paths: Sequence[Path], ctx: StageContext, inputs: Inputs, log: Log
 ) -> Numbers:
     """Open the model to go on from and try it, before any text is read; then note its files."""
     from endonym.export.huggingface import import_huggingface
 
     import_huggingface(folder)
-    return named_files(paths, making, inputs, log)
+    return named_files(paths, ctx, inputs, log)
 
 
 def require_context(folder: Path, context: int | None) -> None:
@@ -59,7 +59,7 @@ def corpus(
     clean: Clean,
     split: Split,
     seed: int,
-    making: Making,
+    ctx: StageContext,
     inputs: Inputs,
     log: Log,
 ) -> Numbers:
@@ -71,21 +71,21 @@ def corpus(
             clean,
             split,
             seed=seed,
-            out=making.out,
+            out=ctx.out,
             advance=advance,
         )
 
 
-def tokenizer(config: TokenizerConfig, making: Making, inputs: Inputs, log: Log) -> Numbers:
+def tokenizer(config: TokenizerConfig, ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
     """Train on the training split alone, and report the fit on the dev split."""
     from endonym.tokenizer.train import train_tokenizer
 
     texts = Corpus(inputs["corpus"].folder)
     made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
-    return _keep_tokenizer(made, texts, making)
+    return _keep_tokenizer(made, texts, ctx)
 
 
-def given_tokenizer(folder: Path, making: Making, inputs: Inputs, log: Log) -> Numbers:
+def given_tokenizer(folder: Path, ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
     """Take over a model's tokenizer, after every document went through it and came back."""
     from endonym.data.shards import SPLITS
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -94,20 +94,20 @@ def given_tokenizer(folder: Path, making: Making, inputs: Inputs, log: Log) -> N
     given = Tokenizer.load(folder / "tokenizer.json")
     for split in SPLITS:
         given.check_lossless(each.text for each in texts.documents(split))
-    return _keep_tokenizer(given, texts, making)
+    return _keep_tokenizer(given, texts, ctx)
 
 
-def _keep_tokenizer(made: "Tokenizer", texts: Corpus, making: Making) -> Numbers:
+def _keep_tokenizer(made: "Tokenizer", texts: Corpus, ctx: StageContext) -> Numbers:
     """Write a tokenizer, and how it fits the dev documents."""
     from endonym.tokenizer.train import fit
 
-    made.save(making.out)
+    made.save(ctx.out)
     report = fit(made, ((each.source, each.text) for each in texts.documents("dev")))
-    write_json(making.out / "report.json", report)
+    write_json(ctx.out / "report.json", report)
     return {"vocab": made.vocab, "held_out": report}
 
 
-def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
+def shards(ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
     """Turn the corpus into ids."""
     from endonym.data.shards import Piece, write_shards
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -124,31 +124,31 @@ def shards(making: Making, inputs: Inputs, log: Log) -> Numbers:
         return (Piece(each.source, each.text, each.block, each.place) for each in documents)
 
     with log.progress("shards", total, "bytes") as advance:
-        return write_shards(making.out, reader, sources, documents, advance)
+        return write_shards(ctx.out, reader, sources, documents, advance)
 
 
-def model(mine: PhaseTraining, making: Making, inputs: Inputs, log: Log) -> Numbers:
+def model(mine: PhaseTraining, ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
     """Train one phase."""
     from endonym.pipeline.training import train_model
     from endonym.train.distributed import called
-    from endonym.train.room import explained_memory_errors
+    from endonym.train.memory_budget import explained_memory_errors
 
     where = f"phase {mine.config.name}"
-    with called(making.device or "cpu") as group, explained_memory_errors(where):
-        group.tell((mine, making, inputs))
-        return train_model(mine, making, inputs, log, group)
+    with called(ctx.device or "cpu") as group, explained_memory_errors(where):
+        group.tell((mine, ctx, inputs))
+        return train_model(mine, ctx, inputs, log, group)
 
 
 def help_training(device: str | None) -> None:
     """Train with the first process, phase after phase, until it says that all is over."""
     from endonym.pipeline.training import train_model
     from endonym.train.distributed import Group, follow
-    from endonym.train.room import explained_memory_errors
+    from endonym.train.memory_budget import explained_memory_errors
 
     def help_one(group: Group) -> None:
-        mine, making, inputs = group.tell()
+        mine, ctx, inputs = group.tell()
         with explained_memory_errors(f"phase {mine.config.name}"):
-            train_model(mine, making, inputs, Log(quiet=True), group)
+            train_model(mine, ctx, inputs, Log(quiet=True), group)
 
     follow(help_one, device or "cpu")
 
@@ -158,20 +158,20 @@ def evaluation(
     files: Sequence[Path],
     pack: PackConfig,
     seed: int,
-    making: Making,
+    ctx: StageContext,
     inputs: Inputs,
     log: Log,
 ) -> Numbers:
     """Judge the finished model."""
     from endonym.pipeline.evaluation import judge
 
-    return judge(asked, files, pack, seed, making, inputs, log)
+    return judge(asked, files, pack, seed, ctx, inputs, log)
 
 
-def export(asked: Export, making: Making, inputs: Inputs, log: Log) -> Numbers:
+def export(asked: Export, ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
     """Hand the finished model over."""
     from endonym.export.huggingface import export_huggingface
     from endonym.generate.language_model import LanguageModel
 
     loaded = LanguageModel.load(inputs["model"].folder)
-    return {"format": asked.format, "files": export_huggingface(loaded, making.out)}
+    return {"format": asked.format, "files": export_huggingface(loaded, ctx.out)}

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from endonym.device import place
+from endonym.device import process_info
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def stop_requests() -> Generator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    echo_seconds = 1.0 if place().size > 1 else 0.0
+    echo_seconds = 1.0 if process_info().size > 1 else 0.0
     over = 0.0
 
     def ask(number: int, frame: Any) -> None:

@@ -27,7 +27,7 @@ from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import Shape, read_shape, with_context
+from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_context
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import obstacle
@@ -37,14 +37,14 @@ from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
 from endonym.pipeline.stopping import stop_requests
 from endonym.pipeline.types import Inputs, Numbers, PhaseTraining
-from endonym.store import Making
+from endonym.store import StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import hindrance
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Training, Work
+from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 from endonym.train.report import Report
-from endonym.train.room import HEAP, phase_bytes
 
 WEIGHTS = "weights.safetensors"
 SAMPLE_TOKENS = 60
@@ -53,7 +53,7 @@ LINES = 20
 
 
 def train_model(
-    mine: PhaseTraining, making: Making, inputs: Inputs, log: Log, group: Group = ALONE
+    mine: PhaseTraining, ctx: StageContext, inputs: Inputs, log: Log, group: Group = ALONE
 ) -> Numbers:
     """Train a phase from scratch or from another's weights, or take up where a kill left it.
 
@@ -65,8 +65,8 @@ def train_model(
     folder = inputs["shards"].folder
     order, dev = training_order(folder, pack, mine.seed), TokenShards(folder, "dev")
     lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
-    unigram, target = lines["unigram"].value, device.pick(making.device)
-    work = Work(order.shards, dev, making.work, unigram, target, pack.join)
+    unigram, target = lines["unigram"].value, device.pick(ctx.device)
+    work = Work(order.shards, dev, ctx.work, unigram, target, pack.join)
     begin = partial(initial_decoder, mine, inputs)
     decoder = begin()
     shape = decoder.config
@@ -84,11 +84,11 @@ def train_model(
     training.resume(found)
     masked = _masked_because(training)
     if group.is_first:
-        cut_journal(making.journal, training)
+        cut_journal(ctx.journal, training)
         _say_where(training, masked, log)
-    _run(training, making, reader, _prompts(mine), log)
+    _run(training, ctx, reader, _prompts(mine), log)
     learnt = training.weights()
-    return _keep(training, learnt, reader, making) if group.is_first else {}
+    return _keep(training, learnt, reader, ctx) if group.is_first else {}
 
 
 def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
@@ -107,7 +107,9 @@ def initial_decoder(mine: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     return new_or_loaded(mine.model, mine.folder, mine.pack.context, mine.seed)
 
 
-def new_or_loaded(shape: Shape, folder: Path | None, context: int, seed: int) -> AnyDecoder:
+def new_or_loaded(
+    shape: AnyModelConfig, folder: Path | None, context: int, seed: int
+) -> AnyDecoder:
     """The decoder of a folder in the transformers format, or a new one of one of our shapes."""
     if folder is not None:
         return load_pretrained(folder, context)
@@ -133,14 +135,20 @@ def load_pretrained(folder: Path, context: int) -> AnyDecoder:
     return decoder
 
 
-def spare_memory(shape: Shape, config: TrainConfig, longest: int, target: str, log: Log) -> None:
+def spare_memory(
+    shape: AnyModelConfig, config: TrainConfig, longest: int, target: str, log: Log
+) -> None:
     """Where free memory is short, have freed memory given back at once; slower, but smaller.
 
     longest: tokens that are read together at most. target: the device.
     """
     needed = phase_bytes(shape, config, longest)
     free = device.free_memory_bytes()
-    if target == "cpu" and needed * HEAP > free and device.keep_freed_memory(keeps=False):
+    if (
+        target == "cpu"
+        and needed * ALLOCATOR_OVERHEAD > free
+        and device.keep_freed_memory(keeps=False)
+    ):
         log.line(
             f"  training needs ≈ {size(needed)} of {size(free)} free: memory is given back "
             "as soon as it is not needed, which is slower"
@@ -148,7 +156,7 @@ def spare_memory(shape: Shape, config: TrainConfig, longest: int, target: str, l
 
 
 def _announce(
-    shape: Shape,
+    shape: AnyModelConfig,
     config: TrainConfig,
     batches: Batches,
     lines: dict[str, Score],
@@ -200,7 +208,7 @@ def _masked_because(training: Training) -> set[str]:
 
 
 def _run(
-    training: Training, making: Making, reader: Tokenizer, prompts: list[str], log: Log
+    training: Training, ctx: StageContext, reader: Tokenizer, prompts: list[str], log: Log
 ) -> None:
     """Train to the end; show, journal and sample what the loop reports."""
     steps, group = training.config.steps, training.group
@@ -209,7 +217,7 @@ def _run(
     if group.is_first:
         note = {"event": "started", "step": training.state.step, "versions": device.versions()}
         where = {"processor": device.processor(), "threads": device.threads()}
-        append_jsonl(making.journal, {**note, **where, "processes": group.size})
+        append_jsonl(ctx.journal, {**note, **where, "processes": group.size})
     sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
     crowding = Crowding(training.work.device)
     with log.progress("training", left, "") as advance, stop_requests() as stop:
@@ -217,16 +225,16 @@ def _run(
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
             if group.is_first:
-                note_report(report, training.state, making.journal, log)
+                note_report(report, training.state, ctx.journal, log)
                 if report.seconds and (crowded := crowding.said(report.seconds)):
                     log.warn(crowded)
             advance(report.step - at, note=_short(report, speed))
             at = report.step
-            if report.look is not None:
+            if report.validation is not None:
                 log.line(_line(report, speed))
-                looks = len(training.state.looks) - 1
-                if looks % sample_every == 0 or report.step == steps:
-                    _sample(training, reader, prompts, report.step, making.journal)
+                validations = len(training.state.validations) - 1
+                if validations % sample_every == 0 or report.step == steps:
+                    _sample(training, reader, prompts, report.step, ctx.journal)
             if group.is_any(stop.is_set()) and report.step:
                 _save_and_stop(training, report.step, log)
 
@@ -248,12 +256,13 @@ def _short(report: Report, speed: float) -> str:
 
 def _line(report: Report, speed: float) -> str:
     """One look at dev text, as a person reads it."""
-    assert report.look is not None
+    assert report.validation is not None
     mark = "  best so far" if report.is_best and report.step else ""
     pace = f"{number(speed):>7} tokens/s" if report.seconds else ""
+    nats, bits = report.validation.nats, report.validation.bits_per_byte
     return (
         f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · dev "
-        f"{report.look.nats:.3f} nats · {report.look.bits_per_byte:.4f} bits/byte {pace}{mark}"
+        f"{nats:.3f} nats · {bits:.4f} bits/byte {pace}{mark}"
     )
 
 
@@ -283,17 +292,17 @@ def _prompts(mine: PhaseTraining) -> list[str]:
 
 
 def _keep(
-    training: Training, learnt: dict[str, Tensor], reader: Tokenizer, making: Making
+    training: Training, learnt: dict[str, Tensor], reader: Tokenizer, ctx: StageContext
 ) -> Numbers:
     """Write the model as it is handed on."""
     shape = training.decoder.config
     kept = weights_of(training.decoder) | learnt
-    save_tensors({name: each.cpu() for name, each in kept.items()}, making.out / WEIGHTS)
-    write_json(making.out / "config.json", shape.model_dump())
-    reader.save(making.out)
+    save_tensors({name: each.cpu() for name, each in kept.items()}, ctx.out / WEIGHTS)
+    write_json(ctx.out / "config.json", shape.model_dump())
+    reader.save(ctx.out)
     state = training.state
     best = state.best_step if training.config.keep == "best" else state.step
-    write_json(making.out / "looks.json", state.looks)
+    write_json(ctx.out / "validations.json", state.validations)
     return {
         "parameters": parameters(shape).total,
         "steps": state.step,

@@ -111,7 +111,7 @@ class Trials:
             except TrainingError as error:
                 self.failure = error.message
                 return math.inf
-        return last.look.bits_per_byte if last.look is not None else math.inf
+        return last.validation.bits_per_byte if last.validation is not None else math.inf
 
     def told(self, bits: float) -> str:
         """What a training came to, or why it did not."""

@@ -7,15 +7,15 @@ from typing import Any
 
 from endonym.data.config import PackConfig
 from endonym.log import Log
-from endonym.model.foreign.folder import Shape
-from endonym.store import Artifact, Making
+from endonym.model.foreign.folder import AnyModelConfig
+from endonym.store import Artifact, StageContext
 from endonym.train.config import TrainConfig
 
 Numbers = dict[str, Any]
 """What a stage counted; it stands in the manifest."""
 Inputs = Mapping[str, Artifact]
 """The artefacts that a stage reads, by the name of the input."""
-StageFunction = Callable[[Making, Inputs, Log], Numbers]
+StageFunction = Callable[[StageContext, Inputs, Log], Numbers]
 """From a stage's inputs to files in `making.out`."""
 
 
@@ -28,7 +28,7 @@ class PhaseTraining:
     transformers.
     """
 
-    model: Shape
+    model: AnyModelConfig
     folder: Path | None
     pack: PackConfig
     config: TrainConfig

@@ -13,8 +13,8 @@ from endonym.evaluate.score import BITS, Score, find
 from endonym.evaluate.tables import by_text
 from endonym.log import duration, read_jsonl, size
 from endonym.model.count import parameters
+from endonym.model.describe import parts_in_words
 from endonym.model.foreign.folder import read_shape
-from endonym.model.words import parts_in_words
 from endonym.pipeline.execute import Made, Run, recipe_text
 from endonym.report.copied import Copied, longest_copied
 from endonym.report.corpus import corpus_card, tokenizer_card

@@ -20,7 +20,7 @@ METRICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One line of a table of scores."""
 
     name: str
@@ -33,8 +33,8 @@ class Group:
 
     title: str
     heads: list[str]
-    rows: list[Row]
-    others: list[Row]
+    rows: list[TableRow]
+    others: list[TableRow]
     notes: list[str]
     bars: Bars
 
@@ -158,19 +158,19 @@ def group(found: Sequence[Score]) -> Group:
     )
 
 
-def _row(row: ScoreRow, models: Sequence[str]) -> Row:
+def _row(row: ScoreRow, models: Sequence[str]) -> TableRow:
     """Bits per byte of every model, the interval, the shares and the sizes."""
     first, *others = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
     span = interval(row.score, 3) or "too few"
     sizes = [whole(row.score.n_documents), whole(row.score.n_bytes)]
-    return Row(row.name, [first, span, *others, *shares(row), *sizes])
+    return TableRow(row.name, [first, span, *others, *shares(row), *sizes])
 
 
-def _other(found: Sequence[Score], model: str, text: str) -> Row:
+def _other(found: Sequence[Score], model: str, text: str) -> TableRow:
     """The same loss in other units."""
     scores = [headline(found, model=model, metric=metric, text=text) for metric, _, _ in METRICS]
     pairs = zip(scores, METRICS, strict=True)
-    return Row(model, [decimal(each.value if each else None, m[2]) for each, m in pairs])
+    return TableRow(model, [decimal(each.value if each else None, m[2]) for each, m in pairs])
 
 
 def _notes(rows: Sequence[ScoreRow]) -> list[str]:

@@ -33,7 +33,7 @@ Lines = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Validation:
     """A moment when dev text was scored."""
 
     step: int
@@ -66,11 +66,11 @@ class Phase:
     starts: int
 
 
-def looks_of(lines: Lines) -> list[Look]:
+def validations_of(lines: Lines) -> list[Validation]:
     """The looks that a journal tells of, in order."""
     prefix = "dev_bits_per_byte/"
     return [
-        Look(
+        Validation(
             line["step"],
             line["tokens"],
             line["epoch"],
@@ -82,12 +82,12 @@ def looks_of(lines: Lines) -> list[Look]:
     ]
 
 
-def overfitting(looks: Sequence[Look], train: Points) -> str:
+def overfitting(validations: Sequence[Validation], train: Points) -> str:
     """Where dev loss stopped falling, in words. train: training loss by tokens seen."""
-    if len(looks) < 2:
+    if len(validations) < 2:
         return ""
-    best = min(looks, key=lambda look: look.bits)
-    after = [look for look in looks if look.step > best.step]
+    best = min(validations, key=lambda each: each.bits)
+    after = [each for each in validations if each.step > best.step]
     if not after:
         return (
             f"The last look, at step {whole(best.step)}, is the best ({best.bits:.3f}): dev "
@@ -124,9 +124,13 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
         if math.isfinite(line.get("train_bits_per_byte", math.nan))
     ]
     train = smoothed(raw, max(LEAST_WINDOW, len(raw) // 40))
-    looks = looks_of(lines)
-    told = [overfitting(looks, train), _kept(made.artifact.numbers)]
-    charts = [_loss(raw, train, looks, (steps, levels)), _by_source(looks, steps), _rates(steps)]
+    validations = validations_of(lines)
+    told = [overfitting(validations, train), _kept(made.artifact.numbers)]
+    charts = [
+        _loss(raw, train, validations, (steps, levels)),
+        _by_source(validations, steps),
+        _rates(steps),
+    ]
     drawn = [chart for chart in charts if chart is not None]
     return Phase(
         name=made.stage.name.removeprefix("model "),
@@ -149,11 +153,14 @@ def _kept(numbers: dict[str, Any]) -> str:
 
 
 def _loss(
-    raw: Points, train: Points, looks: list[Look], context: tuple[Lines, dict[str, float]]
+    raw: Points,
+    train: Points,
+    validations: list[Validation],
+    context: tuple[Lines, dict[str, float]],
 ) -> Chart:
     """Training and dev loss over the baselines. context: the steps, and the baselines."""
     steps, levels = context
-    held = [(float(look.tokens), look.bits) for look in looks]
+    held = [(float(each.tokens), each.bits) for each in validations]
     late = steps[-1]["tokens"] * FIRST_SHARE
     values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
     values += [levels[name] for name in ("bigram", "unigram", "compressor") if name in levels]
@@ -161,7 +168,7 @@ def _loss(
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
     room = (high - low) * HEADROOM or 0.05
-    best = min(looks, key=lambda look: look.bits, default=None)
+    best = min(validations, key=lambda each: each.bits, default=None)
     marks = epoch_marks(steps)
     if best is not None:
         name = f"best look {best.bits:.3f}"
@@ -173,7 +180,7 @@ def _loss(
     ]
     return Chart(
         title="Loss while training, in bits per byte",
-        description=_described(looks, train, levels),
+        description=_described(validations, train, levels),
         x_name="tokens seen",
         y_name="bits per byte",
         series=[each for each in series if each.points],
@@ -184,11 +191,11 @@ def _loss(
     )
 
 
-def _described(looks: list[Look], train: Points, levels: dict[str, float]) -> str:
+def _described(validations: list[Validation], train: Points, levels: dict[str, float]) -> str:
     """The picture in words, for those who hear it."""
     parts: list[str] = []
-    if looks:
-        parts.append(f"Dev loss goes from {looks[0].bits:.2f} to {looks[-1].bits:.2f}.")
+    if validations:
+        parts.append(f"Dev loss goes from {validations[0].bits:.2f} to {validations[-1].bits:.2f}.")
     if train:
         parts.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
     parts += [f"{name}: {value:.2f}." for name, value in levels.items()]
@@ -223,14 +230,14 @@ def epoch_marks(steps: Lines) -> list[Mark]:
     ]
 
 
-def _by_source(looks: list[Look], steps: Lines) -> Chart | None:
+def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
     """Dev loss of each source, if there are several."""
-    names = sorted({name for look in looks for name in look.sources})
-    if not 2 <= len(names) <= SOURCES_DRAWN or len(looks) < 2:
+    names = sorted({name for each in validations for name in each.sources})
+    if not 2 <= len(names) <= SOURCES_DRAWN or len(validations) < 2:
         return None
     late = steps[-1]["tokens"] * FIRST_SHARE
     lines = {
-        name: [(float(k.tokens), k.sources[name]) for k in looks if name in k.sources]
+        name: [(float(k.tokens), k.sources[name]) for k in validations if name in k.sources]
         for name in names
     }
     values = [y for points in lines.values() for x, y in points if x >= late]

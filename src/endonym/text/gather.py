@@ -12,18 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.text.account import Account
 from endonym.text.broken import broken
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source
+from endonym.text.corpus_stats import Account
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
 from endonym.text.io.origin import SHOWN_CHARS
-from endonym.text.oddities import oddities
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_told
 from endonym.text.shards import Dropped, document_line
 from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
+from endonym.text.text_warnings import oddities
 
 MAX_DAMAGES = 20
 """How many damaged files of a source are told one by one."""

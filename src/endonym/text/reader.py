@@ -10,7 +10,7 @@ from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, printable
-from endonym.text.io.formats import Shape, shape_of, unsupported
+from endonym.text.io.formats import FileFormat, shape_of, unsupported
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Counted, Damage, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, is_meant, tar_members, zip_members
@@ -91,7 +91,7 @@ def opened_file(
         yield from single_records(stream, shape, origin, source)
 
 
-def single_records(stream: Stream, shape: Shape, origin: Origin, source: Source) -> Records:
+def single_records(stream: Stream, shape: FileFormat, origin: Origin, source: Source) -> Records:
     """The records of one file that is no archive, packed or not."""
     if not shape.format:
         yield origin.whole_file("unsupported_format", unsupported(shape, origin.name))

@@ -37,8 +37,8 @@ class TrainState:
     step: int = 0
     best_step: int = 0
     best_nats: float | None = None
-    looks_since_best: int = 0
-    looks: list[dict[str, Any]] = field(default_factory=list)
+    validations_since_best: int = 0
+    validations: list[dict[str, Any]] = field(default_factory=list)
     is_finished: bool = False
     recent_nats: list[float] = field(default_factory=list)
     recent_log_norms: list[float] = field(default_factory=list)
@@ -59,18 +59,18 @@ class TrainState:
 
         Training that goes back to the good step knows no later look.
         """
-        until = [each for each in self.looks if each["step"] <= self.good_step]
+        until = [each for each in self.validations if each["step"] <= self.good_step]
         best = min(until, key=lambda each: each["nats"], default={"step": self.good_step})
         return {self.best_step, self.good_step, best["step"]}
 
-    def note_look(self, nats: float, bits: float) -> bool:
+    def note_validation(self, nats: float, bits: float) -> bool:
         """Remember a look at held-out text; returns whether it is the best one so far."""
-        self.looks.append({"step": self.step, "nats": nats, "bits": bits})
+        self.validations.append({"step": self.step, "nats": nats, "bits": bits})
         is_best = self.best_nats is None or nats < self.best_nats
         if is_best:
-            self.best_nats, self.best_step, self.looks_since_best = nats, self.step, 0
+            self.best_nats, self.best_step, self.validations_since_best = nats, self.step, 0
         else:
-            self.looks_since_best += 1
+            self.validations_since_best += 1
         return is_best
 
 

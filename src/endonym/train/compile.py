@@ -17,7 +17,7 @@ from endonym.model.attention import Attention
 from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import Shape
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.train.config import Execution
 
 COMPILERS = ("g++", "clang++", "c++")
@@ -25,7 +25,7 @@ COMPILING = ("torch._dynamo", "torch._inductor")
 LINE = 200
 
 
-def obstacle(shape: Shape, device: str = "cpu") -> str | None:
+def obstacle(shape: AnyModelConfig, device: str = "cpu") -> str | None:
     """Why a shape is not compiled; None for stacks of attention and dense feed-forwards.
 
     Elsewhere the work is in kernels of our own, or in sizes that change with every batch.
@@ -46,7 +46,9 @@ def obstacle(shape: Shape, device: str = "cpu") -> str | None:
     return None
 
 
-def hindrance(shape: Shape, execution: Execution, device: str, processes: int) -> str | None:
+def hindrance(
+    shape: AnyModelConfig, execution: Execution, device: str, processes: int
+) -> str | None:
     """Why a phase's blocks are not compiled, whatever it asks for; None if they can be."""
     if execution.recompute >= shape.layers:
         return "all blocks are computed again, to need less memory"
@@ -64,7 +66,7 @@ def compile_blocks(decoder: AnyDecoder) -> None:
     outside: Any = torch.compiler.disable
     # On a CPU draws stay torch's own, so that compiled and plain dropout are the same bits.
     options: Any = {"fallback_random": next(decoder.parameters()).device.type == "cpu"}
-    for block in list(decoder.blocks)[decoder.recomputes :]:
+    for block in list(decoder.blocks)[decoder.checkpointed_blocks :]:
         mixer = block.get_submodule("mixer")
         assert isinstance(mixer, Attention)
         mixer.turn, mixer.attend = outside(mixer.turn), outside(mixer.attend)

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from endonym.data.batches import Batch
-from endonym.device import Place, place
+from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess
 
 PIECE_ELEMENTS = 1 << 24
@@ -184,7 +184,7 @@ def part_of(tensor: Tensor, like: Any) -> Tensor:
 @contextmanager
 def called(device: str) -> Generator[Group]:
     """Call the other processes to a phase, if there are any; they are let go at its end."""
-    here = place()
+    here = process_info()
     if here.size == 1:
         yield ALONE
         return
@@ -198,7 +198,7 @@ def called(device: str) -> Generator[Group]:
 
 def follow(work: Callable[[Group], None], device: str) -> None:
     """Do the work of each phase that the first process calls to, until it says that all is over."""
-    here, number = place(), 1
+    here, number = process_info(), 1
     with told():
         board = _board(here)
         while _news(board, number) != OVER:
@@ -209,7 +209,7 @@ def follow(work: Callable[[Group], None], device: str) -> None:
 
 def dismiss() -> None:
     """Tell the processes that follow that there is no phase left."""
-    here = place()
+    here = process_info()
     if here.size > 1:
         with suppress(LostProcess), told():
             board = _board(here)
@@ -223,7 +223,7 @@ def _news(board: dist.Store, number: int) -> str:
     return board.get(f"phase-{number}").decode()
 
 
-def _board(here: Place) -> dist.Store:
+def _board(here: ProcessInfo) -> dist.Store:
     """Where processes leave notes for one another: a file, or what torchrun offers."""
     if here.meeting:
         return dist.FileStore(here.meeting, here.size)
@@ -231,7 +231,7 @@ def _board(here: Place) -> dist.Store:
 
 
 @contextmanager
-def _joined(board: dist.Store, here: Place, number: int, device: str) -> Generator[Group]:
+def _joined(board: dist.Store, here: ProcessInfo, number: int, device: str) -> Generator[Group]:
     """The group of a phase, connected: gloo for the CPU, NCCL for NVIDIA's GPUs.
 
     Raises LostProcess if one of the processes ends.
@@ -260,6 +260,6 @@ def told() -> Generator[None]:
             raise
         raise LostProcess(
             "another process of this training has ended or cannot be reached",
-            where=f"process {place().rank + 1} of {place().size}",
+            where=f"process {process_info().rank + 1} of {process_info().size}",
             do="What was saved is kept: the same command goes on from the last checkpoint.",
         ) from error

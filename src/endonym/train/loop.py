@@ -16,18 +16,18 @@ from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.seed import named_seed
-from endonym.train import checkpoint, guard
+from endonym.train import checkpoint, loss_guard
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
 from endonym.train.compile import compile_blocks, explained_errors, hindrance, uncompiled
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
-from endonym.train.guard import Trouble
+from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
 from endonym.train.report import Report
 from endonym.train.schedule import lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
-from endonym.train.validate import Look, look
+from endonym.train.validate import ValidationResult, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Training:
         self.batches = work.batches(config, context, seed)
         most_rows = -(-self.batches.rows // group.size)
         self.micro_rows = max(1, min(most_rows, execution.micro_tokens // context))
-        decoder.recomputes = execution.recompute
+        decoder.checkpointed_blocks = execution.recompute
         if execution.shard != "none" and group.size > 1:
             from endonym.train.sharding import shard  # takes a second to import
 
@@ -83,7 +83,7 @@ class Training:
         if execution.compile and hindered is None:
             compile_blocks(decoder)
         self.state = TrainState()
-        self.troubles: list[Trouble] = []
+        self.troubles: list[TrainingEvent] = []
 
     def resume(self, found: Checkpoint | None = None) -> int:
         """Take up the newest checkpoint, or the one found; returns the step it stands at.
@@ -113,7 +113,7 @@ class Training:
         try:
             if self.state.step == 0:
                 yield self._report(None, 0.0)
-                guard.require_sound(self.state, self.config)
+                loss_guard.require_sound(self.state, self.config)
             while not self.state.is_finished:
                 start = time.perf_counter()
                 stepped = self._step()
@@ -122,7 +122,7 @@ class Training:
                 self.average.update(self.state.step)
                 report = self._report(stepped, time.perf_counter() - start)
                 yield report
-                if guard.is_lost(self.state):
+                if loss_guard.is_lost(self.state):
                     yield self._roll_back(report)
         finally:
             gc.unfreeze()
@@ -140,7 +140,7 @@ class Training:
             rows=planned,
             tokens=self.batches.tokens,
             group=group,
-            refuses=lambda stepped: guard.trouble_with(stepped, state),
+            refuses=lambda stepped: loss_guard.trouble_with(stepped, state),
             seed=self._seed_dropout,
         )
         if stepped.rows < planned:
@@ -148,10 +148,10 @@ class Training:
             text = f"memory ended: {stepped.rows} rows at a time from now on"
             self._note("smaller_micro_batch", text)
         if stepped.refused:
-            guard.note_skipped(state)
+            loss_guard.note_skipped(state)
             self._note("skipped", stepped.refused)
         else:
-            guard.note_good(stepped, state)
+            loss_guard.note_good(stepped, state)
         return stepped
 
     def _seed_dropout(self) -> None:
@@ -163,13 +163,13 @@ class Training:
         rows = self.batches.row_numbers(self.state.step)
         numbers = {"first_row": rows.start, "last_row": rows.stop - 1}
         step, returns = self.state.step + 1, self.state.rollbacks
-        self.troubles.append(Trouble(event, step, message, returns, numbers))
+        self.troubles.append(TrainingEvent(event, step, message, returns, numbers))
 
     def _check_weights(self) -> None:
         """Before they are looked at or kept, weights must be finite; or else they are lost."""
         step, config = self.state.step, self.config
         if (validates_at(config, step) or saves_at(config, step)) and not self._is_finite():
-            self.troubles.append(guard.lost(self.state, "a weight is not a finite number"))
+            self.troubles.append(loss_guard.lost(self.state, "a weight is not a finite number"))
 
     def _is_finite(self) -> bool:
         """Whether weights and memories are finite numbers, on every process."""
@@ -181,26 +181,28 @@ class Training:
         where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
         where += f"last checkpoint in {self.work.folder}"
         is_finite = math.isfinite(last.nats + last.gradient_norm)
-        guard.require_hope(lost, self.config, last.troubles[-1].message, where, is_finite=is_finite)
+        loss_guard.require_hope(
+            lost, self.config, last.troubles[-1].message, where, is_finite=is_finite
+        )
         is_first = self.group.is_first
         self._take_up(checkpoint.back_to(self.work.folder, lost.good_step) if is_first else None)
-        self.state = guard.gone_back(lost, self.state)
-        self.troubles.append(guard.returned(lost, self.state))
+        self.state = loss_guard.gone_back(lost, self.state)
+        self.troubles.append(loss_guard.returned(lost, self.state))
         return self._said(None, 0.0)
 
     def _lr_scale(self, step: int) -> float:
         """What a step has of the peak rate."""
-        return lr_scale(self.config, step) * guard.rate_share(self.state)
+        return lr_scale(self.config, step) * loss_guard.rate_share(self.state)
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
         """Look and save if it is time to, unless the weights are lost; and say what happened."""
         state, config, seen, is_best = self.state, self.config, None, False
-        if validates_at(config, state.step) and not guard.is_lost(state):
-            seen = self._look()
+        if validates_at(config, state.step) and not loss_guard.is_lost(state):
+            seen = self._validate()
         if seen is not None:
-            is_best = state.note_look(seen.nats, seen.bits_per_byte)
-            guard.require_learning(state, config, self.work.unigram_nats)
-        if not guard.is_lost(state):
+            is_best = state.note_validation(seen.nats, seen.bits_per_byte)
+            loss_guard.require_learning(state, config, self.work.unigram_nats)
+        if not loss_guard.is_lost(state):
             state.is_finished = state.step >= config.steps or self._is_stale()
             if seen or state.is_finished or saves_at(config, state.step):
                 self.save()
@@ -210,7 +212,7 @@ class Training:
         self,
         stepped: Stepped | None,
         seconds: float,
-        seen: Look | None = None,
+        seen: ValidationResult | None = None,
         *,
         is_best: bool = False,
     ) -> Report:
@@ -228,25 +230,25 @@ class Training:
             lr=self.config.lr * self._lr_scale(max(0, step - 1)),
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,
-            look=seen,
+            validation=seen,
             is_best=is_best,
             troubles=troubles,
         )
 
-    def _look(self) -> Look | None:
+    def _validate(self) -> ValidationResult | None:
         """A look at dev text; None, and the weights are lost, if it is no number."""
         work, tokens = self.work, self.config.eval_tokens
         with self.as_handed_on():
-            seen = look(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
+            seen = validate(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
         if math.isfinite(seen.nats):
             return seen
         why = f"the dev loss is not a finite number ({seen.nats})"
-        self.troubles.append(guard.lost(self.state, why))
+        self.troubles.append(loss_guard.lost(self.state, why))
         return None
 
     def _is_stale(self) -> bool:
         patience = self.config.patience
-        return bool(patience) and self.state.looks_since_best >= patience
+        return bool(patience) and self.state.validations_since_best >= patience
 
     def save(self) -> bool:
         """Write a checkpoint of this step, unless its weights are lost or are not finite numbers.
@@ -254,7 +256,7 @@ class Training:
         Then what was written before is what training goes on from. The first process writes, or
         each its shards. Returns whether it was written.
         """
-        if guard.is_lost(self.state) or not self._is_finite():
+        if loss_guard.is_lost(self.state) or not self._is_finite():
             return False
         if not self.state.skipped_in_row:
             self.state.good_step = self.state.step

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from endonym.train.guard import Trouble
-from endonym.train.validate import Look
+from endonym.train.loss_guard import TrainingEvent
+from endonym.train.validate import ValidationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Report:
     lr: float
     gradient_norm: float
     seconds: float
-    look: Look | None = None
+    validation: ValidationResult | None = None
     is_best: bool = False
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[TrainingEvent, ...] = ()
 
     @property
     def is_skipped(self) -> bool:

@@ -14,8 +14,8 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.kernels.loss import summed_nats, token_nats
 from endonym.model.span import Span
 from endonym.train.distributed import ALONE, Group
+from endonym.train.memory_budget import explained_memory_errors, within_memory
 from endonym.train.optimizer import Optimizer
-from endonym.train.room import explained_memory_errors, within_memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.train.distributed import ALONE, Group
 from endonym.train.step import held_out_nats
 
-LOOK_SEED = 0
+VALIDATION_SEED = 0
 ROWS_TOKENS = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ValidationResult:
     """Held-out loss: mean nats a token, bits a byte, and bits a byte of each source.
 
     An estimate: rows may cut a document, so the final score (`evaluate.bits`) is a little lower.
@@ -32,7 +32,7 @@ class Look:
     n_tokens: int
 
 
-def look(
+def validate(
     decoder: AnyDecoder,
     dev: TokenShards,
     tokens: int,
@@ -40,7 +40,7 @@ def look(
     group: Group = ALONE,
     *,
     join: Collection[str] = (),
-) -> Look:
+) -> ValidationResult:
     """Score at most so many positions of dev text, drawn from all documents.
 
     Text alone is scored, as in the final judgement: end-of-text is read but not predicted.
@@ -48,7 +48,7 @@ def look(
     Of a group, each process scores its share of the rows, and all see the same sums.
     """
     context = decoder.config.context
-    order = Order(dev, context=context, seed=LOOK_SEED, join=join)
+    order = Order(dev, context=context, seed=VALIDATION_SEED, join=join)
     rows = max(1, min(tokens, order.positions_per_epoch) // context)
     nats: dict[int, float] = defaultdict(float)
     sizes: dict[int, float] = defaultdict(float)
@@ -67,7 +67,7 @@ def look(
         nats, sizes, counts = _summed(group, len(dev.sources), nats, sizes, counts)
     n_tokens = int(sum(counts.values()))
     total = sum(nats.values())
-    return Look(
+    return ValidationResult(
         nats=total / max(1, n_tokens),
         bits_per_byte=bits(total, sum(sizes.values())),
         sources={dev.sources[key]: bits(nats[key], sizes[key]) for key in sorted(nats)},

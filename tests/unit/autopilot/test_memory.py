@@ -11,7 +11,7 @@ from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig, resolve_phase
-from endonym.train.room import phase_bytes
+from endonym.train.memory_budget import phase_bytes
 
 SHAPE = resolve(
     ModelKeys.model_validate(
@@ -36,9 +36,9 @@ def chosen(shape: ModelConfig, free: int, **keys: object) -> Choices:
     return choose_memory(shape, phase, resolved, free)
 
 
-def needed(tokens: int, *, recomputes: int = 0) -> int:
+def needed(tokens: int, *, checkpointed_blocks: int = 0) -> int:
     """Free memory in which so many tokens just fit."""
-    found = phase_bytes(SHAPE, config(micro_tokens=tokens, recompute=recomputes))
+    found = phase_bytes(SHAPE, config(micro_tokens=tokens, recompute=checkpointed_blocks))
     return int(found * 1.15) + 1
 
 
@@ -47,7 +47,7 @@ def values(free: int, **keys: object) -> dict[str, object]:
 
 
 def test_what_fits_is_taken_in_whole_rows_up_to_what_is_useful() -> None:
-    ample, tight = needed(10**9, recomputes=0) * 4, needed(5120, recomputes=0)
+    ample, tight = needed(10**9, checkpointed_blocks=0) * 4, needed(5120, checkpointed_blocks=0)
     assert values(ample) == {"micro_tokens": USEFUL_TOKENS, "recompute": 0}
     assert values(tight) == {"micro_tokens": 5120, "recompute": 0}
     assert values(tight - 2) == {"micro_tokens": 4608, "recompute": 0}
@@ -57,22 +57,22 @@ def test_what_fits_is_taken_in_whole_rows_up_to_what_is_useful() -> None:
 
 
 def test_blocks_are_computed_again_before_parts_get_too_small_to_be_fast() -> None:
-    assert values(needed(2048, recomputes=0)) == {"micro_tokens": 2048, "recompute": 0}
+    assert values(needed(2048, checkpointed_blocks=0)) == {"micro_tokens": 2048, "recompute": 0}
     for blocks in (1, 4, 7):
-        tight = needed(2048, recomputes=blocks)
+        tight = needed(2048, checkpointed_blocks=blocks)
         assert values(tight) == {"micro_tokens": 2048, "recompute": blocks}
         assert values(tight - 2)["recompute"] == blocks + 1
-    assert values(needed(2048, recomputes=8) - 2) == {"micro_tokens": 1536, "recompute": 8}
-    assert values(needed(512, recomputes=8))["micro_tokens"] == 512
+    assert values(needed(2048, checkpointed_blocks=8) - 2) == {"micro_tokens": 1536, "recompute": 8}
+    assert values(needed(512, checkpointed_blocks=8))["micro_tokens"] == 512
     with pytest.raises(OutOfMemory, match="with one row of 512 tokens") as caught:
-        values(needed(512, recomputes=8) - 2)
+        values(needed(512, checkpointed_blocks=8) - 2)
     assert "model.dim" in caught.value.do
 
 
 def test_what_the_recipe_says_is_kept() -> None:
-    tight = needed(2048, recomputes=0) - 2
+    tight = needed(2048, checkpointed_blocks=0) - 2
     assert values(tight, recompute=0) == {"micro_tokens": 1536}
-    assert values(needed(8192, recomputes=3), micro_tokens=8192) == {"recompute": 3}
+    assert values(needed(8192, checkpointed_blocks=3), micro_tokens=8192) == {"recompute": 3}
     assert values(10, micro_tokens=8192, recompute=0) == {}
     assert values(1 << 50) == {"micro_tokens": USEFUL_TOKENS, "recompute": 0}
 

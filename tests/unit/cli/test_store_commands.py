@@ -101,8 +101,8 @@ def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None
     said = command("look", "kechkena", *store)
     assert "70368 parameters" in said.out
     assert "█" in said.out
-    looks = command("look", "kechkena", *store, "--json").json()["looks"]
-    assert [each["step"] for each in looks] == [0, 8, 16, 24, 32, 40]
+    validations = command("look", "kechkena", *store, "--json").json()["validations"]
+    assert [each["step"] for each in validations] == [0, 8, 16, 24, 32, 40]
 
 
 @pytest.mark.parametrize("kind", ["source", "shards", "evaluation", "export"])

@@ -15,7 +15,7 @@ from endonym.errors import MissingSource
 from endonym.log import Log, size
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
-from endonym.train.room import phase_bytes
+from endonym.train.memory_budget import phase_bytes
 
 
 @pytest.fixture

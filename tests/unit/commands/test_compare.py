@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_contenders import SENTENCES, contender, looks
+from made_contenders import SENTENCES, contender, validations
 
 from endonym.commands.compare import as_dict, cells, compare, describe
 from endonym.log import THIN
@@ -112,7 +112,7 @@ def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Pa
 
 
 def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
-    phases = [looks([3.0, 2.0]), looks([2.0, 1.8, 1.7])]
+    phases = [validations([3.0, 2.0]), validations([2.0, 1.8, 1.7])]
     run = contender(tmp_path, "tt", HARD.tolist(), journals=phases)
     assert (run.tokens, run.epochs, run.seconds) == (2560, 2.0, 6.0)
     assert run.speed == pytest.approx(2560 / 6)
@@ -126,7 +126,7 @@ def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
 
 
 def test_times_of_different_machines_are_no_comparison(tmp_path: Path) -> None:
-    elsewhere = looks([3.0, 2.0])
+    elsewhere = validations([3.0, 2.0])
     elsewhere[0]["processor"] = "slide rule"
     one = contender(tmp_path, "a", HARD.tolist())
     assert not any("times" in told for told in compare([one, one]).told)

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from made_contenders import SENTENCES, contender, looks
+from made_contenders import SENTENCES, contender, validations
 from made_scores import score
 
 from endonym.commands.compare import Comparison, compare
@@ -41,7 +41,7 @@ def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_e
 
 
 def test_texts_of_models_stay_texts(tmp_path: Path) -> None:
-    journal = looks([3.0, 2.0])
+    journal = validations([3.0, 2.0])
     journal[-1]["text"] = HOSTILE
     runs = [contender(tmp_path, n, [9.0] * COUNT, journals=[journal]) for n in ("a", "b")]
     html = write_comparison(compare(runs)).read_text(encoding="utf-8")
@@ -50,7 +50,7 @@ def test_texts_of_models_stay_texts(tmp_path: Path) -> None:
 
 
 def test_a_curve_goes_on_from_phase_to_phase(tmp_path: Path) -> None:
-    phases = [looks([3.0, 2.0, 1.9]), looks([1.9, 1.8])]
+    phases = [validations([3.0, 2.0, 1.9]), validations([1.9, 1.8])]
     run = contender(tmp_path, "tt", [9.0] * COUNT, journals=phases)
     assert curve(run) == [(0, 3.0), (640, 2.0), (1280, 1.9), (1280, 1.9), (1920, 1.8)]
 

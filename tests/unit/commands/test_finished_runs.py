@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from endonym.commands.finished_runs import contenders, missing, read
+from endonym.commands.finished_runs import finished_runs, missing, read
 from endonym.commands.inspect import planned
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
@@ -32,7 +32,7 @@ def change_plan(run: Path, change: Any) -> None:
 
 def test_runs_of_two_stores_are_read_from_their_own(finished: Path, copy: Path) -> None:
     names = [str(finished / "runs" / "kechkena"), str(copy / "runs" / "kechkena")]
-    one, two = contenders(names, Store(copy / "elsewhere"), LOG)
+    one, two = finished_runs(names, Store(copy / "elsewhere"), LOG)
     assert (one.name, two.name) == tuple(names)
     for run, home in ((one, finished), (two, copy)):
         assert run.judged.folder.is_relative_to((home / "store").resolve())
@@ -48,12 +48,12 @@ def test_runs_of_two_stores_are_read_from_their_own(finished: Path, copy: Path) 
 def test_one_run_alone_and_one_run_twice_are_refused(finished: Path) -> None:
     store = Store(finished / "store")
     with pytest.raises(RecipeError, match="takes two") as caught:
-        contenders(["kechkena"], store, LOG)
+        finished_runs(["kechkena"], store, LOG)
     assert "Runs here: kechkena." in caught.value.do
     with pytest.raises(RecipeError, match="kechkena is named twice"):
-        contenders(["kechkena", str(finished / "runs" / "kechkena")], store, LOG)
+        finished_runs(["kechkena", str(finished / "runs" / "kechkena")], store, LOG)
     with pytest.raises(RecipeError, match="no run is called kechken") as caught:
-        contenders(["kechkena", "kechken"], store, LOG)
+        finished_runs(["kechkena", "kechken"], store, LOG)
     assert caught.value.do == "Runs here: kechkena."
 
 
@@ -116,7 +116,7 @@ def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
     shutil.copytree(copy / "runs" / "kechkena", copy / "runs" / "kechkena@wide")
     shutil.copytree(copy / "runs" / "kechkena", copy / "runs" / "kechkena@late")
     (copy / "runs" / "kechkena@late" / "plan.json").unlink()
-    found = contenders([str(recipe)], Store(copy / "store"), LOG)
+    found = finished_runs([str(recipe)], Store(copy / "store"), LOG)
     assert [each.name for each in found] == ["kechkena", "kechkena@wide"]
     err = capsys.readouterr().err
     assert "left out: kechkena@late" in err
@@ -125,4 +125,4 @@ def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
 
 def test_a_recipe_that_is_not_there_is_told_as_by_run(copy: Path) -> None:
     with pytest.raises(RecipeError, match="there is no such recipe"):
-        contenders([str(copy / "recip.toml")], Store(copy / "store"), LOG)
+        finished_runs([str(copy / "recip.toml")], Store(copy / "store"), LOG)

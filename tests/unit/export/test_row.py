@@ -6,7 +6,15 @@ import sys
 import pytest
 from laws.shapes import SHAPES, shape
 
-from endonym.export.row import Row, attention_of, first_of, sure, the_ffn, the_mixer, with_parts
+from endonym.export.row import (
+    HFArchitecture,
+    attention_of,
+    first_of,
+    sure,
+    the_ffn,
+    the_mixer,
+    with_parts,
+)
 from endonym.export.shapes import ROWS
 from endonym.model.config import AttentionConfig, MambaConfig
 from endonym.model.decoder import on_meta
@@ -24,7 +32,7 @@ def test_every_row_fits_its_own_family() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.family)
-def test_a_row_names_every_tensor_of_the_shapes_that_it_fits(row: Row) -> None:
+def test_a_row_names_every_tensor_of_the_shapes_that_it_fits(row: HFArchitecture) -> None:
     fitting = [config for config in SHAPES.values() if row.misfit(config) is None]
     assert fitting
     for config in fitting:
@@ -36,7 +44,7 @@ def test_a_row_names_every_tensor_of_the_shapes_that_it_fits(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.family)
-def test_no_two_tensors_have_one_name(row: Row) -> None:
+def test_no_two_tensors_have_one_name(row: HFArchitecture) -> None:
     names = row.names(shape(row.family))
     assert len(set(names.values())) == len(names)
 

@@ -17,7 +17,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline.evaluation import judge
 from endonym.recipe.recipe import Recipe
-from endonym.store import Making, Store
+from endonym.store import StageContext, Store
 
 
 def scores(finished: Path) -> list[dict[str, Any]]:
@@ -84,9 +84,9 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     recipe = Recipe.load(project / "recipe.toml")
     model = find_artifact("kechkena", Store(finished / "store"))
     assert model is not None
-    making = Making(tmp_path, tmp_path, tmp_path / "journal")
+    ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal")
     log = Log(quiet=True)
-    assert judge(recipe, recipe.evaluate[1], making, {"model": model}, log)["continuations"] == 2
+    assert judge(recipe, recipe.evaluate[1], ctx, {"model": model}, log)["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]
 

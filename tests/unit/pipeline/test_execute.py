@@ -12,13 +12,13 @@ from endonym.pipeline.execute import last_stage, make, recipe_text, run_folder
 from endonym.pipeline.plan import Stage
 from endonym.pipeline.types import Inputs, Numbers
 from endonym.recipe.recipe import Recipe
-from endonym.store import Making, Store
+from endonym.store import StageContext, Store
 
 Written = Callable[[Path], Path]
 
 
 def stage(name: str, kind: str) -> Stage:
-    return Stage(name, kind, {}, lambda making, inputs, log: {})
+    return Stage(name, kind, {}, lambda ctx, inputs, log: {})
 
 
 STAGES = [
@@ -61,8 +61,8 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are() -> None:
 def writer(text: str) -> Stage:
     """A stage that writes a file."""
 
-    def work(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        (making.out / "text.txt").write_text(text, encoding="utf-8")
+    def work(ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
+        (ctx.out / "text.txt").write_text(text, encoding="utf-8")
         return {"chars": len(text)}
 
     return Stage("corpus", "corpus", {"text": text}, work)
@@ -91,8 +91,8 @@ def test_what_a_stage_made_is_checked_each_time_it_is_found(tmp_path: Path) -> N
 
 
 def test_a_stage_that_fails_leaves_no_artefact(tmp_path: Path) -> None:
-    def fail(making: Making, inputs: Inputs, log: Log) -> Numbers:
-        (making.out / "half.txt").write_text("х", encoding="utf-8")
+    def fail(ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
+        (ctx.out / "half.txt").write_text("х", encoding="utf-8")
         raise RecipeError("no")
 
     store = Store(tmp_path / "store")

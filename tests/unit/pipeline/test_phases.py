@@ -66,7 +66,7 @@ def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
     names = [each["name"] for each in said["stages"] if each["name"].startswith("model")]
     assert names == ["model pretrain", "model more"]
     first, second = (
-        json.loads((store / "model" / each["id"] / "looks.json").read_text(encoding="utf-8"))
+        json.loads((store / "model" / each["id"] / "validations.json").read_text(encoding="utf-8"))
         for each in said["stages"]
         if each["name"].startswith("model")
     )

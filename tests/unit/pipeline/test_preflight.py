@@ -20,7 +20,7 @@ from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Work
-from endonym.train.room import HEAP, phase_bytes
+from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 
 Say = Callable[..., Any]
 PHASE = train_config(steps=50, batch_tokens=32, lr=1e-2)
@@ -113,8 +113,8 @@ def test_training_begins_with_weights_that_nothing_has_touched(
         recipe = small_recipe(tmp_path / folder)
         said = command("run", recipe, *words, "--set", "phase.0.steps=1", "-q")
         assert said.code == 0, said.err
-        (looks,) = (tmp_path / folder / "store").glob("model/*/looks.json")
-        first.append(json.loads(looks.read_text(encoding="utf-8"))[0]["nats"])
+        (validations,) = (tmp_path / folder / "store").glob("model/*/validations.json")
+        first.append(json.loads(validations.read_text(encoding="utf-8"))[0]["nats"])
         monkeypatch.setattr(training, "before_training", spoil)
     assert first[0] == first[1]
 
@@ -129,7 +129,7 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
     assert short < whole
     told: list[bool] = []
     monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: told.append(keeps))
-    for free, expected in ((HEAP * (short + whole) / 2, []), (short, [False])):
+    for free, expected in ((ALLOCATOR_OVERHEAD * (short + whole) / 2, []), (short, [False])):
         monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
         training.spare_memory(config, phase, longest, "cpu", Log(quiet=True))
         assert told == expected

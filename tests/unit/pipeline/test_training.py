@@ -17,7 +17,7 @@ from endonym.pipeline import training
 from endonym.pipeline.journal import as_metrics
 from endonym.train import checkpoint, loop
 from endonym.train.report import Report
-from endonym.train.validate import Look
+from endonym.train.validate import ValidationResult
 
 Say = Callable[..., Any]
 
@@ -42,11 +42,11 @@ def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: 
     assert began["threads"] == 1
     assert began["versions"]["endonym"] == "0.1.0"
     assert lines[-1]["event"] == "finished"
-    looks = [line for line in lines if "dev_nats" in line]
-    assert [line["step"] for line in looks] == [0, 8, 16, 24, 32, 40]
+    validations = [line for line in lines if "dev_nats" in line]
+    assert [line["step"] for line in validations] == [0, 8, 16, 24, 32, 40]
     for name in ("tatar", "romanian", "others"):
-        assert all(f"dev_bits_per_byte/{name}" in line for line in looks)
-    assert looks[-1]["dev_nats"] < looks[0]["dev_nats"] - 1
+        assert all(f"dev_bits_per_byte/{name}" in line for line in validations)
+    assert validations[-1]["dev_nats"] < validations[0]["dev_nats"] - 1
 
 
 def test_samples_follow_the_first_prompts_and_are_drawn_as_the_model_learns(
@@ -66,7 +66,7 @@ def test_samples_are_written_by_the_average_that_is_looked_at(
     seen: dict[str, list[torch.Tensor]] = {"look": [], "sample": []}
     see, write = loop.look, LanguageModel.generate_many
 
-    def look(decoder: Decoder, *given: Any, **named: Any) -> Look:
+    def look(decoder: Decoder, *given: Any, **named: Any) -> ValidationResult:
         seen["look"].append(decoder.norm.weight.detach().clone())
         return see(decoder, *given, **named)
 
@@ -92,8 +92,8 @@ def test_the_numbers_of_a_model_are_those_of_its_run(finished: Path) -> None:
     numbers = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["numbers"]
     assert (numbers["parameters"], numbers["steps"]) == (70_368, 40)
     assert numbers["tokens"] == 40 * 256
-    looks = json.loads((folder / "looks.json").read_text(encoding="utf-8"))
-    best = min(looks, key=lambda each: each["nats"])
+    validations = json.loads((folder / "validations.json").read_text(encoding="utf-8"))
+    best = min(validations, key=lambda each: each["nats"])
     assert numbers["kept_step"] == best["step"]
     assert numbers["best_nats"] == pytest.approx(best["nats"], abs=1e-6)
 
@@ -153,7 +153,7 @@ def test_what_was_written_after_the_last_checkpoint_is_written_anew(
 
 
 def test_a_report_is_one_flat_object() -> None:
-    look = Look(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
+    look = ValidationResult(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
     report = Report(
         step=8,
         steps=40,

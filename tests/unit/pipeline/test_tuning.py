@@ -150,9 +150,9 @@ def test_trainings_and_their_looks_take_the_minutes_that_were_given(finished: Pa
         patch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
         trials = tuning.Trials(long, shards, 1.5, "cpu")
         brief = tuning.Trials(training, shards, 30.0, "cpu")
-    looks = 2 * trials.look_tokens * tuning.FORWARD_SHARE
-    assert trials.tokens + looks == pytest.approx(1.5 * TOKENS_A_SECOND, rel=1e-3)
-    assert 0 < looks < trials.tokens
+    validations = 2 * trials.look_tokens * tuning.FORWARD_SHARE
+    assert trials.tokens + validations == pytest.approx(1.5 * TOKENS_A_SECOND, rel=1e-3)
+    assert 0 < validations < trials.tokens
     held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
     assert 0 < trials.look_tokens <= held_out
     assert brief.tokens == 40 * 256, "a trial is never longer than the phase"
@@ -191,8 +191,8 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
     assert 1.0 < bits < 12.0
     assert facts_of(shards).mean_document_tokens > given.pack.context
     assert probed == [(training.work.device, given.pack.context)] == [("cpu:0", 32)]
-    assert training.state.looks[0]["step"] == 0
-    assert [each["step"] for each in training.state.looks] == [0, training.config.steps]
+    assert training.state.validations[0]["step"] == 0
+    assert [each["step"] for each in training.state.validations] == [0, training.config.steps]
     assert training.config.steps == -(-trials.tokens // 256)
     assert training.config.lr == 3e-3
 

@@ -112,7 +112,7 @@ class Workshop:
 
     def add(self, kind: str, name: str, numbers: dict[str, Any]) -> Artifact:
         """A stage with an artefact whose folder is empty so far."""
-        stage = Stage(name, kind, {"for": name}, lambda making, inputs, log: {})
+        stage = Stage(name, kind, {"for": name}, lambda ctx, inputs, log: {})
         place = self.store.folder(kind, stage.id)
         place.mkdir(parents=True)
         files = {"x": {"bytes": 1234, "sha256": "0" * 64}}

@@ -9,42 +9,42 @@ from hypothesis import strategies as st
 
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import first_sentence
-from endonym.report.training import Look, epoch_marks, overfitting
+from endonym.report.training import ValidationResult, epoch_marks, overfitting
 from endonym.text.document import Document
 
 TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
 KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"
 
 
-def looks(*bits: float) -> list[Look]:
-    return [Look(10 * n, 1000 * n, n / 2, value, {}) for n, value in enumerate(bits)]
+def validations(*bits: float) -> list[ValidationResult]:
+    return [ValidationResult(10 * n, 1000 * n, n / 2, value, {}) for n, value in enumerate(bits)]
 
 
 FALLING = [(float(x), 3.0 - x / 10_000) for x in range(0, 6000, 100)]
 
 
 def test_over_fitting_began_after_the_best_look() -> None:
-    told = overfitting(looks(3.0, 2.0, 1.8, 1.9, 2.1), FALLING)
+    told = overfitting(validations(3.0, 2.0, 1.8, 1.9, 2.1), FALLING)
     assert told.startswith("Over-fitting began after step 20 (epoch 1.0)")
     assert "the 2 looks after it were worse, the last by 0.300" in told
 
 
 def test_a_best_look_at_the_end_is_no_over_fitting() -> None:
-    assert "still falling" in overfitting(looks(3.0, 2.0, 1.8), FALLING)
+    assert "still falling" in overfitting(validations(3.0, 2.0, 1.8), FALLING)
 
 
 def test_a_level_end_is_no_over_fitting() -> None:
-    assert "level after it" in overfitting(looks(3.0, 1.8, 1.8001), FALLING)
+    assert "level after it" in overfitting(validations(3.0, 1.8, 1.8001), FALLING)
 
 
 def test_a_rise_of_both_losses_is_not_called_over_fitting() -> None:
     rising = [(x, -y) for x, y in FALLING]
-    told = overfitting(looks(3.0, 2.0, 1.8, 2.4), rising)
+    told = overfitting(validations(3.0, 2.0, 1.8, 2.4), rising)
     assert told.startswith("Dev loss rose after step 20")
 
 
 def test_a_run_that_was_best_before_its_first_step_says_so() -> None:
-    assert overfitting(looks(1.5, 1.6, 1.7), FALLING).startswith(
+    assert overfitting(validations(1.5, 1.6, 1.7), FALLING).startswith(
         "No look was better than the start"
     )
 

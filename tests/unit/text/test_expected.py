@@ -13,7 +13,7 @@ from endonym.text.broken import broken
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
-from endonym.text.oddities import oddities
+from endonym.text.text_warnings import oddities
 
 pytestmark = NEEDED
 

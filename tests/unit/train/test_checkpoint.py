@@ -19,8 +19,8 @@ def tensors(value: float) -> dict[str, torch.Tensor]:
 
 
 def save_step(work: Path, step: int, *, best: int = 0) -> None:
-    looks = [{"step": step, "nats": 0.1 + 0.2, "bits": 1 / 3}]
-    state = TrainState(step=step, best_step=best, best_nats=0.1 + 0.2, looks=looks)
+    validations = [{"step": step, "nats": 0.1 + 0.2, "bits": 1 / 3}]
+    state = TrainState(step=step, best_step=best, best_nats=0.1 + 0.2, validations=validations)
     save(work, state, tensors(step), {"a.exp_avg": torch.full((2, 2), step / 3)})
 
 
@@ -33,8 +33,8 @@ def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
     found = checkpoint.last(tmp_path)
     assert found is not None
     assert found.folder.name == "step-000500"
-    looks = [{"step": 500, "nats": 0.1 + 0.2, "bits": 1 / 3}]
-    assert found.state == TrainState(500, 500, 0.1 + 0.2, 0, looks, False)
+    validations = [{"step": 500, "nats": 0.1 + 0.2, "bits": 1 / 3}]
+    assert found.state == TrainState(500, 500, 0.1 + 0.2, 0, validations, False)
     weights, moments = found.weights(), found.moments()
     assert all(torch.equal(weights[name], value) for name, value in tensors(500).items())
     assert torch.equal(moments["a.exp_avg"], torch.full((2, 2), 500 / 3))
@@ -42,15 +42,15 @@ def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
 
 def test_training_that_goes_back_finds_the_best_it_knew_then(tmp_path: Path) -> None:
     """Best at 50, good at 70; a better look at 80 comes while steps are being skipped."""
-    looks: list[dict[str, float]] = []
+    validations: list[dict[str, float]] = []
     for step, nats, good in ((50, 2.0, 50), (60, 2.2, 60), (70, 2.1, 70), (80, 1.9, 70)):
-        looks.append({"step": step, "nats": nats, "bits": 0.0})
-        best = min(looks, key=lambda each: each["nats"])
+        validations.append({"step": step, "nats": nats, "bits": 0.0})
+        best = min(validations, key=lambda each: each["nats"])
         state = TrainState(
             step=step,
             best_step=int(best["step"]),
             best_nats=best["nats"],
-            looks=list(looks),
+            validations=list(validations),
             good_step=good,
         )
         save(tmp_path, state, tensors(step), {})

@@ -63,7 +63,7 @@ def nats(one: Training, until: int = STEPS) -> dict[int, tuple[float, float]]:
     found: dict[int, tuple[float, float]] = {}
     for report in one.reports():
         if report.step:
-            found[report.step] = (report.nats, report.look.nats if report.look else 0.0)
+            found[report.step] = (report.nats, report.validation.nats if report.validation else 0.0)
         if report.step == until:
             break
     return found
@@ -124,14 +124,14 @@ def test_looks_and_samples_compile_nothing(
 ) -> None:
     compiled: list[int] = []
 
-    def look(*given: object, **named: object) -> object:
+    def validate(*given: object, **named: object) -> object:
         before = graphs()
         seen = see(*given, **named)  # type: ignore[arg-type]
         compiled.append(graphs() - before)
         return seen
 
-    see = loop.look
-    monkeypatch.setattr(loop, "look", look)
+    see = loop.validate
+    monkeypatch.setattr(loop, "look", validate)
     one = training(tmp_path, "on")
     nats(one)
     assert compiled == [0, 0, 0]

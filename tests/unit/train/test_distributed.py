@@ -6,7 +6,7 @@ from torch import nn
 
 from endonym import device
 from endonym.data.batches import Batch
-from endonym.device import Place, place
+from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess
 from endonym.train import distributed
 from endonym.train.distributed import ALONE, Group, called
@@ -91,19 +91,19 @@ def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(
 
 
 def test_a_place_is_read_as_torchrun_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert place() == Place()
-    said = Place(rank=5, size=8, local_rank=1, local_size=4)
+    assert process_info() == ProcessInfo()
+    said = ProcessInfo(rank=5, size=8, local_rank=1, local_size=4)
     for name, value in said.variables().items():
         monkeypatch.setenv(name, value)
-    assert place() == said
+    assert process_info() == said
     monkeypatch.setenv("WORLD_SIZE", "many")
-    assert place() == Place()
+    assert process_info() == ProcessInfo()
 
 
 def test_processes_share_the_cores_of_their_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(device, "cores", lambda: 8)
-    for name, value in Place(0, 3, 0, 3).variables().items():
+    for name, value in ProcessInfo(0, 3, 0, 3).variables().items():
         monkeypatch.setenv(name, value)
     assert device.threads() == 2
     monkeypatch.setattr(device, "cores", lambda: 2)

@@ -90,10 +90,12 @@ def test_a_foreign_model_learns_one_batch_by_heart(folder: Path) -> None:
 
 def test_a_foreign_model_that_recomputes_learns_the_same(folder: Path) -> None:
     found = []
-    for recomputes in (0, 1):
+    for checkpointed_blocks in (0, 1):
         decoder = opened(folder).train()
-        decoder.recomputes = recomputes
-        assert decoder.recomputes == recomputes * decoder.config.layers, "all or none"
+        decoder.checkpointed_blocks = checkpointed_blocks
+        assert decoder.checkpointed_blocks == checkpointed_blocks * decoder.config.layers, (
+            "all or none"
+        )
         torch.manual_seed(1)
         tokens_BT = torch.randint(5, VOCAB, (2, 16))
         documents_BT = (torch.arange(16) // 7).expand(2, -1).contiguous()

@@ -14,7 +14,7 @@ from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
 from endonym.train.loop import Training, Work
-from endonym.train.validate import Look
+from endonym.train.validate import ValidationResult
 
 VOCAB = 24
 
@@ -39,10 +39,10 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     planned: list[float] = []
     seen: Iterator[float] = iter(planned)
 
-    def look(*_: object, **__: object) -> Look:
-        return Look(nats=next(seen), bits_per_byte=1.0, sources={}, n_tokens=32)
+    def validate(*_: object, **__: object) -> ValidationResult:
+        return ValidationResult(nats=next(seen), bits_per_byte=1.0, sources={}, n_tokens=32)
 
-    monkeypatch.setattr("endonym.train.loop.look", look)
+    monkeypatch.setattr("endonym.train.loop.validate", validate)
     return planned
 
 
@@ -60,7 +60,7 @@ def test_reports_begin_before_the_first_step_and_carry_their_frame(work: Work) -
     run = training(work, eval_every_steps=5, warmup_steps=3, schedule="linear")
     reports = list(run.reports())
     assert [report.step for report in reports] == list(range(13))
-    assert [report.step for report in reports if report.look] == [0, 5, 10, 12]
+    assert [report.step for report in reports if report.validation] == [0, 5, 10, 12]
     assert [report.tokens for report in reports] == [32 * step for step in range(13)]
     assert reports[12].epoch == pytest.approx(12 * 32 / 105)
     shares = [0.25, 0.5, 0.75, 1.0, 8 / 9, 7 / 9]
@@ -132,11 +132,11 @@ def test_looks_and_what_is_handed_on_are_of_the_average(
     shown: dict[int, torch.Tensor] = {}
     losses = iter([9.0, 8.0, 5.0, 7.0])
 
-    def look(decoder: Decoder, *_: object, **__: object) -> Look:
+    def validate(decoder: Decoder, *_: object, **__: object) -> ValidationResult:
         shown[run.state.step] = decoder.norm.weight.detach().clone()
-        return Look(nats=next(losses), bits_per_byte=1.0, sources={}, n_tokens=32)
+        return ValidationResult(nats=next(losses), bits_per_byte=1.0, sources={}, n_tokens=32)
 
-    monkeypatch.setattr("endonym.train.loop.look", look)
+    monkeypatch.setattr("endonym.train.loop.validate", validate)
     own: list[torch.Tensor] = []
     for _ in run.reports():
         own.append(run.optimizer.weights()["norm.weight"].clone())
@@ -177,13 +177,13 @@ def test_a_kill_before_the_first_step_begins_anew(work: Work) -> None:
     run = training(work)
     assert run.resume() == 0
     assert next(run.reports()).step == 0
-    assert [seen["step"] for seen in run.state.looks] == [0]
+    assert [seen["step"] for seen in run.state.validations] == [0]
 
 
 def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 6)
+    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 6)
     hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=2).reports()
     seen = [next(reports).step for _ in range(6)]
@@ -198,7 +198,7 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
 def test_a_rate_that_is_too_low_is_not_lowered_further(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 2)
+    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 2)
     hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
     with pytest.raises(TrainingError) as caught:
         list(training(hopeless, eval_every_steps=2, lr=5e-5).reports())
@@ -208,7 +208,7 @@ def test_a_rate_that_is_too_low_is_not_lowered_further(
 def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 1)
+    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 1)
     hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=1, warmup_steps=4).reports()
     assert [next(reports).step for _ in range(8)] == list(range(8))
@@ -219,7 +219,7 @@ def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
 def test_a_model_that_was_below_the_unigram_line_may_overfit(
     work: Work, losses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.train.guard.LEARNT_BY", 2)
+    monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 2)
     losses += [3.1, 2.9, 3.5, 3.6, 3.7]
     line = Work(work.train, work.dev, work.folder, unigram_nats=3.0)
     run = training(line, steps=4, eval_every_steps=1)

@@ -13,7 +13,7 @@ from endonym.train.loop import Training, Work
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import multiplier
 from endonym.train.step import take_step
-from endonym.train.validate import look
+from endonym.train.validate import validate
 
 STEPS = 9
 
@@ -53,9 +53,9 @@ def test_steps_drop_their_share_of_channels_and_looks_none(tmp_path: Path) -> No
         lambda _, given, kept: zeros.append(float((kept == 0).float().mean()))
     )
     list(Training(decoder, phase, Work(train, val, tmp_path / "kept", 99.0), seed=3).reports())
-    looks, steps = [zeros[n] for n in (0, 3, 6)], [zeros[n] for n in (1, 2, 4, 5)]
+    validations, steps = [zeros[n] for n in (0, 3, 6)], [zeros[n] for n in (1, 2, 4, 5)]
     assert len(zeros) == 7
-    assert looks == [0.0] * 3
+    assert validations == [0.0] * 3
     assert steps == pytest.approx([0.25] * 4, abs=0.06)
     assert len(set(steps)) > 1
 
@@ -69,8 +69,8 @@ def test_a_look_reads_as_many_tokens_as_the_phase_says(tmp_path: Path) -> None:
         phase = train_config(steps=1, batch_tokens=16, number_format="fp32", eval_tokens=tokens)
         decoder = toy_decoder(toy_config(vocab=24))
         work = Work(train, val, tmp_path / f"kept-{tokens}", 99.0)
-        first = next(Training(decoder, phase, work, seed=3).reports()).look
+        first = next(Training(decoder, phase, work, seed=3).reports()).validation
         assert first is not None
-        assert first == look(decoder, val, tokens, "cpu")
+        assert first == validate(decoder, val, tokens, "cpu")
         seen.append(first.n_tokens)
     assert seen[0] < seen[1] < seen[2]

@@ -9,7 +9,7 @@ from toys import distinct_documents, lively_decoder, toy_config, write_toy_shard
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
 from endonym.train.distributed import Group
-from endonym.train.validate import look
+from endonym.train.validate import validate
 
 LENGTHS = [9, 14, 5, 20, 11]
 """Sixty-four positions: five rows of twelve, and four that no look reads."""
@@ -34,9 +34,9 @@ def test_the_last_turn_of_a_look_may_be_a_short_one(
     together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     val, decoder = held_out(tmp_path)
-    at_once = look(decoder, val, 10_000, "cpu")
+    at_once = validate(decoder, val, 10_000, "cpu")
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
-    in_turns = look(decoder, val, 10_000, "cpu")
+    in_turns = validate(decoder, val, 10_000, "cpu")
     assert in_turns.n_tokens == at_once.n_tokens
     assert in_turns.nats == pytest.approx(at_once.nats, rel=1e-6)
     assert in_turns.sources == pytest.approx(at_once.sources, rel=1e-6)
@@ -48,9 +48,9 @@ def test_the_looks_of_several_processes_make_up_that_of_one(
     size: int, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     val, decoder = held_out(tmp_path)
-    alone = look(decoder, val, 10_000, "cpu")
+    alone = validate(decoder, val, 10_000, "cpu")
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
-    parts = [look(decoder, val, 10_000, "cpu", Unheard(rank, size)) for rank in range(size)]
+    parts = [validate(decoder, val, 10_000, "cpu", Unheard(rank, size)) for rank in range(size)]
     assert sum(part.n_tokens for part in parts) == alone.n_tokens
     nats = sum(part.nats * part.n_tokens for part in parts)
     assert nats / alone.n_tokens == pytest.approx(alone.nats, rel=1e-6)

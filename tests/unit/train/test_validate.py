@@ -18,7 +18,7 @@ from toys import (
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
-from endonym.train.validate import LOOK_SEED, look
+from endonym.train.validate import VALIDATION_SEED, validate
 
 
 def held_out(folder: Path, lengths: list[int]) -> tuple[TokenShards, Decoder]:
@@ -45,7 +45,7 @@ def slow_look(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[
         for token in document.ids
     }
     totals: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0])
-    found = Order(dev, context=decoder.config.context, seed=LOOK_SEED).rows(0, rows)
+    found = Order(dev, context=decoder.config.context, seed=VALIDATION_SEED).rows(0, rows)
     for tokens, targets, numbers in zip(*(part.tolist() for part in found), strict=True):
         for number in dict.fromkeys(numbers):
             here = [place for place, each in enumerate(numbers) if each == number]
@@ -73,10 +73,10 @@ def test_a_look_equals_reading_its_rows_document_by_document(
 ) -> None:
     dev, decoder = held_out(tmp_path, lengths)
     expected = slow_look(dev, decoder, rows)
-    found = look(decoder, dev, tokens, "cpu")
+    found = validate(decoder, dev, tokens, "cpu")
     nats = sum(part for part, _ in expected.values())
     n_bytes = sum(part for _, part in expected.values())
-    order = Order(dev, context=12, seed=LOOK_SEED)
+    order = Order(dev, context=12, seed=VALIDATION_SEED)
     assert found.n_tokens == int((order.rows(0, rows).targets_BT != END).sum())
     assert found.nats == pytest.approx(nats / found.n_tokens, rel=1e-5)
     assert found.bits_per_byte == pytest.approx(nats / math.log(2) / n_bytes, rel=1e-5)
@@ -88,10 +88,10 @@ def test_every_look_reads_the_same_rows_however_many_are_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dev, decoder = held_out(tmp_path, [9, 14, 5, 20, 11])
-    first = look(decoder, dev, 60, "cpu")
-    assert look(decoder, dev, 60, "cpu") == first
+    first = validate(decoder, dev, 60, "cpu")
+    assert validate(decoder, dev, 60, "cpu") == first
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 1)
-    assert look(decoder, dev, 60, "cpu").nats == pytest.approx(first.nats, rel=1e-6)
+    assert validate(decoder, dev, 60, "cpu").nats == pytest.approx(first.nats, rel=1e-6)
 
 
 def test_a_look_leaves_dropout_and_the_random_stream_as_they_were(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_look_leaves_dropout_and_the_random_stream_as_they_were(tmp_path: Path
     decoder.load_state_dict(lively.state_dict())
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    found = look(decoder, dev, 100, "cpu")
+    found = validate(decoder, dev, 100, "cpu")
     assert decoder.training
     assert torch.equal(torch.get_rng_state(), state)
-    assert found.nats == pytest.approx(look(lively, dev, 100, "cpu").nats)
+    assert found.nats == pytest.approx(validate(lively, dev, 100, "cpu").nats)

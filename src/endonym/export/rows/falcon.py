@@ -8,9 +8,10 @@ heads.
 from collections.abc import Mapping
 
 from endonym.errors import ShapeError
+from endonym.export.hf_fields import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
 from endonym.export.row import (
+    HFArchitecture,
     Json,
-    Row,
     attention_of,
     classic_of,
     first_of,
@@ -19,7 +20,6 @@ from endonym.export.row import (
     the_mixer,
     with_parts,
 )
-from endonym.export.words import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
 
 PLAIN_NAMES = {
@@ -133,7 +133,7 @@ FORM = (
     "num_ln_in_parallel_attn",
 )
 """Words that say the form between them: `_to_keys` reads them all."""
-FALCON = Row(
+FALCON = HFArchitecture(
     family="falcon",
     model_type="falcon",
     architecture="FalconForCausalLM",

@@ -1,8 +1,9 @@
 """GPT-2: queries, keys and values side by side, matrices as inputs × outputs. Imports no torch."""
 
+from endonym.export.hf_fields import ACTIVATIONS, our_activation
 from endonym.export.row import (
+    HFArchitecture,
     Json,
-    Row,
     classic_of,
     first_of,
     sure,
@@ -10,7 +11,6 @@ from endonym.export.row import (
     the_mixer,
     with_parts,
 )
-from endonym.export.words import ACTIVATIONS, our_activation
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
 
 NAMES = {
@@ -81,7 +81,7 @@ def _to_keys(given: Json) -> Json:
 
 
 OTHER_HEADS = ("type", "use_proj", "activation", "proj_to_labels", "first_dropout")
-GPT2 = Row(
+GPT2 = HFArchitecture(
     family="gpt2",
     model_type="gpt2",
     architecture="GPT2LMHeadModel",

@@ -1,16 +1,6 @@
 """GPT-NeoX: queries, keys and values of each head in turn. Imports no torch."""
 
-from endonym.export.row import (
-    Json,
-    Row,
-    classic_of,
-    first_of,
-    sure,
-    the_ffn,
-    the_mixer,
-    with_parts,
-)
-from endonym.export.words import (
+from endonym.export.hf_fields import (
     ACTIVATIONS,
     ROPE_BASE,
     ROPE_WORDS,
@@ -18,6 +8,16 @@ from endonym.export.words import (
     read_rope,
     rope_json,
     share_of,
+)
+from endonym.export.row import (
+    HFArchitecture,
+    Json,
+    classic_of,
+    first_of,
+    sure,
+    the_ffn,
+    the_mixer,
+    with_parts,
 )
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig, RopeConfig
 
@@ -98,7 +98,7 @@ def _to_keys(given: Json) -> Json:
     }
 
 
-GPT_NEOX = Row(
+GPT_NEOX = HFArchitecture(
     family="gptneox",
     model_type="gpt_neox",
     architecture="GPTNeoXForCausalLM",

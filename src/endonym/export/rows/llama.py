@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from endonym.export.hf_fields import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
 from endonym.export.row import (
+    HFArchitecture,
     Json,
-    Row,
     attention_of,
     first_of,
     sure,
@@ -12,7 +13,6 @@ from endonym.export.row import (
     the_mixer,
     with_parts,
 )
-from endonym.export.words import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
 from endonym.model.config import AttentionConfig, ExpertsConfig, FfnConfig, ModelConfig
 
 NAMES = {
@@ -191,7 +191,7 @@ def _moe_keys(given: Json) -> Json:
 QWEN_REQUIRED = {"use_sliding_window": False}
 QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_WORDS})
 """`sliding_window` acts only where `use_sliding_window` is true."""
-LLAMA = Row(
+LLAMA = HFArchitecture(
     family="llama",
     model_type="llama",
     architecture="LlamaForCausalLM",
@@ -203,7 +203,7 @@ LLAMA = Row(
     names=lambda config: NAMES,
     harmless=frozenset({"pretraining_tp", *ROPE_WORDS}),
 )
-MISTRAL = Row(
+MISTRAL = HFArchitecture(
     family="mistral",
     model_type="mistral",
     architecture="MistralForCausalLM",
@@ -220,7 +220,7 @@ MISTRAL = Row(
     harmless=frozenset(ROPE_WORDS),
     may_be_null=("sliding_window",),
 )
-QWEN3 = Row(
+QWEN3 = HFArchitecture(
     family="qwen3",
     model_type="qwen3",
     architecture="Qwen3ForCausalLM",
@@ -233,7 +233,7 @@ QWEN3 = Row(
     required=QWEN_REQUIRED,
     harmless=QWEN_HARMLESS,
 )
-QWEN3_MOE = Row(
+QWEN3_MOE = HFArchitecture(
     family="moe",
     model_type="qwen3_moe",
     architecture="Qwen3MoeForCausalLM",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from endonym.export.row import Json, Row, first_of, sure, the_ffn, the_mixer, with_parts
+from endonym.export.row import HFArchitecture, Json, first_of, sure, the_ffn, the_mixer, with_parts
 from endonym.model.config import Mamba2Config, MambaConfig, ModelConfig
 
 COMMON_NAMES = {
@@ -118,7 +118,7 @@ TRAINING = frozenset(
 )
 """Initial values, and ways to compute the same numbers."""
 REQUIRED = {"rms_norm": True, "ssm_cfg": {}, "norm_before_gate": False}
-MAMBA = Row(
+MAMBA = HFArchitecture(
     family="mamba",
     model_type="mamba",
     architecture="MambaForCausalLM",
@@ -135,7 +135,7 @@ MAMBA = Row(
         "n_layer": "num_hidden_layers",
     },
 )
-MAMBA2 = Row(
+MAMBA2 = HFArchitecture(
     family="mamba2",
     model_type="mamba2",
     architecture="Mamba2ForCausalLM",

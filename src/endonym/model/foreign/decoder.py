@@ -52,12 +52,12 @@ class ForeignDecoder(nn.Module):
         self._recomputes = 0
 
     @property
-    def recomputes(self) -> int:
+    def checkpointed_blocks(self) -> int:
         """As in Decoder, but all blocks or none; none of a class that cannot."""
         return self._recomputes
 
-    @recomputes.setter
-    def recomputes(self, wanted: int) -> None:
+    @checkpointed_blocks.setter
+    def checkpointed_blocks(self, wanted: int) -> None:
         can = self.network.supports_gradient_checkpointing
         self._recomputes = self.config.layers if wanted and can else 0
         # The newer name, and the one that transformers had before it.

@@ -67,10 +67,10 @@ class ForeignConfig(Config):
         return shared * (self.transformers.get("head_dim") or self.dim // heads)
 
 
-Shape = ModelConfig | ForeignConfig
+AnyModelConfig = ModelConfig | ForeignConfig
 
 
-def read_shape(data: dict[str, Any]) -> Shape:
+def read_shape(data: dict[str, Any]) -> AnyModelConfig:
     """The shape that a model artefact's `config.json` holds."""
     kind = ForeignConfig if "transformers" in data else ModelConfig
     return kind.model_validate(data)
@@ -109,7 +109,7 @@ def foreign_config(folder: Path) -> ForeignConfig:
     )
 
 
-def with_context(shape: Shape, context: int) -> Shape:
+def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
     """A shape that reads at most so many tokens at once, and says so in what it exports.
 
     A foreign `config.json` keeps its own number where the number decides more than the length.

@@ -22,8 +22,8 @@ from endonym.model.foreign.folder import (
     FLOATS,
     HEADS,
     WHOLE,
+    AnyModelConfig,
     ForeignConfig,
-    Shape,
     foreign_config,
     require_numbers,
     require_shapes,
@@ -57,7 +57,7 @@ def weights_of(decoder: nn.Module) -> dict[str, Tensor]:
     return {name: each.detach() for name, each in (*decoder.named_parameters(), *constants.items())}
 
 
-def load_any(config: Shape, path: Path) -> AnyDecoder:
+def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
     """A decoder of either kind with the weights of a model artefact, in fp32.
 
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.

@@ -21,7 +21,7 @@ Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
+class Segments:
     """`count` stretches of `length` tokens each; those of a cut document read as many before them.
 
     mask_NTM: what a query may look at; None is itself and all before it in its stretch.
@@ -42,7 +42,7 @@ class Blocks:
     same for the tokens before cut pieces; a token that stands before none has place -1.
     """
 
-    parts: list[Stretches]
+    parts: list[Segments]
     taken: Tensor
     back: Tensor
     laid: Tensor
@@ -121,7 +121,7 @@ def _laid_out(
     pieces: dict[tuple[int, bool], list[tuple[int, int, int]]], n_tokens: int, window: int | None
 ) -> Blocks:
     """The stretches end to end, and the ways there and back."""
-    parts: list[Stretches] = []
+    parts: list[Segments] = []
     taken, laid, before = ([np.zeros(0, np.int64)] for _ in range(3))
     back, before_back = np.zeros(n_tokens, np.int64), np.full(n_tokens, -1, np.int64)
     done = done_before = 0
@@ -140,7 +140,7 @@ def _laid_out(
                 before_back[start - earlier : start] = np.arange(end - earlier, end)
                 done_before = end
         mask = _mask(rows, width, window, is_cut=has_before)
-        parts.append(Stretches(len(found), width, has_before, mask))
+        parts.append(Segments(len(found), width, has_before, mask))
     joined = [np.concatenate(each) for each in (taken, laid, before)]
     ways = (joined[0], back, joined[1], joined[2], before_back)
     return Blocks(parts, *(torch.from_numpy(each) for each in ways))

@@ -35,7 +35,7 @@ LEIPZIG_TABLE = regex.compile(r"-(?:words|sources|inv_so|inv_w|co_n|co_s|meta)\.
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class FileFormat:
     """How a file is opened: packing ("" if plain), archive ("" if none), format ("" if none)."""
 
     compression: str
@@ -44,7 +44,7 @@ class Shape:
     extension: str
 
 
-def shape_of(name: str, source: Source) -> Shape:
+def shape_of(name: str, source: Source) -> FileFormat:
     """The shape that a name has, with the format that the recipe names if it names one."""
     lower = name.lower()
     for short, long in SHORT_NAMES.items():
@@ -62,10 +62,10 @@ def shape_of(name: str, source: Source) -> Shape:
         format_name = source.format
     if LEIPZIG_TABLE.search(lower) and extension != ".tsv":
         format_name = ""
-    return Shape(compression, archive, format_name, extension)
+    return FileFormat(compression, archive, format_name, extension)
 
 
-def unsupported(shape: Shape, name: str) -> str:
+def unsupported(shape: FileFormat, name: str) -> str:
     """What is said of a file that no reader reads."""
     if LEIPZIG_TABLE.search(name.lower()):
         return "a table of the Leipzig corpora that holds no text"

@@ -26,7 +26,7 @@ Numbered = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row's fields, the number of its first line, and the text they were read from."""
 
     number: int
@@ -64,7 +64,7 @@ def read_table(
             yield row_document(item, layout, origin, meta)
 
 
-def header_layout(header: Row, column: str | int | None) -> Layout | None:
+def header_layout(header: TableRow, column: str | int | None) -> Layout | None:
     """Where the named column stands; without a name `text`, or the only column there is."""
     names = [name.strip() for name in header.fields]
     if column is None and len(names) == 1:
@@ -74,7 +74,7 @@ def header_layout(header: Row, column: str | int | None) -> Layout | None:
 
 
 def no_column(
-    origin: Origin, source: Source, header: Row, lines: Iterator[Numbered | Reject]
+    origin: Origin, source: Source, header: TableRow, lines: Iterator[Numbered | Reject]
 ) -> Iterator[Reject]:
     """A table without the column that the recipe names is refused as a whole."""
     size = len(header.raw.encode())
@@ -90,7 +90,7 @@ def no_column(
 
 
 def row_document(
-    row: Row, layout: Layout, origin: Origin, meta: dict[str, str]
+    row: TableRow, layout: Layout, origin: Origin, meta: dict[str, str]
 ) -> Document | Reject:
     """One row as a document, or why it is none."""
     raw = row.raw.encode()
@@ -104,16 +104,16 @@ def row_document(
     return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
 
 
-def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[Row | Reject]:
+def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
     """A row a line, split at tabs."""
     for item in lines:
         if isinstance(item, Reject):
             yield item
         elif VISIBLE.search(item[1]):
-            yield Row(item[0], item[1].split("\t"), item[1])
+            yield TableRow(item[0], item[1].split("\t"), item[1])
 
 
-def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[Row | Reject]:
+def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
     """Rows whose quoted fields may hold line ends; an unclosed quote costs its own line only."""
     delimiter = ""
     again: list[Numbered] = []
@@ -130,9 +130,9 @@ def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[Row | Reject]:
         fields = fields_of(raw, delimiter)
         if fields is None:
             again.extend(reversed(gathered[1:]))
-            yield Row(item[0], [], item[1], whole=False)
+            yield TableRow(item[0], [], item[1], whole=False)
         else:
-            yield Row(item[0], fields, raw)
+            yield TableRow(item[0], fields, raw)
 
 
 def gather(

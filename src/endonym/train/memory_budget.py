@@ -5,34 +5,36 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from endonym.device import free_memory_bytes, place
+from endonym.device import free_memory_bytes, process_info
 from endonym.errors import OutOfMemory
 from endonym.log import size
-from endonym.model.foreign.folder import Shape
+from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.memory import training_bytes
 from endonym.train.config import TrainConfig
 
 Found = TypeVar("Found")
-HEAP = 2.3
+ALLOCATOR_OVERHEAD = 2.3
 """Kept in pieces when it is freed, it takes up to 2.26 times that; only where so much is free."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
 ON_GPU = re.compile(r"\bGPU (\d+)")
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
-def phase_bytes(shape: Shape, config: TrainConfig, longest_document: int | None = None) -> int:
+def phase_bytes(
+    shape: AnyModelConfig, config: TrainConfig, longest_document: int | None = None
+) -> int:
     """Memory that a phase takes in each process. longest_document: in tokens, where it is known."""
     execution = config.execution
     return training_bytes(
         shape,
         max(shape.context, min(execution.micro_tokens, config.batch_tokens)),
         config.number_format,
-        recomputes=execution.recompute,
+        checkpointed_blocks=execution.recompute,
         longest_document=longest_document,
         optimizer=config.optimizer,
         is_averaged=config.is_averaged,
         shard=execution.shard,
-        processes=place().size,
+        processes=process_info().size,
     )
 
 

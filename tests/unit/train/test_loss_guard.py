@@ -14,12 +14,12 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
 from endonym.errors import NonFiniteLoss, TrainingError
-from endonym.train import guard, loop, step
+from endonym.train import loop, loss_guard, step
 from endonym.train.checkpoint import TrainState
 from endonym.train.loop import Training, Work
 from endonym.train.report import Report
 from endonym.train.step import Stepped
-from endonym.train.validate import Look
+from endonym.train.validate import ValidationResult
 
 VOCAB = 24
 
@@ -73,36 +73,36 @@ def usual(count: int = 150) -> TrainState:
     logs = 0.22 * np.clip(random.standard_normal(count), -1, 1)
     state = TrainState()
     for loss, log in zip(nats, logs, strict=True):
-        guard.note_good(Stepped(float(loss), math.exp(log)), state)
+        loss_guard.note_good(Stepped(float(loss), math.exp(log)), state)
     return state
 
 
 def test_what_is_far_above_the_last_steps_is_trouble_and_what_is_below_is_none() -> None:
     state = usual()
-    assert guard.trouble_with(Stepped(3.1, 1.0), state) == ""
-    assert guard.trouble_with(Stepped(5.5, 2.0), state) == ""
-    assert guard.trouble_with(Stepped(0.01, 1e-9), state) == ""
-    assert guard.trouble_with(Stepped(0.01, 0.0), state) == ""
-    assert "a loss of 8.50 nats" in guard.trouble_with(Stepped(8.5, 1.0), state)
-    assert "a gradient of norm 9" in guard.trouble_with(Stepped(3.1, 9.0), state)
+    assert loss_guard.trouble_with(Stepped(3.1, 1.0), state) == ""
+    assert loss_guard.trouble_with(Stepped(5.5, 2.0), state) == ""
+    assert loss_guard.trouble_with(Stepped(0.01, 1e-9), state) == ""
+    assert loss_guard.trouble_with(Stepped(0.01, 0.0), state) == ""
+    assert "a loss of 8.50 nats" in loss_guard.trouble_with(Stepped(8.5, 1.0), state)
+    assert "a gradient of norm 9" in loss_guard.trouble_with(Stepped(3.1, 9.0), state)
 
 
 def test_a_window_that_hardly_moves_still_allows_a_third_of_a_nat() -> None:
     state = TrainState()
     for _ in range(150):
-        guard.note_good(Stepped(2.0, 1.0), state)
-    assert guard.trouble_with(Stepped(2.29, 1.8), state) == ""
-    assert guard.trouble_with(Stepped(2.31, 1.0), state)
-    assert guard.trouble_with(Stepped(2.0, 1.9), state)
+        loss_guard.note_good(Stepped(2.0, 1.0), state)
+    assert loss_guard.trouble_with(Stepped(2.29, 1.8), state) == ""
+    assert loss_guard.trouble_with(Stepped(2.31, 1.0), state)
+    assert loss_guard.trouble_with(Stepped(2.0, 1.9), state)
 
 
 def test_nothing_is_strange_before_a_hundred_steps_but_what_is_no_number() -> None:
     state = usual(99)
-    assert guard.trouble_with(Stepped(99.0, 1e9), state) == ""
-    assert "the loss is not" in guard.trouble_with(Stepped(math.inf, 1.0), state)
-    assert "the gradient is not" in guard.trouble_with(Stepped(3.0, math.nan), state)
-    guard.note_good(Stepped(3.0, 1.0), state)
-    assert guard.trouble_with(Stepped(99.0, 1.0), state)
+    assert loss_guard.trouble_with(Stepped(99.0, 1e9), state) == ""
+    assert "the loss is not" in loss_guard.trouble_with(Stepped(math.inf, 1.0), state)
+    assert "the gradient is not" in loss_guard.trouble_with(Stepped(3.0, math.nan), state)
+    loss_guard.note_good(Stepped(3.0, 1.0), state)
+    assert loss_guard.trouble_with(Stepped(99.0, 1.0), state)
 
 
 def test_two_hundred_steps_are_remembered() -> None:
@@ -173,14 +173,16 @@ def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate
         {"to_step": 5, "lr_share": 0.5},
     )
     assert reports[9].seconds == 0
-    assert reports[9].look is None
+    assert reports[9].validation is None
     assert reports[10].lr == pytest.approx(reports[6].lr / 2)
     assert reports[-1].lr == pytest.approx(1e-2 / 2 / 14)
     assert run.state.is_finished
 
 
 def plain(reports: list[Report]) -> list[tuple[object, ...]]:
-    return [(r.step, r.lr, str(r.nats), str(r.gradient_norm), r.look, r.troubles) for r in reports]
+    return [
+        (r.step, r.lr, str(r.nats), str(r.gradient_norm), r.validation, r.troubles) for r in reports
+    ]
 
 
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
@@ -226,7 +228,7 @@ def test_a_fresh_start_may_be_gone_back_to(work: Work, monkeypatch: pytest.Monke
     watch = spoil(monkeypatch, lambda state: not state.rollbacks)
     run = watch(training(work, steps=4))
     assert [report.step for report in run.reports()] == [0, 1, 2, 3, 0, 1, 2, 3, 4]
-    assert [seen["step"] for seen in run.state.looks] == [0, 4]
+    assert [seen["step"] for seen in run.state.validations] == [0, 4]
     assert run.optimizer.state()
 
 
@@ -241,7 +243,7 @@ def test_after_three_returns_the_rate_is_named_in_an_error(
     work: Work,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(guard, "TRUSTED", 2)
+    monkeypatch.setattr(loss_guard, "TRUSTED", 2)
     watch = spoil(monkeypatch, lambda state: state.step >= 6, nats)
     seen: list[Report] = []
     with pytest.raises(TrainingError, match=word) as caught:
@@ -266,7 +268,7 @@ def test_weights_that_are_no_numbers_are_never_kept(place: str, work: Work) -> N
     assert sorted(path.name for path in work.folder.iterdir()) == ["step-000000", "step-000004"]
     lost = next(reports)
     assert lost.step == 8
-    assert lost.look is None
+    assert lost.validation is None
     assert lost.troubles[-1].event == "lost"
     assert next(reports).is_rolled_back
     assert run.state.step == 4
@@ -279,16 +281,16 @@ def test_weights_that_are_no_numbers_are_never_kept(place: str, work: Work) -> N
 def test_a_held_out_loss_that_is_no_number_is_trouble_too(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, looks = loop.look, []
+    validate, validations = loop.validate, []
 
     def spoilt(*arguments: object, **named: object) -> object:
-        looks.append(1)
-        seen = look(*arguments, **named)  # type: ignore[arg-type]
-        return seen if len(looks) != 3 else type(seen)(math.nan, math.nan, {}, 1)
+        validations.append(1)
+        seen = validate(*arguments, **named)  # type: ignore[arg-type]
+        return seen if len(validations) != 3 else type(seen)(math.nan, math.nan, {}, 1)
 
     monkeypatch.setattr(loop, "look", spoilt)
     reports = list(training(work).reports())
     assert [report.step for report in reports] == [*range(9), 4, *range(5, 15)]
-    monkeypatch.setattr(loop, "look", lambda *_, **__: Look(math.nan, math.nan, {}, 1))
+    monkeypatch.setattr(loop, "look", lambda *_, **__: ValidationResult(math.nan, math.nan, {}, 1))
     with pytest.raises(NonFiniteLoss, match="before anything was learnt"):
         list(training(corpus(work.folder / "again")).reports())

@@ -11,10 +11,10 @@ from endonym.model.config import (
     MixerConfig,
     ModelConfig,
 )
-from endonym.model.foreign.folder import Shape
+from endonym.model.foreign.folder import AnyModelConfig
 
 
-def parts_in_words(shape: Shape) -> str:
+def parts_in_words(shape: AnyModelConfig) -> str:
     """What the blocks are made of: "4 heads of 64, gated feed-forward of 512"."""
     if not isinstance(shape, ModelConfig):
         return "computed by transformers"

@@ -3,7 +3,7 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.text.oddities import TOLD, oddities
+from endonym.text.text_warnings import TOLD, oddities
 
 
 @pytest.mark.parametrize("text", TATAR + KHMER + ROMANIAN + FRENCH)

@@ -3,7 +3,7 @@
 import pytest
 
 from endonym.errors import CorpusError
-from endonym.text.account import Account, reasons_table, total
+from endonym.text.corpus_stats import Account, reasons_table, total
 from endonym.text.document import Document, Reject
 
 

@@ -38,7 +38,7 @@ SLOWER = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class TrainingEvent:
     """Something that went wrong and was survived: a line of the journal, and of the console.
 
     event: "skipped", "lost" (weights or the dev loss are no numbers), "rolled_back" or
@@ -90,10 +90,10 @@ def note_skipped(state: TrainState) -> None:
     state.skipped_in_row += 1
 
 
-def lost(state: TrainState, why: str) -> Trouble:
+def lost(state: TrainState, why: str) -> TrainingEvent:
     """Give the weights up for lost."""
     state.skipped_in_row = IN_A_ROW
-    return Trouble("lost", state.step, why, state.rollbacks)
+    return TrainingEvent("lost", state.step, why, state.rollbacks)
 
 
 def is_lost(state: TrainState) -> bool:
@@ -113,12 +113,12 @@ def gone_back(lost: TrainState, found: TrainState) -> TrainState:
     return found
 
 
-def returned(lost: TrainState, found: TrainState) -> Trouble:
+def returned(lost: TrainState, found: TrainState) -> TrainingEvent:
     """What is said of a return to a checkpoint."""
     share = rate_share(found)
     message = f"back to step {found.step}, at {share:.3g} of the learning rate from now on"
     numbers = {"to_step": found.step, "lr_share": share}
-    return Trouble("rolled_back", lost.step, message, lost.rollbacks, numbers)
+    return TrainingEvent("rolled_back", lost.step, message, lost.rollbacks, numbers)
 
 
 def require_sound(state: TrainState, config: TrainConfig) -> None:

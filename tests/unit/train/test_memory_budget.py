@@ -10,9 +10,9 @@ import torch
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.errors import OutOfMemory
-from endonym.train import room, step
+from endonym.train import memory_budget, step
 from endonym.train.loop import Training, Work
-from endonym.train.room import explained_memory_errors, within_memory
+from endonym.train.memory_budget import explained_memory_errors, within_memory
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
 CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000 bytes."
@@ -49,7 +49,7 @@ def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
 ) -> None:
     """Of the GPU that says so, or of the machine."""
     free = {"cpu": 1_200_000, "cuda:0": 3_400_000}
-    monkeypatch.setattr(room, "free_memory_bytes", free.__getitem__)
+    monkeypatch.setattr(memory_budget, "free_memory_bytes", free.__getitem__)
     there = "3.4 MB" if words == CUDA else "1.2 MB"
 
     def gather(rows: int) -> None:
@@ -140,7 +140,9 @@ def test_a_row_that_never_fits_ends_training(
     corpus: Callable[[str], Work], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = starve(monkeypatch, 0)
-    monkeypatch.setattr(room, "free_memory_bytes", lambda place: 7_000 if place == "cuda:0" else 0)
+    monkeypatch.setattr(
+        memory_budget, "free_memory_bytes", lambda place: 7_000 if place == "cuda:0" else 0
+    )
     with pytest.raises(OutOfMemory, match=r"7\.0 kB are free"):
         list(training(corpus("hopeless")).reports())
     assert tried == [8, 4, 2, 1]
