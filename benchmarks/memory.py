@@ -136,7 +136,9 @@ def chosen(config: ModelConfig, kind: str, free_bytes: int) -> tuple[int, int]:
     return found["micro_tokens"].value, found["recompute"].value
 
 
-def steps(config: ModelConfig, kind: str, *, rows: int, checkpointed_blocks: int, optimizer: str) -> None:
+def steps(
+    config: ModelConfig, kind: str, *, rows: int, checkpointed_blocks: int, optimizer: str
+) -> None:
     """Two steps on random tokens, each of two micro-batches."""
     decoder = new_decoder(config, 0).train()
     decoder.checkpointed_blocks = checkpointed_blocks

@@ -33,7 +33,7 @@ from endonym.data.shards import Piece, Split, write_shards
 from endonym.demo.grammar import fables
 from endonym.log import number, size
 from endonym.model.count import flops_per_token
-from endonym.model.kernels.varlen import obstacle
+from endonym.model.kernels.varlen import unsupported_reason
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 from endonym.train.config import Phase
@@ -175,7 +175,9 @@ def cell(spec: Spec, schedule: str, shards: str, asked: argparse.Namespace) -> d
     found: dict[str, Any] = {"spec": said, "schedule": schedule}
     if spec.network == "ours":
         width = spec.shape.dim // spec.shape.heads
-        found["masked_because"] = obstacle(torch.device(spec.device), torch.bfloat16, width)
+        found["masked_because"] = unsupported_reason(
+            torch.device(spec.device), torch.bfloat16, width
+        )
     worker = Worker(spec, threads=1 if asked.tiny else 8, shards=shards, compiles=not asked.tiny)
     try:
         found |= worker.ask("facts")

@@ -20,7 +20,7 @@ from toys import toy_texts, toy_tokenizer
 from endonym.data.batches import Batch
 from endonym.data.shards import Piece, TokenShards, write_shards
 from endonym.generate.reading import read
-from endonym.train.compile import obstacle
+from endonym.train.compile import unsupported_reason
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
@@ -160,7 +160,7 @@ def test_compiled_blocks_are_products_attention_and_the_kernels_between(benchmar
     spec = tiny_spec(benchmarks, "ours", row="qwen3", compiled=True, document=30)
     shape = replace(spec.shape, dim=128, context=128, rows=4)
     spec = replace(spec, shape=shape)
-    if why := obstacle(benchmarks("contenders").same_work(spec.shape)):
+    if why := unsupported_reason(benchmarks("contenders").same_work(spec.shape)):
         pytest.skip(why)
     contender = benchmarks("worker").build(spec)
     batch = benchmarks("worker").random_batch(spec.shape, "cpu", spec.document)

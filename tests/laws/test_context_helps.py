@@ -23,7 +23,7 @@ from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 
 LANGUAGES = ("tt", "km", "ro", "fr", "en")
 MARGIN = 1.01
@@ -73,7 +73,7 @@ def bits(lists: tuple[Path, Tokenizer], tmp_path_factory: pytest.TempPathFactory
 
     def judged(join: tuple[str, ...]) -> tuple[float, float]:
         decoder = new_decoder(resolve(keys, vocab=tokenizer.vocab, context=256), seed=1)
-        work = Work(train, dev, tmp_path_factory.mktemp("work"), 99.0, join=join)
+        work = TrainingInputs(train, dev, tmp_path_factory.mktemp("work"), 99.0, join=join)
         for _ in Training(decoder, PHASE, work, seed=1).reports():
             pass
         model = LanguageModel(decoder, tokenizer)

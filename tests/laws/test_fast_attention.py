@@ -15,7 +15,7 @@ from endonym.model.kernels import attend as attend_module
 from endonym.model.kernels import cutting
 from endonym.model.kernels import varlen as varlen_module
 from endonym.model.kernels.attend import attend, attend_seen
-from endonym.model.kernels.varlen import TOLERANCE, gap_from_dense, obstacle, tried
+from endonym.model.kernels.varlen import TOLERANCE, gap_from_dense, tried, unsupported_reason
 from endonym.model.span import Span
 
 BATCH, HEADS, LENGTH, WIDTH = 2, 4, 9, 8
@@ -186,7 +186,7 @@ def test_rows_laid_end_to_end_equal_the_slow_reference(
         return slow_varlen(*given, **keys)
 
     monkeypatch.setattr(varlen, "varlen_attn", noted)
-    monkeypatch.setattr(attend_module, "obstacle", lambda *_: None)
+    monkeypatch.setattr(attend_module, "unsupported_reason", lambda *_: None)
     tensors = inputs(kv_heads, 24, torch.float64, length=24)
     wanted_BTM = document_mask(LONG)
     for place in range(24):
@@ -270,6 +270,6 @@ def test_a_kernel_that_is_not_there_says_why_and_ending_memory_is_no_answer(
 
 
 def test_the_kernel_for_gpus_is_used_on_gpus_alone() -> None:
-    assert obstacle(torch.device("cpu"), torch.bfloat16, 64) == "never tried on cpu"
-    assert obstacle(torch.device("mps"), torch.bfloat16, 64) == "never tried on mps"
-    assert "float32" in (obstacle(torch.device("cuda"), torch.float32, 64) or "")
+    assert unsupported_reason(torch.device("cpu"), torch.bfloat16, 64) == "never tried on cpu"
+    assert unsupported_reason(torch.device("mps"), torch.bfloat16, 64) == "never tried on mps"
+    assert "float32" in (unsupported_reason(torch.device("cuda"), torch.float32, 64) or "")

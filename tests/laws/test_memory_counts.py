@@ -118,10 +118,10 @@ def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str
         take_step(decoder, optimizer, batch, lr_scale=1.0, rows=2, refuses=require_finite(family))
         tensors = {id(each): each for each in [*decoder.parameters(), *optimizer.masters]}
         weights = sum(each.nbytes for each in tensors.values())
-        moments = sum(each.nbytes for each in optimizer.state().values())
+        optimizer_state = sum(each.nbytes for each in optimizer.state().values())
         precise = [p for name, p in decoder.named_parameters() if PRECISE.search(name)]
         extra = 4 * sum(each.numel() for each in precise) if number_format == "bf16" else 0
-        assert fixed_bytes(config, number_format) == 2 * weights + moments - extra
+        assert fixed_bytes(config, number_format) == 2 * weights + optimizer_state - extra
 
 
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:

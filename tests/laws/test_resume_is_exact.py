@@ -12,7 +12,7 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.model.families import FAMILIES
 from endonym.train.config import TrainConfig
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.report import Report
 
 STEPS = 20
@@ -38,14 +38,14 @@ def phase_of(number_format: str, **keys: object) -> TrainConfig:
     return train_config(**settings | keys)
 
 
-def corpus(folder: Path) -> Work:
+def corpus(folder: Path) -> TrainingInputs:
     random = np.random.default_rng(4)
     documents = [random.integers(1, VOCAB, size).tolist() for size in random.integers(1, 40, 20)]
     train, dev = write_toy_shards(folder / "shards", documents, documents[:4], vocab=VOCAB)
-    return Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
+    return TrainingInputs(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
-def training(work: Work, family: str, phase: TrainConfig) -> Training:
+def training(work: TrainingInputs, family: str, phase: TrainConfig) -> Training:
     if family == "hybrid":
         config = shape("mamba2", "hybrid", vocab=VOCAB, context=16, dropout=0.1)
     else:
@@ -86,9 +86,9 @@ WAYS = ADAMW_WAYS | MUON_WAYS
 def cases() -> list[tuple[str, str, str]]:
     """Every family with AdamW in one format and with Muon in the other; the ways in turn."""
     return [
-        (family, number_format, list(ADAMW_WAYS if (place + turn) % 2 else MUON_WAYS)[place % 3])
+        (family, number_format, list(ADAMW_WAYS if (place + cos_sin) % 2 else MUON_WAYS)[place % 3])
         for place, family in enumerate([*FAMILIES, "hybrid"])
-        for turn, number_format in enumerate(FORMATS)
+        for cos_sin, number_format in enumerate(FORMATS)
     ]
 
 

@@ -18,9 +18,9 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.device import process_info
-from endonym.train.compile import obstacle
+from endonym.train.compile import unsupported_reason
 from endonym.train.distributed import Group, called, dismiss, follow, own
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 
 VOCAB, CONTEXT, STEPS, HALF = 24, 16, 10, 5
 SHORT = "smaller_micro_batch"
@@ -104,7 +104,7 @@ def training(folder: Path, case: Case, group: Group, place_: str, dropout: float
     layers = 1 if case.wish == "compiled" else 2
     shape = toy_config(case.family, vocab=VOCAB, context=CONTEXT, layers=layers, dropout=dropout)
     decoder = toy_decoder(shape)
-    work = Work(train, dev, folder / place_ / case.name, unigram_nats=99.0)
+    work = TrainingInputs(train, dev, folder / place_ / case.name, unigram_nats=99.0)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
     return Training(decoder, train_config(context=CONTEXT, **phase), work, seed=1, group=group)
@@ -137,7 +137,7 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
         assert one.state.micro_rows == 1
         assert found["short"] == [[SHORT, 1]]
     if one.config.execution.compile:
-        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] or obstacle(
+        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] or unsupported_reason(
             one.decoder.config
         )
     weights = one.weights()

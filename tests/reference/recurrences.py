@@ -29,23 +29,23 @@ def slow_convolution(x_BTC, weight_CW, bias_C=None, is_first_BT=None, tail_BWC=N
 
 def slow_selective_scan(
     x_BTC: Tensor,
-    step_BTC: Tensor,
-    decay_CS: Tensor,
-    into_BTS: Tensor,
-    out_of_BTS: Tensor,
+    dt_BTC: Tensor,
+    A_CS: Tensor,
+    B_BTS: Tensor,
+    C_BTS: Tensor,
     is_first_BT: Tensor | None = None,
     state_BCS: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """h_t = exp(step_t decay) h_(t-1) + step_t x_t into_t, y_t = h_t · out_of_t: eq. 2."""
+    """h_t = exp(dt_t decay) h_(t-1) + dt_t x_t B_t, y_t = h_t · C_t: eq. 2."""
     batch, length, _ = x_BTC.shape
-    state_BCS = x_BTC.new_zeros(batch, *decay_CS.shape) if state_BCS is None else state_BCS
+    state_BCS = x_BTC.new_zeros(batch, *A_CS.shape) if state_BCS is None else state_BCS
     outputs = []
     for place in range(length):
         if is_first_BT is not None:
             state_BCS = torch.where(is_first_BT[:, place, None, None], 0.0, state_BCS)
-        step_BC1 = step_BTC[:, place, :, None]
-        taken_BC1 = step_BC1 * x_BTC[:, place, :, None]
-        state_BCS = torch.exp(step_BC1 * decay_CS) * state_BCS
-        state_BCS = state_BCS + taken_BC1 * into_BTS[:, place, None, :]
-        outputs.append((state_BCS * out_of_BTS[:, place, None, :]).sum(-1))
+        dt_BC1 = dt_BTC[:, place, :, None]
+        taken_BC1 = dt_BC1 * x_BTC[:, place, :, None]
+        state_BCS = torch.exp(dt_BC1 * A_CS) * state_BCS
+        state_BCS = state_BCS + taken_BC1 * B_BTS[:, place, None, :]
+        outputs.append((state_BCS * C_BTS[:, place, None, :]).sum(-1))
     return torch.stack(outputs, 1), state_BCS

@@ -204,10 +204,12 @@ def choose_compile(
 
     document: tokens of a usual one.
     """
-    from endonym.train.compile import hindrance
+    from endonym.train.compile import phase_unsupported_reason
 
     execution, tokens = config.execution, config.steps * config.batch_tokens
-    if (reason := hindrance(shape, execution, target, device.process_info().size)) is not None:
+    if (
+        reason := phase_unsupported_reason(shape, execution, target, device.process_info().size)
+    ) is not None:
         return Choice("off", reason)
     try:
         guess = tokens * seconds_a_token(shape, config, machine_file, target, document)

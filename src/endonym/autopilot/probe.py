@@ -13,7 +13,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.init import new_decoder
-from endonym.train.compile import compile_blocks, compiler_failure, obstacle
+from endonym.train.compile import compile_blocks, compiler_failure, unsupported_reason
 from endonym.train.config import TrainConfig
 from endonym.train.memory_budget import explained_memory_errors
 from endonym.train.optimizer import Optimizer
@@ -94,7 +94,7 @@ def pace(
     with explained_memory_errors(DOING):
         steps = Steps(fresh(shape), config, device, document)
         found: dict[str, Any] = {"plain": steps.speed()}
-        if obstacle(shape, device) is None:
+        if unsupported_reason(shape, device) is None:
             found |= _compiled(steps)
     return found | {"others": steps.others}
 

@@ -23,7 +23,10 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig, mixer: AttentionConfig) -> None:
         super().__init__()
         self.config = mixer
-        self.turn, self.attend = Span.turn, attend  # Named, so that a compiler can step around.
+        self.cos_sin, self.attend = (
+            Span.cos_sin,
+            attend,
+        )  # Named, so that a compiler can step around.
         inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
         self.query = nn.Linear(config.dim, inner, bias=mixer.bias)
         self.key = nn.Linear(config.dim, shared, bias=mixer.bias)
@@ -47,14 +50,14 @@ class Attention(nn.Module):
     def forward(self, x_BTD: Tensor, span: Span, cache: LayerCache | None) -> Tensor:
         """Mix each position with those its span lets it see."""
         mixer = self.config
-        turn = None if mixer.rope is None else self.turn(span, mixer.rope, x_BTD.dtype)
+        cos_sin = None if mixer.rope is None else self.cos_sin(span, mixer.rope, x_BTD.dtype)
         query_BTHK = self.query(x_BTD).unflatten(-1, (mixer.heads, mixer.head_width))
         key_BTGK = self.key(x_BTD).unflatten(-1, (mixer.kv_heads, mixer.head_width))
         value_BTGK = self.value(x_BTD).unflatten(-1, (mixer.kv_heads, mixer.head_width))
         if self.query_norm is not None and self.key_norm is not None:
             query_BTHK, key_BTGK = self.query_norm(query_BTHK), self.key_norm(key_BTGK)
-        if turn is not None:
-            query_BTHK, key_BTGK = rotate(query_BTHK, turn), rotate(key_BTGK, turn)
+        if cos_sin is not None:
+            query_BTHK, key_BTGK = rotate(query_BTHK, cos_sin), rotate(key_BTGK, cos_sin)
         query_BHTK = query_BTHK.transpose(1, 2)
         keys_BGMK, values_BGMK = key_BTGK.transpose(1, 2), value_BTGK.transpose(1, 2)
         dropout = self.dropout if self.training else 0.0

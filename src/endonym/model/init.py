@@ -25,7 +25,7 @@ TABLE: tuple[tuple[str, str], ...] = (
     (r"norm\.weight$", "one"),
     (r"mixer\.skip$", "one"),
     (r"mixer\.(step\.bias|step_bias)$", "softplus of it log-uniform in 0.001 to 0.1"),
-    (r"mixer\.decay_log$", "ln 1, 2, 3, … along the last axis"),
+    (r"mixer\.A_log$", "ln 1, 2, 3, … along the last axis"),
     (r"(\.bias|ffn\.balance)$", "zero"),
     (r"\.weight$", "normal, deviation 1 / sqrt(inputs)"),
 )

@@ -18,8 +18,8 @@ from endonym.model.span import Span
 class Mamba(nn.Module):
     """output((scan(silu(convolution(x))) + skip · x) · silu(gate)), with x, gate = input(…).
 
-    scan: h_t = exp(step_t decay) h_{t-1} + step_t x_t into_t, and out_of_t · h_t is read; step,
-    into and out_of are linear in x_t.
+    scan: h_t = exp(dt_t decay) h_{t-1} + dt_t x_t B_t, and C_t · h_t is read; step,
+    B and C are linear in x_t.
     """
 
     def __init__(self, config: ModelConfig, mixer: MambaConfig) -> None:
@@ -29,7 +29,7 @@ class Mamba(nn.Module):
         self.convolution = ShortConvolution(mixer.inner, mixer.conv_width)
         self.select = nn.Linear(mixer.inner, mixer.step_rank + 2 * mixer.state, bias=False)
         self.step = nn.Linear(mixer.step_rank, mixer.inner)
-        self.decay_log = nn.Parameter(torch.empty(mixer.inner, mixer.state))
+        self.A_log = nn.Parameter(torch.empty(mixer.inner, mixer.state))
         self.skip = nn.Parameter(torch.empty(mixer.inner))
         self.output = nn.Linear(mixer.inner, config.dim, bias=mixer.bias)
 
@@ -47,14 +47,14 @@ class Mamba(nn.Module):
         tail_BWC, state_BCS = (None, None) if cache is None else cache.at(span)
         wide_BTC, gate_BTC = self.input(x_BTD).chunk(2, dim=-1)
         wide_BTC, tail_BWC = self.convolution(wide_BTC, span.is_first_BT, tail_BWC)
-        low_BTR, into_BTS, out_of_BTS = self.select(wide_BTC).split(
+        low_BTR, B_BTS, C_BTS = self.select(wide_BTC).split(
             (mixer.step_rank, mixer.state, mixer.state), dim=-1
         )
-        step_BTC = F.linear(low_BTR, self.step.weight)
-        step_BTC = F.softplus(precise(step_BTC) + precise(self.step.bias))
-        decay_CS = -precise(self.decay_log).exp()
+        dt_BTC = F.linear(low_BTR, self.step.weight)
+        dt_BTC = F.softplus(precise(dt_BTC) + precise(self.step.bias))
+        A_CS = -precise(self.A_log).exp()
         y_BTC, state_BCS = selective_scan(
-            wide_BTC, step_BTC, decay_CS, into_BTS, out_of_BTS, span.is_first_BT, state_BCS
+            wide_BTC, dt_BTC, A_CS, B_BTS, C_BTS, span.is_first_BT, state_BCS
         )
         if cache is not None:
             cache.keep(tail_BWC, state_BCS)

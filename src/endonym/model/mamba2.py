@@ -1,6 +1,6 @@
 """Mamba-2: one decay a head, so that a chunk of the recurrence is a few matrix products.
 
-H heads of K channels · G groups that share into and out_of · S state size.
+H heads of K channels · G groups that share B and C · S state size.
 Source: arXiv:2405.21060, sections 6 and 7.
 """
 
@@ -18,9 +18,9 @@ from endonym.model.span import Span
 
 
 class Mamba2(nn.Module):
-    """output(norm(scan(x) + skip · x, gate)), with x, into, out_of = silu(convolution(…)).
+    """output(norm(scan(x) + skip · x, gate)), with x, B, C = silu(convolution(…)).
 
-    scan, for each head: h_t = exp(step_t decay) h_{t-1} + step_t x_t ⊗ into_t, and h_t · out_of_t
+    scan, for each head: h_t = exp(dt_t decay) h_{t-1} + dt_t x_t ⊗ B_t, and h_t · C_t
     is read.
     """
 
@@ -31,7 +31,7 @@ class Mamba2(nn.Module):
         self.input = nn.Linear(config.dim, mixer.inner + mixed + mixer.heads, bias=mixer.bias)
         self.convolution = ShortConvolution(mixed, mixer.conv_width)
         self.step_bias = nn.Parameter(torch.empty(mixer.heads))
-        self.decay_log = nn.Parameter(torch.empty(mixer.heads))
+        self.A_log = nn.Parameter(torch.empty(mixer.heads))
         self.skip = nn.Parameter(torch.empty(mixer.heads))
         self.norm = GatedNorm(mixer.inner, mixer.groups, config.norm_epsilon)
         self.output = nn.Linear(mixer.inner, config.dim, bias=mixer.bias)
@@ -49,19 +49,19 @@ class Mamba2(nn.Module):
         assert cache is None or isinstance(cache, TailAndState)
         tail_BWC, state_BHKS = (None, None) if cache is None else cache.at(span)
         shared = mixer.groups * mixer.state
-        gate_BTC, mixed_BTC, step_BTH = self.input(x_BTD).split(
+        gate_BTC, mixed_BTC, dt_BTH = self.input(x_BTD).split(
             (mixer.inner, mixer.inner + 2 * shared, mixer.heads), dim=-1
         )
         mixed_BTC, tail_BWC = self.convolution(mixed_BTC, span.is_first_BT, tail_BWC)
-        x_BTC, into, out_of = mixed_BTC.split((mixer.inner, shared, shared), dim=-1)
+        x_BTC, B, C = mixed_BTC.split((mixer.inner, shared, shared), dim=-1)
         x_BTHK = x_BTC.unflatten(-1, (mixer.heads, mixer.head_width))
-        step_BTH = F.softplus(precise(step_BTH) + precise(self.step_bias))
+        dt_BTH = F.softplus(precise(dt_BTH) + precise(self.step_bias))
         groups = (mixer.groups, mixer.state)
         y_BTHK, state_BHKS = state_space(
-            (x_BTHK * step_BTH[..., None]).to(x_BTHK.dtype),
-            -precise(self.decay_log).exp() * step_BTH,
-            into.unflatten(-1, groups),
-            out_of.unflatten(-1, groups),
+            (x_BTHK * dt_BTH[..., None]).to(x_BTHK.dtype),
+            -precise(self.A_log).exp() * dt_BTH,
+            B.unflatten(-1, groups),
+            C.unflatten(-1, groups),
             span.is_first_BT,
             state_BHKS,
         )

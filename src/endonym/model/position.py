@@ -64,7 +64,7 @@ def _sharpness(scaling: RopeScaling | None) -> float:
     return scaling.sharpness or 0.1 * math.log(scaling.factor) + 1.0
 
 
-def rotate(x_BTHK: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+def rotate(x_BTHK: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
     """Turn each pair of channels by its position's angle, so that products depend on distance only.
 
     (a, b) -> (a cos - b sin, b cos + a sin), pairing channel i with i + K/2 of those that turn;
@@ -72,7 +72,7 @@ def rotate(x_BTHK: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
     Source: arXiv:2104.09864, eq. 34. Pairs are halves, as in Llama; the paper has neighbours.
     """
-    cos, sin = turn
+    cos, sin = cos_sin
     width = cos.shape[-1]
     still_BTHK = x_BTHK[..., width:]
     a, b = x_BTHK[..., :width].chunk(2, dim=-1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from endonym.model.config import RopeConfig
 from endonym.model.position import rotation
 
-Turn = tuple[Tensor, Tensor]
+CosSin = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Span:
         """True where a document begins; None where that is place 0 alone."""
         return None if self.starts_BT is None else self.positions_BT == 0
 
-    def turn(self, rope: RopeConfig, dtype: torch.dtype) -> Turn:
+    def cos_sin(self, rope: RopeConfig, dtype: torch.dtype) -> CosSin:
         """Cosine and sine of the rotary angles, (B or 1, T, 1, K)."""
         key = (rope, dtype)
         if key not in self.memo:
@@ -96,7 +96,7 @@ class Span:
             self.memo[key] = self._mask(window, self.places_T if places_M is None else places_M)
         return self.memo[key]
 
-    def bar(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
+    def attn_bias(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
         """The mask as what is added to scores: adding is several times as fast as filling."""
         key = ("bar", window, dtype)
         if key not in self.memo:

@@ -15,7 +15,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.foreign.folder import damaged, require_shapes, tensor_shapes
 
-PRECISE = re.compile(r"(decay_log|step_bias|step\.bias|A_log|dt_bias|dt_proj\.bias)$")
+PRECISE = re.compile(r"(A_log|step_bias|step\.bias|dt_bias|dt_proj\.bias)$")
 """Steps and decays of a state multiply over a whole document: bf16 would lose it."""
 
 

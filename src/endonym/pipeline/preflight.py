@@ -15,7 +15,7 @@ from endonym.train.agreement import require_agreement
 from endonym.train.checkpoint import Checkpoint
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
-from endonym.train.loop import Work
+from endonym.train.loop import TrainingInputs
 from endonym.train.preflight import ROW_TOKENS, learn_by_heart
 
 
@@ -34,7 +34,7 @@ def before_training(
     decoder: AnyDecoder,
     config: TrainConfig,
     batches: Batches,
-    work: Work,
+    work: TrainingInputs,
     group: Group,
     log: Log,
 ) -> None:
@@ -66,7 +66,7 @@ def before_training(
     log.line(f"  pre-flight: one row learnt by heart, {before:.2f} → {after:.2f} nats")
 
 
-def _short_of(decoder: AnyDecoder, config: TrainConfig, work: Work) -> int:
+def _short_of(decoder: AnyDecoder, config: TrainConfig, work: TrainingInputs) -> int:
     """Bytes that a whole model takes to learn a row, if they are not there; 0 if they are."""
     needed = training_bytes(
         decoder.config, ROW_TOKENS, config.number_format, optimizer=config.optimizer

@@ -1,6 +1,6 @@
 """What each stage does: inputs in, one artefact out, and what it counted.
 
-The plan binds what the recipe says (the first arguments); the rest is a stage's `Work`.
+The plan binds what the recipe says (the first arguments); the rest is a stage's `TrainingInputs`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -30,7 +30,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_shape, with_context
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
-from endonym.model.kernels.varlen import obstacle
+from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.weights import decoder_with, save_tensors
 from endonym.pipeline.evaluation import training_order
 from endonym.pipeline.journal import cut_journal, note_report
@@ -39,10 +39,10 @@ from endonym.pipeline.stopping import stop_requests
 from endonym.pipeline.types import Inputs, Numbers, PhaseTraining
 from endonym.store import StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.train.compile import hindrance
+from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 from endonym.train.report import Report
 
@@ -66,7 +66,7 @@ def train_model(
     order, dev = training_order(folder, pack, mine.seed), TokenShards(folder, "dev")
     lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
     unigram, target = lines["unigram"].value, device.pick(ctx.device)
-    work = Work(order.shards, dev, ctx.work, unigram, target, pack.join)
+    work = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
     begin = partial(initial_decoder, mine, inputs)
     decoder = begin()
     shape = decoder.config
@@ -174,7 +174,7 @@ def _announce(
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
     log.line(f"  dev nats a token without learning: {guesses}")
-    hindered = hindrance(shape, config.execution, batches.device, group.size)
+    hindered = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and hindered is not None:
         log.warn(f'compile = "on", but nothing is compiled: {hindered}')
 
@@ -203,7 +203,7 @@ def _masked_because(training: Training) -> set[str]:
         return set()
     dtype = torch.bfloat16 if training.config.number_format == "bf16" else torch.float32
     widths = {each.head_width for each in shape.mixers if isinstance(each, AttentionConfig)}
-    reasons = {obstacle(place, dtype, width) for width in widths}
+    reasons = {unsupported_reason(place, dtype, width) for width in widths}
     return {reason for reason in reasons if reason is not None}
 
 

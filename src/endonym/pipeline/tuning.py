@@ -21,7 +21,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.pipeline.training import new_or_loaded
 from endonym.store import Artifact
 from endonym.train.config import TrainConfig, require_weights_left
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 
 DECAY = "weight_decay"
 SCALES = {"lr": (0.5, 1.0, 2.0), DECAY: (0.3, 1.0, 3.0)}
@@ -104,7 +104,7 @@ class Trials:
         ).executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
             join = self.training.pack.join
-            work = Work(self.train, self.dev, Path(folder), math.inf, self.target, join)
+            work = TrainingInputs(self.train, self.dev, Path(folder), math.inf, self.target, join)
             decoder = self.decoder().to(self.target)
             try:
                 *_, last = Training(decoder, trial, work, seed=self.training.seed).reports()

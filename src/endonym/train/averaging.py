@@ -32,8 +32,8 @@ def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
     tail: 1, 1/2, 1/3, …: all of the last share · steps steps count alike.
     """
     if kind == "ema":
-        decay_log = -math.log(2) / (share * steps)
-        return math.expm1(decay_log) / math.expm1(decay_log * step)
+        A_log = -math.log(2) / (share * steps)
+        return math.expm1(A_log) / math.expm1(A_log * step)
     if kind == "tail":
         place = step - steps + max(1, round(share * steps))
         return 1 / place if place > 0 else 0.0

@@ -21,7 +21,7 @@ from endonym.model.weights import load_tensors, save_tensors
 from endonym.train.distributed import Group
 
 KEEP_RECENT = 2
-WEIGHTS, MOMENTS = "weights.safetensors", "optimizer.safetensors"
+WEIGHTS, OPTIMIZER_STATE = "weights.safetensors", "optimizer.safetensors"
 
 
 @dataclass(slots=True)
@@ -85,18 +85,18 @@ class Checkpoint:
         """The fp32 weights by name."""
         return _read(self.folder / WEIGHTS)
 
-    def moments(self) -> dict[str, Tensor]:
+    def optimizer_state(self) -> dict[str, Tensor]:
         """The optimiser's memories by name."""
-        return _read(self.folder / MOMENTS)
+        return _read(self.folder / OPTIMIZER_STATE)
 
 
 def save(
-    work: Path, state: TrainState, weights: dict[str, Tensor], moments: dict[str, Tensor]
+    work: Path, state: TrainState, weights: dict[str, Tensor], optimizer_state: dict[str, Tensor]
 ) -> Checkpoint:
     """Write a checkpoint, then remove those that are neither recent nor needed."""
     fresh = _begin(work, state)
     save_tensors(weights, fresh / WEIGHTS)
-    save_tensors(moments, fresh / MOMENTS)
+    save_tensors(optimizer_state, fresh / OPTIMIZER_STATE)
     return _finish(fresh, state)
 
 
@@ -104,7 +104,7 @@ def save_sharded(
     work: Path,
     state: TrainState,
     weights: dict[str, Tensor],
-    moments: dict[str, Tensor],
+    optimizer_state: dict[str, Tensor],
     group: Group,
 ) -> None:
     """Write a checkpoint of shards, a file for each process; the first one gives it its name.
@@ -116,7 +116,7 @@ def save_sharded(
     fresh = _begin(work, state) if group.is_first else _fresh(work, state)
     group.wait()
     save_shards(weights, _shards(fresh / WEIGHTS))
-    save_shards(moments, _shards(fresh / MOMENTS))
+    save_shards(optimizer_state, _shards(fresh / OPTIMIZER_STATE))
     if group.is_first:
         _finish(fresh, state)
     group.wait()

@@ -25,7 +25,7 @@ COMPILING = ("torch._dynamo", "torch._inductor")
 LINE = 200
 
 
-def obstacle(shape: AnyModelConfig, device: str = "cpu") -> str | None:
+def unsupported_reason(shape: AnyModelConfig, device: str = "cpu") -> str | None:
     """Why a shape is not compiled; None for stacks of attention and dense feed-forwards.
 
     Elsewhere the work is in kernels of our own, or in sizes that change with every batch.
@@ -46,7 +46,7 @@ def obstacle(shape: AnyModelConfig, device: str = "cpu") -> str | None:
     return None
 
 
-def hindrance(
+def phase_unsupported_reason(
     shape: AnyModelConfig, execution: Execution, device: str, processes: int
 ) -> str | None:
     """Why a phase's blocks are not compiled, whatever it asks for; None if they can be."""
@@ -54,7 +54,7 @@ def hindrance(
         return "all blocks are computed again, to need less memory"
     if execution.shard != "none" and processes > 1:
         return "weights in shards are gathered as blocks run"
-    return obstacle(shape, device)
+    return unsupported_reason(shape, device)
 
 
 def compile_blocks(decoder: AnyDecoder) -> None:
@@ -69,7 +69,7 @@ def compile_blocks(decoder: AnyDecoder) -> None:
     for block in list(decoder.blocks)[decoder.checkpointed_blocks :]:
         mixer = block.get_submodule("mixer")
         assert isinstance(mixer, Attention)
-        mixer.turn, mixer.attend = outside(mixer.turn), outside(mixer.attend)
+        mixer.cos_sin, mixer.attend = outside(mixer.cos_sin), outside(mixer.attend)
         block.compile(dynamic=False, options=options)
 
 

@@ -188,7 +188,7 @@ def called(device: str) -> Generator[Group]:
     if here.size == 1:
         yield ALONE
         return
-    with told():
+    with translated_distributed_errors():
         board = _board(here)
         number = board.add("phases", 1)
         board.set(f"phase-{number}", CALLED)
@@ -199,7 +199,7 @@ def called(device: str) -> Generator[Group]:
 def follow(work: Callable[[Group], None], device: str) -> None:
     """Do the work of each phase that the first process calls to, until it says that all is over."""
     here, number = process_info(), 1
-    with told():
+    with translated_distributed_errors():
         board = _board(here)
         while _news(board, number) != OVER:
             with _joined(board, here, number, device) as group:
@@ -211,7 +211,7 @@ def dismiss() -> None:
     """Tell the processes that follow that there is no phase left."""
     here = process_info()
     if here.size > 1:
-        with suppress(LostProcess), told():
+        with suppress(LostProcess), translated_distributed_errors():
             board = _board(here)
             board.set(f"phase-{board.add('phases', 1)}", OVER)
 
@@ -238,7 +238,7 @@ def _joined(board: dist.Store, here: ProcessInfo, number: int, device: str) -> G
     """
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     notes = dist.PrefixStore(f"phase-{number}/", board)
-    with told():
+    with translated_distributed_errors():
         dist.init_process_group(
             backend, store=notes, rank=here.rank, world_size=here.size, timeout=PATIENCE
         )
@@ -251,7 +251,7 @@ def _joined(board: dist.Store, here: ProcessInfo, number: int, device: str) -> G
 
 
 @contextmanager
-def told() -> Generator[None]:
+def translated_distributed_errors() -> Generator[None]:
     """Turn torch's errors about a process that is gone into one that says so."""
     try:
         yield

@@ -19,7 +19,12 @@ from endonym.seed import named_seed
 from endonym.train import checkpoint, loss_guard
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
-from endonym.train.compile import compile_blocks, explained_errors, hindrance, uncompiled
+from endonym.train.compile import (
+    compile_blocks,
+    explained_errors,
+    phase_unsupported_reason,
+    uncompiled,
+)
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loss_guard import TrainingEvent
@@ -31,7 +36,7 @@ from endonym.train.validate import ValidationResult, validate
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TrainingInputs:
     """What a phase works on: training text, dev text, and the folder of its checkpoints.
 
     unigram_nats: the unigram line of the dev text, which a model must pass after warm-up.
@@ -61,7 +66,7 @@ class Training:
         self,
         decoder: AnyDecoder,
         config: TrainConfig,
-        work: Work,
+        work: TrainingInputs,
         *,
         seed: int,
         group: Group = ALONE,
@@ -79,7 +84,7 @@ class Training:
             shard(decoder, config, group)
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
-        hindered = hindrance(decoder.config, execution, work.device, group.size)
+        hindered = phase_unsupported_reason(decoder.config, execution, work.device, group.size)
         if execution.compile and hindered is None:
             compile_blocks(decoder)
         self.state = TrainState()
@@ -100,9 +105,9 @@ class Training:
         """Go on from the checkpoint that the first process found; the others are told which."""
         step = self.group.tell(found.state.step if found else None)
         found = found or checkpoint.at(self.work.folder, step)
-        memories = found.moments()
-        self.optimizer.load(found.weights(), memories, found.state.updates)
-        self.average.load(memories)
+        optimizer_state = found.optimizer_state()
+        self.optimizer.load(found.weights(), optimizer_state, found.state.updates)
+        self.average.load(optimizer_state)
         self.state = found.state
 
     def reports(self) -> Iterator[Report]:
@@ -261,11 +266,11 @@ class Training:
         if not self.state.skipped_in_row:
             self.state.good_step = self.state.step
         folder, weights = self.work.folder, self.optimizer.weights()
-        memories = self.optimizer.state() | self.average.state()
+        optimizer_state = self.optimizer.state() | self.average.state()
         if self.optimizer.is_sharded:
-            checkpoint.save_sharded(folder, self.state, weights, memories, self.group)
+            checkpoint.save_sharded(folder, self.state, weights, optimizer_state, self.group)
         elif self.group.is_first:
-            checkpoint.save(folder, self.state, weights, memories)
+            checkpoint.save(folder, self.state, weights, optimizer_state)
         return True
 
     @contextmanager
@@ -295,4 +300,4 @@ class Training:
         if not self.group.is_first:
             return {}
         best = checkpoint.at(self.work.folder, self.state.best_step)
-        return averaged(best.weights(), best.moments())
+        return averaged(best.weights(), best.optimizer_state())

@@ -17,7 +17,7 @@ from endonym.train.config import TrainConfig
 from endonym.train.distributed import is_plain, own, part_of, whole
 from endonym.train.muon import Muon, pull_with_caution
 
-UNDECAYED = re.compile(r"(decay_log|convolution\.weight|A_log|conv1d\.weight)$")
+UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight)$")
 """Two axes or more, but no matrix: decays of a state, taps of a convolution."""
 STATES = ("exp_avg", "exp_avg_sq")
 
@@ -34,7 +34,7 @@ class Optimizer:
         self.is_sharded = not all(map(is_plain, decoder.parameters()))
         self.is_narrow = config.number_format == "bf16" and not self.is_sharded
         self.names = [name for name, _ in decoder.named_parameters()]
-        self.tables = table_names(decoder)
+        self.embeddings_and_head = embedding_and_head_names(decoder)
         self.masters = list(decoder.parameters())
         if self.is_narrow:
             copies = [each.detach().to(torch.float32, copy=True) for each in self.masters]
@@ -53,7 +53,7 @@ class Optimizer:
 
     def _kind(self, name: str, master: Tensor) -> str:
         """A matrix, which decays; a table, with a rate of its own; norms, biases, state decays."""
-        if name in self.tables:
+        if name in self.embeddings_and_head:
             return "table"
         return "matrix" if master.ndim > 1 and not UNDECAYED.search(name) else "vector"
 
@@ -133,11 +133,11 @@ class Optimizer:
         learning = [(each, own(each.grad)) for each in self.matrices if each.grad is not None]
         matrices, gradients = [own(each) for each, _ in learning], [grad for _, grad in learning]
         known = self.adamw.state
-        moments = [
+        optimizer_state = [
             own(known[each]["exp_avg"]) if each in known else torch.zeros_like(own(each))
             for each, _ in learning
         ]
-        ahead = torch._foreach_lerp(moments, gradients, 1 - self.config.betas[0])
+        ahead = torch._foreach_lerp(optimizer_state, gradients, 1 - self.config.betas[0])
         pull_with_caution(matrices, ahead, amount)
 
     def refresh(self) -> None:
@@ -163,8 +163,10 @@ class Optimizer:
         found: dict[str, Tensor] = {}
         for name, master in zip(self.names, self.masters, strict=True):
             of_muon = self.muon.state if self.muon is not None else {}
-            memories = of_muon.get(master) or self.adamw.state.get(master, {})
-            found |= {f"{name}.{kind}": each for kind, each in memories.items() if kind != "step"}
+            optimizer_state = of_muon.get(master) or self.adamw.state.get(master, {})
+            found |= {
+                f"{name}.{kind}": each for kind, each in optimizer_state.items() if kind != "step"
+            }
         return found
 
     @torch.no_grad()
@@ -185,8 +187,8 @@ class Optimizer:
         self.refresh()
 
 
-def table_names(decoder: AnyDecoder) -> set[str]:
+def embedding_and_head_names(decoder: AnyDecoder) -> set[str]:
     """The parameters whose rows are looked up: embeddings, positions, and the head."""
     found = [each.weight for each in decoder.modules() if isinstance(each, nn.Embedding)]
-    tables = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
-    return {name for name, each in decoder.named_parameters() if id(each) in tables}
+    embeddings_and_head = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
+    return {name for name, each in decoder.named_parameters() if id(each) in embeddings_and_head}

@@ -85,7 +85,7 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
 def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
-    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
     monkeypatch.setattr(pace, "measured_pace", lambda *_: pytest.fail("measured"))
     choice = choose_compile(SHAPE, of_tokens(10_000), file)
     assert choice.value == "off"
@@ -95,7 +95,7 @@ def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.Monke
 def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
-    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
     measured = [{"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 9.0}]
     monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
     for _ in range(2):
@@ -109,7 +109,7 @@ def test_a_compiler_that_fails_is_named_and_not_tried_again(
 ) -> None:
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
-    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
     measured = [{"plain": 1_000.0, "failure": "Python.h: No such file"}]
     monkeypatch.setattr(probe, "pace", lambda *_: measured.pop())
     for _ in range(2):
@@ -120,7 +120,7 @@ def test_a_compiler_that_fails_is_named_and_not_tried_again(
 def test_a_pace_beside_others_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
-    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
     slow = {"plain": 400.0, "compiled": 500.0, "compile_seconds": 9.0, "others": 1.04}
     monkeypatch.setattr(probe, "pace", lambda *_: slow)
     choice = choose_compile(SHAPE, of_tokens(10**9), file)
@@ -179,7 +179,7 @@ def test_a_shape_without_a_compiler_is_paced_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "SECONDS", 0.05)
-    monkeypatch.setattr(probe, "obstacle", lambda shape, device: "no compiler")
+    monkeypatch.setattr(probe, "unsupported_reason", lambda shape, device: "no compiler")
     found = measured_pace(SHAPE, PHASE, tmp_path / "machine.json")
     assert found.plain > 0
     assert found.compiled is None
@@ -193,7 +193,7 @@ def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
 
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
-    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
     monkeypatch.setattr(probe, "pace", no_room)
     choice = choose_compile(SHAPE, of_tokens(10**9), file)
     assert choice.value == "off"
@@ -216,7 +216,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
         return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
 
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
-    monkeypatch.setattr(compiler, "obstacle", lambda shape, device: None)
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda name: f"GPU of {name}")
     monkeypatch.setattr(probe, "plain", steps)
     monkeypatch.setattr(probe, "pace", both)

@@ -14,7 +14,7 @@ from endonym.errors import OutOfMemory
 from endonym.model.config import ModelConfig
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
-from endonym.train.compile import obstacle
+from endonym.train.compile import unsupported_reason
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def shape(dim: int) -> ModelConfig:
 
 
 def test_a_small_shape_trains_faster_than_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "obstacle", lambda shape, device: "not here")
+    monkeypatch.setattr(probe, "unsupported_reason", lambda shape, device: "not here")
     phase = train_config(number_format="fp32", batch_tokens=128)
     small, large = (probe.pace(shape(dim), phase)["plain"] for dim in (16, 512))
     assert small is not None
@@ -53,7 +53,7 @@ print(found["failure"])
 """
 
 
-@pytest.mark.skipif(obstacle(shape(16)) is not None, reason="no C++ compiler here")
+@pytest.mark.skipif(unsupported_reason(shape(16)) is not None, reason="no C++ compiler here")
 def test_a_compiler_without_pythons_headers_is_told_in_a_line(
     broken_compiler: dict[str, str],
 ) -> None:

@@ -70,10 +70,10 @@ def test_steps_start_log_uniform_between_a_thousandth_and_a_tenth(family: str, n
 
 
 def test_decays_start_at_one_two_three_along_the_state_or_the_heads() -> None:
-    mamba = measured("mamba")["blocks.0.mixer.decay_log"].exp()
+    mamba = measured("mamba")["blocks.0.mixer.A_log"].exp()
     assert mamba.shape == (2 * WIDE, 4)
     torch.testing.assert_close(mamba, torch.tensor([1.0, 2.0, 3.0, 4.0]).expand(2 * WIDE, 4))
-    mamba2 = measured("mamba2")["blocks.0.mixer.decay_log"].exp()
+    mamba2 = measured("mamba2")["blocks.0.mixer.A_log"].exp()
     assert mamba2.tolist() == pytest.approx(list(range(1, 17)))
 
 

@@ -30,9 +30,9 @@ def by_definition(mixer: Mamba, x_BTD: Tensor, is_first_BT: Tensor | None = None
     wide = F.silu(slow_convolution(wide, *taps, is_first_BT)[0])
     rank, state = mixer.config.step_rank, mixer.config.state
     selected = wide @ mixer.select.weight.T
-    low, into, out_of = selected[..., :rank], selected[..., rank:-state], selected[..., -state:]
+    low, B, C = selected[..., :rank], selected[..., rank:-state], selected[..., -state:]
     step = (1 + (low @ mixer.step.weight.T + mixer.step.bias).exp()).log()
-    y, _ = slow_selective_scan(wide, step, -mixer.decay_log.exp(), into, out_of, is_first_BT)
+    y, _ = slow_selective_scan(wide, step, -mixer.A_log.exp(), B, C, is_first_BT)
     y = (y + mixer.skip * wide) * F.silu(gate)
     return y @ mixer.output.weight.T + (mixer.output.bias or 0)
 
@@ -50,7 +50,7 @@ def test_two_tokens_by_hand() -> None:
         "select.weight": [[0.7], [1.5], [-0.5], [2.0], [3.0]],
         "step.weight": [[1.2]],
         "step.bias": [-0.3],
-        "decay_log": [[math.log(1.0), math.log(3.0)]],
+        "A_log": [[math.log(1.0), math.log(3.0)]],
         "skip": [0.4],
         "output.weight": [[1.0], [-1.0]],
     }

@@ -34,10 +34,10 @@ def by_definition(mixer: Mamba2, x_BTD: Tensor, is_first_BT: Tensor | None = Non
     mixed = F.silu(slow_convolution(mixed, *taps, is_first_BT)[0])
     flat_x, flat_into, flat_out_of = mixed.split((inner, shared, shared), dim=-1)
     x = flat_x.unflatten(-1, (config.heads, -1))
-    into, out_of = (each.unflatten(-1, (config.groups, -1)) for each in (flat_into, flat_out_of))
+    B, C = (each.unflatten(-1, (config.groups, -1)) for each in (flat_into, flat_out_of))
     step = (1 + (step + mixer.step_bias).exp()).log()
-    log_decay = -mixer.decay_log.exp() * step
-    y, _ = slow_state_space(x * step[..., None], log_decay, into, out_of, is_first_BT)
+    log_decay = -mixer.A_log.exp() * step
+    y, _ = slow_state_space(x * step[..., None], log_decay, B, C, is_first_BT)
     y = (y + mixer.skip[:, None] * x).flatten(2) * F.silu(gate)
     parts = y.unflatten(-1, (config.groups, -1))
     normed = parts / (parts.square().mean(-1, keepdim=True) + 1e-5).sqrt()
@@ -56,7 +56,7 @@ def test_two_tokens_by_hand() -> None:
         "convolution.weight": [[0.5, 2.0], [0.3, -1.0], [0.0, 1.0], [0.2, 1.0]],
         "convolution.bias": [0.1, 0.2, 0.3, 0.4],
         "step_bias": [-0.3],
-        "decay_log": [math.log(2.0)],
+        "A_log": [math.log(2.0)],
         "skip": [0.4],
         "norm.weight": [3.0, 5.0],
         "output.weight": [[1.0, 0.0], [0.0, 1.0]],
@@ -70,11 +70,11 @@ def test_two_tokens_by_hand() -> None:
     state, (old_a, old_b) = [0.0, 0.0], (0.0, 0.0)
     for place, (a, b) in enumerate(rows):
         x = [silu(0.5 * old_a + 2.0 * a + 0.1), silu(0.3 * old_b - 1.0 * b + 0.2)]
-        into, out_of = silu(1.0 * a + 0.3), silu(0.2 * old_b + 1.0 * b + 0.4)
+        B, C = silu(1.0 * a + 0.3), silu(0.2 * old_b + 1.0 * b + 0.4)
         step = math.log(1 + math.exp(b - 0.3))
         decay = math.exp(-2.0 * step)
-        state = [decay * s + step * each * into for s, each in zip(state, x, strict=True)]
-        y = [s * out_of + 0.4 * each for s, each in zip(state, x, strict=True)]
+        state = [decay * s + step * each * B for s, each in zip(state, x, strict=True)]
+        y = [s * C + 0.4 * each for s, each in zip(state, x, strict=True)]
         gated = [each * silu(gate) for each, gate in zip(y, (a, b), strict=True)]
         root = math.sqrt(sum(each * each for each in gated) / 2 + 1e-5)
         wanted = [3.0 * gated[0] / root, 5.0 * gated[1] / root]

@@ -141,14 +141,14 @@ def test_keys_may_stand_in_any_order() -> None:
 
 def test_a_turn_is_that_of_the_positions_and_is_made_once() -> None:
     span = Span.packed(torch.tensor([[1, 1, 2], [3, 3, 3]]))
-    cos, sin = span.turn(ROPE, torch.float32)
+    cos, sin = span.cos_sin(ROPE, torch.float32)
     wanted = rotation(torch.tensor([[0, 1, 0], [0, 1, 2]]), ROPE, torch.float32)
     assert torch.equal(cos, wanted[0])
     assert torch.equal(sin, wanted[1])
-    assert span.turn(ROPE, torch.float32)[0] is cos
+    assert span.cos_sin(ROPE, torch.float32)[0] is cos
     other = RopeConfig(base=200.0, width=4)
-    assert not torch.equal(span.turn(other, torch.float32)[0], cos)
-    assert span.turn(ROPE, torch.bfloat16)[0].dtype == torch.bfloat16
+    assert not torch.equal(span.cos_sin(other, torch.float32)[0], cos)
+    assert span.cos_sin(ROPE, torch.bfloat16)[0].dtype == torch.bfloat16
 
 
 def test_masks_of_different_windows_are_kept_apart() -> None:
@@ -160,11 +160,11 @@ def test_masks_of_different_windows_are_kept_apart() -> None:
 
 def test_the_bar_hides_what_the_mask_does_and_is_made_once() -> None:
     span = Span.packed(torch.tensor([[4, 4, 7], [1, 1, 1]]))
-    bar_BTM, mask_BTM = span.bar(None, torch.bfloat16), span.mask(None)
-    assert bar_BTM is not None
+    attn_bias_BTM, mask_BTM = span.attn_bias(None, torch.bfloat16), span.mask(None)
+    assert attn_bias_BTM is not None
     assert mask_BTM is not None
-    assert bar_BTM.dtype is torch.bfloat16
-    assert torch.equal(bar_BTM == 0, mask_BTM)
-    assert torch.equal(bar_BTM.isneginf(), ~mask_BTM)
-    assert span.bar(None, torch.bfloat16) is bar_BTM
-    assert Span.after(0, tokens(2, 3)).bar(None, torch.float32) is None
+    assert attn_bias_BTM.dtype is torch.bfloat16
+    assert torch.equal(attn_bias_BTM == 0, mask_BTM)
+    assert torch.equal(attn_bias_BTM.isneginf(), ~mask_BTM)
+    assert span.attn_bias(None, torch.bfloat16) is attn_bias_BTM
+    assert Span.after(0, tokens(2, 3)).attn_bias(None, torch.float32) is None

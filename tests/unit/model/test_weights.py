@@ -128,8 +128,8 @@ def test_narrow_weights_keep_steps_and_decays_precise(name: str) -> None:
     weights.narrow(decoder)
     wide = {n for n, each in decoder.named_parameters() if each.dtype == torch.float32}
     assert {each.partition("mixer.")[2] for each in wide} == {
-        "mamba-plain": {"decay_log", "step.bias"},
-        "mamba2-plain": {"decay_log", "step_bias"},
+        "mamba-plain": {"A_log", "step.bias"},
+        "mamba2-plain": {"A_log", "step_bias"},
         "moe-biased-choice": set(),
     }[name]
     others = {each.dtype for n, each in decoder.named_parameters() if n not in wide}

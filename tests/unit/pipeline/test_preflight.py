@@ -19,7 +19,7 @@ from endonym.pipeline.preflight import before_training, newest
 from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
-from endonym.train.loop import Work
+from endonym.train.loop import TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 
 Say = Callable[..., Any]
@@ -27,16 +27,16 @@ PHASE = train_config(steps=50, batch_tokens=32, lr=1e-2)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> tuple[Work, Batches]:
+def bench(tmp_path: Path) -> tuple[TrainingInputs, Batches]:
     """A place to train in, and its batches."""
     documents = [[1 + (3 * n + k) % 39 for k in range(9)] for n in range(20)]
     train, dev = write_toy_shards(tmp_path / "shards", documents, documents[:3], vocab=40)
-    work = Work(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
+    work = TrainingInputs(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
     return work, work.batches(PHASE, 16, 1)
 
 
 def tried(
-    bench: tuple[Work, Batches], phase: TrainConfig = PHASE, group: Group = ALONE
+    bench: tuple[TrainingInputs, Batches], phase: TrainConfig = PHASE, group: Group = ALONE
 ) -> tuple[Decoder, list[str]]:
     """What was used up, and what was said."""
     said: list[str] = []
@@ -47,7 +47,7 @@ def tried(
     return decoder, said
 
 
-def test_a_row_is_learnt_by_heart(bench: tuple[Work, Batches]) -> None:
+def test_a_row_is_learnt_by_heart(bench: tuple[TrainingInputs, Batches]) -> None:
     decoder, (said,) = tried(bench)
     assert said.startswith("  pre-flight: one row learnt by heart, ")
     before, after = (float(said.split()[place]) for place in (6, 8))
@@ -76,7 +76,7 @@ def test_what_is_damaged_is_named_once_and_the_checkpoint_before_it_is_found(
 
 
 def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said(
-    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+    bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sharded, two = PHASE.executed(shard="weights"), Group(0, 2)
     assert "learnt by heart, " in tried(bench, sharded, two)[1][0]
@@ -87,7 +87,7 @@ def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said
 
 
 def test_a_disk_that_is_too_small_is_refused_first(
-    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+    bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise StoreError("checkpoints need more")
@@ -120,7 +120,7 @@ def test_training_begins_with_weights_that_nothing_has_touched(
 
 
 def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_free(
-    bench: tuple[Work, Batches], monkeypatch: pytest.MonkeyPatch
+    bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, longest = toy_config(context=1024), bench[0].train.longest_document
     phase = PHASE.but(batch_tokens=4096).executed(micro_tokens=4096)

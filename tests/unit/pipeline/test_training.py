@@ -224,7 +224,7 @@ def test_compiling_that_was_asked_for_and_cannot_be_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for module in (training, loop):
-        monkeypatch.setattr(module, "hindrance", lambda *_: "no compiler here")
+        monkeypatch.setattr(module, "phase_unsupported_reason", lambda *_: "no compiler here")
     words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
     said = command("run", small_recipe(tmp_path), *words, "--set", "phase.0.compile=on")
     assert said.code == 0, said.err

@@ -58,7 +58,11 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     assert shown.heads[:5] == ["bits/byte", "model", "95 %", "compressor*", "model*"]
     assert shown.rows[0].cells[:4] == ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
     assert "20 of the 412 documents" in shown.notes[0]
-    assert [bar.name for bar in shown.bars.bars] == ["model", "compressor on 20", "model on 20"]
+    assert [bar.name for bar in shown.bars.bars] == [
+        "model",
+        "compressor on 20",
+        "model on 20",
+    ]
 
 
 def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:

@@ -35,9 +35,9 @@ def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
     assert found.folder.name == "step-000500"
     validations = [{"step": 500, "nats": 0.1 + 0.2, "bits": 1 / 3}]
     assert found.state == TrainState(500, 500, 0.1 + 0.2, 0, validations, False)
-    weights, moments = found.weights(), found.moments()
+    weights, optimizer_state = found.weights(), found.optimizer_state()
     assert all(torch.equal(weights[name], value) for name, value in tensors(500).items())
-    assert torch.equal(moments["a.exp_avg"], torch.full((2, 2), 500 / 3))
+    assert torch.equal(optimizer_state["a.exp_avg"], torch.full((2, 2), 500 / 3))
 
 
 def test_training_that_goes_back_finds_the_best_it_knew_then(tmp_path: Path) -> None:

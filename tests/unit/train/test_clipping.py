@@ -13,7 +13,7 @@ from toys import lively_decoder, toy_config, toy_decoder, train_config, write_to
 from endonym.data.batches import Batch
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import gather, take_step
 
@@ -111,9 +111,9 @@ def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(
     optimizer = Optimizer(decoder, PHASE.but(**{"clip": largest}))
     stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=rows)
     assert stepped.gradient_norm == pytest.approx(norm, rel=1e-4)
-    moments = [optimizer.state()[f"{name}.exp_avg"] for name in optimizer.names]
-    assert norm_of(moments) == pytest.approx(NEWEST_SHARE * min(largest, norm), rel=1e-4)
-    for name, moment, gradient in zip(optimizer.names, moments, expected, strict=True):
+    optimizer_state = [optimizer.state()[f"{name}.exp_avg"] for name in optimizer.names]
+    assert norm_of(optimizer_state) == pytest.approx(NEWEST_SHARE * min(largest, norm), rel=1e-4)
+    for name, moment, gradient in zip(optimizer.names, optimizer_state, expected, strict=True):
         scale = float(gradient.abs().max())
         torch.testing.assert_close(
             moment, NEWEST_SHARE * gradient, rtol=1e-3, atol=1e-4 * scale, msg=name
@@ -146,9 +146,9 @@ def test_a_phase_clips_at_the_norm_it_says_and_else_at_one(
         decoder.readout.weight_VD.mul_(
             30.0
         )  # a loss, and a gradient, far from where training begins
-    run = Training(decoder, phase, Work(train, val, tmp_path / "kept", 99.0), seed=3)
+    run = Training(decoder, phase, TrainingInputs(train, val, tmp_path / "kept", 99.0), seed=3)
     report = list(run.reports())[1]
     assert 2.0 < report.gradient_norm < 1e6
-    moments = [run.optimizer.state()[f"{name}.exp_avg"] for name in run.optimizer.names]
+    optimizer_state = [run.optimizer.state()[f"{name}.exp_avg"] for name in run.optimizer.names]
     expected = min(report.gradient_norm, clip or 1.0)
-    assert norm_of(moments) == pytest.approx(NEWEST_SHARE * expected, rel=1e-4)
+    assert norm_of(optimizer_state) == pytest.approx(NEWEST_SHARE * expected, rel=1e-4)

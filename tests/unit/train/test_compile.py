@@ -17,12 +17,14 @@ from endonym.model.families import resolve
 from endonym.model.init import new_decoder
 from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.train import loop
-from endonym.train.compile import compile_blocks, compiler_failure, obstacle, uncompiled
-from endonym.train.loop import Training, Work
+from endonym.train.compile import compile_blocks, compiler_failure, uncompiled, unsupported_reason
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.step import batch_loss
 
 DENSE = resolve(ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1)), vocab=300, context=8)
-needs_compiler = pytest.mark.skipif(obstacle(DENSE) is not None, reason="no C++ compiler here")
+needs_compiler = pytest.mark.skipif(
+    unsupported_reason(DENSE) is not None, reason="no C++ compiler here"
+)
 
 
 VOCAB, STEPS, SAVED = 24, 6, 3
@@ -54,7 +56,7 @@ def training(folder: Path, compiles: str, layers: int = 1, recompute: int = 0) -
         "recompute": recompute,
     }
     config = toy_config(vocab=VOCAB, layers=layers, dropout=0.2)
-    work = Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
+    work = TrainingInputs(train, dev, folder / "checkpoints", unigram_nats=99.0)
     return Training(toy_decoder(config), train_config(**(settings)), work, seed=1)
 
 
@@ -199,7 +201,7 @@ def test_blocks_that_are_not_computed_again_are_compiled_all_the_same(
 def test_what_is_not_compiled_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def reason(**keys: object) -> str | None:
         given = ModelKeys.model_validate({"dim": 32, "layers": 1, "mixer": {"heads": 1}, **keys})
-        return obstacle(resolve(given, vocab=300, context=8))
+        return unsupported_reason(resolve(given, vocab=300, context=8))
 
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     assert reason() is None
@@ -212,8 +214,8 @@ def test_what_is_not_compiled_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_gpu_needs_triton_and_no_compiler_of_cpp(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert obstacle(DENSE, "cuda") is None
-    assert obstacle(DENSE, "cuda:1") is None
+    assert unsupported_reason(DENSE, "cuda") is None
+    assert unsupported_reason(DENSE, "cuda:1") is None
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "no Triton" in (obstacle(DENSE, "cuda:1") or "")
-    assert "mps" in (obstacle(DENSE, "mps") or "")
+    assert "no Triton" in (unsupported_reason(DENSE, "cuda:1") or "")
+    assert "mps" in (unsupported_reason(DENSE, "mps") or "")

@@ -118,10 +118,13 @@ def test_processes_share_the_cores_of_their_machine(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_torch_words_about_a_lost_process_become_one_message(words: str) -> None:
-    with pytest.raises(LostProcess, match="has ended or cannot be reached"), distributed.told():
+    with (
+        pytest.raises(LostProcess, match="has ended or cannot be reached"),
+        distributed.translated_distributed_errors(),
+    ):
         raise RuntimeError(words)
 
 
 def test_other_faults_stay_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), distributed.told():
+    with pytest.raises(RuntimeError, match="shapes"), distributed.translated_distributed_errors():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied (8x32 and 64x32)")

@@ -11,8 +11,8 @@ from toys import toy_decoder, train_config, write_toy_shards
 from endonym.data.batches import Batch
 from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.model.foreign.weights import load_foreign
-from endonym.train.loop import Training, Work
-from endonym.train.optimizer import table_names
+from endonym.train.loop import Training, TrainingInputs
+from endonym.train.optimizer import embedding_and_head_names
 from endonym.train.preflight import learn_by_heart
 from endonym.train.step import batch_loss
 
@@ -41,20 +41,22 @@ def opened(folder: Path) -> ForeignDecoder:
     return decoder
 
 
-def work(folder: Path) -> Work:
+def work(folder: Path) -> TrainingInputs:
     random = np.random.default_rng(4)
     documents = [random.integers(5, VOCAB, size).tolist() for size in random.integers(1, 40, 20)]
     train, dev = write_toy_shards(folder / "shards", documents, documents[:4], vocab=VOCAB)
-    return Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
+    return TrainingInputs(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
 def test_tables_are_found_by_what_they_are(tmp_path: Path) -> None:
-    assert table_names(toy_decoder()) == {"embedding.weight"}
+    assert embedding_and_head_names(toy_decoder()) == {"embedding.weight"}
     write_model("gemma3", tmp_path / "tied")
-    assert table_names(load_foreign(tmp_path / "tied")) == {"network.model.embed_tokens.weight"}
+    assert embedding_and_head_names(load_foreign(tmp_path / "tied")) == {
+        "network.model.embed_tokens.weight"
+    }
     write_model("qwen2", tmp_path / "untied")
-    tables = {"network.model.embed_tokens.weight", "network.lm_head.weight"}
-    assert table_names(load_foreign(tmp_path / "untied")) == tables
+    embeddings_and_head = {"network.model.embed_tokens.weight", "network.lm_head.weight"}
+    assert embedding_and_head_names(load_foreign(tmp_path / "untied")) == embeddings_and_head
 
 
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])

@@ -13,21 +13,21 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.validate import ValidationResult
 
 VOCAB = 24
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
+def work(tmp_path: Path) -> TrainingInputs:
     random = np.random.default_rng(8)
     documents = [random.integers(1, VOCAB, size).tolist() for size in (30, 9, 22, 14, 25)]
     train, dev = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=VOCAB)
-    return Work(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
+    return TrainingInputs(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
 
 
-def training(work: Work, **keys: object) -> Training:
+def training(work: TrainingInputs, **keys: object) -> Training:
     settings = {"steps": 12, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}
     phase = train_config(**settings | keys)
     return Training(toy_decoder(toy_config(vocab=VOCAB)), phase, work, seed=3)
@@ -46,17 +46,17 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return planned
 
 
-def saved(work: Work) -> list[str]:
+def saved(work: TrainingInputs) -> list[str]:
     return sorted(path.name for path in work.folder.iterdir())
 
 
-def test_a_batch_smaller_than_a_row_is_one_row(work: Work) -> None:
+def test_a_batch_smaller_than_a_row_is_one_row(work: TrainingInputs) -> None:
     small = training(work, batch_tokens=1, micro_tokens=1)
     assert small.batches.tokens == 16
     assert small.micro_rows == 1
 
 
-def test_reports_begin_before_the_first_step_and_carry_their_frame(work: Work) -> None:
+def test_reports_begin_before_the_first_step_and_carry_their_frame(work: TrainingInputs) -> None:
     run = training(work, eval_every_steps=5, warmup_steps=3, schedule="linear")
     reports = list(run.reports())
     assert [report.step for report in reports] == list(range(13))
@@ -71,7 +71,7 @@ def test_reports_begin_before_the_first_step_and_carry_their_frame(work: Work) -
     assert reports[0].seconds == 0 < reports[1].seconds
 
 
-def test_bits_a_byte_of_a_report_count_end_of_text_as_no_bytes(work: Work) -> None:
+def test_bits_a_byte_of_a_report_count_end_of_text_as_no_bytes(work: TrainingInputs) -> None:
     train: TokenShards = work.train
     n_bytes = sum(
         int(train.byte_counts[token]) for n in range(len(train)) for token in train.document(n).ids
@@ -81,7 +81,7 @@ def test_bits_a_byte_of_a_report_count_end_of_text_as_no_bytes(work: Work) -> No
     assert report.bits_per_byte == pytest.approx(expected)
 
 
-def test_a_checkpoint_stands_after_every_save_and_look(work: Work) -> None:
+def test_a_checkpoint_stands_after_every_save_and_look(work: TrainingInputs) -> None:
     found: dict[int, list[str]] = {}
     for report in training(work, eval_every_steps=6, save_every_steps=4).reports():
         found[report.step] = saved(work)
@@ -92,7 +92,7 @@ def test_a_checkpoint_stands_after_every_save_and_look(work: Work) -> None:
 
 
 def test_patience_stops_after_so_many_looks_without_a_better_one(
-    work: Work, losses: list[float]
+    work: TrainingInputs, losses: list[float]
 ) -> None:
     losses += [3.0, 2.5, 2.6, 2.4, 2.5, 2.4, 2.7, 2.0]
     run = training(work, eval_every_steps=1, patience=3)
@@ -106,12 +106,14 @@ def test_patience_stops_after_so_many_looks_without_a_better_one(
     assert torch.equal(again.weights()["norm.weight"], run.weights()["norm.weight"])
 
 
-def test_without_patience_nothing_stops_early(work: Work, losses: list[float]) -> None:
+def test_without_patience_nothing_stops_early(work: TrainingInputs, losses: list[float]) -> None:
     losses += [2.0 + step for step in range(13)]
     assert len(list(training(work, eval_every_steps=1).reports())) == 13
 
 
-def test_the_weights_of_the_best_look_are_handed_on(work: Work, losses: list[float]) -> None:
+def test_the_weights_of_the_best_look_are_handed_on(
+    work: TrainingInputs, losses: list[float]
+) -> None:
     losses += [3.0, 2.0, 2.5, 2.5]
     run = training(work, eval_every_steps=4)
     kept = {}
@@ -126,7 +128,7 @@ def test_the_weights_of_the_best_look_are_handed_on(work: Work, losses: list[flo
 
 @pytest.mark.parametrize("average", ["ema", "tail"])
 def test_looks_and_what_is_handed_on_are_of_the_average(
-    work: Work, average: str, monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, average: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = training(work, eval_every_steps=4, average=average, average_share=0.5)
     shown: dict[int, torch.Tensor] = {}
@@ -148,13 +150,15 @@ def test_looks_and_what_is_handed_on_are_of_the_average(
         torch.testing.assert_close(shown[12], sum(own[7:13]) / 6)
     run.config = run.config.but(**{"keep": "last"})
     assert torch.equal(run.weights()["norm.weight"], shown[12])
-    plain = training(Work(work.train, work.dev, work.folder / "plain", 99.0), eval_every_steps=4)
+    plain = training(
+        TrainingInputs(work.train, work.dev, work.folder / "plain", 99.0), eval_every_steps=4
+    )
     losses = iter([9.0, 8.0, 5.0, 7.0])
     list(plain.reports())
     assert torch.equal(plain.optimizer.weights()["norm.weight"], own[12])
 
 
-def test_the_schedule_s_end_and_its_cooldown_reach_the_rate(work: Work) -> None:
+def test_the_schedule_s_end_and_its_cooldown_reach_the_rate(work: TrainingInputs) -> None:
     run = training(work, schedule="wsd", cooldown=0.5, final_lr=0.25)
     rates = [report.lr for report in run.reports()][1:]
     assert rates[:7] == [1e-2] * 7
@@ -162,7 +166,7 @@ def test_the_schedule_s_end_and_its_cooldown_reach_the_rate(work: Work) -> None:
 
 
 def test_a_phase_that_only_harms_hands_on_what_it_began_with(
-    work: Work, losses: list[float]
+    work: TrainingInputs, losses: list[float]
 ) -> None:
     losses += [1.0, 1.1, 1.2, 1.3]
     run = training(work, eval_every_steps=4)
@@ -172,7 +176,7 @@ def test_a_phase_that_only_harms_hands_on_what_it_began_with(
     assert all(torch.equal(run.weights()[name], tensor) for name, tensor in start.items())
 
 
-def test_a_kill_before_the_first_step_begins_anew(work: Work) -> None:
+def test_a_kill_before_the_first_step_begins_anew(work: TrainingInputs) -> None:
     next(training(work).reports())
     run = training(work)
     assert run.resume() == 0
@@ -181,10 +185,10 @@ def test_a_kill_before_the_first_step_begins_anew(work: Work) -> None:
 
 
 def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 6)
-    hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
+    hopeless = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=2).reports()
     seen = [next(reports).step for _ in range(6)]
     assert seen == [0, 1, 2, 3, 4, 5]
@@ -196,20 +200,20 @@ def test_a_model_that_stays_above_the_unigram_line_is_stopped_with_a_diagnosis(
 
 
 def test_a_rate_that_is_too_low_is_not_lowered_further(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 2)
-    hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
+    hopeless = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=0.5)
     with pytest.raises(TrainingError) as caught:
         list(training(hopeless, eval_every_steps=2, lr=5e-5).reports())
     assert "lr = 5e-05 is too low" in caught.value.do
 
 
 def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 1)
-    hopeless = Work(work.train, work.dev, work.folder, unigram_nats=0.5)
+    hopeless = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=0.5)
     reports = training(hopeless, eval_every_steps=1, warmup_steps=4).reports()
     assert [next(reports).step for _ in range(8)] == list(range(8))
     with pytest.raises(TrainingError, match="after 8 steps"):
@@ -217,17 +221,19 @@ def test_the_unigram_line_is_not_asked_for_before_the_warmup_is_over_twice(
 
 
 def test_a_model_that_was_below_the_unigram_line_may_overfit(
-    work: Work, losses: list[float], monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, losses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.train.loss_guard.LEARNT_BY", 2)
     losses += [3.1, 2.9, 3.5, 3.6, 3.7]
-    line = Work(work.train, work.dev, work.folder, unigram_nats=3.0)
+    line = TrainingInputs(work.train, work.dev, work.folder, unigram_nats=3.0)
     run = training(line, steps=4, eval_every_steps=1)
     assert [report.step for report in run.reports()] == [0, 1, 2, 3, 4]
     assert run.state.best_step == 1
 
 
-def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(work: Work) -> None:
+def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
+    work: TrainingInputs,
+) -> None:
     run = training(work, eval_every_steps=4)
     reports = run.reports()
     for _ in range(6):
@@ -241,7 +247,9 @@ def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(work:
     assert saved(work)[-1] == "step-000012"
 
 
-def test_memory_is_given_back_to_the_collector_even_when_nobody_reads_on(work: Work) -> None:
+def test_memory_is_given_back_to_the_collector_even_when_nobody_reads_on(
+    work: TrainingInputs,
+) -> None:
     frozen = gc.get_freeze_count()
     reports = training(work).reports()
     next(reports)

@@ -9,7 +9,7 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.batches import Batches
 from endonym.data.order import Order
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import multiplier
 from endonym.train.step import take_step
@@ -28,7 +28,7 @@ def test_a_phase_is_its_steps_one_by_one(schedule: str, warmup_steps: int, tmp_p
     keys = {"schedule": schedule, "warmup_steps": warmup_steps, "weight_decay": 0.2}
     phase = train_config(steps=STEPS, batch_tokens=32, lr=1e-2, number_format="fp32", **keys)
     looped, stepped = (toy_decoder(toy_config(vocab=24)) for _ in range(2))
-    run = Training(looped, phase, Work(train, val, tmp_path / "kept", 99.0), seed=3)
+    run = Training(looped, phase, TrainingInputs(train, val, tmp_path / "kept", 99.0), seed=3)
     told = [report.lr for report in run.reports()][1:]
     batches = Batches(Order(train, context=16, seed=3), rows=2)
     optimizer = Optimizer(stepped, phase)
@@ -52,7 +52,11 @@ def test_steps_drop_their_share_of_channels_and_looks_none(tmp_path: Path) -> No
     decoder.dropout.register_forward_hook(
         lambda _, given, kept: zeros.append(float((kept == 0).float().mean()))
     )
-    list(Training(decoder, phase, Work(train, val, tmp_path / "kept", 99.0), seed=3).reports())
+    list(
+        Training(
+            decoder, phase, TrainingInputs(train, val, tmp_path / "kept", 99.0), seed=3
+        ).reports()
+    )
     validations, steps = [zeros[n] for n in (0, 3, 6)], [zeros[n] for n in (1, 2, 4, 5)]
     assert len(zeros) == 7
     assert validations == [0.0] * 3
@@ -68,7 +72,7 @@ def test_a_look_reads_as_many_tokens_as_the_phase_says(tmp_path: Path) -> None:
     for tokens in (16, 48, 1000):
         phase = train_config(steps=1, batch_tokens=16, number_format="fp32", eval_tokens=tokens)
         decoder = toy_decoder(toy_config(vocab=24))
-        work = Work(train, val, tmp_path / f"kept-{tokens}", 99.0)
+        work = TrainingInputs(train, val, tmp_path / f"kept-{tokens}", 99.0)
         first = next(Training(decoder, phase, work, seed=3).reports()).validation
         assert first is not None
         assert first == validate(decoder, val, tokens, "cpu")

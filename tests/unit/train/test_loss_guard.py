@@ -16,7 +16,7 @@ from endonym.data.batches import Batch, Batches
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train import loop, loss_guard, step
 from endonym.train.checkpoint import TrainState
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.report import Report
 from endonym.train.step import Stepped
 from endonym.train.validate import ValidationResult
@@ -25,19 +25,19 @@ VOCAB = 24
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
+def work(tmp_path: Path) -> TrainingInputs:
     return corpus(tmp_path)
 
 
-def corpus(folder: Path) -> Work:
+def corpus(folder: Path) -> TrainingInputs:
     """Documents that count upwards: easy to learn."""
     starts = np.random.default_rng(8).integers(1, VOCAB, 12)
     documents = [[1 + (int(s) + n) % (VOCAB - 1) for n in range(20)] for s in starts]
     train, dev = write_toy_shards(folder / "shards", documents, documents[:2], vocab=VOCAB)
-    return Work(train, dev, folder / "checkpoints", unigram_nats=99.0)
+    return TrainingInputs(train, dev, folder / "checkpoints", unigram_nats=99.0)
 
 
-def training(work: Work, **keys: object) -> Training:
+def training(work: TrainingInputs, **keys: object) -> Training:
     settings = {"steps": 14, "batch_tokens": 32, "lr": 1e-2, "number_format": "fp32"}
     settings |= {"eval_every_steps": 4, "eval_tokens": 64}
     phase = train_config(**settings | keys)
@@ -112,7 +112,7 @@ def test_two_hundred_steps_are_remembered() -> None:
 
 
 def test_strange_rows_are_skipped_by_name_and_change_nothing(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Batches.part
 
@@ -147,7 +147,7 @@ def test_strange_rows_are_skipped_by_name_and_change_nothing(
 
 
 def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = spoil(monkeypatch, lambda state: 5 <= state.step < 9 and not state.rollbacks)
     run = watch(training(work, save_every_steps=1))
@@ -224,7 +224,9 @@ def test_a_kill_in_the_midst_of_trouble_changes_nothing(
     assert all(torch.equal(weights[n], t) for n, t in resumed.optimizer.weights().items())
 
 
-def test_a_fresh_start_may_be_gone_back_to(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fresh_start_may_be_gone_back_to(
+    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watch = spoil(monkeypatch, lambda state: not state.rollbacks)
     run = watch(training(work, steps=4))
     assert [report.step for report in run.reports()] == [0, 1, 2, 3, 0, 1, 2, 3, 4]
@@ -240,7 +242,7 @@ def test_after_three_returns_the_rate_is_named_in_an_error(
     nats: float,
     kind: type[TrainingError],
     word: str,
-    work: Work,
+    work: TrainingInputs,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loss_guard, "TRUSTED", 2)
@@ -255,7 +257,7 @@ def test_after_three_returns_the_rate_is_named_in_an_error(
 
 
 @pytest.mark.parametrize("place", ["weights", "memories"])
-def test_weights_that_are_no_numbers_are_never_kept(place: str, work: Work) -> None:
+def test_weights_that_are_no_numbers_are_never_kept(place: str, work: TrainingInputs) -> None:
     run = training(work)
     reports = run.reports()
     for _ in range(8):
@@ -279,7 +281,7 @@ def test_weights_that_are_no_numbers_are_never_kept(place: str, work: Work) -> N
 
 
 def test_a_held_out_loss_that_is_no_number_is_trouble_too(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+    work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     validate, validations = loop.validate, []
 

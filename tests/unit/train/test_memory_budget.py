@@ -11,7 +11,7 @@ from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.errors import OutOfMemory
 from endonym.train import memory_budget, step
-from endonym.train.loop import Training, Work
+from endonym.train.loop import Training, TrainingInputs
 from endonym.train.memory_budget import explained_memory_errors, within_memory
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
@@ -76,17 +76,17 @@ def test_other_errors_are_not_about_memory() -> None:
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Callable[[str], Work]:
-    def made(name: str) -> Work:
+def corpus(tmp_path: Path) -> Callable[[str], TrainingInputs]:
+    def made(name: str) -> TrainingInputs:
         random = np.random.default_rng(8)
         documents = [random.integers(1, VOCAB, size).tolist() for size in (30, 9, 22, 14, 25)]
         shards = write_toy_shards(tmp_path / name / "shards", documents, documents, vocab=VOCAB)
-        return Work(*shards, tmp_path / name / "checkpoints", unigram_nats=99.0)
+        return TrainingInputs(*shards, tmp_path / name / "checkpoints", unigram_nats=99.0)
 
     return made
 
 
-def training(work: Work, **keys: object) -> Training:
+def training(work: TrainingInputs, **keys: object) -> Training:
     settings: dict[str, object] = {"steps": 6, "batch_tokens": 128, "lr": 1e-2, "clip": 0.1}
     settings |= {"number_format": "bf16", "eval_every_steps": 3, "recompute": 0}
     phase = train_config(**settings | keys)
@@ -111,7 +111,7 @@ def starve(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
 
 
 def test_a_step_that_does_not_fit_is_tried_again_in_smaller_parts_and_they_stay_small(
-    corpus: Callable[[str], Work], monkeypatch: pytest.MonkeyPatch
+    corpus: Callable[[str], TrainingInputs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = training(corpus("small"), micro_tokens=32)
     planned = [report.nats for report in expected.reports()]
@@ -137,7 +137,7 @@ def test_a_step_that_does_not_fit_is_tried_again_in_smaller_parts_and_they_stay_
 
 
 def test_a_row_that_never_fits_ends_training(
-    corpus: Callable[[str], Work], monkeypatch: pytest.MonkeyPatch
+    corpus: Callable[[str], TrainingInputs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = starve(monkeypatch, 0)
     monkeypatch.setattr(

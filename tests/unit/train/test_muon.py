@@ -162,10 +162,10 @@ def test_steps_are_those_of_the_slow_one(row_memory: float | None, cautious: boo
     plain = [
         [*each.detach().double().reshape(-1, *each.shape[-2:]).unbind()] for each in muon.matrices
     ]
-    memories: list[list[Memories]] = [[{} for _ in stack] for stack in plain]
+    optimizer_state: list[list[Memories]] = [[{} for _ in stack] for stack in plain]
     for number in range(5):
         seen = stepped(muon, number, lr=0.1, decay=0.7)
-        for gradient, stack, kept in zip(seen, plain, memories, strict=True):
+        for gradient, stack, kept in zip(seen, plain, optimizer_state, strict=True):
             gradients = gradient.double().reshape(-1, *gradient.shape[-2:])
             for place, weights in enumerate(stack):
                 stack[place] = slow_muon(

@@ -31,13 +31,13 @@ def batch_of(rows: int = 4, *, seed: int = 0) -> Batch:
 def plain_adamw(decoder: Decoder) -> torch.optim.AdamW:
     """torch's own, told by name which parameters decay and which learn faster."""
     named = dict(decoder.named_parameters())
-    tables = [p for name, p in named.items() if name in TABLE_NAMES]
+    embeddings_and_head = [p for name, p in named.items() if name in TABLE_NAMES]
     matrices = [p for n, p in named.items() if p.ndim == 2 and n not in TABLE_NAMES]
     vectors = [p for p in named.values() if p.ndim == 1]
-    assert len(tables) + len(matrices) + len(vectors) == len(named)
+    assert len(embeddings_and_head) + len(matrices) + len(vectors) == len(named)
     groups = [
         {"params": matrices, "lr": 1e-2, "weight_decay": 0.5},
-        {"params": tables, "lr": 4e-2, "weight_decay": 0.0},
+        {"params": embeddings_and_head, "lr": 4e-2, "weight_decay": 0.0},
         {"params": vectors, "lr": 1e-2, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, betas=(0.9, 0.95), eps=1e-8, foreach=False, fused=False)
@@ -181,7 +181,7 @@ def test_muon_steps_the_matrices_of_blocks_and_adamw_all_else(family: str) -> No
     assert (by_muon, by_adamw) == (kinds["row_squares"], kinds["exp_avg_sq"])
     assert by_muon.isdisjoint(by_adamw)
     assert by_muon | by_adamw == {name for name, _ in decoder.named_parameters()}
-    taps = ("decay_log", "convolution.weight")
+    taps = ("A_log", "convolution.weight")
     assert by_muon == {
         name
         for name, each in decoder.named_parameters()
@@ -212,7 +212,7 @@ def test_adamw_with_caution_is_the_slow_one(cautious: bool) -> None:
     phase = PHASE.but(**{"cautious": cautious, "betas": (0.8, 0.9)})
     optimizer = Optimizer(decoder, phase)
     name = "blocks.0.ffn.up.weight"
-    weights, memories = optimizer.weights()[name].double(), {}
+    weights, optimizer_state = optimizer.weights()[name].double(), {}
     generator = torch.Generator().manual_seed(3)
     for step in range(1, 6):
         for parameter in decoder.parameters():
@@ -222,7 +222,7 @@ def test_adamw_with_caution_is_the_slow_one(cautious: bool) -> None:
         weights = slow_adamw(
             weights,
             gradient.double(),
-            memories,
+            optimizer_state,
             step=step,
             lr=1e-2 / step,
             decay=0.5,

@@ -6,7 +6,7 @@ from reference.optimizing import Memories, slow_muon
 from toys import toy_config, toy_decoder, train_config
 
 from endonym.model.families import FAMILIES
-from endonym.train.optimizer import Optimizer, table_names
+from endonym.train.optimizer import Optimizer, embedding_and_head_names
 
 NAME = "blocks.0.ffn.up.weight"
 PHASE = train_config(
@@ -32,7 +32,7 @@ def test_muon_steps_with_what_the_phase_says(
 ) -> None:
     decoder = toy_decoder()
     optimizer = Optimizer(decoder, PHASE.but(**said))
-    weights, memories = optimizer.weights()[NAME].double().clone(), Memories()
+    weights, optimizer_state = optimizer.weights()[NAME].double().clone(), Memories()
     generator = torch.Generator().manual_seed(3)
     for number in range(1, 5):
         for parameter in decoder.parameters():
@@ -41,7 +41,7 @@ def test_muon_steps_with_what_the_phase_says(
         assert gradient is not None
         keys = {**USUAL, **done}
         lr = 1e-2 / number
-        weights = slow_muon(weights, gradient.double(), memories, lr=lr, decay=0.5, **keys)
+        weights = slow_muon(weights, gradient.double(), optimizer_state, lr=lr, decay=0.5, **keys)
         optimizer.step(1 / number)
         torch.testing.assert_close(optimizer.weights()[NAME], weights.float(), rtol=0, atol=2e-6)
 
@@ -63,14 +63,14 @@ def test_where_no_betas_are_said_adamw_forgets_as_is_usual(optimizer: str) -> No
 def test_embeddings_positions_and_the_head_are_tables(family: str, tied: bool) -> None:
     decoder = toy_decoder(toy_config(family).model_copy(update={"tied": tied}))
     names = {name for name, _ in decoder.named_parameters()}
-    tables = {"embedding.weight", "positions.weight", "head.weight"} & names
-    assert table_names(decoder) == tables
-    assert ("head.weight" in tables) is not tied
+    embeddings_and_head = {"embedding.weight", "positions.weight", "head.weight"} & names
+    assert embedding_and_head_names(decoder) == embeddings_and_head
+    assert ("head.weight" in embeddings_and_head) is not tied
     optimizer = Optimizer(decoder, PHASE.but(**{"optimizer": "adamw"}))
     before = {name: weight.clone() for name, weight in optimizer.weights().items()}
     for parameter in decoder.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer.step(1.0)
-    for name in tables:  # AdamW's first step is as long as its rate; no table decays
+    for name in embeddings_and_head:  # AdamW's first step is as long as its rate; no table decays
         moved = before[name] - optimizer.weights()[name]
         torch.testing.assert_close(moved, torch.full_like(moved, 4e-2), rtol=1e-4, atol=1e-6)

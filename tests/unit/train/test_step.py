@@ -114,7 +114,7 @@ def test_a_number_that_is_none_stops_before_the_weights_are_touched(
     take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=2)
     poison(decoder)
     weights = {name: tensor.clone() for name, tensor in optimizer.weights().items()}
-    moments = {name: tensor.clone() for name, tensor in optimizer.state().items()}
+    optimizer_state = {name: tensor.clone() for name, tensor in optimizer.state().items()}
     with pytest.raises(NonFiniteLoss, match=f"the {what} is not a finite") as caught:
         take_step(
             decoder,
@@ -126,7 +126,7 @@ def test_a_number_that_is_none_stops_before_the_weights_are_touched(
         )
     assert caught.value.where == "step 8, rows 3"
     assert isinstance(caught.value, TrainingError)
-    for before, after in ((weights, optimizer.weights()), (moments, optimizer.state())):
+    for before, after in ((weights, optimizer.weights()), (optimizer_state, optimizer.state())):
         assert all(torch.equal(before[name], after[name]) for name in before)
 
 

@@ -10,7 +10,7 @@ COMMON_NAMES = {
     "norm.weight": "backbone.norm_f.weight",
     "head.weight": "lm_head.weight",
     "blocks.*.norm.weight": "backbone.layers.*.norm.weight",
-    "blocks.*.mixer.decay_log": "backbone.layers.*.mixer.A_log",
+    "blocks.*.mixer.A_log": "backbone.layers.*.mixer.A_log",
     "blocks.*.mixer.skip": "backbone.layers.*.mixer.D",
     **with_parts(
         {

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES
 from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
-from endonym.model.kernels.varlen import attend_varlen, obstacle
+from endonym.model.kernels.varlen import attend_varlen, unsupported_reason
 from endonym.model.span import Span, barred
 
 TILE = 128
@@ -40,8 +40,8 @@ def attend(
         return attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window).transpose(1, 2)
     blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
     if blocks is None:
-        bar_BTM = span.bar(window, query_BHTK.dtype)
-        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, bar_BTM, dropout)
+        attn_bias_BTM = span.attn_bias(window, query_BHTK.dtype)
+        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, attn_bias_BTM, dropout)
     return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
 
 
@@ -95,7 +95,7 @@ def _varlen_wins(query_BHTK: Tensor, span: Span, window: int | None, dropout: fl
     """True where there are documents or a window to mind, and torch's kernel for them is right."""
     if dropout or (span.starts_BT is None and window is None):
         return False
-    return obstacle(query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1]) is None
+    return unsupported_reason(query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1]) is None
 
 
 def _whole_scores_win(query_BHTK: Tensor) -> bool:

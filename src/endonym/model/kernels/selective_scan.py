@@ -1,6 +1,6 @@
 """The selective scan of Mamba-1: every channel keeps S numbers, each fading at its own pace.
 
-h_t = exp(step_t · decay) h_(t-1) + step_t x_t into_t, and y_t = the sum over S of h_t out_of_t.
+h_t = exp(dt_t · decay) h_(t-1) + dt_t x_t B_t, and y_t = the sum over S of h_t C_t.
 Source: Mamba, arXiv:2312.00752, eq. 2 and section 3.2, discretised as in its authors' code.
 
 A loop over time whose every line works on all channels in place; nothing is divided by a decay
@@ -26,20 +26,20 @@ SHORTEST_SEGMENT = 16
 
 def selective_scan(
     x_BTC: Tensor,
-    step_BTC: Tensor,
-    decay_CS: Tensor,
-    into_BTS: Tensor,
-    out_of_BTS: Tensor,
+    dt_BTC: Tensor,
+    A_CS: Tensor,
+    B_BTS: Tensor,
+    C_BTS: Tensor,
     is_first_BT: Tensor | None = None,
     state_BCS: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The outputs, in x's dtype, and the state after the last token, in at least fp32.
 
-    step_BTC: positive. decay_CS: negative.
+    dt_BTC: positive. A_CS: negative.
     is_first_BT: True where a document starts; the state before that token counts as zero.
     state_BCS: the state before the first token; None: zeros.
     """
-    given = (x_BTC, step_BTC, decay_CS, into_BTS, out_of_BTS, is_first_BT, state_BCS)
+    given = (x_BTC, dt_BTC, A_CS, B_BTS, C_BTS, is_first_BT, state_BCS)
     return _one_step(*given) if x_BTC.shape[1] == 1 else _Scan.apply(*given)
 
 
@@ -51,22 +51,22 @@ def _widest(*tensors: Tensor) -> torch.dtype:
 
 def _one_step(
     x_B1C: Tensor,
-    step_B1C: Tensor,
-    decay_CS: Tensor,
-    into_B1S: Tensor,
-    out_of_B1S: Tensor,
+    dt_B1C: Tensor,
+    A_CS: Tensor,
+    B_B1S: Tensor,
+    C_B1S: Tensor,
     is_first_B1: Tensor | None,
     state_BCS: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The recurrence, once."""
-    dtype = _widest(x_B1C, step_B1C, decay_CS)
-    step_BC1 = step_B1C.mT.to(dtype)
-    before_BCS = step_BC1.new_zeros(()) if state_BCS is None else state_BCS
+    dtype = _widest(x_B1C, dt_B1C, A_CS)
+    dt_BC1 = dt_B1C.mT.to(dtype)
+    before_BCS = dt_BC1.new_zeros(()) if state_BCS is None else state_BCS
     if is_first_B1 is not None:
         before_BCS = before_BCS.masked_fill(is_first_B1[:, :, None], 0)
-    taken_BC1 = step_BC1 * x_B1C.mT
-    next_BCS = torch.exp(step_BC1 * decay_CS) * before_BCS + taken_BC1 * into_B1S.to(dtype)
-    y_BC1 = next_BCS @ out_of_B1S.mT.to(dtype)
+    taken_BC1 = dt_BC1 * x_B1C.mT
+    next_BCS = torch.exp(dt_BC1 * A_CS) * before_BCS + taken_BC1 * B_B1S.to(dtype)
+    y_BC1 = next_BCS @ C_B1S.mT.to(dtype)
     return y_BC1.mT.to(x_B1C.dtype), next_BCS
 
 
@@ -75,9 +75,9 @@ class _Piece:
     """The inputs of one segment, time first, in the dtype of states."""
 
     x_LBC: Tensor
-    step_LBC: Tensor
-    into_LBS: Tensor
-    out_of_LBS: Tensor
+    dt_LBC: Tensor
+    B_LBS: Tensor
+    C_LBS: Tensor
     taken_LBC: Tensor
     is_first_LB: Tensor | None
 
@@ -85,16 +85,16 @@ class _Piece:
 class _Room:
     """Memory for one segment, filled again for each: fresh pages cost more than the sums."""
 
-    def __init__(self, x_BTC: Tensor, step_BTC: Tensor, decay_CS: Tensor) -> None:
+    def __init__(self, x_BTC: Tensor, dt_BTC: Tensor, A_CS: Tensor) -> None:
         batch, length, channels = x_BTC.shape
-        numbers = batch * decay_CS.numel()
+        numbers = batch * A_CS.numel()
         self.tokens = min(length, max(SHORTEST_SEGMENT, SEGMENT_NUMBERS // numbers))
-        self.dtype = _widest(x_BTC, step_BTC, decay_CS)
-        self.decay_SC = decay_CS.to(self.dtype).T.contiguous()
-        self.halving_SC = self.decay_SC / math.log(2)
-        shape_BSC = (batch, decay_CS.shape[1], channels)
-        self.decays_LBSC = self.decay_SC.new_empty(self.tokens, *shape_BSC)
-        self.states_MBSC = self.decay_SC.new_empty(self.tokens + 1, *shape_BSC)
+        self.dtype = _widest(x_BTC, dt_BTC, A_CS)
+        self.A_SC = A_CS.to(self.dtype).T.contiguous()
+        self.halving_SC = self.A_SC / math.log(2)
+        shape_BSC = (batch, A_CS.shape[1], channels)
+        self.decays_LBSC = self.A_SC.new_empty(self.tokens, *shape_BSC)
+        self.states_MBSC = self.A_SC.new_empty(self.tokens + 1, *shape_BSC)
         self.slopes_LBSC = torch.empty_like(self.decays_LBSC)
         decays, states = self.decays_LBSC.unbind(), self.states_MBSC.unbind()
         slopes = self.slopes_LBSC.unbind()
@@ -111,31 +111,31 @@ class _Room:
 
     def piece(self, segment: slice, inputs: tuple[Any, ...]) -> _Piece:
         """All inputs of a segment."""
-        x_LBC, step_LBC, into_LBS, out_of_LBS = (self.cut(each, segment) for each in inputs[:4])
+        x_LBC, dt_LBC, B_LBS, C_LBS = (self.cut(each, segment) for each in inputs[:4])
         is_first_LB = None if inputs[4] is None else inputs[4][:, segment].T
-        return _Piece(x_LBC, step_LBC, into_LBS, out_of_LBS, step_LBC * x_LBC, is_first_LB)
+        return _Piece(x_LBC, dt_LBC, B_LBS, C_LBS, dt_LBC * x_LBC, is_first_LB)
 
     def run(self, piece: _Piece, start_BSC: Tensor) -> tuple[Tensor, Tensor]:
         """The decays of a segment, and the states before its first and after each token.
 
         exp(a) is taken as 2^(a / ln 2): on a CPU torch does that four times faster.
         """
-        length = len(piece.step_LBC)
+        length = len(piece.dt_LBC)
         decays_LBSC, states_MBSC = self.decays_LBSC[:length], self.states_MBSC[: length + 1]
-        torch.mul(piece.step_LBC[:, :, None], self.halving_SC, out=decays_LBSC).exp2_()
+        torch.mul(piece.dt_LBC[:, :, None], self.halving_SC, out=decays_LBSC).exp2_()
         if piece.is_first_LB is not None:
             decays_LBSC[piece.is_first_LB] = 0
-        torch.mul(piece.taken_LBC[:, :, None], piece.into_LBS[..., None], out=states_MBSC[1:])
+        torch.mul(piece.taken_LBC[:, :, None], piece.B_LBS[..., None], out=states_MBSC[1:])
         states_MBSC[0] = start_BSC
         for decay_BSC, state_BSC, next_BSC in self.steps[:length]:
             next_BSC.addcmul_(decay_BSC, state_BSC)
         return decays_LBSC, states_MBSC
 
     def run_back(self, piece: _Piece, d_y_LBC: Tensor, d_last_BSC: Tensor) -> Tensor:
-        """d loss / d h_t = d y_t out_of_t + exp(step_(t+1) decay) d loss / d h_(t+1)."""
+        """d loss / d h_t = d y_t C_t + exp(step_(t+1) decay) d loss / d h_(t+1)."""
         length = len(d_y_LBC)
         slopes_LBSC = self.slopes_LBSC[:length]
-        torch.mul(d_y_LBC[:, :, None], piece.out_of_LBS[..., None], out=slopes_LBSC)
+        torch.mul(d_y_LBC[:, :, None], piece.C_LBS[..., None], out=slopes_LBSC)
         slopes_LBSC[-1] += d_last_BSC
         for decay_BSC, later_BSC, slope_BSC in reversed(self.steps_back[: length - 1]):
             slope_BSC.addcmul_(decay_BSC, later_BSC)
@@ -147,9 +147,9 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
-        x_BTC, step_BTC, decay_CS, into_BTS, out_of_BTS, is_first_BT, state_BCS = given
-        room = _Room(x_BTC, step_BTC, decay_CS)
-        inputs = (x_BTC, step_BTC, into_BTS, out_of_BTS, is_first_BT)
+        x_BTC, dt_BTC, A_CS, B_BTS, C_BTS, is_first_BT, state_BCS = given
+        room = _Room(x_BTC, dt_BTC, A_CS)
+        inputs = (x_BTC, dt_BTC, B_BTS, C_BTS, is_first_BT)
         starts_NBSC = room.states_MBSC.new_empty(len(room.segments), *room.states_MBSC.shape[1:])
         y_BTC = torch.empty_like(x_BTC, memory_format=torch.contiguous_format)
         state_BSC = y_BTC.new_zeros(()) if state_BCS is None else state_BCS.mT
@@ -157,50 +157,50 @@ class _Scan(torch.autograd.Function):
             start_BSC[:] = state_BSC
             piece = room.piece(segment, inputs)
             states_LBSC = room.run(piece, start_BSC)[1][1:]
-            y_BTC[:, segment] = _over_state(piece.out_of_LBS, states_LBSC).transpose(0, 1)
+            y_BTC[:, segment] = _over_state(piece.C_LBS, states_LBSC).transpose(0, 1)
             state_BSC = states_LBSC[-1]
         ctx.save_for_backward(*given[:6], starts_NBSC)
         return y_BTC, state_BSC.mT.clone()
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        x_BTC, step_BTC, decay_CS, into_BTS, out_of_BTS, is_first_BT, starts = ctx.saved_tensors
+        x_BTC, dt_BTC, A_CS, B_BTS, C_BTS, is_first_BT, starts = ctx.saved_tensors
         d_y_BTC, d_state_BCS = grad_outputs
-        room = _Room(x_BTC, step_BTC, decay_CS)
-        inputs = (x_BTC, step_BTC, into_BTS, out_of_BTS, is_first_BT)
-        d_decay_SC, d_state_BSC = torch.zeros_like(room.decay_SC), d_state_BCS.mT
+        room = _Room(x_BTC, dt_BTC, A_CS)
+        inputs = (x_BTC, dt_BTC, B_BTS, C_BTS, is_first_BT)
+        d_decay_SC, d_state_BSC = torch.zeros_like(room.A_SC), d_state_BCS.mT
         d_inputs = [torch.empty_like(each) for each in inputs[:4]]
         for segment, start_BSC in reversed(list(zip(room.segments, starts, strict=True))):
             piece, d_y_LBC = room.piece(segment, inputs), room.cut(d_y_BTC, segment)
             ran = room.run(piece, start_BSC)
             slopes_LBSC = room.run_back(piece, d_y_LBC, d_state_BSC)
             d_state_BSC = ran[0][0] * slopes_LBSC[0]
-            *d_piece, d_part_SC = _input_slopes(piece, room.decay_SC, d_y_LBC, (*ran, slopes_LBSC))
+            *d_piece, d_part_SC = _input_slopes(piece, room.A_SC, d_y_LBC, (*ran, slopes_LBSC))
             d_decay_SC += d_part_SC
             for d_all, d_part in zip(d_inputs, d_piece, strict=True):
                 d_all[:, segment] = d_part.transpose(0, 1)
-        d_decay_CS = d_decay_SC.T.to(decay_CS.dtype)
+        d_decay_CS = d_decay_SC.T.to(A_CS.dtype)
         d_before_BCS = d_state_BSC.mT if ctx.needs_input_grad[6] else None
-        d_x_BTC, d_step_BTC, d_into_BTS, d_out_of_BTS = d_inputs
-        return d_x_BTC, d_step_BTC, d_decay_CS, d_into_BTS, d_out_of_BTS, None, d_before_BCS
+        d_x_BTC, d_step_BTC, d_B_BTS, d_out_of_BTS = d_inputs
+        return d_x_BTC, d_step_BTC, d_decay_CS, d_B_BTS, d_out_of_BTS, None, d_before_BCS
 
 
 def _input_slopes(
-    piece: _Piece, decay_SC: Tensor, d_y_LBC: Tensor, ran: tuple[Tensor, Tensor, Tensor]
+    piece: _Piece, A_SC: Tensor, d_y_LBC: Tensor, ran: tuple[Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, ...]:
-    """d loss / d x, step, into, out_of and decay; overwrites the decays and the slopes it is given.
+    """d loss / d x, step, B, C and decay; overwrites the decays and the slopes it is given.
 
     The slope of the exponent step · decay is exp(step decay) h_(t-1) d loss / d h_t.
     """
     decays_LBSC, states_MBSC, slopes_LBSC = ran
-    d_taken_LBC = _over_state(piece.into_LBS, slopes_LBSC)
-    d_into_LBS = _over_channels(piece.taken_LBC, slopes_LBSC)
+    d_taken_LBC = _over_state(piece.B_LBS, slopes_LBSC)
+    d_B_LBS = _over_channels(piece.taken_LBC, slopes_LBSC)
     d_out_of_LBS = _over_channels(d_y_LBC, states_MBSC[1:])
     d_exponent_LBSC = decays_LBSC.mul_(states_MBSC[:-1]).mul_(slopes_LBSC)
-    d_step_LBC = torch.mul(d_exponent_LBSC, decay_SC, out=slopes_LBSC).sum(2)
+    d_step_LBC = torch.mul(d_exponent_LBSC, A_SC, out=slopes_LBSC).sum(2)
     d_step_LBC.addcmul_(d_taken_LBC, piece.x_LBC)
-    d_decay_SC = d_exponent_LBSC.mul_(piece.step_LBC[:, :, None]).sum((0, 1))
-    return d_taken_LBC.mul_(piece.step_LBC), d_step_LBC, d_into_LBS, d_out_of_LBS, d_decay_SC
+    d_decay_SC = d_exponent_LBSC.mul_(piece.dt_LBC[:, :, None]).sum((0, 1))
+    return d_taken_LBC.mul_(piece.dt_LBC), d_step_LBC, d_B_LBS, d_out_of_LBS, d_decay_SC
 
 
 def _over_state(port_LBS: Tensor, states_LBSC: Tensor) -> Tensor:

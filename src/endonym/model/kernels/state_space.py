@@ -23,14 +23,14 @@ CPU_BYTES = 1 << 22
 def state_space(
     x_BTHK: Tensor,
     log_decay_BTH: Tensor,
-    into_BTGS: Tensor,
-    out_of_BTGS: Tensor,
+    B_BTGS: Tensor,
+    C_BTGS: Tensor,
     is_first_BT: Tensor | None = None,
     state_BHKS: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """What each token reads from the memories, and the memories after the last token.
 
-    h_t = exp(log_decay_t) h_{t-1} + x_t into_tᵀ and y_t = h_t out_of_t, where h before the first
+    h_t = exp(log_decay_t) h_{t-1} + x_t B_tᵀ and y_t = h_t C_t, where h before the first
     token is the state, or 0. Head h belongs to group h // (H / G).
 
     log_decay_BTH: at most 0. is_first_BT: True where a document begins; h_{t-1} then counts as 0.
@@ -39,19 +39,19 @@ def state_space(
     wide = torch.promote_types(x_BTHK.dtype, torch.float32)
     wide = torch.promote_types(log_decay_BTH.dtype, wide)
     batch, length, heads, width = x_BTHK.shape
-    groups, size = into_BTGS.shape[2:]
+    groups, size = B_BTGS.shape[2:]
     if state_BHKS is None:
         state_BHKS = x_BTHK.new_zeros((batch, heads, width, size), dtype=wide)
     x_BTGW = x_BTHK.reshape(batch, length, groups, -1)
     log_decay_BTGR = log_decay_BTH.to(wide).unflatten(2, (groups, -1))
     state_BGWS = state_BHKS.to(wide).reshape(batch, groups, -1, size)
     if length == 1:
-        given = (x_BTGW, log_decay_BTGR, into_BTGS, out_of_BTGS)
+        given = (x_BTGW, log_decay_BTGR, B_BTGS, C_BTGS)
         y_BTGW, state_BGWS = _step(*given, is_first_BT, state_BGWS)
     else:
         if is_first_BT is None:
             is_first_BT = torch.zeros(x_BTHK.shape[:2], dtype=torch.bool, device=x_BTHK.device)
-        given = (x_BTGW, log_decay_BTGR, into_BTGS, out_of_BTGS, is_first_BT)
+        given = (x_BTGW, log_decay_BTGR, B_BTGS, C_BTGS, is_first_BT)
         y_BTGW, state_BGWS = _parts(given, state_BGWS)
     return y_BTGW.reshape(x_BTHK.shape), state_BGWS.reshape(state_BHKS.shape)
 
@@ -59,8 +59,8 @@ def state_space(
 def _step(
     x_BTGW: Tensor,
     log_decay_BTGR: Tensor,
-    into_BTGS: Tensor,
-    out_of_BTGS: Tensor,
+    B_BTGS: Tensor,
+    C_BTGS: Tensor,
     is_first_BT: Tensor | None,
     state_BGWS: Tensor,
 ) -> tuple[Tensor, Tensor]:
@@ -70,10 +70,10 @@ def _step(
         decay_BTGR = decay_BTGR.masked_fill(is_first_BT[..., None, None], 0)
     repeats = x_BTGW.shape[-1] // decay_BTGR.shape[-1]
     decay_BGW1 = decay_BTGR.repeat_interleave(repeats, -1)[:, 0, ..., None]
-    x_BGW1, into_BG1S = x_BTGW[:, 0, ..., None], into_BTGS.transpose(1, 2)
+    x_BGW1, B_BG1S = x_BTGW[:, 0, ..., None], B_BTGS.transpose(1, 2)
     wide = state_BGWS.dtype
-    after_BGWS = (state_BGWS * decay_BGW1).addcmul_(x_BGW1.to(wide), into_BG1S.to(wide))
-    y_BGW1 = after_BGWS @ out_of_BTGS[:, 0, ..., None].to(wide)
+    after_BGWS = (state_BGWS * decay_BGW1).addcmul_(x_BGW1.to(wide), B_BG1S.to(wide))
+    y_BGW1 = after_BGWS @ C_BTGS[:, 0, ..., None].to(wide)
     return y_BGW1[:, None, ..., 0].to(x_BTGW.dtype), after_BGWS
 
 
@@ -102,12 +102,12 @@ def _chunks(given: tuple[Tensor, ...], state_BGWS: Tensor, longest: int) -> tupl
     missing = -length % chunks
     if missing:
         given = tuple(F.pad(t, [0, 0] * (t.dim() - 2) + [0, missing]) for t in given)
-    x_BNCGW, log_decay, into, out_of, is_first = (t.unflatten(1, (chunks, -1)) for t in given)
+    x_BNCGW, log_decay, B, C, is_first = (t.unflatten(1, (chunks, -1)) for t in given)
     y_NBGCW, after_BGSW = _Chunks.apply(
         x_BNCGW.permute(1, 0, 3, 2, 4),
         log_decay.permute(1, 0, 3, 4, 2),
-        into.permute(1, 0, 3, 2, 4),
-        out_of.permute(1, 0, 3, 2, 4),
+        B.permute(1, 0, 3, 2, 4),
+        C.permute(1, 0, 3, 2, 4),
         is_first.transpose(0, 1),
         state_BGWS.mT,
     )
@@ -116,7 +116,7 @@ def _chunks(given: tuple[Tensor, ...], state_BGWS: Tensor, longest: int) -> tupl
 
 
 class _Chunks(torch.autograd.Function):
-    """Tokens of a chunk read each other through (out_of intoᵀ) · decay, older ones by the state.
+    """Tokens of a chunk read each other through (C Bᵀ) · decay, older ones by the state.
 
     In bfloat16 the products are, and what they multiply; decays, sums of them and states are not.
     """
@@ -126,48 +126,46 @@ class _Chunks(torch.autograd.Function):
         ctx: Any,
         x_NBGCW: Tensor,
         log_decay_NBGRC: Tensor,
-        into_NBGCS: Tensor,
-        out_of_NBGCS: Tensor,
+        B_NBGCS: Tensor,
+        C_NBGCS: Tensor,
         is_first_NBC: Tensor,
         state_BGSW: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        into_NBGCS, out_of_NBGCS = into_NBGCS.contiguous(), out_of_NBGCS.contiguous()
+        B_NBGCS, C_NBGCS = B_NBGCS.contiguous(), C_NBGCS.contiguous()
         # A decay below the smallest normal number is 0 for all purposes, but its logarithm would
         # take the digits of every other in the sum.
         least = math.log(torch.finfo(log_decay_NBGRC.dtype).tiny)
         decay = _decays(log_decay_NBGRC.clamp_min(least).cumsum(-1), is_first_NBC, x_NBGCW)
-        mixing_NBG1CC = _mixing(into_NBGCS, out_of_NBGCS, decay)
+        mixing_NBG1CC = _mixing(B_NBGCS, C_NBGCS, decay)
         x_NBGRCK = _by_head(x_NBGCW, decay)
         near_NBGRCK = (decay.within_NBGRCC * mixing_NBG1CC) @ x_NBGRCK
         written_NBGCW = _scaled(x_NBGCW, decay.leave_NBGCR1)
-        states_MBGSW = _carried(into_NBGCS.mT, written_NBGCW, state_BGSW, decay.through_NBG1W)
+        states_MBGSW = _carried(B_NBGCS.mT, written_NBGCW, state_BGSW, decay.through_NBG1W)
         after_BGSW = states_MBGSW[-1].clone()
         states_MBGSW = states_MBGSW.to(x_NBGCW.dtype)
-        far_NBGCW = out_of_NBGCS @ states_MBGSW[:-1]
-        tensors = (x_NBGCW, into_NBGCS, out_of_NBGCS, states_MBGSW, far_NBGCW)
+        far_NBGCW = C_NBGCS @ states_MBGSW[:-1]
+        tensors = (x_NBGCW, B_NBGCS, C_NBGCS, states_MBGSW, far_NBGCW)
         ctx.save_for_backward(*tensors, *decay)
         return _sum(near_NBGRCK, far_NBGCW, decay.enter_NBGCR1), after_BGSW
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         d_y_NBGCW, d_after_BGSW = grad_outputs
-        x_NBGCW, into_NBGCS, out_of_NBGCS, states_MBGSW, far_NBGCW, *decays = ctx.saved_tensors
+        x_NBGCW, B_NBGCS, C_NBGCS, states_MBGSW, far_NBGCW, *decays = ctx.saved_tensors
         decay = _Decays(*decays)
         read_NBGCW = _scaled(d_y_NBGCW, decay.enter_NBGCR1)
         written_NBGCW = _scaled(x_NBGCW, decay.leave_NBGCR1)
         d_wide_MBGSW = _carried(
-            out_of_NBGCS.mT, read_NBGCW, d_after_BGSW, decay.through_NBG1W, backwards=True
+            C_NBGCS.mT, read_NBGCW, d_after_BGSW, decay.through_NBG1W, backwards=True
         )
         d_states_MBGSW = d_wide_MBGSW.to(x_NBGCW.dtype)
-        d_written_NBGCW = into_NBGCS @ d_states_MBGSW[1:]
-        mixing_NBG1CC = _mixing(into_NBGCS, out_of_NBGCS, decay)
+        d_written_NBGCW = B_NBGCS @ d_states_MBGSW[1:]
+        mixing_NBG1CC = _mixing(B_NBGCS, C_NBGCS, decay)
         d_near_NBGRCK, d_mixing_NBGCC, d_total_NBGRC = _within_backward(
             _by_head(x_NBGCW, decay), _by_head(d_y_NBGCW, decay), mixing_NBG1CC, decay
         )
-        d_into_NBGCS = (d_mixing_NBGCC.mT @ out_of_NBGCS).add_(
-            written_NBGCW @ d_states_MBGSW[1:].mT
-        )
-        d_out_NBGCS = (d_mixing_NBGCC @ into_NBGCS).add_(read_NBGCW @ states_MBGSW[:-1].mT)
+        d_B_NBGCS = (d_mixing_NBGCC.mT @ C_NBGCS).add_(written_NBGCW @ d_states_MBGSW[1:].mT)
+        d_out_NBGCS = (d_mixing_NBGCC @ B_NBGCS).add_(read_NBGCW @ states_MBGSW[:-1].mT)
         left_NBGRC = _products(written_NBGCW, d_written_NBGCW, decay)
         d_total_NBGRC += _products(read_NBGCW, far_NBGCW, decay) - left_NBGRC
         through_NBGSW = (d_states_MBGSW[1:] * states_MBGSW[:-1]).sum(3, keepdim=True)
@@ -175,7 +173,7 @@ class _Chunks(torch.autograd.Function):
         d_total_NBGRC[..., -1:] += left_NBGRC.sum(-1, keepdim=True) + through_NBGRC
         d_x_NBGCW = _sum(d_near_NBGRCK, d_written_NBGCW, decay.leave_NBGCR1)
         d_log_decay_NBGRC = d_total_NBGRC.flip(-1).cumsum(-1).flip(-1)
-        return d_x_NBGCW, d_log_decay_NBGRC, d_into_NBGCS, d_out_NBGCS, None, d_wide_MBGSW[0]
+        return d_x_NBGCW, d_log_decay_NBGRC, d_B_NBGCS, d_out_NBGCS, None, d_wide_MBGSW[0]
 
 
 class _Decays(NamedTuple):
@@ -216,9 +214,9 @@ def _decays(total_NBGRC: Tensor, is_first_NBC: Tensor, x_NBGCW: Tensor) -> _Deca
     )
 
 
-def _mixing(into_NBGCS: Tensor, out_of_NBGCS: Tensor, decay: _Decays) -> Tensor:
-    """out_of intoᵀ where a token may read another, for all heads of a group at once."""
-    mixing_NBGCC = out_of_NBGCS @ into_NBGCS.mT
+def _mixing(B_NBGCS: Tensor, C_NBGCS: Tensor, decay: _Decays) -> Tensor:
+    """C Bᵀ where a token may read another, for all heads of a group at once."""
+    mixing_NBGCC = C_NBGCS @ B_NBGCS.mT
     return mixing_NBGCC.masked_fill_(~decay.is_seen_NBGCC, 0)[:, :, :, None]
 
 

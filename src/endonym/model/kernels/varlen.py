@@ -21,7 +21,7 @@ TRIED_WINDOWS = (None, 4, 130)
 TRIED_HEADS = ((4, 2), (2, 2))
 
 
-def obstacle(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
+def unsupported_reason(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
     """Why heads of this width do not go through the kernel; None if it was tried and is right.
 
     Raises torch's OutOfMemoryError if there is no memory for a few hundred tokens.

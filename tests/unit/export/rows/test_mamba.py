@@ -230,7 +230,7 @@ def test_names_are_theirs_letter_by_letter(family: str) -> None:
         "backbone.norm_f.weight": "norm.weight",
         "lm_head.weight": "head.weight",
         "backbone.layers.1.norm.weight": "blocks.1.norm.weight",
-        "backbone.layers.1.mixer.A_log": "blocks.1.mixer.decay_log",
+        "backbone.layers.1.mixer.A_log": "blocks.1.mixer.A_log",
         "backbone.layers.0.mixer.D": "blocks.0.mixer.skip",
         "backbone.layers.0.mixer.in_proj.bias": "blocks.0.mixer.input.bias",
         "backbone.layers.0.mixer.out_proj.weight": "blocks.0.mixer.output.weight",
