@@ -34,8 +34,11 @@ from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.files import RawSet
+from endonym.tokenizer.config import BYTE_VOCAB
 from endonym.train.memory_budget import phase_bytes
 
+LIKELY_CHARACTERS = 400
+"""Ids of a tokenizer of characters."""
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 
@@ -121,7 +124,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:
     """How many ids a tokenizer will have that is not made yet."""
     config = resolve_tokenizer(recipe, choices)
-    return config.vocab or (257 if config.kind == "byte" else 400)
+    return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
 def _warnings(recipe: Recipe) -> list[str]:

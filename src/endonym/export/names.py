@@ -69,7 +69,11 @@ def to_ours(
             for part, piece in zip(PARTS, _split(row, tensor, config), strict=True):
                 found[f"blocks.{layer}.mixer.{part}.{kind}"] = piece
         elif pattern not in inverse:
-            raise ExportError(f"unknown tensor {name}", where="import", do="See docs/design.md §7.")
+            raise ExportError(
+                f"the folder has a tensor {name}, which {row.architecture} does not have",
+                where="import",
+                do="Load it with the version of transformers that wrote it, and save it again.",
+            )
         elif expert:
             ours = inverse[pattern].replace("*", layer)
             experts.setdefault(ours, {})[int(expert)] = tensor

@@ -10,26 +10,82 @@ go by also predicts itself, with a logit of deviation · dim; at ln(1 + vocab/25
 
 import math
 import re
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.seed import named_seed
 
-TABLE: tuple[tuple[str, str], ...] = (
-    (r"embedding\.weight$", "normal, deviation 0.3 / sqrt(dim); tied, <= ln(1 + vocab/25) / dim"),
-    (r"(positions|head)\.weight$", "normal, deviation 0.3 / sqrt(dim)"),
-    (r"(mixer\.output|ffn\.down)\.weight$", "zero; or normal, deviation 1 / sqrt(2 layers inputs)"),
-    (r"norm\.weight$", "one"),
-    (r"mixer\.skip$", "one"),
-    (r"mixer\.(step\.bias|step_bias)$", "softplus of it log-uniform in 0.001 to 0.1"),
-    (r"mixer\.A_log$", "ln 1, 2, 3, … along the last axis"),
-    (r"(\.bias|ffn\.balance)$", "zero"),
-    (r"\.weight$", "normal, deviation 1 / sqrt(inputs)"),
+HEAD_SCALE = 0.3
+Rule = Callable[[Tensor, ModelConfig, torch.Generator], None]
+"""Writes one parameter."""
+
+
+def embedding(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """Normal, deviation 0.3 / sqrt(dim); at most ln(1 + vocab/25) / dim where it is the head."""
+    deviation = HEAD_SCALE / math.sqrt(config.dim)
+    if config.tied:
+        deviation = min(deviation, math.log1p(config.vocab / 25) / config.dim)
+    parameter.normal_(0.0, deviation, generator=generator)
+
+
+def head(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """Normal, deviation 0.3 / sqrt(dim)."""
+    parameter.normal_(0.0, HEAD_SCALE / math.sqrt(config.dim), generator=generator)
+
+
+def residual_output(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """Zero; or normal, deviation 1 / sqrt(2 layers inputs)."""
+    if config.residual_init == "zero":
+        zeros(parameter, config, generator)
+        return
+    deviation = 1.0 / math.sqrt(parameter.shape[-1] * 2 * config.layers)
+    parameter.normal_(0.0, deviation, generator=generator)
+
+
+def matrix(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """Normal, deviation 1 / sqrt(inputs)."""
+    parameter.normal_(0.0, 1.0 / math.sqrt(parameter.shape[-1]), generator=generator)
+
+
+def ones(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """One."""
+    parameter.fill_(1.0)
+
+
+def zeros(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """Zero."""
+    parameter.zero_()
+
+
+def step_bias(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """Its softplus is log-uniform from 0.001 to 0.1. Source: arXiv:2312.00752, section 3.6."""
+    ends = math.log(0.001), math.log(0.1)
+    steps = torch.empty(parameter.shape).uniform_(*ends, generator=generator).exp()
+    parameter.copy_(steps + torch.log(-torch.expm1(-steps)))
+
+
+def log_counts(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
+    """ln 1, 2, 3, … along the last axis. Source: arXiv:2312.00752, section 3.6."""
+    count = torch.arange(1.0, parameter.shape[-1] + 1)
+    parameter.copy_(count.log().expand(parameter.shape))
+
+
+TABLE: tuple[tuple[str, Rule], ...] = (
+    (r"embedding\.weight$", embedding),
+    (r"(positions|head)\.weight$", head),
+    (r"(mixer\.output|ffn\.down)\.weight$", residual_output),
+    (r"norm\.weight$", ones),
+    (r"mixer\.skip$", ones),
+    (r"mixer\.(step\.bias|step_bias)$", step_bias),
+    (r"mixer\.A_log$", log_counts),
+    (r"(\.bias|ffn\.balance)$", zeros),
+    (r"\.weight$", matrix),
 )
-"""Name pattern -> distribution. Steps and decays: arXiv:2312.00752, section 3.6."""
+"""Name pattern -> distribution."""
 
 UNLEARNT = r"mixer\.key\.bias$"
 """Parameters whose gradient is zero by proof, where nothing turns the keys.
@@ -58,7 +114,7 @@ def initialise(decoder: Decoder, seed: int) -> Decoder:
     with torch.no_grad():
         for name, parameter in decoder.named_parameters():
             generator = torch.Generator().manual_seed(named_seed(seed, "init", name))
-            fill(parameter, rule_of(name), decoder.config, generator)
+            rule_of(name)(parameter, decoder.config, generator)
     return decoder
 
 
@@ -67,37 +123,6 @@ def new_decoder(config: ModelConfig, seed: int) -> Decoder:
     return initialise(Decoder(config), seed)
 
 
-def rule_of(name: str) -> str:
+def rule_of(name: str) -> Rule:
     """The table's entry for a parameter."""
     return next(rule for pattern, rule in TABLE if re.search(pattern, name))
-
-
-def fill(
-    parameter: Tensor | nn.Parameter, rule: str, config: ModelConfig, generator: torch.Generator
-) -> None:
-    """Write one parameter by its rule."""
-    if rule == "one":
-        parameter.fill_(1.0)
-    elif rule.startswith("softplus"):
-        ends = math.log(0.001), math.log(0.1)
-        steps = torch.empty(parameter.shape).uniform_(*ends, generator=generator).exp()
-        parameter.copy_(steps + torch.log(-torch.expm1(-steps)))
-    elif rule.startswith("ln"):
-        count = torch.arange(1.0, parameter.shape[-1] + 1)
-        parameter.copy_(count.log().expand(parameter.shape))
-    elif rule == "zero" or (rule.startswith("zero") and config.residual_init == "zero"):
-        parameter.zero_()
-    else:
-        deviation = _deviation(parameter, rule, config)
-        parameter.normal_(0.0, deviation, generator=generator)
-
-
-def _deviation(parameter: Tensor, rule: str, config: ModelConfig) -> float:
-    """Of a normal distribution, by its rule."""
-    if "0.3 / sqrt(dim)" in rule:
-        deviation = 0.3 / math.sqrt(config.dim)
-        if "tied" in rule and config.tied:
-            return min(deviation, math.log1p(config.vocab / 25) / config.dim)
-        return deviation
-    layers = 2 * config.layers if "2 layers" in rule else 1
-    return 1.0 / math.sqrt(parameter.shape[-1] * layers)

@@ -2,7 +2,7 @@
 
 Counted are the tensors that the backward pass reads, as the layers keep them; the tests compare
 with what autograd holds, benchmarks/memory.py with what the system counts. What comes and goes
-within a step is not counted, nor what the allocator keeps of what was freed (train/room.py).
+within a step is not counted, nor what the allocator keeps of what was freed (train/memory_budget.py).
 """
 
 from endonym.model.config import (
@@ -16,9 +16,8 @@ from endonym.model.config import (
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
 from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES, keys_a_token
+from endonym.model.kernels.sizes import CHUNK_LOGITS, CPU_CHUNK
 
-LOGITS_AT_ONCE = 1 << 24
-CHUNK = 64
 WAY_BACK = 1.2
 """What is kept of a block, and the gradients within it, as its share (measured: 1.1 to 1.4)."""
 FOREIGN_KEPT = 34
@@ -39,12 +38,12 @@ def training_bytes(
 ) -> int:
     """Memory of training: weights, gradients, memories, and what a micro-batch keeps.
 
-    recomputes: how many blocks, from the first, are computed again on the way back; of a foreign
+    checkpointed_blocks: how many, from the first, are computed again on the way back; of a foreign
     model all or none. longest_document: in tokens, where it is known; short documents have few
     scores. shard: what the processes hold in parts.
     """
     narrow = 2 if number_format == "bf16" else 4
-    rows = min(micro_tokens, max(128, LOGITS_AT_ONCE // config.vocab))
+    rows = min(micro_tokens, max(128, CHUNK_LOGITS // config.vocab))
     head = rows * config.vocab * 3
     ends, blocks = _kept(config, number_format, longest_document)
     again = _again(config, checkpointed_blocks)
@@ -156,7 +155,7 @@ def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
     if isinstance(mixer, MambaConfig):
         return (8 + 3 * precise) * inner + 2 * (mixer.step_rank + 2 * mixer.state)
     mixed = inner + 2 * mixer.groups * mixer.state
-    states = inner * mixer.state // CHUNK + mixer.heads * CHUNK
+    states = inner * mixer.state // CPU_CHUNK + mixer.heads * CPU_CHUNK
     return 3 * mixed + (inner + mixed + mixer.heads) + states + 9 * inner
 
 

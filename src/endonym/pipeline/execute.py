@@ -151,7 +151,7 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
             found = store.find(stage.kind, stage.id)
             assert found is not None
             return Made(stage, found.verify(), False, time.perf_counter() - started)
-        if stage.kind != "model":
+        if not stage.resumes:
             at.journal.unlink(missing_ok=True)
         numbers = stage.make(at, inputs_of(stage, store), log)
         manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}

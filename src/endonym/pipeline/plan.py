@@ -37,13 +37,17 @@ VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A pure function from declared inputs to one artefact."""
+    """A pure function from declared inputs to one artefact.
+
+    resumes: after a kill it goes on from what it left behind, so its journal is kept.
+    """
 
     name: str
     kind: str
     config: dict[str, Any]
     make: StageFunction
     inputs: dict[str, "Stage"] = field(default_factory=dict)
+    resumes: bool = False
 
     @property
     def id(self) -> str:
@@ -174,7 +178,8 @@ def model_stage(mine: PhaseTraining, inputs: dict[str, Stage]) -> Stage:
         "phase": identity(mine.config) | _split(mine.model, mine.config),
         "seed": mine.seed,
     }
-    return Stage(f"model {mine.config.name}", "model", config, partial(stages.model, mine), inputs)
+    make = partial(stages.model, mine)
+    return Stage(f"model {mine.config.name}", "model", config, make, inputs, resumes=True)
 
 
 def _split(shape: Config, config: TrainConfig) -> dict[str, int]:

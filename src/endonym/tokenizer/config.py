@@ -6,6 +6,9 @@ from pydantic import Field
 
 from endonym.config import Config
 
+BYTE_VOCAB = 257
+"""The 256 bytes and the end of a text."""
+
 
 class TokenizerConfig(Config):
     """How text becomes ids; every kind is lossless."""
@@ -17,7 +20,7 @@ class TokenizerConfig(Config):
     )
     vocab: int | None = Field(
         default=None,
-        ge=257,
+        ge=BYTE_VOCAB,
         le=1_000_000,
         description="ids in all, specials included; chosen from the amount of text if not given",
     )

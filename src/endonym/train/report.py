@@ -1,4 +1,4 @@
-"""What the loop says of each step. Imports no torch."""
+"""What the loop says of each step."""
 
 from dataclasses import dataclass
 

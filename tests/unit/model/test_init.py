@@ -9,7 +9,7 @@ from laws.shapes import SHAPES, shape
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.families import FAMILIES
-from endonym.model.init import TABLE, fill, initialise, is_unlearnt, new_decoder, rule_of
+from endonym.model.init import TABLE, initialise, is_unlearnt, new_decoder, rule_of
 
 WIDE = 128
 
@@ -60,7 +60,7 @@ def test_branches_that_start_scaled_shrink_with_the_number_of_layers() -> None:
 def test_steps_start_log_uniform_between_a_thousandth_and_a_tenth(family: str, name: str) -> None:
     config = shape(family, vocab=30, dim=4096, mixer={"state": 1})
     parameter = torch.empty(dict(on_meta(config).named_parameters())[f"blocks.0.{name}"].shape)
-    fill(parameter, rule_of(f"blocks.0.{name}"), config, torch.Generator().manual_seed(1))
+    rule_of(f"blocks.0.{name}")(parameter, config, torch.Generator().manual_seed(1))
     logs = torch.nn.functional.softplus(parameter.double()).log()
     low, high = math.log(0.001), math.log(0.1)
     assert low <= logs.min().item() + 1e-4

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-CHUNK_LOGITS = 1 << 24
+from endonym.model.kernels.sizes import CHUNK_LOGITS
+
 """Logits held at once: 32 MB in bf16. Fewer make the products too narrow to be fast."""
 
 

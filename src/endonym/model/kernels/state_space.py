@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-CPU_CHUNK, CHUNK = 64, 128
+from endonym.model.kernels.sizes import CHUNK, CPU_CHUNK
+
 """Tokens of a chunk: longer ones take more exponentials (C per token), shorter ones more states."""
 CPU_BYTES = 1 << 22
 """Bytes of a temporary tensor on a CPU: a row goes through in parts that stay in the cache."""
