@@ -2,7 +2,8 @@
 
 Counted are the tensors that the backward pass reads, as the layers keep them; the tests compare
 with what autograd holds, benchmarks/memory.py with what the system counts. What comes and goes
-within a step is not counted, nor what the allocator keeps of what was freed (train/memory_budget.py).
+within a step is not counted, nor what the allocator keeps of what was freed
+(train/memory_budget.py).
 """
 
 from endonym.model.config import (

@@ -3,6 +3,7 @@
 `python -m endonym.recipe.reference docs/` writes the two files anew.
 """
 
+import dataclasses
 import json
 import re
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import RecipeError
+from endonym.model.parts import FamilyDefaults
 from endonym.recipe.diagnostics.messages import SHAPES, unknown_key
 from endonym.recipe.diagnostics.text import dotted
 from endonym.recipe.keys import Table, inner, tables
@@ -18,6 +20,8 @@ from endonym.recipe.recipe import Recipe
 from endonym.recipe.schema import any_script, json_schema, key_schema
 from endonym.train.schedule import SCHEDULES, multiplier
 
+OF_FAMILY = {field.name for field in dataclasses.fields(FamilyDefaults)} | {"kind", "window"}
+"""Keys that a row of the table of architectures gives a value."""
 AUTOPILOT = frozenset(
     {
         "tokenizer.vocab",
@@ -179,8 +183,9 @@ def default_words(table: Table, key: str) -> str:
         return "not applied"
     if table.name.endswith("rope_scaling"):
         return "as said"
-    is_shape = table.name.startswith("model") and key != "folder"
-    return "from the family" if is_shape else "not set"
+    if not table.name.startswith("model") or key == "folder":
+        return "not set"
+    return "from the family" if key in OF_FAMILY else "as the meaning says"
 
 
 def markdown() -> str:
