@@ -78,7 +78,7 @@ def chart(found: Comparison) -> Chart | None:
 
 
 def levels(found: Comparison) -> list[Level]:
-    """The shared baselines over all bytes, as the looks of the curves are."""
+    """The shared baselines over all bytes, as the validations of the curves are."""
     every = found.runs[0].every_score
     totals = [find(every, metric=BITS, model=n.model, source=None) for n in found.baselines]
     return [Level(each.model, each.value) for each in totals if each is not None]

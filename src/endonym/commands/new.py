@@ -44,7 +44,7 @@ from endonym.text.files import RawSet, source_files
 from endonym.train.config import Phase
 
 OVERHEAD = 0.9
-"""Share of the hours that goes into steps; looks, samples and checkpoints take the rest."""
+"""Share of the hours that goes into steps; validations, samples and checkpoints take the rest."""
 
 
 def write_recipe(
@@ -241,7 +241,9 @@ def _training(choices: Choices) -> str:
         table, _, rest = key.partition(".")
         line = f"{rest} = {_toml(choice.value)}"
         tables[table].append(_noted(line, choice.reason))
-    tables["phase"].append(f"{'patience = 6':<28}# looks without a better one before it stops")
+    tables["phase"].append(
+        f"{'patience = 6':<28}# validations without a better one before it stops"
+    )
     heads = {"phase": "[[phase]]"}
     parts = [heads.get(name, f"[{name}]") + "\n" + "\n".join(t) for name, t in tables.items()]
     return "\n\n".join(parts)

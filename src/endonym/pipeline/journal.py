@@ -53,7 +53,7 @@ def as_metrics(report: Report) -> dict[str, Any]:
 
 
 def cut_journal(journal: Path, training: Training) -> None:
-    """Leave out what will be done again; put in the look that a kill left unwritten."""
+    """Leave out what will be done again; put in the validation that a kill left unwritten."""
     state = training.state
     kept = _still_true(journal, state) if state.step else []
     written = {line["step"] for line in kept if line["event"] == "step"}

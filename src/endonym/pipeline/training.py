@@ -255,7 +255,7 @@ def _short(report: Report, speed: float) -> str:
 
 
 def _line(report: Report, speed: float) -> str:
-    """One look at dev text, as a person reads it."""
+    """One validation, as a person reads it."""
     assert report.validation is not None
     mark = "  best so far" if report.is_best and report.step else ""
     pace = f"{number(speed):>7} tokens/s" if report.seconds else ""

@@ -2,7 +2,7 @@
 
 First the learning rate, then, at the best rate, the weight decay, if the time is enough to show
 what it is worth. Every trial is the phase itself on fewer tokens, with its own fall to the end, on
-the same rows. The dev text that decides is the one that looks see during training, so the
+the same rows. The dev text that decides is the one that validations see during training, so the
 final score has seen it no more than they have.
 """
 
@@ -30,9 +30,9 @@ TOGETHER = {"lr": "embedding_lr"}
 """A key that is scaled with another, so that their proportion stays."""
 LOOK_TOKENS = 131_072
 LOOK_SHARE = 0.25
-"""Of a trial's time, at most, for its two looks at dev text: one before, one after."""
+"""Of a trial's time, at most, for its two validations: one before, one after."""
 FORWARD_SHARE = 0.4
-"""A look goes forward only, a third of a step, and has its rows to fetch and to sort by source."""
+"""A validation goes forward only, a third of a step, and has its rows to fetch and to sort by source."""
 LEAST_STEPS = 20
 """In fewer steps no rate shows what it is worth."""
 GAIN = 0.002

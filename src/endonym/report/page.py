@@ -137,7 +137,7 @@ def _has_bits(part: Sequence[Score]) -> bool:
 
 
 def _levels(found: Sequence[Score]) -> dict[str, float]:
-    """The baselines on the corpus's test documents: over all bytes, as the looks are."""
+    """The baselines on the corpus's test documents: over all bytes, as the validations are."""
     part = [score for score in found if score.split == "test"]
     totals = [find(part, metric=BITS, model=name, source=None) for name in BASELINES]
     return {each.model: each.value for each in totals if each is not None}

@@ -67,7 +67,7 @@ class Phase:
 
 
 def validations_of(lines: Lines) -> list[Validation]:
-    """The looks that a journal tells of, in order."""
+    """The validations that a journal tells of, in order."""
     prefix = "dev_bits_per_byte/"
     return [
         Validation(
@@ -90,7 +90,7 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     after = [each for each in validations if each.step > best.step]
     if not after:
         return (
-            f"The last look, at step {whole(best.step)}, is the best ({best.bits:.3f}): dev "
+            f"The last validation, at step {whole(best.step)}, is the best ({best.bits:.3f}): dev "
             "loss was still falling when training ended, and a longer training may help."
         )
     last = after[-1]
@@ -98,9 +98,9 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     if rise <= LEVELLED * best.bits:
         where = f"step {whole(best.step)} ({best.bits:.3f})"
         return f"Dev loss was lowest at {where} and level after it."
-    count = "the look after it was" if len(after) == 1 else f"the {len(after)} looks after it were"
+    count = "the one after it was" if len(after) == 1 else f"the {len(after)} after it were"
     if best.step == 0:
-        return f"No look was better than the start ({best.bits:.3f}); the last was {last.bits:.3f}."
+        return f"No validation was better than the start ({best.bits:.3f}); the last was {last.bits:.3f}."
     told = (
         f"after step {whole(best.step)} (epoch {best.epoch:.1f}): dev loss was lowest there "
         f"({best.bits:.3f}), {count} worse, the last by {rise:.3f}"
@@ -171,7 +171,7 @@ def _loss(
     best = min(validations, key=lambda each: each.bits, default=None)
     marks = epoch_marks(steps)
     if best is not None:
-        name = f"best look {best.bits:.3f}"
+        name = f"best {best.bits:.3f}"
         marks.append(Mark(float(best.tokens), name, best.bits, is_strong=True))
     series = [
         Series("raw", thinned(raw, RAW_POINTS), "raw", is_named=False),
@@ -204,7 +204,7 @@ def _described(validations: list[Validation], train: Points, levels: dict[str, f
 
 def _legend(chart: Chart) -> str:
     """How to read the picture, and which baselines lie beyond it."""
-    told = "Faint: each step; solid: their running mean; dots: looks at dev text."
+    told = "Faint: each step; solid: their running mean; dots: validations on dev text."
     if chart.levels:
         told += " Lines across: what needs no learning, on the test documents."
     low, high = chart.low or -math.inf, chart.high or math.inf

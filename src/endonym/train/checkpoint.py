@@ -57,14 +57,14 @@ class TrainState:
     def needed_steps(self) -> set[int]:
         """Steps whose weights may be asked for: the best, the good one, and the best until then.
 
-        Training that goes back to the good step knows no later look.
+        Training that goes back to the good step knows no later validation.
         """
         until = [each for each in self.validations if each["step"] <= self.good_step]
         best = min(until, key=lambda each: each["nats"], default={"step": self.good_step})
         return {self.best_step, self.good_step, best["step"]}
 
     def note_validation(self, nats: float, bits: float) -> bool:
-        """Remember a look at held-out text; returns whether it is the best one so far."""
+        """Remember a validation; returns whether it is the best one so far."""
         self.validations.append({"step": self.step, "nats": nats, "bits": bits})
         is_best = self.best_nats is None or nats < self.best_nats
         if is_best:

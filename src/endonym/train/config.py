@@ -14,7 +14,7 @@ FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
 (arXiv:2203.15556, appendix B)."""
 AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
 VALIDATIONS = 20
-"""Looks at dev text in a phase that does not say how many."""
+"""Validations in a phase that does not say how many."""
 USEFUL_TOKENS = 16_384
 """Tokens at once: more are no faster on a CPU."""
 NEEDED = {
@@ -132,18 +132,18 @@ class Phase(Config):
     eval_every_steps: int | None = Field(
         default=None,
         ge=1,
-        description="steps between looks at dev text; a twentieth if not given",
+        description="steps between validations on dev text; a twentieth if not given",
     )
     eval_tokens: int = Field(
         default=32_768,
         ge=1,
-        description="dev tokens of such a look",
+        description="dev tokens of a validation",
     )
     patience: int | None = Field(
-        default=None, ge=1, description="stop after this many looks without a better one"
+        default=None, ge=1, description="stop after this many validations without a better one"
     )
     keep: Literal["best", "last"] = Field(
-        default="best", description="hand on the weights of the best look, or the last ones"
+        default="best", description="hand on the weights of the best validation, or the last ones"
     )
     save_every_steps: int | None = Field(
         default=None,

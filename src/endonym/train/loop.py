@@ -111,7 +111,7 @@ class Training:
         self.state = found.state
 
     def reports(self) -> Iterator[Report]:
-        """Train to the end, or until no look gets better; saves as it goes."""
+        """Train to the end, or until no validation is better; saves as it goes."""
         self.decoder.train()
         gc.collect()
         gc.freeze()
@@ -241,7 +241,7 @@ class Training:
         )
 
     def _validate(self) -> ValidationResult | None:
-        """A look at dev text; None, and the weights are lost, if it is no number."""
+        """A validation; None, and the weights are lost, if it is no number."""
         work, tokens = self.work, self.config.eval_tokens
         with self.as_handed_on():
             seen = validate(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
@@ -275,7 +275,7 @@ class Training:
 
     @contextmanager
     def as_handed_on(self) -> Generator[None]:
-        """The model with the weights it would be handed on with, for looks and samples."""
+        """The model with the weights it would be handed on with, for validations and samples."""
         with uncompiled(), self.average.shown():
             yield
 
@@ -291,7 +291,7 @@ class Training:
         return twin(self.decoder, weights, self.work.folder)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to hand on: the best look's, or the last; averaged, if a phase wants it.
+        """The weights to hand on: the best validation's, or the last; averaged, if a phase wants it.
 
         Every process must ask; of shards the first one alone gets them.
         """

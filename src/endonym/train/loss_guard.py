@@ -160,7 +160,7 @@ def require_learning(state: TrainState, config: TrainConfig, unigram_nats: float
     if config.lr < LOW_LR:
         advice = "too low for a model that begins from nothing (3e-3 is usual)"
     raise TrainingError(
-        f"after {state.step} steps the dev loss is {state.looks[-1]['nats']:.2f} nats, above "
+        f"after {state.step} steps the dev loss is {state.validations[-1]['nats']:.2f} nats, above "
         f"the unigram line of {unigram_nats:.2f}: nothing but noise is learnt",
         where=f"phase {config.name}",
         do=f"Usually lr = {config.lr:g} is {advice}, or the dev text is of another "

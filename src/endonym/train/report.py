@@ -8,7 +8,7 @@ from endonym.train.validate import ValidationResult
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One step, and what was seen if this was a moment to look at dev text.
+    """One step, and what was seen if the model was validated.
 
     step: optimiser steps done. tokens: training tokens seen. seconds: spent on this step.
     troubles: what went wrong and was survived. A report of a return to a checkpoint has that

@@ -73,10 +73,10 @@ def lr_scale(config: TrainConfig, step: int) -> float:
 
 
 def validates_at(config: TrainConfig, step: int) -> bool:
-    """Whether dev text is looked at when so many steps are done."""
+    """Whether the model is validated when so many steps are done."""
     return step % config.eval_every_steps == 0 or step >= config.steps
 
 
 def saves_at(config: TrainConfig, step: int) -> bool:
-    """Whether a checkpoint is due then even without a look."""
+    """Whether a checkpoint is due then even without a validation."""
     return step % config.execution.save_every_steps == 0
