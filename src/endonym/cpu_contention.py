@@ -13,8 +13,8 @@ WORKING = (0, 1, 2, 5, 6, 7)
 """Columns of proc(5): user, nice, system, both kinds of interrupts, stolen by another guest."""
 WINDOW = 20
 SLOWER = 5.0
-"""Steps that take so many times as long as the best are no chance: validations and checkpoints are not
-in them, and documents change them by a tenth."""
+"""Steps that take so many times as long as the best are slowed by others: validations and
+checkpoints are no steps."""
 TOO_MANY = 0.5
 """Cores that others take from the threads of a step, beyond which it is worth a word."""
 

@@ -120,7 +120,7 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
     """Loss and gradient norm of every step, looks, and the weights, up to a step."""
     found: dict[str, Any] = {"nats": [], "norms": [], "looks": [], "troubles": [], "short": []}
     for report in one.reports():
-        told = [[each.event, each.step] for each in report.troubles]
+        told = [[each.event, each.step] for each in report.events]
         found["troubles"] += [each for each in told if each[0] != SHORT]
         found["short"] += [each for each in told if each[0] == SHORT]
         if report.seconds:
@@ -131,7 +131,7 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
             found["looks"] += [report.validation.nats, sources["first"], sources["second"]]
         if one.config.name == "harmed" and report.step == STEPS - 1 and not one.state.rollbacks:
             harm(one)
-        if report.step == until and not report.troubles:
+        if report.step == until and not report.events:
             break
     if one.config.name == "short":  # In the last process alone, but every one is told.
         assert one.state.micro_rows == 1

@@ -21,7 +21,7 @@ def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> N
     """Write down a step; what went wrong in it is also said on the console."""
     if report.is_rolled_back:
         _write(journal, _still_true(journal, state))
-    for trouble in report.troubles:
+    for trouble in report.events:
         append_jsonl(journal, trouble.as_dict())
         log.line(f"  step {trouble.step:>6}  {trouble.event.replace('_', ' ')}: {trouble.message}")
     if not report.is_rolled_back:

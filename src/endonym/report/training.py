@@ -100,7 +100,8 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
         return f"Dev loss was lowest at {where} and level after it."
     count = "the one after it was" if len(after) == 1 else f"the {len(after)} after it were"
     if best.step == 0:
-        return f"No validation was better than the start ({best.bits:.3f}); the last was {last.bits:.3f}."
+        start = f"No validation was better than the start ({best.bits:.3f})"
+        return f"{start}; the last was {last.bits:.3f}."
     told = (
         f"after step {whole(best.step)} (epoch {best.epoch:.1f}): dev loss was lowest there "
         f"({best.bits:.3f}), {count} worse, the last by {rise:.3f}"

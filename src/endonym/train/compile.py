@@ -109,6 +109,6 @@ def explained_errors() -> Generator[None]:
 
 @contextmanager
 def uncompiled() -> Generator[None]:
-    """Compiled blocks as they were written: for validations and samples, whose rows have other sizes."""
+    """Compiled blocks as they were written: validations and samples have rows of other sizes."""
     with torch.compiler.set_stance("force_eager"):
         yield

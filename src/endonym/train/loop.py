@@ -88,7 +88,7 @@ class Training:
         if execution.compile and hindered is None:
             compile_blocks(decoder)
         self.state = TrainState()
-        self.troubles: list[TrainingEvent] = []
+        self.events: list[TrainingEvent] = []
 
     def resume(self, found: Checkpoint | None = None) -> int:
         """Take up the newest checkpoint, or the one found; returns the step it stands at.
@@ -145,7 +145,7 @@ class Training:
             rows=planned,
             tokens=self.batches.tokens,
             group=group,
-            refuses=lambda stepped: loss_guard.trouble_with(stepped, state),
+            refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
         )
         if stepped.rows < planned:
@@ -168,13 +168,13 @@ class Training:
         rows = self.batches.row_numbers(self.state.step)
         numbers = {"first_row": rows.start, "last_row": rows.stop - 1}
         step, returns = self.state.step + 1, self.state.rollbacks
-        self.troubles.append(TrainingEvent(event, step, message, returns, numbers))
+        self.events.append(TrainingEvent(event, step, message, returns, numbers))
 
     def _check_weights(self) -> None:
         """Before they are looked at or kept, weights must be finite; or else they are lost."""
         step, config = self.state.step, self.config
         if (validates_at(config, step) or saves_at(config, step)) and not self._is_finite():
-            self.troubles.append(loss_guard.lost(self.state, "a weight is not a finite number"))
+            self.events.append(loss_guard.lost(self.state, "a weight is not a finite number"))
 
     def _is_finite(self) -> bool:
         """Whether weights and memories are finite numbers, on every process."""
@@ -187,12 +187,12 @@ class Training:
         where += f"last checkpoint in {self.work.folder}"
         is_finite = math.isfinite(last.nats + last.gradient_norm)
         loss_guard.require_hope(
-            lost, self.config, last.troubles[-1].message, where, is_finite=is_finite
+            lost, self.config, last.events[-1].message, where, is_finite=is_finite
         )
         is_first = self.group.is_first
         self._take_up(checkpoint.back_to(self.work.folder, lost.good_step) if is_first else None)
         self.state = loss_guard.gone_back(lost, self.state)
-        self.troubles.append(loss_guard.returned(lost, self.state))
+        self.events.append(loss_guard.returned(lost, self.state))
         return self._said(None, 0.0)
 
     def _lr_scale(self, step: int) -> float:
@@ -222,8 +222,8 @@ class Training:
         is_best: bool = False,
     ) -> Report:
         """A report of where training stands; it takes the troubles noted so far with it."""
-        step, troubles = self.state.step, tuple(self.troubles)
-        self.troubles.clear()
+        step, events = self.state.step, tuple(self.events)
+        self.events.clear()
         nats = stepped.nats if stepped else float("nan")
         return Report(
             step=step,
@@ -237,7 +237,7 @@ class Training:
             seconds=seconds,
             validation=seen,
             is_best=is_best,
-            troubles=troubles,
+            events=events,
         )
 
     def _validate(self) -> ValidationResult | None:
@@ -248,7 +248,7 @@ class Training:
         if math.isfinite(seen.nats):
             return seen
         why = f"the dev loss is not a finite number ({seen.nats})"
-        self.troubles.append(loss_guard.lost(self.state, why))
+        self.events.append(loss_guard.lost(self.state, why))
         return None
 
     def _is_stale(self) -> bool:
@@ -291,7 +291,7 @@ class Training:
         return twin(self.decoder, weights, self.work.folder)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to hand on: the best validation's, or the last; averaged, if a phase wants it.
+        """The weights to hand on: of the best validation, or the last; averaged, if a phase says so.
 
         Every process must ask; of shards the first one alone gets them.
         """

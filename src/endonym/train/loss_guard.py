@@ -57,7 +57,7 @@ class TrainingEvent:
         return {**told, "rollbacks": self.rollbacks, **self.numbers}
 
 
-def trouble_with(stepped: Stepped, state: TrainState) -> str:
+def reason_to_skip(stepped: Stepped, state: TrainState) -> str:
     """Why a step must not change the weights; empty if nothing is wrong with it.
 
     Only what is too high is wrong. The loss is compared as it is, the gradient's norm by its

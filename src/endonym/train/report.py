@@ -26,14 +26,14 @@ class Report:
     seconds: float
     validation: ValidationResult | None = None
     is_best: bool = False
-    troubles: tuple[TrainingEvent, ...] = ()
+    events: tuple[TrainingEvent, ...] = ()
 
     @property
     def is_skipped(self) -> bool:
         """Whether this step left the weights as they were."""
-        return any(each.event == "skipped" for each in self.troubles)
+        return any(each.event == "skipped" for each in self.events)
 
     @property
     def is_rolled_back(self) -> bool:
         """Whether training goes on from an earlier step now."""
-        return any(each.event == "rolled_back" for each in self.troubles)
+        return any(each.event == "rolled_back" for each in self.events)

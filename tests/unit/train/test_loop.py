@@ -240,7 +240,7 @@ def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
         next(reports)
     with torch.no_grad():
         run.decoder.norm.weight[0] = math.nan
-    (trouble,) = next(reports).troubles
+    (trouble,) = next(reports).events
     assert (trouble.event, trouble.step) == ("skipped", 6)
     assert trouble.numbers == {"first_row": 10, "last_row": 11}
     assert [report.step for report in reports] == [7, 8, 4, *range(5, 13)]

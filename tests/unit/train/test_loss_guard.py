@@ -79,30 +79,30 @@ def usual(count: int = 150) -> TrainState:
 
 def test_what_is_far_above_the_last_steps_is_trouble_and_what_is_below_is_none() -> None:
     state = usual()
-    assert loss_guard.trouble_with(Stepped(3.1, 1.0), state) == ""
-    assert loss_guard.trouble_with(Stepped(5.5, 2.0), state) == ""
-    assert loss_guard.trouble_with(Stepped(0.01, 1e-9), state) == ""
-    assert loss_guard.trouble_with(Stepped(0.01, 0.0), state) == ""
-    assert "a loss of 8.50 nats" in loss_guard.trouble_with(Stepped(8.5, 1.0), state)
-    assert "a gradient of norm 9" in loss_guard.trouble_with(Stepped(3.1, 9.0), state)
+    assert loss_guard.reason_to_skip(Stepped(3.1, 1.0), state) == ""
+    assert loss_guard.reason_to_skip(Stepped(5.5, 2.0), state) == ""
+    assert loss_guard.reason_to_skip(Stepped(0.01, 1e-9), state) == ""
+    assert loss_guard.reason_to_skip(Stepped(0.01, 0.0), state) == ""
+    assert "a loss of 8.50 nats" in loss_guard.reason_to_skip(Stepped(8.5, 1.0), state)
+    assert "a gradient of norm 9" in loss_guard.reason_to_skip(Stepped(3.1, 9.0), state)
 
 
 def test_a_window_that_hardly_moves_still_allows_a_third_of_a_nat() -> None:
     state = TrainState()
     for _ in range(150):
         loss_guard.note_good(Stepped(2.0, 1.0), state)
-    assert loss_guard.trouble_with(Stepped(2.29, 1.8), state) == ""
-    assert loss_guard.trouble_with(Stepped(2.31, 1.0), state)
-    assert loss_guard.trouble_with(Stepped(2.0, 1.9), state)
+    assert loss_guard.reason_to_skip(Stepped(2.29, 1.8), state) == ""
+    assert loss_guard.reason_to_skip(Stepped(2.31, 1.0), state)
+    assert loss_guard.reason_to_skip(Stepped(2.0, 1.9), state)
 
 
 def test_nothing_is_strange_before_a_hundred_steps_but_what_is_no_number() -> None:
     state = usual(99)
-    assert loss_guard.trouble_with(Stepped(99.0, 1e9), state) == ""
-    assert "the loss is not" in loss_guard.trouble_with(Stepped(math.inf, 1.0), state)
-    assert "the gradient is not" in loss_guard.trouble_with(Stepped(3.0, math.nan), state)
+    assert loss_guard.reason_to_skip(Stepped(99.0, 1e9), state) == ""
+    assert "the loss is not" in loss_guard.reason_to_skip(Stepped(math.inf, 1.0), state)
+    assert "the gradient is not" in loss_guard.reason_to_skip(Stepped(3.0, math.nan), state)
     loss_guard.note_good(Stepped(3.0, 1.0), state)
-    assert loss_guard.trouble_with(Stepped(99.0, 1.0), state)
+    assert loss_guard.reason_to_skip(Stepped(99.0, 1.0), state)
 
 
 def test_two_hundred_steps_are_remembered() -> None:
@@ -136,7 +136,7 @@ def test_strange_rows_are_skipped_by_name_and_change_nothing(
         before = {name: tensor.clone() for name, tensor in held.items()}
     (report,) = skipped
     assert report.step == 121
-    (trouble,) = report.troubles
+    (trouble,) = report.events
     assert "a loss of" in trouble.message
     assert "sigma above" in trouble.message
     assert trouble.as_dict()["first_row"] == 240
@@ -166,7 +166,7 @@ def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate
     assert [r.step for r in reports if r.is_skipped] == [6, 7, 8]
     assert read == [*range(8), *range(5, 14)]
     assert kept[-1] == "step-000005"
-    back = reports[9].troubles[0]
+    back = reports[9].events[0]
     assert (back.event, back.step, back.numbers) == (
         "rolled_back",
         8,
@@ -181,7 +181,7 @@ def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate
 
 def plain(reports: list[Report]) -> list[tuple[object, ...]]:
     return [
-        (r.step, r.lr, str(r.nats), str(r.gradient_norm), r.validation, r.troubles) for r in reports
+        (r.step, r.lr, str(r.nats), str(r.gradient_norm), r.validation, r.events) for r in reports
     ]
 
 
@@ -271,7 +271,7 @@ def test_weights_that_are_no_numbers_are_never_kept(place: str, work: TrainingIn
     lost = next(reports)
     assert lost.step == 8
     assert lost.validation is None
-    assert lost.troubles[-1].event == "lost"
+    assert lost.events[-1].event == "lost"
     assert next(reports).is_rolled_back
     assert run.state.step == 4
     assert [report.step for report in reports] == list(range(5, 15))

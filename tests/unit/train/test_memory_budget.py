@@ -124,7 +124,7 @@ def test_a_step_that_does_not_fit_is_tried_again_in_smaller_parts_and_they_stay_
         if report.step == 4:
             break
     assert tried == [8, 4, 2, 2, 2, 2]
-    (trouble,) = [trouble for report in reports for trouble in report.troubles]
+    (trouble,) = [trouble for report in reports for trouble in report.events]
     assert (trouble.event, trouble.step) == ("smaller_micro_batch", 1)
     assert "2 rows at a time" in trouble.message
     again = training(work)
