@@ -111,16 +111,12 @@ def open_artifact(folder: Path) -> Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class StageContext:
-    """A place to make one artefact: `out` becomes the artefact, `work` outlives a kill.
-
-    device: the one asked for, if any; never part of an identity.
-    """
+class Workspace:
+    """A place to make one artefact: `out` becomes the artefact, `work` outlives a kill."""
 
     out: Path
     work: Path
     journal: Path
-    device: str | None = None
 
 
 class Store:
@@ -156,8 +152,7 @@ class Store:
         identifier: str,
         *,
         waiting: Callable[[str], None],
-        device: str | None = None,
-    ) -> Generator[StageContext | None]:
+    ) -> Generator[Workspace | None]:
         """Lock an artefact and yield the place to make it, or None if another process made it.
 
         `waiting` is told who is being waited for. Nothing is published here: see `publish`.
@@ -173,7 +168,7 @@ class Store:
             with translated_disk_errors(self.root):
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir(parents=True)
-                yield StageContext(out, work, self.journal(stage, identifier), device)
+                yield Workspace(out, work, self.journal(stage, identifier))
 
     def tidy(self, artifact: Artifact) -> None:
         """Take away the work folder of a finished artefact, which a kill may have left behind.
@@ -185,15 +180,15 @@ class Store:
             with self._lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
                 shutil.rmtree(work, ignore_errors=True)
 
-    def publish(self, ctx: StageContext, manifest: Mapping[str, Any]) -> Artifact:
+    def publish(self, place: Workspace, manifest: Mapping[str, Any]) -> Artifact:
         """Flush what was made, write its manifest last, and give it its name."""
-        flush_files(ctx.out)
-        complete = {**manifest, "files": list_files(ctx.out)}
-        write_json(ctx.out / "manifest.json", sealed(complete))
-        folder = ctx.work.with_name(ctx.work.name.removesuffix(".part"))
-        ctx.out.rename(folder)
+        flush_files(place.out)
+        complete = {**manifest, "files": list_files(place.out)}
+        write_json(place.out / "manifest.json", sealed(complete))
+        folder = place.work.with_name(place.work.name.removesuffix(".part"))
+        place.out.rename(folder)
         flush_folder(folder.parent)
-        shutil.rmtree(ctx.work, ignore_errors=True)
+        shutil.rmtree(place.work, ignore_errors=True)
         return open_artifact(folder)
 
     @contextmanager

@@ -28,8 +28,7 @@ from endonym.evaluate.tables import table
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
-from endonym.pipeline.types import Inputs, Numbers
-from endonym.store import StageContext
+from endonym.pipeline.types import Numbers, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 
 PROMPTS_AT_ONCE = 16
@@ -42,15 +41,13 @@ def judge(
     pack: PackConfig,
     seed: int,
     ctx: StageContext,
-    inputs: Inputs,
-    log: Log,
 ) -> Numbers:
     """One of a recipe's evaluations. files: the one that it names, if it does."""
     device.prepare()
-    model = LanguageModel.load(inputs["model"].folder, device.pick(ctx.device))
+    model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     if asked.kind == "prompts":
         return _continue_prompts(asked, files[0], seed, ctx, model)
-    shards = inputs["shards"].folder
+    shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack, seed) if asked.baselines else None
     judged = [documents_of(path, model.tokenizer) for path in files]
     if not files:
@@ -58,14 +55,14 @@ def judge(
     split, found = asked.file or asked.split, list[Score]()
     samples: dict[str, dict[str, int]] = {}
     for texts in judged:
-        measured = read_texts(model, texts, log)
-        scored, samples[texts.text] = score_texts(measured, texts, train, split, log)
+        measured = read_texts(model, texts, ctx.log)
+        scored, samples[texts.text] = score_texts(measured, texts, train, split, ctx.log)
         found += scored
         if texts.text == "document":
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
             save(ctx.out, each)
     write_json(ctx.out / "scores.json", [score.as_dict() for score in found])
-    log.line(table(found))
+    ctx.log.line(table(found))
     return {"kind": "bits", "split": split, "compressor": samples}
 
 

@@ -27,6 +27,7 @@ from endonym.pipeline.plan import (
     stage_names,
 )
 from endonym.pipeline.settle import settle
+from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
 from endonym.text.files import RawSet
@@ -145,15 +146,16 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
         return Made(stage, found.verify(), False, 0.0)
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
-    place = partial(store.workspace, stage.kind, stage.id, device=device)
-    with place(waiting=lambda who: log.line(f"  waits: {who}")) as at:
+    waiting = partial(_waits, log=log)
+    with store.workspace(stage.kind, stage.id, waiting=waiting) as at:
         if at is None:
             found = store.find(stage.kind, stage.id)
             assert found is not None
             return Made(stage, found.verify(), False, time.perf_counter() - started)
         if not stage.resumes:
             at.journal.unlink(missing_ok=True)
-        numbers = stage.make(at, inputs_of(stage, store), log)
+        inputs = inputs_of(stage, store)
+        numbers = stage.make(StageContext(at.out, at.work, at.journal, inputs, log, device))
         manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}
         artifact = store.publish(at, manifest)
     seconds = time.perf_counter() - started
@@ -164,6 +166,10 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
     )
     log.line(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
     return Made(stage, artifact, True, seconds)
+
+
+def _waits(who: str, *, log: Log) -> None:
+    log.line(f"  waits: {who}")
 
 
 def inputs_of(stage: Stage, store: Store) -> dict[str, Artifact]:

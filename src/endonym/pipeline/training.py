@@ -36,8 +36,7 @@ from endonym.pipeline.evaluation import training_order
 from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
 from endonym.pipeline.stopping import stop_requests
-from endonym.pipeline.types import Inputs, Numbers, PhaseTraining
-from endonym.store import StageContext
+from endonym.pipeline.types import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import TrainConfig
@@ -52,41 +51,39 @@ SAMPLES = 5
 LINES = 20
 
 
-def train_model(
-    mine: PhaseTraining, ctx: StageContext, inputs: Inputs, log: Log, group: Group = ALONE
-) -> Numbers:
+def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) -> Numbers:
     """Train a phase from scratch or from another's weights, or take up where a kill left it.
 
     Of a group, the first process alone writes, tries and speaks; the others only train.
     """
     device.prepare()
     config, pack = mine.config, mine.pack
-    reader = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
-    folder = inputs["shards"].folder
+    reader = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
+    folder = ctx.inputs["shards"].folder
     order, dev = training_order(folder, pack, mine.seed), TokenShards(folder, "dev")
     lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
     unigram, target = lines["unigram"].value, device.pick(ctx.device)
     work = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
-    begin = partial(initial_decoder, mine, inputs)
+    begin = partial(initial_decoder, mine, ctx.inputs)
     decoder = begin()
     shape = decoder.config
     if mine.is_exported and isinstance(shape, ModelConfig):
         row_of(shape)  # Hours of training would end in a refusal.
-    spare_memory(shape, config, pack.longest(work.train.longest_document), work.device, log)
-    found = newest(work.folder, log) if group.is_first else None
+    spare_memory(shape, config, pack.longest(work.train.longest_document), work.device, ctx.log)
+    found = newest(work.folder, ctx.log) if group.is_first else None
     if group.is_first:
         batches = work.batches(config, shape.context, mine.seed)
-        _announce(shape, config, batches, lines, group, log)
+        _announce(shape, config, batches, lines, group, ctx.log)
         if found is None or not found.state.step:
-            before_training(begin, decoder, config, batches, work, group, log)
+            before_training(begin, decoder, config, batches, work, group, ctx.log)
             decoder = begin()
     training = Training(decoder.to(work.device), config, work, seed=mine.seed, group=group)
     training.resume(found)
     masked = _masked_because(training)
     if group.is_first:
         cut_journal(ctx.journal, training)
-        _say_where(training, masked, log)
-    _run(training, ctx, reader, _prompts(mine), log)
+        _say_where(training, masked, ctx.log)
+    _run(training, ctx, reader, _prompts(mine))
     learnt = training.weights()
     return _keep(training, learnt, reader, ctx) if group.is_first else {}
 
@@ -207,9 +204,7 @@ def _masked_because(training: Training) -> set[str]:
     return {reason for reason in reasons if reason is not None}
 
 
-def _run(
-    training: Training, ctx: StageContext, reader: Tokenizer, prompts: list[str], log: Log
-) -> None:
+def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list[str]) -> None:
     """Train to the end; show, journal and sample what the loop reports."""
     steps, group = training.config.steps, training.group
     left = steps - training.state.step
@@ -220,23 +215,23 @@ def _run(
         append_jsonl(ctx.journal, {**note, **where, "processes": group.size})
     sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
     crowding = Crowding(training.work.device)
-    with log.progress("training", left, "") as advance, stop_requests() as stop:
+    with ctx.log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
             if group.is_first:
-                note_report(report, training.state, ctx.journal, log)
+                note_report(report, training.state, ctx.journal, ctx.log)
                 if report.seconds and (crowded := crowding.said(report.seconds)):
-                    log.warn(crowded)
+                    ctx.log.warn(crowded)
             advance(report.step - at, note=_short(report, speed))
             at = report.step
             if report.validation is not None:
-                log.line(_line(report, speed))
+                ctx.log.line(_line(report, speed))
                 validations = len(training.state.validations) - 1
                 if validations % sample_every == 0 or report.step == steps:
                     _sample(training, reader, prompts, report.step, ctx.journal)
             if group.is_any(stop.is_set()) and report.step:
-                _save_and_stop(training, report.step, log)
+                _save_and_stop(training, report.step, ctx.log)
 
 
 def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:

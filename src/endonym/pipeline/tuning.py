@@ -32,7 +32,7 @@ LOOK_TOKENS = 131_072
 LOOK_SHARE = 0.25
 """Of a trial's time, at most, for its two validations: one before, one after."""
 FORWARD_SHARE = 0.4
-"""A validation goes forward only, a third of a step, and its rows are fetched and sorted by source."""
+"""A validation goes forward only, a third of a step, and its rows are fetched and sorted."""
 LEAST_STEPS = 20
 """In fewer steps no rate shows what it is worth."""
 GAIN = 0.002

@@ -8,15 +8,33 @@ from typing import Any
 from endonym.data.config import PackConfig
 from endonym.log import Log
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.store import Artifact, StageContext
+from endonym.store import Artifact
 from endonym.train.config import TrainConfig
 
 Numbers = dict[str, Any]
 """What a stage counted; it stands in the manifest."""
 Inputs = Mapping[str, Artifact]
 """The artefacts that a stage reads, by the name of the input."""
-StageFunction = Callable[[StageContext, Inputs, Log], Numbers]
-"""From a stage's inputs to files in `making.out`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """Where a stage works, beside its own config.
+
+    out: the folder that becomes the artefact. work: what outlives a kill. device: the one asked
+    for, if any; never part of an identity.
+    """
+
+    out: Path
+    work: Path
+    journal: Path
+    inputs: Inputs
+    log: Log
+    device: str | None = None
+
+
+StageFunction = Callable[[StageContext], Numbers]
+"""From a stage's inputs to files in `ctx.out`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,7 +291,7 @@ class Training:
         return twin(self.decoder, weights, self.work.folder)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to hand on: of the best validation, or the last; averaged, if a phase says so.
+        """The weights to hand on: of the best validation, or the last; averaged, if asked for.
 
         Every process must ask; of shards the first one alone gets them.
         """

@@ -10,14 +10,15 @@ import pytest
 
 from endonym.commands.evaluate import score_model, shards_of
 from endonym.commands.load import find_artifact
-from endonym.data.config import Pack
+from endonym.data.config import Pack, PackConfig
 from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline.evaluation import judge
+from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
-from endonym.store import StageContext, Store
+from endonym.store import Store
 
 
 def scores(finished: Path) -> list[dict[str, Any]]:
@@ -84,9 +85,11 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     recipe = Recipe.load(project / "recipe.toml")
     model = find_artifact("kechkena", Store(finished / "store"))
     assert model is not None
-    ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal")
-    log = Log(quiet=True)
-    assert judge(recipe, recipe.evaluate[1], ctx, {"model": model}, log)["continuations"] == 2
+    log, inputs = Log(quiet=True), {"model": model}
+    ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal", inputs, log)
+    asked, pack = recipe.evaluate[1], PackConfig(context=32)
+    found = judge(asked, asked.files(recipe.folder), pack, recipe.seed, ctx)
+    assert found["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]
 

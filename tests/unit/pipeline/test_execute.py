@@ -10,9 +10,9 @@ from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
 from endonym.pipeline.execute import last_stage, make, recipe_text, run_folder
 from endonym.pipeline.plan import Stage
-from endonym.pipeline.types import Inputs, Numbers
+from endonym.pipeline.types import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
-from endonym.store import StageContext, Store
+from endonym.store import Store
 
 Written = Callable[[Path], Path]
 
@@ -61,7 +61,7 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are() -> None:
 def writer(text: str) -> Stage:
     """A stage that writes a file."""
 
-    def work(ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
+    def work(ctx: StageContext) -> Numbers:
         (ctx.out / "text.txt").write_text(text, encoding="utf-8")
         return {"chars": len(text)}
 
@@ -91,7 +91,7 @@ def test_what_a_stage_made_is_checked_each_time_it_is_found(tmp_path: Path) -> N
 
 
 def test_a_stage_that_fails_leaves_no_artefact(tmp_path: Path) -> None:
-    def fail(ctx: StageContext, inputs: Inputs, log: Log) -> Numbers:
+    def fail(ctx: StageContext) -> Numbers:
         (ctx.out / "half.txt").write_text("х", encoding="utf-8")
         raise RecipeError("no")
 

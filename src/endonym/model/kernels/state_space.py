@@ -132,7 +132,7 @@ class _Chunks(torch.autograd.Function):
         is_first_NBC: Tensor,
         state_BGSW: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        B_NBGCS, C_NBGCS = B_NBGCS.contiguous(), C_NBGCS.contiguous()
+        B_NBGCS, C_NBGCS = B_NBGCS.contiguous(), C_NBGCS.contiguous()  # pyright: ignore[reportConstantRedefinition]
         # A decay below the smallest normal number is 0 for all purposes, but its logarithm would
         # take the digits of every other in the sum.
         least = math.log(torch.finfo(log_decay_NBGRC.dtype).tiny)
