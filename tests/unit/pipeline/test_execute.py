@@ -17,18 +17,36 @@ from endonym.store import Store
 Written = Callable[[Path], Path]
 
 
-def stage(name: str, kind: str) -> Stage:
-    return Stage(name, kind, {}, lambda ctx, inputs, log: {})
+TOML = """
+name = "stages"
+language = "ro"
+
+[[source]]
+name = "books"
+path = "books.txt"
+
+[[phase]]
+name = "pilot"
+steps = 1
+
+[[phase]]
+name = "books"
+steps = 1
+
+[[evaluate]]
+kind = "bits"
+
+[[evaluate]]
+kind = "bits"
+split = "dev"
+"""
 
 
-STAGES = [
-    stage("source books", "source"),
-    stage("corpus", "corpus"),
-    stage("model pilot", "model"),
-    stage("model books", "model"),
-    stage("evaluation bits", "evaluation"),
-    stage("evaluation bits 1", "evaluation"),
-]
+@pytest.fixture
+def stages(tmp_path: Path) -> Recipe:
+    (tmp_path / "books.txt").write_text("O carte.", encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(TOML, encoding="utf-8")
+    return Recipe.load(tmp_path / "recipe.toml")
 
 
 @pytest.mark.parametrize(
@@ -45,14 +63,14 @@ STAGES = [
     ],
 )
 def test_a_stage_is_meant_by_its_name_its_kind_or_what_is_of_that_kind(
-    until: str | None, name: str | None
+    stages: Recipe, until: str | None, name: str | None
 ) -> None:
-    assert last_stage(STAGES, until) == name
+    assert last_stage(stages, until) == name
 
 
-def test_a_stage_that_is_none_is_refused_with_those_there_are() -> None:
+def test_a_stage_that_is_none_is_refused_with_those_there_are(stages: Recipe) -> None:
     with pytest.raises(RecipeError, match="no stage is called modle") as caught:
-        last_stage(STAGES, "modle")
+        last_stage(stages, "modle")
     assert caught.value.exit_code == 2
     for word in ("corpus", "model pilot", "pilot", "evaluation"):
         assert word in caught.value.do
