@@ -11,7 +11,7 @@ import pytest
 import torch
 from laws.together import CASES, HALF, PLAIN, RESUMED, STEPS, Case, seen, training, write_corpus
 
-from endonym.device import Place
+from endonym.device import ProcessInfo
 from endonym.train.distributed import ALONE
 
 TRAINED = [(case, size) for size, cases in CASES.items() for case in cases]
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for case in RESUMED[size]:
             seen(training(home, case, ALONE, f"for-{size}"), until=HALF)
         processes = [
-            start(home, Place(rank, size, rank, size, str(home / f"meet-{size}")))
+            start(home, ProcessInfo(rank, size, rank, size, str(home / f"meet-{size}")))
             for rank in range(size)
         ]
         ended = [each.communicate(timeout=300)[0] for each in processes]
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def start(home: Path, where: Place) -> "subprocess.Popen[str]":
+def start(home: Path, where: ProcessInfo) -> "subprocess.Popen[str]":
     """One process of `together.py`."""
     paths = [str(TESTS), *sys.path]
     variables = {"PYTHONPATH": os.pathsep.join(paths), "GLOO_SOCKET_IFNAME": "lo"}

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from endonym.device import Place
+from endonym.device import ProcessInfo
 from endonym.pipeline.stopping import stop_requests
 
 
@@ -56,7 +56,7 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
 def test_what_a_launcher_hands_on_at_once_is_no_second_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in Place(1, 2, 1, 2).variables().items():
+    for name, value in ProcessInfo(1, 2, 1, 2).variables().items():
         monkeypatch.setenv(name, value)
     seen: list[str] = []
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import first_sentence
-from endonym.report.training import ValidationResult, epoch_marks, overfitting
+from endonym.report.training import Validation, epoch_marks, overfitting
 from endonym.text.document import Document
 
 TATAR = "Мин бүген мәктәпкә барам, ә син өйдә каласың."
 KHMER = "ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។"
 
 
-def validations(*bits: float) -> list[ValidationResult]:
-    return [ValidationResult(10 * n, 1000 * n, n / 2, value, {}) for n, value in enumerate(bits)]
+def validations(*bits: float) -> list[Validation]:
+    return [Validation(10 * n, 1000 * n, n / 2, value, {}) for n, value in enumerate(bits)]
 
 
 FALLING = [(float(x), 3.0 - x / 10_000) for x in range(0, 6000, 100)]

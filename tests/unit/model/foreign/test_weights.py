@@ -12,7 +12,7 @@ from foreign_folders import quiet_transformers, write_model
 from safetensors.torch import load_file, save_file
 
 from endonym.errors import Damaged, EndonymError, ExportError
-from endonym.model.foreign.decoder import weights as foreign_weights
+from endonym.model.foreign import weights as foreign_weights
 from endonym.model.foreign.folder import read_shape
 from endonym.model.foreign.weights import load_any, load_foreign, stored_weights, weights_of
 from endonym.model.weights import save_tensors
