@@ -155,8 +155,8 @@ class Order:
         The documents of a joined source stand on a line in their own order, each as long as it is.
         The line is cut at random distances: log-uniform from the mean length of a document to the
         context. A stretch is the documents that begin between two cuts; it ends earlier where a
-        document is missing in between, because it is held out. Half of the stretches, drawn too,
-        are taken apart: their documents are read alone.
+        document is missing in between, because it is held out. `ALONE_SHARE` of the stretches,
+        drawn too, are taken apart: their documents are read alone.
         """
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():

@@ -22,7 +22,7 @@ VERSIONS = {
     "corpus": 2,
     "tokenizer": 2,
     "shards": 2,
-    "model": 6,
+    "model": 7,
     "evaluation": 5,
     "export": 2,
 }
