@@ -21,9 +21,9 @@ VERSIONS = {
     "source": 1,
     "corpus": 2,
     "tokenizer": 2,
-    "shards": 2,
+    "shards": 3,
     "model": 7,
-    "evaluation": 5,
+    "evaluation": 6,
     "export": 2,
 }
 """Raised by whoever changes what a stage produces."""
