@@ -22,7 +22,7 @@ class Pack(Config):
         default=(),
         description="sources that are lists of sentences: in each pass about one document in seven "
         "is read together with its neighbours, joined by a line end, in stretches of random "
-        "length up to the context, drawn anew",
+        "length up to the context, drawn anew; no end-of-text follows, since a list goes on",
     )
 
     def usual_length(self, document: float) -> float:
