@@ -119,7 +119,7 @@ def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
     value = value_of(found, name, reading)
     if value is None:
         return "–"
-    rows = [row for c in found if (row := row_of(c["rows"], model=name, text=reading.text))]
+    rows = [row for cell in found if (row := judged(cell, name, reading))]
     spread = [row["deviation"] for row in rows if row.get("deviation") is not None]
     told = f"{value:.3f}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
     if not any(row.get("sampled_from") for row in rows_of(found, name, reading.text)):
@@ -133,19 +133,20 @@ def span(found: Sequence[Cell], reading: Reading) -> str:
         values = [value_of([cell], "model", reading) for cell in found]
         here = [value for value in values if value is not None]
         return f"{min(here):.3f}–{max(here):.3f}, {len(here)} seeds"
-    row = judged(found[0], reading)
+    row = judged(found[0], "model", reading)
     return "–" if row is None or row["low"] is None else f"{row['low']:.3f}–{row['high']:.3f}"
 
 
-def judged(cell: Cell, reading: Reading) -> Row | None:
-    """The row with the interval of a reading: its only source's, or the mean of just its sources.
+def judged(cell: Cell, name: str, reading: Reading) -> Row | None:
+    """What a model reaches in a reading: the row of its only source, or of just these sources.
 
-    None if there is no such row: an interval of a mean does not follow from those of its sources.
+    None if there is no such row: neither the interval nor the deviation of a mean follows from
+    those of its sources.
     """
     if len(reading.sources) == 1:
-        rows = rows_of([cell], "model", reading.text)
+        rows = rows_of([cell], name, reading.text)
         return next((row for row in rows if row["source"] == reading.sources[0]), None)
-    row = row_of(cell["rows"], text=reading.text)
+    row = row_of(cell["rows"], model=name, text=reading.text)
     return row if row and sorted(row["averaged"]) == sorted(reading.sources) else None
 
 

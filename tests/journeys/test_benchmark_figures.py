@@ -135,6 +135,18 @@ def test_a_compressor_line_of_a_sample_has_our_figure_on_the_sample_beside_it(
     assert page.line_of(found, "compressor", reading) == "1.800 ± 0.040"
 
 
+def test_the_deviation_of_a_compressor_line_is_of_the_very_sources_it_is_a_mean_of(
+    benchmarks: Any,
+) -> None:
+    page, frame = benchmarks("readme_page"), {"model": "compressor"}
+    names = ["fables", "list", "novels"]
+    rows = [row_of(name, 1.5, deviation=0.1, **frame) for name in names]
+    found = [{"rows": [row_of(None, 1.5, deviation=0.03, averaged=names, **frame), *rows]}]
+    readings = [page.Reading("", "document", some) for some in (names[:1], names[:2], names)]
+    told = [page.line_of(found, "compressor", each) for each in readings]
+    assert told == ["1.500 ± 0.100", "1.500", "1.500 ± 0.030"]
+
+
 def test_cells_of_other_minutes_are_no_part_of_the_ten_minutes(
     benchmarks: Any, tmp_path: Path
 ) -> None:
