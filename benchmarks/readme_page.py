@@ -112,14 +112,19 @@ def scores(cells: Cells) -> str:
 
 
 def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
-    """What a line reaches; of the compressor with its deviation, and a star if of a sample."""
+    """What a line reaches; of the compressor with its deviation.
+
+    A line of a sample says so, with the model's figure on the same sample.
+    """
     value = value_of(found, name, reading)
     if value is None:
         return "–"
-    rows = [row for c in found if (row := row_of(c["rows"], model=name, text=reading.text))]
+    rows = [row for cell in found if (row := judged(cell, name, reading))]
     spread = [row["deviation"] for row in rows if row.get("deviation") is not None]
-    star = "\\*" if any(row.get("sampled_from") for row in rows) else ""
-    return f"{value:.3f}{star}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
+    told = f"{value:.3f}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
+    if not any(row.get("sampled_from") for row in rows_of(found, name, reading.text)):
+        return told
+    return f"{told} (of a sample, endonym {value_of(found, 'model_on_sample', reading):.3f})"
 
 
 def span(found: Sequence[Cell], reading: Reading) -> str:
@@ -128,10 +133,21 @@ def span(found: Sequence[Cell], reading: Reading) -> str:
         values = [value_of([cell], "model", reading) for cell in found]
         here = [value for value in values if value is not None]
         return f"{min(here):.3f}–{max(here):.3f}, {len(here)} seeds"
-    row = row_of(found[0]["rows"], text=reading.text)
-    if row is None or row["low"] is None or sorted(row["averaged"]) != sorted(reading.sources):
-        return "–"
-    return f"{row['low']:.3f}–{row['high']:.3f}"
+    row = judged(found[0], "model", reading)
+    return "–" if row is None or row["low"] is None else f"{row['low']:.3f}–{row['high']:.3f}"
+
+
+def judged(cell: Cell, name: str, reading: Reading) -> Row | None:
+    """What a model reaches in a reading: the row of its only source, or of just these sources.
+
+    None if there is no such row: neither the interval nor the deviation of a mean follows from
+    those of its sources.
+    """
+    if len(reading.sources) == 1:
+        rows = rows_of([cell], name, reading.text)
+        return next((row for row in rows if row["source"] == reading.sources[0]), None)
+    row = row_of(cell["rows"], model=name, text=reading.text)
+    return row if row and sorted(row["averaged"]) == sorted(reading.sources) else None
 
 
 def nanogpt(found: Sequence[Cell], reading: Reading, peers: Cells) -> str:

@@ -128,6 +128,16 @@ def test_a_source_of_four_groups_has_no_interval_and_one_of_five_has() -> None:
     assert None not in ratio(nats, sizes, sources)
 
 
+def test_draws_of_a_source_of_three_vary_as_much_as_a_mean_of_three() -> None:
+    """Two of three are drawn: three would vary by two thirds of it (Rao and Wu 1988)."""
+    lines = np.array([61.0, 74.0, 90.0])
+    spread = draws(lines, np.ones(3, dtype=int)).var()
+    assert spread == pytest.approx(lines.var(ddof=1) / 3, rel=0.1)
+    nats, sources = np.append(lines, np.full(12, 70.0)), np.array(["такмак"] * 3 + ["хикәя"] * 12)
+    both = draws(nats, np.ones(15, dtype=int), sources).var()
+    assert both == pytest.approx(lines.var(ddof=1) / 3 / 4, rel=0.1)
+
+
 def test_sources_of_fewer_than_ten_documents_have_an_interval_if_all_have_ten() -> None:
     nats, sizes = np.arange(1.0, 11.0), np.ones(10, dtype=int)
     sources = np.array(["а"] * 5 + ["б"] * 5)
