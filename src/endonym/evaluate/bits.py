@@ -25,6 +25,9 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
 
+MOST_MISSING = 2
+"""Documents that two neighbours of a block may have lost between them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -81,10 +84,11 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
 
 
 def neighbours(shards: TokenShards) -> NDArray[np.int64]:
-    """For each document the number of its group: those of one block."""
+    """For each document the number of its group: those of one block that lie near one another."""
     index = shards.index
     is_first = np.ones(len(index), dtype=np.bool_)
     is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
+    is_first[1:] |= np.diff(index["place"]) > MOST_MISSING + 1
     return np.cumsum(is_first) - 1
 
 
@@ -92,8 +96,9 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     """Lists of sentences as longer texts: neighbours in a block, with line ends between.
 
     join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
-    Where a document is missing, because a near copy took it to another set, its neighbours meet. A
-    mean over sources is of the same sources as that of the documents, as far as they are lists.
+    Where one or two are missing, because near copies took them to another set, their neighbours
+    meet; where more are missing a block ends. A mean over sources is of the same sources as that of
+    the documents, as far as they are lists.
     """
     documents = held_out(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)

@@ -237,7 +237,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     tmp_path: Path,
 ) -> None:
     given = [("lines", 0, 0), ("lines", 0, 1), ("book", 1, 2), ("lines", 2, 4), ("lines", 3, 5),
-             ("lines", 3, 6), ("lines", 3, 8)]  # fmt: skip
+             ("lines", 3, 6), ("lines", 3, 9), ("lines", 3, 13)]  # fmt: skip
 
     def documents(split: str) -> list[Piece]:
         pairs = zip(given, VAL, strict=False)
@@ -245,17 +245,17 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
 
     write_shards(tmp_path, READER, ["book", "lines"], documents, lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
-    # Within block 3 a document went to another set: those around it meet.
-    expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:7])]
+    # Within block 3 two documents went to another set, and those around them meet; then three did.
+    expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:7]), VAL[7]]
     assert list(texts.each()) == expected
     assert [ids.tolist() for ids in texts.ids] == [READER.encode(text) for text in expected]
-    assert texts.sources == ["lines"] * 3
+    assert texts.sources == ["lines"] * 4
     assert texts.text == "block"
     assert silent(texts).bytes.tolist() == [len(text.encode("utf-8")) for text in expected]
     # Each alone they are drawn together: those of the book's block, too, stay one group.
     alone = held_out(TokenShards(tmp_path, "test"), READER)
     assert silent(alone).groups is not None
-    assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 3]
+    assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 3, 4]
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
 
