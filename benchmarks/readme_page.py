@@ -23,8 +23,6 @@ NAMES = {
 }
 LINES = ("uniform", "unigram", "bigram", "compressor")
 MINUTES = 10.0
-FEWEST_BYTES = 4_000
-"""Of a source's test text, the mean over seeds, to be part of a mean over sources."""
 
 
 class Reading(NamedTuple):
@@ -45,7 +43,7 @@ def languages(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
 
 def readings(found: Sequence[Cell]) -> list[Reading]:
     """How the text of these cells was read; lines and blocks have the same sources."""
-    every = averaged(found, "document")
+    every = averaged(found)
     lists = tuple(name for name in every if name in sources_of(found, "block"))
     if not lists:
         return [Reading("documents", "document", every)]
@@ -53,11 +51,11 @@ def readings(found: Sequence[Cell]) -> list[Reading]:
     return [*whole, Reading("lines", "document", lists), Reading("blocks", "block", lists)]
 
 
-def averaged(found: Sequence[Cell], text: str) -> tuple[str, ...]:
-    """The sources with text enough to be part of a mean; all of them if there are none."""
-    sizes = sources_of(found, text)
-    large = [name for name, size in sizes.items() if size >= FEWEST_BYTES * len(found)]
-    return tuple(sorted(large or sizes))
+def averaged(found: Sequence[Cell]) -> tuple[str, ...]:
+    """The sources that the headline is a mean of; all of them if it is none."""
+    rows = [row_of(cell["rows"]) for cell in found]
+    names = {name for row in rows if row is not None for name in row["averaged"]}
+    return tuple(sorted(names or sources_of(found, "document")))
 
 
 def sources_of(found: Sequence[Cell], text: str) -> dict[str, int]:
