@@ -4,7 +4,7 @@ from pydantic import Field
 
 from endonym.config import Config
 
-ALONE_SHARE = 0.75
+ALONE_SHARE = 0.85
 """Share of the stretches of a joined source that are taken apart in a pass, so that as many of its
 documents are read alone. With a half, lines read alone cost 1 to 2 % more (docs/log.md)."""
 
@@ -20,7 +20,7 @@ class Pack(Config):
     )
     join: tuple[str, ...] = Field(
         default=(),
-        description="sources that are lists of sentences: in each pass about one document in four "
+        description="sources that are lists of sentences: in each pass about one document in seven "
         "is read together with its neighbours, joined by a line end, in stretches of random "
         "length up to the context, drawn anew; no end-of-text follows, since a list goes on",
     )

@@ -16,8 +16,8 @@ def test_a_row_has_at_least_eight_tokens_and_is_chosen_if_not_given() -> None:
 def test_what_is_joined_is_longer_than_its_documents_and_as_long_as_the_context() -> None:
     alone, joined = Pack(context=256), Pack(context=256, join=("lines",))
     assert (alone.usual_length(20.0), alone.longest(90), alone.longest(900)) == (20.0, 90, 900)
-    # Of four tokens three are read alone, one in a stretch of 20 to 256 tokens.
-    assert joined.usual_length(20.0) == pytest.approx(0.75 * 20 + 0.25 * (20 + 256) / 2)
+    # Of 100 tokens 85 are read alone, 15 in stretches of 20 to 256 tokens.
+    assert joined.usual_length(20.0) == pytest.approx(0.85 * 20 + 0.15 * (20 + 256) / 2)
     assert (joined.longest(90), joined.longest(900)) == (256, 900)
     assert joined.usual_length(400.0) == pytest.approx(256)
 
