@@ -11,8 +11,8 @@ the three small texts, whose test sets are small; one of the others.
 A cell is refused when others use the cores, unless --anyway is given; the JSON says so. It is made
 in a folder that stays, so after a kill the same command goes on where it was. A cell whose JSON is
 there is skipped; --again adds a repeat, which needs a work folder that has not made it yet. All 18
-cells take about two and a half hours. Results: benchmarks/results/ten-minutes.json; the table that is
-printed is Markdown.
+cells take about two and a half hours. Results: benchmarks/results/ten-minutes.json; the printed
+table is Markdown.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     most_documents,
 )
-from endonym.evaluate.score import FEWEST_BYTES, Measured, Score, scores
+from endonym.evaluate.score import FEWEST_BYTES, FEWEST_JUDGED, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -74,13 +75,19 @@ class Texts:
 def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     """The held-out documents of a corpus, whole. Small sources are left out of the mean."""
     documents = [shards.document(number) for number in range(len(shards))]
-    return Texts(
-        [document.ids for document in documents],
-        [shards.sources[document.source] for document in documents],
-        tokenizer,
-        averaged=frozenset(name for name, size in shards.sizes.items() if size >= FEWEST_BYTES),
-        groups=neighbours(shards),
+    ids, sources = (
+        [each.ids for each in documents],
+        [shards.sources[each.source] for each in documents],
     )
+    judged = Counter[str]()
+    for name, each in zip(sources, ids, strict=True):
+        judged[name] += int(tokenizer.byte_counts[each].sum())
+    averaged = frozenset(
+        name
+        for name, size in judged.items()
+        if size >= FEWEST_JUDGED and shards.sizes[name] >= FEWEST_BYTES
+    )
+    return Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
 
 
 def neighbours(shards: TokenShards) -> NDArray[np.int64]:

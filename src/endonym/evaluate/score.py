@@ -12,9 +12,10 @@ DRAWS = 1000
 SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
 """Or groups of neighbours, of which an interval is given: in all, and of each source of a mean."""
-FEWEST_BYTES = 200_000
-"""Of a source, held out or not, to be part of a mean over sources: a few sentences must not weigh
-as much as books. What a seed holds out does not matter, so that seeds have the same mean."""
+FEWEST_BYTES, FEWEST_JUDGED = 300_000, 2_000
+"""Of a source, held out or not, and of its text that is judged, to be part of a mean over sources:
+a few sentences must not weigh as much as books. The first bound is seldom met without the second,
+so that seeds, which hold out more or less of a source, have the same mean."""
 CHUNK_DRAWS = 50
 BITS = "bits_per_byte"
 
@@ -33,7 +34,7 @@ class Score:
     weighting, of a total: "bytes" is the ratio of sums over all documents, in which a source
     weighs as much as it has bytes; "sources" is the mean of the sources' values, each counted
     alike. A text of a single source has no row "sources": both would be one number.
-    averaged: the names of these sources; those with less than 200 kB of text are left out.
+    averaged: the names of these sources; small ones are left out (FEWEST_BYTES).
 
     text: what was read at once. "document": each document alone; "block": neighbouring short ones
     together; n_documents then counts blocks.

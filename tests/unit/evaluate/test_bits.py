@@ -38,6 +38,7 @@ TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
 @pytest.fixture(autouse=True)
 def _a_few_bytes_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", 50)
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_JUDGED", 20)
 
 
 @pytest.fixture
@@ -276,6 +277,8 @@ def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
     monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", shards.sizes["b"] + 1)
     lines, blocks = held_out(shards, READER), blocks_of(shards, READER, ["a", "b"])
     assert lines.in_mean() == blocks.in_mean() == {"a"}
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_JUDGED", sizes[0] + 1)
+    assert held_out(shards, READER).in_mean() == set()
     assert blocks_of(shards, READER, ["a"]).sources == ["a"]
 
 
