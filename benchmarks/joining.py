@@ -47,6 +47,7 @@ JUDGED = {
 }
 """What is shown of all that is judged, and its names."""
 SAMPLES, SAMPLE_TOKENS = 3, 100
+SHOWN_LETTERS = 110
 
 
 def main() -> None:
@@ -175,6 +176,16 @@ def table(cells: Cells) -> str:
             span = "" if low is None else f" ({low:+.3f} to {high:+.3f})"
             rows.append([NAMES[language], name, seed, *told, f"{gap['value']:+.3f}{span}"])
     return markdown(head, rows, words=2)
+
+
+def samples(cells: Cells) -> str:
+    """How the first sample of each model of seed 1 begins; " / " stands for a line end."""
+    rows: list[list[str]] = []
+    for key in (key for key in cells if key.endswith(" seed 1")):
+        first = cells[key]["samples"][0].replace("\n", " / ")
+        shown = first if len(first) <= SHOWN_LETTERS else f"{first[:SHOWN_LETTERS].rstrip()} …"
+        rows.append([NAMES[key.split()[0]], key.split(" · ")[1], shown.replace("|", "¦")])
+    return markdown(["text", "trained", "sample"], rows, words=3)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,6 @@ NAMES = {
 }
 LINES = ("uniform", "unigram", "bigram", "compressor")
 MINUTES = 10.0
-FEWEST_BYTES = 4_000
-"""Of a source's test text, the mean over seeds, to be part of a mean over sources."""
 
 
 class Reading(NamedTuple):
@@ -45,7 +43,7 @@ def languages(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
 
 def readings(found: Sequence[Cell]) -> list[Reading]:
     """How the text of these cells was read; lines and blocks have the same sources."""
-    every = averaged(found, "document")
+    every = averaged(found)
     lists = tuple(name for name in every if name in sources_of(found, "block"))
     if not lists:
         return [Reading("documents", "document", every)]
@@ -53,11 +51,11 @@ def readings(found: Sequence[Cell]) -> list[Reading]:
     return [*whole, Reading("lines", "document", lists), Reading("blocks", "block", lists)]
 
 
-def averaged(found: Sequence[Cell], text: str) -> tuple[str, ...]:
-    """The sources with text enough to be part of a mean; all of them if there are none."""
-    sizes = sources_of(found, text)
-    large = [name for name, size in sizes.items() if size >= FEWEST_BYTES * len(found)]
-    return tuple(sorted(large or sizes))
+def averaged(found: Sequence[Cell]) -> tuple[str, ...]:
+    """The sources that the headline is a mean of; all of them if it is none."""
+    rows = [row_of(cell["rows"]) for cell in found]
+    names = {name for row in rows if row is not None for name in row["averaged"]}
+    return tuple(sorted(names or sources_of(found, "document")))
 
 
 def sources_of(found: Sequence[Cell], text: str) -> dict[str, int]:
@@ -112,14 +110,19 @@ def scores(cells: Cells) -> str:
 
 
 def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
-    """What a line reaches; of the compressor with its deviation, and a star if of a sample."""
+    """What a line reaches; of the compressor with its deviation.
+
+    A line of a sample says so, with the model's figure on the same sample.
+    """
     value = value_of(found, name, reading)
     if value is None:
         return "–"
-    rows = [row for c in found if (row := row_of(c["rows"], model=name, text=reading.text))]
+    rows = [row for cell in found if (row := judged(cell, name, reading))]
     spread = [row["deviation"] for row in rows if row.get("deviation") is not None]
-    star = "\\*" if any(row.get("sampled_from") for row in rows) else ""
-    return f"{value:.3f}{star}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
+    told = f"{value:.3f}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
+    if not any(row.get("sampled_from") for row in rows_of(found, name, reading.text)):
+        return told
+    return f"{told} (of a sample, endonym {value_of(found, 'model_on_sample', reading):.3f})"
 
 
 def span(found: Sequence[Cell], reading: Reading) -> str:
@@ -128,10 +131,21 @@ def span(found: Sequence[Cell], reading: Reading) -> str:
         values = [value_of([cell], "model", reading) for cell in found]
         here = [value for value in values if value is not None]
         return f"{min(here):.3f}–{max(here):.3f}, {len(here)} seeds"
-    row = row_of(found[0]["rows"], text=reading.text)
-    if row is None or row["low"] is None or sorted(row["averaged"]) != sorted(reading.sources):
-        return "–"
-    return f"{row['low']:.3f}–{row['high']:.3f}"
+    row = judged(found[0], "model", reading)
+    return "–" if row is None or row["low"] is None else f"{row['low']:.3f}–{row['high']:.3f}"
+
+
+def judged(cell: Cell, name: str, reading: Reading) -> Row | None:
+    """What a model reaches in a reading: the row of its only source, or of just these sources.
+
+    None if there is no such row: neither the interval nor the deviation of a mean follows from
+    those of its sources.
+    """
+    if len(reading.sources) == 1:
+        rows = rows_of([cell], name, reading.text)
+        return next((row for row in rows if row["source"] == reading.sources[0]), None)
+    row = row_of(cell["rows"], model=name, text=reading.text)
+    return row if row and sorted(row["averaged"]) == sorted(reading.sources) else None
 
 
 def nanogpt(found: Sequence[Cell], reading: Reading, peers: Cells) -> str:

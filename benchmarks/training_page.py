@@ -242,5 +242,6 @@ TABLES = {
     "steps": steps,
     "efficiency": efficiency,
     "joining": lambda: joining.table(of("joining")),
+    "joining samples": lambda: joining.samples(of("joining")),
     "ten minutes, by source": lambda: by_source(measured()),
 }

@@ -83,7 +83,11 @@ def test_lines_and_blocks_are_means_over_the_same_sources_of_all_seeds_together(
     one += [row("few", "document", 9.0, 3_900), row("few", "block", 9.0, 4_100)]
     two = [row("list", "document", 2.0, 3_000), row("list", "block", 1.8, 3_100)]
     two += [row("book", "document", 4.0, 20_000), row("few", "document", 9.0, 3_900)]
-    found = [{"rows": rows} for rows in (one, two)]
+    # Seeds hold out other sources: the mean is over all that are averaged in any of them.
+    found = [
+        {"rows": [row_of(None, 0.0, averaged=names), *rows]}
+        for names, rows in ((["list"], one), (["book", "list"], two))
+    ]
     documents, lines, blocks = page.readings(found)
     assert [each.name for each in (documents, lines, blocks)] == ["documents", "lines", "blocks"]
     assert documents.sources == ("book", "list")
@@ -92,6 +96,59 @@ def test_lines_and_blocks_are_means_over_the_same_sources_of_all_seeds_together(
     mean = (9_000 * 1.0 + 3_000 * 2.0) / 12_000
     both = (9_300 * 0.9 + 3_100 * 1.8) / 12_400
     assert values == pytest.approx([(4.0 + mean) / 2, mean, both])
+
+
+def row_of(source: str | None, value: float, **others: Any) -> dict[str, Any]:
+    """A row of 9 kB of test text, each document read alone."""
+    frame = {"model": "model", "split": "test", "text": "document", "n_bytes": 9_000}
+    frame |= {"low": None, "high": None, "deviation": None, "sampled_from": None, "averaged": []}
+    frame |= {"weighting": "sources" if "averaged" in others else "bytes"}
+    return frame | {"source": source, "value": value} | others
+
+
+def test_the_only_source_of_a_reading_has_its_own_interval_and_some_of_several_have_none(
+    benchmarks: Any,
+) -> None:
+    page, both = benchmarks("readme_page"), ["fables", "list"]
+    rows = [row_of(None, 1.5, averaged=both, low=1.4, high=1.6), row_of("fables", 2.0)]
+    found = [{"rows": [*rows, row_of("list", 1.0, low=0.9, high=1.1)]}]
+    readings = [page.Reading("", "document", names) for names in (("list",), ("fables", "list"))]
+    assert [page.span(found, each) for each in readings] == ["0.900–1.100", "1.400–1.600"]
+    assert page.span(found, page.Reading("", "document", ("fables",))) == "–", "it has none itself"
+    found[0]["rows"][0]["averaged"] = [*both, "novels"]
+    assert page.span(found, readings[1]) == "–"
+
+
+def test_a_compressor_line_of_a_sample_has_our_figure_on_the_sample_beside_it(
+    benchmarks: Any,
+) -> None:
+    page = benchmarks("readme_page")
+    rows = [
+        row_of(source, value, model=model, sampled_from=4_291, deviation=0.04)
+        for model, value in (("compressor", 1.8), ("model_on_sample", 1.61))
+        for source in ("list", None)
+    ]
+    found, reading = (
+        [{"rows": [row_of("list", 1.5), *rows]}],
+        page.Reading("", "document", ("list",)),
+    )
+    told = "1.800 ± 0.040 (of a sample, endonym 1.610)"
+    assert page.line_of(found, "compressor", reading) == told
+    for row in rows:
+        row["sampled_from"] = None
+    assert page.line_of(found, "compressor", reading) == "1.800 ± 0.040"
+
+
+def test_the_deviation_of_a_compressor_line_is_of_the_very_sources_it_is_a_mean_of(
+    benchmarks: Any,
+) -> None:
+    page, frame = benchmarks("readme_page"), {"model": "compressor"}
+    names = ["fables", "list", "novels"]
+    rows = [row_of(name, 1.5, deviation=0.1, **frame) for name in names]
+    found = [{"rows": [row_of(None, 1.5, deviation=0.03, averaged=names, **frame), *rows]}]
+    readings = [page.Reading("", "document", some) for some in (names[:1], names[:2], names)]
+    told = [page.line_of(found, "compressor", each) for each in readings]
+    assert told == ["1.500 ± 0.100", "1.500", "1.500 ± 0.030"]
 
 
 def test_cells_of_other_minutes_are_no_part_of_the_ten_minutes(

@@ -33,7 +33,7 @@ lr = 1e-3
 number_format = "fp32"
 """
 NAMES = ["kechkena", "kechkena@wide", "kechkena@letters", "kechkena@twice"]
-SETS = ("--set", "split.val_share=0.5", "--set", "evaluate.1.max_tokens=4")
+SETS = ("--set", "split.val_share=0.5", "--set", "seed=5", "--set", "evaluate.1.max_tokens=4")
 
 
 @pytest.fixture(scope="module")

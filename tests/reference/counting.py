@@ -7,15 +7,25 @@ DISCOUNT = 0.75
 
 
 class SlowCounts:
-    """Tokens, and which token followed which, of documents that end-of-text joins."""
+    """Tokens, and which token followed which, of documents that begin with end-of-text.
 
-    def __init__(self, documents: Sequence[Sequence[int]], *, vocab: int, end_id: int) -> None:
+    close: what follows a document; end-of-text if it is not given.
+    """
+
+    def __init__(
+        self,
+        documents: Sequence[Sequence[int]],
+        *,
+        vocab: int,
+        end_id: int,
+        close: int | None = None,
+    ) -> None:
         self.vocab = vocab
         self.tokens: Counter[int] = Counter()
         self.followers: defaultdict[int, Counter[int]] = defaultdict(Counter)
         for ids in documents:
             before = end_id
-            for token in [*ids, end_id]:
+            for token in [*ids, end_id if close is None else close]:
                 self.tokens[token] += 1
                 self.followers[before][token] += 1
                 before = token

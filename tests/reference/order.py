@@ -1,6 +1,6 @@
 """The rows of a corpus, by writing the whole stream of several epochs down and cutting it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 Row = tuple[list[int], list[int], list[int]]
@@ -14,11 +14,13 @@ def rows_of(
     context: int,
     end_id: int,
     line_end: int = -1,
+    lists: Collection[int] = (),
 ) -> list[Row]:
     """Inputs, targets and document numbers of every row that starts in the given epochs.
 
     document_orders: for each epoch its stretches, each a list of documents that are joined by
-    `line_end`. The last row may go on into an epoch after them: one order more is needed.
+    `line_end`. lists: the documents after which a line end stands even where the stretch is over.
+    The last row may go on into an epoch after them: one order more is needed.
     """
     stream: list[tuple[int, int, int]] = []
     epoch_starts: list[int] = []
@@ -29,7 +31,9 @@ def rows_of(
             for document in others:
                 ids += [line_end, *documents[document]]
             number = epoch * len(documents) + rank
-            stream += [(a, b, number) for a, b in pairwise([*ids, end_id])]
+            stream += [
+                (a, b, number) for a, b in pairwise([*ids, line_end if first in lists else end_id])
+            ]
     epoch_starts.append(len(stream))
     found: list[Row] = []
     for epoch, order in enumerate(row_orders):

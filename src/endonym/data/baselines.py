@@ -14,11 +14,15 @@ CHUNK_TOKENS = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Baselines:
-    """Counts of tokens and of pairs. Pairs are kept sorted by `first * vocab + second`."""
+    """Counts of tokens and of pairs. Pairs are kept sorted by `first * vocab + second`.
+
+    tokens: how often each follows another. contexts: how often each stands before another.
+    """
 
     vocab: int
     end_id: int
     tokens: NDArray[np.int64]
+    contexts: NDArray[np.int64]
     pairs: NDArray[np.int64]
     pair_counts: NDArray[np.int64]
     followers: NDArray[np.int64]
@@ -35,7 +39,7 @@ class Baselines:
         keys = contexts * self.vocab + ids
         places = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
         seen = np.where(self.pairs[places] == keys, self.pair_counts[places], 0)
-        totals = np.maximum(self.context_totals()[contexts], 1)
+        totals = np.maximum(self.contexts[contexts], 1)
         types = self.followers[contexts]
         left = np.where(types > 0, DISCOUNT * types / totals, 1.0)
         bigram = np.maximum(seen - DISCOUNT, 0.0) / totals + left * unigram
@@ -44,14 +48,6 @@ class Baselines:
             "unigram": -np.log(unigram),
             "bigram": -np.log(bigram),
         }
-
-    def context_totals(self) -> NDArray[np.int64]:
-        """How often each token stands before another: as often as it stands at all.
-
-        Every token is followed by one (end-of-text follows the last of a document), and every
-        document opens with an end-of-text, which its own closing balances.
-        """
-        return self.tokens
 
 
 def count(shards: TokenShards, order: Order | None = None) -> Baselines:
@@ -62,20 +58,23 @@ def count(shards: TokenShards, order: Order | None = None) -> Baselines:
     """
     vocab = shards.vocab
     line_ends = [] if order is None or order.line_end is None else order.line_ends(0)
-    tokens = np.zeros(vocab, dtype=np.int64)
+    tokens, contexts = np.zeros(vocab, dtype=np.int64), np.zeros(vocab, dtype=np.int64)
     pairs = np.zeros(0, dtype=np.int64)
     counts = np.zeros(0, dtype=np.int64)
     for number, part in enumerate(shards.parts):
         for start in range(0, len(part) - 1, CHUNK_TOKENS):
             piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)
-            if line_ends:
-                first, last = np.searchsorted(line_ends[number], (start, start + len(piece)))
-                piece[line_ends[number][first:last] - start] = shards.require_line_end()
-            tokens += np.bincount(piece[1:], minlength=vocab)
-            found, times = np.unique(piece[:-1] * vocab + piece[1:], return_counts=True)
+            read = (piece[:-1].copy(), piece[1:])
+            for ids, places in zip(read, line_ends[number] if line_ends else (), strict=False):
+                first, last = np.searchsorted(places, (start, start + len(ids)))
+                ids[places[first:last] - start] = shards.require_line_end()
+            befores, afters = read
+            contexts += np.bincount(befores, minlength=vocab)
+            tokens += np.bincount(afters, minlength=vocab)
+            found, times = np.unique(befores * vocab + afters, return_counts=True)
             merged, inverse = np.unique(np.concatenate((pairs, found)), return_inverse=True)
             together = np.concatenate((counts, times)).astype(np.float64)
             counts = np.bincount(inverse, weights=together).astype(np.int64)
             pairs = merged
     followers = np.bincount(pairs // vocab, minlength=vocab)
-    return Baselines(vocab, shards.end_id, tokens, pairs, counts, followers)
+    return Baselines(vocab, shards.end_id, tokens, contexts, pairs, counts, followers)

@@ -89,12 +89,11 @@ class Batches:
     def bytes_per_token(self) -> float:
         """Bytes of a token of the text, end-of-text included as a token of none.
 
-        Line ends between joined documents are counted as in the first epoch.
+        After every document of a list stands a line end, a byte.
         """
         shards, order = self.order.shards, self.order
         sizes = [shards.byte_counts[part].sum() for part in shards.parts]
-        line_ends = len(shards) - len(order.epoch(0).documents)
-        return float(sum(sizes) + line_ends) / max(1, order.positions_per_epoch)
+        return float(sum(sizes) + order.is_listed.sum()) / max(1, order.positions_per_epoch)
 
     def epochs(self, step: int) -> float:
         """Passes over the text when this many steps are done."""

@@ -8,7 +8,8 @@ not follow each other. A row may cut a document; the next row goes on with it fr
 Documents of joined sources (lists of sentences) are read in stretches: neighbours in their own
 order, with a line end where else an end-of-text would stand. Which documents are joined, and how
 many, is drawn anew in every epoch. A line end takes the place of one end-of-text, so every epoch
-is equally long.
+is equally long. What follows the last document of a stretch is a line end, too: a list goes on, and
+a model that saw its sentences end as texts do would write one sentence and stop.
 """
 
 import functools
@@ -61,6 +62,9 @@ class Order:
         self.positions_per_epoch = int(self.lengths.sum())
         self.joined = {name: shards.documents_of(name) for name in sorted(join)}
         self.line_end = shards.require_line_end() if join else None
+        self.is_listed = np.zeros(len(shards), dtype=np.bool_)
+        for documents in self.joined.values():
+            self.is_listed[documents] = True
         self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
 
     def first_row(self, epoch: int) -> int:
@@ -95,13 +99,17 @@ class Order:
             found[here] = self.epoch(int(number)).documents[ranks[here]]
         return found
 
-    def line_ends(self, number: int) -> list[Integers]:
-        """For each shard, the places where this pass has a line end in place of an end-of-text."""
-        index, count = self.shards.index, len(self.shards.parts)
+    def line_ends(self, number: int) -> list[tuple[Integers, Integers]]:
+        """For each shard, where this pass has a line end in place of an end-of-text.
+
+        First the places in its inputs, then those in its targets.
+        """
+        index, starts = self.shards.index, self.shards.index["start"]
         is_inner = np.ones(len(index), dtype=np.bool_)
         is_inner[self._stretches(number)] = False
-        inner = index[is_inner]
-        return [inner["start"][inner["shard"] == shard] for shard in range(count)]
+        ends = starts + index["length"]
+        shards = [index["shard"] == shard for shard in range(len(self.shards.parts))]
+        return [(starts[here & is_inner], ends[here & self.is_listed]) for here in shards]
 
     def _starts(self, rows_B: Integers) -> Integers:
         """Where rows start in the stream of all epochs, after each epoch's rows are shuffled."""
@@ -132,12 +140,11 @@ class Order:
         stored, shard = _runs(stored_S, sizes_S), np.repeat(index["shard"][documents_S], sizes_S)
         tokens, targets = self.shards.at(shard, stored), self.shards.at(shard, stored + 1)
         if self.line_end is not None:
-            # Every end-of-text within a stretch becomes a line end: all but its first and last.
-            opens, closes = np.cumsum(sizes_S) - sizes_S, np.cumsum(sizes_S) - 1
-            is_inner, is_inner_target = (each == self.shards.end_id for each in (tokens, targets))
-            is_inner[opens[begins_S == starts_S]] = False
-            is_inner_target[closes[begins_S + sizes_S == ends_S]] = False
-            tokens[is_inner] = targets[is_inner_target] = self.line_end
+            # In a list an end-of-text opens a stretch and nothing else; all others are line ends.
+            is_line_end, is_end = (each == self.shards.end_id for each in (tokens, targets))
+            is_line_end[(np.cumsum(sizes_S) - sizes_S)[begins_S == starts_S]] = False
+            tokens[is_line_end] = self.line_end
+            targets[is_end & np.repeat(self.is_listed[documents_S], sizes_S)] = self.line_end
         return tokens, targets, np.repeat(ranks_S + number * len(self.lengths), sizes_S)
 
     def _epoch(self, number: int) -> Epoch:
@@ -155,8 +162,8 @@ class Order:
         The documents of a joined source stand on a line in their own order, each as long as it is.
         The line is cut at random distances: log-uniform from the mean length of a document to the
         context. A stretch is the documents that begin between two cuts; it ends earlier where a
-        document is missing in between, because it is held out. Half of the stretches, drawn too,
-        are taken apart: their documents are read alone.
+        document is missing in between, because it is held out. `ALONE_SHARE` of the stretches,
+        drawn too, are taken apart: their documents are read alone.
         """
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():

@@ -99,11 +99,15 @@ def write_shards(
 
     documents: those of a split, in order. advance: told the bytes read.
     """
+    sizes = dict.fromkeys(sources, 0)
     for split in SPLITS:
         writer = ShardWriter(out, split, tokenizer, sources)
         for batch in _batches(documents(split)):
             writer.add(batch)
-            advance(sum(len(each.text.encode("utf-8")) for each in batch))
+            bytes_read = [len(each.text.encode("utf-8")) for each in batch]
+            for each, n_bytes in zip(batch, bytes_read, strict=True):
+                sizes[each.source] += n_bytes
+            advance(sum(bytes_read))
         writer.finish()
     counts = np.stack((tokenizer.byte_counts, tokenizer.char_counts))
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
@@ -112,6 +116,7 @@ def write_shards(
         "end": tokenizer.end_id,
         "line_end": tokenizer.line_end_id,
         "sources": sources,
+        "bytes": sizes,
     }
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     written = {split: TokenShards(out, split) for split in SPLITS}
@@ -142,14 +147,14 @@ class DocumentTokens:
 
 
 class TokenShards:
-    """One split, memory-mapped. `counts` holds bytes and characters of each id."""
+    """One split, memory-mapped. sizes: bytes of each source in all splits together."""
 
     def __init__(self, folder: Path, split: Split) -> None:
         description = json.loads((folder / "shards.json").read_text(encoding="utf-8"))
         self.folder, self.split = folder, split
         self.vocab: int = description["vocab"]
         self.end_id: int = description["end"]
-        if "line_end" not in description or not (folder / f"{split}.index.npy").is_file():
+        if "bytes" not in description or not (folder / f"{split}.index.npy").is_file():
             raise StoreError(
                 f"these shards were made by an earlier endonym: they have no split {split}",
                 where=str(folder),
@@ -157,6 +162,7 @@ class TokenShards:
             )
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
+        self.sizes: dict[str, int] = description["bytes"]
         kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
         byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)

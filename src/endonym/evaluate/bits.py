@@ -19,19 +19,22 @@ from endonym.evaluate.compressor import (
     PRIMING_LIMIT_BYTES,
     SEPARATORS,
     compressed_bytes,
-    limits,
+    most_documents,
 )
-from endonym.evaluate.score import FEWEST_BYTES, Measured, Score, scores
+from endonym.evaluate.score import FEWEST_BYTES, FEWEST_JUDGED, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
+
+MOST_MISSING = 2
+"""Documents that two neighbours of a block may have lost between them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
     """Documents to score, or blocks of them: ids, and the name of each one's source.
 
-    averaged: the sources that a mean over sources is of; those of 4,000 bytes if it is not given.
+    averaged: the sources that a mean over sources is of; all of them if it is not given.
     groups: neighbouring documents share a number (Measured says what for).
     """
 
@@ -46,16 +49,11 @@ class Texts:
         """The documents at these places; a mean is over the same sources as that of all."""
         ids, sources = [self.ids[n] for n in places], [self.sources[n] for n in places]
         groups = None if self.groups is None else self.groups[list(places)]
-        return Texts(ids, sources, self.tokenizer, self.text, self.in_mean(), groups)
+        return Texts(ids, sources, self.tokenizer, self.text, self.averaged, groups)
 
     def in_mean(self) -> frozenset[str]:
-        """The sources that are averaged: one sentence must not weigh as much as a book."""
-        if self.averaged is not None:
-            return self.averaged
-        counts = Counter[str]()
-        for name, ids in zip(self.sources, self.ids, strict=True):
-            counts[name] += int(self.tokenizer.byte_counts[ids].sum())
-        return frozenset(name for name, count in counts.items() if count >= FEWEST_BYTES)
+        """The sources that are averaged."""
+        return frozenset(self.sources) if self.averaged is None else self.averaged
 
     def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
         """Put nats of tokens and the documents' sizes side by side. draws: as in Measured."""
@@ -75,31 +73,39 @@ class Texts:
 
 
 def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
-    """The held-out documents of a corpus, whole."""
+    """The held-out documents of a corpus, whole. Small sources are left out of the mean."""
     documents = [shards.document(number) for number in range(len(shards))]
-    return Texts(
-        [document.ids for document in documents],
-        [shards.sources[document.source] for document in documents],
-        tokenizer,
-        groups=neighbours(shards),
+    ids, sources = (
+        [each.ids for each in documents],
+        [shards.sources[each.source] for each in documents],
     )
+    judged = Counter[str]()
+    for name, each in zip(sources, ids, strict=True):
+        judged[name] += int(tokenizer.byte_counts[each].sum())
+    averaged = frozenset(
+        name
+        for name, size in judged.items()
+        if size >= FEWEST_JUDGED and shards.sizes[name] >= FEWEST_BYTES
+    )
+    return Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
 
 
 def neighbours(shards: TokenShards) -> NDArray[np.int64]:
-    """For each document the number of its group: those that follow one another in one block."""
+    """For each document the number of its group: those of one block that lie near one another."""
     index = shards.index
     is_first = np.ones(len(index), dtype=np.bool_)
     is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
-    is_first[1:] |= np.diff(index["place"]) != 1
+    is_first[1:] |= np.diff(index["place"]) > MOST_MISSING + 1
     return np.cumsum(is_first) - 1
 
 
 def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:
     """Lists of sentences as longer texts: neighbours in a block, with line ends between.
 
-    join: the sources that are such lists, as in `[pack] join`. Documents of others are left out. A
-    block ends where a document is missing, because it went to another set. A mean over sources is
-    of the same sources as that of the documents, as far as they are lists.
+    join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
+    Where one or two are missing, because near copies took them to another set, their neighbours
+    meet; where more are missing a block ends. A mean over sources is of the same sources as that of
+    the documents, as far as they are lists.
     """
     documents = held_out(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
@@ -111,7 +117,7 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
             separated = [each for number in numbers for each in (line_end, documents.ids[number])]
             ids.append(np.concatenate(separated[1:]))
             sources.append(name)
-    return Texts(ids, sources, tokenizer, "block", documents.in_mean())
+    return Texts(ids, sources, tokenizer, "block", documents.averaged)
 
 
 def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
@@ -161,19 +167,19 @@ def compressor_scores(
     model: Measured,
     *,
     split: str,
-    advance: Callable[[int], None] = lambda done: None,
+    advance: Callable[[float], None] = lambda done: None,
 ) -> tuple[list[Score], dict[str, int]]:
     """PPMd primed with the training text, and what was sampled for it.
 
     At most 32 MB of training documents, spread evenly, and 2,000 texts to score, from every source.
     Before blocks the training documents are joined by line ends, as blocks are.
-    The value is the mean over eight ends of the training text, with its deviation. (Where there is
-    no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
-    model: what it said of all the texts. advance: told each end that is done.
+    The value is the mean over 8 to 40 ends of the training text, with its deviation. (Where there
+    is no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
+    model: what it said of all the texts. advance: told the share of the ends that is done.
     """
     separator = SEPARATORS[texts.text]
     priming, sample = priming_text(train, texts.tokenizer, separator)
-    chosen = sampled(texts.sources, limits()[0])
+    chosen = sampled(texts.sources, most_documents())
     some = texts.only(chosen)
     data = [each.encode("utf-8") for each in some.each()]
     sizes = compressed_bytes(priming, data, separator, advance=advance)
@@ -207,9 +213,9 @@ def priming_text(
 def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
     """Scores of all documents together, and of each source.
 
-    Where there are several sources, first the mean over them, which is the headline. A source of
-    fewer than 4,000 bytes has its row and is left out of the mean: one sentence would weigh as much
-    as a book. frame: with_tokens, and the other fields of Score.
+    Where there are several sources, first the mean over them, which is the headline. A source that
+    is no part of it (`Texts.averaged`) has its row. frame: with_tokens, and the other fields of
+    Score.
     """
     frame["text"] = texts.text
     names, found = np.array(texts.sources), list[Score]()

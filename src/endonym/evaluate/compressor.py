@@ -32,17 +32,26 @@ PRIMING_LIMIT_BYTES = 32_000_000
 SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 """What stands between texts, here as where they were made: a block joins its lines by line ends."""
 
-DOCUMENTS, DRAWS = 2_000, 8
+DOCUMENTS, DRAWS, MOST_DRAWS = 2_000, 8, 40
+FORKS, BYTES_READ = 16_000, 4_000_000
+"""What all draws together may cost: few or short texts are measured at more ends than eight, since
+their figure is the least certain."""
 DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
 MOST_LEFT_OUT = 0.02
 """Share of the training text that no draw leaves out more of: its lines may be long."""
 
 
-def limits() -> tuple[int, int]:
-    """How many documents are measured here at most, and at how many ends of the training text."""
-    if hasattr(os, "fork"):
-        return DOCUMENTS, DRAWS
-    return DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK
+def most_documents() -> int:
+    """How many documents are measured here at most."""
+    return DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
+
+
+def draws_of(documents: Sequence[bytes]) -> int:
+    """At how many ends of the training text these documents are measured."""
+    if not hasattr(os, "fork"):
+        return DRAWS_WITHOUT_FORK
+    count, total = max(1, len(documents)), max(1, sum(map(len, documents)))
+    return max(DRAWS, min(MOST_DRAWS, FORKS // count, BYTES_READ // total))
 
 
 def ends(train: bytes, draws: int) -> list[int]:
@@ -61,14 +70,14 @@ def compressed_bytes(
     documents: Sequence[bytes],
     separator: bytes = SEPARATORS["document"],
     *,
-    advance: Callable[[int], None] = lambda done: None,
+    advance: Callable[[float], None] = lambda done: None,
 ) -> NDArray[np.int64]:
     """Bytes that separator and document add to the compressed training text: (draws, documents).
 
-    A draw is an end of the training text; advance is told of each that is done. Raises
+    A draw is an end of the training text; advance is told the share of each that is done. Raises
     EndonymError if the compressor's process dies.
     """
-    places = ends(train, limits()[1])
+    places = ends(train, draws_of(documents))
     extras = [separator + document for document in documents]
     line = json.dumps({"ends": places, "extras": list(map(len, extras))}).encode("utf-8")
     data = struct.pack("<Q", len(line)) + line + train[: places[-1]] + b"".join(extras)
@@ -86,7 +95,7 @@ def compressed_bytes(
             try:
                 for row in child.stdout:
                     rows.append(json.loads(row))
-                    advance(1)
+                    advance(1 / len(places))
             except BaseException:
                 child.kill()
                 raise

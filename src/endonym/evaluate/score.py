@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 DRAWS = 1000
 SEED = 0
-FEWEST_DOCUMENTS = 10
-"""Or groups of neighbours, of which an interval is given."""
-FEWEST_BYTES = 4_000
-"""Of a source, to be part of a mean over sources: one sentence must not weigh as much as a book."""
+FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
+"""Or groups of neighbours, of which an interval is given: in all, and of each source of a mean."""
+FEWEST_BYTES, FEWEST_JUDGED = 300_000, 2_000
+"""Of a source, held out or not, and of its text that is judged, to be part of a mean over sources:
+a few sentences must not weigh as much as books. The first bound is seldom met without the second,
+so that seeds, which hold out more or less of a source, have the same mean."""
 CHUNK_DRAWS = 50
 BITS = "bits_per_byte"
 
@@ -32,7 +34,7 @@ class Score:
     weighting, of a total: "bytes" is the ratio of sums over all documents, in which a source
     weighs as much as it has bytes; "sources" is the mean of the sources' values, each counted
     alike. A text of a single source has no row "sources": both would be one number.
-    averaged: the names of these sources; those of fewer than 4,000 bytes are left out.
+    averaged: the names of these sources; small ones are left out (FEWEST_BYTES).
 
     text: what was read at once. "document": each document alone; "block": neighbouring short ones
     together; n_documents then counts blocks.
@@ -145,7 +147,7 @@ def ratio(
     With the source of each pair: the mean over sources of each one's sum over sum, and a
     bootstrap that draws from each source. groups: as in Measured; no group has documents of two
     sources. Of n groups n - 1 are drawn at a time, so that the spread is not understated where n
-    is small. No interval of fewer than ten groups in all, or with a source of only one.
+    is small. No interval of fewer than ten groups in all, or with a source of fewer than five.
 
     Source: Efron 1979; the ratio of sums is drawn as a whole, so that long documents weigh as
     they do in the value. Rao and Wu 1988, Resampling inference with complex survey data (several
@@ -157,7 +159,9 @@ def ratio(
         numerators = np.bincount(groups, weights=numerators).astype(np.float64)
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
-    if len(numerators) < FEWEST_DOCUMENTS or min(map(len, _parts(len(numerators), sources))) < 2:
+    fewest = FEWEST_DOCUMENTS if sources is None else FEWEST_OF_SOURCE
+    parts = _parts(len(numerators), sources)
+    if len(numerators) < FEWEST_DOCUMENTS or min(map(len, parts)) < fewest:
         return value, None, None
     low, high = np.percentile(draws(numerators, denominators, sources), [2.5, 97.5])
     return value, float(low), float(high)

@@ -27,7 +27,7 @@ VERSIONS = {
     "source": 1,
     "corpus": 2,
     "tokenizer": 2,
-    "shards": 2,
+    "shards": 3,
     "model": 7,
     "evaluation": 6,
     "export": 2,

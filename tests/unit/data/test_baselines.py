@@ -99,7 +99,7 @@ def test_line_ends_are_counted_where_documents_are_joined(
         [token for ids in documents[first:end] for token in (6, *ids)][1:]
         for first, end in pairwise([*firsts, len(documents)])
     ]
-    joined, slow = count(shards, order), SlowCounts(stretches, vocab=7, end_id=END)
+    joined, slow = count(shards, order), SlowCounts(stretches, vocab=7, end_id=END, close=6)
     assert joined.tokens.tolist() == [slow.tokens[token] for token in range(7)]
     asked = [2, 6, 3, 6, 1]
     assert likelihood(joined, asked, "bigram") == pytest.approx(

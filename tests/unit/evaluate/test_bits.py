@@ -38,6 +38,7 @@ TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
 @pytest.fixture(autouse=True)
 def _a_few_bytes_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", 50)
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_JUDGED", 20)
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_priming_is_spread_over_all_documents_and_said(
 def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
     splits: tuple[TokenShards, TokenShards], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.limits", lambda: (6, 8))
+    monkeypatch.setattr("endonym.evaluate.bits.most_documents", lambda: 6)
     texts = held_out(splits[1], READER)
     model = texts.measured([[float(n)] for n in range(14)])
     found, said = compressor_scores(splits[0], texts, model, split="dev")
@@ -237,7 +238,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     tmp_path: Path,
 ) -> None:
     given = [("lines", 0, 0), ("lines", 0, 1), ("book", 1, 2), ("lines", 2, 4), ("lines", 3, 5),
-             ("lines", 3, 6), ("lines", 3, 8)]  # fmt: skip
+             ("lines", 3, 6), ("lines", 3, 9), ("lines", 3, 13)]  # fmt: skip
 
     def documents(split: str) -> list[Piece]:
         pairs = zip(given, VAL, strict=False)
@@ -245,8 +246,8 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
 
     write_shards(tmp_path, READER, ["book", "lines"], documents, lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
-    # The last document of block 3 has lost its neighbour to another set.
-    expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:6]), VAL[6]]
+    # Within block 3 two documents went to another set, and those around them meet; then three did.
+    expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:7]), VAL[7]]
     assert list(texts.each()) == expected
     assert [ids.tolist() for ids in texts.ids] == [READER.encode(text) for text in expected]
     assert texts.sources == ["lines"] * 4
@@ -255,34 +256,29 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
     # Each alone they are drawn together: those of the book's block, too, stay one group.
     alone = held_out(TokenShards(tmp_path, "test"), READER)
     assert silent(alone).groups is not None
-    assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 4]
+    assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 3, 4]
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
 
-def test_a_book_of_one_document_is_part_of_the_mean_and_a_line_is_not() -> None:
-    texts = [" ".join(VAL), VAL[0][:8], *VAL]
-    ids = [np.array(READER.encode(text)) for text in texts]
-    found = Texts(ids, ["book", "line", *["list"] * len(VAL)], READER)
-    assert found.in_mean() == {"book", "list"}
-
-
-def test_means_of_lines_and_of_blocks_are_over_the_same_sources(
+def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = [(source, n // 7, n) for n, source in enumerate(["a"] * 7 + ["b"] * 7)]
+    # Of "a" much is trained on and a line is test; "b" is all test and still too small.
+    given = {"train": ["a"] * 12, "dev": [], "test": ["a"] + ["b"] * 3}
 
     def documents(split: str) -> list[Piece]:
-        pairs = zip(given, VAL, strict=True)
-        return [Piece(source, text, block, place) for (source, block, place), text in pairs]
+        pairs = zip(given[split], VAL, strict=False)
+        return [Piece(source, text, 0, place) for place, (source, text) in enumerate(pairs)]
 
     write_shards(tmp_path, READER, ["a", "b"], documents, lambda n: None)
     shards = TokenShards(tmp_path, "test")
-    # Line ends alone would carry the blocks of both over the limit.
-    sizes = [sum(len(text.encode("utf-8")) for text in VAL[n : n + 7]) for n in (0, 7)]
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", min(sizes) + 1)
+    sizes = [len(text.encode("utf-8")) for text in VAL]
+    assert shards.sizes == {"a": sum(sizes[:12]) + sizes[0], "b": sum(sizes[1:4])}
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", shards.sizes["b"] + 1)
     lines, blocks = held_out(shards, READER), blocks_of(shards, READER, ["a", "b"])
-    assert len(lines.in_mean()) == 1
-    assert blocks.in_mean() == lines.in_mean()
+    assert lines.in_mean() == blocks.in_mean() == {"a"}
+    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_JUDGED", sizes[0] + 1)
+    assert held_out(shards, READER).in_mean() == set()
     assert blocks_of(shards, READER, ["a"]).sources == ["a"]
 
 
@@ -292,15 +288,9 @@ def test_without_joined_sources_there_are_no_blocks(
     assert blocks_of(splits[1], READER, []).ids == []
 
 
-def test_a_source_of_few_bytes_has_its_row_and_no_part_in_the_mean(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sizes = [len(text.encode("utf-8")) for text in VAL[:9]]
-    least = min(sum(sizes[:4]), sum(sizes[4:8]))
-    assert least > sizes[8]
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", least)
+def test_a_source_that_is_not_averaged_has_its_row_and_no_part_in_the_mean() -> None:
     ids = [np.array(READER.encode(text)) for text in VAL[:9]]
-    texts = Texts(ids, [*"aaaabbbbc"], READER)
+    texts = Texts(ids, [*"aaaabbbbc"], READER, averaged=frozenset("ab"))
     measured = texts.measured([[float(n + 1)] for n in range(9)])
     found = by_source(texts, measured, model="model", split="test")
     mean = headline(found, model="model")

@@ -13,8 +13,9 @@ from endonym.errors import EndonymError
 from endonym.evaluate import compressor
 from endonym.evaluate.compressor import (
     compressed_bytes,
+    draws_of,
     ends,
-    limits,
+    most_documents,
     read_request,
 )
 
@@ -39,9 +40,10 @@ def added(train: bytes, documents: list[bytes]) -> list[list[int]]:
 
 
 def test_each_document_costs_what_it_adds_to_the_training_text() -> None:
-    done: list[int] = []
+    done: list[float] = []
     found = compressed_bytes(TRAIN, DOCUMENTS, advance=done.append)
-    assert done == [1] * len(found)
+    assert sum(done) == pytest.approx(1)
+    assert len(done) == len(found)
     assert 1 < len(found) < 8
     assert found.tolist() == added(TRAIN, DOCUMENTS)
     # A sentence that stands in the training text costs almost nothing, a new one a lot.
@@ -76,19 +78,27 @@ def test_one_size_of_the_training_text_for_all_documents_moves_their_mean() -> N
     text = "\n".join(f"{n} бала коенырга барган, {n + 1} бала өйдә калган." for n in range(900))
     some = [f"{n} бала уйнарга чыккан.".encode() for n in range(40)]
     sizes = compressed_bytes(text.encode("utf-8"), some)
-    assert sizes.shape == (8, 40)
+    assert sizes.shape == (18, 40)  # No end leaves out more than 2 % of the text.
     bits = 8 * sizes.sum(1) / sum(map(len, some))
     # A byte more or less for each document of 40 bytes is a fifth of a bit per byte.
     assert 0.01 < bits.std(ddof=1) < 0.4
     assert bits.min() < bits.mean() < bits.max()
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "draws"),
+    [(2_000, 80, 8), (22, 110, 40), (800, 80, 20), (10, 40_000, 10), (3, 1_000_000, 8), (0, 0, 40)],
+)
+def test_few_short_texts_are_measured_at_more_ends(count: int, size: int, draws: int) -> None:
+    assert draws_of([b"a" * size] * count) == draws
+    assert most_documents() == 2_000
+
+
 def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert limits() == (2000, 8)
     monkeypatch.delattr("os.fork")
-    assert limits() == (10, 2)
+    assert (most_documents(), draws_of(DOCUMENTS)) == (10, 2)
     places = ends(TRAIN, 2)
     output = io.StringIO()
     data = request(TRAIN, places, [b"\n\n" + each for each in DOCUMENTS])

@@ -75,6 +75,19 @@ def test_neighbours_are_drawn_together_in_a_difference_too() -> None:
     assert difference(found, documents(TEXTS, ONE, other)) == (value, None, None)
 
 
+def test_neighbours_are_drawn_together_in_a_difference_of_means_over_sources() -> None:
+    """Of eight groups no interval is given, of forty documents there would be one."""
+    names = ["мәкаль"] * 20 + ["хикәя"] * 20
+    hard = np.repeat(np.random.default_rng(2).normal(60, 9, 8), 5)
+    plain, other = measured(hard.tolist(), TEXTS), measured([60.0] * 40, TEXTS)
+    groups = np.arange(40) // 5
+    grouped = Measured(plain.nats, plain.tokens, plain.bytes, plain.chars, groups=groups)
+    value, low, high = difference(documents(TEXTS, names, plain), documents(TEXTS, names, other))
+    assert None not in (low, high)
+    found = difference(documents(TEXTS, names, grouped), documents(TEXTS, names, other))
+    assert found == (value, None, None)
+
+
 def test_a_paired_interval_sees_what_two_intervals_hide() -> None:
     random = np.random.default_rng(5)
     hard = random.gamma(4, 20, 40)

@@ -121,20 +121,21 @@ def test_a_mean_over_sources_draws_each_source_by_itself() -> None:
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.15)
 
 
-def test_a_source_of_one_group_has_no_interval_and_one_of_two_has_its_whole_spread() -> None:
-    nats, sizes = np.arange(1.0, 14.0), np.ones(13, dtype=int)
-    sources = np.array(["а"] * 12 + ["б"])
-    assert ratio(nats, sizes, sources)[1:] == (None, None)
-    # The mean of two values: its variance is half the squared difference of them, over two.
-    values, pairs = np.random.default_rng(8).normal(0, 1, (400, 2)), np.array([0] * 20 + [1] * 2)
-    found: list[float] = []
-    for pair in values[:100]:
-        low, high = ratio(np.append(np.full(20, 3.0), pair), np.ones(22, dtype=int), pairs)[1:]
-        assert low is not None
-        assert high is not None
-        found.append(((high - low) / 2) ** 2)
-    # Two draws of one of them, each as likely: deviation 1/2 of the difference, a half in the mean.
-    assert np.mean(found) == pytest.approx(np.mean(np.diff(values[:100]) ** 2) / 16, rel=0.01)
+def test_a_source_of_four_groups_has_no_interval_and_one_of_five_has() -> None:
+    nats, sizes = np.arange(1.0, 18.0), np.ones(17, dtype=int)
+    sources = np.array(["а"] * 12 + ["б"] * 5)
+    assert ratio(nats[:-1], sizes[:-1], sources[:-1])[1:] == (None, None)
+    assert None not in ratio(nats, sizes, sources)
+
+
+def test_draws_of_a_source_of_three_vary_as_much_as_a_mean_of_three() -> None:
+    """Two of three are drawn: three would vary by two thirds of it (Rao and Wu 1988)."""
+    lines = np.array([61.0, 74.0, 90.0])
+    spread = draws(lines, np.ones(3, dtype=int)).var()
+    assert spread == pytest.approx(lines.var(ddof=1) / 3, rel=0.1)
+    nats, sources = np.append(lines, np.full(12, 70.0)), np.array(["такмак"] * 3 + ["хикәя"] * 12)
+    both = draws(nats, np.ones(15, dtype=int), sources).var()
+    assert both == pytest.approx(lines.var(ddof=1) / 3 / 4, rel=0.1)
 
 
 def test_sources_of_fewer_than_ten_documents_have_an_interval_if_all_have_ten() -> None:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toys import END, distinct_documents, write_toy_shards
 
 from endonym.commands.evaluate import score_model, shards_of
 from endonym.commands.load import find_artifact
-from endonym.data.config import Pack, PackConfig
+from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.pipeline.evaluation import judge
+from endonym.pipeline.evaluation import judge, training_text
 from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
@@ -117,3 +118,14 @@ def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -
     (shards,) = (finished / "store" / "shards").iterdir()
     found = shards_of("kechkena", Store(finished / "store"))
     assert found == (shards, Pack(context=32, join=("tatar", "romanian")), 7)
+
+
+def test_bigrams_are_counted_with_the_line_ends_that_a_model_has_read(tmp_path: Path) -> None:
+    """No document holds one: each stands between two that are read together."""
+    documents, line_end = distinct_documents([3, 2, 4, 2, 5, 3] * 60)
+    write_toy_shards(tmp_path, documents, vocab=line_end + 1, line_end=line_end)
+    packs = PackConfig(context=64), PackConfig(context=64, join=("letters",))
+    alone, joined = (training_text(tmp_path, pack, 7).counts.tokens for pack in packs)
+    assert alone[line_end] == 0
+    assert joined[line_end] > 0
+    assert joined[line_end] + joined[END] == alone[END]

@@ -10,12 +10,13 @@ import torch
 
 from endonym import cpu_contention as crowding
 from endonym.cpu_contention import Crowding
+from endonym.data.shards import TokenShards
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors
 from endonym.pipeline import training
 from endonym.pipeline.journal import as_metrics
-from endonym.train import checkpoint, loop
+from endonym.train import checkpoint, loop, validate
 from endonym.train.report import Report
 from endonym.train.validate import ValidationResult
 
@@ -96,6 +97,15 @@ def test_the_numbers_of_a_model_are_those_of_its_run(finished: Path) -> None:
     best = min(validations, key=lambda each: each["nats"])
     assert numbers["kept_step"] == best["step"]
     assert numbers["best_nats"] == pytest.approx(best["nats"], abs=1e-6)
+
+
+def test_the_best_validation_is_what_the_model_reaches_on_dev_text(finished: Path) -> None:
+    (folder,) = (finished / "store" / "model").iterdir()
+    (shards,) = (finished / "store" / "shards").iterdir()
+    validations = json.loads((folder / "validations.json").read_text(encoding="utf-8"))
+    dev, decoder = TokenShards(shards, "dev"), LanguageModel.load(folder).decoder
+    found = validate.validate(decoder, dev, 1_000_000, "cpu", join=("tatar", "romanian"))
+    assert min(each["nats"] for each in validations) == pytest.approx(found.nats, rel=1e-6)
 
 
 def test_a_kill_between_a_checkpoint_and_its_line_loses_no_look(

@@ -197,6 +197,25 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
     assert training.config.lr == 3e-3
 
 
+def test_a_trial_opens_train_and_dev_text_and_no_test_text(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What chooses a rate must not have seen what judges the model."""
+    given, shards = opened(finished)
+    splits: list[str] = []
+    open_ = TokenShards.__init__
+
+    def opens(tokens: TokenShards, folder: Path, split: Any) -> None:
+        splits.append(split)
+        open_(tokens, folder, split)
+
+    monkeypatch.setattr(TokenShards, "__init__", opens)
+    monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
+    trials = tuning.Trials(given, shards, 1.2, "cpu")
+    assert trials.bits(given.phases[0]) < 12.0
+    assert splits == ["train", "dev"]
+
+
 def test_a_rate_and_a_decay_that_cannot_go_together_are_no_trial(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toys import toy_config, toy_decoder, train_config, write_toy_shards
+from toys import distinct_documents, toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
+from endonym.train import validate
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.validate import ValidationResult
 
@@ -69,6 +70,18 @@ def test_reports_begin_before_the_first_step_and_carry_their_frame(work: Trainin
     assert reports[12].nats < reports[1].nats
     assert math.isnan(reports[0].nats)
     assert reports[0].seconds == 0 < reports[1].seconds
+
+
+def test_validation_joins_the_sources_that_training_joins(tmp_path: Path) -> None:
+    documents, line_end = distinct_documents([3, 2, 4, 2, 5, 3] * 40)
+    shards = write_toy_shards(tmp_path, documents, documents, vocab=line_end + 1, line_end=line_end)
+    work = TrainingInputs(*shards, tmp_path / "checkpoints", unigram_nats=99.0, join=("letters",))
+    config = train_config(steps=1, batch_tokens=32, lr=1e-2, number_format="fp32")
+    decoder = toy_decoder(toy_config(vocab=line_end + 1))
+    first = next(iter(Training(decoder, config, work, seed=3).reports())).validation
+    tokens = config.eval_tokens
+    assert first == validate.validate(decoder, work.dev, tokens, "cpu", join=("letters",))
+    assert first != validate.validate(decoder, work.dev, tokens, "cpu")
 
 
 def test_bits_a_byte_of_a_report_count_end_of_text_as_no_bytes(work: TrainingInputs) -> None:

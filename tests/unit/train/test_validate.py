@@ -84,6 +84,22 @@ def test_a_look_equals_reading_its_rows_document_by_document(
     assert found.sources == pytest.approx(per_source, rel=1e-5)
 
 
+def test_a_look_reads_the_documents_of_a_joined_source_in_stretches(tmp_path: Path) -> None:
+    """Line ends between them are text and predicted; an end-of-text would not be."""
+    documents, line_end = distinct_documents([3, 2, 4, 2, 5, 3] * 40)
+    _, dev = write_toy_shards(
+        tmp_path, [[1]], documents, vocab=line_end + 1, sources=("tatar",), line_end=line_end
+    )
+    decoder = lively_decoder(toy_config(vocab=line_end + 1, context=24))
+    order = Order(dev, context=24, seed=LOOK_SEED, join=("tatar",))
+    targets = order.rows(0, order.positions_per_epoch // 24).targets_BT
+    found = validate(decoder, dev, 10_000, "cpu", join=("tatar",))
+    assert (targets == line_end).sum() > 0
+    assert found.n_tokens == (targets != END).sum()
+    n_bytes = dev.byte_counts[targets[targets != END]].sum()
+    assert found.bits_per_byte * n_bytes == pytest.approx(found.nats * found.n_tokens / math.log(2))
+
+
 def test_every_look_reads_the_same_rows_however_many_are_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
