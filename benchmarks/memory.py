@@ -132,7 +132,7 @@ def measured(cell: str) -> dict[str, Any]:
 def chosen(config: ModelConfig, kind: str, free_bytes: int) -> tuple[int, int]:
     """Tokens at once and blocks computed again that are chosen for so much memory."""
     usual = usual_training({}, kind).but(batch_tokens=2 * USEFUL_TOKENS)
-    found = choose_memory(config, Phase(), usual, free_bytes, DOCUMENT)
+    found = choose_memory(config, Phase(), usual, free_bytes=free_bytes, longest_document=DOCUMENT)
     return found["micro_tokens"].value, found["recompute"].value
 
 

@@ -87,7 +87,7 @@ def write_toy_shards(
         ]
 
     tokenizer = IdTokenizer(vocab, line_end)
-    write_shards(folder, tokenizer, names, pieces, lambda n: None)
+    write_shards(folder, tokenizer, names, pieces, advance=lambda n: None)
     return TokenShards(folder, "train"), TokenShards(folder, "dev")
 
 

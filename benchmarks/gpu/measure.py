@@ -142,7 +142,9 @@ def prepare(out: Path, asked: argparse.Namespace) -> tuple[str, Facts]:
     def pieces(split: Split) -> Iterator[Piece]:
         return (Piece("texts", text, n, n) for n, text in enumerate(documents[split]))
 
-    counts = write_shards(out, tokenizer, ["texts"], pieces, lambda n: None)["train"]["texts"]
+    counts = write_shards(out, tokenizer, ["texts"], pieces, advance=lambda n: None)["train"][
+        "texts"
+    ]
     print(f"{size(counts['bytes'])} of text, {number(counts['tokens'])} tokens", flush=True)
     mean = counts["tokens"] / counts["documents"]
     return str(out), Facts(counts["bytes"], counts["tokens"], mean)

@@ -240,7 +240,7 @@ def list_of_sentences(tmp_path: Path) -> list[str]:
         tokenizer,
         ["texts"],
         lambda split: (Piece("texts", text, n // 4, n) for n, text in enumerate(documents[split])),
-        lambda n: None,
+        advance=lambda n: None,
     )
     tokenizer.save(tmp_path)
     return texts

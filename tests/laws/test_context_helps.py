@@ -60,7 +60,9 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tokenizer]:
     folder, found = tmp_path_factory.mktemp("lists"), pieces()
     config = TokenizerConfig(kind="bpe", vocab=512)
     tokenizer = train_tokenizer(config, lambda: (each.text for each in found["train"]))
-    write_shards(folder, tokenizer, list(LANGUAGES), lambda split: found[split], lambda read: None)
+    write_shards(
+        folder, tokenizer, list(LANGUAGES), lambda split: found[split], advance=lambda read: None
+    )
     return folder, tokenizer
 
 

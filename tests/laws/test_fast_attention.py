@@ -109,7 +109,7 @@ def test_a_window_is_exactly_that_many_keys_in_every_kernel(
     wanted_BTM = document_mask(documents)
     for place in range(24):
         wanted_BTM[:, place, : max(0, place + 1 - (window or 24))] = False
-    fast = with_gradients(lambda *given: attend(*given, window), tensors, span)
+    fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
     slow = with_gradients(slow_attention, tensors, wanted_BTM)
     # Three times the keys of the other tests round in bf16 here.
     assert_equal(fast, slow, dtype, leeway=1.5)
@@ -127,7 +127,7 @@ def test_queries_in_tiles_equal_all_queries_at_once(
     wanted_BTM = causal_mask(BATCH, LENGTH, LENGTH)
     for place in range(LENGTH):
         wanted_BTM[:, place, : max(0, place + 1 - (window or LENGTH))] = False
-    fast = with_gradients(lambda *given: attend(*given, window), tensors, span)
+    fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
     assert_equal(fast, with_gradients(slow_attention, tensors, wanted_BTM), torch.bfloat16)
 
 
@@ -192,9 +192,9 @@ def test_rows_laid_end_to_end_equal_the_slow_reference(
     for place in range(24):
         wanted_BTM[:, place, : max(0, place + 1 - (window or 24))] = False
     span = Span.packed(torch.tensor(LONG))
-    fast = with_gradients(lambda *given: attend(*given, window), tensors, span)
+    fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
     assert [cuts.tolist() for cuts in used] == [[0, 3, 20, 24, 48]]
-    attend(*tensors, span, window, dropout=0.5)
+    attend(*tensors, span, window=window, dropout=0.5)
     attend(*tensors, Span.after(0, torch.zeros(BATCH, 24, dtype=torch.long)))
     assert len(used) == 1, "weights that are dropped, and whole rows, are for other kernels"
     assert_equal(fast, with_gradients(slow_attention, tensors, wanted_BTM), torch.float64)
@@ -248,7 +248,7 @@ def test_a_kernel_that_forgets_where_documents_end_is_found_out(
     monkeypatch.setattr(varlen, "varlen_attn", forgetful)
     assert "differs from the dense mask" in (tried(*WHERE) or "")
     for window in (None, 4):
-        assert gap_from_dense(*WHERE, window, (4, 2)) > 10 * TOLERANCE
+        assert gap_from_dense(*WHERE, window=window, heads=(4, 2)) > 10 * TOLERANCE
 
 
 @pytest.mark.usefixtures("fresh_trial")

@@ -20,6 +20,7 @@ def choose_memory(
     shape: AnyModelConfig,
     phase: Phase,
     config: TrainConfig,
+    *,
     free_bytes: int,
     longest_document: int | None = None,
 ) -> Choices:
@@ -37,7 +38,7 @@ def choose_memory(
             reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
             is_most = tokens >= USEFUL_TOKENS
             return _chosen(phase, tokens, reason, recompute=blocks, is_most=is_most)
-    raise _no_room(shape, phase, config, free_bytes, longest_document)
+    raise _no_room(shape, phase, config, free_bytes, longest_document=longest_document)
 
 
 def _ways(shape: AnyModelConfig, phase: Phase, config: TrainConfig) -> Iterator[tuple[int, int]]:
@@ -76,6 +77,7 @@ def _no_room(
     phase: Phase,
     config: TrainConfig,
     free_bytes: int,
+    *,
     longest_document: int | None,
 ) -> OutOfMemory:
     blocks = shape.layers if phase.recompute == "auto" else phase.recompute

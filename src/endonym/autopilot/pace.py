@@ -93,7 +93,7 @@ def promised_seconds(shape: AnyModelConfig, rate: float, small: Pace | None = No
 
 
 def usual_shape(
-    dim: int, layers: int, vocab: int, context: int, dropout: float = 0.0
+    dim: int, layers: int, vocab: int, context: int, *, dropout: float = 0.0
 ) -> ModelConfig:
     """A shape of the autopilot's ladder, in full."""
     heads = {"heads": max(1, dim // HEAD_WIDTH)}
@@ -137,6 +137,7 @@ def measured_pace(
     shape: AnyModelConfig,
     config: TrainConfig,
     machine_file: Path,
+    *,
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
 ) -> Pace:
@@ -197,6 +198,7 @@ def choose_compile(
     shape: AnyModelConfig,
     config: TrainConfig,
     machine_file: Path,
+    *,
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
 ) -> Choice:
@@ -212,10 +214,12 @@ def choose_compile(
     ) is not None:
         return Choice("off", reason)
     try:
-        guess = tokens * seconds_a_token(shape, config, machine_file, target, document)
+        guess = tokens * seconds_a_token(
+            shape, config, machine_file, target=target, document=document
+        )
         if guess < WORTH_MEASURING_SECONDS:
             return Choice("off", f"about {duration(guess)} of training: too short to pay")
-        pace = measured_pace(shape, config, machine_file, target, document)
+        pace = measured_pace(shape, config, machine_file, target=target, document=document)
     except OutOfMemory:
         return Choice("off", "there was no memory to measure whether it pays")
     if pace.compiled is None:
@@ -228,6 +232,7 @@ def seconds_a_token(
     shape: AnyModelConfig,
     config: TrainConfig,
     machine_file: Path,
+    *,
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
 ) -> float:

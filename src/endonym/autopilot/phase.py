@@ -55,7 +55,7 @@ def choose_phase(
         muon = muon_for(phase, facts, dim=dim, device=device, read=read)
         if muon is not None:
             found["optimizer"], optimizer = muon, "muon"
-    batch, why = _batch(phase, facts, optimizer, device, context)
+    batch, why = _batch(phase, facts, optimizer, device, row=context)
     tokens = _budget(phase, facts, batch)
     steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
     found["batch_tokens"] = Choice(batch, why)
@@ -90,7 +90,7 @@ def muon_for(
     return Choice("muon", f"{passes:.1f} passes over the text: it learns more from what is new")
 
 
-def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, row: int) -> tuple[int, str]:
+def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
     """Tokens of a phase's steps, made of rows of so many, and why."""
     usual, why = usual_batch(optimizer, device)
     few = facts.unique_tokens // STEPS_A_READING // row * row

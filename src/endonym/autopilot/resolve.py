@@ -169,7 +169,9 @@ def memory_choices(
             found |= {key: known[key] for key in keys}
             continue
         free = free_memory_bytes(device)
-        choices = choose_memory(training.model, phase, config, free, longest_document)
+        choices = choose_memory(
+            training.model, phase, config, free_bytes=free, longest_document=longest_document
+        )
         found |= {f"phase.{number}.{key}": choice for key, choice in choices.items()}
     return found
 
@@ -178,6 +180,7 @@ def compile_choices(
     recipe: Recipe,
     training: ResolvedTraining,
     facts: Facts,
+    *,
     machine_file: Path,
     target: str = "cpu",
 ) -> Choices:
@@ -186,7 +189,9 @@ def compile_choices(
     found: Choices = {}
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         if phase.compile == "auto":
-            choice = choose_compile(training.model, config, machine_file, target, document)
+            choice = choose_compile(
+                training.model, config, machine_file, target=target, document=document
+            )
             found[f"phase.{number}.compile"] = choice
     return found
 

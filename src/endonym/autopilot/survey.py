@@ -56,7 +56,7 @@ def look_at(texts: Sequence[Path], folder: Path) -> Found:
     groups = [group for text in texts for group in grouped(files_below(text))]
     found, taken = Found(), set[str]()
     for group in groups:
-        _look_at_group(group, folder, found, taken, SAMPLE_CHARS // len(groups) + 1)
+        _look_at_group(group, folder, found, taken, sample_chars=SAMPLE_CHARS // len(groups) + 1)
     if not found.sources:
         reasons = "\n".join(f"    {name}: {reason}" for name, reason in found.skipped[:10])
         raise MissingSource(
@@ -85,7 +85,7 @@ def grouped(files: Sequence[Path]) -> list[list[Path]]:
 
 
 def _look_at_group(
-    group: list[Path], folder: Path, found: Found, taken: set[str], sample_chars: int
+    group: list[Path], folder: Path, found: Found, taken: set[str], *, sample_chars: int
 ) -> None:
     """Add one file, or many of one kind, to what was found."""
     first = group[0]

@@ -92,7 +92,12 @@ def evaluate(
 
     device.prepare()
     found = score_model(
-        model, texts, split, settings.open_store(), settings.log(), device.pick(settings.device)
+        model,
+        texts,
+        split,
+        store=settings.open_store(),
+        log=settings.log(),
+        device_name=device.pick(settings.device),
     )
     if settings.is_json:
         print_json({"scores": [score.as_dict() for score in found]})

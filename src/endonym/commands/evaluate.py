@@ -18,6 +18,7 @@ def score_model(
     name: str,
     files: Sequence[Path],
     split: Literal["test", "dev"],
+    *,
     store: Store,
     log: Log,
     device_name: str,
@@ -44,7 +45,7 @@ def score_model(
         judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
     found: list[Score] = []
     for text, texts in judged:
-        found += score_texts(read_texts(model, texts, log), texts, read, text, log)[0]
+        found += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
     return found
 
 

@@ -69,7 +69,7 @@ def write_recipe(
     found = look_at(texts, folder)
     clean, reasons = guess_clean(language, found.sample)
     machine.forget(store / "machine.json")
-    choices = choose(found, folder, hours, store, log)
+    choices = choose(found, folder, hours, store=store, log=log)
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
         _head(path, valid_name(name), language, found),
@@ -104,7 +104,7 @@ def valid_name(name: str) -> str:
     return kept or "model"
 
 
-def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> Choices:
+def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -> Choices:
     """Everything the autopilot says for these texts and hours.
 
     The shape is chosen by the speed that a formula promises from the pace of a small shape, the
@@ -117,9 +117,11 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
     facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
-    shape, promised = _timed_shape(facts, vocab.value, context.value, seconds, machine_file)
+    shape, promised = _timed_shape(
+        facts, vocab.value, context.value, seconds=seconds, machine_file=machine_file
+    )
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
-    chosen = usual_shape(dim, layers, vocab.value, context.value, dropout)
+    chosen = usual_shape(dim, layers, vocab.value, context.value, dropout=dropout)
 
     def probed(optimizer: Literal["adamw", "muon"]) -> Pace:
         usual = usual_training(matrix_rates(machine_file), optimizer=optimizer)
@@ -128,7 +130,7 @@ def choose(found: Found, folder: Path, hours: float, store: Path, log: Log) -> C
         return measured_pace(chosen, usual, machine_file, document=document)
 
     budget = partial(_budget, unique=unique, hours=hours, seconds=seconds)
-    muon, pace = _optimizer(facts, dim, promised, probed, budget)
+    muon, pace = _optimizer(facts, dim, promised, probed=probed, budget=budget)
     if pace.doubt:
         log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
     tokens, reason = budget(pace)
@@ -149,6 +151,7 @@ def _optimizer(
     facts: Facts,
     dim: int,
     promised: int,
+    *,
     probed: Callable[[Literal["adamw", "muon"]], Pace],
     budget: Callable[[Pace], tuple[int, str]],
 ) -> tuple[Choice | None, Pace]:
@@ -167,7 +170,7 @@ def _optimizer(
 
 
 def _timed_shape(
-    facts: Facts, vocab: int, context: int, seconds: float, machine_file: Path
+    facts: Facts, vocab: int, context: int, *, seconds: float, machine_file: Path
 ) -> tuple[Choices, int]:
     """The shape for so many seconds of training here, and how many tokens they should be; deeper
     where they are more than enough."""

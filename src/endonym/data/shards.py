@@ -91,6 +91,7 @@ def write_shards(
     tokenizer: Tokenizer,
     sources: list[str],
     documents: Callable[[Split], Iterable[Piece]],
+    *,
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
     """Turn a corpus into shards; returns documents, tokens, bytes, chars by split and source.

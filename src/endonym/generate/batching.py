@@ -23,6 +23,7 @@ def continued(
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
     samplings: Sequence[Sampling],
+    *,
     end_id: int,
 ) -> Iterator[dict[int, int]]:
     """The next token of every row that has not ended, by the row's number; `max_tokens` times.
@@ -45,7 +46,9 @@ def continued(
         for number, ids in rows.items():
             # The end-of-text that opens the document is no part of the text so far.
             seen = torch.tensor(sorted({*ids} - {end_id}), dtype=torch.int64)
-            chosen[number] = choose(logits[number], seen, samplings[number], generators[number])
+            chosen[number] = choose(
+                logits[number], seen, samplings[number], generators[number]
+            )
             ids.append(chosen[number])
         yield chosen
         rows = {number: ids for number, ids in rows.items() if chosen[number] != end_id}

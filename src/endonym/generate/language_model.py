@@ -74,7 +74,9 @@ class LanguageModel:
             ]
         ids = [self._opened(prompt) for prompt in prompts]
         found = [Continuation(iter(())) for _ in prompts]
-        for chosen in continued(self.decoder, ids, max_tokens, samplings, self.tokenizer.end_id):
+        for chosen in continued(
+            self.decoder, ids, max_tokens, samplings, end_id=self.tokenizer.end_id
+        ):
             for number, index in chosen.items():
                 self._take(found[number], index)
         for each in found:
@@ -112,7 +114,7 @@ class LanguageModel:
         """Chosen tokens of one prompt, as they come; end-of-text is not one of them."""
         given = [self._opened(prompt)]
         end_id = self.tokenizer.end_id
-        for chosen in continued(self.decoder, given, max_tokens, [sampling], end_id):
+        for chosen in continued(self.decoder, given, max_tokens, [sampling], end_id=end_id):
             if self._take(continuation, chosen[0]):
                 yield chosen[0]
 

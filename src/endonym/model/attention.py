@@ -63,10 +63,10 @@ class Attention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         if cache is None:
             mixed_BHTK = self.attend(
-                query_BHTK, keys_BGMK, values_BGMK, span, mixer.window, dropout
+                query_BHTK, keys_BGMK, values_BGMK, span, window=mixer.window, dropout=dropout
             )
         else:
             assert isinstance(cache, KeysAndValues | Ring)
             seen = cache.extend(span, keys_BGMK, values_BGMK)
-            mixed_BHTK = attend_seen(query_BHTK, *seen, dropout)
+            mixed_BHTK = attend_seen(query_BHTK, *seen, dropout=dropout)
         return self.output(mixed_BHTK.transpose(1, 2).flatten(2))

@@ -24,5 +24,7 @@ class ShortConvolution(nn.Module):
         self, x_BTC: Tensor, is_first_BT: Tensor | None, tail_BWC: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The new channels, and the last inputs for the next call."""
-        y_BTC, tail_BWC = causal_convolution(x_BTC, self.weight, self.bias, is_first_BT, tail_BWC)
+        y_BTC, tail_BWC = causal_convolution(
+            x_BTC, self.weight, self.bias, is_first_BT=is_first_BT, tail_BWC=tail_BWC
+        )
         return F.silu(y_BTC), tail_BWC

@@ -38,6 +38,7 @@ def judge(
     asked: Evaluation,
     files: Sequence[Path],
     pack: PackConfig,
+    *,
     seed: int,
     ctx: StageContext,
 ) -> Numbers:
@@ -45,7 +46,7 @@ def judge(
     device.prepare()
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     if asked.kind == "prompts":
-        return _continue_prompts(asked, files[0], seed, ctx, model)
+        return _continue_prompts(asked, files[0], seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack, seed) if asked.baselines else None
     judged = [documents_of(path, model.tokenizer) for path in files]
@@ -55,7 +56,7 @@ def judge(
     samples: dict[str, dict[str, int]] = {}
     for texts in judged:
         measured = read_texts(model, texts, ctx.log)
-        scored, samples[texts.text] = score_texts(measured, texts, train, split, ctx.log)
+        scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
         found += scored
         if texts.text == "document":
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
@@ -101,7 +102,7 @@ def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
 
 
 def score_texts(
-    measured: Measured, texts: Texts, train: TrainingText | None, split: str, log: Log
+    measured: Measured, texts: Texts, train: TrainingText | None, *, split: str, log: Log
 ) -> tuple[list[Score], dict[str, int]]:
     """The model's scores of texts and, with its training text, those of what needs no learning."""
     found = by_source(texts, measured, model="model", split=split)
@@ -116,7 +117,7 @@ def score_texts(
 
 
 def _continue_prompts(
-    asked: Evaluation, file: Path, seed: int, ctx: StageContext, model: LanguageModel
+    asked: Evaluation, file: Path, seed: int, *, ctx: StageContext, model: LanguageModel
 ) -> Numbers:
     """A continuation of each line of the file, with a seed of its own."""
     lines = file.read_text(encoding="utf-8").splitlines()

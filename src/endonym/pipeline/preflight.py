@@ -34,6 +34,7 @@ def before_training(
     decoder: AnyDecoder,
     config: TrainConfig,
     batches: Batches,
+    *,
     work: TrainingInputs,
     group: Group,
     log: Log,

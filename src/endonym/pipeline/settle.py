@@ -45,10 +45,14 @@ def settle(
         recipe, training, lock.choices, longest_document=longest, device=target
     )
     training = training.with_choices(lock.settle(memory))
-    _warn(training, facts, longest, machine_file, target, log)
-    tuned = _tuned(training, lock, shards, identity_of, tune_minutes, target, log)
+    _warn(training, facts, longest, machine_file=machine_file, target=target, log=log)
+    tuned = _tuned(
+        training, lock, shards, identity_of, minutes=tune_minutes, target=target, log=log
+    )
     training = training.with_choices(tuned)
-    compiling = resolve.compile_choices(recipe, training, facts, machine_file, target)
+    compiling = resolve.compile_choices(
+        recipe, training, facts, machine_file=machine_file, target=target
+    )
     return training.with_choices(lock.settle(compiling))
 
 
@@ -56,6 +60,7 @@ def _warn(
     training: ResolvedTraining,
     facts: Facts,
     longest: int,
+    *,
     machine_file: Path,
     target: str,
     log: Log,
@@ -65,7 +70,7 @@ def _warn(
         log.warn(caution)
     document = training.pack.usual_length(facts.mean_document_tokens)
     for config in training.phases:
-        seconds = _seconds_a_token(training, config, machine_file, target, document)
+        seconds = _seconds_a_token(training, config, machine_file, target=target, document=document)
         found = cautions(
             config, facts, training.pack.context, seconds=seconds, longest_document=longest
         )
@@ -77,6 +82,7 @@ def _seconds_a_token(
     training: ResolvedTraining,
     config: TrainConfig,
     machine_file: Path,
+    *,
     target: str,
     document: float,
 ) -> float | None:
@@ -84,7 +90,9 @@ def _seconds_a_token(
     if target != "cpu" and not isinstance(training.model, ModelConfig):
         return None
     try:
-        return seconds_a_token(training.model, config, machine_file, target, document)
+        return seconds_a_token(
+            training.model, config, machine_file, target=target, document=document
+        )
     except OutOfMemory:
         return None
 
@@ -94,6 +102,7 @@ def _tuned(
     lock: Lock,
     shards: Artifact,
     identity_of: Callable[[ResolvedTraining], str],
+    *,
     minutes: float | None,
     target: str,
     log: Log,
@@ -107,7 +116,7 @@ def _tuned(
     elif minutes is not None:
         from endonym.pipeline.tuning import tune
 
-        lock.tune(identity, tune(training, shards, minutes, log, target))
+        lock.tune(identity, tune(training, shards, minutes, log=log, target=target))
     elif lock.tuned:
         log.warn(
             f"{values(lock.tuned)} was tuned for another recipe or other texts, and is forgotten; "

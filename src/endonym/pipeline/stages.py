@@ -56,6 +56,7 @@ def corpus(
     raw: Sequence[RawSet],
     clean: Clean,
     split: Split,
+    *,
     seed: int,
     ctx: StageContext,
 ) -> Numbers:
@@ -120,7 +121,7 @@ def shards(ctx: StageContext) -> Numbers:
         return (Piece(each.source, each.text, each.block, each.place) for each in documents)
 
     with ctx.log.progress("shards", total, "bytes") as advance:
-        return write_shards(ctx.out, reader, sources, documents, advance)
+        return write_shards(ctx.out, reader, sources, documents, advance=advance)
 
 
 def model(mine: PhaseTraining, ctx: StageContext) -> Numbers:
@@ -153,13 +154,14 @@ def evaluation(
     asked: Evaluation,
     files: Sequence[Path],
     pack: PackConfig,
+    *,
     seed: int,
     ctx: StageContext,
 ) -> Numbers:
     """Judge the finished model."""
     from endonym.pipeline.evaluation import judge
 
-    return judge(asked, files, pack, seed, ctx)
+    return judge(asked, files, pack, seed=seed, ctx=ctx)
 
 
 def export(asked: Export, ctx: StageContext) -> Numbers:

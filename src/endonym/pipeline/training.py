@@ -69,13 +69,15 @@ def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) ->
     shape = decoder.config
     if mine.is_exported and isinstance(shape, ModelConfig):
         row_of(shape)  # Hours of training would end in a refusal.
-    spare_memory(shape, config, pack.longest(work.train.longest_document), work.device, ctx.log)
+    spare_memory(
+        shape, config, pack.longest(work.train.longest_document), target=work.device, log=ctx.log
+    )
     found = newest(work.folder, ctx.log) if group.is_first else None
     if group.is_first:
         batches = work.batches(config, shape.context, mine.seed)
-        _announce(shape, config, batches, lines, group, ctx.log)
+        _announce(shape, config, batches, lines, group=group, log=ctx.log)
         if found is None or not found.state.step:
-            before_training(begin, decoder, config, batches, work, group, ctx.log)
+            before_training(begin, decoder, config, batches, work=work, group=group, log=ctx.log)
             decoder = begin()
     training = Training(decoder.to(work.device), config, work, seed=mine.seed, group=group)
     training.resume(found)
@@ -133,7 +135,7 @@ def load_pretrained(folder: Path, context: int) -> AnyDecoder:
 
 
 def spare_memory(
-    shape: AnyModelConfig, config: TrainConfig, longest: int, target: str, log: Log
+    shape: AnyModelConfig, config: TrainConfig, longest: int, *, target: str, log: Log
 ) -> None:
     """Where free memory is short, have freed memory given back at once; slower, but smaller.
 
@@ -157,6 +159,7 @@ def _announce(
     config: TrainConfig,
     batches: Batches,
     lines: dict[str, Score],
+    *,
     group: Group,
     log: Log,
 ) -> None:
@@ -229,7 +232,7 @@ def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list
                 ctx.log.line(_line(report, speed))
                 validations = len(training.state.validations) - 1
                 if validations % sample_every == 0 or report.step == steps:
-                    _sample(training, reader, prompts, report.step, ctx.journal)
+                    _sample(training, reader, prompts, report.step, journal=ctx.journal)
             if group.is_any(stop.is_set()) and report.step:
                 _save_and_stop(training, report.step, ctx.log)
 
@@ -262,7 +265,7 @@ def _line(report: Report, speed: float) -> str:
 
 
 def _sample(
-    training: Training, reader: Tokenizer, prompts: list[str], step: int, journal: Path
+    training: Training, reader: Tokenizer, prompts: list[str], step: int, *, journal: Path
 ) -> None:
     """What the model would write at this step."""
     samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]

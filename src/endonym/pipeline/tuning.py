@@ -119,7 +119,7 @@ class Trials:
 
 
 def tune(
-    training: ResolvedTraining, shards: Artifact, minutes: float, log: Log, target: str = "cpu"
+    training: ResolvedTraining, shards: Artifact, minutes: float, *, log: Log, target: str = "cpu"
 ) -> Choices:
     """Rate and decay of the first phase by trial, around what was resolved.
 
@@ -149,7 +149,7 @@ def tune(
         if not math.isfinite(bits[best]):
             log.warn("no training came to its end: nothing is tuned")
             return {}
-        found |= _chosen(config, key, bits, best, trials.tokens)
+        found |= _chosen(config, key, bits, best=best, tokens=trials.tokens)
         config, known = config.but(**scaled(config, key, best)), {1.0: bits[best]}
     _say(found, log)
     return found
@@ -167,7 +167,7 @@ def scaled(config: TrainConfig, key: str, scale: float) -> dict[str, float]:
 
 
 def _chosen(
-    config: TrainConfig, key: str, bits: dict[float, float], best: float, tokens: int
+    config: TrainConfig, key: str, bits: dict[float, float], *, best: float, tokens: int
 ) -> Choices:
     """The best of a key's trials, and what goes with it; all scores are the reason."""
     told = " · ".join(f"{scaled(config, key, s)[key]:g} {_told(bits[s])}" for s in bits)

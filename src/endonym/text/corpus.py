@@ -54,7 +54,7 @@ def make_corpus(
         check_enough(accounts, sum(map(len, keys)))
         held = held_out(keys, split, lambda chosen: map(text_of, spool.read(chosen)))
         check_held_out(held)
-        write_shards(spool, keys, held, accounts, out)
+        write_shards(spool, keys, held, accounts, out=out)
     finally:
         try:
             dropped.close()
@@ -123,7 +123,7 @@ def check_held_out(held: HeldOut) -> None:
 
 
 def write_shards(
-    spool: Spool, keys: list[Keys], held: HeldOut, accounts: list[Account], out: Path
+    spool: Spool, keys: list[Keys], held: HeldOut, accounts: list[Account], *, out: Path
 ) -> None:
     """Write every document to its set, count it, and check the accounts."""
     counts = [len(each) for each in keys]

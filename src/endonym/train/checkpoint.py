@@ -105,6 +105,7 @@ def save_sharded(
     state: TrainState,
     weights: dict[str, Tensor],
     optimizer_state: dict[str, Tensor],
+    *,
     group: Group,
 ) -> None:
     """Write a checkpoint of shards, a file for each process; the first one gives it its name.

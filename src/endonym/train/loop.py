@@ -244,7 +244,9 @@ class Training:
         """A validation; None, and the weights are lost, if it is no number."""
         work, tokens = self.work, self.config.eval_tokens
         with self.as_handed_on():
-            seen = validate(self.decoder, work.dev, tokens, work.device, self.group, join=work.join)
+            seen = validate(
+                self.decoder, work.dev, tokens, work.device, group=self.group, join=work.join
+            )
         if math.isfinite(seen.nats):
             return seen
         why = f"the dev loss is not a finite number ({seen.nats})"
@@ -268,7 +270,7 @@ class Training:
         folder, weights = self.work.folder, self.optimizer.weights()
         optimizer_state = self.optimizer.state() | self.average.state()
         if self.optimizer.is_sharded:
-            checkpoint.save_sharded(folder, self.state, weights, optimizer_state, self.group)
+            checkpoint.save_sharded(folder, self.state, weights, optimizer_state, group=self.group)
         elif self.group.is_first:
             checkpoint.save(folder, self.state, weights, optimizer_state)
         return True

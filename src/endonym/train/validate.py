@@ -37,8 +37,8 @@ def validate(
     dev: TokenShards,
     tokens: int,
     device: str,
-    group: Group = ALONE,
     *,
+    group: Group = ALONE,
     join: Collection[str] = (),
 ) -> ValidationResult:
     """Score at most so many positions of dev text, drawn from all documents.

@@ -33,7 +33,7 @@ def chosen(shape: ModelConfig, free: int, **keys: object) -> Choices:
     """What is chosen for a phase that says these keys."""
     phase = Phase.model_validate({"steps": 1, "number_format": "fp32", "lr": 1e-3} | keys)
     resolved = resolve_phase(phase, context=shape.context, positions=1000)
-    return choose_memory(shape, phase, resolved, free)
+    return choose_memory(shape, phase, resolved, free_bytes=free)
 
 
 def needed(tokens: int, *, checkpointed_blocks: int = 0) -> int:

@@ -171,7 +171,7 @@ def test_how_strong_dropout_is_changes_no_pace(
     speeds = [1_000.0]
     monkeypatch.setattr(probe, "pace", lambda *_: {"plain": speeds.pop()})
     for dropout in (0.1, 0.4):
-        shape = usual_shape(64, 2, 1000, 64, dropout)
+        shape = usual_shape(64, 2, 1000, 64, dropout=dropout)
         assert measured_pace(shape, PHASE, tmp_path / "machine.json").plain == 1_000.0
 
 
@@ -221,9 +221,11 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
     monkeypatch.setattr(probe, "plain", steps)
     monkeypatch.setattr(probe, "pace", both)
     file = tmp_path / "machine.json"
-    short = choose_compile(SHAPE, of_tokens(10_000_000), file, "cuda:1", 32.0)
+    short = choose_compile(SHAPE, of_tokens(10_000_000), file, target="cuda:1", document=32.0)
     assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")
-    assert choose_compile(SHAPE, of_tokens(10**9), file, "cuda:1", 32.0).value == "on"
+    assert (
+        choose_compile(SHAPE, of_tokens(10**9), file, target="cuda:1", document=32.0).value == "on"
+    )
     assert measured == [f"{how} on cuda:1, documents of 32" for how in ("as written", "both")]
     (known,) = machine.read(file).values()
     assert all("on GPU of cuda:1" in key for key in known)

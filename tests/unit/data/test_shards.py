@@ -59,7 +59,7 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
         TokenizerConfig(kind="char", min_count=1), lambda: iter([KHMER, TATAR])
     )
     numbers = write_shards(
-        tmp_path, tokenizer, ["khmer", "tatar"], lambda split: texts, lambda n: None
+        tmp_path, tokenizer, ["khmer", "tatar"], lambda split: texts, advance=lambda n: None
     )
     tatar, khmer = numbers["train"]["tatar"], numbers["train"]["khmer"]
     assert tatar["documents"] == 2
@@ -82,7 +82,7 @@ def test_all_bytes_that_were_read_are_told(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
     told: list[int] = []
     pairs = [Piece("a", text, 0, place) for place, text in enumerate(["1 2 3", "4", "5"])]
-    write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, told.append)
+    write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, advance=told.append)
     assert told == [5, 2] * 3
 
 

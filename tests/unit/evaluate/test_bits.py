@@ -49,7 +49,7 @@ def splits(tmp_path: Path) -> tuple[TokenShards, TokenShards]:
     def documents(split: str) -> list[Piece]:
         return [Piece("ab"[n % 2], text, n, n) for n, text in enumerate(texts[split])]
 
-    write_shards(tmp_path, READER, ["a", "b"], documents, lambda n: None)
+    write_shards(tmp_path, READER, ["a", "b"], documents, advance=lambda n: None)
     return TokenShards(tmp_path, "train"), TokenShards(tmp_path, "dev")
 
 
@@ -244,7 +244,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
         pairs = zip(given, VAL, strict=False)
         return [Piece(source, text, block, place) for (source, block, place), text in pairs]
 
-    write_shards(tmp_path, READER, ["book", "lines"], documents, lambda n: None)
+    write_shards(tmp_path, READER, ["book", "lines"], documents, advance=lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
     # Within block 3 two documents went to another set, and those around them meet; then three did.
     expected = ["\n".join(VAL[:2]), VAL[3], "\n".join(VAL[4:7]), VAL[7]]
@@ -270,7 +270,7 @@ def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
         pairs = zip(given[split], VAL, strict=False)
         return [Piece(source, text, 0, place) for place, (source, text) in enumerate(pairs)]
 
-    write_shards(tmp_path, READER, ["a", "b"], documents, lambda n: None)
+    write_shards(tmp_path, READER, ["a", "b"], documents, advance=lambda n: None)
     shards = TokenShards(tmp_path, "test")
     sizes = [len(text.encode("utf-8")) for text in VAL]
     assert shards.sizes == {"a": sum(sizes[:12]) + sizes[0], "b": sum(sizes[1:4])}

@@ -68,7 +68,7 @@ def together(
 ) -> list[list[int]]:
     """What each row was given, in the order of the prompts."""
     found: list[list[int]] = [[] for _ in prompts]
-    for chosen in continued(decoder, prompts, count, samplings, END):
+    for chosen in continued(decoder, prompts, count, samplings, end_id=END):
         for number, index in chosen.items():
             found[number].append(index)
     return found
@@ -142,7 +142,7 @@ class Script(torch.nn.Module):
 
 def test_rows_of_different_lengths_are_padded_on_the_left() -> None:
     script = Script([[5], [6]])
-    (chosen,) = continued(script, [[END, 1, 2], [END]], 1, [Sampling(0)] * 2, END)
+    (chosen,) = continued(script, [[END, 1, 2], [END]], 1, [Sampling(0)] * 2, end_id=END)
     assert chosen == {0: 5, 1: 6}
     tokens, span = script.asked[0]
     assert tokens == [[END, 1, 2], [END, END, END]]
@@ -152,7 +152,7 @@ def test_rows_of_different_lengths_are_padded_on_the_left() -> None:
 
 def test_rows_of_one_length_need_no_padding_and_no_mask() -> None:
     script = Script([[5, 7], [6, 8]])
-    list(continued(script, [[END, 1], [END, 2]], 2, [Sampling(0)] * 2, END))
+    list(continued(script, [[END, 1], [END, 2]], 2, [Sampling(0)] * 2, end_id=END))
     assert [span.starts_BT for _, span in script.asked] == [None, None]
     assert [(tokens, span.past) for tokens, span in script.asked] == [
         ([[END, 1], [END, 2]], 0),
@@ -162,7 +162,7 @@ def test_rows_of_one_length_need_no_padding_and_no_mask() -> None:
 
 def test_a_row_that_ends_says_so_and_is_heard_of_no_more() -> None:
     script = Script([[5, END, 9, 9], [6, 6, 6, END], [END, 9, 9, 9]])
-    found = list(continued(script, [[END]] * 3, 9, [Sampling(0)] * 3, END))
+    found = list(continued(script, [[END]] * 3, 9, [Sampling(0)] * 3, end_id=END))
     assert found == [{0: 5, 1: 6, 2: END}, {0: END, 1: 6}, {1: 6}, {1: END}]
     assert [tokens for tokens, _ in script.asked[1:]] == [
         [[5], [6], [END]],
@@ -174,10 +174,10 @@ def test_a_row_that_ends_says_so_and_is_heard_of_no_more() -> None:
 def test_rows_that_ended_leave_when_the_others_are_read_anew() -> None:
     script = Script([[END], [5, 6, 7, 8]], context=4)
     script.answers[0] += [END] * 3
-    list(continued(script, [[END, 1, 2], [END, 3, 4]], 2, [Sampling(0)] * 2, END))
+    list(continued(script, [[END, 1, 2], [END, 3, 4]], 2, [Sampling(0)] * 2, end_id=END))
     script.answers = [[END, END], [5, 6, 7, 8]]
     script.asked.clear()
-    for _ in continued(script, [[END, 1, 2], [END, 3, 4]], 3, [Sampling(0)] * 2, END):
+    for _ in continued(script, [[END, 1, 2], [END, 3, 4]], 3, [Sampling(0)] * 2, end_id=END):
         if len(script.asked) == 2:
             script.answers = [[7]]
     assert [tokens for tokens, _ in script.asked] == [
@@ -189,7 +189,7 @@ def test_rows_that_ended_leave_when_the_others_are_read_anew() -> None:
 
 def test_nothing_is_computed_for_no_tokens() -> None:
     script = Script([[5]])
-    assert list(continued(script, [[END]], 0, [Sampling(0)], END)) == []
+    assert list(continued(script, [[END]], 0, [Sampling(0)], end_id=END)) == []
     assert script.asked == []
 
 

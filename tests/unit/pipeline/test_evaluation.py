@@ -89,7 +89,7 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     log, inputs = Log(quiet=True), {"model": model}
     ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal", inputs, log)
     asked, pack = recipe.evaluate[1], PackConfig(context=32)
-    found = judge(asked, asked.files(recipe.folder), pack, recipe.seed, ctx)
+    found = judge(asked, asked.files(recipe.folder), pack, seed=recipe.seed, ctx=ctx)
     assert found["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]
@@ -103,12 +103,14 @@ def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
     store, name = Store(finished / "store"), str(tmp_path / "out")
     assert shards_of(name, store) is None
     with pytest.raises(RecipeError, match="corpus is not in the store"):
-        score_model(name, [], "test", store, Log(quiet=True), "cpu")
+        score_model(name, [], "test", store=store, log=Log(quiet=True), device_name="cpu")
     text = tmp_path / "text.txt"
     text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
-    found = score_model(name, [text], "test", store, Log(quiet=True), "cpu")
+    found = score_model(name, [text], "test", store=store, log=Log(quiet=True), device_name="cpu")
     assert {score.model for score in found} == {"model"}
-    beside = score_model("kechkena", [text], "test", store, Log(quiet=True), "cpu")
+    beside = score_model(
+        "kechkena", [text], "test", store=store, log=Log(quiet=True), device_name="cpu"
+    )
     mine = [score for score in beside if score.model == "model"]
     assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
     assert {score.model for score in beside} > {"model", "unigram"}

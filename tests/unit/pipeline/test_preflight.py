@@ -43,7 +43,9 @@ def tried(
     log = Log(quiet=True)
     log.line = said.append  # pyright: ignore[reportAttributeAccessIssue]
     decoder, (work, batches) = toy_decoder(toy_config()), bench
-    before_training(lambda: toy_decoder(toy_config()), decoder, phase, batches, work, group, log)
+    before_training(
+        lambda: toy_decoder(toy_config()), decoder, phase, batches, work=work, group=group, log=log
+    )
     return decoder, said
 
 
@@ -131,5 +133,5 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
     monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: told.append(keeps))
     for free, expected in ((ALLOCATOR_OVERHEAD * (short + whole) / 2, []), (short, [False])):
         monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
-        training.spare_memory(config, phase, longest, "cpu", Log(quiet=True))
+        training.spare_memory(config, phase, longest, target="cpu", log=Log(quiet=True))
         assert told == expected

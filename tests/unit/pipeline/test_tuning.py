@@ -37,7 +37,7 @@ class Bench:
 
     def tune(self, minutes: float = 1.0, **keys: object) -> Choices:
         changes = {f"phase.0.{key}": Choice(value, "") for key, value in keys.items()}
-        return tune(self.training.with_choices(changes), self.shards, minutes, Log(quiet=True))
+        return tune(self.training.with_choices(changes), self.shards, minutes, log=Log(quiet=True))
 
 
 @pytest.fixture

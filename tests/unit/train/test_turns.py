@@ -50,7 +50,9 @@ def test_the_looks_of_several_processes_make_up_that_of_one(
     val, decoder = held_out(tmp_path)
     alone = validate(decoder, val, 10_000, "cpu")
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
-    parts = [validate(decoder, val, 10_000, "cpu", Unheard(rank, size)) for rank in range(size)]
+    parts = [
+        validate(decoder, val, 10_000, "cpu", group=Unheard(rank, size)) for rank in range(size)
+    ]
     assert sum(part.n_tokens for part in parts) == alone.n_tokens
     nats = sum(part.nats * part.n_tokens for part in parts)
     assert nats / alone.n_tokens == pytest.approx(alone.nats, rel=1e-6)

@@ -24,6 +24,7 @@ def attend(
     keys_BGTK: Tensor,
     values_BGTK: Tensor,
     span: Span,
+    *,
     window: int | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
@@ -37,16 +38,18 @@ def attend(
         each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
     )
     if _varlen_wins(query_BHTK, span, window, dropout):
-        return attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window).transpose(1, 2)
+        return attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window=window).transpose(
+            1, 2
+        )
     blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
     if blocks is None:
         attn_bias_BTM = span.attn_bias(window, query_BHTK.dtype)
-        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, attn_bias_BTM, dropout)
-    return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout).transpose(1, 2)
+        return attend_seen(query_BHTK, keys_BGTK, values_BGTK, attn_bias_BTM, dropout=dropout)
+    return _by_blocks(query_BTHK, keys_BTGK, values_BTGK, blocks, dropout=dropout).transpose(1, 2)
 
 
 def _by_blocks(
-    query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, blocks: Blocks, dropout: float
+    query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, blocks: Blocks, *, dropout: float
 ) -> Tensor:
     """Attention within stretches, N of one length together."""
     given = [each.flatten(0, 1) for each in (query_BTHK, keys_BTGK, values_BTGK)]
@@ -61,7 +64,7 @@ def _by_blocks(
         query_NHTK, keys_NGMK, values_NGMK = (
             each.transpose(1, 2) for each in (query[number], *seen)
         )
-        mixed_NHTK = attend_seen(query_NHTK, keys_NGMK, values_NGMK, part.mask_NTM, dropout)
+        mixed_NHTK = attend_seen(query_NHTK, keys_NGMK, values_NGMK, part.mask_NTM, dropout=dropout)
         mixed.append(mixed_NHTK.transpose(1, 2).flatten(0, 1))
     return Take.apply(torch.cat(mixed), blocks.back, blocks.laid).view(query_BTHK.shape)
 
@@ -71,6 +74,7 @@ def attend_seen(
     keys_BGMK: Tensor,
     values_BGMK: Tensor,
     mask_BTM: Tensor | None,
+    *,
     dropout: float = 0.0,
 ) -> Tensor:
     """Attention under a mask; None means that each query sees the keys up to its own place.

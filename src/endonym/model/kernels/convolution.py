@@ -22,6 +22,7 @@ def causal_convolution(
     x_BTC: Tensor,
     weight_CW: Tensor,
     bias_C: Tensor | None,
+    *,
     is_first_BT: Tensor | None = None,
     tail_BWC: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:

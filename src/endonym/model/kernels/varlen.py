@@ -37,10 +37,13 @@ def unsupported_reason(device: torch.device, dtype: torch.dtype, width: int) -> 
 def tried(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
     """What a trial on a device says, whoever asks first: in a look, or in the midst of a step."""
     kept = torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x)
-    cases = [(window, heads) for window in TRIED_WINDOWS for heads in TRIED_HEADS]
     try:
         with torch.inference_mode(False), torch.enable_grad(), kept:
-            gap = max(gap_from_dense(device, dtype, width, *case) for case in cases)
+            gap = max(
+                gap_from_dense(device, dtype, width, window=window, heads=heads)
+                for window in TRIED_WINDOWS
+                for heads in TRIED_HEADS
+            )
     except torch.OutOfMemoryError:
         raise
     except (ImportError, RuntimeError) as error:  # An old torch, an old GPU, a width it has not.
@@ -55,6 +58,7 @@ def attend_varlen(
     keys_BTGK: Tensor,
     values_BTGK: Tensor,
     span: Span,
+    *,
     window: int | None = None,
 ) -> Tensor:
     """Attention within documents: softmax(Q Kᵀ / √K + mask) V, (B, T, H, K).
@@ -96,6 +100,7 @@ def gap_from_dense(
     device: torch.device,
     dtype: torch.dtype,
     width: int,
+    *,
     window: int | None,
     heads: tuple[int, int],
 ) -> float:
@@ -110,7 +115,7 @@ def gap_from_dense(
 
     def computed(kernel: Callable[..., Tensor], dtype: torch.dtype) -> list[Tensor]:
         parts = [part.to(dtype).requires_grad_() for part in given]
-        mixed = kernel(*parts, span, window)
+        mixed = kernel(*parts, span, window=window)
         return [mixed.detach(), *torch.autograd.grad((mixed * weights).sum(), parts)]
 
     fast, slow = computed(attend_varlen, dtype), computed(_dense, torch.float64)
@@ -119,7 +124,7 @@ def gap_from_dense(
 
 
 def _dense(
-    query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, span: Span, window: int | None
+    query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, span: Span, *, window: int | None
 ) -> Tensor:
     """The same under a mask, written out."""
     mask_BTM = span.mask(window)

@@ -171,20 +171,20 @@ def _is_inside(value: float, frame: Frame) -> bool:
 def _axes(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
     """Faint lines at round values, and what they stand for."""
     ticks = nice_ticks(*frame.ys, max(3, int(chart.height / 60)))
-    parts = [_text(0, 12, chart.y_name, "name")]
+    parts = [_text(0, 12, chart.y_name, style="name")]
     for tick, label in zip(ticks, tick_labels(ticks), strict=True):
         y = frame.y(tick)
-        parts.append(_stroke("grid", frame.left, y, frame.right, y))
-        parts.append(_text(frame.left - 8, y + 4, label, "tick", "end"))
+        parts.append(_stroke("grid", x1=frame.left, y1=y, x2=frame.right, y2=y))
+        parts.append(_text(frame.left - 8, y + 4, label, style="tick", anchor="end"))
     across = nice_ticks(*frame.xs, 3 if is_narrow else 6)
-    parts.append(_stroke("axis", frame.left, frame.bottom, frame.right, frame.bottom))
+    parts.append(_stroke("axis", x1=frame.left, y1=frame.bottom, x2=frame.right, y2=frame.bottom))
     for tick, label in zip(across, tick_labels(across), strict=True):
         x = frame.x(tick)
         anchor = "end" if x + text_width(label) / 2 > frame.right + 12 else "middle"
-        parts.append(_stroke("axis", x, frame.bottom, x, frame.bottom + 4))
-        parts.append(_text(x, frame.bottom + 17, label, "tick", anchor))
+        parts.append(_stroke("axis", x1=x, y1=frame.bottom, x2=x, y2=frame.bottom + 4))
+        parts.append(_text(x, frame.bottom + 17, label, style="tick", anchor=anchor))
     middle = (frame.left + frame.right) / 2
-    parts.append(_text(middle, chart.height - 4, chart.x_name, "name", "middle"))
+    parts.append(_text(middle, chart.height - 4, chart.x_name, style="name", anchor="middle"))
     return parts
 
 
@@ -195,16 +195,16 @@ def _marks(chart: Chart, frame: Frame) -> list[str]:
     free = -math.inf
     for mark in sorted(plain, key=lambda mark: mark.x):
         x, half = frame.x(mark.x), text_width(mark.name, 11) / 2
-        parts.append(_stroke("epoch", x, frame.top, x, frame.bottom))
+        parts.append(_stroke("epoch", x1=x, y1=frame.top, x2=x, y2=frame.bottom))
         if x - half > free and x + half < frame.right + 12:
-            parts.append(_text(x, frame.top - 5, mark.name, "tick", "middle"))
+            parts.append(_text(x, frame.top - 5, mark.name, style="tick", anchor="middle"))
             free = x + half + 6
     for mark in (mark for mark in chart.marks if mark.is_strong):
         x, half = frame.x(mark.x), text_width(mark.name) / 2
         place = min(max(x, frame.left + half), frame.right - half)
         top = frame.top - (STRIP if plain else 0)
-        parts.append(_stroke("best", x, top, x, frame.bottom))
-        parts.append(_text(place, top - 5, mark.name, "label strong", "middle"))
+        parts.append(_stroke("best", x1=x, y1=top, x2=x, y2=frame.bottom))
+        parts.append(_text(place, top - 5, mark.name, style="label strong", anchor="middle"))
     return parts
 
 
@@ -217,7 +217,7 @@ def _ring(chart: Chart, frame: Frame) -> list[str]:
 
 def _level(level: Level, frame: Frame) -> str:
     y = frame.y(level.value)
-    return _stroke(f"level {level.name}", frame.left, y, frame.right, y)
+    return _stroke(f"level {level.name}", x1=frame.left, y1=y, x2=frame.right, y2=y)
 
 
 def _line(series: Series, frame: Frame) -> str:
@@ -259,16 +259,16 @@ def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
     places = spread(wanted, GAP, frame.top, frame.bottom)
     parts: list[str] = []
     for (text, _, style), y, place in zip(labels, wanted, places, strict=True):
-        parts.append(_stroke("lead", frame.right + 1, y, frame.right + 8, place))
-        parts.append(_text(frame.right + 11, place + 4, text, style))
+        parts.append(_stroke("lead", x1=frame.right + 1, y1=y, x2=frame.right + 8, y2=place))
+        parts.append(_text(frame.right + 11, place + 4, text, style=style))
     return parts
 
 
-def _stroke(style: str, x1: float, y1: float, x2: float, y2: float) -> str:
+def _stroke(style: str, *, x1: float, y1: float, x2: float, y2: float) -> str:
     places = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
     return f'<line class="{escape(style)}" {places}/>'
 
 
-def _text(x: float, y: float, text: str, style: str, anchor: str = "start") -> str:
+def _text(x: float, y: float, text: str, *, style: str, anchor: str = "start") -> str:
     place = f'x="{x:.1f}" y="{y:.1f}"'
     return f'<text class="{escape(style)}" {place} text-anchor="{anchor}">{escape(text)}</text>'

@@ -32,11 +32,11 @@ def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[
         if isinstance(item, Reject):
             yield item
         elif item[1].strip():
-            yield record(item[0], item[1], origin, source.column, meta)
+            yield record(item[0], item[1], origin=origin, column=source.column, meta=meta)
 
 
 def record(
-    number: int, line: str, origin: Origin, column: str | int | None, meta: dict[str, str]
+    number: int, line: str, *, origin: Origin, column: str | int | None, meta: dict[str, str]
 ) -> Document | Reject:
     """One line as a document, or why it is none."""
     raw = line.encode()

@@ -53,7 +53,9 @@ def test_forward_and_gradients_equal_the_slow_reference(
     tensors = inputs(dtype, length, width)
     is_first_BT = starts(length) if with_starts else None
     x, weight, bias, tail = tensors
-    fast = with_gradients(causal_convolution(x, weight, bias, is_first_BT, tail), tensors)
+    fast = with_gradients(
+        causal_convolution(x, weight, bias, is_first_BT=is_first_BT, tail_BWC=tail), tensors
+    )
     doubles = [tensor.detach().double().requires_grad_() for tensor in tensors]
     x, weight, bias, tail = doubles
     slow = with_gradients(slow_convolution(x, weight, bias, is_first_BT, tail), doubles)
@@ -66,20 +68,22 @@ def test_forward_and_gradients_equal_the_slow_reference(
 def test_a_tail_carried_over_a_split_equals_one_pass(place: int, is_first: Tensor | None) -> None:
     tensors = inputs(torch.float64)
     x, weight, bias, tail = tensors
-    whole = with_gradients(causal_convolution(x, weight, bias, is_first, tail), tensors)
+    whole = with_gradients(
+        causal_convolution(x, weight, bias, is_first_BT=is_first, tail_BWC=tail), tensors
+    )
     parts = []
     for piece in (slice(place), slice(place, None)):
         firsts = None if is_first is None else is_first[:, piece]
-        y, tail = causal_convolution(x[:, piece], weight, bias, firsts, tail)
+        y, tail = causal_convolution(x[:, piece], weight, bias, is_first_BT=firsts, tail_BWC=tail)
         parts.append(y)
     assert_equal(with_gradients((torch.cat(parts, 1), tail), tensors), whole, 1e-12)
 
 
 def test_single_tokens_equal_one_pass() -> None:
     x, weight, bias, tail = (tensor.detach() for tensor in inputs(torch.float64))
-    whole, last = causal_convolution(x, weight, bias, None, tail)
+    whole, last = causal_convolution(x, weight, bias, is_first_BT=None, tail_BWC=tail)
     for place in range(LENGTH):
-        y, tail = causal_convolution(x[:, [place]], weight, bias, None, tail)
+        y, tail = causal_convolution(x[:, [place]], weight, bias, is_first_BT=None, tail_BWC=tail)
         assert torch.allclose(y[:, 0], whole[:, place], rtol=1e-12)
     assert torch.equal(tail, last)
 
@@ -89,12 +93,14 @@ def test_no_number_however_bad_crosses_the_start_of_a_document() -> None:
     is_first_BT = torch.zeros(BATCH, LENGTH, dtype=torch.bool)
     is_first_BT[:, LENGTH - 2] = True
     x[:, : LENGTH - 2] = torch.nan
-    y_BTC, new_tail = causal_convolution(x, weight, bias, is_first_BT, tail)
+    y_BTC, new_tail = causal_convolution(x, weight, bias, is_first_BT=is_first_BT, tail_BWC=tail)
     assert torch.isfinite(y_BTC[:, LENGTH - 2 :]).all()
     assert torch.equal(new_tail[:, 0], torch.zeros(BATCH, CHANNELS))
     assert torch.equal(new_tail[:, 1:], x[:, LENGTH - 2 :])
     is_first_BT = torch.ones(BATCH, 1, dtype=torch.bool)
-    y_BTC, _ = causal_convolution(x[:, -1:], weight, bias, is_first_BT, tail * torch.nan)
+    y_BTC, _ = causal_convolution(
+        x[:, -1:], weight, bias, is_first_BT=is_first_BT, tail_BWC=tail * torch.nan
+    )
     assert torch.isfinite(y_BTC).all()
 
 
