@@ -22,7 +22,7 @@ _HOMES = {
     "load": "endonym.commands.api",
     "make": "endonym.commands.api",
 }
-"""Public name -> the module that defines it, imported when the name is first used."""
+"""Public names and the modules that define them."""
 
 __all__ = [
     "EndonymError",
@@ -37,9 +37,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that `import endonym` costs nothing.
+    """Import a public name on first use, so that `import endonym` is fast.
 
-    Unless torch was imported before, its threads wait as those of the command do.
+    Sets how long waiting threads spin, unless torch is already imported.
     """
     if name not in _HOMES:
         raise AttributeError(f"module 'endonym' has no attribute {name!r}")

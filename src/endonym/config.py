@@ -1,4 +1,4 @@
-"""The base of every table a recipe may hold, and what of it counts as identity."""
+"""The base class of every table of a recipe, and its identity."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ NOT_IDENTITY: dict[str, Any] = {"identity": False}
 
 
 class Config(BaseModel):
-    """A frozen table of a recipe; unknown keys are errors. Configs live beside their components."""
+    """A frozen table of a recipe; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -17,7 +17,7 @@ class Config(BaseModel):
 def identity(config: Config) -> dict[str, Any]:
     """The fields of a config that decide what is made, as plain JSON values.
 
-    What is not said is left out, so that a key that comes with a later version renames nothing.
+    Fields that are None are left out, so that a key added by a later version changes no identity.
     """
     fields = type(config).model_fields
     kept: dict[str, Any] = {}
@@ -33,7 +33,7 @@ def identity(config: Config) -> dict[str, Any]:
 
 
 def config_value(value: Any) -> Any:
-    """A field's value as JSON would hold it."""
+    """A field's value in JSON types."""
     if isinstance(value, Config):
         return identity(value)
     if isinstance(value, tuple | list):

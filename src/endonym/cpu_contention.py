@@ -1,4 +1,4 @@
-"""Noticing that other programs take the processor from training."""
+"""Detects other programs that slow training down."""
 
 import os
 import time
@@ -13,14 +13,14 @@ WORKING = (0, 1, 2, 5, 6, 7)
 """Columns of proc(5): user, nice, system, both kinds of interrupts, stolen by another guest."""
 WINDOW = 20
 SLOWER = 5.0
-"""Steps that take so many times as long as the best are slowed by others: validations and
-checkpoints are no steps."""
+"""Steps that take this many times as long as the best ones are slowed by others. Validations and
+checkpoints do not count as steps."""
 TOO_MANY = 0.5
-"""Cores that others take from the threads of a step, beyond which it is worth a word."""
+"""Number of training's cores that others may use without a warning."""
 
 
 class Others:
-    """What programs other than this process do on its cores, since this was made.
+    """CPU time that other processes use on this process's cores, since this object was made.
 
     Other processes of the same training count as others.
     """
@@ -29,7 +29,7 @@ class Others:
         self.began, self.all, self.own = time.perf_counter(), _worked(), time.process_time()
 
     def cores(self) -> float | None:
-        """Cores that they took on average; None where the system does not say."""
+        """Cores that they used on average; None if the system does not tell."""
         now = _worked()
         if self.all is None or now is None:
             return None
@@ -37,7 +37,7 @@ class Others:
         return round(max(0.0, theirs / (time.perf_counter() - self.began)), 2)
 
     def in_the_way(self) -> float | None:
-        """Cores that they took of those that threads of this process want, if that is too many."""
+        """Cores that they took from this process's threads, if more than TOO_MANY; else None."""
         cores = self.cores()
         if cores is None or device.process_info().local_size > 1:
             return None
@@ -51,7 +51,7 @@ def _own_cores() -> set[int]:
 
 
 def _worked() -> float | None:
-    """Seconds that the cores of this process have worked since the machine began, for anybody."""
+    """Seconds of work of this process's cores since boot, for all processes."""
     try:
         lines = STAT.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -63,10 +63,11 @@ def _worked() -> float | None:
 
 
 class Crowding:
-    """Told how long each step took, says once when others are in the way.
+    """Warns once if other processes slow training down.
 
-    Of two signs: as training begins, cores that others use; later, steps many times as slow as
-    they were. Threads that share a step wait for each other, so that one busy core slows all.
+    There are two signs: at the start of training, cores that others use; later, steps many times as
+    slow as before. Threads that share a step wait for each other, so one busy core slows all of
+    them.
     """
 
     def __init__(self, place: str) -> None:
@@ -77,39 +78,33 @@ class Crowding:
         self.others: Others | None = None
 
     def said(self, seconds: float) -> str | None:
-        """What to say after a step, with what helps; None while all is well, or all is said."""
+        """The warning after a step, with advice; None if there is none or it was given."""
         if self.is_said:
             return None
-        if self.others is None:  # After the first step, for which compilers may have worked.
+        if self.others is None:  # Not before the first step: compilation uses more cores.
             self.others = Others()
         self.recent.append(seconds)
         if len(self.recent) < WINDOW:
             return None
-        sign = self._busy() if self.best == float("inf") else None
-        sign = sign or self._slower(median(self.recent))
-        self.is_said = sign is not None
-        return None if sign is None else sign + self._help()
-
-    def _busy(self) -> str | None:
-        """Whether others were in the way of the first steps."""
-        taken = self.others.in_the_way() if self.others and self.place == "cpu" else None
-        if taken is None:
+        sign, pace = "", median(self.recent)
+        if self.best == float("inf") and self.place == "cpu":
+            taken = self.others.in_the_way()
+            if taken is not None:
+                cores = device.threads()
+                sign = f"other programs take {taken:.1f} of the {cores} cores of training."
+        if not sign:
+            self.best = min(self.best, pace)
+            if pace > SLOWER * self.best:
+                times = f"{pace / self.best:.0f} times as long as they did"
+                sign = f"steps take {times}: do other programs compute here?"
+        if not sign:
             return None
-        return f"other programs take {taken:.1f} of the {device.threads()} cores of training."
-
-    def _slower(self, pace: float) -> str | None:
-        """Whether steps have become many times as slow."""
-        self.best = min(self.best, pace)
-        if pace <= SLOWER * self.best:
-            return None
-        times = f"{pace / self.best:.0f} times as long as they did"
-        return f"steps take {times}: do other programs compute here?"
-
-    def _help(self) -> str:
-        """What to do. Another number of threads rounds otherwise: that is said, too."""
-        if self.place != "cpu" or (threads := device.threads()) == 1:
-            return ""
-        return (
+        self.is_said = True
+        threads = device.threads()
+        if self.place != "cpu" or threads == 1:
+            return sign
+        # With another number of threads, results are rounded differently.
+        return sign + (
             " Stop them, or leave them a core: after Ctrl-C the same command goes on from here, "
             f"with OMP_NUM_THREADS={threads - 1} before it on fewer threads (the model is as good, "
             "but not the same to the last bit)"

@@ -1,6 +1,6 @@
-"""What this machine is and can: devices, threads, number formats, memory, disk.
+"""Devices, threads, number formats and memory of this machine.
 
-torch is imported inside the functions that need it, so that who asks for less does not pay for it.
+torch is imported inside the functions that need it, as the import is slow.
 """
 
 import ctypes
@@ -19,18 +19,18 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's `mallopt`, from its malloc.h."""
 NEVER, LARGE_BYTES = 2**31 - 1, 1 << 18
 MAPPINGS = 1 << 16
-"""How many mappings of their own tensors may have: glibc's default."""
+"""Number of memory mappings for large tensors: glibc's default."""
 SPINS = "20000"
-"""How often a waiting thread looks before it sleeps; GNU's own number is 300,000."""
+"""How often a waiting thread spins before it sleeps; GNU's default is 300,000."""
 MEETING = "ENDONYM_MEETING"
-"""The file by which processes that `--processes` started find one another."""
+"""Environment variable: the rendezvous file of processes that `--processes` started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """Which of a training's processes this one is: in all, and on this machine.
+    """Rank and number of this training's processes, in all and on this machine.
 
-    meeting: the file where they meet; empty where torchrun started them, which has its own way.
+    meeting: the rendezvous file; empty if torchrun started them.
     """
 
     rank: int = 0
@@ -40,7 +40,7 @@ class ProcessInfo:
     meeting: str = ""
 
     def variables(self) -> dict[str, str]:
-        """The environment by which a process knows its place, in torchrun's words."""
+        """The environment variables that tell a process its rank, as torchrun sets them."""
         numbers = (self.rank, self.size, self.local_rank, self.local_size)
         return {**dict(zip(VARIABLES, map(str, numbers), strict=True)), MEETING: self.meeting}
 
@@ -49,7 +49,7 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
 
 def process_info() -> ProcessInfo:
-    """This process's place, as its launcher says; alone if none does."""
+    """This process's rank, from its environment; the only process if nothing is set."""
     said = [os.environ.get(name, "") for name in VARIABLES]
     if not all(each.isdigit() for each in said):
         return ProcessInfo()
@@ -58,22 +58,17 @@ def process_info() -> ProcessInfo:
 
 
 def cores() -> int:
-    """Processor cores that this process may use: those of a container, where it says."""
+    """CPU cores that this process may use, within the limit of a container if there is one."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(here, _container_cores() or here)
-
-
-def _container_cores() -> int | None:
-    """Whole cores' worth of time that a control group allows; None where there is no limit."""
     try:
         most, period = (CONTROL_GROUPS / "cpu.max").read_text(encoding="utf-8").split()
-        return max(1, round(int(most) / int(period)))
-    except (OSError, ValueError):  # No such group, or its limit is the word "max".
-        return None
+        return min(here, max(1, round(int(most) / int(period))))
+    except (OSError, ValueError):  # No control group, or its limit is the word "max".
+        return here
 
 
 def threads() -> int:
-    """Threads to compute with: OMP_NUM_THREADS if it says a number, else one a core.
+    """Threads to compute with: OMP_NUM_THREADS if it is set to a number, else one per core.
 
     Processes of one training share the cores of their machine.
     """
@@ -84,36 +79,36 @@ def threads() -> int:
 
 
 def wait_briefly() -> None:
-    """Have threads that wait for each other give up their core after a moment; before torch loads.
+    """Let threads that wait for each other sleep sooner. Call it before torch is imported.
 
-    GNU's OpenMP lets them spin for milliseconds, which is for machines that do nothing else: beside
-    one busy program two threads took 70 times as long, and with this 8 times (docs/log.md).
+    GNU's OpenMP lets them spin for milliseconds. Beside one busy program, two threads took 70 times
+    as long with that, and 8 times with this setting (docs/log.md).
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def with_huge_pages() -> dict[str, str]:
-    """This environment, for a program that forks often with much memory: fewer pages to name.
+    """This environment, with huge pages, for a program that uses much memory and forks often.
 
-    With 700 MB a fork took 12 ms of processor time instead of 52 (docs/log.md). What a person has
-    set stays; only glibc knows it.
+    With 700 MB a fork took 12 ms of CPU time instead of 52 (docs/log.md). The user's own setting
+    stays. Only glibc reads it.
     """
     return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ}
 
 
 def processor() -> str:
-    """The processor's name, as people know it."""
+    """The name of the CPU."""
     return _said_of_cores("model name") or platform.processor() or platform.machine()
 
 
 def units() -> str:
-    """What the processor's cores can do, in Linux's words; empty elsewhere."""
+    """The instruction sets of the CPU, as Linux names them; empty elsewhere."""
     return _said_of_cores("flags", "Features")
 
 
 def _said_of_cores(*names: str) -> str:
-    """What Linux says of the first core under one of these names; empty if it says nothing."""
+    """Linux's value for the first core under one of these names; empty if there is none."""
     try:
         for line in CORES.read_text(encoding="utf-8").splitlines():
             if line.startswith(names):
@@ -124,14 +119,14 @@ def _said_of_cores(*names: str) -> str:
 
 
 def free_memory_bytes(target: str = "cpu") -> int:
-    """Memory that can be taken now without swapping, within what a container may take.
+    """Memory that can be allocated now without swapping, within the limits of a container.
 
-    Processes of one training share it as they share the cores.
+    Processes of one training on this machine get equal parts.
     """
     if target.startswith("cuda"):
         import torch
 
-        # What torch keeps of freed tensors is there for the next ones, though not for others.
+        # Memory of freed tensors that torch keeps can be used again by this process.
         kept = torch.cuda.memory_reserved(target) - torch.cuda.memory_allocated(target)
         return torch.cuda.mem_get_info(target)[0] + kept
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -145,9 +140,9 @@ def free_memory_bytes(target: str = "cpu") -> int:
 
 
 def _left_to_containers() -> list[int]:
-    """What control groups still allow: limit less use, pages of files that can go not counted.
+    """Memory that control groups still allow: limit - use + reclaimable page cache.
 
-    Version 2 first, then version 1; nothing where there is no limit.
+    Version 2 first, then version 1; empty without a limit.
     """
     found: list[int] = []
     for folder, limit, used in (
@@ -158,7 +153,7 @@ def _left_to_containers() -> list[int]:
             most = int((folder / limit).read_text(encoding="utf-8"))
             now = int((folder / used).read_text(encoding="utf-8"))
             lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):  # No such group, or its limit is the word "max".
+        except (OSError, ValueError):  # No control group, or its limit is the word "max".
             continue
         counted = dict(line.split(maxsplit=1) for line in lines)
         found.append(most - now + int(counted.get("inactive_file", 0)))
@@ -168,10 +163,9 @@ def _left_to_containers() -> list[int]:
 def pick(name: str | None) -> str:
     """The device to use: the one asked for, else the CPU.
 
-    A GPU is taken only when asked for: number formats and speeds are measured on the CPU so far.
-    One of NVIDIA's is let round the factors of fp32 matrix products to TF32 from then on, which is
-    several times as fast (`torch.set_float32_matmul_precision`).
-    Raises RecipeError if the one asked for is not here.
+    A GPU is used only if asked for, as number formats and speeds were measured on CPUs so far. On
+    an NVIDIA GPU, fp32 matrix products then use TF32, which is several times as fast
+    (`torch.set_float32_matmul_precision`). Raises RecipeError if the device is not available.
     """
     import torch
 
@@ -204,9 +198,9 @@ def pick(name: str | None) -> str:
 
 
 def prepare() -> None:
-    """Before any work: as many threads as this process may use, and freed memory kept at hand.
+    """Set the number of threads and keep freed memory; call it before any computation.
 
-    Bit-exactness holds for one thread count.
+    Results are bit-exact for one number of threads only.
     """
     import torch
 
@@ -216,15 +210,15 @@ def prepare() -> None:
 
 
 def keep_freed_memory(*, keeps: bool = True) -> bool:
-    """What becomes of freed memory: kept for the next tensor, or given back to the system.
+    """Keep freed memory for the next tensor, or return it to the system at once.
 
-    Kept, the default, is faster: otherwise every tensor above 32 MB comes as pages that the system
-    clears one by one, a fifth of a step. But glibc splits what it keeps: the peak of training was
-    up to 2.26 times the bytes of its tensors (benchmarks/memory.py). Given back, each large tensor
-    is a mapping of its own: smaller, and half as much processor time again (4 layers of 256
-    channels), for where memory is short. glibc before about 2.35 refuses thresholds above 32 MB: it
-    is told to make no mapping at all instead. Returns whether both settings were taken: never where
-    the C library is not glibc, and nothing is changed. Source: mallopt(3).
+    Keeping it, the default, is faster: otherwise the system clears the pages of every tensor above
+    32 MB, a fifth of a step. But peak memory was up to 2.26 times the bytes of the tensors, as
+    glibc splits what it keeps (benchmarks/memory.py). Returned at once, each large tensor is a
+    mapping of its own: that needs less memory and 1.5 times the CPU time (4 layers of 256
+    channels). glibc before about 2.35 refuses thresholds above 32 MB: it is told to make no
+    mappings at all instead. Returns whether both settings were accepted; never without glibc, where
+    nothing is changed. Source: mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is None:
@@ -238,7 +232,7 @@ def keep_freed_memory(*, keeps: bool = True) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """What a journal needs to explain a difference."""
+    """Versions of the packages that may change results, for the journal."""
     from importlib.metadata import version
 
     names = ("endonym", "torch", "numpy", "tokenizers")
@@ -247,7 +241,7 @@ def versions() -> dict[str, str]:
 
 
 def _matmul_rate(number_format: str, seconds: float) -> float:
-    """Floating-point operations a second of the matrix products of a small model."""
+    """FLOP/s of the matrix products of a small model."""
     import torch
 
     kind = torch.bfloat16 if number_format == "bf16" else torch.float32
@@ -263,11 +257,11 @@ def _matmul_rate(number_format: str, seconds: float) -> float:
 
 
 def probe_number_formats() -> dict[str, float]:
-    """Best rate of fp32 and bf16 matrix products here, in operations a second; two seconds."""
+    """FLOP/s of fp32 and bf16 matrix products on this CPU; takes two seconds."""
     prepare()
     return {name: _matmul_rate(name, PROBE_SECONDS / 2) for name in ("fp32", "bf16")}
 
 
 def faster_format(rates: dict[str, float]) -> str:
-    """bf16 if its products are clearly faster; casts and roundings must be paid for."""
+    """bf16 if its products are clearly faster: casts take time, and it rounds more."""
     return "bf16" if rates["bf16"] > WORTH_CASTING * rates["fp32"] else "fp32"

@@ -1,4 +1,4 @@
-"""Files that survive: whole or not at all, flushed, hashed; and full disks, explained."""
+"""Writing files atomically, flushing and hashing them; errors of full disks."""
 
 import errno
 import hashlib
@@ -16,7 +16,7 @@ CHUNK_BYTES = 1 << 22
 
 
 def file_hash(path: Path, advance: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file's bytes; `advance` is told how many were read."""
+    """SHA-256 of a file; `advance` gets the number of bytes of each read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -27,7 +27,7 @@ def file_hash(path: Path, advance: Callable[[int], None] | None = None) -> str:
 
 
 def list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of every file below a folder, its manifest aside."""
+    """Size and SHA-256 of every file below a folder, except its manifest."""
     return {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
@@ -39,7 +39,7 @@ def list_files(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace a file as a whole or not at all, whatever happens in between."""
+    """Replace a file as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
@@ -59,13 +59,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """A value as readable JSON: sorted, one line each, ended by a newline, without NaN."""
+    """A value as readable JSON: sorted keys, one item a line, a newline at the end, no NaN."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
     return (text + "\n").encode("utf-8")
 
 
 def flush_folder(folder: Path) -> None:
-    """Make renames in this folder survive a power cut."""
+    """Flush a folder's entries to disk, so that renames survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -74,7 +74,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def flush_files(folder: Path) -> None:
-    """Make every file below this folder survive a power cut."""
+    """Flush every file below this folder to disk."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             with path.open("rb") as file:
@@ -89,7 +89,9 @@ def translated_disk_errors(place: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or is_short_write(error):
+        # numpy's error for a full disk has no number.
+        is_short_write = error.errno is None and "requested and" in str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or is_short_write:
             free = shutil.disk_usage(existing(place)).free
             raise StoreError(
                 f"the disk is full ({free / 1e6:.0f} MB free)",
@@ -106,13 +108,8 @@ def translated_disk_errors(place: Path) -> Generator[None]:
         raise
 
 
-def is_short_write(error: OSError) -> bool:
-    """Whether these are numpy's words for a full disk, which come without a number."""
-    return error.errno is None and "requested and" in str(error)
-
-
 def existing(path: Path) -> Path:
-    """The nearest folder above a path that exists."""
+    """The path itself, or the nearest folder above it that exists."""
     path = path.absolute()
     while not path.exists():
         path = path.parent
@@ -120,5 +117,13 @@ def existing(path: Path) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds."""
+    """The value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_if_good(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if the file is missing or damaged."""
+    try:
+        return read_json(path)
+    except (FileNotFoundError, ValueError):
+        return {}

@@ -14,14 +14,14 @@ EndonymError
   StoreError                                 an artefact cannot be written or read
     Damaged          artefact, file          hash differs from the manifest
     Busy             artefact, owner
-  ExportError        format, feature         the format cannot say this
+  ExportError        format, feature         the format cannot represent this
 
 Each carries what was expected and found (`message`), where (`where`), and what to do (`do`).
 """
 
 
 class EndonymError(Exception):
-    """The root: one line of what is wrong, where it stands, and what to do about it."""
+    """The base class: what is wrong, where, and what to do about it."""
 
     exit_code = 1
 
@@ -78,11 +78,11 @@ class TrainingError(EndonymError):
 
 
 class NonFiniteLoss(TrainingError):
-    """A loss or a gradient is not a finite number; raised before the optimiser's step."""
+    """A loss or a gradient is not a finite number; raised before the optimizer's step."""
 
 
 class OutOfMemory(TrainingError):
-    """More memory is asked for than there is."""
+    """There is not enough memory."""
 
 
 class LostProcess(TrainingError):
@@ -94,7 +94,7 @@ class StoreError(EndonymError):
 
 
 class Damaged(StoreError):
-    """A file of an artefact is not the file its manifest names."""
+    """A file of an artefact differs from its manifest."""
 
 
 class Busy(StoreError):
@@ -102,4 +102,4 @@ class Busy(StoreError):
 
 
 class ExportError(EndonymError):
-    """The asked-for format cannot say what this model is."""
+    """The export format cannot represent this model."""

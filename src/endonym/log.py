@@ -1,4 +1,4 @@
-"""The only writer: lines and progress bars for people (stderr), and metrics for machines."""
+"""All output: lines and progress bars on stderr for people, metrics for machines."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ def number(value: float) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """A number of bytes in the unit that reads best."""
+    """A number of bytes in a readable unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(n_bytes) < 1000 or unit == "GB":
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
@@ -26,7 +26,7 @@ def size(n_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Seconds in a readable unit."""
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, days = seconds / 60, seconds / 86_400
@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 class Log:
-    """Where a run speaks: the terminal, and its `log.txt` if it has a folder."""
+    """Writes to the terminal, and to the run's `log.txt` if it has a folder."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
@@ -46,19 +46,19 @@ class Log:
         self._live = None
 
     def line(self, text: str) -> None:
-        """One event, one line."""
+        """Write one line."""
         self._keep(text)
         if not self.quiet:
             self._print(text)
 
     def detail(self, text: str) -> None:
-        """A line that only `-v` shows."""
+        """Write a line that is shown only with `-v`."""
         self._keep(text)
         if self.verbose and not self.quiet:
             self._print(text)
 
     def warn(self, text: str) -> None:
-        """A line that is shown even when quiet."""
+        """Write a warning; it is shown even with `--quiet`."""
         self._keep(f"warning: {text}")
         self._print(f"warning: {text}")
 
@@ -76,11 +76,11 @@ class Log:
 
     @contextmanager
     def progress(self, what: str, total: float, unit: str) -> Generator[Callable[..., None]]:
-        """A bar with time left; yields `advance(n, note="")`. Silent where nobody looks."""
+        """A progress bar; yields `advance(n, note="")`. Hidden without a terminal."""
         if self.quiet or not sys.stderr.isatty() or total <= 0:
             yield _no_advance
             return
-        # rich costs 80 ms to import: only for those who see it.
+        # Importing rich takes 80 ms.
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -101,25 +101,25 @@ class Log:
 
 
 def _no_advance(n: float, note: str = "") -> None:
-    """Progress where nobody looks."""
+    """Progress without a bar."""
 
 
 def columns(text: str) -> int:
-    """The columns a terminal needs: two for wide signs, none for combining ones."""
+    """The width of a text in a terminal: two for wide characters, none for combining ones."""
     wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
     none = sum(unicodedata.category(sign) in ("Mn", "Me", "Cf") for sign in text)
     return len(text) + wide - none
 
 
 def append_jsonl(path: Path, value: dict[str, Any]) -> None:
-    """Add one flat object to a file of lines."""
+    """Append one flat object to a JSON lines file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of such a file; a last line cut by a kill is left out."""
+    """The whole lines of a JSON lines file; a last line cut off by a kill is left out."""
     if not path.is_file():
         return []
     lines = path.read_bytes().split(b"\n")

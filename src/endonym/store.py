@@ -1,8 +1,9 @@
 """Artefacts on disk: immutable folders named by the hash of what made them.
 
 A stage writes into `<id>.part/out/`, every file is flushed, `manifest.json` is written last, and
-the folder is renamed to `<id>`: a folder without `.part` is whole. What a stage keeps beside `out/`
-(checkpoints) survives a kill. One `flock` an artefact: a dead owner's lock is free by itself.
+the folder is renamed to `<id>`: a folder without `.part` is complete. Other files in `<id>.part`
+(checkpoints) survive a kill. Each artefact has an `flock`, which the system frees when its process
+dies.
 """
 
 import fcntl
@@ -22,6 +23,7 @@ from endonym.disk import (
     flush_folder,
     json_bytes,
     list_files,
+    read_json,
     translated_disk_errors,
     write_json,
 )
@@ -29,7 +31,7 @@ from endonym.errors import Busy, Damaged, RecipeError
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one way to write a JSON value: sorted keys, no blanks, UTF-8, no NaN."""
+    """A value as JSON in one unique form: sorted keys, no spaces, UTF-8, no NaN."""
     text = json.dumps(
         value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
     )
@@ -43,7 +45,7 @@ def fingerprint(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A whole artefact: its folder and what its manifest says."""
+    """A complete artefact: its folder and its manifest."""
 
     folder: Path
     manifest: dict[str, Any]
@@ -91,7 +93,7 @@ def _damaged(folder: Path, name: str, found: str) -> Damaged:
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest with the fingerprint of all it says: a damaged one is told by it."""
+    """A manifest with a hash of its content, which shows any later change."""
     said = {key: value for key, value in manifest.items() if key != "seal"}
     return {**said, "seal": fingerprint(said)}
 
@@ -112,7 +114,7 @@ def open_artifact(folder: Path) -> Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A place to make one artefact: `out` becomes the artefact, `work` outlives a kill."""
+    """Where one artefact is made: `out` becomes the artefact, `work` survives a kill."""
 
     out: Path
     work: Path
@@ -126,20 +128,20 @@ class Store:
         self.root = root
 
     def folder(self, stage: str, identifier: str) -> Path:
-        """Where an artefact of this stage and full identifier stands or will stand."""
+        """The folder of an artefact of this stage and identifier, whether it exists or not."""
         return self.root / stage / identifier[:12]
 
     def journal(self, stage: str, identifier: str) -> Path:
-        """Times, speeds and metrics of an artefact's making: all that is not its identity."""
+        """The file of times, speeds and metrics of making an artefact; not part of its identity."""
         return self.root / "journal" / f"{stage}-{identifier[:12]}.jsonl"
 
     def find(self, stage: str, identifier: str) -> Artifact | None:
-        """The artefact if it is whole."""
+        """The artefact, or None if it is not made yet."""
         folder = self.folder(stage, identifier)
         return open_artifact(folder) if folder.is_dir() else None
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every artefact whose manifest can be read; a damaged one is told when it is needed."""
+        """Every artefact with a readable manifest; damaged ones raise only when they are used."""
         for manifest in sorted(self.root.glob("*/*/manifest.json")):
             if not manifest.parent.name.endswith(".part"):
                 with suppress(Damaged):
@@ -147,15 +149,11 @@ class Store:
 
     @contextmanager
     def workspace(
-        self,
-        stage: str,
-        identifier: str,
-        *,
-        waiting: Callable[[str], None],
+        self, stage: str, identifier: str, *, waiting: Callable[[str], None]
     ) -> Generator[Workspace | None]:
-        """Lock an artefact and yield the place to make it, or None if another process made it.
+        """Lock an artefact and yield the folders to make it, or None if another process made it.
 
-        `waiting` is told who is being waited for. Nothing is published here: see `publish`.
+        `waiting` is called with the owner if another process holds the lock. See `publish`, too.
         """
         with self._lock(stage, identifier, waiting):
             folder = self.folder(stage, identifier)
@@ -171,9 +169,9 @@ class Store:
                 yield Workspace(out, work, self.journal(stage, identifier))
 
     def tidy(self, artifact: Artifact) -> None:
-        """Take away the work folder of a finished artefact, which a kill may have left behind.
+        """Delete the work folder of a finished artefact, which a kill may have left behind.
 
-        Waits for a process that has just given the artefact its name and does the same.
+        Waits for a process that has just published the artefact and deletes the folder itself.
         """
         work = artifact.folder.with_name(artifact.folder.name + ".part")
         if work.is_dir():
@@ -181,7 +179,7 @@ class Store:
                 shutil.rmtree(work, ignore_errors=True)
 
     def publish(self, place: Workspace, manifest: Mapping[str, Any]) -> Artifact:
-        """Flush what was made, write its manifest last, and give it its name."""
+        """Flush the files, write the manifest last, and rename the folder."""
         flush_files(place.out)
         complete = {**manifest, "files": list_files(place.out)}
         write_json(place.out / "manifest.json", sealed(complete))
@@ -193,7 +191,7 @@ class Store:
 
     @contextmanager
     def _lock(self, stage: str, identifier: str, waiting: Callable[[str], None]) -> Generator[None]:
-        """Hold an artefact's lock; says once who holds it if it is not free."""
+        """Hold an artefact's lock; calls `waiting` once with the owner if it is not free."""
         path = self.root / "locks" / f"{stage}-{identifier[:12]}"
         with translated_disk_errors(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,16 +210,16 @@ class Store:
 
     @contextmanager
     def alone(self, run: Path) -> Generator[None]:
-        """Wait until no other process is writing this run's readable files."""
+        """Hold a lock on a run's readable files."""
         with self._lock("run", fingerprint(run.name), lambda owner: None):
             yield
 
     def claim(self, run: Path, recipe: Path) -> None:
-        """Note whose run a folder is. Raises RecipeError if another recipe's run has the name."""
+        """Write down whose run a folder is. Raises RecipeError if it is another recipe's."""
         place = os.path.relpath(run.resolve(), self.root.resolve())
         path = self.root / "references" / f"{fingerprint(place)[:12]}.json"
         known: dict[str, Any] = {"run": place, "artefacts": {}}
-        known |= _read_json(path) if path.is_file() else {}
+        known |= read_json(path) if path.is_file() else {}
         mine = os.path.relpath(recipe.resolve(), self.root.resolve())
         other = str(known.get("recipe", mine))
         if other != mine and (self.root / other).is_file() and run.is_dir():
@@ -233,25 +231,25 @@ class Store:
         write_json(path, {**known, "recipe": mine})
 
     def refer(self, run: Path, identifiers: Mapping[str, str], *, is_whole: bool = True) -> None:
-        """Note which artefacts (identifier -> stage) a run needs, so that prune keeps them.
+        """Write down which artefacts (identifier -> stage) a run needs, so that prune keeps them.
 
-        is_whole: these are all; otherwise what was noted before stays. The run's place is noted
-        as seen from the store, so that both may move together.
+        is_whole: these are all; otherwise those written down before stay. The run's path is
+        relative to the store, so that both may move together.
         """
         place = os.path.relpath(run.resolve(), self.root.resolve())
         path = self.root / "references" / f"{fingerprint(place)[:12]}.json"
         known: dict[str, Any] = {"run": place, "artefacts": {}}
-        known |= _read_json(path) if path.is_file() else {}
+        known |= read_json(path) if path.is_file() else {}
         before = {} if is_whole else known["artefacts"]
         write_json(path, {**known, "artefacts": {**before, **identifiers}})
 
     def unreferred(self) -> list[Artifact]:
-        """Artefacts that no run refers to. A run counts for as long as its folder exists."""
+        """Artefacts that no run refers to. A run counts as long as its folder exists."""
         needed = self._needed()
         return [artifact for artifact in self.artifacts() if artifact.id not in needed]
 
     def unfinished(self) -> list[Path]:
-        """Work folders that no run needs: of finished artefacts, or of recipes changed since."""
+        """Work folders that no run needs: of finished artefacts, or of changed recipes."""
         needed = self._needed()
         return [
             part
@@ -260,16 +258,16 @@ class Store:
         ]
 
     def _needed(self) -> set[str]:
-        """The short identifiers of all that runs refer to."""
+        """The short identifiers of all artefacts that runs refer to."""
         needed: set[str] = set()
         for path in sorted((self.root / "references").glob("*.json")):
-            reference = _read_json(path)
+            reference = read_json(path)
             if (self.root / reference["run"]).is_dir():
                 needed |= {identifier[:12] for identifier in reference["artefacts"]}
         return needed
 
     def remove(self, artifact: Artifact) -> None:
-        """Delete an artefact: first its name, so that no half of it is ever taken for whole."""
+        """Delete an artefact. It is renamed first, so that no half of it is taken for complete."""
         gone = artifact.folder.with_name(f"{artifact.folder.name}.gone.part")
         with self._lock(artifact.stage, artifact.manifest["id"], _refuse(artifact.folder)):
             shutil.rmtree(gone, ignore_errors=True)
@@ -277,17 +275,13 @@ class Store:
             shutil.rmtree(gone)
 
     def remove_unfinished(self, part: Path) -> None:
-        """Delete a work folder. Raises Busy if a process is at work in it."""
+        """Delete a work folder. Raises Busy if a process is using it."""
         with self._lock(part.parent.name, part.name.split(".")[0], _refuse(part)):
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def _refuse(folder: Path) -> Callable[[str], None]:
-    """Deleting does not wait for another process's work."""
+    """A `waiting` function that raises Busy: deletion does not wait for other processes."""
 
     def refuse(owner: str) -> None:
         raise Busy(owner, where=str(folder), do="Try again when it has finished.")

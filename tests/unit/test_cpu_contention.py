@@ -63,7 +63,7 @@ def test_processes_of_one_training_are_not_in_each_others_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Others, "cores", lambda _: 1.2)
-    monkeypatch.setattr(device, "place", lambda: device.Place(size=2, local_size=2))
+    monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(size=2, local_size=2))
     assert told([0.1] * 100) == []
 
 

@@ -1,1 +1,1 @@
-"""Choosing what a recipe leaves out: by counting, by measuring here, by looking at texts."""
+"""Chooses the keys that a recipe leaves open, from counts, measurements and sample texts."""

@@ -1,7 +1,7 @@
-"""The [clean] that `new` writes for a language, with a reason for each key.
+"""The [clean] table that `new` writes for a language, with a reason for each key.
 
-A threshold is written only if a sample of the texts shows that it is safe: lines stand in for
-documents, which are longer and pass more easily.
+A threshold is written only if a sample of the texts shows that it is safe. The sample is of lines:
+whole documents are longer and pass more easily.
 """
 
 from endonym.text.clean.normalize import normalizer
@@ -33,11 +33,11 @@ EXPECTED = {
     "ur": ("ٹڈڑںے", "Arabic and Persian"),
     "ckb": ("ڕڵۆێ", "Arabic and Persian"),
 }
-"""Letters that a language has and its neighbours in the script do not, and those neighbours."""
+"""Letters that tell a language from others in its script, and the names of those others."""
 
 
 def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
-    """Recommended cleaning for a language, by its code and a sample of its texts, with reasons."""
+    """Recommended cleaning for a language code and a sample of texts, with reasons."""
     keys: dict[str, object] = {
         "normalize": ("nfc", "zero_width", "spaces"),
         "max_repeated_lines": 0.5,
@@ -46,7 +46,7 @@ def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
     reasons = {
         "normalize": "one form of each letter, no marks without a use, single spaces",
         "max_repeated_lines": "menus and lists teach nothing; below a half, refrains would go too",
-        "dedup": "copies are learnt by heart, and leak into what is held out",
+        "dedup": "copies are memorized, and leak into the held-out text",
     }
     lines = sample_lines(sample)
     for found, why in (script_keys(lines), length_keys(lines), letter_keys(language, lines)):
@@ -70,7 +70,7 @@ def loss(lines: list[str], dropped: list[bool]) -> float:
 
 
 def script_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
-    """The script that most letters belong to, and a share of it that is safe."""
+    """The most frequent script, and a minimum share of it that is safe."""
     counts = script_counts("\n".join(lines))
     if not counts:
         return {}, {}
@@ -91,7 +91,7 @@ def script_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
 
 
 def length_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
-    """A least length that is safe."""
+    """A minimum length that is safe."""
     for limit in (20, 10, 5):
         lost = loss(lines, [len(line) < limit for line in lines])
         if lines and lost <= SAFE_LOSS:
@@ -101,7 +101,7 @@ def length_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
 
 
 def letter_keys(language: str, lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
-    """The letters that tell the language from its neighbours, if that is safe on these texts."""
+    """Letters that tell the language from similar ones, if a threshold is safe."""
     code = language.lower().split("-")[0]
     if code not in EXPECTED or not lines:
         return {}, {}

@@ -1,7 +1,7 @@
-"""What a raw file most likely is: the [[source]] that `new` writes, with its reason.
+"""Guesses what a raw file is: the [[source]] that `new` writes, with its reason.
 
-Only the first megabyte is looked at. A guess is a suggestion that a person sees and can change, so
-each comes with one sentence of evidence.
+Only the first megabyte is read. Each guess comes with one sentence of evidence for the user, who
+can change it.
 """
 
 import io
@@ -87,7 +87,7 @@ def head_of(stream: Stream) -> str:
 
 
 def archive_guess(raw: io.BufferedReader, shape: FileFormat, source: Source) -> Guess:
-    """Leipzig's sentences if they are there; otherwise as the first member that can be read."""
+    """Leipzig sentences if there are any; otherwise as the first readable member."""
     if shape.archive == "zip":
         members = zip_members(raw)
     else:
@@ -105,7 +105,7 @@ def archive_guess(raw: io.BufferedReader, shape: FileFormat, source: Source) -> 
 
 
 def member_guess(member: Member, source: Source) -> Guess | None:
-    """The guess for a member of an archive, if it can be read."""
+    """The guess for a member of an archive; None if it cannot be read."""
     shape = shape_of(member.name, source)
     if shape.archive or not shape.format or not member.raw_bytes:
         return None
@@ -139,7 +139,7 @@ def json_guess(head: str) -> Guess:
 
 
 def field_guess(rows: list[dict[str, Any]], what: str) -> Guess:
-    """Where records keep their text: in `text`, or in the longest of their strings."""
+    """The field with the text: `text`, or the one with the most characters."""
     chars = Counter[str]()
     held = Counter[str]()
     for row in rows:
@@ -158,7 +158,7 @@ def field_guess(rows: list[dict[str, Any]], what: str) -> Guess:
 
 
 def table_guess(head: str, table: str) -> Guess:
-    """The column with the longest cells, by its name in the first row."""
+    """The column with the most text, by its name in the first row."""
     lines = iter(list[Numbered | Reject](enumerate(head.split("\n"), 1)))
     parsed = tsv_rows(lines) if table == "tsv" else csv_rows(lines)
     rows = [row.fields for row in islice(parsed, LOOKED_AT_RECORDS) if isinstance(row, TableRow)]
@@ -167,7 +167,10 @@ def table_guess(head: str, table: str) -> Guess:
     names = [cell.strip() for cell in rows[0]]
     named = [dict(zip(names, row, strict=False)) for row in rows[1:]]
     keys, reason = field_guess(named, "column")
-    longest = longest_column(rows)
+    lengths = Counter[int]()
+    for row in rows[1:]:
+        lengths.update({place: len(cell) for place, cell in enumerate(row)})
+    longest = max(lengths, key=lambda place: (lengths[place], -place))
     title = rows[0][longest] if longest < len(rows[0]) else ""
     if NUMBERED.match("\t".join(rows[0])) or len(title) > MAX_TITLE_CHARS:
         column = longest + 1
@@ -175,16 +178,8 @@ def table_guess(head: str, table: str) -> Guess:
     return keys, reason
 
 
-def longest_column(rows: list[list[str]]) -> int:
-    """The place of the column that holds most text below the first row."""
-    lengths = Counter[int]()
-    for row in rows[1:]:
-        lengths.update({place: len(cell) for place, cell in enumerate(row)})
-    return max(lengths, key=lambda place: (lengths[place], -place))
-
-
 def plain_guess(head: str) -> Guess:
-    """What divides a plain text into documents, by its empty lines and the look of its lines."""
+    """What separates documents in plain text, from its empty lines and its lines."""
     lines = head.rstrip().split("\n")
     texts = [line for line in lines if VISIBLE.search(line)]
     gaps = Counter(
@@ -207,7 +202,7 @@ def plain_guess(head: str) -> Guess:
 
 
 def line_guess(texts: list[str]) -> Guess:
-    """Lines that are sentences of their own, or one running text broken at a margin."""
+    """One document per line, or running text that is broken at a margin."""
     if len(texts) < 2:
         return {"document": "file"}, "a single line or paragraph: the file is one document"
     lengths = sorted(len(line) for line in texts)

@@ -1,50 +1,42 @@
-"""What was measured on this machine, remembered in the store's `machine.json`."""
+"""Measurements of this machine, saved in the store's `machine.json`."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from endonym import device
-from endonym.disk import write_json
+from endonym.disk import read_if_good, write_json
 
 
 def remembered(file: Path, key: str, measure: Callable[[], Any]) -> Any:
-    """What an earlier probe on this machine found, or a new measurement, kept in `machine.json`.
+    """A measurement of this machine: the saved one, or a new one that is then saved.
 
-    Kept by processor, its units and threads: a store carried elsewhere is measured anew.
+    The key includes the processor, its instruction sets and the number of threads, so that a store
+    on another machine is measured again.
     """
-    here, found = _here(), read(file)
+    here, found = _here(), read_if_good(file)
     if key not in found.get(here, {}):
         value = measure()
-        found = read(file)  # Another run may have measured something else meanwhile.
+        found = read_if_good(file)  # Another run may have measured something else meanwhile.
         found.setdefault(here, {})[key] = value
         write_json(file, found)
     return found[here][key]
 
 
 def forget(file: Path) -> None:
-    """Have all that was measured on this machine be measured again when it is next asked for."""
-    found = read(file)
+    """Delete all measurements of this machine, so that they are made again when needed."""
+    found = read_if_good(file)
     if found.pop(_here(), None) is not None:
         write_json(file, found)
 
 
-def read(file: Path) -> dict[str, Any]:
-    """All that was measured, by machine; empty if nothing was."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
 def known(file: Path, key: str) -> Any:
-    """What a probe found on this machine, or None: for those who must not measure."""
-    return read(file).get(_here(), {}).get(key)
+    """The saved measurement of this machine, or None; measures nothing itself."""
+    return read_if_good(file).get(_here(), {}).get(key)
 
 
 def _here() -> str:
-    """What measurements hold for. Guests of rented machines may have one name and other units."""
+    """The key of this machine: rented ones may differ in instruction sets, not in name."""
     units = hashlib.sha256(device.units().encode()).hexdigest()[:6]
     return f"{device.processor()} {units} x {device.threads()}"

@@ -1,4 +1,4 @@
-"""How much of a batch is held in memory at once, and how many blocks are computed again."""
+"""Chooses how much of a batch is processed at once, and how many blocks are recomputed."""
 
 from collections.abc import Iterator
 
@@ -11,9 +11,10 @@ from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig
 from endonym.train.memory_budget import phase_bytes
 
 LEAST_TOKENS = 2048
-"""Fewer at once leave the matrices too narrow to be fast: blocks are computed again before that."""
+"""Fewer at once make matrix products slow: blocks are recomputed before going below this."""
 FORMULA_MARGIN = 1.15
-"""What is held is within 15 % of the formula where memory is given back (benchmarks/memory.py)."""
+"""Measured memory is within 15 % of the formula, if freed memory is returned to the system
+(benchmarks/memory.py)."""
 
 
 def choose_memory(
@@ -24,9 +25,9 @@ def choose_memory(
     free_bytes: int,
     longest_document: int | None = None,
 ) -> Choices:
-    """How many tokens are held at once, and how many blocks are computed again, to fit.
+    """The largest micro_tokens and the smallest recompute that fit into free memory.
 
-    Only what the phase leaves open is chosen; config: the same phase, resolved as far as it is.
+    Only what the phase leaves open is chosen. config: the same phase, resolved so far.
     Raises OutOfMemory if not even one row fits.
     """
     if phase.micro_tokens is not None and phase.recompute != "auto":
@@ -35,16 +36,31 @@ def choose_memory(
         way = config.executed(micro_tokens=tokens, recompute=blocks)
         needed = phase_bytes(shape, way, longest_document)
         if needed * FORMULA_MARGIN <= free_bytes:
+            found: Choices = {}
             reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
-            is_most = tokens >= USEFUL_TOKENS
-            return _chosen(phase, tokens, reason, recompute=blocks, is_most=is_most)
-    raise _no_room(shape, phase, config, free_bytes, longest_document=longest_document)
+            if phase.micro_tokens is None:
+                is_most = tokens >= USEFUL_TOKENS
+                limit = "more at once are no faster" if is_most else "more at once would not fit"
+                found["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
+            if phase.recompute == "auto":
+                found["recompute"] = Choice(blocks, reason)
+            return found
+    blocks = shape.layers if phase.recompute == "auto" else phase.recompute
+    way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
+    least = phase_bytes(shape, way, longest_document)
+    raise OutOfMemory(
+        f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
+        f"{size(free_bytes)} are free",
+        where=f"phase {phase.name}",
+        do="Take a smaller model (model.dim, model.layers, tokenizer.vocab) or pack.context, or "
+        "end other programs. To try it all the same: set micro_tokens and recompute.",
+    )
 
 
 def _ways(shape: AnyModelConfig, phase: Phase, config: TrainConfig) -> Iterator[tuple[int, int]]:
-    """Tokens at once and blocks that are computed again: what is fast first, what is small last.
+    """Pairs of micro_tokens and recomputed blocks to try, from fast to small.
 
-    Blocks are computed again, as few as can be, rather than fewer tokens read than are fast.
+    Recomputing a few blocks is tried before micro_tokens falls below LEAST_TOKENS.
     """
     most = max(USEFUL_TOKENS, shape.context)
     sizes = [most, *range(most - most % shape.context, 0, -shape.context)]
@@ -59,34 +75,3 @@ def _ways(shape: AnyModelConfig, phase: Phase, config: TrainConfig) -> Iterator[
     if isinstance(shape, ModelConfig):
         yield from ((enough[-1], blocks) for blocks in range(1, shape.layers))
     yield from ((tokens, shape.layers) for tokens in sizes)
-
-
-def _chosen(phase: Phase, tokens: int, reason: str, *, recompute: int, is_most: bool) -> Choices:
-    """Choices with their reason."""
-    found: Choices = {}
-    if phase.micro_tokens is None:
-        limit = "more at once are no faster" if is_most else "more at once would not fit"
-        found["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
-    if phase.recompute == "auto":
-        found["recompute"] = Choice(recompute, reason)
-    return found
-
-
-def _no_room(
-    shape: AnyModelConfig,
-    phase: Phase,
-    config: TrainConfig,
-    free_bytes: int,
-    *,
-    longest_document: int | None,
-) -> OutOfMemory:
-    blocks = shape.layers if phase.recompute == "auto" else phase.recompute
-    way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
-    least = phase_bytes(shape, way, longest_document)
-    return OutOfMemory(
-        f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
-        f"{size(free_bytes)} are free",
-        where=f"phase {phase.name}",
-        do="Take a smaller model (model.dim, model.layers, tokenizer.vocab) or pack.context, or "
-        "end other programs. To try it all the same: set micro_tokens and recompute.",
-    )

@@ -1,8 +1,7 @@
-"""Choosing what a recipe leaves out of tokenizer and model, with the reason beside each choice.
+"""Chooses tokenizer and model keys that a recipe leaves open, each with a reason.
 
-Vocabulary is chosen before the corpus exists, from the letters of the texts; the rest when the
-training tokens have been counted, or from an estimate of them. Imports no torch. Phases:
-autopilot_phase.py.
+The vocabulary is chosen before the corpus exists, from the characters of the texts; the rest when
+the training tokens are counted, or from an estimate of them. Imports no torch. Phases: phase.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,22 +18,22 @@ BYTES_PER_TOKEN = 4.0
 """A first guess: 3.4 in French or Romanian, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""
 
 VOCABULARIES = ((2_500_000, 1024), (10_000_000, 2048), (50_000_000, 4096), (400_000_000, 8192))
-"""Up to so many letters of text: bytes would give Khmer, with three a letter, twice the ids."""
+"""Up to so many characters of text. By bytes, Khmer (3 per character) would get twice the ids."""
 LARGEST_VOCABULARY = 32_768
 SHAPES = ((64, 2), (128, 4), (192, 4), (256, 4), (320, 6), (384, 8), (512, 8), (640, 10), (768, 12))
 HEAD_WIDTH = 64
 TOKENS_PER_PARAMETER = 2
-"""Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and head and cores like width."""
+"""Fewer than the 20 of arXiv:2203.15556: the loss is flat below, and wide models run faster."""
 LONGEST_TRAINING = 8
-"""Passes over the text beyond which no wider model is taught: 16 gave too wide ones."""
+"""Epochs that count when the width is chosen: with 16, models became too wide."""
 MOST_PASSES = 32
-"""Passes beyond which nothing was gained, with the dropout that so many ask for."""
+"""Epochs beyond which nothing was gained, with the dropout that goes with so many."""
 DEEPER, DEEPENED_DIM = (2, 3), 128
-"""Times as many layers, where there is time for all passes, and up to which width that was tried:
-depth gains there, and width does not (docs/log.md)."""
+"""Factors for the number of layers if there is time for all epochs, and the largest width tried:
+there, more depth helps and more width does not (docs/log.md)."""
 DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
 MOST_DROPOUT = 0.3
-"""Up to so many passes, and beyond: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
+"""Dropout by epochs, and above: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
 
 
 class Choice(NamedTuple):
@@ -45,19 +44,16 @@ class Choice(NamedTuple):
 
 
 Choices = dict[str, Choice]
-"""Dotted recipe keys to what was chosen for them."""
+"""Dotted recipe keys and what was chosen for them."""
 DOCUMENT_TOKENS = 64
-"""Mean length of documents of which nothing is known."""
+"""Assumed mean length of documents, where it is not known."""
 TokensFor = Callable[[int, int], int]
-"""Training tokens that a shape (dim, layers) would see."""
+"""From a shape (dim, layers) to the training tokens it would see."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the choices rest on.
-
-    unique_tokens: of the training text.
-    """
+    """What the choices are based on. unique_tokens: of the training text, before repetition."""
 
     text_bytes: int
     unique_tokens: int
@@ -65,23 +61,23 @@ class Facts:
 
     @property
     def positions(self) -> int:
-        """Positions of one pass: the tokens, and an end-of-text for each document."""
+        """Positions of one epoch: the tokens, and one end-of-text token per document."""
         return round(self.unique_tokens * (1 + 1 / max(1e-9, self.mean_document_tokens)))
 
 
 def choose_vocab(letters: int) -> Choice:
-    """Few ids for few texts: an id that is hardly ever seen is hardly ever learnt."""
+    """A small vocabulary for a small text: rare tokens are hardly learned."""
     vocab = next((v for limit, v in VOCABULARIES if letters < limit), LARGEST_VOCABULARY)
     return Choice(vocab, f"about {number(letters)} letters of text")
 
 
 def estimate(text_bytes: int) -> Facts:
-    """What can be said before anything is counted."""
+    """Facts estimated from the size of the text, before tokens are counted."""
     return Facts(text_bytes, int(text_bytes / BYTES_PER_TOKEN), 256.0)
 
 
 def choose_context(facts: Facts, model: ModelKeys) -> Choice:
-    """Long enough for most documents and every window, short enough for small machines."""
+    """A context for most documents and every attention window, but cheap to train."""
     widest = max(each.window or 0 for each in model.mixers)
     is_long = facts.mean_document_tokens > 400 and facts.unique_tokens > 20_000_000
     seen = f"{number(facts.unique_tokens)} tokens in documents of {facts.mean_document_tokens:.0f}"
@@ -93,27 +89,33 @@ def choose_context(facts: Facts, model: ModelKeys) -> Choice:
 
 
 def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choices:
-    """The largest shape that the tokens it would see can teach."""
+    """The largest shape for which the training tokens suffice."""
     depth = 2 if is_half_blocks(model) else 1
     dim, layers = SHAPES[0]
     for wide, deep in SHAPES:
         worth = useful(tokens_for(wide, deep * depth), facts)
         if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= worth:
             dim, layers = wide, deep
-    dim, layers = model.dim or _divisible(dim, model), model.layers or layers * depth
+    kind = FAMILIES[model.family].mixer
+    if not model.dim:  # Round up, so that the heads that the recipe gives divide the width evenly.
+        parts = lcm(*(_parts(each, kind) for each in model.mixers))
+        dim = -(-dim // parts) * parts
+    dim, layers = model.dim or dim, model.layers or layers * depth
     seen = tokens_for(dim, layers)
-    why = f"room for {number(seen)} tokens, {number(useful(seen, facts))} of them worth width"
+    why = f"trained on {number(seen)} tokens; {number(useful(seen, facts))} count for the width"
     weights = f"about {number(block_weights(dim, layers) // depth)} weights in blocks"
+    left_out = [e for e in model.mixers if (e.kind or kind) == "attention" and e.heads is None]
+    keys = zip(without_heads(model), left_out, strict=True)
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, weights),
-        **_all_heads(dim, model),
+        **{f"model.{key}": _heads(dim, each.kv_heads or 1) for key, each in keys},
         **choose_dropout(facts, seen),
     }
 
 
 def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice | None:
-    """More layers, where the hours hold every useful reading with them; None where they do not."""
+    """More layers, if there is time for MOST_PASSES epochs with them; else None."""
     if dim > DEEPENED_DIM:
         return None
     enough = MOST_PASSES * facts.unique_tokens
@@ -124,29 +126,15 @@ def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice
     return Choice(layers * fit[-1], why)
 
 
-def _all_heads(dim: int, model: ModelKeys) -> Choices:
-    """The number of heads of every attention that has none."""
-    kind = FAMILIES[model.family].mixer
-    left_out = [e for e in model.mixers if (e.kind or kind) == "attention" and e.heads is None]
-    keys = zip(without_heads(model), left_out, strict=True)
-    return {f"model.{key}": _heads(dim, each.kv_heads or 1) for key, each in keys}
-
-
 def _heads(dim: int, kv_heads: int) -> Choice:
-    """The most heads of an even width not under 64: rotary positions turn pairs of channels.
+    """The most heads that are at least 64 channels wide. The width is even, as RoPE rotates pairs.
 
-    At least one for each key/value head, and as many for each.
+    At least one for each key/value head, and equally many for each.
     """
     most = max(kv_heads, dim // HEAD_WIDTH)
     counts = range(most - most % kv_heads, 0, -kv_heads)
     heads = next((count for count in counts if dim % (2 * count) == 0), kv_heads)
     return Choice(heads, f"heads of {dim // heads} channels")
-
-
-def _divisible(dim: int, model: ModelKeys) -> int:
-    """The width, rounded up so that the heads that a recipe gives divide it evenly."""
-    parts = lcm(*(_parts(each, FAMILIES[model.family].mixer) for each in model.mixers))
-    return -(-dim // parts) * parts
 
 
 def _parts(mixer: MixerKeys, kind: str) -> int:
@@ -164,18 +152,18 @@ def block_weights(dim: int, layers: int) -> int:
 
 
 def useful(tokens: int, facts: Facts) -> int:
-    """Tokens that can teach a wider model: none learns more from over eight readings."""
+    """Training tokens that justify a wider model: at most LONGEST_TRAINING epochs of them."""
     return min(tokens, LONGEST_TRAINING * facts.unique_tokens)
 
 
 def choose_dropout(facts: Facts, seen: int) -> Choices:
-    """Dropout where the text is read again and again, the more the more often."""
+    """More dropout for more epochs."""
     passes = seen / max(1, facts.unique_tokens)
     share = by_passes(passes, DROPOUTS, MOST_DROPOUT)
-    why = ": no need to blur it" if share == 0 else ""
+    why = ": none needed" if share == 0 else ""
     return {"model.dropout": Choice(share, f"{passes:.1f} passes over the text{why}")}
 
 
 def by_passes(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:
-    """What goes with so many passes: of the first step that reaches so far, or the most."""
+    """The value of the first step whose limit is not below the epochs, else `most`."""
     return next((value for limit, value in steps if passes <= limit), most)

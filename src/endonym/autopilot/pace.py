@@ -1,6 +1,5 @@
-"""How fast a shape trains here: measured once by a few real steps, then remembered."""
+"""Training speed of a shape on this machine: measured once by a few real steps, then saved."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,19 +20,19 @@ from endonym.store import fingerprint
 from endonym.train.config import Execution, TrainConfig
 
 EFFICIENCY = 0.3
-"""Share of the measured matrix speed that training reaches, where nothing more is known."""
+"""Share of the measured matrix speed that training reaches, if nothing more is known."""
 PRODUCTS = 0.8
-"""Share of it that the matrix products of a step reach."""
+"""Share of it that the matrix products alone reach."""
 SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT = 128, 4, 2048, 256
-"""A shape whose pace tells what a step takes beside matrix products."""
+"""A small shape, measured to learn how long a step takes besides its matrix products."""
 WORTH_MEASURING_SECONDS = 120.0
-"""Shorter trainings are over before a compiler has paid for itself."""
+"""Compiling cannot pay off in shorter trainings."""
 
 
 class Pace(NamedTuple):
-    """Training tokens a second as written and compiled (None: not possible), and its seconds.
+    """Tokens a second without and with compilation (None: not possible), and compile time.
 
-    others: cores that other programs took from these steps. failure: what the compiler said.
+    others: CPU cores that other programs used meanwhile. failure: the compiler's error.
     """
 
     plain: float
@@ -49,40 +48,39 @@ class Pace(NamedTuple):
         return tokens / self.plain
 
     def pays(self, tokens: int) -> bool:
-        """Whether compiling shortens so much training."""
+        """Whether compiling shortens training on so many tokens."""
         is_faster = self.seconds(tokens, is_compiled=True) < self.seconds(tokens, is_compiled=False)
         return self.compiled is not None and is_faster
 
     def tokens_in(self, seconds: float) -> int:
-        """Training tokens of so many seconds, compiled if that is more."""
+        """Training tokens in so many seconds, with compilation if that gives more."""
         plain = seconds * self.plain
         compiled = (seconds - self.compile_seconds) * (self.compiled or 0.0)
         return int(max(plain, compiled))
 
     @property
     def best(self) -> float:
-        """Tokens a second, compiled if that is faster."""
+        """Tokens a second, with compilation if that is faster."""
         return max(self.plain, self.compiled or 0.0)
 
     @property
     def doubt(self) -> str:
-        """Why it may be better than was measured; empty if nothing speaks for that."""
+        """A note that other programs slowed the measurement down; empty if none did."""
         if self.others <= TOO_MANY:
             return ""
         return f", while other programs took {self.others:.1f} cores from it"
 
 
 def matrix_rates(machine_file: Path) -> dict[str, float]:
-    """What this processor multiplies in each number format, in operations a second."""
+    """Speed of matrix products on this processor by number format, in FLOP/s."""
     return machine.remembered(machine_file, "matmul_per_second", device.probe_number_formats)
 
 
 def promised_seconds(shape: AnyModelConfig, rate: float, small: Pace | None = None) -> float:
-    """Time of training on one token, by formula, where matrices are multiplied so fast.
+    """Training time per token by formula.
 
-    rate: operations a second in the number format of training. small: the pace of the small shape
-    here. What of its time is not in products goes with the channels of all layers, in every shape
-    alike.
+    rate: FLOP/s in the number format of training. small: the measured pace of the small shape here.
+    Its time besides matrix products is scaled by dim × layers.
     """
     if small is None:
         return flops_per_token(shape) / (rate * EFFICIENCY)
@@ -95,14 +93,14 @@ def promised_seconds(shape: AnyModelConfig, rate: float, small: Pace | None = No
 def usual_shape(
     dim: int, layers: int, vocab: int, context: int, *, dropout: float = 0.0
 ) -> ModelConfig:
-    """A shape of the autopilot's ladder, in full."""
+    """The full config of one of the shapes that the autopilot chooses from."""
     heads = {"heads": max(1, dim // HEAD_WIDTH)}
     given = {"dim": dim, "layers": layers, "mixer": heads, "dropout": dropout}
     return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
 
 
 def small_shape() -> ModelConfig:
-    """The shape that every machine is tried with."""
+    """The small shape that is measured on every machine."""
     return usual_shape(SMALL_DIM, SMALL_LAYERS, SMALL_VOCAB, SMALL_CONTEXT)
 
 
@@ -111,9 +109,9 @@ def usual_training(
     number_format: str | None = None,
     optimizer: Literal["adamw", "muon"] = "adamw",
 ) -> TrainConfig:
-    """A phase as `new` writes it; in the faster number format, unless another is given.
+    """A phase as `new` writes it, in the faster number format unless another is given.
 
-    Of what takes no time, the rates and the number of steps, it says nothing true.
+    The learning rates and the number of steps are placeholders, as they do not change the speed.
     """
     batch, _ = usual_batch(optimizer, "cpu")
     given = {"number_format": number_format or device.faster_format(rates), "optimizer": optimizer}
@@ -126,7 +124,7 @@ def usual_training(
 def promised_here(
     shape: AnyModelConfig, rates: dict[str, float], machine_file: Path, number_format: str
 ) -> float:
-    """The same with the small shape's pace, if it was ever measured here: measures nothing."""
+    """Training time per token by formula, from saved measurements; measures nothing."""
     config = usual_training(rates, number_format)
     found = machine.known(machine_file, _key(small_shape(), config, "cpu"))
     small = None if found is None else Pace(**found)
@@ -141,9 +139,9 @@ def measured_pace(
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
 ) -> Pace:
-    """The pace of a shape in a phase's batches and number format, on this machine and device.
+    """The pace of a shape with a phase's batch size and number format on this device.
 
-    document: the tokens of a usual one. Raises OutOfMemory if a step does not fit.
+    document: its usual length in tokens. Raises OutOfMemory if a step does not fit.
     """
     from endonym.autopilot import probe
 
@@ -156,9 +154,9 @@ def measured_pace(
 def _key(
     shape: AnyModelConfig, config: TrainConfig, target: str, document: int = DOCUMENT_TOKENS
 ) -> str:
-    """What a pace is remembered by: all that a step's time depends on, the most telling in words.
+    """The key under which a pace is saved: all that the time of a step depends on.
 
-    A device that is not the processor has its name in it.
+    A device other than the CPU is named in it.
     """
     versions = device.versions()
     exact = {
@@ -172,26 +170,24 @@ def _key(
         f"{shape.context} batch {config.batch_tokens} {config.optimizer} "
         f"{config.number_format} {fingerprint(exact)[:8]}"
     )
-    return key if target == "cpu" else f"{key} on {_named(target)}"
+    if target == "cpu":
+        return key
+    name = target
+    if target.partition(":")[0] == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name(target)
+    return f"{key} on {name}"
 
 
 def _drops(said: Any) -> Any:
-    """What a config says, of dropout only whether there is any: how much takes no time."""
+    """A config with each dropout as a bool: its amount does not change the speed."""
     if isinstance(said, dict):
         return {
             name: bool(each) if name.endswith("dropout") else _drops(each)
             for name, each in said.items()
         }
     return [_drops(each) for each in said] if isinstance(said, list | tuple) else said
-
-
-def _named(target: str) -> str:
-    """A device as its maker calls it, where that is known."""
-    if target.partition(":")[0] != "cuda":
-        return target
-    import torch
-
-    return torch.cuda.get_device_name(target)
 
 
 def choose_compile(
@@ -202,16 +198,15 @@ def choose_compile(
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
 ) -> Choice:
-    """Whether a phase's blocks are compiled: only where that was measured to shorten it.
+    """Whether a phase's blocks are compiled: only if a measurement shows a gain.
 
-    document: tokens of a usual one.
+    document: its usual length in tokens.
     """
     from endonym.train.compile import phase_unsupported_reason
 
-    execution, tokens = config.execution, config.steps * config.batch_tokens
-    if (
-        reason := phase_unsupported_reason(shape, execution, target, device.process_info().size)
-    ) is not None:
+    tokens, processes = config.steps * config.batch_tokens, device.process_info().size
+    reason = phase_unsupported_reason(shape, config.execution, target, processes)
+    if reason is not None:
         return Choice("off", reason)
     try:
         guess = tokens * seconds_a_token(
@@ -236,9 +231,9 @@ def seconds_a_token(
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
 ) -> float:
-    """About the time of training on one token: by formula on the processor, elsewhere by steps.
+    """Training time per token: by formula on the CPU, measured on other devices.
 
-    Of one of our own shapes where steps are needed. Raises OutOfMemory if one does not fit.
+    Only our own shapes can be measured. Raises OutOfMemory if a step does not fit.
     """
     if target == "cpu":
         return promised_here(shape, matrix_rates(machine_file), machine_file, config.number_format)
@@ -246,10 +241,11 @@ def seconds_a_token(
 
     length = usual_document(document, shape)
     key = _key(shape, config, target, length) + " as written"
-    steps = partial(probe.plain, config=config, device=target, document=length)
-    return 1.0 / machine.remembered(machine_file, key, lambda: steps(probe.fresh(shape)))
+    return 1.0 / machine.remembered(
+        machine_file, key, lambda: probe.plain(probe.fresh(shape), config, target, length)
+    )
 
 
 def usual_document(document: float, shape: AnyModelConfig) -> int:
-    """Tokens of the documents that a probe is made of, where a usual one has so many."""
+    """Document length in a measurement, in tokens: rounded, at most the context."""
     return padded(max(1, min(round(document), shape.context)))

@@ -1,4 +1,4 @@
-"""Choosing what a phase leaves out: budget, batch, optimiser, rates and schedule, with reasons.
+"""Chooses a phase's open keys: budget, batch size, optimizer, learning rates, schedule.
 
 Imports no torch.
 """
@@ -12,22 +12,22 @@ from endonym.train.config import Phase
 
 CAREFUL_LR = 1e-4
 USUAL_LR, MUON_LR, USUAL_DIM = 3e-3, 6e-3, 256
-"""Rates of matrices, and the width up to which they were tried."""
+"""Learning rates of matrices, and the width up to which they were tried."""
 NEW_PASSES = 2
-"""Passes over a text up to which most of it is new: Muon is better then, and tables should learn
-twice as fast. At half a pass both gain, at eleven neither does (docs/log.md)."""
+"""Epochs up to which Muon is better and embeddings should have twice the learning rate. Both help
+at half an epoch, neither helps at eleven (docs/log.md)."""
 NEW_TABLES, OLD_TABLES = 8, 4
-"""How many times the rate of matrices that of tables is, where text is new and where it is not."""
+"""embedding_lr / lr, up to NEW_PASSES epochs and above."""
 BATCH_TOKENS, MUON_BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 4096, 32_768, 8
-"""Of one step; less where the text would be read in fewer steps."""
+"""Batch size in tokens; smaller if an epoch would have fewer than STEPS_A_READING steps."""
 SQUARE_MEMORY_TOKENS = 40 * 2048
-"""In so many tokens AdamW forgets half of a gradient's square, whatever the batch."""
+"""Half-life of AdamW's second moment in tokens, for any batch size."""
 GRADIENT_MEMORY_TOKENS = 13_500
-"""The same of the gradient itself: 0.9 at batches of 2,048 tokens."""
+"""Half-life of the first moment in tokens: beta1 = 0.9 at batches of 2,048 tokens."""
 LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
-"""Below these, with large batches, nothing was tried; above, a step follows old gradients."""
+"""Lower limits of both betas, for large batches, and the upper limit of beta1."""
 DECAYS, MOST_DECAY = ((2, 0.1), (6, 0.3), (30, 0.6)), 2.0
-"""Up to so many passes, and beyond: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
+"""Weight decay by epochs: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
 USUAL_EPOCHS = Choice(4.0, "four passes are worth nearly four times the text")
 
 
@@ -42,10 +42,10 @@ def choose_phase(
     goes_on: bool = False,
     has_experts: bool = False,
 ) -> Choices:
-    """Budget, batch, optimiser, rates and schedule of one phase.
+    """Budget, batch size, optimizer, learning rates and schedule of one phase.
 
-    dim: the model's width, if it is known. read: how often earlier phases have read the text.
-    goes_on: from a model that has learnt elsewhere. Muon was not tried with one, nor with experts.
+    dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it starts from
+    a pretrained model. Muon was not tried with one, nor with experts.
     """
     found: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
@@ -59,9 +59,16 @@ def choose_phase(
     tokens = _budget(phase, facts, batch)
     steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
     found["batch_tokens"] = Choice(batch, why)
-    found["betas"] = _betas(batch)
-    is_new = read + passes <= NEW_PASSES
-    found |= _careful_rates(phase) if goes_on else _rates(phase, optimizer, dim, is_new=is_new)
+    chosen = betas(batch)
+    half_life = round(batch * log(0.5) / log(chosen[1]), -2)
+    memory = f"squares are half forgotten after {number(half_life)} tokens"
+    found["betas"] = Choice(list(chosen), memory)
+    if goes_on:
+        lr = phase.lr or CAREFUL_LR
+        found["lr"] = Choice(lr, "low, to keep what the pretrained model has learned")
+        found["embedding_lr"] = Choice(lr, "as lr: the embeddings are pretrained, too")
+    else:
+        found |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
     found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
     decay = by_passes(passes, DECAYS, MOST_DECAY)
@@ -77,9 +84,9 @@ def muon_for(
     device: str = "cpu",
     read: float = 0.0,
 ) -> Choice | None:
-    """Muon, where most of the text is new and a batch is large beside what its step costs.
+    """Muon, if most of the text is new and the batch is large enough to pay for its steps.
 
-    That grows with the width, as the rest of a step with the batch.
+    The cost of Muon grows with the width, the rest of a step with the batch size.
     """
     batch, _ = _batch(phase, facts, "muon", device, row=1)
     if batch < MUON_BATCH_TOKENS * max(1.0, (dim or USUAL_DIM) / USUAL_DIM):
@@ -91,32 +98,23 @@ def muon_for(
 
 
 def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
-    """Tokens of a phase's steps, made of rows of so many, and why."""
+    """Batch size of a phase in tokens, a multiple of `row`, and why."""
     usual, why = usual_batch(optimizer, device)
     few = facts.unique_tokens // STEPS_A_READING // row * row
     return phase.batch_tokens or max(row, min(usual, few)), why
 
 
 def usual_batch(optimizer: str, device: str) -> tuple[int, str]:
-    """Tokens of a step on a device, and why."""
+    """Batch size in tokens on a device, and why."""
     if device.partition(":")[0] != "cpu":
-        return GPU_BATCH_TOKENS, "with fewer a GPU waits for its next step; tried on none so far"
+        return GPU_BATCH_TOKENS, "smaller ones leave a GPU idle; not tried on any yet"
     if optimizer == "muon":
         return MUON_BATCH_TOKENS, "a step of Muon costs more than one of AdamW"
     return BATCH_TOKENS, "small batches learn most from few tokens on one machine"
 
 
-def _careful_rates(phase: Phase) -> Choices:
-    """Rates of a phase that goes on from a model that has learnt elsewhere."""
-    lr = phase.lr or CAREFUL_LR
-    return {
-        "lr": Choice(lr, "low, so that what was learnt elsewhere is kept"),
-        "embedding_lr": Choice(lr, "as lr: the tables are learnt already"),
-    }
-
-
 def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Choices:
-    """Rates of a phase: in matrices that are wider than tried ones, less.
+    """Learning rates of a phase; lower in matrices wider than those that were tried.
 
     Sources: arXiv:2203.03466, table 8: AdamW's rate falls with width in matrices, not in tables.
     arXiv:2310.17813, condition 1: the largest singular value of a step should not grow with width;
@@ -134,19 +132,12 @@ def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Ch
     tables = float(f"{times * at_usual_width:.4g}")
     return {
         "lr": Choice(phase.lr or rate, why),
-        "embedding_lr": Choice(tables, "rows of a table are each seen rarely"),
+        "embedding_lr": Choice(tables, "each embedding is seen rarely"),
     }
 
 
-def _betas(batch_tokens: int) -> Choice:
-    """AdamW's memories, and how long the second one is in tokens."""
-    chosen = betas(batch_tokens)
-    half_life = round(batch_tokens * log(0.5) / log(chosen[1]), -2)
-    return Choice(list(chosen), f"squares are half forgotten after {number(half_life)} tokens")
-
-
 def betas(batch_tokens: int) -> tuple[float, float]:
-    """AdamW's memories: β = 2^(-batch / half-life), within what is known to work.
+    """AdamW's betas: β = 2^(-batch / half-life), within the limits that were tried.
 
     Source: arXiv:2507.07101, section 3, for the second, up to batches of 6,000 tokens; beyond them
     it stays at 0.95. The first is held between 0.8 and 0.9.
@@ -158,7 +149,7 @@ def betas(batch_tokens: int) -> tuple[float, float]:
 
 
 def _budget(phase: Phase, facts: Facts, batch: int) -> int:
-    """Tokens that a phase will see."""
+    """Training tokens of a phase."""
     if phase.steps is not None:
         return phase.steps * batch
     if phase.tokens is not None:
@@ -167,6 +158,6 @@ def _budget(phase: Phase, facts: Facts, batch: int) -> int:
 
 
 def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
-    """Tokens of all phases together, as far as the recipe says."""
+    """Training tokens of all phases together, as far as the recipe says."""
     usual, _ = usual_batch("adamw", device)
     return sum(_budget(phase, facts, phase.batch_tokens or usual) for phase in phases)

@@ -1,4 +1,4 @@
-"""How fast this machine trains a shape: a few real steps on random tokens."""
+"""Measures how fast this machine trains a shape, by a few real steps on random tokens."""
 
 import time
 from typing import Any
@@ -22,14 +22,14 @@ from endonym.train.step import require_finite, take_step
 SECONDS = 4.0
 LR = 1e-4
 PARTS = 2
-"""A large batch is made of parts that fit; so many show its pace, and no batch need be whole."""
+"""A large batch is processed in parts that fit into memory; so many of them are measured."""
 DOING = "measuring the pace of training"
 
 
 class Steps:
-    """A model in training, with a batch of random tokens in documents of one length, on a device.
+    """Training steps on one batch of random tokens, in documents of equal length.
 
-    Of the number format, optimiser, batch and parts of a phase.
+    Number format, optimizer, batch size and micro-batches are those of a phase.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class Steps:
         self.others = 0.0
 
     def take(self) -> None:
-        """One step, to its end: a GPU is waited for."""
+        """One step; waits until a GPU has finished it."""
         refuses = require_finite("probe")
         given = (self.decoder, self.optimizer, self.batch)
         take_step(*given, lr_scale=1.0, rows=self.rows, refuses=refuses)
         torch.get_device_module(self.device).synchronize()
 
     def speed(self) -> float:
-        """Tokens a second; the first step is left out. `others` notes who took cores from it."""
+        """Tokens a second, without the first step. Updates `others`: cores used by others."""
         self.take()
         others, steps, started = Others(), 0, time.perf_counter()
         while steps < 2 or time.perf_counter() - started < SECONDS:
@@ -75,9 +75,9 @@ class Steps:
 def plain(
     decoder: AnyDecoder, config: TrainConfig, device: str = "cpu", document: int = DOCUMENT_TOKENS
 ) -> float:
-    """Tokens a second as written; the decoder is trained on noise by it.
+    """Tokens a second without compilation. Changes the decoder's weights.
 
-    document: tokens of each. Raises OutOfMemory if a step does not fit.
+    document: length in tokens. Raises OutOfMemory if a step does not fit.
     """
     with explained_memory_errors(DOING):
         return Steps(decoder, config, device, document).speed()
@@ -86,9 +86,9 @@ def plain(
 def pace(
     shape: AnyModelConfig, config: TrainConfig, device: str = "cpu", document: int = DOCUMENT_TOKENS
 ) -> dict[str, Any]:
-    """The fields of a `Pace`: as written and, if that can be, compiled.
+    """The fields of a `Pace`: without compilation and, if possible, with it.
 
-    document: tokens of each; where rows are cut depends on it. Raises OutOfMemory if a step does
+    document: length in tokens, on which the cuts of rows depend. Raises OutOfMemory if a step does
     not fit.
     """
     with explained_memory_errors(DOING):
@@ -100,7 +100,7 @@ def pace(
 
 
 def _compiled(steps: Steps) -> dict[str, Any]:
-    """The pace of blocks that are compiled, and how long that takes; or why it failed."""
+    """The speed with compiled blocks and the compile time; or why it failed."""
     compile_blocks(steps.decoder)
     started = time.perf_counter()
     try:
@@ -114,6 +114,6 @@ def _compiled(steps: Steps) -> dict[str, Any]:
 
 
 def fresh(shape: AnyModelConfig) -> AnyDecoder:
-    """A new model of one of our own shapes."""
+    """A new model; only our own shapes can be built from nothing."""
     assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
     return new_decoder(shape, 0)

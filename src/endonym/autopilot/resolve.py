@@ -1,7 +1,7 @@
-"""From a recipe as it is written to one in which every key has a value, each with its reason.
+"""From a recipe as written to one in which every key has a value, each with its reason.
 
-In two moments: before the corpus exists the vocabulary is chosen (`resolve_tokenizer`), and when
-the tokens are counted all else (`resolve_training`).
+The vocabulary is chosen before the corpus exists (`resolve_tokenizer`), all else when the tokens
+are counted (`resolve_training`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,14 +35,14 @@ from endonym.train.config import Execution, TrainConfig, resolve_phase
 
 
 def facts_of(shards: Artifact) -> Facts:
-    """What was counted when the shards were made."""
+    """Facts counted when the shards were made."""
     train = shards.numbers["train"].values()
     tokens, documents = (sum(each[key] for each in train) for key in ("tokens", "documents"))
     return Facts(sum(each["bytes"] for each in train), tokens, tokens / max(1, documents))
 
 
 def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:
-    """The vocabulary, if the recipe leaves it out; characters and bytes need none."""
+    """The vocabulary, if the recipe leaves it open; characters and bytes need none."""
     if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind != "bpe":
         return {}
     if recipe.model_folder is not None:
@@ -51,7 +51,7 @@ def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:
 
 
 def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choices:
-    """Every other key that the recipe leaves out, for training on a device."""
+    """Every other key that the recipe leaves open, for training on a device."""
     budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
     if folder is not None and (longest := folder_shape(folder).context) < choice.value:
@@ -70,7 +70,7 @@ def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choic
 
 
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:
-    """fp32 or bf16 for each phase that says "auto", by what the device computes fast."""
+    """fp32 or bf16 for each phase that says "auto"."""
     open_phases = unsaid_formats(recipe)
     if not open_phases:
         return {}
@@ -79,12 +79,12 @@ def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> C
 
 
 def unsaid_formats(recipe: Recipe) -> list[int]:
-    """The numbers of the phases whose number format is open."""
+    """The indices of the phases with number_format = "auto"."""
     return [n for n, phase in enumerate(recipe.phase) if phase.number_format == "auto"]
 
 
 def number_format(machine_file: Path, target: str) -> Choice:
-    """On a processor what multiplies matrices faster; on a GPU bf16, if it has units for that."""
+    """On a CPU the format with faster matrix products; on a GPU bf16, if supported."""
     if target == "cpu":
         rates = matrix_rates(machine_file)
         reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
@@ -100,9 +100,9 @@ def number_format(machine_file: Path, target: str) -> Choice:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTraining:
-    """All that is trained: every key has a value.
+    """A training in which every key has a value.
 
-    folder: of the model that training goes on from, if it does not begin from nothing.
+    folder: of the pretrained model, if there is one.
     """
 
     model: AnyModelConfig
@@ -112,7 +112,7 @@ class ResolvedTraining:
     seed: int
 
     def with_choices(self, choices: Mapping[str, Choice]) -> "ResolvedTraining":
-        """The same with keys of phases changed, such as "phase.0.lr"."""
+        """A copy with keys of phases changed, such as "phase.0.lr"."""
         phases = list(self.phases)
         for key, choice in choices.items():
             _, number, name = key.split(".")
@@ -126,10 +126,10 @@ class ResolvedTraining:
 def resolve_training(
     recipe: Recipe, choices: Mapping[str, Choice], facts: Facts, vocab: int
 ) -> ResolvedTraining:
-    """A recipe's model and phases, with what was chosen for the keys that it leaves out.
+    """A recipe's model and phases, with the choices for the keys that it leaves open.
 
-    How a phase is executed is open as yet: memory_choices and compile_choices rest on what this
-    gives. Raises RecipeError, naming the keys, if a choice contradicts the recipe.
+    memory_choices and compile_choices come later: they need this result. Raises RecipeError, naming
+    the keys, if a choice contradicts the recipe.
     """
     full = recipe.with_values({key: choice.value for key, choice in choices.items()})
     context = full.pack.context
@@ -156,15 +156,15 @@ def memory_choices(
     longest_document: int | None = None,
     device: str = "cpu",
 ) -> Choices:
-    """What each phase holds in memory at once; what is known stays, whatever is free now.
+    """micro_tokens and recompute of each phase; known choices stay, whatever is free now.
 
-    What does not fit in spite of that is halved in training. Raises OutOfMemory if a phase cannot.
+    If such a choice does not fit any more, training halves micro_tokens. Raises OutOfMemory if a
+    phase cannot fit.
     """
     found: Choices = {}
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
-        is_open = {"micro_tokens": phase.micro_tokens is None}
-        is_open["recompute"] = phase.recompute == "auto"
-        keys = [f"phase.{number}.{key}" for key, is_it in is_open.items() if is_it]
+        keys = [f"phase.{number}.micro_tokens"] if phase.micro_tokens is None else []
+        keys += [f"phase.{number}.recompute"] if phase.recompute == "auto" else []
         if all(key in known for key in keys):
             found |= {key: known[key] for key in keys}
             continue
@@ -184,7 +184,7 @@ def compile_choices(
     machine_file: Path,
     target: str = "cpu",
 ) -> Choices:
-    """Whether blocks are compiled, for each phase that says "auto"; all else is settled."""
+    """Whether blocks are compiled, for each phase that says "auto"; needs all other keys."""
     document = training.pack.usual_length(facts.mean_document_tokens)
     found: Choices = {}
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
@@ -197,7 +197,7 @@ def compile_choices(
 
 
 def value_at(recipe: Recipe, key: str) -> Any:
-    """What a recipe says at a dotted key."""
+    """The recipe's value at a dotted key."""
     value: Any = recipe
     for part in key.split("."):
         value = value[int(part)] if part.isdigit() else getattr(value, part)
@@ -205,12 +205,12 @@ def value_at(recipe: Recipe, key: str) -> Any:
 
 
 def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> TokenizerConfig:
-    """The tokenizer to be trained, with the vocabulary that was chosen if the recipe gives none."""
+    """The tokenizer config, with the chosen vocabulary if the recipe gives none."""
     if (choice := choices.get("tokenizer.vocab")) is None:
         return recipe.tokenizer
     return recipe.tokenizer.model_copy(update={"vocab": choice.value})
 
 
 def estimated_choices(recipe: Recipe, raw: Sequence[RawSet], device: str = "cpu") -> Choices:
-    """The choices by estimate from file sizes, without making or measuring anything."""
+    """Choices from file sizes alone, without making or measuring anything."""
     return vocab_choice(recipe, raw) | training_choices(recipe, estimate(text_bytes(raw)), device)

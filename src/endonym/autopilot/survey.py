@@ -1,7 +1,7 @@
-"""Looking at texts before a recipe exists: which sources they are, how much there is, a sample.
+"""Surveys raw texts before a recipe exists: sources, amount of text, a sample.
 
-A file is a source of its own, so that each gets its score; where a folder holds many files of one
-kind (a poem a file), they are one source together. What cannot be read is named with its reason.
+Each file is a source, so that each gets its own score. Many files of one kind in a folder (one
+poem per file) are one source. Unreadable files are listed with the reason.
 """
 
 import os.path
@@ -20,16 +20,16 @@ from endonym.text.files import printable, source_files
 
 SAMPLE_CHARS = 400_000
 SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
-"""Up to this size, in the middle one, records are taken for sentences, and lines for a list."""
+"""Up to this median size, records are taken for sentences, and lines for a list."""
 FEW_FILES = 24
-"""Up to so many files of one kind in a folder are a source each."""
+"""Up to so many files of one kind in a folder, each is a source."""
 TRIED_FILES = 8
-"""Of a source of many files, so many are read for the sample."""
+"""Files of one source that are read for the sample."""
 
 
 @dataclass(slots=True)
 class Found:
-    """The texts behind a new recipe, and the files that nothing can be read from, with reasons.
+    """The sources of a new recipe, and the unreadable files with reasons.
 
     lists: the names of sources that are lists of lines or sentences.
     """
@@ -44,19 +44,43 @@ class Found:
 
     @property
     def mean_document_bytes(self) -> float:
-        """Bytes of a document, on average over the sample."""
+        """Mean document size in the sample."""
         return self.document_bytes / max(1, self.documents)
 
 
 def look_at(texts: Sequence[Path], folder: Path) -> Found:
-    """Name files as sources, guess how each is written, and read a sample.
+    """Name files as sources, guess their formats and read a sample.
 
-    Raises MissingSource if a path has no file, or nothing in them can be read.
+    Raises MissingSource if a path has no file, or if no file can be read.
     """
     groups = [group for text in texts for group in grouped(files_below(text))]
     found, taken = Found(), set[str]()
     for group in groups:
-        _look_at_group(group, folder, found, taken, sample_chars=SAMPLE_CHARS // len(groups) + 1)
+        first, sample_chars = group[0], SAMPLE_CHARS // len(groups) + 1
+        if not _is_writable(first):
+            found.skipped.append((printable(str(first)), "its name is not UTF-8; rename it"))
+            continue
+        name = _unique(first if len(group) == 1 else first.parent, taken)
+        source, reason = guess_source(first, name)
+        records = [each for path in group[:TRIED_FILES] for each in _some_records(source, path)]
+        readable = [each for each in records if isinstance(each, Document)]
+        if not readable:
+            rejects = [each for each in records if isinstance(each, Reject)]
+            why = rejects[0].detail or rejects[0].reason if rejects else ""
+            found.skipped.append((printable(str(first)), why or "no text in it"))
+            continue
+        taken.add(source.name)
+        path = _relative(first, folder)
+        if len(group) > 1:
+            path = _relative(first.parent, folder) + "/*" + "".join(first.suffixes[-2:])
+            reason = f"{len(group)} files of one kind; the first: {reason}"
+        found.sources.append((source.model_copy(update={"path": path}), reason))
+        if is_list(source, readable):
+            found.lists.append(source.name)
+        found.text_bytes += sum(map(file_text_bytes, group))
+        found.documents += len(readable)
+        found.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
+        found.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"
     if not found.sources:
         reasons = "\n".join(f"    {name}: {reason}" for name, reason in found.skipped[:10])
         raise MissingSource(
@@ -74,7 +98,7 @@ def files_below(text: Path) -> list[Path]:
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:
-    """Files in their order, each alone; by folder and kind where there are many of a kind."""
+    """Groups of files in their order: single files, or many of one kind in one folder."""
     kinds: dict[tuple[Path, str], list[Path]] = {}
     for path in files:
         kinds.setdefault((path.parent, "".join(path.suffixes[-2:])), []).append(path)
@@ -84,39 +108,10 @@ def grouped(files: Sequence[Path]) -> list[list[Path]]:
     return sorted(groups, key=lambda group: files.index(group[0]))
 
 
-def _look_at_group(
-    group: list[Path], folder: Path, found: Found, taken: set[str], *, sample_chars: int
-) -> None:
-    """Add one file, or many of one kind, to what was found."""
-    first = group[0]
-    if not _is_writable(first):
-        found.skipped.append((printable(str(first)), "its name is not UTF-8; rename it"))
-        return
-    source, reason = guess_source(first, _unique(first if len(group) == 1 else first.parent, taken))
-    records = [each for path in group[:TRIED_FILES] for each in _some_records(source, path)]
-    readable = [each for each in records if isinstance(each, Document)]
-    if not readable:
-        why = next((each.detail or each.reason for each in records if isinstance(each, Reject)), "")
-        found.skipped.append((printable(str(first)), why or "no text in it"))
-        return
-    taken.add(source.name)
-    path = _relative(first, folder)
-    if len(group) > 1:
-        path = _relative(first.parent, folder) + "/*" + "".join(first.suffixes[-2:])
-        reason = f"{len(group)} files of one kind; the first: {reason}"
-    found.sources.append((source.model_copy(update={"path": path}), reason))
-    if is_list(source, readable):
-        found.lists.append(source.name)
-    found.text_bytes += sum(map(file_text_bytes, group))
-    found.documents += len(readable)
-    found.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
-    found.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"
-
-
 def is_list(source: Source, documents: Sequence[Document]) -> bool:
-    """Whether documents are lines, or records as short as sentences, one after another in a file.
+    """Whether documents are lines, or records as short as sentences, in one file.
 
-    What a file or a block between empty lines holds is a whole text, however short it is.
+    A whole file or a block between empty lines is a whole text, however short.
     """
     if len(documents) < 2 or source.document == "blank_lines":
         return False
@@ -128,7 +123,7 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
 
 
 def _is_writable(path: Path) -> bool:
-    """Whether a recipe, which is UTF-8, can say this path."""
+    """Whether a recipe, which is UTF-8, can hold this path."""
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
@@ -137,14 +132,14 @@ def _is_writable(path: Path) -> bool:
 
 
 def _some_records(source: Source, path: Path) -> Iterator[Document | Reject]:
-    """The first records of a file, up to a sample's size."""
+    """The first records of a file, up to SAMPLE_CHARS."""
     here = source.model_copy(update={"path": str(path.absolute())})
     (file,) = source_files(here, Path("/"))
     return first_records(here, file, SAMPLE_CHARS)
 
 
 def _unique(path: Path, taken: set[str]) -> str:
-    """A source name from a file's name that no other source has."""
+    """A source name from a file's name, different from those taken."""
     stem = re.sub(r"[^\w.-]", "_", path.name.split(".")[0])[:60] or "texts"
     candidate, number = stem, 2
     while candidate in taken:
@@ -153,5 +148,5 @@ def _unique(path: Path, taken: set[str]) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """The path as the recipe will say it: relative to the recipe's folder."""
+    """The path as the recipe writes it: relative to the recipe's folder."""
     return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()

@@ -1,4 +1,4 @@
-"""About how much text stands in raw files, before any is read whole."""
+"""Estimates how much text raw files hold, before they are read as a whole."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,31 +11,31 @@ COMPRESSION = 3.5
 """Bytes of text in a byte of a compressed file, roughly."""
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet", ".tgz")
 TRIED_CHARS, TRIED_FILES = 50_000, 8
-"""Of each source so many, from so many files, tell how many bytes a letter takes."""
+"""Characters and files of each source that are read to estimate the bytes per character."""
 
 
 def file_text_bytes(path: Path) -> float:
-    """About how much text a file holds, from its size and name alone."""
+    """Bytes of text in a file, estimated from its size and name."""
     is_packed = path.name.endswith(COMPRESSED)
     return path.stat().st_size * (COMPRESSION if is_packed else 1.0)
 
 
 def text_bytes(raw: Sequence[RawSet]) -> int:
-    """About how much text stands in raw files, from their sizes and names alone."""
+    """Bytes of text in raw files, estimated from their sizes and names."""
     return int(sum(file_text_bytes(file.path) for each in raw for file in each.files))
 
 
 def letters(raw: Sequence[RawSet]) -> int:
-    """About how many characters stand in raw files: each source's first records tell its width.
+    """Characters in raw files, estimated from each source's first records.
 
-    A byte of raw text is a letter in French, half of one in Tatar, a third in Khmer. Files that are
-    not in UTF-8 are counted as if they were: half the letters, in an old Cyrillic encoding.
+    A character takes one byte in French, two in Tatar, three in Khmer. Files that are not in UTF-8
+    are counted as if they were: half the characters, in an old Cyrillic encoding.
     """
     return int(sum(text_bytes([each]) * letters_a_byte(each) for each in raw))
 
 
 def letters_a_byte(raw: RawSet) -> float:
-    """Characters of text in a byte of a source's unpacked files; 1 where no text was found."""
+    """Characters per byte of a source's unpacked files; 1 if no text was found."""
     chars = n_bytes = 0
     for file in raw.files[:TRIED_FILES]:
         for record in first_records(raw.source, file, TRIED_CHARS - chars):

@@ -1,4 +1,4 @@
-"""The command line. Commands are imported when they are called: help must not wait for torch."""
+"""The command line. Commands are imported when they are called, so that help needs no torch."""
 
 import importlib
 import io
@@ -32,7 +32,7 @@ COMMANDS = {
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
     "export": ("model_commands", "hands a model over in the transformers format"),
 }
-"""Command -> its module and its one line."""
+"""Command -> its module and its summary."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Settings:
     given: tuple[str, ...] = ()
 
     def log(self) -> Log:
-        """Where this command talks."""
+        """The log of this command."""
         return Log(quiet=self.is_quiet, verbose=self.is_verbose)
 
     def open_store(self) -> Store:
@@ -56,7 +56,7 @@ class Settings:
 
 
 def _keep(name: str) -> Any:
-    """A callback that notes a flag, wherever on the line it stood."""
+    """A callback that stores a flag in Settings, before or after the command's name."""
 
     def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None and value is not False:
@@ -74,12 +74,11 @@ def global_options(command: Any) -> Any:
     folder = click.Path(path_type=Path, file_okay=False)
     store = "Where artefacts are kept (default: store)."
     name = "cpu, cuda or mps; cpu if not given."
+    json_line = "Print one JSON object as the last line."
     command.params += [
         _flag("--store", keeps="store", type=folder, metavar="DIR", help=store),
         _flag("--device", keeps="device", metavar="NAME", help=name),
-        _flag(
-            "--json", keeps="is_json", is_flag=True, help="Print one JSON object as the last line."
-        ),
+        _flag("--json", keeps="is_json", is_flag=True, help=json_line),
         _flag("-q", "--quiet", keeps="is_quiet", is_flag=True, help="Only warnings and results."),
         _flag("-v", "--verbose", keeps="is_verbose", is_flag=True, help="More detail."),
     ]
@@ -90,11 +89,11 @@ class Lazy(click.Group):
     """A group whose commands' modules are imported only when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command, in the order people need them."""
+        """Every command, in the usual order of use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command's module and take it from there."""
+        """Import a command from its module, and add the flags of every command."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"endonym.cli.{COMMANDS[cmd_name][0]}")
@@ -104,14 +103,14 @@ class Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One line each, without importing anything."""
+        """One line each, without imports."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the nearest command for a name that is none."""
+        """Suggest the nearest command for an unknown one."""
         import difflib
 
         try:
@@ -151,8 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     code = answer(given)
     if process_info().size > 1:
-        # torch's gloo leaves threads behind, and the interpreter may abort as it ends: in 2.13,
-        # one that lets a tensor go late asks for an interpreter that is gone (pytorch#179291).
+        # Threads of gloo outlive the training. The interpreter may abort at exit if one of them
+        # frees a tensor late (torch 2.13, pytorch#179291).
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -162,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def explain_fault(
     kind: type[BaseException], fault: BaseException, trace: Any, *, is_json: bool
 ) -> None:
-    """A fault of endonym's own: one line for the person, the traceback in a file for us."""
+    """Report an internal error: a short message, and the traceback in a file."""
     import tempfile
     import traceback
 
@@ -170,15 +169,15 @@ def explain_fault(
         "w", prefix="endonym-fault-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
         traceback.print_exception(kind, fault, trace, file=file)
-    message = f"endonym met a fault of its own: {kind.__name__}: {fault}"
-    advice = f"Please report it with {file.name}. What was finished is kept."
+    message = f"internal error of endonym: {kind.__name__}: {fault}"
+    advice = f"Please report it with {file.name}. Finished work is kept."
     if is_json:
         _print_failure("Fault", message, "", advice)
     click.echo(f"{message}\n{advice}", err=True)
 
 
 def answer(given: list[str]) -> int:
-    """Exit code: 0 done, 1 failed, 2 the request was wrong, 130 interrupted with state saved."""
+    """Exit code: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted with state saved."""
     try:
         obj = Settings(given=tuple(given))
         code = cli.main(args=given, prog_name="endonym", standalone_mode=False, obj=obj)
@@ -193,7 +192,7 @@ def answer(given: list[str]) -> int:
             _print_failure(**failure)
         click.echo(said, err=True)
         return code
-    return code if isinstance(code, int) else 0  # click gives back the code of its Exit
+    return code if isinstance(code, int) else 0  # click returns the code of its Exit
 
 
 EXPECTED = (
@@ -204,11 +203,11 @@ EXPECTED = (
     OSError,
     MemoryError,
 )
-"""What may stop a command without being a fault of endonym's own."""
+"""Failures that are no internal errors."""
 
 
 def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
-    """The exit code of an expected failure, its form for `--json`, and what a person is told."""
+    """The exit code of an expected failure, its `--json` form, and its message."""
     match error:
         case EndonymError():
             return error.exit_code, error.as_dict(), str(error)
@@ -220,22 +219,16 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
             return 2, _failure("UsageError", message, do=advice), said
         case KeyboardInterrupt() | click.Abort():
             advice = "What was finished is kept. The same command goes on."
-            return (
-                130,
-                _failure("Interrupted", "interrupted", do=advice),
-                f"\ninterrupted. {advice}",
-            )
+            failure = _failure("Interrupted", "interrupted", do=advice)
+            return 130, failure, f"\ninterrupted. {advice}"
         case OSError():
             path, message = str(error.filename or ""), error.strerror or str(error)
             said = f"{path}: {message}" if path else message
             return 1, _failure("SystemFailure", message, where=path), said
         case _:
             advice = "Choose a smaller batch_tokens, context or dim."
-            return (
-                1,
-                _failure("OutOfMemory", "out of memory", do=advice),
-                f"out of memory. {advice}",
-            )
+            failure = _failure("OutOfMemory", "out of memory", do=advice)
+            return 1, failure, f"out of memory. {advice}"
 
 
 def _failure(kind: str, message: str, *, where: str = "", do: str = "") -> dict[str, str]:
@@ -243,7 +236,7 @@ def _failure(kind: str, message: str, *, where: str = "", do: str = "") -> dict[
 
 
 def _print_failure(kind: str, message: str, where: str, do: str) -> None:
-    with suppress(BrokenPipeError):  # whoever asked has gone
+    with suppress(BrokenPipeError):  # the reader has closed the pipe
         print_json({"error": _failure(kind, message, where=where, do=do)})
 
 

@@ -1,7 +1,7 @@
-"""`--processes N`: the processes of one training on this machine, started, watched, ended together.
+"""`--processes N`: starts, watches and ends the processes of a training on this machine.
 
-torch's own launcher restarts and reports in its own words, long tables of them; here one process is
-like another, and what a person needs is one line. `torchrun` works as well, on many machines.
+Unlike torchrun it restarts nothing, and reports a failure in one line. `torchrun` works as well, on
+several machines.
 """
 
 import os
@@ -22,20 +22,20 @@ from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess, RecipeError
 
 LOST = 75
-"""How a process ends when another one is gone; that one's end is what a person is told."""
+"""Exit code of a process that lost another one; the failure of the other one is reported."""
 STOPPED = 130
 GRACE_SECONDS = 5.0
-"""How long the others have to end by themselves when one of them has failed."""
+"""How long the other processes may take to end by themselves after one has failed."""
 POLL_SECONDS = 0.05
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
 @contextmanager
 def among_others(device: str | None) -> Generator[bool]:
-    """Whether this process runs the recipe: the first of its training does, or one alone.
+    """Whether this process runs the recipe: true for rank 0 and for a single process.
 
-    The others help it to train, until it lets them go. They end without a word when it stops, or
-    when one of them is gone: the first one says so, or the launcher does.
+    The other ranks take part in its training until it dismisses them. They print nothing when it
+    stops or a process is lost: rank 0 or the launcher reports it.
     """
     here = process_info()
     if here.size == 1:
@@ -68,7 +68,7 @@ def among_others(device: str | None) -> Generator[bool]:
 
 
 def require_able(device: str | None) -> None:
-    """Raise RecipeError for a device on which processes cannot share sums."""
+    """Raise RecipeError for a device without collective operations."""
     kind = (device or "cpu").split(":")[0]
     if kind not in ("cpu", "cuda"):
         raise RecipeError(
@@ -79,7 +79,7 @@ def require_able(device: str | None) -> None:
 
 
 def _heed_launcher() -> None:
-    """Stop as by SIGTERM when the launcher is gone: then its end of standard input is closed."""
+    """Send SIGTERM to this process when the launcher is gone, which closes standard input."""
 
     def heed() -> None:
         while os.read(0, 1):
@@ -90,10 +90,10 @@ def _heed_launcher() -> None:
 
 
 def launch(count: int, arguments: Sequence[str]) -> None:
-    """Run the same command in so many processes, to its end.
+    """Run the same command in `count` processes and wait for them.
 
-    Ctrl-C stops them all after the step. Raises click's Exit with the first one's code if that is
-    not zero, and LostProcess if a process ended that should not have.
+    Ctrl-C stops them all after the step. Raises click's Exit with rank 0's code if that is not
+    zero, and LostProcess if a process was lost.
     """
     with tempfile.TemporaryDirectory(prefix="endonym-") as folder:
         crew = Crew(count, arguments, Path(folder))
@@ -105,25 +105,23 @@ def launch(count: int, arguments: Sequence[str]) -> None:
 
 
 class Crew:
-    """The processes. The first one speaks for itself; what the others say is kept."""
+    """The processes. Rank 0 prints; the output of the others goes to files."""
 
     def __init__(self, count: int, arguments: Sequence[str], folder: Path) -> None:
         self.folder = folder
         self.killed: set[int] = set()
         self.processes: list[subprocess.Popen[bytes]] = []
         for rank in range(count):
-            self.processes.append(self._start(ProcessInfo(rank, count, rank, count), arguments))
+            self.processes.append(self._start(rank, count, arguments))
 
-    def _start(self, where: ProcessInfo, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-        """One process, in a session of its own, so that Ctrl-C reaches it through us alone."""
-        meeting = ProcessInfo(
-            where.rank, where.size, where.rank, where.size, str(self.folder / "meet")
-        )
-        said = None if where.rank == 0 else self._said(where.rank).open("wb")
+    def _start(self, rank: int, count: int, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+        """One process, in its own session, so that only signals_passed_on sends it Ctrl-C."""
+        here = ProcessInfo(rank, count, rank, count, str(self.folder / "meet"))
+        said = None if rank == 0 else self._said(rank).open("wb")
         try:
             return subprocess.Popen(
                 [sys.executable, "-m", "endonym", *arguments],
-                env={"GLOO_SOCKET_IFNAME": LOOPBACK, **os.environ, **meeting.variables()},
+                env={"GLOO_SOCKET_IFNAME": LOOPBACK, **os.environ, **here.variables()},
                 stdin=subprocess.PIPE,
                 stdout=said,
                 stderr=said,
@@ -138,7 +136,7 @@ class Crew:
 
     @contextmanager
     def signals_passed_on(self) -> Generator[None]:
-        """Hand Ctrl-C and SIGTERM to every process, and wait for them to stop."""
+        """Pass Ctrl-C and SIGTERM on to every process."""
 
         def hand_on(number: int, frame: Any) -> None:
             for each in self.processes:
@@ -153,28 +151,25 @@ class Crew:
                 signal.signal(each, handler)
 
     def watch(self) -> None:
-        """Wait for all to end; when one has failed, the others have a few seconds."""
+        """Wait for all to end; kill the others GRACE_SECONDS after one has failed."""
         due = float("inf")
         while any(each.poll() is None for each in self.processes):
             if any(each.poll() not in (None, 0, STOPPED) for each in self.processes):
                 due = min(due, time.monotonic() + GRACE_SECONDS)
             if time.monotonic() > due:
-                self._kill()
+                running = {rank for rank, each in enumerate(self.processes) if each.poll() is None}
+                self.killed |= running
+                for rank in running:
+                    self.processes[rank].kill()
             time.sleep(POLL_SECONDS)
         for each in self.processes:
             assert each.stdin is not None
             each.stdin.close()
 
-    def _kill(self) -> None:
-        for rank, each in enumerate(self.processes):
-            if each.poll() is None:
-                self.killed.add(rank)
-                each.kill()
-
     def verdict(self) -> int:
-        """The exit code, if the first process ended by itself and said why.
+        """The exit code of rank 0, if it ended by itself.
 
-        Raises LostProcess, naming the process that failed first, if it did not.
+        Raises LostProcess, naming the process that failed, if it did not.
         """
         codes = [each.returncode for each in self.processes]
         if codes[0] >= 0 and codes[0] != LOST:
@@ -185,17 +180,15 @@ class Crew:
             if code not in (0, LOST, STOPPED) and rank not in self.killed
         ]
         rank = failed[0] if failed else 0
+        if codes[rank] == -signal.SIGKILL:
+            reason = "was killed (SIGKILL; if nobody did it, memory ran out)"
+        elif codes[rank] < 0:
+            reason = f"was ended by {signal.Signals(-codes[rank]).name}"
+        else:
+            said = self._said(rank).read_text(encoding="utf-8").strip() if rank else ""
+            reason = said or "lost the others"
         raise LostProcess(
-            self._end_of(rank, codes[rank]),
+            reason,
             where=f"process {rank + 1} of {len(codes)}",
             do="The others were stopped. What was saved is kept: the same command goes on.",
         )
-
-    def _end_of(self, rank: int, code: int) -> str:
-        """How a process ended, or what it said of it."""
-        if code == -signal.SIGKILL:
-            return "was killed (SIGKILL; if nobody did it, memory ran out)"
-        if code < 0:
-            return f"was ended by {signal.Signals(-code).name}"
-        said = self._said(rank).read_text(encoding="utf-8").strip() if rank else ""
-        return said or "lost the others"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 VARIANTS = click.option(
-    "--variant", metavar="NAME|all", help="Lay this variant's tables over it; all: every one."
+    "--variant", metavar="NAME|all", help="Use this variant's tables; all: every variant."
 )
 SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
 
@@ -64,7 +64,11 @@ def new(
             do="For example: endonym new my-tatar --language tt --text texts/",
         )
     else:
-        _say_what_is_measured(settings)
+        if settings.device not in (None, "cpu"):
+            log.warn(
+                f"the recipe is sized to this machine's processor, not to {settings.device}: for "
+                "a GPU take more hours, or larger model.dim, model.layers and phase.batch_tokens"
+            )
         path, found = starter.write_recipe(
             folder,
             name=folder.absolute().name,
@@ -83,15 +87,6 @@ def new(
         click.echo(str(path))
     quoted = shlex.quote(str(path))
     log.line(f"next: endonym check {quoted}, then endonym run {quoted}")
-
-
-def _say_what_is_measured(settings: Settings) -> None:
-    """That a recipe is sized to the processor, if another device was named."""
-    if settings.device not in (None, "cpu"):
-        settings.log().warn(
-            f"the recipe is sized to this machine's processor, not to {settings.device}: for a GPU "
-            "take more hours, or larger model.dim, model.layers and phase.batch_tokens"
-        )
 
 
 @click.command()
@@ -127,22 +122,22 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @VARIANTS
 @SETS
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
-@click.option("--dry-run", is_flag=True, help="Say what would be made, make nothing.")
-@click.option("--replan", is_flag=True, help="Choose and measure anew.")
+@click.option("--dry-run", is_flag=True, help="List the stages, make nothing.")
+@click.option("--replan", is_flag=True, help="Choose and measure again.")
 @click.option(
     "--tune",
     "tune_minutes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MINUTES",
-    help="First look for a better rate than the recipe's by short trainings, and if these are "
-    "long enough for a better decay.",
+    help="First search for a better learning rate by short trainings, and for a better weight "
+    "decay if these are long enough.",
 )
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
     default=1,
     metavar="N",
-    help="Train in so many processes on this machine.",
+    help="Train in N processes on this machine.",
 )
 @click.pass_obj
 def run(
@@ -191,7 +186,7 @@ def run_recipes(
     replan: bool,
     tune_minutes: float | None,
 ) -> None:
-    """The recipe, or it and each of its variants: made, or only told."""
+    """Make or, with dry_run, list the stages of the recipe, or of it and each of its variants."""
     from endonym.autopilot import machine
     from endonym.commands import run as ctx
     from endonym.recipe.recipe import Recipe
@@ -232,12 +227,12 @@ def all_variants(path: Path, sets: Sequence[str]) -> "list[Recipe]":
 
 
 def target_of(settings: Settings) -> str:
-    """The device that was named, if it is here; else the processor, without asking torch."""
+    """The device of `--device`, if it is available; cpu by default, without importing torch."""
     return pick(settings.device) if settings.device else "cpu"
 
 
 def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
-    """What `run` would make, and what is there."""
+    """The stages of `run`, and whether each is done."""
     from endonym.commands import run as ctx
 
     store, log = settings.open_store(), settings.log()

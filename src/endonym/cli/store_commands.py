@@ -75,7 +75,7 @@ def prune(settings: Settings, yes: bool) -> None:
 
 
 def _row(stage: str, folder: Path, n_bytes: int) -> dict[str, Any]:
-    """What could be removed, as one flat object."""
+    """An artefact that could be removed."""
     name = folder.name.split(".")[0]
     return {"stage": stage, "id": name, "bytes": n_bytes, "folder": str(folder)}
 
@@ -113,7 +113,7 @@ def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path
 def show_comparison(
     settings: Settings, found: "Comparison", more: dict[str, Any], out: Path | None = None
 ) -> None:
-    """Write the page, and print the table or the one JSON object. more: what stands beside it."""
+    """Write the page, and print the table or the JSON object. more: other keys of the object."""
     from endonym.commands import compare as comparison
     from endonym.commands.comparison_page import write_comparison
 

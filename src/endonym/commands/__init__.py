@@ -1,1 +1,1 @@
-"""What each command does, without its words on the command line; and the product from Python."""
+"""What each command does, apart from its command line; and the Python API."""

@@ -1,4 +1,4 @@
-"""The product from Python: run a recipe, load a model."""
+"""The Python API: run a recipe, load a model."""
 
 from pathlib import Path
 

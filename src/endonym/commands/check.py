@@ -1,4 +1,4 @@
-"""`endonym check`: what a recipe would make, counted by formula. Makes and measures nothing."""
+"""`endonym check`: what a recipe would make, computed by formula. Makes and measures nothing."""
 
 import math
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ from endonym.tokenizer.config import BYTE_VOCAB
 from endonym.train.memory_budget import phase_bytes
 
 LIKELY_CHARACTERS = 400
-"""Ids of a tokenizer of characters."""
+"""Assumed vocabulary of a character tokenizer."""
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a recipe comes to; seconds is None where nothing was ever measured."""
+    """The result of a check; seconds is None if this machine was never measured."""
 
     recipe: Recipe
     training: ResolvedTraining
@@ -57,12 +57,12 @@ class Checked:
 
     @property
     def shape(self) -> AnyModelConfig:
-        """The decoder's."""
+        """The config of the decoder."""
         return self.training.model
 
     @property
     def memory_bytes(self) -> int:
-        """Of the phase that takes most, if a document fills a row: their lengths are not known."""
+        """Of the largest phase, if documents fill whole rows: their lengths are not known."""
         return max(phase_bytes(self.shape, config) for config in self.training.phases)
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Checked:
 
 
 def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
-    """Count a recipe for training on a device.
+    """Check a recipe for training on a device.
 
     Raises MissingSource, ShapeError and ExportError as `run` would.
     """
@@ -103,7 +103,14 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     training = resolve_training(recipe, choices | assumed, facts, likely_vocab(recipe, choices))
     if recipe.export and isinstance(training.model, ModelConfig):
         row_of(training.model)
-    warnings = _warnings(recipe)
+    warnings: list[str] = []
+    clean = recipe.clean
+    if clean.min_script_share is None and clean.min_expected_share is None:
+        warnings.append("[clean] names no script threshold: other languages may pass")
+    if not clean.dedup:
+        warnings.append('[clean] has no dedup = ["exact"]: copies may be memorized')
+    if "nfc" not in clean.normalize:
+        warnings.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
     try:
         memory = memory_choices(recipe, training, {}, device=target)
         training, choices = training.with_choices(memory), choices | memory
@@ -122,26 +129,13 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
 
 
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:
-    """How many ids a tokenizer will have that is not made yet."""
+    """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
     config = resolve_tokenizer(recipe, choices)
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
-def _warnings(recipe: Recipe) -> list[str]:
-    """What a recipe leaves open that usually hurts."""
-    found: list[str] = []
-    clean = recipe.clean
-    if clean.min_script_share is None and clean.min_expected_share is None:
-        found.append("[clean] names no script threshold: other languages may pass")
-    if not clean.dedup:
-        found.append('[clean] has no dedup = ["exact"]: copies may be learnt by heart')
-    if "nfc" not in clean.normalize:
-        found.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
-    return found
-
-
 def describe(found: Checked) -> str:
-    """The check as people read it. ≈ marks estimates from file sizes."""
+    """The check as text for people. ≈ marks estimates from file sizes."""
     recipe, shape, count = found.recipe, found.shape, parameters(found.shape)
     epochs = found.train_tokens / max(1, found.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"

@@ -1,7 +1,7 @@
-"""`endonym compare`: finished runs side by side, and what may be said of their differences.
+"""`endonym compare`: finished runs side by side, and whether their differences are significant.
 
 A difference is paired (each draw takes the same documents for both runs) and is claimed only when
-its interval excludes zero. Runs that judged different texts are listed without differences.
+its interval excludes zero. Runs that were scored on different texts are listed without differences.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ LEFT_COLUMNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Bits per byte more than the best, and the paired 95 %; none below ten documents.
+    """Bits per byte above the best run, with a paired 95 % interval; none below ten documents.
 
-    Of the headlines: where there are several sources, of the means over them.
+    With several sources: of the means over them.
     """
 
     value: float
@@ -37,9 +37,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs, the best first, each with its difference to that one; and the lines they share.
+    """Runs, the best first, each with its difference to that one; and the shared baselines.
 
-    differences: empty if the runs have not judged the same texts; then the runs stand as given.
+    differences: empty if the runs were not scored on the same texts; then their order is as given.
     """
 
     runs: list[FinishedRun]
@@ -55,7 +55,7 @@ class Comparison:
         return names.pop() if are_plain and len(names) == 1 else ""
 
     def short(self, run: FinishedRun) -> str:
-        """A run's name beside others of its recipe: its variant."""
+        """A run's variant, if all are runs of one recipe; else its name."""
         return (self.name and run.name.partition("@")[2]) or run.name
 
 
@@ -86,23 +86,18 @@ def _trouble(runs: Sequence[FinishedRun]) -> str:
             "so no difference is shown. "
             "Run again: only the scoring is done anew."
         )
-    first, *others = runs
-    if all(_same(first, each) for each in others):
+    first, *others = (run.documents for run in runs if run.documents is not None)
+    if all(are_same(first, each) for each in others):
         return ""
     sizes = [
         f"{run.name}: {number(run.score.n_documents)} of {number(run.score.n_bytes)} bytes"
         for run in runs
     ]
+    split = runs[0].score.split
     return (
-        f"These runs were not scored on the same {first.score.split} documents of the same sources "
+        f"These runs were not scored on the same {split} documents of the same sources "
         f"({'; '.join(sizes)}), so no difference is shown."
     )
-
-
-def _same(one: FinishedRun, other: FinishedRun) -> bool:
-    """Whether two runs have judged the same texts."""
-    mine, theirs = one.documents, other.documents
-    return mine is not None and theirs is not None and are_same(mine, theirs)
 
 
 def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
@@ -112,15 +107,8 @@ def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
     return found[0] if len(values) == 1 else None
 
 
-def _baseline_name(line: Score) -> str:
-    """A baseline's name, with what it is of if that is not all."""
-    if line.sampled_from is None:
-        return line.model
-    return f"{line.model} ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
-
-
 def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> list[str]:
-    """Who is best, and who cannot be told apart from it."""
+    """Which run is best, and which ones are not significantly worse."""
     best = runs[0]
     texts = f"{number(best.score.n_documents)} {best.score.split} documents"
     if best.score.low is None:
@@ -143,7 +131,7 @@ def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> 
 
 
 def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
-    """What a reader of the table must know."""
+    """Notes that a reader of the table needs."""
     told: list[str] = []
     shown = {line.model for line in baselines}
     apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
@@ -172,31 +160,35 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Names as a sentence lists them."""
+    """Names joined for a sentence."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
-    """The table: its heads, and a row for each run and each baseline, as texts."""
+    """The table as texts: its head, and a row for each run and each baseline."""
     beside = ["to the best", "paired 95 %"] if found.differences else []
     heads = ["run", "family", "parameters", "tokens", "epochs", "bits/byte", "95 %"]
     heads += [*beside, "training", "tokens/s", "kept step"]
-    rows = [
-        [*_shape_cells(run), *_score_cells(run.score), *_beside(found, place), *_pace_cells(run)]
-        for place, run in enumerate(found.runs)
-    ]
-    empty = [""] * (len(heads) - 7)
-    rows += [
-        [_baseline_name(line), "", "", "", "", *_score_cells(line), *empty]
-        for line in found.baselines
-    ]
+    rows: list[list[str]] = []
+    for place, run in enumerate(found.runs):
+        total, active = run.parameters
+        size = number(total) + (f" ({number(active)} active)" if active != total else "")
+        row = [run.name, run.shape.family, size, number(run.tokens), f"{run.epochs:.2f}"]
+        row += _score_cells(run.score)
+        if found.differences:
+            each = found.differences[place]
+            span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
+            row += [f"{each.value:+.4f}", span] if place else ["best", ""]
+        row += ["–", "–"] if run.speed is None else [duration(run.seconds), number(run.speed)]
+        last = run.models[-1].numbers
+        rows.append([*row, f"{number(last['kept_step'])} of {number(last['steps'])}"])
+    for line in found.baselines:
+        name = line.model
+        if line.sampled_from is not None:
+            name += f" ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
+        empty = [""] * (len(heads) - 7)
+        rows.append([name, "", "", "", "", *_score_cells(line), *empty])
     return heads, rows
-
-
-def _shape_cells(run: FinishedRun) -> list[str]:
-    total, active = run.parameters
-    size = number(total) + (f" ({number(active)} active)" if active != total else "")
-    return [run.name, run.shape.family, size, number(run.tokens), f"{run.epochs:.2f}"]
 
 
 def _score_cells(score: Score) -> list[str]:
@@ -204,57 +196,38 @@ def _score_cells(score: Score) -> list[str]:
     return [f"{score.value:.4f}", span]
 
 
-def _beside(found: Comparison, place: int) -> list[str]:
-    """How far a run is behind the best."""
-    if not found.differences:
-        return []
-    each = found.differences[place]
-    if place == 0:
-        return ["best", ""]
-    span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
-    return [f"{each.value:+.4f}", span]
-
-
-def _pace_cells(run: FinishedRun) -> list[str]:
-    last = run.models[-1].numbers
-    kept = f"{number(last['kept_step'])} of {number(last['steps'])}"
-    if run.speed is None:
-        return ["–", "–", kept]
-    return [duration(run.seconds), number(run.speed), kept]
-
-
 def describe(found: Comparison) -> str:
-    """The comparison as people read it: an aligned table and what it says."""
+    """The comparison as text: an aligned table and its notes."""
     heads, rows = cells(found)
     return "\n".join([*aligned([heads, *rows], left=LEFT_COLUMNS), "", *found.told])
 
 
 def as_dict(found: Comparison) -> dict[str, Any]:
     """The form that `--json` prints."""
+    runs: list[dict[str, Any]] = []
+    for place, run in enumerate(found.runs):
+        last, (total, active) = run.models[-1].numbers, run.parameters
+        beside = found.differences[place] if found.differences else None
+        runs.append(
+            {
+                "name": run.name,
+                "run": str(run.folder),
+                "family": run.shape.family,
+                "parameters": total,
+                "active_parameters": active,
+                "train_tokens": run.tokens,
+                "epochs": run.epochs,
+                "score": run.score.as_dict(),
+                "difference": beside and {**asdict(beside), "is_claimed": beside.is_claimed},
+                "seconds": run.seconds or None,
+                "tokens_per_second": run.speed,
+                "steps": last["steps"],
+                "kept_step": last["kept_step"],
+            }
+        )
     return {
-        "runs": [_run_dict(found, place) for place in range(len(found.runs))],
+        "runs": runs,
         "baselines": [line.as_dict() for line in found.baselines],
         "same_documents": bool(found.differences),
         "told": found.told,
-    }
-
-
-def _run_dict(found: Comparison, place: int) -> dict[str, Any]:
-    run = found.runs[place]
-    last, (total, active) = run.models[-1].numbers, run.parameters
-    beside = found.differences[place] if found.differences else None
-    return {
-        "name": run.name,
-        "run": str(run.folder),
-        "family": run.shape.family,
-        "parameters": total,
-        "active_parameters": active,
-        "train_tokens": run.tokens,
-        "epochs": run.epochs,
-        "score": run.score.as_dict(),
-        "difference": beside and {**asdict(beside), "is_claimed": beside.is_claimed},
-        "seconds": run.seconds or None,
-        "tokens_per_second": run.speed,
-        "steps": last["steps"],
-        "kept_step": last["kept_step"],
     }

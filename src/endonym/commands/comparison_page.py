@@ -1,4 +1,4 @@
-"""The page of a comparison: its table, the dev curves of all runs, what they write."""
+"""The page of a comparison: its table, the validation curves of all runs, their samples."""
 
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from endonym.report.training import HEADROOM, validations_of
 
 STYLES = 15
 """Pairs of a colour and a dash in the style sheet."""
-
 HEIGHT = 420.0
 FIRST_SHARE = 0.15
-"""Share of the tokens whose steep fall must not press the ends of the curves together."""
+"""Share of the tokens that is ignored when the y axis is scaled: the loss falls steeply there."""
 
 
 def write_comparison(found: Comparison, folder: Path | None = None) -> Path:
@@ -53,7 +52,7 @@ def curve(run: FinishedRun) -> list[tuple[float, float]]:
 
 
 def chart(found: Comparison) -> Chart | None:
-    """The curves of all runs, with the lines that they share; None if no journal is left."""
+    """The validation curves of all runs, with the shared baselines; None without any journal."""
     curves = [(found.short(run), points) for run in found.runs if (points := curve(run))]
     if not curves:
         return None
@@ -78,16 +77,16 @@ def chart(found: Comparison) -> Chart | None:
 
 
 def levels(found: Comparison) -> list[Level]:
-    """The shared baselines over all bytes, as the validations of the curves are."""
+    """The shared baselines, over all bytes as in the validations of the curves."""
     every = found.runs[0].every_score
     totals = [find(every, metric=BITS, model=n.model, source=None) for n in found.baselines]
     return [Level(each.model, each.value) for each in totals if each is not None]
 
 
 def samples(found: Comparison) -> list[tuple[str, Texts]]:
-    """Each prompt with what every run made of it.
+    """Each prompt with every run's continuation.
 
-    Continuations by the finished models if all have some; else what was written in training.
+    By the finished models if all have some; else those written during training.
     """
     every = [run.continuations for run in found.runs]
     if not all(every):

@@ -1,4 +1,4 @@
-"""`endonym evaluate`: scores of a model that is named, on its own corpus or on files."""
+"""`endonym evaluate`: scores of one model, on its own corpus or on files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +23,11 @@ def score_model(
     log: Log,
     device_name: str,
 ) -> list[Score]:
-    """Scores of a named model: of given files, or of its own corpus's documents of a split.
+    """Scores of a model: on given files, or on its own corpus's documents of a split.
 
-    Baselines need the training shards: a model from elsewhere is scored alone. A file's split is
-    its name: where a file lies says nothing of its text, and differs from machine to machine.
-    Raises RecipeError if there is nothing to score it on.
+    Baselines need the training shards: a model from elsewhere gets none. A file's scores have its
+    name as their split, without the folder, which differs between machines. Raises RecipeError if
+    there is nothing to score.
     """
     model = load_model(name, store, device_name)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
@@ -50,15 +50,15 @@ def score_model(
 
 
 def names_of(files: Sequence[Path]) -> list[str]:
-    """Each file's name; the path as it was given, where another file has the same name."""
+    """Each file's name; its path as given, if another file has the same name."""
     names = [path.name for path in set(files)]
     return [path.name if names.count(path.name) == 1 else str(path) for path in files]
 
 
 def shards_of(name: str, store: Store) -> tuple[Path, PackConfig, int] | None:
-    """The shards that a model artefact was trained on, if they are still in its store.
+    """The shards that a model artefact was trained on, with their pack config and seed.
 
-    With how they were packed and the seed.
+    None if they are not in its store any more.
     """
     artifact = find_artifact(name, store)
     if artifact is None or "shards" not in artifact.manifest["inputs"]:

@@ -1,6 +1,6 @@
-"""The runs that are compared: found by name or recipe, and read from their own folders and stores.
+"""Runs to compare: found by name or recipe, and read from their own folders and stores.
 
-A run's `plan.json` says where its store is, so runs of several stores can be compared.
+A run's `plan.json` names its store, so runs of several stores can be compared.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from endonym.store import Artifact, Store
 
 Split = Literal["test", "dev"]
 Texts = list[tuple[str, str]]
-"""Prompts and what followed them."""
+"""Prompts and their continuations."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,23 @@ class FinishedRun:
 
     @property
     def parameters(self) -> tuple[int, int]:
-        """All of them, and those that one token uses."""
+        """The total number, and how many each token uses."""
         counted = parameters(self.shape)
         return counted.total, counted.active
 
     @property
     def tokens(self) -> int:
-        """Training tokens of all phases that led to the model."""
+        """Training tokens of all its phases."""
         return sum(model.numbers["tokens"] for model in self.models)
 
     @property
     def epochs(self) -> float:
-        """Passes over the training text, in all those phases."""
+        """Epochs of all its phases."""
         return sum(model.numbers["epochs"] for model in self.models)
 
     @cached_property
     def seconds(self) -> float:
-        """What the optimiser's steps took; 0 if no journal tells."""
+        """Time of all training steps; 0 without a journal."""
         lines = [line for journal in self.journals for line in journal]
         return sum(line.get("seconds", 0.0) for line in lines)
 
@@ -72,7 +72,7 @@ class FinishedRun:
 
     @cached_property
     def machine(self) -> tuple[str, ...]:
-        """Where the last phase was trained: what its times can be compared with."""
+        """Processor and threads of the last phase; times compare only within one machine."""
         notes = [line for line in self.journals[-1] if line.get("event") == "started"]
         return tuple(str(notes[-1].get(key)) for key in ("processor", "threads")) if notes else ()
 
@@ -94,19 +94,19 @@ class FinishedRun:
 
     @cached_property
     def documents(self) -> Documents | None:
-        """What each held-out document cost; None if the evaluation kept none."""
+        """Scores of each held-out document; None if the evaluation kept none."""
         return load(self.judged.folder)
 
     @property
     def continuations(self) -> Texts:
-        """What the finished model made of its recipe's prompts."""
+        """The finished model's continuations of its recipe's prompts."""
         paths = [each.folder / "continuations.json" for each in self.evaluations]
         found = [each for path in paths if path.is_file() for each in read_json(path)]
         return [(each["prompt"], each["text"]) for each in found]
 
     @property
     def written(self) -> Texts:
-        """What the model wrote when it was last looked at in training."""
+        """The last samples written during training."""
         found = [line for line in self.journals[-1] if line.get("event") == "sample"]
         last = [line for line in found if line["step"] == found[-1]["step"]]
         return [(line["prompt"], line["text"]) for line in last]
@@ -115,7 +115,7 @@ class FinishedRun:
 def finished_runs(
     names: Sequence[str], store: Store, log: Log, split: Split = "test"
 ) -> list[FinishedRun]:
-    """The runs that these names mean; a recipe means all its finished runs.
+    """The runs with these names; a recipe stands for all its finished runs.
 
     split: whose scores are compared.
 
@@ -142,7 +142,7 @@ def finished_runs(
 
 
 def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
-    """The run of this name, or those finished ones of the recipe in this file."""
+    """The run of this name, or the finished runs of the recipe in this file."""
     if not (Path(name).is_file() or name.endswith(".toml")):
         return [find_run(store, name)]
     found: list[Path] = []
@@ -156,7 +156,7 @@ def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
 
 
 def missing(folder: Path, split: Split) -> str:
-    """The first stage that a comparison needs and that is not there; empty if all are."""
+    """The first stage that a comparison needs but that is not made; empty if all are."""
     stages = planned(folder)
     needed = [each for each in stages if each["stage"] == "model" or _scores(each, split)]
     if not any(each["stage"] == "model" for each in needed):
@@ -167,7 +167,7 @@ def missing(folder: Path, split: Split) -> str:
 
 
 def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
-    """A run as its folder and its store tell it.
+    """Read a run from its folder and its store.
 
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
@@ -184,7 +184,11 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
             do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
             "it again: what is made is kept.",
         )
-    models = _phases(store, [each["id"] for each in stages if each["stage"] == "model"][-1])
+    models: list[Artifact] = []  # The last phase and those it started from, the first one first.
+    start: str | None = [each["id"] for each in stages if each["stage"] == "model"][-1]
+    while start and (model := store.find("model", start)) is not None:
+        models.insert(0, model)
+        start = model.manifest["inputs"].get("start")
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None
@@ -199,7 +203,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
 
 
 def home(folder: Path) -> Store:
-    """The store that a run's artefacts are in."""
+    """The store of a run's artefacts."""
     return Store((folder / read_json(folder / "plan.json")["store"]).resolve())
 
 
@@ -208,16 +212,3 @@ def _scores(stage: dict[str, Any], split: Split) -> bool:
     asked = stage["config"].get("evaluation", {})
     is_of_corpus = asked.get("kind") == "bits" and not asked.get("file")
     return is_of_corpus and asked.get("split", "test") == split
-
-
-def _phases(store: Store, last: str) -> list[Artifact]:
-    """A model and those whose weights it went on from, first of all the one from scratch."""
-    found: list[Artifact] = []
-    identifier: str | None = last
-    while identifier:
-        model = store.find("model", identifier)
-        if model is None:
-            break
-        found.insert(0, model)
-        identifier = model.manifest["inputs"].get("start")
-    return found

@@ -1,12 +1,12 @@
-"""`endonym status` and `endonym look`: what is there, read from manifests and artefacts."""
+"""`endonym status` and `endonym look`: runs and artefacts, read from their files."""
 
 import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from endonym.disk import read_json
 from endonym.errors import RecipeError
 from endonym.log import read_jsonl, size
 from endonym.store import Artifact, Store, open_artifact
@@ -19,15 +19,35 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def status(store: Store, name: str | None) -> list[dict[str, Any]]:
-    """Every run beside the store, or one, with the state of each stage."""
+    """Every run beside the store, or one of them, with the state of each stage."""
     folder = store.root.parent / "runs"
     every = sorted(path.parent for path in folder.glob("*/recipe.toml"))
-    places = [find_run(store, name)] if name else every
-    return [_status_of(place, store) for place in places]
+    found: list[dict[str, Any]] = []
+    for run in [find_run(store, name)] if name else every:
+        stages: list[dict[str, Any]] = []
+        expected = planned(run)
+        for stage in expected:
+            place = store.folder(stage["stage"], stage["id"])
+            parts = place.with_name(place.name + ".part")
+            state = "done" if place.is_dir() else "begun" if parts.is_dir() else "missing"
+            weight = open_artifact(place).bytes() if state == "done" else 0
+            steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
+            stages.append(
+                {
+                    "name": stage["name"],
+                    "id": stage["id"],
+                    "state": state,
+                    "bytes": weight,
+                    "note": steps[-1] if steps else "",
+                }
+            )
+        is_planned = any(stage["stage"] == "model" for stage in expected)
+        found.append({"run": str(run), "stages": stages, "is_planned": is_planned})
+    return found
 
 
 def find_run(store: Store, name: str) -> Path:
-    """A run by its name or folder. Raises RecipeError with the runs there are."""
+    """A run by its name or folder. Raises RecipeError with the known runs."""
     for folder in (Path(name), store.root.parent / "runs" / name):
         if (folder / "recipe.toml").is_file() and (folder / "log.txt").is_file():
             return folder
@@ -40,33 +60,10 @@ def known_runs(store: Store) -> str:
     return f"Runs here: {', '.join(known) or 'none yet'}."
 
 
-def _status_of(folder: Path, store: Store) -> dict[str, Any]:
-    """One run's stages."""
-    stages: list[dict[str, Any]] = []
-    expected = planned(folder)
-    for stage in expected:
-        place = store.folder(stage["stage"], stage["id"])
-        parts = place.with_name(place.name + ".part")
-        state = "done" if place.is_dir() else "begun" if parts.is_dir() else "missing"
-        weight = open_artifact(place).bytes() if state == "done" else 0
-        steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
-        stages.append(
-            {
-                "name": stage["name"],
-                "id": stage["id"],
-                "state": state,
-                "bytes": weight,
-                "note": steps[-1] if steps else "",
-            }
-        )
-    is_planned = any(stage["stage"] == "model" for stage in expected)
-    return {"run": str(folder), "stages": stages, "is_planned": is_planned}
-
-
 def planned(folder: Path) -> list[dict[str, Any]]:
-    """The stages of a run's plan; none if it was stopped before it had one."""
+    """The stages of a run's plan; empty if it was stopped before it had one."""
     plan = folder / "plan.json"
-    return json.loads(plan.read_text(encoding="utf-8"))["stages"] if plan.is_file() else []
+    return read_json(plan)["stages"] if plan.is_file() else []
 
 
 def describe_status(found: list[dict[str, Any]]) -> str:
@@ -91,7 +88,7 @@ def describe_status(found: list[dict[str, Any]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was found, for people and for machines."""
+    """A result as text and as JSON."""
 
     text: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -102,7 +99,7 @@ class Looked:
 
 
 def look(store: Store, name: str, *, dropped: str | None, text: str | None, count: int) -> Looked:
-    """Samples of an artefact, or of the artefact of a run that the flags ask for."""
+    """Samples of an artefact, or of a run's artefact that the flags ask for."""
     wanted = "corpus" if dropped else "tokenizer" if text is not None else None
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
@@ -142,7 +139,7 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
 
 
 def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looked:
-    """Documents kept, or refused and why."""
+    """Sample documents, or dropped ones with their reasons."""
     corpus = Corpus(artifact.folder)
     known = sorted(corpus.card["total"]["dropped"])
     if reason and reason != "all" and reason not in known:
@@ -153,22 +150,23 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looke
         )
     if reason:
         rejects = list(itertools.islice(corpus.dropped(None if reason == "all" else reason), count))
-        return Looked("\n".join(map(_reject_line, rejects)) or f"nothing was dropped as {reason}",
-                      {"rejects": [_plain(each) for each in rejects]})  # fmt: skip
+        told = [
+            f"{each.reason:<20}{each.source}/{each.id}  {each.detail}\n"
+            f"    {each.text[:SHOWN_CHARS]!r}"
+            for each in rejects
+        ]
+        text = "\n".join(told) or f"nothing was dropped as {reason}"
+        return Looked(text, {"rejects": [_plain(each) for each in rejects]})
     lines: list[str] = []
     for name, card in corpus.card["sources"].items():
         kept, gone = card["kept"], card["dropped"]
         lost = ", ".join(f"{key} {value['records']}" for key, value in gone.items()) or "nothing"
         sides = ", ".join(f"{side} {kept[side]['documents']}" for side in SIDES)
         lines.append(f"{name}: read {card['read']['records']}, kept {sides}, dropped {lost}")
-    shown = list(itertools.islice(_all(corpus), count))
+    documents = (each for side in SIDES for each in corpus.documents(side))
+    shown = list(itertools.islice(documents, count))
     lines += [f"\n{each.id} ({each.source})\n{each.text[:SHOWN_CHARS]}" for each in shown]
     return Looked("\n".join(lines), {"documents": [_plain(each) for each in shown]})
-
-
-def _all(corpus: Corpus) -> Iterator[Document]:
-    for side in SIDES:
-        yield from corpus.documents(side)
 
 
 def _plain(each: Document | Reject) -> dict[str, str]:
@@ -176,13 +174,8 @@ def _plain(each: Document | Reject) -> dict[str, str]:
     return {"id": each.id, "source": each.source, **why, "text": each.text[:SHOWN_CHARS]}
 
 
-def _reject_line(each: Reject) -> str:
-    head = f"{each.reason:<20}{each.source}/{each.id}  {each.detail}"
-    return f"{head}\n    {each.text[:SHOWN_CHARS]!r}"
-
-
 def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
-    """The fit, and a text cut into its tokens."""
+    """The fit to held-out text, and a text split into its tokens."""
     from endonym.tokenizer.tokenizer import Tokenizer
 
     report = artifact.numbers["held_out"]
@@ -201,8 +194,8 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
 
 
 def _look_at_model(artifact: Artifact, store: Store) -> Looked:
-    """The dev curve, drawn in a line, and what the numbers were."""
-    validations = json.loads((artifact.folder / "validations.json").read_text(encoding="utf-8"))
+    """The validation curve as a line of bars, key numbers and samples."""
+    validations = read_json(artifact.folder / "validations.json")
     numbers = artifact.numbers
     values = [each["bits"] for each in validations]
     low, high = min(values), max(values)

@@ -1,10 +1,10 @@
-"""Finding the model that a command means: a run, a model artefact, or a transformers folder."""
+"""Finds the model that a command names: a run, a model artefact or a transformers folder."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+from endonym.disk import read_json
 from endonym.errors import RecipeError
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -12,7 +12,7 @@ from endonym.store import Artifact, Store, open_artifact
 
 
 def find_artifact(name: str, store: Store) -> Artifact | None:
-    """The final model of a run, or a model artefact; None if the name is another kind of folder."""
+    """The final model of a run, or an artefact; None if the name is neither."""
     for folder in (Path(name), store.root.parent / "runs" / name):
         if (folder / "plan.json").is_file():
             return model_of_run(folder)
@@ -26,7 +26,7 @@ def find_artifact(name: str, store: Store) -> Artifact | None:
 
 def model_of_run(folder: Path) -> Artifact:
     """The last model of a run's plan. Raises RecipeError if it is not made yet."""
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    plan = read_json(folder / "plan.json")
     stages: list[dict[str, Any]] = [each for each in plan["stages"] if each["stage"] == "model"]
     home = (folder / plan["store"]).resolve()
     place = home / "model" / (stages[-1]["id"] if stages else "none")
@@ -40,7 +40,7 @@ def model_of_run(folder: Path) -> Artifact:
 
 
 def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
-    """The language model that a name means. Raises RecipeError with the runs there are."""
+    """The language model of this name. Raises RecipeError with the known runs."""
     artifact = find_artifact(name, store)
     if artifact is not None:
         if artifact.stage == "export":

@@ -1,9 +1,9 @@
-"""`endonym new`: a commented recipe, sized to the texts and to this machine."""
+"""`endonym new`: writes a commented recipe, sized for the texts and this machine."""
 
 import json
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -39,12 +39,12 @@ from endonym.errors import RecipeError
 from endonym.log import Log, number
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
-from endonym.text.config import DEFAULT_SHARE, Clean, Source
+from endonym.text.config import DEFAULT_SHARE
 from endonym.text.files import RawSet, source_files
 from endonym.train.config import Phase
 
 OVERHEAD = 0.9
-"""Share of the hours that goes into steps; validations, samples and checkpoints take the rest."""
+"""Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
 
 def write_recipe(
@@ -59,10 +59,10 @@ def write_recipe(
 ) -> tuple[Path, Found]:
     """Write `folder/recipe.toml`; returns its path and what was found in the texts.
 
-    The machine is measured anew, whatever is known of it, and a busy one is said.
+    The machine is always measured again; warns if other programs use it.
 
     Raises MissingSource if a path has no readable text, RecipeError if a recipe is there already
-    or the language's code is none.
+    or the language code is not valid.
     """
     path = folder / "recipe.toml"
     refuse_to_overwrite(path)
@@ -71,10 +71,11 @@ def write_recipe(
     machine.forget(store / "machine.json")
     choices = choose(found, folder, hours, store=store, log=log)
     folder.mkdir(parents=True, exist_ok=True)
+    valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
-        _head(path, valid_name(name), language, found),
-        *(_source(source, reason) for source, reason in found.sources),
-        _clean(clean, reasons),
+        _head(path, valid_name, language, found),
+        *(f"[[source]]  # {reason}\n" + _table(source) for source, reason in found.sources),
+        "[clean]\n" + _table(clean, reasons),
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
         '[[export]]\nformat = "huggingface"',
@@ -89,7 +90,7 @@ def write_recipe(
 
 
 def refuse_to_overwrite(path: Path) -> None:
-    """Raise RecipeError if a recipe stands where one is to be written."""
+    """Raise RecipeError if there is a recipe already."""
     if path.exists():
         raise RecipeError(
             "a recipe is there already",
@@ -98,17 +99,11 @@ def refuse_to_overwrite(path: Path) -> None:
         )
 
 
-def valid_name(name: str) -> str:
-    """A name that a recipe accepts, as near to the folder's as can be."""
-    kept = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48]
-    return kept or "model"
-
-
 def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -> Choices:
-    """Everything the autopilot says for these texts and hours.
+    """All choices for these texts and hours.
 
-    The shape is chosen by the speed that a formula promises from the pace of a small shape, the
-    budget by a probe of the chosen one.
+    The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
+    measuring the chosen one.
     """
     raw = [RawSet(each, tuple(source_files(each, folder)), ()) for each, _ in found.sources]
     vocab = choose_vocab(letters(raw))
@@ -130,7 +125,12 @@ def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -
         return measured_pace(chosen, usual, machine_file, document=document)
 
     budget = partial(_budget, unique=unique, hours=hours, seconds=seconds)
-    muon, pace = _optimizer(facts, dim, promised, probed=probed, budget=budget)
+    muon = muon_for(Phase(tokens=promised), facts, dim=dim)
+    pace = probed("adamw" if muon is None else "muon")
+    if muon is not None:  # Its measured speed may allow more epochs than Muon is good for.
+        muon = muon_for(Phase(tokens=budget(pace)[0]), facts, dim=dim)
+        if muon is None:
+            pace = probed("adamw")
     if pace.doubt:
         log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
     tokens, reason = budget(pace)
@@ -139,7 +139,7 @@ def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -
     given = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
     phase |= choose_phase(given, facts, context.value, dim=dim)
     if tokens > NEW_PASSES * unique:
-        phase["average"] = Choice("ema", "a mean of the last steps has over-fitted less")
+        phase["average"] = Choice("ema", "averaged weights overfit less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
     if found.lists:
         data["pack.join"] = Choice(found.lists, "lists of sentences: their neighbours are context")
@@ -147,33 +147,13 @@ def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -
     return data | {f"phase.{key}": c for key, c in phase.items()}
 
 
-def _optimizer(
-    facts: Facts,
-    dim: int,
-    promised: int,
-    *,
-    probed: Callable[[Literal["adamw", "muon"]], Pace],
-    budget: Callable[[Pace], tuple[int, str]],
-) -> tuple[Choice | None, Pace]:
-    """Muon, if it is to be taken, and the pace of the optimiser that is.
-
-    Not where its pace allows more passes than it is chosen for, though fewer were promised.
-    """
-    muon = muon_for(Phase(tokens=promised), facts, dim=dim)
-    if muon is not None:
-        pace = probed("muon")
-        tokens, _ = budget(pace)
-        muon = muon_for(Phase(tokens=tokens), facts, dim=dim)
-        if muon is not None:
-            return muon, pace
-    return None, probed("adamw")
-
-
 def _timed_shape(
     facts: Facts, vocab: int, context: int, *, seconds: float, machine_file: Path
 ) -> tuple[Choices, int]:
-    """The shape for so many seconds of training here, and how many tokens they should be; deeper
-    where they are more than enough."""
+    """The shape for so many seconds of training, and its estimated tokens.
+
+    It gets more layers if time is left.
+    """
     rates = matrix_rates(machine_file)
     usual = usual_training(rates)
     small = measured_pace(small_shape(), usual, machine_file)
@@ -190,9 +170,9 @@ def _timed_shape(
 
 
 def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
-    """Training tokens, in whole thousands, and why: what the hours hold, or what the text gives.
+    """Training tokens, in whole thousands, and why: limited by time or by the size of the text.
 
-    seconds: of the hours, for steps.
+    seconds: time for training steps.
     """
     most, possible = MOST_PASSES * unique, pace.tokens_in(seconds)
     reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
@@ -202,7 +182,7 @@ def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int,
 
 
 def _bytes_per_token(found: Found, vocab: int) -> float:
-    """How long this vocabulary's tokens would be, tried on the sample."""
+    """Bytes per token with this vocabulary, measured on the sample."""
     from endonym.tokenizer.config import TokenizerConfig
     from endonym.tokenizer.train import fit, train_tokenizer
 
@@ -227,14 +207,6 @@ def _head(path: Path, name: str, language: str, found: Found) -> str:
     return "\n".join(line.replace("\n", " ") for line in lines)
 
 
-def _source(source: Source, reason: str) -> str:
-    return f"[[source]]  # {reason}\n" + _table(source)
-
-
-def _clean(clean: Clean, reasons: dict[str, str]) -> str:
-    return "[clean]\n" + _table(clean, reasons)
-
-
 def _training(choices: Choices) -> str:
     """Tokenizer, packing, model and phase, each value with its reason."""
     tables: dict[str, list[str]] = {"tokenizer": ['kind = "bpe"'], "pack": [], "model": []}
@@ -253,7 +225,7 @@ def _training(choices: Choices) -> str:
 
 
 def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
-    """The fields of a config that say something, one a line, with reasons."""
+    """The fields of a config that differ from defaults, one a line, with reasons."""
     lines: list[str] = []
     for key, value in config.model_dump(exclude_defaults=True).items():
         line = f"{key} = {_toml(value)}"
@@ -263,14 +235,14 @@ def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
 
 
 def _noted(line: str, reason: str | None) -> str:
-    """A line with its reason: beside it, or above it where the line is long."""
+    """A line with its reason as a comment: beside it, or above a long line."""
     if not reason:
         return line
     return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
 
 
 def _toml(value: object) -> str:
-    """A value as TOML writes it."""
+    """A value in TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""`endonym run`: execute, then write the report and say what came out."""
+"""`endonym run`: run a recipe, write its report and print the results."""
 
 import sys
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lock
-from endonym.pipeline.plan import Stage, plan_data, plan_training
+from endonym.pipeline.plan import plan_data, plan_training
 from endonym.recipe.recipe import Recipe
 from endonym.report.page import write_report
 from endonym.store import Store
@@ -41,7 +41,7 @@ def run_and_report(
     tune_minutes: float | None = None,
     device: str | None = None,
 ) -> Run:
-    """Run a recipe and leave `report.html` in its folder."""
+    """Run a recipe and write `report.html` into its folder."""
     recipe.require_sources()
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     finished = run_recipe(recipe, store, log, **given, device=device)
@@ -53,9 +53,9 @@ def run_and_report(
 
 
 def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:
-    """Find what is wrong with any of these recipes before the first of them is run.
+    """Check all recipes before the first of them is run.
 
-    Raises MissingSource or RecipeError with all of it.
+    Raises MissingSource or RecipeError with everything that is wrong.
     """
     Recipe.require_all_sources(recipes)
     wrong: dict[str, str] = {}
@@ -70,7 +70,7 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
 
 
 def compared(runs: Sequence[Run]) -> Comparison | None:
-    """Finished runs side by side: by dev documents if all were scored on them, or by test ones.
+    """Compare finished runs on dev documents if all were scored on them, or else on test ones.
 
     None if they were not all scored on either.
     """
@@ -81,7 +81,7 @@ def compared(runs: Sequence[Run]) -> Comparison | None:
 
 
 def scores_of(run: Run) -> list[Score]:
-    """Every score that a run's evaluations hold."""
+    """All scores of a run's evaluations."""
     found: list[Score] = []
     for artifact in run.all("evaluation"):
         path = artifact.folder / "scores.json"
@@ -106,7 +106,7 @@ def as_dict(run: Run) -> dict[str, Any]:
 
 
 def say_results(run: Run, *, is_last: bool = True) -> None:
-    """What a person wants to see at the end: the scores, a sample, where to look, what is next."""
+    """Print scores, a sample, the report's path and the next command."""
     out = sys.stdout
     found = scores_of(run)
     for split in dict.fromkeys(score.split for score in found):
@@ -127,9 +127,9 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 def describe_plan(
     recipe: Recipe, store: Store, log: Log, *, replan: bool = False, target: str = "cpu"
 ) -> list[dict[str, Any]]:
-    """What a run would make and what is there, without making anything.
+    """The stages that a run would make and those that exist, without making anything.
 
-    What an earlier run settled is taken from its plan; the rest is estimated.
+    Choices of an earlier run are taken from its plan; the rest is estimated.
     """
     recipe.require_sources()
     raw = sources.hash_all(sources.find(recipe), store, log)
@@ -145,11 +145,10 @@ def describe_plan(
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
     stages = [*data.all(), *plan_training(recipe, data, training)]
     return [
-        {"name": stage.name, "id": stage.id[:12], "there": is_there(store, stage)}
+        {
+            "name": stage.name,
+            "id": stage.id[:12],
+            "there": store.find(stage.kind, stage.id) is not None,
+        }
         for stage in stages
     ]
-
-
-def is_there(store: Store, stage: Stage) -> bool:
-    """Whether a stage's artefact is made."""
-    return store.find(stage.kind, stage.id) is not None

@@ -1,1 +1,1 @@
-"""Documents and a tokenizer in, batches out; and the baselines that need only counting."""
+"""From documents to batches; and baselines that need only counting."""

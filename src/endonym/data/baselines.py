@@ -1,4 +1,4 @@
-"""What needs no learning: uniform, unigram and bigram guesses, counted on training tokens."""
+"""Baselines without training: uniform, unigram and bigram models, counted on training tokens."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ CHUNK_TOKENS = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Baselines:
-    """Counts of tokens and of pairs. Pairs are kept sorted by `first * vocab + second`.
+    """Counts of tokens and of pairs, sorted by `first * vocab + second`.
 
-    tokens: how often each follows another. contexts: how often each stands before another.
+    tokens: counts as a target. contexts: counts as an input.
     """
 
     vocab: int
@@ -28,7 +28,7 @@ class Baselines:
     followers: NDArray[np.int64]
 
     def nats(self, ids: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Nats of each of a document's ids under the three guesses; it starts after end-of-text.
+        """Nats of each id of a document under the three models, starting after end-of-text.
 
         unigram: (n(w) + 1) / (N + V). bigram: max(n(c,w) - d, 0) / n(c) + d · types(c) / n(c) ·
         unigram(w), with d = 0.75; a context never seen leaves the unigram.
@@ -53,14 +53,13 @@ class Baselines:
 def count(shards: TokenShards, order: Order | None = None) -> Baselines:
     """Count a training split, in chunks of bounded memory.
 
-    order: the order in which a model reads it, if documents are joined: line ends are counted where
-    its first pass has them.
+    order: the order of the training, if documents are joined: line ends are counted where its first
+    epoch has them.
     """
     vocab = shards.vocab
     line_ends = [] if order is None or order.line_end is None else order.line_ends(0)
     tokens, contexts = np.zeros(vocab, dtype=np.int64), np.zeros(vocab, dtype=np.int64)
-    pairs = np.zeros(0, dtype=np.int64)
-    counts = np.zeros(0, dtype=np.int64)
+    pairs, counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     for number, part in enumerate(shards.parts):
         for start in range(0, len(part) - 1, CHUNK_TOKENS):
             piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Batches: the tensors of one optimiser step, and its parts that fit in memory."""
+"""Batches: the tensors of one optimiser step, and their micro-batches."""
 
 import functools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from endonym.data.order import Order, Rows
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs, the token after each, and the document each belongs to, (B, T), int64."""
+    """Inputs, targets, and the document number of each input, (B, T), int64."""
 
     tokens_BT: Tensor
     targets_BT: Tensor
@@ -21,15 +21,15 @@ class Batch:
 
     @classmethod
     def of(cls, rows: Rows) -> "Batch":
-        """Rows as tensors, in the memory where they lie."""
+        """Rows as tensors, without a copy."""
         return cls(*map(torch.from_numpy, rows))
 
     def to(self, device: str) -> "Batch":
-        """The batch on a device; on its way there, if it is pinned."""
+        """The batch on a device; the copy is asynchronous if it is pinned."""
         return Batch(*(part.to(device, non_blocking=part.is_pinned()) for part in self._parts()))
 
     def pinned(self) -> "Batch":
-        """The batch in memory that a GPU copies from by itself."""
+        """The batch in pinned memory."""
         return Batch(*(part.pin_memory() for part in self._parts()))
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -39,14 +39,13 @@ class Batch:
         return self.tokens_BT.shape[0]
 
     def parts(self, rows: int) -> Iterator["Batch"]:
-        """The batch in pieces of at most so many rows."""
+        """Micro-batches of at most this many rows."""
         for start in range(0, len(self), rows):
-            piece = slice(start, start + rows)
-            yield Batch(self.tokens_BT[piece], self.targets_BT[piece], self.documents_BT[piece])
+            yield Batch(*(part[start : start + rows] for part in self._parts()))
 
 
 class Batches:
-    """Every batch of a phase, by step: `batches[step]` is a pure function of the seed."""
+    """The batches of a phase: `batches[step]` is a pure function of the seed."""
 
     def __init__(self, order: Order, *, rows: int, device: str = "cpu") -> None:
         self.order, self.rows, self.device = order, rows, device
@@ -57,10 +56,7 @@ class Batches:
         return self.part(step, range(self.rows))
 
     def part(self, step: int, rows: range) -> Batch:
-        """Some neighbouring rows of a batch, by their places in it: one process's share.
-
-        While a GPU works on them, those of the next step are put together aside.
-        """
+        """Some neighbouring rows of a batch; for a GPU a thread prepares those of the next step."""
         if self._aside is None:
             return self._made(step, rows).to(self.device)
         asked, made = self._next or (None, None)
@@ -82,19 +78,16 @@ class Batches:
         return self.rows * self.order.context
 
     def row_numbers(self, step: int) -> range:
-        """The rows that a step reads, for messages."""
+        """The numbers of a step's rows, for messages."""
         return range(step * self.rows, (step + 1) * self.rows)
 
     @functools.cached_property
     def bytes_per_token(self) -> float:
-        """Bytes of a token of the text, end-of-text included as a token of none.
-
-        After every document of a list stands a line end, a byte.
-        """
+        """Bytes per token: none for end-of-text, one for the line ends of joined sources."""
         shards, order = self.order.shards, self.order
         sizes = [shards.byte_counts[part].sum() for part in shards.parts]
         return float(sum(sizes) + order.is_listed.sum()) / max(1, order.positions_per_epoch)
 
     def epochs(self, step: int) -> float:
-        """Passes over the text when this many steps are done."""
+        """Epochs after this many steps."""
         return step * self.tokens / self.order.positions_per_epoch

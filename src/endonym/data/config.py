@@ -1,16 +1,16 @@
-"""What a recipe may say about the rows that a model reads."""
+"""The recipe's keys of packing: how documents become rows."""
 
 from pydantic import Field
 
 from endonym.config import Config
 
 ALONE_SHARE = 0.85
-"""Share of the stretches of a joined source that are taken apart in a pass, so that as many of its
-documents are read alone. With a half, lines read alone cost 1 to 2 % more (docs/log.md)."""
+"""Share of a joined source's stretches that are split up in an epoch, and so share of its documents
+read alone. With a half, the loss of lines read alone is 1 to 2 % higher (docs/log.md)."""
 
 
 class Pack(Config):
-    """How documents become rows of equal length; no token is lost and none is padding."""
+    """How documents become rows of equal length, without padding and without losing tokens."""
 
     context: int | None = Field(
         default=None,
@@ -20,23 +20,23 @@ class Pack(Config):
     )
     join: tuple[str, ...] = Field(
         default=(),
-        description="sources that are lists of sentences: in each pass about one document in seven "
-        "is read together with its neighbours, joined by a line end, in stretches of random "
-        "length up to the context, drawn anew; no end-of-text follows, since a list goes on",
+        description="sources that are lists of sentences: in each epoch about one document in "
+        "seven is joined with its neighbours by line ends, in stretches of random length up to the "
+        "context; no end-of-text follows",
     )
 
 
 class PackConfig(Config):
-    """How documents become rows, resolved."""
+    """`Pack` with a value for every key."""
 
     context: int
     join: tuple[str, ...] = ()
 
     def usual_length(self, document: float) -> float:
-        """Tokens that a usual token is read with, where documents have so many.
+        """Mean length, over tokens, of the text that is read at once; document: their length.
 
-        Of what is joined, `ALONE_SHARE` is read alone, the rest in stretches, log-uniform from a
-        document to the context: the mean over the tokens of these is half of both ends' sum.
+        Of joined sources, `ALONE_SHARE` is read alone, the rest in stretches with log-uniform
+        lengths from a document to the context, whose mean over tokens is half of both ends' sum.
         """
         if not self.join:
             return document
@@ -44,5 +44,5 @@ class PackConfig(Config):
         return ALONE_SHARE * alone + (1 - ALONE_SHARE) * (alone + self.context) / 2
 
     def longest(self, document: int) -> int:
-        """Tokens that are read together at most, where the longest document has so many."""
+        """Most tokens read at once; document: length of the longest one."""
         return max(document, self.context) if self.join else document

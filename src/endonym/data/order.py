@@ -1,15 +1,14 @@
-"""Which tokens stand in which row: a pure function of seed and row number, so nothing is saved.
+"""Data order: the tokens of each row, a pure function of seed and row number without saved state.
 
-Every epoch the documents are put in a new order and read as one stream; the streams of all epochs
-follow one another and are cut into rows of equal length, so that no token is lost and none is
-padding. The rows of an epoch are then put in a new order too, so that the pages of a long book do
-not follow each other. A row may cut a document; the next row goes on with it from position 0.
+In each epoch the documents are shuffled and read as one stream. The streams of all epochs are cut
+into rows of equal length, without padding and without losing tokens. The rows of an epoch are then
+shuffled too, so that parts of a long document do not follow each other. A row may cut a document;
+the next row of the stream goes on with it from position 0.
 
-Documents of joined sources (lists of sentences) are read in stretches: neighbours in their own
-order, with a line end where else an end-of-text would stand. Which documents are joined, and how
-many, is drawn anew in every epoch. A line end takes the place of one end-of-text, so every epoch
-is equally long. What follows the last document of a stretch is a line end, too: a list goes on, and
-a model that saw its sentences end as texts do would write one sentence and stop.
+Documents of joined sources (lists of sentences) are read in stretches: neighbouring documents, with
+a line end instead of end-of-text between them. Stretches are drawn anew in every epoch; all epochs
+have the same length. The last document of a stretch also ends with a line end: with end-of-text, a
+model would learn to stop after one sentence.
 """
 
 import functools
@@ -27,7 +26,7 @@ Integers = NDArray[np.int64]
 
 
 class Rows(NamedTuple):
-    """Rows of a batch: inputs, what follows each, and the document each belongs to, (B, T)."""
+    """Rows of a batch: inputs, targets, and the document number of each input, (B, T)."""
 
     tokens_BT: Integers
     targets_BT: Integers
@@ -35,10 +34,10 @@ class Rows(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """One pass over stretches: a document read alone, or several joined.
+    """One epoch of stretches: one document, or several joined ones.
 
-    documents: the first document of each stretch, in the order of reading. lengths: positions of
-    each. ends: where each ends in the stream. rows: the order of the rows.
+    documents: the first document of each stretch, in reading order. lengths: positions of each.
+    ends: where each ends in the stream. rows: the order of the rows.
     """
 
     documents: Integers
@@ -50,8 +49,8 @@ class Epoch(NamedTuple):
 class Order:
     """The order in which a split is read.
 
-    join: names of the sources whose documents are read in stretches. Raises RecipeError if there
-    is no such source, or if the tokenizer has no token that is a line end and nothing else.
+    join: sources whose documents are joined. Raises RecipeError for unknown sources, or if the
+    tokenizer has no token that is exactly a line end.
     """
 
     def __init__(
@@ -72,11 +71,11 @@ class Order:
         return -(-epoch * self.positions_per_epoch // self.context)
 
     def rows(self, first: int, count: int) -> Rows:
-        """Rows `first` to `first + count`, filled."""
+        """Rows `first` to `first + count`."""
         starts_B = self._starts(np.arange(first, first + count))
         length, shape = self.positions_per_epoch, (count, self.context)
         found = tuple(np.empty(count * self.context, dtype=np.int64) for _ in Rows._fields)
-        # A row is cut where an epoch ends: pieces of one epoch each.
+        # Rows are cut where an epoch ends, so that each piece is of one epoch.
         rows_P, epochs_P = _ranges(starts_B // length, (starts_B + self.context - 1) // length)
         begins_P = np.maximum(starts_B[rows_P], epochs_P * length)
         ends_P = np.minimum(starts_B[rows_P] + self.context, (epochs_P + 1) * length)
@@ -91,7 +90,7 @@ class Order:
         return Rows(*(whole.reshape(shape) for whole in found))
 
     def originals(self, numbers: Integers) -> Integers:
-        """Which document of the split each of a row's document numbers stands for."""
+        """The split's document for each document number in rows."""
         epochs, ranks = np.divmod(numbers, len(self.lengths))
         found = np.empty_like(numbers)
         for number in np.unique(epochs):
@@ -100,10 +99,7 @@ class Order:
         return found
 
     def line_ends(self, number: int) -> list[tuple[Integers, Integers]]:
-        """For each shard, where this pass has a line end in place of an end-of-text.
-
-        First the places in its inputs, then those in its targets.
-        """
+        """For each shard, the inputs and targets that are line ends instead of end-of-text."""
         index, starts = self.shards.index, self.shards.index["start"]
         is_inner = np.ones(len(index), dtype=np.bool_)
         is_inner[self._stretches(number)] = False
@@ -112,7 +108,7 @@ class Order:
         return [(starts[here & is_inner], ends[here & self.is_listed]) for here in shards]
 
     def _starts(self, rows_B: Integers) -> Integers:
-        """Where rows start in the stream of all epochs, after each epoch's rows are shuffled."""
+        """Where rows start in the stream of all epochs, after shuffling within each epoch."""
         epochs_B, starts_B = rows_B * self.context // self.positions_per_epoch, rows_B.copy()
         for number in np.unique(epochs_B):
             here, first = epochs_B == number, self.first_row(int(number))
@@ -122,9 +118,9 @@ class Order:
     def _read(
         self, number: int, begins_P: Integers, sizes_P: Integers
     ) -> tuple[Integers, Integers, Integers]:
-        """Inputs, targets and document numbers of pieces of one epoch's stream, one after another.
+        """Inputs, targets and document numbers of pieces of an epoch's stream, concatenated.
 
-        A piece is read document by document, so that the search costs a piece, not a token.
+        Pieces are split at documents, so that the search runs once per piece, not per token.
         """
         epoch, index = self.epoch(number), self.shards.index
         stops_P = begins_P + sizes_P
@@ -140,7 +136,7 @@ class Order:
         stored, shard = _runs(stored_S, sizes_S), np.repeat(index["shard"][documents_S], sizes_S)
         tokens, targets = self.shards.at(shard, stored), self.shards.at(shard, stored + 1)
         if self.line_end is not None:
-            # In a list an end-of-text opens a stretch and nothing else; all others are line ends.
+            # An end-of-text that does not start a stretch is a line end.
             is_line_end, is_end = (each == self.shards.end_id for each in (tokens, targets))
             is_line_end[(np.cumsum(sizes_S) - sizes_S)[begins_S == starts_S]] = False
             tokens[is_line_end] = self.line_end
@@ -159,21 +155,20 @@ class Order:
     def _stretches(self, number: int) -> Integers:
         """The first document of each stretch, in the order of the shards.
 
-        The documents of a joined source stand on a line in their own order, each as long as it is.
-        The line is cut at random distances: log-uniform from the mean length of a document to the
-        context. A stretch is the documents that begin between two cuts; it ends earlier where a
-        document is missing in between, because it is held out. `ALONE_SHARE` of the stretches,
-        drawn too, are taken apart: their documents are read alone.
+        The concatenated documents of a joined source are cut at random distances: log-uniform from
+        the mean document length to the context. A stretch is the documents that start between two
+        cuts; it ends earlier where a held-out document is missing. A random `ALONE_SHARE` of the
+        stretches is split up: their documents are read alone.
         """
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():
             lengths = self.lengths[documents]
             if not len(lengths) or lengths.mean() >= self.context:
-                continue  # One document fills a row.
+                continue  # A document fills a row already.
             shortest, longest = float(lengths.mean()), float(self.context)
             seed = named_seed(self.seed, "join", name, number)
             drawn, coins = np.split(uniform(2 * len(lengths), seed), 2)
-            # None is below the mean, so as many cuts as documents reach the end of the line.
+            # No distance is below the mean length, so as many cuts as documents reach the end.
             cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))
             stretch = np.searchsorted(cuts, np.cumsum(lengths) - lengths, side="right")
             is_new = (np.diff(stretch) > 0) | (coins[stretch[1:]] < ALONE_SHARE)
@@ -182,27 +177,27 @@ class Order:
 
 
 def uniform(count: int, seed: int) -> NDArray[np.float64]:
-    """Numbers from 0 to 1 that depend on the seed alone: 53 bits of raw Philox output each."""
+    """Uniform numbers in [0, 1) that depend on the seed alone: 53 bits of raw Philox output."""
     words = np.random.Philox(key=seed).random_raw(count) >> np.uint64(11)
     return words.astype(np.float64) * 2.0**-53
 
 
 def shuffled(count: int, seed: int) -> Integers:
-    """The numbers below `count` in an order that depends on the seed alone.
+    """A permutation of the numbers below `count` that depends on the seed alone.
 
-    Sorted by raw Philox output (Salmon et al. 2011), which no version of numpy may change.
+    Sorted by raw Philox output (Salmon et al. 2011), which is the same in all versions of numpy.
     """
     keys = np.random.Philox(key=seed).random_raw(count)
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
 def _ranges(firsts: Integers, lasts: Integers) -> tuple[Integers, Integers]:
-    """Every number from each first to its last, both included, and which pair it is of."""
+    """For all numbers from each first to its last, included: the pair's index, and the number."""
     counts = lasts - firsts + 1
     return np.repeat(np.arange(len(firsts)), counts), _runs(firsts, counts)
 
 
 def _runs(starts: Integers, counts: Integers) -> Integers:
-    """So many numbers counted up from each start, one run after another."""
+    """Runs of `counts` consecutive numbers from each start, concatenated."""
     before = np.cumsum(counts) - counts
     return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))

@@ -1,7 +1,7 @@
-"""All ids of a split on disk: flat little-endian integers, and where each document starts.
+"""Token ids of a split on disk: flat little-endian integers, and an index of the documents.
 
-A shard is `E d1 E d2 E … dn E`, with E the end-of-text token: E closes document n as a target and
-opens document n + 1 as an input. A document of n tokens is therefore n + 1 positions.
+A shard is `E d1 E d2 E … dn E`, with E the end-of-text token: it is the last target of a document
+and the first input of the next one. A document of n tokens therefore takes n + 1 positions.
 """
 
 import json
@@ -18,7 +18,7 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-"""What is learnt from, what choices are made by, and what judges: no document is in two."""
+"""No document is in two of them."""
 SHARD_TOKENS = 1 << 27
 BATCH_CHARS = 4_000_000
 CHUNK_TOKENS = 1 << 24
@@ -32,8 +32,8 @@ INDEX = np.dtype(
         ("place", "<i8"),
     ]
 )
-"""A document: its shard, the index of its opening E, its tokens (E not counted), its source, the
-block of neighbours that it belongs to and its place in the corpus (text/document.py)."""
+"""A document: its shard, the index of the E before it, its tokens without E, its source, its block
+of neighbours and its place in the corpus (text/document.py)."""
 
 
 class Piece(NamedTuple):
@@ -46,7 +46,7 @@ class Piece(NamedTuple):
 
 
 class ShardWriter:
-    """Writes one split, a batch of documents at a time."""
+    """Writes the shards of one split."""
 
     def __init__(self, out: Path, split: Split, tokenizer: Tokenizer, sources: list[str]) -> None:
         self.out, self.split, self.tokenizer = out, split, tokenizer
@@ -62,7 +62,12 @@ class ShardWriter:
         entries: list[tuple[int, ...]] = []
         for each, ids in zip(texts, encoded, strict=True):
             if self.place >= SHARD_TOKENS:
-                self._next_shard()
+                if self.file is not None:
+                    self.file.close()
+                self.shard += 1
+                self.file = (self.out / f"{self.split}-{self.shard:05d}.bin").open("wb")
+                self.file.write(np.array([self.tokenizer.end_id], dtype=self.kind).tobytes())
+                self.place = 0
             assert self.file is not None
             source = self.sources[each.source]
             entries.append((self.shard, self.place, len(ids), source, each.block, each.place))
@@ -77,14 +82,6 @@ class ShardWriter:
         index = np.concatenate(self.entries) if self.entries else np.zeros(0, dtype=INDEX)
         np.save(self.out / f"{self.split}.index.npy", index, allow_pickle=False)
 
-    def _next_shard(self) -> None:
-        if self.file is not None:
-            self.file.close()
-        self.shard += 1
-        self.file = (self.out / f"{self.split}-{self.shard:05d}.bin").open("wb")
-        self.file.write(np.array([self.tokenizer.end_id], dtype=self.kind).tobytes())
-        self.place = 0
-
 
 def write_shards(
     out: Path,
@@ -94,11 +91,10 @@ def write_shards(
     *,
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Turn a corpus into shards; returns documents, tokens, bytes, chars by split and source.
+    """Write a corpus as shards; returns documents, tokens, bytes and chars by split and source.
 
-    And how many ids stand nowhere in the training text ("unused"), in all and by source.
-
-    documents: those of a split, in order. advance: told the bytes read.
+    "unused" is how many ids do not occur in the training text, in all and by source.
+    documents: those of a split, in order. advance: called with the bytes read.
     """
     sizes = dict.fromkeys(sources, 0)
     for split in SPLITS:
@@ -126,7 +122,7 @@ def write_shards(
 
 
 def _batches(documents: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Documents in groups of a few million characters, for the tokenizer's threads."""
+    """Batches of a few million characters, for the tokenizer's threads."""
     batch: list[Piece] = []
     chars = 0
     for document in documents:
@@ -148,7 +144,7 @@ class DocumentTokens:
 
 
 class TokenShards:
-    """One split, memory-mapped. sizes: bytes of each source in all splits together."""
+    """One memory-mapped split. sizes: bytes of each source in all splits together."""
 
     def __init__(self, folder: Path, split: Split) -> None:
         description = json.loads((folder / "shards.json").read_text(encoding="utf-8"))
@@ -159,7 +155,7 @@ class TokenShards:
             raise StoreError(
                 f"these shards were made by an earlier endonym: they have no split {split}",
                 where=str(folder),
-                do="Run the recipe again: what has changed is made anew.",
+                do="Run the recipe again: it makes new shards.",
             )
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
@@ -177,12 +173,12 @@ class TokenShards:
         return len(self.index)
 
     def positions(self) -> NDArray[np.int64]:
-        """How many positions each document takes: its tokens and one end-of-text."""
+        """Positions of each document: its tokens and one end-of-text."""
         return self.index["length"] + 1
 
     @property
     def longest_document(self) -> int:
-        """Positions of the document that takes most; 0 if there is none."""
+        """Positions of the longest document; 0 if there is none."""
         return int(self.positions().max(initial=0))
 
     def document(self, number: int) -> DocumentTokens:
@@ -193,10 +189,7 @@ class TokenShards:
         return DocumentTokens(ids.astype(np.int64), int(entry["source"]))
 
     def documents_of(self, source: str) -> NDArray[np.int64]:
-        """The numbers of a source's documents, in its own order.
-
-        Raises RecipeError if there is no such source.
-        """
+        """The numbers of a source's documents, in order. Raises RecipeError for unknown sources."""
         if source not in self.sources:
             raise RecipeError(
                 f'no source is called "{source}"; there are {", ".join(self.sources)}',
@@ -206,16 +199,16 @@ class TokenShards:
         return np.nonzero(self.index["source"] == self.sources.index(source))[0]
 
     def follow(self, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Of each of these documents but the first: whether it lies directly after the one before.
+        """Whether each document but the first directly follows the one before it.
 
-        It does in the same shard and at the next place of the corpus: between others stands a
-        document of another split, or one raw file ends and another begins.
+        It does if it is in the same shard and has the next place in the corpus. Otherwise there is
+        a document of another split or a new raw file between them.
         """
         is_next = np.diff(self.index["place"][documents]) == 1
         return is_next & (np.diff(self.index["shard"][documents]) == 0)
 
     def require_line_end(self) -> int:
-        """The id of a line end. Raises RecipeError if a line end is not exactly one id."""
+        """The id of a line end. Raises RecipeError if no token is exactly a line end."""
         if self.line_end_id is None:
             raise RecipeError(
                 "this tokenizer has no token that is a line end and nothing else",
@@ -225,7 +218,7 @@ class TokenShards:
         return self.line_end_id
 
     def at(self, shards: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The ids at places in shards; both arrays have the answer's shape."""
+        """The ids at these places in these shards; all arrays have the same shape."""
         if len(self.parts) == 1:
             return self.parts[0][places].astype(np.int64)
         found = np.empty(places.shape, dtype=np.int64)
@@ -252,7 +245,7 @@ class TokenShards:
         return totals
 
     def unused(self) -> int:
-        """Ids that stand nowhere in this split; end-of-text is none of them."""
+        """Ids that do not occur in this split, without end-of-text."""
         seen = np.zeros(self.vocab, dtype=np.bool_)
         for part in self.parts:
             for start in range(0, len(part), CHUNK_TOKENS):
@@ -260,7 +253,7 @@ class TokenShards:
         return self.vocab - int(seen.sum()) - (0 if seen[self.end_id] else 1)
 
     def _check(self) -> None:
-        """The index must fit the files: as many as it needs, each as long as it needs."""
+        """Raise Damaged if the number or the lengths of the files do not match the index."""
         needed = int(self.index["shard"].max(initial=-1)) + 1
         if needed != len(self.parts):
             raise Damaged(

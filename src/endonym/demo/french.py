@@ -1,7 +1,7 @@
 """French word forms for the fable grammar: articles, contraction, agreement, elision.
 
-The grammar fills slots without looking at their neighbours; this module knows how French joins
-the pieces (le + ours = l’ours, de + le = du, un + vieux + ours = un vieil ours).
+The grammar fills slots independently; this module joins the pieces as French does (le + ours =
+l’ours, de + le = du, un + vieux + ours = un vieil ours).
 """
 
 import re
@@ -91,7 +91,7 @@ class Adjective:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A noun as it plays in one fable, with the adjectives of its first mention."""
+    """A noun in one fable, with the adjectives of its first mention."""
 
     noun: Noun
     trait: Adjective | None = None

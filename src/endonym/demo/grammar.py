@@ -1,7 +1,7 @@
 """A slot grammar of French fables: any number of short stories, each a pure function of its index.
 
 A fable follows one of the conflict schemas of `schemas_fr` with two characters of opposite
-gender, so that il and elle never hesitate between them. In the templates:
+gender, so that il and elle are never ambiguous. In the templates:
 
     [a|b|c]       one of the alternatives
     {A} {A.de}    a form of a figure: A and B the two characters, C a passer-by, O an object
@@ -47,7 +47,7 @@ class _Story:
     variant: dict[str, str]
 
     def fill(self, template: str) -> str:
-        """Turn a template into French: variant words, alternatives, slots, elisions."""
+        """Fill a template: variant words, alternatives, slots, elisions."""
         text = _VARIANT.sub(lambda match: self.variant[match[1]], template)
         text = _CHOICE.sub(lambda match: self.rng.choice(match[1].split("|")), text)
         text = _SLOT.sub(self._slot, re.sub(" {2,}", " ", text))
@@ -78,7 +78,7 @@ def _step(count: int) -> int:
 
 
 def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], Place]:
-    """Choose schema, pair and place: each run of indices meets every schema once."""
+    """Choose schema, pair and place; each block of indices uses every schema once."""
     stories, places = schemas(), lexicon().places
     block, rank = divmod(index, len(stories))
     order = list(range(len(stories)))
@@ -91,7 +91,7 @@ def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], Place]:
 
 
 def _figure(rng: random.Random, noun: Noun, traits: tuple[Adjective, ...]) -> Figure:
-    """Dress a character with a trait, and sometimes with an adjective before its name."""
+    """Give a character a trait, and sometimes an adjective before its name."""
     words = lexicon()
     front = None
     if rng.random() < FRONT_ADJECTIVE_SHARE:
@@ -116,16 +116,6 @@ def _story(index: int, seed: int, attempt: int) -> tuple[Schema, _Story]:
     return schema, _Story(rng, figures, place, moment, rng.choice(schema.variants))
 
 
-def _moral(schema: Schema, story: _Story) -> str:
-    """Choose a moral and a way of saying it."""
-    moral = story.rng.choice(schema.morals)
-    fit = _FIT_AFTER_QUE.match(moral) is not None
-    kind = "que" if fit and story.rng.random() < QUE_SHARE else "seule"
-    frame = story.rng.choice(lexicon().frames[kind])
-    lowered = moral[:1].lower() + moral[1:]
-    return story.fill(frame.replace("{M}", moral).replace("{m}", lowered))
-
-
 def _written(index: int, seed: int, attempt: int) -> str:
     """Write one fable, whatever its length."""
     schema, story = _story(index, seed, attempt)
@@ -137,7 +127,13 @@ def _written(index: int, seed: int, attempt: int) -> str:
     else:
         paragraphs = [f"{opening} {habit} {knot}", talk, turn, outcome]
     lines = [story.fill(template) for template in (draw(schema.titles), *paragraphs)]
-    return "\n".join([*lines, _moral(schema, story)])
+    moral = draw(schema.morals)
+    fits = _FIT_AFTER_QUE.match(moral) is not None
+    kind = "que" if fits and story.rng.random() < QUE_SHARE else "seule"
+    frame = draw(lexicon().frames[kind])
+    lowered = moral[:1].lower() + moral[1:]
+    lines.append(story.fill(frame.replace("{M}", moral).replace("{m}", lowered)))
+    return "\n".join(lines)
 
 
 def fable(index: int, seed: int = 0) -> str:

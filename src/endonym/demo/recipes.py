@@ -1,4 +1,4 @@
-"""The demos: texts that come with endonym or with Python, written out beside a recipe."""
+"""The demos: writes texts that come with endonym or with Python, and a recipe."""
 
 import json
 from collections.abc import Callable
@@ -12,9 +12,9 @@ GENERATED_FABLES = 5_000
 FRENCH_PROMPTS = ("Le renard et", "La tortue et", "Un matin d’hiver,")
 
 FRENCH = """\
-# A storyteller for a few minutes: French fables that a grammar writes, and how far that carries.
-# It is scored on fables of the same grammar that it has not seen, and on fables written by hand:
-# the gap between the two is what a model does not learn from text of one kind.
+# A small storyteller, trained for a few minutes on French fables that a grammar generates.
+# It is evaluated on unseen fables of the same grammar, and on fables written by hand: the gap
+# between the two shows what a model does not learn from text of one kind.
 name = "demo-french"
 language = "fr"
 seed = 42
@@ -75,7 +75,7 @@ format = "huggingface"
 """
 
 ENGLISH = """\
-# English prose that every Python carries: the language reference (PSF licence), 465 kB.
+# English prose that comes with every Python: the language reference (PSF licence), 465 kB.
 name = "demo-english"
 language = "en"
 seed = 42
@@ -124,19 +124,22 @@ format = "huggingface"
 
 
 def write_french(folder: Path) -> Path:
-    """Generated fables to learn from, hand-written ones to be scored on, and the recipe."""
+    """Write generated fables to train on, hand-written ones to evaluate on, and the recipe."""
     texts = folder / "texts"
     texts.mkdir(parents=True, exist_ok=True)
     generated = "\n\n".join(fables(GENERATED_FABLES)) + "\n"
     (texts / "fables.txt").write_text(generated, encoding="utf-8")
-    by_hand = "\n\n".join(_one_block(text) for text in hand_written("fr")) + "\n"
-    (texts / "handwritten.txt").write_text(by_hand, encoding="utf-8")
+    # Empty lines separate documents, so a fable may have none.
+    by_hand = [
+        "\n".join(line for line in text.splitlines() if line.strip()) for text in hand_written("fr")
+    ]
+    (texts / "handwritten.txt").write_text("\n\n".join(by_hand) + "\n", encoding="utf-8")
     (texts / "prompts.txt").write_text("\n".join(FRENCH_PROMPTS) + "\n", encoding="utf-8")
     return _write_recipe(folder, FRENCH)
 
 
 def write_english(folder: Path) -> Path:
-    """The topics of Python's own help, one a document, and the recipe."""
+    """Write the topics of Python's help, one a document, and the recipe."""
     texts = folder / "texts"
     texts.mkdir(parents=True, exist_ok=True)
     topics: dict[str, str] = import_module("pydoc_data.topics").topics
@@ -153,11 +156,6 @@ def hand_written(language: str) -> list[str]:
     folder = files("endonym.demo") / "fables" / language
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".txt")), key=str)
     return [path.read_text(encoding="utf-8").strip() for path in paths]
-
-
-def _one_block(text: str) -> str:
-    """A fable without empty lines, which separate documents."""
-    return "\n".join(line for line in text.splitlines() if line.strip())
 
 
 def _write_recipe(folder: Path, text: str) -> Path:

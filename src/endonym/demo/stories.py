@@ -1,7 +1,4 @@
-"""What the French fable grammar says: its lexicon and its conflict schemas, read from TOML.
-
-The words lie in data files so that a new character or a new conflict asks for no code.
-"""
+"""The lexicon and the conflict schemas of the French fable grammar, read from TOML files."""
 
 import random
 import re
@@ -35,7 +32,7 @@ class Season:
     skies: tuple[str, ...]
 
     def moment(self, rng: random.Random, at_night: bool) -> str:
-        """Return the words that date the knot of a story; the stories of the night need no sky."""
+        """Return when the conflict happens, by day sometimes with the sky."""
         if at_night:
             return rng.choice(self.nights)
         day = rng.choice(self.days)
@@ -56,7 +53,7 @@ class Lexicon:
     frames: dict[str, tuple[str, ...]]
 
     def size_of(self, noun: Noun) -> str:
-        """Return the size class of a character, which decides what may be said before it."""
+        """Return the size class of a character, which decides the adjectives before it."""
         return next(size for size in SIZES if noun in self.characters[size])
 
 
@@ -159,7 +156,7 @@ def _schema(raw: dict[str, Any]) -> Schema:
 
 @cache
 def schemas() -> tuple[Schema, ...]:
-    """Read every schema, in the order of the file names so that an index keeps its meaning."""
+    """Read every schema, by file name, so that a fable's index keeps its meaning."""
     folder = files("endonym.demo").joinpath("schemas_fr")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
     return tuple(_schema(_table(f"schemas_fr/{name}")) for name in names)

@@ -1,1 +1,1 @@
-"""Judging: numbers with their units, counts and uncertainty."""
+"""Evaluation: scores with units, counts and confidence intervals."""

@@ -1,4 +1,4 @@
-"""Bits per byte of held-out documents, beside what needs no learning."""
+"""Bits per byte of held-out documents, for the model and for the baselines."""
 
 import math
 import re
@@ -27,15 +27,14 @@ from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
 
 MOST_MISSING = 2
-"""Documents that two neighbours of a block may have lost between them."""
+"""Documents that may be missing between two neighbours of a block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Documents to score, or blocks of them: ids, and the name of each one's source.
+    """Documents to score, or blocks of them: their ids and the names of their sources.
 
-    averaged: the sources that a mean over sources is of; all of them if it is not given.
-    groups: neighbouring documents share a number (Measured says what for).
+    averaged: the sources in the mean over sources; all if not given. groups: as in Measured.
     """
 
     ids: Sequence[NDArray[np.int64]]
@@ -46,17 +45,17 @@ class Texts:
     groups: NDArray[np.int64] | None = None
 
     def only(self, places: Sequence[int]) -> "Texts":
-        """The documents at these places; a mean is over the same sources as that of all."""
+        """The documents at these places; the mean stays over the same sources."""
         ids, sources = [self.ids[n] for n in places], [self.sources[n] for n in places]
         groups = None if self.groups is None else self.groups[list(places)]
         return Texts(ids, sources, self.tokenizer, self.text, self.averaged, groups)
 
     def in_mean(self) -> frozenset[str]:
-        """The sources that are averaged."""
+        """The sources in the mean."""
         return frozenset(self.sources) if self.averaged is None else self.averaged
 
     def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
-        """Put nats of tokens and the documents' sizes side by side. draws: as in Measured."""
+        """Nats of the documents' tokens, with the documents' sizes. draws: as in Measured."""
         sizes, letters = self.tokenizer.byte_counts, self.tokenizer.char_counts
         return Measured(
             nats=np.array([float(np.sum(part)) for part in nats]),
@@ -68,17 +67,15 @@ class Texts:
         )
 
     def each(self) -> Iterator[str]:
-        """The documents as text again."""
+        """The documents as text."""
         return (self.tokenizer.decode(ids.tolist()) for ids in self.ids)
 
 
 def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
-    """The held-out documents of a corpus, whole. Small sources are left out of the mean."""
+    """The documents of a held-out split. Small sources are left out of the mean."""
     documents = [shards.document(number) for number in range(len(shards))]
-    ids, sources = (
-        [each.ids for each in documents],
-        [shards.sources[each.source] for each in documents],
-    )
+    ids = [each.ids for each in documents]
+    sources = [shards.sources[each.source] for each in documents]
     judged = Counter[str]()
     for name, each in zip(sources, ids, strict=True):
         judged[name] += int(tokenizer.byte_counts[each].sum())
@@ -91,7 +88,7 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
 
 
 def neighbours(shards: TokenShards) -> NDArray[np.int64]:
-    """For each document the number of its group: those of one block that lie near one another."""
+    """For each document the number of its group: neighbours within one block."""
     index = shards.index
     is_first = np.ones(len(index), dtype=np.bool_)
     is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
@@ -100,12 +97,11 @@ def neighbours(shards: TokenShards) -> NDArray[np.int64]:
 
 
 def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:
-    """Lists of sentences as longer texts: neighbours in a block, with line ends between.
+    """Lists of sentences as longer texts: neighbours in a block, joined by line ends.
 
-    join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
-    Where one or two are missing, because near copies took them to another set, their neighbours
-    meet; where more are missing a block ends. A mean over sources is of the same sources as that of
-    the documents, as far as they are lists.
+    join: the sources that are such lists, as in `[pack] join`; others are left out. A block ends
+    where more than MOST_MISSING documents are missing, for example because near copies of them are
+    in another split. The mean is over the same sources as that of the documents, if they are lists.
     """
     documents = held_out(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
@@ -123,7 +119,7 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
 def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
     """A text file's documents, separated by blank lines.
 
-    Raises SourceError if the file is missing, no UTF-8, or empty.
+    Raises SourceError if the file is missing, not UTF-8, or empty.
     """
     try:
         text = path.read_bytes().decode("utf-8")
@@ -143,7 +139,7 @@ def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
 
 
 def measure(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
-    """What the model says of each document. advance: told the tokens read."""
+    """Nats of each document under the model. advance: called with the tokens read."""
     nats: list[NDArray[np.float64]] = []
     for part in read(model.decoder, texts.ids, model.tokenizer.end_id):
         nats.append(part)
@@ -152,7 +148,7 @@ def measure(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None
 
 
 def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[Score]:
-    """Uniform, unigram and bigram guesses on the same documents."""
+    """Scores of the uniform, unigram and bigram models on the same documents."""
     guesses = [baselines.nats(ids) for ids in texts.ids]
     found: list[Score] = []
     for name in ("uniform", "unigram", "bigram"):
@@ -169,13 +165,13 @@ def compressor_scores(
     split: str,
     advance: Callable[[float], None] = lambda done: None,
 ) -> tuple[list[Score], dict[str, int]]:
-    """PPMd primed with the training text, and what was sampled for it.
+    """Scores of PPMd primed with the training text, and the sizes of its samples.
 
-    At most 32 MB of training documents, spread evenly, and 2,000 texts to score, from every source.
-    Before blocks the training documents are joined by line ends, as blocks are.
-    The value is the mean over 8 to 40 ends of the training text, with its deviation. (Where there
-    is no fork: ten texts, two ends.) Of a sample, scores of the model on the same texts follow.
-    model: what it said of all the texts. advance: told the share of the ends that is done.
+    It reads at most 32 MB of training documents and scores 2,000 texts, sampled evenly. For blocks
+    the training documents are joined by line ends. The value is the mean over 8 to 40 ends of the
+    training text. (Without fork: ten texts, two ends.) If the texts are sampled, scores of the
+    model on the same sample follow.
+    model: nats of all texts. advance: called with the share of the ends that is done.
     """
     separator = SEPARATORS[texts.text]
     priming, sample = priming_text(train, texts.tokenizer, separator)
@@ -190,17 +186,16 @@ def compressor_scores(
     found = by_source(some, measured, model="compressor", **frame)
     if of is not None:
         found += by_source(some, model.only(np.array(chosen)), model="model_on_sample", **frame)
-    told = {"order": ORDER, "draws": len(sizes), "held_out_documents": len(chosen)}
-    return found, {**sample, **told}
+    settings = {"order": ORDER, "draws": len(sizes), "held_out_documents": len(chosen)}
+    return found, {**sample, **settings}
 
 
 def priming_text(
     train: TokenShards, tokenizer: Tokenizer, separator: bytes
 ) -> tuple[bytes, dict[str, int]]:
-    """Training documents joined by a separator: all of them, or as many as 32 MB hold.
+    """Training documents joined by a separator: all, or an even sample of at most 32 MB.
 
-    A sample is spread evenly over the corpus: document n is taken where n · share passes a whole
-    number, and what runs over the limit is cut.
+    Document n is taken where n · share passes a whole number; text over the limit is cut.
     """
     total = sum(int(train.byte_counts[part].sum()) + len(separator) for part in train.parts)
     share = min(1.0, PRIMING_LIMIT_BYTES / max(1, total))
@@ -213,9 +208,8 @@ def priming_text(
 def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
     """Scores of all documents together, and of each source.
 
-    Where there are several sources, first the mean over them, which is the headline. A source that
-    is no part of it (`Texts.averaged`) has its row. frame: with_tokens, and the other fields of
-    Score.
+    With several sources, the first score is the mean over `Texts.averaged`. frame: with_tokens, and
+    the other fields of Score.
     """
     frame["text"] = texts.text
     names, found = np.array(texts.sources), list[Score]()
@@ -229,10 +223,10 @@ def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
 
 
 def sampled(sources: Sequence[str], limit: int) -> list[int]:
-    """The places of about `limit` documents at most, evenly spaced within each source.
+    """The indices of at most about `limit` documents, evenly spaced within each source.
 
-    Half of the limit is shared out by the sources' documents and half equally, at least one to
-    each: the mean over sources asks for as many documents of a small source as of a large one.
+    Half of the limit is shared in proportion to the sources' documents and half equally, at least
+    one each, since small sources count as much as large ones in the mean over sources.
     """
     if len(sources) <= limit:
         return list(range(len(sources)))

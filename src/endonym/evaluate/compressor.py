@@ -1,12 +1,12 @@
-"""What a classical compressor reaches: PPMd, primed with training text, each document read afresh.
+"""The compressor baseline: PPMd primed with the training text, for each document alone.
 
 bits per byte = 8 · (C(train + document) - C(train)) / bytes(document), with C the compressed size.
-C is in whole bytes, and one C(train) is subtracted from every document: its rounding alone moves
-the figure of short documents by a tenth. So the training text is ended at several places (without
-its last lines, one more each time), every document is measured at each, and the mean is taken.
-Run as a program of its own (`python -m endonym.evaluate.compressor`), which reads the training text
-once and forks for each document and each end; a process with threads, as torch has, must not fork.
-Where there is no fork each of them costs a pass over the training text, so that there are fewer.
+C is in whole bytes, and rounding in C(train) alone changes the result of short documents by a
+tenth. So the training text is cut at several ends (without its last lines, one more each time),
+and the mean over the ends is taken.
+This module runs as a process of its own (`python -m endonym.evaluate.compressor`), which reads the
+training text once and forks for each document and each end; a process with threads, as torch has,
+must not fork. Without fork each of them costs a pass over the training text, so there are fewer.
 Source: Shkarin 2002, PPM: one step to practicality; the library is pyppmd (variant I, as in zip).
 """
 
@@ -30,24 +30,24 @@ ORDER = 16
 MEMORY_BYTES = 1 << 30
 PRIMING_LIMIT_BYTES = 32_000_000
 SEPARATORS = {"document": b"\n\n", "block": b"\n"}
-"""What stands between texts, here as where they were made: a block joins its lines by line ends."""
+"""Between texts: blocks join their lines by line ends."""
 
 DOCUMENTS, DRAWS, MOST_DRAWS = 2_000, 8, 40
 FORKS, BYTES_READ = 16_000, 4_000_000
-"""What all draws together may cost: few or short texts are measured at more ends than eight, since
-their figure is the least certain."""
+"""Limits on all draws together: few or short texts, whose result is the least certain, are measured
+at more ends than DRAWS."""
 DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
 MOST_LEFT_OUT = 0.02
-"""Share of the training text that no draw leaves out more of: its lines may be long."""
+"""Largest share of the training text that a draw leaves out; its lines may be long."""
 
 
 def most_documents() -> int:
-    """How many documents are measured here at most."""
+    """The most documents that are measured on this system."""
     return DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
 
 
 def draws_of(documents: Sequence[bytes]) -> int:
-    """At how many ends of the training text these documents are measured."""
+    """The number of ends of the training text at which these documents are measured."""
     if not hasattr(os, "fork"):
         return DRAWS_WITHOUT_FORK
     count, total = max(1, len(documents)), max(1, sum(map(len, documents)))
@@ -55,10 +55,9 @@ def draws_of(documents: Sequence[bytes]) -> int:
 
 
 def ends(train: bytes, draws: int) -> list[int]:
-    """The places where the last lines end, as many as draws, the earliest first.
+    """Where the last `draws` lines end, in order, within the last 2 % of the text.
 
-    Empty lines do not count: what follows would stand behind more of them than it ever does in
-    the text. No end leaves out more than 2 % of the text.
+    Empty lines do not count: a document would follow more of them than it does in the text.
     """
     lines = [line.end() for line in re.finditer(rb"[^\n]+", train)][-draws:]
     least = (1 - MOST_LEFT_OUT) * len(train)
@@ -74,14 +73,13 @@ def compressed_bytes(
 ) -> NDArray[np.int64]:
     """Bytes that separator and document add to the compressed training text: (draws, documents).
 
-    A draw is an end of the training text; advance is told the share of each that is done. Raises
-    EndonymError if the compressor's process dies.
+    advance: called with the share of each draw. Raises EndonymError if the process dies.
     """
     places = ends(train, draws_of(documents))
     extras = [separator + document for document in documents]
     line = json.dumps({"ends": places, "extras": list(map(len, extras))}).encode("utf-8")
     data = struct.pack("<Q", len(line)) + line + train[: places[-1]] + b"".join(extras)
-    # -P: the folder that a person stands in is no place to import from.
+    # -P: nothing is imported from the current folder.
     command = [sys.executable, "-P", "-m", "endonym.evaluate.compressor"]
     rows: list[list[int]] = []
     with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
@@ -104,13 +102,13 @@ def compressed_bytes(
             raise EndonymError(
                 f"the compressor ended with {child.returncode}: {said.read().decode()[-200:]}",
                 where="baseline compressor",
-                do="Set baselines = false in [[evaluate]] to go on without this line.",
+                do="Set baselines = false in [[evaluate]] to go on without baselines.",
             )
     return np.array(rows, dtype=np.int64).reshape(len(places), len(documents))
 
 
 def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The training text, cut at its ends, and what the parent wants to be read after it."""
+    """The training text, split at its ends, and the texts to measure after it."""
     (length,) = struct.unpack("<Q", stream.read(8))
     header = json.loads(stream.read(length))
     starts = [0, *header["ends"]]
@@ -119,13 +117,13 @@ def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:
 
 
 def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[list[int]]:
-    """Read on to the next end, then let a child for each extra say how many bytes it adds."""
+    """For each end of the training text, the bytes that each extra adds, by a forked child each."""
     import pyppmd
 
     encoder = pyppmd.Ppmd8Encoder(ORDER, MEMORY_BYTES)
 
     def begun(extra: bytes) -> tuple[int, int]:
-        """A child that says how many bytes would still be written, had it read these too."""
+        """A child that writes to a pipe how many more bytes the compressor writes after `extra`."""
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -142,7 +140,7 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
         return size
 
     asked = [b"", *extras]
-    # A child copies what it changes of the compressor's memory, up to all of it.
+    # Memory is copied on write: a child may copy all of the compressor's memory.
     at_once = max(1, min(device.cores(), device.free_memory_bytes() // MEMORY_BYTES))
     for part in train:
         encoder.encode(part)
@@ -154,7 +152,7 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
 
 
 def whole_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[list[int]]:
-    """The same without fork, a whole pass for each extra and end."""
+    """The same without fork, with a whole pass for each extra and end."""
     import pyppmd
 
     def size(data: bytes) -> int:

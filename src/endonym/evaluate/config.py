@@ -1,4 +1,4 @@
-"""What a recipe may say about its judgement. Imports no torch."""
+"""The recipe's keys of evaluation. Imports no torch."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,7 @@ from endonym.config import Config
 
 
 class Evaluation(Config):
-    """One judgement of the finished model."""
+    """One evaluation of the finished model."""
 
     kind: Literal["bits", "prompts"] = Field(
         description="bits: bits per byte of held-out text; prompts: continuations to read"
@@ -19,11 +19,11 @@ class Evaluation(Config):
     )
     split: Literal["test", "dev"] = Field(
         default="test",
-        description="bits: test judges; dev is for comparing settings before you choose one",
+        description="bits: test for the final score; dev for comparing settings before choosing",
     )
     max_tokens: int = Field(default=120, ge=1, description="prompts: length of a continuation")
     temperature: float = Field(
-        default=0.8, ge=0, description="prompts: 0 always takes the likeliest"
+        default=0.8, ge=0, description="prompts: sampling temperature; 0 is greedy"
     )
     baselines: bool = Field(
         default=True, description="bits: also uniform, unigram, bigram and a primed compressor"
@@ -31,15 +31,15 @@ class Evaluation(Config):
 
     @model_validator(mode="after")
     def prompts_need_a_file(self) -> "Evaluation":
-        """Prompts stand in a file, one a line."""
+        """Prompts are in a file, one per line."""
         if self.kind == "prompts" and self.file is None:
             raise ValueError('kind = "prompts" needs file, one prompt a line')
         return self
 
     def files(self, folder: Path) -> list[Path]:
-        """The files it names, relative to the recipe's folder."""
+        """The files of this evaluation; names are relative to the recipe's folder."""
         return [folder / self.file] if self.file else []
 
     def prompt_files(self, folder: Path) -> list[Path]:
-        """The file of prompts, if these are prompts."""
+        """The file of prompts, if there is one."""
         return self.files(folder) if self.kind == "prompts" else []

@@ -1,7 +1,7 @@
-"""What each held-out document cost a model: kept beside its scores, so that two can be compared.
+"""Nats of each held-out document, saved with the scores, so that two models can be compared.
 
-A document is known by its text, not by a number or a tokenizer, so models of different tokenizers,
-corpora and stores can be set side by side as long as they have judged the same texts.
+Documents are identified by their text, so models with different tokenizers, corpora and stores can
+be compared if they were evaluated on the same texts.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ RECORD = np.dtype(
         ("nats", "<f8"),
     ]
 )
-"""text, source: the first eight bytes of the SHA-256 of the text, and of its source's name. group:
-as in Measured. averaged: whether its source is part of the mean over sources."""
+"""text, source: the first eight bytes of the SHA-256 of the text and of its source's name. group:
+as in Measured. averaged: whether its source is in the mean over sources."""
 
 Documents = NDArray[Any]
 
@@ -37,9 +37,9 @@ def documents(
     measured: Measured,
     averaged: Collection[str] | None = None,
 ) -> Documents:
-    """Each text with its source, its size and its nats, as they were measured, in order.
+    """Each text with its source, size and nats, in order.
 
-    averaged: the sources that the mean over sources is of; all of them if not given.
+    averaged: the sources in the mean over sources; all if not given.
     """
     found = np.zeros(len(measured.nats), dtype=RECORD)
     found["text"], found["source"] = _digests(texts), _digests(sources)
@@ -55,35 +55,33 @@ def _digests(texts: Iterable[str]) -> NDArray[np.uint64]:
 
 
 def save(folder: Path, found: Documents) -> None:
-    """Write them beside the scores."""
+    """Write the documents to the folder of the scores."""
     np.save(folder / "documents.npy", found, allow_pickle=False)
 
 
 def load(folder: Path) -> Documents | None:
-    """The documents of an evaluation, sorted by text; None if it kept none with their sources."""
+    """The documents of an evaluation, sorted by text; None if it saved none with sources."""
     path = folder / "documents.npy"
     return ordered(np.load(path, allow_pickle=False)) if path.is_file() else None
 
 
 def ordered(found: Documents) -> Documents | None:
-    """Sorted by text, so that two stand side by side; None without sources, as once kept."""
+    """Sorted by text and source; None for an old format without sources."""
     if found.dtype != RECORD:
         return None
     return found[np.lexsort((found["source"], found["text"]))]
 
 
 def are_same(one: Documents, other: Documents) -> bool:
-    """Whether both are of the same texts from the same sources, each as often."""
+    """Whether both are of the same texts from the same sources; both are sorted."""
     return all(np.array_equal(one[key], other[key]) for key in ("text", "source"))
 
 
 def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:
-    """Bits per byte of one minus those of the other, and its paired 95 % interval.
+    """Bits per byte of one minus the other, and its paired 95 % bootstrap interval.
 
-    Of the headlines: the mean over sources, if it is of two or more, and all bytes otherwise. Both
-    are of the same texts, so each draw takes the same documents for both: what makes a document
-    hard for either cancels. Neighbours are drawn together. An interval is given where `ratio` gives
-    one.
+    Of the mean over sources if there are two or more, otherwise over all bytes. Each draw takes the
+    same documents for both, neighbours together. The interval is None where that of `ratio` is.
     """
     bits = (one["nats"] - other["nats"]) / math.log(2)
     some = one[one["averaged"]]

@@ -1,4 +1,4 @@
-"""A score: a metric with its unit, its counts, and its uncertainty."""
+"""Scores: metrics with units, counts and confidence intervals."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 DRAWS = 1000
 SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
-"""Or groups of neighbours, of which an interval is given: in all, and of each source of a mean."""
+"""Fewest groups of neighbours for an interval: in all, and in each source of a mean."""
 FEWEST_BYTES, FEWEST_JUDGED = 300_000, 2_000
-"""Of a source, held out or not, and of its text that is judged, to be part of a mean over sources:
-a few sentences must not weigh as much as books. The first bound is seldom met without the second,
-so that seeds, which hold out more or less of a source, have the same mean."""
+"""Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
+sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
+is over the same sources for every seed."""
 CHUNK_DRAWS = 50
 BITS = "bits_per_byte"
 
@@ -25,23 +25,21 @@ Sources = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number. low and high: 95 % of bootstrap draws over documents, neighbours drawn together;
-    None below ten that are drawn.
+    """One number. low, high: 95 % bootstrap interval over documents, neighbours drawn together;
+    None for fewer than FEWEST_DOCUMENTS.
 
     source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor", or
-    "model_on_sample": the model on the very documents of a compressor line that is of a sample.
+    "model_on_sample": the model on the compressor's sample of the documents.
 
-    weighting, of a total: "bytes" is the ratio of sums over all documents, in which a source
-    weighs as much as it has bytes; "sources" is the mean of the sources' values, each counted
-    alike. A text of a single source has no row "sources": both would be one number.
+    weighting, of a total: "bytes" is the ratio of sums over all documents; "sources" is the
+    unweighted mean over sources, which a text of a single source does not have.
     averaged: the names of these sources; small ones are left out (FEWEST_BYTES).
 
-    text: what was read at once. "document": each document alone; "block": neighbouring short ones
-    together; n_documents then counts blocks.
+    text: "document": each document is read alone; "block": neighbouring short ones are read
+    together, and n_documents counts blocks.
 
-    deviation: standard deviation over the ends of the training text that the value is a mean over;
-    None for models without such draws. sampled_from: how many documents there are, where this
-    row is of some of them; else None.
+    deviation: standard deviation over the compressor's ends of the training text; None for other
+    models. sampled_from: number of all documents if the score is of a sample, else None.
     """
 
     metric: str
@@ -69,10 +67,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one model said of documents: nats, and the documents' sizes; arrays of one length.
+    """Nats of documents under one model, and the documents' sizes; arrays of one length.
 
-    draws: where nats are means over several measurements, each of these, (draws, documents).
-    groups: neighbouring documents share a number; each is alone without. Neighbours are alike, so
+    draws: if nats are means over several measurements, these, (draws, documents).
+    groups: neighbouring documents share a number; None if each is alone. Neighbours are similar, so
     an interval that drew them one by one would be too narrow.
     """
 
@@ -84,7 +82,7 @@ class Measured:
     groups: NDArray[np.int64] | None = None
 
     def only(self, which: NDArray[Any]) -> "Measured":
-        """The documents where `which` is true, or at these places."""
+        """Some of the documents, by mask or by indices."""
         draws = None if self.draws is None else self.draws[:, which]
         groups = None if self.groups is None else self.groups[which]
         sizes = (self.tokens[which], self.bytes[which], self.chars[which])
@@ -107,7 +105,7 @@ def scores(
 ) -> list[Score]:
     """Bits per byte, bits per character, nats per token, perplexity; each with its interval.
 
-    sources: of each document; then values are means over sources. frame: the other fields of Score.
+    sources: of each document, for means over sources. frame: the other fields of Score.
     """
     frame |= {
         "n_documents": len(measured.nats),
@@ -127,13 +125,9 @@ def scores(
         spread = None if spread is None else spread * scale
         found.append(Score(metric, value, unit, low, high, deviation=spread, **frame))
         if size == "tokens":
-            powers = [None if x is None else _power(x) for x in (value, low, high)]
+            powers = [None if x is None else math.exp(min(x, 700)) for x in (value, low, high)]
             found.append(Score("perplexity", powers[0] or 0.0, "", powers[1], powers[2], **frame))
     return found
-
-
-def _power(nats: float) -> float:
-    return math.exp(min(nats, 700.0))
 
 
 def ratio(
@@ -142,16 +136,16 @@ def ratio(
     sources: Sources | None = None,
     groups: NDArray[np.int64] | None = None,
 ) -> tuple[float, float | None, float | None]:
-    """Sum over sum, and its 95 % interval by bootstrap over the pairs, or over groups of them.
+    """The ratio of sums, and its 95 % bootstrap interval over the pairs, or over groups of them.
 
-    With the source of each pair: the mean over sources of each one's sum over sum, and a
-    bootstrap that draws from each source. groups: as in Measured; no group has documents of two
-    sources. Of n groups n - 1 are drawn at a time, so that the spread is not understated where n
-    is small. No interval of fewer than ten groups in all, or with a source of fewer than five.
+    sources: of each pair; then the mean over sources of the ratios, with a bootstrap within each
+    source. groups: as in Measured, within one source each. Of n groups n - 1 are drawn at a time,
+    so that the spread is not underestimated for small n. No interval for fewer than
+    FEWEST_DOCUMENTS groups, or FEWEST_OF_SOURCE in a source.
 
-    Source: Efron 1979; the ratio of sums is drawn as a whole, so that long documents weigh as
-    they do in the value. Rao and Wu 1988, Resampling inference with complex survey data (several
-    sources, n - 1). Davison and Hinkley 1997, Bootstrap methods, 3.8 (data in groups).
+    Source: Efron 1979, with ratios of sums in each draw. Rao and Wu 1988, Resampling inference with
+    complex survey data (several sources, n - 1). Davison and Hinkley 1997, Bootstrap methods, 3.8
+    (data in groups).
     """
     value = _value(numerators, denominators, sources)
     if groups is not None:
@@ -168,7 +162,7 @@ def ratio(
 
 
 def _parts(count: int, sources: Sources | None) -> list[NDArray[np.intp]]:
-    """The places of each source's documents; all in one without sources."""
+    """The indices of each source's documents; of all in one part without sources."""
     if sources is None:
         return [np.arange(count)]
     return [np.flatnonzero(sources == name) for name in np.unique(sources)]
@@ -177,7 +171,7 @@ def _parts(count: int, sources: Sources | None) -> list[NDArray[np.intp]]:
 def _value(
     numerators: NDArray[np.float64], denominators: NDArray[np.int64], sources: Sources | None
 ) -> float:
-    """The mean over parts of sum over sum."""
+    """The mean over sources of the ratios of sums."""
     parts = _parts(len(numerators), sources)
     ratios = [numerators[part].sum() / max(1, denominators[part].sum()) for part in parts]
     return float(sum(ratios) / max(1, len(ratios)))
@@ -188,7 +182,7 @@ def draws(
     denominators: NDArray[np.int64],
     sources: Sources | None = None,
 ) -> NDArray[np.float64]:
-    """The value in DRAWS samples of all documents but one, with replacement, fixed seed."""
+    """The value in DRAWS samples of n - 1 documents with replacement, with a fixed seed."""
     generator = np.random.Generator(np.random.Philox(key=SEED))
     parts = _parts(len(numerators), sources)
     total = np.zeros(DRAWS)
@@ -218,7 +212,7 @@ def find(
     weighting: str = "bytes",
     text: str = "document",
 ) -> Score | None:
-    """The score of a metric, a model and a source, if it was taken."""
+    """The score of a metric, a model and a source, or None."""
     wanted = (metric, model, source, weighting, text)
     for score in found:
         if (score.metric, score.model, score.source, score.weighting, score.text) == wanted:
@@ -229,9 +223,6 @@ def find(
 def headline(
     found: Sequence[Score], *, model: str, metric: str = BITS, text: str = "document"
 ) -> Score | None:
-    """The one number of a text: the mean over its sources, or the total if it has one source.
-
-    found: of one split. Whatever shows a single number shows this one.
-    """
+    """The main score of one split's text: the mean over its sources, or the total of one source."""
     given: dict[str, Any] = {"metric": metric, "model": model, "source": None, "text": text}
     return find(found, **given, weighting="sources") or find(found, **given)

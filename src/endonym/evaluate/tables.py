@@ -1,4 +1,4 @@
-"""Scores as the rows of a table: the headline, its sources with their shares, all by bytes."""
+"""Tables of scores: the mean over sources, each source with its share, and all by bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ TEXTS = ("document", "block")
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """Bits per byte by model. of_bytes, of_documents: a source's shares of the text; 1 in all."""
+    """Bits per byte by model. of_bytes, of_documents: the source's shares of the text."""
 
     name: str
     scores: dict[str, Score]
@@ -21,15 +21,12 @@ class ScoreRow:
 
     @property
     def score(self) -> Score:
-        """The model's, or that of the first that is there."""
+        """The model's score, or the first baseline's."""
         return self.scores.get("model") or next(iter(self.scores.values()))
 
 
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
-    """The rows of one text; with several sources the first is their mean and the last all bytes.
-
-    The mean is of the sources that Score.averaged names. found: of one split, read in one way.
-    """
+    """The rows of one split and kind of text; several sources have a mean first, all bytes last."""
     rows: dict[tuple[str | None, str], dict[str, Score]] = {}
     for score in found:
         if score.metric == BITS:
@@ -41,47 +38,45 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     parts = [ScoreRow(source, rows[source, "bytes"]) for source in sources]
     mean = rows.get((None, "sources"))
     count = len(next(iter(mean.values())).averaged) if mean else 0
-    return [
-        *([ScoreRow(f"mean of {count} sources", mean)] if mean else []),
-        *(_shared(part, whole.score) for part in parts),
-        replace(whole, name="all, by bytes"),
+    shared = [
+        replace(
+            part,
+            of_bytes=part.score.n_bytes / whole.score.n_bytes,
+            of_documents=part.score.n_documents / whole.score.n_documents,
+        )
+        for part in parts
     ]
-
-
-def _shared(row: ScoreRow, whole: Score) -> ScoreRow:
-    """A source's row with its shares of all."""
-    part = row.score
-    of_bytes, of_documents = part.n_bytes / whole.n_bytes, part.n_documents / whole.n_documents
-    return replace(row, of_bytes=of_bytes, of_documents=of_documents)
+    means = [ScoreRow(f"mean of {count} sources", mean)] if mean else []
+    return [*means, *shared, replace(whole, name="all, by bytes")]
 
 
 def by_text(found: Sequence[Score]) -> list[list[Score]]:
-    """The scores of documents and those of blocks, where there are any."""
+    """The scores of documents and those of blocks, if there are any."""
     parts = [[score for score in found if score.text == text] for text in TEXTS]
     return [part for part in parts if part]
 
 
 def table(found: Sequence[Score]) -> str:
-    """Bits per byte of every model: their headline, every source, and all; as aligned text.
-
-    found: of one split; scores of blocks make a table of their own.
-    """
-    return "\n".join(line for part in by_text(found) for line in _lines(part))
-
-
-def _lines(found: Sequence[Score]) -> list[str]:
-    """The table of one way to read a text, and what must be known of its compressor line."""
-    rows = score_rows(found)
-    text = rows[0].score.text
-    kind = "bits/byte" if text == "document" else f"bits/byte, {text}s"
-    heads = [kind, *model_heads(rows[0]), "95 % of model", "of bytes", f"of {text}s", f"{text}s"]
-    names = [name for name in MODELS if name in rows[0].scores]
-    cells = [heads, *(_cells(row, names) for row in rows)]
-    return [f"  {line}" for line in [*aligned(cells), *remarks(rows)]]
+    """Bits per byte of one split as aligned text, with a table each for documents and blocks."""
+    lines: list[str] = []
+    for part in by_text(found):
+        rows = score_rows(part)
+        text = rows[0].score.text
+        kind = "bits/byte" if text == "document" else f"bits/byte, {text}s"
+        columns_of_text = ["of bytes", f"of {text}s", f"{text}s"]
+        cells = [[kind, *model_heads(rows[0]), "95 % of model", *columns_of_text]]
+        names = [name for name in MODELS if name in rows[0].scores]
+        for row in rows:
+            mine = row.score
+            values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
+            span = "" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
+            cells.append([row.name, *values, span, *shares(row), number(mine.n_documents)])
+        lines += [f"  {line}" for line in [*aligned(cells), *remarks(rows)]]
+    return "\n".join(lines)
 
 
 def model_heads(row: ScoreRow) -> list[str]:
-    """The names of a row's models; a star at those that are of a sample."""
+    """The names of a row's models, with a star if they were scored on a sample."""
     found = [(name, row.scores[name]) for name in MODELS if name in row.scores]
     return [
         name.removesuffix("_on_sample") + "*" * (score.sampled_from is not None)
@@ -94,34 +89,27 @@ def shares(row: ScoreRow) -> list[str]:
     return [f"{100 * share:.1f} %" for share in (row.of_bytes, row.of_documents)]
 
 
-def _cells(row: ScoreRow, names: Sequence[str]) -> list[str]:
-    mine = row.score
-    values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-    span = "" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
-    return [row.name, *values, span, *shares(row), number(mine.n_documents)]
-
-
 def remarks(rows: Sequence[ScoreRow]) -> list[str]:
-    """What the compressor's value is a mean over, and which documents it is of."""
+    """Notes on the compressor's sample of documents and on its standard deviation."""
     line = rows[0].scores.get("compressor")
     if line is None:
         return []
-    told: list[str] = []
+    notes: list[str] = []
     if line.sampled_from is not None:
-        told.append(
+        notes.append(
             f"* of {number(line.n_documents)} of the {number(line.sampled_from)} {line.text}s, "
-            "evenly spread within each source; the model's value there stands beside it"
+            "evenly spread within each source; the model's value on them is in the next column"
         )
     if line.deviation is not None:
-        told.append(
-            f"compressor: a mean over several ends of the training text, "
-            f"with a standard deviation of {line.deviation:.4f} among them"
+        notes.append(
+            "compressor: mean over several ends of the training text, "
+            f"with a standard deviation of {line.deviation:.4f}"
         )
-    return told
+    return notes
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Rows of cells as lines: the first `left` columns to the left, the others to the right."""
+    """Rows of cells as lines: the first `left` columns left-aligned, the others right-aligned."""
     widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     lines: list[str] = []
     for row in rows:

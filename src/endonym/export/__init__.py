@@ -1,1 +1,1 @@
-"""Handing a model over, in formats that others read."""
+"""Export of models to other formats."""

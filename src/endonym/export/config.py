@@ -1,4 +1,4 @@
-"""What a recipe may say about handing its model over. Imports no torch."""
+"""The recipe's keys of export. Imports no torch."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from endonym.config import Config
 
 
 class Export(Config):
-    """One form in which the finished model is handed over."""
+    """One format in which the finished model is exported."""
 
     format: Literal["huggingface"] = Field(
         description="a folder that transformers loads without remote code"

@@ -1,4 +1,4 @@
-"""Words that several classes of `transformers` share: activations, rotary positions."""
+"""`config.json` keys shared by several classes: activations and rotary positions."""
 
 import math
 from typing import Any, get_args
@@ -15,21 +15,21 @@ ACTIVATIONS: dict[Activation, str] = {
 }
 OTHER_ACTIVATIONS = {"swish": "silu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh"}
 ROPE_BASE = 10_000.0
-"""What `transformers` assumes where a folder does not say."""
+"""The default of `transformers`."""
 ROPE_WORDS = ("rope_parameters", "rope_scaling", "rope_theta")
 """Read whole by `read_rope`."""
 
 
 def our_activation(given: Any) -> Any:
-    """Our word for an activation; one we do not have is left for the recipe's check to refuse."""
+    """Our name of an activation; unknown ones stay, for the recipe's check to refuse."""
     theirs = {theirs: ours for ours, theirs in ACTIVATIONS.items()} | OTHER_ACTIVATIONS
     return theirs.get(given, given)
 
 
 def rope_json(mixer: AttentionConfig) -> Json:
-    """Rotary positions, in the words of `transformers` 5 and, where plain, of earlier ones too."""
+    """Rotary positions in the keys of `transformers` 5 and, if unscaled, of earlier versions."""
     rope = mixer.rope
-    assert rope is not None, "only attention that turns is exported with rotary positions"
+    assert rope is not None, "the class of transformers has rotary positions"
     found: Json = {"rope_theta": rope.base, **_scaling_json(rope)}
     if rope.width != mixer.head_width:
         found["partial_rotary_factor"] = share_of(rope.width, mixer.head_width)
@@ -37,7 +37,7 @@ def rope_json(mixer: AttentionConfig) -> Json:
 
 
 def share_of(width: int, head_width: int) -> float:
-    """The share that gives so many channels when it is multiplied and cut to a whole number."""
+    """The share for which int(head_width * share) is exactly `width`."""
     share = width / head_width
     return share if int(head_width * share) == width else math.nextafter(share, 1.0)
 
@@ -58,10 +58,9 @@ def _scaling_json(rope: RopeConfig) -> Json:
 
 
 def read_rope(given: Json, *, share: float = 1.0) -> Json:
-    """Our keys of a mixer's rotary positions, from either way of writing them.
+    """Our keys of a mixer's rotary positions, from old or new keys of `transformers`.
 
-    share: of the channels that turn, where the folder does not say.
-    Raises ExportError for a word that we cannot compute.
+    share: default share of rotated channels. Raises ExportError for unsupported keys.
     """
     words: Json = {}
     for key in ("rope_parameters", "rope_scaling"):
@@ -81,7 +80,7 @@ def read_rope(given: Json, *, share: float = 1.0) -> Json:
 
 
 def _read_scaling(kind: Any, words: Json) -> Json | None:
-    """The stretch of rotary positions, if there is one."""
+    """The scaling of rotary positions, if there is one."""
     known = {"factor": "factor", "original_max_position_embeddings": "original_context"}
     known |= {"low_freq_factor": "low_turns", "high_freq_factor": "high_turns"}
     known |= {"beta_slow": "low_turns", "beta_fast": "high_turns", "attention_factor": "sharpness"}

@@ -30,18 +30,17 @@ from endonym.model.weights import decoder_with, load_tensors, require_tied, save
 from endonym.tokenizer.tokenizer import Tokenizer
 
 SHARD_BYTES = 5_000_000_000
-"""What `transformers` and the hubs take for one file."""
+"""Largest weights file, as in `transformers`."""
 
 
 def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
-    """Write the folder; returns its files' names."""
+    """Write the folder; returns the names of its files."""
     tokenizer = model.tokenizer
     config, weights = _as_theirs(model.decoder, tokenizer.end_id)
     out.mkdir(parents=True, exist_ok=True)
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / CONFIG, config)
-    start_id = tokenizer.start_id
-    generation = {"bos_token_id": start_id, "eos_token_id": tokenizer.end_id}
+    generation = {"bos_token_id": tokenizer.start_id, "eos_token_id": tokenizer.end_id}
     write_json(out / "generation_config.json", {**generation, "do_sample": True})
     (out / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     write_json(
@@ -58,7 +57,7 @@ def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
 
 
 def _as_theirs(decoder: AnyDecoder, end_id: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """A decoder as `config.json` and tensors; what came from elsewhere keeps its own words."""
+    """A decoder as `config.json` and tensors; foreign models keep their own keys and names."""
     if isinstance(decoder, ForeignDecoder):
         theirs = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
         return theirs | {"dtype": "float32"}, stored_weights(decoder)
@@ -67,7 +66,7 @@ def _as_theirs(decoder: AnyDecoder, end_id: int) -> tuple[dict[str, Any], dict[s
 
 
 def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
-    """One file of weights; or several of at most SHARD_BYTES, with an index of their tensors."""
+    """Write one file of weights, or several of at most SHARD_BYTES with an index."""
     shards: list[dict[str, Tensor]] = [{}]
     for name in sorted(tensors):
         held = sum(each.nbytes for each in shards[-1].values())
@@ -87,11 +86,10 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
 
 
 def import_huggingface(folder: Path) -> LanguageModel:
-    """Read a folder in the transformers format. Nothing in it is executed.
+    """Load a folder in the transformers format. Nothing in it is executed.
 
-    An architecture that is a row of ours is computed by us, any other by `transformers`.
-    Raises ExportError for a shape that neither can compute, Damaged for broken weights; both before
-    any tensor is read.
+    Architectures that endonym does not have are computed by `transformers`. Before any tensor is
+    read, raises ExportError for unsupported models and Damaged for damaged weights.
     """
     where = str(folder / CONFIG)
     given = read_json(folder / CONFIG)
@@ -121,10 +119,10 @@ def import_huggingface(folder: Path) -> LanguageModel:
 
 
 def _require_ids(config: AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
-    """A model may have more ids than its tokenizer, for round sizes; never fewer."""
+    """Raise ExportError if the tokenizer has more ids than the model; it may have fewer."""
     if tokenizer.used_vocab > config.vocab:
         raise ExportError(
-            f"vocab_size = {config.vocab} beside a tokenizer of {tokenizer.used_vocab} ids",
+            f"vocab_size = {config.vocab}, but the tokenizer has {tokenizer.used_vocab} ids",
             where=where,
             do="The tokenizer is not the one this model was trained with.",
         )

@@ -1,4 +1,4 @@
-"""Our tensors under the names, and in the layout, of `transformers`, and back."""
+"""Conversion of our tensors to the names and layouts of `transformers`, and back."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ CONVOLUTION = "mixer.convolution.weight"
 def to_theirs(
     config: ModelConfig, weights: Mapping[str, Tensor], row: HFArchitecture | None = None
 ) -> dict[str, Tensor]:
-    """Our tensors as a class of `transformers` stores them; the first that says the shape."""
+    """Our tensors as a class of `transformers` stores them; by default the first that fits."""
     row = row or row_of(config)
     names, found = row.names(config), dict[str, Tensor]()
     for name, tensor in weights.items():
@@ -40,30 +40,33 @@ def to_theirs(
 
 
 def _as_theirs(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
-    """A tensor in their layout: turned, or with the middle axis of a convolution."""
+    """A tensor in their layout: transposed, or with the middle axis of a convolution."""
     if name.endswith(CONVOLUTION):
         return tensor[:, None]
     return tensor.T if row.turned and re.search(row.turned, name) else tensor
 
 
 def _join(row: HFArchitecture, parts: list[Tensor], config: ModelConfig, name: str) -> Tensor:
-    """Queries, keys and values as one."""
+    """Queries, keys and values as one tensor."""
     if row.joined_how == "side by side":
         return _as_theirs(row, name, torch.cat(parts))
-    cut = [part.unflatten(0, (_kv_heads(config), -1)) for part in parts]
+    mixer = config.mixers[0]
+    assert mixer.kind == "attention", "only attention has queries, keys and values"
+    cut = [part.unflatten(0, (mixer.kv_heads, -1)) for part in parts]
     return torch.cat(cut, dim=1).flatten(0, 1)
 
 
 def to_ours(
     config: ModelConfig, theirs: Mapping[str, Tensor], row: HFArchitecture | None = None
 ) -> dict[str, Tensor]:
-    """The inverse of `to_theirs`. Raises ExportError for a tensor we have no name for."""
+    """The inverse of `to_theirs`. Raises ExportError for an unknown tensor."""
     row = row or row_of(config)
     inverse = {their: our for our, their in row.names(config).items()}
     found: dict[str, Tensor] = {}
     experts: dict[str, dict[int, Tensor]] = {}
     for name, tensor in theirs.items():
-        pattern, layer, expert = _their_pattern(name)
+        expert = re.search(r"\.experts\.(\d+)\.", name)
+        pattern, layer = _pattern(re.sub(r"\.experts\.\d+\.", ".experts.+.", name))
         kind = name.rpartition(".")[2]
         if row.joined and pattern == f"{row.joined}.{kind}":
             for part, piece in zip(PARTS, _split(row, tensor, config), strict=True):
@@ -76,7 +79,7 @@ def to_ours(
             )
         elif expert:
             ours = inverse[pattern].replace("*", layer)
-            experts.setdefault(ours, {})[int(expert)] = tensor
+            experts.setdefault(ours, {})[int(expert.group(1))] = tensor
         else:
             ours = inverse[pattern].replace("*", layer)
             found[ours] = _as_ours(row, ours, tensor)
@@ -93,7 +96,7 @@ def _as_ours(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
 
 
 def _split(row: HFArchitecture, tensor: Tensor, config: ModelConfig) -> list[Tensor]:
-    """Queries, keys and values that were stored as one."""
+    """Queries, keys and values from one tensor."""
     if row.joined_how == "side by side":
         return list((tensor.T if tensor.ndim == 2 else tensor).tensor_split(3))
     mixer = config.mixers[0]
@@ -104,21 +107,7 @@ def _split(row: HFArchitecture, tensor: Tensor, config: ModelConfig) -> list[Ten
     return [part.flatten(0, 1) for part in cut]
 
 
-def _kv_heads(config: ModelConfig) -> int:
-    mixer = config.mixers[0]
-    assert mixer.kind == "attention", "only attention has queries, keys and values"
-    return mixer.kv_heads
-
-
 def _pattern(name: str) -> tuple[str, str]:
-    """A tensor's name with its layer's number as `*`, and the number."""
+    """A tensor's name with its layer's number replaced by `*`, and the number."""
     number = re.search(r"\.(\d+)\.", name)
     return re.sub(r"\.\d+\.", ".*.", name), number.group(1) if number else ""
-
-
-def _their_pattern(name: str) -> tuple[str, str, str]:
-    """The same for their names, with an expert's number as `+`."""
-    expert = re.search(r"\.experts\.(\d+)\.", name)
-    plain = re.sub(r"\.experts\.\d+\.", ".experts.+.", name)
-    pattern, layer = _pattern(plain)
-    return pattern, layer, expert.group(1) if expert else ""

@@ -1,4 +1,4 @@
-"""What one `transformers` class can say of our shapes, and in which words. Imports no torch."""
+"""A `transformers` class as data: which models it supports, and its keys. Imports no torch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, slots=True)
 class HFArchitecture:
-    """A class of `transformers` as data.
+    """A class of `transformers`. Its keys are those of `config.json`.
 
-    misfit: why it cannot say a shape, or None. to_json: the sizes in its words. to_keys: our
-    recipe keys from its words; a KeyError is a word that must be there. names: our tensors' names
-    to its, `*` for the layer and `+` for the expert. joined: its name for queries, keys and values
-    stored as one, "side by side" or "by group" of heads that share keys. turned: our tensors that
-    it stores as inputs × outputs. required: words we never write, with the one value we can
-    compute. harmless: words that change no logit, or that `to_keys` has read whole. aliases: older
-    words for the same. assumed: what holds where a word is left out. may_be_null: words for which
-    null says something else than leaving them out.
+    misfit: why it does not support a model, or None. to_json: our sizes in its keys. to_keys: our
+    recipe keys from its keys; a KeyError is a missing key. names: our tensor names to its, with `*`
+    for the layer and `+` for the expert. joined: its name of queries, keys and values as one
+    tensor, "side by side" or "by group" of heads that share keys. turned: pattern of our tensors
+    that it stores transposed, as inputs × outputs. required: keys that we never write, with the
+    only value we support. harmless: keys that change no logit, or that `to_keys` reads completely.
+    aliases: older names of keys. assumed: defaults of keys. may_be_null: keys for which null is not
+    the default.
     """
 
     family: str
@@ -43,7 +43,7 @@ class HFArchitecture:
 
 
 def first_of(*reasons: tuple[bool, str]) -> str | None:
-    """The first reason whose condition holds."""
+    """The first reason whose condition is true, or None."""
     return next((reason for holds, reason in reasons if holds), None)
 
 
@@ -57,9 +57,9 @@ Classic = tuple[AttentionConfig, FfnConfig]
 
 
 def classic_of(config: ModelConfig, position: str) -> Classic | str:
-    """Attention and a plain feed-forward under LayerNorm in every layer, or why it is not that.
+    """The attention and plain feed-forward of GPT-2, GPT-NeoX and Falcon, or why it does not fit.
 
-    What GPT-2, GPT-NeoX and Falcon have in common; heads fill the width of the model.
+    They use LayerNorm, and the heads' widths add up to the model's.
     """
     mixer, ffn = attention_of(config), the_ffn(config)
     if mixer is None or not isinstance(ffn, FfnConfig):
@@ -77,7 +77,7 @@ def classic_of(config: ModelConfig, position: str) -> Classic | str:
 
 
 def sure(part: Any, kind: type[Part]) -> Part:
-    """A part of the kind that a row's misfit has made sure of."""
+    """The part, with the type that `misfit` has checked."""
     assert isinstance(part, kind), "a row is asked only for shapes that it fits"
     return part
 
@@ -93,5 +93,5 @@ def the_ffn(config: ModelConfig) -> FfnConfig | ExpertsConfig | None:
 
 
 def with_parts(names: Mapping[str, str], *parts: str) -> dict[str, str]:
-    """Names of layers as names of their tensors."""
+    """Names of modules as names of their parameters."""
     return {f"{ours}.{p}": f"{theirs}.{p}" for ours, theirs in names.items() for p in parts}

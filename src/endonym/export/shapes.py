@@ -1,7 +1,7 @@
-"""A model's shape as the `config.json` of `transformers`, and back. Imports no torch.
+"""A model's config as the `config.json` of `transformers`, and back. Imports no torch.
 
-Reading is strict: whatever our own writer would not have written for that shape is refused by
-name, so that nothing which changes the answers is dropped in silence. Nothing is executed.
+Reading is strict: any key or value that our own writer would not write for this model is refused,
+so that nothing that changes the outputs is ignored. Nothing is executed.
 """
 
 from pathlib import Path
@@ -32,16 +32,16 @@ ROWS = (QWEN3, LLAMA, MISTRAL, GPT2, GPT_NEOX, FALCON, MAMBA, MAMBA2, QWEN3_MOE)
 BOOKKEEPING = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
 SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
 HARMLESS = {*BOOKKEEPING, *SPECIALS, "initializer_range", "use_cache"}
-"""Words that change no logit."""
+"""Keys that change no logit."""
 NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])
-"""Infinity, as Python's JSON or as `transformers` writes it."""
+"""Infinity as written by Python's JSON and by `transformers`."""
 ACTIVATION_WORDS = ("hidden_act", "activation_function", "activation")
 
 
 def row_of(config: ModelConfig) -> HFArchitecture:
-    """The class of `transformers` that says this shape, whatever the recipe called it.
+    """The class of `transformers` for this model, of any family.
 
-    Raises ExportError if none does, with what the family's own class cannot say.
+    Raises ExportError if there is none, with what the family's own class does not support.
     """
     misfits: dict[str, str] = {}
     for row in ROWS:
@@ -51,15 +51,15 @@ def row_of(config: ModelConfig) -> HFArchitecture:
         misfits[row.family] = misfit
     own = next((row for row in ROWS if row.family == config.family), ROWS[0])
     raise ExportError(
-        f"{own.architecture} cannot say {misfits[own.family]}, and no other class of transformers "
-        "has this shape",
+        f"{own.architecture} does not support {misfits[own.family]}, and no other class of "
+        "transformers has this shape",
         where="export huggingface",
-        do="Leave the export out of the recipe, or leave that key of [model] as its family has it.",
+        do="Remove the export from the recipe, or keep the family's value of that key of [model].",
     )
 
 
 def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = None) -> Json:
-    """The `config.json` of a model, by its row. The context is written as it was trained."""
+    """The `config.json` of a model, with the context length it was trained with."""
     row = row or row_of(config)
     return {
         "architectures": [row.architecture],
@@ -76,9 +76,9 @@ def config_json(config: ModelConfig, end_id: int, row: HFArchitecture | None = N
 
 
 def read_config(data: Json, where: str) -> ModelConfig:
-    """The shape that a `config.json` describes, if it is one that we can say exactly.
+    """The model that a `config.json` describes.
 
-    Raises ExportError naming the key that is missing, unknown, or has a value we cannot build.
+    Raises ExportError with the key that is missing, unknown, or has an unsupported value.
     """
     refuse_code(data, where)
     row = _row_named(data, where)
@@ -93,16 +93,16 @@ def read_config(data: Json, where: str) -> ModelConfig:
             raise ExportError(
                 f"{key} = {value!r} is not something endonym can build",
                 where=where,
-                do=f"Of a {row.model_type} folder it reads plain ones only.",
+                do=f"It reads only standard {row.model_type} folders.",
             )
     return config
 
 
 def folder_shape(folder: Path) -> AnyModelConfig:
-    """The shape of a folder in the transformers format, before any tensor is read.
+    """The config of a folder in the transformers format, without reading tensors.
 
-    Raises ExportError for one that neither endonym nor transformers computes, Damaged if the
-    weights' headers are not whole.
+    Raises ExportError if neither endonym nor transformers supports it, Damaged if the weights'
+    headers are damaged.
     """
     given, where = read_json(folder / CONFIG), str(folder / CONFIG)
     refuse_code(given, where)
@@ -113,25 +113,25 @@ def folder_shape(folder: Path) -> AnyModelConfig:
 
 
 def has_row(data: Json) -> bool:
-    """Whether a `config.json` is of an architecture that we compute ourselves."""
+    """Whether endonym itself has the architecture of a `config.json`."""
     return any(row.model_type == data.get("model_type") for row in ROWS)
 
 
 def _row_named(given: Json, where: str) -> HFArchitecture:
-    """The row of a folder's model_type."""
-    row = next((row for row in ROWS if row.model_type == given.get("model_type")), None)
-    if row is None:
-        raise ExportError(
-            f"model_type {given.get('model_type')!r} is not one of "
-            f"{', '.join(row.model_type for row in ROWS)}",
-            where=where,
-            do="Other architectures are computed by transformers: see endonym explain model.folder",
-        )
-    return row
+    """The row of a folder's model_type. Raises ExportError if there is none."""
+    for row in ROWS:
+        if row.model_type == given.get("model_type"):
+            return row
+    raise ExportError(
+        f"model_type {given.get('model_type')!r} is not one of "
+        f"{', '.join(row.model_type for row in ROWS)}",
+        where=where,
+        do="Other architectures are computed by transformers: see endonym explain model.folder",
+    )
 
 
 def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture:
-    """The row whose words and names a folder uses: its own, or the other that says the shape."""
+    """The row whose keys and names a folder uses: its own, or another one that fits the model."""
     row = _row_named(data, where)
     if row.misfit(config) is None:
         return row
@@ -142,10 +142,13 @@ def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture
 
 
 def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
-    """The words as given, with other spellings of the same as we would write them."""
+    """The keys as given, with equivalent values written as we write them."""
     plain = {key: value for key, value in data.items() if value is not None}
-    types, alike = plain.get("layer_types"), _layer_type(config)
-    if isinstance(types, list) and types[: config.layers + 1] == [alike] * config.layers:
+    mixer, kind = config.mixers[0], "linear_attention"
+    if isinstance(mixer, AttentionConfig):
+        kind = "full_attention" if mixer.window is None else "sliding_attention"
+    types = plain.get("layer_types")
+    if isinstance(types, list) and types[: config.layers + 1] == [kind] * config.layers:
         del plain["layer_types"]
     if plain.get("time_step_rank") == "auto":
         del plain["time_step_rank"]
@@ -160,16 +163,8 @@ def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
     return plain
 
 
-def _layer_type(config: ModelConfig) -> str:
-    """What `transformers` calls layers of our mixer."""
-    mixer = config.mixers[0]
-    if not isinstance(mixer, AttentionConfig):
-        return "linear_attention"
-    return "full_attention" if mixer.window is None else "sliding_attention"
-
-
 def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
-    """The sizes in a `config.json`, laid over our row of that family."""
+    """The model that a `config.json` describes, with the row's defaults. Raises ExportError."""
     words = {key: value for key, value in data.items() if value is not None}
     words |= {key: None for key in row.may_be_null if key in data and data[key] is None}
     for old, new in row.aliases.items():

@@ -1,1 +1,1 @@
-"""Uses of a trained model: continuing a text."""
+"""Generating and scoring text with a trained model."""

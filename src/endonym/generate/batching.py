@@ -1,6 +1,6 @@
-"""Continuing several texts at once: rows of different lengths, padded on the left.
+"""Generates several texts in a batch of rows padded on the left.
 
-Padding is a document of its own, which nothing sees, so each row gets what it would get alone.
+Padding is a document of its own, so that no row sees it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 
 PREFILL_TOKENS = 512
-"""A prompt is read in pieces of at most this many tokens, so that its memory stays bounded."""
-
-Row = list[int]
+"""Tokens of a prompt that are computed at once, so that memory stays bounded."""
 
 
 def continued(
@@ -26,10 +24,10 @@ def continued(
     *,
     end_id: int,
 ) -> Iterator[dict[int, int]]:
-    """The next token of every row that has not ended, by the row's number; `max_tokens` times.
+    """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
-    A row ends with end-of-text, which is its last token. When the longest row has outgrown the
-    context, the rows longer than it go on from their last half context, all that they then see.
+    A row ends with the end-of-text token. When the longest row exceeds the context, rows longer
+    than the context are cut to their last half context.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
     if not rows:
@@ -39,16 +37,15 @@ def continued(
     batch = None
     for _ in range(max_tokens):
         if batch is None or batch.length > context:
-            rows = {number: _shortened(ids, context) for number, ids in rows.items()}
+            half = max(1, context // 2)
+            rows = {n: ids if len(ids) <= context else ids[-half:] for n, ids in rows.items()}
             batch = _Batch(decoder, rows, end_id, room=max_tokens)
         logits = batch.next_logits()
         chosen: dict[int, int] = {}
         for number, ids in rows.items():
-            # The end-of-text that opens the document is no part of the text so far.
+            # No repetition penalty for the end-of-text token that opens the document.
             seen = torch.tensor(sorted({*ids} - {end_id}), dtype=torch.int64)
-            chosen[number] = choose(
-                logits[number], seen, samplings[number], generators[number]
-            )
+            chosen[number] = choose(logits[number], seen, samplings[number], generators[number])
             ids.append(chosen[number])
         yield chosen
         rows = {number: ids for number, ids in rows.items() if chosen[number] != end_id}
@@ -57,15 +54,12 @@ def continued(
         batch.append(chosen)
 
 
-def _shortened(ids: Row, context: int) -> Row:
-    """A row that fits the context: itself, or its last half context."""
-    return ids if len(ids) <= context else ids[-max(1, context // 2) :]
-
-
 class _Batch:
-    """Rows side by side with their memory. A row that has ended stays, and is not looked at."""
+    """Rows with their cache. A row that has ended stays in the batch and is ignored."""
 
-    def __init__(self, decoder: AnyDecoder, rows: dict[int, Row], end_id: int, room: int) -> None:
+    def __init__(
+        self, decoder: AnyDecoder, rows: dict[int, list[int]], end_id: int, room: int
+    ) -> None:
         self.decoder, self.numbers, self.end_id = decoder, list(rows), end_id
         self.length = max(map(len, rows.values()))
         self.device = decoder.readout.weight_VD.device
@@ -78,14 +72,14 @@ class _Batch:
         self.past = 0
 
     def append(self, chosen: dict[int, int]) -> None:
-        """Give each row its next token."""
+        """Add the next token of each row."""
         new = [[chosen.get(number, self.end_id)] for number in self.numbers]
         self.new_BT = torch.tensor(new, device=self.device)
         self.length += 1
 
     @torch.inference_mode()
     def next_logits(self) -> dict[int, Tensor]:
-        """Logits of the token after the last of each row, by the row's number."""
+        """Logits of the next token of each row, by row number."""
         hidden_BTD = None
         for piece_BT in self.new_BT.split(PREFILL_TOKENS, dim=1):
             span = Span.after(self.past, piece_BT, self.starts_B)

@@ -1,4 +1,4 @@
-"""A decoder with its tokenizer: what people mean by a language model."""
+"""A language model: a decoder with its tokenizer."""
 
 import codecs
 import json
@@ -20,9 +20,9 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 @dataclass(slots=True)
 class Continuation:
-    """A text in the making: iterate it for its pieces, then read what came of it.
+    """A generated text. Iterate it for its pieces; ids and finish_reason are complete afterwards.
 
-    finish_reason: "end" when the model closed the document, "length" when it was cut off.
+    finish_reason: "end" if the model ended the document, "length" if max_tokens was reached.
     """
 
     pieces: Iterator[str]
@@ -66,7 +66,7 @@ class LanguageModel:
     def generate_many(
         self, prompts: Sequence[str], *, max_tokens: int = 200, samplings: Sequence[Sampling]
     ) -> list[Continuation]:
-        """The continuations of several prompts, computed together; each as if it were alone."""
+        """The continuations of several prompts in one batch; each is as if it were alone."""
         if not self.decoder.reads_padded and len(prompts) > 1:
             return [
                 self.generate_many([prompt], max_tokens=max_tokens, samplings=[sampling])[0]
@@ -88,10 +88,9 @@ class LanguageModel:
     ) -> Continuation:
         """The continuation of a prompt, piece by piece.
 
-        The prompt opens a document: end-of-text stands before it and never after it. A piece is
-        given out when its last letter is whole, and half a letter at the end is left out. When the
-        context is full, the model goes on from the second half of what it has; so a prompt that is
-        longer than the context is read from its last half context on.
+        The prompt starts a document, after an end-of-text token. Pieces end at whole characters;
+        an incomplete character at the end is left out. When the text exceeds the context, the model
+        continues from its last half context.
         """
         continuation = Continuation(iter(()))
         chosen = self._ids(prompt, max_tokens, sampling or Sampling(), continuation)
@@ -105,13 +104,13 @@ class LanguageModel:
         return float(nats.sum()) / np.log(2) / max(1, len(text.encode("utf-8")))
 
     def _opened(self, prompt: str) -> list[int]:
-        """The ids of a prompt that opens a document."""
+        """The ids of a prompt at the start of a document."""
         return [self.tokenizer.end_id, *self.tokenizer.encode(prompt)]
 
     def _ids(
         self, prompt: str, max_tokens: int, sampling: Sampling, continuation: Continuation
     ) -> Iterator[int]:
-        """Chosen tokens of one prompt, as they come; end-of-text is not one of them."""
+        """Generated tokens of one prompt, without end-of-text."""
         given = [self._opened(prompt)]
         end_id = self.tokenizer.end_id
         for chosen in continued(self.decoder, given, max_tokens, [sampling], end_id=end_id):
@@ -119,7 +118,7 @@ class LanguageModel:
                 yield chosen[0]
 
     def _take(self, continuation: Continuation, index: int) -> bool:
-        """Note a chosen token; False if it ends the document."""
+        """Record a generated token; False if it ends the document."""
         if index == self.tokenizer.end_id:
             continuation.finish_reason = "end"
             return False
@@ -127,7 +126,7 @@ class LanguageModel:
         return True
 
     def _letters(self, ids: Iterator[int]) -> Iterator[str]:
-        """Tokens as text, whole letters only."""
+        """Tokens as text, in whole characters."""
         letters = codecs.getincrementaldecoder("utf-8")(errors="replace")
         for index in ids:
             piece = letters.decode(self.tokenizer.bytes_of(index))

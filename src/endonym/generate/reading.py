@@ -1,8 +1,8 @@
-"""Reading: the nats of every token of documents, each document alone, by a fixed protocol.
+"""The loss, in nats, of every token of documents, each document alone.
 
-A document starts after the end-of-text token, which is given, not predicted. Documents longer
-than the context are read with a window that moves by half of it, so that every token is predicted
-once, with at least half a context before it except at the start.
+A document follows an end-of-text token, which is not predicted. Documents longer than the context
+are read in windows with a stride of half a context, so that every token is predicted once, with at
+least half a context before it except at the start.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ Nats = NDArray[np.float64]
 
 
 class Window(NamedTuple):
-    """A stretch of a document to read: `row[begin:end]`, of which `row[done:end]` is new."""
+    """A window of a document: the model reads `row[begin:end]` and predicts `row[done:end]`."""
 
     document: int
     begin: int
@@ -42,7 +42,7 @@ def windows(document: int, length: int, context: int) -> Iterator[Window]:
 
 
 def read(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
-    """Nats of each token of each document, in the documents' order, in bounded memory."""
+    """Nats of each token of each document, in order. Documents are read in groups."""
     group: list[Ids] = []
     size = 0
     for ids in documents:
@@ -54,12 +54,13 @@ def read(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator
     yield from _read_group(decoder, group, end_id)
 
 
+@torch.inference_mode()
 def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[Nats]:
-    """Read documents together: windows of like length share a batch, padded on the right.
+    """Nats of a group of documents. Windows of similar length share a batch, padded on the right.
 
-    Padding cannot be seen: attention looks to the left, and its own nats are dropped.
+    No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
-    context = min(decoder.config.context, LONGEST_WINDOW)
+    context, readout = min(decoder.config.context, LONGEST_WINDOW), decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
     found = [np.zeros(len(ids)) for ids in documents]
     todo = [w for n, row in enumerate(rows) for w in windows(n, len(row), context)]
@@ -72,20 +73,11 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
             padded[place, : window.end - window.begin] = rows[window.document][
                 window.begin : window.end
             ]
-        nats = _row_nats(decoder, padded)
+        tokens_BT = torch.from_numpy(padded).to(readout.weight_VD.device)
+        hidden_ND = decoder(tokens_BT[:, :-1])[0].flatten(0, 1)
+        nats_N = token_nats(hidden_ND, readout, tokens_BT[:, 1:].flatten())
+        del hidden_ND  # Not held during the next batch.
+        nats = nats_N.view(len(batch), -1).cpu().double().numpy()  # Apple GPUs have no float64
         for place, (number, begin, done, end) in enumerate(batch):
             found[number][done - 1 : end - 1] = nats[place, done - begin - 1 : end - begin - 1]
     return found
-
-
-@torch.inference_mode()
-def _row_nats(decoder: AnyDecoder, rows_BT: Ids) -> Nats:
-    """Nats of each row's tokens but the first, (B, T - 1)."""
-    readout = decoder.readout
-    tokens_BT = torch.from_numpy(rows_BT).to(readout.weight_VD.device)
-    if tokens_BT.shape[1] == 1:
-        return np.zeros((len(rows_BT), 0))
-    hidden_BTD, _ = decoder(tokens_BT[:, :-1])
-    targets_N = tokens_BT[:, 1:].flatten()
-    nats_N = token_nats(hidden_BTD.flatten(0, 1), readout, targets_N)
-    return nats_N.view(len(rows_BT), -1).cpu().double().numpy()  # Apple GPUs have no float64

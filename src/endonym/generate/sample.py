@@ -12,10 +12,10 @@ from endonym.errors import RecipeError
 class Sampling:
     """How the next token is chosen.
 
-    temperature: 0 always takes the likeliest. top_k, top_p: keep the k likeliest, or the fewest
-    whose probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep all.
-    repetition_penalty: divides the positive logits of tokens already there, multiplies the
-    negative ones (arXiv:1909.05858, section 4.1); 1 does nothing.
+    temperature: 0 is greedy. top_k, top_p: keep the k most probable tokens, or the fewest whose
+    probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep all.
+    repetition_penalty: divides positive logits of tokens in the text and multiplies negative ones
+    (arXiv:1909.05858, section 4.1); 1 does nothing.
     """
 
     temperature: float = 0.8
@@ -42,7 +42,7 @@ class Sampling:
 
 
 def choose(logits_V: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """The next token. seen: ids that stand in the text so far."""
+    """Sample the next token. seen: ids in the text so far."""
     logits_V = penalised(logits_V.float(), seen, sampling.repetition_penalty)
     if sampling.temperature == 0:
         return int(logits_V.argmax())
@@ -51,7 +51,7 @@ def choose(logits_V: Tensor, seen: Tensor, sampling: Sampling, generator: torch.
 
 
 def penalised(logits_V: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Logits with the ids already seen made less likely."""
+    """Logits with the repetition penalty."""
     if penalty == 1.0 or not len(seen):
         return logits_V
     old = logits_V[seen]
@@ -59,7 +59,7 @@ def penalised(logits_V: Tensor, seen: Tensor, penalty: float) -> Tensor:
 
 
 def narrowed(logits_V: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Logits with all but the likeliest set to minus infinity."""
+    """Logits after top-k and top-p: minus infinity for tokens that are left out."""
     if 0 < top_k < len(logits_V):
         smallest = logits_V.topk(top_k).values[-1]
         logits_V = logits_V.masked_fill(logits_V < smallest, -torch.inf)

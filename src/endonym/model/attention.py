@@ -1,4 +1,4 @@
-"""Attention: each token takes a mean of what came before it, weighted by likeness.
+"""Causal multi-head attention.
 
 Source: arXiv:1706.03762, eq. 1; grouped heads arXiv:2305.13245; query/key norm arXiv:2302.05442;
 windows arXiv:2004.05150. A window counts the token itself: with 512, it and the 511 before it.
@@ -15,18 +15,13 @@ from endonym.model.span import Span
 
 
 class Attention(nn.Module):
-    """Queries meet keys; values are averaged by the softmax of their likeness.
-
-    softmax(Q Kᵀ / √K + mask) V, per head; a key/value head serves heads / kv_heads query heads.
-    """
+    """softmax(Q Kᵀ / √K + mask) V; a key/value head serves heads / kv_heads query heads."""
 
     def __init__(self, config: ModelConfig, mixer: AttentionConfig) -> None:
         super().__init__()
         self.config = mixer
-        self.cos_sin, self.attend = (
-            Span.cos_sin,
-            attend,
-        )  # Named, so that a compiler can step around.
+        # Attributes, so that train/compile.py can exclude them from compilation.
+        self.cos_sin, self.attend = Span.cos_sin, attend
         inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
         self.query = nn.Linear(config.dim, inner, bias=mixer.bias)
         self.key = nn.Linear(config.dim, shared, bias=mixer.bias)
@@ -39,7 +34,7 @@ class Attention(nn.Module):
             self.key_norm = make_norm("rms", mixer.head_width, config.norm_epsilon)
 
     def empty_cache(self, batch: int, length: int) -> LayerCache:
-        """Room for the keys and values of `length` tokens, or of a window if that is less."""
+        """A cache for the keys and values of `length` tokens, or of a shorter window."""
         mixer = self.config
         if mixer.window is not None and mixer.window < length:
             shape = (batch, mixer.kv_heads, mixer.window, mixer.head_width)
@@ -48,7 +43,7 @@ class Attention(nn.Module):
         return KeysAndValues(shape, self.key.weight)
 
     def forward(self, x_BTD: Tensor, span: Span, cache: LayerCache | None) -> Tensor:
-        """Mix each position with those its span lets it see."""
+        """Attention of each token to those that it may see by the span."""
         mixer = self.config
         cos_sin = None if mixer.rope is None else self.cos_sin(span, mixer.rope, x_BTD.dtype)
         query_BTHK = self.query(x_BTD).unflatten(-1, (mixer.heads, mixer.head_width))

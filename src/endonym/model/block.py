@@ -1,4 +1,4 @@
-"""A block: a mixer and a feed-forward, added to the stream of channels."""
+"""A block: a mixer and a feed-forward with residual connections."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,9 +31,9 @@ FFNS: dict[str, Callable[[ModelConfig, Any], Ffn]] = {
 
 
 class Block(nn.Module):
-    """Normalise, mix, add; normalise, transform, add. Or both from one stream, added at once.
+    """A pre-norm residual block: mixer then feed-forward, or both in parallel from one input.
 
-    A feed-forward of kind "none" is no second half at all.
+    With a feed-forward of kind "none" the block is its mixer alone.
     """
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
@@ -52,7 +52,7 @@ class Block(nn.Module):
     def forward(
         self, x_BTD: Tensor, span: Span, cache: LayerCache | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The stream after this block, and the feed-forward's penalty."""
+        """The hidden states after this block, and the feed-forward's penalty."""
         n_BTD = self.norm(x_BTD)
         mixed_BTD = x_BTD + self.dropout(self.mixer(n_BTD, span, cache))
         if self.ffn is None:

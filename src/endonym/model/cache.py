@@ -1,6 +1,6 @@
-"""What a layer remembers between calls, made by the layer itself.
+"""The caches of generation, made by each layer.
 
-A memory goes forward: each call adds the tokens after those it holds. From place 0 it begins anew.
+Each call adds the tokens that follow those in the cache. A call at place 0 starts anew.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from endonym.model.span import Span
 
 
 class LayerCache(Protocol):
-    """One layer's memory; only the layer knows what is inside."""
+    """The cache of one layer; only that layer reads it."""
 
     def bytes(self) -> int:
         """Memory it takes."""
@@ -21,22 +21,29 @@ class LayerCache(Protocol):
 
 
 Cache = Sequence[LayerCache]
-"""One memory a layer, in the layers' order."""
-
+"""One cache a layer, in order."""
 
 Seen = tuple[Tensor, Tensor, Tensor | None]
 """Keys, values, and the mask over them, if any."""
 
 
-class KeysAndValues:
-    """Every key and value so far, in room taken in advance."""
+class _Buffers:
+    """Preallocated keys and values."""
 
     def __init__(self, shape_BGMK: tuple[int, int, int, int], like: Tensor) -> None:
         self.keys_BGMK = torch.empty(shape_BGMK, dtype=like.dtype, device=like.device)
         self.values_BGMK = torch.empty_like(self.keys_BGMK)
 
+    def bytes(self) -> int:
+        """Memory it takes."""
+        return 2 * self.keys_BGMK.nbytes
+
+
+class KeysAndValues(_Buffers):
+    """All keys and values so far."""
+
     def extend(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
-        """Add the keys and values of a span; returns all so far."""
+        """Add the keys and values of a span; return all so far."""
         end = span.past + span.length
         self.keys_BGMK[:, :, span.past : end] = keys_BGTK
         self.values_BGMK[:, :, span.past : end] = values_BGTK
@@ -45,21 +52,17 @@ class KeysAndValues:
             return keys_BGMK, values_BGMK, None
         return keys_BGMK, values_BGMK, span.mask(None, torch.arange(end, device=span.device))
 
-    def bytes(self) -> int:
-        """Memory it takes."""
-        return 2 * self.keys_BGMK.nbytes
 
+class Ring(_Buffers):
+    """The keys and values within the window: place p is in slot p mod window."""
 
-class Ring:
-    """The keys and values that a window can still see: place p stands in slot p mod window."""
-
-    def __init__(self, shape_BGMK: tuple[int, int, int, int], like: Tensor) -> None:
-        self.window = shape_BGMK[2]
-        self.keys_BGMK = torch.empty(shape_BGMK, dtype=like.dtype, device=like.device)
-        self.values_BGMK = torch.empty_like(self.keys_BGMK)
+    @property
+    def window(self) -> int:
+        """Number of slots."""
+        return self.keys_BGMK.shape[2]
 
     def extend(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
-        """Add the keys and values of a span; returns all that one of its tokens may see."""
+        """Add the keys and values of a span; return all that its tokens may see."""
         if span.length == 1:
             return self._extend_by_one(span, keys_BGTK, values_BGTK)
         kept = min(span.past, self.window - 1)
@@ -75,7 +78,7 @@ class Ring:
         return keys_BGMK, values_BGMK, span.mask(self.window, places_M)
 
     def _extend_by_one(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
-        """Generation: the slots need no order, and the oldest gives way."""
+        """One token replaces the oldest; the order of the slots does not matter."""
         slot, held = span.past % self.window, min(span.past + 1, self.window)
         self.keys_BGMK[:, :, slot] = keys_BGTK[:, :, 0]
         self.values_BGMK[:, :, slot] = values_BGTK[:, :, 0]
@@ -85,23 +88,19 @@ class Ring:
             mask = span.mask(self.window, span.past - (span.past - slots_M) % self.window)
         return self.keys_BGMK[:, :, :held], self.values_BGMK[:, :, :held], mask
 
-    def bytes(self) -> int:
-        """Memory it takes."""
-        return 2 * self.keys_BGMK.nbytes
-
 
 class TailAndState:
-    """The last inputs of a short convolution and a state: a constant, however long the text."""
+    """The last inputs of a short convolution and a state; their size is constant."""
 
     def __init__(self, tail_BWC: Tensor, state: Tensor) -> None:
         self.tail_BWC, self.state = tail_BWC, state
 
     def at(self, span: Span) -> tuple[Tensor | None, Tensor | None]:
-        """Tail and state before a span; nothing at the start of the rows."""
+        """Tail and state before a span; None at the start of the rows."""
         return (self.tail_BWC, self.state) if span.past else (None, None)
 
     def keep(self, tail_BWC: Tensor, state: Tensor) -> None:
-        """Tail and state after a span."""
+        """Store tail and state after a span."""
         self.tail_BWC, self.state = tail_BWC, state
 
     def bytes(self) -> int:

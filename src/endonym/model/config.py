@@ -1,4 +1,4 @@
-"""The shape of a decoder, as data: all that is needed to build, count and export it. No torch."""
+"""The config of a decoder, with all defaults filled in. Imports no torch."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Counting by formula: parameters, operations, memory. Imports no torch, so `check` can promise."""
+"""Counts parameters, operations and memory of generation by formula. Imports no torch."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -14,14 +14,14 @@ from endonym.model.config import (
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig
 
 PRECISE_BYTES = 4
-"""Of a number of a recurrent state, whatever the weights' format."""
+"""Bytes of a number of a recurrent state, in any number format of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Parameters by place; a tied head is counted once, in the embedding.
+    """Numbers of parameters; a tied head is counted once, in the embedding.
 
-    idle: those of the experts that a token does not go to.
+    idle: parameters of the experts that a token does not use.
     """
 
     embedding: int
@@ -32,22 +32,22 @@ class Parameters:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All parameters."""
         return self.embedding + self.positions + self.blocks + self.head
 
     @property
     def active(self) -> int:
-        """Those that one token is computed with."""
+        """Parameters that one token uses."""
         return self.total - self.idle
 
 
 def norm_parameters(config: ModelConfig) -> int:
-    """One norm of the model's width: a scale, and a shift if it is a LayerNorm."""
+    """Parameters of one norm: a scale, and a shift if it is a LayerNorm."""
     return config.dim * (2 if config.norm == "layer" else 1)
 
 
 def mixer_matrices(dim: int, mixer: MixerConfig) -> list[tuple[int, int]]:
-    """Inputs and outputs of a mixer's linear maps."""
+    """Inputs and outputs of each of a mixer's linear maps."""
     if isinstance(mixer, AttentionConfig):
         inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
         return [(dim, inner), (dim, shared), (dim, shared), (inner, dim)]
@@ -60,7 +60,7 @@ def mixer_matrices(dim: int, mixer: MixerConfig) -> list[tuple[int, int]]:
 
 
 def mixer_parameters(config: ModelConfig, mixer: MixerConfig) -> int:
-    """One mixer: its matrices, their biases, and what is not a matrix."""
+    """Parameters of one mixer."""
     matrices = mixer_matrices(config.dim, mixer)
     weights = sum(inputs * outputs for inputs, outputs in matrices)
     if isinstance(mixer, AttentionConfig):
@@ -75,10 +75,7 @@ def mixer_parameters(config: ModelConfig, mixer: MixerConfig) -> int:
 
 
 def ffn_parameters(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
-    """One feed-forward: two matrices if plain, three if gated; experts: those of all, and a router.
-
-    A "none" has nothing.
-    """
+    """Parameters of one feed-forward: all experts and the router, if it has experts."""
     if isinstance(ffn, ExpertsConfig):
         router = (dim + (1 if ffn.balance == "bias" else 0)) * ffn.experts
         return ffn.experts * expert_parameters(dim, ffn) + router
@@ -90,17 +87,17 @@ def ffn_parameters(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
 
 
 def expert_parameters(dim: int, ffn: ExpertsConfig) -> int:
-    """One expert."""
+    """Parameters of one expert."""
     return (3 if ffn.gated else 2) * dim * ffn.hidden
 
 
 def norms_of_block(config: ModelConfig, layer: int) -> int:
-    """Norms of a block: one if it has no feed-forward, or shares it."""
+    """Number of norms of a block: one if it has no feed-forward, or shares the norm."""
     return 1 if config.ffn_at(layer).kind == "none" or config.shared_norm else 2
 
 
 def parameters(config: AnyModelConfig) -> Parameters:
-    """How many numbers the model learns."""
+    """The numbers of parameters of a model."""
     if isinstance(config, ForeignConfig):
         table = config.vocab * config.dim
         head = 0 if config.tied else table
@@ -123,12 +120,12 @@ def parameters(config: AnyModelConfig) -> Parameters:
 
 
 def flops_per_token(config: AnyModelConfig, length: int | None = None) -> int:
-    """Operations to train on one token: 6 a weight of each product, and what the mixers add.
+    """Operations (FLOPs) to train on one token: 6 a weight of each matrix product, and the mixers.
 
-    Attention: 6·inner·T a layer; causal, so half the square, forward and backward, and less under
+    Attention: 6·inner·T a layer; causal, so half the square, forward and backward, and less with
     a window. A state of C·S numbers: decay, input and output, 18·C·S; a convolution 6 a tap.
-    Embedding look-ups are free. Experts count those that a token goes to. A foreign model is taken
-    for one of attention whose every weight is used.
+    Embedding lookups are free. Only active experts count. A foreign model is counted as full
+    attention that uses every weight.
     Source: arXiv:2001.08361, section 2.1, with the attention term of arXiv:2204.02311, appendix B.
     """
     if isinstance(config, ForeignConfig):
@@ -139,16 +136,12 @@ def flops_per_token(config: AnyModelConfig, length: int | None = None) -> int:
     for layer in range(config.layers):
         mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
         weights += sum(inputs * outputs for inputs, outputs in mixer_matrices(config.dim, mixer))
-        weights += _ffn_products(config.dim, ffn)
+        if isinstance(ffn, ExpertsConfig):
+            weights += ffn.active * expert_parameters(config.dim, ffn) + config.dim * ffn.experts
+        else:
+            weights += {"plain": 2, "gated": 3, "none": 0}[ffn.kind] * config.dim * ffn.hidden
         others += _mixing(mixer, length or config.context)
     return 6 * weights + others
-
-
-def _ffn_products(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
-    """Weights that one token is multiplied with in a feed-forward."""
-    if isinstance(ffn, ExpertsConfig):
-        return ffn.active * expert_parameters(dim, ffn) + dim * ffn.experts
-    return {"plain": 2, "gated": 3, "none": 0}[ffn.kind] * dim * ffn.hidden
 
 
 def _mixing(mixer: MixerConfig, length: int) -> int:
@@ -166,11 +159,10 @@ def _mixing(mixer: MixerConfig, length: int) -> int:
 
 
 def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -> int:
-    """Memory of generation for a row of `length` tokens.
+    """Bytes of the cache for a row of `length` tokens.
 
-    A layer without a window keeps all keys and values, one with a window those it can see, and a
-    state space its state and the inputs under its convolution, however long the row. A foreign
-    model is counted as one of full attention.
+    Attention keeps all keys and values, or those in its window. A state space keeps its state and
+    the last inputs of its convolution. A foreign model is counted as full attention.
     """
     if isinstance(config, ForeignConfig):
         return 2 * config.layers * config.remembered * length * bytes_per_value
@@ -190,5 +182,5 @@ def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -
 
 
 def cache_bytes_per_token(config: AnyModelConfig, bytes_per_value: int = 4) -> float:
-    """Memory of generation for each token of a row as long as the context."""
+    """Bytes of the cache for each token of a row as long as the context."""
     return cache_bytes(config, config.context, bytes_per_value) / config.context

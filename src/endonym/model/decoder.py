@@ -1,4 +1,4 @@
-"""The decoder: tokens in, hidden states or logits out, never a loss."""
+"""The decoder: from tokens to hidden states or logits. The loss is in kernels/loss.py."""
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +15,13 @@ from endonym.model.span import Span
 
 
 class Decoder(nn.Module):
-    """An embedding, a stack of blocks, a norm, a head; the shape comes from its config."""
+    """An embedding, a stack of blocks, a norm and a head."""
 
     reads_padded = True
-    """Rows of different lengths may be read together, padded on the left."""
+    """Whether rows of different lengths can share a batch, padded on the left."""
     checkpointed_blocks = 0
-    """With gradients, of so many blocks, from the first, only what they are given is kept, and they
-    are computed once more on the way back, random numbers included (arXiv:1604.06174). The result
-    is the same."""
+    """How many of the first blocks use activation checkpointing (arXiv:1604.06174): only their
+    inputs are kept, and the backward pass computes them again, with the same random numbers."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -38,13 +37,14 @@ class Decoder(nn.Module):
 
     @property
     def readout(self) -> Readout:
-        """How hidden states become logits."""
+        """The head's matrix and logit cap."""
         weight_VD = self.embedding.weight if self.head is None else self.head.weight
         return Readout(weight_VD, self.config.logit_cap)
 
     def empty_cache(self, batch: int, length: int) -> Cache:
-        """A memory for `batch` rows of up to `length` tokens, one part a layer."""
-        return [block.mixer.empty_cache(batch, length) for block in self._blocks()]
+        """A cache for `batch` rows of up to `length` tokens, one part a layer."""
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
+        return [block.mixer.empty_cache(batch, length) for block in blocks]
 
     def forward(
         self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
@@ -52,12 +52,18 @@ class Decoder(nn.Module):
         """Hidden states after the last norm, (B, T, D), and the sum of the blocks' penalties.
 
         Without a span each row is one document from its start.
-        Raises ShapeError if learned positions end before the tokens do.
+        Raises ShapeError for more tokens than learned positions.
         """
         span = span or Span.after(0, tokens_BT)
         x_BTD = self.embedding(tokens_BT)
         if self.positions is not None:
-            self._check_length(span.past + tokens_BT.shape[1])
+            length = span.past + tokens_BT.shape[1]
+            if length > self.config.context:
+                raise ShapeError(
+                    f"{length} tokens, but positions are learned for {self.config.context}",
+                    where="context",
+                    do="Give fewer tokens, or train with a longer context.",
+                )
             x_BTD = x_BTD + self.positions(span.positions_BT)
         x_BTD = self.dropout(x_BTD)
         penalties = x_BTD.new_zeros((), dtype=torch.float32)
@@ -73,23 +79,12 @@ class Decoder(nn.Module):
     def logits(
         self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Logits of the token after each, (B, T, V)."""
+        """Logits of the next token at each position, (B, T, V)."""
         hidden_BTD, _ = self(tokens_BT, span, cache)
         return self.readout.logits(hidden_BTD)
 
-    def _blocks(self) -> list[Block]:
-        return [block for block in self.blocks if isinstance(block, Block)]
-
-    def _check_length(self, length: int) -> None:
-        if length > self.config.context:
-            raise ShapeError(
-                f"{length} tokens, but positions are learned for {self.config.context}",
-                where="context",
-                do="Give fewer tokens, or train with a longer context.",
-            )
-
 
 def on_meta(config: ModelConfig) -> Decoder:
-    """A decoder without memory for its weights: for counting and for loading."""
+    """A decoder on the meta device, for counting and for loading."""
     with torch.device("meta"):
         return Decoder(config)

@@ -1,4 +1,4 @@
-"""A shape as people say it. Imports no torch."""
+"""Describes a model in words. Imports no torch."""
 
 from itertools import groupby
 
@@ -15,7 +15,7 @@ from endonym.model.foreign.folder import AnyModelConfig
 
 
 def parts_in_words(shape: AnyModelConfig) -> str:
-    """What the blocks are made of: "4 heads of 64, gated feed-forward of 512"."""
+    """The parts of the blocks: "4 heads of 64, gated feed-forward of 512"."""
     if not isinstance(shape, ModelConfig):
         return "computed by transformers"
     parts = [*map(_mixer, shape.mixers), *filter(None, map(_ffn, shape.ffns))]

@@ -1,9 +1,9 @@
-"""A mixture of experts: each token goes to the few feed-forwards that a router likes best.
+"""A mixture of experts: a router sends each token to k of E feed-forwards.
 
-E experts, k of them active. With k = E it is the dense soft mixture.
+With k = E it is the dense soft mixture.
 Source: arXiv:1701.06538; the weights of the chosen sum to one, as in arXiv:2401.04088, section 2.1.
-One alone keeps its probability as weight (arXiv:2101.03961, eq. 2), or the router would learn
-nothing.
+With k = 1 the weight is the router's probability (arXiv:2101.03961, eq. 2), so that the router has
+a gradient.
 """
 
 import torch
@@ -38,29 +38,25 @@ class Experts(nn.Module):
         self.activation = ACTIVATIONS[ffn.activation]
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        """The new channels, and the penalty that keeps the experts in equal use."""
+        """The output, and the loss term that keeps the experts in equal use.
+
+        N tokens; P pairs of a token and one of its k experts, sorted by expert.
+        """
         x_ND = x_BTD.flatten(0, -2)
         shares_NE = precise(self.router(x_ND)).softmax(-1)
-        liked_NE = shares_NE if self.balance is None else shares_NE + self.balance.detach()
-        chosen_Nk = liked_NE.topk(self.config.active, dim=-1).indices
+        scores_NE = shares_NE if self.balance is None else shares_NE + self.balance.detach()
+        chosen_Nk = scores_NE.topk(self.config.active, dim=-1).indices
         weights_Nk = shares_NE.gather(1, chosen_Nk)
         if self.config.active > 1:
             weights_Nk = weights_Nk / weights_Nk.sum(-1, keepdim=True)
-        mixed_ND = self._mixture(x_ND, chosen_Nk, weights_Nk.to(x_BTD.dtype))
-        y_BTD = mixed_ND.view(x_BTD.shape)
-        return y_BTD, self._penalty(shares_NE, chosen_Nk)
-
-    def _mixture(self, x_ND: Tensor, chosen_Nk: Tensor, weights_Nk: Tensor) -> Tensor:
-        """Each expert reads its own tokens only: those sorted by expert, one stretch after another.
-
-        A token and one of its experts make a pair; P counts the pairs.
-        """
+        weights_Nk = weights_Nk.to(x_BTD.dtype)
         order_P = chosen_Nk.flatten().argsort(stable=True)
         counts_E = chosen_Nk.flatten().bincount(minlength=self.config.experts).tolist()
         parts = x_ND.index_select(0, order_P // self.config.active).split(counts_E)
         y_PD = torch.cat([self._expert(e, part) for e, part in enumerate(parts) if len(part)])
         y_NkD = y_PD.index_select(0, order_P.argsort()).view(*chosen_Nk.shape, -1)
-        return (y_NkD * weights_Nk[..., None]).sum(1)
+        y_BTD = (y_NkD * weights_Nk[..., None]).sum(1).view(x_BTD.shape)
+        return y_BTD, self._penalty(shares_NE, chosen_Nk)
 
     def _expert(self, number: int, x_PD: Tensor) -> Tensor:
         """One expert's feed-forward."""
@@ -72,11 +68,11 @@ class Experts(nn.Module):
         return hidden_PF @ self.down.weight[number].T
 
     def _penalty(self, shares_NE: Tensor, chosen_Nk: Tensor) -> Tensor:
-        """What is added to the loss of a token.
+        """The term added to the loss of a token.
 
         "penalty": weight · E Σ_e f_e P_e, with f the share of the pairs and P the mean probability
         of each expert (arXiv:2101.03961, eq. 4). "bias": zero, but its gradient for the bias is
-        f - 1/E, so that the optimiser lowers it for experts in too much use (arXiv:2408.15664,
+        f - 1/E, so that the optimizer lowers it for overused experts (arXiv:2408.15664,
         algorithm 1, which takes steps of one size: AdamW's are nearly so).
         """
         count = self.config.experts

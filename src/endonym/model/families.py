@@ -1,4 +1,4 @@
-"""The table of architectures: a family is a row of defaults, never a class. Imports no torch."""
+"""The table of architectures: a family is a set of defaults, not a class. Imports no torch."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ FAMILIES: dict[Family, FamilyDefaults] = {
 
 
 def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
-    """Lay a recipe's keys over its family's row.
+    """The config of a model: its family's defaults, overridden by the recipe's keys.
 
     Raises ShapeError, naming the key, if the sizes do not fit.
     """
@@ -75,7 +75,7 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
 
 
 def without_heads(keys: ModelKeys) -> list[str]:
-    """Dotted keys, in [model], of the numbers of heads that a recipe leaves out."""
+    """The keys in [model] of attention layers for which a recipe gives no number of heads."""
     kind = FAMILIES[keys.family].mixer
     return [
         f"{_place(keys.mixer, 'mixer', number).removeprefix('model.')}.heads"
@@ -85,30 +85,24 @@ def without_heads(keys: ModelKeys) -> list[str]:
 
 
 def is_half_blocks(keys: ModelKeys) -> bool:
-    """True if no block has a feed-forward: two such blocks are worth one of the others."""
+    """True if no block has a feed-forward; two such blocks replace one with a feed-forward."""
     kind = FAMILIES[keys.family].ffn
     return all((each.kind or kind) == "none" for each in keys.ffns)
 
 
 def has_experts(keys: ModelKeys) -> bool:
-    """True if a token goes to some of a layer's feed-forwards and not to others."""
+    """True if a layer is a mixture of experts."""
     kind = FAMILIES[keys.family].ffn
     return any((each.kind or kind) == "experts" for each in keys.ffns)
 
 
-def pays_for_balance(keys: ModelKeys) -> bool:
-    """True if a layer has experts that are kept in use by a penalty on the loss."""
-    kind = FAMILIES[keys.family].ffn
-    return any((e.kind or kind) == "experts" and e.balance != "bias" for e in keys.ffns)
-
-
 def _place(written: Any, name: str, number: int) -> str:
-    """How a problem names a part: by its number only if the recipe wrote a list."""
+    """The dotted key of a part, with an index if the recipe has a list."""
     return f"model.{name}.{number}" if isinstance(written, tuple) else f"model.{name}"
 
 
 def _check(keys: ModelKeys, row: FamilyDefaults) -> None:
-    """Refuse what no block can mean."""
+    """Raise ShapeError for keys that contradict each other."""
     if row.shared_norm and not row.parallel:
         raise ShapeError(
             "one norm can be shared only by branches that read the same stream",

@@ -1,4 +1,4 @@
-"""The part that works on each position alone. The dense kinds return a penalty of zero."""
+"""The dense feed-forwards. They return a penalty of zero, as a mixture of experts returns one."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,7 +24,7 @@ class PlainFfn(nn.Module):
         self.activation = ACTIVATIONS[ffn.activation]
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        """The new channels, and no penalty."""
+        """The output, and a penalty of zero."""
         return self.down(self.activation(self.up(x_BTD))), x_BTD.new_zeros(())
 
 
@@ -39,6 +39,6 @@ class GatedFfn(nn.Module):
         self.activation = ACTIVATIONS[ffn.activation]
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        """The new channels, and no penalty."""
+        """The output, and a penalty of zero."""
         hidden_BTF = self.activation(self.gate(x_BTD)) * self.up(x_BTD)
         return self.down(hidden_BTF), x_BTD.new_zeros(())

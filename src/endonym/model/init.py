@@ -1,10 +1,9 @@
-"""Initial weights, as one table: the first pattern that a parameter's name matches decides.
+"""Initial weights: the first pattern in a table that matches a parameter's name decides.
 
-Residual branches start at zero, so that a new model is its embedding alone and learns depth from
-the first step on (arXiv:1901.09321 shows why this is safe; nanochat and modded-nanogpt measured
-it). The head's deviation keeps the first loss within 0.1 nats of uniform at any width: half the
-variance of a logit is 0.045 nats. Where the head is the embedding, a token that has only itself to
-go by also predicts itself, with a logit of deviation · dim; at ln(1 + vocab/25) / dim that costs
+Residual branches start at zero, so that a new model is its embedding alone (arXiv:1901.09321;
+nanochat and modded-nanogpt measured it). The head's standard deviation keeps the first loss within
+0.1 nats of uniform at any width: half the variance of a logit is 0.045 nats. With a tied head each
+token also predicts itself, with a logit of deviation · dim; at ln(1 + vocab/25) / dim that costs
 0.04 nats more.
 """
 
@@ -21,7 +20,7 @@ from endonym.seed import named_seed
 
 HEAD_SCALE = 0.3
 Rule = Callable[[Tensor, ModelConfig, torch.Generator], None]
-"""Writes one parameter."""
+"""Fills one parameter in place."""
 
 
 def embedding(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
@@ -88,17 +87,17 @@ TABLE: tuple[tuple[str, Rule], ...] = (
 """Name pattern -> distribution."""
 
 UNLEARNT = r"mixer\.key\.bias$"
-"""Parameters whose gradient is zero by proof, where nothing turns the keys.
+"""Parameters whose gradient is always zero without rotary positions.
 
-A key bias adds the same number, query · bias, to all scores of a query; softmax ignores it. With
-rotary positions the number depends on the key's place, and the bias learns.
+A key bias adds the same number, query · bias, to all scores of a query, and softmax ignores it.
+With rotary positions the number depends on the key's position, and the bias learns.
 """
 
 
 def is_unlearnt(name: str, config: ModelConfig) -> bool:
-    """True for a parameter that cannot learn in this shape.
+    """True for a parameter whose gradient is always zero in this model.
 
-    Under a window of one key a token sees itself whatever it asks: no query or key learns.
+    With a window of one token the attention weights are constant: no query or key learns.
     """
     layer = re.match(r"blocks\.(\d+)\.mixer\.(query|key)", name)
     if layer and getattr(config.mixer_at(int(layer[1])), "window", None) == 1:
@@ -107,7 +106,7 @@ def is_unlearnt(name: str, config: ModelConfig) -> bool:
 
 
 def initialise(decoder: Decoder, seed: int) -> Decoder:
-    """Fill a decoder's weights from the table; each parameter has its own random stream.
+    """Fill a decoder's weights from the table.
 
     A parameter's values depend on the seed, its name and its shape alone.
     """

@@ -1,4 +1,4 @@
-"""What a recipe may say about the model; the rest comes from the family's row. No torch."""
+"""The keys of [model] in a recipe; the family has the defaults. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -95,7 +95,7 @@ class FfnKeys(Config):
 
 
 def _written_as(value: object) -> str:
-    """One table, or a list of them: which of the two a recipe wrote."""
+    """Whether the recipe has one table or a list of them."""
     return "list" if isinstance(value, list | tuple) else "table"
 
 
@@ -168,10 +168,10 @@ class ModelKeys(Config):
 
     @property
     def mixers(self) -> tuple[MixerKeys, ...]:
-        """The mixers' keys as a list, however they were written."""
+        """The mixers' keys as a tuple, for one table as well."""
         return self.mixer if isinstance(self.mixer, tuple) else (self.mixer,)
 
     @property
     def ffns(self) -> tuple[FfnKeys, ...]:
-        """The feed-forwards' keys as a list, however they were written."""
+        """The feed-forwards' keys as a tuple, for one table as well."""
         return self.ffn if isinstance(self.ffn, tuple) else (self.ffn,)

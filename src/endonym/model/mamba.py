@@ -1,4 +1,4 @@
-"""Mamba: a state that each token decays, adds to, and reads, all as the token itself decides.
+"""Mamba: a selective state space, whose decay, input and output depend on the token.
 
 C inner channels · S state size · R rank of the step. Source: arXiv:2312.00752, section 3.
 """
@@ -18,8 +18,8 @@ from endonym.model.span import Span
 class Mamba(nn.Module):
     """output((scan(silu(convolution(x))) + skip · x) · silu(gate)), with x, gate = input(…).
 
-    scan: h_t = exp(dt_t decay) h_{t-1} + dt_t x_t B_t, and C_t · h_t is read; step,
-    B and C are linear in x_t.
+    scan: h_t = exp(dt_t decay) h_{t-1} + dt_t x_t B_t; its output is C_t · h_t. The step dt_t, B_t
+    and C_t are linear in x_t, with a softplus for the step.
     """
 
     def __init__(self, config: ModelConfig, mixer: MambaConfig) -> None:
@@ -34,7 +34,7 @@ class Mamba(nn.Module):
         self.output = nn.Linear(mixer.inner, config.dim, bias=mixer.bias)
 
     def empty_cache(self, batch: int, length: int) -> LayerCache:
-        """The same, however long the text: `length` is not looked at."""
+        """A cache of constant size; `length` is not used."""
         mixer = self.config
         tail_BWC = self.convolution.empty_tail(batch)
         state = precise(self.skip.detach()).new_zeros(batch, mixer.inner, mixer.state)

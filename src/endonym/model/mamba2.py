@@ -20,8 +20,7 @@ from endonym.model.span import Span
 class Mamba2(nn.Module):
     """output(norm(scan(x) + skip · x, gate)), with x, B, C = silu(convolution(…)).
 
-    scan, for each head: h_t = exp(dt_t decay) h_{t-1} + dt_t x_t ⊗ B_t, and h_t · C_t
-    is read.
+    scan, for each head: h_t = exp(dt_t decay) h_{t-1} + dt_t x_t ⊗ B_t; its output is h_t · C_t.
     """
 
     def __init__(self, config: ModelConfig, mixer: Mamba2Config) -> None:
@@ -37,7 +36,7 @@ class Mamba2(nn.Module):
         self.output = nn.Linear(mixer.inner, config.dim, bias=mixer.bias)
 
     def empty_cache(self, batch: int, length: int) -> LayerCache:
-        """The same, however long the text: `length` is not looked at."""
+        """A cache of constant size; `length` is not used."""
         mixer = self.config
         shape = (batch, mixer.heads, mixer.head_width, mixer.state)
         state = precise(self.skip.detach()).new_zeros(shape)

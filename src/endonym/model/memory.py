@@ -1,9 +1,8 @@
-"""How much memory training takes, by formula. Imports no torch.
+"""Memory of training, by formula. Imports no torch.
 
-Counted are the tensors that the backward pass reads, as the layers keep them; the tests compare
-with what autograd holds, benchmarks/memory.py with what the system counts. What comes and goes
-within a step is not counted, nor what the allocator keeps of what was freed
-(train/memory_budget.py).
+Counts the tensors that autograd saves for the backward pass. Tests compare with autograd,
+benchmarks/memory.py with the operating system. Temporary tensors within a step, and freed memory
+that the allocator keeps (train/memory_budget.py), are not counted.
 """
 
 from endonym.model.config import (
@@ -20,9 +19,9 @@ from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES, keys_a_token
 from endonym.model.kernels.sizes import CHUNK_LOGITS, CPU_CHUNK
 
 WAY_BACK = 1.2
-"""What is kept of a block, and the gradients within it, as its share (measured: 1.1 to 1.4)."""
+"""Activations and gradients of a block, relative to its activations (measured: 1.1 to 1.4)."""
 FOREIGN_KEPT = 34
-"""Numbers that a block of attention keeps of each token and channel (arXiv:2205.05198, eq. 1)."""
+"""Numbers saved by an attention block for each token and channel (arXiv:2205.05198, eq. 1)."""
 
 
 def training_bytes(
@@ -37,18 +36,18 @@ def training_bytes(
     shard: str = "none",
     processes: int = 1,
 ) -> int:
-    """Memory of training: weights, gradients, memories, and what a micro-batch keeps.
+    """Bytes of training: weights, gradients, optimizer state, activations of a micro-batch.
 
-    checkpointed_blocks: how many, from the first, are computed again on the way back; of a foreign
-    model all or none. longest_document: in tokens, where it is known; short documents have few
-    scores. shard: what the processes hold in parts.
+    checkpointed_blocks: how many of the first blocks use activation checkpointing; of a foreign
+    model all or none. longest_document: in tokens, if known; short documents have few attention
+    scores. shard: which states are sharded over the processes.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, CHUNK_LOGITS // config.vocab))
     head = rows * config.vocab * 3
     ends, blocks = _kept(config, number_format, longest_document)
     again = _again(config, checkpointed_blocks)
-    # What the others keep, and the head, are done with before the first is computed again.
+    # The other blocks and the head are freed before the first checkpointed block is recomputed.
     inside = int(micro_tokens * max(blocks[:again], default=0) * WAY_BACK)
     others = micro_tokens * sum(blocks[again:]) + head
     numbers = micro_tokens * (ends + again * config.dim) + max(others, inside)
@@ -72,11 +71,11 @@ def fixed_bytes(
     shard: str = "none",
     processes: int = 1,
 ) -> int:
-    """Weights, gradients, two moments, their mean if kept; in bf16 also masters and gradients.
+    """Bytes of weights, gradients, two moments, and the average if kept; bf16 adds fp32 masters.
 
-    Muon remembers one number of each weight of a matrix; tables are AdamW's (optimizer "muon"). In
-    shards a process holds its part of these, and whole what it computes with (docs/scale.md); but
-    never less than the whole model, which each builds when it starts.
+    Muon has one moment for the matrices of the blocks; the embedding and head use AdamW. With
+    shards a process holds its part of these, and the whole weights it computes with
+    (docs/scale.md); but at least the whole model, which each process builds at the start.
     """
     counted, is_muon = parameters(config), optimizer == "muon"
     spread = counted.total * (20 if is_averaged else 16) - 4 * counted.blocks * is_muon
@@ -85,7 +84,7 @@ def fixed_bytes(
         return spread + (4 * counted.total if number_format == "bf16" else 0)
     tables, block = counted.total - counted.blocks, counted.blocks // config.layers
     gathered = counted.total + block if shard == "gradients" else 2 * max(tables, block)
-    # Whole matrices of the blocks, while Muon makes them orthogonal.
+    # Muon orthogonalizes whole matrices of the blocks.
     whole = 4 * counted.blocks * is_muon
     return max(4 * counted.total, spread // processes + narrow * gathered + whole)
 
@@ -96,14 +95,14 @@ def kept_numbers(
     longest_document: int | None = None,
     checkpointed_blocks: int = 0,
 ) -> int:
-    """Numbers of the narrow format that the backward pass needs of each token."""
+    """Numbers, in the format of the activations, saved for the backward pass of each token."""
     ends, blocks = _kept(config, number_format, longest_document)
     again = _again(config, checkpointed_blocks)
     return ends + again * config.dim + sum(blocks[again:])
 
 
 def _again(config: AnyModelConfig, checkpointed_blocks: int) -> int:
-    """Blocks that are computed again."""
+    """Number of blocks that the backward pass recomputes."""
     if isinstance(config, ForeignConfig):
         return config.layers if checkpointed_blocks else 0
     return min(checkpointed_blocks, config.layers)
@@ -112,7 +111,7 @@ def _again(config: AnyModelConfig, checkpointed_blocks: int) -> int:
 def _kept(
     config: AnyModelConfig, number_format: str, longest_document: int | None = None
 ) -> tuple[int, list[int]]:
-    """What is kept of a token before the first and after the last block, and in each."""
+    """Numbers saved for a token outside the blocks, and in each block."""
     if isinstance(config, ForeignConfig):
         return 4 * config.dim, [FOREIGN_KEPT * config.dim] * config.layers
     is_wide = number_format != "bf16"
@@ -128,7 +127,7 @@ def _kept(
 def _block(
     config: ModelConfig, layer: int, seen: dict[int | None, int | None], is_wide: bool
 ) -> int:
-    """One block's share. seen: the keys of a token by window, None where rows are whole."""
+    """Numbers saved by a block. seen: keys of a token by window; None: rows are not cut."""
     mixer, ffn = config.mixer_at(layer), config.ffn_at(layer)
     keys = config.context
     if isinstance(mixer, AttentionConfig):
@@ -136,22 +135,35 @@ def _block(
     kept = _norm(config, is_wide) + _mixer(mixer, keys, is_wide) + _ffn(config.dim, ffn)
     if ffn.kind != "none" and not config.shared_norm:
         kept += _norm(config, is_wide) - (config.dim if config.parallel else 0)
-    # What dropout left of each half, as numbers.
+    # The dropout mask of each branch.
     return kept + config.dim * (config.dropout > 0) * (1 if ffn.kind == "none" else 2)
 
 
 def _norm(config: ModelConfig, is_wide: bool) -> int:
-    """Input and output; RMSNorm also what lies between, in fp32."""
+    """Input and output of a norm; RMSNorm also saves fp32 intermediates."""
     if config.norm == "layer":
         return 2 * config.dim
     return (3 if is_wide else 5) * config.dim
 
 
 def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
-    """One mixer's share; a number in fp32 counts as two of bf16."""
+    """Numbers saved by a mixer; a number in fp32 counts as two in bf16.
+
+    Attention saves queries, keys, values and twice its output; of short rows in bf16 all scores.
+    """
     precise = 1 if is_wide else 2
     if isinstance(mixer, AttentionConfig):
-        return _attention(mixer, keys, is_wide)
+        inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
+        kept = 3 * inner + 2 * shared
+        if mixer.window is not None and keys == 2 * mixer.window:
+            # Documents are cut after every window: keys and values are copied for the next piece,
+            # and torch's kernel saves the mask of each layer.
+            kept += 2 * shared + keys * is_wide
+        if not is_wide and keys <= LONGEST_WHOLE_SCORES:
+            kept += mixer.heads * keys - inner
+        if mixer.query_key_norm:
+            kept += 2 * precise * (inner + shared)
+        return kept
     inner = mixer.inner
     if isinstance(mixer, MambaConfig):
         return (8 + 3 * precise) * inner + 2 * (mixer.step_rank + 2 * mixer.state)
@@ -160,23 +172,8 @@ def _mixer(mixer: MixerConfig, keys: int, is_wide: bool) -> int:
     return 3 * mixed + (inner + mixed + mixer.heads) + states + 9 * inner
 
 
-def _attention(mixer: AttentionConfig, keys: int, is_wide: bool) -> int:
-    """Queries, keys, values, the mixture twice; short rows in bf16 keep their whole scores."""
-    inner, shared = mixer.heads * mixer.head_width, mixer.kv_heads * mixer.head_width
-    kept = 3 * inner + 2 * shared
-    if mixer.window is not None and keys == 2 * mixer.window:
-        # Cut after every window: keys and values are laid out once more for the piece behind them,
-        # and torch's kernel keeps the mask of each layer.
-        kept += 2 * shared + keys * is_wide
-    if not is_wide and keys <= LONGEST_WHOLE_SCORES:
-        kept += mixer.heads * keys - inner
-    if mixer.query_key_norm:
-        kept += (2 if is_wide else 4) * (inner + shared)
-    return kept
-
-
 def _ffn(dim: int, ffn: FfnConfig | ExpertsConfig) -> int:
-    """One feed-forward's share."""
+    """Numbers saved by a feed-forward."""
     if isinstance(ffn, ExpertsConfig):
         wide = (4 if ffn.gated else 2) * ffn.hidden
         return ffn.active * (2 * dim + wide) + 3 * ffn.experts

@@ -1,4 +1,4 @@
-"""From a recipe's keys and its family's row to the parts of a block. Imports no torch."""
+"""Builds the configs of a block's parts from the recipe and the family. Imports no torch."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -26,7 +26,7 @@ MIXER_KEYS: dict[str, set[str]] = {
     "mamba": {"state", "expand", "conv_width", "step_rank", "bias"},
     "mamba2": {"state", "expand", "conv_width", "groups", "head_width", "bias"},
 }
-"""The keys that each kind of mixer reads; the others are refused."""
+"""The keys that each kind of mixer reads; any other is an error."""
 FFN_KEYS: dict[str, set[str]] = {
     "plain": {"hidden", "activation", "bias"},
     "gated": {"hidden", "activation", "bias"},
@@ -39,12 +39,12 @@ FFN_KEYS: dict[str, set[str]] = {
 ROPE_BASE = 10_000.0
 HIGH_TURNS = {"llama3": 4.0, "yarn": 32.0}
 HEAD_WIDTH = 64
-"""Of Mamba-2, whose heads follow from dim · expand and this (arXiv:2405.21060, section 7)."""
+"""Of Mamba-2; it has dim · expand / HEAD_WIDTH heads (arXiv:2405.21060, section 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyDefaults:
-    """A family's defaults. kv_heads: None is as many as heads. has_window: half the context."""
+    """Defaults of a family. kv_heads None: as many as heads. has_window: half the context."""
 
     norm: Literal["rms", "layer"]
     norm_epsilon: float
@@ -61,26 +61,26 @@ class FamilyDefaults:
     attention_dropout: float = 0.0
 
     def but(self, **changes: Any) -> "FamilyDefaults":
-        """A row like this one, except for these columns."""
+        """A copy with some defaults changed."""
         return replace(self, **changes)
 
     def laid_over(self, keys: ModelKeys) -> "FamilyDefaults":
-        """The row with what a recipe says about the whole model."""
-        said = ("norm", "norm_epsilon", "position", "parallel", "shared_norm", "attention_dropout")
-        given = {name: getattr(keys, name) for name in said}
+        """The defaults, overridden by what a recipe sets for the whole model."""
+        names = ("norm", "norm_epsilon", "position", "parallel", "shared_norm", "attention_dropout")
+        given = {name: getattr(keys, name) for name in names}
         return replace(self, **{name: each for name, each in given.items() if each is not None})
 
 
 def resolve_mixer(
     keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
 ) -> MixerConfig:
-    """One mixer, with everything settled. Raises ShapeError, naming the key."""
+    """A mixer's config with all defaults filled in. Raises ShapeError, naming the key."""
     kind = keys.kind or row.mixer
-    _refuse_strangers(keys, kind, MIXER_KEYS, where)
+    _refuse_unused(keys, kind, MIXER_KEYS, where)
     if kind == "attention":
         return _attention(keys, row, dim=dim, context=context, where=where)
     inner = dim * (keys.expand or 2)
-    bias = False if keys.bias is None else keys.bias
+    bias = keys.bias or False
     conv_width = keys.conv_width or 4
     if kind == "mamba":
         return MambaConfig(
@@ -111,7 +111,7 @@ def resolve_mixer(
 def _attention(
     keys: MixerKeys, row: FamilyDefaults, *, dim: int, context: int, where: str
 ) -> AttentionConfig:
-    """Attention, with everything settled."""
+    """An attention config with all defaults filled in."""
     if keys.heads is None:
         raise ShapeError("attention needs a number of heads", where=f"{where}.heads")
     if keys.head_width is None and dim % keys.heads:
@@ -143,12 +143,12 @@ def _attention(
 
 
 def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> RopeConfig | None:
-    """The rotary positions of a mixer, if its model has any."""
+    """Rotary positions of a mixer; None if its model has none."""
     if row.position != "rope":
         for name in ("rope_base", "rope_scaling", "rotary_share"):
             if getattr(keys, name) is not None:
                 raise ShapeError(
-                    f"positions are {row.position}, so nothing turns",
+                    f"positions are {row.position}, not rotary",
                     where=f"{where}.{name}",
                     do='Leave the key out, or set model.position = "rope".',
                 )
@@ -156,7 +156,7 @@ def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> 
     width = int(head_width * (keys.rotary_share or 1.0))
     if width % 2 or width == 0:
         raise ShapeError(
-            f"rotary positions turn pairs of channels, but {width} of a head's {head_width} turn",
+            f"rotary positions rotate pairs of channels, but {width} of {head_width} rotate",
             where=f"{where}.{'rotary_share' if keys.rotary_share else 'head_width'}",
             do="Choose an even number of channels.",
         )
@@ -167,19 +167,19 @@ def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> 
 
 
 def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
-    """The stretch of rotary positions, with what its kind assumes."""
+    """The scaling of rotary positions, with the defaults of its kind."""
     if scaling.kind == "linear":
-        said = scaling.model_fields_set - {"kind", "factor"}
-        if any(getattr(scaling, name) is not None for name in said):
+        given = scaling.model_fields_set - {"kind", "factor"}
+        if any(getattr(scaling, name) is not None for name in given):
             raise ShapeError(
-                f"linear scaling has a factor and no {min(said)}",
-                where=f"{where}.{min(said)}",
+                f"linear scaling has a factor and no {min(given)}",
+                where=f"{where}.{min(given)}",
                 do="Leave the key out.",
             )
         return scaling
     if scaling.original_context is None:
         raise ShapeError(
-            f"{scaling.kind} needs the context that was there before",
+            f"{scaling.kind} needs the original context length",
             where=f"{where}.original_context",
             do="Give the number of tokens the model was first trained with.",
         )
@@ -188,7 +188,7 @@ def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
         raise ShapeError(
             f"low_turns = {scaling.low_turns:g} is not below high_turns = {high:g}",
             where=f"{where}.low_turns",
-            do="Channels between the two are stretched in part.",
+            do="Choose low_turns below high_turns.",
         )
     return scaling.model_copy(update={"high_turns": high})
 
@@ -196,9 +196,9 @@ def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
 def resolve_ffn(
     keys: FfnKeys, row: FamilyDefaults, *, dim: int, where: str
 ) -> FfnConfig | ExpertsConfig:
-    """One feed-forward, with everything settled. Raises ShapeError, naming the key."""
+    """A feed-forward's config with all defaults filled in. Raises ShapeError, naming the key."""
     kind = keys.kind or row.ffn
-    _refuse_strangers(keys, kind, FFN_KEYS, where)
+    _refuse_unused(keys, kind, FFN_KEYS, where)
     activation = keys.activation or row.activation
     if kind != "experts":
         width = 0 if kind == "none" else _width(dim, is_gated=kind == "gated")
@@ -219,7 +219,7 @@ def resolve_ffn(
         )
     if keys.balance == "bias" and keys.balance_weight is not None:
         raise ShapeError(
-            'balance_weight means nothing to balance = "bias"',
+            'balance_weight has no effect with balance = "bias"',
             where=f"{where}.balance_weight",
             do="Leave it out: the bias learns at the rate of the other vectors.",
         )
@@ -236,9 +236,10 @@ def resolve_ffn(
 
 
 def _width(dim: int, *, is_gated: bool, share: int = 1) -> int:
-    """4·dim, or 8/3·dim rounded up to 256: about the same parameters, and rows K-quants accept.
+    """Default hidden width: 4·dim, or 8/3·dim rounded up to a multiple of 256 if gated.
 
-    share: experts that are active together; they have that width between them.
+    Both take about the same number of parameters, and llama.cpp's K-quants need the multiple.
+    share: active experts, which divide this width among them.
     """
     if is_gated:
         return -(-8 * dim // (3 * share) // 256) * 256
@@ -246,7 +247,7 @@ def _width(dim: int, *, is_gated: bool, share: int = 1) -> int:
 
 
 def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> None:
-    """Things that are shared must be shared evenly."""
+    """Raise ShapeError if `few` does not divide `many`."""
     if many % few:
         raise ShapeError(
             f"{many} {names[0]} are not divisible by {few} {names[1]}",
@@ -255,19 +256,18 @@ def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> N
         )
 
 
-def _refuse_strangers(keys: Config, kind: str, known: dict[str, set[str]], where: str) -> None:
-    """A key of another kind of part would be ignored: it is refused instead."""
-    given = [name for name in type(keys).model_fields if getattr(keys, name) is not None]
-    for name in given:
-        if name != "kind" and name not in known[kind]:
+def _refuse_unused(keys: Config, kind: str, known: dict[str, set[str]], where: str) -> None:
+    """Raise ShapeError for a key that this kind of part does not read."""
+    for name in type(keys).model_fields:
+        if name not in ("kind", *known[kind]) and getattr(keys, name) is not None:
             homes = [other for other, names in known.items() if name in names]
             raise ShapeError(
-                f'{name} means nothing to kind = "{kind}"',
+                f'{name} has no effect with kind = "{kind}"',
                 where=f"{where}.{name}",
                 do=f"Leave it out; it belongs to {', '.join(homes)}.",
             )
 
 
 def _first(given: Any, default: Any) -> Any:
-    """The recipe's value, or the row's."""
+    """The recipe's value, or the family's."""
     return default if given is None else given

@@ -1,11 +1,11 @@
-"""Rotary positions. Source: RoFormer, arXiv:2104.09864; stretched ones name theirs."""
+"""Rotary positions. Source: RoFormer, arXiv:2104.09864; each scaling names its own."""
 
 import math
 
 import torch
 from torch import Tensor
 
-from endonym.model.config import RopeConfig, RopeScaling
+from endonym.model.config import RopeConfig
 
 
 def rotation(positions_BT: Tensor, rope: RopeConfig, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -16,12 +16,14 @@ def rotation(positions_BT: Tensor, rope: RopeConfig, dtype: torch.dtype) -> tupl
     speeds = rotary_speeds(rope).to(positions_BT.device)
     angles = positions_BT[:, :, None, None].float() * speeds
     doubled = torch.cat((angles, angles), dim=-1)
-    sharpness = _sharpness(rope.scaling)
+    scaling, sharpness = rope.scaling, 1.0
+    if scaling is not None and scaling.kind == "yarn":  # YaRN, eq. 22
+        sharpness = scaling.sharpness or 0.1 * math.log(scaling.factor) + 1.0
     return (doubled.cos() * sharpness).to(dtype), (doubled.sin() * sharpness).to(dtype)
 
 
 def rotary_speeds(rope: RopeConfig) -> Tensor:
-    """Radians that each pair of channels turns at each step, (K / 2,), float32."""
+    """Angle per position of each pair of channels, in radians, (K / 2,), float32."""
     channels = torch.arange(0, rope.width, 2, dtype=torch.float32)
     speeds = rope.base ** (-channels / rope.width)
     scaling = rope.scaling
@@ -29,48 +31,33 @@ def rotary_speeds(rope: RopeConfig) -> Tensor:
         return speeds
     if scaling.kind == "linear":
         return speeds / scaling.factor
-    kept = _llama3_kept(speeds, scaling) if scaling.kind == "llama3" else _yarn_kept(rope, scaling)
+    original = scaling.original_context or 1
+    # kept: 1 where a channel keeps its speed, 0 where it is slowed by the whole factor.
+    if scaling.kind == "llama3":
+        # Linear in the turns that a channel makes in the original context (Llama 3.1's code).
+        turns = original * speeds / (2 * math.pi)
+        low, high = scaling.low_turns, scaling.high_turns or 4.0
+        kept = ((turns - low) / (high - low)).clamp(0, 1)
+    else:
+        # Linear in the channel (YaRN, arXiv:2309.00071, section 3.2).
+        def channel_of(turns: float) -> float:
+            wavelength = original / (turns * 2 * math.pi)
+            return rope.width * math.log(wavelength) / (2 * math.log(rope.base))
+
+        first = max(math.floor(channel_of(scaling.high_turns or 32.0)), 0)
+        last = min(math.ceil(channel_of(scaling.low_turns)), rope.width - 1)
+        pairs = torch.arange(rope.width // 2, dtype=torch.float32)
+        kept = 1 - ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
     return speeds / scaling.factor * (1 - kept) + speeds * kept
 
 
-def _llama3_kept(speeds: Tensor, scaling: RopeScaling) -> Tensor:
-    """1 where a channel keeps its speed, 0 where it slows down by the whole factor.
-
-    A straight ramp over the turns that a channel makes in the original context (Llama 3.1's code).
-    """
-    turns = (scaling.original_context or 1) * speeds / (2 * math.pi)
-    low, high = scaling.low_turns, scaling.high_turns or 4.0
-    ramp = (turns - low) / (high - low)
-    return ramp.clamp(0, 1)
-
-
-def _yarn_kept(rope: RopeConfig, scaling: RopeScaling) -> Tensor:
-    """As `_llama3_kept`, with the ramp over channels (YaRN, arXiv:2309.00071, section 3.2)."""
-
-    def channel_of(turns: float) -> float:
-        wavelength = (scaling.original_context or 1) / (turns * 2 * math.pi)
-        return rope.width * math.log(wavelength) / (2 * math.log(rope.base))
-
-    first = max(math.floor(channel_of(scaling.high_turns or 32.0)), 0)
-    last = min(math.ceil(channel_of(scaling.low_turns)), rope.width - 1)
-    pairs = torch.arange(rope.width // 2, dtype=torch.float32)
-    return 1 - ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
-
-
-def _sharpness(scaling: RopeScaling | None) -> float:
-    """What cosine and sine are multiplied by (YaRN, eq. 22)."""
-    if scaling is None or scaling.kind != "yarn":
-        return 1.0
-    return scaling.sharpness or 0.1 * math.log(scaling.factor) + 1.0
-
-
 def rotate(x_BTHK: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each pair of channels by its position's angle, so that products depend on distance only.
+    """Rotate each pair of channels by its angle, so that dot products depend on distance only.
 
-    (a, b) -> (a cos - b sin, b cos + a sin), pairing channel i with i + K/2 of those that turn;
-    channels beyond the angles stay.
+    (a, b) -> (a cos - b sin, b cos + a sin). Channels beyond those of cos and sin stay unchanged.
 
-    Source: arXiv:2104.09864, eq. 34. Pairs are halves, as in Llama; the paper has neighbours.
+    Source: arXiv:2104.09864, eq. 34. A pair is channel i of each half, as in Llama; the paper pairs
+    neighbours.
     """
     cos, sin = cos_sin
     width = cos.shape[-1]

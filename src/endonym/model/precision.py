@@ -1,11 +1,11 @@
-"""Where bf16 is not enough."""
+"""Casting to fp32 where bf16 is not precise enough."""
 
 from torch import Tensor, float64
 
 
 def precise(x: Tensor) -> Tensor:
-    """At least float32, and never less than it was.
+    """Cast to float32; float64 stays.
 
-    What is multiplied over a whole document, or decides between experts, must not be rounded short.
+    For decays, which multiply over a whole document, and for the choice of experts.
     """
     return x if x.dtype == float64 else x.float()

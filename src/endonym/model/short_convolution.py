@@ -1,4 +1,4 @@
-"""The short convolution before a state space, as a module with a memory."""
+"""The short convolution before a state space, as a module."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from endonym.model.kernels.convolution import causal_convolution
 
 
 class ShortConvolution(nn.Module):
-    """silu of a causal convolution of each channel over the last few tokens of its document."""
+    """silu of a depthwise causal convolution over the last few tokens of the document."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ShortConvolution(nn.Module):
     def forward(
         self, x_BTC: Tensor, is_first_BT: Tensor | None, tail_BWC: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The new channels, and the last inputs for the next call."""
+        """The output, and the last W - 1 inputs for the next call."""
         y_BTC, tail_BWC = causal_convolution(
             x_BTC, self.weight, self.bias, is_first_BT=is_first_BT, tail_BWC=tail_BWC
         )

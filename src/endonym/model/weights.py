@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors, checked against the shape before any of them is used."""
+"""Weights on disk: safetensors, whose names and shapes are checked before any is used."""
 
 import os
 import re
@@ -16,11 +16,11 @@ from endonym.model.decoder import Decoder, on_meta
 from endonym.model.foreign.folder import damaged, require_shapes, tensor_shapes
 
 PRECISE = re.compile(r"(A_log|step_bias|step\.bias|dt_bias|dt_proj\.bias)$")
-"""Steps and decays of a state multiply over a whole document: bf16 would lose it."""
+"""Steps and decays of state spaces stay in fp32: their errors multiply over a document."""
 
 
 def narrow(decoder: nn.Module) -> None:
-    """Make a decoder's weights bf16, all but steps and decays."""
+    """Cast a decoder's weights to bf16, except steps and decays."""
     for name, parameter in decoder.named_parameters():
         if not PRECISE.search(name):
             parameter.data = parameter.data.to(torch.bfloat16)
@@ -29,7 +29,7 @@ def narrow(decoder: nn.Module) -> None:
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     """Write named tensors, sorted by name so that the bytes depend on the values alone.
 
-    Raises OSError, as other writers do, if the disk refuses.
+    Raises OSError if the file cannot be written.
     """
     ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
     try:
@@ -52,14 +52,14 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def require_finite(found: dict[str, Tensor], path: Path) -> None:
-    """Raise Damaged, naming the first tensor that holds a number that is not finite."""
+    """Raise Damaged, naming the first tensor with a number that is not finite."""
     for name, tensor in found.items():
         if not torch.isfinite(tensor).all():
             raise damaged(path, f"holds numbers that are not finite in {name}")
 
 
 def require_tied(heads: Mapping[str, Tensor], embedding_VD: Tensor, where: str) -> None:
-    """A head that is said to be the embedding, and is stored beside it, must be its copy."""
+    """Raise ExportError if a stored head of a tied model differs from the embedding."""
     for name, head_VD in heads.items():
         if not torch.equal(head_VD, embedding_VD):
             raise ExportError(
@@ -80,9 +80,9 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
 
 
 def decoder_with(config: ModelConfig, found: dict[str, Tensor], path: Path) -> Decoder:
-    """A decoder with these tensors, in fp32, whose names and shapes were checked before.
+    """A decoder with these tensors, in fp32; the caller has checked names and shapes.
 
-    path: where they were read. Raises Damaged if a number is not finite.
+    path: the file they were read from. Raises Damaged if a number is not finite.
     """
     decoder = on_meta(config)
     require_finite(found, path)

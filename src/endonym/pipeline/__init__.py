@@ -1,1 +1,1 @@
-"""From a recipe to artefacts: plan the stages and make what is missing."""
+"""From a recipe to artefacts: plans the stages and makes those that are missing."""

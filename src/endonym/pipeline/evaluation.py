@@ -1,4 +1,4 @@
-"""The evaluation stage: scores beside their baselines, or continuations of prompts."""
+"""The evaluation stage: scores with their baselines, or continuations of prompts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ from endonym.pipeline.types import Numbers, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 
 PROMPTS_AT_ONCE = 16
-"""Texts that are continued together; more would take more memory than they save time."""
+"""Batch size of generation."""
 
 
 def judge(
@@ -42,7 +42,7 @@ def judge(
     seed: int,
     ctx: StageContext,
 ) -> Numbers:
-    """One of a recipe's evaluations. files: the one that it names, if it does."""
+    """Run one evaluation of a recipe. files: the one that it names, if any."""
     device.prepare()
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     if asked.kind == "prompts":
@@ -67,20 +67,20 @@ def judge(
 
 
 class TrainingText(NamedTuple):
-    """What needs no learning reads it: a compressor its documents, the others their counts."""
+    """The training text for the baselines: its shards, and n-gram counts."""
 
     shards: TokenShards
     counts: Baselines
 
 
 def training_text(shards: Path, pack: PackConfig, seed: int) -> TrainingText:
-    """The training text, counted as a model has read it."""
+    """The training text, counted in the order in which the model reads it."""
     order = training_order(shards, pack, seed)
     return TrainingText(order.shards, count(order.shards, order))
 
 
 def training_order(shards: Path, pack: PackConfig, seed: int) -> Order:
-    """The order in which a model reads its training text."""
+    """The order in which the model reads its training text."""
     train = TokenShards(shards, "train")
     return Order(train, context=pack.context, seed=seed, join=pack.join)
 
@@ -88,14 +88,14 @@ def training_order(shards: Path, pack: PackConfig, seed: int) -> Order:
 def held_texts(
     shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: PackConfig
 ) -> list[Texts]:
-    """The documents of a split, each alone, and its lists of sentences by block, if there are."""
+    """The documents of a split, and its lists of sentences joined into blocks, if any."""
     held = TokenShards(shards, split)
     blocks = blocks_of(held, tokenizer, pack.join)
     return [held_out(held, tokenizer), *([blocks] if blocks.ids else [])]
 
 
 def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
-    """What the model says of each document, with its progress shown."""
+    """The model's loss on each document, with a progress bar."""
     total = sum(len(ids) for ids in texts.ids)
     with log.progress("scoring", total, "tokens") as advance:
         return measure(model, texts, advance=advance)
@@ -104,7 +104,7 @@ def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
 def score_texts(
     measured: Measured, texts: Texts, train: TrainingText | None, *, split: str, log: Log
 ) -> tuple[list[Score], dict[str, int]]:
-    """The model's scores of texts and, with its training text, those of what needs no learning."""
+    """The model's scores and, with a training text, those of the baselines."""
     found = by_source(texts, measured, model="model", split=split)
     if train is None:
         return found, {}
@@ -119,7 +119,7 @@ def score_texts(
 def _continue_prompts(
     asked: Evaluation, file: Path, seed: int, *, ctx: StageContext, model: LanguageModel
 ) -> Numbers:
-    """A continuation of each line of the file, with a seed of its own."""
+    """Continue each line of the file, each with a seed of its own."""
     lines = file.read_text(encoding="utf-8").splitlines()
     prompts = [line for line in lines if line.strip()]
     seeds = range(seed, seed + len(prompts))

@@ -1,4 +1,4 @@
-"""Making what is missing: stage after stage, safe to interrupt at any point and to repeat."""
+"""Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ from endonym.text.files import RawSet
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A stage that is done: its artefact, whether this run made it, and how long that took."""
+    """A finished stage: its artefact, whether this run made it, and how long that took."""
 
     stage: Stage
     artifact: Artifact
@@ -45,7 +45,7 @@ class Made:
 
 @dataclass(slots=True)
 class Run:
-    """A finished run: its folder, what its stages made, and what was trained, once settled."""
+    """A run: its folder, its finished stages, and the resolved training once it is known."""
 
     folder: Path
     recipe: Recipe
@@ -63,7 +63,7 @@ class Run:
         return [each.artifact for each in self.made if each.stage.kind == kind]
 
     def language_model(self) -> Any:
-        """The final model, ready to continue texts."""
+        """The final model, ready to generate text."""
         from endonym.generate.language_model import LanguageModel
 
         model = self.artifact("model")
@@ -110,9 +110,9 @@ def run_recipe(
 def planned_stages(
     run: Run, raw: list[RawSet], lock: Lock, settled: Callable[..., ResolvedTraining]
 ) -> Iterator[Stage]:
-    """The data stages, then, with their numbers known and every key settled, the rest.
+    """The data stages, then, with tokens counted and every key settled, the rest.
 
-    Each is made before the next is asked for.
+    Each stage is made before the next is asked for.
     """
     recipe, store = run.recipe, run.store
     chosen = lock.settle(resolve.vocab_choice(recipe, raw))
@@ -138,7 +138,7 @@ def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining)
 
 
 def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:
-    """The stage's artefact: found and verified, or made now, its inputs being there."""
+    """The stage's artefact: found and verified, or made now from its inputs."""
     found = store.find(stage.kind, stage.id)
     if found is not None:
         log.line(f"{stage.name:<22} {found.id}  there already")
@@ -146,15 +146,20 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
         return Made(stage, found.verify(), False, 0.0)
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
-    waiting = partial(_waits, log=log)
-    with store.workspace(stage.kind, stage.id, waiting=waiting) as at:
+    with store.workspace(
+        stage.kind, stage.id, waiting=lambda who: log.line(f"  waiting: {who}")
+    ) as at:
         if at is None:
             found = store.find(stage.kind, stage.id)
             assert found is not None
             return Made(stage, found.verify(), False, time.perf_counter() - started)
         if not stage.resumes:
             at.journal.unlink(missing_ok=True)
-        inputs = inputs_of(stage, store)
+        inputs: dict[str, Artifact] = {}
+        for name, upstream in stage.inputs.items():
+            artifact = store.find(upstream.kind, upstream.id)
+            assert artifact is not None, f"{stage.name} was started before {upstream.name}"
+            inputs[name] = artifact
         numbers = stage.make(StageContext(at.out, at.work, at.journal, inputs, log, device))
         manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}
         artifact = store.publish(at, manifest)
@@ -168,34 +173,20 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
     return Made(stage, artifact, True, seconds)
 
 
-def _waits(who: str, *, log: Log) -> None:
-    log.line(f"  waits: {who}")
-
-
-def inputs_of(stage: Stage, store: Store) -> dict[str, Artifact]:
-    """The artefacts that a stage reads."""
-    found: dict[str, Artifact] = {}
-    for name, upstream in stage.inputs.items():
-        artifact = store.find(upstream.kind, upstream.id)
-        assert artifact is not None, f"{stage.name} was started before {upstream.name}"
-        found[name] = artifact
-    return found
-
-
 def run_folder(store: Store, recipe: Recipe) -> Path:
-    """Where this run's readable files stand: beside the store."""
+    """The folder of this run's readable files, beside the store."""
     return store.root.parent / "runs" / recipe.run_name
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """The recipe exactly as given, and what the command line laid over it."""
+    """The recipe as given, with the command line's changes as comments."""
     notes = [f"# --variant {recipe.variant}"] if recipe.variant else []
     notes += [f"# --set {each}" for each in recipe.sets]
     return recipe.text + ("\n" + "\n".join(notes) + "\n" if notes else "")
 
 
 def write_metrics(run: Run, store: Store) -> None:
-    """Copy the models' journals into the run's folder, where people and TensorBoard look."""
+    """Copy the models' journals into the run's folder, also for TensorBoard."""
     lines = [
         {"stage": made.stage.name, **line}
         for made in run.made
@@ -208,7 +199,7 @@ def write_metrics(run: Run, store: Store) -> None:
 
 
 def write_events(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """The same numbers as TensorBoard events, if its package is here (extra `track`)."""
+    """Write the numbers as TensorBoard events, if it is installed (extra `track`)."""
     try:
         from tensorboard.compat.proto.event_pb2 import (
             Event,  # pyright: ignore[reportAttributeAccessIssue] - protobuf makes it at import
@@ -234,7 +225,7 @@ def write_events(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
 
 
 def last_stage(recipe: Recipe, until: str | None) -> str | None:
-    """The name of the last stage that `--until` means: by name, kind, or what is of that kind.
+    """The name of the last stage that `--until` means, by its name, its kind or the part after it.
 
     Raises RecipeError if the recipe has no such stage.
     """

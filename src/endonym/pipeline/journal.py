@@ -1,7 +1,7 @@
-"""The journal of a model's training: what was seen, what went wrong, and what is taken back.
+"""The journal of a model's training: metrics, troubles and rollbacks.
 
-A line belongs to a step. What is done again, after a kill or after a return to a checkpoint, is
-taken out; but what led to a return stays, with the number of returns before it.
+Each line belongs to a step. Steps that are repeated, after a kill or a rollback to a checkpoint,
+are deleted first; but what led to a rollback stays, with the number of rollbacks before it.
 """
 
 import json
@@ -18,7 +18,7 @@ from endonym.train.report import Report
 
 
 def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> None:
-    """Write down a step; what went wrong in it is also said on the console."""
+    """Write down a step; troubles also go to the console."""
     if report.is_rolled_back:
         _write(journal, _still_true(journal, state))
     for trouble in report.events:
@@ -29,7 +29,7 @@ def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> N
 
 
 def as_metrics(report: Report) -> dict[str, Any]:
-    """A report as one flat object, unit in the key."""
+    """A report as one flat object, with units in the keys."""
     flat: dict[str, Any] = {
         "event": "step",
         "step": report.step,
@@ -53,7 +53,7 @@ def as_metrics(report: Report) -> dict[str, Any]:
 
 
 def cut_journal(journal: Path, training: Training) -> None:
-    """Leave out what will be done again; put in the validation that a kill left unwritten."""
+    """Delete what will be repeated; add a validation that a kill left unwritten."""
     state = training.state
     kept = _still_true(journal, state) if state.step else []
     written = {line["step"] for line in kept if line["event"] == "step"}
@@ -67,7 +67,7 @@ def cut_journal(journal: Path, training: Training) -> None:
 
 
 def _still_true(journal: Path, state: TrainState) -> list[dict[str, Any]]:
-    """Lines up to the state's step, and those about trouble before its last return."""
+    """Lines up to the state's step, and those about trouble before its last rollback."""
     return [
         line
         for line in read_jsonl(journal)

@@ -1,8 +1,8 @@
-"""The plan: every stage a recipe needs, in order. This page documents the pipeline.
+"""The plan: every stage that a recipe needs, in order.
 
-The data stages can be planned as soon as the vocabulary is chosen; the others when the tokens are
-counted and every key of training has a value. A stage gets its own config and its inputs, and
-nothing else; its identity is the hash of both.
+The data stages are planned when the vocabulary is chosen; the others when the tokens are counted
+and every key of training has a value. A stage gets its own config and its inputs, and nothing
+else; its identity is the hash of both.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
+from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
-from endonym.model.foreign.folder import folder_files
+from endonym.model.foreign.folder import folder_files, with_context
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import PhaseTraining, StageFunction
@@ -32,14 +33,14 @@ VERSIONS = {
     "evaluation": 6,
     "export": 2,
 }
-"""Raised by whoever changes what a stage produces."""
+"""Raise a stage's version when you change what it produces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A pure function from declared inputs to one artefact.
 
-    resumes: after a kill it goes on from what it left behind, so its journal is kept.
+    resumes: after a kill it continues from its checkpoints, so its journal is kept.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Stage:
 
     @property
     def id(self) -> str:
-        """The hash of all that decides what this stage makes."""
+        """The hash of everything that determines the artefact."""
         return fingerprint(self.declared())
 
     def declared(self) -> dict[str, Any]:
@@ -82,9 +83,9 @@ class DataStages(NamedTuple):
 
 
 def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig) -> DataStages:
-    """Sources, corpus, tokenizer and shards; inputs are other stages, so there can be no cycle.
+    """Sources, corpus, tokenizer and shards.
 
-    raw: the hashed files behind the recipe's sources, in its order.
+    raw: the hashed files of the recipe's sources, in its order.
     """
     sources = [source_stage(each) for each in raw]
     config = {
@@ -93,7 +94,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         "split": identity(recipe.split),
         "seed": recipe.seed,
     }
-    make = partial(stages.corpus, raw, recipe.clean, recipe.split, recipe.seed)
+    make = partial(stages.corpus, raw, recipe.clean, recipe.split, seed=recipe.seed)
     corpus = Stage("corpus", "corpus", config, make, {stage.name: stage for stage in sources})
     folder = folder_stage(recipe)
     if folder is None:
@@ -111,24 +112,28 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     """The phases, then evaluations and exports of the last one's model."""
     models = model_stages(recipe, data, training)
     found = [*models, *evaluation_stages(recipe, data, training, models[-1])]
-    return [*found, *export_stages(recipe, models[-1])]
+    for export in recipe.export:
+        name, make = f"export {export.format}", partial(stages.export, export)
+        found.append(Stage(name, "export", identity(export), make, {"model": models[-1]}))
+    return found
 
 
 def source_stage(raw: RawSet) -> Stage:
-    """A source is its files' names and hashes and how they are to be read."""
+    """A source is identified by its files' names and hashes and by how they are read."""
     config = {"source": identity(raw.source), "files": raw.identity()}
     return Stage(f"source {raw.source.name}", "source", config, partial(stages.source, raw))
 
 
 def folder_stage(recipe: Recipe) -> Stage | None:
-    """The model to go on from, if there is one: a source of a few files.
+    """The pretrained model, if there is one.
 
     Raises ShapeError if it cannot read rows as long as the recipe says.
     """
     folder = recipe.model_folder
     if folder is None:
         return None
-    stages.require_context(folder, recipe.pack.context)
+    if recipe.pack.context is not None:
+        with_context(folder_shape(folder), recipe.pack.context)
     files = folder_files(folder)
     config = {"files": [file_identity(path) for path in files]}
     return Stage(
@@ -137,7 +142,7 @@ def folder_stage(recipe: Recipe) -> Stage | None:
 
 
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
-    """Every other file that the recipe names, as it names it: a source of one file."""
+    """A stage for every other file that the recipe names, by its path."""
     found: dict[str, Stage] = {}
     for evaluation in recipe.evaluate:
         for path in evaluation.files(recipe.folder):
@@ -148,7 +153,7 @@ def file_stages(recipe: Recipe) -> dict[str, Stage]:
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
-    """The phases; each starts where the previous one ended unless the recipe says otherwise."""
+    """The phases; each starts from the previous one unless the recipe says otherwise."""
     found: list[Stage] = []
     prompts = tuple(path for each in recipe.evaluate for path in each.prompt_files(recipe.folder))
     for phase, config in zip(recipe.phase, training.phases, strict=True):
@@ -166,26 +171,22 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             prompts=prompts[:1],
             is_exported=bool(recipe.export),
         )
-        found.append(model_stage(mine, inputs))
+        # A pretrained model is identified by its files, which are an input.
+        identifying = {
+            "model": {} if mine.folder else identity(mine.model),
+            "pack": identity(mine.pack),
+            "phase": identity(config) | _split(mine.model, config),
+            "seed": mine.seed,
+        }
+        name, make = f"model {config.name}", partial(stages.model, mine)
+        found.append(Stage(name, "model", identifying, make, inputs, resumes=True))
     return found
 
 
-def model_stage(mine: PhaseTraining, inputs: dict[str, Stage]) -> Stage:
-    """One phase. A model from a folder is known by the folder's files."""
-    config = {
-        "model": {} if mine.folder else identity(mine.model),
-        "pack": identity(mine.pack),
-        "phase": identity(mine.config) | _split(mine.model, mine.config),
-        "seed": mine.seed,
-    }
-    make = partial(stages.model, mine)
-    return Stage(f"model {mine.config.name}", "model", config, make, inputs, resumes=True)
-
-
 def _split(shape: Config, config: TrainConfig) -> dict[str, int]:
-    """What a batch is split into decides what is learnt only where experts pay for imbalance.
+    """micro_tokens is part of the identity only if experts have a load-balancing penalty.
 
-    Their penalty is the square of what each part of a batch shows.
+    That penalty is a square within each micro-batch.
     """
     ffns = shape.ffns if isinstance(shape, ModelConfig) else ()
     pays = any(isinstance(ffn, ExpertsConfig) and ffn.balance == "penalty" for ffn in ffns)
@@ -206,24 +207,10 @@ def evaluation_stages(
         files = evaluation.files(recipe.folder)
         inputs = {"model": model, "shards": data.shards}
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
-        maker = partial(stages.evaluation, evaluation, files, training.pack, training.seed)
+        maker = partial(stages.evaluation, evaluation, files, training.pack, seed=training.seed)
         name = evaluation_name(evaluation.kind, number)
         found.append(Stage(name, "evaluation", config, maker, inputs))
     return found
-
-
-def export_stages(recipe: Recipe, model: Stage) -> list[Stage]:
-    """The recipe's exports of the finished model."""
-    return [
-        Stage(
-            f"export {export.format}",
-            "export",
-            identity(export),
-            partial(stages.export, export),
-            {"model": model},
-        )
-        for export in recipe.export
-    ]
 
 
 def evaluation_name(kind: str, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What is tried before hours are spent, and before the training itself holds any memory."""
+"""Checks before training: disk space, agreement with the CPU, learning one row by heart."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from endonym.train.preflight import ROW_TOKENS, learn_by_heart
 
 
 def newest(folder: Path, log: Log) -> Checkpoint | None:
-    """The checkpoint that training goes on from, if any; says which are found damaged now."""
+    """The checkpoint to resume from, if any; warns about newly found damaged ones."""
     before = checkpoint.set_aside(folder)
     found = checkpoint.last(folder)
     for damaged in checkpoint.set_aside(folder):
@@ -39,10 +39,9 @@ def before_training(
     group: Group,
     log: Log,
 ) -> None:
-    """Room on the disk, a device that computes as the CPU does, and one row learnt by heart.
+    """Check disk space, that the device agrees with the CPU, and that one row can be learned.
 
-    begin: the decoder that training begins with, made anew. decoder: one of these, of no use then.
-    Each trial has one that nothing has changed.
+    begin: makes a new decoder as training begins with. decoder: one of these; it is changed here.
     """
     total = parameters(decoder.config).total
     every = min(config.execution.save_every_steps, config.eval_every_steps)
@@ -56,20 +55,15 @@ def before_training(
             "spread"
         )
         decoder = begin().to(work.device)
-    in_shards = config.execution.shard != "none" and group.size > 1
-    if in_shards and (needed := _short_of(decoder, config, work)):
-        log.line(
-            f"  pre-flight: no row is learnt by heart, for which the whole model would need "
-            f"≈ {size(needed)} here"
+    if config.execution.shard != "none" and group.size > 1:
+        needed = training_bytes(
+            decoder.config, ROW_TOKENS, config.number_format, optimizer=config.optimizer
         )
-        return
+        if needed * FORMULA_MARGIN > free_memory_bytes(work.device):
+            log.line(
+                f"  pre-flight: no row is learnt by heart, for which the whole model would need "
+                f"≈ {size(needed)} here"
+            )
+            return
     before, after = learn_by_heart(decoder, batches[0], config)
     log.line(f"  pre-flight: one row learnt by heart, {before:.2f} → {after:.2f} nats")
-
-
-def _short_of(decoder: AnyDecoder, config: TrainConfig, work: TrainingInputs) -> int:
-    """Bytes that a whole model takes to learn a row, if they are not there; 0 if they are."""
-    needed = training_bytes(
-        decoder.config, ROW_TOKENS, config.number_format, optimizer=config.optimizer
-    )
-    return needed if needed * FORMULA_MARGIN > free_memory_bytes(work.device) else 0

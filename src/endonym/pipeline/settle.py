@@ -1,11 +1,12 @@
-"""When the tokens are counted: every open key is settled by formula, by measuring, by trial."""
+"""Settles every open key of training when the tokens are counted."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions
-from endonym.autopilot.model_size import Choices, Facts
+from endonym.autopilot.model_size import Choices
 from endonym.autopilot.pace import seconds_a_token
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
@@ -15,7 +16,6 @@ from endonym.model.config import ModelConfig
 from endonym.pipeline.lockfile import Lock
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
-from endonym.train.config import TrainConfig
 
 FIRST = "phase.0."
 
@@ -31,10 +31,10 @@ def settle(
     target: str,
     log: Log,
 ) -> ResolvedTraining:
-    """All that is trained, every key with a value, for a device; what was settled before stays.
+    """A training in which every key has a value, for a device; earlier choices stay.
 
-    identity_of: the identity of the first phase of a training; rates are tuned for one.
-    Says what usually hurts before anything is tried. Raises OutOfMemory if a phase does not fit.
+    identity_of: the identity of a training's first phase, for which learning rates are tuned.
+    Warns of harmful settings before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
     choices = resolve.training_choices(recipe, facts, target)
@@ -45,7 +45,19 @@ def settle(
         recipe, training, lock.choices, longest_document=longest, device=target
     )
     training = training.with_choices(lock.settle(memory))
-    _warn(training, facts, longest, machine_file=machine_file, target=target, log=log)
+    document = training.pack.usual_length(facts.mean_document_tokens)
+    if caution := caution_of_rows(facts, training.pack):
+        log.warn(caution)
+    for config in training.phases:
+        seconds = None
+        if target == "cpu" or isinstance(training.model, ModelConfig):
+            with suppress(OutOfMemory):
+                seconds = seconds_a_token(
+                    training.model, config, machine_file, target=target, document=document
+                )
+        context = training.pack.context
+        for text in cautions(config, facts, context, seconds=seconds, longest_document=longest):
+            log.warn(text)
     tuned = _tuned(
         training, lock, shards, identity_of, minutes=tune_minutes, target=target, log=log
     )
@@ -54,47 +66,6 @@ def settle(
         recipe, training, facts, machine_file=machine_file, target=target
     )
     return training.with_choices(lock.settle(compiling))
-
-
-def _warn(
-    training: ResolvedTraining,
-    facts: Facts,
-    longest: int,
-    *,
-    machine_file: Path,
-    target: str,
-    log: Log,
-) -> None:
-    """Say what usually hurts. longest: tokens that are read together at most."""
-    if caution := caution_of_rows(facts, training.pack):
-        log.warn(caution)
-    document = training.pack.usual_length(facts.mean_document_tokens)
-    for config in training.phases:
-        seconds = _seconds_a_token(training, config, machine_file, target=target, document=document)
-        found = cautions(
-            config, facts, training.pack.context, seconds=seconds, longest_document=longest
-        )
-        for text in found:
-            log.warn(text)
-
-
-def _seconds_a_token(
-    training: ResolvedTraining,
-    config: TrainConfig,
-    machine_file: Path,
-    *,
-    target: str,
-    document: float,
-) -> float | None:
-    """About the time of training on one token; None of what cannot be tried on this device."""
-    if target != "cpu" and not isinstance(training.model, ModelConfig):
-        return None
-    try:
-        return seconds_a_token(
-            training.model, config, machine_file, target=target, document=document
-        )
-    except OutOfMemory:
-        return None
 
 
 def _tuned(
@@ -107,7 +78,7 @@ def _tuned(
     target: str,
     log: Log,
 ) -> Choices:
-    """The rates that trials find, or found before for the same training."""
+    """The learning rates found by tuning, now or earlier for the same training."""
     identity = identity_of(training)
     known = lock.tuned_for(identity)
     if known:
@@ -127,5 +98,5 @@ def _tuned(
 
 
 def values(choices: Choices) -> str:
-    """Choices for the first phase, in a line."""
+    """Choices for the first phase, as one line."""
     return " · ".join(f"{key.removeprefix(FIRST)} = {choices[key].value:g}" for key in choices)

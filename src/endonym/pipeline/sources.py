@@ -1,12 +1,11 @@
-"""The raw files behind a recipe's sources: found, hashed once, remembered by size and time."""
+"""Finds and hashes the raw files of a recipe's sources. Hashes are cached by size and time."""
 
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from endonym.disk import file_hash, write_json
+from endonym.disk import file_hash, read_if_good, write_json
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
@@ -15,14 +14,14 @@ from endonym.text.files import RawFile, RawSet, source_files
 
 
 def file_identity(path: Path) -> dict[str, str]:
-    """A named file by its content."""
+    """Name and hash of a file."""
     stat = path.stat()
     return {"name": path.name, "sha256": _hash_once(path, stat.st_size, stat.st_mtime_ns)}
 
 
 @functools.lru_cache(maxsize=1024)
 def _hash_once(path: Path, size: int, modified_ns: int) -> str:
-    """The SHA-256 of a file that was not touched since; a model's weights take a while."""
+    """The SHA-256 of a file, cached: hashing a model's weights is slow."""
     return file_hash(path)
 
 
@@ -34,16 +33,16 @@ def find(recipe: Recipe) -> list[tuple[Source, list[RawFile]]]:
 def hash_all(
     found: Sequence[tuple[Source, Sequence[RawFile]]], store: Store, log: Log
 ) -> list[RawSet]:
-    """Hash every file whose size or time changed since it was last hashed."""
+    """Hash every file whose size or time has changed since it was last hashed."""
     memory = store.root / "hashes.json"
-    known = _read(memory)
+    known = read_if_good(memory)
     total = sum(file.path.stat().st_size for _, files in found for file in files)
     sets: list[RawSet] = []
     with log.progress("hashing", total, "raw files") as advance:
         for source, files in found:
             hashes = tuple(_hash(file.path, known, advance) for file in files)
             sets.append(RawSet(source, tuple(files), hashes))
-    if known != _read(memory):
+    if known != read_if_good(memory):
         write_json(memory, known)
     return sets
 
@@ -57,10 +56,3 @@ def _hash(path: Path, known: dict[str, Any], advance: Any) -> str:
     else:
         known[key] = {"mark": mark, "sha256": file_hash(path, advance)}
     return str(known[key]["sha256"])
-
-
-def _read(memory: Path) -> dict[str, Any]:
-    try:
-        return json.loads(memory.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}

@@ -1,6 +1,6 @@
-"""What each stage does: inputs in, one artefact out, and what it counted.
+"""What each stage does: it writes one artefact from its inputs and returns its counts.
 
-The plan binds what the recipe says (the first arguments); the rest is a stage's context.
+The plan binds the first arguments; `ctx` comes from the run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,7 @@ from endonym.data.config import PackConfig
 from endonym.disk import write_json
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
-from endonym.export.shapes import folder_shape
 from endonym.log import Log
-from endonym.model.foreign.folder import with_context
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import Numbers, PhaseTraining, StageContext
 from endonym.text.config import Clean, Split
@@ -27,38 +25,32 @@ if TYPE_CHECKING:
 
 
 def source(raw: RawSet, ctx: StageContext) -> Numbers:
-    """Note which files a source consists of; nothing is copied."""
+    """Write down which files a source consists of; nothing is copied."""
     write_json(ctx.out / "files.json", raw.identity())
     return {"files": len(raw.files), "bytes": raw.bytes()}
 
 
 def named_files(paths: Sequence[Path], ctx: StageContext) -> Numbers:
-    """Note the content of files that a recipe names: prompts, or a model to go on from."""
+    """Write down the content of files that a recipe names: prompts or a model."""
     write_json(ctx.out / "files.json", [file_identity(path) for path in paths])
     return {"files": len(paths), "bytes": sum(path.stat().st_size for path in paths)}
 
 
 def given_model(folder: Path, paths: Sequence[Path], ctx: StageContext) -> Numbers:
-    """Open the model to go on from and try it, before any text is read; then note its files."""
+    """Load the pretrained model as a test, before any text is read; then write down its files."""
     from endonym.export.huggingface import import_huggingface
 
     import_huggingface(folder)
     return named_files(paths, ctx)
 
 
-def require_context(folder: Path, context: int | None) -> None:
-    """Raise ShapeError if the model in a folder cannot read rows as long as the recipe says."""
-    if context is not None:
-        with_context(folder_shape(folder), context)
-
-
 def corpus(
     raw: Sequence[RawSet],
     clean: Clean,
     split: Split,
+    ctx: StageContext,
     *,
     seed: int,
-    ctx: StageContext,
 ) -> Numbers:
     """Read, clean, split."""
     total = sum(each.bytes() for each in raw)
@@ -83,7 +75,7 @@ def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
 
 
 def given_tokenizer(folder: Path, ctx: StageContext) -> Numbers:
-    """Take over a model's tokenizer, after every document went through it and came back."""
+    """Take the pretrained model's tokenizer, after a round trip of every document."""
     from endonym.data.shards import SPLITS
     from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -105,7 +97,7 @@ def _keep_tokenizer(made: "Tokenizer", texts: Corpus, ctx: StageContext) -> Numb
 
 
 def shards(ctx: StageContext) -> Numbers:
-    """Turn the corpus into ids."""
+    """Encode the corpus as token ids."""
     from endonym.data.shards import Piece, write_shards
     from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -137,7 +129,7 @@ def model(mine: PhaseTraining, ctx: StageContext) -> Numbers:
 
 
 def help_training(device: str | None) -> None:
-    """Train with the first process, phase after phase, until it says that all is over."""
+    """Train together with the first process, phase after phase, until it ends the work."""
     from endonym.pipeline.training import train_model
     from endonym.train.distributed import Group, follow
     from endonym.train.memory_budget import explained_memory_errors
@@ -154,18 +146,18 @@ def evaluation(
     asked: Evaluation,
     files: Sequence[Path],
     pack: PackConfig,
+    ctx: StageContext,
     *,
     seed: int,
-    ctx: StageContext,
 ) -> Numbers:
-    """Judge the finished model."""
+    """Evaluate the finished model."""
     from endonym.pipeline.evaluation import judge
 
     return judge(asked, files, pack, seed=seed, ctx=ctx)
 
 
 def export(asked: Export, ctx: StageContext) -> Numbers:
-    """Hand the finished model over."""
+    """Export the finished model."""
     from endonym.export.huggingface import export_huggingface
     from endonym.generate.language_model import LanguageModel
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while training: the step is finished first, and its work is kept."""
+"""Ctrl-C while training: the step is finished first, and a checkpoint is saved."""
 
 import signal
 import threading
@@ -12,10 +12,10 @@ from endonym.device import process_info
 
 @contextmanager
 def stop_requests() -> Generator[threading.Event]:
-    """Ctrl-C and SIGTERM ask for a stop after the step; a second one does not wait.
+    """Ctrl-C and SIGTERM ask for a stop after the step; a second one stops at once.
 
-    torchrun hands on to its processes a Ctrl-C that the terminal sent them too: what comes within
-    a second counts as one.
+    torchrun passes on a Ctrl-C that its processes also get from the terminal: two within a second
+    count as one.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

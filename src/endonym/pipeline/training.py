@@ -1,9 +1,8 @@
-"""The model stage: a phase of training with its pre-flight, its journal and its samples."""
+"""The model stage: a phase of training with pre-flight checks, journal and samples."""
 
 import time
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -52,9 +51,9 @@ LINES = 20
 
 
 def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) -> Numbers:
-    """Train a phase from scratch or from another's weights, or take up where a kill left it.
+    """Train a phase from scratch, from other weights, or from a checkpoint.
 
-    Of a group, the first process alone writes, tries and speaks; the others only train.
+    In a group, only the first process writes, checks and logs; the others only train.
     """
     device.prepare()
     config, pack = mine.config, mine.pack
@@ -68,7 +67,7 @@ def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) ->
     decoder = begin()
     shape = decoder.config
     if mine.is_exported and isinstance(shape, ModelConfig):
-        row_of(shape)  # Hours of training would end in a refusal.
+        row_of(shape)  # Fail now, not after hours of training.
     spare_memory(
         shape, config, pack.longest(work.train.longest_document), target=work.device, log=ctx.log
     )
@@ -84,14 +83,21 @@ def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) ->
     masked = _masked_because(training)
     if group.is_first:
         cut_journal(ctx.journal, training)
-        _say_where(training, masked, ctx.log)
-    _run(training, ctx, reader, _prompts(mine))
+        for reason in masked:
+            ctx.log.line(f"  attention reads whole rows under a mask: {reason}")
+        if training.state.step:
+            ctx.log.line(f"  goes on from step {number(training.state.step)}")
+    prompts = [""]  # Without prompts, samples start as a document does.
+    if mine.prompts:
+        given = mine.prompts[0].read_text(encoding="utf-8").splitlines()
+        prompts = [line for line in given if line.strip()][:2]
+    _run(training, ctx, reader, prompts)
     learnt = training.weights()
     return _keep(training, learnt, reader, ctx) if group.is_first else {}
 
 
 def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
-    """Uniform, unigram and bigram nats a token of the dev text."""
+    """Nats per dev token of a uniform guess, unigrams and bigrams."""
     found = baseline_scores(count(order.shards, order), held_out(dev, reader), split="dev")
     names = ("uniform", "unigram", "bigram")
     lines = {n: find(found, metric="nats_per_token", model=n, source=None) for n in names}
@@ -99,7 +105,7 @@ def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[st
 
 
 def initial_decoder(mine: PhaseTraining, inputs: Inputs) -> AnyDecoder:
-    """The decoder to begin with: an earlier phase's, a folder's, or a new one."""
+    """The decoder to start from: an earlier phase's, a pretrained or a new one."""
     if "start" in inputs:
         folder = inputs["start"].folder
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
@@ -109,18 +115,14 @@ def initial_decoder(mine: PhaseTraining, inputs: Inputs) -> AnyDecoder:
 def new_or_loaded(
     shape: AnyModelConfig, folder: Path | None, context: int, seed: int
 ) -> AnyDecoder:
-    """The decoder of a folder in the transformers format, or a new one of one of our shapes."""
-    if folder is not None:
-        return load_pretrained(folder, context)
-    assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
-    return new_decoder(shape, seed)
+    """A new decoder of one of our shapes, or that of a transformers folder.
 
-
-def load_pretrained(folder: Path, context: int) -> AnyDecoder:
-    """The decoder of a folder in the transformers format, to be trained on rows of `context`.
-
-    Learned positions beyond it are left out. Raises ShapeError if it never read so many.
+    The latter is for rows of `context` tokens: learned positions beyond it are cut off. Raises
+    ShapeError if it never read so many.
     """
+    if folder is None:
+        assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
+        return new_decoder(shape, seed)
     decoder = import_huggingface(folder).decoder
     shape = with_context(decoder.config, context)
     if isinstance(decoder, Decoder):
@@ -137,9 +139,9 @@ def load_pretrained(folder: Path, context: int) -> AnyDecoder:
 def spare_memory(
     shape: AnyModelConfig, config: TrainConfig, longest: int, *, target: str, log: Log
 ) -> None:
-    """Where free memory is short, have freed memory given back at once; slower, but smaller.
+    """If free memory is short, return freed memory to the system at once: slower, but smaller.
 
-    longest: tokens that are read together at most. target: the device.
+    longest: the most tokens that attention sees together. target: the device.
     """
     needed = phase_bytes(shape, config, longest)
     free = device.free_memory_bytes()
@@ -163,41 +165,29 @@ def _announce(
     group: Group,
     log: Log,
 ) -> None:
+    """Log shape, budget and baselines, and warn if compilation is not possible."""
     total, read = parameters(shape).total, batches.order.positions_per_epoch
+    spread = ""
+    if group.size > 1:
+        shard = config.execution.shard
+        spread = f" · {group.size} processes" + ("" if shard == "none" else f", {shard} in shards")
     log.line(
         f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
-        f"{config.number_format}{_spread(config, group)}"
+        f"{config.number_format}{spread}"
     )
     log.line(
         f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
         f"{batches.epochs(config.steps):.1f} passes over {number(read)} tokens"
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
-    log.line(f"  dev nats a token without learning: {guesses}")
+    log.line(f"  baselines, dev nats per token: {guesses}")
     hindered = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and hindered is not None:
         log.warn(f'compile = "on", but nothing is compiled: {hindered}')
 
 
-def _say_where(training: Training, masked: set[str], log: Log) -> None:
-    """Where training stands as it begins, and what is not as it might be."""
-    for reason in masked:
-        log.line(f"  attention reads whole rows under a mask: {reason}")
-    if training.state.step:
-        log.line(f"  goes on from step {number(training.state.step)}")
-
-
-def _spread(config: TrainConfig, group: Group) -> str:
-    """Over how many processes, and what of it is in shards."""
-    if group.size == 1:
-        return ""
-    shard = config.execution.shard
-    shards = "" if shard == "none" else f", {shard} in shards"
-    return f" · {group.size} processes{shards}"
-
-
 def _masked_because(training: Training) -> set[str]:
-    """Why attention on a GPU goes through masks of whole rows, where it does; it is tried here."""
+    """Why attention on a GPU uses masks of whole rows, if it does; the kernel is tried here."""
     shape, place = training.decoder.config, training.decoder.readout.weight_VD.device
     if place.type == "cpu" or not isinstance(shape, ModelConfig):
         return set()
@@ -208,14 +198,14 @@ def _masked_because(training: Training) -> set[str]:
 
 
 def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list[str]) -> None:
-    """Train to the end; show, journal and sample what the loop reports."""
+    """Train to the end; show, journal and sample the progress."""
     steps, group = training.config.steps, training.group
     left = steps - training.state.step
     started, seen, at = time.perf_counter(), 0, training.state.step
     if group.is_first:
-        note = {"event": "started", "step": training.state.step, "versions": device.versions()}
+        start = {"event": "started", "step": training.state.step, "versions": device.versions()}
         where = {"processor": device.processor(), "threads": device.threads()}
-        append_jsonl(ctx.journal, {**note, **where, "processes": group.size})
+        append_jsonl(ctx.journal, {**start, **where, "processes": group.size})
     sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
     crowding = Crowding(training.work.device)
     with ctx.log.progress("training", left, "") as advance, stop_requests() as stop:
@@ -226,7 +216,11 @@ def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list
                 note_report(report, training.state, ctx.journal, ctx.log)
                 if report.seconds and (crowded := crowding.said(report.seconds)):
                     ctx.log.warn(crowded)
-            advance(report.step - at, note=_short(report, speed))
+            note = ""
+            if report.seconds:
+                pace = f"{report.bits_per_byte:.3f} bits/byte · {number(speed)} tokens/s"
+                note = f"step {report.step} · {pace}"
+            advance(report.step - at, note=note)
             at = report.step
             if report.validation is not None:
                 ctx.log.line(_line(report, speed))
@@ -234,26 +228,17 @@ def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list
                 if validations % sample_every == 0 or report.step == steps:
                     _sample(training, reader, prompts, report.step, journal=ctx.journal)
             if group.is_any(stop.is_set()) and report.step:
-                _save_and_stop(training, report.step, ctx.log)
-
-
-def _save_and_stop(training: Training, step: int, log: Log) -> NoReturn:
-    """Keep what was learnt so far, and say so."""
-    is_saved = training.save()
-    training.group.wait()
-    kept = "saved" if is_saved else "its weights were given up; what was saved before it is kept"
-    log.line(f"stopped after step {step}, {kept} in {training.work.folder}")
-    raise KeyboardInterrupt
-
-
-def _short(report: Report, speed: float) -> str:
-    if not report.seconds:
-        return ""
-    return f"step {report.step} · {report.bits_per_byte:.3f} bits/byte · {number(speed)} tokens/s"
+                is_saved = training.save()
+                group.wait()
+                kept = "saved"
+                if not is_saved:
+                    kept = "its weights were discarded; the last checkpoint is kept"
+                ctx.log.line(f"stopped after step {report.step}, {kept} in {training.work.folder}")
+                raise KeyboardInterrupt
 
 
 def _line(report: Report, speed: float) -> str:
-    """One validation, as a person reads it."""
+    """One validation as a line of the log."""
     assert report.validation is not None
     mark = "  best so far" if report.is_best and report.step else ""
     pace = f"{number(speed):>7} tokens/s" if report.seconds else ""
@@ -267,7 +252,7 @@ def _line(report: Report, speed: float) -> str:
 def _sample(
     training: Training, reader: Tokenizer, prompts: list[str], step: int, *, journal: Path
 ) -> None:
-    """What the model would write at this step."""
+    """Generate samples with the current weights."""
     samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
     with training.as_handed_on():
         decoder = training.reader()
@@ -281,24 +266,16 @@ def _sample(
     training.decoder.train()
 
 
-def _prompts(mine: PhaseTraining) -> list[str]:
-    """The first prompts of the recipe, or the empty one: the start of any document."""
-    for path in mine.prompts:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if line.strip()][:2]
-    return [""]
-
-
 def _keep(
     training: Training, learnt: dict[str, Tensor], reader: Tokenizer, ctx: StageContext
 ) -> Numbers:
-    """Write the model as it is handed on."""
+    """Write the finished model."""
     shape = training.decoder.config
     kept = weights_of(training.decoder) | learnt
     save_tensors({name: each.cpu() for name, each in kept.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     reader.save(ctx.out)
-    state = training.state
+    state, nats = training.state, training.state.best_nats
     best = state.best_step if training.config.keep == "best" else state.step
     write_json(ctx.out / "validations.json", state.validations)
     return {
@@ -308,9 +285,5 @@ def _keep(
         "tokens": state.step * training.batches.tokens,
         "epochs": training.batches.epochs(state.step),
         "unique_tokens": int(training.batches.order.positions_per_epoch),
-        "best_nats": _rounded(state.best_nats),
+        "best_nats": None if nats is None else float(np.round(nats, 6)),
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(np.round(value, 6))

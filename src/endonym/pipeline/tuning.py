@@ -1,9 +1,9 @@
-"""`run --tune MINUTES`: what formulas cannot say is settled by short trainings.
+"""`run --tune MINUTES`: finds learning rate and weight decay by short trainings.
 
-First the learning rate, then, at the best rate, the weight decay, if the time is enough to show
-what it is worth. Every trial is the phase itself on fewer tokens, with its own fall to the end, on
-the same rows. The dev text that decides is the one that validations see during training, so the
-final score has seen it no more than they have.
+First the learning rate, then, at the best rate, the weight decay, if the time suffices to see its
+effect. Every trial is the phase itself on fewer tokens, with a full learning rate schedule, on the
+same rows. Trials are compared on the dev text that validations use during training, so the test
+score stays independent.
 """
 
 import math
@@ -25,25 +25,25 @@ from endonym.train.loop import Training, TrainingInputs
 
 DECAY = "weight_decay"
 SCALES = {"lr": (0.5, 1.0, 2.0), DECAY: (0.3, 1.0, 3.0)}
-"""What a value is multiplied by, in the order in which keys are settled."""
+"""Factors that are tried, in the order in which keys are tuned."""
 TOGETHER = {"lr": "embedding_lr"}
-"""A key that is scaled with another, so that their proportion stays."""
+"""A key that is scaled together with another, so that their ratio stays."""
 LOOK_TOKENS = 131_072
 LOOK_SHARE = 0.25
-"""Of a trial's time, at most, for its two validations: one before, one after."""
+"""Largest share of a trial's time for its two validations, before and after."""
 FORWARD_SHARE = 0.4
-"""A validation goes forward only, a third of a step, and its rows are fetched and sorted."""
+"""Time per token of a validation, relative to a training step: a forward pass and batching."""
 LEAST_STEPS = 20
-"""In fewer steps no rate shows what it is worth."""
+"""With fewer steps, learning rates cannot be compared."""
 GAIN = 0.002
-"""Bits a byte that another value must gain to be taken: two seeds differ by as much."""
+"""Bits per byte that another value must gain: two seeds differ by as much."""
 READ_SHARE = 0.5
-"""Of the phase's tokens, that a trial must read to show what decay is worth: what it prevents comes
-with the last of many passes."""
+"""Share of the phase's tokens that a trial must read to compare weight decays: over-fitting comes
+only after many epochs."""
 
 
 class Trials:
-    """Short trainings of a first phase, each in so many seconds, on a device."""
+    """Short trainings of a first phase, each for so many seconds, on a device."""
 
     def __init__(
         self, training: ResolvedTraining, shards: Artifact, seconds: float, target: str
@@ -60,19 +60,19 @@ class Trials:
         self.give(seconds)
 
     def decoder(self) -> AnyDecoder:
-        """What the phase begins with."""
+        """A decoder as the phase starts with."""
         given = self.training
         return new_or_loaded(given.model, given.folder, given.pack.context, given.seed)
 
     def give(self, seconds: float) -> None:
-        """Let each training last so long."""
+        """Set the seconds of each training, and from them its tokens."""
         self.seconds, all_ = seconds, seconds * self.speed
         most = int(all_ * LOOK_SHARE / (2 * FORWARD_SHARE))
         self.look_tokens = max(1, min(LOOK_TOKENS, self.held_out, most))
         self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.look_tokens), self.whole)
 
     def require_enough(self) -> None:
-        """Raise RecipeError if a training is too short to show anything."""
+        """Raise RecipeError if trainings are too short to be compared."""
         least, steps = min(LEAST_STEPS * self.batch, self.whole), self.tokens // self.batch
         if self.tokens < least:
             times = least / (1 - LOOK_SHARE) / max(1.0, self.seconds * self.speed)
@@ -83,10 +83,7 @@ class Trials:
             )
 
     def bits(self, config: TrainConfig) -> float:
-        """Dev bits a byte after such a phase; infinite if it fails.
-
-        A rate and a decay that go together with others may not with each other.
-        """
+        """Dev bits per byte after such a phase; infinite if it fails."""
         try:
             require_weights_left(config.lr, config.weight_decay)
         except ValueError as error:
@@ -114,24 +111,24 @@ class Trials:
         return last.validation.bits_per_byte if last.validation is not None else math.inf
 
     def told(self, bits: float) -> str:
-        """What a training came to, or why it did not."""
+        """The result of a training, or why it failed."""
         return f"{bits:.4f} bits/byte" if math.isfinite(bits) else f"failed: {self.failure}"
 
 
 def tune(
     training: ResolvedTraining, shards: Artifact, minutes: float, *, log: Log, target: str = "cpu"
 ) -> Choices:
-    """Rate and decay of the first phase by trial, around what was resolved.
+    """Tune learning rate and weight decay of the first phase, around the resolved values.
 
-    The reasons hold the scores. Empty if every trial failed.
-    Raises RecipeError if the time is too short.
+    The reasons hold the scores. Empty if every trial failed. Raises RecipeError if the time is too
+    short.
     """
     config = training.phases[0]
     keys = [key for key in SCALES if getattr(config, key)]
     trials = Trials(training, shards, minutes * 60 / _count(keys), target)
     if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:
         half = f"with {_count(keys)} trainings none would read half of the phase's tokens"
-        log.line(f"{'tuning':<22} {DECAY} stays: {half}")
+        log.line(f"{'tuning':<22} {DECAY} is not tuned: {half}")
         keys.remove(DECAY)
         trials.give(minutes * 60 / _count(keys))
     trials.require_enough()
@@ -147,43 +144,29 @@ def tune(
             log.line(f"  {key} = {changed[key]:g}: {trials.told(bits[scale])}")
         best = min(bits, key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
         if not math.isfinite(bits[best]):
-            log.warn("no training came to its end: nothing is tuned")
+            log.warn("all trainings failed: nothing is tuned")
             return {}
-        found |= _chosen(config, key, bits, best=best, tokens=trials.tokens)
-        config, known = config.but(**scaled(config, key, best)), {1.0: bits[best]}
-    _say(found, log)
+        scores = {s: f"{b:.4f}" if math.isfinite(b) else "failed" for s, b in bits.items()}
+        told = " · ".join(f"{scaled(config, key, s)[key]:g} {score}" for s, score in scores.items())
+        before, tokens = getattr(config, key), number(trials.tokens)
+        reason = f"instead of {before:g}, tried on {tokens} tokens: {told}"
+        chosen = scaled(config, key, best)
+        for name, value in chosen.items():
+            why = reason if name == key else f"in proportion to {key}"
+            found[f"phase.0.{name}"] = Choice(value, why)
+        config, known = config.but(**chosen), {1.0: bits[best]}
+    log.line("  tuned; this run keeps it, and a recipe does that says in its first [[phase]]:")
+    for key, choice in found.items():
+        log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")
     return found
 
 
 def _count(keys: list[str]) -> int:
-    """Trainings that settle these keys; the best of one is where the next begins."""
+    """Number of trainings for these keys; the best of one key starts the next."""
     return 1 + sum(len(SCALES[key]) - 1 for key in keys)
 
 
 def scaled(config: TrainConfig, key: str, scale: float) -> dict[str, float]:
-    """A key times a scale, and what goes with it, rounded as people write numbers."""
+    """A key times a scale, and the key that goes with it, rounded to six digits."""
     values = {name: getattr(config, name) for name in (key, TOGETHER.get(key, key))}
     return {name: float(f"{value * scale:.6g}") for name, value in values.items() if value}
-
-
-def _chosen(
-    config: TrainConfig, key: str, bits: dict[float, float], *, best: float, tokens: int
-) -> Choices:
-    """The best of a key's trials, and what goes with it; all scores are the reason."""
-    told = " · ".join(f"{scaled(config, key, s)[key]:g} {_told(bits[s])}" for s in bits)
-    reason = f"instead of {getattr(config, key):g}, tried on {number(tokens)} tokens: {told}"
-    return {
-        f"phase.0.{name}": Choice(value, reason if name == key else f"in proportion to {key}")
-        for name, value in scaled(config, key, best).items()
-    }
-
-
-def _told(bits: float) -> str:
-    return f"{bits:.4f}" if math.isfinite(bits) else "failed"
-
-
-def _say(found: Choices, log: Log) -> None:
-    """What came out, as lines of a recipe."""
-    log.line("  tuned; this run keeps it, and a recipe does that says in its first [[phase]]:")
-    for key, choice in found.items():
-        log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")

@@ -1,4 +1,4 @@
-"""What stages share: what a stage's function takes, and what it gives back."""
+"""Types that stages share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from endonym.store import Artifact
 from endonym.train.config import TrainConfig
 
 Numbers = dict[str, Any]
-"""What a stage counted; it stands in the manifest."""
+"""What a stage counted, for the manifest."""
 Inputs = Mapping[str, Artifact]
 """The artefacts that a stage reads, by the name of the input."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageContext:
-    """Where a stage works, beside its own config.
+    """Where a stage reads and writes.
 
-    out: the folder that becomes the artefact. work: what outlives a kill. device: the one asked
-    for, if any; never part of an identity.
+    out: the folder that becomes the artefact. work: a folder that survives a kill. device: the one
+    asked for, if any; never part of an identity.
     """
 
     out: Path
@@ -39,11 +39,10 @@ StageFunction = Callable[[StageContext], Numbers]
 
 @dataclass(frozen=True, slots=True)
 class PhaseTraining:
-    """All that one phase of training is told.
+    """Everything that one phase of training needs to know.
 
-    folder: of the model that the first phase goes on from. prompts: a file whose first lines are
-    continued while it trains, if there is one. is_exported: whether the model must have a form in
-    transformers.
+    folder: of the pretrained model, if any. prompts: a file whose first lines are continued during
+    training, if any. is_exported: whether the model must have a form in transformers.
     """
 
     model: AnyModelConfig

@@ -1,4 +1,4 @@
-"""What no single key shows: names used twice, sizes that do not fit, files that are not there.
+"""Checks across keys: repeated names, sizes that do not fit, missing files.
 
 The checks read each part by itself, so that they also run on a recipe with other mistakes.
 """
@@ -14,7 +14,6 @@ from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.export.shapes import row_of
-from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
@@ -27,13 +26,13 @@ from endonym.train.config import Phase
 BYTE_VOCAB = 257
 """256 bytes and the end-of-text token."""
 ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
-"""Whether a shape fits depends on neither; these stand in until they are chosen."""
+"""Used to check a shape before they are chosen; the result does not depend on them."""
 LONGEST_RUN_NAME_BYTES = 200
-"""File systems take 255 bytes, and files beside a run's folder carry its name too."""
+"""File systems allow 255 bytes, and files beside a run's folder add to its name."""
 
 
 def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
-    """Values that are each right and do not go together."""
+    """Values that are valid one by one and contradict one another."""
     return [
         *_long_name(data, variant),
         *_repeated_names(data, "source", Source),
@@ -47,8 +46,15 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
 
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
-    """The files that evaluations name and that are not there, and the folder of a model."""
-    return _missing_model(data, folder) + [
+    """Missing files of evaluations, and a `model.folder` without a model."""
+    missing: list[Problem] = []
+    keys = _part(ModelKeys, data.get("model"))
+    named = keys.folder if keys else None
+    if named is not None and not (folder / named / "config.json").is_file():
+        message = f"there is no config.json in {named}."
+        do = "Name a folder in the transformers format: its path starts at the recipe's folder."
+        missing.append(Problem(("model", "folder"), message, do, at_value=True))
+    return missing + [
         Problem(
             ("evaluate", number, "file"),
             f"there is no file {evaluation.file}.",
@@ -60,23 +66,8 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
     ]
 
 
-def _missing_model(data: Mapping[str, Any], folder: Path) -> list[Problem]:
-    """The folder to go on from, if it is none."""
-    keys = _part(ModelKeys, data.get("model"))
-    if keys is None or keys.folder is None or (folder / keys.folder / "config.json").is_file():
-        return []
-    return [
-        Problem(
-            ("model", "folder"),
-            f"there is no config.json in {keys.folder}.",
-            "Name a folder in the transformers format: its path starts at the recipe's folder.",
-            at_value=True,
-        )
-    ]
-
-
 def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, Problem]]:
-    """The paths of sources that give no file, each with what is told about it."""
+    """The paths of sources that match no file, each with its problem."""
     missing: list[tuple[str, Problem]] = []
     for number, source in enumerate(sources):
         try:
@@ -89,7 +80,7 @@ def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, 
 
 
 def _part(config: type[AnyConfig], value: Any) -> AnyConfig | None:
-    """A part of the recipe as its config, unless it has mistakes of its own."""
+    """A part of the recipe as its config; None if it is not valid."""
     if not isinstance(value, dict):
         return None
     try:
@@ -101,7 +92,7 @@ def _part(config: type[AnyConfig], value: Any) -> AnyConfig | None:
 def _items(
     data: Mapping[str, Any], key: str, config: type[AnyConfig]
 ) -> list[tuple[int, AnyConfig]]:
-    """The items of a list of tables that have no mistakes of their own, with their numbers."""
+    """The valid items of a list of tables, with their numbers."""
     items = data.get(key, [])
     parts = enumerate(items) if isinstance(items, list) else ()
     read = [(number, _part(config, item)) for number, item in parts]
@@ -109,7 +100,7 @@ def _items(
 
 
 def _long_name(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
-    """A run's folder must have a name that file systems take."""
+    """File systems limit the name of a run's folder."""
     run_name = f"{data.get('name', '')}@{variant or ''}"
     if len(run_name.encode()) <= LONGEST_RUN_NAME_BYTES:
         return []
@@ -120,7 +111,7 @@ def _long_name(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
 def _repeated_names(
     data: Mapping[str, Any], key: str, config: type[Source] | type[Phase]
 ) -> list[Problem]:
-    """Sources and phases are told apart by their names."""
+    """Names of sources and of phases are unique."""
     seen: dict[str, int] = {}
     problems: list[Problem] = []
     for number, item in _items(data, key, config):
@@ -133,7 +124,7 @@ def _repeated_names(
 
 
 def _unknown_joins(data: Mapping[str, Any]) -> list[Problem]:
-    """What is joined are sources of the recipe."""
+    """`pack.join` names sources of the recipe."""
     pack, known = _part(Pack, data.get("pack")), data.get("source")
     if pack is None or not isinstance(known, list):
         return []
@@ -151,7 +142,7 @@ def _unknown_joins(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _byte_vocab(data: Mapping[str, Any]) -> list[Problem]:
-    """The number of bytes is no choice."""
+    """A byte tokenizer has a fixed vocabulary."""
     tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
     if tokenizer is None or tokenizer.kind != "byte" or tokenizer.vocab in (None, BYTE_VOCAB):
         return []
@@ -161,7 +152,7 @@ def _byte_vocab(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _beside_a_folder(data: Mapping[str, Any]) -> list[Problem]:
-    """A model that goes on has its shape and its tokenizer already."""
+    """A model that is trained further already has its shape and tokenizer."""
     model = data.get("model")
     if not isinstance(model, dict) or model.get("folder") is None:
         return []
@@ -181,7 +172,7 @@ def _beside_a_folder(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
-    """A step reads whole rows."""
+    """A batch holds at least one row."""
     pack = _part(Pack, data.get("pack"))
     if pack is None or pack.context is None:
         return []
@@ -199,7 +190,7 @@ def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _shape(data: Mapping[str, Any]) -> list[Problem]:
-    """The sizes of a model that is written in full must fit together."""
+    """The sizes of a model must fit together, and every export must be able to express them."""
     keys = _part(ModelKeys, data.get("model"))
     if keys is None or None in (keys.dim, keys.layers) or without_heads(keys):
         return []
@@ -214,11 +205,6 @@ def _shape(data: Mapping[str, Any]) -> list[Problem]:
         path = tuple(int(part) if part.isdigit() else part for part in error.where.split("."))
         about = (("model",),)
         return [Problem(path, f"{error.message}.", error.do, at_value=True, about=about)]
-    return _unsaid(data, shape)
-
-
-def _unsaid(data: Mapping[str, Any], shape: ModelConfig) -> list[Problem]:
-    """An export must be able to say the shape, or hours of training would end in a refusal."""
     try:
         row_of(shape)
     except ExportError as error:

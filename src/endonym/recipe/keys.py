@@ -1,4 +1,4 @@
-"""The tables and keys a recipe may hold, read off the configs; and the nearest to a wrong one."""
+"""The tables and keys of recipes, from the configs, and suggestions for unknown keys."""
 
 import difflib
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ OTHER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a recipe: its dotted name, the config it becomes, and how people call it."""
+    """A table of a recipe: its dotted name, its config, and its title in messages."""
 
     name: str
     config: type[Config]
@@ -52,14 +52,14 @@ class Table:
 
     @property
     def header(self) -> str:
-        """How the table is opened in a recipe."""
+        """The table's header in a recipe."""
         if not self.name:
             return "the top of the recipe"
         return f"[[{self.name}]]" if self.is_list else f"[{self.name}]"
 
     @property
     def place(self) -> str:
-        """Where its keys stand, after a key's name."""
+        """The table in a message, after a key's name."""
         return f"in {self.header}" if self.name else f"at {self.header}"
 
     @property
@@ -99,20 +99,26 @@ def table_named(root: type[Config], name: str) -> Table | None:
 
 
 def nearest(word: str, choices: list[str], *, cutoff: float = 0.6) -> str | None:
-    """The choice a person most likely meant, if one is near."""
+    """The choice that is spelled most like the word, if one is near."""
     found = difflib.get_close_matches(plain_word(word), choices, n=1, cutoff=cutoff)
     return found[0] if found else None
 
 
 def plain_word(word: str) -> str:
-    """The word as keys are written: small letters and underscores."""
+    """The word in lower case with underscores, as keys are written."""
     return word.lower().replace("-", "_").replace(" ", "_")
 
 
 def nearest_key(root: type[Config], table: Table, wrong: str) -> str | None:
-    """What to write instead of a wrong key: a key of this table, of one inside it, or elsewhere."""
+    """A key to suggest for an unknown one: of this table, of one inside it, or of another."""
     name = OTHER_NAMES.get(plain_word(wrong), plain_word(wrong))
-    own, inside = list(table.keys), _inside(root, table)
+    own, start = list(table.keys), f"{table.name}."
+    inside = {
+        key: f"{other.name.removeprefix(start)}.{key}"
+        for other in tables(root)
+        if table.name and other.name.startswith(start)
+        for key in other.keys
+    }
     if name in inside and name not in own:
         return f"`{inside[name]}`"
     close = nearest(name, own, cutoff=0.7)
@@ -124,14 +130,3 @@ def nearest_key(root: type[Config], table: Table, wrong: str) -> str | None:
     leaf = nearest(name, list(inside), cutoff=0.7)
     loose = inside[leaf] if leaf else nearest(name, own)
     return f"`{loose}`" if loose else None
-
-
-def _inside(root: type[Config], table: Table) -> dict[str, str]:
-    """The keys of the tables inside this one, with the dotted keys that reach them from it."""
-    start = f"{table.name}."
-    return {
-        key: f"{other.name.removeprefix(start)}.{key}"
-        for other in tables(root)
-        if table.name and other.name.startswith(start)
-        for key in other.keys
-    }

@@ -1,4 +1,4 @@
-"""From a file to the data a recipe is made of: reading, variants, and what `--set` lays over it."""
+"""From a recipe's file to its data: reading, variants, and `--set` overrides."""
 
 import math
 import re
@@ -20,12 +20,12 @@ from endonym.recipe.keys import nearest
 LARGEST_BYTES = 1_000_000
 DEEPEST_LEVELS = 32
 DEFAULT_NAMES = {"phase": "pretrain"}
-"""What an item of a list is called when its name is left out."""
+"""The default names of list items."""
 VARIANT_NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
 def read(path: Path) -> str:
-    """The recipe's text, exactly as it stands in the file."""
+    """The text of the recipe's file, unchanged."""
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST_BYTES + 1)
@@ -48,7 +48,7 @@ def read(path: Path) -> str:
 
 
 def _others(path: Path) -> str:
-    """The recipes that stand where one was looked for."""
+    """What to do about a missing recipe: the nearest name, or the recipes in the same folder."""
     names = sorted(each.name for each in path.parent.glob("*.toml"))
     near = nearest(path.name, names)
     if near:
@@ -71,13 +71,12 @@ def parse(path: Path, text: str) -> dict[str, Any]:
 
 
 def _too_deep(path: Path) -> RecipeError:
-    """Brackets in brackets beyond all need."""
     do = f"No key needs more than {DEEPEST_LEVELS} levels."
     return RecipeError("tables or lists are nested too deeply.", where=str(path), do=do)
 
 
 def _depth(data: Mapping[str, Any]) -> int:
-    """How many levels of tables and lists lie inside one another."""
+    """How many levels of tables and lists are nested."""
     level: list[Any] = [data]
     depth = 0
     while level:
@@ -90,7 +89,10 @@ def _depth(data: Mapping[str, Any]) -> int:
 def lay_variant(
     root: type[Config], data: dict[str, Any], origin: Origin
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """The recipe with its variant's tables in place, and what is wrong with any variant."""
+    """The recipe with its variant's tables in place, and the problems of every variant.
+
+    Raises RecipeError if the recipe lacks the variant that was asked for.
+    """
     base = dict(data)
     variants = base.pop("variant", {})
     if not isinstance(variants, dict):
@@ -98,27 +100,28 @@ def lay_variant(
         return base, [Problem(("variant",), "variant must be a table of variants.", do)]
     wanted = origin.variant
     if wanted is not None and wanted not in variants:
-        raise _no_such_variant(origin, sorted(variants))
+        names = sorted(variants)
+        near = nearest(wanted, names)
+        question = f"Did you mean `{near}`?  " if near else ""
+        listed = f"Variants: {', '.join(names)}" if names else "It has no variants."
+        message = f"variant {wanted} is not in this recipe."
+        raise RecipeError(message, where=str(origin.path), do=question + listed)
     problems: list[Problem] = []
     for name, tables in variants.items():
         problems += _variant_problems(base, name, tables)
         if name != wanted and isinstance(tables, dict):
-            problems += _unchosen_problems(root, base, name, tables)
+            # The keys of the other variants are checked as well.
+            unusable, values = plain({**base, **tables})
+            known = {problem.path for problem in unusable}
+            unusable += [each for each in findings(root, values) if each.path not in known]
+            inside = [each for each in unusable if each.path and each.path[0] in tables]
+            problems += [replace(each, path=("variant", name, *each.path)) for each in inside]
     chosen = variants[wanted] if wanted is not None else {}
     return (base | chosen if isinstance(chosen, dict) else base), problems
 
 
-def _no_such_variant(origin: Origin, names: list[str]) -> RecipeError:
-    """A variant was asked for that the recipe does not have."""
-    near = nearest(origin.variant or "", names)
-    question = f"Did you mean `{near}`?  " if near else ""
-    listed = f"Variants: {', '.join(names)}" if names else "It has no variants."
-    message = f"variant {origin.variant} is not in this recipe."
-    return RecipeError(message, where=str(origin.path), do=question + listed)
-
-
 def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[Problem]:
-    """What is wrong with a variant as a variant."""
+    """What is wrong with a variant's type, name or keys."""
     here: KeyPath = ("variant", name)
     if not isinstance(tables, dict):
         do = f"Write [variant.{name}.model], for example: a variant replaces whole tables."
@@ -133,23 +136,11 @@ def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[P
     return problems
 
 
-def _unchosen_problems(
-    root: type[Config], base: Mapping[str, Any], name: str, tables: Mapping[str, Any]
-) -> list[Problem]:
-    """What is wrong with the keys of a variant that is not asked for; mistakes do not wait."""
-    unusable, values = plain({**base, **tables})
-    known = {problem.path for problem in unusable}
-    found = [each for each in findings(root, values) if each.path not in known]
-    inside = [each for each in [*unusable, *found] if each.path and each.path[0] in tables]
-    return [replace(each, path=("variant", name, *each.path)) for each in inside]
-
-
 def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
-    """The data without the values that no key takes (dates, infinities), and these as problems."""
+    """The problems of values that no key takes (dates, infinities), and the data without them."""
     problems: list[Problem] = []
 
     def kept(value: Any, path: KeyPath) -> Any:
-        """The value without what no key takes."""
         if isinstance(value, dict):
             return {key: kept(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -169,7 +160,7 @@ def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
 def lay_sets(
     data: Mapping[str, Any], sets: Iterable[str]
 ) -> tuple[dict[str, Any], list[Problem], dict[KeyPath, str]]:
-    """The data with every `KEY=VALUE` laid over it, the problems, and what each key was given."""
+    """The data with every `KEY=VALUE` applied, the problems, and the override of each key."""
     changed, problems = deepcopy(dict(data)), list[Problem]()
     labels: dict[KeyPath, str] = {}
     for words in sets:
@@ -188,7 +179,7 @@ def lay_sets(
 
 
 def _value(words: str) -> Any:
-    """The value as TOML; what is no TOML value is text, and nothing takes the key out."""
+    """The value as TOML, else as text; None, which removes the key, for an empty one."""
     try:
         read_as = tomllib.loads(f"value = {words}")
     except ValueError:
@@ -197,7 +188,7 @@ def _value(words: str) -> Any:
 
 
 def place(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath, Problem | None]:
-    """Put a value at a dotted key, or take the key out; items of lists go by name or number."""
+    """Set a dotted key, or remove it if the value is None; list items go by name or number."""
     path: list[str | int] = []
     at: Any = data
     for number, part in enumerate(key):

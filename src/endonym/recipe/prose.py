@@ -1,4 +1,4 @@
-"""The words of the recipe reference that no config says: an example, the rules, the overrides."""
+"""Text of the recipe reference that is not in the configs: an example, rules, overrides."""
 
 EXAMPLE = """\
 # Tatar from scratch on a laptop: one million sentences.

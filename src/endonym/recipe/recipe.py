@@ -1,7 +1,7 @@
 """A recipe: one TOML file that says everything about a language model. Imports no torch.
 
-It composes the configs that stand beside the components. Every key is a config field; an unknown
-one is an error with a suggestion, and all problems are told at once, each with its line.
+It composes the configs of the components. Every key is a config field; an unknown key is an error
+with a suggestion. All problems are reported at once, each with its line.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +27,11 @@ from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
 Draft = tuple[Mapping[str, Any], Origin, list[Problem]]
-"""What a recipe's file says before it is checked, where it says it, and what is wrong so far."""
+"""The data of a recipe before it is checked, its origin, and the problems so far."""
 
 
 def empty(config: type[AnyConfig]) -> Callable[[], AnyConfig]:
-    """Makes a table in which nothing is written."""
+    """A factory of the config with defaults only."""
     return lambda: config.model_validate({})
 
 
@@ -86,7 +86,7 @@ class Recipe(Config):
     def load(
         cls, path: str | Path, *, variant: str | None = None, sets: Sequence[str] = ()
     ) -> Self:
-        """Read a recipe, lay a variant and `KEY=VALUE` overrides over it, and check all of it.
+        """Read a recipe, apply a variant and `KEY=VALUE` overrides, and check all of it.
 
         Raises RecipeError with every problem of the file, each with its line and what to do.
         """
@@ -94,7 +94,7 @@ class Recipe(Config):
 
     @classmethod
     def load_all(cls, path: str | Path, *, sets: Sequence[str] = ()) -> list[Self]:
-        """A recipe as it stands, then with each of its variants, as the file lists them.
+        """A recipe without a variant, then with each of its variants, in the file's order.
 
         Raises RecipeError with every problem of all of them.
         """
@@ -103,7 +103,7 @@ class Recipe(Config):
 
     @classmethod
     def variants(cls, path: str | Path) -> list[str]:
-        """The names of a recipe's variants, as the file lists them."""
+        """The names of a recipe's variants, in the file's order."""
         variants = parse(Path(path), read(Path(path))).get("variant", {})
         return list(variants) if isinstance(variants, dict) else []
 
@@ -126,7 +126,7 @@ class Recipe(Config):
 
     @property
     def model_folder(self) -> Path | None:
-        """The model that training goes on from, if it does not begin from nothing."""
+        """The model to train further; None to train from scratch."""
         return self.folder / self.model.folder if self.model.folder is not None else None
 
     @property
@@ -150,7 +150,7 @@ class Recipe(Config):
         return f"{self.name}@{self.variant}" if self.variant else self.name
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
-        """A copy with these dotted keys replaced, such as "phase.0.lr"; None takes a key out.
+        """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.
 
         Raises RecipeError, naming the changed keys, if the copy is not a valid recipe.
         """
@@ -173,7 +173,7 @@ class Recipe(Config):
 
     @classmethod
     def _read(cls, file: Path, variant: str | None, sets: Sequence[str]) -> Draft:
-        """A file's data with a variant and overrides laid over it, and what that met."""
+        """A file's data with a variant and overrides applied."""
         text = read(file)
         origin = Origin(file, text, variant, tuple(sets))
         data, problems = lay_variant(cls, parse(file, text), origin)
@@ -182,8 +182,15 @@ class Recipe(Config):
 
     @classmethod
     def _of(cls, drafts: Sequence[Draft]) -> list[Self]:
-        """The recipes that the data describes, or all that is wrong with any of them."""
-        checked = [cls._checked(*draft) for draft in drafts]
+        """The recipes that the drafts describe. Raises RecipeError with the problems of all."""
+        checked: list[Draft] = []
+        for data, origin, problems in drafts:
+            unusable, values = plain(data)
+            known = {problem.path for problem in unusable}
+            wrong = [each for each in findings(cls, values) if each.path not in known]
+            wrong += contradictions(values, origin.variant)
+            wrong += missing_files(values, origin.path.absolute().parent)
+            checked.append((values, origin, [*problems, *unusable, *wrong]))
         refuse([(problems, origin) for _, origin, problems in checked])
         recipes: list[Self] = []
         for values, origin, _ in checked:
@@ -191,16 +198,6 @@ class Recipe(Config):
             recipe._origin = origin
             recipes.append(recipe)
         return recipes
-
-    @classmethod
-    def _checked(cls, data: Mapping[str, Any], origin: Origin, problems: list[Problem]) -> Draft:
-        """The data without what no key takes, and all that is wrong with it."""
-        unusable, values = plain(data)
-        known = {problem.path for problem in unusable}
-        wrong = [each for each in findings(cls, values) if each.path not in known]
-        folder = origin.path.absolute().parent
-        checked = contradictions(values, origin.variant) + missing_files(values, folder)
-        return values, origin, [*problems, *unusable, *wrong, *checked]
 
 
 def _dumped(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """The reference of recipes, made from the configs: `endonym explain`, docs/recipe.md, the schema.
 
-`python -m endonym.recipe.reference docs/` writes the two files anew.
+`python -m endonym.recipe.reference docs/` writes the two files again.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from endonym.recipe.schema import any_script, json_schema, key_schema
 from endonym.train.schedule import SCHEDULES, multiplier
 
 OF_FAMILY = {field.name for field in dataclasses.fields(FamilyDefaults)} | {"kind", "window"}
-"""Keys that a row of the table of architectures gives a value."""
+"""Keys whose default depends on the model family."""
 AUTOPILOT = frozenset(
     {
         "tokenizer.vocab",
@@ -43,7 +43,7 @@ AUTOPILOT = frozenset(
         "phase.weight_decay",
     }
 )
-"""Keys that are chosen from the texts and the machine when they are left out."""
+"""Keys that the autopilot chooses from the texts and the machine if they are left out."""
 CURVE_COLUMNS, CURVE_ROWS, CURVE_WARMUP = 48, 3, 6
 TYPES = {
     "integer": "whole number",
@@ -57,7 +57,7 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 
 def explain(key: str = "") -> str:
-    """What a key or a table of recipes is: meaning, type, default, source.
+    """Meaning, type, default and source of a key, or the keys of a table.
 
     The empty key lists the tables. Raises RecipeError for a key that does not exist.
     """
@@ -110,25 +110,20 @@ def _dotted(table: Table, key: str) -> str:
 
 
 def schedule_curves() -> str:
-    """Each schedule's learning rate over a phase, drawn from its formula."""
-    drawings = [f"  {name}\n{_curve(name)}" for name in SCHEDULES]
-    foot = f"  0 {'steps':^{CURVE_COLUMNS - 4}} end"
-    return "\n".join([*drawings, foot])
-
-
-def _curve(schedule: str) -> str:
-    """One schedule as rows of bars, the peak of the learning rate at full height."""
-    heights = [
-        multiplier(schedule, step=step, steps=CURVE_COLUMNS, warmup_steps=CURVE_WARMUP)
-        for step in range(CURVE_COLUMNS)
-    ]
+    """Each schedule's learning rate over a phase, as rows of bars computed from its formula."""
+    lines: list[str] = []
     full = len(BARS) - 1
-    eighths = [round(height * full * CURVE_ROWS) for height in heights]
-    rows = [
-        "".join(BARS[min(full, max(0, each - full * row))] for each in eighths)
-        for row in reversed(range(CURVE_ROWS))
-    ]
-    return "\n".join(f"  {row}".rstrip() for row in rows)
+    for name in SCHEDULES:
+        heights = [
+            multiplier(name, step=step, steps=CURVE_COLUMNS, warmup_steps=CURVE_WARMUP)
+            for step in range(CURVE_COLUMNS)
+        ]
+        eighths = [round(height * full * CURVE_ROWS) for height in heights]
+        lines.append(f"  {name}")
+        for row in reversed(range(CURVE_ROWS)):
+            bars = (BARS[min(full, max(0, each - full * row))] for each in eighths)
+            lines.append(f"  {''.join(bars)}".rstrip())
+    return "\n".join([*lines, f"  0 {'steps':^{CURVE_COLUMNS - 4}} end"])
 
 
 def type_words(node: dict[str, Any]) -> str:
@@ -141,19 +136,15 @@ def type_words(node: dict[str, Any]) -> str:
         listed = ", ".join(toml_value(value) for value in values)
         return f"one of {listed}" if len(values) > 1 else listed
     if node.get("type") == "array":
-        return _list_words(node)
+        if "prefixItems" in node:
+            first = type_words(node["prefixItems"][0])
+            return f"list of {len(node['prefixItems'])}, each a {first}"
+        words = type_words(node.get("items", {}))
+        return "tables" if words == "table" else f"list of {words.removeprefix('one of ')}"
     words = TYPES.get(node.get("type", ""), "table")
     limits = [f"{sign} {toml_value(node[name])}" for name, sign in LIMITS.items() if name in node]
     shape = SHAPE_WORDS.get(node.get("pattern", ""))
     return f"{words}: {shape}" if shape else " ".join([words, " and ".join(limits)]).strip()
-
-
-def _list_words(node: dict[str, Any]) -> str:
-    """A list and what stands in it."""
-    if "prefixItems" in node:
-        return f"list of {len(node['prefixItems'])}, each a {type_words(node['prefixItems'][0])}"
-    words = type_words(node.get("items", {}))
-    return "tables" if words == "table" else f"list of {words.removeprefix('one of ')}"
 
 
 def toml_value(value: Any) -> str:
@@ -168,7 +159,7 @@ def toml_value(value: Any) -> str:
 
 
 def default_words(table: Table, key: str) -> str:
-    """What holds when the key is left out."""
+    """The default of a key, in words."""
     field = table.keys[key]
     config, _ = inner(field.annotation)
     if field.is_required():
@@ -225,7 +216,7 @@ def _section(table: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that stays in its cell."""
+    """Text for a cell of a Markdown table."""
     return re.sub(r"\s+", " ", text).replace("|", "\\|")
 
 

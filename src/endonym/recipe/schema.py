@@ -7,18 +7,33 @@ from endonym.recipe.recipe import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WORD_SIGNS = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"
-"""What the configs' `\\w` takes: letters of every script. In JSON Schema `\\w` is a to z."""
+"""The configs' `\\w` matches letters of every script; that of JSON Schema only ASCII."""
 VARIANT_NAME = rf"^(?!all$)[{WORD_SIGNS}][{WORD_SIGNS}.-]{{0,63}}$"
 
 
 def json_schema() -> dict[str, Any]:
-    """What a recipe may hold as JSON Schema 2020-12, variants included."""
+    """The JSON Schema (2020-12) of recipes, variants included."""
     schema = _plain(Recipe.model_json_schema())
     definitions = schema.pop("$defs")
     for table in tables(Recipe):
         node = definitions[table.config.__name__] if table.name else schema
-        _name_keys(node, table)
-    definitions["Variant"] = _variant(schema)
+        # Titles as recipes and `endonym explain` name tables and keys.
+        node["title"] = table.title
+        node["description"] = (table.config.__doc__ or "").strip()
+        for key, property_node in node["properties"].items():
+            property_node["title"] = f"{table.name}.{key}" if table.name else key
+    # A variant holds what a recipe holds, except its name; nothing is required.
+    definitions["Variant"] = {
+        "type": "object",
+        "title": "a variant",
+        "description": "Tables that stand in for the recipe's own, each as a whole.",
+        "properties": {
+            key: {name: value for name, value in node.items() if name not in ("default", "title")}
+            for key, node in schema["properties"].items()
+            if key != "name"
+        },
+        "additionalProperties": False,
+    }
     schema["properties"]["variant"] = {
         "type": "object",
         "title": "variant",
@@ -35,7 +50,7 @@ def key_schema(table: Table, key: str) -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:
-    """The schema without null, which TOML cannot say, and with letters of every script."""
+    """The schema without null, which TOML lacks, and with `\\w` for letters of every script."""
     if isinstance(node, list):
         return [_plain(item) for item in node]
     if not isinstance(node, dict):
@@ -57,29 +72,6 @@ def _plain(node: Any) -> Any:
 
 
 def any_script(pattern: str) -> str:
-    """The pattern with `\\w` spelt out."""
+    """The pattern with `\\w` written out."""
     bare = pattern.replace(r"[\w", f"[{WORD_SIGNS}")
     return bare.replace(r"\w", f"[{WORD_SIGNS}]")
-
-
-def _name_keys(node: dict[str, Any], table: Table) -> None:
-    """Title the table and its keys as recipes and `endonym explain` name them."""
-    node["title"] = table.title
-    node["description"] = (table.config.__doc__ or "").strip()
-    for key, property_node in node["properties"].items():
-        property_node["title"] = f"{table.name}.{key}" if table.name else key
-
-
-def _variant(schema: dict[str, Any]) -> dict[str, Any]:
-    """A variant holds what a recipe holds, nothing of it required, and has no name of its own."""
-    properties = {key: node for key, node in schema["properties"].items() if key != "name"}
-    return {
-        "type": "object",
-        "title": "a variant",
-        "description": "Tables that stand in for the recipe's own, each as a whole.",
-        "properties": {
-            key: {name: value for name, value in node.items() if name not in ("default", "title")}
-            for key, node in properties.items()
-        },
-        "additionalProperties": False,
-    }

@@ -2,7 +2,7 @@
 
 Exact: a span of m letters holds, whole, one of the document's q-grams that start at multiples of
 s, if m ≥ q + s - 1. So a document is probed at every s-th letter only, and s grows with the
-longest span found so far. Memory is that of the samples, whatever the corpus weighs.
+longest span found so far. Memory depends on the samples, not on the corpus.
 """
 
 import time
@@ -54,7 +54,7 @@ class Search:
                 self.places.setdefault(gram, []).append((number, start))
 
     def read(self, text: str) -> bool:
-        """Look for a longer span in one document; says whether there was one."""
+        """Search one document; returns whether it holds a longer span."""
         found, place = False, 0
         while place + self.gram <= len(text) and len(self.text) < self.longest:
             known = self.places.get(text[place : place + self.gram])
@@ -69,11 +69,11 @@ class Search:
         return found
 
     def is_late(self) -> bool:
-        """Whether the time is spent."""
+        """Whether the time is up."""
         return time.monotonic() > self.end
 
     def _extend(self, text: str, place: int, known: Sequence[tuple[int, int]]) -> bool:
-        """Grow a shared gram both ways; keeps the longest span if it is a new record."""
+        """Grow a shared gram both ways; returns whether it became the longest span."""
         best = len(self.text)
         for number, start in known:
             sample = self.samples[number]
@@ -91,17 +91,16 @@ class Search:
 def longest_copied(
     samples: Sequence[str], documents: Iterable[Document], most_seconds: float = MOST_SECONDS
 ) -> Copied | None:
-    """Search the documents in order, until the time is spent; None without samples or spans."""
+    """Search the documents in order until the time is up; None without samples or spans."""
     search = Search(samples, most_seconds)
-    where, source, count, chars, is_late = "", "", 0, 0, False
+    where, source, count, chars = "", "", 0, 0
     for document in documents:
-        is_late = search.is_late()
-        if is_late:
+        if search.is_late():
             break
         count, chars = count + 1, chars + len(document.text)
         if search.read(document.text):
             where, source = document.id, document.source
     if not search.text:
         return None
-    is_whole = not is_late and not search.is_late()
+    is_whole = not search.is_late()
     return Copied(search.text, search.sample, where, source, count, chars, is_whole)

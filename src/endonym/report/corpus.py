@@ -1,7 +1,7 @@
 """The report's corpus card and tokenizer card."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,7 @@ SENTENCE = regex.compile(r".+?(?:[.!?…।॥።؟۔。！？](?=\s|$)|[។៕]
 
 @dataclass(frozen=True, slots=True)
 class CorpusCard:
-    """What the texts were, what became of them, and examples of both.
-
-    sources: a row of cells each. reasons: reason, records, bytes, share of the records read.
-    """
+    """sources: a row of cells each. reasons: reason, records, bytes, share of the records read."""
 
     sources: list[list[str]]
     reasons: list[list[str]]
@@ -59,18 +56,24 @@ def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
     rows = [_source_row(name, each) for name, each in sources.items()]
     if len(rows) > 1:
         rows.append(_source_row("all", total))
+    dropped: dict[str, dict[str, int]] = total.get("dropped", {})
+    read = max(1, total["read"]["records"])
+    firsts = ((r, list(itertools.islice(corpus.dropped(r), REJECTS_SHOWN))) for r in dropped)
     return CorpusCard(
         sources=rows,
-        reasons=_reasons(total),
+        reasons=[
+            [reason, whole(n["records"]), size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
+            for reason, n in sorted(dropped.items(), key=lambda each: -each[1]["records"])
+        ],
         told=_told(card),
         warnings=list(card.get("warnings", [])),
         kept=_kept(corpus, sources),
-        rejects=_rejects(corpus, list(total.get("dropped", {}))),
+        rejects=[(reason, rejects) for reason, rejects in firsts if rejects][:REASONS_SHOWN],
     )
 
 
 def _source_row(name: str, account: dict[str, Any]) -> list[str]:
-    """Files, what was read, and where it went; bytes as people say them."""
+    """Files, records read, documents of each split, records dropped; each count with its size."""
     kept = [account["kept"][side] for side in SIDES]
     gone = account.get("dropped", {}).values()
     return [
@@ -84,18 +87,8 @@ def _source_row(name: str, account: dict[str, Any]) -> list[str]:
     ]
 
 
-def _reasons(total: dict[str, Any]) -> list[list[str]]:
-    """Why records were dropped, the most frequent first."""
-    read = max(1, total["read"]["records"])
-    gone = sorted(total.get("dropped", {}).items(), key=lambda each: -each[1]["records"])
-    return [
-        [reason, whole(n["records"]), size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
-        for reason, n in gone
-    ]
-
-
 def _told(card: dict[str, Any]) -> list[str]:
-    """What the numbers of the card mean."""
+    """The card's other numbers, as sentences."""
     total = card["total"]
     encodings: dict[str, int] = total["encodings"]
     names = ", ".join(f"{name} ({counted(n, 'file')})" for name, n in encodings.items())
@@ -129,23 +122,14 @@ def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str,
     return found
 
 
-def _rejects(corpus: Corpus, reasons: Sequence[str]) -> list[tuple[str, list[Reject]]]:
-    """The first texts that were dropped for each reason."""
-    shown = ((r, list(itertools.islice(corpus.dropped(r), REJECTS_SHOWN))) for r in reasons)
-    return [(reason, rejects) for reason, rejects in shown if rejects][:REASONS_SHOWN]
-
-
 def tokenizer_card(
     artifact: Artifact | None, kind: str, corpus: Artifact | None, shards: Artifact | None
 ) -> TokenizerCard | None:
-    """The card of a tokenizer; None if there is none. Shards tell which ids training never met."""
+    """The card of a tokenizer; None if there is none. shards: count the ids unused in training."""
     if artifact is None:
         return None
     report: dict[str, Any] = read_json(artifact.folder / "report.json")
-    facts = [
-        ("kind", kind),
-        ("vocabulary", f"{whole(report['vocab'])} ids"),
-    ]
+    facts = [("kind", kind), ("vocabulary", f"{whole(report['vocab'])} ids")]
     unused: dict[str, int] = {}
     if shards is not None:
         facts.append(("not used in training text", f"{whole(shards.numbers['unused'])} ids"))
@@ -153,7 +137,17 @@ def tokenizer_card(
         unused["all"] = shards.numbers["unused"]
     fits = dict(report["sources"])
     fits |= {"all": report["total"]} if len(fits) > 1 else {}
-    rows = [_fit_row(name, each, unused.get(name)) for name, each in fits.items()]
+    rows = [
+        [
+            name,
+            f"{fit['bytes_per_token']:.2f}",
+            f"{fit['tokens_per_word']:.2f}",
+            whole(fit["tokens"]),
+            whole(fit["bytes"]),
+            whole(unused[name]) if name in unused else "–",
+        ]
+        for name, fit in fits.items()
+    ]
     sentences: list[tuple[str, list[str]]] = []
     if corpus is not None:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
@@ -161,19 +155,8 @@ def tokenizer_card(
     return TokenizerCard(facts, rows, sentences)
 
 
-def _fit_row(name: str, fit: dict[str, Any], unused: int | None) -> list[str]:
-    return [
-        name,
-        f"{fit['bytes_per_token']:.2f}",
-        f"{fit['tokens_per_word']:.2f}",
-        whole(fit["tokens"]),
-        whole(fit["bytes"]),
-        "–" if unused is None else whole(unused),
-    ]
-
-
 def first_sentence(text: str) -> str:
-    """Up to the first mark that ends a sentence in any script, and not too long."""
+    """The first line up to a sentence end of any script, at most SENTENCE_CHARS characters."""
     line = text.strip().split("\n")[0]
     found = SENTENCE.match(line)
     return (found.group(0) if found else line)[:SENTENCE_CHARS]

@@ -1,4 +1,4 @@
-"""How the report writes numbers and texts."""
+"""Numbers and texts as the report writes them."""
 
 import math
 
@@ -6,19 +6,19 @@ from endonym.log import THIN, number
 
 NARROW_BLANK = "\u202f"
 JOINER = "\u2060"
-"""A line must not end beside it."""
+"""No line break beside it."""
 
 SHOWN_CHARS = 240
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 
 
 def whole(value: float) -> str:
-    """A whole number with blanks between thousands, at which no line ends."""
+    """A whole number with non-breaking spaces between thousands."""
     return number(value).replace(THIN, NARROW_BLANK)
 
 
 def decimal(value: float | None, places: int) -> str:
-    """A number with so many decimals; a dash if there is none."""
+    """A number with this many decimals; a dash for None and for values that are not finite."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:,.{places}f}".replace(",", NARROW_BLANK)

@@ -1,8 +1,7 @@
-"""`report.html`: what a run made and how good it is, in one file that needs nothing else."""
+"""`report.html`: the results of a run in one HTML file that loads nothing else."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,19 @@ from endonym.model.count import parameters
 from endonym.model.describe import parts_in_words
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run, recipe_text
-from endonym.report.copied import Copied, longest_copied
+from endonym.report.copied import longest_copied
 from endonym.report.corpus import corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
 from endonym.report.scores import METRICS, gap, group, splits, verdict
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
 from endonym.report.training import Moment, Phase, moments, phase, started
-from endonym.store import Artifact, Store
+from endonym.store import Store
 from endonym.text.corpus import CARD, Corpus
 
 WIDE, NARROW = 760.0, 350.0
 MOMENTS_SHOWN = 6
 BASELINES = ("bigram", "unigram", "uniform", "compressor")
-
-
-@dataclass(frozen=True, slots=True)
-class StageRow:
-    """A stage's artefact and what it took."""
-
-    name: str
-    short: str
-    full: str
-    size: str
-    seconds: str
-    note: str
 
 
 def write_report(run: Run, store: Store) -> Path:
@@ -56,7 +43,7 @@ def page(run: Run, store: Store) -> str:
 
 
 def render(template: str, values: dict[str, Any]) -> str:
-    """A page of this folder with its values in place."""
+    """A template of this folder, rendered with these values."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -64,9 +51,9 @@ def render(template: str, values: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words: dict[str, Any] = {"cut": cut, "shown": shown, "number": whole, "counted": counted}
+    filters: dict[str, Any] = {"cut": cut, "shown": shown, "number": whole, "counted": counted}
     drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
-    environment.filters.update(words)
+    environment.filters.update(filters)
     environment.globals.update(drawings)
     return environment.get_template(template).render(values) + "\n"
 
@@ -83,42 +70,51 @@ def both_bars(bars: Bars) -> str:
 
 
 def _figure(wide: str, narrow: str) -> str:
-    """Both, each in a box that the style sheet shows or hides. Drawings escape their own texts."""
+    """Both drawings; the style sheet shows one. Their texts are already escaped."""
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
 def gather(run: Run, store: Store) -> dict[str, Any]:
-    """All that the page shows."""
-    found = _scores(run.all("evaluation"))
+    """The values of every section of the template."""
+    found = [Score(**row) for row in _rows(run, "scores.json")]
+    prompts = _rows(run, "continuations.json")
     kind = "as it came" if run.recipe.model.folder else run.recipe.tokenizer.kind
     models = [made for made in run.made if made.stage.kind == "model"]
-    phases = [each for made in models if (each := phase(made, store, _levels(found))) is not None]
+    parts = splits(found)
+    # Over all bytes of the test documents, as the validations are.
+    totals = [find(parts.get("test", []), metric=BITS, model=m, source=None) for m in BASELINES]
+    levels = {each.model: each.value for each in totals if each is not None}
+    phases = [each for made in models if (each := phase(made, store, levels)) is not None]
     written = moments(models, store)
-    prompts = list(_continuations(run.all("evaluation")))
     texts = [text for moment in written for _, text in moment.texts]
     texts += [each["text"] for each in prompts]
     corpus = run.artifact("corpus")
-    parts = splits(found)
+    copied = None
+    if corpus is not None and any(texts) and (corpus.folder / CARD).is_file():
+        copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
     return {
         "name": run.recipe.run_name,
         "language": run.recipe.language,
         "verdict": verdict(parts.get("test") or next(iter(parts.values()), []), kind),
         "facts": _facts(run, phases),
         "groups": [
-            group(each) for part in parts.values() for each in by_text(part) if _has_bits(each)
+            group(each)
+            for part in parts.values()
+            for each in by_text(part)
+            if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
         "gap": gap(found, kind),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
-        "copied": _copied(texts, corpus),
+        "copied": copied,
         "copied_from": sum(map(len, texts)),
         "corpus": corpus_card(corpus),
         "tokenizer": tokenizer_card(
             run.artifact("tokenizer"), kind, corpus, run.artifact("shards")
         ),
-        "model": _model(run),
+        "model": _model(run, models),
         "stages": [_stage(made, store) for made in run.made],
         "machine": _machine(models, store),
         "speeds": [(p.name, p.tokens / p.seconds) for p in phases if p.seconds and p.tokens],
@@ -126,28 +122,10 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     }
 
 
-def _scores(evaluations: Sequence[Artifact]) -> list[Score]:
-    """Every score that the evaluations hold."""
-    paths = [artifact.folder / "scores.json" for artifact in evaluations]
-    return [Score(**each) for path in paths if path.is_file() for each in read_json(path)]
-
-
-def _has_bits(part: Sequence[Score]) -> bool:
-    return any(score.metric == BITS and score.source is None for score in part)
-
-
-def _levels(found: Sequence[Score]) -> dict[str, float]:
-    """The baselines on the corpus's test documents: over all bytes, as the validations are."""
-    part = [score for score in found if score.split == "test"]
-    totals = [find(part, metric=BITS, model=name, source=None) for name in BASELINES]
-    return {each.model: each.value for each in totals if each is not None}
-
-
-def _continuations(evaluations: Sequence[Artifact]) -> Iterator[dict[str, Any]]:
-    """What the finished model made of the recipe's prompts."""
-    for artifact in evaluations:
-        path = artifact.folder / "continuations.json"
-        yield from read_json(path) if path.is_file() else []
+def _rows(run: Run, file: str) -> list[dict[str, Any]]:
+    """The rows of this JSON file in every evaluation that has it."""
+    paths = [artifact.folder / file for artifact in run.all("evaluation")]
+    return [row for path in paths if path.is_file() for row in read_json(path)]
 
 
 def _some(written: Sequence[Moment]) -> list[Moment]:
@@ -157,15 +135,8 @@ def _some(written: Sequence[Moment]) -> list[Moment]:
     return [written[place] for place in places] if written else []
 
 
-def _copied(texts: Sequence[str], corpus: Artifact | None) -> Copied | None:
-    """The longest span that the samples share with training text."""
-    if corpus is None or not any(texts) or not (corpus.folder / CARD).is_file():
-        return None
-    return longest_copied(texts, Corpus(corpus.folder).documents("train"))
-
-
 def _facts(run: Run, phases: Sequence[Phase]) -> list[tuple[str, str]]:
-    """The few numbers that stand under the verdict."""
+    """The few numbers under the verdict."""
     found: list[tuple[str, str]] = []
     model, corpus = run.artifact("model"), run.artifact("corpus")
     if model is not None and "parameters" in model.numbers:
@@ -179,65 +150,52 @@ def _facts(run: Run, phases: Sequence[Phase]) -> list[tuple[str, str]]:
     return [*found, ("training time", duration(seconds))] if seconds else found
 
 
-def _model(run: Run) -> dict[str, Any] | None:
-    """Shape, parameters by place, and what was chosen for the recipe and why."""
+def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
+    """Shape, parameter counts, phases, and the values chosen for keys that the recipe left out."""
     artifact = run.artifact("model")
     if artifact is None or not (artifact.folder / "config.json").is_file():
         return None
     shape = read_shape(read_json(artifact.folder / "config.json"))
     counted = parameters(shape)
     places = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
+    plan = run.folder / "plan.json"
+    known = read_json(plan) if plan.is_file() else {}
+    choices = {**known.get("choices", {}), **(known.get("tuned") or {}).get("choices", {})}
+    phases = run.training.phases if run.training else ()
     return {
         "shape": shape,
         "parts": parts_in_words(shape),
         "places": [(name, value) for name, value in places.items() if value],
         "total": counted.total,
-        "choices": _choices(run.folder / "plan.json"),
+        "choices": [
+            (key, value if isinstance(value, str) else json.dumps(value), reason)
+            for key, (value, reason) in choices.items()
+        ],
         "phases": [
             {"name": made.stage.name.removeprefix("model "), **made.artifact.numbers, "phase": each}
-            for made, each in zip(
-                (made for made in run.made if made.stage.kind == "model"),
-                run.training.phases if run.training else (),
-                strict=False,
-            )
+            for made, each in zip(models, phases, strict=False)
         ],
     }
 
 
-def _choices(plan: Path) -> list[tuple[str, str, str]]:
-    """Key, value and reason of everything that the recipe left out or trials found."""
-    if not plan.is_file():
-        return []
-    known = read_json(plan)
-    choices: dict[str, Any] = known.get("choices", {})
-    choices |= (known.get("tuned") or {}).get("choices", {})
-    return [
-        (key, value if isinstance(value, str) else json.dumps(value), reason)
-        for key, (value, reason) in choices.items()
-    ]
-
-
-def _stage(made: Made, store: Store) -> StageRow:
+def _stage(made: Made, store: Store) -> dict[str, str]:
     """Name, identity, size and time of a stage."""
     full = made.artifact.manifest["id"]
-    ends = [
-        line
-        for line in read_jsonl(store.journal(made.stage.kind, full))
-        if line.get("event") == "finished"
-    ]
+    lines = read_jsonl(store.journal(made.stage.kind, full))
+    ends = [line for line in lines if line.get("event") == "finished"]
     seconds = ends[-1]["wall_seconds"] if ends else made.seconds
-    return StageRow(
-        name=made.stage.name,
-        short=made.artifact.id,
-        full=full,
-        size=size(made.artifact.bytes()),
-        seconds=duration(seconds) if ends or made.is_new else "–",
-        note="" if made.is_new else "there already",
-    )
+    return {
+        "name": made.stage.name,
+        "short": made.artifact.id,
+        "full": full,
+        "size": size(made.artifact.bytes()),
+        "seconds": duration(seconds) if ends or made.is_new else "–",
+        "note": "" if made.is_new else "there already",
+    }
 
 
 def _machine(models: Sequence[Made], store: Store) -> list[tuple[str, str]]:
-    """Where the last phase was trained, and with what."""
+    """The machine and the library versions that trained the last phase."""
     if not models:
         return []
     last = models[-1]

@@ -1,4 +1,4 @@
-"""The report's judgement: a verdict in plain words, tables of scores, and what sets them apart."""
+"""The report's scores: a verdict, tables, bars, and how the texts differ."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Group:
 
 
 def text_name(split: str) -> str:
-    """What people call a split."""
+    """The name of a split in the report."""
     return "test documents" if split == "test" else split
 
 
@@ -53,7 +53,7 @@ def splits(found: Sequence[Score]) -> dict[str, list[Score]]:
 
 
 def interval(score: Score, places: int) -> str:
-    """The 95 % of a score; empty if it has too few documents."""
+    """The 95 % interval of a score; empty if it has too few documents."""
     if score.low is None or score.high is None:
         return ""
     return between(score.low, score.high, places)
@@ -65,19 +65,28 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
     mine = by_model["model"]
     if mine is None:
         return []
-    opening = f"{_place(mine)} the model needs {mine.value:.2f} bits per byte{_frame(mine, found)}"
+    is_test = mine.split == "test"
+    where = counted(mine.n_documents, "test document" if is_test else "document")
+    where += "" if is_test else f" of {mine.split}"
+    details = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
+    total = find(found, metric=BITS, model="model", source=None)
+    if mine.weighting == "sources" and total:
+        details.insert(0, f"the mean of {len(mine.averaged)} sources")
+        details.append(f"{total.value:.2f} over all bytes")
+    opening = f"On {where} the model needs {mine.value:.2f} bits per byte"
+    opening += f" ({'; '.join(details)})" if details else ""
     others: list[str] = []
     bigram, compressor = by_model["bigram"], by_model["compressor"]
     if bigram:
         others.append(f"counting pairs of {UNITS.get(kind, 'tokens')} needs {bigram.value:.2f}")
     if compressor:
         there = by_model["model_on_sample"]
-        where = f" on {whole(compressor.n_documents)} of them" if there else ""
-        where += f", where the model needs {there.value:.2f}" if there else ""
         needs = "" if others else " needs"
-        others.append(
-            f"a compressor primed with the same text{needs} {compressor.value:.2f}{where}"
-        )
+        other = f"a compressor primed with the same text{needs} {compressor.value:.2f}"
+        if there:
+            other += f" on {whole(compressor.n_documents)} of them"
+            other += f", where the model needs {there.value:.2f}"
+        others.append(other)
     sentences = [opening + ("; " + ", ".join(others) if others else "") + "."]
     sentences += _standing(mine, by_model)
     if mine.low is None:
@@ -88,29 +97,11 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
     return sentences
 
 
-def _place(mine: Score) -> str:
-    if mine.split == "test":
-        return f"On {counted(mine.n_documents, 'test document')}"
-    return f"On {counted(mine.n_documents, 'document')} of {mine.split}"
-
-
-def _frame(mine: Score, found: Sequence[Score]) -> str:
-    """What the number is a mean of, its interval, and what it is over all bytes; in brackets."""
-    parts = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
-    total = find(found, metric=BITS, model="model", source=None)
-    if mine.weighting == "sources" and total:
-        parts = [
-            f"the mean of {len(mine.averaged)} sources",
-            *parts,
-            f"{total.value:.2f} over all bytes",
-        ]
-    return f" ({'; '.join(parts)})" if parts else ""
-
-
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
-    """Where the model stands; nothing is claimed that its interval does not carry.
+    """How the model compares with the baselines; a difference must lie outside its interval.
 
-    Beside the compressor: its interval on the same documents, and the compressor's own spread.
+    Against the compressor: the interval on the compressor's documents, and the compressor's own
+    standard deviation.
     """
     low, high = mine.low or mine.value, mine.high or mine.value
     there = by_model["model_on_sample"] or mine
@@ -145,12 +136,18 @@ def group(found: Sequence[Score]) -> Group:
     title = title[:1].upper() + title[1:] if first.split == "test" else title
     unit = f"{first.text}s"
     mine, *others = model_heads(rows[0])
+    notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
+    if any(row.score.low is None for row in rows):
+        notes.append(
+            f"Below {FEWEST_DOCUMENTS} documents, neighbours counted as one, and with a source of "
+            "only one, no interval is given: it would promise too much."
+        )
     return Group(
         title=title if first.text == "document" else f"{title}, neighbours read together",
         heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
         rows=[_row(row, models) for row in rows],
         others=[_other(found, name, first.text) for name in models if name != "model_on_sample"],
-        notes=_notes(rows),
+        notes=notes,
         bars=Bars(
             f"Bits per byte on {text_name(first.split)}",
             [_bar(name, rows[0].scores[name]) for name in models],
@@ -173,17 +170,6 @@ def _other(found: Sequence[Score], model: str, text: str) -> TableRow:
     return TableRow(model, [decimal(each.value if each else None, m[2]) for each, m in pairs])
 
 
-def _notes(rows: Sequence[ScoreRow]) -> list[str]:
-    """What a reader of the table must know."""
-    notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
-    if any(row.score.low is None for row in rows):
-        notes.append(
-            f"Below {FEWEST_DOCUMENTS} documents, neighbours counted as one, and with a source of "
-            "only one, no interval is given: it would promise too much."
-        )
-    return notes
-
-
 def _bar(name: str, score: Score) -> Bar:
     if name == "model":
         return Bar(name, score.value, score.low, score.high, "model")
@@ -193,7 +179,7 @@ def _bar(name: str, score: Score) -> Bar:
 
 
 def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | None:
-    """The model on several texts side by side, and why they differ; None with fewer than two."""
+    """The model on each text, and how they differ; None with fewer than two texts."""
     parts = splits(found)
     totals = [
         score for part in parts.values() if (score := headline(part, model="model")) is not None
@@ -202,11 +188,17 @@ def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | N
         return None
     home = next((score for score in totals if score.split == "test"), totals[0])
     bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
-    told = [
-        _difference(home, away) + _pairs_too(parts[home.split], parts[away.split], kind)
-        for away in totals
-        if away is not home
-    ]
+    pairs = {name: headline(part, model="bigram") for name, part in parts.items()}
+    told: list[str] = []
+    for away in totals:
+        if away is home:
+            continue
+        sentence = _difference(home, away)
+        here, there = pairs[home.split], pairs[away.split]
+        if here and there:
+            numbers = f"{here.value:.2f} to {there.value:.2f}"
+            sentence += f" Counting pairs of {UNITS.get(kind, 'tokens')} goes from {numbers}."
+        told.append(sentence)
     return Bars("Bits per byte of the model on each text", bars), told
 
 
@@ -231,12 +223,3 @@ def _difference(home: Score, away: Score) -> str:
         f"{opening}: {more:.2f} more (± {reach:.2f}). The model has learnt the kind of text "
         f"that it was trained on, and {there} is of another kind."
     )
-
-
-def _pairs_too(home: Sequence[Score], away: Sequence[Score], kind: str) -> str:
-    """What the same step costs a guess that has read the same training text."""
-    here, there = (headline(part, model="bigram") for part in (home, away))
-    if here is None or there is None:
-        return ""
-    numbers = f"{here.value:.2f} to {there.value:.2f}"
-    return f" Counting pairs of {UNITS.get(kind, 'tokens')} goes from {numbers}."

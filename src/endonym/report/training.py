@@ -1,4 +1,4 @@
-"""The report's training: curves, where over-fitting began, samples, and what each phase was."""
+"""The report's training section: curves, where over-fitting began, and samples."""
 
 import itertools
 import math
@@ -20,10 +20,10 @@ SMOOTH_POINTS = 240
 LEAST_WINDOW = 7
 HEADROOM = 0.06
 FIRST_SHARE = 0.04
-"""Share of the steps whose steep fall must not stretch the y axis."""
+"""Share of the training, from its start, that does not set the range of the y axis."""
 
 UNIFORM_SHARE = 0.35
-"""By how much of its height the picture may grow to show the uniform line."""
+"""The chart may grow by this share of its height to show the uniform baseline."""
 
 LEVELLED = 0.002
 SOURCES_DRAWN = 6
@@ -34,7 +34,7 @@ Lines = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A moment when dev text was scored."""
+    """One validation on the dev documents; bits: bits per byte."""
 
     step: int
     tokens: int
@@ -45,7 +45,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A step at which the model wrote something; texts: prompts and what followed them."""
+    """A step at which samples were written; texts: pairs of prompt and continuation."""
 
     phase: str
     step: int
@@ -67,7 +67,7 @@ class Phase:
 
 
 def validations_of(lines: Lines) -> list[Validation]:
-    """The validations that a journal tells of, in order."""
+    """The validations in the lines of a journal, in order."""
     prefix = "dev_bits_per_byte/"
     return [
         Validation(
@@ -83,7 +83,7 @@ def validations_of(lines: Lines) -> list[Validation]:
 
 
 def overfitting(validations: Sequence[Validation], train: Points) -> str:
-    """Where dev loss stopped falling, in words. train: training loss by tokens seen."""
+    """A sentence about where dev loss was lowest. train: training loss by tokens seen."""
     if len(validations) < 2:
         return ""
     best = min(validations, key=lambda each: each.bits)
@@ -126,9 +126,13 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
     ]
     train = smoothed(raw, max(LEAST_WINDOW, len(raw) // 40))
     validations = validations_of(lines)
-    told = [overfitting(validations, train), _kept(made.artifact.numbers)]
+    told = [overfitting(validations, train)]
+    kept, last = (made.artifact.numbers.get(key) for key in ("kept_step", "steps"))
+    if kept and last:
+        which = "the last ones" if kept == last else f"those of step {whole(kept)} of {whole(last)}"
+        told.append(f"The weights handed on are {which}.")
     charts = [
-        _loss(raw, train, validations, (steps, levels)),
+        _loss(raw, train, validations, steps=steps, levels=levels),
         _by_source(validations, steps),
         _rates(steps),
     ]
@@ -144,23 +148,15 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
     )
 
 
-def _kept(numbers: dict[str, Any]) -> str:
-    """Which weights were handed on."""
-    kept, steps = numbers.get("kept_step"), numbers.get("steps")
-    if not kept or not steps:
-        return ""
-    which = "the last ones" if kept == steps else f"those of step {whole(kept)} of {whole(steps)}"
-    return f"The weights handed on are {which}."
-
-
 def _loss(
     raw: Points,
     train: Points,
     validations: list[Validation],
-    context: tuple[Lines, dict[str, float]],
+    *,
+    steps: Lines,
+    levels: dict[str, float],
 ) -> Chart:
-    """Training and dev loss over the baselines. context: the steps, and the baselines."""
-    steps, levels = context
+    """Training and dev loss, and the baselines as horizontal lines."""
     held = [(float(each.tokens), each.bits) for each in validations]
     late = steps[-1]["tokens"] * FIRST_SHARE
     values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
@@ -179,9 +175,15 @@ def _loss(
         Series("training", thinned(train, SMOOTH_POINTS), "train"),
         Series("dev", held, "held", has_dots=True),
     ]
+    described: list[str] = []
+    if held:
+        described.append(f"Dev loss goes from {held[0][1]:.2f} to {held[-1][1]:.2f}.")
+    if train:
+        described.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
+    described += [f"{name}: {value:.2f}." for name, value in levels.items()]
     return Chart(
         title="Loss while training, in bits per byte",
-        description=_described(validations, train, levels),
+        description=" ".join(described),
         x_name="tokens seen",
         y_name="bits per byte",
         series=[each for each in series if each.points],
@@ -192,28 +194,17 @@ def _loss(
     )
 
 
-def _described(validations: list[Validation], train: Points, levels: dict[str, float]) -> str:
-    """The picture in words, for those who hear it."""
-    parts: list[str] = []
-    if validations:
-        parts.append(f"Dev loss goes from {validations[0].bits:.2f} to {validations[-1].bits:.2f}.")
-    if train:
-        parts.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
-    parts += [f"{name}: {value:.2f}." for name, value in levels.items()]
-    return " ".join(parts)
-
-
 def _legend(chart: Chart) -> str:
-    """How to read the picture, and which baselines lie beyond it."""
+    """How to read the loss chart, and which baselines lie outside its y range."""
     told = "Faint: each step; solid: their running mean; dots: validations on dev text."
     if chart.levels:
-        told += " Lines across: what needs no learning, on the test documents."
+        told += " Horizontal lines: baselines, on the test documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
     gone = [each for each in chart.levels if not low <= each.value <= high]
     if not gone:
         return told
     names = " and ".join(f"{each.name} ({each.value:.2f})" for each in gone)
-    return f"{told} Off the scale of the picture: {names}."
+    return f"{told} Outside the chart: {names}."
 
 
 def epoch_marks(steps: Lines) -> list[Mark]:
@@ -262,7 +253,7 @@ def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
 
 
 def _rates(steps: Lines) -> Chart | None:
-    """The learning rate, small."""
+    """The learning rate over the tokens seen."""
     points = [(float(line["tokens"]), float(line["lr"])) for line in steps if "lr" in line]
     if len(points) < 2:
         return None
@@ -278,7 +269,7 @@ def _rates(steps: Lines) -> Chart | None:
 
 
 def moments(made: Sequence[Made], store: Store) -> list[Moment]:
-    """What the models wrote while they learnt, step by step."""
+    """The samples that the models wrote during training, by step."""
     found: dict[tuple[str, int], Moment] = {}
     for each in made:
         lines = read_jsonl(store.journal(each.stage.kind, each.artifact.manifest["id"]))

@@ -1,1 +1,1 @@
-"""Raw files to clean documents. Imports no torch."""
+"""Reads and cleans raw texts. Imports no torch."""

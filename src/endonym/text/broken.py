@@ -1,9 +1,9 @@
-"""Texts that an earlier program has broken, though their bytes are good.
+"""Detects texts that an earlier program has damaged, though their bytes are valid.
 
-Mojibake is UTF-8 once read as a single-byte encoding and saved again: its letters come in pairs
-that no language has. Lost letters are those which an encoding could not hold and wrote as "?":
-question marks within words. Both are told from the share they make up, so that a quoted example or
-an address with a question mark does no harm.
+Mojibake is UTF-8 that was decoded with a single-byte encoding and saved again: it has pairs of
+characters that no language has. Lost letters are those that an encoding could not represent and
+that became "?": question marks within words. Both are detected by their share of the text, so that
+a quoted example or a URL with a question mark passes.
 """
 
 import regex
@@ -12,13 +12,13 @@ from endonym.text.document import Document, Reject
 from endonym.text.io.origin import SHOWN_CHARS
 
 MIN_SIGNS, MIN_LOST = 4, 3
-"""Fewer pairs, and fewer words with a question mark, prove nothing."""
+"""Minimum number of pairs, and of words with a question mark."""
 
 MOJIBAKE_SHARE = 0.5
-"""The share of non-ASCII characters that stand in such pairs in broken text; good text has none."""
+"""Minimum share of non-ASCII characters in such pairs; good text has none."""
 
 LOST_SHARE, ODD_SHARE = 0.1, 0.01
-"""The share of words with an inner question mark that is refused, and that is told."""
+"""Share of words with an inner question mark above which a text is dropped, and is reported."""
 
 LATIN_TAIL = "[€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\x80-\xbf]"
 CYRILLIC_TAIL = "[ЂЃ‚ѓ„…†‡€‰Љ‹ЊЌЋЏђ‘’“”•–—™љ›њќћџ\xa0ЎўЈ¤Ґ¦§Ё©Є«¬\xad®Ї°±Ііґµ¶·ё№є»јЅѕї\x98\ufffd]"
@@ -26,16 +26,16 @@ MOJIBAKE = regex.compile(
     f"[ÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞß]{LATIN_TAIL}|[àáâãäåæçèéêëìíîï]{LATIN_TAIL}{LATIN_TAIL}"
     f"|[ВГДЕЖЗИЙРСТУФХЦЧШЩ]{CYRILLIC_TAIL}|[абвгдежзийклмноп]{CYRILLIC_TAIL}{CYRILLIC_TAIL}"
 )
-"""What a character of two or three bytes looks like when it is read as cp1252 or cp1251."""
+"""A character of two or three bytes in UTF-8, decoded as cp1252 or cp1251."""
 
 SUSPECT = regex.compile(r"[\x80-\x9f\xa4-\xb9€ЂЃѓ†‡‰ЉЊЌЋЏђ™љњќћџЎўҐґ]")
-"""One of these stands in any broken text of some length; most good texts have none."""
+"""Any longer mojibake has one of these; most good texts have none."""
 
 LOST = regex.compile(r"\p{L}\?+\p{Ll}")
 
 
 def broken(document: Document) -> Reject | None:
-    """The refusal of a broken text; None for all others."""
+    """A reject for a damaged text; None for all others."""
     text = document.text
     reason = detail = ""
     if is_mojibake(text):
@@ -51,7 +51,7 @@ def broken(document: Document) -> Reject | None:
 
 
 def is_mojibake(text: str) -> bool:
-    """Whether most characters beyond ASCII stand in the pairs of misread UTF-8."""
+    """Whether most non-ASCII characters are in such pairs."""
     if text.isascii() or not SUSPECT.search(text):
         return False
     found = MOJIBAKE.findall(text)
@@ -61,14 +61,14 @@ def is_mojibake(text: str) -> bool:
 
 
 def is_lossy(text: str) -> bool:
-    """Whether too many words hold a question mark."""
+    """Whether too many words contain a question mark."""
     if text.count("?") < MIN_LOST:
         return False
     return len(LOST.findall(text)) >= max(MIN_LOST, LOST_SHARE * words(text))
 
 
 def has_lost_letters(text: str) -> bool:
-    """Whether some words hold a question mark: too few to refuse, enough to tell."""
+    """Whether some words contain a question mark: too few to drop the text."""
     if "?" not in text or text.isascii():
         return False
     return len(LOST.findall(text)) > ODD_SHARE * words(text)

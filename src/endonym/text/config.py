@@ -1,4 +1,4 @@
-"""What a recipe may say about texts: where they are, how they are cleaned, what is held out."""
+"""The recipe's tables for texts: sources, cleaning, split."""
 
 from typing import Annotated, Literal
 
@@ -86,7 +86,7 @@ class Clean(Config):
     @field_validator("script")
     @classmethod
     def script_is_known(cls, name: str | None) -> str | None:
-        """A script that Unicode has, in small letters."""
+        """The script in lower case, if Unicode has it."""
         if name is None:
             return None
         from endonym.text.scripts import is_script  # keeps numpy out of `endonym --help`
@@ -97,7 +97,7 @@ class Clean(Config):
 
     @model_validator(mode="after")
     def thresholds_have_their_subject(self) -> "Clean":
-        """A share needs the set it is a share of."""
+        """A threshold needs the key that it refers to."""
         if self.min_script_share is not None and self.script is None:
             raise ValueError("min_script_share needs script")
         if self.min_expected_share is not None and not self.expected_letters:
@@ -108,11 +108,11 @@ class Clean(Config):
 
 
 DEFAULT_SHARE = 0.06
-"""Of each source's documents: held out if the recipe does not say how many."""
+"""Share of each source's documents that is held out by default."""
 
 
 class Split(Config):
-    """What is held out: whole documents, half of them to choose by (dev), half to judge by (test).
+    """What is held out: whole documents, half of them for dev, half for test.
 
     They are taken in blocks of neighbours, by a keyed hash of the text.
     """
@@ -133,7 +133,7 @@ class Split(Config):
 
     @model_validator(mode="after")
     def one_of_the_two(self) -> "Split":
-        """Documents or a share, not both."""
+        """Only one of both keys may be set."""
         if self.val_documents is not None and self.val_share is not None:
             raise ValueError("give val_documents or val_share, not both")
         return self

@@ -1,7 +1,7 @@
-"""A corpus on disk: clean documents in three sets, what was dropped, and a card with the accounts.
+"""A corpus on disk: clean documents in three splits, dropped ones, and a card with the counts.
 
-Made in three passes: read and clean into a spool, choose what is held out, write the shards. The
-same raw files, configs and seed always give the same bytes.
+Made in three passes: read and clean into a temporary file, choose what is held out, write shards.
+The same raw files, configs and seed always give the same bytes.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus_stats import SAMPLES, Account, Kept, reasons_table, total
+from endonym.text.corpus_stats import SAMPLES, Account, reasons_table, total
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
 from endonym.text.gather import Gathering, Spool, Spooled
@@ -25,7 +25,7 @@ from endonym.text.text_warnings import TOLD
 CARD = "card.json"
 SHOWN_FILES = 5
 LEAST_DOCUMENTS = 4
-"""Two to learn from, one to choose by, one to judge by: half may be held out."""
+"""Two for train, one each for dev and test: at most half is held out."""
 
 
 def make_corpus(
@@ -37,9 +37,9 @@ def make_corpus(
     out: Path,
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Make a corpus in the folder `out`; gives the numbers of its card.
+    """Make a corpus in the folder `out`; returns its card.
 
-    advance: is told how many bytes of the raw files have newly been read.
+    advance: called with the number of raw bytes newly read.
     Raises SourceError if more than `clean.max_unreadable` of a source's bytes cannot be read, and
     CorpusError if nothing, or too little to hold something out, is left.
     """
@@ -53,7 +53,12 @@ def make_corpus(
         keys = spool.all_keys()
         check_enough(accounts, sum(map(len, keys)))
         held = held_out(keys, split, lambda chosen: map(text_of, spool.read(chosen)))
-        check_held_out(held)
+        if not held.dev.any() or not held.test.any():
+            raise CorpusError(
+                "too few documents could be held out that do not nearly repeat a training text",
+                do="Hold out more with val_share in [split], divide the texts into smaller "
+                "documents, or add texts.",
+            )
         write_shards(spool, keys, held, accounts, out=out)
     finally:
         try:
@@ -64,12 +69,12 @@ def make_corpus(
 
 
 def text_of(spooled: Spooled) -> str:
-    """The text of a document in the spool."""
+    """The text of a document in the temporary file."""
     return json.loads(spooled.line.decode())["text"]
 
 
 def check_names(names: list[str]) -> None:
-    """Raise RecipeError if two sources have one name: their accounts would be one."""
+    """Raise RecipeError if two sources have the same name."""
     for name in names:
         if names.count(name) > 1:
             raise RecipeError(
@@ -98,7 +103,7 @@ def check_readable(accounts: Sequence[Account], limit: float) -> None:
 
 
 def check_enough(accounts: list[Account], kept: int) -> None:
-    """Raise CorpusError if there are too few documents for three sets."""
+    """Raise CorpusError if there are too few documents for three splits."""
     if kept == 0:
         raise CorpusError(
             f"no document is left; dropped were, by reason:\n{reasons_table(accounts)}",
@@ -112,20 +117,10 @@ def check_enough(accounts: list[Account], kept: int) -> None:
         )
 
 
-def check_held_out(held: HeldOut) -> None:
-    """Raise CorpusError if nothing is left to choose or to judge the model by."""
-    if not held.dev.any() or not held.test.any():
-        raise CorpusError(
-            "too few documents could be held out that do not nearly repeat a training text",
-            do="Hold out more with val_share in [split], divide the texts into smaller documents, "
-            "or add texts.",
-        )
-
-
 def write_shards(
     spool: Spool, keys: list[Keys], held: HeldOut, accounts: list[Account], *, out: Path
 ) -> None:
-    """Write every document to its set, count it, and check the accounts."""
+    """Write every document to its split, count it, and check that the counts add up."""
     counts = [len(each) for each in keys]
     sides, moved = (of_source(each, counts) for each in (held.sides(), held.near_copies))
     with ExitStack() as files:
@@ -138,24 +133,20 @@ def write_shards(
             for number, chosen in enumerate(side):
                 document, name = next(documents), SIDES[chosen]
                 shards[name].write(document.line)
-                count(account.kept[name], document)
+                kept = account.kept[name]
+                kept.documents += 1
+                kept.bytes += document.size
+                kept.chars += document.chars
+                kept.text_bytes += document.text_bytes
                 if number in wanted[name]:
                     account.samples[name].append(json.loads(document.line)["id"])
             account.balance()
 
 
 def sampled(keys: Keys, side: Chosen) -> set[int]:
-    """A handful of documents of one set: those with the largest hashes, which is a fair draw."""
+    """A random sample of the documents of one split: those with the largest hashes."""
     numbers = np.nonzero(side)[0]
     return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}
-
-
-def count(kept: Kept, document: Spooled) -> None:
-    """Count a document in its set."""
-    kept.documents += 1
-    kept.bytes += document.size
-    kept.chars += document.chars
-    kept.text_bytes += document.text_bytes
 
 
 def write_card(
@@ -164,28 +155,25 @@ def write_card(
     sources: Sequence[tuple[Source, Sequence[RawFile]]],
     out: Path,
 ) -> dict[str, Any]:
-    """Write card.json; gives what it says."""
+    """Write card.json; returns its content."""
+    warnings = [
+        f"{account.name}: {note}"
+        for account, (source, _) in zip(accounts, sources, strict=True)
+        for note in notes(account, source)
+    ]
     card: dict[str, Any] = {
         "sources": {account.name: account.as_dict() for account in accounts},
         "total": total(accounts),
         "overlap": round(held.overlap, 6),
-        "warnings": warnings(accounts, [source for source, _ in sources]),
+        "warnings": warnings,
     }
     text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
     (out / CARD).write_text(text + "\n", encoding="utf-8")
     return card
 
 
-def warnings(accounts: list[Account], sources: list[Source]) -> list[str]:
-    """What a person should know about these texts, one sentence each."""
-    told: list[str] = []
-    for account, source in zip(accounts, sources, strict=True):
-        told += [f"{account.name}: {note}" for note in notes(account, source)]
-    return told
-
-
 def notes(account: Account, source: Source) -> Iterator[str]:
-    """What a person should know about one source."""
+    """Warnings about one source."""
     yield from account.damages
     guessed = [name for name in sorted(account.encodings) if not name.startswith("utf-")]
     if guessed and source.encoding is None:
@@ -203,7 +191,7 @@ def notes(account: Account, source: Source) -> Iterator[str]:
 
 
 class Corpus:
-    """A made corpus: its card and its documents."""
+    """A finished corpus: its card and its documents."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -217,7 +205,7 @@ class Corpus:
         self.card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
 
     def documents(self, split: Side) -> Iterator[Document]:
-        """The documents of one set, in order."""
+        """The documents of one split, in order."""
         for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
             for record in read_lines(path):
                 yield Document(
@@ -230,7 +218,7 @@ class Corpus:
                 )
 
     def dropped(self, reason: str | None = None) -> Iterator[Reject]:
-        """What was dropped, for one reason or for all."""
+        """Dropped records, for one reason or for all."""
         for path in sorted((self.folder / "dropped").glob("*.jsonl.gz")):
             name = path.name.removesuffix(".jsonl.gz")
             if reason not in (None, name):

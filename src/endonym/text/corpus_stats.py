@@ -1,12 +1,12 @@
-"""The accounts of a corpus: what was read, what was kept, what was dropped and why.
+"""The counts of a corpus: what was read, what was kept, what was dropped and why.
 
 Law 21: read = kept + dropped, in records and in bytes. Bytes here are those of the text as the
-reader delivered it, in UTF-8; a refusal of the reader counts the raw bytes that it refuses. What
-cleaning removes within a kept document shows in `text_bytes`.
+reader returned it, in UTF-8; for a reject of the reader, the raw bytes. `text_bytes` is the size of
+kept documents after cleaning.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from endonym.errors import CorpusError
@@ -19,39 +19,30 @@ SAMPLES = 5
 
 @dataclass(slots=True)
 class Amount:
-    """How many records, and how many bytes they are."""
+    """A number of records, and their bytes."""
 
     records: int = 0
     bytes: int = 0
 
     def add(self, size: int) -> None:
-        """One more record."""
+        """Add one record."""
         self.records += 1
         self.bytes += size
 
 
 @dataclass(slots=True)
 class Kept:
-    """What one set of the split holds: documents, delivered bytes, and the text as cleaned."""
+    """The counts of one split: documents, bytes as read, and the text after cleaning."""
 
     documents: int = 0
     bytes: int = 0
     text_bytes: int = 0
     chars: int = 0
 
-    def as_dict(self) -> dict[str, int]:
-        """The form of the card."""
-        return {
-            "documents": self.documents,
-            "bytes": self.bytes,
-            "text_bytes": self.text_bytes,
-            "chars": self.chars,
-        }
-
 
 @dataclass(slots=True)
 class Account:
-    """The account of one source."""
+    """The counts of one source."""
 
     name: str
     files: int = 0
@@ -67,19 +58,19 @@ class Account:
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def take(self, record: Document | Reject) -> int:
-        """Count what the reader delivered; gives its size."""
+        """Count a record from the reader; returns its size."""
         size = len(record.text.encode()) if isinstance(record, Document) else record.raw_bytes
         self.read.add(size)
         return size
 
     def drop(self, reject: Reject, size: int, file: str) -> None:
-        """Count a refusal."""
+        """Count a reject."""
         self.dropped.setdefault(reject.reason, Amount()).add(size)
         if is_unreadable(reject.reason):
             self.unreadable[file, reject.reason] += size
 
     def unreadable_share(self) -> float:
-        """The share of bytes that could not be read among those that were meant to be."""
+        """The share of bytes that could not be read, of those that should be read."""
         meant = self.read.bytes - sum(
             amount.bytes for reason, amount in self.dropped.items() if is_unread(reason)
         )
@@ -100,15 +91,12 @@ class Account:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """The form of the card."""
+        """The counts as they stand in card.json."""
         return {
             "files": self.files,
-            "read": {"records": self.read.records, "bytes": self.read.bytes},
-            "kept": {side: kept.as_dict() for side, kept in self.kept.items()},
-            "dropped": {
-                reason: {"records": amount.records, "bytes": amount.bytes}
-                for reason, amount in sorted(self.dropped.items())
-            },
+            "read": asdict(self.read),
+            "kept": {side: asdict(kept) for side, kept in self.kept.items()},
+            "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,
@@ -117,7 +105,7 @@ class Account:
 
 
 def added(values: list[Any]) -> Any:
-    """Numbers added up; tables added key by key."""
+    """The sum of numbers; of tables, key by key."""
     if isinstance(values[0], dict):
         keys = sorted({key for value in values for key in value})
         return {key: added([value[key] for value in values if key in value]) for key in keys}
@@ -125,7 +113,7 @@ def added(values: list[Any]) -> Any:
 
 
 def total(accounts: list[Account]) -> dict[str, Any]:
-    """All sources together."""
+    """The counts of all sources together."""
     tables = [account.as_dict() for account in accounts]
     for each in tables:
         del each["samples"]
@@ -133,7 +121,7 @@ def total(accounts: list[Account]) -> dict[str, Any]:
 
 
 def reasons_table(accounts: list[Account]) -> str:
-    """Why records were dropped, one line a reason, the most frequent first."""
+    """Dropped records by reason, one line each, the most frequent first."""
     dropped = Counter[str]()
     for account in accounts:
         dropped.update({reason: amount.records for reason, amount in account.dropped.items()})

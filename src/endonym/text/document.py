@@ -1,18 +1,18 @@
-"""The one thing that flows through the text layer, and what is refused on the way."""
+"""Documents, and rejects: records that do not become documents."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with its place of origin.
+    """A text and where it comes from.
 
     id: `<file>#<record>` in its source, stable for the same raw files. source: the source's name.
-    meta: what a reader noted (encoding, the record's own id), strings only.
-    raw_bytes: how many bytes of the decompressed raw file this record took, for the accounts.
-    block: the number, in its corpus, of the block of neighbours it belongs to (text/split.py).
-    place: its number among the kept documents of its corpus; one number is left out where a raw
-    file begins, so that neighbours are those whose places follow one another.
+    meta: notes of the reader (encoding, the record's own id), strings only.
+    raw_bytes: how many bytes of the decompressed raw file this record took.
+    block: the number, in its corpus, of its block of neighbours (text/split.py).
+    place: its number among the kept documents of its corpus; one number is skipped where a raw
+    file begins, so that consecutive numbers mean neighbours.
     """
 
     text: str
@@ -28,8 +28,8 @@ class Document:
 class Reject:
     """A record, a part of a file or a whole file that does not become a document, and why.
 
-    reason: a short word that counts (`invalid_utf8`, `min_chars`); detail: one sentence for people.
-    text: what was refused, as readable as it can be made (at most 2,000 characters are kept).
+    reason: a short word to count by (`invalid_utf8`, `min_chars`). detail: one sentence for people.
+    text: the beginning of the dropped text, at most 2,000 characters.
     """
 
     reason: str

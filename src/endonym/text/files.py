@@ -1,7 +1,7 @@
-"""Which raw files a source names: one file, a folder with all that stands in it, or a glob.
+"""The raw files of a source: one file, all files below a folder, or those that match a glob.
 
-The order is that of the names, so that it does not depend on the file system. Hidden files and
-folders (a leading dot) are no texts. Nothing here opens a file.
+They are sorted by name, so that the order does not depend on the file system. Hidden files and
+folders (a leading dot) are ignored. Nothing here opens a file.
 """
 
 import os
@@ -18,10 +18,10 @@ GLOB_SIGNS = "*?["
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """A raw file and what documents call it.
+    """A raw file and its name in document ids.
 
     name: the path below the source's root with forward slashes; for a single file its own name.
-    Bytes in a file's name that are no UTF-8 are written as `\\xNN`.
+    Bytes in a file's name that are not UTF-8 are written as `\\xNN`.
     """
 
     path: Path
@@ -30,14 +30,14 @@ class RawFile:
 
 @dataclass(frozen=True, slots=True)
 class RawSet:
-    """A source with its files and their hashes, in one order."""
+    """A source with its files and their hashes, in the same order."""
 
     source: Source
     files: tuple[RawFile, ...]
     hashes: tuple[str, ...]
 
     def identity(self) -> list[dict[str, Any]]:
-        """Names inside the source and contents; never where they lie."""
+        """Names within the source and hashes; not the folder."""
         return [
             {"name": file.name, "sha256": digest}
             for file, digest in zip(self.files, self.hashes, strict=True)
@@ -83,7 +83,7 @@ def found_files(source: Source, path: Path) -> list[RawFile]:
 
 
 def missing(source: Source, path: Path, found: str) -> MissingSource:
-    """The error for a path that gives no file."""
+    """The error for a path without files."""
     return MissingSource(
         f'source "{source.name}": {found}',
         where=printable(str(path)),
@@ -93,7 +93,7 @@ def missing(source: Source, path: Path, found: str) -> MissingSource:
 
 
 def printable(name: str) -> str:
-    """A file's name as text that can be written as UTF-8."""
+    """A file's name as valid UTF-8."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -112,7 +112,7 @@ def glob_root(path: Path) -> Path:
 
 
 def files_matching(root: Path, pattern: str) -> Iterator[Path]:
-    """Files below the root that a glob names; hidden ones only if the glob says the dot."""
+    """Files that match a glob; hidden ones only if the glob itself has a leading dot."""
     hidden_wanted = any(part.startswith(".") for part in pattern.split("/"))
     for path in root.glob(pattern):
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
@@ -121,7 +121,7 @@ def files_matching(root: Path, pattern: str) -> Iterator[Path]:
 
 
 def files_below(root: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """All files in a folder and its folders; links are followed, but never in a circle."""
+    """All files below a folder; links are followed, but not in a circle."""
     status = root.stat()
     here = (status.st_dev, status.st_ino)
     if here in above:

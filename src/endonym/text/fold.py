@@ -1,10 +1,10 @@
-"""Texts as they are compared with one another: what two spellings of one sentence share.
+"""Folded texts, for comparison: two spellings of one sentence become the same.
 
-A folded text is case-folded and holds only letters, their marks and digits. Punctuation, blanks and
-zero-width characters are gone, and so are the accents U+0300 to U+036F after canonical
+A folded text is case-folded and has only letters, their marks and digits. Punctuation, spaces and
+zero-width characters are removed, and so are the accents U+0300 to U+036F after canonical
 decomposition: ţ, ț and t are one letter, and so are й and и. Vowel signs of Khmer, Devanagari or
-Arabic stay. A Cyrillic letter that looks like a Latin one as a small letter becomes that one (а, е,
-о, р, с; not в or н, which only their capitals resemble).
+Arabic stay. A lower-case Cyrillic letter that looks like a Latin one becomes that one (а, е, о, р,
+с; not в or н, of which only the capitals look alike).
 """
 
 import functools
@@ -23,7 +23,7 @@ DOTLESS = "ı"
 
 @functools.cache
 def replacements() -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
-    """For every code point, the one that stands for it; 0 for what is left out."""
+    """For every code point its replacement; 0 for those that are removed."""
     found = np.arange(CODE_POINTS, dtype=np.uint32)
     found[~table(LETTERS)] = 0
     found[[ord(letter) for letter in CYRILLIC]] = [ord(letter) for letter in LATIN]
@@ -32,9 +32,9 @@ def replacements() -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
 
 
 def folded(texts: Sequence[str]) -> list[str]:
-    """Texts as they are compared.
+    """Folded texts.
 
-    A text without letters and digits keeps everything but its blanks; blank texts become empty.
+    A text without letters and digits keeps everything but its spaces; blank texts become empty.
     """
     plain = [unicodedata.normalize("NFD", text.casefold()) for text in texts]
     codes = np.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)

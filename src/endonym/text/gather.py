@@ -1,7 +1,7 @@
-"""The first pass over raw files: read, clean, drop copies, and put what is kept into a spool.
+"""The first pass over raw files: read, clean, drop copies, write the rest to a temporary file.
 
-The spool is a plain file beside the corpus to be; in memory there is a digest for each document
-that may have a copy (about a hundred bytes as Python keeps it), and sixteen bytes for the split.
+The temporary file ("spool") is beside the corpus. In memory there is one digest per document if
+copies are dropped (about a hundred bytes in Python), and sixteen bytes for the split.
 """
 
 from array import array
@@ -26,11 +26,11 @@ from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
 from endonym.text.text_warnings import oddities
 
 MAX_DAMAGES = 20
-"""How many damaged files of a source are told one by one."""
+"""How many damaged files of a source are reported one by one."""
 
 
 class Spooled(NamedTuple):
-    """A kept document: its size as delivered and as cleaned, its characters, its record."""
+    """A kept document: its bytes as read and as cleaned, its characters, its JSON line."""
 
     size: int
     text_bytes: int
@@ -39,7 +39,7 @@ class Spooled(NamedTuple):
 
 
 class Spool:
-    """The kept documents of all sources, in order, with what the split needs of each."""
+    """The kept documents of all sources, in order, with the keys for the split."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,16 +49,16 @@ class Spool:
         self.place = 0
 
     def begin_source(self) -> None:
-        """What follows belongs to the next source."""
+        """The following documents belong to the next source."""
         self.names.append((array("Q"), array("Q")))
 
     def begin_file(self) -> None:
-        """What follows stands in another raw file, so it is no neighbour of what came before."""
+        """The following documents are from another raw file, so not neighbours of earlier ones."""
         self.blocks.end()
         self.place += 1
 
     def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
-        """One more document; `name` is its digest."""
+        """Add one document; `name` is its digest."""
         block = self.blocks.add(name, text_bytes)
         documents, blocks = self.names[-1]
         documents.append(int.from_bytes(name[:8], "big"))
@@ -68,12 +68,12 @@ class Spool:
         self.place += 1
 
     def all_keys(self) -> list[Keys]:
-        """What the split goes by, for every document, source by source."""
+        """The split keys of every document, source by source."""
         arrays = ([np.array(each, dtype=np.uint64) for each in pair] for pair in self.names)
         return [split_keys(documents, blocks) for documents, blocks in arrays]
 
     def read(self, chosen: Chosen | None = None) -> Iterator[Spooled]:
-        """The documents, or those chosen, in order."""
+        """All documents, or the chosen ones, in order."""
         self.file.flush()
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines):
@@ -82,27 +82,27 @@ class Spool:
                     yield Spooled(int(size), int(text_bytes), int(chars), record)
 
     def remove(self) -> None:
-        """The spool is no part of the corpus."""
+        """Delete the temporary file."""
         self.file.close()
         self.path.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
 class Progress:
-    """Tells the bytes read of one file, neither more nor less than it has."""
+    """Reports the bytes read of one file, its size in total."""
 
     advance: Callable[[int], None]
     left: int
 
     def read(self, raw_bytes: int) -> None:
-        """So many bytes more have been read."""
+        """So many more bytes were read."""
         told = min(raw_bytes, self.left)
         self.left -= told
         self.advance(told)
 
 
 class Gathering:
-    """The first pass: what is shared by all sources."""
+    """The state of the first pass, shared by all sources."""
 
     def __init__(self, clean: Clean, seed: int, spool: Spool, dropped: Dropped) -> None:
         self.clean, self.seed = clean, seed
@@ -113,7 +113,7 @@ class Gathering:
     def source(
         self, source: Source, files: Sequence[RawFile], advance: Callable[[int], None]
     ) -> Account:
-        """Gather one source; gives its account, in which nothing is split yet."""
+        """Read one source; returns its counts, before the split."""
         account = Account(source.name, files=len(files))
         self.spool.begin_source()
         for file in files:
@@ -138,12 +138,12 @@ class Gathering:
                 self.keep(kept, size, account, file)
                 return
             record = kept
-        else:
-            tell(record, account)
+        elif is_told(record.reason) and len(account.damages) < MAX_DAMAGES:
+            account.damages.append(f"{record.id}: {record.detail}")
         self.drop(record, size, account, file)
 
     def verdict(self, document: Document, account: Account) -> Document | Reject:
-        """The document as cleaned, or its refusal."""
+        """The cleaned document, or a reject."""
         refused = broken(document)
         if refused is not None:
             return refused
@@ -158,7 +158,7 @@ class Gathering:
         return replace(document, text=text)
 
     def keep(self, document: Document, size: int, account: Account, file: str) -> None:
-        """Put a document into the spool, unless it is a copy and copies are dropped."""
+        """Write a document to the spool, unless it is a copy and copies are dropped."""
         text = document.text.encode()
         name = digest(text, self.seed)
         if "exact" in self.clean.dedup:
@@ -174,12 +174,6 @@ class Gathering:
         self.spool.write(document, size, len(text), name)
 
     def drop(self, reject: Reject, size: int, account: Account, file: str) -> None:
-        """Count and write a refusal."""
+        """Count and write a reject."""
         account.drop(reject, size, file)
         self.dropped.write(replace(reject, raw_bytes=size))
-
-
-def tell(reject: Reject, account: Account) -> None:
-    """Note for people what is wrong with a file."""
-    if is_told(reject.reason) and len(account.damages) < MAX_DAMAGES:
-        account.damages.append(f"{reject.id}: {reject.detail}")

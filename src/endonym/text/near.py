@@ -1,15 +1,15 @@
-"""Near copies: which candidates some other text nearly repeats, long ones and short ones.
+"""Near copies: which candidates are nearly repeated by some other text.
 
-Two measures of folded texts. **Contained**: one text holds more than half of the candidate's runs
-of thirteen letters. One changed letter breaks thirteen runs, so short texts need another.
+Two measures of folded texts. **Contained**: one text has more than half of the candidate's runs of
+thirteen letters. One changed letter breaks thirteen runs, so short texts need another measure.
 **Similar**: 1 - d / n is at least 0.7, where d is the edit distance (Levenshtein) of the two texts
-and n the length of the longer one. From 0.7 on, texts share a frame, and below they share a word.
+and n the length of the longer one. Above 0.7, texts share whole phrases, below it only words.
 
-Edit distance is computed where the two texts share a run of six letters: not any run, but the
-candidate's rarest ones, as many as together occur 2,000 times in other texts. So the number of
-pairs grows with the number of candidates and not with its square, and frequent runs cost nothing.
-The price: of a text that has only frequent runs a near copy may be missed. A fixed number of the
-rarest runs would not do: an edit makes rare runs.
+Edit distance is computed for texts that share one of the candidate's rarest runs of six letters: of
+these, as many as together occur 2,000 times in other texts. So the number of pairs grows linearly
+with the number of candidates, and frequent runs cost nothing. The price: a near copy may be missed
+if a text has only frequent runs. A fixed number of the rarest runs would not work, as every edit
+makes rare runs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,17 +31,17 @@ from endonym.text.shingles import (
 )
 
 LONG, SHORT = 13, 6
-"""Letters in a run, for each measure."""
+"""Length of a run in letters, for each measure."""
 
 KEPT_RUNS = 2_000
-"""About how many runs of thirteen stand for a long text."""
+"""Approximate number of runs of thirteen that represent a long text."""
 
 SIMILARITY = 0.7
 MAX_LETTERS = 10_000
-"""A longer text is only looked for by what it contains."""
+"""Longer texts are compared by containment only."""
 
 MAX_LOOKS, MAX_LOOKED = 2_000, 200_000
-"""How many texts, and about how many letters, a candidate is compared with."""
+"""Limits of the texts, and of their letters, that a candidate is compared with."""
 
 COUNTER_BITS = 24
 
@@ -50,12 +50,12 @@ Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
 
 class Index:
-    """Candidates, and which of them other texts have been seen to nearly repeat.
+    """Candidates, and which of them are nearly repeated by other texts.
 
-    every: all texts of the comparison, the candidates and the others, to count how rare runs are.
-    contaminated[c]: some text contains, or is similar to, candidate c.
-    The answer does not depend on the order of any texts. Held in memory are the candidates' runs,
-    the candidates up to MAX_LETTERS themselves, and 64 MB of counters while the index is made.
+    every: all texts of the comparison, with the candidates, to count how rare runs are.
+    contaminated[c]: some text contains, or is similar to, candidate c. The result does not depend
+    on the order of texts. In memory are the candidates' runs, the candidates up to MAX_LETTERS
+    themselves, and 64 MB of counters while the index is made.
     """
 
     def __init__(self, candidates: Iterable[str], every: Iterable[str]) -> None:
@@ -84,17 +84,17 @@ class Index:
                     postings.keep(~self.contaminated[postings.owners])
 
     def overlap(self, candidates: Places) -> float:
-        """The share of these candidates' runs of thirteen that stand in the texts compared."""
+        """The share of these candidates' runs of thirteen that occur in the compared texts."""
         return self.contained.overlap(candidates)
 
 
 class Contained:
     """The runs of thirteen letters of the candidates, and which were seen.
 
-    Of a long text those runs are kept whose hash is divisible by a power of two that depends on
-    its length alone, so that the same two texts always compare the same way. Runs of candidate c:
-    `runs[firsts[c] : firsts[c] + sizes[c]]`, those first that the fewest candidates hold. Whoever
-    has more than half of them has one of the first half: only these lead from a text to c.
+    Of a long text those runs are kept whose hash is divisible by a power of two that depends on its
+    length alone, so that the same two texts are always compared in the same way. Runs of candidate
+    c: `runs[firsts[c] : firsts[c] + sizes[c]]`, the rarest first. A text with more than half of
+    them has one of the first half: only these are used to find c.
     """
 
     def __init__(self, kept: Sequence[Numbers]) -> None:
@@ -112,7 +112,7 @@ class Contained:
         self.postings.keep(leads)
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
-        """Mark the candidates of which one of these folded texts holds more than half."""
+        """Mark the candidates of which one of these folded texts has more than half of the runs."""
         parts = [self.postings.find(hashes, documents) for hashes, documents in long_runs(texts)]
         found, _ = counted(np.concatenate(parts))
         self.seen[found % len(self.seen)] = True
@@ -126,7 +126,7 @@ class Contained:
                 contaminated[some[shared * 2 > self.sizes[some]]] = True
 
     def shared(self, found: Places, documents: Places, owners: Places) -> Places:
-        """How many runs of each candidate stand in the text that is paired with it."""
+        """How many runs of each candidate occur in the text paired with it."""
         sizes = self.sizes[owners]
         runs = self.runs[spread(self.firsts[owners], sizes)]
         wanted = np.repeat(documents, sizes) * len(self.seen) + runs
@@ -140,7 +140,7 @@ class Contained:
 
 
 def kept_runs(text: str) -> Numbers:
-    """The different runs of thirteen that stand for a folded text when others are compared."""
+    """The distinct runs of thirteen that represent a folded text."""
     step = 1 << (len(text) // KEPT_RUNS).bit_length()
     hashes = [shingle_hashes(portion, LONG) for portion in portions(text)]
     kept = np.concatenate([each[each % np.uint64(step) == 0] for each in hashes])
@@ -148,16 +148,16 @@ def kept_runs(text: str) -> Numbers:
 
 
 def portions(text: str) -> Iterator[str]:
-    """A folded text in pieces that bound memory; together they have its runs of thirteen.
+    """A folded text in overlapping pieces that bound memory.
 
-    A text shorter than a run is filled up, and so is a run of its own.
+    Together they have its runs of thirteen. A text shorter than a run is padded to one run.
     """
     for start in range(0, max(1, len(text) - LONG + 1), BATCH_CHARS):
         yield text[start : start + BATCH_CHARS + LONG - 1].ljust(LONG, "\0")
 
 
 def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Places]]:
-    """The runs of thirteen of folded texts, and the places of their texts; long texts in pieces."""
+    """The runs of thirteen of folded texts, and the indices of their texts."""
     *short, last = texts
     if short:
         filled = [text.ljust(LONG, "\0") for text in short]
@@ -173,7 +173,7 @@ def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Places]]:
 
 
 class Similar:
-    """The candidates by their rarest runs of six letters, to be compared letter by letter."""
+    """The candidates by their rarest runs of six letters, for edit distance."""
 
     def __init__(self, texts: list[str], rare: Sequence[tuple[Numbers, Places]]) -> None:
         self.texts = texts
@@ -202,9 +202,9 @@ class Similar:
 
 
 def short_runs(texts: Sequence[str]) -> tuple[Numbers, Places]:
-    """The runs of six of folded texts, and the places of their texts; none of a long one.
+    """The runs of six of folded texts, and the indices of their texts; none of a long one.
 
-    Ends are filled up, so that a text's first letter and its last are runs of their own.
+    Texts are padded at both ends, so that their first and last letters are in runs of their own.
     """
     kept = [place for place, text in enumerate(texts) if 0 < len(text) <= MAX_LETTERS]
     filling = "\0" * (SHORT - 1)
@@ -214,7 +214,7 @@ def short_runs(texts: Sequence[str]) -> tuple[Numbers, Places]:
 
 
 def occurrences(texts: Iterable[str]) -> Counters:
-    """How often each run of six occurs, by the first bits of its hash; never too few."""
+    """Counts of each run of six, by the first bits of its hash; never too low."""
     counters = np.zeros(1 << COUNTER_BITS, dtype=np.uint32)
     for gathered in batches(texts):
         hashes, _ = short_runs(gathered)
@@ -223,15 +223,15 @@ def occurrences(texts: Iterable[str]) -> Counters:
 
 
 def counter_of(hashes: Numbers) -> Places:
-    """The counter of each run."""
+    """The index of each run's counter."""
     return (hashes >> np.uint64(64 - COUNTER_BITS)).astype(np.int64)
 
 
 def rare_runs(texts: Sequence[str], counters: Counters) -> tuple[Numbers, Places]:
-    """The runs of six by which folded texts are looked for, and the places of their texts.
+    """The runs of six by which folded texts are found, and the indices of their texts.
 
-    From the rarest on, as many as together occur in other texts as often as may be looked.
-    A run that stands nowhere else is left out.
+    From the rarest on, as many as together stay within the limits of comparisons. Runs that occur
+    in no other text are left out.
     """
     hashes, places = short_runs(texts)
     order = np.lexsort((hashes, places))

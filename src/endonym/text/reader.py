@@ -1,4 +1,4 @@
-"""A raw file in; documents and counted refusals out, whatever the file holds.
+"""Reads a raw file: returns its documents and rejects, whatever the file contains.
 
 Nothing here raises for bad content. An error of the disk is a SourceError.
 """
@@ -25,14 +25,14 @@ SHOWN_MEMBERS = 5
 
 
 def ignored(raw_bytes: int) -> None:
-    """Where nobody watches the progress."""
+    """The default for `advance`: does nothing."""
 
 
 def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ignored) -> Records:
-    """The documents of a raw file and what is refused in it, in the file's order.
+    """The documents and rejects of a raw file, in the file's order.
 
-    advance: is told how many bytes of the file have newly been read.
-    Raises SourceError if the disk does not give the file.
+    advance: called with the number of raw bytes newly read.
+    Raises SourceError if the file cannot be read from the disk.
     """
     try:
         origin = Origin(source.name, file.name, size_of(file))
@@ -46,7 +46,7 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
 
 
 def size_of(file: RawFile) -> int:
-    """The bytes that a raw file has on disk."""
+    """The size of a raw file on disk."""
     try:
         return file.path.stat().st_size
     except OSError as error:
@@ -54,7 +54,7 @@ def size_of(file: RawFile) -> int:
 
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
-    """The error for a file that the disk does not give."""
+    """The error for a file that cannot be read from the disk."""
     return SourceError(
         f"the file cannot be read: {error.strerror or error}",
         where=printable(str(file.path)),
@@ -63,7 +63,7 @@ def no_access(file: RawFile, error: OSError) -> SourceError:
 
 
 def never_silent(records: Records, origin: Origin) -> Records:
-    """The same records; a file without any is refused, so that it is counted."""
+    """The same records; a file without any gets one reject, so that it is counted."""
     silent = True
     for record in records:
         silent = False
@@ -92,7 +92,7 @@ def opened_file(
 
 
 def single_records(stream: Stream, shape: FileFormat, origin: Origin, source: Source) -> Records:
-    """The records of one file that is no archive, packed or not."""
+    """The records of one file that is not an archive, compressed or not."""
     if not shape.format:
         yield origin.whole_file("unsupported_format", unsupported(shape, origin.name))
         return
@@ -110,7 +110,7 @@ def single_records(stream: Stream, shape: FileFormat, origin: Origin, source: So
 
 
 def archive_records(members: Iterator[Member | Damage], origin: Origin, source: Source) -> Records:
-    """The records of an archive's members, those that the recipe means."""
+    """The records of those members of an archive that the recipe selects."""
     others: list[str] = []
     found = False
     for member in members:

@@ -1,4 +1,4 @@
-"""Why something does not become a document, as far as the reader decides it.
+"""Reasons of the reader why a record does not become a document.
 
 The rules of cleaning have their own reasons, which are their keys in the recipe.
 """
@@ -29,21 +29,21 @@ READER_REASONS = {
     "unsafe_member": "unread",
     "unsupported_format": "unread",
 }
-"""`record`: one of many is at fault. `file`: told file by file. `unread`: a file or a member that
-was not meant to be read; it is named, but its bytes are neither good nor bad."""
+"""`record`: one bad record. `file`: reported file by file. `unread`: a file or a member that is not
+meant to be read; it is counted, but its bytes are neither good nor bad."""
 
 
 def is_unreadable(reason: str) -> bool:
-    """Whether the raw file is at fault: above a share of a source's bytes that is an error."""
+    """Whether the raw file is bad: too large a share of such bytes is an error."""
     return READER_REASONS.get(reason) in ("record", "file")
 
 
 def is_unread(reason: str) -> bool:
-    """Whether its bytes do not count when that share is taken."""
+    """Whether its bytes are left out of that share."""
     return READER_REASONS.get(reason) == "unread"
 
 
 def is_told(reason: str) -> bool:
-    """Whether people are told of it file by file; formats that are not read are only counted."""
+    """Whether it is reported file by file; unsupported formats are only counted."""
     kind = READER_REASONS.get(reason)
     return kind == "file" or (kind == "unread" and reason != "unsupported_format")

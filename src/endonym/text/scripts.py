@@ -1,6 +1,6 @@
 """Writing systems: which script a letter belongs to, and what scripts need.
 
-Tables over all of Unicode are made when they are first asked for and kept.
+Tables over all of Unicode are computed on first use and cached.
 """
 
 import functools
@@ -15,7 +15,7 @@ LETTER = r"\p{L}"
 
 
 def names(text: str) -> frozenset[str]:
-    """The words of a line."""
+    """The words of a text."""
     return frozenset(text.split())
 
 
@@ -24,14 +24,13 @@ JOINER_SCRIPTS = names(
     "telugu kannada malayalam sinhala khmer thai lao myanmar tibetan balinese javanese sundanese "
     "limbu lepcha meetei_mayek newa tirhuta chakma kaithi grantha sharada brahmi"
 )
-"""Scripts in which U+200C and U+200D decide how letters join."""
+"""Scripts in which U+200C and U+200D control how letters join."""
 
 BREAK_SCRIPTS = names("khmer thai lao myanmar tai_tham new_tai_lue tai_le tai_viet")
-"""Scripts without blanks between words, where U+200B marks the end of one."""
+"""Scripts without spaces between words, where U+200B marks the end of one."""
 
 RIGHT_TO_LEFT = names("arabic hebrew syriac thaana nko mandaic samaritan adlam hanifi_rohingya")
-"""Scripts that need the marks of direction."""
-
+"""Scripts that need direction marks."""
 
 COMMON_SCRIPTS = names(
     "latin cyrillic arabic devanagari bengali han greek hebrew armenian georgian ethiopic gurmukhi "
@@ -39,12 +38,12 @@ COMMON_SCRIPTS = names(
     "mongolian hiragana katakana thaana syriac nko tifinagh cherokee canadian_aboriginal javanese "
     "balinese sundanese ol_chiki adlam vai yi meetei_mayek chakma lepcha limbu tai_tham tai_le"
 )
-"""The scripts that a sample of text is looked through for."""
+"""The scripts that are counted in a sample of text."""
 
 
 @functools.cache
 def every_character() -> str:
-    """All characters that a text can hold."""
+    """All characters except surrogates."""
     return "".join(map(chr, range(0xD800))) + "".join(map(chr, range(0xE000, CODE_POINTS)))
 
 
@@ -86,7 +85,7 @@ def script_share(text: str, script: str) -> float:
 
 
 def letters_share(text: str, wanted: str) -> float:
-    """The share of a text's letters that are among those wanted, small or capital."""
+    """The share of a text's letters that are in `wanted`, ignoring case."""
     letters = matches(text, LETTER)
     found = sum(text.count(letter) for letter in set(wanted.lower() + wanted.upper()))
     return found / letters if letters else 0.0

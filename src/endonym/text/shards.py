@@ -1,20 +1,21 @@
-"""Records on disk: gzipped JSON lines whose bytes depend on the records alone.
+"""Records on disk: gzipped JSON lines with reproducible bytes.
 
-Keys are sorted, letters are written as they are, and the gzip header holds neither a time nor a
-name, so that the same inputs always give the same files.
+Keys are sorted, non-ASCII characters are not escaped, and the gzip header has no time and no name,
+so that the same inputs always give the same files.
 """
 
 import gzip
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from endonym.text.document import Document, Reject
 
 SHARD_BYTES = 64_000_000
-"""About how much text a file holds before the next one begins."""
+"""Approximate size of the text in a file."""
 
 LEVEL = 3
 ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
@@ -22,12 +23,12 @@ BUFFER_BYTES = 1 << 20
 
 
 def json_line(value: dict[str, Any]) -> bytes:
-    """A record as one line."""
+    """A record as a JSON line."""
     return ENCODER.encode(value).encode() + b"\n"
 
 
 def document_line(document: Document) -> bytes:
-    """A document as one line."""
+    """A document as a JSON line."""
     return json_line(
         {
             "block": document.block,
@@ -40,21 +41,8 @@ def document_line(document: Document) -> bytes:
     )
 
 
-def reject_line(reject: Reject) -> bytes:
-    """A refusal as one line; its reason is the file's name."""
-    return json_line(
-        {
-            "detail": reject.detail,
-            "id": reject.id,
-            "raw_bytes": reject.raw_bytes,
-            "source": reject.source,
-            "text": reject.text,
-        }
-    )
-
-
 class GzipLines:
-    """A gzip file that lines are written to."""
+    """A gzip file to write lines to."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("wb")
@@ -62,18 +50,18 @@ class GzipLines:
         self.buffer = bytearray()
 
     def write(self, line: bytes) -> None:
-        """One more line."""
+        """Add a line."""
         self.buffer += line
         if len(self.buffer) >= BUFFER_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Pack what is gathered."""
+        """Compress the buffer."""
         self.packed.write(bytes(self.buffer))
         self.buffer.clear()
 
     def close(self) -> None:
-        """The file is whole then; closed it is even if the disk is full."""
+        """Finish and close the file; it is closed even if the disk is full."""
         try:
             self.flush()
             self.packed.close()
@@ -94,7 +82,7 @@ class Shards:
         return self.folder / f"{self.split}-{self.number:05d}.jsonl.gz"
 
     def write(self, line: bytes) -> None:
-        """One more line, in a new file when this one is full."""
+        """Add a line, in a new file if this one is full."""
         if self.size >= SHARD_BYTES:
             self.lines.close()
             self.number, self.size = self.number + 1, 0
@@ -103,26 +91,28 @@ class Shards:
         self.size += len(line)
 
     def close(self) -> None:
-        """The last file is whole then."""
+        """Finish the last file."""
         self.lines.close()
 
 
 class Dropped:
-    """The files `dropped/<reason>.jsonl.gz`, each begun when its reason first occurs."""
+    """The files `dropped/<reason>.jsonl.gz`, each created when its reason first occurs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files: dict[str, GzipLines] = {}
 
     def write(self, reject: Reject) -> None:
-        """One more refusal."""
+        """Add a reject; its reason is the file's name."""
         if reject.reason not in self.files:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.files[reject.reason] = GzipLines(self.folder / f"{reject.reason}.jsonl.gz")
-        self.files[reject.reason].write(reject_line(reject))
+        line = asdict(reject)
+        del line["reason"]
+        self.files[reject.reason].write(json_line(line))
 
     def close(self) -> None:
-        """All files are whole then."""
+        """Finish all files."""
         with ExitStack() as files:
             for file in self.files.values():
                 files.callback(file.close)

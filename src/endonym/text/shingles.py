@@ -1,4 +1,4 @@
-"""Shingles, which are runs of a few letters: their hashes, and who holds which.
+"""Shingles (runs of a few letters): their hashes, and an index of the texts that contain them.
 
 Shingles are compared by 64-bit hashes, computed for many texts at once. Nothing here depends on the
 order of texts or on Python's own hash.
@@ -12,7 +12,7 @@ from endonym.text.fold import folded
 
 BATCH_CHARS = 1 << 18
 MAX_PAIRS = 1 << 20
-"""How many pairs of a text and a candidate are held at a time; bounds memory."""
+"""How many pairs of a text and a candidate are in memory at a time."""
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 MIXER = np.uint64(0xD6E8FEB86659FD93)
@@ -41,7 +41,7 @@ def shingle_hashes(text: str, width: int) -> Numbers:
 
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Folded texts, many at a time: one call hashes thousands of sentences."""
+    """Folded texts in batches: one call hashes thousands of sentences."""
     gathered: list[str] = []
     size = 0
     for text in texts:
@@ -55,7 +55,7 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def counted(numbers: Places) -> tuple[Places, Places]:
-    """The different numbers, ascending, and how often each stands there.
+    """The distinct numbers, ascending, and their counts.
 
     np.unique does the same, but hashes first, which takes many times as long.
     """
@@ -65,7 +65,7 @@ def counted(numbers: Places) -> tuple[Places, Places]:
 
 
 class Postings:
-    """Which candidates hold a shingle: `owners[firsts[i]:firsts[i + 1]]` hold `hashes[i]`."""
+    """Which candidates have a shingle: `owners[firsts[i]:firsts[i + 1]]` have `hashes[i]`."""
 
     def __init__(self, hashes: Numbers, owners: Places) -> None:
         order = np.argsort(hashes, kind="stable")
@@ -77,14 +77,14 @@ class Postings:
         self.filter[self.hashes >> self.shift] = True
 
     def keep(self, stays: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
-        """Forget all but these of `owners`; the shingles keep their numbers."""
+        """Drop all other `owners`; the shingles keep their numbers."""
         self.firsts = np.append(0, np.cumsum(stays))[self.firsts]
         self.owners = self.owners[stays]
 
     def find(self, hashes: Numbers, documents: Places) -> Places:
-        """Which document holds which shingle: document * len(self.hashes) + shingle, each once.
+        """Which document has which shingle: document * len(self.hashes) + shingle, each once.
 
-        documents[i]: the number of the document in which hashes[i] stands.
+        documents[i]: the number of the document that contains hashes[i].
         """
         likely = np.nonzero(self.filter[hashes >> self.shift])[0]
         likely = likely[np.argsort(hashes[likely])]  # so that the search below walks forward
@@ -104,12 +104,12 @@ class Postings:
 
 
 def spread(firsts: Places, counts: Places) -> Places:
-    """The numbers first, first + 1, … of several ranges, one after another."""
+    """The numbers first, first + 1, … of several ranges, concatenated."""
     return np.arange(counts.sum()) + np.repeat(firsts - np.cumsum(counts) + counts, counts)
 
 
 def ranges(documents: Places, counts: Places) -> Iterator[tuple[int, int]]:
-    """Ranges of whole documents that make about MAX_PAIRS pairs, or are one document."""
+    """Ranges of whole documents with about MAX_PAIRS pairs, or with one document."""
     if not len(documents):
         return
     ends = np.append(np.nonzero(documents[1:] != documents[:-1])[0] + 1, len(documents))

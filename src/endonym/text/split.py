@@ -1,17 +1,17 @@
-"""What is held out: dev, by which choices are made, and test, which judges; the rest is trained on.
+"""The split: dev, for choices during development, test, for final scores, and train.
 
-Whole blocks of neighbouring documents are held out, so that a paragraph of a text that stands line
-by line is not torn apart between training and judging, and held-out lines can also be read as
-longer texts. Where a block begins is decided by each document's own text (as in content-defined
-chunking): with a chance of its size in 2,000 bytes, after a document of that size, and with every
-raw file. So blocks hold about 2,000 bytes, and a longer document is a block of its own.
+Whole blocks of neighbouring documents are held out, so that a paragraph of a text that is stored
+line by line is not divided between training and evaluation, and held-out lines can also be read as
+longer texts. Where a block begins is decided by each document's own text (content-defined
+chunking): with a probability of its size / 2,000 bytes, after a document of that size, and with
+every raw file. So blocks have about 2,000 bytes, and a longer document is a block of its own.
 
 The hash of a block is that of its first document, and depends on the seed and on the text alone:
 texts added at the end of a file, or in other files, move nothing into the held-out sets. A block is
 held out if its hash is below a share of all hashes, or among the smallest, and more documents can
-only push it out. Exceptions keep small sources usable: a source of fewer than twenty blocks is
-divided by documents (so the sets are drawn anew when it grows beyond), one without a hash below the
-share gives the smallest it has, and no more than half of a source is held out.
+only push it out. There are exceptions for small sources: one of fewer than twenty blocks is split
+by documents (so its sets change when it grows beyond), one without a hash below the share gives its
+smallest one, and no more than half of a source is held out.
 
 A held-out document that some training text nearly repeats goes to training, and one of test that
 some dev text nearly repeats goes to dev.
@@ -32,20 +32,20 @@ Side = Literal["train", "dev", "test"]
 SIDES: tuple[Side, ...] = ("train", "dev", "test")
 BLOCK_BYTES = 2_000
 FEW_BLOCKS = 20
-"""A source of fewer blocks is divided by documents: a block would be too large a part of it."""
+"""Sources of fewer blocks are split by documents: a block would be too large a part of them."""
 
 Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Chosen = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Numbers = np.ndarray[tuple[int], np.dtype[np.int8]]
 Texts = Callable[[Chosen], Iterator[str]]
-"""Gives the texts of the chosen documents, in order."""
+"""From chosen documents to their texts, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Which documents are held out, which nearly were or changed sets, and what overlap remains.
+    """Which documents are held out, which near copies were moved, and the remaining overlap.
 
-    overlap: the share of the shingles of dev and test that stand in training text.
+    overlap: the share of the shingles of dev and test that occur in training text.
     """
 
     dev: Chosen
@@ -54,23 +54,23 @@ class HeldOut:
     overlap: float
 
     def sides(self) -> Numbers:
-        """The set of each document, as its place in SIDES."""
+        """The split of each document, as an index into SIDES."""
         return (self.dev + 2 * self.test).astype(np.int8)
 
 
 class Blocks:
-    """Divides documents into blocks as they come. key: of the block that is being filled."""
+    """Groups documents into blocks as they come. key: that of the current block."""
 
     def __init__(self) -> None:
         self.key, self.number = 0, -1
         self.is_over = True
 
     def end(self) -> None:
-        """The next document begins a block, whatever it is."""
+        """Start a new block with the next document."""
         self.is_over = True
 
     def add(self, name: bytes, size: int) -> int:
-        """The number of the block of a document, by its digest and its bytes."""
+        """The number of a document's block, by its digest and its size in bytes."""
         chance = int.from_bytes(name[8:], "big")
         if self.is_over or chance * BLOCK_BYTES < size << 64:
             self.number += 1
@@ -80,19 +80,19 @@ class Blocks:
 
 
 def digest(text: bytes, seed: int) -> bytes:
-    """Sixteen bytes that name a text under a seed."""
+    """A keyed hash of a text, 16 bytes."""
     return hmac.digest(f"endonym split {seed}".encode(), text, "sha256")[:16]
 
 
 def split_keys(documents: Keys, blocks: Keys) -> Keys:
-    """What a source is divided by: the keys of its blocks, or of its documents if they are few."""
+    """The keys by which a source is split: those of its blocks, or of its documents if few."""
     return documents if len(np.unique(blocks)) < FEW_BLOCKS else blocks
 
 
 def held_out(keys: Sequence[Keys], split: Split, texts: Texts) -> HeldOut:
-    """The held-out documents of all sources, one after another.
+    """The held-out documents of all sources, concatenated.
 
-    keys: for each document of a source the key of its block, source by source.
+    keys: the block key of each document, source by source.
     """
     dev, test = (np.concatenate(each) for each in zip(*candidates_of(keys, split), strict=True))
     candidates = dev | test
@@ -104,7 +104,7 @@ def held_out(keys: Sequence[Keys], split: Split, texts: Texts) -> HeldOut:
 
 
 def near_copies(candidates: Chosen, others: Chosen, texts: Texts) -> tuple[Chosen, Index]:
-    """The candidates that some other text nearly repeats, or a candidate that is one."""
+    """The candidates that some other text, or another near copy, nearly repeats."""
     index = Index(texts(candidates), texts(candidates | others))
     numbers = np.nonzero(candidates)[0]
     found, others = np.zeros(len(candidates), dtype=np.bool_), others.copy()
@@ -118,24 +118,24 @@ def near_copies(candidates: Chosen, others: Chosen, texts: Texts) -> tuple[Chose
 
 
 def candidates_of(keys: Sequence[Keys], split: Split) -> list[tuple[Chosen, Chosen]]:
-    """For each source, which documents are dev and test unless other text repeats them."""
+    """For each source the dev and test documents, before near copies are moved."""
     if split.val_documents is not None:
         return smallest(keys, split.val_documents)
     share = split.val_share or DEFAULT_SHARE
     chosen = [below(source, share) for source in keys]
     if all(any(each[side].any() for each in chosen) for side in (0, 1)):
         return chosen
-    # Sources of a few documents each: divided as if they were one.
+    # Sources of a few documents each: split as if they were one.
     dev, test = below(np.concatenate(list(keys)), share)
     counts = [len(source) for source in keys]
     return list(zip(of_source(dev, counts), of_source(test, counts), strict=True))
 
 
 def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
-    """The blocks with the smallest keys of all sources, until they hold so many documents.
+    """The blocks with the smallest keys of all sources, until they have so many documents.
 
-    So sources give in proportion to their sizes. The block with the largest key is trained on,
-    whatever was asked for.
+    So each source gives in proportion to its size. The block with the largest key always stays in
+    train.
     """
     every = np.sort(np.concatenate(list(keys)))
     if count >= len(every):
@@ -165,12 +165,12 @@ def below(keys: Keys, share: float) -> tuple[Chosen, Chosen]:
     most = np.sort(keys)[len(keys) // 2]
     allowed = blocks[blocks < most] if (blocks < most).any() else blocks[:1]
     middle, last = (int(allowed.searchsorted(int(part * 2**64))) for part in (share / 2, share))
-    # Two at least are held out, one for each, whatever their hashes are.
+    # At least two are held out, one for each, whatever their hashes are.
     last = max(last, min(2, len(allowed)))
     middle = min(max(1, middle), max(1, last - 1))
     return np.isin(keys, allowed[middle:last]), np.isin(keys, allowed[:middle])
 
 
 def of_source(values: Chosen | Numbers, counts: Iterable[int]) -> list[np.ndarray]:
-    """An array over all documents, divided by source."""
+    """An array over all documents, split by source."""
     return np.split(values, np.cumsum(list(counts))[:-1])

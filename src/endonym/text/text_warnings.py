@@ -1,4 +1,4 @@
-"""Signs that a kept text is not quite in order: counted and told, never a reason to drop it."""
+"""Signs of errors in a kept text: counted and reported, never a reason to drop it."""
 
 import regex
 
@@ -17,7 +17,7 @@ TOLD = {
 
 
 def oddities(text: str) -> list[str]:
-    """What is odd about a text, as keys of TOLD."""
+    """The warnings about a text, as keys of TOLD."""
     found: list[str] = []
     if has_lost_letters(text):
         found.append("lost_letters")

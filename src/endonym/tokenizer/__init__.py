@@ -1,1 +1,1 @@
-"""Text to ids and back, without loss. Imports no torch."""
+"""Lossless tokenizers. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Text to ids and back: a `tokenizer.json`, and how many bytes each id stands for."""
+"""A tokenizer: a `tokenizer.json`, and the bytes of each id."""
 
 import functools
 import json
@@ -14,19 +14,17 @@ from numpy.typing import NDArray
 from endonym.errors import TokenizerError
 
 END_OF_TEXT = "<|endoftext|>"
-BATCH_DOCUMENTS = 256
 SETTINGS = "tokenizer_config.json"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
-"""Fuse joins what is decoded. Strip takes a blank from the front: then the round trip fails."""
+"""Supported decoders. With Strip, which removes a leading space, the round trip fails."""
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 
 
 @functools.cache
 def byte_alphabet() -> dict[str, int]:
-    """The printable letter that stands for each byte in a byte-level `tokenizer.json`.
+    """The printable character for each byte in a byte-level `tokenizer.json`.
 
-    Bytes that print stand for themselves, the others take the letters from U+0100 on: GPT-2's
-    convention, which every reader of the format shares.
+    GPT-2's convention: printable bytes stand for themselves, the others take U+0100 and following.
     """
     printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printing]
@@ -35,10 +33,10 @@ def byte_alphabet() -> dict[str, int]:
 
 
 class Tokenizer:
-    """A lossless map between text and ids. Specials in plain text stay plain text.
+    """A lossless tokenizer. Special tokens in a text are encoded as plain text.
 
-    end: the special that closes a document, and opens the next. start: what other programs put
-    before a text; endonym does not, but hands it on.
+    end: the special token between documents (eos). start: the special token that other programs put
+    before a text (bos); endonym only saves it.
     """
 
     def __init__(
@@ -64,16 +62,16 @@ class Tokenizer:
 
     @property
     def start_id(self) -> int:
-        """The id of what others put before a text."""
+        """The id of the bos token; the eos token if there is none."""
         found = self._engine.token_to_id(self.start)
         return self.end_id if found is None else found
 
     @property
     def line_end_id(self) -> int | None:
-        r"""The one id that "\n" is between two texts, whatever they are; None if there is none.
+        r"""The id of "\n" between two texts; None if there is no such id.
 
-        Then joining texts is joining their ids: `encode(a) + [id] + encode(b)` decodes to
-        "a\nb". A tokenizer that puts a blank before every text has no such id.
+        With it, texts are joined by their ids: `encode(a) + [id] + encode(b)` decodes to "a\nb".
+        A tokenizer that puts a space before every text has none.
         """
         found = self.encode("\n")
         if len(found) != 1 or self.decode([*self.encode("a"), *found, *self.encode("b")]) != "a\nb":
@@ -82,9 +80,9 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
-        """Read a `tokenizer.json`, and what the files beside it say of its specials.
+        """Read a `tokenizer.json`, and its special tokens from the files beside it.
 
-        Raises TokenizerError if it is not one.
+        Raises TokenizerError if the file is not a tokenizer.
         """
         try:
             engine = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
@@ -98,7 +96,7 @@ class Tokenizer:
             raise TokenizerError(f"no tokenizer.json: {error}", where=str(path)) from error
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without any special."""
+        """The ids of a text, without special tokens."""
         return self._engine.encode(text, add_special_tokens=False).ids
 
     def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
@@ -107,15 +105,15 @@ class Tokenizer:
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids. Bytes that are no UTF-8 (a cut-off letter) show as U+FFFD."""
+        """The text of ids. Invalid UTF-8 (an incomplete character) becomes U+FFFD."""
         return b"".join(self._bytes[index] for index in ids).decode("utf-8", errors="replace")
 
     def bytes_of(self, index: int) -> bytes:
-        """The bytes that one id stands for; none for a special, or where a model has more ids."""
+        """The bytes of an id; empty for a special token and for ids beyond the vocabulary."""
         return self._bytes[index] if index < self.vocab else b""
 
     def token(self, index: int) -> str:
-        """An id as people read it: its text, or its bytes where it is only part of a letter."""
+        """An id as readable text, or as hexadecimal bytes if it is part of a character."""
         piece = self._bytes[index]
         if not piece:
             return str(self._engine.id_to_token(index))
@@ -125,11 +123,11 @@ class Tokenizer:
             return "".join(f"<{byte:02X}>" for byte in piece)
 
     def to_json(self) -> str:
-        """The `tokenizer.json`, readable and ended by a newline."""
+        """The content of `tokenizer.json`, indented."""
         return str(self._engine.to_str(pretty=True)) + "\n"
 
     def save(self, folder: Path) -> None:
-        """Write `tokenizer.json` and, where the end is not endonym's own, what says so."""
+        """Write `tokenizer.json` and, if they are not endonym's own, the eos and bos tokens."""
         (folder / "tokenizer.json").write_text(self.to_json(), encoding="utf-8")
         if (self.end, self.start) != (END_OF_TEXT, END_OF_TEXT):
             named = {"bos_token": self.start, "eos_token": self.end}
@@ -137,7 +135,7 @@ class Tokenizer:
             (folder / SETTINGS).write_text(text, encoding="utf-8")
 
     def check_lossless(self, texts: Iterable[str]) -> None:
-        """Raise TokenizerError with the first text that does not come back as it was."""
+        """Raise TokenizerError for the first text that encoding and decoding change."""
         for text in texts:
             for reader in (self.decode, self._engine.decode):
                 back = reader(self.encode(text))
@@ -154,36 +152,36 @@ class Tokenizer:
 
 
 def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
-    """What ends a document and what others put before one, as `transformers` reads them.
+    """The eos and bos tokens of a folder, as `transformers` reads them.
 
-    By name from the tokenizer's own settings, else our own, else by number from the model's.
+    By name from the tokenizer's settings, else endonym's own, else by id from the model's config.
     """
-    named = [_said(folder / name) for name in (SETTINGS, "special_tokens_map.json")]
-    numbered = [_said(folder / name) for name in ("config.json", "generation_config.json")]
+    named = [_json_object(folder / name) for name in (SETTINGS, "special_tokens_map.json")]
+    numbered = [_json_object(folder / name) for name in ("config.json", "generation_config.json")]
 
-    def find(word: str) -> str | None:
-        tokens = [_token(each.get(f"{word}_token")) for each in named]
+    def by_name(kind: str) -> str | None:
+        tokens = [_token(each.get(f"{kind}_token")) for each in named]
         return next((t for t in tokens if t and engine.token_to_id(t) is not None), None)
 
-    def number(word: str) -> str | None:
-        found = [each.get(f"{word}_token_id") for each in numbered]
+    def by_id(kind: str) -> str | None:
+        found = [each.get(f"{kind}_token_id") for each in numbered]
         first = [each[0] if isinstance(each, list) and each else each for each in found]
         ids = [each for each in first if isinstance(each, int) and each >= 0]
         return engine.id_to_token(ids[0]) if ids else None
 
     own = END_OF_TEXT if engine.token_to_id(END_OF_TEXT) is not None else None
-    end = find("eos") or own or number("eos") or find("bos") or number("bos")
+    end = by_name("eos") or own or by_id("eos") or by_name("bos") or by_id("bos")
     if end is None:
         raise TokenizerError(
             "nothing says which token ends a text",
             where=str(folder / SETTINGS),
             do=f'Name it there: {{"eos_token": "</s>"}}, or have {END_OF_TEXT} in the vocabulary.',
         )
-    return end, find("bos")
+    return end, by_name("bos")
 
 
-def _said(path: Path) -> dict[str, Any]:
-    """A JSON object, if there is one."""
+def _json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if there is none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -192,19 +190,28 @@ def _said(path: Path) -> dict[str, Any]:
 
 
 def _token(value: Any) -> str | None:
-    """A special as settings write it: its text, or a table that holds it."""
+    """A special token in settings: its text, or an object with its text."""
     text = value.get("content") if isinstance(value, dict) else value
     return text if isinstance(text, str) else None
 
 
 def _bytes_of_ids(engine: tokenizers.Tokenizer, vocab: int) -> list[bytes]:
-    """What every id stands for, by the tokenizer's own decoder.
+    """The bytes of every id, by the tokenizer's own decoder.
 
-    Raises TokenizerError for a decoder whose bytes cannot be told apart by token.
+    Raises TokenizerError for a decoder that does not work token by token.
     """
     description: dict[str, Any] = json.loads(engine.to_str())
     specials = {entry["id"] for entry in description["added_tokens"] if entry["special"]}
-    steps = _steps(description.get("decoder"))
+    decoder = description.get("decoder") or {"type": "Sequence", "decoders": []}
+    steps = decoder["decoders"] if decoder["type"] == "Sequence" else [decoder]
+    for step in steps:
+        is_text = step["type"] != "Replace" or "String" in step["pattern"]
+        if step["type"] not in DECODERS or not is_text:
+            raise TokenizerError(
+                f"it decodes by {step['type']}, which does not give the bytes of single tokens",
+                where="tokenizer.json",
+                do=f"Supported decoders: {', '.join(DECODERS)}.",
+            )
     pieces: list[bytes] = []
     for index in range(vocab):
         token = engine.id_to_token(index)
@@ -212,24 +219,8 @@ def _bytes_of_ids(engine: tokenizers.Tokenizer, vocab: int) -> list[bytes]:
     return pieces
 
 
-def _steps(decoder: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The parts of a decoder, in order."""
-    if decoder is None:
-        return []
-    parts = decoder["decoders"] if decoder["type"] == "Sequence" else [decoder]
-    for part in parts:
-        is_text = part["type"] != "Replace" or "String" in part["pattern"]
-        if part["type"] not in DECODERS or not is_text:
-            raise TokenizerError(
-                f"it decodes by {part['type']}, of which the bytes of a token cannot be told",
-                where="tokenizer.json",
-                do=f"Decoders that can be read: {', '.join(DECODERS)}.",
-            )
-    return parts
-
-
 def _decoded(token: str, steps: list[dict[str, Any]]) -> bytes:
-    """The bytes of one token, step by step as the decoder takes them."""
+    """The bytes of one token, by the steps of the decoder."""
     alphabet = byte_alphabet()
     for step in steps:
         if step["type"] == "ByteLevel" and all(letter in alphabet for letter in token):

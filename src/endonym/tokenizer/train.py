@@ -1,4 +1,4 @@
-"""Making a tokenizer from a corpus, and the report of how well it fits."""
+"""Trains a tokenizer on a corpus, and measures how well it fits."""
 
 import collections
 import itertools
@@ -11,45 +11,46 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Engine
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer, byte_alphabet
 
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
     r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""The split of Qwen3.5: letters keep their marks, and llama.cpp implements it as `qwen35`."""
+"""The split of Qwen3.5: combining marks stay with their letters. llama.cpp calls it `qwen35`."""
 
 TRAINING_SPLIT = SPLIT.replace(r"[\p{L}\p{M}]+", r"[\p{L}\p{M}]{1,24}").replace(
     r"[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+", r"[^\s\p{L}\p{M}\p{N}]{1,24}|[\r\n]"
 )
-"""The same with pieces of at most 24 letters: in scripts without blanks a piece may be a page.
+"""The same with pieces of at most 24 letters: in scripts without spaces a piece may be a page.
 
-And each line end alone, so that none is merged with what stands beside it: then lines that are
-joined in training (data/order.py) have the ids that their text has.
+Line ends are pieces of their own and are never merged, so that lines that are joined in training
+(data/order.py) have the same ids as their joined text.
 """
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-BYTES = 256
 FIT_DOCUMENTS = 256
 
 
 def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Tokenizer:
-    """Make the tokenizer a recipe asks for.
+    """Train the tokenizer of a recipe.
 
-    texts: called for a fresh pass over the training documents (one pass, or two for `char`).
-    A corpus that cannot fill the vocabulary asked for gets a smaller one. Raises TokenizerError if
-    text is lost.
+    texts: a function that iterates over the training documents; it is called several times.
+    The vocabulary is smaller than asked for if the corpus is too small. Raises TokenizerError if
+    decoding does not restore the text.
     """
     makers = {"bpe": _bpe, "char": _characters, "byte": _bytes}
     sample = _sample(texts, config.sample_bytes)
     tokenizer = Tokenizer(makers[config.kind](config, sample))
-    tokenizer.check_lossless(_some(texts()))
+    # The first 200 documents and every hundredth after them.
+    checked = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
+    tokenizer.check_lossless(checked)
     return tokenizer
 
 
 def _sample(texts: Callable[[], Iterator[str]], limit_bytes: int) -> Callable[[], Iterator[str]]:
-    """Every k-th document, spread evenly; reading stops at the limit, in a document if need be."""
+    """Every k-th document, up to the limit; the last one may be cut."""
     total = sum(len(text.encode("utf-8")) for text in texts())
     every = max(1, -(-total // limit_bytes))
 
@@ -62,13 +63,6 @@ def _sample(texts: Callable[[], Iterator[str]], limit_bytes: int) -> Callable[[]
                 yield data.decode("utf-8", errors="ignore")
 
     return chosen
-
-
-def _some(texts: Iterable[str], documents: int = 200, chars: int = 20_000) -> Iterator[str]:
-    """Documents for the round trip: the first ones, and every hundredth after them."""
-    for number, text in enumerate(texts):
-        if number < documents or number % 100 == 0:
-            yield text[:chars]
 
 
 def _bpe(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engine:
@@ -98,15 +92,15 @@ def _byte_level(pattern: str) -> pre_tokenizers.PreTokenizer:
 
 
 def _characters(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engine:
-    """The corpus's characters by frequency; all others as their bytes."""
+    """The characters of the corpus by frequency; all others as bytes."""
     counts: collections.Counter[str] = collections.Counter()
     for text in texts():
         counts.update(text)
     kept = [letter for letter, count in counts.items() if count >= config.min_count]
     kept.sort(key=lambda letter: (-counts[letter], letter))
     if config.vocab is not None:
-        kept = kept[: config.vocab - BYTES - 1]
-    tokens = [END_OF_TEXT, *(f"<0x{byte:02X}>" for byte in range(BYTES)), *kept]
+        kept = kept[: config.vocab - BYTE_VOCAB]
+    tokens = [END_OF_TEXT, *(f"<0x{byte:02X}>" for byte in range(256)), *kept]
     vocab = {token: index for index, token in enumerate(tokens)}
     engine = Engine(models.BPE(vocab=vocab, merges=[], byte_fallback=True))
     engine.pre_tokenizer = pre_tokenizers.Split(Regex(SPLIT), behavior="isolated")
@@ -116,10 +110,10 @@ def _characters(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> 
 
 
 def _bytes(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engine:
-    """Every byte is a token; nothing is learnt from the corpus."""
-    if config.vocab not in (None, BYTES + 1):
+    """Every byte is a token; needs no training."""
+    if config.vocab not in (None, BYTE_VOCAB):
         raise TokenizerError(
-            f"bytes and end-of-text are {BYTES + 1} ids, not {config.vocab}",
+            f"bytes and end-of-text are {BYTE_VOCAB} ids, not {config.vocab}",
             where="tokenizer.vocab",
             do="Leave vocab out.",
         )
@@ -133,13 +127,14 @@ def _bytes(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engin
 
 
 def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """How the tokenizer fits texts: bytes per token and tokens per word, by source.
+    """Bytes per token and tokens per word, by source.
 
     texts: pairs of source and text. A word is a run of letters, marks and digits; in scripts
-    without blanks it may be a clause, so compare tokens per word within one language only.
+    without spaces it may be a clause, so compare tokens per word within one language only.
     """
     totals: dict[str, collections.Counter[str]] = {}
-    for batch in _batches(texts):
+    rest = iter(texts)
+    while batch := list(itertools.islice(rest, FIT_DOCUMENTS)):
         encoded = tokenizer.encode_many([text for _, text in batch])
         for (source, text), ids in zip(batch, encoded, strict=True):
             counts = {
@@ -158,13 +153,6 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
     }
 
 
-def _batches(texts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """Texts in groups, for the tokenizer's threads."""
-    rest = iter(texts)
-    while batch := list(itertools.islice(rest, FIT_DOCUMENTS)):
-        yield batch
-
-
 def _ratios(counts: collections.Counter[str]) -> dict[str, float]:
     tokens, words = max(1, counts["tokens"]), max(1, counts["words"])
     return {
@@ -175,5 +163,5 @@ def _ratios(counts: collections.Counter[str]) -> dict[str, float]:
 
 
 def report_json(report: dict[str, Any]) -> str:
-    """The fit as a readable file."""
+    """The report of `fit` as indented JSON."""
     return json.dumps(report, sort_keys=True, ensure_ascii=False, indent=1) + "\n"

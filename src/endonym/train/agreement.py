@@ -1,4 +1,4 @@
-"""Before hours are spent: does this device compute what the CPU computes?"""
+"""Check before training: does the device compute the same logits as the CPU?"""
 
 import torch
 from torch import Tensor
@@ -10,15 +10,15 @@ from endonym.model.span import Span
 
 ROW_TOKENS = 64
 TOLERANCE = 0.01
-"""Of the logits' spread: sums of fp32 in another order differ by 1e-5 of it, of bf16 by 5e-2."""
+"""Share of the logits' standard deviation; rounding alone gives 1e-5 in fp32 and 5e-2 in bf16."""
 
 
 def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> float:
-    """Compare the fp32 logits of a device and of the CPU, for a row's first 64 tokens.
+    """Compare the fp32 logits of a device and of the CPU for a row's first 64 tokens.
 
-    there, here: decoders begun alike, of which one lies on the device; both are changed, to fp32
-    and so that no weight is zero. batch: on either. Returns the largest difference, as a share of
-    the standard deviation of the CPU's logits. Raises TrainingError if that is above TOLERANCE.
+    there, here: decoders with equal weights, on the device and on the CPU; both are changed to fp32
+    without zero weights. Returns the largest difference, as a share of the standard deviation of
+    the CPU's logits. Raises TrainingError if that is above TOLERANCE.
     """
     stir(there, here)
     parts = (batch.tokens_BT, batch.documents_BT)
@@ -29,7 +29,7 @@ def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> floa
     gap = float(gaps_BTV.max()) / max(float(expected_BTV.std()), 1e-30)
     if gap <= TOLERANCE:
         return gap
-    worst = int(gaps_BTV[0].amax(-1).argmax())  # The first that is no number, if there is one.
+    worst = int(gaps_BTV[0].amax(-1).argmax())  # The first NaN, if there is one.
     raise TrainingError(
         f"logits differ from those of the CPU by {gap:.3g} of their spread, most after token "
         f"{worst + 1} of {tokens_BT.shape[1]}: at most {TOLERANCE} was expected",
@@ -41,9 +41,9 @@ def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> floa
 
 @torch.no_grad()
 def stir(there: AnyDecoder, here: AnyDecoder) -> None:
-    """Give weights that are all zero some noise, the same in both, and make both fp32.
+    """Replace all-zero weights by the same noise in both decoders, and make both fp32.
 
-    Residual branches begin with outputs of zero, which would hide whatever is wrong before them.
+    Residual branches start with output weights of zero, which would hide errors before them.
     """
     noise = torch.Generator().manual_seed(0)
     pairs = zip(there.float().parameters(), here.float().parameters(), strict=True)
@@ -56,7 +56,7 @@ def stir(there: AnyDecoder, here: AnyDecoder) -> None:
 
 @torch.no_grad()
 def logits(decoder: AnyDecoder, tokens_BT: Tensor, documents_BT: Tensor) -> Tensor:
-    """Logits without dropout, (B, T, V), on the CPU; matrix products in fp32 proper."""
+    """Logits without dropout, (B, T, V), on the CPU; matrix products in full fp32 precision."""
     device = decoder.readout.weight_VD.device
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

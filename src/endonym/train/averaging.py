@@ -1,10 +1,9 @@
-"""Averages of weights along the way of training, which are often better than where it stands.
+"""Weight averaging over training steps.
 
-The average is looked at and handed on; training goes on from the weights themselves. It is one
-more set of fp32 weights, begun by a copy and then moved towards each step's weights by a share
-that the number of the step decides.
+The average is validated and exported; training goes on from the weights themselves. It is one more
+set of fp32 weights, which each step moves towards the current weights.
 Sources: arXiv:1803.05407 (uniform mean of the last weights), arXiv:2502.06761 (windows of about
-one hundredth of a run and more, together with decay of the rate).
+one hundredth of a run and more, together with learning rate decay).
 """
 
 # torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
@@ -25,11 +24,10 @@ SUFFIX = ".average"
 
 
 def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
-    """How much the weights after a step (from 1) count in the average; 0 before it begins.
+    """The share of the weights after a step (from 1) in the average; 0 before averaging starts.
 
-    ema: weights lose half their influence in share · steps steps; (1 - d) / (1 - dⁿ) is Adam's
-    correction of the start, so that the first average is the first weights.
-    tail: 1, 1/2, 1/3, …: all of the last share · steps steps count alike.
+    ema: half-life of share · steps steps; (1 - d) / (1 - dⁿ) is Adam's bias correction.
+    tail: 1, 1/2, 1/3, …: the uniform mean of the last share · steps steps.
     """
     if kind == "ema":
         A_log = -math.log(2) / (share * steps)
@@ -41,7 +39,7 @@ def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
 
 
 class Average:
-    """The average of a phase's weights, if it wants one; until it begins, the weights."""
+    """The average of a phase's weights; the weights themselves before or without averaging."""
 
     def __init__(self, optimizer: Optimizer, config: TrainConfig) -> None:
         self.optimizer, self.config = optimizer, config
@@ -49,7 +47,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after this step, counted from 1."""
+        """Add the weights after this step, counted from 1."""
         kind, share = self.config.average, self.config.average_share
         share = newest_share(kind, share, step=step, steps=self.config.steps)
         if share and self.tensors:
@@ -59,7 +57,7 @@ class Average:
 
     @contextmanager
     def shown(self) -> Generator[None]:
-        """The model with the average as its weights; afterwards with its own, bit for bit."""
+        """Put the average into the model; afterwards its own weights, bit for bit."""
         self._exchange()
         try:
             yield
@@ -68,7 +66,7 @@ class Average:
 
     @torch.no_grad()
     def _exchange(self) -> None:
-        """Where one lay, the other lies: addresses stay, and no second copy is held."""
+        """Swap the masters and the average in place, without a second copy."""
         if not self.tensors:
             return
         for master, average in zip(self._masters(), self.tensors, strict=True):
@@ -81,16 +79,16 @@ class Average:
         return [master.detach() for master in self.optimizer.masters]
 
     def weights(self) -> dict[str, Tensor]:
-        """What is handed on: the average by name, or the weights where none has begun."""
+        """The average by name, or the weights before it starts."""
         return averaged(self.optimizer.weights(), self.state())
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint holds of it beside the optimiser's memories."""
+        """The average by name, for checkpoints."""
         names = self.optimizer.names if self.tensors else []
         return {f"{n}{SUFFIX}": each for n, each in zip(names, self.tensors, strict=True)}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take up what a checkpoint held, or begin anew where it held nothing."""
+        """Load the average from a checkpoint's optimizer state; empty if it has none."""
         pairs = zip(self.optimizer.names, self.optimizer.masters, strict=True)
         self.tensors = [
             part_of(state[f"{name}{SUFFIX}"], master).clone()
@@ -100,5 +98,5 @@ class Average:
 
 
 def averaged(weights: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A checkpoint's weights as they are handed on: their average where it holds one."""
+    """A checkpoint's weights, replaced by their average where it has one."""
     return {name: state.get(f"{name}{SUFFIX}", weight) for name, weight in weights.items()}

@@ -1,9 +1,8 @@
 """Checkpoints that survive a kill at any instant.
 
-A checkpoint is a folder `step-000500/`: written under another name, hashed, its manifest last,
-flushed, renamed. The last one is found by looking, never by a stored pointer. Nothing is pickled:
-weights and moments are safetensors, the rest JSON. Random streams need no state, because each is
-derived from the seed and the step.
+A checkpoint is a folder `step-000500/`. It is written under a temporary name, then its manifest of
+hashes, then flushed and renamed. Nothing is pickled: weights and optimizer state are safetensors,
+the rest is JSON. Random generators need no state, since each is derived from the seed and the step.
 """
 
 import json
@@ -26,12 +25,11 @@ WEIGHTS, OPTIMIZER_STATE = "weights.safetensors", "optimizer.safetensors"
 
 @dataclass(slots=True)
 class TrainState:
-    """All that a phase knows beyond its weights and moments.
+    """The state of a phase besides weights and optimizer state.
 
-    What the guard needs: losses and logarithms of the gradient's norm of the last good steps;
-    steps skipped in all and without a good one since; returns to a checkpoint; the step of the
-    last checkpoint that was written when nothing was wrong. micro_rows: the rows that were found
-    to fit in memory, if they are fewer than planned.
+    For the loss guard: losses and log gradient norms of the last good steps, steps skipped in all
+    and in a row, rollbacks, and the step of the last checkpoint saved while nothing was wrong.
+    micro_rows: rows that fit in memory, if fewer than planned.
     """
 
     step: int = 0
@@ -50,21 +48,21 @@ class TrainState:
 
     @property
     def updates(self) -> int:
-        """Steps that changed the weights: all but the skipped ones."""
+        """Steps that changed the weights."""
         return self.step - self.skipped
 
     @property
     def needed_steps(self) -> set[int]:
-        """Steps whose weights may be asked for: the best, the good one, and the best until then.
+        """Steps whose weights may be needed: the best, the good one, and the best until then.
 
-        Training that goes back to the good step knows no later validation.
+        After a rollback to the good step, later validations are forgotten.
         """
         until = [each for each in self.validations if each["step"] <= self.good_step]
         best = min(until, key=lambda each: each["nats"], default={"step": self.good_step})
         return {self.best_step, self.good_step, best["step"]}
 
     def note_validation(self, nats: float, bits: float) -> bool:
-        """Remember a validation; returns whether it is the best one so far."""
+        """Add a validation; returns whether it is the best one so far."""
         self.validations.append({"step": self.step, "nats": nats, "bits": bits})
         is_best = self.best_nats is None or nats < self.best_nats
         if is_best:
@@ -76,7 +74,7 @@ class TrainState:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A whole checkpoint on disk."""
+    """A complete checkpoint on disk."""
 
     folder: Path
     state: TrainState
@@ -86,7 +84,7 @@ class Checkpoint:
         return _read(self.folder / WEIGHTS)
 
     def optimizer_state(self) -> dict[str, Tensor]:
-        """The optimiser's memories by name."""
+        """The optimizer state by name."""
         return _read(self.folder / OPTIMIZER_STATE)
 
 
@@ -108,10 +106,7 @@ def save_sharded(
     *,
     group: Group,
 ) -> None:
-    """Write a checkpoint of shards, a file for each process; the first one gives it its name.
-
-    Any number of processes can read it.
-    """
+    """Write a sharded checkpoint, one file per process; any number of processes can read it."""
     from endonym.train.sharding import save_shards  # takes a second to import
 
     fresh = _begin(work, state) if group.is_first else _fresh(work, state)
@@ -128,12 +123,12 @@ def _fresh(work: Path, state: TrainState) -> Path:
 
 
 def _shards(file: Path) -> Path:
-    """The folder of shards that stands where the file of a whole would."""
+    """The folder of shards that replaces a file."""
     return file.with_suffix("")
 
 
 def _read(file: Path) -> dict[str, Tensor]:
-    """Whole tensors, from a file or from shards."""
+    """Whole tensors from a file or from shards."""
     if not _shards(file).is_dir():
         return load_tensors(file)
     from endonym.train.sharding import load_shards
@@ -142,7 +137,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 
 def _begin(work: Path, state: TrainState) -> Path:
-    """An empty folder for a checkpoint, under another name."""
+    """An empty folder for a checkpoint, under its temporary name."""
     fresh = _fresh(work, state)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -150,7 +145,7 @@ def _begin(work: Path, state: TrainState) -> Path:
 
 
 def _finish(fresh: Path, state: TrainState) -> Checkpoint:
-    """State, hashes, manifest, flush, name; then remove those no longer needed."""
+    """Write state and manifest, flush, and rename; then remove old checkpoints."""
     work, folder = fresh.parent, fresh.with_suffix("")
     write_json(fresh / "state.json", asdict(state))
     flush_files(fresh)
@@ -167,12 +162,12 @@ def _finish(fresh: Path, state: TrainState) -> Checkpoint:
 
 
 def set_aside(work: Path) -> list[Path]:
-    """Checkpoints that were found damaged."""
+    """Damaged checkpoints that `last` renamed."""
     return sorted(work.glob("step-*.damaged"))
 
 
 def last(work: Path) -> Checkpoint | None:
-    """The newest checkpoint whose files are what its manifest says; damaged ones are set aside."""
+    """The newest checkpoint whose files match its manifest; damaged ones are renamed."""
     for folder in reversed(_folders(work)):
         try:
             return _open(folder)
@@ -184,15 +179,12 @@ def last(work: Path) -> Checkpoint | None:
 
 
 def at(work: Path, step: int) -> Checkpoint:
-    """The checkpoint of a step. Raises Damaged if it is not whole."""
+    """The checkpoint of a step. Raises Damaged."""
     return _open(work / f"step-{step:06d}")
 
 
 def back_to(work: Path, step: int) -> Checkpoint:
-    """The checkpoint of a step, from which training goes on; later ones are removed.
-
-    Raises Damaged if it is not whole.
-    """
+    """The checkpoint of a step; later ones are removed. Raises Damaged."""
     found = at(work, step)
     for folder in _folders(work):
         if _step_of(folder) > step:
@@ -201,9 +193,9 @@ def back_to(work: Path, step: int) -> Checkpoint:
 
 
 def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3) -> None:
-    """Refuse to start if the checkpoints to come would not fit.
+    """Raise StoreError if the disk is too small for the checkpoints of a phase.
 
-    numbers: fp32 ones that a checkpoint holds of each parameter: itself and two memories, or more.
+    numbers: fp32 numbers per parameter in a checkpoint: the weight and its optimizer state.
     """
     kept = min(save_count, KEEP_RECENT + 3) + 1
     needed = 4 * numbers * n_parameters * kept
@@ -217,7 +209,7 @@ def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3)
 
 
 def _folders(work: Path) -> list[Path]:
-    """Checkpoints by step."""
+    """Checkpoint folders, sorted by step."""
     found = [path for path in work.glob("step-*") if path.suffix == "" and path.is_dir()]
     return sorted(found, key=_step_of)
 
@@ -227,7 +219,7 @@ def _step_of(folder: Path) -> int:
 
 
 def _open(folder: Path) -> Checkpoint:
-    """A checkpoint whose files are what its manifest says. Raises Damaged otherwise."""
+    """The checkpoint in a folder. Raises Damaged if its files differ from the manifest."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if manifest != list_files(folder):
@@ -235,13 +227,13 @@ def _open(folder: Path) -> Checkpoint:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         return Checkpoint(folder, TrainState(**state))
     except (OSError, ValueError, TypeError) as error:
-        raise _damaged(folder, f"not a whole checkpoint ({error})") from error
+        raise _damaged(folder, f"not a complete checkpoint ({error})") from error
 
 
 def _damaged(folder: Path, found: str) -> Damaged:
     return Damaged(
         found,
         where=str(folder),
-        do=f"Remove the folder {folder.parent} and run again: this phase is trained anew, what was "
-        "finished before it is kept.",
+        do=f"Remove the folder {folder.parent} and run again: this phase is trained again, earlier "
+        "phases are kept.",
     )

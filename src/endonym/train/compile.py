@@ -1,7 +1,7 @@
-"""Blocks through torch's compiler: what stands between two matrix products becomes one kernel.
+"""torch.compile for blocks: operations between matrix products are fused into one kernel.
 
-Blocks of one kind share their code, so that a stack compiles as fast as one block. Attention and
-the turns of rotary positions stay outside: their sizes change with the documents of a batch.
+Blocks of one kind share compiled code. Attention and rotary positions are not compiled, since their
+sizes change with the documents of a batch.
 """
 
 import importlib.util
@@ -26,9 +26,9 @@ LINE = 200
 
 
 def unsupported_reason(shape: AnyModelConfig, device: str = "cpu") -> str | None:
-    """Why a shape is not compiled; None for stacks of attention and dense feed-forwards.
+    """Why a model is not compiled; None for stacks of attention and dense feed-forwards.
 
-    Elsewhere the work is in kernels of our own, or in sizes that change with every batch.
+    Other models use kernels of our own, or sizes that change with every batch.
     """
     kind = device.partition(":")[0]
     if kind == "cpu" and not any(map(shutil.which, COMPILERS)):
@@ -49,7 +49,7 @@ def unsupported_reason(shape: AnyModelConfig, device: str = "cpu") -> str | None
 def phase_unsupported_reason(
     shape: AnyModelConfig, execution: Execution, device: str, processes: int
 ) -> str | None:
-    """Why a phase's blocks are not compiled, whatever it asks for; None if they can be."""
+    """Why a phase's blocks cannot be compiled, or None."""
     if execution.recompute >= shape.layers:
         return "all blocks are computed again, to need less memory"
     if execution.shard != "none" and processes > 1:
@@ -58,13 +58,13 @@ def phase_unsupported_reason(
 
 
 def compile_blocks(decoder: AnyDecoder) -> None:
-    """Have blocks compiled when they first run; rows must keep their number and length.
+    """Compile blocks at their first run; rows must keep their number and length.
 
-    Those that are computed again stay as they are written.
+    Blocks with activation checkpointing are not compiled.
     """
     assert isinstance(decoder, Decoder)
     outside: Any = torch.compiler.disable
-    # On a CPU draws stay torch's own, so that compiled and plain dropout are the same bits.
+    # On a CPU torch's own random numbers are used, so that compiled dropout is bit-identical.
     options: Any = {"fallback_random": next(decoder.parameters()).device.type == "cpu"}
     for block in list(decoder.blocks)[decoder.checkpointed_blocks :]:
         mixer = block.get_submodule("mixer")
@@ -74,16 +74,16 @@ def compile_blocks(decoder: AnyDecoder) -> None:
 
 
 def compiler_failure(error: BaseException) -> str | None:
-    """What a failed compiler said, in a line; None if the error is another one.
+    """A compiler's error in one line; None if the error is not the compiler's.
 
-    A compiler that is there can still fail: without Python's headers, or in a folder of temporary
-    files from which nothing may be run.
+    An installed compiler can still fail: without Python's headers, or where the folder of temporary
+    files does not allow execution.
     """
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
     is_compilers = any(type(each).__module__.startswith(COMPILING) for each in causes)
-    # What was compiled may not be loaded: then the error names the file, as of no missing package.
+    # Loading the compiled file may fail: unlike for a missing package, the error names the file.
     if not is_compilers and not (isinstance(error, ImportError) and error.path):
         return None
     lines = [line.strip() for each in reversed(causes) for line in str(each).splitlines()]
@@ -93,7 +93,7 @@ def compiler_failure(error: BaseException) -> str | None:
 
 @contextmanager
 def explained_errors() -> Generator[None]:
-    """Turn a compiler's failure in the midst of training into an error that says what to do."""
+    """Turn a compiler's failure during training into a TrainingError."""
     try:
         yield
     except Exception as error:
@@ -102,13 +102,13 @@ def explained_errors() -> Generator[None]:
         raise TrainingError(
             f"the compiler here fails: {failure}",
             where="compile",
-            do='Set compile = "off" in the phase, or mend the compiler; --replan asks again '
+            do='Set compile = "off" in the phase, or repair the compiler; --replan tests again '
             "whether compiling works here.",
         ) from error
 
 
 @contextmanager
 def uncompiled() -> Generator[None]:
-    """Compiled blocks as they were written: validations and samples have rows of other sizes."""
+    """Run compiled blocks in eager mode: validation and samples have other row sizes."""
     with torch.compiler.set_stance("force_eager"):
         yield

@@ -1,4 +1,4 @@
-"""What a recipe may say about a phase of training. Imports no torch."""
+"""The recipe's keys of a training phase. Imports no torch."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -8,30 +8,22 @@ from pydantic import Field, model_validator
 from endonym.config import NOT_IDENTITY, Config
 
 COOLDOWN = 0.2
-"""Share of the steps in which wsd falls; a longer one gains little more (arXiv:2405.18392)."""
+"""Share of the steps in wsd's cooldown; a longer one gains little (arXiv:2405.18392)."""
 FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
-"""The rate at the end, as a share of the peak: zero (arXiv:2502.15938), or for a cosine a tenth
+"""Final learning rate as a share of the peak: zero (arXiv:2502.15938), or a tenth for cosine
 (arXiv:2203.15556, appendix B)."""
 AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
 VALIDATIONS = 20
-"""Validations in a phase that does not say how many."""
+"""Validations in a phase by default."""
 USEFUL_TOKENS = 16_384
-"""Tokens at once: more are no faster on a CPU."""
-NEEDED = {
-    "cooldown": 'schedule = "wsd"',
-    "final_lr": "a schedule that falls",
-    "momentum": 'optimizer = "muon" in the recipe',
-    "normalise": 'optimizer = "muon" in the recipe',
-    "average_share": 'average = "ema" or "tail"',
-}
-"""What else a phase must say for a key to mean something."""
+"""Tokens in a micro-batch; more are no faster on a CPU."""
 UNUSUAL_LR = 0.1
-"""Above it, a rate is more likely to be wrong than a decay."""
+"""Above it, the learning rate is more likely to be wrong than the weight decay."""
 Memory = Annotated[float, Field(ge=0, lt=1)]
 
 
 def require_weights_left(lr: float, decay: float) -> None:
-    """Raise ValueError if one step would take all of a weight off: lr × weight_decay of it."""
+    """Raise ValueError if lr × weight_decay ≥ 1, which would decay weights past zero."""
     if lr * decay < 1:
         return
     ways = [
@@ -46,93 +38,93 @@ def require_weights_left(lr: float, decay: float) -> None:
 
 
 class Phase(Config):
-    """One stretch of training: how long, how fast, how careful."""
+    """A phase of training: its length, optimiser, schedule and execution."""
 
     name: str = Field(
         default="pretrain",
         pattern=r"^[\w.-]{1,64}$",
-        description="what the run calls it",
+        description="name of the phase in the run",
         json_schema_extra=NOT_IDENTITY,
     )
     start: Literal["previous", "scratch"] = Field(
         default="previous",
-        description="where the weights come from; the first phase starts from scratch",
+        description="initial weights; the first phase starts from scratch",
     )
     steps: int | None = Field(default=None, ge=1, description="optimiser steps")
     tokens: int | None = Field(default=None, ge=1, description="training tokens, repeats included")
     epochs: float | None = Field(default=None, gt=0, description="passes over the training text")
-    batch_tokens: int | None = Field(default=None, ge=1, description="tokens of one optimiser step")
+    batch_tokens: int | None = Field(default=None, ge=1, description="batch size in tokens")
     lr: float | None = Field(default=None, gt=0, description="peak learning rate of the matrices")
     embedding_lr: float | None = Field(
         default=None,
         gt=0,
-        description="peak learning rate of embeddings and head; if not given four times lr, eight "
-        "times where text is read at most twice, more above 256 channels, where lr is lower; as lr "
-        "where a model from a folder is trained on",
+        description="peak learning rate of embeddings and head; if not given, four times lr, or "
+        "eight times if text is read at most twice, and more above 256 channels, where lr is "
+        "lower; equal to lr if a model from a folder is trained on",
     )
-    warmup_steps: int | None = Field(default=None, ge=0, description="steps from 0 to the peak")
+    warmup_steps: int | None = Field(default=None, ge=0, description="linear warm-up steps")
     schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(
         default=None,
-        description="from the peak to the end: straight, level and then straight, half a cosine, "
-        "or level",
+        description="learning rate after warm-up: linear decay, constant and then linear decay "
+        "(wsd), half a cosine, or constant",
     )
     final_lr: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="the rate at the end, as a share of the peak; 0 if not given, 0.1 for cosine",
+        description="final learning rate as a share of the peak; if not given 0, or 0.1 for cosine",
     )
     cooldown: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="share of the steps in which wsd falls; 0.2 if not given",
+        description="share of the steps in which wsd decays; 0.2 if not given",
     )
     optimizer: Literal["adamw", "muon"] | None = Field(
         default=None,
-        description="of the matrices in blocks; all else is AdamW's. If not given, muon where "
-        "text is read at most twice in batches that are large enough, and adamw elsewhere",
+        description="for the matrices in blocks; AdamW is used for all other parameters. If not "
+        "given, muon if text is read at most twice in large enough batches, otherwise adamw",
     )
-    momentum: Memory | None = Field(
-        default=None, description="Muon's memory of the gradient; 0.95 if not given"
-    )
+    momentum: Memory | None = Field(default=None, description="Muon's momentum; 0.95 if not given")
     normalise: bool | None = Field(
-        default=None, description="whether Muon evens out the rows of a step (NorMuon)"
+        default=None, description="whether Muon normalises the rows of an update (NorMuon)"
     )
     betas: tuple[Memory, Memory] | None = Field(
         default=None,
-        description="AdamW's memories of the gradient and of its square; the second is also that "
-        "of normalise",
+        description="AdamW's decay rates of first and second moment; normalise uses the second, "
+        "too",
     )
     weight_decay: float | None = Field(
-        default=None, ge=0, description="pull of the matrices towards zero, times the learning rate"
+        default=None,
+        ge=0,
+        description="decoupled weight decay of the matrices; a step decays by lr × weight_decay",
     )
     decay_schedule: Literal["lr", "constant"] | None = Field(
         default=None,
-        description="whether that pull follows the learning rate, as it does if not given, or "
-        "stays as it is at the peak",
+        description="whether weight decay follows the learning rate (if not given) or keeps its "
+        "value at the peak",
     )
     cautious: bool | None = Field(
         default=None,
-        description="whether the pull spares weights that their step carries away from zero",
+        description="whether weight decay spares weights whose update moves them away from zero",
     )
     average: Literal["none", "ema", "tail"] | None = Field(
         default=None,
-        description="the mean of the weights that is looked at and handed on: none if not given, "
-        "of all steps with the newest counting most, or of the last steps",
+        description="weight averaging for validation and the final model: none (if not given), an "
+        "exponential moving average (ema), or the mean over the last steps (tail)",
     )
     average_share: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="share of the steps in which a weight loses half its part in ema, 0.05 if not "
-        "given; or of those that tail takes, 0.2",
+        description="half-life of ema as a share of the steps, 0.05 if not given; or share of the "
+        "steps that tail averages, 0.2 if not given",
     )
-    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    clip: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
     eval_every_steps: int | None = Field(
         default=None,
         ge=1,
-        description="steps between validations on dev text; a twentieth if not given",
+        description="steps between validations on dev text; if not given, a twentieth of the steps",
     )
     eval_tokens: int = Field(
         default=32_768,
@@ -140,10 +132,10 @@ class Phase(Config):
         description="dev tokens of a validation",
     )
     patience: int | None = Field(
-        default=None, ge=1, description="stop after this many validations without a better one"
+        default=None, ge=1, description="early stopping: validations without a better one"
     )
     keep: Literal["best", "last"] = Field(
-        default="best", description="hand on the weights of the best validation, or the last ones"
+        default="best", description="keep the weights of the best validation or of the last step"
     )
     save_every_steps: int | None = Field(
         default=None,
@@ -153,37 +145,37 @@ class Phase(Config):
     )
     number_format: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
-        description="of the arithmetic; masters are fp32. auto measures this machine",
+        description="of the computation; master weights are fp32. auto measures this machine",
     )
     compile: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="blocks through torch's compiler, which needs a C++ compiler; auto measures "
-        "whether the phase is long enough to pay for it; never with recompute or in shards",
+        description="torch.compile for the blocks, which needs a C++ compiler; auto measures "
+        "whether it pays off; never with recompute or shards",
         json_schema_extra=NOT_IDENTITY,
     )
     micro_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="tokens held in memory at once; a batch is split. What fits, if not given",
+        description="tokens of a micro-batch; if not given, as many as fit in memory",
         json_schema_extra=NOT_IDENTITY,
     )
     recompute: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         default="auto",
-        description="of so many blocks, from the first, keep only what they are given, and compute "
-        "them again on the way back: of all, a third slower, far less memory, the same result. "
-        "auto: as few as make it fit",
+        description="activation checkpointing: the first so many blocks keep only their inputs and "
+        "are computed again in the backward pass. All blocks: a third slower, far less memory, the "
+        "same result. auto: as few as needed to fit",
         json_schema_extra=NOT_IDENTITY,
     )
     shard: Literal["none", "gradients", "weights"] = Field(
         default="none",
-        description="what several processes hold in parts: nothing, gradients and optimiser "
-        "states, or weights too",
+        description="what is sharded over several processes: nothing, gradients and optimizer "
+        "state, or weights too",
         json_schema_extra=NOT_IDENTITY,
     )
 
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":
-        """Steps, tokens or epochs, and only one of them."""
+        """At most one of steps, tokens and epochs."""
         given = [name for name in ("steps", "tokens", "epochs") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"give one of steps, tokens and epochs, not {' and '.join(given)}")
@@ -191,31 +183,30 @@ class Phase(Config):
 
     @model_validator(mode="after")
     def decay_leaves_something(self) -> "Phase":
-        """One step takes lr × weight_decay of each weight off: less than all of it."""
+        """lr × weight_decay must be below 1."""
         require_weights_left(self.lr or 0.0, self.weight_decay or 0.0)
         return self
 
     @model_validator(mode="after")
     def nothing_in_vain(self) -> "Phase":
-        """Keys that only mean something beside another one."""
-        vain = {
-            "cooldown": self.cooldown is not None and self.schedule != "wsd",
-            "final_lr": self.final_lr is not None and self.schedule == "constant",
-            "momentum": self.momentum is not None and self.optimizer != "muon",
-            "normalise": bool(self.normalise) and self.optimizer != "muon",
-            "average_share": self.average_share is not None and self.average in (None, "none"),
-        }
-        for key, is_vain in vain.items():
-            if is_vain:
-                raise ValueError(f"{key} changes nothing without {NEEDED[key]}")
+        """Keys that need another key to have an effect."""
+        muon, is_muon = 'optimizer = "muon" in the recipe', self.optimizer == "muon"
+        is_averaged = self.average not in (None, "none")
+        needed = (
+            ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
+            ("final_lr", self.schedule != "constant", "a schedule that falls"),
+            ("momentum", is_muon, muon),
+            ("normalise", is_muon or not self.normalise, muon),
+            ("average_share", is_averaged, 'average = "ema" or "tail"'),
+        )
+        for key, has_effect, condition in needed:
+            if getattr(self, key) is not None and not has_effect:
+                raise ValueError(f"{key} changes nothing without {condition}")
         return self
 
 
 class Execution(Config):
-    """How a phase is computed here. It changes nothing of what is learnt but the last bits.
-
-    recompute: so many blocks, from the first, are computed again on the way back.
-    """
+    """How a phase is computed on this machine; it changes results by rounding only."""
 
     micro_tokens: int = USEFUL_TOKENS
     recompute: int = 0
@@ -225,9 +216,7 @@ class Execution(Config):
 
 
 class TrainConfig(Config):
-    """A phase, resolved: all that training needs, each key with a value. Keys mean what they do in
-    `Phase`; patience 0 is none.
-    """
+    """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
     steps: int
@@ -257,23 +246,22 @@ class TrainConfig(Config):
 
     @property
     def is_averaged(self) -> bool:
-        """Whether a mean of the weights is kept beside them."""
+        """Whether an average of the weights is kept."""
         return self.average != "none"
 
     def but(self, **changes: Any) -> "TrainConfig":
-        """The same with some keys changed."""
+        """A copy with some keys changed."""
         return self.model_copy(update=changes)
 
     def executed(self, **changes: Any) -> "TrainConfig":
-        """The same training, computed in another way."""
+        """A copy with some keys of `execution` changed."""
         return self.but(execution=self.execution.model_copy(update=changes))
 
 
 def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
-    """A phase as it will be trained, when what only a choice can give has been chosen.
+    """A phase with defaults filled in, after the autopilot has chosen the keys without one.
 
-    context: tokens of a row; a batch is whole rows. positions: of one pass over the training text.
-    How it is executed is the least demanding way where the phase leaves it open.
+    context: tokens of a row; a batch is whole rows. positions: tokens of one epoch.
     """
     batch_tokens = max(1, (phase.batch_tokens or context) // context) * context
     tokens = phase.tokens or (phase.epochs or 1) * positions
@@ -285,7 +273,6 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
         "average_share": AVERAGE_SHARES[phase.average or "none"],
         "eval_every_steps": every,
     }
-    said = phase.model_dump(exclude_none=True)
     execution = Execution(
         micro_tokens=phase.micro_tokens or USEFUL_TOKENS,
         recompute=0 if phase.recompute == "auto" else phase.recompute,
@@ -299,5 +286,5 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
         "warmup_steps": min(phase.warmup_steps or 0, steps // 2),
         "execution": execution,
     }
-    known = {key: value for key, value in said.items() if key in TrainConfig.model_fields}
-    return TrainConfig.model_validate({**implied, **known, **exact})
+    given = phase.model_dump(exclude_none=True, include=set(TrainConfig.model_fields))
+    return TrainConfig.model_validate({**implied, **given, **exact})

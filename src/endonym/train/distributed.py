@@ -1,12 +1,11 @@
-"""One training in several processes: each reads its share of the rows, and sums are shared.
+"""Data-parallel training: each process computes its share of the rows, and gradients are summed.
 
-The first process (rank 0) runs the recipe; the others wait until it calls them to a phase. Every
-process holds the same decoder and takes the same step, because gradients are summed before it.
+The first process (rank 0) runs the recipe; the others wait for it to start a phase. Every process
+holds the same decoder and takes the same step.
 
-The sums are taken once a step over the fp32 masters' gradients, in a few flat pieces. torch's
-DistributedDataParallel would send each micro-batch's gradients, rounded to bf16, and must be told
-when not to; for a mean over all targets, sums of fp32 are exact, and simpler. What it could do
-better is to send while the backward pass still runs (arXiv:2006.15704, section 3.2).
+Gradients of the fp32 master weights are summed once a step, in a few flat pieces. torch's
+DistributedDataParallel would send each micro-batch's gradients, rounded to bf16. It could send
+them while the backward pass still runs (arXiv:2006.15704, section 3.2), which is not done here.
 """
 
 import time
@@ -25,18 +24,18 @@ from endonym.device import ProcessInfo, process_info
 from endonym.errors import LostProcess
 
 PIECE_ELEMENTS = 1 << 24
-"""Numbers that are summed at once: 64 MB."""
+"""Numbers summed at once: 64 MB."""
 POLL_SECONDS = 0.1
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others within a phase: for a pre-flight or a checkpoint."""
+"""How long a process waits for the others within a phase."""
 CALLED, OVER = "called", "over"
 LOSSES = ("Connection", "connection", "Timed out", "timed out", "Socket", "gloo", "NCCL")
-"""Words of torch's errors when another process is gone; it has no class of error for that."""
+"""Words of torch's errors when another process is gone, for which it has no exception class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The processes of a phase, and which of them this one is. Alone, it does nothing at all."""
+    """The processes of a phase, and the rank of this one. Alone, it communicates nothing."""
 
     rank: int = 0
     size: int = 1
@@ -47,45 +46,45 @@ class Group:
         return self.rank == 0
 
     def share(self, count: int) -> range:
-        """This process's part of so many things: neighbours, as equal as can be, maybe none."""
+        """This process's contiguous part of `count` items; parts are as equal as possible."""
         return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def stream(self) -> tuple[int, ...]:
-        """What a random stream's name must say so that no two processes draw the same."""
+        """The part of a random stream's name that differs between processes."""
         return (self.rank,) if self.size > 1 else ()
 
     def tell(self, value: Any = None) -> Any:
-        """What the first process says, on every process; torch pickles it on its way."""
+        """The first process's value, on every process; torch pickles it."""
         said = [value]
         if self.size > 1:
             dist.broadcast_object_list(said)
         return said[0]
 
     def is_any(self, flag: bool) -> bool:
-        """Whether any process says so."""
+        """Whether the flag is set on any process."""
         return bool(self.total(torch.tensor(float(flag)))) if self.size > 1 else flag
 
     def least(self, number: int) -> int:
-        """The smallest of every process's numbers."""
+        """The smallest number of all processes."""
         found = torch.tensor(number)
         if self.size > 1:
             dist.all_reduce(found, dist.ReduceOp.MIN)
         return int(found)
 
     def total(self, tensor: Tensor) -> Tensor:
-        """The sum of every process's tensor, in its place."""
+        """The sum over all processes, in place."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait for all processes."""
         self.total(torch.zeros(()))
 
     def gathered(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Whole tensors by name; what lies in shards goes to the first process, and all must ask.
+        """Whole tensors by name, sharded ones on the first process only; all must call this.
 
-        One after another, so that the others never hold more than one of them.
+        Tensors are gathered one by one, so that the others hold one whole tensor at most.
         """
         found: dict[str, Tensor] = {}
         for name, each in tensors.items():
@@ -97,12 +96,12 @@ class Group:
     def add_up(
         self, masters: Sequence[nn.Parameter], nats: Tensor, *, ran_short: bool = False
     ) -> tuple[Tensor, bool]:
-        """Sum the masters' gradients over all processes.
+        """Sum the master weights' gradients over all processes.
 
-        Gives the sum of the nats, and whether memory ran short in any process.
+        Returns the sum of the nats, and whether any process ran short of memory.
 
-        A gradient that some processes lack (they have no row, or used another expert) is zero
-        there; one that all lack stays none. Shards are not touched: they were summed when made.
+        A gradient that is missing on some processes (no rows, or other experts) counts as zero
+        there; one that is missing on all stays None. Gradients of shards are summed already.
         """
         if self.size == 1:
             return nats, ran_short
@@ -124,10 +123,10 @@ class Group:
     def parts(
         self, batch: Batch, rows: int, tokens: int, *, is_sharded: bool
     ) -> Iterator[tuple[Batch, int]]:
-        """A share's parts, of weight 1; in shards then blank ones, of weight 0, to be as many.
+        """The micro-batches of this process, each with its weight in the loss (1).
 
-        Weights in shards are gathered in every pass, so that each process must make equally many.
-        tokens: of the whole batch.
+        Sharded weights are gathered in every pass, so each process must make the same number of
+        passes: blank micro-batches of weight 0 are added. tokens: of the whole batch.
         """
         yield from ((part, 1) for part in batch.parts(rows))
         if not is_sharded:
@@ -143,7 +142,7 @@ ALONE = Group()
 
 
 def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Neighbours of at most PIECE_ELEMENTS numbers, or one that is larger."""
+    """Consecutive parameters of at most PIECE_ELEMENTS numbers, or a single larger one."""
     piece: list[nn.Parameter] = []
     size = 0
     for each in masters:
@@ -157,22 +156,22 @@ def _pieces(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
 
 
 def is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor is all here, not a shard (`DTensor`, which takes a second to import)."""
+    """Whether a tensor is not a shard (`DTensor`, which takes a second to import)."""
     return type(tensor.data) is Tensor
 
 
 def whole(tensor: Any) -> Tensor:
-    """All of a tensor, gathered from the processes if it is in shards: each must ask."""
+    """The whole tensor, gathered if it is sharded; then every process must call this."""
     return tensor if is_plain(tensor) else tensor.full_tensor()
 
 
 def own(tensor: Any) -> Tensor:
-    """What of a tensor lies in this process, to be changed in place: all of it, or its shard."""
+    """The tensor, or this process's shard of it, to be changed in place."""
     return tensor if is_plain(tensor) else tensor.to_local()
 
 
 def part_of(tensor: Tensor, like: Any) -> Tensor:
-    """A whole tensor, on the device of another, and in shards if that one is."""
+    """A whole tensor moved to the device of `like`, and sharded if `like` is."""
     moved = tensor.to(like.device)
     if is_plain(like):
         return moved
@@ -183,7 +182,7 @@ def part_of(tensor: Tensor, like: Any) -> Tensor:
 
 @contextmanager
 def called(device: str) -> Generator[Group]:
-    """Call the other processes to a phase, if there are any; they are let go at its end."""
+    """Start a phase on the other processes, if there are any; they leave it at the end."""
     here = process_info()
     if here.size == 1:
         yield ALONE
@@ -197,18 +196,23 @@ def called(device: str) -> Generator[Group]:
 
 
 def follow(work: Callable[[Group], None], device: str) -> None:
-    """Do the work of each phase that the first process calls to, until it says that all is over."""
+    """Do the work of each phase that the first process starts, until it ends the last one."""
     here, number = process_info(), 1
     with translated_distributed_errors():
         board = _board(here)
-        while _news(board, number) != OVER:
+        while True:
+            # The first process may take hours before it starts a phase.
+            while not board.check([f"phase-{number}"]):
+                time.sleep(POLL_SECONDS)
+            if board.get(f"phase-{number}").decode() == OVER:
+                return
             with _joined(board, here, number, device) as group:
                 work(group)
             number += 1
 
 
 def dismiss() -> None:
-    """Tell the processes that follow that there is no phase left."""
+    """Tell the other processes that no phase is left."""
     here = process_info()
     if here.size > 1:
         with suppress(LostProcess), translated_distributed_errors():
@@ -216,15 +220,8 @@ def dismiss() -> None:
             board.set(f"phase-{board.add('phases', 1)}", OVER)
 
 
-def _news(board: dist.Store, number: int) -> str:
-    """Wait, for hours if need be, for what the first process says about a phase."""
-    while not board.check([f"phase-{number}"]):
-        time.sleep(POLL_SECONDS)
-    return board.get(f"phase-{number}").decode()
-
-
 def _board(here: ProcessInfo) -> dist.Store:
-    """Where processes leave notes for one another: a file, or what torchrun offers."""
+    """The key-value store that processes share: a file, or torchrun's."""
     if here.meeting:
         return dist.FileStore(here.meeting, here.size)
     return next(iter(dist.rendezvous("env://")))[0]
@@ -232,7 +229,7 @@ def _board(here: ProcessInfo) -> dist.Store:
 
 @contextmanager
 def _joined(board: dist.Store, here: ProcessInfo, number: int, device: str) -> Generator[Group]:
-    """The group of a phase, connected: gloo for the CPU, NCCL for NVIDIA's GPUs.
+    """The connected group of a phase: gloo on CPUs, NCCL on NVIDIA GPUs.
 
     Raises LostProcess if one of the processes ends.
     """
@@ -252,7 +249,7 @@ def _joined(board: dist.Store, here: ProcessInfo, number: int, device: str) -> G
 
 @contextmanager
 def translated_distributed_errors() -> Generator[None]:
-    """Turn torch's errors about a process that is gone into one that says so."""
+    """Turn torch's errors about a lost process into LostProcess."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""A phase of training, as an iterator of reports: the loop yields, the caller looks."""
+"""The training loop of a phase, as an iterator of reports."""
 
 import gc
 import math
@@ -14,7 +14,9 @@ from torch import Tensor
 from endonym.data.batches import Batches
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
+from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.weights import decoder_with
 from endonym.seed import named_seed
 from endonym.train import checkpoint, loss_guard
 from endonym.train.averaging import Average, averaged
@@ -37,10 +39,10 @@ from endonym.train.validate import ValidationResult, validate
 
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:
-    """What a phase works on: training text, dev text, and the folder of its checkpoints.
+    """Training text, dev text, and the folder of the checkpoints.
 
-    unigram_nats: the unigram line of the dev text, which a model must pass after warm-up.
-    join: the sources whose documents are read in stretches (data/order.py), here as there.
+    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it.
+    join: sources whose documents are joined (data/order.py), in both texts.
     """
 
     train: TokenShards
@@ -51,15 +53,15 @@ class TrainingInputs:
     join: tuple[str, ...] = ()
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
-        """Every batch that a phase will read."""
+        """The batches of a phase."""
         order = Order(self.train, context=context, seed=seed, join=self.join)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
 
 class Training:
-    """The state of a phase between steps. Iterate `reports()` to train; `weights()` at the end.
+    """The state of a phase between steps. Iterate over `reports()` to train, then call `weights()`.
 
-    Of a group, every process does the same, each on its share of a batch; the first one writes.
+    In a group each process computes its share of every batch, and the first process writes.
     """
 
     def __init__(
@@ -84,16 +86,16 @@ class Training:
             shard(decoder, config, group)
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
-        hindered = phase_unsupported_reason(decoder.config, execution, work.device, group.size)
-        if execution.compile and hindered is None:
+        unsupported = phase_unsupported_reason(decoder.config, execution, work.device, group.size)
+        if execution.compile and unsupported is None:
             compile_blocks(decoder)
         self.state = TrainState()
         self.events: list[TrainingEvent] = []
 
     def resume(self, found: Checkpoint | None = None) -> int:
-        """Take up the newest checkpoint, or the one found; returns the step it stands at.
+        """Load `found`, or else the newest checkpoint; returns its step.
 
-        That of step 0 is kept only because it may be the best: training begins anew.
+        A checkpoint of step 0 is not loaded: it is kept only because it may be the best one.
         """
         if found is None and self.group.is_first:
             found = checkpoint.last(self.work.folder)
@@ -102,7 +104,7 @@ class Training:
         return self.state.step
 
     def _take_up(self, found: Checkpoint | None) -> None:
-        """Go on from the checkpoint that the first process found; the others are told which."""
+        """Load the checkpoint that the first process found, on every process."""
         step = self.group.tell(found.state.step if found else None)
         found = found or checkpoint.at(self.work.folder, step)
         optimizer_state = found.optimizer_state()
@@ -111,7 +113,7 @@ class Training:
         self.state = found.state
 
     def reports(self) -> Iterator[Report]:
-        """Train to the end, or until no validation is better; saves as it goes."""
+        """Train to the end or until early stopping, and save checkpoints."""
         self.decoder.train()
         gc.collect()
         gc.freeze()
@@ -123,8 +125,12 @@ class Training:
                 start = time.perf_counter()
                 stepped = self._step()
                 self.state.step += 1
-                self._check_weights()
-                self.average.update(self.state.step)
+                step = self.state.step
+                is_used = validates_at(self.config, step) or saves_at(self.config, step)
+                if is_used and not self._is_finite():
+                    why = "a weight is not a finite number"
+                    self.events.append(loss_guard.lost(self.state, why))
+                self.average.update(step)
                 report = self._report(stepped, time.perf_counter() - start)
                 yield report
                 if loss_guard.is_lost(self.state):
@@ -134,7 +140,7 @@ class Training:
 
     @explained_errors()
     def _step(self) -> Stepped:
-        """One optimiser step, or a refused one: all processes see and decide the same."""
+        """One optimiser step, or a skipped one; all processes decide alike."""
         state, group = self.state, self.group
         planned = state.micro_rows or self.micro_rows
         stepped = take_step(
@@ -150,65 +156,65 @@ class Training:
         )
         if stepped.rows < planned:
             state.micro_rows = stepped.rows
-            text = f"memory ended: {stepped.rows} rows at a time from now on"
+            text = f"out of memory: {stepped.rows} rows at a time from now on"
             self._note("smaller_micro_batch", text)
         if stepped.refused:
-            loss_guard.note_skipped(state)
+            state.skipped += 1
+            state.skipped_in_row += 1
             self._note("skipped", stepped.refused)
         else:
             loss_guard.note_good(stepped, state)
         return stepped
 
     def _seed_dropout(self) -> None:
-        """The random stream of a step is named by its number."""
+        """Seed dropout by the number of the step."""
         torch.manual_seed(named_seed(self.seed, "dropout", self.state.step, *self.group.stream()))
 
     def _note(self, event: str, message: str) -> None:
-        """Note what went wrong in the step that is being made, for its report."""
+        """Add an event of the current step to its report."""
         rows = self.batches.row_numbers(self.state.step)
         numbers = {"first_row": rows.start, "last_row": rows.stop - 1}
         step, returns = self.state.step + 1, self.state.rollbacks
         self.events.append(TrainingEvent(event, step, message, returns, numbers))
 
-    def _check_weights(self) -> None:
-        """Before they are looked at or kept, weights must be finite; or else they are lost."""
-        step, config = self.state.step, self.config
-        if (validates_at(config, step) or saves_at(config, step)) and not self._is_finite():
-            self.events.append(loss_guard.lost(self.state, "a weight is not a finite number"))
-
     def _is_finite(self) -> bool:
-        """Whether weights and memories are finite numbers, on every process."""
+        """Whether weights and optimizer state are finite on every process."""
         return not self.group.is_any(not self.optimizer.is_finite())
 
     def _roll_back(self, last: Report) -> Report:
-        """Go on from the last checkpoint before the trouble, at half the rate."""
+        """Go back to the last good checkpoint, with half the learning rate."""
         lost, rows = self.state, self.batches.row_numbers(self.state.step - 1)
         where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
         where += f"last checkpoint in {self.work.folder}"
-        is_finite = math.isfinite(last.nats + last.gradient_norm)
-        loss_guard.require_hope(
-            lost, self.config, last.events[-1].message, where, is_finite=is_finite
-        )
+        why, is_finite = last.events[-1].message, math.isfinite(last.nats + last.gradient_norm)
+        loss_guard.require_hope(lost, self.config, why, where, is_finite=is_finite)
         is_first = self.group.is_first
         self._take_up(checkpoint.back_to(self.work.folder, lost.good_step) if is_first else None)
-        self.state = loss_guard.gone_back(lost, self.state)
+        self.state.rollbacks, self.state.micro_rows = lost.rollbacks + 1, lost.micro_rows
         self.events.append(loss_guard.returned(lost, self.state))
         return self._said(None, 0.0)
 
     def _lr_scale(self, step: int) -> float:
-        """What a step has of the peak rate."""
+        """The learning rate of a step, as a share of its peak."""
         return lr_scale(self.config, step) * loss_guard.rate_share(self.state)
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
-        """Look and save if it is time to, unless the weights are lost; and say what happened."""
-        state, config, seen, is_best = self.state, self.config, None, False
+        """Validate and save if due, unless the weights are lost; returns the step's report."""
+        state, config, work, seen, is_best = self.state, self.config, self.work, None, False
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
-            seen = self._validate()
-        if seen is not None:
-            is_best = state.note_validation(seen.nats, seen.bits_per_byte)
-            loss_guard.require_learning(state, config, self.work.unigram_nats)
+            dev, tokens, device = work.dev, config.eval_tokens, work.device
+            with self.as_handed_on():
+                seen = validate(self.decoder, dev, tokens, device, group=self.group, join=work.join)
+            if math.isfinite(seen.nats):
+                is_best = state.note_validation(seen.nats, seen.bits_per_byte)
+                loss_guard.require_learning(state, config, work.unigram_nats)
+            else:
+                why = f"the dev loss is not a finite number ({seen.nats})"
+                self.events.append(loss_guard.lost(state, why))
+                seen = None
         if not loss_guard.is_lost(state):
-            state.is_finished = state.step >= config.steps or self._is_stale()
+            is_stale = 0 < config.patience <= state.validations_since_best
+            state.is_finished = state.step >= config.steps or is_stale
             if seen or state.is_finished or saves_at(config, state.step):
                 self.save()
         return self._said(stepped, seconds, seen, is_best=is_best)
@@ -221,7 +227,7 @@ class Training:
         *,
         is_best: bool = False,
     ) -> Report:
-        """A report of where training stands; it takes the troubles noted so far with it."""
+        """The report of the current step; it takes all events noted so far."""
         step, events = self.state.step, tuple(self.events)
         self.events.clear()
         nats = stepped.nats if stepped else float("nan")
@@ -240,29 +246,8 @@ class Training:
             events=events,
         )
 
-    def _validate(self) -> ValidationResult | None:
-        """A validation; None, and the weights are lost, if it is no number."""
-        work, tokens = self.work, self.config.eval_tokens
-        with self.as_handed_on():
-            seen = validate(
-                self.decoder, work.dev, tokens, work.device, group=self.group, join=work.join
-            )
-        if math.isfinite(seen.nats):
-            return seen
-        why = f"the dev loss is not a finite number ({seen.nats})"
-        self.events.append(loss_guard.lost(self.state, why))
-        return None
-
-    def _is_stale(self) -> bool:
-        patience = self.config.patience
-        return bool(patience) and self.state.validations_since_best >= patience
-
     def save(self) -> bool:
-        """Write a checkpoint of this step, unless its weights are lost or are not finite numbers.
-
-        Then what was written before is what training goes on from. The first process writes, or
-        each its shards. Returns whether it was written.
-        """
+        """Write a checkpoint, unless the weights are lost or not finite; returns whether it did."""
         if loss_guard.is_lost(self.state) or not self._is_finite():
             return False
         if not self.state.skipped_in_row:
@@ -277,25 +262,24 @@ class Training:
 
     @contextmanager
     def as_handed_on(self) -> Generator[None]:
-        """The model with the weights it would be handed on with, for validations and samples."""
+        """The uncompiled model with the averaged weights, for validation and samples."""
         with uncompiled(), self.average.shown():
             yield
 
     def reader(self) -> AnyDecoder:
-        """A decoder that the first process can use without the others; each must ask for it."""
+        """A decoder that the first process can use alone; every process must call this."""
         if not self.optimizer.is_sharded:
             return self.decoder
-        from endonym.train.sharding import twin
-
         weights = self.group.gathered(self.optimizer.weights())
         if not self.group.is_first:
             return self.decoder
-        return twin(self.decoder, weights, self.work.folder)
+        assert isinstance(self.decoder, Decoder)
+        return decoder_with(self.decoder.config, weights, self.work.folder)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to hand on: of the best validation, or the last; averaged, if asked for.
+        """The final weights: of the best validation or the last step, averaged if asked for.
 
-        Every process must ask; of shards the first one alone gets them.
+        Every process must call this; of sharded weights only the first process gets them.
         """
         if self.config.keep == "last" or self.state.best_step == self.state.step:
             return self.group.gathered(self.average.weights())

@@ -1,13 +1,12 @@
-"""Stopping before harm: which steps are skipped, and when training goes back to a checkpoint.
+"""Guards against divergence: which steps are skipped, and when training rolls back.
 
-A step whose loss or gradient is not finite, or stands far above what the last steps showed, is
-skipped: it changes nothing, and its rows are named. A skipped step counts as a step, because order
-and schedule are functions of the step. Three in a row mean that the weights are harmed already:
-training goes back to the last checkpoint from before them and repeats the same rows with half the
-learning rate, for the rest of the phase; going on after those rows would make the order depend on
-what went wrong. After three such returns it ends with an error.
+A step whose loss or gradient norm is not finite, or far above those of recent steps, is skipped: it
+changes no weights, but counts as a step, because data order and schedule are functions of the step.
+After three skipped steps in a row the weights count as lost: training goes back to the last good
+checkpoint and repeats the same rows with half the learning rate for the rest of the phase. After
+three such rollbacks it ends with an error.
 
-All that decides is kept in TrainState, so that a killed run goes on as if it had not been killed.
+The guard's state is in TrainState, so a killed run resumes exactly.
 """
 
 import math
@@ -21,17 +20,17 @@ from endonym.train.config import TrainConfig
 from endonym.train.step import Stepped, not_finite
 
 WINDOW = 200
-"""Good steps that are remembered."""
+"""Good steps that the statistics are of."""
 TRUSTED = 100
-"""Fewer good steps say nothing about what is usual."""
+"""Good steps needed before a step can be unusual."""
 SIGMAS = 6.0
 LEAST_SIGMA_NATS = 0.05
 LEAST_SIGMA_LOG = 0.1
 """A loss within 0.3 nats, or a norm within 1.8 times the usual, is never unusual."""
 LEARNT_BY = 100
-"""The step at which a model must do better than counting words."""
+"""The step at which a model must be better than a unigram model."""
 LOW_LR = 1e-4
-"""A model that begins from nothing hardly learns at lower rates."""
+"""Below it, a model trained from scratch hardly learns."""
 IN_A_ROW = 3
 RETURNS = 3
 SLOWER = 0.5
@@ -39,10 +38,10 @@ SLOWER = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TrainingEvent:
-    """Something that went wrong and was survived: a line of the journal, and of the console.
+    """A problem that training survived, for the journal and the console.
 
-    event: "skipped", "lost" (weights or the dev loss are no numbers), "rolled_back" or
-    "smaller_micro_batch". rollbacks: returns before it. numbers: by name, unit in the name.
+    event: "skipped", "lost" (weights or dev loss are not finite), "rolled_back" or
+    "smaller_micro_batch". rollbacks: how many came before. numbers: by name, unit in the name.
     """
 
     event: str
@@ -52,16 +51,16 @@ class TrainingEvent:
     numbers: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def as_dict(self) -> dict[str, object]:
-        """The journal's line."""
-        told = {"event": self.event, "step": self.step, "message": self.message}
-        return {**told, "rollbacks": self.rollbacks, **self.numbers}
+        """The line of the journal."""
+        line = {"event": self.event, "step": self.step, "message": self.message}
+        return {**line, "rollbacks": self.rollbacks, **self.numbers}
 
 
 def reason_to_skip(stepped: Stepped, state: TrainState) -> str:
-    """Why a step must not change the weights; empty if nothing is wrong with it.
+    """Why a step must be skipped; empty if it is good.
 
-    Only what is too high is wrong. The loss is compared as it is, the gradient's norm by its
-    logarithm, each with mean and deviation of the last WINDOW good steps.
+    The loss and the logarithm of the gradient norm must not be more than SIGMAS standard
+    deviations above their means over the last WINDOW good steps.
     """
     if reason := not_finite(stepped):
         return reason
@@ -78,43 +77,30 @@ def reason_to_skip(stepped: Stepped, state: TrainState) -> str:
 
 
 def note_good(stepped: Stepped, state: TrainState) -> None:
-    """Remember what a good step showed."""
+    """Add a good step to the statistics."""
     state.recent_nats = [*state.recent_nats[1 - WINDOW :], stepped.nats]
     state.recent_log_norms = [*state.recent_log_norms[1 - WINDOW :], _log(stepped.gradient_norm)]
     state.skipped_in_row = 0
 
 
-def note_skipped(state: TrainState) -> None:
-    """Remember that a step changed nothing."""
-    state.skipped += 1
-    state.skipped_in_row += 1
-
-
 def lost(state: TrainState, why: str) -> TrainingEvent:
-    """Give the weights up for lost."""
+    """Mark the weights as lost."""
     state.skipped_in_row = IN_A_ROW
     return TrainingEvent("lost", state.step, why, state.rollbacks)
 
 
 def is_lost(state: TrainState) -> bool:
-    """Whether the weights themselves are taken to be harmed."""
+    """Whether the weights count as lost, so that training must roll back."""
     return state.skipped_in_row >= IN_A_ROW
 
 
 def rate_share(state: TrainState) -> float:
-    """What is left of the learning rate: half after every return to a checkpoint."""
+    """The factor on the learning rate: halved by every rollback."""
     return SLOWER**state.rollbacks
 
 
-def gone_back(lost: TrainState, found: TrainState) -> TrainState:
-    """The state to go on with: the checkpoint's, slower, with what this machine can hold."""
-    found.rollbacks = lost.rollbacks + 1
-    found.micro_rows = lost.micro_rows
-    return found
-
-
 def returned(lost: TrainState, found: TrainState) -> TrainingEvent:
-    """What is said of a return to a checkpoint."""
+    """The event of a rollback."""
     share = rate_share(found)
     message = f"back to step {found.step}, at {share:.3g} of the learning rate from now on"
     numbers = {"to_step": found.step, "lr_share": share}
@@ -134,7 +120,7 @@ def require_sound(state: TrainState, config: TrainConfig) -> None:
 def require_hope(
     state: TrainState, config: TrainConfig, why: str, where: str, *, is_finite: bool
 ) -> None:
-    """Raise NonFiniteLoss, or TrainingError if all was finite, after RETURNS returns in vain."""
+    """After RETURNS rollbacks, raise TrainingError, or NonFiniteLoss if it was not finite."""
     if state.rollbacks < RETURNS:
         return
     lr = config.lr
@@ -149,19 +135,19 @@ def require_hope(
 
 
 def require_learning(state: TrainState, config: TrainConfig, unigram_nats: float) -> None:
-    """Raise TrainingError if a model predicts no better than counting words does.
+    """Raise TrainingError if a model is no better than a unigram model.
 
-    Before LEARNT_BY, and before the warm-up is over twice, nobody expects it to.
+    It is checked from step LEARNT_BY on, or from twice the warm-up if that is later.
     """
     best, expected = state.best_nats, max(config.warmup_steps * 2, LEARNT_BY)
     if best is None or best <= unigram_nats or state.step < expected:
         return
     advice = "too high (try a third of it)"
     if config.lr < LOW_LR:
-        advice = "too low for a model that begins from nothing (3e-3 is usual)"
+        advice = "too low for a model trained from scratch (3e-3 is usual)"
     raise TrainingError(
         f"after {state.step} steps the dev loss is {state.validations[-1]['nats']:.2f} nats, above "
-        f"the unigram line of {unigram_nats:.2f}: nothing but noise is learnt",
+        f"the unigram line of {unigram_nats:.2f}: the model learns nothing",
         where=f"phase {config.name}",
         do=f"Usually lr = {config.lr:g} is {advice}, or the dev text is of another "
         "kind than the training text (see `endonym look`).",
@@ -169,7 +155,7 @@ def require_learning(state: TrainState, config: TrainConfig, unigram_nats: float
 
 
 def _sigmas(value: float, past: list[float], least_sigma: float) -> float:
-    """How many deviations a value stands above the mean of its past; 0 while that is short."""
+    """Standard deviations of a value above the mean of its past; 0 if the past is short."""
     if len(past) < TRUSTED:
         return 0.0
     mean = fmean(past)
@@ -178,5 +164,4 @@ def _sigmas(value: float, past: list[float], least_sigma: float) -> float:
 
 
 def _log(norm: float) -> float:
-    """A norm's logarithm; a gradient of nothing is as small as a number can be."""
     return math.log(max(norm, 1e-30))

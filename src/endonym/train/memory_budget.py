@@ -1,4 +1,4 @@
-"""Memory in a step: how much of a batch fits, and what to do when it ends. Imports no torch."""
+"""Memory of a training step: what fits, and out-of-memory errors. Imports no torch."""
 
 import re
 from collections.abc import Callable, Generator
@@ -14,7 +14,7 @@ from endonym.train.config import TrainConfig
 
 Found = TypeVar("Found")
 ALLOCATOR_OVERHEAD = 2.3
-"""Kept in pieces when it is freed, it takes up to 2.26 times that; only where so much is free."""
+"""An allocator that keeps freed memory takes up to 2.26 times the needed memory."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
 ON_GPU = re.compile(r"\bGPU (\d+)")
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
@@ -23,7 +23,7 @@ UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 def phase_bytes(
     shape: AnyModelConfig, config: TrainConfig, longest_document: int | None = None
 ) -> int:
-    """Memory that a phase takes in each process. longest_document: in tokens, where it is known."""
+    """Bytes that a phase takes in each process. longest_document: in tokens, if known."""
     execution = config.execution
     return training_bytes(
         shape,
@@ -41,10 +41,9 @@ def phase_bytes(
 def within_memory(
     gather: Callable[[int], Found], rows: int, forget: Callable[[], None]
 ) -> tuple[Found, int]:
-    """What `gather(rows)` finds, with half the rows again and again while memory ends.
+    """`gather(rows)`, with half the rows after each out-of-memory error; returns the rows as well.
 
-    Returns the rows that did fit, too. forget: called before another try, to free what a failed
-    one held. Raises OutOfMemory if one row alone does not fit.
+    forget: called before each retry, to free memory. Raises OutOfMemory if one row does not fit.
     """
     while True:
         try:
@@ -54,13 +53,13 @@ def within_memory(
                 raise
             if rows == 1:
                 raise out_of_memory(error, "one row at a time") from error
-        # Only here, where no traceback holds what the failed try had computed.
+        # Outside of `except`, where no traceback keeps tensors of the failed attempt alive.
         forget()
         rows = -(-rows // 2)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ended: on a GPU, in torch's CPU allocator, in Python."""
+    """Whether an error means out of memory: on a GPU, in torch's CPU allocator, in Python."""
     if isinstance(error, MemoryError):
         return True
     said = str(error).lower()
@@ -68,7 +67,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
-    """What was asked for, what is free, and what to set instead."""
+    """An OutOfMemory with the memory asked for, the free memory, and what to set."""
     found = ASKED.search(str(error))
     asked = "more memory"
     if found is not None:
@@ -79,14 +78,14 @@ def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
         f"{asked} was asked for, {size(free)} are free",
         where=doing,
         do="Set more blocks in recompute or a smaller micro_tokens in the phase, then a smaller "
-        "pack.context, model.layers or model.dim; or end other programs. What was learnt is kept "
-        "in the last checkpoint.",
+        "pack.context, model.layers or model.dim; or end other programs. The last checkpoint is "
+        "kept.",
     )
 
 
 @contextmanager
 def explained_memory_errors(doing: str) -> Generator[None]:
-    """Turn the end of memory into an OutOfMemory that says what to do."""
+    """Turn out-of-memory errors into OutOfMemory, which says what to do."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -1,7 +1,7 @@
-"""Muon: momentum, made orthogonal, for the matrices of a network.
+"""Muon: orthogonalised momentum for the weight matrices of a network.
 
-A step of Muon has all its singular values near 1: directions in which the gradient is rarely
-large are learnt as fast as the others. N matrices of R rows and C columns, C the larger.
+All singular values of an update are near 1, so that directions with small gradients are learnt as
+fast as the others. Shapes: N matrices of R rows and C columns, C the larger.
 
 Sources: K. Jordan, Muon (kellerjordan.github.io/posts/muon), for the method; arXiv:2502.16982,
 eq. 4, for the size of a step; the rest beside the code.
@@ -20,9 +20,8 @@ from torch import Tensor
 from endonym.train.distributed import own, part_of, whole
 
 Matrices = list[Tensor] | tuple[Tensor, ...]
-MOMENTUM = 0.95
 UPDATE_RMS = 0.2
-"""About that of AdamW's updates, so that rates of one order serve both."""
+"""About that of AdamW's updates, so that both use similar learning rates."""
 LEAST_NORM, LEAST_ROOT = 1e-7, 1e-8
 MARGIN = 1.01
 PUBLISHED = (
@@ -37,17 +36,17 @@ COEFFICIENTS = tuple(
     (a / margin, b / margin**3, c / margin**5)
     for margin, (a, b, c) in zip(MARGINS, PUBLISHED, strict=True)
 )
-"""Of a x + b x³ + c x⁵, one polynomial after another; together the best that brings singular values
-from [0.001, 1] near 1. Source: Polar Express, arXiv:2505.16932, algorithm 1, whose margins against
-rounding are taken in: twice at the first, for the matrix and for its polynomial."""
+"""Of the polynomials a x + b x³ + c x⁵, applied in turn; together optimal for singular values in
+[0.001, 1]. Source: Polar Express, arXiv:2505.16932, algorithm 1, with its margins against rounding
+included: twice in the first, for the matrix and for its polynomial."""
 
 
 class Muon:
-    """Muon over a list of matrices, each (..., R, C): a stack counts as so many matrices.
+    """Muon for matrices of shape (..., R, C).
 
-    row_memory: the second moment's decay if steps are evened out over rows, or None.
-    cautious: whether decay waits for updates of the same sign.
-    number_format: of the products that make a step orthogonal.
+    row_memory: decay rate of the second moment for row normalisation, or None.
+    cautious: whether to use cautious weight decay.
+    number_format: of the matrix products of the orthogonalisation.
     """
 
     def __init__(
@@ -71,13 +70,21 @@ class Muon:
 
     @torch.no_grad()
     def step(self, lr: float, decay: float) -> None:
-        """Learn from the gradients; a matrix without one goes on by its momentum.
+        """Update the weights; a matrix without a gradient moves by its momentum.
 
-        update = 0.2 √C · orthogonal(Nesterov's momentum); weights -= lr (update + decay · weights).
-        The gradients are used up. In shards every process makes every update, and keeps its part:
-        one matrix cannot be made orthogonal in pieces.
+        update = 0.2 √C · orthogonal(Nesterov momentum); weights -= lr (update + decay · weights).
+        The gradients are overwritten. With shards every process computes all updates and keeps its
+        part, since a matrix cannot be orthogonalised in pieces.
         """
-        whole_updates = orthogonal([whole(each) for each in self._ahead()], self.number_format)
+        gradients = [
+            torch.zeros_like(matrix) if matrix.grad is None else matrix.grad
+            for matrix in self.matrices
+        ]
+        momenta = [own(self.state[matrix]["momentum"]) for matrix in self.matrices]
+        parts = [own(gradient) for gradient in gradients]
+        torch._foreach_lerp_(momenta, parts, 1 - self.momentum)
+        torch._foreach_lerp_(parts, momenta, self.momentum)  # Nesterov: one step ahead
+        whole_updates = orthogonal([whole(each) for each in gradients], self.number_format)
         if self.row_memory is not None:
             for matrix, update in zip(self.matrices, whole_updates, strict=True):
                 even_out_rows(update, self.state[matrix]["row_squares"], self.row_memory)
@@ -92,24 +99,12 @@ class Muon:
         torch._foreach_mul_(updates, sizes)
         torch._foreach_add_(matrices, updates)
 
-    def _ahead(self) -> list[Tensor]:
-        """Momentum that has seen the gradients, one step ahead (Nesterov), in their place."""
-        gradients = [
-            torch.zeros_like(matrix) if matrix.grad is None else matrix.grad
-            for matrix in self.matrices
-        ]
-        momenta = [own(self.state[matrix]["momentum"]) for matrix in self.matrices]
-        parts = [own(gradient) for gradient in gradients]
-        torch._foreach_lerp_(momenta, parts, 1 - self.momentum)
-        torch._foreach_lerp_(parts, momenta, self.momentum)
-        return gradients
-
 
 def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[Tensor]:
-    """For each matrix U S Vᵀ about U Vᵀ, in fp32; all of one shape are made together.
+    """About U Vᵀ for each matrix U S Vᵀ, in fp32; matrices of one shape are batched.
 
-    Singular values of a 500th of a matrix's norm or more end in [0.87, 1.13], smaller ones below;
-    zeros stay zeros. matrices: (..., R, C), whole ones, on one device.
+    Singular values of at least 1/500 of the matrix's norm end in [0.87, 1.13], smaller ones below;
+    zeros stay zero. matrices: (..., R, C), not sharded, on one device.
     """
     shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, matrix in enumerate(matrices):
@@ -117,7 +112,11 @@ def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[T
         shapes[low, high].append(place)
     found: dict[int, Tensor] = {}
     for places in shapes.values():
-        stacks = [_lying(matrices[place]) for place in places]
+        stacks: list[Tensor] = []
+        for place in places:
+            stack = matrices[place].reshape(-1, *matrices[place].shape[-2:])
+            # No more rows than columns, so that the Gram matrices are as small as possible.
+            stacks.append(stack.mT if stack.shape[-2] > stack.shape[-1] else stack)
         done_NRC = _orthogonal_batch(torch.cat(stacks), number_format)
         counts = [len(stack) for stack in stacks]
         for place, done in zip(places, done_NRC.split(counts), strict=True):
@@ -127,14 +126,8 @@ def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[T
     return [found[place] for place in range(len(matrices))]
 
 
-def _lying(matrices: Tensor) -> Tensor:
-    """As (N, R, C), no more rows than columns: products of rows with rows are then the fewest."""
-    stack = matrices.reshape(-1, *matrices.shape[-2:])
-    return stack.mT if stack.shape[-2] > stack.shape[-1] else stack
-
-
 def _orthogonal_batch(matrices_NRC: Tensor, number_format: torch.dtype) -> Tensor:
-    """The polynomials, applied to singular values by products alone: X (X Xᵀ)ⁿ has them to 2n+1."""
+    """Apply the polynomials to the singular values: those of X (X Xᵀ)ⁿ have the power 2n + 1."""
     norms_N11 = torch.linalg.vector_norm(matrices_NRC, dim=(-2, -1), keepdim=True)
     x_NRC = (matrices_NRC / norms_N11.clamp_min(LEAST_NORM)).to(number_format)
     for a, b, c in COEFFICIENTS:
@@ -145,11 +138,11 @@ def _orthogonal_batch(matrices_NRC: Tensor, number_format: torch.dtype) -> Tenso
 
 
 def even_out_rows(update: Tensor, squares: Tensor, memory: float) -> None:
-    """Divide each row by the root of its mean square over past steps; the norm stays, in place.
+    """Divide each row by its running root mean square and keep the matrix's norm, in place.
 
-    squares: those means, (..., R, 1), brought up to date.
+    squares: running mean squares, (..., R, 1), updated.
     Source: NorMuon, arXiv:2510.05491, algorithm 1. There the norm becomes 0.2 √(RC), which is the
-    same for a matrix of full rank; one of lower rank is not blown up here.
+    same for a matrix of full rank; here one of lower rank keeps its smaller norm.
     """
     squares.lerp_(update.square().mean(-1, keepdim=True), 1 - memory)
     norm = torch.linalg.vector_norm(update, dim=(-2, -1), keepdim=True)
@@ -159,10 +152,10 @@ def even_out_rows(update: Tensor, squares: Tensor, memory: float) -> None:
 
 
 def pull_with_caution(weights: Matrices, updates: Matrices, amount: float) -> None:
-    """Decay, by this share, the weights that their update does not carry away from zero.
+    """Cautious weight decay: decay by `amount` only where update · weight ≥ 0, in place.
 
-    updates: what will be subtracted from the weights, by sign.
-    Source: cautious weight decay, arXiv:2510.12402, algorithm 1: where update · weight ≥ 0.
+    updates: will be subtracted from the weights; only their signs matter here.
+    Source: arXiv:2510.12402, algorithm 1.
     """
     pulls = torch._foreach_mul(updates, weights)
     torch._foreach_sign_(pulls)

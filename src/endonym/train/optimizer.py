@@ -1,6 +1,6 @@
-"""AdamW over fp32 masters, or Muon for the matrices of blocks; the model may compute in bf16.
+"""AdamW on fp32 master weights, or Muon for the matrices in blocks; the model may compute in bf16.
 
-Source: arXiv:1711.05101, algorithm 2, torch's fused kernel. Decay pulls matrices only.
+Source: arXiv:1711.05101, algorithm 2, torch's fused kernel. Weight decay applies to matrices only.
 """
 
 # torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
@@ -18,15 +18,15 @@ from endonym.train.distributed import is_plain, own, part_of, whole
 from endonym.train.muon import Muon, pull_with_caution
 
 UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight)$")
-"""Two axes or more, but no matrix: decays of a state, taps of a convolution."""
+"""Not matrices, despite two or more axes: state decays and convolution kernels."""
 STATES = ("exp_avg", "exp_avg_sq")
 
 
 class Optimizer:
-    """Masters of every parameter in fp32, what steps them, and the model refreshed from them.
+    """fp32 master weights of every parameter, and the optimisers that update them.
 
-    In fp32 the masters are the model's own parameters and nothing is copied. In shards they are
-    too, in every number format: what is gathered from them is rounded then.
+    In fp32, or with shards, the masters are the model's own parameters; sharded weights are rounded
+    when they are gathered.
     """
 
     def __init__(self, decoder: AnyDecoder, config: TrainConfig) -> None:
@@ -43,39 +43,35 @@ class Optimizer:
         self.parameters = list(decoder.parameters())
         kinds: dict[str, list[nn.Parameter]] = {"matrix": [], "table": [], "vector": []}
         for name, master in zip(self.names, self.masters, strict=True):
-            kinds[self._kind(name, master)].append(master)
+            if name in self.embeddings_and_head:
+                kinds["table"].append(master)
+            elif master.ndim > 1 and not UNDECAYED.search(name):
+                kinds["matrix"].append(master)
+            else:
+                kinds["vector"].append(master)
         self.matrices: list[Tensor] = [*kinds["matrix"]]
-        self.muon = self._muon() if config.optimizer == "muon" else None
+        self.muon: Muon | None = None
+        if config.optimizer == "muon":
+            self.muon = Muon(
+                self.matrices,
+                momentum=config.momentum,
+                row_memory=config.betas[1] if config.normalise else None,
+                cautious=config.cautious,
+                number_format=torch.bfloat16 if config.number_format == "bf16" else torch.float32,
+            )
+        peaks = {"matrix": config.lr, "table": config.embedding_lr, "vector": config.lr}
+        groups = [
+            {"params": parameters, "peak": peaks[kind], "kind": kind}
+            for kind, parameters in kinds.items()
+            if kind != "matrix" or self.muon is None
+        ]
         self.adamw = torch.optim.AdamW(
-            self._groups(kinds), betas=config.betas, eps=1e-8, weight_decay=0.0, fused=True
+            groups, betas=config.betas, eps=1e-8, weight_decay=0.0, fused=True
         )
         self.refresh()
 
-    def _kind(self, name: str, master: Tensor) -> str:
-        """A matrix, which decays; a table, with a rate of its own; norms, biases, state decays."""
-        if name in self.embeddings_and_head:
-            return "table"
-        return "matrix" if master.ndim > 1 and not UNDECAYED.search(name) else "vector"
-
-    def _muon(self) -> Muon:
-        config = self.config
-        return Muon(
-            self.matrices,
-            momentum=config.momentum,
-            row_memory=config.betas[1] if config.normalise else None,
-            cautious=config.cautious,
-            number_format=torch.bfloat16 if config.number_format == "bf16" else torch.float32,
-        )
-
-    def _groups(self, kinds: dict[str, list[nn.Parameter]]) -> list[dict[str, object]]:
-        """What AdamW steps, by its peak rate."""
-        lr = self.config.lr
-        peaks = {"matrix": lr, "table": self.config.embedding_lr, "vector": lr}
-        left = [kind for kind in kinds if kind != "matrix" or self.muon is None]
-        return [{"params": kinds[kind], "peak": peaks[kind], "kind": kind} for kind in left]
-
     def collect(self) -> None:
-        """Add the model's gradients to the masters' and clear them; a micro-batch ends here."""
+        """Add the model's gradients to those of the masters; call it after each micro-batch."""
         if not self.is_narrow:
             return
         for master, parameter in zip(self.masters, self.parameters, strict=True):
@@ -88,30 +84,30 @@ class Optimizer:
             parameter.grad = None
 
     def clip(self, largest: float) -> Tensor:
-        """Scale the gradient down to this norm; returns the norm it had (L2 over everything)."""
+        """Clip the gradient to this norm; returns its L2 norm before clipping."""
         gradients = [each.grad for each in self.masters if each.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = whole(total)
-        # torch's clipping writes each gradient again even if it fits, which a processor can spare
-        # itself; a GPU would be waited for.
+        # torch's clipping rewrites gradients even where nothing is clipped: a CPU can skip that; on
+        # a GPU the comparison would synchronise.
         if norm.device.type != "cpu" or norm > largest:
             nn.utils.clip_grads_with_norm_(self.masters, largest, total)
         return norm
 
     def forget(self) -> None:
-        """Drop every gradient, and change nothing."""
+        """Drop all gradients."""
         for each in (*self.masters, *self.parameters):
             each.grad = None
 
     @torch.no_grad()
     def is_finite(self) -> bool:
-        """Whether every weight and every memory that lies here is a finite number."""
+        """Whether all weights and optimizer state of this process are finite."""
         held = (*self.weights().values(), *self.state().values())
         return all(bool(torch.isfinite(own(each)).all()) for each in held)
 
     @torch.no_grad()
     def step(self, share: float) -> None:
-        """One step at this share of the peak rates, above 0; gradients are cleared."""
+        """One step at this share (above 0) of the peak learning rates; gradients are cleared."""
         config, lr, decay = self.config, self.config.lr * share, self.config.weight_decay
         if config.decay_schedule == "constant":
             decay /= share
@@ -129,7 +125,7 @@ class Optimizer:
         self.refresh()
 
     def _pull_with_caution(self, amount: float) -> None:
-        """Decay before AdamW's step; an update of AdamW has the sign of its new first moment."""
+        """Cautious decay before AdamW's step, whose update has the sign of its new first moment."""
         learning = [(each, own(each.grad)) for each in self.matrices if each.grad is not None]
         matrices, gradients = [own(each) for each, _ in learning], [grad for _, grad in learning]
         known = self.adamw.state
@@ -141,10 +137,7 @@ class Optimizer:
         pull_with_caution(matrices, ahead, amount)
 
     def refresh(self) -> None:
-        """Copy the masters into the model, rounded to its number format.
-
-        In shards, let go what was gathered from older ones.
-        """
+        """Copy the masters into the model's number format; free weights gathered from shards."""
         if self.is_sharded:
             from endonym.train.sharding import let_go
 
@@ -159,7 +152,7 @@ class Optimizer:
         return {name: m.detach() for name, m in zip(self.names, self.masters, strict=True)}
 
     def state(self) -> dict[str, Tensor]:
-        """The memories of AdamW and Muon by name; steps are counted by the loop."""
+        """The optimizer state of AdamW and Muon by name, without step counts."""
         found: dict[str, Tensor] = {}
         for name, master in zip(self.names, self.masters, strict=True):
             of_muon = self.muon.state if self.muon is not None else {}
@@ -171,7 +164,7 @@ class Optimizer:
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
-        """Take up where a checkpoint stood, after so many updates; what was held is forgotten."""
+        """Load weights and optimizer state after `step` updates, and drop the current state."""
         self.forget()
         self.adamw.state.clear()
         for name, master in zip(self.names, self.masters, strict=True):
@@ -188,7 +181,7 @@ class Optimizer:
 
 
 def embedding_and_head_names(decoder: AnyDecoder) -> set[str]:
-    """The parameters whose rows are looked up: embeddings, positions, and the head."""
+    """Names of the embeddings (of tokens and positions) and the head."""
     found = [each.weight for each in decoder.modules() if isinstance(each, nn.Embedding)]
     embeddings_and_head = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
     return {name for name, each in decoder.named_parameters() if id(each) in embeddings_and_head}

@@ -1,4 +1,4 @@
-"""Before hours are spent: can this model learn one row by heart?"""
+"""Check before training: can this model overfit one row?"""
 
 import torch
 
@@ -14,19 +14,23 @@ STEPS = 60
 ROW_TOKENS = 256
 ENOUGH = 0.5
 LEAST_LR = 2e-3
-"""A careful phase has a low rate on purpose; what is tried here is whether gradients work."""
+"""A phase may have a low learning rate on purpose; this check is only of the gradients."""
 
 
 def learn_by_heart(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
-    """Train a decoder on one short row; returns its nats before and after. It is of no use then.
+    """Train a decoder on one short row; returns its nats before and after. It changes the decoder.
 
     Raises TrainingError if the loss does not fall to half: then gradients, optimiser or number
-    format are at fault, and no amount of text would help.
+    format are wrong.
     """
     width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
     parts = (batch.tokens_BT, batch.targets_BT, batch.documents_BT)
     row = Batch(*(part[:1, :width].contiguous() for part in parts))
-    decoder.float().train().apply(_without_dropout)
+    for module in decoder.float().train().modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        elif isinstance(module, Attention):
+            module.dropout = 0.0
     lively = config.but(
         lr=max(config.lr, LEAST_LR), embedding_lr=max(config.embedding_lr, LEAST_LR)
     )
@@ -48,7 +52,7 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tu
 
 
 def _advice(config: TrainConfig, *, has_risen: bool) -> str:
-    """What may help; the rate only where it is the phase's own that was tried, and diverged."""
+    """What may help. The learning rate only if the phase's own was tried and diverged."""
     if has_risen and config.lr > LEAST_LR:
         return f'Lower lr = {config.lr:g} (too high diverges), or set number_format = "fp32".'
     tried = f"It was tried at lr = {max(config.lr, LEAST_LR):g}. "
@@ -57,10 +61,3 @@ def _advice(config: TrainConfig, *, has_risen: bool) -> str:
     if config.optimizer == "muon":
         return tried + 'Set optimizer = "adamw", or take another model.family.'
     return tried + "Try fewer model.layers or another model.family: gradients do not arrive."
-
-
-def _without_dropout(module: torch.nn.Module) -> None:
-    if isinstance(module, torch.nn.Dropout):
-        module.p = 0.0
-    elif isinstance(module, Attention):
-        module.dropout = 0.0

@@ -1,4 +1,4 @@
-"""What the loop says of each step."""
+"""What the training loop reports of each step."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,10 @@ from endonym.train.validate import ValidationResult
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One step, and what was seen if the model was validated.
+    """One step, and its validation if there was one.
 
-    step: optimiser steps done. tokens: training tokens seen. seconds: spent on this step.
-    troubles: what went wrong and was survived. A report of a return to a checkpoint has that
-    checkpoint's step, and no seconds.
+    step: optimiser steps done. tokens: training tokens read. seconds: spent on this step.
+    events: problems in this step. A rollback's report has the checkpoint's step and no seconds.
     """
 
     step: int
@@ -30,10 +29,10 @@ class Report:
 
     @property
     def is_skipped(self) -> bool:
-        """Whether this step left the weights as they were."""
+        """Whether this step did not change the weights."""
         return any(each.event == "skipped" for each in self.events)
 
     @property
     def is_rolled_back(self) -> bool:
-        """Whether training goes on from an earlier step now."""
+        """Whether training goes back to an earlier step."""
         return any(each.event == "rolled_back" for each in self.events)

@@ -1,4 +1,4 @@
-"""Schedules: the learning rate as a share of its peak, a function of the step. No torch."""
+"""Learning rate schedules: the share of the peak, as a function of the step. Imports no torch."""
 
 import math
 from collections.abc import Callable
@@ -6,34 +6,15 @@ from collections.abc import Callable
 from endonym.train.config import COOLDOWN, FINAL_LRS, TrainConfig
 
 
-def linear(progress: float, cooldown: float) -> float:
-    """Straight down. Source: arXiv:2502.15938 (to zero, 80 tokens a parameter equal 200)."""
-    return 1.0 - progress
-
-
-def cosine(progress: float, cooldown: float) -> float:
-    """Half a cosine. Source: arXiv:2203.15556, appendix B (to a tenth)."""
-    return (1 + math.cos(math.pi * progress)) / 2
-
-
-def level_then_down(progress: float, cooldown: float) -> float:
-    """Level, then straight down: the level part can be gone on from. Source: arXiv:2405.18392."""
-    return min(1.0, (1.0 - progress) / cooldown)
-
-
-def level(progress: float, cooldown: float) -> float:
-    """No change."""
-    return 1.0
-
-
 SCHEDULES: dict[str, Callable[[float, float], float]] = {
-    "linear": linear,
-    "wsd": level_then_down,
-    "cosine": cosine,
-    "constant": level,
+    "linear": lambda progress, cooldown: 1.0 - progress,
+    "wsd": lambda progress, cooldown: min(1.0, (1.0 - progress) / cooldown),
+    "cosine": lambda progress, cooldown: (1 + math.cos(math.pi * progress)) / 2,
+    "constant": lambda progress, cooldown: 1.0,
 }
-"""How high the rate stands between its end (0) and its peak (1): of progress after warm-up, 0 to 1,
-and of the share of it that is a cool-down."""
+"""The learning rate between its final value (0) and its peak (1), as a function of progress after
+warm-up (0 to 1) and of the cooldown's share of it. Sources: arXiv:2502.15938 (linear; to zero, 80
+tokens a parameter equal 200), arXiv:2405.18392 (wsd), arXiv:2203.15556, appendix B (cosine)."""
 
 
 def multiplier(
@@ -45,11 +26,11 @@ def multiplier(
     final: float | None = None,
     cooldown: float = COOLDOWN,
 ) -> float:
-    """The share of the peak at a step (from 0): up in a straight line, then as the schedule says.
+    """The share of the peak at a step (from 0): linear warm-up, then the schedule.
 
-    The first step is not wasted: it has 1 / (warmup_steps + 1) of the peak; nor is the last: it
-    stands one step before the end.
-    final: share of the peak at the end, the schedule's own if not given. cooldown: of all steps.
+    Neither the first nor the last step has a learning rate of 0: the first has
+    1 / (warmup_steps + 1) of the peak, the last is one step before the end.
+    final: final share of the peak, by default the schedule's. cooldown: share of all steps.
     """
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
@@ -61,7 +42,7 @@ def multiplier(
 
 
 def lr_scale(config: TrainConfig, step: int) -> float:
-    """What a step of a phase, from 0, has of the peak learning rate."""
+    """The learning rate of a phase's step (from 0), as a share of the peak."""
     return multiplier(
         config.schedule,
         step=step,
@@ -73,10 +54,10 @@ def lr_scale(config: TrainConfig, step: int) -> float:
 
 
 def validates_at(config: TrainConfig, step: int) -> bool:
-    """Whether the model is validated when so many steps are done."""
+    """Whether the model is validated after this many steps."""
     return step % config.eval_every_steps == 0 or step >= config.steps
 
 
 def saves_at(config: TrainConfig, step: int) -> bool:
-    """Whether a checkpoint is due then even without a validation."""
+    """Whether a checkpoint is due after this many steps, even without a validation."""
     return step % config.execution.save_every_steps == 0

@@ -1,9 +1,9 @@
-"""Weights, gradients and optimiser states in shards: each process keeps its part of each of them.
+"""Weights, gradients and optimizer state in shards, one for each process.
 
-"gradients": a process keeps all weights from forward to backward, and its shard of the rest (as
-ZeRO-2, arXiv:1910.02054, section 5). "weights": a block's weights are gathered when it computes,
-and let go (ZeRO-3). Both by torch's `fully_shard`: the shards are the fp32 masters; in bf16 the
-gathered weights are rounded, and gradients are summed in fp32.
+"gradients": weights stay gathered from forward to backward; gradients and optimizer state are
+sharded (ZeRO-2, arXiv:1910.02054, section 5). "weights": a block's weights are gathered while it
+computes (ZeRO-3). Both use torch's `fully_shard`: the shards are the fp32 master weights; in bf16
+the gathered weights are rounded, and gradients are summed in fp32.
 """
 
 import warnings
@@ -23,16 +23,16 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from endonym.errors import Damaged, TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.weights import PRECISE, decoder_with
+from endonym.model.weights import PRECISE
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
 
 
 def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
-    """Spread a decoder's parameters over the processes, block by block; in place.
+    """Shard a decoder's parameters over the processes, block by block, in place.
 
-    Gradients are sums over the processes, not means: the loss is divided by all targets already.
-    Raises TrainingError for what cannot be in shards.
+    Gradients are summed over the processes, not averaged: the loss is already divided by the
+    targets of the whole batch. Raises TrainingError for models that cannot be sharded.
     """
     if not isinstance(decoder, Decoder):
         raise _cannot(config, "only models of endonym's own architectures can be in shards")
@@ -60,7 +60,7 @@ def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
 
 
 def let_go(decoder: AnyDecoder) -> None:
-    """Drop whole weights that were gathered from shards: they are gathered anew when needed."""
+    """Free the gathered weights; they are gathered again when needed."""
     for module in decoder.modules():
         if isinstance(module, FSDPModule):
             module.reshard()
@@ -75,16 +75,10 @@ def _cannot(config: TrainConfig, why: str) -> TrainingError:
     )
 
 
-def twin(decoder: AnyDecoder, weights: dict[str, Tensor], folder: Path) -> AnyDecoder:
-    """A decoder like one in shards, of whole weights in fp32, for one process alone."""
-    assert isinstance(decoder, Decoder)
-    return decoder_with(decoder.config, weights, folder)
-
-
 def save_shards(tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Write a file for each process, in safetensors, by `torch.distributed.checkpoint`.
+    """Write one safetensors file per process with `torch.distributed.checkpoint`.
 
-    What fails on one process, a full disk say, is raised on every one.
+    An error on one process, such as a full disk, is raised on every process.
     """
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
     try:
@@ -94,10 +88,7 @@ def save_shards(tensors: Mapping[str, Tensor], folder: Path) -> None:
 
 
 def load_shards(folder: Path) -> dict[str, Tensor]:
-    """Whole tensors from such files, whatever number of processes wrote them.
-
-    Raises Damaged if they cannot be read.
-    """
+    """Whole tensors from the files of any number of processes. Raises Damaged if unreadable."""
     reader = HuggingFaceStorageReader(str(folder))
     try:
         known = reader.read_metadata().state_dict_metadata

@@ -1,4 +1,4 @@
-"""One optimiser step: forward, loss, backward, sum, clip, guard, update."""
+"""One optimiser step: forward, loss, backward, sum over processes, clip, check, update."""
 
 import math
 from collections.abc import Callable
@@ -20,10 +20,9 @@ from endonym.train.optimizer import Optimizer
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What one step saw: mean nats a token, and the gradient's norm before clipping.
+    """Mean nats per token of a step, and the gradient norm before clipping.
 
-    rows: how many at a time memory held. refused: why the weights were not changed; empty if they
-    were.
+    rows: of the micro-batches, as they fit in memory. refused: why the step was skipped, or empty.
     """
 
     nats: float
@@ -33,7 +32,7 @@ class Stepped:
 
 
 def not_finite(stepped: Stepped) -> str:
-    """What of a step is not a finite number; empty if all is."""
+    """A message if the loss or the gradient norm is not finite, or empty."""
     for what, value in (("loss", stepped.nats), ("gradient", stepped.gradient_norm)):
         if not math.isfinite(value):
             return f"the {what} is not a finite number ({value})"
@@ -41,7 +40,7 @@ def not_finite(stepped: Stepped) -> str:
 
 
 def require_finite(where: str) -> Callable[[Stepped], str]:
-    """For `take_step`: a step whose loss or gradient is not finite raises NonFiniteLoss."""
+    """A `refuses` for `take_step` that raises NonFiniteLoss if loss or gradient is not finite."""
 
     def refuses(stepped: Stepped) -> str:
         if reason := not_finite(stepped):
@@ -70,14 +69,14 @@ def take_step(
     refuses: Callable[[Stepped], str] = MUST_BE_FINITE,
     seed: Callable[[], None] = lambda: None,
 ) -> Stepped:
-    """Learn from one batch, at most `rows` rows at a time, fewer where memory ends.
+    """Train on one batch in micro-batches of at most `rows` rows, fewer if memory is short.
 
-    The loss is the mean over the whole batch, however it is split; the penalty of experts is that
-    of each part, weighted by its tokens. lr_scale: the share of the peak rates.
-    tokens: of the whole batch, where a process of a group has its part of it.
-    refuses: says why a step must not change the weights; empty if it may. If none is given, a step
-    that is not finite raises NonFiniteLoss.
-    seed: called before each try at the gradient, so that one that is repeated draws the same.
+    The loss is the mean over the whole batch; the experts' penalty is that of each micro-batch,
+    weighted by its tokens. lr_scale: share of the peak learning rates.
+    tokens: of the whole batch, if this process has only a part of it.
+    refuses: why a step must be skipped, or empty; by default a step that is not finite raises
+    NonFiniteLoss.
+    seed: called before each attempt, so that a repeated one uses the same random numbers.
     """
     count = tokens or batch.targets_BT.numel()
 
@@ -86,7 +85,7 @@ def take_step(
         return gather(decoder, optimizer, batch, rows=rows, tokens=count, group=group)
 
     if optimizer.is_sharded:
-        # Each pass gathers weights: the others would wait for a process that begins anew.
+        # Each pass gathers weights, so one process cannot retry without the others.
         with explained_memory_errors(f"{rows} rows at a time, in shards"):
             nats, held = gathered(rows), rows
     else:
@@ -111,9 +110,9 @@ def gather(
     tokens: int | None = None,
     group: Group = ALONE,
 ) -> Tensor:
-    """Summed nats of a batch, and their gradient in the optimiser's hands; weights stay.
+    """Summed nats of this process's part of a batch; accumulates the gradient in the optimiser.
 
-    Of a group, each process gathers from its share of the batch. tokens: those of the whole one.
+    tokens: of the whole batch, by which the loss is divided.
     """
     count = tokens or batch.targets_BT.numel()
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
@@ -126,21 +125,21 @@ def gather(
 
 
 class Loss(NamedTuple):
-    """Summed nats of a batch's targets; and what is learnt from, with the penalty of experts."""
+    """Summed nats of a batch's targets, and the loss to minimise, with the experts' penalty."""
 
     nats: Tensor
     learnt_from: Tensor
 
 
 def batch_loss(decoder: AnyDecoder, batch: Batch) -> Loss:
-    """The loss of a batch, with gradients; every target counts once."""
+    """The loss of a batch, with gradients; all targets have the same weight."""
     hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     targets_N = batch.targets_BT.flatten()
     nats = summed_nats(hidden_BTD.flatten(0, 1), decoder.readout, targets_N)
     return Loss(nats, nats + penalty * len(targets_N))
 
 
-@torch.no_grad()  # not inference_mode: weights gathered from shards in it could not learn again
+@torch.no_grad()  # not inference_mode: weights gathered from shards in it could not be trained
 def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     """Nats of each target of a batch, (B, T), without gradients or dropout."""
     was_training = decoder.training

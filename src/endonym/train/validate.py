@@ -1,8 +1,8 @@
-"""Looks at dev text while training: the same packed rows each time, scored by source."""
+"""Validation on dev text during training: the same packed rows each time, scored by source."""
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,9 @@ ROWS_TOKENS = 8192
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """Held-out loss: mean nats a token, bits a byte, and bits a byte of each source.
+    """Held-out loss: mean nats per token, bits per byte, and bits per byte of each source.
 
-    An estimate: rows may cut a document, so the final score (`evaluate.bits`) is a little lower.
+    An estimate: rows may cut documents, so the final score (`evaluate.bits`) is a little lower.
     """
 
     nats: float
@@ -41,11 +41,11 @@ def validate(
     group: Group = ALONE,
     join: Collection[str] = (),
 ) -> ValidationResult:
-    """Score at most so many positions of dev text, drawn from all documents.
+    """Score at most `tokens` positions of dev text, drawn from all documents.
 
-    Text alone is scored, as in the final judgement: end-of-text is read but not predicted.
-    Documents of joined sources are read in stretches, as in training; line ends count as text.
-    Of a group, each process scores its share of the rows, and all see the same sums.
+    As in the final evaluation, the end-of-text token is read but not scored. Documents of joined
+    sources are joined as in training, and their line ends are scored.
+    In a group each process scores its share of the rows, and all get the same sums.
     """
     context = decoder.config.context
     order = Order(dev, context=context, seed=VALIDATION_SEED, join=join)
@@ -53,10 +53,13 @@ def validate(
     nats: dict[int, float] = defaultdict(float)
     sizes: dict[int, float] = defaultdict(float)
     counts: dict[int, float] = defaultdict(float)
-    for mine in _turns(rows, max(1, ROWS_TOKENS // context), group):
-        found = order.rows(mine.start, len(mine) or 1)
+    mine, most, together = group.share(rows), -(-rows // group.size), max(1, ROWS_TOKENS // context)
+    # Sharded weights are gathered in every pass, so each process makes the same number of passes.
+    for start in range(0, most, together):
+        part = mine[start : start + together]
+        found = order.rows(part.start, len(part) or 1)
         scored = held_out_nats(decoder, Batch.of(found).to(device)).cpu().double().numpy()
-        is_text = (found.targets_BT != dev.end_id) & (len(mine) > 0)
+        is_text = (found.targets_BT != dev.end_id) & (len(part) > 0)
         sources = dev.index["source"][order.originals(found.documents_BT)]
         for source in np.unique(sources):
             here = (sources == source) & is_text
@@ -75,19 +78,8 @@ def validate(
     )
 
 
-def _turns(rows: int, together: int, group: Group) -> Iterator[range]:
-    """This process's rows, so many at a time; empty at the end where others have one turn more.
-
-    Weights in shards are gathered in every turn, so that each process must take equally many.
-    """
-    mine = group.share(rows)
-    largest = -(-rows // group.size)
-    for start in range(0, largest, together):
-        yield mine[start : start + together]
-
-
 def _summed(group: Group, sources: int, *counted: dict[int, float]) -> list[dict[int, float]]:
-    """What each process counted of the sources, summed; float64 keeps whole numbers whole."""
+    """Counts by source, summed over the processes; float64 keeps whole numbers exact."""
     table = [[each.get(key, 0.0) for key in range(sources)] for each in counted]
     sums = group.total(torch.tensor(table, dtype=torch.float64)).tolist()
     seen = {key for key in range(sources) if any(row[key] for row in sums)}
@@ -95,5 +87,5 @@ def _summed(group: Group, sources: int, *counted: dict[int, float]) -> list[dict
 
 
 def bits(nats: float, n_bytes: float) -> float:
-    """Bits a byte."""
+    """Bits per byte."""
     return nats / math.log(2) / max(1, n_bytes)

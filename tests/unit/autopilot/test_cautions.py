@@ -55,14 +55,14 @@ def test_decay_that_eats_the_weights_is_said_with_its_number() -> None:
 
 def test_a_batch_larger_than_the_corpus_is_said() -> None:
     (text,) = said({"batch_tokens": 2_500_000})
-    assert "reads all 1\u2009000\u2009000 tokens 2.5 times before one step" in text
-    assert "batch_tokens = 10\u2009000 teaches more" in text
+    assert "is 2.5 times the whole text of 1\u2009000\u2009000 tokens" in text
+    assert "try batch_tokens = 10\u2009000" in text
 
 
 def test_one_row_is_the_smallest_batch() -> None:
     few = Facts(3_000, 900, 300.0)
     (text,) = cautions(train_config(batch_tokens=2048), few, 256, seconds=None)
-    assert "batch_tokens = 256 teaches more" in text
+    assert "try batch_tokens = 256" in text
     assert cautions(train_config(batch_tokens=1024), few, 1024, seconds=None) == []
 
 

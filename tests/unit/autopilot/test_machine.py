@@ -7,6 +7,7 @@ import pytest
 
 from endonym import device
 from endonym.autopilot import machine
+from endonym.disk import read_if_good
 
 
 def refuse() -> float:
@@ -91,4 +92,4 @@ def test_guests_of_one_name_and_other_units_are_other_machines(
         cores.write_text(lines + "\n", encoding="utf-8")
         assert device.processor() == "Rented Processor"
         assert machine.remembered(file, "speed", lambda found=found: found) == found
-    assert len(machine.read(file)) == 2
+    assert len(read_if_good(file)) == 2

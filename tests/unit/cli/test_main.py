@@ -206,7 +206,7 @@ def test_a_fault_of_its_own_is_told_in_a_line_and_kept_in_a_file(
     (file,) = tmp_path.glob("endonym-fault-*.txt")
     assert "Traceback" in file.read_text(encoding="utf-8")
     assert "Traceback" not in out + err
-    assert "a fault of its own: ZeroDivisionError: бүлү" in err
+    assert "internal error of endonym: ZeroDivisionError: бүлү" in err
     assert str(file) in err
     assert bool(out) == is_json
     if is_json:

@@ -57,7 +57,7 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
         {"mixer": {"rope_scaling": SCALING | {"original_context": 8, "low_turns": 8.0}}},
         "mixer.rope_scaling.low_turns",
         "low_turns = 8 is not below high_turns = 4",
-        "Channels between the two are stretched in part.",
+        "Choose low_turns below high_turns.",
     ),
     "a linear scaling with turns": (
         *(
@@ -70,7 +70,7 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     ),
     "a weight of what is no penalty": (
         *("moe", {"ffn": {"balance": "bias", "balance_weight": 0.5}}, "ffn.balance_weight"),
-        'balance_weight means nothing to balance = "bias"',
+        'balance_weight has no effect with balance = "bias"',
         "Leave it out: the bias learns at the rate of the other vectors.",
     ),
     "dropout of no attention": (
@@ -84,49 +84,49 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     ),
     "an odd head width": (
         *("llama", {"mixer": {"head_width": 7}}, "mixer.head_width"),
-        "rotary positions turn pairs of channels, but 7 of a head's 7 turn",
+        "rotary positions rotate pairs of channels, but 7 of 7 rotate",
         "Choose an even number of channels.",
     ),
     "an odd head width that follows": (
         *("falcon", {"dim": 20}, "mixer.head_width"),
-        "rotary positions turn pairs of channels, but 5 of a head's 5 turn",
+        "rotary positions rotate pairs of channels, but 5 of 5 rotate",
         "Choose an even number of channels.",
     ),
     "a share of an odd number of channels": (
         *("gptneox", {"mixer": {"rotary_share": 0.2}}, "mixer.rotary_share"),
-        "rotary positions turn pairs of channels, but 3 of a head's 16 turn",
+        "rotary positions rotate pairs of channels, but 3 of 16 rotate",
         "Choose an even number of channels.",
     ),
     "a share of no channel": (
         *("gptneox", {"mixer": {"rotary_share": 0.01}}, "mixer.rotary_share"),
-        "rotary positions turn pairs of channels, but 0 of a head's 16 turn",
+        "rotary positions rotate pairs of channels, but 0 of 16 rotate",
         "Choose an even number of channels.",
     ),
     "a base without rotary positions": (
         *("gpt2", {"mixer": {"rope_base": 500.0}}, "mixer.rope_base"),
-        "positions are learned, so nothing turns",
+        "positions are learned, not rotary",
         'Leave the key out, or set model.position = "rope".',
     ),
     "a share without rotary positions": (
         *("llama", {"position": "none", "mixer": {"rotary_share": 0.5}}, "mixer.rotary_share"),
-        "positions are none, so nothing turns",
+        "positions are none, not rotary",
         'Leave the key out, or set model.position = "rope".',
     ),
     "a scaling without rotary positions": (
         *("gpt2", {"mixer": {"rope_scaling": SCALING}}, "mixer.rope_scaling"),
-        "positions are learned, so nothing turns",
+        "positions are learned, not rotary",
         'Leave the key out, or set model.position = "rope".',
     ),
     "a llama3 scaling without the context before": (
         *("llama", {"mixer": {"rope_scaling": SCALING}}, "mixer.rope_scaling.original_context"),
-        "llama3 needs the context that was there before",
+        "llama3 needs the original context length",
         "Give the number of tokens the model was first trained with.",
     ),
     "a yarn scaling without the context before": (
         "llama",
         {"mixer": {"rope_scaling": SCALING | {"kind": "yarn"}}},
         "mixer.rope_scaling.original_context",
-        "yarn needs the context that was there before",
+        "yarn needs the original context length",
         "Give the number of tokens the model was first trained with.",
     ),
     "heads of mamba2 that do not divide its channels": (
@@ -146,42 +146,42 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     ),
     "a state for attention": (
         *("llama", {"mixer": {"state": 16}}, "mixer.state"),
-        'state means nothing to kind = "attention"',
+        'state has no effect with kind = "attention"',
         "Leave it out; it belongs to mamba, mamba2.",
     ),
     "heads for mamba": (
         *("mamba", {"mixer": {"heads": 4}}, "mixer.heads"),
-        'heads means nothing to kind = "mamba"',
+        'heads has no effect with kind = "mamba"',
         "Leave it out; it belongs to attention.",
     ),
     "heads for mamba2": (
         *("mamba2", {"mixer": {"heads": 4}}, "mixer.heads"),
-        'heads means nothing to kind = "mamba2"',
+        'heads has no effect with kind = "mamba2"',
         "Leave it out; it belongs to attention.",
     ),
     "groups for mamba": (
         *("mamba", {"mixer": {"groups": 2}}, "mixer.groups"),
-        'groups means nothing to kind = "mamba"',
+        'groups has no effect with kind = "mamba"',
         "Leave it out; it belongs to mamba2.",
     ),
     "the rank of a step for mamba2": (
         *("mamba2", {"mixer": {"step_rank": 4}}, "mixer.step_rank"),
-        'step_rank means nothing to kind = "mamba2"',
+        'step_rank has no effect with kind = "mamba2"',
         "Leave it out; it belongs to mamba.",
     ),
     "a bias of experts": (
         *("moe", {"ffn": {"bias": True}}, "ffn.bias"),
-        'bias means nothing to kind = "experts"',
+        'bias has no effect with kind = "experts"',
         "Leave it out; it belongs to plain, gated.",
     ),
     "experts of a dense feed-forward": (
         *("llama", {"ffn": {"experts": 4}}, "ffn.experts"),
-        'experts means nothing to kind = "gated"',
+        'experts has no effect with kind = "gated"',
         "Leave it out; it belongs to experts.",
     ),
     "a width of no feed-forward": (
         *("mamba", {"ffn": {"hidden": 64}}, "ffn.hidden"),
-        'hidden means nothing to kind = "none"',
+        'hidden has no effect with kind = "none"',
         "Leave it out; it belongs to plain, gated, experts.",
     ),
 }

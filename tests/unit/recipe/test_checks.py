@@ -63,14 +63,14 @@ CONTRADICTIONS = {
     "an odd width of a head that is written nowhere": (
         "[model]\nlayers = 2\ndim = 24\nmixer = { heads = 8 }",
         10,
-        "rotary positions turn pairs of channels, but 3 of a head's 3 turn.",
+        "rotary positions rotate pairs of channels, but 3 of 3 rotate.",
         "mixer",
         "Choose an even number of channels.",
     ),
     "rotary positions of a gpt2": (
         '[model]\nfamily = "gpt2"\nlayers = 2\ndim = 64\nmixer.heads = 4\nmixer.rope_base = 5.0',
         12,
-        "positions are learned, so nothing turns.",
+        "positions are learned, not rotary.",
         "5.0",
         'Leave the key out, or set model.position = "rope".',
     ),
@@ -84,7 +84,7 @@ CONTRADICTIONS = {
     "a key of another kind in a list in one line": (
         "[model]\nlayers = 2\ndim = 64\nmixer = [{ heads = 4 }, { kind = 'mamba', window = 8 }]",
         10,
-        'window means nothing to kind = "mamba".',
+        'window has no effect with kind = "mamba".',
         "8",
         "Leave it out; it belongs to attention.",
     ),
@@ -99,7 +99,7 @@ CONTRADICTIONS = {
         "[model]\nlayers = 2\ndim = 64\nmixer.heads = 4\n"
         "mixer.rope_scaling = { kind = 'yarn', factor = 2.0 }",
         11,
-        "yarn needs the context that was there before.",
+        "yarn needs the original context length.",
         "rope_scaling",
         "Give the number of tokens the model was first trained with.",
     ),
@@ -127,7 +127,7 @@ CONTRADICTIONS = {
     "heads for a family without them": (
         "[model]\nfamily = 'mamba'\nlayers = 2\ndim = 64\nmixer.heads = 4",
         11,
-        'heads means nothing to kind = "mamba".',
+        'heads has no effect with kind = "mamba".',
         "4",
         "Leave it out; it belongs to attention.",
     ),

@@ -1,1 +1,1 @@
-"""The classes of `transformers` that say our shapes, a file for each way of naming things."""
+"""Classes of `transformers`, a file for each naming scheme."""

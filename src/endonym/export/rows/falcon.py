@@ -1,8 +1,7 @@
-"""Falcon, in its old and its new form: heads that share keys lie together. Imports no torch.
+"""Falcon with its old and its new decoder architecture. Imports no torch.
 
-Old: one norm for both branches, or branches one after the other; one key/value head, or as many as
-heads. New ("new decoder architecture"): always parallel, one norm or two, any number of key/value
-heads.
+Old: parallel branches with one norm, or sequential ones; one key/value head, or as many as heads.
+New: always parallel, one norm or two, any number of key/value heads.
 """
 
 from collections.abc import Mapping
@@ -39,14 +38,13 @@ PLAIN_NAMES = {
 
 
 def _is_new(config: ModelConfig) -> bool:
-    """Whether only the new form can say this."""
+    """Whether only the new architecture supports this model."""
     mixer = attention_of(config)
     is_grouped = mixer is not None and mixer.kv_heads not in (1, mixer.heads)
     return config.parallel and (not config.shared_norm or is_grouped)
 
 
 def _names(config: ModelConfig) -> Mapping[str, str]:
-    """The norms are named after their form."""
     norms = {"blocks.*.norm": "transformer.h.*.input_layernorm"}
     if not config.parallel:
         norms["blocks.*.ffn_norm"] = "transformer.h.*.post_attention_layernorm"
@@ -132,7 +130,7 @@ FORM = (
     "parallel_attn",
     "num_ln_in_parallel_attn",
 )
-"""Words that say the form between them: `_to_keys` reads them all."""
+"""Keys of the architecture, all read by `_to_keys`."""
 FALCON = HFArchitecture(
     family="falcon",
     model_type="falcon",

@@ -1,4 +1,4 @@
-"""GPT-2: queries, keys and values side by side, matrices as inputs × outputs. Imports no torch."""
+"""GPT-2: queries, keys and values side by side, matrices transposed. Imports no torch."""
 
 from endonym.export.hf_fields import ACTIVATIONS, our_activation
 from endonym.export.row import (

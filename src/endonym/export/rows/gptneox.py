@@ -1,4 +1,4 @@
-"""GPT-NeoX: queries, keys and values of each head in turn. Imports no torch."""
+"""GPT-NeoX: queries, keys and values interleaved by head. Imports no torch."""
 
 from endonym.export.hf_fields import (
     ACTIVATIONS,
@@ -22,7 +22,7 @@ from endonym.export.row import (
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig, RopeConfig
 
 DEFAULT_SHARE = 0.25
-"""Of the channels that turn, where a folder does not say."""
+"""Default share of rotated channels."""
 NAMES = {
     "embedding.weight": "gpt_neox.embed_in.weight",
     "head.weight": "embed_out.weight",
@@ -76,8 +76,7 @@ def _to_json(config: ModelConfig) -> Json:
 
 
 def _to_keys(given: Json) -> Json:
-    base = given.get("rotary_emb_base", ROPE_BASE)
-    rope = {"rope_theta": base} | given
+    rope = {"rope_theta": given.get("rotary_emb_base", ROPE_BASE)} | given
     return {
         "dim": given["hidden_size"],
         "layers": given["num_hidden_layers"],

@@ -1,4 +1,4 @@
-"""Llama and those that share its words: Mistral, Qwen3, Qwen3 with experts. Imports no torch."""
+"""Llama and classes with its keys: Mistral, Qwen3, Qwen3 with experts. Imports no torch."""
 
 from functools import partial
 
@@ -49,7 +49,7 @@ EXPERT_NAMES = {
 def _misfit(
     config: ModelConfig, *, ffn_kind: str, query_key_norm: bool, has_window: bool, biases: set[str]
 ) -> str | None:
-    """What a class that has these parts, and biases at most on these, cannot say."""
+    """What a class with these parts, and biases at most on these, does not support."""
     mixer, ffn = attention_of(config), the_ffn(config)
     if mixer is None or ffn is None:
         return "layers that are not alike, or not all attention"
@@ -66,13 +66,13 @@ def _misfit(
         (mixer.bias and "mixer" not in biases, "mixer.bias"),
         (ffn_bias and "ffn" not in biases, "ffn.bias"),
         (isinstance(ffn, ExpertsConfig) and not ffn.gated, "ffn.gated = false"),
-        (isinstance(ffn, ExpertsConfig) and ffn.hidden % 8 > 0, "a width of experts not in eights"),
+        (isinstance(ffn, ExpertsConfig) and ffn.hidden % 8 > 0, "expert width not divisible by 8"),
         (isinstance(ffn, ExpertsConfig) and ffn.balance == "bias", 'ffn.balance = "bias"'),
     )
 
 
 def _common_json(config: ModelConfig) -> Json:
-    """The sizes in the words that all four share."""
+    """The keys that all four classes share."""
     mixer = sure(the_mixer(config), AttentionConfig)
     return {
         "hidden_size": config.dim,
@@ -125,10 +125,8 @@ def _moe_json(config: ModelConfig) -> Json:
 
 
 def _common_keys(given: Json, *, is_derived: bool) -> Json:
-    """Our keys from the shared words.
-
-    is_derived: the class derives the heads' number and width from other words where they are left
-    out. Otherwise it assumes fixed numbers, so there they must be given.
+    """Our keys. is_derived: the class derives kv_heads and head_dim from other keys if missing;
+    otherwise it has fixed defaults, so they must be given.
     """
     find = given.get if is_derived else given.__getitem__
     return {
@@ -161,7 +159,7 @@ def _llama_keys(given: Json) -> Json:
 
 
 def _mistral_keys(given: Json) -> Json:
-    """A folder without a window is a Llama in all but name."""
+    """Without a window, a Mistral is a Llama."""
     keys = _dense_keys(given, is_derived=True)
     window = given["sliding_window"]
     if window is None:
@@ -190,7 +188,7 @@ def _moe_keys(given: Json) -> Json:
 
 QWEN_REQUIRED = {"use_sliding_window": False}
 QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_WORDS})
-"""`sliding_window` acts only where `use_sliding_window` is true."""
+"""`sliding_window` is used only if `use_sliding_window` is true."""
 LLAMA = HFArchitecture(
     family="llama",
     model_type="llama",
@@ -207,13 +205,7 @@ MISTRAL = HFArchitecture(
     family="mistral",
     model_type="mistral",
     architecture="MistralForCausalLM",
-    misfit=partial(
-        _misfit,
-        ffn_kind="gated",
-        query_key_norm=False,
-        has_window=True,
-        biases=set(),
-    ),
+    misfit=partial(_misfit, ffn_kind="gated", query_key_norm=False, has_window=True, biases=set()),
     to_json=_mistral_json,
     to_keys=_mistral_keys,
     names=lambda config: NAMES,

@@ -32,11 +32,11 @@ MAMBA2_NAMES = COMMON_NAMES | {
     "blocks.*.mixer.norm.weight": "backbone.layers.*.mixer.norm.weight",
 }
 ASSUMED = {"max_position_embeddings": 2048}
-"""Where a folder does not say: the length that the published models were trained with."""
+"""The context length of the published models, for folders that do not state it."""
 
 
 def _misfit(config: ModelConfig, kind: type[MambaConfig | Mamba2Config]) -> str | None:
-    """What a class that has mixers of this kind alone cannot say."""
+    """What a class with only mixers of this kind does not support."""
     ffn = the_ffn(config)
     return first_of(
         (not isinstance(the_mixer(config), kind), "mixers not alike, or of another kind"),
@@ -48,7 +48,6 @@ def _misfit(config: ModelConfig, kind: type[MambaConfig | Mamba2Config]) -> str 
 
 
 def _common_json(config: ModelConfig, mixer: MambaConfig | Mamba2Config) -> Json:
-    """The context is no limit to a state space; it is written so that all judge alike."""
     return {
         "hidden_size": config.dim,
         "num_hidden_layers": config.layers,
@@ -116,7 +115,7 @@ TRAINING = frozenset(
         *("chunk_size", "max_position_embeddings"),
     }
 )
-"""Initial values, and ways to compute the same numbers."""
+"""Initialisation, and keys that do not change the results."""
 REQUIRED = {"rms_norm": True, "ssm_cfg": {}, "norm_before_gate": False}
 MAMBA = HFArchitecture(
     family="mamba",

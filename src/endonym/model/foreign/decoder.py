@@ -1,8 +1,8 @@
-"""Any causal model of `transformers` behind the interface of `Decoder`.
+"""Any causal model of `transformers` with the interface of `Decoder`.
 
-Where documents packed into one row would read each other (state spaces, mostly), they are read one
-by one instead; where a memory takes up only one token at a time, it gets one. Both are slower and
-exact. Which models those are is tried when one is loaded.
+If a model's documents packed into one row see each other (mostly state spaces), they are computed
+one by one. If its cache takes one token at a time, it gets one. Both are slower and exact. Loading
+tests which of them a model needs.
 """
 
 import inspect
@@ -20,11 +20,11 @@ from endonym.model.kernels.loss import Readout
 from endonym.model.span import Span
 
 MEMORIES = ("past_key_values", "cache_params")
-"""What classes call what they remember."""
+"""Names of the cache in the classes of `transformers`."""
 
 
 class ForeignMemory:
-    """What a foreign model remembers of its rows: one object, which the model makes by itself."""
+    """The cache of a foreign model: one object, which the model makes itself."""
 
     def __init__(self) -> None:
         self.held: Any = None
@@ -37,9 +37,9 @@ class ForeignMemory:
 
 
 class ForeignDecoder(nn.Module):
-    """A network of `transformers` that answers as a `Decoder` does.
+    """A network of `transformers` with the interface of a `Decoder`.
 
-    It has no penalty: what its class would add to the loss for the balance of experts is left out.
+    Its penalty is zero: a load balancing loss of its class is left out.
     """
 
     def __init__(self, config: ForeignConfig, network: Any) -> None:
@@ -53,14 +53,14 @@ class ForeignDecoder(nn.Module):
 
     @property
     def checkpointed_blocks(self) -> int:
-        """As in Decoder, but all blocks or none; none of a class that cannot."""
+        """As in Decoder, but all blocks or none; none if the class does not support it."""
         return self._recomputes
 
     @checkpointed_blocks.setter
     def checkpointed_blocks(self, wanted: int) -> None:
         can = self.network.supports_gradient_checkpointing
         self._recomputes = self.config.layers if wanted and can else 0
-        # The newer name, and the one that transformers had before it.
+        # The name in newer transformers, and in older ones.
         names = [f"{kind}_checkpointing_{{}}able" for kind in ("activation", "gradient")]
         there = next(name for name in names if hasattr(self.network, name.format("en")))
         if self._recomputes:
@@ -70,21 +70,21 @@ class ForeignDecoder(nn.Module):
 
     @property
     def readout(self) -> Readout:
-        """How hidden states become logits."""
+        """The head's matrix and logit cap."""
         cap = self.config.transformers.get("final_logit_softcapping")
         return Readout(self.network.get_output_embeddings().weight, cap)
 
     def empty_cache(self, batch: int, length: int) -> Cache:
-        """A memory; it grows with what is read."""
+        """A cache, which grows with the tokens."""
         return [ForeignMemory()]
 
     def forward(
         self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Hidden states after the last norm, (B, T, D), and a penalty of nothing.
+        """Hidden states after the last norm, (B, T, D), and a penalty of zero.
 
-        Without a span each row is one document from its start. With a memory, what stands before
-        the start of a row's last document is padding, and its answers mean nothing.
+        Without a span each row is one document from its start. With a cache, tokens before the
+        last document of a row are padding, and their hidden states mean nothing.
         """
         span = span or Span.after(0, tokens_BT)
         if cache is not None:
@@ -101,7 +101,7 @@ class ForeignDecoder(nn.Module):
     def logits(
         self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Logits of the token after each, (B, T, V)."""
+        """Logits of the next token at each position, (B, T, V)."""
         hidden_BTD, _ = self(tokens_BT, span, cache)
         return self.readout.logits(hidden_BTD)
 
@@ -113,7 +113,7 @@ class ForeignDecoder(nn.Module):
         return self.network.base_model(input_ids=tokens_BT, **kept)
 
     def _go_on(self, tokens_BT: Tensor, span: Span, memory: ForeignMemory) -> Tensor:
-        """Read tokens after those that a memory holds, and remember them."""
+        """Hidden states of the tokens that follow those in the cache, which are added to it."""
         if span.past and span.length > 1 and not self.reads_on:
             tokens = [tokens_BT[:, place, None] for place in range(span.length)]
             spans = [Span.after(span.past + place, one) for place, one in enumerate(tokens)]
@@ -136,7 +136,7 @@ class ForeignDecoder(nn.Module):
         return out[0]
 
     def _one_by_one(self, tokens_BT: Tensor, span: Span) -> Tensor:
-        """Documents of packed rows, each read as if it were alone."""
+        """Hidden states of packed rows, each document computed alone."""
         rows: list[Tensor] = []
         positions_BT = span.positions_BT.expand(tokens_BT.shape)
         for tokens_T, positions_T in zip(tokens_BT, positions_BT, strict=True):

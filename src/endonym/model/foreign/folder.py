@@ -1,7 +1,7 @@
-"""A folder in the format of `transformers`, read without torch and before any tensor is.
+"""Reads a folder in the format of `transformers`. Imports no torch and reads no tensor.
 
-Nothing in it is executed: weights are safetensors, all else is JSON, and a `config.json` that asks
-for code of its own is refused.
+Nothing in the folder is executed: weights are safetensors, all else is JSON, and a `config.json`
+that asks for its own code is refused.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 from endonym.config import Config
 from endonym.errors import Damaged, ExportError, ShapeError
-from endonym.model.config import AttentionConfig, MixerConfig, ModelConfig
+from endonym.model.config import AttentionConfig, ModelConfig
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -25,29 +25,29 @@ TOKENIZER = (
     "generation_config.json",
 )
 FLOATS = ("F64", "F32", "F16", "BF16")
-"""Kinds of numbers that weights may be."""
+"""Dtypes of weights."""
 WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
-"""What constants of foreign models may be besides."""
+"""Other dtypes that constants of foreign models may have."""
 HEADER_LIMIT_BYTES = 100_000_000
 UNKNOWN_CONTEXT = 1024
-"""What is read at once of a model that names no context."""
+"""Context length of a model whose config.json has none."""
 SIZES = {
     "vocab": ("vocab_size",),
     "dim": ("hidden_size", "n_embd", "d_model"),
     "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
 }
-"""What classes of `transformers` call the sizes that every model has."""
+"""Keys of config.json, which differ by architecture."""
 HEADS = ("lm_head.weight", "embed_out.weight")
-"""A head that is the embedding may be stored twice; then it is read once."""
+"""Names of the head; a tied head may be stored beside the embedding."""
 CONTEXTS = ("max_position_embeddings", "n_positions")
 
 Shapes = dict[str, tuple[int, ...]]
 
 
 class ForeignConfig(Config):
-    """A model that `transformers` computes: its sizes, for counting, and its own `config.json`.
+    """A model that `transformers` computes: its sizes and its own `config.json`.
 
-    parameters: of the weights as they are learnt; a head that is the embedding counts once.
+    parameters: number of parameters; a tied head counts once.
     """
 
     family: str
@@ -61,7 +61,7 @@ class ForeignConfig(Config):
 
     @property
     def remembered(self) -> int:
-        """Channels that a layer of attention remembers of a token, as keys and again as values."""
+        """Channels of the keys, or of the values, of a token in one layer's cache."""
         heads = self.transformers.get("num_attention_heads") or 1
         shared = self.transformers.get("num_key_value_heads") or heads
         return shared * (self.transformers.get("head_dim") or self.dim // heads)
@@ -71,20 +71,20 @@ AnyModelConfig = ModelConfig | ForeignConfig
 
 
 def read_shape(data: dict[str, Any]) -> AnyModelConfig:
-    """The shape that a model artefact's `config.json` holds."""
+    """The model config in a model artefact's `config.json`."""
     kind = ForeignConfig if "transformers" in data else ModelConfig
     return kind.model_validate(data)
 
 
 def foreign_config(folder: Path) -> ForeignConfig:
-    """The sizes of a folder of any architecture, from `config.json` and the weights' headers.
+    """The config of a folder of any architecture, from `config.json` and the weights' headers.
 
-    Raises ExportError for what endonym will not or cannot open, Damaged for broken weights.
+    Raises ExportError for a model that endonym does not support, Damaged for broken weights.
     """
     path = folder / CONFIG
     given = read_json(path)
     refuse_code(given, str(path))
-    _refuse_others(given, str(path))
+    _refuse_unsupported(given, str(path))
     sizes = {name: _size(given, words, str(path)) for name, words in SIZES.items()}
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
@@ -110,10 +110,10 @@ def foreign_config(folder: Path) -> ForeignConfig:
 
 
 def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
-    """A shape that reads at most so many tokens at once, and says so in what it exports.
+    """A config with a shorter context, which its export also has.
 
-    A foreign `config.json` keeps its own number where the number decides more than the length.
-    Raises ShapeError if the model has never read that many.
+    A foreign `config.json` keeps its own number if more than the length depends on it.
+    Raises ShapeError if the model's own context is shorter.
     """
     if context > shape.context:
         raise ShapeError(
@@ -122,23 +122,21 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
             do=f"Choose at most {shape.context}.",
         )
     if isinstance(shape, ModelConfig):
-        mixers = tuple(_narrowed(mixer, context) for mixer in shape.mixers)
+        mixers = tuple(
+            mixer.model_copy(update={"window": context})
+            if isinstance(mixer, AttentionConfig) and mixer.window and mixer.window > context
+            else mixer
+            for mixer in shape.mixers
+        )
         return shape.model_copy(update={"context": context, "mixers": mixers})
     theirs = dict(shape.transformers)
-    if CONTEXTS[0] in theirs and _turns_plainly(theirs):
+    if CONTEXTS[0] in theirs and _is_rope_fixed(theirs):
         theirs[CONTEXTS[0]] = context
     return shape.model_copy(update={"context": context, "transformers": theirs})
 
 
-def _narrowed(mixer: MixerConfig, context: int) -> MixerConfig:
-    """A mixer whose window is no longer than the context."""
-    if isinstance(mixer, AttentionConfig) and mixer.window and mixer.window > context:
-        return mixer.model_copy(update={"window": context})
-    return mixer
-
-
-def _turns_plainly(theirs: dict[str, Any]) -> bool:
-    """Whether positions are rotary and none of them depends on the length."""
+def _is_rope_fixed(theirs: dict[str, Any]) -> bool:
+    """Whether positions are rotary, with angles that do not depend on the context length."""
     tables = [theirs.get(word) for word in ("rope_parameters", "rope_scaling")]
     found = [each for each in tables if isinstance(each, dict)]
     inside = [each for table in found for each in table.values() if isinstance(each, dict)]
@@ -147,7 +145,7 @@ def _turns_plainly(theirs: dict[str, Any]) -> bool:
 
 
 def _size(given: dict[str, Any], words: tuple[str, ...], where: str) -> int:
-    """One of the sizes that every model has."""
+    """One of the sizes, by the first of these keys that there is."""
     found = next((given[word] for word in words if word in given), None)
     if isinstance(found, int) and 0 < found < 1 << 40:
         return found
@@ -155,8 +153,8 @@ def _size(given: dict[str, Any], words: tuple[str, ...], where: str) -> int:
     raise ExportError(f"config.json {what} {words[0]}", where=where)
 
 
-def _refuse_others(given: dict[str, Any], where: str) -> None:
-    """What no text model in plain numbers has."""
+def _refuse_unsupported(given: dict[str, Any], where: str) -> None:
+    """Raise ExportError if it is not a causal model of text in plain numbers."""
     for word, what in (
         ("quantization_config", "weights that are quantised, which cannot be trained on"),
         ("text_config", "a model of more than text"),
@@ -193,14 +191,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """The files that decide what a folder's model is, in one order."""
+    """The files that determine a folder's model, in a fixed order."""
     index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     tokens = [folder / name for name in TOKENIZER if (folder / name).is_file()]
     return [folder / CONFIG, *weight_files(folder), *index, *tokens]
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold a folder's weights. Raises ExportError if they are of another kind."""
+    """The files of a folder's weights. Raises ExportError if they are not safetensors."""
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if not (folder / INDEX).is_file():
@@ -228,7 +226,7 @@ def weight_shapes(folder: Path) -> Shapes:
 
 
 def tensor_shapes(path: Path) -> Shapes:
-    """Names and shapes of a file's tensors, from its header alone; no tensor is read.
+    """Names and shapes of a file's tensors, from its header.
 
     Raises Damaged if the file is short, too long, or not safetensors.
     """
@@ -236,7 +234,7 @@ def tensor_shapes(path: Path) -> Shapes:
 
 
 def require_numbers(files: Iterable[Path], kinds: tuple[str, ...] = FLOATS) -> None:
-    """Raise Damaged, from the headers, if a tensor holds numbers of another kind."""
+    """Raise Damaged, from the headers, if a tensor has another dtype."""
     for path in files:
         for name, (_, kind) in _header(path).items():
             if kind not in kinds:
@@ -244,7 +242,7 @@ def require_numbers(files: Iterable[Path], kinds: tuple[str, ...] = FLOATS) -> N
 
 
 def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and kind of number of each tensor of a file."""
+    """Shape and dtype of each tensor of a file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
@@ -255,7 +253,7 @@ def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
             header = json.loads(file.read(length))
             entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
             end = max((int(each["data_offsets"][1]) for each in entries.values()), default=0)
-            told = {
+            found = {
                 name: (tuple(map(int, each["shape"])), str(each["dtype"]))
                 for name, each in entries.items()
             }
@@ -263,7 +261,7 @@ def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
             raise damaged(path, f"has an unreadable header ({error})") from error
     if 8 + length + end != size:
         raise damaged(path, f"should have {8 + length + end} bytes but has {size}")
-    return told
+    return found
 
 
 def require_shapes(
@@ -279,7 +277,7 @@ def require_shapes(
 
 
 def damaged(path: Path, found: str) -> Damaged:
-    """What is wrong with a file of weights."""
+    """An error in a file of weights."""
     return Damaged(
         f"{path.name} {found}", where=str(path), do="Take a whole copy, or make the model anew."
     )

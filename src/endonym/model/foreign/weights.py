@@ -1,7 +1,7 @@
-"""Opening a foreign model: the class comes from `transformers`, the weights from a local folder.
+"""Loads a foreign model: the class from `transformers`, the weights from a local folder.
 
-No code that lies in the folder is looked at. What the class does to a few tokens is tried when it
-is loaded, and what endonym could not train or judge truly is refused by name.
+Code in the folder is never run. Loading tests the model on a few tokens, and refuses one that
+endonym could not train or evaluate exactly.
 """
 
 import importlib
@@ -35,23 +35,23 @@ from endonym.model.span import Span
 from endonym.model.weights import load_decoder, load_tensors, require_finite, require_tied
 
 NETWORK = "network."
-"""Where a ForeignDecoder keeps the library's model."""
+"""Prefix of a ForeignDecoder's parameters."""
 TRIED_TOKENS = 7
 CLOSE = 1e-4
-"""Of the largest number: what two ways of computing the same in fp32 may differ by."""
+"""Largest relative difference of two ways of computing the same in fp32."""
 UNCHANGED = 1e-7
-"""What logits may move when a document changes that they must not depend on."""
+"""Largest relative change of logits when another document of their row changes."""
 UNTRUSTED = ("attn_implementation", "_attn_implementation", "experts_implementation")
-"""Words by which a folder could ask for kernels from elsewhere."""
+"""Keys by which a folder could ask for kernels from elsewhere."""
 BUILDING = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError),
     *(LookupError, RuntimeError, TypeError, ValueError),
 )
-"""What a class raises for sizes that do not fit together."""
+"""Errors of a class whose sizes do not fit together."""
 
 
 def weights_of(decoder: nn.Module) -> dict[str, Tensor]:
-    """A decoder's parameters and constants, each once, by name."""
+    """A decoder's parameters and saved buffers, each once, by name."""
     kept = decoder.state_dict(keep_vars=True)
     constants = {name: each for name, each in decoder.named_buffers() if name in kept}
     return {name: each.detach() for name, each in (*decoder.named_parameters(), *constants.items())}
@@ -75,9 +75,9 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
 def load_foreign(folder: Path) -> ForeignDecoder:
     """The model of a folder, in fp32.
 
-    Raises ExportError for what endonym will not or cannot open, and Damaged for tensors that are
-    missing, unknown or of another shape, all before memory is taken; Damaged as well for numbers
-    that are not finite.
+    Before memory is allocated, raises ExportError for a model that endonym does not support, and
+    Damaged for tensors that are missing, unknown or of another shape; then Damaged for numbers that
+    are not finite.
     """
     config, files = foreign_config(folder), weight_files(folder)
     where = str(folder / CONFIG)
@@ -100,12 +100,12 @@ def load_foreign(folder: Path) -> ForeignDecoder:
 
 
 def stored_weights(decoder: ForeignDecoder) -> dict[str, Tensor]:
-    """The weights under the names, and in the layout, that a folder holds them in."""
+    """The weights with the names and layout of a folder."""
     return _as_stored(decoder.network, weights_of(decoder.network))
 
 
 def _library(name: str) -> Any:
-    """A part of transformers, imported when it is needed."""
+    """A module of transformers, imported when needed."""
     try:
         return importlib.import_module(f"transformers{name}")
     except ImportError as error:
@@ -119,13 +119,13 @@ def _library(name: str) -> Any:
 
 
 def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as the class saves them: experts, for one, stand apart on disk."""
+    """Weights as the class saves them; for example, each expert is a tensor of its own."""
     loading = _library(".core_model_loading")
     return dict(loading.revert_weight_conversion(network, dict(weights)))
 
 
 def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
-    """The library's class for an architecture, and its own config. No network is asked."""
+    """The class of an architecture and its config in transformers. Needs no internet."""
     library, auto = _library(""), _library(".models.auto.modeling_auto")
     given = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
     given = library.PreTrainedConfig._decode_special_floats(given)
@@ -152,7 +152,7 @@ def _misfit(error: Exception, where: str) -> ExportError:
 
 
 def _skeleton(config: ForeignConfig, where: str) -> Any:
-    """The network on the meta device: names and shapes, without memory."""
+    """The network on the meta device, for names and shapes."""
     kind, theirs = _network_class(config, where)
     try:
         with torch.device("meta"), _quiet():
@@ -162,10 +162,10 @@ def _skeleton(config: ForeignConfig, where: str) -> Any:
 
 
 def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> ForeignDecoder:
-    """The network with its weights, in fp32, after it was tried."""
+    """The network with its weights, in fp32, tested on a few tokens."""
     kind, theirs = _network_class(config, where)
     with _quiet():
-        network, told = kind.from_pretrained(
+        network, info = kind.from_pretrained(
             None,
             config=theirs,
             state_dict={name: each.float() for name, each in weights.items()},
@@ -173,9 +173,9 @@ def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> Fo
             attn_implementation="sdpa" if kind._supports_sdpa else "eager",
             output_loading_info=True,
         )
-        wrong = sorted(str(name) for names in told.values() for name in names)
+        wrong = sorted(str(name) for names in info.values() for name in names)
         if wrong:
-            raise ExportError(f"transformers has no place for {wrong[:3]}", where=where)
+            raise ExportError(f"transformers misses or does not know {wrong[:3]}", where=where)
         for parameter in network.parameters():
             parameter.requires_grad_(True)
         decoder = ForeignDecoder(config, network).eval()
@@ -191,21 +191,21 @@ def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> Fo
 @contextmanager
 def _quiet() -> Generator[None]:
     """Keep the library from writing to the terminal."""
-    talk = _library("").utils.logging
-    level, has_bars = talk.get_verbosity(), talk.is_progress_bar_enabled()
-    talk.set_verbosity_error()
-    talk.disable_progress_bar()
+    logging = _library("").utils.logging
+    level, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        talk.set_verbosity(level)
+        logging.set_verbosity(level)
         if has_bars:
-            talk.enable_progress_bar()
+            logging.enable_progress_bar()
 
 
 @torch.inference_mode()
 def _try(decoder: ForeignDecoder, where: str) -> None:
-    """Read a few tokens in every way. Raises ExportError for what endonym could not use truly."""
+    """Test the decoder on a few tokens. Raises ExportError if endonym would not be exact."""
     family, vocab = decoder.config.family, decoder.config.vocab
     row_T = torch.arange(3, 3 + 2 * TRIED_TOKENS) * 7 % min(vocab, len(decoder.readout.weight_VD))
     row, half = row_T[None], row_T[None, :TRIED_TOKENS]
@@ -216,10 +216,10 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
     if not _close(decoder.logits(half), whole[:, :TRIED_TOKENS]):
         raise ExportError(f"{family} is not causal: a token sees those after it", where=where)
     if not decoder.memory:
-        raise ExportError(f"{family} remembers in a way that is unknown here", where=where)
+        raise ExportError(f"{family} has a cache of an unknown kind", where=where)
     decoder.reads_on = _close(_remembered(decoder, row), whole)
     if not decoder.reads_on and not _close(_remembered(decoder, row), whole):
-        raise ExportError(f"{family} answers otherwise from its memory", where=where)
+        raise ExportError(f"{family} computes other logits with its cache", where=where)
     if getattr(decoder.network, "_is_stateful", False):
         decoder.reads_packed = decoder.reads_padded = False
         return
@@ -234,7 +234,7 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
 
 
 def _remembered(decoder: ForeignDecoder, row: Tensor) -> Tensor:
-    """The logits of a row that is read in two pieces."""
+    """The logits of a row, computed with a cache in two pieces."""
     cache, parts, past = decoder.empty_cache(1, row.shape[1]), list[Tensor](), 0
     for piece in row.split(TRIED_TOKENS, dim=1):
         parts.append(decoder.logits(piece, Span.after(past, piece), cache))
@@ -248,14 +248,13 @@ def _close(found: Tensor, wanted: Tensor, share: float = CLOSE) -> bool:
 
 
 def _unknown_head(decoder: ForeignDecoder) -> str:
-    """What a class does to its logits that is more than a product and a cap."""
+    """Why the logits of a class are not a product with a cap."""
     if getattr(decoder.network.get_output_embeddings(), "bias", None) is not None:
-        return "adds a bias to its logits, which endonym cannot say"
-    numbers = decoder.config.transformers.items()
-    words = [
+        return "adds a bias to its logits, which endonym does not support"
+    found = [
         f"{key} = {value}"
-        for key, value in numbers
+        for key, value in decoder.config.transformers.items()
         if isinstance(value, float) and value != 1.0 and re.search("logit|multiplier|scal", key)
     ]
-    named = f" ({', '.join(sorted(words))})" if words else ""
-    return f"does more to its logits than a product and a cap{named}, which endonym cannot say"
+    named = f" ({', '.join(sorted(found))})" if found else ""
+    return f"does more to its logits than a product and a cap{named}, which is not supported"

@@ -1,1 +1,1 @@
-"""Computations written for speed, each proven against a slow reference in tests/laws."""
+"""Kernels written for speed, each tested against a slow reference in tests/laws."""

@@ -1,8 +1,8 @@
-"""The attention kernels: one function picks the fastest; all equal the dense mask.
+"""Attention: picks the fastest kernel. All kernels equal the dense mask.
 
-On a CPU a long row of several documents, or of one that is much longer than its window, is cut into
-blocks where that leaves out more keys than it costs (`cutting.LAYING_OUT`). On a GPU torch's kernel
-for sequences of many lengths does the same.
+On a CPU a row with several documents, or with one much longer than the window, is cut into segments
+if that saves more than it costs (`cutting.LAYING_OUT`). On a GPU torch's kernel for sequences of
+different lengths does the same.
 """
 
 from typing import Any
@@ -37,10 +37,11 @@ def attend(
     query_BTHK, keys_BTGK, values_BTGK = (
         each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
     )
-    if _varlen_wins(query_BHTK, span, window, dropout):
-        return attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window=window).transpose(
-            1, 2
-        )
+    is_partial = span.starts_BT is not None or window is not None
+    form = (query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1])
+    if is_partial and not dropout and unsupported_reason(*form) is None:
+        mixed_BTHK = attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window=window)
+        return mixed_BTHK.transpose(1, 2)
     blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
     if blocks is None:
         attn_bias_BTM = span.attn_bias(window, query_BHTK.dtype)
@@ -51,7 +52,7 @@ def attend(
 def _by_blocks(
     query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, blocks: Blocks, *, dropout: float
 ) -> Tensor:
-    """Attention within stretches, N of one length together."""
+    """Attention within segments, N of the same length together."""
     given = [each.flatten(0, 1) for each in (query_BTHK, keys_BTGK, values_BTGK)]
     query, *own = (blocks.laid_out(each) for each in given)
     earlier = [blocks.laid_out_before(each) for each in given[1:]]
@@ -77,10 +78,9 @@ def attend_seen(
     *,
     dropout: float = 0.0,
 ) -> Tensor:
-    """Attention under a mask; None means that each query sees the keys up to its own place.
+    """Attention with a mask; None is the plain causal mask, or no mask for a single query.
 
-    mask_BTM: true where a query may look, or what is added to its scores (`Span.bar`). One query
-    alone sees all keys then. Heads that share keys read them in place.
+    mask_BTM: true where a query may attend, or a bias that is added to scores (`Span.attn_bias`).
     """
     if not dropout and _whole_scores_win(query_BHTK):
         return _WholeScores.apply(query_BHTK, keys_BGMK, values_BGMK, mask_BTM, None)
@@ -95,30 +95,22 @@ def attend_seen(
     )
 
 
-def _varlen_wins(query_BHTK: Tensor, span: Span, window: int | None, dropout: float) -> bool:
-    """True where there are documents or a window to mind, and torch's kernel for them is right."""
-    if dropout or (span.starts_BT is None and window is None):
-        return False
-    return unsupported_reason(query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1]) is None
-
-
 def _whole_scores_win(query_BHTK: Tensor) -> bool:
-    """True for short rows in bf16 on a CPU; longer ones would fill the memory.
+    """True for short rows in bf16 on a CPU; longer ones would take too much memory.
 
-    A CPU with bf16 matrix units multiplies whole scores 2.5 times faster, forward and backward,
-    than torch's flash kernel walks over them (measured at T = 256 and 512).
+    On a CPU with bf16 matrix units, plain matrix products are 2.5 times faster than torch's flash
+    kernel, forward and backward (measured at T = 256 and 512).
     """
     is_narrow = query_BHTK.dtype == torch.bfloat16 and query_BHTK.device.type == "cpu"
     return is_narrow and 1 < query_BHTK.shape[2] <= LONGEST_WHOLE_SCORES
 
 
 class _WholeScores(torch.autograd.Function):
-    """softmax(Q Kᵀ / √K + mask) V with the probabilities kept for the backward pass.
+    """softmax(Q Kᵀ / √K + mask) V with the probabilities saved for the backward pass.
 
-    dS = P · (dP - rowsum(dP · P)), the gradient of the softmax, by torch's fused kernel. The
-    queries of the heads that share keys stand in one matrix, so that no key is copied. Without a
-    mask the queries are taken TILE at a time, so that most of what they cannot see, later or
-    beyond a window, is left out.
+    dS = P · (dP - rowsum(dP · P)), the gradient of the softmax, by torch's fused kernel. Queries of
+    heads that share keys are in one matrix, so that no key is copied. Without a mask, queries are
+    taken TILE at a time, which leaves out most keys after them or before the window.
     """
 
     @staticmethod
@@ -130,7 +122,7 @@ class _WholeScores(torch.autograd.Function):
         mask_BTM: Tensor | None,
         window: int | None,
     ) -> Tensor:
-        # The scale is given to the queries: there are fewer of them than scores.
+        # Queries are scaled, not scores: there are fewer of them.
         query = query * query.shape[-1] ** -0.5
         keys, values = keys.contiguous(), values.contiguous()
         mixed: list[Tensor] = []
@@ -143,7 +135,7 @@ class _WholeScores(torch.autograd.Function):
             if mask_BTM is not None:
                 scores_BHTM.add_(barred(mask_BTM, query.dtype)[:, None])
             else:
-                # Without a window only the keys of the tile itself can be later than a query.
+                # Without a window only keys of the tile itself can come after a query.
                 doubtful = slice(seen.start if window else rows.start, seen.stop)
                 bar_TM = _tile_bar(rows, doubtful, window, query)
                 scores_BHTM[..., doubtful.start - seen.start :].add_(bar_TM)
@@ -158,7 +150,7 @@ class _WholeScores(torch.autograd.Function):
         (given,) = grad_outputs
         d_queries: list[Tensor] = []
         d_keys = d_values = None
-        # The last tile comes first: without a window it sees all keys, and nothing need be zeroed.
+        # The last tile is first: without a window it sees all keys, so that nothing is zeroed.
         for (rows, seen), shares in zip(reversed(ctx.tiles), reversed(kept), strict=True):
             part = query[:, :, rows]
             d_mixed = _grouped(given[:, :, rows], keys)
@@ -172,12 +164,12 @@ class _WholeScores(torch.autograd.Function):
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
-    """What was found for the queries of each tile, in their order."""
+    """The tiles in one tensor, along the queries."""
     return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
 
 
 def _added(total: Tensor | None, part: Tensor, seen: slice, like: Tensor) -> Tensor:
-    """The sum over tiles of what goes to the keys that each has seen."""
+    """The sum over tiles of gradients of keys or values; `seen`: the keys of this tile."""
     if total is None and part.shape == like.shape:
         return part
     total = torch.zeros_like(like) if total is None else total
@@ -188,7 +180,7 @@ def _added(total: Tensor | None, part: Tensor, seen: slice, like: Tensor) -> Ten
 def _tiles(
     length: int, remembered: int, mask_BTM: Tensor | None, window: int | None
 ) -> list[tuple[slice, slice]]:
-    """Queries and the keys they need; all at once where there is a mask."""
+    """The queries of each tile and the keys they need; one tile if there is a mask."""
     if mask_BTM is not None:
         return [(slice(0, length), slice(0, remembered))]
     starts = range(0, length, TILE)
@@ -199,7 +191,7 @@ def _tiles(
 
 
 def _tile_bar(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
-    """Zero where a query of the tile may look, minus infinity elsewhere: adding is faster."""
+    """Zero where a query of the tile may attend, minus infinity elsewhere."""
     queries_T1 = torch.arange(rows.start, rows.stop, device=like.device)[:, None]
     keys_M = torch.arange(seen.start, seen.stop, device=like.device)
     is_hidden_TM = keys_M > queries_T1
@@ -209,6 +201,6 @@ def _tile_bar(rows: slice, seen: slice, window: int | None, like: Tensor) -> Ten
 
 
 def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:
-    """Queries with all heads that share a key/value head in one matrix, (B, G, H / G · T, K)."""
+    """Queries, with the heads that share a key/value head in one matrix, (B, G, H / G · T, K)."""
     batch, _, _, width = query_BHTK.shape
     return query_BHTK.contiguous().view(batch, keys_BGMK.shape[1], -1, width)

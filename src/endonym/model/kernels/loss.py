@@ -1,7 +1,7 @@
-"""The one definition of loss: nats of each next token, from hidden states and the head's matrix.
+"""The cross-entropy loss, in nats, from hidden states and the head's matrix.
 
-The logits of a chunk of positions exist at a time, never those of a whole batch, and the gradient
-is made in the same pass: head and softmax cost their three matrix products and little more.
+Logits are held for a chunk of tokens at a time, and the gradient is computed in the same pass: head
+and softmax cost their three matrix products and little more.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,10 @@ from torch.autograd.function import FunctionCtx
 
 from endonym.model.kernels.sizes import CHUNK_LOGITS
 
-"""Logits held at once: 32 MB in bf16. Fewer make the products too narrow to be fast."""
-
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """How hidden states become logits: W h, or cap · tanh(W h / cap)."""
+    """The output layer: logits are W h, or cap · tanh(W h / cap)."""
 
     weight_VD: Tensor
     cap: float | None = None
@@ -29,7 +27,7 @@ class Readout:
 
 
 def capped(logits_CV: Tensor, cap: float | None) -> Tensor:
-    """Logits kept within ± cap by a tanh (Gemma 2, arXiv:2408.00118, section 2)."""
+    """Logits limited to ± cap by a tanh (Gemma 2, arXiv:2408.00118, section 2)."""
     return logits_CV if cap is None else (logits_CV / cap).tanh() * cap
 
 
@@ -43,21 +41,20 @@ def token_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor
 
 
 def summed_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
-    """Sum over positions of the nats of each target: a scalar with gradients for hidden and W."""
+    """Sum of the nats of all targets, a scalar with gradients for hidden states and W."""
     return _SummedNats.apply(hidden_ND, readout.weight_VD, targets_N, readout.cap)
 
 
 def chunks(hidden_ND: Tensor, targets_N: Tensor, vocab: int) -> list[tuple[Tensor, Tensor]]:
-    """Positions in parts whose logits stay within CHUNK_LOGITS."""
+    """Hidden states and targets in chunks of at most CHUNK_LOGITS logits, or of 128 tokens."""
     rows = max(128, CHUNK_LOGITS // vocab)
     return list(zip(hidden_ND.split(rows), targets_N.split(rows), strict=True))
 
 
 class _SummedNats(torch.autograd.Function):
-    """d nats / d logits = softmax - onehot, used for both products as soon as it exists.
+    """d nats / d logits = softmax - onehot, times 1 - (logit / cap)² if logits are capped.
 
-    In bf16 the softmax is taken by one kernel that computes in float32 and rounds once. Where
-    logits are capped, the slope of the tanh, 1 - (logit / cap)², stands between.
+    In bf16 torch's softmax computes in float32 and rounds once.
     """
 
     @staticmethod

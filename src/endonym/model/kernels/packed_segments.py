@@ -1,8 +1,7 @@
-"""Cutting packed rows into stretches that see nothing of each other, for attention on a CPU.
+"""Cuts packed rows into segments for attention on a CPU, to compute fewer masked scores.
 
-A document without a window is one stretch; with a window W, a long one is cut after every W
-tokens, and each piece also reads the W tokens before it. Stretches of like length are padded to
-one and computed together.
+A document is one segment. With a window W a long one is cut after every W tokens, and each piece
+also reads the W tokens before it. Segments are padded to a few lengths and computed in batches.
 """
 
 from collections import defaultdict
@@ -22,9 +21,10 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """`count` stretches of `length` tokens each; those of a cut document read as many before them.
+    """`count` segments of `length` tokens each.
 
-    mask_NTM: what a query may look at; None is itself and all before it in its stretch.
+    is_cut: pieces of longer documents, which also read the `length` tokens before them.
+    mask_NTM: the keys that a query may attend to; None for the plain causal mask.
     """
 
     count: int
@@ -35,11 +35,11 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """All stretches laid end to end, and the ways there and back.
+    """All segments laid end to end, with indices from the flattened batch and back.
 
-    taken: for each place laid out, the token (of the flattened batch) that stands there. back:
-    for each token, its place. laid: taken, with -1 where a place is padding. The others are the
-    same for the tokens before cut pieces; a token that stands before none has place -1.
+    taken: the token at each place of the layout. back: the place of each token. laid: taken, with
+    -1 for padding. before, before_back: taken and back for the tokens before cut pieces; -1 for a
+    token that is before none.
     """
 
     parts: list[Segments]
@@ -50,11 +50,11 @@ class Blocks:
     before_back: Tensor
 
     def laid_out(self, rows: Tensor) -> list[Tensor]:
-        """Rows of tokens as stretches, (N, T, …) each."""
+        """Rows of tokens as segments, (N, T, …) each."""
         return self._split(Take.apply(rows, self.taken, self.back), [True, False])
 
     def laid_out_before(self, rows: Tensor) -> list[Tensor]:
-        """Rows of the tokens before each cut piece, as many as it has; none for the others."""
+        """Rows of the tokens before each cut piece, as many as it has; empty for other parts."""
         return self._split(Take.apply(rows, self.before, self.before_back), [True])
 
     def _split(self, rows: Tensor, kinds: list[bool]) -> list[Tensor]:
@@ -65,7 +65,7 @@ class Blocks:
 
 
 def blocks_of(span: Span, batch: int, window: int | None) -> Blocks | None:
-    """The blocks of a span that begins at place 0, or None where whole rows are as good."""
+    """The segments of a span that starts at place 0; None if whole rows are as fast."""
     key = ("blocks", window)
     if key not in span.memo:
         span.memo[key] = _blocks(span, batch, window)
@@ -73,9 +73,9 @@ def blocks_of(span: Span, batch: int, window: int | None) -> Blocks | None:
 
 
 class Take(torch.autograd.Function):
-    """Rows by number. The way back is the inverse numbering: no row is needed twice.
+    """index_select whose gradient is index_select by the inverse index.
 
-    What is laid out as padding sends nothing back, since nothing that is kept depends on it.
+    Padding has no gradient, since no output depends on it.
     """
 
     @staticmethod
@@ -92,11 +92,19 @@ class Take(torch.autograd.Function):
 
 
 def _blocks(span: Span, batch: int, window: int | None) -> Blocks | None:
-    """Documents by padded length, and pieces of long ones, if that is less work than whole rows."""
+    """Documents and pieces of them by padded length; None if whole rows are as fast."""
     if span.past or (span.starts_BT is None and window is None):
         return None
+    if span.starts_BT is None:
+        documents = [(row * span.length, span.length) for row in range(batch)]
+    else:
+        is_first = (span.positions_BT == 0).expand(batch, -1).flatten().numpy()
+        starts = np.flatnonzero(is_first)
+        lengths = np.diff(starts, append=len(is_first))
+        documents = list(zip(starts.tolist(), lengths.tolist(), strict=True))
+    # By padded length and is_cut: first token, tokens, and how many tokens before it are read.
     pieces: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
-    for start, length in _documents(span, batch):
+    for start, length in documents:
         if window is None or not is_cut(length, window):
             pieces[padded(length), False].append((start, length, 0))
             continue
@@ -107,20 +115,10 @@ def _blocks(span: Span, batch: int, window: int | None) -> Blocks | None:
     return _laid_out(pieces, tokens, window) if is_worth(keys, tokens, span.length) else None
 
 
-def _documents(span: Span, batch: int) -> list[tuple[int, int]]:
-    """First token (in the flattened batch) and length of every document."""
-    if span.starts_BT is None:
-        return [(row * span.length, span.length) for row in range(batch)]
-    is_first = (span.positions_BT == 0).expand(batch, -1).flatten().numpy()
-    starts = np.flatnonzero(is_first)
-    lengths = np.diff(starts, append=len(is_first))
-    return list(zip(starts.tolist(), lengths.tolist(), strict=True))
-
-
 def _laid_out(
     pieces: dict[tuple[int, bool], list[tuple[int, int, int]]], n_tokens: int, window: int | None
 ) -> Blocks:
-    """The stretches end to end, and the ways there and back."""
+    """The segments laid end to end, with their indices."""
     parts: list[Segments] = []
     taken, laid, before = ([np.zeros(0, np.int64)] for _ in range(3))
     back, before_back = np.zeros(n_tokens, np.int64), np.full(n_tokens, -1, np.int64)
@@ -142,12 +140,12 @@ def _laid_out(
         mask = _mask(rows, width, window, is_cut=has_before)
         parts.append(Segments(len(found), width, has_before, mask))
     joined = [np.concatenate(each) for each in (taken, laid, before)]
-    ways = (joined[0], back, joined[1], joined[2], before_back)
-    return Blocks(parts, *(torch.from_numpy(each) for each in ways))
+    indices = (joined[0], back, joined[1], joined[2], before_back)
+    return Blocks(parts, *(torch.from_numpy(each) for each in indices))
 
 
 def _mask(rows: Ids, length: int, window: int | None, *, is_cut: bool) -> Tensor | None:
-    """What the queries of some stretches may look at, (N or 1, T, M)."""
+    """The keys that queries of some segments may attend to, (N or 1, T, M)."""
     queries = np.arange(length)
     keys = np.arange(-length if is_cut else 0, length)
     if window is None or (window >= length and not is_cut):

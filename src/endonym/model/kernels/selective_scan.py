@@ -1,12 +1,12 @@
-"""The selective scan of Mamba-1: every channel keeps S numbers, each fading at its own pace.
+"""The selective scan of Mamba-1: each channel has a state of S numbers with their own decays.
 
 h_t = exp(dt_t · decay) h_(t-1) + dt_t x_t B_t, and y_t = the sum over S of h_t C_t.
 Source: Mamba, arXiv:2312.00752, eq. 2 and section 3.2, discretised as in its authors' code.
 
-A loop over time whose every line works on all channels in place; nothing is divided by a decay
-and no exponent is positive, so that no strength of decay overflows. A segment of tokens is held
-at a time: the backward pass makes its states again from the one before the segment. Time stands
-first and channels last: a step is one run of memory, and vectors are as long as channels are many.
+A loop over time that works on all channels in place. It never divides by a decay and no exponent
+is positive, so that nothing overflows. States are held for one segment of tokens at a time; the
+backward pass recomputes them from the state before the segment. Time is the first axis and channels
+the last, so that a step is contiguous in memory.
 
 L tokens of a segment · M = L + 1, a state before and after each · N segments · S state size.
 """
@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 SEGMENT_NUMBERS = 1 << 19
-"""Numbers of state held at once: 2 MB in fp32, which stay in cache."""
+"""Numbers of state held at once: 2 MB in fp32, which fit a cache."""
 SHORTEST_SEGMENT = 16
-"""Tokens: so wide layers keep no more than one state in 16 for the backward pass."""
+"""Tokens; so that at most one state in 16 is saved for the backward pass."""
 
 
 def selective_scan(
@@ -58,7 +58,7 @@ def _one_step(
     is_first_B1: Tensor | None,
     state_BCS: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """The recurrence, once."""
+    """One step of the recurrence."""
     dtype = _widest(x_B1C, dt_B1C, A_CS)
     dt_BC1 = dt_B1C.mT.to(dtype)
     before_BCS = dt_BC1.new_zeros(()) if state_BCS is None else state_BCS
@@ -83,7 +83,7 @@ class _Piece:
 
 
 class _Room:
-    """Memory for one segment, filled again for each: fresh pages cost more than the sums."""
+    """Buffers for one segment, reused for each; new memory pages cost more than the sums."""
 
     def __init__(self, x_BTC: Tensor, dt_BTC: Tensor, A_CS: Tensor) -> None:
         batch, length, channels = x_BTC.shape
@@ -106,7 +106,7 @@ class _Room:
         ]
 
     def cut(self, all_BTC: Tensor, segment: slice) -> Tensor:
-        """The part of a tensor that belongs to a segment, time first."""
+        """A segment of a tensor, time first."""
         return all_BTC[:, segment].transpose(0, 1).to(self.dtype)
 
     def piece(self, segment: slice, inputs: tuple[Any, ...]) -> _Piece:
@@ -118,7 +118,7 @@ class _Room:
     def run(self, piece: _Piece, start_BSC: Tensor) -> tuple[Tensor, Tensor]:
         """The decays of a segment, and the states before its first and after each token.
 
-        exp(a) is taken as 2^(a / ln 2): on a CPU torch does that four times faster.
+        exp(a) is computed as 2^(a / ln 2), which is four times faster in torch on a CPU.
         """
         length = len(piece.dt_LBC)
         decays_LBSC, states_MBSC = self.decays_LBSC[:length], self.states_MBSC[: length + 1]
@@ -143,7 +143,7 @@ class _Room:
 
 
 class _Scan(torch.autograd.Function):
-    """Segment by segment forward, and back again in the opposite order."""
+    """Segment by segment, backward in reverse order."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
@@ -188,9 +188,9 @@ class _Scan(torch.autograd.Function):
 def _input_slopes(
     piece: _Piece, A_SC: Tensor, d_y_LBC: Tensor, ran: tuple[Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, ...]:
-    """d loss / d x, step, B, C and decay; overwrites the decays and the slopes it is given.
+    """d loss / d x, step, B, C and decay; overwrites the decays and slopes in `ran`.
 
-    The slope of the exponent step · decay is exp(step decay) h_(t-1) d loss / d h_t.
+    The gradient of the exponent, step · decay, is exp(step decay) h_(t-1) d loss / d h_t.
     """
     decays_LBSC, states_MBSC, slopes_LBSC = ran
     d_taken_LBC = _over_state(piece.B_LBS, slopes_LBSC)
@@ -209,5 +209,5 @@ def _over_state(port_LBS: Tensor, states_LBSC: Tensor) -> Tensor:
 
 
 def _over_channels(weights_LBC: Tensor, states_LBSC: Tensor) -> Tensor:
-    """Sum over C of weight · state; as a row times a matrix, twelve times faster than a column."""
+    """Sum over C of weight · state; a row times a matrix is twelve times faster than a column."""
     return (weights_LBC[:, :, None] @ states_LBSC.mT)[:, :, 0]

@@ -1,9 +1,9 @@
-"""State space duality, Mamba-2's kernel: memories that decay, are written to, and are read.
+"""State space duality, the kernel of Mamba-2.
 
-Within a chunk of tokens it is masked attention, a few matrix products; from chunk to chunk a state
-of K x S numbers per head is carried, so time and memory grow linearly with the length.
-H heads of K channels, in G groups that share the S directions of writing and of reading:
-R = H / G heads and W = R K channels of a group; N chunks of C tokens, M = N + 1 states around them.
+Within a chunk of tokens it is masked attention, a few matrix products. From chunk to chunk it
+carries a state of K x S numbers per head, so that time and memory are linear in the length.
+H heads of K channels, in G groups that share B and C (S numbers each): R = H / G heads and W = R K
+channels of a group; N chunks of C tokens, M = N + 1 states around them.
 Source: arXiv:2405.21060, section 6 and listing 1.
 """
 
@@ -16,9 +16,8 @@ from torch.nn import functional as F
 
 from endonym.model.kernels.sizes import CHUNK, CPU_CHUNK
 
-"""Tokens of a chunk: longer ones take more exponentials (C per token), shorter ones more states."""
 CPU_BYTES = 1 << 22
-"""Bytes of a temporary tensor on a CPU: a row goes through in parts that stay in the cache."""
+"""Bytes of a temporary tensor on a CPU: rows are computed in parts that fit the cache."""
 
 
 def state_space(
@@ -29,13 +28,13 @@ def state_space(
     is_first_BT: Tensor | None = None,
     state_BHKS: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """What each token reads from the memories, and the memories after the last token.
+    """The outputs y, and the state after the last token.
 
     h_t = exp(log_decay_t) h_{t-1} + x_t B_tᵀ and y_t = h_t C_t, where h before the first
-    token is the state, or 0. Head h belongs to group h // (H / G).
+    token is the given state, or 0. Head h belongs to group h // (H / G).
 
-    log_decay_BTH: at most 0. is_first_BT: True where a document begins; h_{t-1} then counts as 0.
-    y has the dtype of x; decays and states the widest of x's, log_decay's and float32.
+    log_decay_BTH: at most 0. is_first_BT: True where a document starts; h_{t-1} then counts as 0.
+    y has the dtype of x; decays and states the widest of x, log_decay and float32.
     """
     wide = torch.promote_types(x_BTHK.dtype, torch.float32)
     wide = torch.promote_types(log_decay_BTH.dtype, wide)
@@ -65,7 +64,7 @@ def _step(
     is_first_BT: Tensor | None,
     state_BGWS: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The recurrence itself, for T = 1."""
+    """One step of the recurrence, for T = 1."""
     decay_BTGR = log_decay_BTGR.exp()
     if is_first_BT is not None:
         decay_BTGR = decay_BTGR.masked_fill(is_first_BT[..., None, None], 0)
@@ -79,7 +78,7 @@ def _step(
 
 
 def _parts(given: tuple[Tensor, ...], state_BGWS: Tensor) -> tuple[Tensor, Tensor]:
-    """On a CPU, as many tokens at a time as the cache holds; all at once elsewhere."""
+    """On a CPU as many tokens at a time as the cache holds, elsewhere all at once."""
     x_BTGW, log_decay_BTGR = given[:2]
     if x_BTGW.device.type != "cpu":
         return _chunks(given, state_BGWS, CHUNK)
@@ -97,7 +96,7 @@ def _parts(given: tuple[Tensor, ...], state_BGWS: Tensor) -> tuple[Tensor, Tenso
 
 
 def _chunks(given: tuple[Tensor, ...], state_BGWS: Tensor, longest: int) -> tuple[Tensor, Tensor]:
-    """Cut into equal chunks; tokens added at the end write nothing and let nothing decay."""
+    """Cut into equal chunks. Padding at the end adds nothing to the state and has no decay."""
     length = given[0].shape[1]
     chunks = -(-length // longest)
     missing = -length % chunks
@@ -117,9 +116,9 @@ def _chunks(given: tuple[Tensor, ...], state_BGWS: Tensor, longest: int) -> tupl
 
 
 class _Chunks(torch.autograd.Function):
-    """Tokens of a chunk read each other through (C Bᵀ) · decay, older ones by the state.
+    """Tokens of a chunk read each other through (C Bᵀ) · decay, older ones through the state.
 
-    In bfloat16 the products are, and what they multiply; decays, sums of them and states are not.
+    Matrix products and their factors may be bfloat16; log decays, their sums and states are not.
     """
 
     @staticmethod
@@ -133,8 +132,8 @@ class _Chunks(torch.autograd.Function):
         state_BGSW: Tensor,
     ) -> tuple[Tensor, Tensor]:
         B_NBGCS, C_NBGCS = B_NBGCS.contiguous(), C_NBGCS.contiguous()  # pyright: ignore[reportConstantRedefinition]
-        # A decay below the smallest normal number is 0 for all purposes, but its logarithm would
-        # take the digits of every other in the sum.
+        # Decays below the smallest normal number are clamped: the logarithm of a smaller one would
+        # cost the sum its precision.
         least = math.log(torch.finfo(log_decay_NBGRC.dtype).tiny)
         decay = _decays(log_decay_NBGRC.clamp_min(least).cumsum(-1), is_first_NBC, x_NBGCW)
         mixing_NBG1CC = _mixing(B_NBGCS, C_NBGCS, decay)
@@ -178,10 +177,10 @@ class _Chunks(torch.autograd.Function):
 
 
 class _Decays(NamedTuple):
-    """What is left of something later on: between tokens, and on the way into or out of a chunk.
+    """Products of decays between tokens, and from or to the ends of a chunk.
 
-    enter: of the state before a chunk, at a token. leave: of a token, at its chunk's end.
-    through: of the state before a chunk, at its end. is_seen: a token may read another.
+    within: from one token to another. enter: from the state before a chunk to a token. leave: from
+    a token to its chunk's end. through: over the whole chunk. is_seen: a token may read another.
     """
 
     within_NBGRCC: Tensor
@@ -192,9 +191,9 @@ class _Decays(NamedTuple):
 
 
 def _decays(total_NBGRC: Tensor, is_first_NBC: Tensor, x_NBGCW: Tensor) -> _Decays:
-    """The decays from log decays summed from a chunk's first token; documents by masks only.
+    """The decays, from the cumulative sums of log decays in each chunk.
 
-    Later tokens are seen as if without decay; is_seen takes them out of all that is multiplied.
+    `within` is 1 for later tokens and ignores documents; is_seen masks both.
     """
     differences_NBGRCC = total_NBGRC[..., None] - total_NBGRC[..., None, :]
     within_NBGRCC = differences_NBGRCC.clamp_(max=0).exp_().to(x_NBGCW.dtype)
@@ -216,7 +215,7 @@ def _decays(total_NBGRC: Tensor, is_first_NBC: Tensor, x_NBGCW: Tensor) -> _Deca
 
 
 def _mixing(B_NBGCS: Tensor, C_NBGCS: Tensor, decay: _Decays) -> Tensor:
-    """C Bᵀ where a token may read another, for all heads of a group at once."""
+    """C Bᵀ where a token may read another, else 0; the same for all heads of a group."""
     mixing_NBGCC = C_NBGCS @ B_NBGCS.mT
     return mixing_NBGCC.masked_fill_(~decay.is_seen_NBGCC, 0)[:, :, :, None]
 
@@ -229,8 +228,8 @@ def _within_backward(
     d_x_NBGRCK = (decay.within_NBGRCC * mixing_NBG1CC).mT @ d_y_NBGRCK
     d_mixing_NBGRCC = (d_y_NBGRCK @ x_NBGRCK.mT).mul_(decay.within_NBGRCC)
     d_mixing_NBGCC = d_mixing_NBGRCC.sum(3).masked_fill_(~decay.is_seen_NBGCC, 0)
-    # Rows and columns share their largest numbers, the diagonal: sums rounded to bfloat16 would
-    # leave more of the rounding than of the difference.
+    # Not in bfloat16: both sums contain the diagonal, the largest numbers, so that rounding could
+    # exceed their difference.
     slopes_NBGRCC = d_mixing_NBGRCC.mul_(mixing_NBG1CC).to(decay.through_NBG1W.dtype)
     return d_x_NBGRCK, d_mixing_NBGCC, slopes_NBGRCC.sum(-1) - slopes_NBGRCC.sum(-2)
 
@@ -243,7 +242,7 @@ def _carried(
     *,
     backwards: bool = False,
 ) -> Tensor:
-    """The states around chunks: what is left of the last one, and left @ right of the chunk."""
+    """The states around chunks: the last one times its decay, plus left @ right of the chunk."""
     chunks = range(len(left_NBGSC))
     states_MBGSW = first_BGSW.new_empty((len(chunks) + 1, *first_BGSW.shape))
     states_MBGSW[-1 if backwards else 0] = first_BGSW
@@ -260,7 +259,7 @@ def _carried(
 
 
 def _by_head(x_NBGCW: Tensor, decay: _Decays) -> Tensor:
-    """NBGRCK, a view."""
+    """x by head, NBGRCK, as a view."""
     return x_NBGCW.unflatten(-1, (decay.within_NBGRCC.shape[3], -1)).transpose(3, 4)
 
 
@@ -272,7 +271,7 @@ def _products(a_NBGCW: Tensor, b_NBGCW: Tensor, decay: _Decays) -> Tensor:
 
 
 def _scaled(x_NBGCW: Tensor, by_NBGCR1: Tensor) -> Tensor:
-    """x · by, a number per head, laid out for products whatever the layout of x."""
+    """x · by, a number per head, in the layout that matrix products need."""
     scaled_NBGCW = x_NBGCW.new_empty(x_NBGCW.shape)
     split = (by_NBGCR1.shape[-2], -1)
     torch.mul(x_NBGCW.unflatten(-1, split), by_NBGCR1, out=scaled_NBGCW.unflatten(-1, split))
@@ -280,7 +279,7 @@ def _scaled(x_NBGCW: Tensor, by_NBGCR1: Tensor) -> Tensor:
 
 
 def _sum(near_NBGRCK: Tensor, far_NBGCW: Tensor, by_NBGCR1: Tensor) -> Tensor:
-    """near + far · by, laid out as the rows are."""
+    """near + far · by, in the memory layout of the rows."""
     n, b, g, c, w = far_NBGCW.shape
     sum_NBGCW = far_NBGCW.new_empty(b, n, c, g, w).permute(1, 0, 3, 2, 4)
     split = (by_NBGCR1.shape[-2], -1)

@@ -1,7 +1,7 @@
 """Attention over packed documents on a GPU: torch's flash kernel for sequences of many lengths.
 
-Its work grows with what each document holds, and nothing as large as a mask is written. It is
-tried on a few tokens before it is used, against the dense mask.
+Its work grows with the length of each document, and it needs no mask in memory. Before it is used,
+it is compared with the dense mask on a few tokens.
 """
 
 import functools
@@ -14,15 +14,15 @@ from torch.nn.functional import scaled_dot_product_attention
 from endonym.model.span import Span
 
 TOLERANCE = 0.03
-"""Of the largest number: bf16 keeps eight bits, and sums are in another order."""
+"""Relative to the largest number: bf16 has eight bits, and sums are in another order."""
 TRIED_LENGTHS = (5, 1, 300, 129)
 TRIED_WINDOWS = (None, 4, 130)
-"""Documents and windows within a tile of the kernel, beyond one, and just beyond."""
+"""Lengths of documents and windows below, just above and far above a tile of the kernel."""
 TRIED_HEADS = ((4, 2), (2, 2))
 
 
 def unsupported_reason(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
-    """Why heads of this width do not go through the kernel; None if it was tried and is right.
+    """Why the kernel cannot be used for heads of this width; None if it can.
 
     Raises torch's OutOfMemoryError if there is no memory for a few hundred tokens.
     """
@@ -35,7 +35,7 @@ def unsupported_reason(device: torch.device, dtype: torch.dtype, width: int) -> 
 
 @functools.cache
 def tried(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
-    """What a trial on a device says, whoever asks first: in a look, or in the midst of a step."""
+    """As `unsupported_reason`, by a trial on a device; validation or training may call it first."""
     kept = torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x)
     try:
         with torch.inference_mode(False), torch.enable_grad(), kept:
@@ -46,7 +46,7 @@ def tried(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
             )
     except torch.OutOfMemoryError:
         raise
-    except (ImportError, RuntimeError) as error:  # An old torch, an old GPU, a width it has not.
+    except (ImportError, RuntimeError) as error:  # An old torch or GPU, or an unknown width.
         return str(error).strip().split("\n")[0] or type(error).__name__
     if gap <= TOLERANCE:
         return None
@@ -67,7 +67,13 @@ def attend_varlen(
     """
     from torch.nn.attention.varlen import varlen_attn
 
-    cuts_D = _cuts(span, len(query_BTHK))
+    rows = len(query_BTHK)
+    if "cuts" not in span.memo:  # Once a pass, since counting documents waits for the GPU.
+        is_first_BT = (span.positions_BT == 0).expand(rows, -1)
+        starts_D = is_first_BT.flatten().nonzero().flatten()
+        end = starts_D.new_full((1,), rows * span.length)
+        span.memo["cuts"] = torch.cat((starts_D, end)).to(torch.int32)
+    cuts_D = span.memo["cuts"]
     mixed = varlen_attn(
         query_BTHK.flatten(0, 1),
         keys_BTGK.flatten(0, 1),
@@ -83,19 +89,6 @@ def attend_varlen(
     return mixed.view(query_BTHK.shape)
 
 
-def _cuts(span: Span, rows: int) -> Tensor:
-    """Where documents begin in the rows laid end to end, and where the last one ends, int32.
-
-    Counting them waits for the GPU, once a pass.
-    """
-    if "cuts" not in span.memo:
-        is_first_BT = (span.positions_BT == 0).expand(rows, -1)
-        starts_D = is_first_BT.flatten().nonzero().flatten()
-        end = starts_D.new_full((1,), rows * span.length)
-        span.memo["cuts"] = torch.cat((starts_D, end)).to(torch.int32)
-    return span.memo["cuts"]
-
-
 def gap_from_dense(
     device: torch.device,
     dtype: torch.dtype,
@@ -104,7 +97,7 @@ def gap_from_dense(
     window: int | None,
     heads: tuple[int, int],
 ) -> float:
-    """How far values and gradients lie from those under the dense mask, at worst."""
+    """Largest relative difference of outputs and gradients from those with the dense mask."""
     lengths = torch.tensor(TRIED_LENGTHS, device=device)
     documents_T = torch.arange(len(lengths), device=device).repeat_interleave(lengths)
     span = Span.packed(torch.stack((documents_T, documents_T.flip(0))))
@@ -126,7 +119,7 @@ def gap_from_dense(
 def _dense(
     query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, span: Span, *, window: int | None
 ) -> Tensor:
-    """The same under a mask, written out."""
+    """The same with a dense mask."""
     mask_BTM = span.mask(window)
     assert mask_BTM is not None
     parts = (each.transpose(1, 2) for each in (query_BTHK, keys_BTGK, values_BTGK))

@@ -1,1 +1,1 @@
-"""What is wrong with a recipe: where it stands in the file, and what to do."""
+"""Problems of a recipe: the line in its file, what is wrong, and what to do."""

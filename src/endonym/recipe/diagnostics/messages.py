@@ -1,4 +1,4 @@
-"""pydantic's findings about a recipe, in the words of the person who wrote the recipe."""
+"""pydantic's validation errors about a recipe, as problems in the recipe's own terms."""
 
 import json
 from collections.abc import Mapping
@@ -39,24 +39,28 @@ SHAPES = {
 
 
 def validated(config: type[AnyConfig], data: Mapping[str, Any]) -> AnyConfig:
-    """The config that the data describes; text is never read as a number, nor 1.0 as 1."""
+    """The data as a config, without type coercion: "1" is no number, 1.0 no integer."""
     return config.model_validate_json(json.dumps(data, ensure_ascii=False), strict=True)
 
 
 def findings(root: type[Config], data: Mapping[str, Any]) -> list[Problem]:
-    """Every key and value that the configs refuse."""
+    """Every key and value that the configs refuse, one problem for each key."""
     try:
         validated(root, data)
+        return []
     except ValidationError as error:
-        return _told(root, data, error)
-    return []
-
-
-def _told(root: type[Config], data: Mapping[str, Any], error: ValidationError) -> list[Problem]:
-    """One problem for each key, however many ways of reading it failed."""
+        details = error.errors()
     ways: dict[KeyPath, list[ErrorDetails]] = {}
-    for detail in error.errors():
-        ways.setdefault(_path(data, detail), []).append(detail)
+    for detail in details:
+        # pydantic's location also names members of unions, which are no keys.
+        path: KeyPath = ()
+        value: Any = data
+        for part in detail["loc"]:
+            if _holds(value, part):
+                path, value = (*path, part), value[part]
+        if detail["type"] == "missing":
+            path = (*path, detail["loc"][-1])
+        ways.setdefault(path, []).append(detail)
     problems: list[Problem] = []
     for path, details in ways.items():
         deeper = any(other[: len(path)] == path != other for other in ways)
@@ -65,26 +69,15 @@ def _told(root: type[Config], data: Mapping[str, Any], error: ValidationError) -
     return problems
 
 
-def _path(data: Mapping[str, Any], detail: ErrorDetails) -> KeyPath:
-    """The finding's key; pydantic also names the member of a union, which is no key."""
-    path: KeyPath = ()
-    value: Any = data
-    for part in detail["loc"]:
-        if not _holds(value, part):
-            continue
-        path, value = (*path, part), value[part]
-    return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
-
-
 def _holds(value: Any, part: str | int) -> bool:
-    """Whether a table has this key, or a list this number."""
+    """Whether a table has this key, or a list this index."""
     if isinstance(part, int):
         return isinstance(value, list) and part < len(cast(list[Any], value))
     return isinstance(value, dict) and part in value
 
 
 def shown(path: KeyPath, data: Mapping[str, Any]) -> str:
-    """The key as `--set` takes it: an item of a list goes by its name, or by its number."""
+    """The key as `--set` takes it; list items go by name or number."""
     words: list[str] = []
     value: Any = data
     for part in path:
@@ -105,7 +98,7 @@ def _is_bare(word: str) -> bool:
 def _problem(
     root: type[Config], data: Mapping[str, Any], path: KeyPath, details: list[ErrorDetails]
 ) -> Problem:
-    """One key's findings as one problem."""
+    """All validation errors of one key as one problem."""
     constraint = [detail for detail in details if detail["type"] not in EXPECTED]
     detail = (constraint or details)[0]
     kind, key = detail["type"], shown(path, data)
@@ -117,8 +110,7 @@ def _problem(
         return _outside_the_choice(root, path, key, detail["input"])
     if kind == "value_error":
         message = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
-        name = _names(path)
-        return Problem(path, f"{key or 'the recipe'}: {message}.", _explain(name))
+        return Problem(path, f"{key or 'the recipe'}: {message}.", _explain(_names(path)))
     if kind in EXPECTED:
         expected = " or ".join(EXPECTED[each["type"]] for each in details)
         message = f"{key} must be {expected}, not {found(detail['input'])}."
@@ -128,7 +120,7 @@ def _problem(
 
 
 def unknown_key(root: type[Config], path: KeyPath, key: str) -> Problem:
-    """A key that the table does not have."""
+    """The problem of a key that the table does not have, with a suggestion."""
     table = _table(root, path[:-1])
     near = nearest_key(root, table, str(path[-1]))
     question = f"Did you mean {near}?  " if near else ""
@@ -137,7 +129,7 @@ def unknown_key(root: type[Config], path: KeyPath, key: str) -> Problem:
 
 
 def _missing(root: type[Config], path: KeyPath, key: str) -> Problem:
-    """A required key that is not written."""
+    """The problem of a required key or list item that is not given."""
     if isinstance(path[-1], int):
         return Problem(path[:-1], f"{key} has too few values.", _explain(_names(path)))
     table = _table(root, path[:-1])
@@ -151,7 +143,7 @@ def _missing(root: type[Config], path: KeyPath, key: str) -> Problem:
 
 
 def _outside_the_choice(root: type[Config], path: KeyPath, key: str, value: Any) -> Problem:
-    """A value that is not one of those allowed."""
+    """The problem of a value that is not one of those allowed."""
     names = [part for part in path if isinstance(part, str)]
     field = _table(root, tuple(names[:-1])).keys[names[-1]]
     allowed = choices(field.annotation)
@@ -174,7 +166,7 @@ def choices(annotation: Any) -> list[Any]:
 
 
 def _constraint(detail: ErrorDetails) -> str:
-    """What a value of the right type still has to be."""
+    """The constraint that a value of the right type violates."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in LIMITS:
         words, name = LIMITS[kind]
@@ -190,7 +182,7 @@ def _constraint(detail: ErrorDetails) -> str:
 
 
 def _retype(path: KeyPath, kind: str, value: Any) -> str:
-    """How to write a value of another type."""
+    """How to write the value with the right type."""
     key = next(part for part in reversed(path) if isinstance(part, str))
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"Write {key} = {int(value)}: a point or an exponent makes a number not whole."
@@ -242,7 +234,6 @@ def _names(path: KeyPath) -> str:
 
 
 def _explain(name: str) -> str:
-    """Where to read on."""
     return f"More: {_command(name)}"
 
 

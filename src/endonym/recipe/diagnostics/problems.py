@@ -1,11 +1,11 @@
-"""What is wrong with a recipe, and how it is told: where, what, and what to do.
+"""Problems of a recipe and their error message: where, what, and what to do.
 
     recipes/tatar.toml:31: model.mixer.head is not a key of attention.
         mixer.head = 8
               ^^^^
     Did you mean `heads`?  All keys: endonym explain model.mixer
 
-All problems of a recipe are told at once, in the order of its lines.
+All problems of a recipe are reported at once, in the order of its lines.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,38 +13,38 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from endonym.errors import EndonymError, RecipeError
-from endonym.recipe.diagnostics.text import KeyPath, Mark, draw, line_number, normal, scan
+from endonym.recipe.diagnostics.text import KeyPath, draw, line_number, normal, scan
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a recipe came from: its file as given, the variant, and what was laid over it."""
+    """Where a recipe came from: its file as given, the variant, and the overrides."""
 
     path: Path = Path("recipe.toml")
     text: str = ""
     variant: str | None = None
     sets: tuple[str, ...] = ()
     labels: Mapping[KeyPath, str] = field(default_factory=dict[KeyPath, str])
-    """What people wrote outside the file, such as `--set model.layers=2`, by the key it reaches."""
+    """Overrides outside the file, such as `--set model.layers=2`, by the key that they set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong; `at_value` puts the carets under the value, not the key."""
+    """A problem of one key; `at_value` puts the carets under the value, not the key."""
 
     path: KeyPath
     message: str
     do: str = ""
     at_value: bool = False
     where: str = ""
-    """Said instead of a line, when the problem stands in no file."""
+    """Replaces the line number if the problem is not in a file."""
     about: tuple[KeyPath, ...] = ()
-    """Other keys that play a part."""
+    """Other keys involved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A problem with its place."""
+    """A problem with its line, ready to print."""
 
     line: int
     where: str
@@ -61,14 +61,27 @@ class Places:
         self.marks = scan(self.text)
 
     def block(self, problem: Problem) -> Block:
-        """The problem with its line, or with the words of the command that caused it."""
-        label = self._label(problem.path)
+        """The problem with its line, or with the override that caused it."""
+        labels, marks = self.origin.labels, self.marks
+        above = [problem.path[:length] for length in range(len(problem.path), 0, -1)]
+        label = next((labels[path] for path in above if path in labels), "")
         if problem.where or label:
             return Block(len(self.text), problem.where or label, problem.message, problem.do)
-        path, mark = self._mark(problem.path)
-        exact = path == self._written(problem.path)
+        # In the file, a variant's tables are below [variant.NAME].
+        path, variant = problem.path, ("variant", self.origin.variant or "")
+        if path and (*variant, path[0]) in marks:
+            path = (*variant, *path)
+        # If the key is not in the file, the nearest table above it is marked.
+        written = path
+        while written and written not in marks:
+            written = written[:-1]
+        mark, exact = marks.get(written), written == path
         file = str(self.origin.path)
-        words = self._labels_of(problem)
+        # Overrides of the same table or of a related key are named too.
+        parts = [each for each in (problem.path, *problem.about) if each]
+        words = " ".join(
+            label for key, label in labels.items() if any(key[: len(p)] == p for p in parts)
+        )
         if words and not exact:
             return Block(len(self.text), words, problem.message, problem.do)
         beneath = f", with {words}" if words else ""
@@ -81,39 +94,13 @@ class Places:
         message = f"{problem.message}\n{draw(self.text, start, end)}"
         return Block(line, f"{file}:{line}{beneath}", message, problem.do)
 
-    def _written(self, path: KeyPath) -> KeyPath:
-        """The path as the file has it: a variant's tables stand under its name."""
-        variant = self.origin.variant
-        replaced = ("variant", variant or "", *path[:1])
-        return ("variant", variant or "", *path) if replaced in self.marks and path else path
-
-    def _mark(self, path: KeyPath) -> tuple[KeyPath, Mark | None]:
-        """The place of the key, or of the nearest thing above it that is written."""
-        written = self._written(path)
-        while written and written not in self.marks:
-            written = written[:-1]
-        return written, self.marks.get(written)
-
-    def _label(self, path: KeyPath) -> str:
-        """The words outside the file that gave this key its value."""
-        labels = self.origin.labels
-        ways = [path[:length] for length in range(len(path), 0, -1) if path[:length] in labels]
-        return labels[ways[0]] if ways else ""
-
-    def _labels_of(self, problem: Problem) -> str:
-        """The words outside the file that changed something in this table, or in a related key."""
-        parts = [path for path in (problem.path, *problem.about) if path]
-        labels = self.origin.labels.items()
-        changed = [label for key, label in labels if any(key[: len(p)] == p for p in parts)]
-        return " ".join(changed)
-
 
 def refuse(
     found: Sequence[tuple[Iterable[Problem], Origin]], error: type[EndonymError] = RecipeError
 ) -> None:
-    """Raise one error that tells every problem of one or more readings of a recipe, each once.
+    """Raise one error with all problems of a recipe and its variants, each once.
 
-    What only a later reading meets is told with its variant.
+    Problems of later items of `found` are reported with the name of their variant.
     """
     blocks: list[Block] = []
     seen: set[Block] = set()

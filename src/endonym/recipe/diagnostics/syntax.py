@@ -1,4 +1,4 @@
-"""Text that is no TOML: the line, the caret, and what to do about it."""
+"""Errors of TOML syntax: the line, the caret, and what to do."""
 
 import re
 
@@ -8,7 +8,7 @@ from endonym.recipe.diagnostics.text import draw, line_number
 PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 WORD = re.compile(r"[\w.-]+")
 KEY = re.compile(r"[ \t]*\[*[ \t]*([^=\]\n]*[^=\]\s])")
-QUOTES = 'Text stands in quotes: language = "tt"'
+QUOTES = 'Put text in quotes: language = "tt"'
 CLOSE_TABLE = "Close the table's name: [model], or [[source]] for one of several."
 ADVICE = {
     "Cannot overwrite a value": ("this key is already written above", "Keep one of the two."),
@@ -21,50 +21,57 @@ ADVICE = {
         "Write all of its keys in one place.",
     ),
     "Cannot redefine": ("this name is already written above", "Keep one of the two."),
-    "Duplicate inline": ("a key stands twice in these braces", "Keep one of the two."),
+    "Duplicate inline": ("a key is repeated in these braces", "Keep one of the two."),
     "Expected '='": ("a key needs = and a value", "Write key = value, one to a line."),
     "Expected ']]'": ("the table's name is not closed", CLOSE_TABLE),
     "Expected ']' at": ("the table's name is not closed", CLOSE_TABLE),
     "Expected newline": (
         "something follows a finished value",
-        "Text stands in quotes, a new key starts a new line, and # begins a remark.",
+        "Put text in quotes, start each key on a new line, and begin comments with #.",
     ),
     "Expected": ("text is not closed", "End it with the quotes it began with."),
     "Illegal character '\\n'": ("text is not closed on its line", 'End it with ": name = "tatar"'),
-    "Illegal character": ("a control character stands in a text", "Take it out."),
-    "Found invalid": ("a control character stands in a comment", "Take it out."),
+    "Illegal character": ("there is a control character in a text", "Remove it."),
+    "Found invalid": ("there is a control character in a comment", "Remove it."),
     "Invalid date": ("this is no date", QUOTES),
     "Invalid initial": (
         "a key cannot begin like this",
-        'Keys are a-z, 0-9, _ and -; any other letters stand in quotes: "сказка" = 1.0',
+        'Keys are a-z, 0-9, _ and -; put any other letters in quotes: "сказка" = 1.0',
     ),
     "Invalid statement": (
         "a line cannot begin like this",
-        "Write [table], key = value, or # and a remark.",
+        "Write [table], key = value, or # and a comment.",
     ),
-    "Invalid value": ("this is no value", f"{QUOTES}; true and false are small."),
-    "Unclosed array": ("a list is not closed", "End it with ], and part its values by commas."),
+    "Invalid value": ("this is no value", f"{QUOTES}; write true and false in lower case."),
+    "Unclosed array": ("a list is not closed", "End it with ], and separate its values by commas."),
     "Unclosed inline": ("braces are not closed", "End them with } on the same line."),
     "Unescaped": (
-        "a backslash begins no sign that TOML knows",
-        "Use single quotes, which leave it as it is: path = 'data\\texts'",
+        "TOML does not know this escape sequence",
+        "Use single quotes, which keep a backslash: path = 'data\\texts'",
     ),
     "Unterminated": ("text is not closed", "End it with the quotes it began with."),
     "Invalid hex": ("an escaped letter needs four hexadecimal digits", "Write the letter itself."),
-    "Escaped character": ("an escape stands for no letter", "Write the letter itself."),
+    "Escaped character": ("this escape sequence is no letter", "Write the letter itself."),
     "Exceeds the limit": ("a number has too many digits", "Write a number one can use."),
 }
-"""tomllib's messages, by how they begin: what is wrong, and what to do."""
+"""The start of tomllib's message -> what is wrong, and what to do."""
 
 
 def syntax_error(file: str, text: str, message: str) -> RecipeError:
-    """tomllib's complaint as a RecipeError with file, line, column and caret."""
+    """tomllib's error message as a RecipeError with file, line, column and caret."""
     found = PLACE.search(message)
     reason = PLACE.sub("", message)
     if found is None:
         what, do = _advice(reason)
         return RecipeError(f"{what}.", where=file, do=do)
-    at = _offset(text, found) - (len("\\x") if reason.startswith("Unescaped") else 0)
+    if found[1] is None:
+        at = max(0, len(text.rstrip()) - 1)
+    else:
+        # Never the end of a line.
+        lines = text.split("\n")[: int(found[1])]
+        at = sum(len(line) + 1 for line in lines[:-1])
+        at += min(int(found[2]) - 1, max(0, len(lines[-1]) - 1))
+    at -= len("\\x") if reason.startswith("Unescaped") else 0
     at_key = reason.startswith(("Cannot", "Duplicate"))
     start, end = _key(text, at) if at_key else _word(text, at)
     if reason == "Invalid statement" and text[start].isalpha():
@@ -80,15 +87,6 @@ def _advice(reason: str) -> tuple[str, str]:
     """What is wrong, and what to do."""
     known = [advice for start, advice in ADVICE.items() if reason.startswith(start)]
     return known[0] if known else (reason[:1].lower() + reason[1:], "Recipes are TOML: toml.io")
-
-
-def _offset(text: str, found: re.Match[str]) -> int:
-    """The character that tomllib means, never the end of a line or of the text."""
-    if found[1] is None:
-        return max(0, len(text.rstrip()) - 1)
-    lines = text.split("\n")[: int(found[1])]
-    start = sum(len(line) + 1 for line in lines[:-1])
-    return start + min(int(found[2]) - 1, max(0, len(lines[-1]) - 1))
 
 
 def _word(text: str, at: int) -> tuple[int, int]:

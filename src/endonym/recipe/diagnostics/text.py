@@ -1,7 +1,7 @@
-"""Where things stand in a recipe's text: the line and column of each key and value.
+"""The positions of keys and values in a recipe's text.
 
-tomllib gives values but no places, so a second pass reads the places of a text that tomllib has
-already accepted. A place is drawn as its line with carets under it.
+tomllib gives values without positions, so a second pass reads the positions from a text that
+tomllib has accepted. Messages show a position as its line with carets under it.
 """
 
 import re
@@ -23,7 +23,7 @@ SCALAR = re.compile(r"[^,\]}#\n]+")
 BLANKS = re.compile(r"[ \t]*")
 GAP = re.compile(r"(?:[\s,]|#[^\n]*)*")
 SHOWN_CHARS = 88
-"""The widest piece of a line that is drawn."""
+"""The longest piece of a line that is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Scanner:
-    """One pass over a text; `marks` holds what it has found so far."""
+    """One pass over a text; `marks` holds the positions found so far."""
 
     text: str
     at: int = 0
@@ -46,7 +46,7 @@ class Scanner:
     _items: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])
 
     def document(self) -> dict[KeyPath, Mark]:
-        """The place of every key, table and list item."""
+        """The position of every key, table and list item."""
         table: KeyPath = ()
         self._skip(GAP)
         while self.at < len(self.text):
@@ -66,7 +66,10 @@ class Scanner:
             self._skip(STRING)
             if self.at == start:
                 self._skip(BARE_KEY)
-            parts.append((_unquoted(self.text[start : self.at]), start, self.at))
+            name = self.text[start : self.at]
+            if name[:1] in ("'", '"'):
+                name = tomllib.loads(f"key = {name}")["key"]
+            parts.append((name, start, self.at))
             self._skip(BLANKS)
             if not self.text.startswith(".", self.at):
                 return parts
@@ -120,7 +123,7 @@ class Scanner:
         return start, self.at
 
     def _members(self, path: KeyPath, closing: str) -> None:
-        """What stands between brackets or braces, and the closing one."""
+        """The values between brackets or braces, and the closing one."""
         self.at += 1
         number = 0
         self._skip(GAP)
@@ -135,13 +138,8 @@ class Scanner:
         self.at += 1
 
 
-def _unquoted(name: str) -> str:
-    """A key's part without its quotes and escapes."""
-    return tomllib.loads(f"key = {name}")["key"] if name[:1] in ("'", '"') else name
-
-
 def scan(text: str) -> dict[KeyPath, Mark]:
-    """The place of every key, table and list item of a text that tomllib accepts.
+    """The position of every key, table and list item of a text that tomllib accepts.
 
     >>> scan("[model]\\nmixer.heads = 8")[("model", "mixer", "heads")]
     Mark(start=14, end=19, value_start=22, value_end=23)
@@ -150,9 +148,9 @@ def scan(text: str) -> dict[KeyPath, Mark]:
 
 
 def dotted(key: str) -> list[str]:
-    """The parts of a dotted key as a person types it; quotes protect a name with a dot.
+    """The parts of a dotted key; a name with a dot is quoted.
 
-    What is no dotted key is one name, which no table has.
+    Text that is no dotted key is returned as one name.
 
     >>> dotted('source."leipzig.2015".path')
     ['source', 'leipzig.2015', 'path']
@@ -176,18 +174,14 @@ def line_number(text: str, at: int) -> int:
 
 
 def draw(text: str, start: int, end: int) -> str:
-    """The line that holds these characters, indented, with carets under them."""
+    """The line of these characters, indented, with carets under them; tabs become spaces."""
     first = text.rfind("\n", 0, start) + 1
     last = text.find("\n", start)
     line = text[first : last if last >= 0 else len(text)]
     left = first + len(line) - len(line.lstrip())
     cut = max(left, start - SHOWN_CHARS // 2) if len(line) > SHOWN_CHARS else left
-    shown = _printable(text[cut : first + len(line)])[:SHOWN_CHARS].rstrip()
+    signs = text[cut : first + len(line)].replace("\t", " ")
+    shown = "".join("\ufffd" if unicodedata.category(sign) == "Cc" else sign for sign in signs)
+    shown = shown[:SHOWN_CHARS].rstrip()
     before, under = shown[: start - cut], shown[start - cut : end - cut]
     return f"    {shown}\n    {' ' * columns(before)}{'^' * max(1, columns(under))}"
-
-
-def _printable(line: str) -> str:
-    """The line with tabs as blanks and other control characters as marks."""
-    blank = line.replace("\t", " ")
-    return "".join("\ufffd" if unicodedata.category(sign) == "Cc" else sign for sign in blank)

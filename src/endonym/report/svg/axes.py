@@ -1,4 +1,4 @@
-"""Axes and labels of a drawing: round ticks, widths of texts, places that do not collide."""
+"""Axes and labels of a chart: round ticks, widths of texts, positions that do not overlap."""
 
 import math
 import unicodedata
@@ -28,12 +28,8 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     units = ((1e9, "\u202fG"), (1e6, "\u202fM"), (1e3, "\u202fk"), (1.0, ""))
     scale, unit = next((each for each in units if largest >= each[0]), (1.0, ""))
     scaled = [tick / scale for tick in ticks]
-    places = next((n for n in range(9) if all(_is_round(v, n) for v in scaled)), 9)
+    places = next((n for n in range(9) if all(abs(v - round(v, n)) < 1e-9 for v in scaled)), 9)
     return [f"{value:.{places}f}{unit}" if value else "0" for value in scaled]
-
-
-def _is_round(value: float, places: int) -> bool:
-    return abs(value - round(value, places)) < 1e-9
 
 
 def text_width(text: str, size: float = FONT) -> float:
@@ -44,10 +40,10 @@ def text_width(text: str, size: float = FONT) -> float:
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places at least `gap` apart inside [low, high], as near as possible to those wanted.
+    """Positions at least `gap` apart inside [low, high], as near as possible to those wanted.
 
-    Least squares under the order: isotonic regression of wanted[i] - i · gap by pooling
-    neighbours, then cut to the range. If there is no room for the gap, it shrinks.
+    Isotonic least-squares regression of wanted[i] - i · gap by pooling neighbours, clipped to the
+    range. If there is no room for the gap, it shrinks.
     """
     if not wanted:
         return []

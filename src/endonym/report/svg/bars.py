@@ -1,4 +1,4 @@
-"""Bar pictures as inline SVG: values from zero, with their intervals as whiskers."""
+"""Bar charts as inline SVG: values from zero, with their intervals as whiskers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,8 +32,11 @@ class Bars:
 
 
 def draw_bars(bars: Bars, width: float) -> str:
-    """The picture as one <svg>, `width` wide."""
-    names = [_cut(bar.name) for bar in bars.bars]
+    """The chart as one <svg>, `width` wide."""
+    names = [
+        each.name if len(each.name) <= LONGEST_NAME else each.name[: LONGEST_NAME - 1] + "…"
+        for each in bars.bars
+    ]
     left = max((text_width(name, FONT) for name in names), default=0.0) + 12
     right = width - 52
     largest = max((bar.high or bar.value for bar in bars.bars), default=1.0) or 1.0
@@ -72,7 +75,3 @@ def _bar(bar: Bar, name: str, scale: tuple[float, float, float], middle: float) 
         )
         parts.append(f'<path class="whisker" d="{path}"/>')
     return parts
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"

@@ -1,7 +1,6 @@
-"""Line charts as inline SVG: axes with round ticks, labels beside their lines that never collide.
+"""Line charts as inline SVG: axes with round ticks, and labels that do not overlap.
 
-Colours are classes of the page's style sheet, so one drawing serves light and dark; every line
-also has dashes of its own.
+Colours are classes of the page's style sheet, so one drawing serves light and dark mode.
 """
 
 import math
@@ -40,7 +39,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A vertical line. is_strong: the one moment that matters, with a ring at `y`."""
+    """A vertical line. is_strong: the best validation, with a ring at `y`."""
 
     x: float
     name: str
@@ -50,7 +49,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What to draw. low and high bound the y axis; what lies outside is cut and said."""
+    """A line chart. low and high bound the y axis; lines are clipped there, labels get an arrow."""
 
     title: str
     description: str
@@ -66,60 +65,74 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the plot stands, and how values become places."""
+    """The plot's edges, and the positions of values in it."""
 
     left: float
     right: float
     top: float
     bottom: float
-    xs: tuple[float, float]
-    ys: tuple[float, float]
+    xs: Range
+    ys: Range
 
     def x(self, value: float) -> float:
-        """The place of an x value."""
+        """The position of an x value."""
         low, high = self.xs
         return self.left + (value - low) / (high - low) * (self.right - self.left)
 
     def y(self, value: float) -> float:
-        """The place of a y value, even beyond the axis."""
+        """The position of a y value, even beyond the axis."""
         low, high = self.ys
         return self.bottom - (value - low) / (high - low) * (self.bottom - self.top)
 
     def y_inside(self, value: float) -> float:
-        """The place of a y value; beyond the axis, its end."""
+        """The position of a y value; beyond the axis, its end."""
         return min(max(self.y(value), self.top), self.bottom)
 
 
 def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
-    """Charts that stand below one another, each as one <svg>; their plots have common edges."""
+    """Charts one below another, each as one <svg>; left and right edges of the plots align.
+
+    Labels are short if the width is below NARROW.
+    """
     is_narrow = width < NARROW
     ranges = [_ranges(chart) for chart in charts]
-    left = max((_left(ys) for _, ys in ranges), default=0.0)
-    pairs = zip(charts, ranges, strict=True)
-    right = max((_right(chart, ys, is_narrow) for chart, (_, ys) in pairs), default=0.0)
-    return [
-        _draw(chart, Frame(left, width - right, _top(chart), chart.height - 38, *both), width)
-        for chart, both in zip(charts, ranges, strict=True)
-    ]
-
-
-def draw(chart: Chart, width: float) -> str:
-    """The chart as one <svg>, `width` wide; below 480 its labels are short."""
-    return draw_all([chart], width)[0]
+    ticks = [tick for _, ys in ranges for tick in tick_labels(nice_ticks(*ys, 5))]
+    left = max(map(text_width, ticks), default=0.0) + 10
+    pairs = list(zip(charts, ranges, strict=True))
+    labels = [each for chart, (_, ys) in pairs for each in _labels(chart, ys, is_narrow=is_narrow)]
+    right = width - max((text_width(name) + 14 for name, _, _ in labels), default=12.0)
+    drawn: list[str] = []
+    for chart, both in pairs:
+        # Above the plot: room for the names of the marks, one strip for each kind.
+        top = 22.0 + STRIP * len({mark.is_strong for mark in chart.marks})
+        drawn.append(_draw(chart, Frame(left, right, top, chart.height - 38, *both), width))
+    return drawn
 
 
 def _draw(chart: Chart, frame: Frame, width: float) -> str:
-    """All parts of a chart, the lines cut at the plot's edges."""
+    """All parts of a chart, the lines clipped at the plot's edges."""
     is_narrow = width < NARROW
-    levels = (_level(each, frame) for each in chart.levels if _is_inside(each.value, frame))
-    lines = "".join([*levels, *(_line(series, frame) for series in chart.series)])
+    lines: list[str] = []
+    for level in chart.levels:
+        if frame.ys[0] <= level.value <= frame.ys[1]:
+            y, style = frame.y(level.value), f"level {level.name}"
+            lines.append(_stroke(style, x1=frame.left, y1=y, x2=frame.right, y2=y))
+    lines += [_line(series, frame) for series in chart.series]
+    # An inner <svg> clips; it is 4 wider than the plot, so that dots at the edges stay whole.
+    x, y = frame.left - 4, frame.top - 1
+    wide, high = frame.right - x + 4, frame.bottom - y + 1
+    box = f"{x:.1f} {y:.1f} {wide:.1f} {high:.1f}"
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
     parts = [
         *_axes(chart, frame, is_narrow=is_narrow),
         *_marks(chart, frame),
-        _clipped(lines, frame),
-        *_ring(chart, frame),
-        *_names(chart, frame, is_narrow=is_narrow),
+        f'<svg {place} viewBox="{box}" overflow="hidden">{"".join(lines)}</svg>',
     ]
+    for mark in chart.marks:
+        if mark.is_strong and mark.y is not None:
+            x, y = frame.x(mark.x), frame.y_inside(mark.y)
+            parts.append(f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>')
+    parts += _names(chart, frame, is_narrow=is_narrow)
     return (
         f'<svg class="chart" viewBox="0 0 {width:g} {chart.height:g}" width="{width:g}" '
         f'height="{chart.height:g}" role="img"><title>{escape(chart.title)}</title>'
@@ -127,17 +140,8 @@ def _draw(chart: Chart, frame: Frame, width: float) -> str:
     )
 
 
-def _clipped(lines: str, frame: Frame) -> str:
-    """An inner <svg> as the plot's window; dots at its edges stay whole."""
-    x, y, slack = frame.left - 4, frame.top - 1, 4
-    wide, high = frame.right - x + slack, frame.bottom - y + 1
-    box = f"{x:.1f} {y:.1f} {wide:.1f} {high:.1f}"
-    place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
-    return f'<svg {place} viewBox="{box}" overflow="hidden">{lines}</svg>'
-
-
 def _ranges(chart: Chart) -> tuple[Range, Range]:
-    """What both axes span; never nothing."""
+    """The ranges of both axes, each longer than zero."""
     points = [point for series in chart.series for point in series.points]
     xs = [x for x, _ in points] or [0.0, 1.0]
     values = [y for _, y in points] + [level.value for level in chart.levels]
@@ -148,28 +152,8 @@ def _ranges(chart: Chart) -> tuple[Range, Range]:
     return (min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1), (low, high)
 
 
-def _left(ys: Range) -> float:
-    """Room for the labels of the y axis."""
-    return max(text_width(tick) for tick in tick_labels(nice_ticks(*ys, 5))) + 10
-
-
-def _right(chart: Chart, ys: Range, is_narrow: bool) -> float:
-    """Room for the names of the lines."""
-    names = [text for text, _, _ in _labels(chart, ys, is_narrow=is_narrow)]
-    return max((text_width(name) + 14 for name in names), default=12.0)
-
-
-def _top(chart: Chart) -> float:
-    """Room for the names of the marks, one strip for each kind."""
-    return 22.0 + STRIP * len({mark.is_strong for mark in chart.marks})
-
-
-def _is_inside(value: float, frame: Frame) -> bool:
-    return frame.ys[0] <= value <= frame.ys[1]
-
-
 def _axes(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
-    """Faint lines at round values, and what they stand for."""
+    """Grid lines, ticks and the names of both axes."""
     ticks = nice_ticks(*frame.ys, max(3, int(chart.height / 60)))
     parts = [_text(0, 12, chart.y_name, style="name")]
     for tick, label in zip(ticks, tick_labels(ticks), strict=True):
@@ -189,7 +173,7 @@ def _axes(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
 
 
 def _marks(chart: Chart, frame: Frame) -> list[str]:
-    """Vertical lines, named in strips above the plot: plain ones below, strong ones on top."""
+    """Vertical lines with names above the plot: strong ones in a strip of their own, on top."""
     plain = [mark for mark in chart.marks if not mark.is_strong]
     parts: list[str] = []
     free = -math.inf
@@ -208,18 +192,6 @@ def _marks(chart: Chart, frame: Frame) -> list[str]:
     return parts
 
 
-def _ring(chart: Chart, frame: Frame) -> list[str]:
-    """A ring around the point of each strong mark."""
-    rings = [(mark.x, mark.y) for mark in chart.marks if mark.is_strong and mark.y is not None]
-    places = [(frame.x(x), frame.y_inside(y)) for x, y in rings]
-    return [f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>' for x, y in places]
-
-
-def _level(level: Level, frame: Frame) -> str:
-    y = frame.y(level.value)
-    return _stroke(f"level {level.name}", x1=frame.left, y1=y, x2=frame.right, y2=y)
-
-
 def _line(series: Series, frame: Frame) -> str:
     """A line and its dots."""
     places = [(frame.x(x), frame.y(y)) for x, y in series.points]
@@ -232,10 +204,8 @@ def _line(series: Series, frame: Frame) -> str:
     return drawn + "".join(dots)
 
 
-def _labels(
-    chart: Chart, ys: tuple[float, float], *, is_narrow: bool
-) -> list[tuple[str, float, str]]:
-    """Text, value and class of each label beside the plot; what lies outside says so."""
+def _labels(chart: Chart, ys: Range, *, is_narrow: bool) -> list[tuple[str, float, str]]:
+    """Text, value and class of each label beside the plot; an arrow points to values outside."""
     ends = [
         (each.name, each.points[-1][1], f"label {each.style}")
         for each in chart.series
@@ -244,16 +214,14 @@ def _labels(
     ends += [(each.name, each.value, f"label level {each.name}") for each in chart.levels]
     found: list[tuple[str, float, str]] = []
     for name, value, style in ends:
+        number = "" if is_narrow else f" {value:.3g}" if value < 1e-2 else f" {value:.2f}"
         arrow = " ↑" if value > ys[1] else " ↓" if value < ys[0] else ""
-        text = (
-            name if is_narrow else f"{name} {value:.3g}" if value < 1e-2 else f"{name} {value:.2f}"
-        )
-        found.append((text + arrow, value, style))
+        found.append((name + number + arrow, value, style))
     return found
 
 
 def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
-    """The lines' names at the right edge, pushed apart, each joined to its line."""
+    """The labels at the right edge, spread so that none overlap, each joined to its line."""
     labels = _labels(chart, frame.ys, is_narrow=is_narrow)
     wanted = [frame.y_inside(value) for _, value, _ in labels]
     places = spread(wanted, GAP, frame.top, frame.bottom)

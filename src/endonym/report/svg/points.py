@@ -1,4 +1,4 @@
-"""Making a long series of points drawable: fewer points, or a smoother line."""
+"""Thinning and smoothing of long series of points."""
 
 from endonym.report.svg.curves import Points
 

@@ -1,1 +1,1 @@
-"""Cleaning: rules that change a text, and rules that refuse it with a reason."""
+"""Cleaning: rules that change a text, and rules that drop it with a reason."""

@@ -1,7 +1,7 @@
-"""Rules that refuse a text. A rule's reason is its key in the recipe; an absent key is no rule.
+"""Rules that drop a text. A rule's reason is its key in the recipe; without the key, no rule.
 
-The order is fixed, so that the counts by reason mean the same in every run: what is empty, what is
-too short or too long, what is not the language, what repeats itself.
+The order is fixed, so that counts by reason mean the same in every run: empty texts, length,
+language, repetition.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ Verdict = tuple[str, str]
 """A reason and one sentence about this text."""
 
 Rule = Callable[[str], str | None]
-"""Says what is wrong with a text, or None."""
+"""From a text to what is wrong with it, or None."""
 
 
 def rules(clean: Clean) -> dict[str, Rule]:
-    """The rules that a recipe writes, by reason, in the order in which they are asked."""
+    """The rules that a recipe sets, by reason, in the order in which they apply."""
     known: dict[str, tuple[object, Rule]] = {
         "min_chars": (clean.min_chars, lambda text: too_short(text, clean.min_chars or 0)),
         "max_chars": (clean.max_chars, lambda text: too_long(text, clean.max_chars or 0)),
@@ -64,7 +64,7 @@ def unexpected(text: str, letters: str, limit: float) -> str | None:
 
 
 def repeating(text: str, limit: float) -> str | None:
-    """A larger share of lines that stood before than the limit; blank lines do not count."""
+    """A larger share of repeated lines than the limit; blank lines do not count."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if len(lines) < 2:
         return None
@@ -73,11 +73,10 @@ def repeating(text: str, limit: float) -> str | None:
 
 
 def cleaner(clean: Clean) -> Callable[[str], tuple[str, Verdict | None]]:
-    """The function that gives a text as cleaned, and why it is refused if it is."""
+    """A function from a text to the cleaned text, and a verdict if it is dropped."""
     normalized, asked = normalizer(clean), rules(clean)
 
     def cleaned(text: str) -> tuple[str, Verdict | None]:
-        """The text as cleaned, and a verdict if it is refused."""
         text = normalized(text)
         if not VISIBLE.search(text):
             return text, ("empty", "nothing that can be seen is left")

@@ -1,8 +1,8 @@
-"""Changes made to every text: canonical composition, blanks and line ends, marks of no width.
+"""Normalization of every text: Unicode composition, spaces, line ends, zero-width characters.
 
-The listed steps are repeated until nothing changes, so that cleaning a clean text changes nothing,
-in whatever order a recipe lists them. Each step only composes, maps to one form or removes: the
-repetition ends, after two rounds for nearly every text.
+The listed steps are repeated until nothing changes, so that cleaning is idempotent for any order
+of steps. Each step only composes, maps to one form or removes, so this ends, after two rounds for
+nearly every text.
 """
 
 import unicodedata
@@ -22,14 +22,14 @@ BLANK_LINES = regex.compile(r"\n{3,}")
 
 
 def composed(text: str) -> str:
-    """NFC, the normal form of every text."""
+    """The text in NFC."""
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 
 def with_plain_spaces(text: str) -> str:
-    """One blank between words, LF at line ends, at most one empty line, nothing at the edges.
+    """Single spaces, LF line ends, at most one empty line in a row, nothing at the edges.
 
-    Every blank of Unicode and NUL become a space; other control characters go.
+    Every Unicode space and NUL become a space; other control characters are removed.
     """
     if LINE_END.search(text):
         text = LINE_END.sub("\n", text)
@@ -45,7 +45,7 @@ def with_plain_spaces(text: str) -> str:
 
 
 def normalizer(clean: Clean) -> Callable[[str], str]:
-    """The function that makes all changes which a recipe lists, in its order."""
+    """A function that applies the steps of a recipe in its order."""
     steps: dict[str, Callable[[str], str]] = {
         "nfc": composed,
         "spaces": with_plain_spaces,
@@ -54,7 +54,6 @@ def normalizer(clean: Clean) -> Callable[[str], str]:
     chosen = [steps[name] for name in clean.normalize]
 
     def normalized(text: str) -> str:
-        """The text after all steps, to the point where they change nothing."""
         before = None
         while text != before:
             before = text

@@ -1,9 +1,9 @@
-"""Characters of no width: kept where a script needs them, removed elsewhere.
+"""Zero-width characters: kept where a script needs them, removed elsewhere.
 
 U+200C and U+200D join letters in Arabic and Indic scripts (and U+200D emoji), U+200B ends words in
-Khmer, Thai, Lao and Burmese, marks of direction belong to scripts that run to the left. Elsewhere
-they are dirt, as are U+FEFF, the word joiner, the soft hyphen and the strike-through overlay
-everywhere. If a recipe names the script, it decides; otherwise the letters beside a mark do.
+Khmer, Thai, Lao and Burmese, direction marks belong to right-to-left scripts. Elsewhere they are
+noise, as are U+FEFF, the word joiner, the soft hyphen and the strike-through overlay everywhere.
+The script is the recipe's if it names one; otherwise that of the letters beside the character.
 """
 
 import functools
@@ -24,7 +24,7 @@ EMOJI = regex.compile(r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F]")
 
 
 def without_zero_width(text: str, script: str | None) -> str:
-    """The text without the marks of no width that its script does not need."""
+    """The text without the zero-width characters that its script does not need."""
     if not ANY.search(text):
         return text
     if script is None:
@@ -35,7 +35,7 @@ def without_zero_width(text: str, script: str | None) -> str:
 
 @functools.cache
 def unwanted(script: str) -> "regex.Pattern[str]":
-    """The marks that a script does not need. U+200D between emoji is wanted in any."""
+    """A pattern of the marks that a script does not need. U+200D between emoji always stays."""
     marks = "".join(set(JOINERS + BREAK + DIRECTION + NOWHERE) - set(wanted_marks(script)))
     if "\u200d" not in marks:
         return regex.compile(f"[{marks}]")
@@ -46,7 +46,7 @@ def unwanted(script: str) -> "regex.Pattern[str]":
 
 
 def wanted_marks(script: str) -> str:
-    """The marks of no width that a script needs."""
+    """The zero-width characters that a script needs."""
     joiners = JOINERS if script in JOINER_SCRIPTS else ""
     breaks = BREAK if script in BREAK_SCRIPTS else ""
     direction = DIRECTION if script in RIGHT_TO_LEFT else ""
@@ -65,12 +65,12 @@ def marks_beside(character: str) -> str:
 
 @functools.cache
 def belongs(script: str) -> "regex.Pattern[str]":
-    """The characters that a script uses, its marks and its own signs among them."""
+    """A pattern of the characters of a script, with those it shares with others."""
     return regex.compile(rf"\p{{Script_Extensions={script}}}")
 
 
 def kept_marks(text: str, start: int, end: int) -> str:
-    """What stays of a run of marks, each at most once in a row, by the characters beside it."""
+    """The marks of a run that stay, each at most once in a row, by the characters beside it."""
     before = marks_beside(text[start - 1]) if start else ""
     after = marks_beside(text[end]) if end < len(text) else ""
     kept = "".join(mark for mark in text[start:end] if mark in before or mark in after)

@@ -1,1 +1,1 @@
-"""Bytes of raw files to lines of text: archives, compression, encodings."""
+"""From raw bytes to lines of text: compression and encodings."""

@@ -1,9 +1,8 @@
-"""Which encoding a text file is in, and its bytes as UTF-8.
+"""Detects the encoding of a text file and converts it to UTF-8.
 
-What is known beats what is likely: a byte-order mark, then zero bytes (UTF-16), then strict UTF-8;
-a guess among the single-byte encodings counts only if no other reading comes near it. Whatever the
-encoding, all that follows sees UTF-8; a byte without a meaning stays one that is no UTF-8, so that
-its line can be refused by number.
+In this order: a byte-order mark, zero bytes (UTF-16), strict UTF-8, a guess. A guess among the
+single-byte encodings counts only if no other one comes near it. All later code sees UTF-8; bytes
+that cannot be decoded become invalid UTF-8, so that their line can be rejected by its number.
 """
 
 import codecs
@@ -17,10 +16,10 @@ from endonym.errors import RecipeError
 from endonym.text.io.streams import Damage, Feed, Stream
 
 HEAD_BYTES = 1 << 20
-"""How much of a file its encoding is told from."""
+"""How much of a file is read to detect its encoding."""
 
 SAMPLE_BYTES = 1 << 16
-"""How much of it a guess looks at."""
+"""How much of it is used for a guess."""
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -54,35 +53,35 @@ BINARY_MAGIC = {
 CONTROLS = regex.compile(rb"[\x01-\x08\x0E-\x1A\x1C-\x1F\x7F]")
 NO_TEXT = regex.compile(r"[\0-\x08\x0E-\x1F\p{Cn}\p{Co}]")
 BINARY_CONTROL_SHARE = 0.02
-"""Text has next to no control characters; what has more is no text."""
+"""With a larger share of control characters, a file is binary."""
 
 LIKELY = [
     *(f"cp{number}" for number in (866, 850, 852, *range(1250, 1259))),
     *(f"iso8859_{number}" for number in (2, 5, 7, 8, 9, 15, 16)),
     *("koi8_r", "koi8_u", "kz1048", "tis_620", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
 ]
-"""The encodings that old files are in. Rarer ones, such as those of old Macs, must be given."""
+"""Usual encodings of old files. Rarer ones, such as those of old Macs, must be given."""
 
 CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4
-"""A guess convinces with next to no odd sequences and with letters as frequent as in a language."""
+"""Limits of charset_normalizer's scores for odd sequences and natural letter frequencies."""
 
 CHAOS_MARGIN, COHERENCE_MARGIN, SHORT_MARGIN = 0.03, 0.04, 0.3
-"""It must beat every other reading of the same bytes by one of these."""
+"""It must be better than every other encoding by one of these."""
 
 COHERENT_BYTES = 4_096
-"""In a shorter sample only a large difference in the frequency of letters proves something."""
+"""Shorter samples need a larger difference in letter frequencies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A name that Python knows, and how many bytes of byte-order mark come first."""
+    """A name that Python knows, and the length of the byte-order mark."""
 
     name: str
     mark_bytes: int = 0
 
 
 def known_encoding(name: str) -> str:
-    """The usual name of an encoding that a recipe gives; RecipeError if there is none."""
+    """Python's name of an encoding from a recipe; RecipeError if there is none."""
     try:
         "".encode(name)
         return codecs.lookup(name).name.removesuffix("-sig")
@@ -94,7 +93,7 @@ def known_encoding(name: str) -> str:
 
 
 def detect(head: bytes, given: str | None) -> Encoding | Damage:
-    """The encoding of a file that begins with `head`, or why it is refused."""
+    """The encoding of a file that begins with `head`, or why it is rejected."""
     for mark, name in MARKS:
         if head.startswith(mark):
             return Encoding(name, len(mark))
@@ -113,7 +112,7 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """UTF-16 without a mark, told by zeros that stand on one side of the pairs."""
+    """UTF-16 without a mark: zero bytes are at even or at odd positions only."""
     head = head[: len(head) // 2 * 2]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) < 0.01 * len(head) or min(even, odd) > 0.05 * max(even, odd):
@@ -127,7 +126,7 @@ def wide_encoding(head: bytes) -> str | None:
 
 
 def mostly_utf8(head: bytes) -> bool:
-    """Whether it is UTF-8, or UTF-8 with some bad bytes in it."""
+    """Whether it is UTF-8, perhaps with some invalid bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")
     try:
         decoder().decode(head)
@@ -140,7 +139,7 @@ def mostly_utf8(head: bytes) -> bool:
 
 
 def guess(head: bytes) -> Encoding | Damage:
-    """A single-byte encoding, if one is convincing and its rivals are not."""
+    """A single-byte encoding, if it is clearly better than all others."""
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
     sample = b"".join(lines)[:SAMPLE_BYTES]
     found = charset_normalizer.from_bytes(sample, cp_isolation=LIKELY, preemptive_behaviour=False)
@@ -166,7 +165,7 @@ def guess(head: bytes) -> Encoding | Damage:
 
 
 def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
-    """The name of a stream's encoding ("" if it is refused), and the stream as UTF-8."""
+    """The name of a stream's encoding ("" if it is rejected), and the stream as UTF-8."""
     feed = Feed(stream)
     head = feed.peek(HEAD_BYTES)
     found = detect(head, given)
@@ -180,7 +179,7 @@ def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
 
 
 def transcoded(stream: Stream, name: str) -> Stream:
-    """A stream in another encoding as UTF-8; what has no meaning gives bytes that are no UTF-8."""
+    """Convert a stream to UTF-8; bytes that cannot be decoded become invalid UTF-8."""
     errors = "strict" if name.startswith("utf-") else "surrogateescape"
     decoder = codecs.getincrementaldecoder(name)(errors)
     for piece in stream:
@@ -194,7 +193,7 @@ def transcoded(stream: Stream, name: str) -> Stream:
 
 
 def decoded(decoder: codecs.IncrementalDecoder, piece: bytes) -> Iterator[bytes]:
-    """One piece as UTF-8, with 0xFF for what has no meaning."""
+    """Convert one piece to UTF-8, with 0xFF for bytes that cannot be decoded."""
     while piece:
         try:
             text = decoder.decode(piece)

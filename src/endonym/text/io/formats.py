@@ -1,4 +1,4 @@
-"""What a file's name says: its format, how it is packed, whether it is an archive."""
+"""What a file's name tells: its format, its compression, whether it is an archive."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -28,7 +28,7 @@ NOT_PLAIN = regex.compile(
     r"\.(?:pdf|epub|x?html?|xml|w?arc|docx?|odt|rtf|djvu|mobi|fb2|tex|jpe?g|png|gif|tiff?|webp|bmp|svg"
     r"|mp[34]|wav|flac|sql|db|sqlite|7z|rar|zip|tar|exe|npy|safetensors|gguf|bin|py|sh)"
 )
-"""Never read as text, even where a recipe names a format for the whole folder."""
+"""Never read as text, even if the recipe names a format for the whole folder."""
 
 LEIPZIG_TABLE = regex.compile(r"-(?:words|sources|inv_so|inv_w|co_n|co_s|meta)\.txt$|-import\.sql$")
 """The tables that lie beside the sentences in an archive of the Leipzig corpora."""
@@ -36,7 +36,7 @@ LEIPZIG_TABLE = regex.compile(r"-(?:words|sources|inv_so|inv_w|co_n|co_s|meta)\.
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """How a file is opened: packing ("" if plain), archive ("" if none), format ("" if none)."""
+    """Compression, archive and format of a file, each "" if there is none."""
 
     compression: str
     archive: str
@@ -45,7 +45,7 @@ class FileFormat:
 
 
 def shape_of(name: str, source: Source) -> FileFormat:
-    """The shape that a name has, with the format that the recipe names if it names one."""
+    """The format of a file by its name; by the recipe if that names a format."""
     lower = name.lower()
     for short, long in SHORT_NAMES.items():
         if lower.endswith(short):
@@ -66,14 +66,12 @@ def shape_of(name: str, source: Source) -> FileFormat:
 
 
 def unsupported(shape: FileFormat, name: str) -> str:
-    """What is said of a file that no reader reads."""
+    """The message about a file that cannot be read."""
     if LEIPZIG_TABLE.search(name.lower()):
         return "a table of the Leipzig corpora that holds no text"
     what = f"{shape.extension} files" if shape.extension else "files without an extension"
     known = " ".join(sorted(FORMATS))
-    advice = (
-        ""
-        if NOT_PLAIN.fullmatch(shape.extension)
-        else '; if it is plain text, write format = "txt"'
-    )
+    advice = '; if it is plain text, write format = "txt"'
+    if NOT_PLAIN.fullmatch(shape.extension):
+        advice = ""
     return f"{what} are not read (read are: {known}, tar and zip){advice}"

@@ -1,7 +1,7 @@
-"""One gzip member, unpacked in pieces.
+"""Decompresses one gzip member in pieces.
 
-The standard library throws away the last piece of text when the check sum behind it is wrong, or
-does not look at what follows a member. Here the text comes first and the check sum after it.
+The standard library discards the last piece of text if the checksum after it is wrong, or does not
+tell what follows a member. Here the text comes first and the checksum is verified after it.
 Format: RFC 1952.
 """
 
@@ -9,14 +9,14 @@ import zlib
 from typing import Protocol
 
 HEADER_LIMIT_BYTES = 1 << 20
-"""A longer gzip header is no header."""
+"""Longer gzip headers are rejected."""
 
 EXTRA, NAME, COMMENT, HEADER_CRC = 4, 8, 16, 2
-"""The flags of the header's fourth byte: which fields follow."""
+"""Flags in the header's fourth byte: which fields follow."""
 
 
 class Inflater(Protocol):
-    """What zlib.decompressobj gives."""
+    """The type of zlib.decompressobj()."""
 
     @property
     def eof(self) -> bool: ...
@@ -28,7 +28,7 @@ class Inflater(Protocol):
 
 
 class GzipMember:
-    """Unpacks one member with the manners of bz2.BZ2Decompressor; raises zlib.error."""
+    """Decompresses one member, with the interface of bz2.BZ2Decompressor; raises zlib.error."""
 
     def __init__(self) -> None:
         self.eof = False
@@ -40,7 +40,7 @@ class GzipMember:
         self.size = 0
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """The next unpacked bytes, at most `max_length`."""
+        """The next decompressed bytes, at most `max_length`."""
         self.held += data
         if self.inflate is None:
             length = header_length(self.held)
@@ -49,24 +49,21 @@ class GzipMember:
                 return b""
             self.held = self.held[length:]
             self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        text = b"" if self.inflate.eof else self.inflated(self.inflate, max_length)
-        if self.inflate.eof:
+        inflate, text = self.inflate, b""
+        if not inflate.eof:
+            text = inflate.decompress(self.held, max_length)
+            self.held = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+            self.needs_input = not self.held
+            self.check_sum = zlib.crc32(text, self.check_sum)
+            self.size += len(text)
+        if inflate.eof:
             self.needs_input = len(self.held) < 8
             if not self.needs_input and not text:
                 self.close()
         return text
 
-    def inflated(self, inflate: Inflater, max_length: int) -> bytes:
-        """A piece of text; what is left of the input is held."""
-        text = inflate.decompress(self.held, max_length)
-        self.held = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-        self.needs_input = not self.held
-        self.check_sum = zlib.crc32(text, self.check_sum)
-        self.size += len(text)
-        return text
-
     def close(self) -> None:
-        """Compare check sum and length with the eight bytes that close the member."""
+        """Verify checksum and length in the last eight bytes of the member."""
         check_sum = int.from_bytes(self.held[:4], "little")
         size = int.from_bytes(self.held[4:8], "little")
         self.unused_data = self.held[8:]
@@ -78,7 +75,7 @@ class GzipMember:
 
 
 def header_length(data: bytes) -> int | None:
-    """How long the header is; None if it goes on beyond `data`."""
+    """The length of the header; None if `data` ends before it."""
     if len(data) < 10:
         return None
     if data[2] != 8:

@@ -1,6 +1,6 @@
-"""A stream of bytes as numbered lines: CR, LF and CR LF each end one.
+"""Splits a stream of bytes into numbered lines, which end with CR, LF or CR LF.
 
-A line above the limit of a document is not held in memory: only its size is.
+Of a line that is longer than a document may be, only the size is kept.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from endonym.text.io.streams import Damage, Stream
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its end, counted from 1. size: its bytes, also where `data` was let go."""
+    """A line without its end, counted from 1. size: in bytes, also if `data` was discarded."""
 
     number: int
     data: bytes
@@ -21,19 +21,19 @@ class Line:
 
     @property
     def is_too_long(self) -> bool:
-        """Whether it was let go."""
+        """Whether `data` was discarded."""
         return self.size > len(self.data)
 
 
 class Tail:
-    """A line that has begun: its pieces so far, until they are too many."""
+    """The pieces of an unfinished line, until they are too long."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.size = 0
 
     def add(self, piece: bytes) -> None:
-        """One more piece of the line."""
+        """Add a piece of the line."""
         self.size += len(piece)
         if self.size > MAX_DOCUMENT_BYTES:
             self.pieces.clear()
@@ -48,7 +48,7 @@ class Tail:
 
 
 def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
-    """The lines of a stream. Damage comes last, with the line that it cuts off (perhaps empty)."""
+    """The lines of a stream. Damage comes last, with the line that it cuts off (may be empty)."""
     tail, number, after_return = Tail(), 1, False
     for piece in stream:
         if isinstance(piece, Damage):
@@ -74,33 +74,25 @@ def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
 def readable_lines(
     stream: Stream, origin: Origin, encoding: str
 ) -> Iterator[tuple[int, str] | Reject]:
-    """Numbered lines of UTF-8 as text; what is no text, too long or cut off is refused."""
+    """Numbered lines of UTF-8 as text; undecodable, too long or truncated ones are rejected."""
     for item in split_lines(stream):
         if isinstance(item, tuple):
-            yield cut_off(item[0], item[1], origin)
-        elif item.is_too_long:
-            yield origin.reject(
-                "too_long", too_long(item.size), record=item.number, raw_bytes=item.size
-            )
+            line, damage = item
+            detail, record = damage.detail, line.number if line.size else None
+            if line.size:
+                detail += f"; line {line.number} is cut off"
+            size = line.size + damage.raw_bytes
+            yield origin.reject(damage.reason, detail, record=record, raw=line.data, raw_bytes=size)
+            continue
+        number, data, size = item.number, item.data, item.size
+        if item.is_too_long:
+            yield origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
+            continue
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            reason = "invalid_utf8" if encoding == "utf-8" else "invalid_bytes"
+            detail = f"line {number}, byte {error.start + 1}: this is no {encoding}"
+            yield origin.reject(reason, detail, record=number, raw=data)
         else:
-            yield decoded_line(item, origin, encoding)
-
-
-def decoded_line(line: Line, origin: Origin, encoding: str) -> tuple[int, str] | Reject:
-    """A line as text, or why it is none."""
-    try:
-        return line.number, line.data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        reason = "invalid_utf8" if encoding == "utf-8" else "invalid_bytes"
-        detail = f"line {line.number}, byte {error.start + 1}: this is no {encoding}"
-        return origin.reject(reason, detail, record=line.number, raw=line.data)
-
-
-def cut_off(line: Line, damage: Damage, origin: Origin) -> Reject:
-    """The half line before some damage, together with what the damage took."""
-    detail = damage.detail
-    if line.size:
-        detail += f"; line {line.number} is cut off"
-    size = line.size + damage.raw_bytes
-    record = line.number if line.size else None
-    return origin.reject(damage.reason, detail, record=record, raw=line.data, raw_bytes=size)
+            yield number, text

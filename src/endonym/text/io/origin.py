@@ -1,14 +1,14 @@
-"""Where records come from: the file, or the member of an archive, that a reader is in."""
+"""The origin of records: a file, or a member of an archive."""
 
 from dataclasses import dataclass
 
 from endonym.text.document import Document, Reject
 
 MAX_DOCUMENT_BYTES = 64 << 20
-"""A longer document, line or record is refused as `too_long`, whatever it unpacks from."""
+"""Longer documents, lines or records are rejected as `too_long`."""
 
 SHOWN_CHARS = 2_000
-"""How much of a refused text is kept, so that people can look at it."""
+"""How much of a rejected text is kept for people to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Origin:
     def document(
         self, record: int | str, text: str, *, raw_bytes: int, meta: dict[str, str]
     ) -> Document:
-        """The document that record number `record` is, counted from 1."""
+        """The document of record number `record`, counted from 1."""
         return Document(text, f"{self.name}#{record}", self.source, meta, raw_bytes)
 
     def reject(
@@ -38,23 +38,23 @@ class Origin:
         raw: bytes = b"",
         raw_bytes: int = -1,
     ) -> Reject:
-        """A record that is refused; its size is that of `raw` unless it is given."""
+        """A reject for a record; its size is that of `raw` unless it is given."""
         name = self.name if record is None else f"{self.name}#{record}"
         size = len(raw) if raw_bytes < 0 else raw_bytes
         return Reject(reason, name, self.source, detail, readable(raw), size)
 
     def whole_file(self, reason: str, detail: str) -> Reject:
-        """The whole file is refused."""
+        """A reject for the whole file."""
         return self.reject(reason, detail, record=None, raw_bytes=self.raw_bytes)
 
 
 def readable(raw: bytes) -> str:
-    """The beginning of some bytes, with `\\xNN` for those that are no UTF-8."""
+    """The beginning of some bytes, with `\\xNN` for those that are not UTF-8."""
     return raw[: 4 * SHOWN_CHARS].decode("utf-8", "backslashreplace")[:SHOWN_CHARS]
 
 
 def too_long(size: int) -> str:
-    """What is said of a text above the limit."""
+    """The message about a text above the limit."""
     limit = MAX_DOCUMENT_BYTES >> 20
     return (
         f"{size:,} bytes without an end; a document may have {limit} MiB. "

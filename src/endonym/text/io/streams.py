@@ -1,8 +1,8 @@
-"""Raw files as streams of unpacked bytes: plain, gzip, zstd, bzip2, xz.
+"""Raw files as streams of decompressed bytes: plain, gzip, zstd, bzip2, xz.
 
-A stream is an iterator of pieces of bytes. Damage does not raise: it is one more item, the last,
-so that all that came before it is kept and the damage itself is counted. Memory is bounded whatever
-the ratio of packed to unpacked.
+A stream is an iterator of pieces of bytes. Damage is not raised: it is the last item, so that
+everything before it is kept and the damage itself is counted. Memory is bounded for any compression
+ratio.
 """
 
 import bz2
@@ -20,13 +20,13 @@ PIECE_BYTES = 1 << 16
 """How much is read at a time."""
 
 UNPACKED_BYTES = 1 << 20
-"""The most that one piece of an unpacked stream may hold, zstd apart."""
+"""The largest decompressed piece, except with zstd."""
 
 ZSTD_PIECE_BYTES = 1 << 11
-"""zstd cannot be told where to stop; 2 kB unpack to 64 MB at worst."""
+"""zstd has no limit for its output; 2 kB become 64 MB at most."""
 
 ZSTD_WINDOW_BYTES = 1 << 27
-"""The longest window that is unpacked, as in the zstd command."""
+"""The largest window size, as in the zstd command."""
 
 MAGIC = {
     "gzip": (b"\x1f\x8b",),
@@ -38,7 +38,7 @@ MAGIC = {
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Why a stream ends before its end; raw_bytes are those that nobody can read."""
+    """Why a stream ends early; raw_bytes: the number of bytes that are lost."""
 
     reason: str
     detail: str
@@ -49,7 +49,7 @@ Stream = Iterator[bytes | Damage]
 
 
 class Unpacker(Protocol):
-    """One member (or frame) of a packed file, with the manners of bz2.BZ2Decompressor."""
+    """Decompresses one member (or frame), with the interface of bz2.BZ2Decompressor."""
 
     @property
     def eof(self) -> bool: ...
@@ -61,7 +61,7 @@ class Unpacker(Protocol):
 
 
 class ZstdFrame:
-    """Unpacks one zstd frame."""
+    """Decompresses one zstd frame."""
 
     needs_input = True
 
@@ -70,16 +70,16 @@ class ZstdFrame:
 
     @property
     def eof(self) -> bool:
-        """Whether the frame is whole."""
+        """Whether the frame is complete."""
         return self.frame.eof
 
     @property
     def unused_data(self) -> bytes:
-        """What follows the frame."""
+        """The bytes after the frame."""
         return self.frame.unused_data
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """All that `data` unpacks to; the length cannot be bounded here."""
+        """Everything that `data` decompresses to; max_length has no effect."""
         return self.frame.decompress(data)
 
 
@@ -92,7 +92,7 @@ UNPACKERS: dict[str, Callable[[], Unpacker]] = {
 
 
 class Counted:
-    """A binary file that tells how many bytes have newly been read from it."""
+    """A binary file that reports how many bytes are read from it."""
 
     def __init__(self, file: BinaryIO, advance: Callable[[int], None]) -> None:
         self.file, self.advance = file, advance
@@ -105,27 +105,27 @@ class Counted:
 
 
 class Feed:
-    """The bytes of a stream, taken in any portion; what stops the stream is kept in `damage`."""
+    """Reads a stream in portions of any size; damage that ends it is kept in `damage`."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream, self.held = stream, b""
         self.damage: Damage | None = None
 
     def take(self, size: int) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """At most `size` bytes; empty at the end."""
         if not self.held:
             self.held = self.next_piece()
         data, self.held = self.held[:size], self.held[size:]
         return data
 
     def peek(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end; they stay where they are."""
+        """The next `size` bytes, fewer only at the end, without consuming them."""
         while len(self.held) < size and (piece := self.next_piece()):
             self.held += piece
         return self.held[:size]
 
     def next_piece(self) -> bytes:
-        """The next piece that holds something; none at the end."""
+        """The next piece that is not empty; empty at the end."""
         for piece in self.stream:
             if isinstance(piece, Damage):
                 self.damage = piece
@@ -135,7 +135,7 @@ class Feed:
         return b""
 
     def drain(self) -> tuple[int, bool]:
-        """How many bytes are left, and whether one of them is not zero. They are gone then."""
+        """Consume the rest: its number of bytes, and whether one of them is not zero."""
         size, filled = 0, False
         while data := self.take(PIECE_BYTES):
             size += len(data)
@@ -143,7 +143,7 @@ class Feed:
         return size, filled
 
     def rest(self) -> Stream:
-        """All that is left, damage included."""
+        """The rest of the stream, damage included."""
         if self.held:
             yield self.held
         self.held = b""
@@ -159,7 +159,7 @@ def plain(file: BinaryIO | Counted) -> Stream:
 
 
 def unpacked(stream: Stream, compression: str) -> Stream:
-    """The bytes that a packed stream holds, over all its members."""
+    """The decompressed bytes of a stream, over all its members."""
     feed = Feed(stream)
     members = 0
     while head := feed.peek(6):
@@ -176,7 +176,7 @@ def unpacked(stream: Stream, compression: str) -> Stream:
 
 
 def member_pieces(feed: Feed, compression: str) -> Stream:
-    """What one member of a packed stream holds."""
+    """The decompressed bytes of one member."""
     member = UNPACKERS[compression]()
     size = ZSTD_PIECE_BYTES if compression == "zstd" else PIECE_BYTES
     while not member.eof:
@@ -187,22 +187,18 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
         try:
             piece = member.decompress(data, UNPACKED_BYTES)
         except (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError) as error:
-            yield unpacking_damage(compression, str(error), feed.drain()[0])
+            reason = "bad_checksum" if "check" in str(error) else "damaged"
+            detail = f"the {compression} data or their check sum are damaged ({error})"
+            if reason == "bad_checksum":
+                detail = f"the {compression} file is damaged: {error}"
+            yield Damage(reason, detail, feed.drain()[0])
             return
         yield piece
     feed.held = member.unused_data + feed.held
 
 
-def unpacking_damage(compression: str, error: str, lost_bytes: int) -> Damage:
-    """What an unpacker's error means."""
-    if "check" in error:
-        return Damage("bad_checksum", f"the {compression} file is damaged: {error}", lost_bytes)
-    detail = f"the {compression} data or their check sum are damaged ({error})"
-    return Damage("damaged", detail, lost_bytes)
-
-
 def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
-    """Bytes that no unpacker knows, at the start or behind the last member; zeros are padding."""
+    """Bytes of another format, at the start or after the last member; zeros are padding."""
     size, filled = feed.drain()
     if members == 0:
         detail = f"the name says {compression}, but this is no {compression} file; rename it"

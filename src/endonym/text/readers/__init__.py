@@ -1,1 +1,1 @@
-"""Readers: a raw file in, documents and counted rejects out."""
+"""Readers of each format: from a raw file to documents and rejects."""

@@ -1,8 +1,8 @@
-"""Archives: the members of tar and zip files as streams. Nothing is ever written to disk.
+"""Members of tar and zip archives as streams. Nothing is ever written to disk.
 
-A tar is read once from front to back, so that it may be packed and larger than the disk. Links,
-devices, and names that climb out of the archive are named and skipped. Hidden members are no texts,
-as in folders.
+A tar is read once from front to back, so that it may be compressed and larger than the disk.
+Links, devices, and names that lead out of the archive are reported and skipped. Hidden members are
+ignored, as in folders.
 """
 
 import io
@@ -31,7 +31,7 @@ class Member:
 
 
 class StreamFile(io.RawIOBase):
-    """A stream as the file that tarfile wants to read from."""
+    """A stream as a file object for tarfile."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__()
@@ -39,11 +39,11 @@ class StreamFile(io.RawIOBase):
         self.size = 0
 
     def readable(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """As many bytes as are asked for, fewer only at the end."""
+        """`size` bytes, fewer only at the end."""
         self.feed.peek(size)
         data = self.feed.take(size)
         self.size += len(data)
@@ -51,9 +51,9 @@ class StreamFile(io.RawIOBase):
 
 
 def tar_members(stream: Stream) -> Iterator[Member | Damage]:
-    """The members of a tar, in order; each stream must be read before the next member is asked for.
+    """The members of a tar, in order. Read each stream before asking for the next member.
 
-    Damage, if there is any, comes last.
+    Damage, if any, comes last.
     """
     file = StreamFile(stream)
     try:
@@ -72,7 +72,7 @@ def tar_members(stream: Stream) -> Iterator[Member | Damage]:
 
 
 def tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member]:
-    """A file of a tar, or a link, a device or an unsafe name that is skipped; no folders."""
+    """A file of a tar; links, devices and unsafe names have a `problem`; no folders."""
     name = printable(info.name)
     if info.isdir() or is_hidden(name):
         return
@@ -87,7 +87,7 @@ def tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Memb
 
 
 def tar_stream(content: IO[bytes], size: int) -> Stream:
-    """The bytes of a member; its end is checked against the size that its header tells."""
+    """The bytes of a member; their number is compared with the header's."""
     read = 0
     try:
         while piece := content.read(PIECE_BYTES):
@@ -111,23 +111,17 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
             name = printable(info.filename)
             if info.is_dir() or is_hidden(name):
                 continue
-            problem = zip_problem(info)
+            problem = unsafe_name(info.filename)
+            if stat.S_ISLNK(info.external_attr >> 16):
+                problem = problem or "a link; links are not followed"
+            if info.flag_bits & 1:
+                problem = problem or "it needs a password"
             stream = iter(()) if problem else zip_stream(archive, info)
             yield Member(name, info.file_size, stream, problem)
 
 
-def zip_problem(info: zipfile.ZipInfo) -> str:
-    """Why a member of a zip is skipped, if it is."""
-    problem = unsafe_name(info.filename)
-    if stat.S_ISLNK(info.external_attr >> 16):
-        problem = problem or "a link; links are not followed"
-    if info.flag_bits & 1:
-        problem = problem or "it needs a password"
-    return problem
-
-
 def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:
-    """The bytes of a member; its check sum is looked at in the end."""
+    """The bytes of a member; the checksum is verified at the end."""
     try:
         with archive.open(info) as content:
             while piece := content.read(PIECE_BYTES):
@@ -139,7 +133,7 @@ def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:
 
 
 def unsafe_name(name: str) -> str:
-    """Why a member's name is unsafe: it leads out of the archive."""
+    """Why a member's name is unsafe; empty if it is safe."""
     path = PurePosixPath(name.replace("\\", "/"))
     outside = path.is_absolute() or ".." in path.parts or ":" in name[:2]
     return "its name leads out of the archive" if outside else ""
@@ -152,7 +146,7 @@ def is_hidden(name: str) -> bool:
 
 
 def is_meant(name: str, pattern: str | None) -> bool:
-    """Whether a recipe's `member` means this one: by its whole name or by its last part."""
+    """Whether the recipe's `member` matches the whole name or its last part."""
     if pattern is None:
         return True
     return fnmatchcase(name, pattern) or fnmatchcase(PurePosixPath(name).name, pattern)

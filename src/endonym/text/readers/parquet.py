@@ -1,8 +1,8 @@
 """Parquet: one string column, read in small batches.
 
-Only the text column is decoded, and as bytes: a value that is no UTF-8 is refused alone. A parquet
-file is read from its end, so a packed one, or one in an archive, is unpacked into a nameless
-temporary file first, up to a stated limit.
+Only the text column is decoded, and as bytes, so that invalid UTF-8 rejects one value alone. A
+parquet file is read from its end, so one that is compressed or in an archive is first written to a
+temporary file, up to a size limit.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ from endonym.text.io.streams import Damage, Stream
 from endonym.text.readers.records import DEFAULT_FIELD
 
 MAX_UNPACKED_BYTES = 4 << 30
-"""The largest parquet file that is unpacked from another file."""
+"""The largest parquet file that is extracted to a temporary file."""
 
 BATCH_ROWS = 256
 
@@ -52,7 +52,11 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
         table = parquet.ParquetFile(file)
         column = text_column(table.schema_arrow, source.column)
         if column is None:
-            yield origin.whole_file("no_text_field", no_column(table.schema_arrow, source.column))
+            fields = list(table.schema_arrow)[:12]
+            names = ", ".join(f"{field.name} ({field.type})"[:60] for field in fields)
+            name = source.column or DEFAULT_FIELD
+            detail = f'there is no column "{name}" of strings; it has: {names}'
+            yield origin.whole_file("no_text_field", detail)
             return
         for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=[column]):
             for value in batch.column(0).cast(arrow.large_binary()):
@@ -66,7 +70,7 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
 
 
 def text_column(schema: Any, column: str | int | None) -> str | None:
-    """The name of the string column that is meant, if there is one."""
+    """The name of the string column for `column`, or None."""
     names = [field.name for field in schema if is_text(field.type)]
     if isinstance(column, int):
         name = schema.names[column - 1] if column <= len(schema.names) else None
@@ -76,21 +80,15 @@ def text_column(schema: Any, column: str | int | None) -> str | None:
 
 
 def is_text(kind: Any) -> bool:
-    """Whether a column holds strings, however they are kept."""
+    """Whether a column contains strings, in any of parquet's types."""
     if arrow.types.is_dictionary(kind):
         kind = kind.value_type
     types = arrow.types
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
-def no_column(schema: Any, column: str | int | None) -> str:
-    """What is said when the column is not there, or holds no strings."""
-    names = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
-    return f'there is no column "{column or DEFAULT_FIELD}" of strings; it has: {names}'
-
-
 def value_document(row: int, value: bytes | None, origin: Origin) -> Document | Reject:
-    """One value of the column as a document; nothing becomes an empty text."""
+    """One value of the column as a document; null becomes an empty text."""
     value = value or b""
     if len(value) > MAX_DOCUMENT_BYTES:
         return origin.reject("too_long", too_long(len(value)), record=row, raw_bytes=len(value))

@@ -1,7 +1,7 @@
 """Plain text: a document is the whole file, a line, or a block between blank lines.
 
-A line that cannot be decoded is refused alone; the lines around it are kept. Empty lines separate;
-they are no records.
+A line that cannot be decoded is rejected alone; the lines around it are kept. Empty lines separate
+documents and are not records.
 """
 
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
 from endonym.text.io.streams import Stream
 
 VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
-"""What makes a line more than blank: not a space, a control or a mark of no width."""
+"""A line without such a character is blank: spaces, controls, zero-width characters."""
 
 INNER_END = regex.compile(r"[\v\f\x85\u2028\u2029]")
-"""Unicode's other line ends, which end a document that is a line."""
+"""Other Unicode line ends; they separate documents with document = "line"."""
 
 LINES_PER_PART = 4_096
 
@@ -29,22 +29,18 @@ def read_plain(stream: Stream, origin: Origin, source: Source) -> Iterator[Docum
     encoding, stream = utf8_stream(stream, source.encoding)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     lines = readable_lines(stream, origin, encoding)
-    if record_kind(source) == "line":
+    # A numbered column in plain text means lines, as in Leipzig's files.
+    if source.document == "line" or isinstance(source.column, int):
         yield from line_documents(lines, origin, source, meta)
     else:
         blanks = None if source.document == "file" else source.blank_lines
         yield from block_documents(lines, Block(origin, meta), blanks)
 
 
-def record_kind(source: Source) -> str:
-    """What one document is; a numbered column in plain text means lines, as in Leipzig's files."""
-    return "line" if isinstance(source.column, int) else source.document
-
-
 def line_documents(
     lines: Iterator[tuple[int, str] | Reject], origin: Origin, source: Source, meta: dict[str, str]
 ) -> Iterator[Document | Reject]:
-    """One document a line, or a column of it."""
+    """One document per line, or per column of a line."""
     column = source.column if isinstance(source.column, int) else None
     for item in lines:
         if isinstance(item, Reject):
@@ -62,7 +58,7 @@ def line_documents(
 
 
 def lines_within(number: int, line: str) -> list[tuple[int | str, str]]:
-    """The line, or its parts between Unicode's other line ends, numbered 7.1, 7.2 …; none blank."""
+    """The line, or its parts between other line ends, numbered 7.1, 7.2 …; blank ones left out."""
     if not INNER_END.search(line):
         return [(number, line)] if VISIBLE.search(line) else []
     parts = INNER_END.split(line)
@@ -72,7 +68,7 @@ def lines_within(number: int, line: str) -> list[tuple[int | str, str]]:
 
 
 class Block:
-    """Lines that are becoming a document."""
+    """The lines of an unfinished document."""
 
     def __init__(self, origin: Origin, meta: dict[str, str]) -> None:
         self.origin, self.meta = origin, meta
@@ -80,13 +76,13 @@ class Block:
         self.empty()
 
     def empty(self) -> None:
-        """Start again."""
+        """Start a new document."""
         self.parts: list[str] = []
         self.lines: list[str] = []
         self.raw_bytes = 0
 
     def add(self, line: str) -> None:
-        """One more line; above the limit only the size is kept."""
+        """Add a line; above the limit only the size is kept."""
         self.raw_bytes += len(line.encode()) + 1
         if self.raw_bytes > MAX_DOCUMENT_BYTES:
             self.parts, self.lines = [], []
@@ -97,7 +93,7 @@ class Block:
             self.lines = []
 
     def finish(self) -> Document | Reject:
-        """The block as a document; the next one starts empty."""
+        """The finished document; a new one starts."""
         size, number = self.raw_bytes, self.number
         self.number += 1
         if size > MAX_DOCUMENT_BYTES:
@@ -111,7 +107,7 @@ class Block:
 def block_documents(
     lines: Iterator[tuple[int, str] | Reject], block: Block, blank_lines: int | None
 ) -> Iterator[Document | Reject]:
-    """Documents that end with so many empty lines; with the file if that is None."""
+    """Documents that end after so many empty lines; at the end of the file if None."""
     blanks = 0
     for item in lines:
         if isinstance(item, Reject):

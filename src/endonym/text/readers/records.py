@@ -1,8 +1,8 @@
-"""JSON lines: one object a line, its text in a field.
+"""JSON lines: one object per line, with its text in a field.
 
-A line that is no object, has no such field or no string in it is refused by number and reason. The
-record's own id, if it has one, goes into `meta`: the document's id is its place, so that repeated
-ids do no harm.
+A line that is not an object, or has no string in that field, is rejected with its number and a
+reason. The record's own id, if any, goes into `meta`: the document's id is its line number, as
+records may have equal ids.
 """
 
 import json
@@ -18,14 +18,14 @@ from endonym.text.io.streams import Stream
 
 DEFAULT_FIELD = "text"
 LARGE_BYTES, MAX_PARTS = 1 << 20, 500_000
-"""A large record of so many parts would take twenty times its size in memory; text has none."""
+"""Large records with more objects and lists are rejected: they need 20 times their size in RAM."""
 
 ID_CHARS = 200
-"""How much of a record's own id is noted."""
+"""How much of a record's own id is kept."""
 
 
 def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
-    """The documents of a file with one JSON object a line."""
+    """The documents of a JSON lines file."""
     encoding, stream = utf8_stream(stream, source.encoding)
     meta = {} if encoding in ("utf-8", "") else {"encoding": encoding}
     for item in readable_lines(stream, origin, encoding):
@@ -38,7 +38,7 @@ def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[
 def record(
     number: int, line: str, *, origin: Origin, column: str | int | None, meta: dict[str, str]
 ) -> Document | Reject:
-    """One line as a document, or why it is none."""
+    """One line as a document, or why it is rejected."""
     raw = line.encode()
     if len(raw) > LARGE_BYTES and line.count("{") + line.count("[") > MAX_PARTS:
         detail = f"line {number}: more than {MAX_PARTS:,} objects and lists in one record"
@@ -54,12 +54,13 @@ def record(
     if reason:
         return origin.reject(reason, f"line {number}: {detail}", record=number, raw=raw)
     if isinstance(value.get("id"), str | int | float):
-        meta = meta | {"id": id_text(value["id"])}
+        own = str(value["id"])[:ID_CHARS].encode("utf-8", "backslashreplace").decode()
+        meta = meta | {"id": own}
     return origin.document(number, text, raw_bytes=len(raw), meta=meta)
 
 
 def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
-    """The text of a record; or an empty text, the reason why there is none, and a sentence."""
+    """The text of a record; if there is none, an empty text, a reason and a sentence."""
     if not isinstance(value, dict):
         return "", "not_object", f"this is a JSON {type(value).__name__}, not an object"
     names = list(value)
@@ -75,20 +76,8 @@ def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
         return "", "", ""
     if not isinstance(text, str):
         return "", "text_not_string", f'"{name}" holds a {type(text).__name__}, not a string'
-    if has_half_characters(text):
-        return "", "lone_surrogates", f'"{name}" holds escapes of half a character'
-    return text, "", ""
-
-
-def has_half_characters(text: str) -> bool:
-    """Whether a text holds surrogates, which no file can."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        return True
-    return False
-
-
-def id_text(value: str | int | float) -> str:
-    """A record's own id as a text that can be written."""
-    return str(value)[:ID_CHARS].encode("utf-8", "backslashreplace").decode()
+        return "", "lone_surrogates", f'"{name}" holds escapes of half a character'
+    return text, "", ""

@@ -1,8 +1,8 @@
 """Tables: csv and tsv with a text column.
 
-A name picks a column by the header row; a number (from 1) picks it by place, and then every row is
-a record. In csv a field may stand in double quotes and hold line ends (RFC 4180), and the comma may
-be a semicolon or a tab, which the first row tells. In tsv a quote is a letter like any other.
+A column name refers to the header row; with a column number (from 1), every row is a record. In
+csv a field may be in double quotes and contain line ends (RFC 4180), and the delimiter is a comma,
+a semicolon or a tab, whichever the first row has most of. In tsv quotes have no meaning.
 """
 
 import csv
@@ -20,14 +20,14 @@ from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
 
 MAX_ROW_LINES = 10_000
-"""A quote that is open for longer was never meant to open."""
+"""A quote that is open for more lines is taken as an ordinary character."""
 
 Numbered = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row's fields, the number of its first line, and the text they were read from."""
+    """A row's fields, the number of its first line, and its raw text."""
 
     number: int
     fields: list[str]
@@ -37,7 +37,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which column holds the text, and how many columns a row has (0: at least that many)."""
+    """The index of the text column, and the number of columns (0: any that is large enough)."""
 
     index: int
     columns: int
@@ -65,7 +65,7 @@ def read_table(
 
 
 def header_layout(header: TableRow, column: str | int | None) -> Layout | None:
-    """Where the named column stands; without a name `text`, or the only column there is."""
+    """The layout for the named column; without a name: `text`, or the only column."""
     names = [name.strip() for name in header.fields]
     if column is None and len(names) == 1:
         return Layout(0, 1)
@@ -76,7 +76,7 @@ def header_layout(header: TableRow, column: str | int | None) -> Layout | None:
 def no_column(
     origin: Origin, source: Source, header: TableRow, lines: Iterator[Numbered | Reject]
 ) -> Iterator[Reject]:
-    """A table without the column that the recipe names is refused as a whole."""
+    """Reject a whole table without the column that the recipe names."""
     size = len(header.raw.encode())
     for item in lines:
         if isinstance(item, Reject):
@@ -92,7 +92,7 @@ def no_column(
 def row_document(
     row: TableRow, layout: Layout, origin: Origin, meta: dict[str, str]
 ) -> Document | Reject:
-    """One row as a document, or why it is none."""
+    """One row as a document, or why it is rejected."""
     raw = row.raw.encode()
     found = len(row.fields)
     wanted = layout.columns or layout.index + 1
@@ -105,7 +105,7 @@ def row_document(
 
 
 def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
-    """A row a line, split at tabs."""
+    """One row per line, split at tabs."""
     for item in lines:
         if isinstance(item, Reject):
             yield item
@@ -114,7 +114,7 @@ def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
 
 
 def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
-    """Rows whose quoted fields may hold line ends; an unclosed quote costs its own line only."""
+    """Rows whose quoted fields may contain line ends; an unclosed quote rejects only its line."""
     delimiter = ""
     again: list[Numbered] = []
     while (item := again.pop() if again else next(lines, None)) is not None:
@@ -123,7 +123,7 @@ def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
             continue
         if not VISIBLE.search(item[1]):
             continue
-        delimiter = delimiter or delimiter_of(item[1])
+        delimiter = delimiter or max(",;\t", key=item[1].count)
         gathered, refused = gather(item, lines, again)
         yield from refused
         raw = "\n".join(line for _, line in gathered)
@@ -154,15 +154,10 @@ def gather(
     return gathered, refused
 
 
-def delimiter_of(first_row: str) -> str:
-    """What separates the columns: the sign that the first row holds most of."""
-    return max(",;\t", key=first_row.count)
-
-
 def fields_of(raw: str, delimiter: str) -> list[str] | None:
-    """The fields of one row; None if its quotes do not close, or close and make it several rows.
+    """The fields of one row; None if its quotes do not close, or if it is more than one row.
 
-    The csv module's own limit is raised to that of a document.
+    The field size limit of the csv module is raised to that of a document.
     """
     csv.field_size_limit(MAX_DOCUMENT_BYTES)
     if raw.count('"') % 2:

@@ -143,7 +143,7 @@ def test_a_scaling_of_the_rotary_positions_is_read() -> None:
 @pytest.mark.parametrize("kind", ["llama3", "yarn"])
 def test_a_scaling_without_the_context_before_is_refused(kind: str) -> None:
     message = refusal(LLAMA, rope_scaling={"rope_type": kind, "factor": 8.0})
-    assert message == f"config.json does not fit: {kind} needs the context that was there before"
+    assert message == f"config.json does not fit: {kind} needs the original context length"
 
 
 def test_a_window_longer_than_the_context_is_the_context() -> None:

@@ -12,7 +12,7 @@ from endonym.recipe.diagnostics.syntax import ADVICE
 from endonym.recipe.recipe import Recipe
 
 BROKEN = {
-    'language = "tt"\nname = tatar': ("2:8", "this is no value.", "^^^^^", "Text stands in quotes"),
+    'language = "tt"\nname = tatar': ("2:8", "this is no value.", "^^^^^", "Put text in quotes"),
     'name = "татар': ("1:13", "text is not closed.", "^", "End it with the quotes"),
     'name = "татар\n"': ("1:13", "text is not closed on its line.", "^", "End it with"),
     "name = '''татар": ("1:15", "text is not closed.", "^", "End it with the quotes"),
@@ -22,25 +22,25 @@ BROKEN = {
     "[a]\n[a]": ("2:2", "this table is already written above.", "^", "Keep one of the two; only"),
     "a = { b = 1 }\n[a.c]": ("2:2", "this table is already written above.", "^^^", "Keep one"),
     "a = { b = 1 }\na.c = 2": ("2:1", "this table is already complete above.", "^^^", "Write all"),
-    "a = { b = 1, b = 2 }": ("1:1", "a key stands twice in these braces.", "^", "Keep one"),
+    "a = { b = 1, b = 2 }": ("1:1", "a key is repeated in these braces.", "^", "Keep one"),
     "dedup = ['exact'": ("1:16", "a list is not closed.", "^", "End it with ]"),
     "mixer = { heads = 8": ("1:19", "braces are not closed.", "^", "End them with }"),
     "context 256": ("1:9", "a key needs = and a value.", "^^^", "Write key = value"),
-    "steps = 10k": ("1:11", "something follows a finished value.", "^", "Text stands in quotes"),
+    "steps = 10k": ("1:11", "something follows a finished value.", "^", "Put text in quotes"),
     'сүз = "кояш"': ("1:1", "a key cannot begin like this.", "^^^", "Keys are a-z"),
     "sources.сүз = 1": ("1:9", "a key cannot begin like this.", "^^^", "Keys are a-z"),
     "= 3": ("1:1", "a line cannot begin like this.", "^", "Write [table], key = value"),
-    'path = "c:\\data"': ("1:11", "a backslash begins no sign", "^", "Use single quotes"),
+    'path = "c:\\data"': ("1:11", "TOML does not know this escape", "^", "Use single quotes"),
     'name = "\\u12"': ("1:11", "an escaped letter needs four", "^^", "Write the letter itself."),
     'name = "\\ud800"': (
         "1:15",
-        "an escape stands for no letter.",
+        "this escape sequence is no letter.",
         "^",
         "Write the letter itself.",
     ),
-    "when = 2024-02-30": ("1:8", "this is no date.", "^^^^^^^^^^", "Text stands in quotes"),
-    'name = "\x01"': ("1:9", "a control character stands in a text.", "^", "Take it out."),
-    "# \x01": ("1:3", "a control character stands in a comment.", "^", "Take it out."),
+    "when = 2024-02-30": ("1:8", "this is no date.", "^^^^^^^^^^", "Put text in quotes"),
+    'name = "\x01"': ("1:9", "there is a control character in a text.", "^", "Remove it."),
+    "# \x01": ("1:3", "there is a control character in a comment.", "^", "Remove it."),
 }
 
 

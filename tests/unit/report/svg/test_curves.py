@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from endonym.report.svg.axes import nice_ticks, spread, text_width, tick_labels
 from endonym.report.svg.bars import Bar, Bars, draw_bars
-from endonym.report.svg.curves import Chart, Level, Mark, Series, draw, draw_all
+from endonym.report.svg.curves import Chart, Level, Mark, Series, draw_all
 from endonym.report.svg.points import smoothed, thinned
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -31,6 +31,10 @@ def chart(**changes: object) -> Chart:
         "high": 2.6,
     }
     return Chart(**{**given_, **changes})  # type: ignore[arg-type]
+
+
+def draw(drawn: Chart, width: float) -> str:
+    return draw_all([drawn], width)[0]
 
 
 def parsed(svg: str) -> ElementTree.Element:
