@@ -125,8 +125,8 @@ def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str
 
 
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
-    assert memory.LOGITS_AT_ONCE == loss.CHUNK_LOGITS
-    assert memory.CHUNK == state_space.CPU_CHUNK
+    assert memory.CHUNK_LOGITS == loss.CHUNK_LOGITS
+    assert memory.CPU_CHUNK == state_space.CPU_CHUNK
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's account")

@@ -87,7 +87,7 @@ def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.Monke
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
     monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
-    monkeypatch.setattr(pace, "measured_pace", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(pace, "measured_pace", lambda *_, **__: pytest.fail("measured"))
     choice = choose_compile(SHAPE, of_tokens(10_000), file)
     assert choice.value == "off"
     assert "too short" in choice.reason

@@ -119,7 +119,7 @@ def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
 def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -> None:
     (shards,) = (finished / "store" / "shards").iterdir()
     found = shards_of("kechkena", Store(finished / "store"))
-    assert found == (shards, Pack(context=32, join=("tatar", "romanian")), 7)
+    assert found == (shards, PackConfig(context=32, join=("tatar", "romanian")), 7)
 
 
 def test_bigrams_are_counted_with_the_line_ends_that_a_model_has_read(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_training_begins_with_weights_that_nothing_has_touched(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def spoil(begin: object, decoder: Decoder, *_: object) -> None:
+    def spoil(begin: object, decoder: Decoder, *_: object, **__: object) -> None:
         torch.nn.init.normal_(decoder.embedding.weight, std=9.0)
 
     first: list[float] = []

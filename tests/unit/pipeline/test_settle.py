@@ -89,7 +89,12 @@ def test_another_device_reaches_all_that_is_decided_for_it(
         return {"phase.0.lr": Choice(7e-3, "tried")}
 
     def compiling(
-        recipe: Recipe, training: ResolvedTraining, facts: object, file: Path, target: str
+        recipe: Recipe,
+        training: ResolvedTraining,
+        facts: object,
+        *,
+        machine_file: Path,
+        target: str,
     ) -> Choices:
         reached.append(f"compile {target} at {training.phases[0].lr}")
         return {}
@@ -103,7 +108,9 @@ def test_another_device_reaches_all_that_is_decided_for_it(
     monkeypatch.setattr(settling.resolve, "compile_choices", compiling)
     monkeypatch.setattr(tuning, "tune", tuned)
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
-    monkeypatch.setattr(settling, "seconds_a_token", lambda *given: reached.append(given[3]))
+    monkeypatch.setattr(
+        settling, "seconds_a_token", lambda *_, target, **__: reached.append(target)
+    )
     training = counted.settle("cuda:3", tune_minutes=1.0)
     told = ["formats cuda:3", "memory cuda:3", "cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
     assert reached == told

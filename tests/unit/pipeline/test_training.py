@@ -65,7 +65,7 @@ def test_samples_are_written_by_the_average_that_is_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: dict[str, list[torch.Tensor]] = {"look": [], "sample": []}
-    see, write = loop.look, LanguageModel.generate_many
+    see, write = loop.validate, LanguageModel.generate_many
 
     def look(decoder: Decoder, *given: Any, **named: Any) -> ValidationResult:
         seen["look"].append(decoder.norm.weight.detach().clone())
@@ -75,7 +75,7 @@ def test_samples_are_written_by_the_average_that_is_looked_at(
         seen["sample"].append(self.decoder.norm.weight.detach().clone())
         return write(self, *given, **keys)
 
-    monkeypatch.setattr(loop, "look", look)
+    monkeypatch.setattr(loop, "validate", look)
     monkeypatch.setattr(LanguageModel, "generate_many", sample)
     recipe = small_recipe(tmp_path / "project")
     keys = ("phase.0.average=tail", "phase.0.average_share=1.0", "phase.0.steps=8")
@@ -174,7 +174,7 @@ def test_a_report_is_one_flat_object() -> None:
         lr=1e-3,
         gradient_norm=0.5,
         seconds=0.25,
-        look=look,
+        validation=look,
         is_best=True,
     )
     assert as_metrics(report) == {

@@ -26,7 +26,7 @@ FALLING = [(float(x), 3.0 - x / 10_000) for x in range(0, 6000, 100)]
 def test_over_fitting_began_after_the_best_look() -> None:
     told = overfitting(validations(3.0, 2.0, 1.8, 1.9, 2.1), FALLING)
     assert told.startswith("Over-fitting began after step 20 (epoch 1.0)")
-    assert "the 2 looks after it were worse, the last by 0.300" in told
+    assert "the 2 after it were worse, the last by 0.300" in told
 
 
 def test_a_best_look_at_the_end_is_no_over_fitting() -> None:
@@ -45,7 +45,7 @@ def test_a_rise_of_both_losses_is_not_called_over_fitting() -> None:
 
 def test_a_run_that_was_best_before_its_first_step_says_so() -> None:
     assert overfitting(validations(1.5, 1.6, 1.7), FALLING).startswith(
-        "No look was better than the start"
+        "No validation was better than the start"
     )
 
 

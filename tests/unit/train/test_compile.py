@@ -133,7 +133,7 @@ def test_looks_and_samples_compile_nothing(
         return seen
 
     see = loop.validate
-    monkeypatch.setattr(loop, "look", validate)
+    monkeypatch.setattr(loop, "validate", validate)
     one = training(tmp_path, "on")
     nats(one)
     assert compiled == [0, 0, 0]

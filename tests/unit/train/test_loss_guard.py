@@ -290,9 +290,10 @@ def test_a_held_out_loss_that_is_no_number_is_trouble_too(
         seen = validate(*arguments, **named)  # type: ignore[arg-type]
         return seen if len(validations) != 3 else type(seen)(math.nan, math.nan, {}, 1)
 
-    monkeypatch.setattr(loop, "look", spoilt)
+    monkeypatch.setattr(loop, "validate", spoilt)
     reports = list(training(work).reports())
     assert [report.step for report in reports] == [*range(9), 4, *range(5, 15)]
-    monkeypatch.setattr(loop, "look", lambda *_, **__: ValidationResult(math.nan, math.nan, {}, 1))
+    nothing = ValidationResult(math.nan, math.nan, {}, 1)
+    monkeypatch.setattr(loop, "validate", lambda *_, **__: nothing)
     with pytest.raises(NonFiniteLoss, match="before anything was learnt"):
         list(training(corpus(work.folder / "again")).reports())

@@ -91,7 +91,7 @@ def test_a_look_reads_the_documents_of_a_joined_source_in_stretches(tmp_path: Pa
         tmp_path, [[1]], documents, vocab=line_end + 1, sources=("tatar",), line_end=line_end
     )
     decoder = lively_decoder(toy_config(vocab=line_end + 1, context=24))
-    order = Order(dev, context=24, seed=LOOK_SEED, join=("tatar",))
+    order = Order(dev, context=24, seed=VALIDATION_SEED, join=("tatar",))
     targets = order.rows(0, order.positions_per_epoch // 24).targets_BT
     found = validate(decoder, dev, 10_000, "cpu", join=("tatar",))
     assert (targets == line_end).sum() > 0
