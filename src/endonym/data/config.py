@@ -20,9 +20,8 @@ class Pack(Config):
     )
     join: tuple[str, ...] = Field(
         default=(),
-        description="sources that are lists of sentences: in each pass about one document in seven "
-        "is read together with its neighbours, joined by a line end, in stretches of random "
-        "length up to the context, drawn anew; no end-of-text follows, since a list goes on",
+        description="sources that are lists of sentences: one document in seven is read together "
+        "with its neighbours, and a line end follows each instead of end-of-text",
     )
 
     def usual_length(self, document: float) -> float:

@@ -8,8 +8,8 @@ not follow each other. A row may cut a document; the next row goes on with it fr
 Documents of joined sources (lists of sentences) are read in stretches: neighbours in their own
 order, with a line end where else an end-of-text would stand. Which documents are joined, and how
 many, is drawn anew in every epoch. A line end takes the place of one end-of-text, so every epoch
-is equally long. What follows the last document of a stretch is a line end, too: a list goes on, and
-a model that saw its sentences end as texts do would write one sentence and stop.
+is equally long. The last target of a stretch is a line end, too. With an end-of-text there, a model
+would learn to stop after one sentence.
 """
 
 import functools

@@ -27,7 +27,7 @@ from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
 
 MOST_MISSING = 2
-"""Documents that two neighbours of a block may have lost between them."""
+"""How many documents may be missing between two neighbours of a block: near copies took them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,8 @@ class Texts:
 def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     """The held-out documents of a corpus, whole. Small sources are left out of the mean."""
     documents = [shards.document(number) for number in range(len(shards))]
-    ids, sources = (
-        [each.ids for each in documents],
-        [shards.sources[each.source] for each in documents],
-    )
+    ids = [each.ids for each in documents]
+    sources = [shards.sources[each.source] for each in documents]
     judged = Counter[str]()
     for name, each in zip(sources, ids, strict=True):
         judged[name] += int(tokenizer.byte_counts[each].sum())
@@ -103,9 +101,9 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     """Lists of sentences as longer texts: neighbours in a block, with line ends between.
 
     join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
-    Where one or two are missing, because near copies took them to another set, their neighbours
-    meet; where more are missing a block ends. A mean over sources is of the same sources as that of
-    the documents, as far as they are lists.
+    A block continues where one or two documents are missing, because near copies took them to
+    another set. It ends where more are missing. A mean over sources is of the same sources as that
+    of the documents, as far as they are lists.
     """
     documents = held_out(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)

@@ -32,10 +32,10 @@ PRIMING_LIMIT_BYTES = 32_000_000
 SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 """What stands between texts, here as where they were made: a block joins its lines by line ends."""
 
-DOCUMENTS, DRAWS, MOST_DRAWS = 2_000, 8, 40
-FORKS, BYTES_READ = 16_000, 4_000_000
-"""What all draws together may cost: few or short texts are measured at more ends than eight, since
-their figure is the least certain."""
+MOST_DOCUMENTS, FEWEST_DRAWS, MOST_DRAWS = 2_000, 8, 40
+MOST_FORKS, MOST_BYTES = 16_000, 4_000_000
+"""Of all draws together. Few or short texts are measured at more than eight ends of the training
+text, because their figure is the least certain."""
 DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
 MOST_LEFT_OUT = 0.02
 """Share of the training text that no draw leaves out more of: its lines may be long."""
@@ -43,7 +43,7 @@ MOST_LEFT_OUT = 0.02
 
 def most_documents() -> int:
     """How many documents are measured here at most."""
-    return DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
+    return MOST_DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
 
 
 def draws_of(documents: Sequence[bytes]) -> int:
@@ -51,7 +51,7 @@ def draws_of(documents: Sequence[bytes]) -> int:
     if not hasattr(os, "fork"):
         return DRAWS_WITHOUT_FORK
     count, total = max(1, len(documents)), max(1, sum(map(len, documents)))
-    return max(DRAWS, min(MOST_DRAWS, FORKS // count, BYTES_READ // total))
+    return max(FEWEST_DRAWS, min(MOST_DRAWS, MOST_FORKS // count, MOST_BYTES // total))
 
 
 def ends(train: bytes, draws: int) -> list[int]:
