@@ -52,9 +52,9 @@ def readings(found: Sequence[Cell]) -> list[Reading]:
 
 
 def averaged(found: Sequence[Cell]) -> tuple[str, ...]:
-    """The sources that the headline is a mean of; all of them if it is none."""
+    """The sources that the headline of every seed averages; all sources if there are none."""
     rows = [row_of(cell["rows"]) for cell in found]
-    names = {name for row in rows if row is not None for name in row["averaged"]}
+    names = set.intersection(*(set(row["averaged"]) for row in rows if row is not None))
     return tuple(sorted(names or sources_of(found, "document")))
 
 

@@ -71,7 +71,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", nargs="+", choices=TEXTS, default=list(TEXTS))
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seeds", type=int, help="of every text; else 3 or 1")
+    parser.add_argument("--seeds", type=int, help="seeds of every text; if not given, 3 or 1")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "ten-minutes")
     parser.add_argument("--results", type=Path, default=RESULTS / "ten-minutes.json")

@@ -64,9 +64,10 @@ def count(shards: TokenShards, order: Order | None = None) -> Baselines:
         for start in range(0, len(part) - 1, CHUNK_TOKENS):
             piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)
             read = (piece[:-1].copy(), piece[1:])
-            for ids, places in zip(read, line_ends[number] if line_ends else (), strict=False):
-                first, last = np.searchsorted(places, (start, start + len(ids)))
-                ids[places[first:last] - start] = shards.require_line_end()
+            if line_ends:
+                for ids, places in zip(read, line_ends[number], strict=True):
+                    first, last = np.searchsorted(places, (start, start + len(ids)))
+                    ids[places[first:last] - start] = shards.require_line_end()
             befores, afters = read
             contexts += np.bincount(befores, minlength=vocab)
             tokens += np.bincount(afters, minlength=vocab)

@@ -20,9 +20,8 @@ class Pack(Config):
     )
     join: tuple[str, ...] = Field(
         default=(),
-        description="sources that are lists of sentences: in each epoch about one document in "
-        "seven is joined with its neighbours by line ends, in stretches of random length up to the "
-        "context; no end-of-text follows",
+        description="sources that are lists of sentences: one document in seven is read together "
+        "with its neighbours, and a line end follows each instead of end-of-text",
     )
 
 

@@ -32,18 +32,18 @@ PRIMING_LIMIT_BYTES = 32_000_000
 SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 """Between texts: blocks join their lines by line ends."""
 
-DOCUMENTS, DRAWS, MOST_DRAWS = 2_000, 8, 40
-FORKS, BYTES_READ = 16_000, 4_000_000
-"""Limits on all draws together: few or short texts, whose result is the least certain, are measured
-at more ends than DRAWS."""
+MOST_DOCUMENTS, FEWEST_DRAWS, MOST_DRAWS = 2_000, 8, 40
+MOST_FORKS, MOST_BYTES = 16_000, 4_000_000
+"""Of all draws together. Few or short texts are measured at more than eight ends of the training
+text, because their figure is the least certain."""
 DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
 MOST_LEFT_OUT = 0.02
 """Largest share of the training text that a draw leaves out; its lines may be long."""
 
 
 def most_documents() -> int:
-    """The most documents that are measured on this system."""
-    return DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
+    """How many documents are measured here at most."""
+    return MOST_DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
 
 
 def draws_of(documents: Sequence[bytes]) -> int:
@@ -51,7 +51,7 @@ def draws_of(documents: Sequence[bytes]) -> int:
     if not hasattr(os, "fork"):
         return DRAWS_WITHOUT_FORK
     count, total = max(1, len(documents)), max(1, sum(map(len, documents)))
-    return max(DRAWS, min(MOST_DRAWS, FORKS // count, BYTES_READ // total))
+    return max(FEWEST_DRAWS, min(MOST_DRAWS, MOST_FORKS // count, MOST_BYTES // total))
 
 
 def ends(train: bytes, draws: int) -> list[int]:

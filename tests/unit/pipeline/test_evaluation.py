@@ -123,7 +123,7 @@ def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -
 
 
 def test_bigrams_are_counted_with_the_line_ends_that_a_model_has_read(tmp_path: Path) -> None:
-    """No document holds one: each stands between two that are read together."""
+    """No document holds one: each follows a sentence of the list."""
     documents, line_end = distinct_documents([3, 2, 4, 2, 5, 3] * 60)
     write_toy_shards(tmp_path, documents, vocab=line_end + 1, line_end=line_end)
     packs = PackConfig(context=64), PackConfig(context=64, join=("letters",))
