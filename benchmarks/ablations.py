@@ -150,8 +150,8 @@ def base_recipe(asked: argparse.Namespace) -> Path:
     name = f"{asked.language}-{asked.minutes:g}"
     path = asked.work / name / "recipe.toml"
     if not path.exists():
-        words = ["--language", asked.language, "--text", asked.texts / asked.language]
-        endonym(asked.work, "new", name, *words, "--hours", asked.minutes / 60)
+        args = ["--language", asked.language, "--text", asked.texts / asked.language]
+        endonym(asked.work, "new", name, *args, "--hours", asked.minutes / 60)
         lines = path.read_text(encoding="utf-8").split("\n")
         kept = [line for line in lines if not line.startswith(("betas =", "warmup_steps ="))]
         path.write_text("\n".join(kept), encoding="utf-8")
@@ -160,7 +160,7 @@ def base_recipe(asked: argparse.Namespace) -> Path:
 
 def changed(base: Path, changes: dict[str, Any]) -> Recipe:
     """The base with some keys changed."""
-    return Recipe.load(base, sets=[word for word in sets_of(changes) if word != "--set"])
+    return Recipe.load(base, sets=[each for each in sets_of(changes) if each != "--set"])
 
 
 def speed_key(base: Path, changes: dict[str, Any]) -> str:
@@ -228,13 +228,13 @@ def table(cells: Cells, asked: argparse.Namespace, base: Path, names: list[str])
             continue
         mean = statistics.mean(each["bits_per_byte"] for each in whole.values())
         bases = {seed: cell_key(asked, base, "base", seed) for seed in whole}
-        told = [
+        gaps = [
             differing(asked, each, cells[bases[seed]])
             for seed, each in whole.items()
             if bases[seed] in cells
         ]
         epochs = next(iter(whole.values()))["epochs"]
-        yield f"{name:<24} {mean:9.4f}  {epochs:6.1f}  {'  '.join(told)}"
+        yield f"{name:<24} {mean:9.4f}  {epochs:6.1f}  {'  '.join(gaps)}"
 
 
 def differing(asked: argparse.Namespace, one: dict[str, Any], base: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ CONTEXT = 1024
 
 
 def shape(row: str) -> ModelConfig:
-    """The shape that costs are told for: 512 wide, 6 layers; 12 of those without feed-forward."""
+    """The shape that costs are given for: 512 wide, 6 layers; 12 of those without feed-forward."""
     said = ATTENTION | SHAPES.get(row, {})
     keys: dict[str, Any] = {"family": row, "dim": 512, "layers": 6, "mixer": said["mixer"]}
     if "ffn" in said:
@@ -91,8 +91,8 @@ def tatar() -> str:
     study = json.loads((RESULTS / "architectures-tatar.json").read_text(encoding="utf-8"))
     head = ["run", "parameters", "bits per byte", "95 %", "to the best, paired 95 %", "tokens/s"]
     rows: list[list[str]] = []
-    for place, run in enumerate(study["runs"]):
-        bits, gap = run["score"], run["difference"] if place else None
+    for index, run in enumerate(study["runs"]):
+        bits, gap = run["score"], run["difference"] if index else None
         rows.append(
             [
                 f"`{run['name'].partition('@')[2] or run['family']}`",

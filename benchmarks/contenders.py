@@ -102,10 +102,10 @@ class Contender:
         if spec.compiled:
             self.model = torch.compile(network, dynamic=False)
 
-    def learn(self, batch: Batch, share: float) -> float:
-        """One optimiser step at this share of the peak rates; returns the mean nats a token."""
+    def learn(self, batch: Batch, lr_scale: float) -> float:
+        """One optimiser step at the peak rates times `lr_scale`; returns the mean nats a token."""
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * share
+            group["lr"] = peak * lr_scale
         loss = self.loss(batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
@@ -159,10 +159,10 @@ class Ours(Contender):
         if spec.compiled:
             compile_blocks(self.decoder)
 
-    def learn(self, batch: Batch, share: float) -> float:
+    def learn(self, batch: Batch, lr_scale: float) -> float:
         """One step of ours."""
         given = (self.decoder, self.optimizer, batch)
-        return take_step(*given, lr_scale=share, rows=len(batch)).nats
+        return take_step(*given, lr_scale=lr_scale, rows=len(batch)).nats
 
     def judged(self) -> Any:
         """The masters in a decoder of their own, as a run hands them on."""

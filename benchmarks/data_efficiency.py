@@ -8,7 +8,8 @@ decay 0.1, no dropout, no average, a cosine to a tenth; it gets 1.5, 3 and 6 MB,
 in 4, 8 and 16 passes (or those given), and with two warm-ups: a twentieth of its steps (200 at
 most), and as many steps as ours. Of all these and their repeats the best counts for each amount of
 text, by what judges, which is in the plain recipe's favour; ours is its newest. Every training
-keeps the weights of its best look; the plain one goes on to its end, whatever its looks say.
+keeps the weights of its best validation; the plain one goes on to its end, whatever its
+validations say.
 
 All are judged on the same test documents, which no training sees, by the mean over their sources.
 Smaller texts are parts of larger ones, in blocks of neighbours. A cell is one training; those in
@@ -122,8 +123,8 @@ def texts(asked: argparse.Namespace, work: Path) -> None:
     if (work / "test").exists():
         return
     work.mkdir(parents=True, exist_ok=True)
-    words = ["--language", asked.language, "--text", asked.texts / asked.language]
-    endonym(work, "new", "all", *words, "--hours", 0.01)
+    args = ["--language", asked.language, "--text", asked.texts / asked.language]
+    endonym(work, "new", "all", *args, "--hours", 0.01)
     made = last_json(endonym(work, "run", "all/recipe.toml", "--until", "corpus", "--json"))
     (stage,) = [each for each in made["stages"] if each["name"] == "corpus"]
     corpus = Corpus(work / "store" / "corpus" / stage["id"])
@@ -169,8 +170,8 @@ def cell(asked: argparse.Namespace, work: Path, training: Training) -> dict[str,
     if training.warms_up_as_ours:
         settings["phase.0.warmup_steps"] = recipe.phase[0].warmup_steps
     settings["name"] = f"cell-{named_seed(0, json.dumps(settings), str(path)):x}"
-    words = sets_of({"evaluate.0.baselines": False} | settings)
-    finished = last_json(endonym(work, "run", path.relative_to(work), *words, "--json", "-q"))
+    sets = sets_of({"evaluate.0.baselines": False} | settings)
+    finished = last_json(endonym(work, "run", path.relative_to(work), *sets, "--json", "-q"))
     rows = [row for row in bits_rows(finished["scores"]) if row["source"] is None]
     by_source = {Path(row["split"]).stem: row["value"] for row in rows if row["split"] != SPLIT}
     return costs_of(work, finished) | {
@@ -185,8 +186,8 @@ def our_recipe(asked: argparse.Namespace, work: Path) -> Recipe:
     folder = f"{min(asked.megabytes):g}"
     path = work / folder / "recipe.toml"
     if not path.exists():
-        words = ["--language", asked.language, "--text", f"{folder}/texts"]
-        endonym(work, "new", folder, *words, "--hours", asked.minutes / 60)
+        args = ["--language", asked.language, "--text", f"{folder}/texts"]
+        endonym(work, "new", folder, *args, "--hours", asked.minutes / 60)
         tables = [
             f'\n[[evaluate]]\nkind = "bits"\nbaselines = false\nfile = "../test/{each.name}"\n'
             for each in sorted((work / "test").iterdir())
@@ -242,13 +243,13 @@ def summary(head: str, cells: Cells) -> Iterator[str]:
         bits = cells.best([key], BITS)[1]["bits_per_byte"]
         yield f"plain, {size:g} MB: {bits:.4f} bits/byte  ({key})"
     needed = needed_megabytes(head, cells)
-    told = f"{needed:.2f}"
+    text = f"{needed:.2f}"
     if needed == min(curve):
-        told = f"{needed:g} or less"
+        text = f"{needed:g} or less"
     elif needed == max(curve):
-        told = f"{needed:g} or more"
+        text = f"{needed:g} or more"
     times = needed / least
-    yield f"the plain recipe needs {told} MB: {times:.2f} times as much (needed: {NEEDED:g})"
+    yield f"the plain recipe needs {text} MB: {times:.2f} times as much (needed: {NEEDED:g})"
 
 
 def equivalent(curve: list[tuple[float, float]], bits: float) -> float:

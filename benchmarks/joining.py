@@ -104,9 +104,9 @@ def cell(
     changes = SHAPE | {"name": name, "seed": seed, "phase.0.tokens": asked.tokens}
     changes |= {"phase.0.patience": "", "evaluate.0.baselines": False}
     changes |= {} if joined else {"pack.join": []}
-    words = sets_of(changes)
+    sets = sets_of(changes)
     where = recipe.relative_to(asked.work)
-    finished = last_json(endonym(asked.work, "run", where, *words, "--json", "-q"))
+    finished = last_json(endonym(asked.work, "run", where, *sets, "--json", "-q"))
     ids = {stage["name"].split()[0]: stage["id"] for stage in finished["stages"]}
     model_folder, shards = (
         next((asked.work / "store" / kind).glob(f"{ids[kind]}*")) for kind in ("model", "shards")
@@ -157,8 +157,8 @@ def headline(cell: Cell, text: str) -> Row:
 def line(key: str, cell: Cell) -> str:
     """One cell as a person reads it."""
     rows = {text: headline(cell, text) for text in cell["scores"]}
-    told = [f"{n} {interval(r['value'], r['low'], r['high'], 4)}" for n, r in rows.items()]
-    return "  ".join([f"{key:<40}", *told])
+    scores = [f"{n} {interval(r['value'], r['low'], r['high'], 4)}" for n, r in rows.items()]
+    return "  ".join([f"{key:<40}", *scores])
 
 
 def table(cells: Cells) -> str:
@@ -171,11 +171,11 @@ def table(cells: Cells) -> str:
         for name, text in JUDGED.items():
             both = (headline(cells[key], text) for key in (alone, joined))
             gap = cells[joined]["beside"][text]
-            told = [interval(each["value"], each["low"], each["high"]) for each in both]
+            columns = [interval(each["value"], each["low"], each["high"]) for each in both]
             low, high = gap["low"], gap["high"]
             span = "" if low is None else f" ({low:+.3f} to {high:+.3f})"
-            rows.append([NAMES[language], name, seed, *told, f"{gap['value']:+.3f}{span}"])
-    return markdown(head, rows, words=2)
+            rows.append([NAMES[language], name, seed, *columns, f"{gap['value']:+.3f}{span}"])
+    return markdown(head, rows, labels=2)
 
 
 def samples(cells: Cells) -> str:
@@ -185,7 +185,7 @@ def samples(cells: Cells) -> str:
         first = cells[key]["samples"][0].replace("\n", " / ")
         shown = first if len(first) <= SHOWN_LETTERS else f"{first[:SHOWN_LETTERS].rstrip()} …"
         rows.append([NAMES[key.split()[0]], key.split(" · ")[1], shown.replace("|", "¦")])
-    return markdown(["text", "trained", "sample"], rows, words=3)
+    return markdown(["text", "trained", "sample"], rows, labels=3)
 
 
 if __name__ == "__main__":

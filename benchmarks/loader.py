@@ -50,12 +50,12 @@ def main() -> None:
         if cell not in cells or asked.again:
             cells.keep(cell, measured(cell))
         one = cells[cell]
-        told = " · ".join(
+        text = " · ".join(
             f"{tokens} tokens: {one[f'nanoseconds_a_token/{tokens}']:5.1f} ns a token, "
             f"{one[f'share_of_step/{tokens}']:.2%} of a step"
             for tokens in BATCHES
         )
-        print(f"{cell:<18} {told} · an epoch's order {one['epoch_seconds']:.3f} s", flush=True)
+        print(f"{cell:<18} {text} · an epoch's order {one['epoch_seconds']:.3f} s", flush=True)
 
 
 def measured(cell: str) -> dict[str, Any]:

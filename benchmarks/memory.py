@@ -3,8 +3,8 @@
     python benchmarks/memory.py [--cells "qwen3 256 1024 bf16"] [--results FILE] [--again]
 
 A cell is a shape, a context, a number format, whether blocks are computed again (all, or the first
-half), whether tokens see a window of 128, whether Muon takes the place of AdamW, and whether the
-allocator is left as it is ("heap") or told to return what is freed, as endonym does where memory is
+half), whether tokens see a window of 128, whether Muon replaces AdamW, and whether the
+allocator is left as it is ("heap") or made to return what is freed, as endonym does where memory is
 short. Or a memory is given ("within"), and what is chosen to fit is measured. A cell is measured in
 a process of its own: two steps of two micro-batches each, after those of a tiny model. What is
 counted is how far the peak of resident memory (VmHWM) rises above what stood there before the model
@@ -94,7 +94,7 @@ def measured(cell: str) -> dict[str, Any]:
     """The peak of two steps, above what stood in memory before, and what the formula says."""
     device.prepare()
     if not cell.endswith(" heap") and not device.keep_freed_memory(keeps=False):
-        raise SystemExit("the allocator of this system cannot be told to return memory")
+        raise SystemExit("the allocator of this system cannot be made to return memory")
     family, width, length, kind = cell.split()[:4]
     dim, context = int(width), int(length)
     checkpointed_blocks = LAYERS[dim] * ("recompute" in cell) // (1 + cell.endswith(" half"))
@@ -163,7 +163,7 @@ def peak() -> int:
 
 
 def status(key: str) -> int:
-    """A line of the kernel's account of this process."""
+    """A line of the statistics that the kernel keeps of this process."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(key + ":"):
             return int(line.split()[1]) * 1024

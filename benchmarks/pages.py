@@ -10,9 +10,9 @@ from pathlib import Path
 MARKED = re.compile(r"(<!-- table (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def markdown(head: list[str], rows: Iterable[list[str]], *, words: int = 1) -> str:
-    """A table; all columns but the first few, which are words, are numbers."""
-    rule = ["---"] * words + ["--:"] * (len(head) - words)
+def markdown(head: list[str], rows: Iterable[list[str]], *, labels: int = 1) -> str:
+    """A table; all columns but the first few, which are labels, are numbers."""
+    rule = ["---"] * labels + ["--:"] * (len(head) - labels)
     lines = [head, rule, *rows]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
@@ -25,5 +25,5 @@ def renewed(page: Path, tables: Mapping[str, Callable[[], str]]) -> str:
 
 def interval(value: float, low: float | None, high: float | None, digits: int = 3) -> str:
     """A number with its interval, if it has one."""
-    told = f"{value:.{digits}f}"
-    return told if low is None else f"{told} ({low:.{digits}f}–{high:.{digits}f})"
+    text = f"{value:.{digits}f}"
+    return text if low is None else f"{text} ({low:.{digits}f}–{high:.{digits}f})"

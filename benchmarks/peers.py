@@ -50,7 +50,7 @@ class NanoGpt(Contender):
         )
         dtype = torch.bfloat16 if spec.format == "bf16" else torch.float32
         network = module.GPT(config).to(spec.device, dtype)
-        # It takes torch's fused AdamW if it is told "cuda"; torch has one for CPUs, too.
+        # It takes torch's fused AdamW if its device type is "cuda"; torch has one for CPUs, too.
         kind = "cuda" if spec.equal else spec.device.split(":")[0]
         optimizer = network.configure_optimizers(spec.decay, spec.lr, spec.betas, kind)
         super().__init__(spec, network, optimizer)
@@ -61,7 +61,7 @@ class NanoGpt(Contender):
             return self.model(batch.tokens_BT, batch.targets_BT)[1]
 
     def judged(self) -> Any:
-        """What its last norm puts out; it computes logits of the last place alone by itself."""
+        """What its last norm puts out; it computes logits of the last position alone by itself."""
         network: Any = self.network.eval()
         seen: list[Tensor] = []
         network.transformer.ln_f.register_forward_hook(lambda *given: seen.append(given[2]))
@@ -104,12 +104,12 @@ class Nanochat(Contender):
         """By its own forward pass."""
         return self.model(batch.tokens_BT, batch.targets_BT)
 
-    def learn(self, batch: Batch, share: float) -> float:
+    def learn(self, batch: Batch, lr_scale: float) -> float:
         """One step; its own optimiser does not clip."""
         if not self.spec.own:
-            return super().learn(batch, share)
+            return super().learn(batch, lr_scale)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * share
+            group["lr"] = group["initial_lr"] * lr_scale
         loss = self.loss(batch)
         loss.backward()
         self.optimizer.step()

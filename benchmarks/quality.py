@@ -8,9 +8,10 @@ bf16 autocast, decay and betas of its train.py (the second beta also as its smal
 it, with --betas 0.99), three learning rates, three sizes, without dropout (torch makes it dear on a
 CPU: `--dropouts 0 0.2` tries it, too); it gets the same tokenizer, the same training text (one
 stream, end-of-text between documents; with --joined a line end between those of one source), rows
-of 256 tokens, 12 to a batch, our malloc settings, and as many seconds as ours took, looks and
-checkpoints of ours included. Its compilation and its looks are not counted; the weights of its best
-look are judged. What ten_minutes.py has made is not made again: ours is its first seed.
+of 256 tokens, 12 to a batch, our malloc settings, and as many seconds as ours took, validations and
+checkpoints of ours included. Its compilation and its validations are not counted; the weights of
+its best validation are judged. What ten_minutes.py has made is not made again: ours is its first
+seed.
 
 Both are judged by `generate.reading.read` on the same test documents, each alone after an
 end-of-text token, with a window that moves by half the context; and on blocks, which are
@@ -153,10 +154,10 @@ def made(language: str, where: Path, asked: argparse.Namespace) -> dict[str, Any
     recipe = where / "recipe.toml"
     if not recipe.exists():
         texts, hours = asked.texts / language, asked.minutes / 60
-        words = ("--language", language, "--text", texts.resolve(), "--hours", hours)
-        endonym(asked.work, "new", where.name, *words)
-    words = sets_of({"seed": SEED})
-    finished = last_json(endonym(asked.work, "run", f"{where.name}/recipe.toml", *words, "--json"))
+        args = ("--language", language, "--text", texts.resolve(), "--hours", hours)
+        endonym(asked.work, "new", where.name, *args)
+    sets = sets_of({"seed": SEED})
+    finished = last_json(endonym(asked.work, "run", f"{where.name}/recipe.toml", *sets, "--json"))
     (where / "stages.json").write_text(json.dumps(finished["stages"]), encoding="utf-8")
     return finished
 
@@ -188,7 +189,7 @@ def peer_cell(
     with tempfile.TemporaryDirectory() as folder:
         if "nanoGPT" not in unpack(asked.peers, Path(folder)):
             sys.exit(f"no nanoGPT.tar.gz in {asked.peers}: give its folder with --peers.")
-        words = {
+        settings = {
             "shards": str(folder_of(asked.work, "shards", ids)),
             "tokenizer": str(folder_of(asked.work, "tokenizer", ids)),
             "peers": folder,
@@ -204,12 +205,12 @@ def peer_cell(
             "dropout": dropout,
         }
         program = Path(__file__).with_name("quality_nanogpt.py")
-        command = [sys.executable, str(program), json.dumps(words)]
+        command = [sys.executable, str(program), json.dumps(settings)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     cell = last_json(done.stdout)
-    place = out.relative_to(asked.work)
+    prefix = out.relative_to(asked.work)
     texts = {row["text"] for row in cell["rows"]}
-    nats = {text: f"{place}-{SPLIT}-{text}.npy" for text in sorted(texts)}
+    nats = {text: f"{prefix}-{SPLIT}-{text}.npy" for text in sorted(texts)}
     return cell | {"nats": nats, "beside": []}
 
 
@@ -283,12 +284,12 @@ def gap_of(ours: Cell, its: Cell, text: str) -> dict[str, Any] | None:
 
 def line(key: str, cell: Cell) -> str:
     """One cell as a person reads it."""
-    words = [f"{key:<60}"]
+    parts = [f"{key:<60}"]
     for text in TEXTS:
         if (score := score_of(cell, text)) is not None:
-            words.append(f"{interval(score['value'], score['low'], score['high'], 4)} by {text} ")
-    words.append(f"{cell['parameters'] / 1e6:.1f}M  {cell['tokens'] / 1e6:.2f}M tokens")
-    return " ".join([*words, f"({cell['epochs']:.1f} epochs)  {cell['step_seconds']:.0f} s"])
+            parts.append(f"{interval(score['value'], score['low'], score['high'], 4)} by {text} ")
+    parts.append(f"{cell['parameters'] / 1e6:.1f}M  {cell['tokens'] / 1e6:.2f}M tokens")
+    return " ".join([*parts, f"({cell['epochs']:.1f} epochs)  {cell['step_seconds']:.0f} s"])
 
 
 def table(head: str, cells: Cells) -> str:

@@ -4,8 +4,8 @@ Its train.py in short: AdamW with decay 0.1, betas of 0.9 and 0.95 or as asked (
 configuration has 0.99), clip 1.0, 100 steps of warm-up, a cosine to a tenth, random rows of one
 stream; bf16 autocast. AdamW is torch's fused one and malloc keeps freed memory, as with ours. The
 cosine follows the clock, which is what a person who knew the number of steps in advance would have
-asked for. Twenty looks at rows of the dev documents while training; the best one's weights are
-judged, as its small configuration keeps them.
+asked for. Twenty validations on rows of the dev documents while training; the best one's weights
+are judged, as its small configuration keeps them.
 
 The stream is the training documents in their order, with end-of-text between them, which is its own
 convention. "joined" puts a line end between documents of one source instead, so that the rows are
@@ -31,7 +31,7 @@ from endonym.data.shards import TokenShards
 from endonym.tokenizer.tokenizer import Tokenizer
 
 CONTEXT, ROWS = 256, 12
-LOOKS, LOOK_TOKENS = 20, 32_768
+VALIDATIONS, VALIDATION_TOKENS = 20, 32_768
 
 
 class Stream:
@@ -53,7 +53,7 @@ class Stream:
         self.ids = np.concatenate([*parts, end])
 
     def rows(self, starts: NDArray[np.int64]) -> Batch:
-        """Rows that begin there; documents are not told apart."""
+        """Rows that begin there; documents are not kept apart."""
         rows_BT = torch.from_numpy(self.ids[starts[:, None] + np.arange(self.length + 1)])
         tokens_BT, targets_BT = rows_BT[:, :-1].contiguous(), rows_BT[:, 1:].contiguous()
         return Batch(tokens_BT, targets_BT, torch.zeros_like(tokens_BT))
@@ -75,43 +75,44 @@ class Stream:
 
 def main() -> None:
     """Train, judge, keep the nats of each document, and print one object."""
-    words = json.loads(sys.argv[1])
+    settings = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    torch.set_num_threads(words["threads"])
+    torch.set_num_threads(settings["threads"])
     shards = {
-        split: TokenShards(Path(words["shards"]), split) for split in ("train", "dev", "test")
+        split: TokenShards(Path(settings["shards"]), split) for split in ("train", "dev", "test")
     }
-    tokenizer = Tokenizer.load(Path(words["tokenizer"]) / "tokenizer.json")
+    tokenizer = Tokenizer.load(Path(settings["tokenizer"]) / "tokenizer.json")
     spec = Spec(
         network="nanoGPT",
-        shape=Shape(**words["shape"], context=CONTEXT, vocab=shards["train"].vocab, rows=ROWS),
+        shape=Shape(**settings["shape"], context=CONTEXT, vocab=shards["train"].vocab, rows=ROWS),
         format="autocast",
-        compiled=words["compiled"],
+        compiled=settings["compiled"],
         equal=True,
-        lr=words["lr"],
-        betas=(0.9, words["beta"]),
-        dropout=words["dropout"],
-        peers=words["peers"],
+        lr=settings["lr"],
+        betas=(0.9, settings["beta"]),
+        dropout=settings["dropout"],
+        peers=settings["peers"],
     )
     contender = build(spec)
     torch.manual_seed(1337)
-    streams = (Stream(shards[each], tokenizer, joined=words["joined"]) for each in ("train", "dev"))
-    found = learn(contender, *streams, words["seconds"])
+    joined = settings["joined"]
+    streams = (Stream(shards[each], tokenizer, joined=joined) for each in ("train", "dev"))
+    found = learn(contender, *streams, settings["seconds"])
     tokens = found["steps"] * ROWS * CONTEXT
     epochs = tokens / int(shards["train"].positions().sum())
     found |= {"tokens": tokens, "epochs": epochs, "parameters": contender.parameters()}
     model, found["rows"] = contender.judged(), []
     for split in ("dev", "test"):
-        for text, each in held_texts(shards[split], tokenizer, words["join"]).items():
-            out = Path(f"{words['out']}-{split}-{text}.npy")
+        for text, each in held_texts(shards[split], tokenizer, settings["join"]).items():
+            out = Path(f"{settings['out']}-{split}-{text}.npy")
             found["rows"] += judged(model, each, split, out)
     answers.write(json.dumps(found) + "\n")
     answers.close()
 
 
 def learn(contender: Contender, train: Stream, dev: Stream, seconds: float) -> dict[str, Any]:
-    """Train for so long, looks and compilation not counted; the best look's weights come back."""
+    """Train for so long, validations and compilation not counted; the best weights come back."""
     network = contender.network.train()
     begun = {name: each.clone() for name, each in network.state_dict().items()}
     started = time.perf_counter()
@@ -119,32 +120,32 @@ def learn(contender: Contender, train: Stream, dev: Stream, seconds: float) -> d
     first = time.perf_counter() - started
     network.load_state_dict(begun)
     contender.optimizer.state.clear()
-    spent, step, looks = 0.0, 0, [(look(contender, dev), 0)]
+    spent, step, validations = 0.0, 0, [(validate(contender, dev), 0)]
     best = begun
     while spent < seconds:
         started = time.perf_counter()
         contender.learn(train.batch(), cosine(spent / seconds, step))
         step += 1
         spent += time.perf_counter() - started
-        if spent >= seconds * len(looks) / LOOKS:
-            looks.append((look(contender, dev), step))
-            if looks[-1] == min(looks):
+        if spent >= seconds * len(validations) / VALIDATIONS:
+            validations.append((validate(contender, dev), step))
+            if validations[-1] == min(validations):
                 best = {name: each.clone() for name, each in network.state_dict().items()}
     network.load_state_dict(best)
     return {
         "steps": step,
-        "kept_step": min(looks)[1],
+        "kept_step": min(validations)[1],
         "step_seconds": round(spent, 1),
         "first_step_seconds": round(first, 1),
-        "looks": [round(nats, 4) for nats, _ in looks],
+        "looks": [round(nats, 4) for nats, _ in validations],
     }
 
 
 @torch.inference_mode()
-def look(contender: Contender, dev: Stream) -> float:
+def validate(contender: Contender, dev: Stream) -> float:
     """Mean nats of rows spread over the dev stream, by the network as it trains, no dropout."""
     network: Any = contender.network
-    count = max(1, min(LOOK_TOKENS, len(dev.ids)) // CONTEXT)
+    count = max(1, min(VALIDATION_TOKENS, len(dev.ids)) // CONTEXT)
     starts = np.linspace(0, dev.last, count, dtype=np.int64)
     network.eval()
     nats = []

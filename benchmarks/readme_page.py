@@ -106,7 +106,7 @@ def scores(cells: Cells) -> str:
         for language, found in languages(cells)
         for reading in readings(found)
     ]
-    return markdown(head, rows, words=2)
+    return markdown(head, rows, labels=2)
 
 
 def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
@@ -119,10 +119,10 @@ def line_of(found: Sequence[Cell], name: str, reading: Reading) -> str:
         return "–"
     rows = [row for cell in found if (row := judged(cell, name, reading))]
     spread = [row["deviation"] for row in rows if row.get("deviation") is not None]
-    told = f"{value:.3f}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
+    text = f"{value:.3f}" + (f" ± {statistics.mean(spread):.3f}" if spread else "")
     if not any(row.get("sampled_from") for row in rows_of(found, name, reading.text)):
-        return told
-    return f"{told} (of a sample, endonym {value_of(found, 'model_on_sample', reading):.3f})"
+        return text
+    return f"{text} (of a sample, endonym {value_of(found, 'model_on_sample', reading):.3f})"
 
 
 def span(found: Sequence[Cell], reading: Reading) -> str:
@@ -168,10 +168,10 @@ def by_source(cells: Cells) -> str:
             readings = [Reading("", text, (name,)) for text in ("document", "block")]
             values = [value_of(found, "model", reading) for reading in readings]
             line = value_of(found, "compressor", readings[0])
-            told = ["–" if value is None else f"{value:.3f}" for value in (line, *values)]
+            columns = ["–" if value is None else f"{value:.3f}" for value in (line, *values)]
             share = f"{size / sum(sizes.values()):.1%}"
-            rows.append([NAMES[language], name, share, f"{size / 1000:.1f}", *told])
-    return markdown(head, rows, words=2)
+            rows.append([NAMES[language], name, share, f"{size / 1000:.1f}", *columns])
+    return markdown(head, rows, labels=2)
 
 
 def costs(cells: Cells) -> str:

@@ -18,9 +18,9 @@ chose."""
 Row = dict[str, Any]
 
 
-def endonym(work: Path, *words: object, threads: int | None = None) -> str:
+def endonym(work: Path, *args: object, threads: int | None = None) -> str:
     """Run the command in the work folder; its talk goes to the terminal. threads: of torch."""
-    command = [sys.executable, "-m", "endonym.cli.main", *map(str, words)]
+    command = [sys.executable, "-m", "endonym.cli.main", *map(str, args)]
     limits = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     environment = os.environ | limits
     return subprocess.run(
@@ -47,7 +47,7 @@ def training_seconds(store: Path, stages: list[dict[str, Any]]) -> float:
 
 
 def sets_of(changes: Mapping[str, Any]) -> Iterator[str]:
-    """Keys and values as words of `--set`."""
+    """Keys and values as arguments of `--set`."""
     for key, value in changes.items():
         yield "--set"
         yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
@@ -90,8 +90,8 @@ def changed_run(
 
     recipe: relative to the work folder, where the store is.
     """
-    words = sets_of({"evaluate.0.baselines": False} | dict(changes))
-    finished = last_json(endonym(work, "run", recipe, *words, "--json", "-q", threads=threads))
+    sets = sets_of({"evaluate.0.baselines": False} | dict(changes))
+    finished = last_json(endonym(work, "run", recipe, *sets, "--json", "-q", threads=threads))
     score = row_of(bits_rows(finished["scores"]), split=None)
     assert score is not None
     figures = {"bits_per_byte": score["value"], "interval": [score["low"], score["high"]]}

@@ -32,14 +32,14 @@ FUNCTIONS = {
 }
 """Functions of ours that are a part; one that is not there any more is passed over."""
 ATTENTION = "attention"
-INSIDE = {"rotary": ["endonym.model.attention.rotate", "endonym.model.span.Span.turn"]}
+INSIDE = {"rotary": ["endonym.model.attention.rotate", "endonym.model.span.Span.cos_sin"]}
 """Functions inside blocks, which cannot be marked where blocks are compiled."""
 BETWEEN = {
     ATTENTION: [
         "endonym.model.kernels.attend.attend_seen",
         "endonym.model.kernels.attend._by_blocks",
         "endonym.model.kernels.attend.blocks_of",
-        "endonym.model.span.Span.bar",
+        "endonym.model.span.Span.attn_bias",
     ]
 }
 """Functions that a compiled block calls as they were written."""

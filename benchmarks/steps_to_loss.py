@@ -106,8 +106,8 @@ def base(asked: argparse.Namespace) -> Path:
     """The recipe of `endonym new`, without its budget, relative to the work folder."""
     path = asked.work / asked.language / "recipe.toml"
     if not path.exists():
-        words = ["--language", asked.language, "--text", asked.texts / asked.language]
-        endonym(asked.work, "new", asked.language, *words, "--hours", 0.05)
+        args = ["--language", asked.language, "--text", asked.texts / asked.language]
+        endonym(asked.work, "new", asked.language, *args, "--hours", 0.05)
         lines = path.read_text(encoding="utf-8").split("\n")
         left_out = ("tokens =", "patience =", "betas =", "warmup_steps =")
         kept = [line for line in lines if not line.startswith(left_out)]
@@ -182,8 +182,8 @@ def summary(head: str, steps: int, cells: Cells) -> Iterator[str]:
         yield f"{each.kind}, rate {each.rate:g}, {its_steps} steps: {bits:.4f} bits/byte"
     its, seconds = found.needed, found.adamw.cell["step_seconds"]
     is_between = found.fewer.cell["steps"] <= its <= steps
-    told = "" if is_between else ", by a line beyond what was trained"
-    yield f"Muon needs {its:.0f} steps{told}: {steps / its:.2f} times fewer (needed: {NEEDED:g})"
+    note = "" if is_between else ", by a line beyond what was trained"
+    yield f"Muon needs {its:.0f} steps{note}: {steps / its:.2f} times fewer (needed: {NEEDED:g})"
     yield f"and {found.seconds:.0f} s beside {seconds:.0f} s: {seconds / found.seconds:.2f} times"
 
 

@@ -90,8 +90,8 @@ def cell(key: str, language: str, seed: int, asked: argparse.Namespace) -> dict[
     recipe = f"{language}-{asked.minutes:g}/recipe.toml"
     if not (asked.work / recipe).exists():
         text = (asked.data / TEXTS[language]).resolve()
-        words = ["--language", language, "--text", text, "--hours", asked.minutes / 60]
-        endonym(asked.work, "new", Path(recipe).parent, *words)
+        args = ["--language", language, "--text", text, "--hours", asked.minutes / 60]
+        endonym(asked.work, "new", Path(recipe).parent, *args)
     sets = [*sets_of({"seed": seed, "name": key.replace(" ", "-")})]
     started = time.time()
     finished = last_json(endonym(asked.work, "run", recipe, *sets, "--json"))
@@ -125,8 +125,8 @@ def total(split: dict[str, dict[str, int]]) -> int:
 def line(key: str, found: dict[str, Any]) -> str:
     """One cell as it is finished."""
     rows = {text: row_of(found["rows"], text=text) for text in KINDS}
-    told = [f"{row['value']:.4f} by {text}" for text, row in rows.items() if row is not None]
-    return f"{key}: {', '.join(told)}; {found['training_seconds']:.0f} s"
+    scores = [f"{row['value']:.4f} by {text}" for text, row in rows.items() if row is not None]
+    return f"{key}: {', '.join(scores)}; {found['training_seconds']:.0f} s"
 
 
 if __name__ == "__main__":

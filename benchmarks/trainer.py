@@ -22,18 +22,18 @@ class Trained(Transformers):
 
     def __init__(self, spec: Spec) -> None:
         Contender.__init__(self, spec, transformers_network(spec))
-        self.turns = _Turns()
+        self.channel = _Channel()
         self.started = False
 
-    def learn(self, batch: Batch, share: float) -> float:
+    def learn(self, batch: Batch, lr_scale: float) -> float:
         """One step of Trainer's loop; it reads one batch ahead, so the first is given twice."""
-        self.turns.give(batch)
+        self.channel.give(batch)
         if not self.started:
             self.started = True
-            self.turns.give(batch)
+            self.channel.give(batch)
             thread = threading.Thread(target=self._train, daemon=True)
             thread.start()
-        return self.turns.take(self.spec.lr * share)
+        return self.channel.take(self.spec.lr * lr_scale)
 
     def _train(self) -> None:
         """Trainer's loop, until the process ends."""
@@ -60,18 +60,18 @@ class Trained(Transformers):
                     disable_tqdm=True,
                     accelerator_config={"dispatch_batches": False},
                 )
-                data: Any = _Rows(self.turns)
-                trainer = _Told(
-                    self.network, arguments, train_dataset=data, callbacks=[_Callback(self.turns)]
+                data: Any = _Rows(self.channel)
+                trainer = _ReportingTrainer(
+                    self.network, arguments, train_dataset=data, callbacks=[_Callback(self.channel)]
                 )
-                trainer.turns = self.turns
+                trainer.channel = self.channel
                 trainer.train()
         except Exception as error:  # noqa: BLE001 - handed to the thread that waits
-            self.turns.fail(error)
+            self.channel.fail(error)
 
 
-class _Turns:
-    """What the two threads tell each other: batches, the rate, and the loss of a finished step."""
+class _Channel:
+    """What the two threads exchange: batches, the rate, and the loss of a finished step."""
 
     def __init__(self) -> None:
         self.batches: queue.Queue[Batch] = queue.Queue()
@@ -97,38 +97,38 @@ class _Turns:
 class _Rows(IterableDataset[dict[str, torch.Tensor]]):
     """The rows of the batches that are given, without end."""
 
-    def __init__(self, turns: _Turns) -> None:
-        self.turns = turns
+    def __init__(self, channel: _Channel) -> None:
+        self.channel = channel
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         while True:
-            for row_T in self.turns.batches.get().tokens_BT.cpu():
+            for row_T in self.channel.batches.get().tokens_BT.cpu():
                 yield {"input_ids": row_T, "labels": row_T}
 
 
-class _Told(Trainer):
-    """Trainer that says the loss of each step, as its own logging would at every step."""
+class _ReportingTrainer(Trainer):
+    """Trainer that reports the loss of each step, as its own logging would at every step."""
 
-    turns: _Turns
+    channel: _Channel
 
     def training_step(self, *given: Any, **named: Any) -> torch.Tensor:
         loss = super().training_step(*given, **named)
-        self.turns.nats = loss.item()
+        self.channel.nats = loss.item()
         return loss
 
 
 class _Callback(TrainerCallback):
     """Waits before a step and reports after it."""
 
-    def __init__(self, turns: _Turns) -> None:
-        self.turns = turns
+    def __init__(self, channel: _Channel) -> None:
+        self.channel = channel
 
     def on_step_begin(self, *given: Any, **named: Any) -> None:
         """Wait for the turn; the rate is laid over the constant schedule."""
-        lr = self.turns.rates.get()
+        lr = self.channel.rates.get()
         for group in named["optimizer"].param_groups:
             group["lr"] = lr
 
     def on_step_end(self, *given: Any, **named: Any) -> None:
         """The optimiser has stepped."""
-        self.turns.done.put(self.turns.nats)
+        self.channel.done.put(self.channel.nats)

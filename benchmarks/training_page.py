@@ -71,12 +71,12 @@ SPEED += ["rounds", "M weights, ours", "its", "of the peak, ours"]
 
 def speed() -> str:
     """How many times as fast ours trains as each peer at its best: the Xeon."""
-    return markdown(SPEED, speed_rows(of("training-speed")), words=5)
+    return markdown(SPEED, speed_rows(of("training-speed")), labels=5)
 
 
 def speed_epyc() -> str:
     """The same on the EPYC."""
-    return markdown(SPEED, speed_rows(of("training-speed-epyc")), words=5)
+    return markdown(SPEED, speed_rows(of("training-speed-epyc")), labels=5)
 
 
 def speed_rows(cells: Cells) -> Iterator[list[str]]:
@@ -188,10 +188,10 @@ def ablations() -> str:
             values = [cells[" · ".join([*head, name, seed])]["bits_per_byte"] for seed in found]
             bases = [cells[" · ".join([*head, "base", seed])]["bits_per_byte"] for seed in found]
             gaps = [f"{a - b:+.4f}" for a, b in zip(values, bases, strict=True)]
-            told = [f"{value:.4f}" for value in values] if name == "base" else gaps
+            columns = [f"{value:.4f}" for value in values] if name == "base" else gaps
             language, minutes = head[0].split()[:2]
-            rows.append([NAMES[language], minutes, name, *told, *["–"] * (2 - len(told))])
-    return markdown(["text", "minutes", "change", "seed 1", "seed 2"], rows, words=3)
+            rows.append([NAMES[language], minutes, name, *columns, *["–"] * (2 - len(columns))])
+    return markdown(["text", "minutes", "change", "seed 1", "seed 2"], rows, labels=3)
 
 
 def steps() -> str:

@@ -166,9 +166,9 @@ def lineup(against: str, kind: str) -> dict[str, dict[str, Any]]:
     found = {"ours": ours, "ours again": ours}
     if against == "ours":
         return found | OTHERS[kind]
-    for way, words in WAYS[kind][against].items():
-        found[f"{against} {way}"] = words | {"network": against}
-        found[f"{against} {way}{EQUAL}"] = words | {"network": against, "equal": True}
+    for way, settings in WAYS[kind][against].items():
+        found[f"{against} {way}"] = settings | {"network": against}
+        found[f"{against} {way}{EQUAL}"] = settings | {"network": against, "equal": True}
     return found
 
 
@@ -179,8 +179,8 @@ def measured(
     noise = quiet_machine(key, anyway=asked.anyway)
     ends = time.perf_counter() + 60 * asked.minutes
     specs = {
-        name: Spec(**words, shape=SHAPES[shape], peers=str(folder))
-        for name, words in lineup(against, asked.format).items()
+        name: Spec(**settings, shape=SHAPES[shape], peers=str(folder))
+        for name, settings in lineup(against, asked.format).items()
     }
     with tempfile.TemporaryDirectory() as cache:
         workers = {n: Worker(s, threads=asked.threads, cache=cache) for n, s in specs.items()}
@@ -221,8 +221,8 @@ def in_turns(
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
     started, count, each_round = time.perf_counter(), 0, 0.0
     while count <= FEWEST_ROUNDS or time.perf_counter() + each_round < ends:
-        turns = list(workers.items())
-        for name, worker in turns if count % 2 else reversed(turns):
+        order = list(workers.items())
+        for name, worker in order if count % 2 else reversed(order):
             seconds[name].append(worker.ask("steps", count=steps)["seconds"])
         for kind, rates in peaks.items():
             rates.append(matmul_rate(kind))
@@ -357,10 +357,10 @@ def table(shape: str, kind: str, cells: Cells) -> str:
                 f"compile {each['compile_seconds']:.0f} s"
             )
         lines += [f"  {name:<52} failed: {why}" for name, why in cells[key]["failed"].items()]
-        for equal, told in ((False, "as it comes"), (True, "with equal settings")):
+        for equal, text in ((False, "as it comes"), (True, "with equal settings")):
             if (best := quoted(cells, key, equal=equal)) is not None:
                 rounds = f"{best.cell['rounds']} rounds; needed {NEEDED[kind]}×"
-                lines.append(f"  → {best.ratio['median']:.2f}× {against} {told} ({rounds})")
+                lines.append(f"  → {best.ratio['median']:.2f}× {against} {text} ({rounds})")
     if (key := key_of(shape, "profile", kind)) in cells:
         for name, part in sorted(cells[key]["parts"].items(), key=lambda pair: -pair[1]["ms"]):
             lines.append(f"  {name:<52}{part['ms']:>9.1f} ms  {part['share']:>6.1%}")

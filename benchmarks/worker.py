@@ -1,4 +1,4 @@
-"""A contender in a process of its own, kept alive and told over a pipe what to do in turns.
+"""A contender in a process of its own, kept alive, which gets commands over a pipe in turns.
 
 Compilers, allocators and threads of one contender cannot disturb another's so. Both ends are here:
 `Worker` asks; run as a program, this file answers.
@@ -53,7 +53,7 @@ class Worker:
         compiles: bool = True,
     ) -> None:
         """cache: a folder for what is compiled. compiles: False runs everything as written."""
-        words = {"spec": spec.as_dict(), "threads": threads, "shards": shards}
+        settings = {"spec": spec.as_dict(), "threads": threads, "shards": shards}
         count = str(threads)
         given = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
         if not compiles:
@@ -62,7 +62,7 @@ class Worker:
             given["TORCHINDUCTOR_CACHE_DIR"] = cache
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in close
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve()), json.dumps(words)],
+            [sys.executable, str(Path(__file__).resolve()), json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -70,12 +70,12 @@ class Worker:
             env=os.environ | given,
         )
 
-    def ask(self, command: str, **words: Any) -> Answer:
+    def ask(self, command: str, **arguments: Any) -> Answer:
         """The answer to a command. Raises WorkerFailed if the process is gone."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
-            self.process.stdin.write(json.dumps({"command": command, **words}) + "\n")
+            self.process.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
         except BrokenPipeError:
@@ -118,15 +118,15 @@ def build(spec: Spec) -> Contender:
 class Answering:
     """The answering end: a contender with its batches."""
 
-    def __init__(self, words: dict[str, Any]) -> None:
-        torch.set_num_threads(words["threads"])
-        self.spec = Spec.of(words["spec"])
+    def __init__(self, settings: dict[str, Any]) -> None:
+        torch.set_num_threads(settings["threads"])
+        self.spec = Spec.of(settings["spec"])
         if self.spec.device != "cpu":
             torch.set_float32_matmul_precision("high")
         started = time.perf_counter()
         self.contender: Contender = build(self.spec)
-        self.batches = batches(self.spec, words["shards"])
-        self.shards = words["shards"]
+        self.batches = batches(self.spec, settings["shards"])
+        self.shards = settings["shards"]
         self.step = 0
         self.built_seconds = time.perf_counter() - started
 
@@ -191,8 +191,8 @@ class Answering:
 
         return parts_of_step(self.contender, self.batches(0), count)
 
-    def _learn(self, share: float) -> float:
-        nats = self.contender.learn(self.batches(self.step), share)
+    def _learn(self, lr_scale: float) -> float:
+        nats = self.contender.learn(self.batches(self.step), lr_scale)
         self.step += 1
         return nats
 
@@ -256,8 +256,8 @@ def main() -> None:
     os.dup2(2, 1)
     answering = Answering(json.loads(sys.argv[1]))
     for line in sys.stdin:
-        words = json.loads(line)
-        found = getattr(answering, words.pop("command"))(**words)
+        request = json.loads(line)
+        found = getattr(answering, request.pop("command"))(**request)
         answers.write(json.dumps(found) + "\n")
         answers.flush()
 

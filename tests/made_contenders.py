@@ -23,18 +23,18 @@ def measured(nats: Sequence[float], texts: Sequence[str]) -> Measured:
 
 
 def validations(bits: Sequence[float]) -> list[dict[str, Any]]:
-    """A journal of one training: a look every ten steps of 64 tokens, two seconds each."""
+    """A journal of one training: a validation every ten steps of 64 tokens, two seconds each."""
     first: dict[str, Any] = {"event": "started", "step": 0, "processor": "abacus", "threads": 2}
     steps: list[dict[str, Any]] = [
         {
             "event": "step",
-            "step": 10 * place,
-            "tokens": 640 * place,
-            "epoch": place / 2,
-            "seconds": 2.0 * bool(place),
+            "step": 10 * index,
+            "tokens": 640 * index,
+            "epoch": index / 2,
+            "seconds": 2.0 * bool(index),
             "dev_bits_per_byte": value,
         }
-        for place, value in enumerate(bits)
+        for index, value in enumerate(bits)
     ]
     sample = {"event": "sample", "step": steps[-1]["step"], "prompt": "", "text": "Таң атты."}
     return [first, {**sample, "step": 0}, *steps, sample]
@@ -55,11 +55,11 @@ def contender(
 
     sources: of each text, if there are several. others: changes to its baselines.
     """
-    place = folder / name
+    run_folder = folder / name
     for part in ("model", "evaluation"):
-        (place / part).mkdir(parents=True)
+        (run_folder / part).mkdir(parents=True)
     shape = json.dumps(toy_config().model_dump())
-    (place / "model" / "config.json").write_text(shape, encoding="utf-8")
+    (run_folder / "model" / "config.json").write_text(shape, encoding="utf-8")
     found = measured(nats, texts)
     lines = scores(found, model="model", source=None, split="test")
     lines += [*baselines(**(others or {})), score("model", 9.0, source="tatar")]
@@ -67,11 +67,11 @@ def contender(
     if sources:
         lines += scores(found, sources=np.array(names), model="model", source=None, split="test")
     text = json.dumps([each.as_dict() for each in lines])
-    (place / "evaluation" / "scores.json").write_text(text, encoding="utf-8")
+    (run_folder / "evaluation" / "scores.json").write_text(text, encoding="utf-8")
     if has_documents:
-        save(place / "evaluation", documents(texts, names, found))
+        save(run_folder / "evaluation", documents(texts, names, found))
     numbers = {"tokens": 1280, "epochs": 1.0, "steps": 20, "kept_step": 10}
-    told = list(journals) or [validations([3.0, 2.0, 1.5])]
-    models = [Artifact(place / "model", {"numbers": numbers}) for _ in told]
-    judged = Artifact(place / "evaluation", {})
-    return FinishedRun(name, place, models, told, judged, [judged])
+    all_journals = list(journals) or [validations([3.0, 2.0, 1.5])]
+    models = [Artifact(run_folder / "model", {"numbers": numbers}) for _ in all_journals]
+    judged = Artifact(run_folder / "evaluation", {})
+    return FinishedRun(name, run_folder, models, all_journals, judged, [judged])

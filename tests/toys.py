@@ -68,19 +68,19 @@ def write_toy_shards(
     vocab: int,
     sources: Sequence[str] = ("letters",),
     line_end: int | None = None,
-    places: Sequence[int] | None = None,
+    positions: Sequence[int] | None = None,
 ) -> tuple[TokenShards, TokenShards]:
     """Train and dev shards of documents given as ids.
 
-    Document n belongs to source n modulo their number, and to block n; its place in the corpus is
-    `places[n]`, or n.
+    Document n belongs to source n modulo their number, and to block n; its position in the corpus
+    is `positions[n]`, or n.
     """
     folder.mkdir(parents=True, exist_ok=True)
     documents = {"train": train, "dev": dev, "test": ()}
     names = list(dict.fromkeys(sources))
 
     def pieces(split: str) -> list[Piece]:
-        at = range(len(documents[split])) if places is None else places
+        at = range(len(documents[split])) if positions is None else positions
         return [
             Piece(sources[n % len(sources)], " ".join(map(str, ids)), n, at[n])
             for n, ids in enumerate(documents[split])

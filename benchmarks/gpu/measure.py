@@ -128,8 +128,8 @@ def prepare(out: Path, asked: argparse.Namespace) -> tuple[str, Facts]:
     """Texts as shards, and what there is of them."""
     documents: dict[Split, list[str]] = {"train": [], "dev": [], "test": []}
     if asked.text:
-        for place, text in enumerate(texts_of(asked.text)):
-            documents["train" if place % HELD_OUT else "test"].append(text)
+        for index, text in enumerate(texts_of(asked.text)):
+            documents["train" if index % HELD_OUT else "test"].append(text)
     else:
         count = 600 if asked.tiny else FABLES
         documents["train"] = list(fables(count))
@@ -160,14 +160,14 @@ def texts_of(files: list[Path]) -> Iterator[str]:
 
 def spec_of(name: str, shape: Shape, facts: Facts, folder: str, device: str) -> tuple[Spec, str]:
     """A contender and its schedule: ours as the autopilot would choose, others as they advise."""
-    schedule, words = CONTENDERS[name]
+    schedule, settings = CONTENDERS[name]
     phase: dict[str, Any] = {}
     if name == "ours":
         asked = Phase(epochs=1, batch_tokens=shape.rows * shape.context)
         chosen = choose_phase(asked, facts, shape.context, dim=shape.dim)
         phase = {key: choice.value for key, choice in chosen.items()}
-    words = words | {"shape": shape, "device": device, "peers": folder, "phase": phase}
-    spec = Spec(network=name, lr=LR, **words)
+    settings = settings | {"shape": shape, "device": device, "peers": folder, "phase": phase}
+    spec = Spec(network=name, lr=LR, **settings)
     return spec, schedule
 
 

@@ -18,7 +18,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 python="${PYTHON:-python3}"
-place="${WORK:-bench-work/gpu}"
+folder="${WORK:-bench-work/gpu}"
 given=("$@")
 [ "${TINY:-0}" = 1 ] && given+=(--tiny)
 [ -n "${PEERS:-}" ] && given+=(--peers "$PEERS")
@@ -35,19 +35,19 @@ PY
 
 needed="$(missing "$python")"
 if [ -n "$needed" ] && [ "$needed" != accelerate ]; then
-    echo "not there: $needed; installing into $place/venv" >&2
-    "$python" -m venv --clear "$place/venv" || true
-    if [ -x "$place/venv/bin/python" ]; then
+    echo "not there: $needed; installing into $folder/venv" >&2
+    "$python" -m venv --clear "$folder/venv" || true
+    if [ -x "$folder/venv/bin/python" ]; then
         "$python" -c 'import sys; print(*[p for p in sys.path if p.endswith("-packages")], sep="\n")' \
-            >"$(echo "$place"/venv/lib/python3*/site-packages)/seen.pth"
+            >"$(echo "$folder"/venv/lib/python3*/site-packages)/seen.pth"
         from=()
         [ -n "${WHEELS:-}" ] && from=(--no-index --find-links "$WHEELS")
         # One by one: what cannot be had must not keep away what can.
         for name in $needed; do
-            "$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check --retries 0 \
+            "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --retries 0 \
                 --timeout 15 "${from[@]}" "$name" || echo "cannot be installed: $name" >&2
         done
-        python="$place/venv/bin/python"
+        python="$folder/venv/bin/python"
     fi
     needed="$(missing "$python")"
 fi

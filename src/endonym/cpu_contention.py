@@ -29,7 +29,7 @@ class Others:
         self.began, self.all, self.own = time.perf_counter(), _worked(), time.process_time()
 
     def cores(self) -> float | None:
-        """Cores that they used on average; None if the system does not tell."""
+        """Cores that they used on average; None if the system does not say."""
         now = _worked()
         if self.all is None or now is None:
             return None
@@ -58,7 +58,7 @@ def _worked() -> float | None:
         return None
     columns = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("cpu")}
     counted = [columns[name] for core in _own_cores() if (name := f"cpu{core}") in columns]
-    ticks = sum(int(each[place]) for each in counted for place in WORKING)
+    ticks = sum(int(each[i]) for each in counted for i in WORKING)
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -70,8 +70,8 @@ class Crowding:
     them.
     """
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    def __init__(self, device_name: str) -> None:
+        self.device_name = device_name
         self.recent: deque[float] = deque(maxlen=WINDOW)
         self.best = float("inf")
         self.is_said = False
@@ -87,7 +87,7 @@ class Crowding:
         if len(self.recent) < WINDOW:
             return None
         sign, pace = "", median(self.recent)
-        if self.best == float("inf") and self.place == "cpu":
+        if self.best == float("inf") and self.device_name == "cpu":
             taken = self.others.in_the_way()
             if taken is not None:
                 cores = device.threads()
@@ -101,7 +101,7 @@ class Crowding:
             return None
         self.is_said = True
         threads = device.threads()
-        if self.place != "cpu" or threads == 1:
+        if self.device_name != "cpu" or threads == 1:
             return sign
         # With another number of threads, results are rounded differently.
         return sign + (

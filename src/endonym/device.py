@@ -63,7 +63,7 @@ def cores() -> int:
     try:
         most, period = (CONTROL_GROUPS / "cpu.max").read_text(encoding="utf-8").split()
         return min(here, max(1, round(int(most) / int(period))))
-    except (OSError, ValueError):  # No control group, or its limit is the word "max".
+    except (OSError, ValueError):  # No control group, or its limit is "max".
         return here
 
 
@@ -153,7 +153,7 @@ def _left_to_containers() -> list[int]:
             most = int((folder / limit).read_text(encoding="utf-8"))
             now = int((folder / used).read_text(encoding="utf-8"))
             lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):  # No control group, or its limit is the word "max".
+        except (OSError, ValueError):  # No control group, or its limit is "max".
             continue
         counted = dict(line.split(maxsplit=1) for line in lines)
         found.append(most - now + int(counted.get("inactive_file", 0)))
@@ -216,7 +216,7 @@ def keep_freed_memory(*, keeps: bool = True) -> bool:
     32 MB, a fifth of a step. But peak memory was up to 2.26 times the bytes of the tensors, as
     glibc splits what it keeps (benchmarks/memory.py). Returned at once, each large tensor is a
     mapping of its own: that needs less memory and 1.5 times the CPU time (4 layers of 256
-    channels). glibc before about 2.35 refuses thresholds above 32 MB: it is told to make no
+    channels). glibc before about 2.35 refuses thresholds above 32 MB: it is set to make no
     mappings at all instead. Returns whether both settings were accepted; never without glibc, where
     nothing is changed. Source: mallopt(3).
     """

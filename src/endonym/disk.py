@@ -84,7 +84,7 @@ def flush_files(folder: Path) -> None:
 
 
 @contextmanager
-def translated_disk_errors(place: Path) -> Generator[None]:
+def translated_disk_errors(path: Path) -> Generator[None]:
     """Turn a full or unwritable disk into a StoreError that says what to do."""
     try:
         yield
@@ -92,18 +92,18 @@ def translated_disk_errors(place: Path) -> Generator[None]:
         # numpy's error for a full disk has no number.
         is_short_write = error.errno is None and "requested and" in str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or is_short_write:
-            free = shutil.disk_usage(existing(place)).free
+            free = shutil.disk_usage(existing(path)).free
             raise StoreError(
                 f"the disk is full ({free / 1e6:.0f} MB free)",
-                where=str(place),
+                where=str(path),
                 do="Free some space (`endonym prune` lists what no run needs) and run again: "
                 "what was finished is kept.",
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise StoreError(
                 f"cannot write here ({error.strerror})",
-                where=str(place),
-                do="Choose another place with --store DIR.",
+                where=str(path),
+                do="Choose another folder with --store DIR.",
             ) from error
         raise
 

@@ -178,15 +178,15 @@ class Store:
             with self._lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
                 shutil.rmtree(work, ignore_errors=True)
 
-    def publish(self, place: Workspace, manifest: Mapping[str, Any]) -> Artifact:
+    def publish(self, workspace: Workspace, manifest: Mapping[str, Any]) -> Artifact:
         """Flush the files, write the manifest last, and rename the folder."""
-        flush_files(place.out)
-        complete = {**manifest, "files": list_files(place.out)}
-        write_json(place.out / "manifest.json", sealed(complete))
-        folder = place.work.with_name(place.work.name.removesuffix(".part"))
-        place.out.rename(folder)
+        flush_files(workspace.out)
+        complete = {**manifest, "files": list_files(workspace.out)}
+        write_json(workspace.out / "manifest.json", sealed(complete))
+        folder = workspace.work.with_name(workspace.work.name.removesuffix(".part"))
+        workspace.out.rename(folder)
         flush_folder(folder.parent)
-        shutil.rmtree(place.work, ignore_errors=True)
+        shutil.rmtree(workspace.work, ignore_errors=True)
         return open_artifact(folder)
 
     @contextmanager
@@ -216,9 +216,9 @@ class Store:
 
     def claim(self, run: Path, recipe: Path) -> None:
         """Write down whose run a folder is. Raises RecipeError if it is another recipe's."""
-        place = os.path.relpath(run.resolve(), self.root.resolve())
-        path = self.root / "references" / f"{fingerprint(place)[:12]}.json"
-        known: dict[str, Any] = {"run": place, "artefacts": {}}
+        run_path = os.path.relpath(run.resolve(), self.root.resolve())
+        path = self.root / "references" / f"{fingerprint(run_path)[:12]}.json"
+        known: dict[str, Any] = {"run": run_path, "artefacts": {}}
         known |= read_json(path) if path.is_file() else {}
         mine = os.path.relpath(recipe.resolve(), self.root.resolve())
         other = str(known.get("recipe", mine))
@@ -226,7 +226,7 @@ class Store:
             raise RecipeError(
                 f"the run {run.name} here was made by another recipe",
                 where=str((self.root / other).resolve()),
-                do="Give this recipe another name, or use another place: --store DIR.",
+                do="Give this recipe another name, or use another folder: --store DIR.",
             )
         write_json(path, {**known, "recipe": mine})
 
@@ -236,9 +236,9 @@ class Store:
         is_whole: these are all; otherwise those written down before stay. The run's path is
         relative to the store, so that both may move together.
         """
-        place = os.path.relpath(run.resolve(), self.root.resolve())
-        path = self.root / "references" / f"{fingerprint(place)[:12]}.json"
-        known: dict[str, Any] = {"run": place, "artefacts": {}}
+        run_path = os.path.relpath(run.resolve(), self.root.resolve())
+        path = self.root / "references" / f"{fingerprint(run_path)[:12]}.json"
+        known: dict[str, Any] = {"run": run_path, "artefacts": {}}
         known |= read_json(path) if path.is_file() else {}
         before = {} if is_whole else known["artefacts"]
         write_json(path, {**known, "artefacts": {**before, **identifiers}})

@@ -132,8 +132,8 @@ def test_a_compressor_line_of_a_sample_has_our_figure_on_the_sample_beside_it(
         [{"rows": [row_of("list", 1.5), *rows]}],
         page.Reading("", "document", ("list",)),
     )
-    told = "1.800 ± 0.040 (of a sample, endonym 1.610)"
-    assert page.line_of(found, "compressor", reading) == told
+    expected = "1.800 ± 0.040 (of a sample, endonym 1.610)"
+    assert page.line_of(found, "compressor", reading) == expected
     for row in rows:
         row["sampled_from"] = None
     assert page.line_of(found, "compressor", reading) == "1.800 ± 0.040"
@@ -147,8 +147,8 @@ def test_the_deviation_of_a_compressor_line_is_of_the_very_sources_it_is_a_mean_
     rows = [row_of(name, 1.5, deviation=0.1, **frame) for name in names]
     found = [{"rows": [row_of(None, 1.5, deviation=0.03, averaged=names, **frame), *rows]}]
     readings = [page.Reading("", "document", some) for some in (names[:1], names[:2], names)]
-    told = [page.line_of(found, "compressor", each) for each in readings]
-    assert told == ["1.500 ± 0.100", "1.500", "1.500 ± 0.030"]
+    lines = [page.line_of(found, "compressor", each) for each in readings]
+    assert lines == ["1.500 ± 0.100", "1.500", "1.500 ± 0.030"]
 
 
 def test_cells_of_other_minutes_are_no_part_of_the_ten_minutes(

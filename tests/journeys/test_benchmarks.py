@@ -29,11 +29,11 @@ needs_peers = pytest.mark.skipif(
 )
 
 
-def run_sh(*words: str) -> subprocess.CompletedProcess[str]:
+def run_sh(*args: str) -> subprocess.CompletedProcess[str]:
     """The GPU script, by this Python."""
     environment = os.environ | {"PYTHON": sys.executable, "PEERS": str(PEERS)}
     script = str(ROOT / "benchmarks" / "gpu" / "run.sh")
-    command = ["bash", script, *words]
+    command = ["bash", script, *args]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -50,12 +50,12 @@ def check_cell(cell: dict[str, Any]) -> None:
 
 def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: Path) -> None:
     results = tmp_path / "gpu.json"
-    words = ("--tiny", "--results", str(results), "--seconds", "0.5")
-    first = run_sh(*words, "--contenders", "ours")
+    args = ("--tiny", "--results", str(results), "--seconds", "0.5")
+    first = run_sh(*args, "--contenders", "ours")
     assert first.returncode == 0, first.stderr
     (ours,) = json.loads(results.read_text(encoding="utf-8"))["tiny ours"]
     check_cell(ours)
-    second = run_sh(*words, "--contenders", "ours", "transformers")
+    second = run_sh(*args, "--contenders", "ours", "transformers")
     assert second.returncode == 0, second.stderr
     found = json.loads(results.read_text(encoding="utf-8"))
     assert found["tiny ours"] == [ours], "a cell that is there is not measured again"
@@ -69,8 +69,8 @@ def test_the_gpu_script_measures_ours_beside_transformers_and_goes_on(tmp_path: 
 @needs_peers
 def test_the_gpu_script_measures_the_peers(tmp_path: Path) -> None:
     results = tmp_path / "gpu.json"
-    words = ("--tiny", "--results", str(results), "--seconds", "0.5")
-    done = run_sh(*words, "--contenders", "nanoGPT", "nanochat")
+    args = ("--tiny", "--results", str(results), "--seconds", "0.5")
+    done = run_sh(*args, "--contenders", "nanoGPT", "nanochat")
     assert done.returncode == 0, done.stderr
     found = json.loads(results.read_text(encoding="utf-8"))
     assert set(found) == {"tiny nanoGPT", "tiny nanochat"}
@@ -79,8 +79,8 @@ def test_the_gpu_script_measures_the_peers(tmp_path: Path) -> None:
 
 
 def test_the_gpu_script_ends_in_time_and_says_what_is_left(tmp_path: Path) -> None:
-    words = ("--tiny", "--results", str(tmp_path / "gpu.json"), "--minutes", "0.001")
-    done = run_sh(*words, "--contenders", "ours")
+    args = ("--tiny", "--results", str(tmp_path / "gpu.json"), "--minutes", "0.001")
+    done = run_sh(*args, "--contenders", "ours")
     assert done.returncode == 0, done.stderr
     assert "no time left for tiny ours: run the same command again" in done.stdout
     assert not (tmp_path / "gpu.json").exists()
@@ -101,10 +101,10 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module
 
 
-def tiny_spec(benchmarks: Any, network: str, **words: Any) -> Any:
-    finished_runs = benchmarks("contenders")
-    shape = finished_runs.AnyModelConfig(layers=2, dim=32, heads=2, context=16, vocab=64, rows=1)
-    return finished_runs.Spec(network=network, shape=shape, format="fp32", **words)
+def tiny_spec(benchmarks: Any, network: str, **fields: Any) -> Any:
+    contenders = benchmarks("contenders")
+    shape = contenders.Shape(layers=2, dim=32, heads=2, context=16, vocab=64, rows=1)
+    return contenders.Spec(network=network, shape=shape, format="fp32", **fields)
 
 
 def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
@@ -112,8 +112,8 @@ def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
     graph: dict[str, set[str]] = {}
     for name, path in files.items():
         tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        words = {str(each.module) for each in tree if isinstance(each, ast.ImportFrom)}
-        graph[name] = words & set(files)
+        modules = {str(each.module) for each in tree if isinstance(each, ast.ImportFrom)}
+        graph[name] = modules & set(files)
     assert set(TopologicalSorter(graph).static_order()) >= {"worker", "peers", "trainer"}
 
 
@@ -122,14 +122,14 @@ def test_benchmarks_do_not_import_one_another_in_a_circle() -> None:
 def test_nanogpt_has_fused_adamw_and_our_malloc_where_settings_are_equal(
     benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, equal: bool
 ) -> None:
-    told: list[bool] = []
+    calls: list[bool] = []
     worker = benchmarks("worker")
-    monkeypatch.setattr(worker.device, "keep_freed_memory", lambda: told.append(True))
+    monkeypatch.setattr(worker.device, "keep_freed_memory", lambda: calls.append(True))
     benchmarks("peers").unpack(PEERS, tmp_path)
     spec = tiny_spec(benchmarks, "nanoGPT", peers=str(tmp_path), equal=equal)
     contender = worker.build(spec)
     assert bool(contender.optimizer.param_groups[0]["fused"]) == equal
-    assert told == [True] * equal
+    assert calls == [True] * equal
 
 
 @pytest.mark.parametrize("kind", ["bf16", "fp32"])
@@ -137,11 +137,11 @@ def test_peers_are_timed_as_they_come_and_with_equal_settings(benchmarks: Any, k
     speed = benchmarks("training_speed")
     for against in speed.AGAINST[1:]:
         found = speed.lineup(against, kind)
-        its = {name: words for name, words in found.items() if not name.startswith("ours")}
-        equal = {name.removesuffix(speed.EQUAL) for name, words in its.items() if "equal" in words}
-        assert equal == {name for name, words in its.items() if "equal" not in words}
+        its = {name: spec for name, spec in found.items() if not name.startswith("ours")}
+        equal = {name.removesuffix(speed.EQUAL) for name, spec in its.items() if "equal" in spec}
+        assert equal == {name for name, spec in its.items() if "equal" not in spec}
         if kind == "fp32":
-            assert {words["format"] for words in found.values()} == {"fp32"}
+            assert {spec["format"] for spec in found.values()} == {"fp32"}
 
 
 def test_the_parts_of_a_step_sum_to_the_step(benchmarks: Any) -> None:
@@ -252,7 +252,7 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
     benchmarks: Any, tmp_path: Path, list_of_sentences: list[str], joined: bool
 ) -> None:
     benchmarks("peers").unpack(PEERS, tmp_path)
-    words = {
+    settings = {
         "shards": str(tmp_path / "shards"),
         "tokenizer": str(tmp_path),
         "peers": str(tmp_path),
@@ -266,7 +266,7 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
         **{"lr": 0.003, "beta": 0.99, "dropout": 0.0},
     }
     program = str(ROOT / "benchmarks" / "quality_nanogpt.py")
-    command = [sys.executable, program, json.dumps(words)]
+    command = [sys.executable, program, json.dumps(settings)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -123,11 +123,11 @@ def test_from_python_it_is_the_same(finished: Path, monkeypatch: pytest.MonkeyPa
     assert loaded.generate("Кояшлы көндә", max_tokens=6) == text
 
 
-@pytest.mark.parametrize("words", [["status"], ["look", "kechkena", "--dropped", "all"]])
-def test_the_installed_program_is_the_same_command(finished: Path, words: list[str]) -> None:
+@pytest.mark.parametrize("args", [["status"], ["look", "kechkena", "--dropped", "all"]])
+def test_the_installed_program_is_the_same_command(finished: Path, args: list[str]) -> None:
     program = Path(sys.executable).with_name("endonym")
     done = subprocess.run(
-        [program, *words, "--store", finished / "store", "--json"],
+        [program, *args, "--store", finished / "store", "--json"],
         capture_output=True,
         text=True,
         check=True,

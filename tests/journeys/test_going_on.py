@@ -49,14 +49,14 @@ def continued(
     tmp_path_factory: pytest.TempPathFactory, small_recipe: Callable[[Path], Path], command: Say
 ) -> Path:
     """A folder in which a Gemma 3 was continued in two phases."""
-    place = tmp_path_factory.mktemp("going-on")
-    write_model("gemma3", place / "gemma")
-    recipe = going_on(small_recipe(place / "project"), "../gemma", SECOND)
-    said = command("run", recipe, "--store", place / "store")
+    folder = tmp_path_factory.mktemp("going-on")
+    write_model("gemma3", folder / "gemma")
+    recipe = going_on(small_recipe(folder / "project"), "../gemma", SECOND)
+    said = command("run", recipe, "--store", folder / "store")
     assert said.code == 0, said.err
     assert "gemma3_text · 3 layers × 32" in said.err
     assert "bits/byte" in said.out
-    return place
+    return folder
 
 
 def test_check_counts_it_before_anything_is_made(
@@ -93,9 +93,9 @@ def test_a_continued_model_has_learnt_and_is_opened_by_the_library(
     with torch.no_grad():
         torch.testing.assert_close(theirs(row).logits, model.decoder.logits(row))
     text = continued / "project" / "texts" / "tatar.txt"
-    words = ("--text", text, "--store", store, "--json")
+    args = ("--text", text, "--store", store, "--json")
     bits = [
-        command("evaluate", name, *words).json()["scores"][0]["value"]
+        command("evaluate", name, *args).json()["scores"][0]["value"]
         for name in (continued / "gemma", final.folder, export.folder)
     ]
     assert bits[0] > bits[1] == pytest.approx(bits[2], rel=1e-6)
@@ -111,30 +111,30 @@ def test_its_rate_is_tuned_as_that_of_our_own_models(
     monkeypatch.setattr(probe, "SECONDS", 0.1)
     write_model("gemma3", tmp_path / "gemma")
     recipe = going_on(small_recipe(tmp_path / "project"), "../gemma")
-    words = ("run", recipe, "--store", tmp_path / "store", "--until", "model")
-    said = command(*words, "--tune", "0.2")
+    args = ("run", recipe, "--store", tmp_path / "store", "--until", "model")
+    said = command(*args, "--tune", "0.2")
     assert said.code == 0, said.err
     (line,) = (each for each in said.err.splitlines() if "  lr = " in each and "#" in each)
     assert "instead of 0.004, tried on" in line
-    assert line.split("  # ")[0].strip() in command(*words).err
+    assert line.split("  # ")[0].strip() in command(*args).err
 
 
 def test_the_folder_is_a_source_by_its_content(continued: Path, command: Say) -> None:
     recipe = continued / "project" / "recipe.toml"
-    words = ("run", recipe, "--store", continued / "store", "--json")
-    assert not any(stage["made"] for stage in command(*words).json()["stages"])
+    args = ("run", recipe, "--store", continued / "store", "--json")
+    assert not any(stage["made"] for stage in command(*args).json()["stages"])
     sources = artifacts(continued / "store", "source")
     names = [[file["name"] for file in each.manifest["config"]["files"]] for each in sources]
-    told = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
-    told.append("generation_config.json")
-    assert told in names
+    expected = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    expected.append("generation_config.json")
+    assert expected in names
     made = command("run", recipe, "--store", continued / "store", "--dry-run", "--json").json()
     assert "source gemma" in [stage["name"] for stage in made["stages"]]
 
 
 def test_a_folder_is_continued_by_name_and_generates(continued: Path, command: Say) -> None:
-    words = ("generate", continued / "gemma", "Бакчада", "--max-tokens", "5", "--json")
-    assert command(*words).json()["tokens"] <= 5
+    args = ("generate", continued / "gemma", "Бакчада", "--max-tokens", "5", "--json")
+    assert command(*args).json()["tokens"] <= 5
     said = command("generate", "kechkena", "Бакчада", "--store", continued / "store")
     assert said.code == 0
     assert said.out.startswith("Бакчада")
@@ -160,13 +160,11 @@ def test_a_kill_leaves_a_run_that_goes_on_to_the_same_bytes(
     continued: Path, small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
 ) -> None:
     recipe = going_on(small_recipe(tmp_path / "project"), str(continued / "gemma"), SECOND)
-    words = ["run", str(recipe), "--store", str(tmp_path / "store")]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, *words], capture_output=True, check=False
-    )
+    args = ["run", str(recipe), "--store", str(tmp_path / "store")]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *args], capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert list((tmp_path / "store" / "model").glob("*.part/step-000008"))
-    said = command(*words)
+    said = command(*args)
     assert said.code == 0, said.err
     assert "goes on from step 8" in said.err
     for kind in ("model", "export"):

@@ -35,13 +35,13 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def wait_for(process: "subprocess.Popen[str]", words: str) -> str:
-    """What a process says up to some words."""
+def wait_for(process: "subprocess.Popen[str]", text: str) -> str:
+    """What a process says up to the line with this text."""
     assert process.stderr is not None
     said = ""
     for line in process.stderr:
         said += line
-        if words in line:
+        if text in line:
             return said
     raise AssertionError(said)
 
@@ -50,10 +50,10 @@ def children(process: "subprocess.Popen[str]") -> dict[int, int]:
     """The processes it started, by rank."""
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return {
-        int(word.removeprefix("RANK=")): int(pid)
+        int(entry.removeprefix("RANK=")): int(pid)
         for pid in listed
-        for word in Path(f"/proc/{pid}/environ").read_text().split("\0")
-        if word.startswith("RANK=")
+        for entry in Path(f"/proc/{pid}/environ").read_text().split("\0")
+        if entry.startswith("RANK=")
     }
 
 
@@ -150,8 +150,8 @@ def test_two_launchers_that_meet_train_one_model(
     meeting = ("--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "tatar")
     torchrun = ("torch.distributed.run", "--nnodes", 2, "--nproc-per-node", 1, *meeting)
     machines = [start(*torchrun, "-m", "endonym", "run", recipe, "--store", store) for _ in "ab"]
-    told = [machine.communicate(timeout=120) for machine in machines]
-    assert [machine.returncode for machine in machines] == [0, 0], told
-    assert sum(err.count("2 processes") for _, err in told) == 1, told
-    assert sum(out.count("test documents") for out, _ in told) == 1
+    outputs = [machine.communicate(timeout=120) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], outputs
+    assert sum(err.count("2 processes") for _, err in outputs) == 1, outputs
+    assert sum(out.count("test documents") for out, _ in outputs) == 1
     assert len(list(store.glob("model/*/weights.safetensors"))) == 1

@@ -37,7 +37,7 @@ def study(
     (folder / "texts").mkdir()
     lines = "\n".join([*language_sentences("tatar"), *language_sentences("khmer")])
     (folder / "texts" / "sentences.txt").write_text(lines, encoding="utf-8")
-    sets = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
+    sets = [arg for key, value in SMALL.items() for arg in ("--set", f"{key}={value}")]
     said = command("run", recipe, "--variant", "all", "--store", folder / "store", "--json", *sets)
     assert said.code == 0, said.err
     return folder, said.json()

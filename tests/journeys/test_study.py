@@ -46,8 +46,8 @@ def study(
     recipe = small_recipe(tmp_path_factory.mktemp("study") / "project")
     text = recipe.read_text(encoding="utf-8").replace("steps = 40", "steps = 12")
     recipe.write_text(text + VARIANTS, encoding="utf-8")
-    words = ["run", recipe, "--variant", "all", *SETS, "--store", recipe.parent / "store"]
-    said = command(*words)
+    args = ["run", recipe, "--variant", "all", *SETS, "--store", recipe.parent / "store"]
+    said = command(*args)
     assert said.code == 0, said.err
     return recipe.parent, said
 
@@ -62,8 +62,8 @@ def test_each_variant_runs_and_what_is_the_same_is_made_once(
     counts = {kind: len(list((folder / "store" / kind).iterdir())) for kind in ("corpus", "shards")}
     assert counts == {"corpus": 1, "shards": 2}
     assert "kechkena@wide, 2 of 4" in said.err
-    words = ["run", folder / "recipe.toml", "--variant", "all", *SETS]
-    again = command(*words, "--store", folder / "store", "--json").json()
+    args = ["run", folder / "recipe.toml", "--variant", "all", *SETS]
+    again = command(*args, "--store", folder / "store", "--json").json()
     assert [Path(run["run"]).name for run in again["runs"]] == NAMES
     assert not any(stage["made"] for run in again["runs"] for stage in run["stages"])
     assert {run["name"] for run in again["comparison"]["runs"]} == set(NAMES)
@@ -105,7 +105,7 @@ def test_differences_are_paired_even_where_the_tokenizers_differ(
     assert by_name["kechkena@twice"]["train_tokens"] == 12 * 256
     assert by_name["kechkena@twice"]["steps"] == 6
     assert [line["model"] for line in found["baselines"]] == ["compressor"]
-    assert any("unigram and bigram" in told for told in found["told"])
+    assert any("unigram and bigram" in note for note in found["told"])
 
 
 def test_runs_that_hold_out_other_texts_are_not_subtracted(

@@ -64,9 +64,9 @@ def test_two_runs_of_one_recipe_both_end_well_with_the_same_artefacts(
     assert "Traceback" not in "".join(err for _, err in ends)
     assert artefacts(store) == artefacts(finished / "store")
     assert not list(store.glob("*/*.part"))
-    told = [json.loads(out.splitlines()[-1])["stages"] for out, _ in ends]
-    assert [each["id"] for each in told[0]] == [each["id"] for each in told[1]]
-    makers = [sum(each["made"] for each in pair) for pair in zip(*told, strict=True)]
+    stages = [json.loads(out.splitlines()[-1])["stages"] for out, _ in ends]
+    assert [each["id"] for each in stages[0]] == [each["id"] for each in stages[1]]
+    makers = [sum(each["made"] for each in pair) for pair in zip(*stages, strict=True)]
     assert makers == [1] * len(makers)
     metrics = (tmp_path / "project" / "runs" / "kechkena" / "metrics.jsonl").read_text()
     steps = [json.loads(line)["step"] for line in metrics.splitlines() if '"event": "step"' in line]

@@ -55,23 +55,23 @@ def contents(kind: str, artifacts: Iterable[Artifact]) -> Contents:
     return found
 
 
-def _exact(kind: str, name: str, data: bytes, place: str, found: Contents) -> bytes:
+def _exact(kind: str, name: str, data: bytes, key: str, found: Contents) -> bytes:
     """What of a file must be the same everywhere; the rest is noted as found."""
     if name.endswith(".gz"):
         return gzip.decompress(data)
     if name.endswith(".safetensors"):
-        return _of_tensors(data, place, found)
+        return _of_tensors(data, key, found)
     if name in COMPUTED.get(kind, ()):
         floats: list[float] = []
         rest = _without_floats(json.loads(data), floats, found.drawn if name == DRAWN[0] else [])
-        found.numbers[place] = floats
+        found.numbers[key] = floats
         return json.dumps(rest, ensure_ascii=False, sort_keys=True).encode()
     if kind in COMPUTED and name.endswith(".npy"):
-        return _of_records(np.load(io.BytesIO(data), allow_pickle=False), place, found)
+        return _of_records(np.load(io.BytesIO(data), allow_pickle=False), key, found)
     return data
 
 
-def _of_tensors(data: bytes, place: str, found: Contents) -> bytes:
+def _of_tensors(data: bytes, key: str, found: Contents) -> bytes:
     """Names, types and shapes; a few values of each, and their size."""
     lines: list[str] = []
     for name, tensor in sorted(load(data).items()):
@@ -79,16 +79,16 @@ def _of_tensors(data: bytes, place: str, found: Contents) -> bytes:
         flat = tensor.double().flatten()
         chosen = flat[torch.arange(SAMPLED) * len(flat) // SAMPLED]
         size = float(flat.square().mean().sqrt())
-        found.numbers[f"{place} {name}"] = [size, *chosen.tolist()]
+        found.numbers[f"{key} {name}"] = [size, *chosen.tolist()]
     return "".join(lines).encode()
 
 
-def _of_records(table: Any, place: str, found: Contents) -> bytes:
+def _of_records(table: Any, key: str, found: Contents) -> bytes:
     """The columns of a table that are no floats."""
     rest: list[bytes] = []
     for name in table.dtype.names:
         if table[name].dtype.kind == "f":
-            found.numbers[f"{place} {name}"] = table[name].tolist()
+            found.numbers[f"{key} {name}"] = table[name].tolist()
         else:
             rest.append(table[name].tobytes())
     return b"".join(rest)

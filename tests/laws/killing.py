@@ -181,7 +181,7 @@ def journalled(home: Path) -> list[int]:
     return [line["step"] for line in lines if line.get("event") == "step"]
 
 
-def optimizer_state(chance: random.Random, writes: dict[str, int]) -> Iterator[Moment]:
+def kill_moments(chance: random.Random, writes: dict[str, int]) -> Iterator[Moment]:
     """Endlessly: each stage in its turn, by a time or by a write, then any time of the whole."""
     for stage in itertools.cycle(ROUND):
         if stage == LATE:
@@ -233,7 +233,7 @@ def torment(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     times, whole = stage_times(undisturbed), contents(calm)
     writes = json.loads((calm / "writes.json").read_text(encoding="utf-8"))
     found, chance = Findings(), random.Random(seed)
-    for moment in optimizer_state(chance, writes):
+    for moment in kill_moments(chance, writes):
         for _ in range(2):  # on what is there; if all of that was made already, from nothing
             ended = run(recipe, home, moment, times)
             found.note(ended)

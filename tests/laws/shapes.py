@@ -30,7 +30,7 @@ OF_ATTENTION: dict[str, dict[str, Any]] = {
 }
 OF_FAMILY: dict[str, dict[str, dict[str, Any]]] = {
     "qwen3": {
-        "part-turning": {"mixer": {"rotary_share": 0.5}},
+        "part-rotary": {"mixer": {"rotary_share": 0.5}},
         "windowed": {"mixer": {"window": 5}},
         "capped": {"logit_cap": 3.0},
         "layer-norm": {"norm": "layer", "norm_epsilon": 1e-5},

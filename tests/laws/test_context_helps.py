@@ -2,7 +2,7 @@
 
 Fables in five languages stand as lists of sentences, every sentence a document, as users have them.
 A small model learns from them, once joined and once not, and judges unseen fables by line and by
-block of four lines: what came before tells at least the language.
+block of four lines: what came before shows at least the language.
 """
 
 import re
@@ -47,8 +47,8 @@ def pieces() -> dict[str, list[Piece]]:
             text = path.read_text(encoding="utf-8").splitlines()
             lines = [part for line in text for part in SENTENCE.split(line) if part.strip()]
             split = "test" if number % 5 == 2 else "dev" if number == 0 else "train"
-            for place, line in enumerate(lines):
-                piece = Piece(language, line, block + place // BLOCK_LINES, block + place)
+            for position, line in enumerate(lines):
+                piece = Piece(language, line, block + position // BLOCK_LINES, block + position)
                 found[split].append(piece)
             block += len(lines) + 1
     return found

@@ -107,8 +107,8 @@ def test_a_window_is_exactly_that_many_keys_in_every_kernel(
     if not is_packed:
         span = Span.after(0, torch.zeros(BATCH, 24, dtype=torch.long))
     wanted_BTM = document_mask(documents)
-    for place in range(24):
-        wanted_BTM[:, place, : max(0, place + 1 - (window or 24))] = False
+    for index in range(24):
+        wanted_BTM[:, index, : max(0, index + 1 - (window or 24))] = False
     fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
     slow = with_gradients(slow_attention, tensors, wanted_BTM)
     # Three times the keys of the other tests round in bf16 here.
@@ -125,8 +125,8 @@ def test_queries_in_tiles_equal_all_queries_at_once(
     span = Span.after(0, torch.zeros(BATCH, LENGTH, dtype=torch.long))
     monkeypatch.setattr(attend_module, "TILE", 4)
     wanted_BTM = causal_mask(BATCH, LENGTH, LENGTH)
-    for place in range(LENGTH):
-        wanted_BTM[:, place, : max(0, place + 1 - (window or LENGTH))] = False
+    for index in range(LENGTH):
+        wanted_BTM[:, index, : max(0, index + 1 - (window or LENGTH))] = False
     fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
     assert_equal(fast, with_gradients(slow_attention, tensors, wanted_BTM), torch.bfloat16)
 
@@ -189,8 +189,8 @@ def test_rows_laid_end_to_end_equal_the_slow_reference(
     monkeypatch.setattr(attend_module, "unsupported_reason", lambda *_: None)
     tensors = inputs(kv_heads, 24, torch.float64, length=24)
     wanted_BTM = document_mask(LONG)
-    for place in range(24):
-        wanted_BTM[:, place, : max(0, place + 1 - (window or 24))] = False
+    for index in range(24):
+        wanted_BTM[:, index, : max(0, index + 1 - (window or 24))] = False
     span = Span.packed(torch.tensor(LONG))
     fast = with_gradients(lambda *given: attend(*given, window=window), tensors, span)
     assert [cuts.tolist() for cuts in used] == [[0, 3, 20, 24, 48]]
@@ -224,14 +224,14 @@ WHERE = (torch.device("cpu"), torch.bfloat16, 16)
 @pytest.mark.usefixtures("fresh_trial")
 def test_a_right_kernel_is_found_right_whoever_asks_first() -> None:
     @torch.no_grad()
-    def in_a_look() -> str | None:
+    def in_a_validation() -> str | None:
         return tried(*WHERE)
 
     def in_a_block(x: Tensor) -> Tensor:
         assert tried(*WHERE) is None
         return x.sin()
 
-    assert in_a_look() is None
+    assert in_a_validation() is None
     tried.cache_clear()
     with torch.inference_mode():
         assert tried(*WHERE) is None

@@ -87,16 +87,16 @@ def test_every_segment_length_equals_the_slow_reference(
 
 
 @pytest.mark.parametrize("is_first", [None, starts()], ids=["one document", "packed"])
-@pytest.mark.parametrize("place", [1, 13, 14, 20, LENGTH - 1])
+@pytest.mark.parametrize("split", [1, 13, 14, 20, LENGTH - 1])
 def test_a_state_carried_over_a_split_equals_one_pass(
-    place: int, is_first: Tensor | None, monkeypatch: pytest.MonkeyPatch
+    split: int, is_first: Tensor | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SEGMENT_NUMBERS", 0)
     monkeypatch.setattr(module, "SHORTEST_SEGMENT", 5)
     tensors = inputs(torch.float64)
     whole = with_gradients(selective_scan(*tensors[:5], is_first, tensors[5]), tensors)
     state, parts = tensors[5], []
-    for piece in (slice(place), slice(place, None)):
+    for piece in (slice(split), slice(split, None)):
         x, step, into, out_of = (tensors[index][:, piece] for index in (0, 1, 3, 4))
         firsts = None if is_first is None else is_first[:, piece]
         y, state = selective_scan(x, step, tensors[2], into, out_of, firsts, state)
@@ -109,9 +109,9 @@ def test_single_steps_equal_one_pass(is_first: Tensor | None) -> None:
     tensors = inputs(torch.float64)
     whole = with_gradients(selective_scan(*tensors[:5], is_first, tensors[5]), tensors)
     state, parts = tensors[5], []
-    for place in range(LENGTH):
-        x, step, into, out_of = (tensors[index][:, [place]] for index in (0, 1, 3, 4))
-        firsts = None if is_first is None else is_first[:, [place]]
+    for position in range(LENGTH):
+        x, step, into, out_of = (tensors[index][:, [position]] for index in (0, 1, 3, 4))
+        firsts = None if is_first is None else is_first[:, [position]]
         y, state = selective_scan(x, step, tensors[2], into, out_of, firsts, state)
         parts.append(y)
     assert_equal(with_gradients((torch.cat(parts, 1), state), tensors), whole, 1e-12)

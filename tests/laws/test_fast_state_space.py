@@ -36,16 +36,16 @@ def inputs(length: int, groups: int, dtype: torch.dtype, slow: float = 1.0) -> l
     made = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
     made[1] = -slow * made[1].float().abs()
     return [
-        tensor.to(torch.promote_types(dtype, torch.float32)) if place in (1, 4) else tensor
-        for place, tensor in enumerate(made)
+        tensor.to(torch.promote_types(dtype, torch.float32)) if index in (1, 4) else tensor
+        for index, tensor in enumerate(made)
     ]
 
 
 def is_first(starts: list[list[int]], length: int) -> Tensor:
     """True at the starts that lie within the length."""
     first_BT = torch.zeros(BATCH, length, dtype=torch.bool)
-    for row, places in enumerate(starts):
-        first_BT[row, [place for place in places if place < length]] = True
+    for row, row_starts in enumerate(starts):
+        first_BT[row, [start for start in row_starts if start < length]] = True
     return first_BT
 
 

@@ -92,9 +92,9 @@ def test_names_are_the_same_in_another_process_with_another_hash_seed(
 def test_the_order_of_keys_and_tables_in_the_file_does_not_matter(recipe: Path) -> None:
     text = recipe.read_text(encoding="utf-8")
     head, *tables = text.split("\n\n")
-    turned = ["\n".join([t.split("\n")[0], *reversed(t.strip().split("\n")[1:])]) for t in tables]
-    lists = [t for t in turned if t.startswith("[[")]
-    others = [t for t in turned if not t.startswith("[[")]
+    blocks = ["\n".join([t.split("\n")[0], *reversed(t.strip().split("\n")[1:])]) for t in tables]
+    lists = [t for t in blocks if t.startswith("[[")]
+    others = [t for t in blocks if not t.startswith("[[")]
     recipe.write_text("\n\n".join([head, *reversed(others), *lists]) + "\n", encoding="utf-8")
     assert ids(recipe) == GOLDEN["fingerprints"]
 
@@ -104,8 +104,8 @@ def test_another_order_of_sources_is_another_corpus(recipe: Path) -> None:
     parts = text.split("\n\n")
     sources = [part for part in parts if part.startswith("[[source]]")]
     assert len(sources) == 3
-    turned = iter([sources[1], sources[0], sources[2]])
-    swapped = [next(turned) if part in sources else part for part in parts]
+    others = iter([sources[1], sources[0], sources[2]])
+    swapped = [next(others) if part in sources else part for part in parts]
     recipe.write_text("\n\n".join(swapped), encoding="utf-8")
     before, after = GOLDEN["fingerprints"], ids(recipe)
     files = [name for name in before if name.startswith("source ")]
@@ -113,7 +113,7 @@ def test_another_order_of_sources_is_another_corpus(recipe: Path) -> None:
     assert before["corpus 0"] != after["corpus 0"]
 
 
-def test_places_times_and_comments_do_not_matter(recipe: Path, tmp_path: Path) -> None:
+def test_paths_times_and_comments_do_not_matter(recipe: Path, tmp_path: Path) -> None:
     moved = tmp_path / "кая да булса" / "project"
     shutil.copytree(recipe.parent, moved)
     (moved / "texts").rename(moved / "мәтеннәр")

@@ -1,5 +1,5 @@
 """A disk that fills up at any stage: a sentence, exit code 1, nothing half-made, and the same
-command completes to the same bytes once there is room. And a disk that cannot be written at all."""
+command completes to the same bytes once there is space. And a disk that cannot be written."""
 
 import os
 import subprocess
@@ -19,22 +19,22 @@ ENOUGH = "32m"
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system in memory that `resize` makes larger."""
-    place = tmp_path / "disk"
-    place.mkdir()
+    path = tmp_path / "disk"
+    path.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZES[0]}", "tmpfs", str(place)],
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZES[0]}", "tmpfs", str(path)],
         capture_output=True,
         check=False,
     )
     if mounted.returncode != 0:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-def remount(place: Path, options: str) -> None:
+def remount(path: Path, options: str) -> None:
     """Give the file system another size, or make it read-only."""
-    subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
+    subprocess.run(["mount", "-o", f"remount,{options}", str(path)], check=True)
 
 
 def artefacts(store: Path) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_same_command_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = small_recipe(tmp_path / "project")
-    monkeypatch.setattr(checkpoint, "check_room", lambda *given: None)
+    monkeypatch.setattr(checkpoint, "check_disk_space", lambda *given: None)
     whole, reached = artefacts(finished / "store"), []
     for size in SIZES:
         remount(small_disk, f"size={size}")

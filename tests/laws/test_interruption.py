@@ -58,6 +58,6 @@ def test_artefacts_of_killed_runs_are_the_bytes_of_an_undisturbed_run(
     assert found["differing"] == []
 
 
-def test_the_journal_of_a_killed_training_tells_every_step_once(found: dict[str, Any]) -> None:
+def test_the_journal_of_a_killed_training_has_every_step_once(found: dict[str, Any]) -> None:
     assert found["calm_journal"] == list(range(41))
     assert found["journals"] == [list(range(41))] * found["rounds"]

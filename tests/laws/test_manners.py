@@ -160,7 +160,7 @@ def test_the_ban_lets_harmless_code_pass() -> None:
 
 
 def environment_reads(tree: ast.Module) -> list[int]:
-    """Lines that look at environment variables."""
+    """Lines that read environment variables."""
     return [
         node.lineno
         for node in ast.walk(tree)

@@ -108,7 +108,7 @@ def test_dropout_keeps_what_the_formula_adds_for_it(family: str, number_format: 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_weights_gradients_and_moments_take_the_bytes_of_the_formula(family: str) -> None:
+def test_weights_gradients_and_optimizer_state_take_the_bytes_of_the_formula(family: str) -> None:
     config = shape(family)
     for number_format in ("fp32", "bf16"):
         decoder = toy_decoder(config).train()
@@ -129,7 +129,7 @@ def test_the_formula_knows_the_numbers_of_the_kernels() -> None:
     assert memory.CPU_CHUNK == state_space.CPU_CHUNK
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's account")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
 @pytest.mark.parametrize("cell", ["qwen3 128 256 fp32", "qwen3 128 256 bf16 recompute"])
 def test_the_peak_that_the_system_counts_is_within_fifteen_percent_of_the_formula(
     cell: str,

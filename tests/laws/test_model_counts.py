@@ -87,16 +87,16 @@ def test_known_shapes_have_their_known_parameters(count: int, keys: dict[str, An
     assert sum(parameter.numel() for parameter in on_meta(config).parameters()) == count
 
 
-def test_parameters_by_formula_are_those_of_the_tensors_place_by_place(
+def test_parameters_by_formula_are_those_of_the_tensors_part_by_part(
     config: ModelConfig,
 ) -> None:
-    places = {"embedding": 0, "positions": 0, "blocks": 0, "head": 0}
+    parts = {"embedding": 0, "positions": 0, "blocks": 0, "head": 0}
     for name, parameter in on_meta(config).named_parameters():
-        place = name.split(".")[0]
-        places["blocks" if place == "norm" else place] += parameter.numel()
+        part = name.split(".")[0]
+        parts["blocks" if part == "norm" else part] += parameter.numel()
     found = parameters(config)
-    assert {place: getattr(found, place) for place in places} == places
-    assert found.total == sum(places.values())
+    assert {part: getattr(found, part) for part in parts} == parts
+    assert found.total == sum(parts.values())
 
 
 @pytest.mark.parametrize("length", [1, 7, 32])

@@ -47,16 +47,16 @@ def assert_same(decoder: Decoder, found: Tensor, wanted: Tensor) -> None:
         assert torch.equal(found, wanted)
 
 
-@pytest.mark.parametrize("place", [0, 11, LENGTH - 1])
-def test_a_token_never_sees_what_comes_after_it(decoder: Decoder, place: int) -> None:
+@pytest.mark.parametrize("index", [0, 11, LENGTH - 1])
+def test_a_token_never_sees_what_comes_after_it(decoder: Decoder, index: int) -> None:
     tokens_BT = some_tokens(2, LENGTH)
     changed_BT = tokens_BT.clone()
-    changed_BT[:, place] = (changed_BT[:, place] + 1) % 61
+    changed_BT[:, index] = (changed_BT[:, index] + 1) % 61
     before, after = answers(decoder, tokens_BT), answers(decoder, changed_BT)
-    assert_same(decoder, before[:, :place], after[:, :place])
+    assert_same(decoder, before[:, :index], after[:, :index])
     moved_BT = (before - after).abs().amax(-1)
-    end = place + reach(decoder)
-    assert (moved_BT[:, place:end] > 1e-6).all()
+    end = index + reach(decoder)
+    assert (moved_BT[:, index:end] > 1e-6).all()
     assert (moved_BT[:, end:] < 1e-9).all()
 
 
@@ -88,7 +88,7 @@ def test_generation_from_memory_equals_one_full_pass(decoder: Decoder, parts: li
     torch.testing.assert_close(found, answers(decoder, tokens_BT), **NEAR)
 
 
-def test_room_not_yet_written_is_never_read(decoder: Decoder) -> None:
+def test_memory_not_yet_written_is_never_read(decoder: Decoder) -> None:
     tokens_BT = some_tokens(2, LENGTH)
     cache = decoder.empty_cache(2, LENGTH + 9)
     for layer in cache:
@@ -99,7 +99,7 @@ def test_room_not_yet_written_is_never_read(decoder: Decoder) -> None:
     torch.testing.assert_close(found, answers(decoder, tokens_BT), **NEAR)
 
 
-def test_a_memory_begins_anew_at_place_zero(decoder: Decoder) -> None:
+def test_a_cache_begins_anew_at_index_zero(decoder: Decoder) -> None:
     first_BT, second_BT = some_tokens(2, LENGTH), some_tokens(2, LENGTH, seed=5)
     cache = decoder.empty_cache(2, LENGTH)
     remembered(decoder, first_BT, [LENGTH], cache)
@@ -125,7 +125,7 @@ def test_padding_on_the_left_is_never_seen(decoder: Decoder) -> None:
             torch.testing.assert_close(answer[LENGTH - length :], alone, **NEAR)
 
 
-def test_a_memory_taken_back_to_an_earlier_place_forgets_the_rest(decoder: Decoder) -> None:
+def test_a_cache_taken_back_to_an_earlier_index_forgets_the_rest(decoder: Decoder) -> None:
     """Where every key is kept: a ring or a state cannot go back, and is never asked to."""
     if not all(isinstance(layer, KeysAndValues) for layer in decoder.empty_cache(1, LENGTH)):
         return

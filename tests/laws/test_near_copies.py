@@ -51,7 +51,7 @@ SUFFIXES = {
     "romanian": ["ul", "le", "lor", "ei", "uri", "i"],
     "khmer": ["ៗ", "ទេ", "ណាស់", "ហើយ"],
 }
-LOOKS = str.maketrans("аеорсухһТКМ", "aeopcyxhTKM")
+LOOK_ALIKES = str.maketrans("аеорсухһТКМ", "aeopcyxhTKM")
 CEDILLAS = str.maketrans("țșȚȘ", "ţşŢŞ")
 
 
@@ -66,9 +66,9 @@ def letters_changed(text: str, language: str, rng: random.Random) -> str:
     """A fifth of the letters changed, taken out or put in, anywhere."""
     letters = list(text)
     for _ in range(max(1, len(letters) // 5)):
-        place, letter = rng.randrange(len(letters)), rng.choice(rng.choice(WORDS[language]))
+        index, letter = rng.randrange(len(letters)), rng.choice(rng.choice(WORDS[language]))
         start, end, new = rng.choice([(0, 1, letter), (0, 1, ""), (0, 0, letter)])
-        letters[place + start : place + end] = list(new)
+        letters[index + start : index + end] = list(new)
     return "".join(letters)
 
 
@@ -77,13 +77,13 @@ def suffixes_changed(text: str, language: str, rng: random.Random) -> str:
     for _ in range(rng.randint(2, 3)):
         word = rng.choice(WORDS[language])
         text = text.replace(word, word + rng.choice(SUFFIXES[language]), 1)
-    cut, place = rng.randint(0, 2), rng.randrange(1, len(text))
-    return text[:place] + text[place + cut :] + rng.choice(SUFFIXES[language])
+    cut, index = rng.randint(0, 2), rng.randrange(1, len(text))
+    return text[:index] + text[index + cut :] + rng.choice(SUFFIXES[language])
 
 
 def written_otherwise(text: str, language: str, rng: random.Random) -> str:
     """The same words with dashes, other capitals, old letters and letters of another script."""
-    text = text.translate(CEDILLAS).translate(LOOKS)
+    text = text.translate(CEDILLAS).translate(LOOK_ALIKES)
     text = re.sub(" ", lambda _: rng.choice([" ", " — ", "-", "  ", " ,"]), text)
     text = "\u200b".join([text[:3], text[3:7], text[7:]])
     return rng.choice([text.upper(), "— " + text, text[:-1] + "…", "«" + text + "»"])
@@ -105,8 +105,8 @@ def planted(language: str, edit: Edit) -> tuple[list[str], list[str]]:
     rng, originals = random.Random(3), sentences(language, 300, 1)
     copies = [edit(text, language, rng) for text in originals]
     likeness = map(similarity, folded(originals), folded(copies))
-    kept = [place for place, value in enumerate(likeness) if value > 0.8]
-    return [originals[place] for place in kept], [copies[place] for place in kept]
+    kept = [index for index, value in enumerate(likeness) if value > 0.8]
+    return [originals[index] for index in kept], [copies[index] for index in kept]
 
 
 @pytest.mark.parametrize("language", WORDS)
@@ -126,7 +126,7 @@ def test_17_edited_copies_are_found_where_most_runs_are_frequent(
 ) -> None:
     originals, copies = planted(language, letters_changed)
     texts = originals + sentences(language, 12_000, 2)
-    monkeypatch.setattr("endonym.text.near.MAX_LOOKS", 200)
+    monkeypatch.setattr("endonym.text.near.MAX_COMPARED_TEXTS", 200)
     index = Index(copies, copies + texts)
     index.compare(texts)
     assert index.contaminated.mean() >= 0.95

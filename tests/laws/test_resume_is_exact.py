@@ -54,7 +54,7 @@ def training(work: TrainingInputs, family: str, phase: TrainConfig) -> Training:
 
 
 def without_clock(reports: list[Report]) -> list[dict[str, object]]:
-    """Reports as plain values; a number that is none is written as a word, to be comparable."""
+    """Reports as plain values; a number that is none is written as text, to be comparable."""
     flat = [dataclasses.asdict(dataclasses.replace(report, seconds=0.0)) for report in reports]
     return [
         {k: "nan" if isinstance(v, float) and math.isnan(v) else v for k, v in each.items()}
@@ -79,15 +79,15 @@ MUON_WAYS: dict[str, dict[str, object]] = {
     "muon-ema": MUON | {"average": "ema", "cautious": True, "final_lr": 0.2},
     "muon-late-tail": MUON | {"average": "tail", "average_share": 0.3, "keep": "last"},
 }
-"""Ways of training that have memories of their own; tails begin before the save, and after it."""
+"""Ways of training that have state of their own; tails begin before the save, and after it."""
 WAYS = ADAMW_WAYS | MUON_WAYS
 
 
 def cases() -> list[tuple[str, str, str]]:
     """Every family with AdamW in one format and with Muon in the other; the ways in turn."""
     return [
-        (family, number_format, list(ADAMW_WAYS if (place + cos_sin) % 2 else MUON_WAYS)[place % 3])
-        for place, family in enumerate([*FAMILIES, "hybrid"])
+        (family, number_format, list(ADAMW_WAYS if (index + cos_sin) % 2 else MUON_WAYS)[index % 3])
+        for index, family in enumerate([*FAMILIES, "hybrid"])
         for cos_sin, number_format in enumerate(FORMATS)
     ]
 
@@ -170,7 +170,7 @@ def test_the_best_weights_are_handed_on_after_a_kill_past_them(
     work = corpus(tmp_path)
     kept: dict[str, torch.Tensor] = {}
     current = training(work, "gpt2", phase_of(number_format, eval_every_steps=3))
-    patch_looks(monkeypatch, nats)
+    patch_validations(monkeypatch, nats)
     for report in current.reports():
         if report.step == 6:
             kept = {name: tensor.clone() for name, tensor in current.optimizer.weights().items()}
@@ -187,8 +187,8 @@ def test_the_best_weights_are_handed_on_after_a_kill_past_them(
     assert any(not torch.equal(kept[name], value) for name, value in last.weights().items())
 
 
-def patch_looks(monkeypatch: pytest.MonkeyPatch, nats: dict[int, float]) -> None:
-    """Let the looks at held-out text see these losses, in their order."""
+def patch_validations(monkeypatch: pytest.MonkeyPatch, nats: dict[int, float]) -> None:
+    """Let the validations find these losses, in their order."""
     from endonym.train.validate import ValidationResult
 
     left = iter(nats.values())

@@ -94,8 +94,8 @@ def test_16_cleaning_keeps_the_order_and_deduplication_the_first(lines, random):
 def test_17_added_texts_move_nothing_into_the_held_out_set(before, additions, seed, split):
     assume(split.val_documents is None or split.val_documents < sum(map(len, before)))
     after = [list(source) for source in before]
-    for place, text in additions:
-        source = after[place % len(after)]
+    for index, text in additions:
+        source = after[index % len(after)]
         if all(text not in other for other in after):
             source.append(text)
     assume(all(not share_is_capped(source, split, seed) for source in before))

@@ -36,7 +36,7 @@ def renewed(made: dict[str, Contents], tmp_path_factory: pytest.TempPathFactory)
     """A file of what was computed now, ready to be the golden one."""
     new: dict[str, Any] = {}
     for kind in COMPUTED:
-        floats = {place: [round(x, 6) for x in xs] for place, xs in made[kind].numbers.items()}
+        floats = {key: [round(x, 6) for x in xs] for key, xs in made[kind].numbers.items()}
         new[kind] = {"numbers": floats, "drawn": made[kind].drawn}
     text = json.dumps(new, ensure_ascii=False, indent=1) + "\n"
     text = re.sub(r"\[[-\s\d.e,]+\]", lambda found: " ".join(found[0].split()), text)
@@ -66,8 +66,8 @@ def test_what_a_kind_of_stage_computes_stays_the_same_up_to_rounding(
     known, found = NUMBERS[kind]["numbers"], made[kind].numbers
     do = f"raise the version of {kind} in VERSIONS, and copy {renewed} to {HERE}"
     assert list(known) == list(found), do
-    for place, numbers in known.items():
-        assert found[place] == pytest.approx(numbers, **CLOSE), f"{place}: {do}"
+    for key, numbers in known.items():
+        assert found[key] == pytest.approx(numbers, **CLOSE), f"{key}: {do}"
     if torch.backends.mkl.is_available():  # torch draws exponentials with it, if it is there
         assert made[kind].drawn == NUMBERS[kind]["drawn"], do
 
@@ -80,7 +80,7 @@ def test_what_is_not_part_of_a_name_changes_no_byte_of_a_model(
 ) -> None:
     recipe = small_recipe(tmp_path / "project")
     sets = ("phase.0.name=pilot", "phase.0.save_every_steps=3", "name=башка", "language=ba")
-    given = [word for each in sets for word in ("--set", each)]
+    given = [argument for each in sets for argument in ("--set", each)]
     store = tmp_path / "store"
     assert command("run", recipe, "--store", store, "--until", "model", *given).code == 0
     (mine,) = [each for each in Store(store).artifacts() if each.stage == "model"]

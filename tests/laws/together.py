@@ -1,4 +1,4 @@
-"""One process of a few: `python together.py FOLDER`, its place in the environment.
+"""One process of a few: `python together.py FOLDER`, its rank in the environment.
 
 All train each case side by side, as `endonym run --processes N` does, then go on from checkpoints
 that one process left, and leave some for one process. The first writes what was seen.
@@ -83,7 +83,7 @@ def write_corpus(folder: Path) -> None:
     write_toy_shards(folder / "shards", documents, held_out, vocab=VOCAB, sources=sources)
 
 
-def training(folder: Path, case: Case, group: Group, place_: str, dropout: float = 0.0) -> Training:
+def training(folder: Path, case: Case, group: Group, home: str, dropout: float = 0.0) -> Training:
     """A case at its start: clipped, each row alone in memory; one alone does not compile."""
     train, dev = (TokenShards(folder / "shards", split) for split in ("train", "dev"))
     phase = {
@@ -104,7 +104,7 @@ def training(folder: Path, case: Case, group: Group, place_: str, dropout: float
     layers = 1 if case.wish == "compiled" else 2
     shape = toy_config(case.family, vocab=VOCAB, context=CONTEXT, layers=layers, dropout=dropout)
     decoder = toy_decoder(shape)
-    work = TrainingInputs(train, dev, folder / place_ / case.name, unigram_nats=99.0)
+    work = TrainingInputs(train, dev, folder / home / case.name, unigram_nats=99.0)
     if case.wish == "short" and group.rank == group.size - 1:
         decoder.register_forward_pre_hook(run_short)
     return Training(decoder, train_config(context=CONTEXT, **phase), work, seed=1, group=group)
@@ -117,23 +117,23 @@ def run_short(decoder: nn.Module, given: tuple[Any, ...]) -> None:
 
 
 def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
-    """Loss and gradient norm of every step, looks, and the weights, up to a step."""
-    found: dict[str, Any] = {"nats": [], "norms": [], "looks": [], "troubles": [], "short": []}
+    """Loss and gradient norm of every step, validations, and the weights, up to a step."""
+    found: dict[str, Any] = {"nats": [], "norms": [], "validations": [], "events": [], "short": []}
     for report in one.reports():
-        told = [[each.event, each.step] for each in report.events]
-        found["troubles"] += [each for each in told if each[0] != SHORT]
-        found["short"] += [each for each in told if each[0] == SHORT]
+        events = [[each.event, each.step] for each in report.events]
+        found["events"] += [each for each in events if each[0] != SHORT]
+        found["short"] += [each for each in events if each[0] == SHORT]
         if report.seconds:
             found["nats"].append(report.nats)
             found["norms"].append(report.gradient_norm)
         if report.validation:
             sources = report.validation.sources
-            found["looks"] += [report.validation.nats, sources["first"], sources["second"]]
+            found["validations"] += [report.validation.nats, sources["first"], sources["second"]]
         if one.config.name == "harmed" and report.step == STEPS - 1 and not one.state.rollbacks:
             harm(one)
         if report.step == until and not report.events:
             break
-    if one.config.name == "short":  # In the last process alone, but every one is told.
+    if one.config.name == "short":  # In the last process alone, but all know of it.
         assert one.state.micro_rows == 1
         assert found["short"] == [[SHORT, 1]]
     if one.config.execution.compile:
@@ -165,7 +165,7 @@ def dropped(one: Training) -> list[list[bool]]:
 
 @torch.no_grad()
 def harm(one: Training) -> None:
-    """Spoil a weight in the last process alone, just before the last step and its look."""
+    """Spoil a weight in the last process alone, just before the last step and its validation."""
     if one.group.rank == one.group.size - 1:
         own(one.optimizer.masters[-1]).fill_(torch.inf)
 

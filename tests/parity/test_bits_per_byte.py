@@ -49,7 +49,7 @@ def trained(
         run, export = home / "runs" / family, home / f"{family}-export"
         if family not in made:
             sets = [f"name={family}", f"model.family={family}", *SHORT_TRAINING, *SHAPES[family]]
-            given = [word for each in sets for word in ("--set", each)]
+            given = [argument for each in sets for argument in ("--set", each)]
             store = ("--store", home / "store")
             said = command("run", recipe, *store, "--until", "model", *given)
             assert said.code == 0, said.err
@@ -140,4 +140,4 @@ def test_our_windows_are_those_of_the_judge(length: int, context: int) -> None:
         for _, begin, done, end in windows(0, length, context)
         for _ in range(done, end)
     ]
-    assert ours == [window(place, length, context) for place in range(1, length)]
+    assert ours == [window(position, length, context) for position in range(1, length)]

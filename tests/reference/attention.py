@@ -17,10 +17,10 @@ def slow_attention(query_BHTK: Tensor, keys_BGMK: Tensor, values_BGMK: Tensor, m
         for head in range(heads):
             keys, values = keys_BGMK[row, head // group], values_BGMK[row, head // group]
             mixed_TK = []
-            for place in range(length):
-                seen = mask_BTM[row % len(mask_BTM), place].nonzero()[:, 0].tolist()
+            for index in range(length):
+                seen = mask_BTM[row % len(mask_BTM), index].nonzero()[:, 0].tolist()
                 likeness = [
-                    (query_BHTK[row, head, place].double() * keys[other].double()).sum()
+                    (query_BHTK[row, head, index].double() * keys[other].double()).sum()
                     / width**0.5
                     for other in seen
                 ]
@@ -35,21 +35,21 @@ def slow_attention(query_BHTK: Tensor, keys_BGMK: Tensor, values_BGMK: Tensor, m
 
 
 def causal_mask(batch: int, length: int, remembered: int) -> Tensor:
-    """True where a token may look: the last `length` of `remembered` places, each backwards."""
+    """True where a token may attend: the last `length` of `remembered` tokens, each backwards."""
     mask = torch.zeros(batch, length, remembered, dtype=torch.bool)
-    for place in range(length):
-        mask[:, place, : remembered - length + place + 1] = True
+    for index in range(length):
+        mask[:, index, : remembered - length + index + 1] = True
     return mask
 
 
 def document_mask(documents: list[list[int]]) -> Tensor:
-    """The same within documents only: no number may change between the two places."""
+    """The same within documents only: no number may change between the two tokens."""
     length = len(documents[0])
     mask = torch.zeros(len(documents), length, length, dtype=torch.bool)
     for row, numbers in enumerate(documents):
-        for place in range(length):
-            for other in range(place + 1):
-                mask[row, place, other] = len(set(numbers[other : place + 1])) == 1
+        for index in range(length):
+            for other in range(index + 1):
+                mask[row, index, other] = len(set(numbers[other : index + 1])) == 1
     return mask
 
 
@@ -67,7 +67,7 @@ def slow_varlen(
 ) -> Tensor:
     """What torch documents of `varlen_attn`, a sequence after another.
 
-    A query sees `window_size[0]` keys before its own place, all of them if that is -1, and none
+    A query sees `window_size[0]` keys before its own index, all of them if that is -1, and none
     after it. (T, H, K) throughout, and in the dtype of the queries.
     """
     assert cuts.dtype == torch.int32

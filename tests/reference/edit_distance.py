@@ -6,9 +6,9 @@ def distance(one: str, other: str) -> int:
     row = list(range(len(other) + 1))
     for above, letter in enumerate(one, 1):
         before, row[0] = row[0], above
-        for place, theirs in enumerate(other, 1):
+        for column, theirs in enumerate(other, 1):
             changed = before + (letter != theirs)
-            before, row[place] = row[place], min(changed, row[place] + 1, row[place - 1] + 1)
+            before, row[column] = row[column], min(changed, row[column] + 1, row[column - 1] + 1)
     return row[-1]
 
 

@@ -86,19 +86,19 @@ def split(text: str) -> list[str]:
 @torch.inference_mode()
 def costs(model: nn.Module, row: list[int], context: int) -> Iterator[float]:
     """Nats of each token of a row after its first, in fp64 from the model's logits."""
-    places = range(1, len(row))
-    for (begin, end), group in groupby(places, lambda place: window(place, len(row), context)):
+    positions = range(1, len(row))
+    for (begin, end), group in groupby(positions, lambda i: window(i, len(row), context)):
         logits_TV = model(torch.tensor([row[begin:end]])).logits[0]
         shares_TV = logits_TV.double().log_softmax(-1)
-        for place in group:
-            yield -float(shares_TV[place - 1 - begin, row[place]])
+        for position in group:
+            yield -float(shares_TV[position - 1 - begin, row[position]])
 
 
-def window(place: int, length: int, context: int) -> tuple[int, int]:
-    """Where the window begins and ends in which the token at this place of a row is predicted."""
-    if length <= context or place < context:
+def window(position: int, length: int, context: int) -> tuple[int, int]:
+    """The window in which the token at this position of a row is predicted: begin and end."""
+    if length <= context or position < context:
         return 0, min(length, context)
     stride = context // 2
-    moves = (place - context) // stride + 1
+    moves = (position - context) // stride + 1
     end = min(length, context + moves * stride)
     return end - context, end

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from endonym.train.muon import COEFFICIENTS
 
-Memories = dict[str, Tensor]
+OptimizerState = dict[str, Tensor]
 
 
 def slow_orthogonal(matrix: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def slow_orthogonal(matrix: Tensor) -> Tensor:
 def slow_muon(
     weights: Tensor,
     gradient: Tensor,
-    memories: Memories,
+    state: OptimizerState,
     *,
     lr: float,
     decay: float,
@@ -36,12 +36,12 @@ def slow_muon(
 ) -> Tensor:
     """The weights after a step."""
     rows, columns = weights.shape
-    past = memories.get("momentum", torch.zeros_like(weights))
-    memories["momentum"] = momentum * past + (1 - momentum) * gradient
-    ahead = momentum * memories["momentum"] + (1 - momentum) * gradient
+    past = state.get("momentum", torch.zeros_like(weights))
+    state["momentum"] = momentum * past + (1 - momentum) * gradient
+    ahead = momentum * state["momentum"] + (1 - momentum) * gradient
     update = slow_orthogonal(ahead)
     if row_memory is not None:
-        squares = memories.setdefault("row_squares", weights.new_zeros(rows))
+        squares = state.setdefault("row_squares", weights.new_zeros(rows))
         even = torch.empty_like(update)
         for row in range(rows):
             mean = sum(float(number) ** 2 for number in update[row]) / columns
@@ -55,7 +55,7 @@ def slow_muon(
 def slow_adamw(
     weights: Tensor,
     gradient: Tensor,
-    memories: Memories,
+    state: OptimizerState,
     *,
     step: int,
     lr: float,
@@ -67,19 +67,19 @@ def slow_adamw(
     for kind, beta, seen in zip(
         ("first", "second"), betas, (gradient, gradient.square()), strict=True
     ):
-        memories[kind] = beta * memories.get(kind, torch.zeros_like(weights)) + (1 - beta) * seen
+        state[kind] = beta * state.get(kind, torch.zeros_like(weights)) + (1 - beta) * seen
     first, second = (
-        memories[kind] / (1 - beta**step)
+        state[kind] / (1 - beta**step)
         for kind, beta in zip(("first", "second"), betas, strict=True)
     )
     update = first / (second.sqrt() + 1e-8)
     return pulled(weights, update, lr * decay, cautious=cautious) - lr * update
 
 
-def pulled(weights: Tensor, update: Tensor, amount: float, *, cautious: bool) -> Tensor:
+def pulled(weights: Tensor, update: Tensor, decay: float, *, cautious: bool) -> Tensor:
     """Each weight a little closer to zero; with caution, unless its update carries it away."""
     found = weights.clone()
-    for place, (weight, change) in enumerate(zip(weights.flatten(), update.flatten(), strict=True)):
+    for index, (weight, change) in enumerate(zip(weights.flatten(), update.flatten(), strict=True)):
         if not cautious or weight * change >= 0:
-            found.view(-1)[place] = weight * (1 - amount)
+            found.view(-1)[index] = weight * (1 - decay)
     return found

@@ -38,9 +38,9 @@ def rows_of(
     found: list[Row] = []
     for epoch, order in enumerate(row_orders):
         begins = [
-            place
-            for place in range(0, len(stream), context)
-            if epoch_starts[epoch] <= place < epoch_starts[epoch + 1]
+            start
+            for start in range(0, len(stream), context)
+            if epoch_starts[epoch] <= start < epoch_starts[epoch + 1]
         ]
         assert len(order) == len(begins)
         for chosen in order:

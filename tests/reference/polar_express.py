@@ -2,7 +2,7 @@
 
 One after another, each is the odd polynomial of degree five that is nearest to 1 on the interval
 where the one before leaves singular values. Nearest is the one whose error swings four times
-between the same extremes; where it has them is found by turns (Remez).
+between the same extremes; where it has them is found in alternation (Remez).
 """
 
 import numpy as np
@@ -20,15 +20,15 @@ def value(coefficients: Coefficients, x: float) -> float:
 
 def nearest_to_one(low: float, high: float) -> Coefficients:
     """The odd polynomial of degree five with the least error from 1 on [low, high]."""
-    places, error = [low, (3 * low + high) / 4, (low + 3 * high) / 4, high], 0.0
+    points, error = [low, (3 * low + high) / 4, (low + 3 * high) / 4, high], 0.0
     for _ in range(100):
-        rows = [[x, x**3, x**5, sign] for x, sign in zip(places, (1, -1, 1, -1), strict=True)]
+        rows = [[x, x**3, x**5, sign] for x, sign in zip(points, (1, -1, 1, -1), strict=True)]
         a, b, c, found = np.linalg.solve(np.array(rows), np.ones(4)).tolist()
         if abs(found - error) < 1e-15:
             break
         error = found
         root = (9 * b**2 - 20 * a * c) ** 0.5
-        places[1:3] = [((-3 * b + sign * root) / (10 * c)) ** 0.5 for sign in (-1, 1)]
+        points[1:3] = [((-3 * b + sign * root) / (10 * c)) ** 0.5 for sign in (-1, 1)]
     return a, b, c
 
 

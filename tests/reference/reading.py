@@ -23,9 +23,9 @@ def document_nats(decoder: torch.nn.Module, ids: list[int], end_id: int) -> list
             end = min(len(row), max(context, done + context // 2))
         begin = max(0, end - context)
         logits_TV = logits_of(decoder, row[begin:end])
-        for place in range(done, end):
-            shares_V = logits_TV[place - 1 - begin].double().softmax(-1)
-            found.append(-float(shares_V[row[place]].log()))
+        for index in range(done, end):
+            shares_V = logits_TV[index - 1 - begin].double().softmax(-1)
+            found.append(-float(shares_V[row[index]].log()))
         done = end
     return found
 

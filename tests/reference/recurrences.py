@@ -15,10 +15,10 @@ def slow_convolution(x_BTC, weight_CW, bias_C=None, is_first_BT=None, tail_BWC=N
     for row in range(batch):
         before = tail_BWC[row].unbind() if tail_BWC is not None else gap * (torch.zeros(channels),)
         seen, outputs = list(before), []
-        for place in range(length):
-            if is_first_BT is not None and is_first_BT[row, place]:
+        for index in range(length):
+            if is_first_BT is not None and is_first_BT[row, index]:
                 seen = [torch.zeros_like(each) for each in seen]
-            seen.append(x_BTC[row, place])
+            seen.append(x_BTC[row, index])
             taps = zip(seen[-gap - 1 :], weight_CW.unbind(1), strict=True)
             y_C = sum(weight_C * input_C for input_C, weight_C in taps)
             outputs.append(y_C if bias_C is None else y_C + bias_C)
@@ -40,12 +40,12 @@ def slow_selective_scan(
     batch, length, _ = x_BTC.shape
     state_BCS = x_BTC.new_zeros(batch, *A_CS.shape) if state_BCS is None else state_BCS
     outputs = []
-    for place in range(length):
+    for index in range(length):
         if is_first_BT is not None:
-            state_BCS = torch.where(is_first_BT[:, place, None, None], 0.0, state_BCS)
-        dt_BC1 = dt_BTC[:, place, :, None]
-        taken_BC1 = dt_BC1 * x_BTC[:, place, :, None]
+            state_BCS = torch.where(is_first_BT[:, index, None, None], 0.0, state_BCS)
+        dt_BC1 = dt_BTC[:, index, :, None]
+        taken_BC1 = dt_BC1 * x_BTC[:, index, :, None]
         state_BCS = torch.exp(dt_BC1 * A_CS) * state_BCS
-        state_BCS = state_BCS + taken_BC1 * B_BTS[:, place, None, :]
-        outputs.append((state_BCS * C_BTS[:, place, None, :]).sum(-1))
+        state_BCS = state_BCS + taken_BC1 * B_BTS[:, index, None, :]
+        outputs.append((state_BCS * C_BTS[:, index, None, :]).sum(-1))
     return torch.stack(outputs, 1), state_BCS

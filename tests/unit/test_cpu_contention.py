@@ -19,14 +19,14 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "threads", lambda: 2)
 
 
-def told(seconds: list[float], place: str = "cpu") -> list[str]:
-    seen = Crowding(place)
+def warnings_of(seconds: list[float], device_name: str = "cpu") -> list[str]:
+    seen = Crowding(device_name)
     found = [seen.said(each) for each in seconds]
     return [said for said in found if said is not None]
 
 
 def test_steps_that_become_many_times_as_slow_are_said_once_with_what_helps() -> None:
-    (said,) = told([0.1] * 50 + [3.0] * 100)
+    (said,) = warnings_of([0.1] * 50 + [3.0] * 100)
     assert said.startswith("steps take ")
     assert 14 < float(said.split()[2]) <= 30
     assert "OMP_NUM_THREADS=1" in said
@@ -34,29 +34,29 @@ def test_steps_that_become_many_times_as_slow_are_said_once_with_what_helps() ->
 
 
 def test_fewer_threads_help_only_where_the_processor_trains() -> None:
-    (said,) = told([0.1] * 50 + [3.0] * 100, "cuda:0")
+    (said,) = warnings_of([0.1] * 50 + [3.0] * 100, "cuda:0")
     assert "OMP_NUM_THREADS" not in said
 
 
 def test_a_slow_start_single_slow_steps_and_twice_as_slow_are_no_reason() -> None:
-    assert told([3.0] * 5 + [0.1] * 200) == []
-    assert told(([0.1] * (WINDOW - 1) + [9.0]) * 10) == []
-    assert told([0.1] * 50 + [0.2] * 200) == []
+    assert warnings_of([3.0] * 5 + [0.1] * 200) == []
+    assert warnings_of(([0.1] * (WINDOW - 1) + [9.0]) * 10) == []
+    assert warnings_of([0.1] * 50 + [0.2] * 200) == []
 
 
 def test_a_machine_that_is_busy_from_the_start_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Others, "cores", lambda _: 1.2)
-    (said,) = told([0.1] * 100)
+    (said,) = warnings_of([0.1] * 100)
     assert said.startswith("other programs take 1.2 of the 2 cores of training. Stop them")
-    assert told([0.1] * 100, "cuda:0") == []
+    assert warnings_of([0.1] * 100, "cuda:0") == []
 
 
 def test_cores_that_training_leaves_free_may_be_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Others, "cores", lambda _: 1.2)
     monkeypatch.setattr(device, "threads", lambda: 1)
-    assert told([0.1] * 100) == []
+    assert warnings_of([0.1] * 100) == []
 
 
 def test_processes_of_one_training_are_not_in_each_others_way(
@@ -64,7 +64,7 @@ def test_processes_of_one_training_are_not_in_each_others_way(
 ) -> None:
     monkeypatch.setattr(Others, "cores", lambda _: 1.2)
     monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(size=2, local_size=2))
-    assert told([0.1] * 100) == []
+    assert warnings_of([0.1] * 100) == []
 
 
 def test_a_system_that_does_not_say_what_others_do_is_not_asked_again(
@@ -73,7 +73,7 @@ def test_a_system_that_does_not_say_what_others_do_is_not_asked_again(
     monkeypatch.undo()
     monkeypatch.setattr(crowding, "STAT", tmp_path / "none")
     assert Others().cores() is None
-    assert told([0.1] * 100) == []
+    assert warnings_of([0.1] * 100) == []
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="Linux counts the work of its cores")

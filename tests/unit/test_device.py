@@ -35,24 +35,24 @@ print(use_and_free(192))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_freed_memory_is_kept_by_who_is_prepared_and_given_back_where_it_is_short() -> None:
-    words = [sys.executable, "-c", HELD]
+    command = [sys.executable, "-c", HELD]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    found = subprocess.run(words, env=variables, capture_output=True, text=True, check=True)
+    found = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     kept, given_back = map(int, found.stdout.split())
     assert kept > 60
     assert given_back < 10
 
 
 @pytest.mark.parametrize(
-    ("keeps", "is_old", "told"),
+    ("keeps", "is_old", "thresholds"),
     [
         (True, False, {"trim": 2**31 - 1, "map": 2**31 - 1}),
         (True, True, {"trim": 2**31 - 1, "most": 0}),
         (False, True, {"trim": 1 << 18, "map": 1 << 18, "most": 1 << 16}),
     ],
 )
-def test_a_c_library_that_refuses_large_thresholds_is_told_to_map_nothing(
-    keeps: bool, is_old: bool, told: dict[str, int], monkeypatch: pytest.MonkeyPatch
+def test_a_c_library_that_refuses_large_thresholds_maps_nothing(
+    keeps: bool, is_old: bool, thresholds: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {device.TRIM_THRESHOLD: "trim", device.MMAP_THRESHOLD: "map", device.MMAP_MAX: "most"}
     taken: dict[str, int] = {}
@@ -66,7 +66,7 @@ def test_a_c_library_that_refuses_large_thresholds_is_told_to_map_nothing(
     library = SimpleNamespace(mallopt=mallopt)
     monkeypatch.setattr(device.ctypes, "CDLL", lambda name: library)
     assert device.keep_freed_memory(keeps=keeps)
-    assert taken == told
+    assert taken == thresholds
 
 
 @pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("0", 5), ("many", 5), ("", 5)])

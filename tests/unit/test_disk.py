@@ -66,10 +66,10 @@ def test_a_file_is_flushed_before_it_takes_its_name(
 def test_the_hash_of_a_long_file_is_that_of_all_its_bytes(tmp_path: Path) -> None:
     data = bytes(range(256)) * 40_000
     (tmp_path / "a.bin").write_bytes(data)
-    told: list[int] = []
-    assert file_hash(tmp_path / "a.bin", told.append) == hashlib.sha256(data).hexdigest()
-    assert sum(told) == len(data)
-    assert len(told) > 1
+    counts: list[int] = []
+    assert file_hash(tmp_path / "a.bin", counts.append) == hashlib.sha256(data).hexdigest()
+    assert sum(counts) == len(data)
+    assert len(counts) > 1
 
 
 def test_files_are_listed_by_their_path_with_size_and_hash(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, number: int) -> Non
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
-def test_a_place_that_cannot_be_written_is_said_with_what_to_do(
+def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(
     tmp_path: Path, number: int
 ) -> None:
     with (
@@ -101,7 +101,7 @@ def test_a_place_that_cannot_be_written_is_said_with_what_to_do(
         translated_disk_errors(tmp_path),
     ):
         raise OSError(number, os.strerror(number))
-    assert caught.value.do == "Choose another place with --store DIR."
+    assert caught.value.do == "Choose another folder with --store DIR."
 
 
 def test_other_errors_of_the_system_are_left_as_they_are(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_other_errors_of_the_system_are_left_as_they_are(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_recognised_in_the_words_of_every_library() -> None:
+def test_a_full_disk_is_recognised_in_the_errors_of_every_library() -> None:
     def by_python() -> None:
         with FULL.open("wb") as file:
             file.write(b"x")

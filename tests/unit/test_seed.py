@@ -8,7 +8,7 @@ from endonym.seed import named_seed
 def test_a_seed_is_the_hash_of_its_purpose() -> None:
     digest = hashlib.sha256(b"7/init/embedding.weight").hexdigest()
     first_eight = bytes.fromhex(digest[:16])
-    number = sum(byte << (8 * place) for place, byte in enumerate(first_eight))
+    number = sum(byte << (8 * index) for index, byte in enumerate(first_eight))
     assert named_seed(7, "init", "embedding.weight") == number // 2
 
 

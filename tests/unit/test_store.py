@@ -59,9 +59,9 @@ def test_a_flipped_bit_anywhere_is_damage_that_names_the_file(store: Store, name
     path = make(store).folder / name
     data = path.read_bytes()
     step = max(1, len(data) // 40)
-    for place in range(0, len(data), step):
+    for index in range(0, len(data), step):
         flipped = bytearray(data)
-        flipped[place] ^= 1 << place % 8
+        flipped[index] ^= 1 << index % 8
         path.write_bytes(flipped)
         with pytest.raises(Damaged, match=name) as caught:
             check(store)
@@ -209,7 +209,7 @@ def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_the_manifest_holds_no_time_and_no_place(store: Store) -> None:
+def test_the_manifest_holds_no_time_and_no_path(store: Store) -> None:
     made = make(store)
     data = json.loads((made.folder / "manifest.json").read_text(encoding="utf-8"))
     expected = {"config", "files", "id", "inputs", "numbers", "seal", "stage", "version"}

@@ -26,34 +26,34 @@ def cautions(
 
     seconds: training time per token, if known. longest_document: in tokens, if known.
     """
-    found: list[str] = []
+    warnings: list[str] = []
     tokens = config.steps * config.batch_tokens
     if seconds is not None and (total := tokens * seconds) > WEEK:
         steps = number(max(1, int(config.steps * WEEK / total)))
-        found.append(
+        warnings.append(
             f"≈ {number(total / 3600)} hours here ({duration(total)}): steps = {steps} would take "
             "a week; or choose a smaller model.dim and model.layers"
         )
     pull = config.lr * config.weight_decay
     if pull > STRONG_DECAY:
-        found.append(
+        warnings.append(
             f"lr × weight_decay = {pull:.2g}: every step takes that share off each weight; "
             f"weight_decay = {STRONG_DECAY / 10 / config.lr:.2g} would be a hundredth"
         )
     batch, fewer = config.batch_tokens, max(context, facts.unique_tokens // 100)
     if batch > max(facts.unique_tokens, fewer):
-        found.append(
+        warnings.append(
             f"a batch of {number(batch)} tokens is {batch / max(1, facts.unique_tokens):.1f} times "
             f"the whole text of {number(facts.unique_tokens)} tokens: try "
             f"batch_tokens = {number(fewer)}"
         )
     longest = context if longest_document is None else longest_document
     if context > SHORT_CONTEXT and longest < context:
-        found.append(
+        warnings.append(
             f"context = {number(context)} is longer than any document ({number(longest)} tokens): "
             "nothing is lost, as rows hold several, but no token attends so far back"
         )
-    return [f"phase {config.name}: {text}" for text in found]
+    return [f"phase {config.name}: {text}" for text in warnings]
 
 
 def caution_of_rows(facts: Facts, pack: PackConfig) -> str:

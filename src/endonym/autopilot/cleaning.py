@@ -49,8 +49,8 @@ def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
         "dedup": "copies are memorized, and leak into the held-out text",
     }
     lines = sample_lines(sample)
-    for found, why in (script_keys(lines), length_keys(lines), letter_keys(language, lines)):
-        keys |= found
+    for chosen, why in (script_keys(lines), length_keys(lines), letter_keys(language, lines)):
+        keys |= chosen
         reasons |= why
     return Clean.model_validate(keys), reasons
 

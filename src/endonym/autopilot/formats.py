@@ -169,8 +169,8 @@ def table_guess(head: str, table: str) -> Guess:
     keys, reason = field_guess(named, "column")
     lengths = Counter[int]()
     for row in rows[1:]:
-        lengths.update({place: len(cell) for place, cell in enumerate(row)})
-    longest = max(lengths, key=lambda place: (lengths[place], -place))
+        lengths.update({index: len(cell) for index, cell in enumerate(row)})
+    longest = max(lengths, key=lambda index: (lengths[index], -index))
     title = rows[0][longest] if longest < len(rows[0]) else ""
     if NUMBERED.match("\t".join(rows[0])) or len(title) > MAX_TITLE_CHARS:
         column = longest + 1

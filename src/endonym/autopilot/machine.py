@@ -15,20 +15,20 @@ def remembered(file: Path, key: str, measure: Callable[[], Any]) -> Any:
     The key includes the processor, its instruction sets and the number of threads, so that a store
     on another machine is measured again.
     """
-    here, found = _here(), read_if_good(file)
-    if key not in found.get(here, {}):
+    here, measurements = _here(), read_if_good(file)
+    if key not in measurements.get(here, {}):
         value = measure()
-        found = read_if_good(file)  # Another run may have measured something else meanwhile.
-        found.setdefault(here, {})[key] = value
-        write_json(file, found)
-    return found[here][key]
+        measurements = read_if_good(file)  # Another run may have measured something else meanwhile.
+        measurements.setdefault(here, {})[key] = value
+        write_json(file, measurements)
+    return measurements[here][key]
 
 
 def forget(file: Path) -> None:
     """Delete all measurements of this machine, so that they are made again when needed."""
-    found = read_if_good(file)
-    if found.pop(_here(), None) is not None:
-        write_json(file, found)
+    measurements = read_if_good(file)
+    if measurements.pop(_here(), None) is not None:
+        write_json(file, measurements)
 
 
 def known(file: Path, key: str) -> Any:

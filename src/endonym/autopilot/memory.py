@@ -36,15 +36,15 @@ def choose_memory(
         way = config.executed(micro_tokens=tokens, recompute=blocks)
         needed = phase_bytes(shape, way, longest_document)
         if needed * FORMULA_MARGIN <= free_bytes:
-            found: Choices = {}
+            choices: Choices = {}
             reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
             if phase.micro_tokens is None:
                 is_most = tokens >= USEFUL_TOKENS
                 limit = "more at once are no faster" if is_most else "more at once would not fit"
-                found["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
+                choices["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
             if phase.recompute == "auto":
-                found["recompute"] = Choice(blocks, reason)
-            return found
+                choices["recompute"] = Choice(blocks, reason)
+            return choices
     blocks = shape.layers if phase.recompute == "auto" else phase.recompute
     way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
     least = phase_bytes(shape, way, longest_document)

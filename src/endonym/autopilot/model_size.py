@@ -159,9 +159,9 @@ def useful(tokens: int, facts: Facts) -> int:
 def choose_dropout(facts: Facts, seen: int) -> Choices:
     """More dropout for more epochs."""
     passes = seen / max(1, facts.unique_tokens)
-    share = by_passes(passes, DROPOUTS, MOST_DROPOUT)
-    why = ": none needed" if share == 0 else ""
-    return {"model.dropout": Choice(share, f"{passes:.1f} passes over the text{why}")}
+    dropout = by_passes(passes, DROPOUTS, MOST_DROPOUT)
+    why = ": none needed" if dropout == 0 else ""
+    return {"model.dropout": Choice(dropout, f"{passes:.1f} passes over the text{why}")}
 
 
 def by_passes(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:

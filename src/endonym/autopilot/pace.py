@@ -126,8 +126,8 @@ def promised_here(
 ) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
     config = usual_training(rates, number_format)
-    found = machine.known(machine_file, _key(small_shape(), config, "cpu"))
-    small = None if found is None else Pace(**found)
+    saved = machine.known(machine_file, _key(small_shape(), config, "cpu"))
+    small = None if saved is None else Pace(**saved)
     return promised_seconds(shape, rates[number_format], small)
 
 
@@ -147,8 +147,8 @@ def measured_pace(
 
     length = usual_document(document, shape)
     key = _key(shape, config, target, length)
-    found = machine.remembered(machine_file, key, lambda: probe.pace(shape, config, target, length))
-    return Pace(**found)
+    saved = machine.remembered(machine_file, key, lambda: probe.pace(shape, config, target, length))
+    return Pace(**saved)
 
 
 def _key(
@@ -181,7 +181,7 @@ def _key(
 
 
 def _drops(said: Any) -> Any:
-    """A config with each dropout as a bool: its amount does not change the speed."""
+    """A config with each dropout as a bool: its value does not change the speed."""
     if isinstance(said, dict):
         return {
             name: bool(each) if name.endswith("dropout") else _drops(each)
@@ -219,8 +219,8 @@ def choose_compile(
         return Choice("off", "there was no memory to measure whether it pays")
     if pace.compiled is None:
         return Choice("off", f"the compiler here fails: {pace.failure}")
-    told = f"{number(pace.plain)} tokens/s without, {number(pace.compiled)} with it{pace.doubt}"
-    return Choice("on" if pace.pays(tokens) else "off", f"measured here: {told}")
+    speeds = f"{number(pace.plain)} tokens/s without, {number(pace.compiled)} with it{pace.doubt}"
+    return Choice("on" if pace.pays(tokens) else "off", f"measured here: {speeds}")
 
 
 def seconds_a_token(

@@ -20,9 +20,9 @@ NEW_TABLES, OLD_TABLES = 8, 4
 """embedding_lr / lr, up to NEW_PASSES epochs and above."""
 BATCH_TOKENS, MUON_BATCH_TOKENS, GPU_BATCH_TOKENS, STEPS_A_READING = 2048, 4096, 32_768, 8
 """Batch size in tokens; smaller if an epoch would have fewer than STEPS_A_READING steps."""
-SQUARE_MEMORY_TOKENS = 40 * 2048
+SQUARE_HALF_LIFE_TOKENS = 40 * 2048
 """Half-life of AdamW's second moment in tokens, for any batch size."""
-GRADIENT_MEMORY_TOKENS = 13_500
+GRADIENT_HALF_LIFE_TOKENS = 13_500
 """Half-life of the first moment in tokens: beta1 = 0.9 at batches of 2,048 tokens."""
 LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
 """Lower limits of both betas, for large batches, and the upper limit of beta1."""
@@ -47,33 +47,33 @@ def choose_phase(
     dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it starts from
     a pretrained model. Muon was not tried with one, nor with experts.
     """
-    found: Choices = {}
+    choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
-        found["epochs"] = USUAL_EPOCHS
+        choices["epochs"] = USUAL_EPOCHS
     optimizer, was_tried = phase.optimizer or "adamw", not goes_on and not has_experts
     if phase.optimizer is None and was_tried:
         muon = muon_for(phase, facts, dim=dim, device=device, read=read)
         if muon is not None:
-            found["optimizer"], optimizer = muon, "muon"
+            choices["optimizer"], optimizer = muon, "muon"
     batch, why = _batch(phase, facts, optimizer, device, row=context)
     tokens = _budget(phase, facts, batch)
     steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
-    found["batch_tokens"] = Choice(batch, why)
+    choices["batch_tokens"] = Choice(batch, why)
     chosen = betas(batch)
     half_life = round(batch * log(0.5) / log(chosen[1]), -2)
-    memory = f"squares are half forgotten after {number(half_life)} tokens"
-    found["betas"] = Choice(list(chosen), memory)
+    reason = f"squares are half forgotten after {number(half_life)} tokens"
+    choices["betas"] = Choice(list(chosen), reason)
     if goes_on:
         lr = phase.lr or CAREFUL_LR
-        found["lr"] = Choice(lr, "low, to keep what the pretrained model has learned")
-        found["embedding_lr"] = Choice(lr, "as lr: the embeddings are pretrained, too")
+        choices["lr"] = Choice(lr, "low, to keep what the pretrained model has learned")
+        choices["embedding_lr"] = Choice(lr, "as lr: the embeddings are pretrained, too")
     else:
-        found |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
-    found["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
-    found["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
+        choices |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
+    choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
+    choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
     decay = by_passes(passes, DECAYS, MOST_DECAY)
-    found["weight_decay"] = Choice(decay, f"{passes:.1f} passes over the text")
-    return found
+    choices["weight_decay"] = Choice(decay, f"{passes:.1f} passes over the text")
+    return choices
 
 
 def muon_for(
@@ -142,8 +142,8 @@ def betas(batch_tokens: int) -> tuple[float, float]:
     Source: arXiv:2507.07101, section 3, for the second, up to batches of 6,000 tokens; beyond them
     it stays at 0.95. The first is held between 0.8 and 0.9.
     """
-    first = 0.5 ** (batch_tokens / GRADIENT_MEMORY_TOKENS)
-    second = 0.5 ** (batch_tokens / SQUARE_MEMORY_TOKENS)
+    first = 0.5 ** (batch_tokens / GRADIENT_HALF_LIFE_TOKENS)
+    second = 0.5 ** (batch_tokens / SQUARE_HALF_LIFE_TOKENS)
     least_first, least_second = LEAST_BETAS
     return round(min(MOST_BETA, max(least_first, first)), 4), round(max(least_second, second), 6)
 

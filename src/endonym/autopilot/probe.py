@@ -93,10 +93,10 @@ def pace(
     """
     with explained_memory_errors(DOING):
         steps = Steps(fresh(shape), config, device, document)
-        found: dict[str, Any] = {"plain": steps.speed()}
+        fields: dict[str, Any] = {"plain": steps.speed()}
         if unsupported_reason(shape, device) is None:
-            found |= _compiled(steps)
-    return found | {"others": steps.others}
+            fields |= _compiled(steps)
+    return fields | {"others": steps.others}
 
 
 def _compiled(steps: Steps) -> dict[str, Any]:

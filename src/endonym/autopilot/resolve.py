@@ -56,17 +56,17 @@ def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choic
     folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
     if folder is not None and (longest := folder_shape(folder).context) < choice.value:
         choice = Choice(longest, "the model has read no more at once")
-    found: Choices = {"pack.context": choice}
+    choices: Choices = {"pack.context": choice}
     context = recipe.pack.context or choice.value
     if folder is None:
-        found |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
-    dim = recipe.model.dim or (found["model.dim"].value if folder is None else None)
+        choices |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
+    dim = recipe.model.dim or (choices["model.dim"].value if folder is None else None)
     begins = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
-    for place, phase in enumerate(recipe.phase):
-        read = budget_of(recipe.phase[:place], facts, device) / max(1, facts.unique_tokens)
-        choices = choose_phase(phase, facts, context, dim=dim, device=device, read=read, **begins)
-        found |= {f"phase.{place}.{key}": choice for key, choice in choices.items()}
-    return {key: choice for key, choice in found.items() if value_at(recipe, key) is None}
+    for index, phase in enumerate(recipe.phase):
+        read = budget_of(recipe.phase[:index], facts, device) / max(1, facts.unique_tokens)
+        chosen = choose_phase(phase, facts, context, dim=dim, device=device, read=read, **begins)
+        choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
+    return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
 
 def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> Choices:
@@ -161,19 +161,19 @@ def memory_choices(
     If such a choice does not fit any more, training halves micro_tokens. Raises OutOfMemory if a
     phase cannot fit.
     """
-    found: Choices = {}
+    choices: Choices = {}
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         keys = [f"phase.{number}.micro_tokens"] if phase.micro_tokens is None else []
         keys += [f"phase.{number}.recompute"] if phase.recompute == "auto" else []
         if all(key in known for key in keys):
-            found |= {key: known[key] for key in keys}
+            choices |= {key: known[key] for key in keys}
             continue
         free = free_memory_bytes(device)
-        choices = choose_memory(
+        chosen = choose_memory(
             training.model, phase, config, free_bytes=free, longest_document=longest_document
         )
-        found |= {f"phase.{number}.{key}": choice for key, choice in choices.items()}
-    return found
+        choices |= {f"phase.{number}.{key}": choice for key, choice in chosen.items()}
+    return choices
 
 
 def compile_choices(
@@ -186,14 +186,14 @@ def compile_choices(
 ) -> Choices:
     """Whether blocks are compiled, for each phase that says "auto"; needs all other keys."""
     document = training.pack.usual_length(facts.mean_document_tokens)
-    found: Choices = {}
+    choices: Choices = {}
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         if phase.compile == "auto":
             choice = choose_compile(
                 training.model, config, machine_file, target=target, document=document
             )
-            found[f"phase.{number}.compile"] = choice
-    return found
+            choices[f"phase.{number}.compile"] = choice
+    return choices
 
 
 def value_at(recipe: Recipe, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Surveys raw texts before a recipe exists: sources, amount of text, a sample.
+"""Surveys raw texts before a recipe exists: sources, size of the text, a sample.
 
 Each file is a source, so that each gets its own score. Many files of one kind in a folder (one
 poem per file) are one source. Unreadable files are listed with the reason.
@@ -28,7 +28,7 @@ TRIED_FILES = 8
 
 
 @dataclass(slots=True)
-class Found:
+class Survey:
     """The sources of a new recipe, and the unreadable files with reasons.
 
     lists: the names of sources that are lists of lines or sentences.
@@ -48,17 +48,17 @@ class Found:
         return self.document_bytes / max(1, self.documents)
 
 
-def look_at(texts: Sequence[Path], folder: Path) -> Found:
+def survey_texts(texts: Sequence[Path], folder: Path) -> Survey:
     """Name files as sources, guess their formats and read a sample.
 
     Raises MissingSource if a path has no file, or if no file can be read.
     """
     groups = [group for text in texts for group in grouped(files_below(text))]
-    found, taken = Found(), set[str]()
+    survey, taken = Survey(), set[str]()
     for group in groups:
         first, sample_chars = group[0], SAMPLE_CHARS // len(groups) + 1
         if not _is_writable(first):
-            found.skipped.append((printable(str(first)), "its name is not UTF-8; rename it"))
+            survey.skipped.append((printable(str(first)), "its name is not UTF-8; rename it"))
             continue
         name = _unique(first if len(group) == 1 else first.parent, taken)
         source, reason = guess_source(first, name)
@@ -67,28 +67,28 @@ def look_at(texts: Sequence[Path], folder: Path) -> Found:
         if not readable:
             rejects = [each for each in records if isinstance(each, Reject)]
             why = rejects[0].detail or rejects[0].reason if rejects else ""
-            found.skipped.append((printable(str(first)), why or "no text in it"))
+            survey.skipped.append((printable(str(first)), why or "no text in it"))
             continue
         taken.add(source.name)
         path = _relative(first, folder)
         if len(group) > 1:
             path = _relative(first.parent, folder) + "/*" + "".join(first.suffixes[-2:])
             reason = f"{len(group)} files of one kind; the first: {reason}"
-        found.sources.append((source.model_copy(update={"path": path}), reason))
+        survey.sources.append((source.model_copy(update={"path": path}), reason))
         if is_list(source, readable):
-            found.lists.append(source.name)
-        found.text_bytes += sum(map(file_text_bytes, group))
-        found.documents += len(readable)
-        found.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
-        found.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"
-    if not found.sources:
-        reasons = "\n".join(f"    {name}: {reason}" for name, reason in found.skipped[:10])
+            survey.lists.append(source.name)
+        survey.text_bytes += sum(map(file_text_bytes, group))
+        survey.documents += len(readable)
+        survey.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
+        survey.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"
+    if not survey.sources:
+        reasons = "\n".join(f"    {name}: {reason}" for name, reason in survey.skipped[:10])
         raise MissingSource(
             f"no text that can be read\n{reasons}",
             where=", ".join(str(text) for text in texts),
             do="Give txt, jsonl, csv, tsv or parquet files, plain or compressed.",
         )
-    return found
+    return survey
 
 
 def files_below(text: Path) -> list[Path]:

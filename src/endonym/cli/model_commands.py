@@ -91,7 +91,7 @@ def evaluate(
     from endonym.evaluate.tables import table
 
     device.prepare()
-    found = score_model(
+    scores = score_model(
         model,
         texts,
         split,
@@ -100,10 +100,10 @@ def evaluate(
         device_name=device.pick(settings.device),
     )
     if settings.is_json:
-        print_json({"scores": [score.as_dict() for score in found]})
+        print_json({"scores": [score.as_dict() for score in scores]})
         return
-    for name in dict.fromkeys(score.split for score in found):
-        click.echo(f"{name}\n" + table([score for score in found if score.split == name]))
+    for name in dict.fromkeys(score.split for score in scores):
+        click.echo(f"{name}\n" + table([score for score in scores if score.split == name]))
 
 
 @click.command()

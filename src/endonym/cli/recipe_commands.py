@@ -69,7 +69,7 @@ def new(
                 f"the recipe is sized to this machine's processor, not to {settings.device}: for "
                 "a GPU take more hours, or larger model.dim, model.layers and phase.batch_tokens"
             )
-        path, found = starter.write_recipe(
+        path, survey = starter.write_recipe(
             folder,
             name=folder.absolute().name,
             language=language,
@@ -78,7 +78,7 @@ def new(
             store=settings.store,
             log=log,
         )
-        skipped = found.skipped
+        skipped = survey.skipped
     for file, reason in skipped:
         log.warn(f"left out: {file}: {reason}")
     if settings.is_json:
@@ -107,12 +107,12 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         recipes = all_variants(recipe, sets)
     else:
         recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
-    found = [checking.check(each, store, target_of(settings)) for each in recipes]
+    checks = [checking.check(each, store, target_of(settings)) for each in recipes]
     if settings.is_json:
-        dicts = [each.as_dict() for each in found]
+        dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
-    click.echo("\n\n".join(map(checking.describe, found)))
+    click.echo("\n\n".join(map(checking.describe, checks)))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     settings.log().line(f"next: endonym run {shlex.quote(str(recipe))}{which}")
 
@@ -257,10 +257,10 @@ def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
     from endonym.cli.store_commands import show_comparison
     from endonym.commands import run as ctx
 
-    found = ctx.compared(finished)
+    comparison = ctx.compared(finished)
     runs = {"runs": [ctx.as_dict(run) for run in finished]}
-    if found is not None:
-        show_comparison(settings, found, runs)
+    if comparison is not None:
+        show_comparison(settings, comparison, runs)
     elif settings.is_json:
         print_json({**runs, "comparison": None})
     else:

@@ -21,11 +21,11 @@ def status(settings: Settings, run: str | None) -> None:
     """Stages of a run, or of every run here: done or missing, sizes, what to do next."""
     from endonym.commands import inspect as inspection
 
-    found = inspection.status(settings.open_store(), run)
+    runs = inspection.status(settings.open_store(), run)
     if settings.is_json:
-        print_json({"runs": found})
+        print_json({"runs": runs})
     else:
-        click.echo(inspection.describe_status(found))
+        click.echo(inspection.describe_status(runs))
 
 
 @click.command()
@@ -41,11 +41,11 @@ def look(
     from endonym.commands import inspect as inspection
 
     store = settings.open_store()
-    found = inspection.look(store, artefact, dropped=dropped, text=text, count=count)
+    looked = inspection.look(store, artefact, dropped=dropped, text=text, count=count)
     if settings.is_json:
-        print_json(found.as_dict())
+        print_json(looked.as_dict())
     else:
-        click.echo(found.text)
+        click.echo(looked.text)
 
 
 @click.command()
@@ -54,11 +54,11 @@ def look(
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
     store = settings.open_store()
-    found, parts = store.unreferred(), store.unfinished()
-    listed = [_row(each.stage, each.folder, each.bytes()) for each in found]
+    artifacts, parts = store.unreferred(), store.unfinished()
+    listed = [_row(each.stage, each.folder, each.bytes()) for each in artifacts]
     listed += [_row(f"{part.parent.name} (unfinished)", part, folder_bytes(part)) for part in parts]
     if yes:
-        for artifact in found:
+        for artifact in artifacts:
             store.remove(artifact)
         for part in parts:
             store.remove_unfinished(part)
@@ -103,31 +103,31 @@ def folder_bytes(folder: Path) -> int:
 @click.pass_obj
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
     """Finished runs in one table and one page with curves. A recipe means all its runs."""
-    from endonym.commands import compare as comparison
+    from endonym.commands import compare as comparing
     from endonym.commands.finished_runs import finished_runs
 
-    found = comparison.compare(finished_runs(runs, settings.open_store(), settings.log(), split))
-    show_comparison(settings, found, {}, out)
+    chosen = finished_runs(runs, settings.open_store(), settings.log(), split)
+    show_comparison(settings, comparing.compare(chosen), {}, out)
 
 
 def show_comparison(
-    settings: Settings, found: "Comparison", more: dict[str, Any], out: Path | None = None
+    settings: Settings, comparison: "Comparison", more: dict[str, Any], out: Path | None = None
 ) -> None:
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
-    from endonym.commands import compare as comparison
+    from endonym.commands import compare as comparing
     from endonym.commands.comparison_page import write_comparison
 
-    page = write_comparison(found, out)
+    page = write_comparison(comparison, out)
     if settings.is_json:
-        shown = {**comparison.as_dict(found), "page": str(page)}
+        shown = {**comparing.as_dict(comparison), "page": str(page)}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    click.echo(f"\n{comparison.describe(found)}\n\npage  {page}")
-    best = found.runs[0]
+    click.echo(f"\n{comparing.describe(comparison)}\n\npage  {page}")
+    best = comparison.runs[0]
     is_here = (settings.store.parent / "runs" / best.name).is_dir()
     first = shlex.quote(best.name if is_here else str(best.folder))
     settings.log().line(
         f'next: endonym generate {first} "…"'
-        if found.differences
+        if comparison.differences
         else f"next: endonym evaluate {first} --text FILE, and the others on the same file"
     )

@@ -28,7 +28,7 @@ from endonym.model.count import (
     flops_per_token,
     parameters,
 )
-from endonym.model.describe import parts_in_words
+from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
@@ -134,17 +134,17 @@ def likely_vocab(recipe: Recipe, choices: Choices) -> int:
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
-def describe(found: Checked) -> str:
+def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates from file sizes."""
-    recipe, shape, count = found.recipe, found.shape, parameters(found.shape)
-    epochs = found.train_tokens / max(1, found.unique_tokens)
+    recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
+    epochs = checked.train_tokens / max(1, checked.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
-    if found.seconds is not None:
-        time = f"≈ {duration(found.seconds)} on this machine"
+    if checked.seconds is not None:
+        time = f"≈ {duration(checked.seconds)} on this machine"
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
-        f"{parts_in_words(shape)}",
-        f"{'texts':<18}≈ {size(found.raw_bytes)} in {len(recipe.source)} "
+        f"{parts_text(shape)}",
+        f"{'texts':<18}≈ {size(checked.raw_bytes)} in {len(recipe.source)} "
         f"source{'s' if len(recipe.source) > 1 else ''}",
         f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
         f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
@@ -153,14 +153,14 @@ def describe(found: Checked) -> str:
         f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
-        f"{'training':<18}≈ {number(found.train_tokens)} tokens, {epochs:.1f} passes over "
-        f"≈ {number(found.unique_tokens)} ({BYTES_PER_TOKEN:.0f} bytes a token)",
-        f"{'training memory':<18}≈ {size(found.memory_bytes)}",
+        f"{'training':<18}≈ {number(checked.train_tokens)} tokens, {epochs:.1f} passes over "
+        f"≈ {number(checked.unique_tokens)} ({BYTES_PER_TOKEN:.0f} bytes a token)",
+        f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",
         f"{'time':<18}{time}",
     ]
-    for key, choice in found.choices.items():
+    for key, choice in checked.choices.items():
         lines.append(f"{'chosen':<18}{key} = {choice.value}  ({choice.reason})")
-    lines += [f"{'warning':<18}{text}" for text in found.warnings]
+    lines += [f"{'warning':<18}{text}" for text in checked.warnings]
     return "\n".join(lines)

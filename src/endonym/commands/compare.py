@@ -45,7 +45,7 @@ class Comparison:
     runs: list[FinishedRun]
     differences: list[Difference]
     baselines: list[Score]
-    told: list[str]
+    notes: list[str]
 
     @property
     def name(self) -> str:
@@ -62,9 +62,9 @@ class Comparison:
 def compare(runs: Sequence[FinishedRun]) -> Comparison:
     """Put runs side by side."""
     baselines = [line for name in BASELINES if (line := _shared(name, runs)) is not None]
-    trouble = _trouble(runs)
-    if trouble:
-        return Comparison(list(runs), [], baselines, [trouble, *_remarks(runs, baselines)])
+    problem = _problem(runs)
+    if problem:
+        return Comparison(list(runs), [], baselines, [problem, *_remarks(runs, baselines)])
     ordered = sorted(runs, key=lambda run: run.score.value)
     first = ordered[0].documents
     others = [run.documents for run in ordered]
@@ -73,11 +73,11 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
         for each in others
         if each is not None and first is not None
     ]
-    told = [*_verdict(ordered, differences), *_remarks(ordered, baselines)]
-    return Comparison(ordered, differences, baselines, told)
+    notes = [*_verdict(ordered, differences), *_remarks(ordered, baselines)]
+    return Comparison(ordered, differences, baselines, notes)
 
 
-def _trouble(runs: Sequence[FinishedRun]) -> str:
+def _problem(runs: Sequence[FinishedRun]) -> str:
     """Why the runs' scores cannot be subtracted; empty if they can."""
     old = [run.name for run in runs if run.documents is None]
     if old:
@@ -102,9 +102,9 @@ def _trouble(runs: Sequence[FinishedRun]) -> str:
 
 def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
     """A baseline that is the same for every run."""
-    found = [run.scores.get(model) for run in runs]
-    values = {each and (round(each.value, 6), each.n_bytes) for each in found}
-    return found[0] if len(values) == 1 else None
+    scores = [run.scores.get(model) for run in runs]
+    values = {each and (round(each.value, 6), each.n_bytes) for each in scores}
+    return scores[0] if len(values) == 1 else None
 
 
 def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> list[str]:
@@ -132,29 +132,29 @@ def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> 
 
 def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
     """Notes that a reader of the table needs."""
-    told: list[str] = []
+    notes: list[str] = []
     shown = {line.model for line in baselines}
     apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
     if apart:
-        told.append(f"Not the same for all of them, so not shown: {_listed(apart)}.")
+        notes.append(f"Not the same for all of them, so not shown: {_listed(apart)}.")
     there = {run.name: run.scores.get("model_on_sample") for run in runs}
     values = [f"{name} {each.value:.4f}" for name, each in there.items() if each is not None]
     if "compressor" in shown and values:
-        told.append(f"On the documents of the compressor's line: {_listed(values)}.")
+        notes.append(f"On the documents of the compressor's line: {_listed(values)}.")
     if any(run.score.weighting == "sources" for run in runs):
         names = _listed(runs[0].score.averaged)
-        told.append(f"Bits per byte are means over the sources {names}, each counted alike.")
+        notes.append(f"Bits per byte are means over the sources {names}, each counted alike.")
     if len({run.machine for run in runs}) > 1:
-        told.append(
+        notes.append(
             "They were not all trained on one processor and as many threads: times differ by it."
         )
     if runs[0].score.split == "test":
-        told.append(
+        notes.append(
             "To choose one of them, compare their dev scores, so that test stays unseen: "
             '[[evaluate]] split = "dev", then compare --split dev.'
         )
     return [
-        *told,
+        *notes,
         "Intervals are over documents, of one training each; another seed may move a run by more.",
     ]
 
@@ -164,25 +164,25 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The table as texts: its head, and a row for each run and each baseline."""
-    beside = ["to the best", "paired 95 %"] if found.differences else []
+    beside = ["to the best", "paired 95 %"] if comparison.differences else []
     heads = ["run", "family", "parameters", "tokens", "epochs", "bits/byte", "95 %"]
     heads += [*beside, "training", "tokens/s", "kept step"]
     rows: list[list[str]] = []
-    for place, run in enumerate(found.runs):
+    for index, run in enumerate(comparison.runs):
         total, active = run.parameters
         size = number(total) + (f" ({number(active)} active)" if active != total else "")
         row = [run.name, run.shape.family, size, number(run.tokens), f"{run.epochs:.2f}"]
         row += _score_cells(run.score)
-        if found.differences:
-            each = found.differences[place]
+        if comparison.differences:
+            each = comparison.differences[index]
             span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
-            row += [f"{each.value:+.4f}", span] if place else ["best", ""]
+            row += [f"{each.value:+.4f}", span] if index else ["best", ""]
         row += ["–", "–"] if run.speed is None else [duration(run.seconds), number(run.speed)]
         last = run.models[-1].numbers
         rows.append([*row, f"{number(last['kept_step'])} of {number(last['steps'])}"])
-    for line in found.baselines:
+    for line in comparison.baselines:
         name = line.model
         if line.sampled_from is not None:
             name += f" ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
@@ -196,18 +196,18 @@ def _score_cells(score: Score) -> list[str]:
     return [f"{score.value:.4f}", span]
 
 
-def describe(found: Comparison) -> str:
+def describe(comparison: Comparison) -> str:
     """The comparison as text: an aligned table and its notes."""
-    heads, rows = cells(found)
-    return "\n".join([*aligned([heads, *rows], left=LEFT_COLUMNS), "", *found.told])
+    heads, rows = cells(comparison)
+    return "\n".join([*aligned([heads, *rows], left=LEFT_COLUMNS), "", *comparison.notes])
 
 
-def as_dict(found: Comparison) -> dict[str, Any]:
+def as_dict(comparison: Comparison) -> dict[str, Any]:
     """The form that `--json` prints."""
     runs: list[dict[str, Any]] = []
-    for place, run in enumerate(found.runs):
+    for index, run in enumerate(comparison.runs):
         last, (total, active) = run.models[-1].numbers, run.parameters
-        beside = found.differences[place] if found.differences else None
+        beside = comparison.differences[index] if comparison.differences else None
         runs.append(
             {
                 "name": run.name,
@@ -227,7 +227,7 @@ def as_dict(found: Comparison) -> dict[str, Any]:
         )
     return {
         "runs": runs,
-        "baselines": [line.as_dict() for line in found.baselines],
-        "same_documents": bool(found.differences),
-        "told": found.told,
+        "baselines": [line.as_dict() for line in comparison.baselines],
+        "same_documents": bool(comparison.differences),
+        "told": comparison.notes,
     }

@@ -18,26 +18,26 @@ FIRST_SHARE = 0.15
 """Share of the tokens that is ignored when the y axis is scaled: the loss falls steeply there."""
 
 
-def write_comparison(found: Comparison, folder: Path | None = None) -> Path:
+def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path:
     """Write the page; without a folder, beside the first run's own."""
-    name = f"{found.name}-comparison.html" if found.name else "comparison.html"
-    path = (folder or found.runs[0].folder.parent) / name
-    write_atomic(path, render("comparison.html", gather(found)).encode("utf-8"))
+    name = f"{comparison.name}-comparison.html" if comparison.name else "comparison.html"
+    path = (folder or comparison.runs[0].folder.parent) / name
+    write_atomic(path, render("comparison.html", gather(comparison)).encode("utf-8"))
     return path
 
 
-def gather(found: Comparison) -> dict[str, Any]:
+def gather(comparison: Comparison) -> dict[str, Any]:
     """All that the page shows."""
-    heads, rows = cells(found)
-    drawn = chart(found)
+    heads, rows = cells(comparison)
+    drawn = chart(comparison)
     return {
-        "name": found.name or "Comparison",
-        "count": len(found.runs),
-        "told": found.told,
+        "name": comparison.name or "Comparison",
+        "count": len(comparison.runs),
+        "notes": comparison.notes,
         "heads": heads,
         "rows": rows,
         "charts": [drawn] if drawn else [],
-        "samples": samples(found),
+        "samples": samples(comparison),
     }
 
 
@@ -46,58 +46,58 @@ def curve(run: FinishedRun) -> list[tuple[float, float]]:
     points: list[tuple[float, float]] = []
     before = 0
     for model, lines in zip(run.models, run.journals, strict=True):
-        points += [(float(before + look.tokens), look.bits) for look in validations_of(lines)]
+        points += [(float(before + each.tokens), each.bits) for each in validations_of(lines)]
         before += model.numbers["tokens"]
     return points
 
 
-def chart(found: Comparison) -> Chart | None:
+def chart(comparison: Comparison) -> Chart | None:
     """The validation curves of all runs, with the shared baselines; None without any journal."""
-    curves = [(found.short(run), points) for run in found.runs if (points := curve(run))]
+    curves = [(comparison.short(run), points) for run in comparison.runs if (points := curve(run))]
     if not curves:
         return None
     late = max(points[-1][0] for _, points in curves) * FIRST_SHARE
     every = [point for _, points in curves for point in points]
     values = [y for x, y in every if x >= late] or [y for _, y in every]
-    room = (max(values) - min(values)) * HEADROOM or 0.05
+    margin = (max(values) - min(values)) * HEADROOM or 0.05
     return Chart(
         title="Dev loss of all runs while training, in bits per byte",
         description=" ".join(f"{name} ends at {p[-1][1]:.3f}." for name, p in curves),
         x_name="tokens seen",
         y_name="bits per byte, dev",
         series=[
-            Series(name, points, f"run{place % STYLES}", has_dots=True)
-            for place, (name, points) in enumerate(curves)
+            Series(name, points, f"run{index % STYLES}", has_dots=True)
+            for index, (name, points) in enumerate(curves)
         ],
-        levels=levels(found),
-        low=min(values) - room,
-        high=max(values) + room,
+        levels=levels(comparison),
+        low=min(values) - margin,
+        high=max(values) + margin,
         height=HEIGHT,
     )
 
 
-def levels(found: Comparison) -> list[Level]:
+def levels(comparison: Comparison) -> list[Level]:
     """The shared baselines, over all bytes as in the validations of the curves."""
-    every = found.runs[0].every_score
-    totals = [find(every, metric=BITS, model=n.model, source=None) for n in found.baselines]
+    every = comparison.runs[0].every_score
+    totals = [find(every, metric=BITS, model=n.model, source=None) for n in comparison.baselines]
     return [Level(each.model, each.value) for each in totals if each is not None]
 
 
-def samples(found: Comparison) -> list[tuple[str, Texts]]:
+def samples(comparison: Comparison) -> list[tuple[str, Texts]]:
     """Each prompt with every run's continuation.
 
     By the finished models if all have some; else those written during training.
     """
-    every = [run.continuations for run in found.runs]
+    every = [run.continuations for run in comparison.runs]
     if not all(every):
-        every = [run.written for run in found.runs]
+        every = [run.written for run in comparison.runs]
     prompts = dict.fromkeys(prompt for texts in every for prompt, _ in texts)
     return [
         (
             prompt,
             [
-                (found.short(run), text)
-                for run, texts in zip(found.runs, every, strict=True)
+                (comparison.short(run), text)
+                for run, texts in zip(comparison.runs, every, strict=True)
                 for asked, text in texts
                 if asked == prompt
             ],

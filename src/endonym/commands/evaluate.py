@@ -43,10 +43,10 @@ def score_model(
             )
         shards, pack, _ = train
         judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
-    found: list[Score] = []
+    scores: list[Score] = []
     for text, texts in judged:
-        found += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
-    return found
+        scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
+    return scores
 
 
 def names_of(files: Sequence[Path]) -> list[str]:
@@ -64,8 +64,8 @@ def shards_of(name: str, store: Store) -> tuple[Path, PackConfig, int] | None:
     if artifact is None or "shards" not in artifact.manifest["inputs"]:
         return None
     home = Store(artifact.folder.parent.parent)
-    found = home.find("shards", artifact.manifest["inputs"]["shards"])
-    if found is None:
+    shards = home.find("shards", artifact.manifest["inputs"]["shards"])
+    if shards is None:
         return None
     config = artifact.manifest["config"]
-    return found.verify().folder, PackConfig.model_validate(config["pack"]), config["seed"]
+    return shards.verify().folder, PackConfig.model_validate(config["pack"]), config["seed"]

@@ -84,8 +84,8 @@ class FinishedRun:
     @cached_property
     def scores(self) -> dict[str, Score]:
         """Bits per byte, the mean over sources, of the model and of each baseline."""
-        found = {name: headline(self.every_score, model=name) for name in MODELS}
-        return {name: score for name, score in found.items() if score is not None}
+        by_model = {name: headline(self.every_score, model=name) for name in MODELS}
+        return {name: score for name, score in by_model.items() if score is not None}
 
     @property
     def score(self) -> Score:
@@ -101,14 +101,14 @@ class FinishedRun:
     def continuations(self) -> Texts:
         """The finished model's continuations of its recipe's prompts."""
         paths = [each.folder / "continuations.json" for each in self.evaluations]
-        found = [each for path in paths if path.is_file() for each in read_json(path)]
-        return [(each["prompt"], each["text"]) for each in found]
+        lines = [each for path in paths if path.is_file() for each in read_json(path)]
+        return [(each["prompt"], each["text"]) for each in lines]
 
     @property
     def written(self) -> Texts:
         """The last samples written during training."""
-        found = [line for line in self.journals[-1] if line.get("event") == "sample"]
-        last = [line for line in found if line["step"] == found[-1]["step"]]
+        samples = [line for line in self.journals[-1] if line.get("event") == "sample"]
+        last = [line for line in samples if line["step"] == samples[-1]["step"]]
         return [(line["prompt"], line["text"]) for line in last]
 
 
@@ -122,8 +122,8 @@ def finished_runs(
     Raises RecipeError if one is unknown, unfinished, unscored or named twice, or if it is alone.
     """
     folders = [folder for name in names for folder in _folders(name, store, log, split)]
-    places = [folder.resolve() for folder in folders]
-    twice = [folder for number, folder in enumerate(folders) if places[number] in places[:number]]
+    paths = [folder.resolve() for folder in folders]
+    twice = [folder for number, folder in enumerate(folders) if paths[number] in paths[:number]]
     if twice:
         raise RecipeError(
             f"{twice[0].name} is named twice", where="compare", do="Name each run once."
@@ -145,14 +145,14 @@ def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
     """The run of this name, or the finished runs of the recipe in this file."""
     if not (Path(name).is_file() or name.endswith(".toml")):
         return [find_run(store, name)]
-    found: list[Path] = []
+    finished: list[Path] = []
     for folder in (run_folder(store, each) for each in Recipe.load_all(name)):
         gone = missing(folder, split)
         if gone:
             log.warn(f"left out: {folder.name}: {gone} is not made yet")
         else:
-            found.append(folder)
-    return found
+            finished.append(folder)
+    return finished
 
 
 def missing(folder: Path, split: Split) -> str:

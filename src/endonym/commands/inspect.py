@@ -20,17 +20,16 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def status(store: Store, name: str | None) -> list[dict[str, Any]]:
     """Every run beside the store, or one of them, with the state of each stage."""
-    folder = store.root.parent / "runs"
-    every = sorted(path.parent for path in folder.glob("*/recipe.toml"))
-    found: list[dict[str, Any]] = []
+    every = sorted(path.parent for path in (store.root.parent / "runs").glob("*/recipe.toml"))
+    runs: list[dict[str, Any]] = []
     for run in [find_run(store, name)] if name else every:
         stages: list[dict[str, Any]] = []
         expected = planned(run)
         for stage in expected:
-            place = store.folder(stage["stage"], stage["id"])
-            parts = place.with_name(place.name + ".part")
-            state = "done" if place.is_dir() else "begun" if parts.is_dir() else "missing"
-            weight = open_artifact(place).bytes() if state == "done" else 0
+            folder = store.folder(stage["stage"], stage["id"])
+            parts = folder.with_name(folder.name + ".part")
+            state = "done" if folder.is_dir() else "begun" if parts.is_dir() else "missing"
+            weight = open_artifact(folder).bytes() if state == "done" else 0
             steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
             stages.append(
                 {
@@ -42,8 +41,8 @@ def status(store: Store, name: str | None) -> list[dict[str, Any]]:
                 }
             )
         is_planned = any(stage["stage"] == "model" for stage in expected)
-        found.append({"run": str(run), "stages": stages, "is_planned": is_planned})
-    return found
+        runs.append({"run": str(run), "stages": stages, "is_planned": is_planned})
+    return runs
 
 
 def find_run(store: Store, name: str) -> Path:
@@ -66,12 +65,12 @@ def planned(folder: Path) -> list[dict[str, Any]]:
     return read_json(plan)["stages"] if plan.is_file() else []
 
 
-def describe_status(found: list[dict[str, Any]]) -> str:
+def describe_status(runs: list[dict[str, Any]]) -> str:
     """Runs and stages as aligned text, with the next command."""
-    if not found:
+    if not runs:
         return "no runs here yet; next: endonym new DIR --demo french"
     lines: list[str] = []
-    for run in found:
+    for run in runs:
         lines.append(run["run"])
         for stage in run["stages"]:
             weight = size(stage["bytes"]) if stage["bytes"] else stage["note"]
@@ -123,9 +122,9 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     """An artefact by folder, by (the start of) its id, or by run and kind."""
     if (Path(name) / "manifest.json").is_file():
         return open_artifact(Path(name))
-    found = [each for each in store.artifacts() if len(name) >= 4 and each.id.startswith(name)]
-    if found:
-        return found[0]
+    artifacts = [each for each in store.artifacts() if len(name) >= 4 and each.id.startswith(name)]
+    if artifacts:
+        return artifacts[0]
     folder = find_run(store, name)
     for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
         stages = [stage for stage in planned(folder) if stage["stage"] == kind]
@@ -150,12 +149,12 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looke
         )
     if reason:
         rejects = list(itertools.islice(corpus.dropped(None if reason == "all" else reason), count))
-        told = [
+        rows = [
             f"{each.reason:<20}{each.source}/{each.id}  {each.detail}\n"
             f"    {each.text[:SHOWN_CHARS]!r}"
             for each in rejects
         ]
-        text = "\n".join(told) or f"nothing was dropped as {reason}"
+        text = "\n".join(rows) or f"nothing was dropped as {reason}"
         return Looked(text, {"rejects": [_plain(each) for each in rejects]})
     lines: list[str] = []
     for name, card in corpus.card["sources"].items():

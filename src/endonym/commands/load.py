@@ -19,8 +19,8 @@ def find_artifact(name: str, store: Store) -> Artifact | None:
         if (folder / "manifest.json").is_file():
             return open_artifact(folder)
     is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
-    found = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
-    whole = [folder for folder in found if (folder / "manifest.json").is_file()]
+    folders = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
+    whole = [folder for folder in folders if (folder / "manifest.json").is_file()]
     return open_artifact(whole[0]) if len(whole) == 1 else None
 
 
@@ -29,14 +29,14 @@ def model_of_run(folder: Path) -> Artifact:
     plan = read_json(folder / "plan.json")
     stages: list[dict[str, Any]] = [each for each in plan["stages"] if each["stage"] == "model"]
     home = (folder / plan["store"]).resolve()
-    place = home / "model" / (stages[-1]["id"] if stages else "none")
-    if not place.is_dir():
+    path = home / "model" / (stages[-1]["id"] if stages else "none")
+    if not path.is_dir():
         raise RecipeError(
             "this run has no finished model yet",
             where=str(folder),
             do=f"Finish it: endonym run {folder / 'recipe.toml'}",
         )
-    return open_artifact(place)
+    return open_artifact(path)
 
 
 def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:

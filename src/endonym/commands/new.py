@@ -31,7 +31,7 @@ from endonym.autopilot.pace import (
     usual_training,
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
-from endonym.autopilot.survey import Found, look_at
+from endonym.autopilot.survey import Survey, survey_texts
 from endonym.autopilot.text_size import letters
 from endonym.config import Config
 from endonym.data.config import PackConfig
@@ -56,7 +56,7 @@ def write_recipe(
     hours: float,
     store: Path,
     log: Log,
-) -> tuple[Path, Found]:
+) -> tuple[Path, Survey]:
     """Write `folder/recipe.toml`; returns its path and what was found in the texts.
 
     The machine is always measured again; warns if other programs use it.
@@ -66,15 +66,15 @@ def write_recipe(
     """
     path = folder / "recipe.toml"
     refuse_to_overwrite(path)
-    found = look_at(texts, folder)
-    clean, reasons = guess_clean(language, found.sample)
+    survey = survey_texts(texts, folder)
+    clean, reasons = guess_clean(language, survey.sample)
     machine.forget(store / "machine.json")
-    choices = choose(found, folder, hours, store=store, log=log)
+    choices = choose(survey, folder, hours, store=store, log=log)
     folder.mkdir(parents=True, exist_ok=True)
     valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
-        _head(path, valid_name, language, found),
-        *(f"[[source]]  # {reason}\n" + _table(source) for source, reason in found.sources),
+        _head(path, valid_name, language, survey),
+        *(f"[[source]]  # {reason}\n" + _table(source) for source, reason in survey.sources),
         "[clean]\n" + _table(clean, reasons),
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
@@ -86,7 +86,7 @@ def write_recipe(
     except RecipeError:
         path.unlink()
         raise
-    return path, found
+    return path, survey
 
 
 def refuse_to_overwrite(path: Path) -> None:
@@ -99,17 +99,17 @@ def refuse_to_overwrite(path: Path) -> None:
         )
 
 
-def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -> Choices:
+def choose(survey: Survey, folder: Path, hours: float, *, store: Path, log: Log) -> Choices:
     """All choices for these texts and hours.
 
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
     measuring the chosen one.
     """
-    raw = [RawSet(each, tuple(source_files(each, folder)), ()) for each, _ in found.sources]
+    raw = [RawSet(each, tuple(source_files(each, folder)), ()) for each, _ in survey.sources]
     vocab = choose_vocab(letters(raw))
-    bytes_per_token = _bytes_per_token(found, vocab.value)
-    unique = int(found.text_bytes * (1 - DEFAULT_SHARE) / bytes_per_token)
-    facts = Facts(int(found.text_bytes), unique, found.mean_document_bytes / bytes_per_token)
+    bytes_per_token = _bytes_per_token(survey, vocab.value)
+    unique = int(survey.text_bytes * (1 - DEFAULT_SHARE) / bytes_per_token)
+    facts = Facts(int(survey.text_bytes), unique, survey.mean_document_bytes / bytes_per_token)
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(
@@ -120,7 +120,7 @@ def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -
 
     def probed(optimizer: Literal["adamw", "muon"]) -> Pace:
         usual = usual_training(matrix_rates(machine_file), optimizer=optimizer)
-        pack = PackConfig(context=context.value, join=tuple(found.lists))
+        pack = PackConfig(context=context.value, join=tuple(survey.lists))
         document = pack.usual_length(facts.mean_document_tokens)
         return measured_pace(chosen, usual, machine_file, document=document)
 
@@ -141,8 +141,8 @@ def choose(found: Found, folder: Path, hours: float, *, store: Path, log: Log) -
     if tokens > NEW_PASSES * unique:
         phase["average"] = Choice("ema", "averaged weights overfit less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
-    if found.lists:
-        data["pack.join"] = Choice(found.lists, "lists of sentences: their neighbours are context")
+    if survey.lists:
+        data["pack.join"] = Choice(survey.lists, "lists of sentences: their neighbours are context")
     data |= shape | {"phase.tokens": Choice(tokens, reason)}
     return data | {f"phase.{key}": c for key, c in phase.items()}
 
@@ -162,11 +162,11 @@ def _timed_shape(
         shape = usual_shape(dim, layers, vocab, context)
         return int(seconds / promised_seconds(shape, rates[usual.number_format], small))
 
-    found = choose_shape(ModelKeys(), facts, promised)
-    dim, layers = found["model.dim"].value, found["model.layers"].value
+    choices = choose_shape(ModelKeys(), facts, promised)
+    dim, layers = choices["model.dim"].value, choices["model.layers"].value
     if (more := deeper(dim, layers, facts, promised)) is not None:
-        found["model.layers"] = more
-    return found, promised(dim, found["model.layers"].value)
+        choices["model.layers"] = more
+    return choices, promised(dim, choices["model.layers"].value)
 
 
 def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
@@ -181,25 +181,25 @@ def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int,
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 
-def _bytes_per_token(found: Found, vocab: int) -> float:
+def _bytes_per_token(survey: Survey, vocab: int) -> float:
     """Bytes per token with this vocabulary, measured on the sample."""
     from endonym.tokenizer.config import TokenizerConfig
     from endonym.tokenizer.train import fit, train_tokenizer
 
     config = TokenizerConfig(kind="bpe", vocab=vocab)
-    lines = [line for line in found.sample.split("\n") if line.strip()]
+    lines = [line for line in survey.sample.split("\n") if line.strip()]
     made = train_tokenizer(config, lambda: iter(lines))
     return float(fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"])
 
 
-def _head(path: Path, name: str, language: str, found: Found) -> str:
+def _head(path: Path, name: str, language: str, survey: Survey) -> str:
     """The recipe's first lines."""
-    count = len(found.sources)
+    count = len(survey.sources)
     lines = [
         f"# {name}: a language model from {number(count)} source{'' if count == 1 else 's'}, about "
-        f"{found.text_bytes / 1e6:.1f} MB of text.",
+        f"{survey.text_bytes / 1e6:.1f} MB of text.",
         f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
-        *(f"# left out: {file}: {reason}" for file, reason in found.skipped),
+        *(f"# left out: {file}: {reason}" for file, reason in survey.skipped),
         f"name = {_toml(name)}",
         f"language = {_toml(language)}",
         "seed = 42",

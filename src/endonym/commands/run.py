@@ -82,12 +82,12 @@ def compared(runs: Sequence[Run]) -> Comparison | None:
 
 def scores_of(run: Run) -> list[Score]:
     """All scores of a run's evaluations."""
-    found: list[Score] = []
+    scores: list[Score] = []
     for artifact in run.all("evaluation"):
         path = artifact.folder / "scores.json"
         if path.is_file():
-            found += [Score(**each) for each in read_json(path)]
-    return found
+            scores += [Score(**each) for each in read_json(path)]
+    return scores
 
 
 def as_dict(run: Run) -> dict[str, Any]:
@@ -108,10 +108,10 @@ def as_dict(run: Run) -> dict[str, Any]:
 def say_results(run: Run, *, is_last: bool = True) -> None:
     """Print scores, a sample, the report's path and the next command."""
     out = sys.stdout
-    found = scores_of(run)
-    for split in dict.fromkeys(score.split for score in found):
+    scores = scores_of(run)
+    for split in dict.fromkeys(score.split for score in scores):
         name = "test documents" if split == "test" else split
-        part = [score for score in found if score.split == split]
+        part = [score for score in scores if score.split == split]
         out.write(f"\n{name}\n{table(part)}\n")
     for artifact in run.all("evaluation"):
         path = artifact.folder / "continuations.json"

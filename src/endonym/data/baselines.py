@@ -37,8 +37,8 @@ class Baselines:
         unigram = (self.tokens[ids] + 1.0) / (self.tokens.sum() + self.vocab)
         contexts = np.concatenate(([self.end_id], ids[:-1]))
         keys = contexts * self.vocab + ids
-        places = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
-        seen = np.where(self.pairs[places] == keys, self.pair_counts[places], 0)
+        indices = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
+        seen = np.where(self.pairs[indices] == keys, self.pair_counts[indices], 0)
         totals = np.maximum(self.contexts[contexts], 1)
         types = self.followers[contexts]
         left = np.where(types > 0, DISCOUNT * types / totals, 1.0)
@@ -65,9 +65,9 @@ def count(shards: TokenShards, order: Order | None = None) -> Baselines:
             piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)
             read = (piece[:-1].copy(), piece[1:])
             if line_ends:
-                for ids, places in zip(read, line_ends[number], strict=True):
-                    first, last = np.searchsorted(places, (start, start + len(ids)))
-                    ids[places[first:last] - start] = shards.require_line_end()
+                for ids, offsets in zip(read, line_ends[number], strict=True):
+                    first, last = np.searchsorted(offsets, (start, start + len(ids)))
+                    ids[offsets[first:last] - start] = shards.require_line_end()
             befores, afters = read
             contexts += np.bincount(befores, minlength=vocab)
             tokens += np.bincount(afters, minlength=vocab)

@@ -178,8 +178,8 @@ class Order:
 
 def uniform(count: int, seed: int) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1) that depend on the seed alone: 53 bits of raw Philox output."""
-    words = np.random.Philox(key=seed).random_raw(count) >> np.uint64(11)
-    return words.astype(np.float64) * 2.0**-53
+    raw = np.random.Philox(key=seed).random_raw(count) >> np.uint64(11)
+    return raw.astype(np.float64) * 2.0**-53
 
 
 def shuffled(count: int, seed: int) -> Integers:

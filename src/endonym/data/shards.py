@@ -29,11 +29,11 @@ INDEX = np.dtype(
         ("length", "<i8"),
         ("source", "<i4"),
         ("block", "<i8"),
-        ("place", "<i8"),
+        ("position", "<i8"),
     ]
 )
 """A document: its shard, the index of the E before it, its tokens without E, its source, its block
-of neighbours and its place in the corpus (text/document.py)."""
+of neighbours and its position in the corpus (text/document.py)."""
 
 
 class Piece(NamedTuple):
@@ -42,7 +42,7 @@ class Piece(NamedTuple):
     source: str
     text: str
     block: int
-    place: int
+    position: int
 
 
 class ShardWriter:
@@ -53,7 +53,7 @@ class ShardWriter:
         self.sources = {name: number for number, name in enumerate(sources)}
         self.kind = np.dtype("<u2" if tokenizer.vocab <= 1 << 16 else "<u4")
         self.entries: list[NDArray[Any]] = []
-        self.shard, self.place = -1, SHARD_TOKENS
+        self.shard, self.offset = -1, SHARD_TOKENS
         self.file: IO[bytes] | None = None
 
     def add(self, texts: list[Piece]) -> None:
@@ -61,18 +61,18 @@ class ShardWriter:
         encoded = self.tokenizer.encode_many([each.text for each in texts])
         entries: list[tuple[int, ...]] = []
         for each, ids in zip(texts, encoded, strict=True):
-            if self.place >= SHARD_TOKENS:
+            if self.offset >= SHARD_TOKENS:
                 if self.file is not None:
                     self.file.close()
                 self.shard += 1
                 self.file = (self.out / f"{self.split}-{self.shard:05d}.bin").open("wb")
                 self.file.write(np.array([self.tokenizer.end_id], dtype=self.kind).tobytes())
-                self.place = 0
+                self.offset = 0
             assert self.file is not None
             source = self.sources[each.source]
-            entries.append((self.shard, self.place, len(ids), source, each.block, each.place))
+            entries.append((self.shard, self.offset, len(ids), source, each.block, each.position))
             self.file.write(np.append(ids, self.tokenizer.end_id).astype(self.kind).tobytes())
-            self.place += len(ids) + 1
+            self.offset += len(ids) + 1
         self.entries.append(np.array(entries, dtype=INDEX))
 
     def finish(self) -> None:
@@ -201,10 +201,10 @@ class TokenShards:
     def follow(self, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each document but the first directly follows the one before it.
 
-        It does if it is in the same shard and has the next place in the corpus. Otherwise there is
-        a document of another split or a new raw file between them.
+        It does if it is in the same shard and has the next position in the corpus. Otherwise
+        there is a document of another split or a new raw file between them.
         """
-        is_next = np.diff(self.index["place"][documents]) == 1
+        is_next = np.diff(self.index["position"][documents]) == 1
         return is_next & (np.diff(self.index["shard"][documents]) == 0)
 
     def require_line_end(self) -> int:
@@ -217,14 +217,14 @@ class TokenShards:
             )
         return self.line_end_id
 
-    def at(self, shards: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The ids at these places in these shards; all arrays have the same shape."""
+    def at(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ids at these offsets in these shards; all arrays have the same shape."""
         if len(self.parts) == 1:
-            return self.parts[0][places].astype(np.int64)
-        found = np.empty(places.shape, dtype=np.int64)
+            return self.parts[0][offsets].astype(np.int64)
+        found = np.empty(offsets.shape, dtype=np.int64)
         for number in np.unique(shards):
             here = shards == number
-            found[here] = self.parts[number][places[here]]
+            found[here] = self.parts[number][offsets[here]]
         return found
 
     def totals(self) -> dict[str, dict[str, int]]:

@@ -70,7 +70,7 @@ class _Story:
 
 
 def _step(count: int) -> int:
-    """Return a stride that visits all of `count` places, far apart at each step."""
+    """Return a stride that visits all of `count` combinations, far apart at each step."""
     stride = max(1, round(count * 0.6180339887))
     while gcd(stride, count) != 1:
         stride += 1

@@ -44,10 +44,10 @@ class Texts:
     averaged: frozenset[str] | None = None
     groups: NDArray[np.int64] | None = None
 
-    def only(self, places: Sequence[int]) -> "Texts":
-        """The documents at these places; the mean stays over the same sources."""
-        ids, sources = [self.ids[n] for n in places], [self.sources[n] for n in places]
-        groups = None if self.groups is None else self.groups[list(places)]
+    def only(self, indices: Sequence[int]) -> "Texts":
+        """The documents at these indices; the mean stays over the same sources."""
+        ids, sources = [self.ids[n] for n in indices], [self.sources[n] for n in indices]
+        groups = None if self.groups is None else self.groups[list(indices)]
         return Texts(ids, sources, self.tokenizer, self.text, self.averaged, groups)
 
     def in_mean(self) -> frozenset[str]:
@@ -92,7 +92,7 @@ def neighbours(shards: TokenShards) -> NDArray[np.int64]:
     index = shards.index
     is_first = np.ones(len(index), dtype=np.bool_)
     is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
-    is_first[1:] |= np.diff(index["place"]) > MOST_MISSING + 1
+    is_first[1:] |= np.diff(index["position"]) > MOST_MISSING + 1
     return np.cumsum(is_first) - 1
 
 
@@ -234,8 +234,8 @@ def sampled(sources: Sequence[str], limit: int) -> list[int]:
     kinds = sorted(set(sources))
     found: list[int] = []
     for name in kinds:
-        places = np.flatnonzero(names == name)
-        share = limit / 2 * (len(places) / len(sources) + 1 / len(kinds))
-        count = min(len(places), max(1, int(share)))
-        found += [int(places[n * len(places) // count]) for n in range(count)]
+        indices = np.flatnonzero(names == name)
+        share = limit / 2 * (len(indices) / len(sources) + 1 / len(kinds))
+        count = min(len(indices), max(1, int(share)))
+        found += [int(indices[n * len(indices) // count]) for n in range(count)]
     return sorted(found)

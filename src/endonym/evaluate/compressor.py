@@ -75,10 +75,10 @@ def compressed_bytes(
 
     advance: called with the share of each draw. Raises EndonymError if the process dies.
     """
-    places = ends(train, draws_of(documents))
+    train_ends = ends(train, draws_of(documents))
     extras = [separator + document for document in documents]
-    line = json.dumps({"ends": places, "extras": list(map(len, extras))}).encode("utf-8")
-    data = struct.pack("<Q", len(line)) + line + train[: places[-1]] + b"".join(extras)
+    line = json.dumps({"ends": train_ends, "extras": list(map(len, extras))}).encode("utf-8")
+    data = struct.pack("<Q", len(line)) + line + train[: train_ends[-1]] + b"".join(extras)
     # -P: nothing is imported from the current folder.
     command = [sys.executable, "-P", "-m", "endonym.evaluate.compressor"]
     rows: list[list[int]] = []
@@ -93,7 +93,7 @@ def compressed_bytes(
             try:
                 for row in child.stdout:
                     rows.append(json.loads(row))
-                    advance(1 / len(places))
+                    advance(1 / len(train_ends))
             except BaseException:
                 child.kill()
                 raise
@@ -104,7 +104,7 @@ def compressed_bytes(
                 where="baseline compressor",
                 do="Set baselines = false in [[evaluate]] to go on without baselines.",
             )
-    return np.array(rows, dtype=np.int64).reshape(len(places), len(documents))
+    return np.array(rows, dtype=np.int64).reshape(len(train_ends), len(documents))
 
 
 def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:

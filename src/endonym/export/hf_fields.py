@@ -16,7 +16,7 @@ ACTIVATIONS: dict[Activation, str] = {
 OTHER_ACTIVATIONS = {"swish": "silu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh"}
 ROPE_BASE = 10_000.0
 """The default of `transformers`."""
-ROPE_WORDS = ("rope_parameters", "rope_scaling", "rope_theta")
+ROPE_KEYS = ("rope_parameters", "rope_scaling", "rope_theta")
 """Read whole by `read_rope`."""
 
 
@@ -62,31 +62,32 @@ def read_rope(given: Json, *, share: float = 1.0) -> Json:
 
     share: default share of rotated channels. Raises ExportError for unsupported keys.
     """
-    words: Json = {}
+    parameters: Json = {}
     for key in ("rope_parameters", "rope_scaling"):
         table = given.get(key) or {}
         if not isinstance(table, dict):
             raise ExportError(f"{key} = {table!r} is not a table", where="config.json")
-        words |= table
-    words.setdefault("rope_theta", given.get("rope_theta", ROPE_BASE))
-    part = words.pop("partial_rotary_factor", share)
-    base, kind = words.pop("rope_theta"), words.pop("rope_type", words.pop("type", "default"))
-    words.pop("type", None)
+        parameters |= table
+    parameters.setdefault("rope_theta", given.get("rope_theta", ROPE_BASE))
+    part = parameters.pop("partial_rotary_factor", share)
+    base = parameters.pop("rope_theta")
+    kind = parameters.pop("rope_type", parameters.pop("type", "default"))
+    parameters.pop("type", None)
     keys: Json = {"rope_base": base}
     if part != 1.0:
         keys["rotary_share"] = part
-    scaling = _read_scaling(kind, words)
+    scaling = _read_scaling(kind, parameters)
     return keys if scaling is None else keys | {"rope_scaling": scaling}
 
 
-def _read_scaling(kind: Any, words: Json) -> Json | None:
+def _read_scaling(kind: Any, parameters: Json) -> Json | None:
     """The scaling of rotary positions, if there is one."""
     known = {"factor": "factor", "original_max_position_embeddings": "original_context"}
     known |= {"low_freq_factor": "low_turns", "high_freq_factor": "high_turns"}
     known |= {"beta_slow": "low_turns", "beta_fast": "high_turns", "attention_factor": "sharpness"}
-    words = {word: value for word, value in words.items() if value is not None}
+    parameters = {key: value for key, value in parameters.items() if value is not None}
     kinds = ("default", *get_args(RopeScaling.model_fields["kind"].annotation))
-    strange = sorted(word for word in words if word not in known or kind == "default")
+    strange = sorted(key for key in parameters if key not in known or kind == "default")
     if kind not in kinds or strange:
         what = strange[0] if strange else f"rope_type {kind!r}"
         raise ExportError(
@@ -96,4 +97,4 @@ def _read_scaling(kind: Any, words: Json) -> Json | None:
         )
     if kind == "default":
         return None
-    return {"kind": kind} | {known[word]: value for word, value in words.items()}
+    return {"kind": kind} | {known[key]: value for key, value in parameters.items()}

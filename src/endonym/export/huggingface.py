@@ -76,13 +76,13 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
     if len(shards) == 1:
         save_tensors(tensors, out / WEIGHTS)
         return
-    places: dict[str, str] = {}
+    weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, 1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_tensors(shard, out / file)
-        places |= dict.fromkeys(shard, file)
+        weight_map |= dict.fromkeys(shard, file)
     total = {"total_size": sum(each.nbytes for each in tensors.values())}
-    write_json(out / INDEX, {"metadata": total, "weight_map": places})
+    write_json(out / INDEX, {"metadata": total, "weight_map": weight_map})
 
 
 def import_huggingface(folder: Path) -> LanguageModel:

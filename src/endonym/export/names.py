@@ -43,7 +43,7 @@ def _as_theirs(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
     """A tensor in their layout: transposed, or with the middle axis of a convolution."""
     if name.endswith(CONVOLUTION):
         return tensor[:, None]
-    return tensor.T if row.turned and re.search(row.turned, name) else tensor
+    return tensor.T if row.transposed and re.search(row.transposed, name) else tensor
 
 
 def _join(row: HFArchitecture, parts: list[Tensor], config: ModelConfig, name: str) -> Tensor:
@@ -92,7 +92,7 @@ def _as_ours(row: HFArchitecture, name: str, tensor: Tensor) -> Tensor:
     """A tensor in our layout."""
     if name.endswith(CONVOLUTION):
         return tensor[:, 0]
-    return tensor.T if row.turned and re.search(row.turned, name) else tensor
+    return tensor.T if row.transposed and re.search(row.transposed, name) else tensor
 
 
 def _split(row: HFArchitecture, tensor: Tensor, config: ModelConfig) -> list[Tensor]:

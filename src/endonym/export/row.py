@@ -17,8 +17,8 @@ class HFArchitecture:
     misfit: why it does not support a model, or None. to_json: our sizes in its keys. to_keys: our
     recipe keys from its keys; a KeyError is a missing key. names: our tensor names to its, with `*`
     for the layer and `+` for the expert. joined: its name of queries, keys and values as one
-    tensor, "side by side" or "by group" of heads that share keys. turned: pattern of our tensors
-    that it stores transposed, as inputs × outputs. required: keys that we never write, with the
+    tensor, "side by side" or "by group" of heads that share keys. transposed: pattern of tensors
+    that it stores as inputs × outputs, unlike us. required: keys that we never write, with the
     only value we support. harmless: keys that change no logit, or that `to_keys` reads completely.
     aliases: older names of keys. assumed: defaults of keys. may_be_null: keys for which null is not
     the default.
@@ -33,8 +33,8 @@ class HFArchitecture:
     names: Callable[[ModelConfig], Mapping[str, str]]
     joined: str = ""
     joined_how: Literal["side by side", "by group"] = "by group"
-    turned: str = ""
-    context_word: str = "max_position_embeddings"
+    transposed: str = ""
+    context_key: str = "max_position_embeddings"
     required: Json = field(default_factory=dict[str, Any])
     harmless: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])

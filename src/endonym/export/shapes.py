@@ -35,7 +35,7 @@ HARMLESS = {*BOOKKEEPING, *SPECIALS, "initializer_range", "use_cache"}
 """Keys that change no logit."""
 NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])
 """Infinity as written by Python's JSON and by `transformers`."""
-ACTIVATION_WORDS = ("hidden_act", "activation_function", "activation")
+ACTIVATION_KEYS = ("hidden_act", "activation_function", "activation")
 
 
 def row_of(config: ModelConfig) -> HFArchitecture:
@@ -154,9 +154,9 @@ def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
         del plain["time_step_rank"]
     if plain.get("time_step_limit") in NO_LIMITS:
         plain["time_step_limit"] = NO_LIMITS[0]
-    for word in ACTIVATION_WORDS:
-        if word in plain and our_activation(plain[word]) == our_activation(written.get(word)):
-            plain[word] = written[word]
+    for key in ACTIVATION_KEYS:
+        if key in plain and our_activation(plain[key]) == our_activation(written.get(key)):
+            plain[key] = written[key]
     seen = plain.get("sliding_window")
     if written.get("sliding_window") == config.context and isinstance(seen, int):
         plain["sliding_window"] = min(seen, config.context)
@@ -165,18 +165,18 @@ def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
 
 def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
     """The model that a `config.json` describes, with the row's defaults. Raises ExportError."""
-    words = {key: value for key, value in data.items() if value is not None}
-    words |= {key: None for key in row.may_be_null if key in data and data[key] is None}
+    fields = {key: value for key, value in data.items() if value is not None}
+    fields |= {key: None for key in row.may_be_null if key in data and data[key] is None}
     for old, new in row.aliases.items():
-        if old in words:
-            words.setdefault(new, words[old])
-    words = row.assumed | words
+        if old in fields:
+            fields.setdefault(new, fields[old])
+    fields = row.assumed | fields
     try:
-        keys = row.to_keys(words)
+        keys = row.to_keys(fields)
         return resolve(
             ModelKeys.model_validate({"family": row.family} | keys),
-            vocab=words["vocab_size"],
-            context=words[row.context_word],
+            vocab=fields["vocab_size"],
+            context=fields[row.context_key],
         )
     except KeyError as error:
         raise ExportError(f"config.json lacks {error}", where=where) from error

@@ -39,7 +39,7 @@ def continued(
         if batch is None or batch.length > context:
             half = max(1, context // 2)
             rows = {n: ids if len(ids) <= context else ids[-half:] for n, ids in rows.items()}
-            batch = _Batch(decoder, rows, end_id, room=max_tokens)
+            batch = _Batch(decoder, rows, end_id, max_tokens=max_tokens)
         logits = batch.next_logits()
         chosen: dict[int, int] = {}
         for number, ids in rows.items():
@@ -58,7 +58,7 @@ class _Batch:
     """Rows with their cache. A row that has ended stays in the batch and is ignored."""
 
     def __init__(
-        self, decoder: AnyDecoder, rows: dict[int, list[int]], end_id: int, room: int
+        self, decoder: AnyDecoder, rows: dict[int, list[int]], end_id: int, max_tokens: int
     ) -> None:
         self.decoder, self.numbers, self.end_id = decoder, list(rows), end_id
         self.length = max(map(len, rows.values()))
@@ -67,7 +67,7 @@ class _Batch:
         padded = [[end_id] * n + ids for n, ids in zip(padding, rows.values(), strict=True)]
         self.new_BT = torch.tensor(padded, device=self.device)
         self.starts_B = torch.tensor(padding, device=self.device) if any(padding) else None
-        longest = min(decoder.config.context, self.length + room)
+        longest = min(decoder.config.context, self.length + max_tokens)
         self.cache = decoder.empty_cache(len(rows), longest)
         self.past = 0
 

@@ -73,15 +73,15 @@ class LanguageModel:
                 for prompt, sampling in zip(prompts, samplings, strict=True)
             ]
         ids = [self._opened(prompt) for prompt in prompts]
-        found = [Continuation(iter(())) for _ in prompts]
+        continuations = [Continuation(iter(())) for _ in prompts]
         for chosen in continued(
             self.decoder, ids, max_tokens, samplings, end_id=self.tokenizer.end_id
         ):
             for number, index in chosen.items():
-                self._take(found[number], index)
-        for each in found:
+                self._take(continuations[number], index)
+        for each in continuations:
             each.pieces = self._letters(iter(each.ids))
-        return found
+        return continuations
 
     def stream(
         self, prompt: str, *, max_tokens: int = 200, sampling: Sampling | None = None

@@ -62,15 +62,15 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
     """
     context, readout = min(decoder.config.context, LONGEST_WINDOW), decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
-    found = [np.zeros(len(ids)) for ids in documents]
+    results = [np.zeros(len(ids)) for ids in documents]
     todo = [w for n, row in enumerate(rows) for w in windows(n, len(row), context)]
     todo.sort(key=lambda window: window.end - window.begin)
     while todo:
         longest = todo[-1].end - todo[-1].begin
         batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
         padded = np.full((len(batch), longest), end_id, dtype=np.int64)
-        for place, window in enumerate(batch):
-            padded[place, : window.end - window.begin] = rows[window.document][
+        for index, window in enumerate(batch):
+            padded[index, : window.end - window.begin] = rows[window.document][
                 window.begin : window.end
             ]
         tokens_BT = torch.from_numpy(padded).to(readout.weight_VD.device)
@@ -78,6 +78,6 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
         nats_N = token_nats(hidden_ND, readout, tokens_BT[:, 1:].flatten())
         del hidden_ND  # Not held during the next batch.
         nats = nats_N.view(len(batch), -1).cpu().double().numpy()  # Apple GPUs have no float64
-        for place, (number, begin, done, end) in enumerate(batch):
-            found[number][done - 1 : end - 1] = nats[place, done - begin - 1 : end - begin - 1]
-    return found
+        for index, (number, begin, done, end) in enumerate(batch):
+            results[number][done - 1 : end - 1] = nats[index, done - begin - 1 : end - begin - 1]
+    return results

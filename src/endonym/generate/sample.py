@@ -64,7 +64,7 @@ def narrowed(logits_V: Tensor, top_k: int, top_p: float) -> Tensor:
         smallest = logits_V.topk(top_k).values[-1]
         logits_V = logits_V.masked_fill(logits_V < smallest, -torch.inf)
     if top_p < 1.0:
-        ordered, places = logits_V.sort(descending=True)
+        ordered, indices = logits_V.sort(descending=True)
         before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-        logits_V = logits_V.index_fill(0, places[before >= top_p], -torch.inf)
+        logits_V = logits_V.index_fill(0, indices[before >= top_p], -torch.inf)
     return logits_V

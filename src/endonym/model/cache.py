@@ -1,6 +1,6 @@
 """The caches of generation, made by each layer.
 
-Each call adds the tokens that follow those in the cache. A call at place 0 starts anew.
+Each call adds the tokens that follow those in the cache. A call at index 0 starts anew.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class KeysAndValues(_Buffers):
 
 
 class Ring(_Buffers):
-    """The keys and values within the window: place p is in slot p mod window."""
+    """The keys and values within the window: the token at index p is in slot p mod window."""
 
     @property
     def window(self) -> int:
@@ -71,11 +71,11 @@ class Ring(_Buffers):
         keys_BGMK = torch.cat((self.keys_BGMK[:, :, slots_M], keys_BGTK), dim=2)
         values_BGMK = torch.cat((self.values_BGMK[:, :, slots_M], values_BGTK), dim=2)
         count = min(span.length, self.window)
-        slots = span.places_T[-count:] % self.window
+        slots = span.indices_T[-count:] % self.window
         self.keys_BGMK[:, :, slots] = keys_BGTK[:, :, -count:]
         self.values_BGMK[:, :, slots] = values_BGTK[:, :, -count:]
-        places_M = torch.cat((before_M, span.places_T)) if kept else None
-        return keys_BGMK, values_BGMK, span.mask(self.window, places_M)
+        indices_M = torch.cat((before_M, span.indices_T)) if kept else None
+        return keys_BGMK, values_BGMK, span.mask(self.window, indices_M)
 
     def _extend_by_one(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
         """One token replaces the oldest; the order of the slots does not matter."""

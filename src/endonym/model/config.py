@@ -31,7 +31,7 @@ class RopeScaling(Config):
 
 
 class RopeConfig(Config):
-    """Rotary positions, resolved: the first `width` channels of a head turn."""
+    """Rotary positions, resolved: the first `width` channels of a head rotate."""
 
     base: float
     width: int
@@ -111,7 +111,7 @@ class ExpertsConfig(Config):
 class ModelConfig(Config):
     """A decoder's whole shape: all that is needed to build it, count it and export it.
 
-    `family` is for people; nothing else looks at it. The parts are tiled over the layers.
+    `family` is for people; nothing else reads it. The parts are tiled over the layers.
     """
 
     family: str

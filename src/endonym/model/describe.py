@@ -1,4 +1,4 @@
-"""Describes a model in words. Imports no torch."""
+"""The text that describes a model. Imports no torch."""
 
 from itertools import groupby
 
@@ -14,7 +14,7 @@ from endonym.model.config import (
 from endonym.model.foreign.folder import AnyModelConfig
 
 
-def parts_in_words(shape: AnyModelConfig) -> str:
+def parts_text(shape: AnyModelConfig) -> str:
     """The parts of the blocks: "4 heads of 64, gated feed-forward of 512"."""
     if not isinstance(shape, ModelConfig):
         return "computed by transformers"

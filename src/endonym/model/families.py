@@ -44,11 +44,11 @@ def resolve(keys: ModelKeys, *, vocab: int, context: int) -> ModelConfig:
     row = FAMILIES[keys.family].laid_over(keys)
     dim, layers = keys.dim, keys.layers
     mixers = tuple(
-        resolve_mixer(each, row, dim=dim, context=context, where=_place(keys.mixer, "mixer", n))
+        resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
         for n, each in enumerate(keys.mixers)
     )
     ffns = tuple(
-        resolve_ffn(each, row, dim=dim, where=_place(keys.ffn, "ffn", n))
+        resolve_ffn(each, row, dim=dim, where=_part_key(keys.ffn, "ffn", n))
         for n, each in enumerate(keys.ffns)
     )
     _check(keys, row)
@@ -78,7 +78,7 @@ def without_heads(keys: ModelKeys) -> list[str]:
     """The keys in [model] of attention layers for which a recipe gives no number of heads."""
     kind = FAMILIES[keys.family].mixer
     return [
-        f"{_place(keys.mixer, 'mixer', number).removeprefix('model.')}.heads"
+        f"{_part_key(keys.mixer, 'mixer', number).removeprefix('model.')}.heads"
         for number, each in enumerate(keys.mixers)
         if (each.kind or kind) == "attention" and each.heads is None
     ]
@@ -96,7 +96,7 @@ def has_experts(keys: ModelKeys) -> bool:
     return any((each.kind or kind) == "experts" for each in keys.ffns)
 
 
-def _place(written: Any, name: str, number: int) -> str:
+def _part_key(written: Any, name: str, number: int) -> str:
     """The dotted key of a part, with an index if the recipe has a list."""
     return f"model.{name}.{number}" if isinstance(written, tuple) else f"model.{name}"
 

@@ -45,7 +45,7 @@ class MixerKeys(Config):
         default=None, description="attention: stretched rotary positions"
     )
     rotary_share: float | None = Field(
-        default=None, gt=0, le=1, description="attention: share of a head's channels that turn"
+        default=None, gt=0, le=1, description="attention: share of a head's channels that rotate"
     )
     bias: bool | None = Field(default=None, description="biases of the linear maps")
     state: int | None = Field(
@@ -138,7 +138,7 @@ class ModelKeys(Config):
         default=None, gt=0, description="added to the variance inside each norm"
     )
     position: Literal["rope", "learned", "none"] | None = Field(
-        default=None, description="how attention knows places: turned, added, or not at all"
+        default=None, description="how attention knows positions: rotated, added, or not at all"
     )
     parallel: bool | None = Field(
         default=None, description="mixer and feed-forward read the same stream, and are added once"

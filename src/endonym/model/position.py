@@ -63,5 +63,5 @@ def rotate(x_BTHK: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
     width = cos.shape[-1]
     still_BTHK = x_BTHK[..., width:]
     a, b = x_BTHK[..., :width].chunk(2, dim=-1)
-    turned_BTHK = x_BTHK[..., :width] * cos + torch.cat((-b, a), dim=-1) * sin
-    return torch.cat((turned_BTHK, still_BTHK), dim=-1) if still_BTHK.shape[-1] else turned_BTHK
+    rotated_BTHK = x_BTHK[..., :width] * cos + torch.cat((-b, a), dim=-1) * sin
+    return torch.cat((rotated_BTHK, still_BTHK), dim=-1) if still_BTHK.shape[-1] else rotated_BTHK

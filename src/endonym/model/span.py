@@ -16,12 +16,12 @@ CosSin = tuple[Tensor, Tensor]
 class Span:
     """Where the tokens of a forward pass stand.
 
-    A place is a token's index in its row, counted from the first token in the cache. A token sees
-    the tokens of its own document up to itself. Left padding is a document of its own, so that no
-    text sees it.
+    An index is that of a token in its row, counted from the first token in the cache; a position is
+    counted from the start of the document. A token sees the tokens of its own document up to
+    itself. Left padding is a document of its own, so that no text sees it.
 
-    past: tokens in the cache. length: new tokens. starts_BT: the place where each token's document
-    starts; None means that every row is one document from place 0.
+    past: tokens in the cache. length: new tokens. starts_BT: the index at which each token's
+    document starts; None means that every row is one document from index 0.
     """
 
     past: int
@@ -37,43 +37,43 @@ class Span:
 
         documents_BT: a number for each token; equal adjacent numbers are one document.
         """
-        places_T = torch.arange(documents_BT.shape[1], device=documents_BT.device)
+        indices_T = torch.arange(documents_BT.shape[1], device=documents_BT.device)
         is_first_BT = torch.ones_like(documents_BT, dtype=torch.bool)
         is_first_BT[:, 1:] = documents_BT[:, 1:] != documents_BT[:, :-1]
         length, device = documents_BT.shape[1], documents_BT.device
         if device.type == "cpu" and not is_first_BT[:, 1:].any():  # Would sync a GPU.
             return cls(0, length, device)
-        starts_BT = torch.where(is_first_BT, places_T, 0).cummax(dim=1).values
+        starts_BT = torch.where(is_first_BT, indices_T, 0).cummax(dim=1).values
         return cls(0, length, device, starts_BT)
 
     @classmethod
     def after(cls, past: int, tokens_BT: Tensor, starts_B: Tensor | None = None) -> "Span":
         """One document a row, of which `past` tokens are in the cache.
 
-        starts_B: the place of each row's first token, if rows are padded on the left.
+        starts_B: the index of each row's first token, if rows are padded on the left.
         """
         span = cls(past, tokens_BT.shape[1], tokens_BT.device)
         if starts_B is None:
             return span
-        is_text_BT = span.places_T >= starts_B[:, None]
+        is_text_BT = span.indices_T >= starts_B[:, None]
         return replace(span, starts_BT=torch.where(is_text_BT, starts_B[:, None], 0))
 
     @property
-    def places_T(self) -> Tensor:
-        """The places of the new tokens."""
+    def indices_T(self) -> Tensor:
+        """The indices of the new tokens."""
         return torch.arange(self.past, self.past + self.length, device=self.device)
 
     @property
     def positions_BT(self) -> Tensor:
         """The index of each token in its document; (1, T) if all rows are alike."""
         if "positions" not in self.memo:
-            alone = self.places_T[None]
+            alone = self.indices_T[None]
             self.memo["positions"] = alone if self.starts_BT is None else alone - self.starts_BT
         return self.memo["positions"]
 
     @property
     def is_first_BT(self) -> Tensor | None:
-        """True where a document starts; None if that is place 0 alone."""
+        """True where a document starts; None if that is index 0 alone."""
         return None if self.starts_BT is None else self.positions_BT == 0
 
     def cos_sin(self, rope: RopeConfig, dtype: torch.dtype) -> CosSin:
@@ -83,17 +83,17 @@ class Span:
             self.memo[key] = rotation(self.positions_BT, rope, dtype)
         return self.memo[key]
 
-    def mask(self, window: int | None, places_M: Tensor | None = None) -> Tensor | None:
+    def mask(self, window: int | None, indices_M: Tensor | None = None) -> Tensor | None:
         """True where a token may attend, (B or 1, T, M); None for the plain causal mask.
 
-        window: keys that a token sees, itself included. places_M: places of the keys, -1 for an
-        empty slot; the span's own places if not given.
+        window: keys that a token sees, itself included. indices_M: indices of the keys, -1 for an
+        empty slot; the span's own indices if not given.
         """
-        if places_M is None and not self._is_masked(window):
+        if indices_M is None and not self._is_masked(window):
             return None
-        key = ("mask", window, places_M is None)
+        key = ("mask", window, indices_M is None)
         if key not in self.memo:
-            self.memo[key] = self._mask(window, self.places_T if places_M is None else places_M)
+            self.memo[key] = self._mask(window, self.indices_T if indices_M is None else indices_M)
         return self.memo[key]
 
     def attn_bias(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
@@ -101,7 +101,7 @@ class Span:
         key = ("bar", window, dtype)
         if key not in self.memo:
             # The mask itself is not kept: it would take memory beside the bias for the whole pass.
-            mask_BTM = self._mask(window, self.places_T) if self._is_masked(window) else None
+            mask_BTM = self._mask(window, self.indices_T) if self._is_masked(window) else None
             self.memo[key] = None if mask_BTM is None else barred(mask_BTM, dtype)
         return self.memo[key]
 
@@ -110,14 +110,14 @@ class Span:
         is_window_short = window is not None and self.past + self.length > window
         return self.starts_BT is not None or is_window_short
 
-    def _mask(self, window: int | None, places_M: Tensor) -> Tensor:
-        places_T1 = self.places_T[:, None]
-        seen_TM = (places_M <= places_T1) & (places_M >= 0)
+    def _mask(self, window: int | None, indices_M: Tensor) -> Tensor:
+        indices_T1 = self.indices_T[:, None]
+        seen_TM = (indices_M <= indices_T1) & (indices_M >= 0)
         if window is not None:
-            seen_TM &= places_M > places_T1 - window
+            seen_TM &= indices_M > indices_T1 - window
         if self.starts_BT is None:
             return seen_TM[None]
-        return seen_TM & (places_M >= self.starts_BT[:, :, None])
+        return seen_TM & (indices_M >= self.starts_BT[:, :, None])
 
 
 def barred(mask: Tensor, dtype: torch.dtype) -> Tensor:

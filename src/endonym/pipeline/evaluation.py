@@ -52,17 +52,17 @@ def judge(
     judged = [documents_of(path, model.tokenizer) for path in files]
     if not files:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)
-    split, found = asked.file or asked.split, list[Score]()
+    split, scores = asked.file or asked.split, list[Score]()
     samples: dict[str, dict[str, int]] = {}
     for texts in judged:
         measured = read_texts(model, texts, ctx.log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
-        found += scored
+        scores += scored
         if texts.text == "document":
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
             save(ctx.out, each)
-    write_json(ctx.out / "scores.json", [score.as_dict() for score in found])
-    ctx.log.line(table(found))
+    write_json(ctx.out / "scores.json", [score.as_dict() for score in scores])
+    ctx.log.line(table(scores))
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
@@ -105,15 +105,15 @@ def score_texts(
     measured: Measured, texts: Texts, train: TrainingText | None, *, split: str, log: Log
 ) -> tuple[list[Score], dict[str, int]]:
     """The model's scores and, with a training text, those of the baselines."""
-    found = by_source(texts, measured, model="model", split=split)
+    scores = by_source(texts, measured, model="model", split=split)
     if train is None:
-        return found, {}
-    found += baseline_scores(train.counts, texts, split=split)
+        return scores, {}
+    scores += baseline_scores(train.counts, texts, split=split)
     with log.progress("compressor", 1.0, "ends of the text") as advance:
         lines, sample = compressor_scores(
             train.shards, texts, measured, split=split, advance=advance
         )
-    return found + lines, sample
+    return scores + lines, sample
 
 
 def _continue_prompts(
@@ -124,7 +124,7 @@ def _continue_prompts(
     prompts = [line for line in lines if line.strip()]
     seeds = range(seed, seed + len(prompts))
     samplings = [Sampling(temperature=asked.temperature, seed=seed) for seed in seeds]
-    found: list[dict[str, Any]] = []
+    continuations: list[dict[str, Any]] = []
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
         some = slice(first, first + PROMPTS_AT_ONCE)
         made = model.generate_many(
@@ -132,6 +132,8 @@ def _continue_prompts(
         )
         for prompt, each in zip(prompts[some], made, strict=True):
             text = "".join(each)
-            found.append({"prompt": prompt, "text": text, "finish_reason": each.finish_reason})
-    write_json(ctx.out / "continuations.json", found)
-    return {"kind": "prompts", "continuations": len(found)}
+            continuations.append(
+                {"prompt": prompt, "text": text, "finish_reason": each.finish_reason}
+            )
+    write_json(ctx.out / "continuations.json", continuations)
+    return {"kind": "prompts", "continuations": len(continuations)}

@@ -55,8 +55,8 @@ class Run:
 
     def artifact(self, kind: str) -> Artifact | None:
         """The last artefact of a kind; the final model, for "model"."""
-        found = [each.artifact for each in self.made if each.stage.kind == kind]
-        return found[-1] if found else None
+        artifacts = [each.artifact for each in self.made if each.stage.kind == kind]
+        return artifacts[-1] if artifacts else None
 
     def all(self, kind: str) -> list[Artifact]:
         """Every artefact of a kind, in the plan's order."""
@@ -83,7 +83,7 @@ def run_recipe(
 ) -> Run:
     """Make every missing artefact of a recipe, in order.
 
-    tune_minutes: how long short trainings may look for better rates before the first phase.
+    tune_minutes: how long short trainings may search for better rates before the first phase.
     """
     target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
@@ -234,6 +234,6 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     names = [(name, kind, name.partition(" ")[2]) for name, kind in stage_names(recipe)]
     meant = [each[0] for each in names if until in each]
     if not meant:
-        known = ", ".join(sorted({word for each in names for word in each if word}))
+        known = ", ".join(sorted({term for each in names for term in each if term}))
         raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
     return meant[-1]

@@ -1,4 +1,4 @@
-"""The journal of a model's training: metrics, troubles and rollbacks.
+"""The journal of a model's training: metrics, problems and rollbacks.
 
 Each line belongs to a step. Steps that are repeated, after a kill or a rollback to a checkpoint,
 are deleted first; but what led to a rollback stays, with the number of rollbacks before it.
@@ -18,12 +18,12 @@ from endonym.train.report import Report
 
 
 def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> None:
-    """Write down a step; troubles also go to the console."""
+    """Write down a step; problems also go to the console."""
     if report.is_rolled_back:
         _write(journal, _still_true(journal, state))
-    for trouble in report.events:
-        append_jsonl(journal, trouble.as_dict())
-        log.line(f"  step {trouble.step:>6}  {trouble.event.replace('_', ' ')}: {trouble.message}")
+    for event in report.events:
+        append_jsonl(journal, event.as_dict())
+        log.line(f"  step {event.step:>6}  {event.event.replace('_', ' ')}: {event.message}")
     if not report.is_rolled_back:
         append_jsonl(journal, as_metrics(report))
 
@@ -67,7 +67,7 @@ def cut_journal(journal: Path, training: Training) -> None:
 
 
 def _still_true(journal: Path, state: TrainState) -> list[dict[str, Any]]:
-    """Lines up to the state's step, and those about trouble before its last rollback."""
+    """Lines up to the state's step, and those about problems before its last rollback."""
     return [
         line
         for line in read_jsonl(journal)

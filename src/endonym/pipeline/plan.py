@@ -111,11 +111,11 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
     """The phases, then evaluations and exports of the last one's model."""
     models = model_stages(recipe, data, training)
-    found = [*models, *evaluation_stages(recipe, data, training, models[-1])]
+    planned = [*models, *evaluation_stages(recipe, data, training, models[-1])]
     for export in recipe.export:
         name, make = f"export {export.format}", partial(stages.export, export)
-        found.append(Stage(name, "export", identity(export), make, {"model": models[-1]}))
-    return found
+        planned.append(Stage(name, "export", identity(export), make, {"model": models[-1]}))
+    return planned
 
 
 def source_stage(raw: RawSet) -> Stage:
@@ -143,23 +143,23 @@ def folder_stage(recipe: Recipe) -> Stage | None:
 
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
     """A stage for every other file that the recipe names, by its path."""
-    found: dict[str, Stage] = {}
+    by_path: dict[str, Stage] = {}
     for evaluation in recipe.evaluate:
         for path in evaluation.files(recipe.folder):
             config = {"files": [file_identity(path)]}
             name = f"source {path.name}"
-            found[str(path)] = Stage(name, "source", config, partial(stages.named_files, [path]))
-    return found
+            by_path[str(path)] = Stage(name, "source", config, partial(stages.named_files, [path]))
+    return by_path
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
     """The phases; each starts from the previous one unless the recipe says otherwise."""
-    found: list[Stage] = []
+    models: list[Stage] = []
     prompts = tuple(path for each in recipe.evaluate for path in each.prompt_files(recipe.folder))
     for phase, config in zip(recipe.phase, training.phases, strict=True):
         inputs = {"tokenizer": data.tokenizer, "shards": data.shards}
-        if found and phase.start == "previous":
-            inputs["start"] = found[-1]
+        if models and phase.start == "previous":
+            inputs["start"] = models[-1]
         elif data.folder is not None:
             inputs["folder"] = data.folder
         mine = PhaseTraining(
@@ -179,8 +179,8 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             "seed": mine.seed,
         }
         name, make = f"model {config.name}", partial(stages.model, mine)
-        found.append(Stage(name, "model", identifying, make, inputs, resumes=True))
-    return found
+        models.append(Stage(name, "model", identifying, make, inputs, resumes=True))
+    return models
 
 
 def _split(shape: Config, config: TrainConfig) -> dict[str, int]:
@@ -197,7 +197,7 @@ def evaluation_stages(
     recipe: Recipe, data: DataStages, training: ResolvedTraining, model: Stage
 ) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
-    found: list[Stage] = []
+    evaluations: list[Stage] = []
     for number, evaluation in enumerate(recipe.evaluate):
         config: dict[str, Any] = {
             "evaluation": identity(evaluation),
@@ -209,8 +209,8 @@ def evaluation_stages(
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
         maker = partial(stages.evaluation, evaluation, files, training.pack, seed=training.seed)
         name = evaluation_name(evaluation.kind, number)
-        found.append(Stage(name, "evaluation", config, maker, inputs))
-    return found
+        evaluations.append(Stage(name, "evaluation", config, maker, inputs))
+    return evaluations
 
 
 def evaluation_name(kind: str, number: int) -> str:

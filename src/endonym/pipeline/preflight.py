@@ -22,11 +22,11 @@ from endonym.train.preflight import ROW_TOKENS, learn_by_heart
 def newest(folder: Path, log: Log) -> Checkpoint | None:
     """The checkpoint to resume from, if any; warns about newly found damaged ones."""
     before = checkpoint.set_aside(folder)
-    found = checkpoint.last(folder)
+    latest = checkpoint.last(folder)
     for damaged in checkpoint.set_aside(folder):
         if damaged not in before:
             log.warn(f"a damaged checkpoint was set aside: {damaged}")
-    return found
+    return latest
 
 
 def before_training(
@@ -46,7 +46,7 @@ def before_training(
     total = parameters(decoder.config).total
     every = min(config.execution.save_every_steps, config.eval_every_steps)
     saves = max(1, config.steps // every)
-    checkpoint.check_room(work.folder, total, saves, 4 if config.is_averaged else 3)
+    checkpoint.check_disk_space(work.folder, total, saves, 4 if config.is_averaged else 3)
     decoder = decoder.to(work.device)
     if work.device != "cpu":
         gap = require_agreement(decoder, begin(), batches[0])

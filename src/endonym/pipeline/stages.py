@@ -110,7 +110,7 @@ def shards(ctx: StageContext) -> Numbers:
 
     def documents(split: Any) -> Iterator[Piece]:
         documents = texts.documents(split)
-        return (Piece(each.source, each.text, each.block, each.place) for each in documents)
+        return (Piece(each.source, each.text, each.block, each.position) for each in documents)
 
     with ctx.log.progress("shards", total, "bytes") as advance:
         return write_shards(ctx.out, reader, sources, documents, advance=advance)
@@ -124,7 +124,7 @@ def model(mine: PhaseTraining, ctx: StageContext) -> Numbers:
 
     where = f"phase {mine.config.name}"
     with called(ctx.device or "cpu") as group, explained_memory_errors(where):
-        group.tell((mine, replace(ctx, log=Log(quiet=True))))
+        group.broadcast((mine, replace(ctx, log=Log(quiet=True))))
         return train_model(mine, ctx, group)
 
 
@@ -135,7 +135,7 @@ def help_training(device: str | None) -> None:
     from endonym.train.memory_budget import explained_memory_errors
 
     def help_one(group: Group) -> None:
-        mine, ctx = group.tell()
+        mine, ctx = group.broadcast()
         with explained_memory_errors(f"phase {mine.config.name}"):
             train_model(mine, ctx, group)
 

@@ -60,7 +60,7 @@ def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) ->
     reader = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     folder = ctx.inputs["shards"].folder
     order, dev = training_order(folder, pack, mine.seed), TokenShards(folder, "dev")
-    lines = group.tell(baseline_lines(order, dev, reader) if group.is_first else None)
+    lines = group.broadcast(baseline_lines(order, dev, reader) if group.is_first else None)
     unigram, target = lines["unigram"].value, device.pick(ctx.device)
     work = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
     begin = partial(initial_decoder, mine, ctx.inputs)
@@ -71,15 +71,15 @@ def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) ->
     spare_memory(
         shape, config, pack.longest(work.train.longest_document), target=work.device, log=ctx.log
     )
-    found = newest(work.folder, ctx.log) if group.is_first else None
+    checkpoint = newest(work.folder, ctx.log) if group.is_first else None
     if group.is_first:
         batches = work.batches(config, shape.context, mine.seed)
         _announce(shape, config, batches, lines, group=group, log=ctx.log)
-        if found is None or not found.state.step:
+        if checkpoint is None or not checkpoint.state.step:
             before_training(begin, decoder, config, batches, work=work, group=group, log=ctx.log)
             decoder = begin()
     training = Training(decoder.to(work.device), config, work, seed=mine.seed, group=group)
-    training.resume(found)
+    training.resume(checkpoint)
     masked = _masked_because(training)
     if group.is_first:
         cut_journal(ctx.journal, training)
@@ -98,9 +98,9 @@ def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) ->
 
 def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
     """Nats per dev token of a uniform guess, unigrams and bigrams."""
-    found = baseline_scores(count(order.shards, order), held_out(dev, reader), split="dev")
+    scores = baseline_scores(count(order.shards, order), held_out(dev, reader), split="dev")
     names = ("uniform", "unigram", "bigram")
-    lines = {n: find(found, metric="nats_per_token", model=n, source=None) for n in names}
+    lines = {n: find(scores, metric="nats_per_token", model=n, source=None) for n in names}
     return {name: line for name, line in lines.items() if line is not None}
 
 
@@ -188,12 +188,12 @@ def _announce(
 
 def _masked_because(training: Training) -> set[str]:
     """Why attention on a GPU uses masks of whole rows, if it does; the kernel is tried here."""
-    shape, place = training.decoder.config, training.decoder.readout.weight_VD.device
-    if place.type == "cpu" or not isinstance(shape, ModelConfig):
+    shape, weights_device = training.decoder.config, training.decoder.readout.weight_VD.device
+    if weights_device.type == "cpu" or not isinstance(shape, ModelConfig):
         return set()
     dtype = torch.bfloat16 if training.config.number_format == "bf16" else torch.float32
     widths = {each.head_width for each in shape.mixers if isinstance(each, AttentionConfig)}
-    reasons = {unsupported_reason(place, dtype, width) for width in widths}
+    reasons = {unsupported_reason(weights_device, dtype, width) for width in widths}
     return {reason for reason in reasons if reason is not None}
 
 
@@ -253,7 +253,7 @@ def _sample(
     training: Training, reader: Tokenizer, prompts: list[str], step: int, *, journal: Path
 ) -> None:
     """Generate samples with the current weights."""
-    samplings = [Sampling(seed=step * SAMPLES + place) for place in range(len(prompts))]
+    samplings = [Sampling(seed=step * SAMPLES + index) for index in range(len(prompts))]
     with training.as_handed_on():
         decoder = training.reader()
         if not training.group.is_first:

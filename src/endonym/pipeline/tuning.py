@@ -28,8 +28,8 @@ SCALES = {"lr": (0.5, 1.0, 2.0), DECAY: (0.3, 1.0, 3.0)}
 """Factors that are tried, in the order in which keys are tuned."""
 TOGETHER = {"lr": "embedding_lr"}
 """A key that is scaled together with another, so that their ratio stays."""
-LOOK_TOKENS = 131_072
-LOOK_SHARE = 0.25
+VALIDATION_TOKENS = 131_072
+VALIDATION_SHARE = 0.25
 """Largest share of a trial's time for its two validations, before and after."""
 FORWARD_SHARE = 0.4
 """Time per token of a validation, relative to a training step: a forward pass and batching."""
@@ -67,15 +67,15 @@ class Trials:
     def give(self, seconds: float) -> None:
         """Set the seconds of each training, and from them its tokens."""
         self.seconds, all_ = seconds, seconds * self.speed
-        most = int(all_ * LOOK_SHARE / (2 * FORWARD_SHARE))
-        self.look_tokens = max(1, min(LOOK_TOKENS, self.held_out, most))
-        self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.look_tokens), self.whole)
+        most = int(all_ * VALIDATION_SHARE / (2 * FORWARD_SHARE))
+        self.validation_tokens = max(1, min(VALIDATION_TOKENS, self.held_out, most))
+        self.tokens = min(int(all_ - 2 * FORWARD_SHARE * self.validation_tokens), self.whole)
 
     def require_enough(self) -> None:
         """Raise RecipeError if trainings are too short to be compared."""
         least, steps = min(LEAST_STEPS * self.batch, self.whole), self.tokens // self.batch
         if self.tokens < least:
-            times = least / (1 - LOOK_SHARE) / max(1.0, self.seconds * self.speed)
+            times = least / (1 - VALIDATION_SHARE) / max(1.0, self.seconds * self.speed)
             raise RecipeError(
                 f"{self.seconds:.2g} s for each training are {steps} steps: too few",
                 where="--tune",
@@ -97,7 +97,7 @@ class Trials:
             patience=0,
             keep="last",
             eval_every_steps=steps + 1,
-            eval_tokens=self.look_tokens,
+            eval_tokens=self.validation_tokens,
         ).executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
             join = self.training.pack.join
@@ -110,7 +110,7 @@ class Trials:
                 return math.inf
         return last.validation.bits_per_byte if last.validation is not None else math.inf
 
-    def told(self, bits: float) -> str:
+    def describe(self, bits: float) -> str:
         """The result of a training, or why it failed."""
         return f"{bits:.4f} bits/byte" if math.isfinite(bits) else f"failed: {self.failure}"
 
@@ -133,7 +133,7 @@ def tune(
         trials.give(minutes * 60 / _count(keys))
     trials.require_enough()
     log.line(f"{'tuning':<22} {_count(keys)} trainings of {number(trials.tokens)} tokens")
-    found: Choices = {}
+    choices: Choices = {}
     known: dict[float, float] = {}
     for key in keys:
         bits: dict[float, float] = {}
@@ -141,24 +141,24 @@ def tune(
             changed = scaled(config, key, scale)
             trial = config.but(**changed)
             bits[scale] = known[scale] if scale in known else trials.bits(trial)
-            log.line(f"  {key} = {changed[key]:g}: {trials.told(bits[scale])}")
+            log.line(f"  {key} = {changed[key]:g}: {trials.describe(bits[scale])}")
         best = min(bits, key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
         if not math.isfinite(bits[best]):
             log.warn("all trainings failed: nothing is tuned")
             return {}
         scores = {s: f"{b:.4f}" if math.isfinite(b) else "failed" for s, b in bits.items()}
-        told = " · ".join(f"{scaled(config, key, s)[key]:g} {score}" for s, score in scores.items())
+        text = " · ".join(f"{scaled(config, key, s)[key]:g} {score}" for s, score in scores.items())
         before, tokens = getattr(config, key), number(trials.tokens)
-        reason = f"instead of {before:g}, tried on {tokens} tokens: {told}"
+        reason = f"instead of {before:g}, tried on {tokens} tokens: {text}"
         chosen = scaled(config, key, best)
         for name, value in chosen.items():
             why = reason if name == key else f"in proportion to {key}"
-            found[f"phase.0.{name}"] = Choice(value, why)
+            choices[f"phase.0.{name}"] = Choice(value, why)
         config, known = config.but(**chosen), {1.0: bits[best]}
     log.line("  tuned; this run keeps it, and a recipe does that says in its first [[phase]]:")
-    for key, choice in found.items():
+    for key, choice in choices.items():
         log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")
-    return found
+    return choices
 
 
 def _count(keys: list[str]) -> int:

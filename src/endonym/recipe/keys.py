@@ -58,7 +58,7 @@ class Table:
         return f"[[{self.name}]]" if self.is_list else f"[{self.name}]"
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The table in a message, after a key's name."""
         return f"in {self.header}" if self.name else f"at {self.header}"
 
@@ -126,7 +126,7 @@ def nearest_key(root: type[Config], table: Table, wrong: str) -> str | None:
         return f"`{close}`"
     home = next((other for other in tables(root) if name in other.keys), None)
     if home is not None:
-        return f"`{name}` {home.place}"
+        return f"`{name}` {home.location}"
     leaf = nearest(name, list(inside), cutoff=0.7)
     loose = inside[leaf] if leaf else nearest(name, own)
     return f"`{loose}`" if loose else None

@@ -163,40 +163,40 @@ def lay_sets(
     """The data with every `KEY=VALUE` applied, the problems, and the override of each key."""
     changed, problems = deepcopy(dict(data)), list[Problem]()
     labels: dict[KeyPath, str] = {}
-    for words in sets:
-        label = f"--set {words}"
-        key, equals, value = words.partition("=")
+    for override in sets:
+        label = f"--set {override}"
+        key, equals, value = override.partition("=")
         if not equals or not key.strip():
             do = "Write KEY=VALUE, such as --set phase.0.steps=10"
             problems.append(Problem((), "a key and a value are needed.", do, where=label))
             continue
-        path, trouble = place(changed, dotted(key), _value(value))
-        if trouble:
-            problems.append(replace(trouble, where=label))
+        path, problem = set_value(changed, dotted(key), _value(value))
+        if problem:
+            problems.append(replace(problem, where=label))
         else:
             labels[path] = label
     return changed, problems, labels
 
 
-def _value(words: str) -> Any:
+def _value(text: str) -> Any:
     """The value as TOML, else as text; None, which removes the key, for an empty one."""
     try:
-        read_as = tomllib.loads(f"value = {words}")
+        read_as = tomllib.loads(f"value = {text}")
     except ValueError:
-        return words.strip() or None
-    return read_as["value"] if list(read_as) == ["value"] else words
+        return text.strip() or None
+    return read_as["value"] if list(read_as) == ["value"] else text
 
 
-def place(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath, Problem | None]:
+def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath, Problem | None]:
     """Set a dotted key, or remove it if the value is None; list items go by name or number."""
     path: list[str | int] = []
     at: Any = data
     for number, part in enumerate(key):
         if path:
             at = at.setdefault(path[-1], {}) if isinstance(at, dict) else at[path[-1]]
-        step, trouble = _step(at, part, key[:number])
-        if trouble:
-            return tuple(path), trouble
+        step, problem = _step(at, part, key[:number])
+        if problem:
+            return tuple(path), problem
         path.append(step)
     if value is not None:
         at[path[-1]] = value

@@ -21,7 +21,7 @@ from endonym.recipe.checks import contradictions, missing_files, missing_sources
 from endonym.recipe.diagnostics.messages import AnyConfig, findings, found_value, validated
 from endonym.recipe.diagnostics.problems import Origin, Problem, refuse
 from endonym.recipe.diagnostics.text import KeyPath, dotted
-from endonym.recipe.layers import lay_sets, lay_variant, parse, place, plain, read
+from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, set_value
 from endonym.text.config import Clean, Source, Split
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
@@ -111,8 +111,8 @@ class Recipe(Config):
     def require_all_sources(cls, recipes: Sequence[Self]) -> None:
         """Raise MissingSource for every source path, of any of them, that matches no file."""
         found = [(missing_sources(each.source, each.folder), each._origin) for each in recipes]
-        told = [([problem for _, problem in missing], origin) for missing, origin in found]
-        refuse(told, MissingSource)
+        problems = [([problem for _, problem in missing], origin) for missing, origin in found]
+        refuse(problems, MissingSource)
 
     @property
     def path(self) -> Path:
@@ -158,10 +158,10 @@ class Recipe(Config):
         labels: dict[KeyPath, str] = {}
         problems: list[Problem] = []
         for key, value in changes.items():
-            path, trouble = place(data, dotted(key), _dumped(value))
+            path, problem = set_value(data, dotted(key), _dumped(value))
             label = f"{key} = {found_value(_dumped(value))}"
-            if trouble:
-                problems.append(replace(trouble, where=label))
+            if problem:
+                problems.append(replace(problem, where=label))
             else:
                 labels[path] = label
         origin = replace(self._origin, labels={**self._origin.labels, **labels})

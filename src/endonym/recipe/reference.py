@@ -52,7 +52,7 @@ TYPES = {
     "boolean": "true or false",
 }
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-SHAPE_WORDS = {any_script(pattern): words for pattern, words in SHAPES.items()}
+SHAPE_TEXTS = {any_script(pattern): text for pattern, text in SHAPES.items()}
 BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -90,14 +90,14 @@ def _explain_table(table: Table) -> str:
 
 def _explain_key(table: Table, key: str) -> str:
     """A key: meaning, type, default, and the config that defines it."""
-    place = table.config.__module__.replace(".", "/")
+    path = table.config.__module__.replace(".", "/")
     lines = [
         _dotted(table, key),
         f"  {table.keys[key].description}",
         "",
-        f"  type     {type_words(key_schema(table, key))}",
-        f"  default  {default_words(table, key)}",
-        f"  source   {table.config.__name__} in {place}.py",
+        f"  type     {type_text(key_schema(table, key))}",
+        f"  default  {default_text(table, key)}",
+        f"  source   {table.config.__name__} in {path}.py",
     ]
     if _dotted(table, key) == "phase.schedule":
         lines += ["", schedule_curves()]
@@ -126,25 +126,25 @@ def schedule_curves() -> str:
     return "\n".join([*lines, f"  0 {'steps':^{CURVE_COLUMNS - 4}} end"])
 
 
-def type_words(node: dict[str, Any]) -> str:
+def type_text(node: dict[str, Any]) -> str:
     """The values that a key takes, in words."""
     ways = node.get("anyOf") or node.get("oneOf")
     if ways:
-        return " or ".join(type_words(way) for way in ways)
+        return " or ".join(type_text(way) for way in ways)
     values = node.get("enum", [node["const"]] if "const" in node else [])
     if values:
         listed = ", ".join(toml_value(value) for value in values)
         return f"one of {listed}" if len(values) > 1 else listed
     if node.get("type") == "array":
         if "prefixItems" in node:
-            first = type_words(node["prefixItems"][0])
+            first = type_text(node["prefixItems"][0])
             return f"list of {len(node['prefixItems'])}, each a {first}"
-        words = type_words(node.get("items", {}))
-        return "tables" if words == "table" else f"list of {words.removeprefix('one of ')}"
-    words = TYPES.get(node.get("type", ""), "table")
+        text = type_text(node.get("items", {}))
+        return "tables" if text == "table" else f"list of {text.removeprefix('one of ')}"
+    text = TYPES.get(node.get("type", ""), "table")
     limits = [f"{sign} {toml_value(node[name])}" for name, sign in LIMITS.items() if name in node]
-    shape = SHAPE_WORDS.get(node.get("pattern", ""))
-    return f"{words}: {shape}" if shape else " ".join([words, " and ".join(limits)]).strip()
+    shape = SHAPE_TEXTS.get(node.get("pattern", ""))
+    return f"{text}: {shape}" if shape else " ".join([text, " and ".join(limits)]).strip()
 
 
 def toml_value(value: Any) -> str:
@@ -158,7 +158,7 @@ def toml_value(value: Any) -> str:
     return f"[{', '.join(toml_value(item) for item in value)}]"
 
 
-def default_words(table: Table, key: str) -> str:
+def default_text(table: Table, key: str) -> str:
     """The default of a key, in words."""
     field = table.keys[key]
     config, _ = inner(field.annotation)
@@ -203,8 +203,8 @@ def _section(table: Table) -> str:
     """One table of a recipe as a section with a table of its keys."""
     title = f"`{table.header}`" if table.name else "The top of a recipe"
     rows = [
-        f"| `{key}` | {_cell(type_words(key_schema(table, key)))} "
-        f"| {_cell(default_words(table, key))} | {_cell(field.description or '')} |"
+        f"| `{key}` | {_cell(type_text(key_schema(table, key)))} "
+        f"| {_cell(default_text(table, key))} | {_cell(field.description or '')} |"
         for key, field in table.keys.items()
     ]
     head = ["| key | type | default | meaning |", "|---|---|---|---|"]

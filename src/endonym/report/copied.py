@@ -45,43 +45,43 @@ class Search:
         wanted = len(self.text) + 1
         self.gram = (wanted + 1) // 2
         self.stride = wanted - self.gram + 1
-        self.places: dict[str, list[tuple[int, int]]] = {}
+        self.positions: dict[str, list[tuple[int, int]]] = {}
         for number, sample in enumerate(self.samples):
             if len(sample) < wanted:
                 continue
             for start in range(len(sample) - self.gram + 1):
                 gram = sample[start : start + self.gram]
-                self.places.setdefault(gram, []).append((number, start))
+                self.positions.setdefault(gram, []).append((number, start))
 
     def read(self, text: str) -> bool:
         """Search one document; returns whether it holds a longer span."""
-        found, place = False, 0
-        while place + self.gram <= len(text) and len(self.text) < self.longest:
-            known = self.places.get(text[place : place + self.gram])
+        is_longer, offset = False, 0
+        while offset + self.gram <= len(text) and len(self.text) < self.longest:
+            known = self.positions.get(text[offset : offset + self.gram])
             if known and self.is_late():
                 break
-            if known and self._extend(text, place, known):
-                found = True
-                place = max(0, place - self.stride)
+            if known and self._extend(text, offset, known):
+                is_longer = True
+                offset = max(0, offset - self.stride)
                 self._prepare()
             else:
-                place += self.stride
-        return found
+                offset += self.stride
+        return is_longer
 
     def is_late(self) -> bool:
         """Whether the time is up."""
         return time.monotonic() > self.end
 
-    def _extend(self, text: str, place: int, known: Sequence[tuple[int, int]]) -> bool:
+    def _extend(self, text: str, offset: int, known: Sequence[tuple[int, int]]) -> bool:
         """Grow a shared gram both ways; returns whether it became the longest span."""
         best = len(self.text)
         for number, start in known:
             sample = self.samples[number]
             back, reach = 0, self.gram
-            while back < min(place, start) and text[place - back - 1] == sample[start - back - 1]:
+            while back < min(offset, start) and text[offset - back - 1] == sample[start - back - 1]:
                 back += 1
-            end = min(len(text) - place, len(sample) - start)
-            while reach < end and text[place + reach] == sample[start + reach]:
+            end = min(len(text) - offset, len(sample) - start)
+            while reach < end and text[offset + reach] == sample[start + reach]:
                 reach += 1
             if back + reach > len(self.text):
                 self.text, self.sample = sample[start - back : start + reach], number

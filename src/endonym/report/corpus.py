@@ -30,7 +30,7 @@ class CorpusCard:
 
     sources: list[list[str]]
     reasons: list[list[str]]
-    told: list[str]
+    notes: list[str]
     warnings: list[str]
     kept: list[tuple[str, Document]]
     rejects: list[tuple[str, list[Reject]]]
@@ -65,29 +65,29 @@ def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
             [reason, whole(n["records"]), size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
             for reason, n in sorted(dropped.items(), key=lambda each: -each[1]["records"])
         ],
-        told=_told(card),
+        notes=_notes(card),
         warnings=list(card.get("warnings", [])),
         kept=_kept(corpus, sources),
         rejects=[(reason, rejects) for reason, rejects in firsts if rejects][:REASONS_SHOWN],
     )
 
 
-def _source_row(name: str, account: dict[str, Any]) -> list[str]:
+def _source_row(name: str, stats: dict[str, Any]) -> list[str]:
     """Files, records read, documents of each split, records dropped; each count with its size."""
-    kept = [account["kept"][side] for side in SIDES]
-    gone = account.get("dropped", {}).values()
+    kept = [stats["kept"][side] for side in SIDES]
+    gone = stats.get("dropped", {}).values()
     return [
         name,
-        whole(account["files"]),
-        whole(account["read"]["records"]),
-        size(account["read"]["bytes"]),
+        whole(stats["files"]),
+        whole(stats["read"]["records"]),
+        size(stats["read"]["bytes"]),
         *(cell for each in kept for cell in (whole(each["documents"]), size(each["bytes"]))),
         whole(sum(each["records"] for each in gone)),
         size(sum(each["bytes"] for each in gone)),
     ]
 
 
-def _told(card: dict[str, Any]) -> list[str]:
+def _notes(card: dict[str, Any]) -> list[str]:
     """The card's other numbers, as sentences."""
     total = card["total"]
     encodings: dict[str, int] = total["encodings"]
@@ -106,20 +106,20 @@ def _told(card: dict[str, Any]) -> list[str]:
 
 def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str, Document]]:
     """A few documents of each set of each source: those that the card names."""
-    found: list[tuple[str, Document]] = []
+    documents: list[tuple[str, Document]] = []
     for split in SIDES:
         wanted = {
             (name, identifier)
-            for name, account in sources.items()
-            for identifier in account.get("samples", {}).get(split, [])[:KEPT_SHOWN]
+            for name, stats in sources.items()
+            for identifier in stats.get("samples", {}).get(split, [])[:KEPT_SHOWN]
         }
         for document in corpus.documents(split) if wanted else ():
             if (document.source, document.id) in wanted:
                 wanted.discard((document.source, document.id))
-                found.append((split, document))
+                documents.append((split, document))
                 if not wanted:
                     break
-    return found
+    return documents
 
 
 def tokenizer_card(
@@ -158,17 +158,17 @@ def tokenizer_card(
 def first_sentence(text: str) -> str:
     """The first line up to a sentence end of any script, at most SENTENCE_CHARS characters."""
     line = text.strip().split("\n")[0]
-    found = SENTENCE.match(line)
-    return (found.group(0) if found else line)[:SENTENCE_CHARS]
+    sentence = SENTENCE.match(line)
+    return (sentence.group(0) if sentence else line)[:SENTENCE_CHARS]
 
 
 def drawn(reader: Tokenizer, documents: Iterable[Document]) -> list[tuple[str, list[str]]]:
     """The first sentence of the first dev document of each source, token by token."""
-    found: dict[str, list[str]] = {}
+    by_source: dict[str, list[str]] = {}
     for document in documents:
-        if document.source not in found:
+        if document.source not in by_source:
             ids = reader.encode(first_sentence(document.text))
-            found[document.source] = [shown(reader.token(index)) for index in ids]
-        if len(found) == SENTENCES_SHOWN:
+            by_source[document.source] = [shown(reader.token(index)) for index in ids]
+        if len(by_source) == SENTENCES_SHOWN:
             break
-    return list(found.items())
+    return list(by_source.items())

@@ -17,16 +17,16 @@ def whole(value: float) -> str:
     return number(value).replace(THIN, NARROW_BLANK)
 
 
-def decimal(value: float | None, places: int) -> str:
+def decimal(value: float | None, decimals: int) -> str:
     """A number with this many decimals; a dash for None and for values that are not finite."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:,.{places}f}".replace(",", NARROW_BLANK)
+    return f"{value:,.{decimals}f}".replace(",", NARROW_BLANK)
 
 
-def between(low: float, high: float, places: int) -> str:
+def between(low: float, high: float, decimals: int) -> str:
     """An interval that stays on one line."""
-    return f"{low:.{places}f}{JOINER}–{JOINER}{high:.{places}f}"
+    return f"{low:.{decimals}f}{JOINER}–{JOINER}{high:.{decimals}f}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

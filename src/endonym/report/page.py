@@ -12,7 +12,7 @@ from endonym.evaluate.score import BITS, Score, find
 from endonym.evaluate.tables import by_text
 from endonym.log import duration, read_jsonl, size
 from endonym.model.count import parameters
-from endonym.model.describe import parts_in_words
+from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run, recipe_text
 from endonym.report.copied import longest_copied
@@ -21,12 +21,12 @@ from endonym.report.formatting import counted, cut, shown, whole
 from endonym.report.scores import METRICS, gap, group, splits, verdict
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
-from endonym.report.training import Moment, Phase, moments, phase, started
+from endonym.report.training import Phase, SampledStep, phase, sampled_steps, started
 from endonym.store import Store
 from endonym.text.corpus import CARD, Corpus
 
 WIDE, NARROW = 760.0, 350.0
-MOMENTS_SHOWN = 6
+SAMPLES_SHOWN = 6
 BASELINES = ("bigram", "unigram", "uniform", "compressor")
 
 
@@ -76,17 +76,17 @@ def _figure(wide: str, narrow: str) -> str:
 
 def gather(run: Run, store: Store) -> dict[str, Any]:
     """The values of every section of the template."""
-    found = [Score(**row) for row in _rows(run, "scores.json")]
+    scores = [Score(**row) for row in _rows(run, "scores.json")]
     prompts = _rows(run, "continuations.json")
     kind = "as it came" if run.recipe.model.folder else run.recipe.tokenizer.kind
     models = [made for made in run.made if made.stage.kind == "model"]
-    parts = splits(found)
+    parts = splits(scores)
     # Over all bytes of the test documents, as the validations are.
     totals = [find(parts.get("test", []), metric=BITS, model=m, source=None) for m in BASELINES]
     levels = {each.model: each.value for each in totals if each is not None}
     phases = [each for made in models if (each := phase(made, store, levels)) is not None]
-    written = moments(models, store)
-    texts = [text for moment in written for _, text in moment.texts]
+    written = sampled_steps(models, store)
+    texts = [text for step in written for _, text in step.texts]
     texts += [each["text"] for each in prompts]
     corpus = run.artifact("corpus")
     copied = None
@@ -104,7 +104,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
-        "gap": gap(found, kind),
+        "gap": gap(scores, kind),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
@@ -128,26 +128,26 @@ def _rows(run: Run, file: str) -> list[dict[str, Any]]:
     return [row for path in paths if path.is_file() for row in read_json(path)]
 
 
-def _some(written: Sequence[Moment]) -> list[Moment]:
-    """A few moments, evenly spread, the first and the last among them."""
+def _some(written: Sequence[SampledStep]) -> list[SampledStep]:
+    """A few of these steps, evenly spread, the first and the last among them."""
     last = len(written) - 1
-    places = sorted({round(n * last / (MOMENTS_SHOWN - 1)) for n in range(MOMENTS_SHOWN)})
-    return [written[place] for place in places] if written else []
+    indices = sorted({round(n * last / (SAMPLES_SHOWN - 1)) for n in range(SAMPLES_SHOWN)})
+    return [written[index] for index in indices] if written else []
 
 
 def _facts(run: Run, phases: Sequence[Phase]) -> list[tuple[str, str]]:
     """The few numbers under the verdict."""
-    found: list[tuple[str, str]] = []
+    facts: list[tuple[str, str]] = []
     model, corpus = run.artifact("model"), run.artifact("corpus")
     if model is not None and "parameters" in model.numbers:
-        found.append(("parameters", whole(model.numbers["parameters"])))
+        facts.append(("parameters", whole(model.numbers["parameters"])))
     if corpus is not None and (corpus.folder / CARD).is_file():
         train = read_json(corpus.folder / CARD)["total"]["kept"]["train"]
-        found.append(("training text", size(train["text_bytes"])))
+        facts.append(("training text", size(train["text_bytes"])))
     if model is not None and "epochs" in model.numbers:
-        found.append(("passes over it", f"{model.numbers['epochs']:.1f}"))
+        facts.append(("passes over it", f"{model.numbers['epochs']:.1f}"))
     seconds = sum(each.seconds for each in phases)
-    return [*found, ("training time", duration(seconds))] if seconds else found
+    return [*facts, ("training time", duration(seconds))] if seconds else facts
 
 
 def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
@@ -157,15 +157,15 @@ def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
         return None
     shape = read_shape(read_json(artifact.folder / "config.json"))
     counted = parameters(shape)
-    places = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
+    counts = {name: getattr(counted, name) for name in ("embedding", "positions", "blocks", "head")}
     plan = run.folder / "plan.json"
     known = read_json(plan) if plan.is_file() else {}
     choices = {**known.get("choices", {}), **(known.get("tuned") or {}).get("choices", {})}
     phases = run.training.phases if run.training else ()
     return {
         "shape": shape,
-        "parts": parts_in_words(shape),
-        "places": [(name, value) for name, value in places.items() if value],
+        "parts": parts_text(shape),
+        "parameters": [(name, value) for name, value in counts.items() if value],
         "total": counted.total,
         "choices": [
             (key, value if isinstance(value, str) else json.dumps(value), reason)
@@ -200,5 +200,5 @@ def _machine(models: Sequence[Made], store: Store) -> list[tuple[str, str]]:
         return []
     last = models[-1]
     note = started(store.journal(last.stage.kind, last.artifact.manifest["id"]))
-    found = [(key, str(note[key])) for key in ("processor", "threads") if key in note]
-    return [*found, *((name, str(value)) for name, value in note.get("versions", {}).items())]
+    rows = [(key, str(note[key])) for key in ("processor", "threads") if key in note]
+    return [*rows, *((name, str(value)) for name, value in note.get("versions", {}).items())]

@@ -44,24 +44,24 @@ def text_name(split: str) -> str:
     return "test documents" if split == "test" else split
 
 
-def splits(found: Sequence[Score]) -> dict[str, list[Score]]:
+def splits(scores: Sequence[Score]) -> dict[str, list[Score]]:
     """The scores of each text that was judged, in the order of judging."""
     parts: dict[str, list[Score]] = {}
-    for score in found:
+    for score in scores:
         parts.setdefault(score.split, []).append(score)
     return parts
 
 
-def interval(score: Score, places: int) -> str:
+def interval(score: Score, decimals: int) -> str:
     """The 95 % interval of a score; empty if it has too few documents."""
     if score.low is None or score.high is None:
         return ""
-    return between(score.low, score.high, places)
+    return between(score.low, score.high, decimals)
 
 
-def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
+def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
     """What one split's scores say, as sentences. kind: of the tokenizer."""
-    by_model = {name: headline(found, model=name) for name in MODELS}
+    by_model = {name: headline(scores, model=name) for name in MODELS}
     mine = by_model["model"]
     if mine is None:
         return []
@@ -69,7 +69,7 @@ def verdict(found: Sequence[Score], kind: str = "bpe") -> list[str]:
     where = counted(mine.n_documents, "test document" if is_test else "document")
     where += "" if is_test else f" of {mine.split}"
     details = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
-    total = find(found, metric=BITS, model="model", source=None)
+    total = find(scores, metric=BITS, model="model", source=None)
     if mine.weighting == "sources" and total:
         details.insert(0, f"the mean of {len(mine.averaged)} sources")
         details.append(f"{total.value:.2f} over all bytes")
@@ -127,9 +127,9 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     return ["It predicts these texts better than counting pairs."] if bigram else []
 
 
-def group(found: Sequence[Score]) -> Group:
+def group(scores: Sequence[Score]) -> Group:
     """The tables and bars of one split, read in one way."""
-    rows = score_rows(found)
+    rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
     title = text_name(first.split)
@@ -146,7 +146,7 @@ def group(found: Sequence[Score]) -> Group:
         title=title if first.text == "document" else f"{title}, neighbours read together",
         heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
         rows=[_row(row, models) for row in rows],
-        others=[_other(found, name, first.text) for name in models if name != "model_on_sample"],
+        others=[_other(scores, name, first.text) for name in models if name != "model_on_sample"],
         notes=notes,
         bars=Bars(
             f"Bits per byte on {text_name(first.split)}",
@@ -163,10 +163,10 @@ def _row(row: ScoreRow, models: Sequence[str]) -> TableRow:
     return TableRow(row.name, [first, span, *others, *shares(row), *sizes])
 
 
-def _other(found: Sequence[Score], model: str, text: str) -> TableRow:
+def _other(scores: Sequence[Score], model: str, text: str) -> TableRow:
     """The same loss in other units."""
-    scores = [headline(found, model=model, metric=metric, text=text) for metric, _, _ in METRICS]
-    pairs = zip(scores, METRICS, strict=True)
+    values = [headline(scores, model=model, metric=metric, text=text) for metric, _, _ in METRICS]
+    pairs = zip(values, METRICS, strict=True)
     return TableRow(model, [decimal(each.value if each else None, m[2]) for each, m in pairs])
 
 
@@ -178,9 +178,9 @@ def _bar(name: str, score: Score) -> Bar:
     return Bar(name.split("_")[0] + where, score.value, None, None, style)
 
 
-def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | None:
+def gap(scores: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | None:
     """The model on each text, and how they differ; None with fewer than two texts."""
-    parts = splits(found)
+    parts = splits(scores)
     totals = [
         score for part in parts.values() if (score := headline(part, model="model")) is not None
     ]
@@ -189,7 +189,7 @@ def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | N
     home = next((score for score in totals if score.split == "test"), totals[0])
     bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
     pairs = {name: headline(part, model="bigram") for name, part in parts.items()}
-    told: list[str] = []
+    notes: list[str] = []
     for away in totals:
         if away is home:
             continue
@@ -198,8 +198,8 @@ def gap(found: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | N
         if here and there:
             numbers = f"{here.value:.2f} to {there.value:.2f}"
             sentence += f" Counting pairs of {UNITS.get(kind, 'tokens')} goes from {numbers}."
-        told.append(sentence)
-    return Bars("Bits per byte of the model on each text", bars), told
+        notes.append(sentence)
+    return Bars("Bits per byte of the model on each text", bars), notes
 
 
 def _difference(home: Score, away: Score) -> str:

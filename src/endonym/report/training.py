@@ -44,7 +44,7 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class SampledStep:
     """A step at which samples were written; texts: pairs of prompt and continuation."""
 
     phase: str
@@ -59,8 +59,8 @@ class Phase:
 
     name: str
     charts: list[Chart]
-    told: list[str]
-    note: str
+    notes: list[str]
+    legend: str
     seconds: float
     tokens: int
     starts: int
@@ -102,15 +102,15 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     if best.step == 0:
         start = f"No validation was better than the start ({best.bits:.3f})"
         return f"{start}; the last was {last.bits:.3f}."
-    told = (
+    text = (
         f"after step {whole(best.step)} (epoch {best.epoch:.1f}): dev loss was lowest there "
         f"({best.bits:.3f}), {count} worse, the last by {rise:.3f}"
     )
     before = [y for x, y in train if x <= best.tokens]
     later = [y for x, y in train if x >= last.tokens]
     if before and later and later[-1] >= before[-1]:
-        return f"Dev loss rose {told}; training loss did not fall either."
-    return f"Over-fitting began {told}."
+        return f"Dev loss rose {text}; training loss did not fall either."
+    return f"Over-fitting began {text}."
 
 
 def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
@@ -126,11 +126,11 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
     ]
     train = smoothed(raw, max(LEAST_WINDOW, len(raw) // 40))
     validations = validations_of(lines)
-    told = [overfitting(validations, train)]
+    notes = [overfitting(validations, train)]
     kept, last = (made.artifact.numbers.get(key) for key in ("kept_step", "steps"))
     if kept and last:
         which = "the last ones" if kept == last else f"those of step {whole(kept)} of {whole(last)}"
-        told.append(f"The weights handed on are {which}.")
+        notes.append(f"The weights handed on are {which}.")
     charts = [
         _loss(raw, train, validations, steps=steps, levels=levels),
         _by_source(validations, steps),
@@ -140,8 +140,8 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
     return Phase(
         name=made.stage.name.removeprefix("model "),
         charts=drawn,
-        told=[sentence for sentence in told if sentence],
-        note=_legend(drawn[0]),
+        notes=[sentence for sentence in notes if sentence],
+        legend=_legend(drawn[0]),
         seconds=sum(line.get("seconds", 0.0) for line in steps),
         tokens=sum(b["tokens"] - a["tokens"] for a, b in itertools.pairwise(steps)),
         starts=sum(line.get("event") == "started" for line in lines),
@@ -164,7 +164,7 @@ def _loss(
     low, high = min(values), max(values)
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
-    room = (high - low) * HEADROOM or 0.05
+    margin = (high - low) * HEADROOM or 0.05
     best = min(validations, key=lambda each: each.bits, default=None)
     marks = epoch_marks(steps)
     if best is not None:
@@ -189,22 +189,22 @@ def _loss(
         series=[each for each in series if each.points],
         levels=[Level(name, value) for name, value in levels.items()],
         marks=marks,
-        low=low - room,
-        high=high + room,
+        low=low - margin,
+        high=high + margin,
     )
 
 
 def _legend(chart: Chart) -> str:
     """How to read the loss chart, and which baselines lie outside its y range."""
-    told = "Faint: each step; solid: their running mean; dots: validations on dev text."
+    text = "Faint: each step; solid: their running mean; dots: validations on dev text."
     if chart.levels:
-        told += " Horizontal lines: baselines, on the test documents."
+        text += " Horizontal lines: baselines, on the test documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
     gone = [each for each in chart.levels if not low <= each.value <= high]
     if not gone:
-        return told
+        return text
     names = " and ".join(f"{each.name} ({each.value:.2f})" for each in gone)
-    return f"{told} Outside the chart: {names}."
+    return f"{text} Outside the chart: {names}."
 
 
 def epoch_marks(steps: Lines) -> list[Mark]:
@@ -217,8 +217,8 @@ def epoch_marks(steps: Lines) -> list[Mark]:
     count = int(last["epoch"] / every + 1e-6)
     numbers = [number * every for number in range(1, count + 1)]
     return [
-        Mark(number * width, f"epoch {number:g}" if place == 0 else f"{number:g}")
-        for place, number in enumerate(numbers)
+        Mark(number * width, f"epoch {number:g}" if index == 0 else f"{number:g}")
+        for index, number in enumerate(numbers)
     ]
 
 
@@ -235,19 +235,19 @@ def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
     values = [y for points in lines.values() for x, y in points if x >= late]
     if not values:
         return None
-    room = (max(values) - min(values)) * HEADROOM or 0.05
+    margin = (max(values) - min(values)) * HEADROOM or 0.05
     return Chart(
         title="Dev loss by source, in bits per byte",
         description=" ".join(f"{n} ends at {p[-1][1]:.2f}." for n, p in lines.items() if p),
         x_name="tokens seen",
         y_name="bits per byte, dev, by source",
         series=[
-            Series(name, points, f"source{place + 1}", has_dots=True)
-            for place, (name, points) in enumerate(lines.items())
+            Series(name, points, f"source{index + 1}", has_dots=True)
+            for index, (name, points) in enumerate(lines.items())
         ],
         marks=epoch_marks(steps),
-        low=min(values) - room,
-        high=max(values) + room,
+        low=min(values) - margin,
+        high=max(values) + margin,
         height=240,
     )
 
@@ -268,9 +268,9 @@ def _rates(steps: Lines) -> Chart | None:
     )
 
 
-def moments(made: Sequence[Made], store: Store) -> list[Moment]:
+def sampled_steps(made: Sequence[Made], store: Store) -> list[SampledStep]:
     """The samples that the models wrote during training, by step."""
-    found: dict[tuple[str, int], Moment] = {}
+    by_step: dict[tuple[str, int], SampledStep] = {}
     for each in made:
         lines = read_jsonl(store.journal(each.stage.kind, each.artifact.manifest["id"]))
         epochs = {line["step"]: line["epoch"] for line in lines if line.get("event") == "step"}
@@ -278,10 +278,10 @@ def moments(made: Sequence[Made], store: Store) -> list[Moment]:
         for line in lines:
             if line.get("event") == "sample":
                 step = line["step"]
-                new = Moment(name, step, epochs.get(step), [])
-                moment = found.setdefault((each.artifact.id, step), new)
-                moment.texts.append((line["prompt"], line["text"]))
-    return list(found.values())
+                new = SampledStep(name, step, epochs.get(step), [])
+                sampled = by_step.setdefault((each.artifact.id, step), new)
+                sampled.texts.append((line["prompt"], line["text"]))
+    return list(by_step.values())
 
 
 def started(journal: Path) -> dict[str, Any]:

@@ -14,13 +14,13 @@ import numpy as np
 
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus_stats import SAMPLES, Account, reasons_table, total
+from endonym.text.corpus_stats import SAMPLES, SourceStats, reasons_table, total
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
 from endonym.text.gather import Gathering, Spool, Spooled
 from endonym.text.shards import Dropped, Shards, read_lines
 from endonym.text.split import SIDES, Chosen, HeldOut, Keys, Side, held_out, of_source
-from endonym.text.text_warnings import TOLD
+from endonym.text.text_warnings import WARNINGS
 
 CARD = "card.json"
 SHOWN_FILES = 5
@@ -48,10 +48,10 @@ def make_corpus(
     spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
     try:
         gathering = Gathering(clean, seed, spool, dropped)
-        accounts = [gathering.source(source, files, advance) for source, files in sources]
-        check_readable(accounts, clean.max_unreadable)
+        all_stats = [gathering.source(source, files, advance) for source, files in sources]
+        check_readable(all_stats, clean.max_unreadable)
         keys = spool.all_keys()
-        check_enough(accounts, sum(map(len, keys)))
+        check_enough(all_stats, sum(map(len, keys)))
         held = held_out(keys, split, lambda chosen: map(text_of, spool.read(chosen)))
         if not held.dev.any() or not held.test.any():
             raise CorpusError(
@@ -59,13 +59,13 @@ def make_corpus(
                 do="Hold out more with val_share in [split], divide the texts into smaller "
                 "documents, or add texts.",
             )
-        write_shards(spool, keys, held, accounts, out=out)
+        write_shards(spool, keys, held, all_stats, out=out)
     finally:
         try:
             dropped.close()
         finally:
             spool.remove()
-    return write_card(accounts, held, sources, out)
+    return write_card(all_stats, held, sources, out)
 
 
 def text_of(spooled: Spooled) -> str:
@@ -83,30 +83,30 @@ def check_names(names: list[str]) -> None:
             )
 
 
-def check_readable(accounts: Sequence[Account], limit: float) -> None:
+def check_readable(all_stats: Sequence[SourceStats], limit: float) -> None:
     """Raise SourceError if too much of a source could not be read."""
-    for account in accounts:
-        share = account.unreadable_share()
+    for stats in all_stats:
+        share = stats.unreadable_share()
         if share <= limit:
             continue
         worst = "\n".join(
             f"    {size:>12,} bytes  {reason}  {file}"
-            for (file, reason), size in account.unreadable.most_common(SHOWN_FILES)
+            for (file, reason), size in stats.unreadable.most_common(SHOWN_FILES)
         )
         raise SourceError(
             f"{share:.1%} of its bytes cannot be read, above clean.max_unreadable = {limit:g}\n"
             + worst,
-            where=f'source "{account.name}"',
+            where=f'source "{stats.name}"',
             do="Repair or take out these files, name their `encoding`, `document` or `column`, "
             "or raise clean.max_unreadable to go on without them.",
         )
 
 
-def check_enough(accounts: list[Account], kept: int) -> None:
+def check_enough(all_stats: list[SourceStats], kept: int) -> None:
     """Raise CorpusError if there are too few documents for three splits."""
     if kept == 0:
         raise CorpusError(
-            f"no document is left; dropped were, by reason:\n{reasons_table(accounts)}",
+            f"no document is left; dropped were, by reason:\n{reasons_table(all_stats)}",
             do="Look at what was dropped, then loosen that rule in [clean] or correct [[source]].",
         )
     if kept < LEAST_DOCUMENTS:
@@ -118,7 +118,7 @@ def check_enough(accounts: list[Account], kept: int) -> None:
 
 
 def write_shards(
-    spool: Spool, keys: list[Keys], held: HeldOut, accounts: list[Account], *, out: Path
+    spool: Spool, keys: list[Keys], held: HeldOut, all_stats: list[SourceStats], *, out: Path
 ) -> None:
     """Write every document to its split, count it, and check that the counts add up."""
     counts = [len(each) for each in keys]
@@ -126,21 +126,21 @@ def write_shards(
     with ExitStack() as files:
         shards = {side: files.enter_context(closing(Shards(out, side))) for side in SIDES}
         documents = spool.read()
-        for account, key, side, near in zip(accounts, keys, sides, moved, strict=True):
-            account.near_copies = int(near.sum())
+        for stats, key, side, near in zip(all_stats, keys, sides, moved, strict=True):
+            stats.near_copies = int(near.sum())
             wanted = {name: sampled(key, side == number) for number, name in enumerate(SIDES)}
-            account.samples = {name: [] for name in SIDES}
+            stats.samples = {name: [] for name in SIDES}
             for number, chosen in enumerate(side):
                 document, name = next(documents), SIDES[chosen]
                 shards[name].write(document.line)
-                kept = account.kept[name]
+                kept = stats.kept[name]
                 kept.documents += 1
                 kept.bytes += document.size
                 kept.chars += document.chars
                 kept.text_bytes += document.text_bytes
                 if number in wanted[name]:
-                    account.samples[name].append(json.loads(document.line)["id"])
-            account.balance()
+                    stats.samples[name].append(json.loads(document.line)["id"])
+            stats.balance()
 
 
 def sampled(keys: Keys, side: Chosen) -> set[int]:
@@ -150,20 +150,20 @@ def sampled(keys: Keys, side: Chosen) -> set[int]:
 
 
 def write_card(
-    accounts: list[Account],
+    all_stats: list[SourceStats],
     held: HeldOut,
     sources: Sequence[tuple[Source, Sequence[RawFile]]],
     out: Path,
 ) -> dict[str, Any]:
     """Write card.json; returns its content."""
     warnings = [
-        f"{account.name}: {note}"
-        for account, (source, _) in zip(accounts, sources, strict=True)
-        for note in notes(account, source)
+        f"{stats.name}: {note}"
+        for stats, (source, _) in zip(all_stats, sources, strict=True)
+        for note in notes(stats, source)
     ]
     card: dict[str, Any] = {
-        "sources": {account.name: account.as_dict() for account in accounts},
-        "total": total(accounts),
+        "sources": {stats.name: stats.as_dict() for stats in all_stats},
+        "total": total(all_stats),
         "overlap": round(held.overlap, 6),
         "warnings": warnings,
     }
@@ -172,21 +172,21 @@ def write_card(
     return card
 
 
-def notes(account: Account, source: Source) -> Iterator[str]:
+def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     """Warnings about one source."""
-    yield from account.damages
-    guessed = [name for name in sorted(account.encodings) if not name.startswith("utf-")]
+    yield from stats.damages
+    guessed = [name for name in sorted(stats.encodings) if not name.startswith("utf-")]
     if guessed and source.encoding is None:
-        files = sum(account.encodings[name] for name in guessed)
+        files = sum(stats.encodings[name] for name in guessed)
         yield f"the encoding of {files:,} files is a guess: {', '.join(guessed)}"
-    unread = account.dropped.get("unsupported_format")
+    unread = stats.dropped.get("unsupported_format")
     if unread is not None:
         yield f"{unread.records:,} files or members are in a format that is not read"
-    for oddity, number in sorted(account.oddities.items()):
-        yield f"{number:,} documents {TOLD[oddity]}"
-    if account.kept["train"].documents and not account.kept["test"].documents:
+    for oddity, number in sorted(stats.oddities.items()):
+        yield f"{number:,} documents {WARNINGS[oddity]}"
+    if stats.kept["train"].documents and not stats.kept["test"].documents:
         yield "nothing is left to judge by, so it gets no score of its own"
-    if account.kept["train"].documents and not account.kept["dev"].documents:
+    if stats.kept["train"].documents and not stats.kept["dev"].documents:
         yield "nothing is left to choose by, so no choice sees it"
 
 
@@ -214,7 +214,7 @@ class Corpus:
                     record["source"],
                     record["meta"],
                     block=record["block"],
-                    place=record["place"],
+                    position=record["position"],
                 )
 
     def dropped(self, reason: str | None = None) -> Iterator[Reject]:

@@ -18,7 +18,7 @@ SAMPLES = 5
 
 
 @dataclass(slots=True)
-class Amount:
+class RecordStats:
     """A number of records, and their bytes."""
 
     records: int = 0
@@ -41,14 +41,14 @@ class Kept:
 
 
 @dataclass(slots=True)
-class Account:
+class SourceStats:
     """The counts of one source."""
 
     name: str
     files: int = 0
-    read: Amount = field(default_factory=Amount)
+    read: RecordStats = field(default_factory=RecordStats)
     kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
-    dropped: dict[str, Amount] = field(default_factory=dict[str, Amount])
+    dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
     near_copies: int = 0
@@ -65,14 +65,14 @@ class Account:
 
     def drop(self, reject: Reject, size: int, file: str) -> None:
         """Count a reject."""
-        self.dropped.setdefault(reject.reason, Amount()).add(size)
+        self.dropped.setdefault(reject.reason, RecordStats()).add(size)
         if is_unreadable(reject.reason):
             self.unreadable[file, reject.reason] += size
 
     def unreadable_share(self) -> float:
         """The share of bytes that could not be read, of those that should be read."""
         meant = self.read.bytes - sum(
-            amount.bytes for reason, amount in self.dropped.items() if is_unread(reason)
+            each.bytes for reason, each in self.dropped.items() if is_unread(reason)
         )
         return sum(self.unreadable.values()) / meant if meant else 0.0
 
@@ -84,8 +84,8 @@ class Account:
         size = sum(each.bytes for each in [*kept, *dropped])
         if (records, size) != (self.read.records, self.read.bytes):
             raise CorpusError(
-                f"the accounts do not balance: {self.read.records:,} records of "
-                f"{self.read.bytes:,} bytes were read, {records:,} of {size:,} are accounted for",
+                f"the counts do not balance: {self.read.records:,} records of "
+                f"{self.read.bytes:,} bytes were read, {records:,} of {size:,} kept or dropped",
                 where=f'source "{self.name}"',
                 do="This is a fault of endonym: please report it with the files.",
             )
@@ -112,17 +112,17 @@ def added(values: list[Any]) -> Any:
     return sum(values)
 
 
-def total(accounts: list[Account]) -> dict[str, Any]:
+def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     """The counts of all sources together."""
-    tables = [account.as_dict() for account in accounts]
+    tables = [stats.as_dict() for stats in all_stats]
     for each in tables:
         del each["samples"]
     return added(tables)
 
 
-def reasons_table(accounts: list[Account]) -> str:
+def reasons_table(all_stats: list[SourceStats]) -> str:
     """Dropped records by reason, one line each, the most frequent first."""
     dropped = Counter[str]()
-    for account in accounts:
-        dropped.update({reason: amount.records for reason, amount in account.dropped.items()})
+    for stats in all_stats:
+        dropped.update({reason: each.records for reason, each in stats.dropped.items()})
     return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())

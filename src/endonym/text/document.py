@@ -11,7 +11,7 @@ class Document:
     meta: notes of the reader (encoding, the record's own id), strings only.
     raw_bytes: how many bytes of the decompressed raw file this record took.
     block: the number, in its corpus, of its block of neighbours (text/split.py).
-    place: its number among the kept documents of its corpus; one number is skipped where a raw
+    position: its number among the kept documents of its corpus; one number is skipped where a raw
     file begins, so that consecutive numbers mean neighbours.
     """
 
@@ -21,7 +21,7 @@ class Document:
     meta: dict[str, str] = field(default_factory=dict)
     raw_bytes: int = 0
     block: int = 0
-    place: int = 0
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,9 @@ def folded(texts: Sequence[str]) -> list[str]:
     letters = replacements()[codes]
     is_letter = letters != 0
     ends = np.cumsum([0, *map(len, plain)])
-    places = np.append(0, np.cumsum(is_letter))[ends].tolist()
+    offsets = np.append(0, np.cumsum(is_letter))[ends].tolist()
     joined = letters[is_letter].tobytes().decode("utf-32-le", "surrogatepass")
     return [
         joined[start:end] or "".join(text.split())
-        for start, end, text in zip(places, places[1:], plain, strict=False)
+        for start, end, text in zip(offsets, offsets[1:], plain, strict=False)
     ]

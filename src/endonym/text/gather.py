@@ -15,12 +15,12 @@ import numpy as np
 from endonym.text.broken import broken
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source
-from endonym.text.corpus_stats import Account
+from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
-from endonym.text.reasons import is_told
+from endonym.text.reasons import is_reported
 from endonym.text.shards import Dropped, document_line
 from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
 from endonym.text.text_warnings import oddities
@@ -46,7 +46,7 @@ class Spool:
         self.file = path.open("wb")
         self.names: list[tuple[array[int], array[int]]] = []
         self.blocks = Blocks()
-        self.place = 0
+        self.position = 0
 
     def begin_source(self) -> None:
         """The following documents belong to the next source."""
@@ -55,7 +55,7 @@ class Spool:
     def begin_file(self) -> None:
         """The following documents are from another raw file, so not neighbours of earlier ones."""
         self.blocks.end()
-        self.place += 1
+        self.position += 1
 
     def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
         """Add one document; `name` is its digest."""
@@ -64,8 +64,8 @@ class Spool:
         documents.append(int.from_bytes(name[:8], "big"))
         blocks.append(self.blocks.key)
         self.file.write(b"%d %d %d " % (size, text_bytes, len(document.text)))
-        self.file.write(document_line(replace(document, block=block, place=self.place)))
-        self.place += 1
+        self.file.write(document_line(replace(document, block=block, position=self.position)))
+        self.position += 1
 
     def all_keys(self) -> list[Keys]:
         """The split keys of every document, source by source."""
@@ -96,9 +96,9 @@ class Progress:
 
     def read(self, raw_bytes: int) -> None:
         """So many more bytes were read."""
-        told = min(raw_bytes, self.left)
-        self.left -= told
-        self.advance(told)
+        size = min(raw_bytes, self.left)
+        self.left -= size
+        self.advance(size)
 
 
 class Gathering:
@@ -112,37 +112,37 @@ class Gathering:
 
     def source(
         self, source: Source, files: Sequence[RawFile], advance: Callable[[int], None]
-    ) -> Account:
+    ) -> SourceStats:
         """Read one source; returns its counts, before the split."""
-        account = Account(source.name, files=len(files))
+        stats = SourceStats(source.name, files=len(files))
         self.spool.begin_source()
         for file in files:
             self.spool.begin_file()
             progress = Progress(advance, size_of(file))
             encodings: dict[str, str] = {}
             for record in read_file(source, file, progress.read):
-                self.record(record, account, file.name)
+                self.record(record, stats, file.name)
                 if isinstance(record, Document):
                     member = record.id.rpartition("#")[0]
                     encodings[member] = record.meta.get("encoding", "utf-8")
-            account.encodings.update(encodings.values())
+            stats.encodings.update(encodings.values())
             progress.read(progress.left)
-        return account
+        return stats
 
-    def record(self, record: Document | Reject, account: Account, file: str) -> None:
+    def record(self, record: Document | Reject, stats: SourceStats, file: str) -> None:
         """Keep or drop one record."""
-        size = account.take(record)
+        size = stats.take(record)
         if isinstance(record, Document):
-            kept = self.verdict(record, account)
+            kept = self.verdict(record, stats)
             if isinstance(kept, Document):
-                self.keep(kept, size, account, file)
+                self.keep(kept, size, stats, file)
                 return
             record = kept
-        elif is_told(record.reason) and len(account.damages) < MAX_DAMAGES:
-            account.damages.append(f"{record.id}: {record.detail}")
-        self.drop(record, size, account, file)
+        elif is_reported(record.reason) and len(stats.damages) < MAX_DAMAGES:
+            stats.damages.append(f"{record.id}: {record.detail}")
+        self.drop(record, size, stats, file)
 
-    def verdict(self, document: Document, account: Account) -> Document | Reject:
+    def verdict(self, document: Document, stats: SourceStats) -> Document | Reject:
         """The cleaned document, or a reject."""
         refused = broken(document)
         if refused is not None:
@@ -154,10 +154,10 @@ class Gathering:
             return Reject(reason, document.id, document.source, detail, shown)
         if text == document.text:
             return document
-        account.changed_documents += 1
+        stats.changed_documents += 1
         return replace(document, text=text)
 
-    def keep(self, document: Document, size: int, account: Account, file: str) -> None:
+    def keep(self, document: Document, size: int, stats: SourceStats, file: str) -> None:
         """Write a document to the spool, unless it is a copy and copies are dropped."""
         text = document.text.encode()
         name = digest(text, self.seed)
@@ -167,13 +167,13 @@ class Gathering:
                 detail = "a text that reads the same came before"
                 shown = document.text[:SHOWN_CHARS]
                 copy = Reject("exact", document.id, document.source, detail, shown)
-                self.drop(copy, size, account, file)
+                self.drop(copy, size, stats, file)
                 return
             self.known.add(number)
-        account.oddities.update(oddities(document.text))
+        stats.oddities.update(oddities(document.text))
         self.spool.write(document, size, len(text), name)
 
-    def drop(self, reject: Reject, size: int, account: Account, file: str) -> None:
+    def drop(self, reject: Reject, size: int, stats: SourceStats, file: str) -> None:
         """Count and write a reject."""
-        account.drop(reject, size, file)
+        stats.drop(reject, size, file)
         self.dropped.write(replace(reject, raw_bytes=size))

@@ -20,8 +20,8 @@ from rapidfuzz.process import cpdist
 
 from endonym.text.shingles import (
     BATCH_CHARS,
+    Indices,
     Numbers,
-    Places,
     Postings,
     batches,
     counted,
@@ -40,7 +40,7 @@ SIMILARITY = 0.7
 MAX_LETTERS = 10_000
 """Longer texts are compared by containment only."""
 
-MAX_LOOKS, MAX_LOOKED = 2_000, 200_000
+MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS = 2_000, 200_000
 """Limits of the texts, and of their letters, that a candidate is compared with."""
 
 COUNTER_BITS = 24
@@ -61,12 +61,12 @@ class Index:
     def __init__(self, candidates: Iterable[str], every: Iterable[str]) -> None:
         counters = occurrences(every)
         kept: list[Numbers] = []
-        rare: list[tuple[Numbers, Places]] = []
+        rare: list[tuple[Numbers, Indices]] = []
         texts: list[str] = []
         for gathered in batches(candidates):
             kept += [kept_runs(text) for text in gathered]
-            hashes, places = rare_runs(gathered, counters)
-            rare.append((hashes, places + len(texts)))
+            hashes, owners = rare_runs(gathered, counters)
+            rare.append((hashes, owners + len(texts)))
             texts += [text if len(text) <= MAX_LETTERS else "" for text in gathered]
         self.contained, self.similar = Contained(kept), Similar(texts, rare)
         self.contaminated = np.zeros(len(texts), dtype=np.bool_)
@@ -83,7 +83,7 @@ class Index:
                 for postings in (self.contained.postings, self.similar.postings):
                     postings.keep(~self.contaminated[postings.owners])
 
-    def overlap(self, candidates: Places) -> float:
+    def overlap(self, candidates: Indices) -> float:
         """The share of these candidates' runs of thirteen that occur in the compared texts."""
         return self.contained.overlap(candidates)
 
@@ -125,15 +125,15 @@ class Contained:
                 shared = self.shared(found, documents[start:end], some)
                 contaminated[some[shared * 2 > self.sizes[some]]] = True
 
-    def shared(self, found: Places, documents: Places, owners: Places) -> Places:
+    def shared(self, found: Indices, documents: Indices, owners: Indices) -> Indices:
         """How many runs of each candidate occur in the text paired with it."""
         sizes = self.sizes[owners]
         runs = self.runs[spread(self.firsts[owners], sizes)]
         wanted = np.repeat(documents, sizes) * len(self.seen) + runs
-        places = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
-        return np.add.reduceat(found[places] == wanted, np.cumsum(sizes) - sizes, dtype=np.int64)
+        indices = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
+        return np.add.reduceat(found[indices] == wanted, np.cumsum(sizes) - sizes, dtype=np.int64)
 
-    def overlap(self, candidates: Places) -> float:
+    def overlap(self, candidates: Indices) -> float:
         """The share of these candidates' runs that were seen."""
         runs = self.runs[spread(self.firsts[candidates], self.sizes[candidates])]
         return float(self.seen[runs].mean()) if len(runs) else 0.0
@@ -156,7 +156,7 @@ def portions(text: str) -> Iterator[str]:
         yield text[start : start + BATCH_CHARS + LONG - 1].ljust(LONG, "\0")
 
 
-def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Places]]:
+def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Indices]]:
     """The runs of thirteen of folded texts, and the indices of their texts."""
     *short, last = texts
     if short:
@@ -175,7 +175,7 @@ def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Places]]:
 class Similar:
     """The candidates by their rarest runs of six letters, for edit distance."""
 
-    def __init__(self, texts: list[str], rare: Sequence[tuple[Numbers, Places]]) -> None:
+    def __init__(self, texts: list[str], rare: Sequence[tuple[Numbers, Indices]]) -> None:
         self.texts = texts
         self.lengths = np.array([len(text) for text in texts], dtype=np.int64)
         hashes = [np.empty(0, dtype=np.uint64), *(hashes for hashes, _ in rare)]
@@ -193,23 +193,23 @@ class Similar:
             pairs, _ = counted(documents[near] * len(self.texts) + owners[near])
             documents, owners = pairs // len(self.texts), pairs % len(self.texts)
             similarity = cpdist(
-                [texts[place] for place in documents.tolist()],
-                [self.texts[place] for place in owners.tolist()],
+                [texts[i] for i in documents.tolist()],
+                [self.texts[i] for i in owners.tolist()],
                 scorer=Levenshtein.normalized_similarity,
                 score_cutoff=SIMILARITY,
             )
             contaminated[owners[similarity > 0]] = True
 
 
-def short_runs(texts: Sequence[str]) -> tuple[Numbers, Places]:
+def short_runs(texts: Sequence[str]) -> tuple[Numbers, Indices]:
     """The runs of six of folded texts, and the indices of their texts; none of a long one.
 
     Texts are padded at both ends, so that their first and last letters are in runs of their own.
     """
-    kept = [place for place, text in enumerate(texts) if 0 < len(text) <= MAX_LETTERS]
+    kept = [i for i, text in enumerate(texts) if 0 < len(text) <= MAX_LETTERS]
     filling = "\0" * (SHORT - 1)
-    hashes = shingle_hashes(filling + "".join(texts[place] + filling for place in kept), SHORT)
-    lengths = np.array([len(texts[place]) for place in kept], dtype=np.int64)
+    hashes = shingle_hashes(filling + "".join(texts[i] + filling for i in kept), SHORT)
+    lengths = np.array([len(texts[i]) for i in kept], dtype=np.int64)
     return hashes, np.repeat(np.array(kept, dtype=np.int64), lengths + SHORT - 1)
 
 
@@ -222,32 +222,32 @@ def occurrences(texts: Iterable[str]) -> Counters:
     return counters
 
 
-def counter_of(hashes: Numbers) -> Places:
+def counter_of(hashes: Numbers) -> Indices:
     """The index of each run's counter."""
     return (hashes >> np.uint64(64 - COUNTER_BITS)).astype(np.int64)
 
 
-def rare_runs(texts: Sequence[str], counters: Counters) -> tuple[Numbers, Places]:
+def rare_runs(texts: Sequence[str], counters: Counters) -> tuple[Numbers, Indices]:
     """The runs of six by which folded texts are found, and the indices of their texts.
 
     From the rarest on, as many as together stay within the limits of comparisons. Runs that occur
     in no other text are left out.
     """
-    hashes, places = short_runs(texts)
-    order = np.lexsort((hashes, places))
-    hashes, places = hashes[order], places[order]
+    hashes, owners = short_runs(texts)
+    order = np.lexsort((hashes, owners))
+    hashes, owners = hashes[order], owners[order]
     new = np.ones(len(hashes), dtype=np.bool_)
-    new[1:] = (np.diff(hashes) != 0) | (np.diff(places) != 0)
+    new[1:] = (np.diff(hashes) != 0) | (np.diff(owners) != 0)
     starts = np.nonzero(new)[0]
-    hashes, places = hashes[starts], places[starts]
+    hashes, owners = hashes[starts], owners[starts]
     own = np.diff(starts, append=len(new))
     elsewhere = counters[counter_of(hashes)].astype(np.int64) - own
-    order = np.lexsort((hashes, elsewhere, places))
+    order = np.lexsort((hashes, elsewhere, owners))
     order = order[elsewhere[order] > 0]
-    hashes, places, elsewhere = hashes[order], places[order], elsewhere[order]
+    hashes, owners, elsewhere = hashes[order], owners[order], elsewhere[order]
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    looks = np.minimum(MAX_LOOKS, MAX_LOOKED // np.maximum(lengths, 1))
+    limits = np.minimum(MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS // np.maximum(lengths, 1))
     total = np.cumsum(elsewhere)
-    before = np.append(0, total)[np.searchsorted(places, places)]
-    few = total - before <= looks[places]
-    return hashes[few], places[few]
+    before = np.append(0, total)[np.searchsorted(owners, owners)]
+    few = total - before <= limits[owners]
+    return hashes[few], owners[few]

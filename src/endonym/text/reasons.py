@@ -43,7 +43,7 @@ def is_unread(reason: str) -> bool:
     return READER_REASONS.get(reason) == "unread"
 
 
-def is_told(reason: str) -> bool:
+def is_reported(reason: str) -> bool:
     """Whether it is reported file by file; unsupported formats are only counted."""
     kind = READER_REASONS.get(reason)
     return kind == "file" or (kind == "unread" and reason != "unsupported_format")

@@ -34,7 +34,7 @@ def document_line(document: Document) -> bytes:
             "block": document.block,
             "id": document.id,
             "meta": document.meta,
-            "place": document.place,
+            "position": document.position,
             "source": document.source,
             "text": document.text,
         }

@@ -19,7 +19,7 @@ MIXER = np.uint64(0xD6E8FEB86659FD93)
 HALF = np.uint64(32)
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.uint64]]
-Places = np.ndarray[tuple[int], np.dtype[np.int64]]
+Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def shingle_hashes(text: str, width: int) -> Numbers:
@@ -31,9 +31,9 @@ def shingle_hashes(text: str, width: int) -> Numbers:
     letters = letters.astype(np.uint64) + np.uint64(1)
     size = max(0, len(letters) - width + 1)
     hashes = letters[:size].copy()
-    for place in range(1, width):
+    for offset in range(1, width):
         hashes *= FACTOR
-        hashes += letters[place : place + size]
+        hashes += letters[offset : offset + size]
     hashes ^= hashes >> HALF
     hashes *= MIXER
     hashes ^= hashes >> HALF
@@ -54,7 +54,7 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield folded(gathered)
 
 
-def counted(numbers: Places) -> tuple[Places, Places]:
+def counted(numbers: Indices) -> tuple[Indices, Indices]:
     """The distinct numbers, ascending, and their counts.
 
     np.unique does the same, but hashes first, which takes many times as long.
@@ -67,7 +67,7 @@ def counted(numbers: Places) -> tuple[Places, Places]:
 class Postings:
     """Which candidates have a shingle: `owners[firsts[i]:firsts[i + 1]]` have `hashes[i]`."""
 
-    def __init__(self, hashes: Numbers, owners: Places) -> None:
+    def __init__(self, hashes: Numbers, owners: Indices) -> None:
         order = np.argsort(hashes, kind="stable")
         self.owners = owners[order]
         self.hashes, firsts = np.unique(hashes[order], return_index=True)
@@ -81,7 +81,7 @@ class Postings:
         self.firsts = np.append(0, np.cumsum(stays))[self.firsts]
         self.owners = self.owners[stays]
 
-    def find(self, hashes: Numbers, documents: Places) -> Places:
+    def find(self, hashes: Numbers, documents: Indices) -> Indices:
         """Which document has which shingle: document * len(self.hashes) + shingle, each once.
 
         documents[i]: the number of the document that contains hashes[i].
@@ -89,26 +89,26 @@ class Postings:
         likely = np.nonzero(self.filter[hashes >> self.shift])[0]
         likely = likely[np.argsort(hashes[likely])]  # so that the search below walks forward
         wanted = hashes[likely]
-        places = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
-        same = self.hashes[places] == wanted
-        return counted(documents[likely[same]] * len(self.hashes) + places[same])[0]
+        indices = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
+        same = self.hashes[indices] == wanted
+        return counted(documents[likely[same]] * len(self.hashes) + indices[same])[0]
 
-    def pairs(self, found: Places) -> Iterator[tuple[Places, Places]]:
+    def pairs(self, found: Indices) -> Iterator[tuple[Indices, Indices]]:
         """Documents and owners of each shingle found, in portions of whole documents."""
         documents, shingles = found // len(self.hashes), found % len(self.hashes)
         counts = self.firsts[shingles + 1] - self.firsts[shingles]
         for start, end in ranges(documents, counts):
             each = counts[start:end]
-            places = spread(self.firsts[shingles[start:end]], each)
-            yield np.repeat(documents[start:end], each), self.owners[places]
+            indices = spread(self.firsts[shingles[start:end]], each)
+            yield np.repeat(documents[start:end], each), self.owners[indices]
 
 
-def spread(firsts: Places, counts: Places) -> Places:
+def spread(firsts: Indices, counts: Indices) -> Indices:
     """The numbers first, first + 1, … of several ranges, concatenated."""
     return np.arange(counts.sum()) + np.repeat(firsts - np.cumsum(counts) + counts, counts)
 
 
-def ranges(documents: Places, counts: Places) -> Iterator[tuple[int, int]]:
+def ranges(documents: Indices, counts: Indices) -> Iterator[tuple[int, int]]:
     """Ranges of whole documents with about MAX_PAIRS pairs, or with one document."""
     if not len(documents):
         return

@@ -147,7 +147,7 @@ def smallest(keys: Sequence[Keys], count: int) -> list[tuple[Chosen, Chosen]]:
     if len(blocks) < len(SIDES):
         nothing = [np.zeros(len(source), dtype=np.bool_) for source in keys]
         return [(each, each) for each in nothing]
-    ends = [int(blocks.searchsorted(every[place - 1])) for place in (count // 2, count)]
+    ends = [int(blocks.searchsorted(every[n - 1])) for n in (count // 2, count)]
     first = min(ends[0], len(blocks) - 3)
     middle, last = blocks[first], blocks[min(max(ends[1], first + 1), len(blocks) - 2)]
     return [((source > middle) & (source <= last), source <= middle) for source in keys]

@@ -9,7 +9,7 @@ KHMER_DISORDER = regex.compile(
 )
 """A vowel before a subscript, a doubled coeng, one vowel typed as two signs, subscript RO first."""
 
-TOLD = {
+WARNINGS = {
     "lost_letters": "hold question marks within words: letters may have been lost",
     "replacement": "hold U+FFFD, the mark of a letter that an earlier program lost",
     "khmer_order": "hold Khmer signs out of order: one word is spelt in two ways",
@@ -17,7 +17,7 @@ TOLD = {
 
 
 def oddities(text: str) -> list[str]:
-    """The warnings about a text, as keys of TOLD."""
+    """The warnings about a text, as keys of WARNINGS."""
     found: list[str] = []
     if has_lost_letters(text):
         found.append("lost_letters")

@@ -29,7 +29,7 @@ def byte_alphabet() -> dict[str, int]:
     printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printing]
     letters = {chr(byte): byte for byte in printing}
-    return letters | {chr(0x100 + place): byte for place, byte in enumerate(others)}
+    return letters | {chr(0x100 + i): byte for i, byte in enumerate(others)}
 
 
 class Tokenizer:
@@ -140,13 +140,13 @@ class Tokenizer:
             for reader in (self.decode, self._engine.decode):
                 back = reader(self.encode(text))
                 if back != text:
-                    place = next(
+                    start = next(
                         (n for n, (a, b) in enumerate(zip(text, back, strict=False)) if a != b),
                         min(len(text), len(back)),
                     )
                     raise TokenizerError(
-                        f"{text[place : place + 20]!r} comes back as {back[place : place + 20]!r}",
-                        where=f"character {place} of {text[:40]!r}",
+                        f"{text[start : start + 20]!r} comes back as {back[start : start + 20]!r}",
+                        where=f"character {start} of {text[:40]!r}",
                         do="A tokenizer that loses text cannot be measured; nothing was kept.",
                     )
 

@@ -23,7 +23,7 @@ def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> floa
     stir(there, here)
     parts = (batch.tokens_BT, batch.documents_BT)
     tokens_BT, documents_BT = (part[:1, :ROW_TOKENS].contiguous() for part in parts)
-    place = str(there.readout.weight_VD.device)
+    device = str(there.readout.weight_VD.device)
     expected_BTV = logits(here, tokens_BT, documents_BT)
     gaps_BTV = (logits(there, tokens_BT, documents_BT) - expected_BTV).abs()
     gap = float(gaps_BTV.max()) / max(float(expected_BTV.std()), 1e-30)
@@ -33,7 +33,7 @@ def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> floa
     raise TrainingError(
         f"logits differ from those of the CPU by {gap:.3g} of their spread, most after token "
         f"{worst + 1} of {tokens_BT.shape[1]}: at most {TOLERANCE} was expected",
-        where=f"pre-flight on {place}",
+        where=f"pre-flight on {device}",
         do="This torch computes something wrongly on this device: train with --device cpu, on "
         "another device, or with another version of torch.",
     )

@@ -33,8 +33,8 @@ def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
         A_log = -math.log(2) / (share * steps)
         return math.expm1(A_log) / math.expm1(A_log * step)
     if kind == "tail":
-        place = step - steps + max(1, round(share * steps))
-        return 1 / place if place > 0 else 0.0
+        count = step - steps + max(1, round(share * steps))
+        return 1 / count if count > 0 else 0.0
     return 0.0
 
 

@@ -192,7 +192,7 @@ def back_to(work: Path, step: int) -> Checkpoint:
     return found
 
 
-def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3) -> None:
+def check_disk_space(work: Path, n_parameters: int, save_count: int, numbers: int = 3) -> None:
     """Raise StoreError if the disk is too small for the checkpoints of a phase.
 
     numbers: fp32 numbers per parameter in a checkpoint: the weight and its optimizer state.
@@ -204,7 +204,7 @@ def check_room(work: Path, n_parameters: int, save_count: int, numbers: int = 3)
         raise StoreError(
             f"checkpoints need {size(needed)}, but {size(free)} are free",
             where=str(work),
-            do="Free some space, choose another place with --store DIR, or a smaller model.",
+            do="Free some space, choose another folder with --store DIR, or a smaller model.",
         )
 
 

@@ -30,7 +30,7 @@ PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others within a phase."""
 CALLED, OVER = "called", "over"
 LOSSES = ("Connection", "connection", "Timed out", "timed out", "Socket", "gloo", "NCCL")
-"""Words of torch's errors when another process is gone, for which it has no exception class."""
+"""Parts of torch's errors when another process is gone, for which it has no exception class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Group:
         """The part of a random stream's name that differs between processes."""
         return (self.rank,) if self.size > 1 else ()
 
-    def tell(self, value: Any = None) -> Any:
+    def broadcast(self, value: Any = None) -> Any:
         """The first process's value, on every process; torch pickles it."""
         said = [value]
         if self.size > 1:
@@ -212,7 +212,7 @@ def follow(work: Callable[[Group], None], device: str) -> None:
 
 
 def dismiss() -> None:
-    """Tell the other processes that no phase is left."""
+    """Let the other processes know that no phase is left."""
     here = process_info()
     if here.size > 1:
         with suppress(LostProcess), translated_distributed_errors():

@@ -99,13 +99,13 @@ class Training:
         """
         if found is None and self.group.is_first:
             found = checkpoint.last(self.work.folder)
-        if self.group.tell(found.state.step if found else 0):
+        if self.group.broadcast(found.state.step if found else 0):
             self._take_up(found)
         return self.state.step
 
     def _take_up(self, found: Checkpoint | None) -> None:
         """Load the checkpoint that the first process found, on every process."""
-        step = self.group.tell(found.state.step if found else None)
+        step = self.group.broadcast(found.state.step if found else None)
         found = found or checkpoint.at(self.work.folder, step)
         optimizer_state = found.optimizer_state()
         self.optimizer.load(found.weights(), optimizer_state, found.state.updates)
@@ -196,7 +196,7 @@ class Training:
 
     def _lr_scale(self, step: int) -> float:
         """The learning rate of a step, as a share of its peak."""
-        return lr_scale(self.config, step) * loss_guard.rate_share(self.state)
+        return lr_scale(self.config, step) * loss_guard.rollback_lr_scale(self.state)
 
     def _report(self, stepped: Stepped | None, seconds: float) -> Report:
         """Validate and save if due, unless the weights are lost; returns the step's report."""

@@ -94,16 +94,16 @@ def is_lost(state: TrainState) -> bool:
     return state.skipped_in_row >= IN_A_ROW
 
 
-def rate_share(state: TrainState) -> float:
+def rollback_lr_scale(state: TrainState) -> float:
     """The factor on the learning rate: halved by every rollback."""
     return SLOWER**state.rollbacks
 
 
 def returned(lost: TrainState, found: TrainState) -> TrainingEvent:
     """The event of a rollback."""
-    share = rate_share(found)
-    message = f"back to step {found.step}, at {share:.3g} of the learning rate from now on"
-    numbers = {"to_step": found.step, "lr_share": share}
+    lr_scale = rollback_lr_scale(found)
+    message = f"back to step {found.step}, at {lr_scale:.3g} of the learning rate from now on"
+    numbers = {"to_step": found.step, "lr_share": lr_scale}
     return TrainingEvent("rolled_back", lost.step, message, lost.rollbacks, numbers)
 
 
@@ -129,8 +129,8 @@ def require_hope(
         f"{why}; going back to a checkpoint {RETURNS} times, each time with half the learning "
         "rate, did not help",
         where=where,
-        do=f"Lower lr: it was {lr:g}, at last {lr * rate_share(state):g}. If that does not help, "
-        'set number_format = "fp32". What was learnt before is kept in the checkpoint.',
+        do=f"Lower lr: it was {lr:g}, at last {lr * rollback_lr_scale(state):g}. If that does not "
+        'help, set number_format = "fp32". What was learnt before is kept in the checkpoint.',
     )
 
 

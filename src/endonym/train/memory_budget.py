@@ -68,10 +68,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
     """An OutOfMemory with the memory asked for, the free memory, and what to set."""
-    found = ASKED.search(str(error))
+    match = ASKED.search(str(error))
     asked = "more memory"
-    if found is not None:
-        asked = size(float(found[1]) * UNITS[(found[2] or "bytes").lower()]) + " more"
+    if match is not None:
+        asked = size(float(match[1]) * UNITS[(match[2] or "bytes").lower()]) + " more"
     gpu = ON_GPU.search(str(error))
     free = free_memory_bytes(f"cuda:{gpu[1]}" if gpu else "cpu")
     return OutOfMemory(

@@ -106,24 +106,24 @@ def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[T
     Singular values of at least 1/500 of the matrix's norm end in [0.87, 1.13], smaller ones below;
     zeros stay zero. matrices: (..., R, C), not sharded, on one device.
     """
-    shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, matrix in enumerate(matrices):
+    by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, matrix in enumerate(matrices):
         low, high = sorted(matrix.shape[-2:])
-        shapes[low, high].append(place)
+        by_shape[low, high].append(index)
     found: dict[int, Tensor] = {}
-    for places in shapes.values():
+    for indices in by_shape.values():
         stacks: list[Tensor] = []
-        for place in places:
-            stack = matrices[place].reshape(-1, *matrices[place].shape[-2:])
+        for index in indices:
+            stack = matrices[index].reshape(-1, *matrices[index].shape[-2:])
             # No more rows than columns, so that the Gram matrices are as small as possible.
             stacks.append(stack.mT if stack.shape[-2] > stack.shape[-1] else stack)
         done_NRC = _orthogonal_batch(torch.cat(stacks), number_format)
         counts = [len(stack) for stack in stacks]
-        for place, done in zip(places, done_NRC.split(counts), strict=True):
-            like = matrices[place]
-            is_turned = like.shape[-2] > like.shape[-1]
-            found[place] = (done.mT if is_turned else done).reshape(like.shape)
-    return [found[place] for place in range(len(matrices))]
+        for index, done in zip(indices, done_NRC.split(counts), strict=True):
+            like = matrices[index]
+            is_transposed = like.shape[-2] > like.shape[-1]
+            found[index] = (done.mT if is_transposed else done).reshape(like.shape)
+    return [found[index] for index in range(len(matrices))]
 
 
 def _orthogonal_batch(matrices_NRC: Tensor, number_format: torch.dtype) -> Tensor:
@@ -151,8 +151,8 @@ def even_out_rows(update: Tensor, squares: Tensor, memory: float) -> None:
     update *= norm / uneven.clamp_min(LEAST_NORM)
 
 
-def pull_with_caution(weights: Matrices, updates: Matrices, amount: float) -> None:
-    """Cautious weight decay: decay by `amount` only where update · weight ≥ 0, in place.
+def pull_with_caution(weights: Matrices, updates: Matrices, decay: float) -> None:
+    """Cautious weight decay: subtract `decay` · weight only where update · weight ≥ 0, in place.
 
     updates: will be subtracted from the weights; only their signs matter here.
     Source: arXiv:2510.12402, algorithm 1.
@@ -162,4 +162,4 @@ def pull_with_caution(weights: Matrices, updates: Matrices, amount: float) -> No
     torch._foreach_add_(pulls, 1)
     torch._foreach_clamp_max_(pulls, 1)
     torch._foreach_mul_(pulls, weights)
-    torch._foreach_add_(weights, pulls, alpha=-amount)
+    torch._foreach_add_(weights, pulls, alpha=-decay)

@@ -106,17 +106,17 @@ class Optimizer:
         return all(bool(torch.isfinite(own(each)).all()) for each in held)
 
     @torch.no_grad()
-    def step(self, share: float) -> None:
-        """One step at this share (above 0) of the peak learning rates; gradients are cleared."""
-        config, lr, decay = self.config, self.config.lr * share, self.config.weight_decay
+    def step(self, lr_scale: float) -> None:
+        """One step at this factor (above 0) on the peak learning rates; gradients are cleared."""
+        config, lr, decay = self.config, self.config.lr * lr_scale, self.config.weight_decay
         if config.decay_schedule == "constant":
-            decay /= share
+            decay /= lr_scale
         if self.muon is not None:
             self.muon.step(lr, decay)
         elif config.cautious:
             self._pull_with_caution(lr * decay)
         for group in self.adamw.param_groups:
-            group["lr"] = group["peak"] * share
+            group["lr"] = group["peak"] * lr_scale
             if group["kind"] == "matrix" and not config.cautious:
                 group["weight_decay"] = decay
         self.adamw.step()
@@ -124,7 +124,7 @@ class Optimizer:
             master.grad = None
         self.refresh()
 
-    def _pull_with_caution(self, amount: float) -> None:
+    def _pull_with_caution(self, decay: float) -> None:
         """Cautious decay before AdamW's step, whose update has the sign of its new first moment."""
         learning = [(each, own(each.grad)) for each in self.matrices if each.grad is not None]
         matrices, gradients = [own(each) for each, _ in learning], [grad for _, grad in learning]
@@ -134,7 +134,7 @@ class Optimizer:
             for each, _ in learning
         ]
         ahead = torch._foreach_lerp(optimizer_state, gradients, 1 - self.config.betas[0])
-        pull_with_caution(matrices, ahead, amount)
+        pull_with_caution(matrices, ahead, decay)
 
     def refresh(self) -> None:
         """Copy the masters into the model's number format; free weights gathered from shards."""
@@ -170,8 +170,8 @@ class Optimizer:
         for name, master in zip(self.names, self.masters, strict=True):
             master.copy_(part_of(weights[name], master))
             if self.muon is not None and master in self.muon.state:
-                for kind, memory in self.muon.state[master].items():
-                    memory.copy_(part_of(state[f"{name}.{kind}"], memory))
+                for kind, tensor in self.muon.state[master].items():
+                    tensor.copy_(part_of(state[f"{name}.{kind}"], tensor))
             elif f"{name}.{STATES[0]}" in state:
                 self.adamw.state[master] = {
                     "step": torch.tensor(float(step), device=master.device),

@@ -57,15 +57,15 @@ def validate(
     # Sharded weights are gathered in every pass, so each process makes the same number of passes.
     for start in range(0, most, together):
         part = mine[start : start + together]
-        found = order.rows(part.start, len(part) or 1)
-        scored = held_out_nats(decoder, Batch.of(found).to(device)).cpu().double().numpy()
-        is_text = (found.targets_BT != dev.end_id) & (len(part) > 0)
-        sources = dev.index["source"][order.originals(found.documents_BT)]
+        batch = order.rows(part.start, len(part) or 1)
+        scored = held_out_nats(decoder, Batch.of(batch).to(device)).cpu().double().numpy()
+        is_text = (batch.targets_BT != dev.end_id) & (len(part) > 0)
+        sources = dev.index["source"][order.originals(batch.documents_BT)]
         for source in np.unique(sources):
             here = (sources == source) & is_text
             nats[int(source)] += float(scored[here].sum())
             counts[int(source)] += int(here.sum())
-            sizes[int(source)] += int(dev.byte_counts[found.targets_BT[here]].sum())
+            sizes[int(source)] += int(dev.byte_counts[batch.targets_BT[here]].sum())
     if group.size > 1:
         nats, sizes, counts = _summed(group, len(dev.sources), nats, sizes, counts)
     n_tokens = int(sum(counts.values()))

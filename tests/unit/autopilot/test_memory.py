@@ -92,8 +92,8 @@ def test_averages_and_muon_change_what_a_phase_takes() -> None:
 
 def held_by_one_of(monkeypatch: pytest.MonkeyPatch, processes: int, **keys: object) -> float:
     """Bytes a parameter that one of so many processes needs, but for what a row keeps."""
-    places = {"RANK": 0, "WORLD_SIZE": processes, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": processes}
-    for name, value in places.items():
+    variables = {"RANK": 0, "WORLD_SIZE": processes, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": processes}
+    for name, value in variables.items():
         monkeypatch.setenv(name, str(value))
     shape = resolve(ModelKeys(dim=1024, layers=32, mixer={"heads": 16}), vocab=4096, context=8)
     one_row = train_config(context=8, batch_tokens=8, micro_tokens=8, **keys)

@@ -17,7 +17,7 @@ from endonym.autopilot.model_size import (
     deeper,
     estimate,
 )
-from endonym.autopilot.phase import SQUARE_MEMORY_TOKENS, betas, budget_of, choose_phase
+from endonym.autopilot.phase import SQUARE_HALF_LIFE_TOKENS, betas, budget_of, choose_phase
 from endonym.autopilot.resolve import training_choices
 from endonym.model.families import resolve
 from endonym.model.keys import MixerKeys, ModelKeys
@@ -184,9 +184,9 @@ def test_few_tokens_are_read_in_eight_steps_of_whole_rows(tokens: int, batch: in
     assert choose_phase(Phase(), facts_of(tokens), 64)["batch_tokens"].value == batch
 
 
-def test_memories_are_as_long_in_tokens_whatever_the_batch() -> None:
+def test_half_lives_are_as_long_in_tokens_whatever_the_batch() -> None:
     for batch in (64, 256, 2048, 4096):
-        kept = betas(batch)[1] ** (SQUARE_MEMORY_TOKENS / batch)
+        kept = betas(batch)[1] ** (SQUARE_HALF_LIFE_TOKENS / batch)
         assert kept == pytest.approx(0.5, rel=2e-3)
     small, usual, large, huge = (betas(batch) for batch in (64, 2048, 16_384, 2**20))
     assert usual == (0.9, 0.982821)
@@ -196,7 +196,7 @@ def test_memories_are_as_long_in_tokens_whatever_the_batch() -> None:
     assert all(beta < 1 for beta in betas(1))
 
 
-def test_the_memories_chosen_are_those_of_the_batch() -> None:
+def test_the_betas_chosen_are_those_of_the_batch() -> None:
     chosen = choose_phase(Phase(batch_tokens=512), facts_of(10**6), 256)["betas"]
     assert chosen.value == list(betas(512))
     assert "81\u2009900 tokens" in chosen.reason

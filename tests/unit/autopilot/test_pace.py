@@ -189,13 +189,13 @@ def test_a_shape_without_a_compiler_is_paced_as_written(
 def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(*_: object) -> dict[str, float]:
+    def no_memory(*_: object) -> dict[str, float]:
         raise OutOfMemory("4 GB more was asked for")
 
     file = tmp_path / "machine.json"
     machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 1e9})
     monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
-    monkeypatch.setattr(probe, "pace", no_room)
+    monkeypatch.setattr(probe, "pace", no_memory)
     choice = choose_compile(SHAPE, of_tokens(10**9), file)
     assert choice.value == "off"
     assert "no memory" in choice.reason

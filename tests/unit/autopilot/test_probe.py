@@ -98,8 +98,8 @@ def test_the_end_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
 def test_a_step_is_over_when_its_device_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
-    def module(place: torch.device) -> SimpleNamespace:
-        return SimpleNamespace(synchronize=lambda: said.append(f"waited for {place}"))
+    def module(device: torch.device) -> SimpleNamespace:
+        return SimpleNamespace(synchronize=lambda: said.append(f"waited for {device}"))
 
     steps = probe.Steps(probe.fresh(shape(16)), train_config(number_format="fp32"), "cpu")
     steps.device = torch.device("cuda:1")

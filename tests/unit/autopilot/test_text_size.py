@@ -1,4 +1,4 @@
-"""How much text there is, told before it is read."""
+"""How much text there is, estimated before it is read."""
 
 import gzip
 import json

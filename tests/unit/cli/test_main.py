@@ -52,7 +52,7 @@ FROZEN = {
 """Every command with its arguments and flags. What people have typed once must go on working."""
 
 
-def words_of(command: click.Command) -> set[str]:
+def arguments_of(command: click.Command) -> set[str]:
     """A command's arguments and flags as people type them."""
     found: set[str] = set()
     for parameter in command.params:
@@ -68,9 +68,9 @@ def test_the_commands_and_their_flags_are_frozen() -> None:
     assert isinstance(cli, Lazy)
     context = click.Context(cli)
     found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
-    assert {name: words_of(each) - GLOBAL for name, each in found.items() if each} == FROZEN
-    assert all(words_of(each) >= GLOBAL for each in found.values() if each)
-    assert words_of(cli) - {"--version"} == GLOBAL
+    assert {name: arguments_of(each) - GLOBAL for name, each in found.items() if each} == FROZEN
+    assert all(arguments_of(each) >= GLOBAL for each in found.values() if each)
+    assert arguments_of(cli) - {"--version"} == GLOBAL
 
 
 def test_every_command_says_in_one_line_what_it_does() -> None:
@@ -99,9 +99,9 @@ def probe(*arguments: object) -> tuple[dict[str, Any], str]:
     return json.loads(done.stderr.splitlines()[-1]), done.stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["explain", "model"]])
-def test_help_comes_at_once_and_without_torch(words: list[str]) -> None:
-    found, _ = probe(*words)
+@pytest.mark.parametrize("args", [["--help"], ["run", "--help"], ["explain", "model"]])
+def test_help_comes_at_once_and_without_torch(args: list[str]) -> None:
+    found, _ = probe(*args)
     assert found["code"] == 0
     assert not found["torch"]
     assert found["seconds"] <= 0.6
@@ -121,13 +121,13 @@ def test_help_of_the_whole_names_every_command(command: Callable[..., Any]) -> N
         assert line in " ".join(said.out.split())
 
 
-@pytest.mark.parametrize("words", [["--store", "{}", "status"], ["status", "--store", "{}"]])
-@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("args", [["--store", "{}", "status"], ["status", "--store", "{}"]])
+@pytest.mark.parametrize("position", ["before", "after"])
 def test_global_flags_stand_before_or_after_the_command(
-    finished: Path, command: Callable[..., Any], words: list[str], place: str
+    finished: Path, command: Callable[..., Any], args: list[str], position: str
 ) -> None:
-    given = [word.format(finished / "store") for word in words]
-    given = ["--json", *given] if place == "before" else [*given, "--json"]
+    given = [arg.format(finished / "store") for arg in args]
+    given = ["--json", *given] if position == "before" else [*given, "--json"]
     said = command(*given)
     assert said.code == 0
     (run,) = said.json()["runs"]
@@ -142,7 +142,7 @@ def test_the_last_flag_counts_where_one_stands_twice(
 
 
 @pytest.mark.parametrize(
-    ("words", "hint"),
+    ("args", "hint"),
     [
         (["chek"], "Did you mean 'check'?"),
         (["evaluat", "x"], "Did you mean 'evaluate'?"),
@@ -155,16 +155,16 @@ def test_the_last_flag_counts_where_one_stands_twice(
     ],
 )
 def test_a_wrong_command_line_is_2_and_says_what_is_right(
-    command: Callable[..., Any], words: list[str], hint: str
+    command: Callable[..., Any], args: list[str], hint: str
 ) -> None:
-    said = command(*words)
+    said = command(*args)
     assert said.code == 2
     assert hint in said.err
     assert said.out == ""
-    told = command(*words, "--json")
-    assert told.code == 2
-    assert told.out.count("\n") == 1
-    assert set(told.json()["error"]) == {"kind", "message", "where", "do"}
+    in_json = command(*args, "--json")
+    assert in_json.code == 2
+    assert in_json.out.count("\n") == 1
+    assert set(in_json.json()["error"]) == {"kind", "message", "where", "do"}
 
 
 def test_version_is_the_package_s(command: Callable[..., Any]) -> None:

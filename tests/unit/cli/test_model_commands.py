@@ -16,25 +16,25 @@ def store(finished: Path) -> list[Any]:
 
 
 def test_generate_writes_the_prompt_and_what_follows(command: Say, store: list[Any]) -> None:
-    words = ["generate", "kechkena", "Әбием мич", "--max-tokens", "8", *store]
-    said = command(*words)
-    told = command(*words, "--json").json()
-    assert set(told) == {"text", "finish_reason", "tokens", "seconds"}
-    assert said.out == f"Әбием мич{told['text']}\n"
-    assert told["tokens"] <= 8
-    assert told["finish_reason"] in ("length", "end")
-    assert command(*words).out == said.out
+    args = ["generate", "kechkena", "Әбием мич", "--max-tokens", "8", *store]
+    said = command(*args)
+    data = command(*args, "--json").json()
+    assert set(data) == {"text", "finish_reason", "tokens", "seconds"}
+    assert said.out == f"Әбием мич{data['text']}\n"
+    assert data["tokens"] <= 8
+    assert data["finish_reason"] in ("length", "end")
+    assert command(*args).out == said.out
 
 
 def test_another_seed_writes_another_text_and_n_writes_several(
     command: Say, store: list[Any]
 ) -> None:
-    words = ["generate", "kechkena", "Таң", "--max-tokens", "12", *store]
-    first = command(*words, "--seed", "1").out
-    second = command(*words, "--seed", "2").out
+    args = ["generate", "kechkena", "Таң", "--max-tokens", "12", *store]
+    first = command(*args, "--seed", "1").out
+    second = command(*args, "--seed", "2").out
     assert first != second
-    assert command(*words, "--seed", "1", "-n", "2").out == first + second
-    cold = [command(*words, "--temperature", "0", "--seed", seed).out for seed in ("1", "2")]
+    assert command(*args, "--seed", "1", "-n", "2").out == first + second
+    cold = [command(*args, "--temperature", "0", "--seed", seed).out for seed in ("1", "2")]
     assert cold[0] == cold[1]
 
 
@@ -79,12 +79,12 @@ def test_a_model_is_found_by_run_id_artefact_and_exported_folder(
 def test_export_tells_its_files_and_never_writes_over_others(
     command: Say, store: list[Any], tmp_path: Path
 ) -> None:
-    words = ["export", "kechkena", "--out", tmp_path / "out", *store, "--json"]
-    files = command(*words).json()["files"]
+    args = ["export", "kechkena", "--out", tmp_path / "out", *store, "--json"]
+    files = command(*args).json()["files"]
     assert {each["format"] for each in files} == {"huggingface"}
     for each in files:
         assert Path(each["path"]).stat().st_size == each["bytes"]
-    said = command(*words)
+    said = command(*args)
     assert said.code == 1
     assert said.json()["error"]["kind"] == "ExportError"
     assert "--out" in said.json()["error"]["do"]
@@ -159,14 +159,14 @@ def test_a_file_that_cannot_be_scored_is_told(
     assert message in error["message"]
 
 
-@pytest.mark.parametrize("word", ["generate", "evaluate", "export"])
+@pytest.mark.parametrize("name", ["generate", "evaluate", "export"])
 def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
-    finished: Path, command: Say, store: list[Any], word: str
+    finished: Path, command: Say, store: list[Any], name: str
 ) -> None:
-    said = command(word, "kechken", *store, "--json")
+    said = command(name, "kechken", *store, "--json")
     assert said.code == 2
     assert said.json()["error"]["do"] == "Runs here: kechkena."
     (corpus,) = (finished / "store" / "corpus").iterdir()
-    said = command(word, corpus, *store, "--json")
+    said = command(name, corpus, *store, "--json")
     assert said.code == 2
     assert "is a corpus, not a model" in said.json()["error"]["message"]

@@ -18,8 +18,8 @@ def crew_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> Cr
     """Processes that run these programs instead of endonym."""
     real, left = subprocess.Popen, list(programs)
 
-    def start(command: list[str], **words: Any) -> "subprocess.Popen[bytes]":
-        return real([sys.executable, "-c", left.pop(0)], **words)
+    def start(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        return real([sys.executable, "-c", left.pop(0)], **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(processes.subprocess, "Popen", start)

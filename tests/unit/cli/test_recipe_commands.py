@@ -124,10 +124,10 @@ def test_replanning_has_this_machine_measured_anew(
     monkeypatch.setattr("endonym.device.cores", lambda: 1)  # As many as the command has here.
     store = recipe.parent / "store"
     machine.remembered(store / "machine.json", "pace of yesterday", lambda: 1.0)
-    words = ["run", recipe, "--store", store, "--until", "source"]
-    assert command(*words).code == 0
+    args = ["run", recipe, "--store", store, "--until", "source"]
+    assert command(*args).code == 0
     assert machine.known(store / "machine.json", "pace of yesterday") == 1.0
-    assert command(*words, "--replan").code == 0
+    assert command(*args, "--replan").code == 0
     assert machine.known(store / "machine.json", "pace of yesterday") is None
 
 
@@ -136,10 +136,10 @@ def test_a_recipe_is_never_sized_to_a_gpu_in_silence(
 ) -> None:
     found = SimpleNamespace(skipped=[])
     monkeypatch.setattr(starter, "write_recipe", lambda *_, **__: (tmp_path / "r.toml", found))
-    words = ["new", tmp_path / "project", "--language", "tt", "--text", tmp_path]
-    said = command(*words, "--device", "cuda")
+    args = ["new", tmp_path / "project", "--language", "tt", "--text", tmp_path]
+    said = command(*args, "--device", "cuda")
     assert "sized to this machine's processor, not to cuda" in said.err
-    assert "sized to" not in command(*words, "--device", "cpu").err
+    assert "sized to" not in command(*args, "--device", "cpu").err
     demo = ["new", tmp_path / "demo", "--demo", "french"]
     assert "sized to" not in command(*demo, "--device", "cuda").err
 
@@ -223,13 +223,13 @@ def test_a_shape_that_is_chosen_is_tried_for_every_variant_too(recipe: Path, com
     text = "\n[variant.odd.model]\nmixer.heads = 4\nmixer.kv_heads = 3\n"
     recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
     store = recipe.parent / "store"
-    words = ["run", recipe, "--variant", "all", "--store", store]
-    said = command(*words, "--json")
+    args = ["run", recipe, "--variant", "all", "--store", store]
+    said = command(*args, "--json")
     assert said.code == 2
     message = said.json()["error"]["message"]
     assert message.startswith("kechkena@odd: ")
     assert "4 heads are not divisible by 3 kv_heads" in message
-    said = command(*words, "--until", "modle")
+    said = command(*args, "--until", "modle")
     assert said.err.count("no stage is called modle") == 1
     assert "kv_heads" in said.err
     assert not list(store.glob("*/*/manifest.json"))
@@ -249,13 +249,13 @@ def test_texts_that_any_variant_misses_are_told_together(recipe: Path, command: 
 def test_a_dry_run_of_all_variants_tells_each_plan(recipe: Path, command: Say) -> None:
     text = "\n[variant.wide.model]\ndim = 64\nlayers = 1\nmixer.heads = 2\n"
     recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
-    words = ["run", recipe, "--variant", "all", "--store", recipe.parent / "store", "--dry-run"]
-    runs = command(*words, "--json").json()["runs"]
+    args = ["run", recipe, "--variant", "all", "--store", recipe.parent / "store", "--dry-run"]
+    runs = command(*args, "--json").json()["runs"]
     assert [run["run"] for run in runs] == ["kechkena", "kechkena@wide"]
     one, two = ({stage["name"]: stage["id"] for stage in run["stages"]} for run in runs)
     assert one["shards"] == two["shards"]
     assert one["model pretrain"] != two["model pretrain"]
-    lines = command(*words).out.splitlines()
+    lines = command(*args).out.splitlines()
     assert (lines[0], lines.count("kechkena@wide")) == ("kechkena", 1)
 
 

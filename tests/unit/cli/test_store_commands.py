@@ -85,8 +85,8 @@ def test_look_shows_documents_of_a_corpus(finished: Path, command: Say, store: l
         said = command("look", name, "-n", "2", *store, "--json").json()
         assert len(said["documents"]) == 2
         assert said["documents"][0]["source"] == "tatar"
-    told = command("look", corpus, *store).out
-    assert re.search(r"tatar: read 22, kept train \d+, dev [1-9]\d*, test [1-9]\d*, dropped", told)
+    text = command("look", corpus, *store).out
+    assert re.search(r"tatar: read 22, kept train \d+, dev [1-9]\d*, test [1-9]\d*, dropped", text)
 
 
 def test_look_cuts_a_text_into_tokens(command: Say, store: list[Any]) -> None:
@@ -151,13 +151,13 @@ def test_a_flipped_byte_is_told_with_its_file_by_every_command(copy: Path, comma
     data[-9] ^= 1
     path.write_bytes(data)
     given = ["--store", copy / "store", "--json"]
-    words = [
+    commands = [
         ["run", copy / "recipe.toml"],
         ["generate", "kechkena", "Таң"],
         ["evaluate", "kechkena"],
         ["export", "kechkena", "--out", copy / "out"],
     ]
-    for each in words:
+    for each in commands:
         said = command(*each, *given)
         error = said.json()["error"]
         assert (said.code, error["kind"], error["where"]) == (1, "Damaged", str(path))
@@ -181,9 +181,9 @@ def test_compare_prints_a_table_a_page_and_the_next_command(
     assert f"page  {page}" in said.out
     assert page.is_file()
     assert said.err == f'next: endonym generate {names[0]} "…"\n'
-    told = command("compare", *names, *out, "--json").json()
-    assert told["page"] == str(page)
-    assert told["same_documents"]
+    data = command("compare", *names, *out, "--json").json()
+    assert data["page"] == str(page)
+    assert data["same_documents"]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def test_the_best_comes_first_and_each_other_is_measured_against_it(tmp_path: Pa
     assert second.value == pytest.approx(gap)
     assert second.is_claimed
     assert (second.low or 0) > 0
-    assert found.told[0].startswith("tt needs the fewest bits per byte, and the interval of every")
-    assert "the same 30 test documents" in found.told[0]
+    assert found.notes[0].startswith("tt needs the fewest bits per byte, and the interval of every")
+    assert "the same 30 test documents" in found.notes[0]
 
 
 def test_a_difference_whose_interval_holds_zero_is_not_claimed(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_difference_whose_interval_holds_zero_is_not_claimed(tmp_path: Path) -
     found = compare([contender(tmp_path, name, nats) for name, nats in given.items()])
     best, *near = [run.name for run in found.runs][:3]
     assert [each.is_claimed for each in found.differences] == [False, False, False, True]
-    assert found.told[0].startswith(
+    assert found.notes[0].startswith(
         f"{best} needs the fewest bits per byte; {near[0]} and {near[1]} cannot be told apart"
     )
 
@@ -56,7 +56,7 @@ def test_runs_are_ordered_by_the_mean_over_sources_and_so_are_their_differences(
     assert [run.name for run in found.runs] == ["b", "a"]
     assert found.differences[1].value == pytest.approx((0.5 - 0.1) / 2 / np.log(2))
     assert found.differences[1].is_claimed
-    assert any("means over the sources" in told for told in found.told)
+    assert any("means over the sources" in note for note in found.notes)
     apart = contender(tmp_path, "c", two.tolist(), texts=texts, sources=sources[::-1])
     assert compare([found.runs[0], apart]).differences == []
 
@@ -72,7 +72,7 @@ def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v[:9], **few) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     found = compare(runs)
     assert not any(each.is_claimed for each in found.differences)
-    assert "it takes 10 test documents" in found.told[0]
+    assert "it takes 10 test documents" in found.notes[0]
     assert "–" in describe(found)
 
 
@@ -82,21 +82,21 @@ def test_runs_that_judged_other_texts_are_listed_without_differences(tmp_path: P
     found = compare([one, two])
     assert [run.name for run in found.runs] == ["wide", "tt"]
     assert found.differences == []
-    assert "not scored on the same test documents" in found.told[0]
-    assert "wide: 30 of" in found.told[0]
+    assert "not scored on the same test documents" in found.notes[0]
+    assert "wide: 30 of" in found.notes[0]
     heads, _ = cells(found)
     assert "to the best" not in heads
-    told = as_dict(found)
-    assert not told["same_documents"]
-    assert [run["difference"] for run in told["runs"]] == [None, None]
+    data = as_dict(found)
+    assert not data["same_documents"]
+    assert [run["difference"] for run in data["runs"]] == [None, None]
 
 
 def test_an_evaluation_of_an_earlier_endonym_is_told_with_what_to_do(tmp_path: Path) -> None:
     old = contender(tmp_path, "old", WORSE, has_documents=False)
     found = compare([old, contender(tmp_path, "tt", HARD.tolist())])
     assert found.differences == []
-    assert found.told[0].startswith("old kept no scores of single documents")
-    assert "Run again" in found.told[0]
+    assert found.notes[0].startswith("old kept no scores of single documents")
+    assert "Run again" in found.notes[0]
 
 
 def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Pa
     assert [row[0] for row in rows] == ["a", "b", "unigram", "bigram", "compressor"]
     apart = compare([one, contender(tmp_path, "c", WORSE, others={"n_bytes": 7})])
     assert apart.baselines == []
-    (told,) = [each for each in apart.told if "Not the same" in each]
-    assert told.endswith("unigram, bigram and compressor.")
+    (note,) = [each for each in apart.notes if "Not the same" in each]
+    assert note.endswith("unigram, bigram and compressor.")
 
 
 def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def test_times_of_different_machines_are_no_comparison(tmp_path: Path) -> None:
     elsewhere = validations([3.0, 2.0])
     elsewhere[0]["processor"] = "slide rule"
     one = contender(tmp_path, "a", HARD.tolist())
-    assert not any("times" in told for told in compare([one, one]).told)
+    assert not any("times" in note for note in compare([one, one]).notes)
     two = contender(tmp_path, "b", WORSE, journals=[elsewhere])
-    assert any("times" in told for told in compare([one, two]).told)
+    assert any("times" in note for note in compare([one, two]).notes)
 
 
 def test_the_table_is_aligned_whatever_the_names_are(tmp_path: Path) -> None:
@@ -154,17 +154,17 @@ def test_runs_of_one_recipe_are_called_by_their_variants(tmp_path: Path) -> None
     mixed = compare([two, contender(tmp_path, "ro@wide", HARD.tolist())])
     assert mixed.name == ""
     assert {mixed.short(run) for run in mixed.runs} == {"tt@wide", "ro@wide"}
-    by_place = [replace(run, name=f"p@{n}/{run.name}") for n, run in enumerate((one, two))]
-    found = compare(by_place)
+    by_path = [replace(run, name=f"p@{n}/{run.name}") for n, run in enumerate((one, two))]
+    found = compare(by_path)
     assert found.name == ""
     assert [found.short(run) for run in found.runs] == ["p@0/tt", "p@1/tt@wide"]
 
 
 def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
-    told = as_dict(compare(runs))
-    assert set(told) == {"runs", "baselines", "same_documents", "told"}
-    run = told["runs"][1]
+    data = as_dict(compare(runs))
+    assert set(data) == {"runs", "baselines", "same_documents", "told"}
+    run = data["runs"][1]
     assert run["name"] == "b"
     assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}
     assert run["score"]["metric"] == "bits_per_byte"

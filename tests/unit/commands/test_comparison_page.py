@@ -66,7 +66,7 @@ def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(
     assert "gpt2 ends at 1.500." in drawn.description
 
 
-def test_the_lines_of_the_curves_are_over_all_bytes_as_the_looks_are(tmp_path: Path) -> None:
+def test_the_lines_of_the_curves_are_over_all_bytes_as_the_validations_are(tmp_path: Path) -> None:
     found = pair(tmp_path)
     for run in found.runs:
         path = run.judged.folder / "scores.json"

@@ -13,7 +13,7 @@ import pytest
 
 from endonym.autopilot import machine
 from endonym.autopilot.pace import Pace
-from endonym.autopilot.survey import FEW_FILES, look_at
+from endonym.autopilot.survey import FEW_FILES, survey_texts
 from endonym.commands import new as starter
 from endonym.commands.new import write_recipe
 from endonym.errors import MissingSource, RecipeError
@@ -55,7 +55,7 @@ def texts(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Pat
 def test_every_readable_file_is_a_source_with_a_name_of_its_own(
     texts: Path, tmp_path: Path
 ) -> None:
-    found = look_at([texts], tmp_path / "project")
+    found = survey_texts([texts], tmp_path / "project")
     sources = {source.name: source for source, _ in found.sources}
     assert set(sources) == {"китап", "китап-2", "web"}
     assert sources["китап"].path == "../texts/old/китап.txt" or sources["китап-2"].path == (
@@ -69,10 +69,10 @@ def test_every_readable_file_is_a_source_with_a_name_of_its_own(
 def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
     with pytest.raises(MissingSource, match="no text that can be read") as caught:
-        look_at([tmp_path], tmp_path)
+        survey_texts([tmp_path], tmp_path)
     assert caught.value.exit_code == 2
     with pytest.raises(MissingSource):
-        look_at([tmp_path / "nothing"], tmp_path)
+        survey_texts([tmp_path / "nothing"], tmp_path)
 
 
 def write(texts: Path, hours: float = 1.0) -> str:
@@ -177,7 +177,7 @@ def new(folder: Path, texts: Path, language: str = "tt") -> Path:
 
 
 def test_files_that_cannot_be_read_are_named_with_the_reason(texts: Path, tmp_path: Path) -> None:
-    left_out = dict(look_at([texts], tmp_path).skipped)
+    left_out = dict(survey_texts([texts], tmp_path).skipped)
     assert {Path(name).name for name in left_out} == {"photo.jpg", "empty.txt"}
     assert all(left_out.values())
     written = new(tmp_path / "project", texts).read_text(encoding="utf-8")
@@ -222,7 +222,7 @@ def test_a_language_that_is_no_code_is_refused_and_nothing_is_left(
 def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_path: Path) -> None:
     strange = bytes(texts) + b"/\xcf\xf0\xe8.txt"
     Path(os.fsdecode(strange)).write_text("Кояш чыкты.\n" * 9, encoding="utf-8")
-    found = look_at([texts], tmp_path)
+    found = survey_texts([texts], tmp_path)
     assert any("not UTF-8" in reason for _, reason in found.skipped)
     assert len(found.sources) == 3
 
@@ -235,8 +235,8 @@ def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised
 
     monkeypatch.setattr(starter, "measured_pace", pace)
     monkeypatch.setattr(starter, "promised_seconds", lambda *_: 1 / SPEED)
-    once = replace(look_at([texts], texts.parent / "project"), text_bytes=10**8)
-    monkeypatch.setattr(starter, "look_at", lambda *_: once)
+    once = replace(survey_texts([texts], texts.parent / "project"), text_bytes=10**8)
+    monkeypatch.setattr(starter, "survey_texts", lambda *_: once)
     capsys.readouterr()
     phase = tomllib.loads(write(texts))["phase"][0]
     assert capsys.readouterr().err.count("this machine was measured") == 1
@@ -256,14 +256,14 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
         return Pace(SPEED)
 
     monkeypatch.setattr(starter, "measured_pace", pace)
-    found = look_at([texts], texts.parent / "project")
+    found = survey_texts([texts], texts.parent / "project")
     much = replace(found, text_bytes=10**8)
-    monkeypatch.setattr(starter, "look_at", lambda *_: much)
+    monkeypatch.setattr(starter, "survey_texts", lambda *_: much)
     text = write(texts)
     phase = tomllib.loads(text)["phase"][0]
     assert (phase["optimizer"], phase["batch_tokens"], phase["lr"]) == ("muon", 4096, 6e-3)
     assert (asked[-1].optimizer, asked[-1].batch_tokens) == ("muon", 4096)
     assert "average" not in phase
-    told = re.findall(r"# (\d\.\d) passes", text)
-    assert len(told) == 3
-    assert len(set(told)) == 1, "optimiser, dropout and decay speak of the same passes"
+    passes = re.findall(r"# (\d\.\d) passes", text)
+    assert len(passes) == 3
+    assert len(set(passes)) == 1, "optimiser, dropout and decay speak of the same passes"

@@ -15,11 +15,13 @@ from endonym.errors import RecipeError
 
 
 def joined(
-    folder: Path, lengths: list[int], *, context: int = 64, places: list[int] | None = None
+    folder: Path, lengths: list[int], *, context: int = 64, positions: list[int] | None = None
 ) -> tuple[Order, int]:
     """The order of one joined source of such documents, and the id of its line end."""
     documents, vocab = distinct_documents(lengths)
-    shards, _ = write_toy_shards(folder, documents, vocab=vocab + 1, line_end=vocab, places=places)
+    shards, _ = write_toy_shards(
+        folder, documents, vocab=vocab + 1, line_end=vocab, positions=positions
+    )
     return Order(shards, context=context, seed=4, join=["letters"]), vocab
 
 
@@ -81,9 +83,9 @@ def test_stretches_are_drawn_anew_in_every_pass_and_are_the_same_in_every_proces
 
 
 def test_what_is_held_out_in_between_is_not_bridged(tmp_path: Path) -> None:
-    # Places 6 and 11 stand in another split: documents 6 and 10 begin stretches of their own.
-    places = [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13]
-    order, _ = joined(tmp_path, [2] * 12, context=2_000, places=places)
+    # Positions 6 and 11 are in another split: documents 6 and 10 begin stretches of their own.
+    positions = [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13]
+    order, _ = joined(tmp_path, [2] * 12, context=2_000, positions=positions)
     for epoch in range(10):
         assert {0, 6, 10} <= set(order.epoch(epoch).documents.tolist())
     assert any(len(order.epoch(epoch).documents) == 3 for epoch in range(10))

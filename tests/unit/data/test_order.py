@@ -150,8 +150,8 @@ def test_shuffling_is_a_permutation_that_no_library_version_may_change() -> None
 
 def philox_order(count: int, key: int) -> list[int]:
     """The same by Philox 4x64-10 written out (Salmon et al. 2011, section 3.3)."""
-    mask, words, counter = (1 << 64) - 1, [], 1
-    while len(words) < count:
+    mask, numbers, counter = (1 << 64) - 1, [], 1
+    while len(numbers) < count:
         a, b, c, d = counter, 0, 0, 0
         low, high = key & mask, key >> 64
         for _ in range(10):
@@ -163,9 +163,9 @@ def philox_order(count: int, key: int) -> list[int]:
                 first & mask,
             )
             low, high = (low + 0x9E3779B97F4A7C15) & mask, (high + 0xBB67AE8584CAA73B) & mask
-        words += [a, b, c, d]
+        numbers += [a, b, c, d]
         counter += 1
-    return sorted(range(count), key=lambda place: words[place])
+    return sorted(range(count), key=lambda index: numbers[index])
 
 
 def test_the_original_of_a_numbered_document_is_found_in_every_epoch(tmp_path: Path) -> None:

@@ -78,12 +78,12 @@ def test_totals_count_documents_tokens_bytes_and_letters_by_source(tmp_path: Pat
     assert numbers["dev"] == numbers["train"]
 
 
-def test_all_bytes_that_were_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bytes_that_are_read_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.data.shards.BATCH_CHARS", 4)
-    told: list[int] = []
-    pairs = [Piece("a", text, 0, place) for place, text in enumerate(["1 2 3", "4", "5"])]
-    write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, advance=told.append)
-    assert told == [5, 2] * 3
+    sizes: list[int] = []
+    pairs = [Piece("a", text, 0, position) for position, text in enumerate(["1 2 3", "4", "5"])]
+    write_shards(tmp_path, IdTokenizer(9), ["a"], lambda split: pairs, advance=sizes.append)
+    assert sizes == [5, 2] * 3
 
 
 def test_an_empty_split_has_no_documents_and_no_files(tmp_path: Path) -> None:
@@ -121,13 +121,13 @@ def test_a_missing_shard_is_damage_and_no_crash_later(
         TokenShards(tmp_path, "train")
 
 
-def test_reading_at_places_follows_the_shard_numbers(
+def test_reading_at_offsets_follows_the_shard_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
     shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
-    numbers, places = np.array([[1, 0], [0, 1]], dtype=np.int32), np.array([[1, 1], [2, 0]])
-    assert shards.at(numbers, places).tolist() == [[2, 3], [1, END]]
+    numbers, offsets = np.array([[1, 0], [0, 1]], dtype=np.int32), np.array([[1, 1], [2, 0]])
+    assert shards.at(numbers, offsets).tolist() == [[2, 3], [1, END]]
 
 
 def test_shards_of_an_earlier_endonym_say_what_to_do(tmp_path: Path) -> None:

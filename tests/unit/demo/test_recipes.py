@@ -47,11 +47,11 @@ def test_topics_are_written_in_the_order_of_their_names(
 
 @pytest.mark.parametrize("name", sorted(recipes.DEMOS))
 def test_a_demo_is_the_same_bytes_each_time(name: str, tmp_path: Path) -> None:
-    for place in ("a", "b"):
-        recipes.DEMOS[name](tmp_path / place)
+    for run in ("a", "b"):
+        recipes.DEMOS[name](tmp_path / run)
     first, second = (
-        {path.relative_to(tmp_path / place): path.read_bytes() for path in files(tmp_path / place)}
-        for place in ("a", "b")
+        {path.relative_to(tmp_path / run): path.read_bytes() for path in files(tmp_path / run)}
+        for run in ("a", "b")
     )
     assert first == second
     assert len(first) >= 2

@@ -43,7 +43,7 @@ def _a_few_bytes_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def splits(tmp_path: Path) -> tuple[TokenShards, TokenShards]:
-    """Two sources, taking turns."""
+    """Two sources that alternate."""
     texts = {"train": TRAIN, "dev": VAL, "test": []}
 
     def documents(split: str) -> list[Piece]:
@@ -69,10 +69,10 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
     splits: tuple[TokenShards, TokenShards],
 ) -> None:
     decoder = lively_decoder(toy_config(vocab=READER.vocab))
-    told: list[int] = []
+    counts: list[int] = []
     texts = held_out(splits[1], READER)
     assert list(texts.each()) == VAL
-    measured = measure(LanguageModel(decoder, READER), texts, advance=told.append)
+    measured = measure(LanguageModel(decoder, READER), texts, advance=counts.append)
     found = by_source(texts, measured, model="model", split="dev")
     ids = [READER.encode(text) for text in VAL]
     nats = [sum(document_nats(decoder, each, READER.end_id)) for each in ids]
@@ -82,7 +82,7 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(
         assert value(found, "bits_per_byte", "model", source) == pytest.approx(bits / n_bytes)
         n_chars = sum(len(text) for text in VAL[here])
         assert value(found, "bits_per_character", "model", source) == pytest.approx(bits / n_chars)
-    assert sum(told) == sum(len(each) for each in ids)
+    assert sum(counts) == sum(len(each) for each in ids)
     mean = headline(found, model="model")
     assert mean == found[0]
     parts = [value(found, "bits_per_byte", "model", name) for name in "ab"]
@@ -197,11 +197,11 @@ def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
 
 def test_a_sample_has_documents_of_every_source_and_more_of_a_small_one() -> None:
     sources = ["роман"] * 900 + ["мәкаль"] * 90 + ["такмак"] * 10 + ["бер"]
-    places = sampled(sources, 80)
-    counts = {name: sum(sources[n] == name for n in places) for name in set(sources)}
+    indices = sampled(sources, 80)
+    counts = {name: sum(sources[n] == name for n in indices) for name in set(sources)}
     # Half of 80 shared out equally, half by documents.
     assert counts == {"роман": 45, "мәкаль": 13, "такмак": 10, "бер": 1}
-    steps = np.diff(places[: counts["роман"]])
+    steps = np.diff(indices[: counts["роман"]])
     assert set(steps.tolist()) == {20}
     assert sampled(sources, len(sources)) == list(range(len(sources)))
     assert sampled(["а"] * 10, 5) == [0, 2, 4, 6, 8]
@@ -242,7 +242,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(
 
     def documents(split: str) -> list[Piece]:
         pairs = zip(given, VAL, strict=False)
-        return [Piece(source, text, block, place) for (source, block, place), text in pairs]
+        return [Piece(source, text, block, position) for (source, block, position), text in pairs]
 
     write_shards(tmp_path, READER, ["book", "lines"], documents, advance=lambda n: None)
     texts = blocks_of(TokenShards(tmp_path, "test"), READER, ["lines"])
@@ -268,7 +268,7 @@ def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
 
     def documents(split: str) -> list[Piece]:
         pairs = zip(given[split], VAL, strict=False)
-        return [Piece(source, text, 0, place) for place, (source, text) in enumerate(pairs)]
+        return [Piece(source, text, 0, position) for position, (source, text) in enumerate(pairs)]
 
     write_shards(tmp_path, READER, ["a", "b"], documents, advance=lambda n: None)
     shards = TokenShards(tmp_path, "test")

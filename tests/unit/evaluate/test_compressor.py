@@ -99,9 +99,9 @@ def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(
 ) -> None:
     monkeypatch.delattr("os.fork")
     assert (most_documents(), draws_of(DOCUMENTS)) == (10, 2)
-    places = ends(TRAIN, 2)
+    train_ends = ends(TRAIN, 2)
     output = io.StringIO()
-    data = request(TRAIN, places, [b"\n\n" + each for each in DOCUMENTS])
+    data = request(TRAIN, train_ends, [b"\n\n" + each for each in DOCUMENTS])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     monkeypatch.setattr("sys.stdout", output)
     compressor.main()
@@ -109,10 +109,10 @@ def test_where_there_is_no_fork_there_are_fewer_draws_of_the_same_sizes(
     assert found == added(TRAIN, DOCUMENTS)[-2:]
 
 
-def request(train: bytes, places: list[int], documents: list[bytes]) -> bytes:
-    header = {"ends": places, "extras": [len(document) for document in documents]}
+def request(train: bytes, train_ends: list[int], documents: list[bytes]) -> bytes:
+    header = {"ends": train_ends, "extras": [len(document) for document in documents]}
     line = json.dumps(header).encode("utf-8")
-    return struct.pack("<Q", len(line)) + line + train[: places[-1]] + b"".join(documents)
+    return struct.pack("<Q", len(line)) + line + train[: train_ends[-1]] + b"".join(documents)
 
 
 def test_a_request_is_read_as_it_was_sent() -> None:

@@ -44,13 +44,13 @@ def test_the_same_texts_in_another_order_are_the_same_documents(tmp_path: Path) 
         "fewer": (TEXTS[1:], SOURCES[1:]),
         "moved": (TEXTS, SOURCES[::-1]),
     }
-    for place, (texts, sources) in given.items():
-        (tmp_path / place).mkdir()
-        save(tmp_path / place, documents(texts, sources, measured(nats[: len(texts)], texts)))
-    found = {place: load(tmp_path / place) for place in given}
+    for name, (texts, sources) in given.items():
+        (tmp_path / name).mkdir()
+        save(tmp_path / name, documents(texts, sources, measured(nats[: len(texts)], texts)))
+    found = {name: load(tmp_path / name) for name in given}
     one = found["one"]
     assert one is not None
-    same = {place for place, each in found.items() if each is not None and are_same(one, each)}
+    same = {name for name, each in found.items() if each is not None and are_same(one, each)}
     assert same == {"one", "other"}
     changed = documents([*TEXTS[:-1], "башка"], SOURCES, measured(nats, TEXTS))
     assert not are_same(one, changed)
@@ -102,7 +102,7 @@ def test_a_paired_interval_sees_what_two_intervals_hide() -> None:
     assert (second[2] or 0) > (first[1] or 0)
 
 
-def test_the_difference_to_itself_is_zero_and_turns_its_sign_with_its_sides() -> None:
+def test_the_difference_to_itself_is_zero_and_changes_its_sign_with_its_sides() -> None:
     random = np.random.default_rng(1)
     one = documents(TEXTS, SOURCES, measured(random.gamma(4, 20, 40).tolist(), TEXTS))
     other = documents(TEXTS, SOURCES, measured(random.gamma(4, 20, 40).tolist(), TEXTS))

@@ -46,7 +46,7 @@ def test_long_documents_weigh_as_long_as_they_are() -> None:
     assert ratio(np.array([1.0, 30.0]), np.array([1, 10]))[0] == pytest.approx(31 / 11)
 
 
-def test_neighbours_are_drawn_together_and_so_the_interval_tells_how_far_it_may_lie() -> None:
+def test_neighbours_are_drawn_together_and_so_the_interval_shows_how_far_it_may_lie() -> None:
     random = np.random.default_rng(3)
     topics, lines = 100, 16
     sizes = np.full(topics * lines, 60)
@@ -153,7 +153,7 @@ def test_the_deviation_is_that_of_the_value_over_the_draws() -> None:
     assert deviation(nats[:1], sizes) is None
 
 
-def test_scores_of_several_draws_tell_their_deviation_in_their_own_unit() -> None:
+def test_scores_of_several_draws_have_their_deviation_in_their_own_unit() -> None:
     sizes = np.array([10, 20])
     draws_of = np.array([[7.0, 9.0], [8.0, 10.0]])
     measured = Measured(draws_of.mean(0), sizes, sizes, sizes * 2, draws_of)
@@ -276,7 +276,7 @@ def test_documents_are_chosen_together_with_their_sizes() -> None:
 
 def test_every_document_is_drawn_once_on_average_and_the_draws_differ() -> None:
     sizes, count = np.ones(12, dtype=int), 12
-    for place in range(count):
-        drawn = draws(np.eye(count)[place] * count, sizes)  # how often this one was drawn
+    for index in range(count):
+        drawn = draws(np.eye(count)[index] * count, sizes)  # how often this one was drawn
         assert drawn.mean() == pytest.approx(1.0, abs=0.12)
         assert drawn.std() == pytest.approx(math.sqrt(1 - 1 / count), abs=0.12)

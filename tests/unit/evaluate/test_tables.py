@@ -39,7 +39,7 @@ def test_the_headline_comes_first_and_shares_stand_beside_the_sources() -> None:
     assert {columns(row) for row in rows} == {columns(heads)}
 
 
-def test_a_single_source_is_not_told_twice() -> None:
+def test_a_single_source_is_not_listed_twice() -> None:
     one = [score("model", 1.2), score("model", 1.2, source="роман"), *baselines()]
     assert [row.split()[0] for row in table(one).splitlines()[1:]] == ["all"]
     (row,) = score_rows(one)

@@ -1,4 +1,4 @@
-"""Words that several classes share: activations, rotary positions."""
+"""Keys that several classes share: activations, rotary positions."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from endonym.model.config import AttentionConfig
 
 
 def written(**keys: Any) -> Json:
-    """The rotary words of a llama with these keys of its mixer."""
+    """The rotary keys of a llama with these keys of its mixer."""
     (mixer,) = shape("llama", mixer=keys).mixers
     assert isinstance(mixer, AttentionConfig)
     return rope_json(mixer)
@@ -22,11 +22,11 @@ def test_activations_go_over_and_come_back() -> None:
     for ours, theirs in ACTIVATIONS.items():
         assert our_activation(theirs) == ours
     other = {"swish": "silu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh"}
-    assert {word: our_activation(word) for word in other} == other
+    assert {name: our_activation(name) for name in other} == other
     assert our_activation("quick_gelu") == "quick_gelu"
 
 
-def test_plain_rotary_positions_are_written_in_both_places() -> None:
+def test_plain_rotary_positions_are_written_twice() -> None:
     assert written(rope_base=500.0) == {
         "rope_theta": 500.0,
         "rope_parameters": {"rope_type": "default", "rope_theta": 500.0},
@@ -34,13 +34,13 @@ def test_plain_rotary_positions_are_written_in_both_places() -> None:
 
 
 def test_a_share_of_the_channels_is_written_as_a_share() -> None:
-    (mixer,) = shape("qwen3", "part-turning").mixers
+    (mixer,) = shape("qwen3", "part-rotary").mixers
     assert isinstance(mixer, AttentionConfig)
     assert rope_json(mixer)["rope_parameters"]["partial_rotary_factor"] == 0.5
 
 
 @pytest.mark.parametrize(
-    ("scaling", "words"),
+    ("scaling", "theirs"),
     [
         ({"kind": "linear"}, {"rope_type": "linear"}),
         (
@@ -73,11 +73,11 @@ def test_a_share_of_the_channels_is_written_as_a_share() -> None:
         ),
     ],
 )
-def test_every_scaling_is_written_in_their_words_and_read_back(
-    scaling: dict[str, Any], words: dict[str, Any]
+def test_every_scaling_is_written_in_their_keys_and_read_back(
+    scaling: dict[str, Any], theirs: dict[str, Any]
 ) -> None:
     found = written(rope_scaling=scaling | {"factor": 8.0})
-    assert found["rope_parameters"] == words | {"factor": 8.0, "rope_theta": 10_000.0}
+    assert found["rope_parameters"] == theirs | {"factor": 8.0, "rope_theta": 10_000.0}
     keys = read_rope(found)
     config = shape("llama", mixer=keys)
     assert mixer_of(config) == mixer_of(
@@ -109,10 +109,10 @@ def test_the_share_is_that_of_the_table_or_of_the_class() -> None:
     assert [keys.get("rotary_share") for keys in found] == [0.5, 0.25, None]
 
 
-@pytest.mark.parametrize("word", ["type", "rope_type"])
+@pytest.mark.parametrize("name", ["type", "rope_type"])
 @pytest.mark.parametrize("table", ["rope_scaling", "rope_parameters"])
-def test_either_spelling_of_a_scaling_is_read(table: str, word: str) -> None:
-    keys = read_rope({table: {word: "linear", "factor": 2.0}})
+def test_either_spelling_of_a_scaling_is_read(table: str, name: str) -> None:
+    keys = read_rope({table: {name: "linear", "factor": 2.0}})
     assert keys == {"rope_base": 10_000.0, "rope_scaling": {"kind": "linear", "factor": 2.0}}
 
 
@@ -126,7 +126,7 @@ REFUSED = {
     "no kind at all": ({"rope_type": ["linear"], "factor": 2.0}, "rope_type ['linear']"),
     "a factor that does nothing": ({"rope_type": "default", "factor": 4.0}, "factor"),
     "a factor without a kind": ({"factor": 4.0}, "factor"),
-    "an unknown word of yarn": (
+    "an unknown key of yarn": (
         {"rope_type": "yarn", "factor": 2.0, "mscale": 0.7},
         "mscale",
     ),
@@ -140,9 +140,9 @@ REFUSED = {
 @pytest.mark.parametrize("table", ["rope_parameters", "rope_scaling"])
 @pytest.mark.parametrize("case", REFUSED)
 def test_rotary_positions_that_we_cannot_compute_are_refused_by_name(case: str, table: str) -> None:
-    words, name = REFUSED[case]
+    parameters, name = REFUSED[case]
     with pytest.raises(ExportError) as caught:
-        read_rope({table: words})
+        read_rope({table: parameters})
     assert caught.value.message.startswith(f"{name} of the rotary positions is not something")
     assert "default, linear, llama3, yarn" in caught.value.do
 

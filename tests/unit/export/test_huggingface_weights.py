@@ -71,8 +71,8 @@ def test_one_file_of_weights_wins_over_an_index(folder: Path) -> None:
 )
 def test_an_index_names_files_of_its_own_folder_only(sharded: Path, name: str) -> None:
     (sharded / "weights").mkdir()
-    for place in (sharded.parent, sharded / "weights"):
-        (place / "model.safetensors").write_bytes(b"never to be read")
+    for path in (sharded.parent, sharded / "weights"):
+        (path / "model.safetensors").write_bytes(b"never to be read")
     redirect(sharded, name)
     with pytest.raises(ExportError, match="which is not here") as caught:
         import_huggingface(sharded)
@@ -87,9 +87,9 @@ def test_a_shard_that_is_missing_is_named(sharded: Path) -> None:
         import_huggingface(sharded)
 
 
-@pytest.mark.parametrize("places", [{}, None, [], "model.safetensors"])
-def test_an_index_without_files_is_refused(sharded: Path, places: object) -> None:
-    (sharded / INDEX).write_text(json.dumps({"weight_map": places}), encoding="utf-8")
+@pytest.mark.parametrize("weight_map", [{}, None, [], "model.safetensors"])
+def test_an_index_without_files_is_refused(sharded: Path, weight_map: object) -> None:
+    (sharded / INDEX).write_text(json.dumps({"weight_map": weight_map}), encoding="utf-8")
     with pytest.raises(ExportError, match="names no file"):
         import_huggingface(sharded)
 
@@ -149,7 +149,7 @@ CHANGES: dict[str, Change] = {
         "has unknown ['model.layers.2.mlp.up_proj.weight']",
     ),
     "a number": (NAME, torch.zeros(()), f"{NAME} of shape () instead of (256, 32)"),
-    "turned": (NAME, torch.zeros(32, 256), f"{NAME} of shape (32, 256) instead of (256, 32)"),
+    "transposed": (NAME, torch.zeros(32, 256), f"{NAME} of shape (32, 256) instead of (256, 32)"),
     "with one row more": (NAME, torch.zeros(257, 32), f"{NAME} of shape (257, 32)"),
     "with an axis more": (NAME, torch.zeros(1, 256, 32), f"{NAME} of shape (1, 256, 32)"),
 }

@@ -11,7 +11,7 @@ from endonym.export.shapes import ROWS, config_json, read_config, row_of
 from endonym.model.config import ModelConfig
 
 REFUSED = {
-    "qwen3-part-turning": "Qwen3ForCausalLM does not support rotary_share",
+    "qwen3-part-rotary": "Qwen3ForCausalLM does not support rotary_share",
     "qwen3-windowed": "Qwen3ForCausalLM does not support window = 5",
     "qwen3-capped": "Qwen3ForCausalLM does not support logit_cap",
     "qwen3-layer-norm": 'Qwen3ForCausalLM does not support norm = "layer"',
@@ -56,7 +56,7 @@ def test_a_shape_comes_back_from_its_config_json(config: ModelConfig) -> None:
 @ALL_SAID
 def test_the_context_is_written_as_it_was_trained(config: ModelConfig) -> None:
     written = config_json(config, 3)
-    assert written[row_of(config).context_word] == 32
+    assert written[row_of(config).context_key] == 32
     assert written["max_position_embeddings"] == 32
     assert written["eos_token_id"] == written["bos_token_id"] == 3
     assert written["vocab_size"] == 61
@@ -181,7 +181,7 @@ def test_a_class_that_we_do_not_have_is_refused_with_those_that_we_have(kind: ob
 
 
 @pytest.mark.parametrize(
-    ("kind", "key", "value", "word"),
+    ("kind", "key", "value", "text"),
     [
         ("llama", "num_attention_heads", 5, "5 heads"),
         ("llama", "num_attention_heads", 0, "mixer.heads"),
@@ -197,7 +197,7 @@ def test_a_class_that_we_do_not_have_is_refused_with_those_that_we_have(kind: ob
         ("llama", "rope_theta", "x", "'x' for mixer.rope_base"),
         ("llama", "attention_dropout", 1.0, "1.0 for attention_dropout"),
         ("llama", "tie_word_embeddings", "yes", "tie_word_embeddings = 'yes'"),
-        ("qwen3", "head_dim", 7, "7 of a head's 7 turn"),
+        ("qwen3", "head_dim", 7, "but 7 of 7 rotate"),
         ("qwen3", "num_hidden_layers", 0, "0 for layers"),
         ("qwen3", "hidden_size", "32", "hidden_size = '32'"),
         ("mistral", "sliding_window", 0, "0 for mixer.window"),
@@ -211,11 +211,11 @@ def test_a_class_that_we_do_not_have_is_refused_with_those_that_we_have(kind: ob
     ],
 )
 def test_a_size_that_makes_no_sense_is_refused_with_its_key(
-    kind: str, key: str, value: object, word: str
+    kind: str, key: str, value: object, text: str
 ) -> None:
     with pytest.raises(ExportError) as caught:
         read(BARE[kind], **{key: value})
-    assert word in caught.value.message
+    assert text in caught.value.message
     assert caught.value.where == PLACE
 
 

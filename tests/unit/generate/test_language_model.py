@@ -103,8 +103,8 @@ def test_end_of_text_is_not_made_unlikely_because_it_opens_the_document() -> Non
 
 def test_a_repetition_penalty_moves_on_to_what_was_not_said() -> None:
     logits = torch.zeros(BYTES.vocab)
-    for place, letter in enumerate("abc"):
-        logits[BYTES.encode(letter)] = 5.0 - place
+    for rank, letter in enumerate("abc"):
+        logits[BYTES.encode(letter)] = 5.0 - rank
     model, reciter = reciting([END] * 3)
     reciter.readout = Readout(logits[:, None] * torch.ones(BYTES.vocab) / 9.0)
     assert model.generate("", max_tokens=3, sampling=GREEDY) == "aaa"

@@ -20,7 +20,7 @@ def mixer_of(decoder: Decoder) -> Attention:
     return found
 
 
-def unturned(mixer: Attention) -> Attention:
+def without_rotation(mixer: Attention) -> Attention:
     """The same without positions, so that its heads can be mixed by hand."""
     mixer.config = mixer.config.model_copy(update={"rope": None})
     return mixer
@@ -66,7 +66,7 @@ def by_hand(mixer: Attention, x: torch.Tensor, width: int) -> torch.Tensor:
 def test_heads_are_neighbouring_channels_each_with_its_norm(
     family: str, variant: str, width: int
 ) -> None:
-    mixer = unturned(mixer_of(lively(shape(family, variant))))
+    mixer = without_rotation(mixer_of(lively(shape(family, variant))))
     span = Span.after(0, some_tokens(2, 6))
     torch.testing.assert_close(mixer(stream(), span, None), by_hand(mixer, stream(), width))
 
@@ -120,8 +120,8 @@ def test_with_rotary_positions_only_distances_count(moved: int) -> None:
 
 
 @torch.no_grad()
-def test_only_the_share_of_channels_that_turns_knows_the_places() -> None:
-    mixer = mixer_of(lively(shape("qwen3", "part-turning")))
+def test_only_the_share_of_channels_that_rotates_knows_the_positions() -> None:
+    mixer = mixer_of(lively(shape("qwen3", "part-rotary")))
     rope = mixer.config.rope
     assert rope is not None
     assert (rope.width, mixer.config.head_width) == (4, 8)
@@ -130,7 +130,7 @@ def test_only_the_share_of_channels_that_turns_knows_the_places() -> None:
         norm.weight[:4] = 0
     span = Span.after(0, some_tokens(2, 6))
     still = mixer(stream(), span, None)
-    torch.testing.assert_close(still, unturned(mixer)(stream(), span, None))
+    torch.testing.assert_close(still, without_rotation(mixer)(stream(), span, None))
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a layer remembers."""
+"""What the cache of a layer keeps."""
 
 import pytest
 import torch
@@ -9,29 +9,29 @@ from endonym.model.span import Span
 
 
 def numbered(length: int, start: int) -> Tensor:
-    """Keys of two rows, one head, two channels, that say their place."""
-    places = torch.arange(start, start + length, dtype=torch.float32)
-    return places[None, None, :, None].expand(2, 1, length, 2).clone()
+    """Keys of two rows, one head, two channels, that hold their index."""
+    indices = torch.arange(start, start + length, dtype=torch.float32)
+    return indices[None, None, :, None].expand(2, 1, length, 2).clone()
 
 
 def added(
     cache: KeysAndValues | Ring, past: int, length: int, starts_B: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What a memory says when the keys and values of some places are added."""
+    """What a cache returns when the keys and values of some tokens are added."""
     tokens_BT = torch.zeros(2, length, dtype=torch.long)
     given = numbered(length, past)
     return cache.extend(Span.after(past, tokens_BT, starts_B), given, -given)
 
 
 def seen(answer: tuple[Tensor, Tensor, Tensor | None], length: int = 1) -> list[list[float]]:
-    """The places that each of `length` tokens of the first row may look at, in their order."""
+    """The indices that each of `length` tokens of the first row may attend to, in their order."""
     keys, values, mask = answer
     assert torch.equal(values, -keys)
-    places = keys[0, 0, :, 0]
+    indices = keys[0, 0, :, 0]
     if mask is None:
-        last = len(places) - length + 1
-        return [sorted(places[: last + place].tolist()) for place in range(length)]
-    return [sorted(places[row_M].tolist()) for row_M in mask[0]]
+        last = len(indices) - length + 1
+        return [sorted(indices[: last + index].tolist()) for index in range(length)]
+    return [sorted(indices[row_M].tolist()) for row_M in mask[0]]
 
 
 def test_what_was_added_comes_back_in_order() -> None:
@@ -53,7 +53,7 @@ def test_a_first_piece_and_one_token_need_no_mask_but_behind_padding_do() -> Non
     assert mask.tolist() == [[[False] * 2 + [True] * 4], [[True] * 6]]
 
 
-def test_adding_at_an_earlier_place_overwrites_and_forgets_the_rest() -> None:
+def test_adding_at_an_earlier_index_overwrites_and_forgets_the_rest() -> None:
     cache = KeysAndValues((2, 1, 9, 2), torch.zeros(1))
     added(cache, 0, 8)
     span = Span.after(3, torch.zeros(2, 1, dtype=torch.long))
@@ -73,14 +73,14 @@ def test_memory_is_taken_in_the_format_of_the_weights(kind: type[KeysAndValues |
 
 def test_a_ring_shows_one_token_the_last_window() -> None:
     ring = Ring((2, 1, 3, 2), torch.zeros(1))
-    found = [seen(added(ring, place, 1)) for place in range(6)]
+    found = [seen(added(ring, index, 1)) for index in range(6)]
     assert found == [[[0]], [[0, 1]], [[0, 1, 2]], [[1, 2, 3]], [[2, 3, 4]], [[3, 4, 5]]]
 
 
-def test_a_ring_keeps_place_p_in_slot_p_modulo_the_window() -> None:
+def test_a_ring_keeps_index_p_in_slot_p_modulo_the_window() -> None:
     ring = Ring((2, 1, 3, 2), torch.zeros(1))
-    for place in range(5):
-        added(ring, place, 1)
+    for index in range(5):
+        added(ring, index, 1)
     assert ring.keys_BGMK[0, 0, :, 0].tolist() == [3, 4, 2]
     assert ring.values_BGMK[1, 0, :, 1].tolist() == [-3, -4, -2]
 
@@ -91,7 +91,7 @@ def test_a_ring_shows_every_token_of_a_piece_its_window(parts: list[int]) -> Non
     for length in parts:
         found += seen(added(ring, past, length), length)
         past += length
-    assert found == [list(range(max(0, place - 2), place + 1)) for place in range(8)]
+    assert found == [list(range(max(0, index - 2), index + 1)) for index in range(8)]
     assert sorted(ring.keys_BGMK[0, 0, :, 0].tolist()) == [5, 6, 7]
 
 
@@ -103,7 +103,7 @@ def test_a_ring_shows_no_padding() -> None:
     assert seen(added(ring, 7, 1, starts_B)) == [[4, 5, 6, 7]]
 
 
-def test_a_state_begins_anew_at_place_zero_and_is_kept_between() -> None:
+def test_a_state_begins_anew_at_index_zero_and_is_kept_between() -> None:
     tail, state = torch.ones(1, 3, 4), torch.ones(1, 4, 2)
     cache, tokens_BT = TailAndState(tail, state), torch.zeros(1, 2, dtype=torch.long)
     assert cache.at(Span.after(0, tokens_BT)) == (None, None)

@@ -70,7 +70,7 @@ def test_a_norm_that_is_shared_is_counted_once() -> None:
     assert norms_of_block(shape("falcon", "one-norm"), 0) == 1
 
 
-def test_a_total_is_the_sum_of_its_places() -> None:
+def test_a_total_is_the_sum_of_its_parts() -> None:
     assert Parameters(embedding=1000, positions=200, blocks=30, head=4).total == 1234
     tied, untied = parameters(shape("llama")), parameters(shape("llama", "untied"))
     assert untied.total - tied.total == untied.head == 61 * 32

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from laws.shapes import shape
 
-from endonym.model.describe import parts_in_words
+from endonym.model.describe import parts_text
 
 SAID: dict[str, tuple[str, dict[str, Any], str]] = {
     "attention": ("llama", {}, "4 heads of 8, gated feed-forward of 256"),
@@ -32,8 +32,8 @@ SAID: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", SAID)
 def test_the_parts_of_a_shape_are_said_in_a_line(case: str) -> None:
-    family, keys, words = SAID[case]
-    assert parts_in_words(shape(family, **keys)) == words
+    family, keys, text = SAID[case]
+    assert parts_text(shape(family, **keys)) == text
 
 
 def test_saying_needs_no_torch() -> None:

@@ -41,19 +41,19 @@ def dense(family: str) -> tuple[ModelConfig, FfnConfig]:
 
 
 def test_gelu_is_the_tanh_form_of_gpt2() -> None:
-    places = [-3.0, -0.7, 0.0, 0.4, 2.5]
-    found = gelu_tanh(torch.tensor(places)).tolist()
-    assert found == pytest.approx([gelu(x) for x in places], abs=1e-6)
-    assert found != pytest.approx([exact_gelu(x) for x in places], abs=1e-6)
+    inputs = [-3.0, -0.7, 0.0, 0.4, 2.5]
+    found = gelu_tanh(torch.tensor(inputs)).tolist()
+    assert found == pytest.approx([gelu(x) for x in inputs], abs=1e-6)
+    assert found != pytest.approx([exact_gelu(x) for x in inputs], abs=1e-6)
 
 
 def test_each_activation_is_the_one_it_is_called() -> None:
     by_hand = {"silu": silu, "gelu": exact_gelu, "gelu_tanh": gelu, "relu": lambda x: max(x, 0.0)}
     assert ACTIVATIONS.keys() == by_hand.keys() == set(get_args(Activation))
-    places = [-3.0, -0.7, 0.0, 0.4, 2.5]
+    inputs = [-3.0, -0.7, 0.0, 0.4, 2.5]
     for name, formula in by_hand.items():
-        found = ACTIVATIONS[name](torch.tensor(places)).tolist()
-        assert found == pytest.approx([formula(x) for x in places], abs=1e-6), name
+        found = ACTIVATIONS[name](torch.tensor(inputs)).tolist()
+        assert found == pytest.approx([formula(x) for x in inputs], abs=1e-6), name
 
 
 def test_the_gated_kind_multiplies_a_gate_with_what_goes_up() -> None:

@@ -121,7 +121,7 @@ def test_every_rule_is_for_some_parameter() -> None:
     assert {rule_of(name) for name in names} == {rule for _, rule in TABLE}
 
 
-def test_only_a_key_bias_without_turns_and_what_a_window_of_one_asks_cannot_learn() -> None:
+def test_only_a_key_bias_without_rotation_and_what_a_window_of_one_asks_cannot_learn() -> None:
     found = {
         (name, parameter.partition("mixer.")[2])
         for name, config in SHAPES.items()

@@ -62,14 +62,14 @@ def test_two_tokens_by_hand() -> None:
     found = mixer(x_BTD, Span.after(0, torch.zeros(1, 2)), None)
 
     first, second, before = 0.0, 0.0, 0.0
-    for place, (x, gate) in enumerate(zip(given, gates, strict=True)):
+    for index, (x, gate) in enumerate(zip(given, gates, strict=True)):
         wide = silu(0.5 * before + 2.0 * x + 0.1)
         step = math.log(1 + math.exp(1.2 * (0.7 * wide) - 0.3))
         first = math.exp(-1.0 * step) * first + step * wide * (1.5 * wide)
         second = math.exp(-3.0 * step) * second + step * wide * (-0.5 * wide)
         read = 2.0 * wide * first + 3.0 * wide * second
         wanted = (read + 0.4 * wide) * silu(gate)
-        assert found[0, place].tolist() == pytest.approx([wanted, -wanted], rel=1e-6)
+        assert found[0, index].tolist() == pytest.approx([wanted, -wanted], rel=1e-6)
         before = x
 
 
@@ -101,8 +101,8 @@ def test_biases_are_added_where_the_shape_has_them() -> None:
 def test_step_by_step_equals_all_at_once() -> None:
     mixer, found = mixer_of("biases"), []
     cache = mixer.empty_cache(2, 11)
-    for place in range(11):
-        found.append(mixer(stream()[:, [place]], row(1, place), cache))
+    for index in range(11):
+        found.append(mixer(stream()[:, [index]], row(1, index), cache))
     wanted = mixer(stream(), row(11), None)
     torch.testing.assert_close(torch.cat(found, 1), wanted, rtol=0, atol=1e-10)
 

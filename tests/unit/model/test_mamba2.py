@@ -68,7 +68,7 @@ def test_two_tokens_by_hand() -> None:
     found = mixer(torch.tensor([rows], dtype=torch.float64), Span.after(0, torch.zeros(1, 2)), None)
 
     state, (old_a, old_b) = [0.0, 0.0], (0.0, 0.0)
-    for place, (a, b) in enumerate(rows):
+    for index, (a, b) in enumerate(rows):
         x = [silu(0.5 * old_a + 2.0 * a + 0.1), silu(0.3 * old_b - 1.0 * b + 0.2)]
         B, C = silu(1.0 * a + 0.3), silu(0.2 * old_b + 1.0 * b + 0.4)
         step = math.log(1 + math.exp(b - 0.3))
@@ -78,7 +78,7 @@ def test_two_tokens_by_hand() -> None:
         gated = [each * silu(gate) for each, gate in zip(y, (a, b), strict=True)]
         root = math.sqrt(sum(each * each for each in gated) / 2 + 1e-5)
         wanted = [3.0 * gated[0] / root, 5.0 * gated[1] / root]
-        assert found[0, place].tolist() == pytest.approx(wanted, rel=1e-6)
+        assert found[0, index].tolist() == pytest.approx(wanted, rel=1e-6)
         old_a, old_b = a, b
 
 
@@ -98,8 +98,8 @@ def test_the_layer_is_its_definition(variant: str, is_packed: bool) -> None:
 def test_step_by_step_equals_all_at_once(variant: str) -> None:
     mixer, found = mixer_of(variant), []
     cache = mixer.empty_cache(2, 11)
-    for place in range(11):
-        found.append(mixer(stream()[:, [place]], row(1, place), cache))
+    for index in range(11):
+        found.append(mixer(stream()[:, [index]], row(1, index), cache))
     wanted = mixer(stream(), row(11), None)
     torch.testing.assert_close(torch.cat(found, 1), wanted, rtol=0, atol=1e-9)
 

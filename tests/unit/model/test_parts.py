@@ -213,8 +213,8 @@ def test_a_part_of_a_list_is_named_by_its_number(case: str) -> None:
 def test_attention_without_heads_is_refused_by_key(mixer: Any) -> None:
     with pytest.raises(ShapeError, match="attention needs a number of heads") as caught:
         resolved("llama", mixer=mixer)
-    place = "mixer.1.heads" if isinstance(mixer, list) else "mixer.heads"
-    assert caught.value.where == f"model.{place}"
+    key = "mixer.1.heads" if isinstance(mixer, list) else "mixer.heads"
+    assert caught.value.where == f"model.{key}"
 
 
 def test_every_key_of_attention_wins_over_the_row() -> None:

@@ -19,7 +19,7 @@ def vector(seed: int, width: int = WIDTH) -> Tensor:
     return torch.randn(1, 1, 1, width, generator=generator, dtype=torch.float64)
 
 
-def turned(x: Tensor, position: int, rope: RopeConfig = ROPE) -> Tensor:
+def rotated(x: Tensor, position: int, rope: RopeConfig = ROPE) -> Tensor:
     """A vector at a position."""
     return rotate(x, rotation(torch.tensor([[position]]), rope, torch.float64))
 
@@ -31,22 +31,22 @@ def stretched(kind: str, factor: float, width: int = WIDTH, **others: Any) -> Ro
 
 
 @pytest.mark.parametrize("distance", [0, 1, 17, 300])
-def test_a_product_of_turned_vectors_depends_on_their_distance_only(distance: int) -> None:
+def test_a_product_of_rotated_vectors_depends_on_their_distance_only(distance: int) -> None:
     query, key = vector(1), vector(2)
     products = [
-        (turned(query, start + distance) * turned(key, start)).sum().item()
+        (rotated(query, start + distance) * rotated(key, start)).sum().item()
         for start in (0, 5, 64, 700)
     ]
     assert products == pytest.approx([products[0]] * 4, abs=1e-4)
-    other = (turned(query, distance + 1) * turned(key, 0)).sum().item()
+    other = (rotated(query, distance + 1) * rotated(key, 0)).sum().item()
     assert abs(other - products[0]) > 1e-2
 
 
-def test_each_pair_of_channels_turns_by_its_own_angle() -> None:
-    x, place = vector(3), 11
-    found = turned(x, place)[0, 0, 0].tolist()
+def test_each_pair_of_channels_rotates_by_its_own_angle() -> None:
+    x, position = vector(3), 11
+    found = rotated(x, position)[0, 0, 0].tolist()
     for i in range(WIDTH // 2):
-        angle = place * BASE ** (-2 * i / WIDTH)
+        angle = position * BASE ** (-2 * i / WIDTH)
         a, b = x[0, 0, 0, i].item(), x[0, 0, 0, i + WIDTH // 2].item()
         assert found[i] == pytest.approx(a * math.cos(angle) - b * math.sin(angle), abs=1e-6)
         right = a * math.sin(angle) + b * math.cos(angle)
@@ -55,15 +55,15 @@ def test_each_pair_of_channels_turns_by_its_own_angle() -> None:
 
 def test_channels_beyond_the_angles_stay_as_they_are() -> None:
     x = vector(5, width=11)
-    found = turned(x, 11)
+    found = rotated(x, 11)
     assert torch.equal(found[..., WIDTH:], x[..., WIDTH:])
-    assert torch.equal(found[..., :WIDTH], turned(x[..., :WIDTH], 11))
+    assert torch.equal(found[..., :WIDTH], rotated(x[..., :WIDTH], 11))
 
 
-def test_turning_keeps_lengths_and_position_zero_turns_nothing() -> None:
+def test_rotating_keeps_lengths_and_position_zero_rotates_nothing() -> None:
     x = vector(4)
-    assert torch.equal(turned(x, 0), x)
-    assert turned(x, 999).norm().item() == pytest.approx(x.norm().item(), rel=1e-6)
+    assert torch.equal(rotated(x, 0), x)
+    assert rotated(x, 999).norm().item() == pytest.approx(x.norm().item(), rel=1e-6)
 
 
 def test_angles_are_exact_before_they_are_rounded() -> None:
@@ -82,8 +82,8 @@ def test_every_row_has_its_own_positions_and_every_head_the_same() -> None:
 
 def test_linear_stretching_makes_four_steps_of_one() -> None:
     x = vector(6)
-    found = turned(x, 44, stretched("linear", 4.0))
-    torch.testing.assert_close(found, turned(x, 11), rtol=0, atol=1e-6)
+    found = rotated(x, 44, stretched("linear", 4.0))
+    torch.testing.assert_close(found, rotated(x, 11), rtol=0, atol=1e-6)
 
 
 def turns(speed: float, context: int) -> float:

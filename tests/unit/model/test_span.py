@@ -34,8 +34,8 @@ def seen(span: Span, window: int | None, rows: int = 1) -> Tensor:
 def within(mask_BTM: Tensor, window: int) -> Tensor:
     """A mask with only the last `window` keys up to each query left."""
     nearer = mask_BTM.clone()
-    for place in range(mask_BTM.shape[1]):
-        nearer[:, place, : max(0, place + 1 - window)] = False
+    for index in range(mask_BTM.shape[1]):
+        nearer[:, index, : max(0, index + 1 - window)] = False
     return nearer
 
 
@@ -59,11 +59,11 @@ def test_a_window_takes_away_all_but_the_last_keys(numbers: list[list[int]], win
 def test_a_packed_position_counts_the_tokens_of_its_document_before_it(
     numbers: list[list[int]],
 ) -> None:
-    places = document_mask(numbers).sum(-1) - 1
+    positions = document_mask(numbers).sum(-1) - 1
     span = Span.packed(torch.tensor(numbers))
-    assert torch.equal(span.positions_BT.expand_as(places), places)
-    is_first_BT = places == 0 if span.is_first_BT is None else span.is_first_BT
-    assert torch.equal(is_first_BT, places == 0)
+    assert torch.equal(span.positions_BT.expand_as(positions), positions)
+    is_first_BT = positions == 0 if span.is_first_BT is None else span.is_first_BT
+    assert torch.equal(is_first_BT, positions == 0)
 
 
 def test_rows_of_one_document_each_need_no_mask() -> None:
@@ -91,11 +91,11 @@ def test_a_window_that_reaches_back_to_the_start_needs_no_mask(past: int, length
     assert Span.after(past, tokens(2, length)).mask(4) is not None
 
 
-def test_one_token_after_a_memory_stands_at_the_next_place() -> None:
+def test_one_token_after_a_cache_has_the_next_index() -> None:
     span = Span.after(7, tokens(2, 1))
     assert span.mask(None) is None
     assert span.positions_BT.tolist() == [[7]]
-    assert span.places_T.tolist() == [7]
+    assert span.indices_T.tolist() == [7]
     assert span.past == 7
 
 
@@ -139,7 +139,7 @@ def test_keys_may_stand_in_any_order() -> None:
     assert mask_BTM.tolist() == [[[True, True, True, False]]]
 
 
-def test_a_turn_is_that_of_the_positions_and_is_made_once() -> None:
+def test_a_rotation_is_that_of_the_positions_and_is_made_once() -> None:
     span = Span.packed(torch.tensor([[1, 1, 2], [3, 3, 3]]))
     cos, sin = span.cos_sin(ROPE, torch.float32)
     wanted = rotation(torch.tensor([[0, 1, 0], [0, 1, 2]]), ROPE, torch.float32)

@@ -68,7 +68,7 @@ def with_one_more(tensors: Tensors) -> None:
     tensors["blocks.9.ffn.gate.weight"] = torch.zeros(2)
 
 
-def with_one_turned(tensors: Tensors) -> None:
+def with_one_smaller(tensors: Tensors) -> None:
     tensors["blocks.0.mixer.key.weight"] = tensors["blocks.0.mixer.key.weight"][:5]
 
 
@@ -83,15 +83,15 @@ def with_infinity(tensors: Tensors) -> None:
 HURTS = {
     without_one: ["lacks ['blocks.1.ffn.gate.weight']"],
     with_one_more: ["unknown ['blocks.9.ffn.gate.weight']"],
-    with_one_turned: ["blocks.0.mixer.key.weight", "(5, 32)", "(32, 32)"],
+    with_one_smaller: ["blocks.0.mixer.key.weight", "(5, 32)", "(32, 32)"],
     with_nan: ["not finite", "blocks.0.norm.weight"],
     with_infinity: ["not finite", "embedding.weight"],
 }
 
 
-@pytest.mark.parametrize(("hurt", "words"), HURTS.items(), ids=lambda x: getattr(x, "__name__", ""))
+@pytest.mark.parametrize(("hurt", "terms"), HURTS.items(), ids=lambda x: getattr(x, "__name__", ""))
 def test_tensors_that_do_not_fit_are_refused_by_name(
-    path: Path, hurt: Callable[[Tensors], None], words: list[str]
+    path: Path, hurt: Callable[[Tensors], None], terms: list[str]
 ) -> None:
     tensors = load_tensors(path)
     hurt(tensors)
@@ -100,8 +100,8 @@ def test_tensors_that_do_not_fit_are_refused_by_name(
         load_decoder(SHAPE, path)
     assert caught.value.where == str(path)
     assert path.name in caught.value.message
-    for word in words:
-        assert word in caught.value.message
+    for term in terms:
+        assert term in caught.value.message
 
 
 def test_shapes_are_refused_before_any_tensor_is_read(
@@ -117,7 +117,7 @@ def test_shapes_are_refused_before_any_tensor_is_read(
         load_decoder(SHAPE, path)
 
 
-def test_the_header_tells_names_and_shapes(path: Path) -> None:
+def test_the_header_has_names_and_shapes(path: Path) -> None:
     wanted = {name: tuple(each.shape) for name, each in on_meta(SHAPE).state_dict().items()}
     assert tensor_shapes(path) == wanted
 
@@ -152,12 +152,12 @@ GARBAGE = {
     "a header that is no UTF-8": struct.pack("<Q", 4) + b'"\xff\xfe"',
     "a header that is a list": with_header([1, 2]),
     "an entry that is a number": with_header({"a": 3}),
-    "an entry without a place": with_header({"a": {"dtype": "F32", "shape": [2]}}),
-    "a place that is a word": with_header({"a": ONE | {"data_offsets": ["x", "y"]}}),
-    "a place that is half a pair": with_header({"a": ONE | {"data_offsets": [0]}}, bytes(8)),
+    "an entry without offsets": with_header({"a": {"dtype": "F32", "shape": [2]}}),
+    "offsets that are words": with_header({"a": ONE | {"data_offsets": ["x", "y"]}}),
+    "one offset in place of two": with_header({"a": ONE | {"data_offsets": [0]}}, bytes(8)),
     "an unknown number format": with_header({"a": ONE | {"dtype": "F99"}}, bytes(8)),
-    "a shape that does not fill its place": with_header({"a": ONE | {"shape": [3]}}, bytes(8)),
-    "two tensors in one place": with_header({"a": ONE, "b": ONE}, bytes(8)),
+    "a shape that does not fill its bytes": with_header({"a": ONE | {"shape": [3]}}, bytes(8)),
+    "two tensors in the same bytes": with_header({"a": ONE, "b": ONE}, bytes(8)),
     "bytes that belong to nothing": with_header({"a": ONE}, bytes(9)),
     "nested too deep": struct.pack("<Q", 200_000) + b"[" * 200_000,
 }

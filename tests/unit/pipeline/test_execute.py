@@ -72,8 +72,8 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are(stages: Recipe) ->
     with pytest.raises(RecipeError, match="no stage is called modle") as caught:
         last_stage(stages, "modle")
     assert caught.value.exit_code == 2
-    for word in ("corpus", "model pilot", "pilot", "evaluation"):
-        assert word in caught.value.do
+    for name in ("corpus", "model pilot", "pilot", "evaluation"):
+        assert name in caught.value.do
 
 
 def writer(text: str) -> Stage:
@@ -94,10 +94,10 @@ def test_an_artefact_is_made_once_and_then_found(tmp_path: Path) -> None:
     assert first.artifact == again.artifact
     assert first.artifact.numbers == {"chars": 3}
     assert first.seconds > 0 == again.seconds
-    (line,) = (store.root / "journal").glob("corpus-*.jsonl")
-    told = json.loads(line.read_text(encoding="utf-8"))
-    assert told["event"] == "finished"
-    assert told["wall_seconds"] >= 0
+    (journal,) = (store.root / "journal").glob("corpus-*.jsonl")
+    line = json.loads(journal.read_text(encoding="utf-8"))
+    assert line["event"] == "finished"
+    assert line["wall_seconds"] >= 0
 
 
 def test_what_a_stage_made_is_checked_each_time_it_is_found(tmp_path: Path) -> None:
@@ -177,5 +177,5 @@ def test_tensorboard_reads_the_same_numbers(finished: Path) -> None:
                 found[event.step] = value.tensor.float_val[0]
     text = (finished / "runs" / "kechkena" / "metrics.jsonl").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
-    told = {n["step"]: n["dev_bits_per_byte"] for n in lines if "dev_bits_per_byte" in n}
-    assert found == pytest.approx(told, rel=1e-6)
+    expected = {n["step"]: n["dev_bits_per_byte"] for n in lines if "dev_bits_per_byte" in n}
+    assert found == pytest.approx(expected, rel=1e-6)

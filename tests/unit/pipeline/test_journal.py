@@ -1,4 +1,4 @@
-"""The journal of a training in trouble: what went wrong stays, what is done again does not."""
+"""The journal of a training with problems: what went wrong stays, what is done again does not."""
 
 import json
 import math
@@ -24,7 +24,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def bad_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let some steps show a loss that is no number, until training has gone back once."""
     current: list[Training] = []
     begin = Training.__init__
@@ -48,12 +48,12 @@ def lines_of(project: Path) -> list[dict[str, Any]]:
     """The journal without clocks and without what tells of the process."""
     (path,) = (project / "store" / "journal").glob("model-*.jsonl")
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    told = [line for line in lines if line["event"] not in ("started", "finished")]
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in told]
+    kept = [line for line in lines if line["event"] not in ("started", "finished")]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in kept]
 
 
 def test_what_went_wrong_stays_and_what_is_done_again_does_not(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path, trouble: None
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path, bad_losses: None
 ) -> None:
     recipe = small_recipe(tmp_path)
     said = command("run", recipe, "--store", tmp_path / "store", "--until", "model")
@@ -79,7 +79,7 @@ def test_a_killed_run_ends_with_the_same_journal(
     small_recipe: Callable[[Path], Path],
     command: Say,
     tmp_path: Path,
-    trouble: None,
+    bad_losses: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     journals = []

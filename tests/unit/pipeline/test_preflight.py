@@ -28,7 +28,7 @@ PHASE = train_config(steps=50, batch_tokens=32, lr=1e-2)
 
 @pytest.fixture
 def bench(tmp_path: Path) -> tuple[TrainingInputs, Batches]:
-    """A place to train in, and its batches."""
+    """A folder to train in, and its batches."""
     documents = [[1 + (3 * n + k) % 39 for k in range(9)] for n in range(20)]
     train, dev = write_toy_shards(tmp_path / "shards", documents, documents[:3], vocab=40)
     work = TrainingInputs(train, dev, tmp_path / "checkpoints", unigram_nats=99.0)
@@ -52,7 +52,7 @@ def tried(
 def test_a_row_is_learnt_by_heart(bench: tuple[TrainingInputs, Batches]) -> None:
     decoder, (said,) = tried(bench)
     assert said.startswith("  pre-flight: one row learnt by heart, ")
-    before, after = (float(said.split()[place]) for place in (6, 8))
+    before, after = (float(said.split()[index]) for index in (6, 8))
     assert after < before / 2
     fresh = toy_decoder(toy_config()).state_dict()
     assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
@@ -94,7 +94,7 @@ def test_a_disk_that_is_too_small_is_refused_first(
     def full(*_: object) -> None:
         raise StoreError("checkpoints need more")
 
-    monkeypatch.setattr(preflight.checkpoint, "check_room", full)
+    monkeypatch.setattr(preflight.checkpoint, "check_disk_space", full)
     monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
     with pytest.raises(StoreError):
         tried(bench)
@@ -111,9 +111,9 @@ def test_training_begins_with_weights_that_nothing_has_touched(
 
     first: list[float] = []
     for folder in ("plain", "spoilt"):
-        words = ("--store", tmp_path / folder / "store", "--until", "model")
+        args = ("--store", tmp_path / folder / "store", "--until", "model")
         recipe = small_recipe(tmp_path / folder)
-        said = command("run", recipe, *words, "--set", "phase.0.steps=1", "-q")
+        said = command("run", recipe, *args, "--set", "phase.0.steps=1", "-q")
         assert said.code == 0, said.err
         (validations,) = (tmp_path / folder / "store").glob("model/*/validations.json")
         first.append(json.loads(validations.read_text(encoding="utf-8"))[0]["nats"])
@@ -129,9 +129,9 @@ def test_memory_is_given_back_only_where_short_documents_too_take_more_than_is_f
     short = phase_bytes(config, phase, longest_document=9)
     whole = phase_bytes(config, phase)
     assert short < whole
-    told: list[bool] = []
-    monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: told.append(keeps))
+    calls: list[bool] = []
+    monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: calls.append(keeps))
     for free, expected in ((ALLOCATOR_OVERHEAD * (short + whole) / 2, []), (short, [False])):
         monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
         training.spare_memory(config, phase, longest, target="cpu", log=Log(quiet=True))
-        assert told == expected
+        assert calls == expected

@@ -112,8 +112,8 @@ def test_another_device_reaches_all_that_is_decided_for_it(
         settling, "seconds_a_token", lambda *_, target, **__: reached.append(target)
     )
     training = counted.settle("cuda:3", tune_minutes=1.0)
-    told = ["formats cuda:3", "memory cuda:3", "cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
-    assert reached == told
+    calls = ["formats cuda:3", "memory cuda:3", "cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
+    assert reached == calls
     assert training.phases[0].lr == 7e-3
 
 

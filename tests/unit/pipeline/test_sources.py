@@ -73,7 +73,7 @@ def test_a_broken_memory_of_hashes_is_made_anew(recipe: Recipe, hashed: list[str
     assert len(json.loads(memory.read_text(encoding="utf-8"))) == 3
 
 
-def test_a_source_is_known_by_names_and_contents_and_not_by_places(recipe: Recipe) -> None:
+def test_a_source_is_known_by_names_and_contents_and_not_by_paths(recipe: Recipe) -> None:
     (tatar, *_) = hash_all(recipe)
     assert tatar.identity() == [{"name": "tatar.txt", "sha256": tatar.hashes[0]}]
     assert tatar.bytes() == (recipe.folder / "texts" / "tatar.txt").stat().st_size

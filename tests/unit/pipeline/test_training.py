@@ -58,34 +58,34 @@ def test_samples_follow_the_first_prompts_and_are_drawn_as_the_model_learns(
     assert [line["step"] for line in samples[::2]] == [0, 8, 16, 24, 32, 40]
 
 
-def test_samples_are_written_by_the_average_that_is_looked_at(
+def test_samples_are_written_by_the_average_that_is_validated(
     small_recipe: Callable[[Path], Path],
     command: Say,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen: dict[str, list[torch.Tensor]] = {"look": [], "sample": []}
+    seen: dict[str, list[torch.Tensor]] = {"validation": [], "sample": []}
     see, write = loop.validate, LanguageModel.generate_many
 
-    def look(decoder: Decoder, *given: Any, **named: Any) -> ValidationResult:
-        seen["look"].append(decoder.norm.weight.detach().clone())
+    def noted_validate(decoder: Decoder, *given: Any, **named: Any) -> ValidationResult:
+        seen["validation"].append(decoder.norm.weight.detach().clone())
         return see(decoder, *given, **named)
 
     def sample(self: LanguageModel, *given: Any, **keys: Any) -> Any:
         seen["sample"].append(self.decoder.norm.weight.detach().clone())
         return write(self, *given, **keys)
 
-    monkeypatch.setattr(loop, "validate", look)
+    monkeypatch.setattr(loop, "validate", noted_validate)
     monkeypatch.setattr(LanguageModel, "generate_many", sample)
     recipe = small_recipe(tmp_path / "project")
     keys = ("phase.0.average=tail", "phase.0.average_share=1.0", "phase.0.steps=8")
     sets = [part for key in keys for part in ("--set", key)]
     store = tmp_path / "project" / "store"
     assert command("run", recipe, "--store", store, "--until", "model", *sets).code == 0
-    assert len(seen["look"]) == len(seen["sample"]) == 2
+    assert len(seen["validation"]) == len(seen["sample"]) == 2
     assert all(torch.equal(*pair) for pair in zip(*seen.values(), strict=True))
     (handed_on,) = store.glob("model/*/weights.safetensors")
-    assert torch.equal(load_tensors(handed_on)["norm.weight"], seen["look"][-1])
+    assert torch.equal(load_tensors(handed_on)["norm.weight"], seen["validation"][-1])
 
 
 def test_the_numbers_of_a_model_are_those_of_its_run(finished: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_best_validation_is_what_the_model_reaches_on_dev_text(finished: Pat
     assert min(each["nats"] for each in validations) == pytest.approx(found.nats, rel=1e-6)
 
 
-def test_a_kill_between_a_checkpoint_and_its_line_loses_no_look(
+def test_a_kill_between_a_checkpoint_and_its_line_loses_no_validation(
     small_recipe: Callable[[Path], Path],
     command: Say,
     tmp_path: Path,
@@ -163,7 +163,7 @@ def test_what_was_written_after_the_last_checkpoint_is_written_anew(
 
 
 def test_a_report_is_one_flat_object() -> None:
-    look = ValidationResult(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
+    result = ValidationResult(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
     report = Report(
         step=8,
         steps=40,
@@ -174,7 +174,7 @@ def test_a_report_is_one_flat_object() -> None:
         lr=1e-3,
         gradient_norm=0.5,
         seconds=0.25,
-        validation=look,
+        validation=result,
         is_best=True,
     )
     assert as_metrics(report) == {
@@ -205,25 +205,25 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     """
     recipe = small_recipe(tmp_path / "project")
     store = tmp_path / "project" / "store"
-    words = ("run", recipe, "--store", store, "--set", "phase.0.steps=2")
+    args = ("run", recipe, "--store", store, "--set", "phase.0.steps=2")
     move = Decoder.to
 
-    def harmed(decoder: Decoder, place: str) -> Decoder:
+    def harmed(decoder: Decoder, device: str) -> Decoder:
         with torch.no_grad():
             decoder.embedding.weight[:, 0] += 0.1
-        return move(decoder, place)
+        return move(decoder, device)
 
     with monkeypatch.context() as patch:
         patch.setattr(Decoder, "to", harmed)
-        said = command(*words, "--device", "cpu:0")
+        said = command(*args, "--device", "cpu:0")
     assert said.code == 1
     assert "pre-flight on cpu" in said.err
     assert "logits differ from those of the CPU" in said.err
-    said = command(*words, "--device", "cpu:0")
+    said = command(*args, "--device", "cpu:0")
     assert said.code == 0, said.err
     assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
     learnt = "pre-flight: one row learnt by heart, "
-    here = command(*words, "--store", tmp_path / "other").err
+    here = command(*args, "--store", tmp_path / "other").err
     assert said.err.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
 
 
@@ -235,8 +235,8 @@ def test_compiling_that_was_asked_for_and_cannot_be_is_said(
 ) -> None:
     for module in (training, loop):
         monkeypatch.setattr(module, "phase_unsupported_reason", lambda *_: "no compiler here")
-    words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
-    said = command("run", small_recipe(tmp_path), *words, "--set", "phase.0.compile=on")
+    args = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.steps=1"]
+    said = command("run", small_recipe(tmp_path), *args, "--set", "phase.0.compile=on")
     assert said.code == 0, said.err
     assert 'compile = "on", but nothing is compiled: no compiler here' in said.err
 
@@ -247,19 +247,19 @@ def test_a_crowded_machine_is_said_in_the_midst_of_training(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """From the tenth on, steps are told to have taken ten times as long; training goes on."""
-    told = Crowding.said
+    """From the tenth on, steps seem to take ten times as long; training goes on."""
+    original = Crowding.said
     monkeypatch.setattr(crowding, "WINDOW", 3)
     seen: list[float] = []
 
     def slowed(each: Crowding, seconds: float) -> str | None:
         seen.append(seconds)
-        return told(each, 0.1 if len(seen) < 10 else 1.0)
+        return original(each, 0.1 if len(seen) < 10 else 1.0)
 
     monkeypatch.setattr(crowding.Others, "cores", lambda _: 0.0)
     monkeypatch.setattr(Crowding, "said", slowed)
-    words = ("--store", tmp_path / "project" / "store", "--until", "model")
-    said = command("run", small_recipe(tmp_path / "project"), *words, "--set", "phase.0.steps=30")
+    args = ("--store", tmp_path / "project" / "store", "--until", "model")
+    said = command("run", small_recipe(tmp_path / "project"), *args, "--set", "phase.0.steps=30")
     assert said.code == 0, said.err
     assert said.err.count("do other programs compute here?") == 1
     assert len(seen) == 30

@@ -115,8 +115,8 @@ def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(
 def test_minutes_that_are_too_few_for_five_trainings_may_be_enough_for_three(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 20 steps, each of 256 tokens, and of looks a quarter as long at most."""
-    monkeypatch.setattr(tuning, "LOOK_SHARE", 0.0)
+    """Of 20 steps, each of 256 tokens, and of validations a quarter as long at most."""
+    monkeypatch.setattr(tuning, "VALIDATION_SHARE", 0.0)
     least = 20 * 256 / TOKENS_A_SECOND / 60
     found = bench.tune(3.2 * least, steps=2_000)
     assert set(found) == {LR, EMBEDDING_LR}
@@ -143,18 +143,18 @@ def test_failed_trials_are_infinitely_bad_and_where_all_fail_nothing_is_tuned(
     assert bench.tune() == {}
 
 
-def test_trainings_and_their_looks_take_the_minutes_that_were_given(finished: Path) -> None:
+def test_trainings_and_their_validations_take_the_minutes_that_were_given(finished: Path) -> None:
     training, shards = opened(finished)
     long = training.with_choices({"phase.0.steps": Choice(10_000_000, "")})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
         trials = tuning.Trials(long, shards, 1.5, "cpu")
         brief = tuning.Trials(training, shards, 30.0, "cpu")
-    validations = 2 * trials.look_tokens * tuning.FORWARD_SHARE
+    validations = 2 * trials.validation_tokens * tuning.FORWARD_SHARE
     assert trials.tokens + validations == pytest.approx(1.5 * TOKENS_A_SECOND, rel=1e-3)
     assert 0 < validations < trials.tokens
     held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
-    assert 0 < trials.look_tokens <= held_out
+    assert 0 < trials.validation_tokens <= held_out
     assert brief.tokens == 40 * 256, "a trial is never longer than the phase"
 
 
@@ -225,7 +225,7 @@ def test_a_rate_and_a_decay_that_cannot_go_together_are_no_trial(
     trials = tuning.Trials(given, shards, 1.2, "cpu")
     edge = given.phases[0].but(lr=4e-3, weight_decay=300.0)
     assert trials.bits(edge) == math.inf
-    assert "every step would pull the weights past zero" in trials.told(math.inf)
+    assert "every step would pull the weights past zero" in trials.describe(math.inf)
 
 
 def test_a_training_that_ends_early_is_infinitely_bad(
@@ -239,7 +239,7 @@ def test_a_training_that_ends_early_is_infinitely_bad(
     monkeypatch.setattr(Training, "reports", lost)
     trials = tuning.Trials(given, shards, 1.2, "cpu")
     assert trials.bits(given.phases[0]) == math.inf
-    assert trials.told(math.inf) == "failed: lost"
+    assert trials.describe(math.inf) == "failed: lost"
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_what_may_yet_fit_is_accepted(body: str, tmp_path: Path) -> None:
     assert Recipe.load(file).name == "tatar"
 
 
-def test_contradictions_are_told_together_and_beside_wrong_keys(tmp_path: Path) -> None:
+def test_contradictions_are_reported_together_and_beside_wrong_keys(tmp_path: Path) -> None:
     body = (
         '[[phase]]\n[[source]]\nname = "leipzig"\npath = "b"\n[split]\nval_shares = 0.1\n'
         '[tokenizer]\nkind = "byte"\nvocab = 300\n[[evaluate]]\nkind = "bits"\nfile = "x.txt"\n'

@@ -104,7 +104,7 @@ def test_a_recipe_without_variants_says_so(basme: Path) -> None:
 
 
 @pytest.mark.parametrize("variant", [None, "gpt2", "scurt"])
-def test_a_mistake_in_a_variant_is_told_whether_or_not_it_is_chosen(
+def test_a_mistake_in_a_variant_is_reported_whether_or_not_it_is_chosen(
     basme_with_names: Path, variant: str | None
 ) -> None:
     text = basme_with_names.read_text(encoding="utf-8").replace("layers = 6", "layer = 6")
@@ -193,7 +193,7 @@ def test_a_set_is_laid_over_the_variant(plain: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said", "do"),
+    ("override", "said", "do"),
     [
         ("model.layer=2", "model.layer is not a key of a model.", "Did you mean `layers`?"),
         (
@@ -212,8 +212,8 @@ def test_a_set_is_laid_over_the_variant(plain: Path) -> None:
         ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),
     ],
 )
-def test_a_wrong_set_is_quoted_as_it_was_typed(plain: Path, words: str, said: str, do: str) -> None:
-    assert refusal(plain, sets=(words,)).startswith(f"--set {words}: {said}\n{do}")
+def test_a_wrong_set_is_quoted_as_typed(plain: Path, override: str, said: str, do: str) -> None:
+    assert refusal(plain, sets=(override,)).startswith(f"--set {override}: {said}\n{do}")
 
 
 def test_a_set_that_contradicts_the_file_names_the_table_s_line(plain: Path) -> None:

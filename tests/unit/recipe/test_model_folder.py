@@ -32,24 +32,24 @@ def test_the_folder_starts_at_the_recipe_and_is_no_identity(tmp_path: Path) -> N
     assert load(tmp_path, "[[phase]]\n").model_folder is None
 
 
-def test_everything_that_the_folder_settles_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: Path) -> None:
     body = (
         '[model]\nfolder = "gemma"\ndim = 64\nmixer.heads = 2\n[tokenizer]\nvocab = 400\n'
         '[[phase]]\nstart = "scratch"\n'
     )
     with pytest.raises(RecipeError) as caught:
         load(tmp_path, body)
-    told = str(caught.value)
+    text = str(caught.value)
     for line, message in {
         8: "dim is settled by model.folder.",
         9: "mixer is settled by model.folder.",
         11: "vocab is settled by model.folder.",
         13: 'start = "scratch" forgets what model.folder holds.',
     }.items():
-        assert f"recipe.toml:{line}: {message}" in told
-    assert told.count("Leave one of the two out.") == 4
+        assert f"recipe.toml:{line}: {message}" in text
+    assert text.count("Leave one of the two out.") == 4
 
 
-def test_a_folder_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"recipe\.toml:7: there is no config\.json in gemini\."):
         load(tmp_path, '[model]\nfolder = "gemini"\n[[phase]]\n')

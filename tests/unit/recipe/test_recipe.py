@@ -169,7 +169,7 @@ def test_a_recipe_made_in_python_takes_changes_too() -> None:
     assert recipe.run_name == "basme"
 
 
-def test_source_paths_that_lead_to_no_file_are_told_with_their_lines(tatar: Path) -> None:
+def test_source_paths_that_lead_to_no_file_are_reported_with_their_lines(tatar: Path) -> None:
     recipe = Recipe.load(tatar)
     with pytest.raises(MissingSource) as caught:
         recipe.require_sources()
@@ -207,7 +207,7 @@ def test_all_of_a_recipe_are_itself_and_its_variants_in_the_files_order(tatar: P
     assert {each.seed for each in found} == {7}
 
 
-def test_what_is_wrong_with_several_variants_is_told_once_each(tatar: Path) -> None:
+def test_what_is_wrong_with_several_variants_is_reported_once_each(tatar: Path) -> None:
     more = "\n[variant.odd.model]\ndim = 65\nlayers = 1\nmixer.heads = 2\n"
     more += "\n[variant.odd2.model]\ndim = 9\nlayers = 1\nmixer.heads = 2\n"
     text = TATAR.replace("mixer.heads = 8", "mixer.heads = 7").replace('"bits"', '"bit"')
@@ -225,12 +225,12 @@ def test_what_is_wrong_with_several_variants_is_told_once_each(tatar: Path) -> N
     assert "512 is not divisible by 7 heads" in firsts[0]
 
 
-def test_the_missing_texts_of_several_recipes_are_told_together(tatar: Path) -> None:
+def test_the_missing_texts_of_several_recipes_are_reported_together(tatar: Path) -> None:
     more = '\n[[variant.other.source]]\nname = "other"\npath = "none.txt"\n'
     tatar.write_text(TATAR + more, encoding="utf-8")
     with pytest.raises(MissingSource) as caught:
         Recipe.require_all_sources(Recipe.load_all(tatar))
-    told = str(caught.value)
-    assert told.count("there is no") == 3
-    assert ", in variant other: " in told
-    assert ", in variant wide" not in told
+    text = str(caught.value)
+    assert text.count("there is no") == 3
+    assert ", in variant other: " in text
+    assert ", in variant wide" not in text

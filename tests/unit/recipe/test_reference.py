@@ -17,7 +17,7 @@ from endonym.recipe.prose import EXAMPLE
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.reference import (
     AUTOPILOT,
-    default_words,
+    default_text,
     explain,
     markdown,
     schedule_curves,
@@ -63,7 +63,7 @@ def test_every_key_has_a_meaning_a_type_and_a_default_on_the_page(table: Any, ke
     section = markdown().split(f"## `{table.header}`" if table.name else "## The top of a recipe")
     row = re.search(rf"^\| `{key}` \| (.+) \| (.+) \| (.+) \|$", section[1], re.MULTILINE)
     assert row is not None
-    assert row[2] == default_words(table, key)
+    assert row[2] == default_text(table, key)
     assert len(row[3]) > 4
     default = table.keys[key].default
     if isinstance(default, bool | int | float | str):
@@ -156,7 +156,7 @@ def patterns(node: Any) -> set[str]:
     )
 
 
-def test_every_pattern_is_also_said_in_words() -> None:
+def test_every_pattern_has_a_text() -> None:
     assert patterns(Recipe.model_json_schema()) <= set(SHAPES)
 
 

@@ -89,7 +89,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_inside_a_part_is_told_where_it_stands(case: str, tmp_path: Path) -> None:
+def test_what_is_wrong_inside_a_part_is_reported_where_it_stands(case: str, tmp_path: Path) -> None:
     body, line, message, under, do = WRONG[case]
     (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
     assert advice.startswith(do)
@@ -105,7 +105,7 @@ def test_a_value_for_a_part_is_refused(tmp_path: Path) -> None:
     problem_drawn(tmp_path, HEAD + "[model]\nffn = 8", line=8, message=message, under="8")
 
 
-def test_every_wrong_key_of_a_list_is_told(tmp_path: Path) -> None:
+def test_every_wrong_key_of_a_list_is_reported(tmp_path: Path) -> None:
     body = "[[model.mixer]]\nhead = 4\n[[model.mixer]]\nkind = 'mamba'\nstates = 4\n"
     blocks = refusal(tmp_path, HEAD + body).split("\n\n")
     assert [block.split(" is not")[0] for block in blocks] == [

@@ -113,11 +113,11 @@ class Workshop:
     def add(self, kind: str, name: str, numbers: dict[str, Any]) -> Artifact:
         """A stage with an artefact whose folder is empty so far."""
         stage = Stage(name, kind, {"for": name}, lambda ctx, inputs, log: {})
-        place = self.store.folder(kind, stage.id)
-        place.mkdir(parents=True)
+        folder = self.store.folder(kind, stage.id)
+        folder.mkdir(parents=True)
         files = {"x": {"bytes": 1234, "sha256": "0" * 64}}
         manifest = {**stage.declared(), "id": stage.id, "numbers": numbers, "files": files}
-        made = Made(stage, Artifact(place, manifest), True, 1.5)
+        made = Made(stage, Artifact(folder, manifest), True, 1.5)
         self.run.made.append(made)
         return made.artifact
 

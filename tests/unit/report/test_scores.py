@@ -30,15 +30,15 @@ def test_the_verdict_says_that_the_compressor_is_better() -> None:
 
 @pytest.mark.parametrize(("value", "rival"), [(2.33, "counting pairs"), (1.41, "the compressor")])
 def test_the_verdict_claims_no_difference_inside_the_interval(value: float, rival: str) -> None:
-    told = verdict([score("model", value), *baselines()])[-1]
-    assert told == f"It cannot be told apart from {rival}."
+    sentence = verdict([score("model", value), *baselines()])[-1]
+    assert sentence == f"It cannot be told apart from {rival}."
 
 
 def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     few = {"low": None, "high": None, "n_documents": 7}
-    told = verdict([score("model", 1.20, **few), *baselines(**few)])
-    assert "95" not in told[0]
-    assert "no interval: it takes 10 documents" in told[-1]
+    sentences = verdict([score("model", 1.20, **few), *baselines(**few)])
+    assert "95" not in sentences[0]
+    assert "no interval: it takes 10 documents" in sentences[-1]
     assert group([score("model", 1.20, **few)]).rows[0].cells[1] == "too few"
 
 
@@ -51,9 +51,9 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     some = {"n_documents": 20, "sampled_from": 412}
     found = [score("model", 1.64), score("compressor", 1.40, **some)]
     found.append(score("model_on_sample", 1.39, **some))
-    told = verdict(found)
-    assert "needs 1.40 on 20 of them, where the model needs 1.39" in told[0]
-    assert told[-1] == "It cannot be told apart from the compressor."
+    sentences = verdict(found)
+    assert "needs 1.40 on 20 of them, where the model needs 1.39" in sentences[0]
+    assert sentences[-1] == "It cannot be told apart from the compressor."
     shown = group(found)
     assert shown.heads[:5] == ["bits/byte", "model", "95 %", "compressor*", "model*"]
     assert shown.rows[0].cells[:4] == ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
@@ -78,8 +78,8 @@ def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() 
     found = [score("model", 0.725, weighting="sources", **sizes), score("model", 0.57, **sizes)]
     found.append(score("model", 0.39, source="ярдәм", n_bytes=62_000, n_documents=30))
     found.append(score("model", 1.06, source="роман", n_bytes=38_000, n_documents=90))
-    told = verdict(found)[0].replace("\xa0", " ").replace(JOINER, "")
-    assert told == (
+    sentence = verdict(found)[0].replace("\xa0", " ").replace(JOINER, "")
+    assert sentence == (
         "On 120 test documents the model needs 0.72 bits per byte "
         "(the mean of 2 sources; 95 %: 0.69–0.76; 0.57 over all bytes)."
     )
@@ -108,10 +108,10 @@ def test_a_gap_between_two_texts_is_explained() -> None:
     found = [score("model", 0.9), *baselines(), score("model", 2.4, **away), *baselines(**away)]
     compared = gap(found)
     assert compared is not None
-    bars, told = compared
+    bars, notes = compared
     assert [bar.name for bar in bars.bars] == ["test documents", "fables.txt"]
-    assert "1.50 more" in told[0]
-    assert "the kind of text that it was trained on" in told[0]
+    assert "1.50 more" in notes[0]
+    assert "the kind of text that it was trained on" in notes[0]
 
 
 def test_a_gap_inside_its_uncertainty_is_not_claimed() -> None:

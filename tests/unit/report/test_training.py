@@ -23,13 +23,13 @@ def validations(*bits: float) -> list[Validation]:
 FALLING = [(float(x), 3.0 - x / 10_000) for x in range(0, 6000, 100)]
 
 
-def test_over_fitting_began_after_the_best_look() -> None:
-    told = overfitting(validations(3.0, 2.0, 1.8, 1.9, 2.1), FALLING)
-    assert told.startswith("Over-fitting began after step 20 (epoch 1.0)")
-    assert "the 2 after it were worse, the last by 0.300" in told
+def test_over_fitting_began_after_the_best_validation() -> None:
+    text = overfitting(validations(3.0, 2.0, 1.8, 1.9, 2.1), FALLING)
+    assert text.startswith("Over-fitting began after step 20 (epoch 1.0)")
+    assert "the 2 after it were worse, the last by 0.300" in text
 
 
-def test_a_best_look_at_the_end_is_no_over_fitting() -> None:
+def test_a_best_validation_at_the_end_is_no_over_fitting() -> None:
     assert "still falling" in overfitting(validations(3.0, 2.0, 1.8), FALLING)
 
 
@@ -39,8 +39,8 @@ def test_a_level_end_is_no_over_fitting() -> None:
 
 def test_a_rise_of_both_losses_is_not_called_over_fitting() -> None:
     rising = [(x, -y) for x, y in FALLING]
-    told = overfitting(validations(3.0, 2.0, 1.8, 2.4), rising)
-    assert told.startswith("Dev loss rose after step 20")
+    text = overfitting(validations(3.0, 2.0, 1.8, 2.4), rising)
+    assert text.startswith("Dev loss rose after step 20")
 
 
 def test_a_run_that_was_best_before_its_first_step_says_so() -> None:

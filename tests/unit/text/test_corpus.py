@@ -68,7 +68,7 @@ def test_what_is_dropped_is_kept_to_be_looked_at_with_its_reason(tmp_path: Path)
     assert short.raw_bytes == len("Кояш.".encode())
 
 
-def test_the_card_accounts_for_every_record_and_byte(tmp_path: Path):
+def test_the_card_counts_every_record_and_byte(tmp_path: Path):
     bad = write(
         tmp_path, "bad.jsonl", ['{"text": "Кояш чыкты."}', "{", '{"text": ""}', '{"text": " x "}']
     )
@@ -79,12 +79,12 @@ def test_the_card_accounts_for_every_record_and_byte(tmp_path: Path):
         broken,
         clean=CLEAN.model_copy(update={"max_unreadable": 0.5}),
     )
-    for account in [*corpus.card["sources"].values(), corpus.card["total"]]:
-        kept, dropped = account["kept"], account["dropped"].values()
+    for stats in [*corpus.card["sources"].values(), corpus.card["total"]]:
+        kept, dropped = stats["kept"], stats["dropped"].values()
         for unit, name in (("documents", "records"), ("bytes", "bytes")):
             found = sum(each[unit] for each in kept.values())
             found += sum(each[name] for each in dropped)
-            assert account["read"][name] == found
+            assert stats["read"][name] == found
     assert corpus.card["sources"]["bad"]["dropped"]["bad_json"] == {"records": 1, "bytes": 1}
     assert corpus.card["sources"]["bad"]["dropped"]["empty"] == {"records": 1, "bytes": 0}
     assert corpus.card["total"]["encodings"] == {"utf-8": 2}
@@ -147,7 +147,7 @@ def test_texts_that_all_repeat_one_another_cannot_be_judged(tmp_path: Path):
         made(tmp_path, lines_source(tmp_path, lines))
 
 
-def test_broken_text_is_refused_and_odd_text_is_told(tmp_path: Path):
+def test_broken_text_is_refused_and_odd_text_is_reported(tmp_path: Path):
     mojibake = [line.encode().decode("cp1251", "replace") for line in TATAR]
     odd = ["ខុ្ញំដើរទៅផ្សារពីព្រឹក", "Күк й\ufffdзе аяз"]
     clean = CLEAN.model_copy(update={"max_unreadable": 1.0})
@@ -157,7 +157,7 @@ def test_broken_text_is_refused_and_odd_text_is_told(tmp_path: Path):
     assert any("Khmer" in warning for warning in corpus.card["warnings"])
 
 
-def test_a_guessed_encoding_is_told(tmp_path: Path):
+def test_a_guessed_encoding_is_reported(tmp_path: Path):
     lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."]
     lines += ["Вечером пошёл снег, и стало тихо.", "Утром снова залаяли собаки."]
     path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
@@ -170,10 +170,10 @@ def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
     one = lines_source(tmp_path, numbered(5_000), "one")
     write(tmp_path, "two.pdf", b"%PDF" * 100)
     two = Source(name="two", path=str(tmp_path / "two.pdf"))
-    told: list[int] = []
+    sizes: list[int] = []
     pairs = [(source, files(source)) for source in (one, two)]
-    make_corpus(pairs, CLEAN, Split(), seed=1, out=tmp_path / "out", advance=told.append)
-    assert sum(told) == sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.pdf"))
+    make_corpus(pairs, CLEAN, Split(), seed=1, out=tmp_path / "out", advance=sizes.append)
+    assert sum(sizes) == sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.pdf"))
 
 
 def test_two_sources_of_one_name_are_the_recipes_fault(tmp_path: Path):

@@ -1,15 +1,15 @@
-"""The accounts of a corpus."""
+"""The counts of a corpus."""
 
 import pytest
 
 from endonym.errors import CorpusError
-from endonym.text.corpus_stats import Account, reasons_table, total
+from endonym.text.corpus_stats import SourceStats, reasons_table, total
 from endonym.text.document import Document, Reject
 
 
-def account() -> Account:
+def source_stats() -> SourceStats:
     """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
-    made = Account("tt", files=1)
+    made = SourceStats("tt", files=1)
     made.take(Document("һә", "a#1", "tt"))
     made.take(Document("көн", "a#2", "tt"))
     refusal = Reject("bad_json", "a#3", "tt", raw_bytes=5)
@@ -20,35 +20,35 @@ def account() -> Account:
 
 
 def test_what_is_read_is_kept_or_dropped():
-    account().balance()
+    source_stats().balance()
 
 
 @pytest.mark.parametrize("field", ["documents", "bytes"])
 def test_a_lost_record_or_byte_is_an_error(field: str):
-    made = account()
+    made = source_stats()
     setattr(made.kept["train"], field, 0)
     with pytest.raises(CorpusError, match="do not balance"):
         made.balance()
 
 
 def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
-    made = account()
+    made = source_stats()
     assert made.unreadable_share() == 5 / 15
     refusal = Reject("unsupported_format", "b.pdf", "tt", raw_bytes=1_000_000)
     made.drop(refusal, made.take(refusal), "b.pdf")
     assert made.unreadable_share() == 5 / 15
-    assert Account("empty").unreadable_share() == 0.0
+    assert SourceStats("empty").unreadable_share() == 0.0
 
 
 def test_sources_add_up():
-    both = total([account(), account()])
+    both = total([source_stats(), source_stats()])
     assert both["read"] == {"records": 6, "bytes": 30}
     assert both["kept"]["test"]["bytes"] == 12
     assert both["dropped"] == {"bad_json": {"records": 2, "bytes": 10}}
 
 
-def test_reasons_are_told_the_most_frequent_first():
-    made = account()
+def test_reasons_are_listed_the_most_frequent_first():
+    made = source_stats()
     for _ in range(3):
         made.drop(Reject("min_chars", "a#9", "tt"), 1, "a")
     lines = reasons_table([made]).split("\n")

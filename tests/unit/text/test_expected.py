@@ -116,7 +116,7 @@ def test_cp1251_is_guessed_right_and_recorded():
     assert found[0].meta == {"encoding": "cp1251"}
 
 
-def test_letters_that_cp1251_lost_are_refused_or_told():
+def test_letters_that_cp1251_lost_are_refused_or_reported():
     documents = [each for each in lines("cp1251_lossy.txt") if isinstance(each, Document)]
     signs = [
         broken(each) is not None or "lost_letters" in oddities(each.text) for each in documents
@@ -224,7 +224,7 @@ def test_a_bad_leipzig_file_loses_its_bad_lines_only():
 
 
 @pytest.mark.timeout(120)
-def test_a_run_over_the_whole_folder_ends_with_accounts_that_balance(tmp_path: Path):
+def test_a_run_over_the_whole_folder_ends_with_counts_that_balance(tmp_path: Path):
     strict = Source(name="broken", path=f"{FOLDER}/*.jsonl")
     with pytest.raises(SourceError, match="cannot be read"):
         run(strict, tmp_path / "strict", 0.001)

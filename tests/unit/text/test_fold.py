@@ -44,13 +44,13 @@ def test_letters_that_are_read_differently_stay_apart(one: str, other: str):
     assert first != second
 
 
-def test_no_two_letters_of_one_script_become_one_by_their_looks():
+def test_no_two_letters_of_one_script_become_one_by_their_shape():
     assert len(CYRILLIC) == len(LATIN)
     joined = {latin for latin in LATIN if LATIN.count(latin) > 1}
     assert joined == {"i"}
 
 
-def test_texts_keep_their_places_and_their_borders():
+def test_texts_keep_their_order_and_their_borders():
     assert folded(["Әби", "", "су.", " — ", "Кар"]) == ["əби", "", "cy", "—", "kap"]
     assert folded([]) == []
 

@@ -21,11 +21,11 @@ def story(seed: int, words: int) -> str:
 
 
 def edited(text: str, seed: int, edits: int) -> str:
-    """A text with letters changed, taken out and put in at random places."""
+    """A text with letters changed, taken out and put in at random positions."""
     rng, letters = random.Random(seed), list(text)
     for _ in range(edits):
-        place = rng.randrange(len(letters))
-        letters[place : place + rng.randrange(2)] = rng.choice(["", "а", "е", "t", "құ"])
+        start = rng.randrange(len(letters))
+        letters[start : start + rng.randrange(2)] = rng.choice(["", "а", "е", "t", "құ"])
     return "".join(letters)
 
 
@@ -102,7 +102,7 @@ def test_exactly_half_is_not_more_than_half(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(near, "MAX_LOOKS", 20)
+    monkeypatch.setattr(near, "MAX_COMPARED_TEXTS", 20)
     candidates = [story(seed, 8) for seed in range(80)]
     texts = [edited(story(seed, 8), seed, seed // 4) for seed in range(0, 80, 2)]
     texts += [story(seed, 8) for seed in range(200, 300)]
@@ -111,22 +111,22 @@ def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
     for seed in range(3):
         order = random.Random(seed).sample(range(80), 80)
         moved = contaminated(
-            [candidates[place] for place in order], random.Random(seed).sample(texts, len(texts))
+            [candidates[i] for i in order], random.Random(seed).sample(texts, len(texts))
         )
-        assert moved == [expected[place] for place in order]
+        assert moved == [expected[i] for i in order]
 
 
-def test_a_candidate_is_looked_for_by_its_rarest_runs_within_the_bound(
+def test_a_candidate_is_searched_by_its_rarest_runs_within_the_bound(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(near, "MAX_LOOKS", 30)
+    monkeypatch.setattr(near, "MAX_COMPARED_TEXTS", 30)
     frame = "Бүген кич белән "
     texts = folded([frame + story(seed, 3) for seed in range(400)])
     counters = occurrences(texts)
-    hashes, places = rare_runs(texts, counters)
+    hashes, owners = rare_runs(texts, counters)
     counts = counters[near.counter_of(hashes)].astype(np.int64) - 1
     assert counts.min() > 0
-    assert 10 < np.bincount(places, counts).max() <= 30
+    assert 10 < np.bincount(owners, counts).max() <= 30
     assert not np.isin(hashes, shingle_hashes(*folded([frame]), near.SHORT)).any()
 
 
@@ -138,7 +138,7 @@ def test_a_footer_on_every_page_leads_to_few_pairs():
     assert sum(len(owners) for _, owners in postings.pairs(found)) < 1_000
 
 
-def test_a_run_that_stands_nowhere_else_is_no_run_to_look_for():
+def test_a_run_that_occurs_nowhere_else_is_not_searched_for():
     hashes, _ = rare_runs(folded(["Кояш чыкты."]), occurrences(["Кояш чыкты.", "Җил исә."]))
     assert len(hashes) == 0
 

@@ -47,14 +47,14 @@ def test_a_file_that_vanishes_is_an_error_of_the_disk(tmp_path: Path):
         ("a.tar", tar({"a.txt": LINES * 2_000})),
     ],
 )
-def test_progress_is_told_in_bytes_of_the_raw_file(tmp_path: Path, name: str, content: bytes):
+def test_progress_is_reported_in_bytes_of_the_raw_file(tmp_path: Path, name: str, content: bytes):
     path = write(tmp_path, name, content)
-    told: list[int] = []
+    sizes: list[int] = []
     source = Source(name="probe", path=str(path), document="line")
-    for _ in read_file(source, RawFile(path, name), told.append):
+    for _ in read_file(source, RawFile(path, name), sizes.append):
         pass
-    assert sum(told) == len(content)
-    assert len(told) > 1
+    assert sum(sizes) == len(content)
+    assert len(sizes) > 1
 
 
 def test_every_member_of_a_gzip_is_read(tmp_path: Path):

@@ -12,9 +12,10 @@ from endonym.text.shards import Dropped, Shards, document_line, read_lines
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
-    line = document_line(Document(KHMER[0], "a#1", "km", {"id": "ក"}, block=3, place=7))
+    line = document_line(Document(KHMER[0], "a#1", "km", {"id": "ក"}, block=3, position=7))
     expected = (
-        '{"block": 3, "id": "a#1", "meta": {"id": "ក"}, "place": 7, "source": "km", "text": "%s"}\n'
+        '{"block": 3, "id": "a#1", "meta": {"id": "ក"}, "position": 7, "source": "km", '
+        '"text": "%s"}\n'
     )
     assert line.decode() == expected % KHMER[0]
 

@@ -53,7 +53,7 @@ def test_postings_give_the_pairs_that_share_a_shingle(
     words = " ".join(TATAR + ROMANIAN).split()
     owners = [rng.choices(words, k=5) for _ in range(20)]
     documents = [rng.choices(words, k=5) for _ in range(30)]
-    number = {word: place for place, word in enumerate(sorted(set(words)))}
+    number = {word: i for i, word in enumerate(sorted(set(words)))}
     postings = Postings(*flat([sorted(set(each)) for each in owners], number))
     found = postings.find(*flat(documents, number))
     given = [
@@ -82,10 +82,10 @@ def test_an_owner_that_is_not_kept_is_in_no_pair_and_shingles_keep_their_numbers
 
 
 def flat(texts: list[list[str]], number: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The words of texts as numbers in place of hashes, and the place of each one's text."""
+    """The words of texts as numbers instead of hashes, and the index of each one's text."""
     words = [number[word] << 40 for words in texts for word in words]
-    places = [place for place, words in enumerate(texts) for _ in words]
-    return np.array(words, dtype=np.uint64), np.array(places, dtype=np.int64)
+    owners = [i for i, words in enumerate(texts) for _ in words]
+    return np.array(words, dtype=np.uint64), np.array(owners, dtype=np.int64)
 
 
 def test_postings_of_nothing_find_nothing():

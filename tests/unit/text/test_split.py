@@ -180,7 +180,7 @@ def ordered(count: int) -> np.ndarray:
     return np.arange(1, count + 1, dtype=np.uint64)
 
 
-def places(side: Chosen) -> list[int]:
+def indices(side: Chosen) -> list[int]:
     return np.nonzero(side)[0].tolist()
 
 
@@ -188,8 +188,8 @@ def test_a_near_copy_in_training_moves_a_document_to_training():
     texts = numbered(20)
     texts[12] = texts[1].upper() + " Тагын бер сүз."
     held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
-    assert places(held.near_copies) == [1]
-    assert (places(held.test), places(held.dev)) == ([0], [2, 3])
+    assert indices(held.near_copies) == [1]
+    assert (indices(held.test), indices(held.dev)) == ([0], [2, 3])
     assert held.sides().tolist() == [2, 0, 1, 1] + [0] * 16
 
 
@@ -197,25 +197,25 @@ def test_near_copies_in_one_set_stay():
     texts = numbered(20)
     texts[1] = texts[0] + " Тагын бер сүз."
     held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
-    assert (places(held.test), places(held.dev)) == ([0, 1], [2, 3])
+    assert (indices(held.test), indices(held.dev)) == ([0, 1], [2, 3])
 
 
 def test_a_document_of_test_that_dev_nearly_repeats_goes_to_dev():
     texts = numbered(20)
     texts[2] = texts[1] + " Тагын бер сүз."
     held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
-    assert (places(held.test), places(held.dev)) == ([0], [1, 2, 3])
+    assert (indices(held.test), indices(held.dev)) == ([0], [1, 2, 3])
 
 
 def test_what_has_moved_takes_its_own_near_copies_with_it():
     chain = ["abcdefghijklmnopqrst", "defghijklmnopqrstuvw", "ghijklmnopqrstuvwxyz"]
     texts = [chain[2], chain[1], *numbered(10), chain[0]]
     held = held_out([ordered(13)], Split(val_documents=4), reader(texts))
-    assert places(held.near_copies) == [0, 1]
-    assert places(held.dev) == [2, 3]
+    assert indices(held.near_copies) == [0, 1]
+    assert indices(held.dev) == [2, 3]
 
 
-def test_the_overlap_that_remains_is_told():
+def test_the_overlap_that_remains_is_measured():
     texts = numbered(20)
     texts[10] = texts[0][:20] + " башка сүзләр килә аннары"
     held = held_out([ordered(20)], Split(val_documents=2), reader(texts))

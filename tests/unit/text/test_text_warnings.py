@@ -3,7 +3,7 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.text.text_warnings import TOLD, oddities
+from endonym.text.text_warnings import WARNINGS, oddities
 
 
 @pytest.mark.parametrize("text", TATAR + KHMER + ROMANIAN + FRENCH)
@@ -21,6 +21,6 @@ def test_good_text_has_none(text: str):
         ("К?чле җил", "lost_letters"),
     ],
 )
-def test_each_is_found_and_can_be_told(text: str, oddity: str):
+def test_each_is_found_and_has_a_warning(text: str, oddity: str):
     assert oddities(text) == [oddity]
-    assert oddity in TOLD
+    assert oddity in WARNINGS

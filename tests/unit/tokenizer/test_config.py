@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from endonym.tokenizer.config import TokenizerConfig
 
 
-def test_a_vocabulary_has_room_for_every_byte_and_end_of_text() -> None:
+def test_a_vocabulary_holds_every_byte_and_end_of_text() -> None:
     assert TokenizerConfig(vocab=257).vocab == 257
     with pytest.raises(ValidationError, match="greater than or equal to 257"):
         TokenizerConfig(vocab=256)

@@ -86,7 +86,7 @@ def broken(change: dict[str, object]) -> Tokenizer:
     return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(description)))
 
 
-def test_a_tokenizer_that_loses_letters_is_refused_with_the_place() -> None:
+def test_a_tokenizer_that_loses_letters_is_refused_with_the_position() -> None:
     lossy = broken({"normalizer": {"type": "Lowercase"}})
     lossy.check_lossless(["алма пешә"])
     with pytest.raises(TokenizerError, match="'Җир' comes back as 'җир'") as caught:

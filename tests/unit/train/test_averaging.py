@@ -1,4 +1,4 @@
-"""Averages: the shares by hand, the mean they come to, and no trace after a look."""
+"""Averages: the shares by hand, the mean they come to, and no trace after a validation."""
 
 import contextlib
 
@@ -81,7 +81,7 @@ def test_the_average_is_shown_and_leaves_no_trace(number_format: str, kind: str)
     walk(average, 1, STEPS)
     before = {name: each.clone() for name, each in optimizer.weights().items()}
     model = [each.detach().clone() for each in optimizer.parameters]
-    places = [each.data_ptr() for each in optimizer.parameters]
+    addresses = [each.data_ptr() for each in optimizer.parameters]
     wanted = {name: each.clone() for name, each in average.weights().items()}
     with contextlib.suppress(KeyboardInterrupt), average.shown():
         for name, parameter in zip(optimizer.names, optimizer.parameters, strict=True):
@@ -90,7 +90,7 @@ def test_the_average_is_shown_and_leaves_no_trace(number_format: str, kind: str)
         raise KeyboardInterrupt
     assert all(torch.equal(each, before[name]) for name, each in optimizer.weights().items())
     assert all(torch.equal(*pair) for pair in zip(optimizer.parameters, model, strict=True))
-    assert [each.data_ptr() for each in optimizer.parameters] == places
+    assert [each.data_ptr() for each in optimizer.parameters] == addresses
     assert all(torch.equal(each, wanted[name]) for name, each in average.weights().items())
 
 

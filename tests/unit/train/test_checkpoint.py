@@ -1,4 +1,4 @@
-"""Checkpoints: whole or set aside, the best and the newest kept, room asked for beforehand."""
+"""Checkpoints: whole or set aside, the best and the newest kept, disk space asked for before."""
 
 import shutil
 from collections import namedtuple
@@ -41,7 +41,7 @@ def test_what_was_saved_is_read_back_exactly(tmp_path: Path) -> None:
 
 
 def test_training_that_goes_back_finds_the_best_it_knew_then(tmp_path: Path) -> None:
-    """Best at 50, good at 70; a better look at 80 comes while steps are being skipped."""
+    """Best at 50, good at 70; a better loss at 80 comes while steps are being skipped."""
     validations: list[dict[str, float]] = []
     for step, nats, good in ((50, 2.0, 50), (60, 2.2, 60), (70, 2.1, 70), (80, 1.9, 70)):
         validations.append({"step": step, "nats": nats, "bits": 0.0})
@@ -132,16 +132,16 @@ def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("saves", "kept"), [(1, 2), (3, 4), (4, 5), (100, 6)])
-def test_room_for_the_checkpoints_to_come_is_asked_for(
+def test_disk_space_for_the_checkpoints_to_come_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int, kept: int
 ) -> None:
     usage = namedtuple("usage", "total used free")
     needed = 12 * 1_000_000 * kept
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, needed - 1))
     with pytest.raises(StoreError, match="checkpoints need") as caught:
-        checkpoint.check_room(tmp_path / "not" / "yet", 1_000_000, saves)
+        checkpoint.check_disk_space(tmp_path / "not" / "yet", 1_000_000, saves)
     assert caught.value.where == str(tmp_path / "not" / "yet")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, needed))
-    checkpoint.check_room(tmp_path, 1_000_000, saves)
+    checkpoint.check_disk_space(tmp_path, 1_000_000, saves)
     with pytest.raises(StoreError, match="checkpoints need"):
-        checkpoint.check_room(tmp_path, 1_000_000, saves, 4)
+        checkpoint.check_disk_space(tmp_path, 1_000_000, saves, 4)

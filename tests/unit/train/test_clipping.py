@@ -28,7 +28,7 @@ def uneven_gradients(optimizer: Optimizer, norm: float) -> None:
     """Gradients of this norm over all: that of each tensor is twice that of the one before it."""
     generator = torch.Generator().manual_seed(1)
     drawn = [torch.randn(m.shape, generator=generator) for m in optimizer.masters]
-    drawn = [each / each.norm() * 2.0 ** (place % 5) for place, each in enumerate(drawn)]
+    drawn = [each / each.norm() * 2.0 ** (index % 5) for index, each in enumerate(drawn)]
     total = math.sqrt(sum(float(each.double().square().sum()) for each in drawn))
     for master, each in zip(optimizer.masters, drawn, strict=True):
         master.grad = each * (norm / total)

@@ -41,7 +41,7 @@ def graphs() -> Iterator[Callable[[], int]]:
 
 
 def training(folder: Path, compiles: str, layers: int = 1, recompute: int = 0) -> Training:
-    """A phase with dropout, a batch in two parts; it looks every third step."""
+    """A phase with dropout, a batch in two parts; it validates every third step."""
     documents = [[1 + (7 * n + 3 * k * n) % (VOCAB - 1) for k in range(5 + n)] for n in range(20)]
     train, dev = write_toy_shards(folder / "shards", documents, documents[5:12], vocab=VOCAB)
     settings = {
@@ -61,7 +61,7 @@ def training(folder: Path, compiles: str, layers: int = 1, recompute: int = 0) -
 
 
 def nats(one: Training, until: int = STEPS) -> dict[int, tuple[float, float]]:
-    """Loss of each step and of its look, up to a step."""
+    """Loss of each step and of its validation, up to a step."""
     found: dict[int, tuple[float, float]] = {}
     for report in one.reports():
         if report.step:
@@ -99,8 +99,8 @@ def test_a_compiled_training_learns_what_a_plain_one_does_and_goes_on_bit_for_bi
 def test_a_compiler_that_fails_in_training_says_what_to_do(
     small_recipe: Callable[[Path], Path], broken_compiler: dict[str, str], tmp_path: Path
 ) -> None:
-    words = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.compile=on"]
-    command = [sys.executable, "-m", "endonym.cli.main", "run", small_recipe(tmp_path), *words]
+    arguments = ["--store", tmp_path / "store", "--until", "model", "--set", "phase.0.compile=on"]
+    command = [sys.executable, "-m", "endonym.cli.main", "run", small_recipe(tmp_path), *arguments]
     done = subprocess.run(command, env=broken_compiler, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "the compiler here fails: main.cpp:5: fatal error: Python.h" in done.stderr
@@ -121,7 +121,7 @@ def test_what_was_compiled_and_may_not_be_loaded_is_the_compilers() -> None:
 
 @needs_compiler
 @pytest.mark.filterwarnings("ignore")
-def test_looks_and_samples_compile_nothing(
+def test_validations_and_samples_compile_nothing(
     tmp_path: Path, graphs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[int] = []

@@ -1,4 +1,4 @@
-"""Shares, parts and places; what needs several processes is in laws/test_processes_agree.py."""
+"""Shares, parts and ranks; what needs several processes is in laws/test_processes_agree.py."""
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_without_shards_no_part_is_blank() -> None:
 def test_one_process_alone_has_no_blank_part_and_sends_nothing() -> None:
     parts = ALONE.parts(batch(5), 2, 40, is_sharded=True)
     assert [weight for _, weight in parts] == [1, 1, 1]
-    assert ALONE.tell({"step": 3}) == {"step": 3}
+    assert ALONE.broadcast({"step": 3}) == {"step": 3}
     assert ALONE.is_any(True)
     assert not ALONE.is_any(False)
     assert ALONE.stream() == ()
@@ -90,7 +90,7 @@ def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(
     assert masters[4].grad is not None
 
 
-def test_a_place_is_read_as_torchrun_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rank_is_read_as_torchrun_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert process_info() == ProcessInfo()
     said = ProcessInfo(rank=5, size=8, local_rank=1, local_size=4)
     for name, value in said.variables().items():
@@ -111,18 +111,18 @@ def test_processes_share_the_cores_of_their_machine(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "words",
+    "message",
     [
         "[/pytorch/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:3401",
         "NCCL communicator was aborted on rank 1.",
     ],
 )
-def test_torch_words_about_a_lost_process_become_one_message(words: str) -> None:
+def test_errors_of_torch_about_a_lost_process_become_one_message(message: str) -> None:
     with (
         pytest.raises(LostProcess, match="has ended or cannot be reached"),
         distributed.translated_distributed_errors(),
     ):
-        raise RuntimeError(words)
+        raise RuntimeError(message)
 
 
 def test_other_faults_stay_what_they_are() -> None:

@@ -30,9 +30,9 @@ PHASE = {
 
 @pytest.fixture(scope="module", params=["gemma3", "falcon_mamba"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp(request.param)
-    write_model(request.param, place)
-    return place
+    path = tmp_path_factory.mktemp(request.param)
+    write_model(request.param, path)
+    return path
 
 
 def opened(folder: Path) -> ForeignDecoder:

@@ -36,7 +36,7 @@ def training(work: TrainingInputs, **keys: object) -> Training:
 
 @pytest.fixture
 def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the looks at held-out text will see, one after another."""
+    """What the validations will find, one after another."""
     planned: list[float] = []
     seen: Iterator[float] = iter(planned)
 
@@ -64,8 +64,8 @@ def test_reports_begin_before_the_first_step_and_carry_their_frame(work: Trainin
     assert [report.step for report in reports if report.validation] == [0, 5, 10, 12]
     assert [report.tokens for report in reports] == [32 * step for step in range(13)]
     assert reports[12].epoch == pytest.approx(12 * 32 / 105)
-    shares = [0.25, 0.5, 0.75, 1.0, 8 / 9, 7 / 9]
-    assert [report.lr for report in reports[1:7]] == pytest.approx([1e-2 * s for s in shares])
+    lr_scales = [0.25, 0.5, 0.75, 1.0, 8 / 9, 7 / 9]
+    assert [report.lr for report in reports[1:7]] == pytest.approx([1e-2 * s for s in lr_scales])
     assert reports[1].nats == pytest.approx(math.log(VOCAB), abs=0.1)
     assert reports[12].nats < reports[1].nats
     assert math.isnan(reports[0].nats)
@@ -94,7 +94,7 @@ def test_bits_a_byte_of_a_report_count_end_of_text_as_no_bytes(work: TrainingInp
     assert report.bits_per_byte == pytest.approx(expected)
 
 
-def test_a_checkpoint_stands_after_every_save_and_look(work: TrainingInputs) -> None:
+def test_a_checkpoint_is_kept_after_every_save_and_validation(work: TrainingInputs) -> None:
     found: dict[int, list[str]] = {}
     for report in training(work, eval_every_steps=6, save_every_steps=4).reports():
         found[report.step] = saved(work)
@@ -104,7 +104,7 @@ def test_a_checkpoint_stands_after_every_save_and_look(work: TrainingInputs) -> 
     assert found[12][-2:] == ["step-000008", "step-000012"]
 
 
-def test_patience_stops_after_so_many_looks_without_a_better_one(
+def test_patience_stops_after_so_many_validations_without_a_better_one(
     work: TrainingInputs, losses: list[float]
 ) -> None:
     losses += [3.0, 2.5, 2.6, 2.4, 2.5, 2.4, 2.7, 2.0]
@@ -124,7 +124,7 @@ def test_without_patience_nothing_stops_early(work: TrainingInputs, losses: list
     assert len(list(training(work, eval_every_steps=1).reports())) == 13
 
 
-def test_the_weights_of_the_best_look_are_handed_on(
+def test_the_weights_of_the_best_validation_are_handed_on(
     work: TrainingInputs, losses: list[float]
 ) -> None:
     losses += [3.0, 2.0, 2.5, 2.5]
@@ -140,7 +140,7 @@ def test_the_weights_of_the_best_look_are_handed_on(
 
 
 @pytest.mark.parametrize("average", ["ema", "tail"])
-def test_looks_and_what_is_handed_on_are_of_the_average(
+def test_validations_and_what_is_handed_on_are_of_the_average(
     work: TrainingInputs, average: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = training(work, eval_every_steps=4, average=average, average_share=0.5)
@@ -253,9 +253,9 @@ def test_a_number_that_is_none_names_the_step_and_its_rows_and_is_survived(
         next(reports)
     with torch.no_grad():
         run.decoder.norm.weight[0] = math.nan
-    (trouble,) = next(reports).events
-    assert (trouble.event, trouble.step) == ("skipped", 6)
-    assert trouble.numbers == {"first_row": 10, "last_row": 11}
+    (event,) = next(reports).events
+    assert (event.event, event.step) == ("skipped", 6)
+    assert event.numbers == {"first_row": 10, "last_row": 11}
     assert [report.step for report in reports] == [7, 8, 4, *range(5, 13)]
     assert saved(work)[-1] == "step-000012"
 

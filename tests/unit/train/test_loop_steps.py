@@ -29,18 +29,18 @@ def test_a_phase_is_its_steps_one_by_one(schedule: str, warmup_steps: int, tmp_p
     phase = train_config(steps=STEPS, batch_tokens=32, lr=1e-2, number_format="fp32", **keys)
     looped, stepped = (toy_decoder(toy_config(vocab=24)) for _ in range(2))
     run = Training(looped, phase, TrainingInputs(train, val, tmp_path / "kept", 99.0), seed=3)
-    told = [report.lr for report in run.reports()][1:]
+    rates = [report.lr for report in run.reports()][1:]
     batches = Batches(Order(train, context=16, seed=3), rows=2)
     optimizer = Optimizer(stepped, phase)
     for step in range(STEPS):
-        share = multiplier(schedule, step=step, steps=STEPS, warmup_steps=warmup_steps)
-        assert told[step] == pytest.approx(1e-2 * share)
-        take_step(stepped, optimizer, batches[step], lr_scale=share, rows=2)
+        lr_scale = multiplier(schedule, step=step, steps=STEPS, warmup_steps=warmup_steps)
+        assert rates[step] == pytest.approx(1e-2 * lr_scale)
+        take_step(stepped, optimizer, batches[step], lr_scale=lr_scale, rows=2)
     for name, weights in optimizer.weights().items():
         assert torch.equal(run.optimizer.weights()[name], weights), name
 
 
-def test_steps_drop_their_share_of_channels_and_looks_none(tmp_path: Path) -> None:
+def test_steps_drop_their_share_of_channels_and_validations_none(tmp_path: Path) -> None:
     random = np.random.default_rng(8)
     documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
     train, val = write_toy_shards(tmp_path / "shards", documents, documents[:2], vocab=24)
@@ -64,7 +64,7 @@ def test_steps_drop_their_share_of_channels_and_looks_none(tmp_path: Path) -> No
     assert len(set(steps)) > 1
 
 
-def test_a_look_reads_as_many_tokens_as_the_phase_says(tmp_path: Path) -> None:
+def test_validation_reads_as_many_tokens_as_the_phase_says(tmp_path: Path) -> None:
     random = np.random.default_rng(8)
     documents = [random.integers(1, 24, size).tolist() for size in (30, 9, 22, 14, 25)]
     train, val = write_toy_shards(tmp_path / "shards", documents[:1], documents, vocab=24)

@@ -77,7 +77,7 @@ def usual(count: int = 150) -> TrainState:
     return state
 
 
-def test_what_is_far_above_the_last_steps_is_trouble_and_what_is_below_is_none() -> None:
+def test_what_is_far_above_the_last_steps_is_a_problem_and_what_is_below_is_none() -> None:
     state = usual()
     assert loss_guard.reason_to_skip(Stepped(3.1, 1.0), state) == ""
     assert loss_guard.reason_to_skip(Stepped(5.5, 2.0), state) == ""
@@ -136,11 +136,11 @@ def test_strange_rows_are_skipped_by_name_and_change_nothing(
         before = {name: tensor.clone() for name, tensor in held.items()}
     (report,) = skipped
     assert report.step == 121
-    (trouble,) = report.events
-    assert "a loss of" in trouble.message
-    assert "sigma above" in trouble.message
-    assert trouble.as_dict()["first_row"] == 240
-    assert trouble.as_dict()["last_row"] == 241
+    (event,) = report.events
+    assert "a loss of" in event.message
+    assert "sigma above" in event.message
+    assert event.as_dict()["first_row"] == 240
+    assert event.as_dict()["last_row"] == 241
     assert (run.state.step, run.state.skipped, run.state.updates) == (124, 1, 123)
     assert run.state.skipped_in_row == run.state.rollbacks == 0
     assert len(run.state.recent_nats) == 123
@@ -187,14 +187,14 @@ def plain(reports: list[Report]) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("number_format", ["fp32", "bf16"])
 @pytest.mark.parametrize(
-    ("stop", "is_told"), [*((stop, False) for stop in (6, 9, 11, 13, 16)), (10, True), (11, True)]
+    ("stop", "is_saved"), [*((stop, False) for stop in (6, 9, 11, 13, 16)), (10, True), (11, True)]
 )
-def test_a_kill_in_the_midst_of_trouble_changes_nothing(
-    stop: int, is_told: bool, number_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_kill_in_the_midst_of_problems_changes_nothing(
+    stop: int, is_saved: bool, number_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Step 3 is skipped alone; 9 to 11 in a row, twice; the checkpoints are of 0, 3, 4, 6, 8 …
 
-    is_told: stopped by Ctrl-C, which saves; after step 11 the weights are given up, and it may not.
+    is_saved: stopped by Ctrl-C, which saves, except after step 11: there the weights are given up.
     """
 
     def is_spoilt(state: TrainState) -> bool:
@@ -208,7 +208,7 @@ def test_a_kill_in_the_midst_of_trouble_changes_nothing(
     killed = watch(training(work, **keys))
     for number, _ in enumerate(killed.reports()):
         if number == stop:
-            if is_told:
+            if is_saved:
                 killed.save()
             break
     resumed = watch(training(work, **keys))
@@ -235,20 +235,20 @@ def test_a_fresh_start_may_be_gone_back_to(
 
 
 @pytest.mark.parametrize(
-    ("nats", "kind", "word"),
+    ("nats", "kind", "match"),
     [(math.nan, NonFiniteLoss, "not a finite number"), (50.0, TrainingError, "sigma above")],
 )
 def test_after_three_returns_the_rate_is_named_in_an_error(
     nats: float,
     kind: type[TrainingError],
-    word: str,
+    match: str,
     work: TrainingInputs,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loss_guard, "TRUSTED", 2)
     watch = spoil(monkeypatch, lambda state: state.step >= 6, nats)
     seen: list[Report] = []
-    with pytest.raises(TrainingError, match=word) as caught:
+    with pytest.raises(TrainingError, match=match) as caught:
         seen.extend(watch(training(work)).reports())
     assert type(caught.value) is kind
     assert caught.value.where.startswith("step 9, rows 16 to 17")
@@ -256,14 +256,14 @@ def test_after_three_returns_the_rate_is_named_in_an_error(
     assert "lr: it was 0.01, at last 0.00125" in caught.value.do
 
 
-@pytest.mark.parametrize("place", ["weights", "memories"])
-def test_weights_that_are_no_numbers_are_never_kept(place: str, work: TrainingInputs) -> None:
+@pytest.mark.parametrize("part", ["weights", "optimizer_state"])
+def test_weights_that_are_no_numbers_are_never_kept(part: str, work: TrainingInputs) -> None:
     run = training(work)
     reports = run.reports()
     for _ in range(8):
         last = next(reports)
     assert last.step == 7
-    held = run.optimizer.weights() if place == "weights" else run.optimizer.state()
+    held = run.optimizer.weights() if part == "weights" else run.optimizer.state()
     with torch.no_grad():
         next(iter(held.values())).fill_(math.inf)
     run.save()
@@ -280,7 +280,7 @@ def test_weights_that_are_no_numbers_are_never_kept(place: str, work: TrainingIn
         assert state["skipped_in_row"] == 0
 
 
-def test_a_held_out_loss_that_is_no_number_is_trouble_too(
+def test_a_held_out_loss_that_is_no_number_is_a_problem_too(
     work: TrainingInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     validate, validations = loop.validate, []

@@ -29,31 +29,31 @@ def too_big() -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError(CUDA), RuntimeError(CPU), MemoryError()])
 def test_rows_are_halved_until_they_fit(error: Exception) -> None:
-    told: list[object] = []
+    calls: list[object] = []
 
     def gather(rows: int) -> str:
-        told.append(rows)
+        calls.append(rows)
         if rows > 2:
             raise error
         return "done"
 
-    assert within_memory(gather, 11, lambda: told.append("forget")) == ("done", 2)
-    assert told == [11, "forget", 6, "forget", 3, "forget", 2]
+    assert within_memory(gather, 11, lambda: calls.append("forget")) == ("done", 2)
+    assert calls == [11, "forget", 6, "forget", 3, "forget", 2]
 
 
 @pytest.mark.parametrize(
-    ("words", "asked"), [(CUDA, "2.7 GB more"), (CPU, "4.1 MB more"), (MPS, "314.6 MB more")]
+    ("message", "asked"), [(CUDA, "2.7 GB more"), (CPU, "4.1 MB more"), (MPS, "314.6 MB more")]
 )
 def test_one_row_that_does_not_fit_says_what_was_asked_and_what_is_free(
-    words: str, asked: str, monkeypatch: pytest.MonkeyPatch
+    message: str, asked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the GPU that says so, or of the machine."""
     free = {"cpu": 1_200_000, "cuda:0": 3_400_000}
     monkeypatch.setattr(memory_budget, "free_memory_bytes", free.__getitem__)
-    there = "3.4 MB" if words == CUDA else "1.2 MB"
+    there = "3.4 MB" if message == CUDA else "1.2 MB"
 
     def gather(rows: int) -> None:
-        raise RuntimeError(words)
+        raise RuntimeError(message)
 
     with pytest.raises(OutOfMemory, match=f"{asked} was asked for, {there} are free") as caught:
         within_memory(gather, 4, lambda: None)
@@ -124,9 +124,9 @@ def test_a_step_that_does_not_fit_is_tried_again_in_smaller_parts_and_they_stay_
         if report.step == 4:
             break
     assert tried == [8, 4, 2, 2, 2, 2]
-    (trouble,) = [trouble for report in reports for trouble in report.events]
-    assert (trouble.event, trouble.step) == ("smaller_micro_batch", 1)
-    assert "2 rows at a time" in trouble.message
+    (event,) = [event for report in reports for event in report.events]
+    assert (event.event, event.step) == ("smaller_micro_batch", 1)
+    assert "2 rows at a time" in event.message
     again = training(work)
     assert again.resume() == 3
     reports = reports[:4] + list(again.reports())
@@ -141,7 +141,7 @@ def test_a_row_that_never_fits_ends_training(
 ) -> None:
     tried = starve(monkeypatch, 0)
     monkeypatch.setattr(
-        memory_budget, "free_memory_bytes", lambda place: 7_000 if place == "cuda:0" else 0
+        memory_budget, "free_memory_bytes", lambda device: 7_000 if device == "cuda:0" else 0
     )
     with pytest.raises(OutOfMemory, match=r"7\.0 kB are free"):
         list(training(corpus("hopeless")).reports())

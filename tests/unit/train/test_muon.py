@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from reference.optimizing import Memories, slow_muon, slow_orthogonal
+from reference.optimizing import OptimizerState, slow_muon, slow_orthogonal
 from reference.polar_express import polar_express
 from torch import Tensor, nn
 
@@ -162,16 +162,16 @@ def test_steps_are_those_of_the_slow_one(row_memory: float | None, cautious: boo
     plain = [
         [*each.detach().double().reshape(-1, *each.shape[-2:]).unbind()] for each in muon.matrices
     ]
-    optimizer_state: list[list[Memories]] = [[{} for _ in stack] for stack in plain]
+    optimizer_state: list[list[OptimizerState]] = [[{} for _ in stack] for stack in plain]
     for number in range(5):
         seen = stepped(muon, number, lr=0.1, decay=0.7)
         for gradient, stack, kept in zip(seen, plain, optimizer_state, strict=True):
             gradients = gradient.double().reshape(-1, *gradient.shape[-2:])
-            for place, weights in enumerate(stack):
-                stack[place] = slow_muon(
+            for index, weights in enumerate(stack):
+                stack[index] = slow_muon(
                     weights,
-                    gradients[place],
-                    kept[place],
+                    gradients[index],
+                    kept[index],
                     lr=0.1,
                     decay=0.7,
                     momentum=0.8,

@@ -29,7 +29,7 @@ def batch_of(rows: int = 4, *, seed: int = 0) -> Batch:
 
 
 def plain_adamw(decoder: Decoder) -> torch.optim.AdamW:
-    """torch's own, told by name which parameters decay and which learn faster."""
+    """torch's own, given by name which parameters decay and which learn faster."""
     named = dict(decoder.named_parameters())
     embeddings_and_head = [p for name, p in named.items() if name in TABLE_NAMES]
     matrices = [p for n, p in named.items() if p.ndim == 2 and n not in TABLE_NAMES]
@@ -48,13 +48,13 @@ def test_five_steps_equal_plain_adamw(family: str) -> None:
     ours, theirs = toy_decoder(toy_config(family)), toy_decoder(toy_config(family))
     optimizer, plain = Optimizer(ours, PHASE), plain_adamw(theirs)
     peaks = [group["lr"] for group in plain.param_groups]
-    for number, share in enumerate((0.5, 1.0, 0.75, 0.5, 0.25)):
+    for number, lr_scale in enumerate((0.5, 1.0, 0.75, 0.5, 0.25)):
         batch = batch_of(seed=number)
-        take_step(ours, optimizer, batch, lr_scale=share, rows=2)
+        take_step(ours, optimizer, batch, lr_scale=lr_scale, rows=2)
         logits_BTV = theirs.logits(batch.tokens_BT)
         F.cross_entropy(logits_BTV.flatten(0, 1), batch.targets_BT.flatten()).backward()
         for group, peak in zip(plain.param_groups, peaks, strict=True):
-            group["lr"] = peak * share
+            group["lr"] = peak * lr_scale
         plain.step()
         plain.zero_grad()
     for (name, one), two in zip(ours.named_parameters(), theirs.parameters(), strict=True):
@@ -198,10 +198,10 @@ def test_a_constant_pull_does_not_follow_the_learning_rate(optimizer: str) -> No
         for parameter in decoder.parameters():
             parameter.fill_(2.0)
     trained = Optimizer(decoder, PHASE.but(**keys))
-    for number, share in enumerate((0.25, 1.0, 0.01)):
+    for number, lr_scale in enumerate((0.25, 1.0, 0.01)):
         for parameter in decoder.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        trained.step(share)
+        trained.step(lr_scale)
         found = dict(decoder.named_parameters())["blocks.0.mixer.query.weight"]
         assert found.flatten()[0].item() == pytest.approx(2 * (1 - 1e-2 * 0.5) ** (number + 1))
 

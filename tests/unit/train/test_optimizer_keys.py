@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from reference.optimizing import Memories, slow_muon
+from reference.optimizing import OptimizerState, slow_muon
 from toys import toy_config, toy_decoder, train_config
 
 from endonym.model.families import FAMILIES
@@ -32,7 +32,7 @@ def test_muon_steps_with_what_the_phase_says(
 ) -> None:
     decoder = toy_decoder()
     optimizer = Optimizer(decoder, PHASE.but(**said))
-    weights, optimizer_state = optimizer.weights()[NAME].double().clone(), Memories()
+    weights, optimizer_state = optimizer.weights()[NAME].double().clone(), OptimizerState()
     generator = torch.Generator().manual_seed(3)
     for number in range(1, 5):
         for parameter in decoder.parameters():

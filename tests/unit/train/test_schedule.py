@@ -79,7 +79,7 @@ def test_a_schedule_stays_at_its_end_after_the_last_step(schedule: str) -> None:
     assert multiplier(schedule, step=0, steps=1, warmup_steps=0) == 1.0
 
 
-def test_a_phase_that_does_not_say_looks_twenty_times_and_falls_straight() -> None:
+def test_a_phase_that_does_not_say_validates_twenty_times_and_falls_straight() -> None:
     config = train_config(steps=400)
     assert [step for step in range(401) if validates_at(config, step)] == list(range(0, 401, 20))
     assert [step for step in range(401) if saves_at(config, step)] == list(range(0, 401, 20))

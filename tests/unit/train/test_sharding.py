@@ -22,7 +22,7 @@ def test_what_is_written_in_shards_is_read_whole(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], each) for name, each in tensors.items())
 
 
-def test_a_cut_shard_is_told(tmp_path: Path) -> None:
+def test_a_cut_shard_is_reported(tmp_path: Path) -> None:
     save_shards({"weight": torch.arange(100.0)}, tmp_path / "weights")
     (file,) = (tmp_path / "weights").iterdir()
     file.write_bytes(file.read_bytes()[:-40])
@@ -30,7 +30,7 @@ def test_a_cut_shard_is_told(tmp_path: Path) -> None:
         load_shards(tmp_path / "weights")
 
 
-def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_as_such(tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("a file where a folder should be", encoding="utf-8")
     with pytest.raises(OSError, match="weights"):
         save_shards({"weight": torch.arange(100.0)}, tmp_path / "weights")

@@ -45,7 +45,7 @@ def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
         torch.testing.assert_close(other, weights[0], rtol=1e-3, atol=1e-4)
 
 
-def test_the_penalty_of_experts_is_learnt_from_and_not_told() -> None:
+def test_the_penalty_of_experts_is_learnt_from_and_not_reported() -> None:
     decoder = lively_decoder(toy_config("moe")).train()
     loss = batch_loss(decoder, batch_of())
     assert loss.nats.item() == pytest.approx(plain_nats(decoder, batch_of()), rel=1e-5)
@@ -80,7 +80,7 @@ def test_the_gradient_is_that_of_the_plain_loss() -> None:
         torch.testing.assert_close(first.grad, second.grad, rtol=1e-3, atol=1e-3, msg=name)
 
 
-def test_the_norm_told_is_the_one_before_clipping() -> None:
+def test_the_norm_reported_is_the_one_before_clipping() -> None:
     decoder = lively_decoder()
     stepped = take_step(
         decoder,

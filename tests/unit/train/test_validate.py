@@ -1,4 +1,4 @@
-"""Looks at held-out text: the right tokens, the right sources, and no trace left behind."""
+"""Validation on held-out text: the right tokens, the right sources, and no trace left behind."""
 
 import math
 from collections import defaultdict
@@ -34,8 +34,8 @@ def piece_nats(decoder: Decoder, tokens: list[int], targets: list[int]) -> list[
     return [-math.log(float(shares_TV[n, target])) for n, target in enumerate(targets)]
 
 
-def slow_look(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[float, int]]:
-    """Nats and bytes of each source, document by document; ids tell which source they are from.
+def slow_validation(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[float, int]]:
+    """Nats and bytes of each source, document by document; ids show which source they are from.
 
     Text alone counts: what predicts end-of-text is left out.
     """
@@ -48,7 +48,7 @@ def slow_look(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[
     found = Order(dev, context=decoder.config.context, seed=VALIDATION_SEED).rows(0, rows)
     for tokens, targets, numbers in zip(*(part.tolist() for part in found), strict=True):
         for number in dict.fromkeys(numbers):
-            here = [place for place, each in enumerate(numbers) if each == number]
+            here = [index for index, each in enumerate(numbers) if each == number]
             inputs, outputs = [tokens[p] for p in here], [targets[p] for p in here]
             known = next(token for token in [*inputs, *outputs] if token != END)
             total = totals[source_of[known]]
@@ -68,11 +68,11 @@ def slow_look(dev: TokenShards, decoder: Decoder, rows: int) -> dict[str, tuple[
         ([1, 2, 1, 1], 10_000, 1),
     ],
 )
-def test_a_look_equals_reading_its_rows_document_by_document(
+def test_validation_equals_reading_its_rows_document_by_document(
     tmp_path: Path, lengths: list[int], tokens: int, rows: int
 ) -> None:
     dev, decoder = held_out(tmp_path, lengths)
-    expected = slow_look(dev, decoder, rows)
+    expected = slow_validation(dev, decoder, rows)
     found = validate(decoder, dev, tokens, "cpu")
     nats = sum(part for part, _ in expected.values())
     n_bytes = sum(part for _, part in expected.values())
@@ -84,7 +84,7 @@ def test_a_look_equals_reading_its_rows_document_by_document(
     assert found.sources == pytest.approx(per_source, rel=1e-5)
 
 
-def test_a_look_reads_the_documents_of_a_joined_source_in_stretches(tmp_path: Path) -> None:
+def test_validation_reads_the_documents_of_a_joined_source_in_stretches(tmp_path: Path) -> None:
     """Line ends between them are text and predicted; an end-of-text would not be."""
     documents, line_end = distinct_documents([3, 2, 4, 2, 5, 3] * 40)
     _, dev = write_toy_shards(
@@ -100,7 +100,7 @@ def test_a_look_reads_the_documents_of_a_joined_source_in_stretches(tmp_path: Pa
     assert found.bits_per_byte * n_bytes == pytest.approx(found.nats * found.n_tokens / math.log(2))
 
 
-def test_every_look_reads_the_same_rows_however_many_are_read_at_once(
+def test_every_validation_reads_the_same_rows_however_many_are_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dev, decoder = held_out(tmp_path, [9, 14, 5, 20, 11])
@@ -110,7 +110,7 @@ def test_every_look_reads_the_same_rows_however_many_are_read_at_once(
     assert validate(decoder, dev, 60, "cpu").nats == pytest.approx(first.nats, rel=1e-6)
 
 
-def test_a_look_leaves_dropout_and_the_random_stream_as_they_were(tmp_path: Path) -> None:
+def test_validation_leaves_dropout_and_the_random_stream_as_they_were(tmp_path: Path) -> None:
     dev, lively = held_out(tmp_path, [9, 14])
     decoder = toy_decoder(toy_config(vocab=25, context=12, dropout=0.5)).train()
     decoder.load_state_dict(lively.state_dict())

@@ -7,7 +7,7 @@ New: always parallel, one norm or two, any number of key/value heads.
 from collections.abc import Mapping
 
 from endonym.errors import ShapeError
-from endonym.export.hf_fields import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
+from endonym.export.hf_fields import ACTIVATIONS, ROPE_KEYS, our_activation, read_rope, rope_json
 from endonym.export.row import (
     HFArchitecture,
     Json,
@@ -140,5 +140,5 @@ FALCON = HFArchitecture(
     to_keys=_to_keys,
     names=_names,
     joined="transformer.h.*.self_attention.query_key_value",
-    harmless=frozenset({*FORM, *ROPE_WORDS}),
+    harmless=frozenset({*FORM, *ROPE_KEYS}),
 )

@@ -91,8 +91,8 @@ GPT2 = HFArchitecture(
     names=lambda config: NAMES,
     joined="transformer.h.*.attn.c_attn",
     joined_how="side by side",
-    turned=r"(mixer\.(output|query|key|value)|ffn\.up|ffn\.down)\.weight$",
-    context_word="n_positions",
+    transposed=r"(mixer\.(output|query|key|value)|ffn\.up|ffn\.down)\.weight$",
+    context_key="n_positions",
     required={
         "add_cross_attention": False,
         "scale_attn_weights": True,

@@ -3,7 +3,7 @@
 from endonym.export.hf_fields import (
     ACTIVATIONS,
     ROPE_BASE,
-    ROPE_WORDS,
+    ROPE_KEYS,
     our_activation,
     read_rope,
     rope_json,
@@ -107,5 +107,5 @@ GPT_NEOX = HFArchitecture(
     names=lambda config: NAMES,
     joined="gpt_neox.layers.*.attention.query_key_value",
     required={"is_decoder": False},
-    harmless=frozenset({"classifier_dropout", *ROPE_WORDS, "rotary_pct", "rotary_emb_base"}),
+    harmless=frozenset({"classifier_dropout", *ROPE_KEYS, "rotary_pct", "rotary_emb_base"}),
 )

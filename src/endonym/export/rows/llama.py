@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from endonym.export.hf_fields import ACTIVATIONS, ROPE_WORDS, our_activation, read_rope, rope_json
+from endonym.export.hf_fields import ACTIVATIONS, ROPE_KEYS, our_activation, read_rope, rope_json
 from endonym.export.row import (
     HFArchitecture,
     Json,
@@ -187,7 +187,7 @@ def _moe_keys(given: Json) -> Json:
 
 
 QWEN_REQUIRED = {"use_sliding_window": False}
-QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_WORDS})
+QWEN_HARMLESS = frozenset({"sliding_window", "max_window_layers", *ROPE_KEYS})
 """`sliding_window` is used only if `use_sliding_window` is true."""
 LLAMA = HFArchitecture(
     family="llama",
@@ -199,7 +199,7 @@ LLAMA = HFArchitecture(
     to_json=_llama_json,
     to_keys=_llama_keys,
     names=lambda config: NAMES,
-    harmless=frozenset({"pretraining_tp", *ROPE_WORDS}),
+    harmless=frozenset({"pretraining_tp", *ROPE_KEYS}),
 )
 MISTRAL = HFArchitecture(
     family="mistral",
@@ -209,7 +209,7 @@ MISTRAL = HFArchitecture(
     to_json=_mistral_json,
     to_keys=_mistral_keys,
     names=lambda config: NAMES,
-    harmless=frozenset(ROPE_WORDS),
+    harmless=frozenset(ROPE_KEYS),
     may_be_null=("sliding_window",),
 )
 QWEN3 = HFArchitecture(

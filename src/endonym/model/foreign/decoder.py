@@ -19,11 +19,11 @@ from endonym.model.foreign.folder import ForeignConfig
 from endonym.model.kernels.loss import Readout
 from endonym.model.span import Span
 
-MEMORIES = ("past_key_values", "cache_params")
+CACHE_ARGUMENTS = ("past_key_values", "cache_params")
 """Names of the cache in the classes of `transformers`."""
 
 
-class ForeignMemory:
+class ForeignCache:
     """The cache of a foreign model: one object, which the model makes itself."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class ForeignDecoder(nn.Module):
         self.config, self.network = config, network
         taken = inspect.signature(network.base_model.forward).parameters
         self.taken = set(taken)
-        self.memory = next((name for name in MEMORIES if name in self.taken), "")
+        self.cache_argument = next((name for name in CACHE_ARGUMENTS if name in self.taken), "")
         self.reads_packed = self.reads_padded = self.reads_on = True
         self._recomputes = 0
 
@@ -76,7 +76,7 @@ class ForeignDecoder(nn.Module):
 
     def empty_cache(self, batch: int, length: int) -> Cache:
         """A cache, which grows with the tokens."""
-        return [ForeignMemory()]
+        return [ForeignCache()]
 
     def forward(
         self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
@@ -88,9 +88,9 @@ class ForeignDecoder(nn.Module):
         """
         span = span or Span.after(0, tokens_BT)
         if cache is not None:
-            memory = cache[0]
-            assert isinstance(memory, ForeignMemory)
-            hidden_BTD = self._go_on(tokens_BT, span, memory)
+            foreign_cache = cache[0]
+            assert isinstance(foreign_cache, ForeignCache)
+            hidden_BTD = self._go_on(tokens_BT, span, foreign_cache)
         elif span.starts_BT is None or self.reads_packed:
             hidden_BTD = self._body(tokens_BT, span.positions_BT)[0]
         else:
@@ -105,23 +105,23 @@ class ForeignDecoder(nn.Module):
         hidden_BTD, _ = self(tokens_BT, span, cache)
         return self.readout.logits(hidden_BTD)
 
-    def _body(self, tokens_BT: Tensor, positions_BT: Tensor, **words: Any) -> Any:
+    def _body(self, tokens_BT: Tensor, positions_BT: Tensor, **arguments: Any) -> Any:
         """The network without its head. transformers finds packed documents by their positions."""
         positions_BT = positions_BT.expand(tokens_BT.shape)
-        given = {"use_cache": False, "position_ids": positions_BT, "return_dict": True} | words
+        given = {"use_cache": False, "position_ids": positions_BT, "return_dict": True} | arguments
         kept = {k: v for k, v in given.items() if k in self.taken or k == "return_dict"}
         return self.network.base_model(input_ids=tokens_BT, **kept)
 
-    def _go_on(self, tokens_BT: Tensor, span: Span, memory: ForeignMemory) -> Tensor:
+    def _go_on(self, tokens_BT: Tensor, span: Span, cache: ForeignCache) -> Tensor:
         """Hidden states of the tokens that follow those in the cache, which are added to it."""
         if span.past and span.length > 1 and not self.reads_on:
-            tokens = [tokens_BT[:, place, None] for place in range(span.length)]
-            spans = [Span.after(span.past + place, one) for place, one in enumerate(tokens)]
+            tokens = [tokens_BT[:, index, None] for index in range(span.length)]
+            spans = [Span.after(span.past + index, one) for index, one in enumerate(tokens)]
             parts = zip(tokens, spans, strict=True)
-            return torch.cat([self._go_on(one, at, memory) for one, at in parts], dim=1)
-        words: dict[str, Any] = {"use_cache": True}
+            return torch.cat([self._go_on(one, at, cache) for one, at in parts], dim=1)
+        arguments: dict[str, Any] = {"use_cache": True}
         if span.past:
-            words[self.memory] = memory.held
+            arguments[self.cache_argument] = cache.held
         if span.starts_BT is not None:
             if not self.reads_padded:
                 raise ShapeError(
@@ -129,10 +129,10 @@ class ForeignDecoder(nn.Module):
                     where="batch",
                     do="Continue one text at a time.",
                 )
-            places_M = torch.arange(span.past + span.length, device=span.device)
-            words["attention_mask"] = (places_M >= span.starts_BT[:, -1:]).long()
-        out = self._body(tokens_BT, span.positions_BT, **words)
-        memory.held = out[self.memory]
+            indices_M = torch.arange(span.past + span.length, device=span.device)
+            arguments["attention_mask"] = (indices_M >= span.starts_BT[:, -1:]).long()
+        out = self._body(tokens_BT, span.positions_BT, **arguments)
+        cache.held = out[self.cache_argument]
         return out[0]
 
     def _one_by_one(self, tokens_BT: Tensor, span: Span) -> Tensor:

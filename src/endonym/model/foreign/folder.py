@@ -85,7 +85,7 @@ def foreign_config(folder: Path) -> ForeignConfig:
     given = read_json(path)
     refuse_code(given, str(path))
     _refuse_unsupported(given, str(path))
-    sizes = {name: _size(given, words, str(path)) for name, words in SIZES.items()}
+    sizes = {name: _size(given, keys, str(path)) for name, keys in SIZES.items()}
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
     tied = bool(given.get("tie_word_embeddings", not heads))
@@ -97,7 +97,7 @@ def foreign_config(folder: Path) -> ForeignConfig:
             do="Take a whole copy of the folder.",
         )
     context = UNKNOWN_CONTEXT
-    if any(given.get(word) is not None for word in CONTEXTS):
+    if any(given.get(key) is not None for key in CONTEXTS):
         context = _size(given, CONTEXTS, str(path))
     return ForeignConfig(
         **sizes,
@@ -137,33 +137,33 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
 
 def _is_rope_fixed(theirs: dict[str, Any]) -> bool:
     """Whether positions are rotary, with angles that do not depend on the context length."""
-    tables = [theirs.get(word) for word in ("rope_parameters", "rope_scaling")]
+    tables = [theirs.get(key) for key in ("rope_parameters", "rope_scaling")]
     found = [each for each in tables if isinstance(each, dict)]
     inside = [each for table in found for each in table.values() if isinstance(each, dict)]
     kinds = {each.get("rope_type", each.get("type", "default")) for each in (*found, *inside)}
     return bool(found or "rope_theta" in theirs) and kinds <= {"default", "linear", "llama3"}
 
 
-def _size(given: dict[str, Any], words: tuple[str, ...], where: str) -> int:
+def _size(given: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
     """One of the sizes, by the first of these keys that there is."""
-    found = next((given[word] for word in words if word in given), None)
+    found = next((given[key] for key in keys if key in given), None)
     if isinstance(found, int) and 0 < found < 1 << 40:
         return found
     what = "lacks" if found is None else f"has {found!r} for"
-    raise ExportError(f"config.json {what} {words[0]}", where=where)
+    raise ExportError(f"config.json {what} {keys[0]}", where=where)
 
 
 def _refuse_unsupported(given: dict[str, Any], where: str) -> None:
     """Raise ExportError if it is not a causal model of text in plain numbers."""
-    for word, what in (
+    for key, what in (
         ("quantization_config", "weights that are quantised, which cannot be trained on"),
         ("text_config", "a model of more than text"),
         ("vision_config", "a model of more than text"),
         ("is_encoder_decoder", "an encoder and a decoder"),
     ):
-        if given.get(word):
+        if given.get(key):
             raise ExportError(
-                f"{word} says {what}", where=where, do="Take a plain causal model of text."
+                f"{key} says {what}", where=where, do="Take a plain causal model of text."
             )
     if not isinstance(given.get("model_type"), str):
         raise ExportError("config.json lacks model_type", where=where)
@@ -209,8 +209,8 @@ def weight_files(folder: Path) -> list[Path]:
             where=str(folder),
             do="Save the model again with transformers: save_pretrained writes safetensors.",
         )
-    places = read_json(folder / INDEX).get("weight_map")
-    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
+    files = read_json(folder / INDEX).get("weight_map")
+    names = sorted(set(map(str, files.values()))) if isinstance(files, dict) else []
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
             raise ExportError(f"{INDEX} names {name}, which is not here", where=str(folder))

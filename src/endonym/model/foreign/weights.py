@@ -215,7 +215,7 @@ def _try(decoder: ForeignDecoder, where: str) -> None:
         raise ExportError(f"{family} {_unknown_head(decoder)}", where=where)
     if not _close(decoder.logits(half), whole[:, :TRIED_TOKENS]):
         raise ExportError(f"{family} is not causal: a token sees those after it", where=where)
-    if not decoder.memory:
+    if not decoder.cache_argument:
         raise ExportError(f"{family} has a cache of an unknown kind", where=where)
     decoder.reads_on = _close(_remembered(decoder, row), whole)
     if not decoder.reads_on and not _close(_remembered(decoder, row), whole):

@@ -39,8 +39,8 @@ def causal_convolution(
         gaps_BT += is_first_BT
     gaps_BT[:, 0] += 1  # A gap of W - 1 zeros before each row, and before each document in it.
     steps_BT = torch.arange(gaps_BT.numel(), device=x_BTC.device).view_as(gaps_BT)
-    places_BT = tail_BWC.shape[1] * gaps_BT.flatten().cumsum(0).view_as(gaps_BT) + steps_BT
-    return _Convolution.apply(x_BTC, weight_CW, bias_C, tail_BWC, places_BT)
+    index_BT = tail_BWC.shape[1] * gaps_BT.flatten().cumsum(0).view_as(gaps_BT) + steps_BT
+    return _Convolution.apply(x_BTC, weight_CW, bias_C, tail_BWC, index_BT)
 
 
 def _one_step(
@@ -59,30 +59,30 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_BTC: Tensor, weight_CW: Tensor, bias_C: Any, tail_BPC: Tensor, places_BT: Tensor
+        ctx: Any, x_BTC: Tensor, weight_CW: Tensor, bias_C: Any, tail_BPC: Tensor, index_BT: Tensor
     ) -> tuple[Tensor, Tensor]:
-        gap, lasts_B = tail_BPC.shape[1], places_BT[:, -1]
+        gap, lasts_B = tail_BPC.shape[1], index_BT[:, -1]
         within_P = torch.arange(gap, device=x_BTC.device)
         tails_BP = lasts_B[:, None] - within_P.flip(0)
         heads_BP = F.pad(lasts_B[:-1] + 1, (1, 0))[:, None] + within_P
         rows_NC = x_BTC.new_zeros(int(lasts_B[-1]) + 1, x_BTC.shape[2])
         rows_NC[heads_BP] = tail_BPC
-        rows_NC.index_copy_(0, places_BT.flatten(), x_BTC.flatten(0, 1))
-        ctx.save_for_backward(rows_NC, weight_CW, places_BT, heads_BP, tails_BP)
+        rows_NC.index_copy_(0, index_BT.flatten(), x_BTC.flatten(0, 1))
+        ctx.save_for_backward(rows_NC, weight_CW, index_BT, heads_BP, tails_BP)
         y_MC = _convolve(rows_NC, weight_CW, bias_C, 0)
-        y_BTC = y_MC.index_select(0, places_BT.flatten() - gap).view_as(x_BTC)
+        y_BTC = y_MC.index_select(0, index_BT.flatten() - gap).view_as(x_BTC)
         return y_BTC, rows_NC[tails_BP]
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         d_y_BTC, d_tail_BPC = grad_outputs
-        rows_NC, weight_CW, places_BT, heads_BP, tails_BP = ctx.saved_tensors
-        gap, places = tails_BP.shape[1], places_BT.flatten()
+        rows_NC, weight_CW, index_BT, heads_BP, tails_BP = ctx.saved_tensors
+        gap, index = tails_BP.shape[1], index_BT.flatten()
         d_y_MC = rows_NC.new_zeros(len(rows_NC) - gap, rows_NC.shape[1])
-        d_y_MC.index_copy_(0, places - gap, d_y_BTC.flatten(0, 1))
+        d_y_MC.index_copy_(0, index - gap, d_y_BTC.flatten(0, 1))
         d_rows_NC = _convolve(d_y_MC, weight_CW.flip(1), None, gap)
         d_rows_NC[tails_BP] += d_tail_BPC
-        d_x_BTC = d_rows_NC.index_select(0, places).view_as(d_y_BTC)
+        d_x_BTC = d_rows_NC.index_select(0, index).view_as(d_y_BTC)
         d_weight_CW = _weight_slopes(d_y_MC, rows_NC, gap + 1).to(weight_CW.dtype)
         d_bias_C = d_y_BTC.sum((0, 1)) if ctx.needs_input_grad[2] else None
         d_head_BPC = d_rows_NC[heads_BP] if ctx.needs_input_grad[3] else None
@@ -106,9 +106,9 @@ def _weight_slopes(d_y_MC: Tensor, rows_NC: Tensor, width: int) -> Tensor:
     dtype = torch.promote_types(rows_NC.dtype, torch.float32)
     shape = (width, ROWS_AT_ONCE, rows_NC.shape[1])
     sums_WRC = torch.zeros(shape, dtype=dtype, device=rows_NC.device)
-    for place in range(0, len(d_y_MC), ROWS_AT_ONCE):
-        d_y_RC = d_y_MC[place : place + ROWS_AT_ONCE].to(dtype)
-        rows_QC = rows_NC[place : place + len(d_y_RC) + width - 1].to(dtype)
+    for start in range(0, len(d_y_MC), ROWS_AT_ONCE):
+        d_y_RC = d_y_MC[start : start + ROWS_AT_ONCE].to(dtype)
+        rows_QC = rows_NC[start : start + len(d_y_RC) + width - 1].to(dtype)
         for tap in range(width):
             sums_WRC[tap, : len(d_y_RC)].addcmul_(d_y_RC, rows_QC[tap : tap + len(d_y_RC)])
     return sums_WRC.sum(1).T

@@ -64,7 +64,7 @@ class _SummedNats(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
         d_hidden_ND = torch.empty_like(hidden_ND)
         d_weight_VD: Tensor | None = None
-        place = 0
+        start = 0
         for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
             logits_CV = capped(h_CD @ weight_VD.T, cap)
             bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
@@ -72,10 +72,10 @@ class _SummedNats(torch.autograd.Function):
             if bend_CV is not None:
                 slopes_CV *= bend_CV
             total += nats
-            torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[place : place + len(h_CD)])
+            torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[start : start + len(h_CD)])
             d_part_VD = slopes_CV.T @ h_CD
             d_weight_VD = d_part_VD if d_weight_VD is None else d_weight_VD.float().add_(d_part_VD)
-            place += len(h_CD)
+            start += len(h_CD)
         assert d_weight_VD is not None  # A batch has a target.
         ctx.save_for_backward(d_hidden_ND, d_weight_VD.to(weight_VD.dtype))
         return total

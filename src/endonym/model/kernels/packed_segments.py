@@ -37,9 +37,9 @@ class Segments:
 class Blocks:
     """All segments laid end to end, with indices from the flattened batch and back.
 
-    taken: the token at each place of the layout. back: the place of each token. laid: taken, with
-    -1 for padding. before, before_back: taken and back for the tokens before cut pieces; -1 for a
-    token that is before none.
+    taken: the token at each index of the layout. back: the index of each token in it. laid: taken,
+    with -1 for padding. before, before_back: taken and back for the tokens before cut pieces; -1
+    for a token that is before none.
     """
 
     parts: list[Segments]
@@ -65,7 +65,7 @@ class Blocks:
 
 
 def blocks_of(span: Span, batch: int, window: int | None) -> Blocks | None:
-    """The segments of a span that starts at place 0; None if whole rows are as fast."""
+    """The segments of a span that starts at index 0; None if whole rows are as fast."""
     key = ("blocks", window)
     if key not in span.memo:
         span.memo[key] = _blocks(span, batch, window)

@@ -82,7 +82,7 @@ class _Piece:
     is_first_LB: Tensor | None
 
 
-class _Room:
+class _Buffers:
     """Buffers for one segment, reused for each; new memory pages cost more than the sums."""
 
     def __init__(self, x_BTC: Tensor, dt_BTC: Tensor, A_CS: Tensor) -> None:
@@ -101,8 +101,8 @@ class _Room:
         self.steps = list(zip(decays, states[:-1], states[1:], strict=True))
         self.steps_back = list(zip(decays[1:], slopes[1:], slopes[:-1], strict=True))
         self.segments = [
-            slice(place, min(place + self.tokens, length))
-            for place in range(0, length, self.tokens)
+            slice(start, min(start + self.tokens, length))
+            for start in range(0, length, self.tokens)
         ]
 
     def cut(self, all_BTC: Tensor, segment: slice) -> Tensor:
@@ -148,15 +148,17 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
         x_BTC, dt_BTC, A_CS, B_BTS, C_BTS, is_first_BT, state_BCS = given
-        room = _Room(x_BTC, dt_BTC, A_CS)
+        buffers = _Buffers(x_BTC, dt_BTC, A_CS)
         inputs = (x_BTC, dt_BTC, B_BTS, C_BTS, is_first_BT)
-        starts_NBSC = room.states_MBSC.new_empty(len(room.segments), *room.states_MBSC.shape[1:])
+        starts_NBSC = buffers.states_MBSC.new_empty(
+            len(buffers.segments), *buffers.states_MBSC.shape[1:]
+        )
         y_BTC = torch.empty_like(x_BTC, memory_format=torch.contiguous_format)
         state_BSC = y_BTC.new_zeros(()) if state_BCS is None else state_BCS.mT
-        for segment, start_BSC in zip(room.segments, starts_NBSC, strict=True):
+        for segment, start_BSC in zip(buffers.segments, starts_NBSC, strict=True):
             start_BSC[:] = state_BSC
-            piece = room.piece(segment, inputs)
-            states_LBSC = room.run(piece, start_BSC)[1][1:]
+            piece = buffers.piece(segment, inputs)
+            states_LBSC = buffers.run(piece, start_BSC)[1][1:]
             y_BTC[:, segment] = _over_state(piece.C_LBS, states_LBSC).transpose(0, 1)
             state_BSC = states_LBSC[-1]
         ctx.save_for_backward(*given[:6], starts_NBSC)
@@ -166,16 +168,16 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         x_BTC, dt_BTC, A_CS, B_BTS, C_BTS, is_first_BT, starts = ctx.saved_tensors
         d_y_BTC, d_state_BCS = grad_outputs
-        room = _Room(x_BTC, dt_BTC, A_CS)
+        buffers = _Buffers(x_BTC, dt_BTC, A_CS)
         inputs = (x_BTC, dt_BTC, B_BTS, C_BTS, is_first_BT)
-        d_decay_SC, d_state_BSC = torch.zeros_like(room.A_SC), d_state_BCS.mT
+        d_decay_SC, d_state_BSC = torch.zeros_like(buffers.A_SC), d_state_BCS.mT
         d_inputs = [torch.empty_like(each) for each in inputs[:4]]
-        for segment, start_BSC in reversed(list(zip(room.segments, starts, strict=True))):
-            piece, d_y_LBC = room.piece(segment, inputs), room.cut(d_y_BTC, segment)
-            ran = room.run(piece, start_BSC)
-            slopes_LBSC = room.run_back(piece, d_y_LBC, d_state_BSC)
+        for segment, start_BSC in reversed(list(zip(buffers.segments, starts, strict=True))):
+            piece, d_y_LBC = buffers.piece(segment, inputs), buffers.cut(d_y_BTC, segment)
+            ran = buffers.run(piece, start_BSC)
+            slopes_LBSC = buffers.run_back(piece, d_y_LBC, d_state_BSC)
             d_state_BSC = ran[0][0] * slopes_LBSC[0]
-            *d_piece, d_part_SC = _input_slopes(piece, room.A_SC, d_y_LBC, (*ran, slopes_LBSC))
+            *d_piece, d_part_SC = _input_slopes(piece, buffers.A_SC, d_y_LBC, (*ran, slopes_LBSC))
             d_decay_SC += d_part_SC
             for d_all, d_part in zip(d_inputs, d_piece, strict=True):
                 d_all[:, segment] = d_part.transpose(0, 1)

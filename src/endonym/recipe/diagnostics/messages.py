@@ -78,16 +78,16 @@ def _holds(value: Any, part: str | int) -> bool:
 
 def shown(path: KeyPath, data: Mapping[str, Any]) -> str:
     """The key as `--set` takes it; list items go by name or number."""
-    words: list[str] = []
+    names: list[str] = []
     value: Any = data
     for part in path:
         value = value[part] if _holds(value, part) else None
         if isinstance(part, str):
-            words.append(part if _is_bare(part) else found_value(part))
+            names.append(part if _is_bare(part) else found_value(part))
         elif isinstance(value, dict):
             name = cast(dict[str, Any], value).get("name")
-            words.append(name if isinstance(name, str) and _is_bare(name) else str(part))
-    return ".".join(words)
+            names.append(name if isinstance(name, str) and _is_bare(name) else str(part))
+    return ".".join(names)
 
 
 def _is_bare(word: str) -> bool:
@@ -169,9 +169,9 @@ def _constraint(detail: ErrorDetails) -> str:
     """The constraint that a value of the right type violates."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in LIMITS:
-        words, name = LIMITS[kind]
+        phrase, name = LIMITS[kind]
         bound = context[name]
-        return f"must be {words} {int(bound) if bound == int(bound) else bound}"
+        return f"must be {phrase} {int(bound) if bound == int(bound) else bound}"
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         return f"must be {SHAPES.get(pattern, f'text that matches {pattern}')}"

@@ -52,7 +52,7 @@ class Block:
     do: str
 
 
-class Places:
+class RecipeLines:
     """The lines of a recipe, found by the path of a key as the parsed recipe has it."""
 
     def __init__(self, origin: Origin) -> None:
@@ -79,12 +79,12 @@ class Places:
         file = str(self.origin.path)
         # Overrides of the same table or of a related key are named too.
         parts = [each for each in (problem.path, *problem.about) if each]
-        words = " ".join(
+        overrides = " ".join(
             label for key, label in labels.items() if any(key[: len(p)] == p for p in parts)
         )
-        if words and not exact:
-            return Block(len(self.text), words, problem.message, problem.do)
-        beneath = f", with {words}" if words else ""
+        if overrides and not exact:
+            return Block(len(self.text), overrides, problem.message, problem.do)
+        beneath = f", with {overrides}" if overrides else ""
         if mark is None:
             return Block(1, f"{file}:1{beneath}", problem.message, problem.do)
         at_value = problem.at_value and exact
@@ -105,9 +105,9 @@ def refuse(
     blocks: list[Block] = []
     seen: set[Block] = set()
     for problems, origin in found:
-        told = list(dict.fromkeys(problems))
-        places = Places(origin) if told else None
-        new = [block for each in told if places and (block := places.block(each)) not in seen]
+        unique = list(dict.fromkeys(problems))
+        lines = RecipeLines(origin) if unique else None
+        new = [block for each in unique if lines and (block := lines.block(each)) not in seen]
         seen.update(new)
         among = f", in variant {origin.variant}" if origin.variant and len(found) > 1 else ""
         blocks += [replace(block, where=block.where + among) for block in new]

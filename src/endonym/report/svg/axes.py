@@ -28,12 +28,12 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     units = ((1e9, "\u202fG"), (1e6, "\u202fM"), (1e3, "\u202fk"), (1.0, ""))
     scale, unit = next((each for each in units if largest >= each[0]), (1.0, ""))
     scaled = [tick / scale for tick in ticks]
-    places = next((n for n in range(9) if all(abs(v - round(v, n)) < 1e-9 for v in scaled)), 9)
-    return [f"{value:.{places}f}{unit}" if value else "0" for value in scaled]
+    decimals = next((n for n in range(9) if all(abs(v - round(v, n)) < 1e-9 for v in scaled)), 9)
+    return [f"{value:.{decimals}f}{unit}" if value else "0" for value in scaled]
 
 
 def text_width(text: str, size: float = FONT) -> float:
-    """About how wide a text is drawn: marks take no room, full-width letters two."""
+    """About how wide a text is drawn: marks take no width, full-width letters two."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     marks = sum(unicodedata.combining(letter) > 0 for letter in text)
     return (len(text) + wide * 0.8 - marks) * LETTER_WIDTH * size
@@ -43,7 +43,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     """Positions at least `gap` apart inside [low, high], as near as possible to those wanted.
 
     Isotonic least-squares regression of wanted[i] - i · gap by pooling neighbours, clipped to the
-    range. If there is no room for the gap, it shrinks.
+    range. If the gaps do not fit, they shrink.
     """
     if not wanted:
         return []
@@ -58,7 +58,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
             size += members
         pools.append((mean, size))
     free = [mean for mean, size in pools for _ in range(size)]
-    places = [0.0] * len(wanted)
+    positions = [0.0] * len(wanted)
     for rank, index in enumerate(order):
-        places[index] = min(max(free[rank], low), high - (len(order) - 1) * gap) + rank * gap
-    return places
+        positions[index] = min(max(free[rank], low), high - (len(order) - 1) * gap) + rank * gap
+    return positions

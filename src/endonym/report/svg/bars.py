@@ -45,11 +45,11 @@ def draw_bars(bars: Bars, width: float) -> str:
     for row, (bar, name) in enumerate(zip(bars.bars, names, strict=True)):
         middle = ROW * row + ROW / 2 + 2
         parts += _bar(bar, name, (left, right, largest), middle)
-    told = ", ".join(f"{bar.name} {bar.value:.2f}" for bar in bars.bars)
+    description = ", ".join(f"{bar.name} {bar.value:.2f}" for bar in bars.bars)
     return (
         f'<svg class="bars" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img"><title>{escape(bars.title)}</title>'
-        f"<desc>{escape(told)}</desc>{''.join(parts)}</svg>"
+        f"<desc>{escape(description)}</desc>{''.join(parts)}</svg>"
     )
 
 

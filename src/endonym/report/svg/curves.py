@@ -103,7 +103,7 @@ def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
     right = width - max((text_width(name) + 14 for name, _, _ in labels), default=12.0)
     drawn: list[str] = []
     for chart, both in pairs:
-        # Above the plot: room for the names of the marks, one strip for each kind.
+        # Above the plot: space for the names of the marks, one strip for each kind.
         top = 22.0 + STRIP * len({mark.is_strong for mark in chart.marks})
         drawn.append(_draw(chart, Frame(left, right, top, chart.height - 38, *both), width))
     return drawn
@@ -122,11 +122,11 @@ def _draw(chart: Chart, frame: Frame, width: float) -> str:
     x, y = frame.left - 4, frame.top - 1
     wide, high = frame.right - x + 4, frame.bottom - y + 1
     box = f"{x:.1f} {y:.1f} {wide:.1f} {high:.1f}"
-    place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
+    bounds = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
     parts = [
         *_axes(chart, frame, is_narrow=is_narrow),
         *_marks(chart, frame),
-        f'<svg {place} viewBox="{box}" overflow="hidden">{"".join(lines)}</svg>',
+        f'<svg {bounds} viewBox="{box}" overflow="hidden">{"".join(lines)}</svg>',
     ]
     for mark in chart.marks:
         if mark.is_strong and mark.y is not None:
@@ -185,22 +185,22 @@ def _marks(chart: Chart, frame: Frame) -> list[str]:
             free = x + half + 6
     for mark in (mark for mark in chart.marks if mark.is_strong):
         x, half = frame.x(mark.x), text_width(mark.name) / 2
-        place = min(max(x, frame.left + half), frame.right - half)
+        label_x = min(max(x, frame.left + half), frame.right - half)
         top = frame.top - (STRIP if plain else 0)
         parts.append(_stroke("best", x1=x, y1=top, x2=x, y2=frame.bottom))
-        parts.append(_text(place, top - 5, mark.name, style="label strong", anchor="middle"))
+        parts.append(_text(label_x, top - 5, mark.name, style="label strong", anchor="middle"))
     return parts
 
 
 def _line(series: Series, frame: Frame) -> str:
     """A line and its dots."""
-    places = [(frame.x(x), frame.y(y)) for x, y in series.points]
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    points = [(frame.x(x), frame.y(y)) for x, y in series.points]
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     style = escape(series.style)
-    drawn = f'<path class="line {style}" d="{path}"/>' if len(places) > 1 else ""
-    if not (series.has_dots or len(places) == 1):
+    drawn = f'<path class="line {style}" d="{path}"/>' if len(points) > 1 else ""
+    if not (series.has_dots or len(points) == 1):
         return drawn
-    dots = (f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in places)
+    dots = (f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points)
     return drawn + "".join(dots)
 
 
@@ -212,31 +212,31 @@ def _labels(chart: Chart, ys: Range, *, is_narrow: bool) -> list[tuple[str, floa
         if each.is_named and each.points
     ]
     ends += [(each.name, each.value, f"label level {each.name}") for each in chart.levels]
-    found: list[tuple[str, float, str]] = []
+    labels: list[tuple[str, float, str]] = []
     for name, value, style in ends:
         number = "" if is_narrow else f" {value:.3g}" if value < 1e-2 else f" {value:.2f}"
         arrow = " ↑" if value > ys[1] else " ↓" if value < ys[0] else ""
-        found.append((name + number + arrow, value, style))
-    return found
+        labels.append((name + number + arrow, value, style))
+    return labels
 
 
 def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
     """The labels at the right edge, spread so that none overlap, each joined to its line."""
     labels = _labels(chart, frame.ys, is_narrow=is_narrow)
     wanted = [frame.y_inside(value) for _, value, _ in labels]
-    places = spread(wanted, GAP, frame.top, frame.bottom)
+    label_ys = spread(wanted, GAP, frame.top, frame.bottom)
     parts: list[str] = []
-    for (text, _, style), y, place in zip(labels, wanted, places, strict=True):
-        parts.append(_stroke("lead", x1=frame.right + 1, y1=y, x2=frame.right + 8, y2=place))
-        parts.append(_text(frame.right + 11, place + 4, text, style=style))
+    for (text, _, style), y, label_y in zip(labels, wanted, label_ys, strict=True):
+        parts.append(_stroke("lead", x1=frame.right + 1, y1=y, x2=frame.right + 8, y2=label_y))
+        parts.append(_text(frame.right + 11, label_y + 4, text, style=style))
     return parts
 
 
 def _stroke(style: str, *, x1: float, y1: float, x2: float, y2: float) -> str:
-    places = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line class="{escape(style)}" {places}/>'
+    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return f'<line class="{escape(style)}" {ends}/>'
 
 
 def _text(x: float, y: float, text: str, *, style: str, anchor: str = "start") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}"'
-    return f'<text class="{escape(style)}" {place} text-anchor="{anchor}">{escape(text)}</text>'
+    xy = f'x="{x:.1f}" y="{y:.1f}"'
+    return f'<text class="{escape(style)}" {xy} text-anchor="{anchor}">{escape(text)}</text>'

@@ -22,9 +22,9 @@ def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
     sums = [0.0]
     for _, y in points:
         sums.append(sums[-1] + y)
-    found: list[tuple[float, float]] = []
-    for place, (x, _) in enumerate(points):
-        reach = min(half, place, len(points) - 1 - place)
-        start, end = place - reach, place + reach + 1
-        found.append((x, (sums[end] - sums[start]) / (end - start)))
-    return found
+    means: list[tuple[float, float]] = []
+    for index, (x, _) in enumerate(points):
+        reach = min(half, index, len(points) - 1 - index)
+        start, end = index - reach, index + reach + 1
+        means.append((x, (sums[end] - sums[start]) / (end - start)))
+    return means

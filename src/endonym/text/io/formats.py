@@ -1,4 +1,4 @@
-"""What a file's name tells: its format, its compression, whether it is an archive."""
+"""What a file's name says: its format, its compression, whether it is an archive."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath

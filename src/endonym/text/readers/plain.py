@@ -63,7 +63,7 @@ def lines_within(number: int, line: str) -> list[tuple[int | str, str]]:
         return [(number, line)] if VISIBLE.search(line) else []
     parts = INNER_END.split(line)
     return [
-        (f"{number}.{place}", part) for place, part in enumerate(parts, 1) if VISIBLE.search(part)
+        (f"{number}.{index}", part) for index, part in enumerate(parts, 1) if VISIBLE.search(part)
     ]
 
 

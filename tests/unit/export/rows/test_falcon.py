@@ -1,4 +1,4 @@
-"""Falcon in its old and its new form: words by hand, and what neither can say."""
+"""Falcon in its old and its new form: keys by hand, and what neither can say."""
 
 from typing import Any
 
@@ -37,11 +37,11 @@ COMMON: Json = {
 
 
 def form(kv_heads: int, *, parallel: bool = True, norms: int | None = None) -> Json:
-    """The words that tell the forms apart. norms: only the new form has them."""
-    told = {"num_kv_heads": kv_heads, "multi_query": kv_heads == 1, "parallel_attn": parallel}
+    """The keys that differ between the forms. norms: only the new form has them."""
+    keys = {"num_kv_heads": kv_heads, "multi_query": kv_heads == 1, "parallel_attn": parallel}
     if norms is None:
-        return told | {"new_decoder_architecture": False}
-    return told | {"new_decoder_architecture": True, "num_ln_in_parallel_attn": norms}
+        return keys | {"new_decoder_architecture": False}
+    return keys | {"new_decoder_architecture": True, "num_ln_in_parallel_attn": norms}
 
 
 FORMS: dict[str, Json] = {
@@ -55,7 +55,7 @@ FORMS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("variant", FORMS)
-def test_a_shape_is_written_word_by_word(variant: str) -> None:
+def test_a_shape_is_written_key_by_key(variant: str) -> None:
     assert config_json(shape("falcon", variant), 3) == COMMON | FORMS[variant]
 
 
@@ -95,7 +95,7 @@ def test_what_is_left_out_is_what_transformers_assumes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "shape_of"),
+    ("keys", "shape_of"),
     [
         ({"multi_query": False}, (True, True, 4)),
         ({"multi_query": True, "num_kv_heads": 4}, (True, True, 1)),
@@ -114,8 +114,8 @@ def test_what_is_left_out_is_what_transformers_assumes() -> None:
         ({"new_decoder_architecture": True, "num_ln_in_parallel_attn": 2}, (True, False, 4)),
     ],
 )
-def test_the_words_of_either_form_are_read(words: Json, shape_of: tuple[bool, bool, int]) -> None:
-    config = read(FALCON, **words)
+def test_the_keys_of_either_form_are_read(keys: Json, shape_of: tuple[bool, bool, int]) -> None:
+    config = read(FALCON, **keys)
     assert (config.parallel, config.shared_norm, mixer_of(config)["kv_heads"]) == shape_of
 
 
@@ -129,7 +129,7 @@ def test_biases_are_those_of_all_linear_maps() -> None:
     ("key", "value"),
     [("alibi", True), ("apply_residual_connection_post_layernorm", True), ("n_head_kv", 2)],
 )
-def test_a_word_that_could_change_an_answer_is_refused_by_name(key: str, value: Any) -> None:
+def test_a_key_that_could_change_an_answer_is_refused_by_name(key: str, value: Any) -> None:
     assert refusal(FALCON, **{key: value}).startswith(f"{key} = {value!r}")
 
 
@@ -165,12 +165,12 @@ def test_norms_are_named_after_the_form(variant: str) -> None:
 
 
 def test_a_falcon_that_could_be_a_gpt_neox_is_read_as_the_falcon_it_is() -> None:
-    words = {"parallel_attn": False, "multi_query": False, "bias": True}
-    config = read(FALCON, **words)
+    keys = {"parallel_attn": False, "multi_query": False, "bias": True}
+    config = read(FALCON, **keys)
     assert (config.parallel, mixer_of(config)["kv_heads"]) == (False, 4)
 
 
 @pytest.mark.parametrize("kv_heads", [1, 4])
 def test_the_new_form_with_one_norm_is_read_whatever_its_heads(kv_heads: int) -> None:
-    words = {"new_decoder_architecture": True, "num_ln_in_parallel_attn": 1}
-    assert read(FALCON, num_kv_heads=kv_heads, **words).shared_norm
+    keys = {"new_decoder_architecture": True, "num_ln_in_parallel_attn": 1}
+    assert read(FALCON, num_kv_heads=kv_heads, **keys).shared_norm

@@ -1,4 +1,4 @@
-"""GPT-2: words by hand, turned matrices, and what it cannot say."""
+"""GPT-2: keys by hand, transposed matrices, and what it cannot say."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from endonym.export.rows import gpt2
 from endonym.export.shapes import config_json
 
 
-def test_a_shape_is_written_word_by_word() -> None:
+def test_a_shape_is_written_key_by_key() -> None:
     config = shape("gpt2", dropout=0.1, attention_dropout=0.2, embedding_dropout=0.3)
     assert config_json(config, 3) == {
         "architectures": ["GPT2LMHeadModel"],
@@ -82,7 +82,7 @@ def test_its_three_dropouts_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "ours"),
+    ("name", "ours"),
     [
         ("gelu_new", "gelu_tanh"),
         ("gelu_pytorch_tanh", "gelu_tanh"),
@@ -90,8 +90,8 @@ def test_its_three_dropouts_are_read() -> None:
         ("relu", "relu"),
     ],
 )
-def test_every_spelling_of_an_activation_is_read(word: str, ours: str) -> None:
-    assert ffn_of(read(GPT2, activation_function=word))["activation"] == ours
+def test_every_spelling_of_an_activation_is_read(name: str, ours: str) -> None:
+    assert ffn_of(read(GPT2, activation_function=name))["activation"] == ours
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_every_spelling_of_an_activation_is_read(word: str, ours: str) -> None:
         ("hidden_act", "gelu"),
     ],
 )
-def test_a_word_that_could_change_an_answer_is_refused_by_name(key: str, value: Any) -> None:
+def test_a_key_that_could_change_an_answer_is_refused_by_name(key: str, value: Any) -> None:
     assert refusal(GPT2, **{key: value}).startswith(f"{key} = {value!r}")
 
 
-def test_words_of_other_heads_and_of_nothing_are_no_obstacle() -> None:
+def test_keys_of_other_heads_and_of_nothing_are_no_obstacle() -> None:
     harmless = {
         "n_ctx": 1024,
         "summary_type": "cls_index",
@@ -127,8 +127,8 @@ def test_matrices_stand_with_inputs_first_and_three_of_them_side_by_side() -> No
     theirs = to_theirs(shape("gpt2", "odd-ffn"), ours)
     joined = theirs["transformer.h.1.attn.c_attn.weight"]
     assert joined.shape == (32, 96)
-    for place, part in enumerate(("query", "key", "value")):
-        cut = slice(32 * place, 32 * place + 32)
+    for i, part in enumerate(("query", "key", "value")):
+        cut = slice(32 * i, 32 * i + 32)
         assert torch.equal(joined[:, cut], ours[f"blocks.1.mixer.{part}.weight"].T)
         bias = theirs["transformer.h.1.attn.c_attn.bias"][cut]
         assert torch.equal(bias, ours[f"blocks.1.mixer.{part}.bias"])

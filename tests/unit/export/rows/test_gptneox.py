@@ -1,4 +1,4 @@
-"""GPT-NeoX: words by hand, heads in turn, and what it cannot say."""
+"""GPT-NeoX: keys by hand, heads in turn, and what it cannot say."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from endonym.export.rows import gptneox
 from endonym.export.shapes import config_json
 
 
-def test_a_shape_is_written_word_by_word() -> None:
+def test_a_shape_is_written_key_by_key() -> None:
     config = shape("gptneox", "parallel", dropout=0.1, attention_dropout=0.2)
     assert config_json(config, 3) == {
         "architectures": ["GPTNeoXForCausalLM"],
@@ -96,11 +96,11 @@ def test_what_is_said_is_read() -> None:
 @pytest.mark.parametrize(
     ("key", "value"), [("is_decoder", True), ("partial_rotary_factor", 0.5), ("rotary_ndims", 4)]
 )
-def test_a_word_that_could_change_an_answer_is_refused_by_name(key: str, value: Any) -> None:
+def test_a_key_that_could_change_an_answer_is_refused_by_name(key: str, value: Any) -> None:
     assert refusal(GPT_NEOX, **{key: value}).startswith(f"{key} = {value!r}")
 
 
-def test_words_of_nothing_are_no_obstacle() -> None:
+def test_keys_of_nothing_are_no_obstacle() -> None:
     assert read(GPT_NEOX, is_decoder=False, classifier_dropout=0.1) == read(GPT_NEOX)
 
 

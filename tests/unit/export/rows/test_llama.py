@@ -1,4 +1,4 @@
-"""Llama, Mistral, Qwen3 and Qwen3 with experts: words by hand, and what they cannot say."""
+"""Llama, Mistral, Qwen3 and Qwen3 with experts: keys by hand, and what they cannot say."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ COMMON: Json = {
     "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
     "rope_theta": 10_000.0,
 }
-WORDS: dict[str, tuple[str, Json, Json]] = {
+WRITTEN: dict[str, tuple[str, Json, Json]] = {
     "llama": (
         "LlamaForCausalLM",
         {"ffn": {"bias": True}},
@@ -66,9 +66,9 @@ WORDS: dict[str, tuple[str, Json, Json]] = {
 }
 
 
-@pytest.mark.parametrize("family", WORDS)
-def test_a_shape_is_written_word_by_word(family: str) -> None:
-    architecture, keys, own = WORDS[family]
+@pytest.mark.parametrize("family", WRITTEN)
+def test_a_shape_is_written_key_by_key(family: str) -> None:
+    architecture, keys, own = WRITTEN[family]
     wanted = COMMON | {"architectures": [architecture]} | own
     if family != "moe":
         wanted |= {"intermediate_size": 256}
@@ -229,7 +229,7 @@ def test_a_router_and_its_experts_have_names_of_their_own() -> None:
 
 
 def test_a_mistral_without_a_window_is_a_llama_in_all_but_name() -> None:
-    """Where the word is left out, transformers assumes 4 096; null says none."""
+    """Where the key is left out, transformers assumes 4 096; null says none."""
     assert mixer_of(read(MISTRAL | {"sliding_window": None}))["window"] is None
     data = {name: value for name, value in MISTRAL.items() if name != "sliding_window"}
     assert "sliding_window" in refusal(data)
@@ -246,6 +246,6 @@ def test_experts_that_do_not_say_whether_shares_are_renormalised_are_refused() -
     assert "norm_topk_prob" in refusal(bare)
 
 
-def test_a_base_in_the_word_of_another_class_is_not_a_llamas_base() -> None:
+def test_a_base_in_the_key_of_another_class_is_not_a_llamas_base() -> None:
     """transformers ignores it: its logits are those of a base of 10 000."""
     refusal(LLAMA, rotary_emb_base=500.0)

@@ -1,4 +1,4 @@
-"""Mamba and Mamba-2: words by hand, older spellings, and what they cannot say."""
+"""Mamba and Mamba-2: keys by hand, older spellings, and what they cannot say."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ COMMON: Json = {
     "hidden_act": "silu",
     "layer_norm_epsilon": 1e-5,
 }
-WORDS: dict[str, tuple[str, Json]] = {
+WRITTEN: dict[str, tuple[str, Json]] = {
     "mamba": (
         "biases",
         {
@@ -55,9 +55,9 @@ WORDS: dict[str, tuple[str, Json]] = {
 }
 
 
-@pytest.mark.parametrize("family", WORDS)
-def test_a_shape_is_written_word_by_word(family: str) -> None:
-    variant, own = WORDS[family]
+@pytest.mark.parametrize("family", WRITTEN)
+def test_a_shape_is_written_key_by_key(family: str) -> None:
+    variant, own = WRITTEN[family]
     assert config_json(shape(family, variant), 3) == COMMON | own
 
 
@@ -151,7 +151,7 @@ def test_a_published_mamba_is_read() -> None:
     }
 
 
-def test_older_words_stand_for_the_newer_ones() -> None:
+def test_older_keys_stand_for_the_newer_ones() -> None:
     older = {name: value for name, value in MAMBA.items() if name not in mamba.MAMBA.aliases}
     for old, new in (("d_model", "hidden_size"), ("n_layer", "num_hidden_layers")):
         del older[new]
@@ -160,7 +160,7 @@ def test_older_words_stand_for_the_newer_ones() -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [("d_model", 64), ("d_inner", 65), ("n_layer", 3)])
-def test_an_older_word_that_contradicts_the_newer_is_refused(key: str, value: int) -> None:
+def test_an_older_key_that_contradicts_the_newer_is_refused(key: str, value: int) -> None:
     assert refusal(MAMBA, **{key: value}).startswith(f"{key} = {value}")
 
 
@@ -175,7 +175,7 @@ def test_an_older_word_that_contradicts_the_newer_is_refused(key: str, value: in
         ("attn_layer_idx", [3]),
     ],
 )
-def test_a_word_that_could_change_an_answer_is_refused_by_name(
+def test_a_key_that_could_change_an_answer_is_refused_by_name(
     data: Json, key: str, value: Any
 ) -> None:
     assert refusal(data, **{key: value}).startswith(f"{key} = {value!r}")

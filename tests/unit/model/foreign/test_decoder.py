@@ -8,7 +8,7 @@ from foreign_folders import VOCAB, WINDOW, write_model
 from torch import Tensor
 
 from endonym.errors import ShapeError
-from endonym.model.foreign.decoder import ForeignDecoder, ForeignMemory
+from endonym.model.foreign.decoder import ForeignCache, ForeignDecoder
 from endonym.model.foreign.weights import load_foreign
 from endonym.model.span import Span
 
@@ -67,13 +67,13 @@ def test_generation_from_memory_equals_one_full_pass(
         found.append(decoder.logits(piece, Span.after(past, piece), cache))
         past += piece.shape[1]
     torch.testing.assert_close(torch.cat(found, dim=1), decoder.logits(rows), **CLOSE)
-    (memory,) = cache
-    assert isinstance(memory, ForeignMemory)
-    assert memory.bytes() > 0
+    (foreign_cache,) = cache
+    assert isinstance(foreign_cache, ForeignCache)
+    assert foreign_cache.bytes() > 0
 
 
 @torch.no_grad()
-def test_a_memory_begins_anew_at_place_zero(decoder: ForeignDecoder) -> None:
+def test_a_cache_begins_anew_at_index_zero(decoder: ForeignDecoder) -> None:
     cache = decoder.empty_cache(1, LENGTH)
     for seed in (3, 4):
         rows = tokens(1, LENGTH, seed)

@@ -1,4 +1,4 @@
-"""Opening a stranger's folder: what is wrong is told before memory is taken, no code is run."""
+"""Opening a stranger's folder: what is wrong is reported before memory is taken, no code is run."""
 
 import json
 import sys
@@ -124,7 +124,7 @@ def test_code_beside_a_model_is_never_run(folder: Path, tmp_path: Path) -> None:
     assert "modeling" not in set(sys.modules) - before
 
 
-def test_what_a_class_does_to_its_logits_is_told_by_name(tmp_path: Path) -> None:
+def test_what_a_class_does_to_its_logits_is_named(tmp_path: Path) -> None:
     for kind, match in {
         "phi": "phi adds a bias to its logits",
         "granite": r"granite does more to its logits .*logits_scaling = 8\.0",
@@ -133,7 +133,7 @@ def test_what_a_class_does_to_its_logits_is_told_by_name(tmp_path: Path) -> None
         refused(tmp_path / kind, ExportError, match)
 
 
-def test_a_model_that_looks_ahead_is_refused(tmp_path: Path) -> None:
+def test_a_model_that_is_not_causal_is_refused(tmp_path: Path) -> None:
     write_model("gemma3", tmp_path, use_bidirectional_attention=True)
     refused(tmp_path, ExportError, "is not causal")
 

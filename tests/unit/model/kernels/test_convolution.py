@@ -64,15 +64,15 @@ def test_forward_and_gradients_equal_the_slow_reference(
 
 
 @pytest.mark.parametrize("is_first", [None, starts()], ids=["one document", "packed"])
-@pytest.mark.parametrize("place", [1, 2, 13, 14, 15, 17, LENGTH - 1])
-def test_a_tail_carried_over_a_split_equals_one_pass(place: int, is_first: Tensor | None) -> None:
+@pytest.mark.parametrize("split", [1, 2, 13, 14, 15, 17, LENGTH - 1])
+def test_a_tail_carried_over_a_split_equals_one_pass(split: int, is_first: Tensor | None) -> None:
     tensors = inputs(torch.float64)
     x, weight, bias, tail = tensors
     whole = with_gradients(
         causal_convolution(x, weight, bias, is_first_BT=is_first, tail_BWC=tail), tensors
     )
     parts = []
-    for piece in (slice(place), slice(place, None)):
+    for piece in (slice(split), slice(split, None)):
         firsts = None if is_first is None else is_first[:, piece]
         y, tail = causal_convolution(x[:, piece], weight, bias, is_first_BT=firsts, tail_BWC=tail)
         parts.append(y)
@@ -82,9 +82,9 @@ def test_a_tail_carried_over_a_split_equals_one_pass(place: int, is_first: Tenso
 def test_single_tokens_equal_one_pass() -> None:
     x, weight, bias, tail = (tensor.detach() for tensor in inputs(torch.float64))
     whole, last = causal_convolution(x, weight, bias, is_first_BT=None, tail_BWC=tail)
-    for place in range(LENGTH):
-        y, tail = causal_convolution(x[:, [place]], weight, bias, is_first_BT=None, tail_BWC=tail)
-        assert torch.allclose(y[:, 0], whole[:, place], rtol=1e-12)
+    for index in range(LENGTH):
+        y, tail = causal_convolution(x[:, [index]], weight, bias, is_first_BT=None, tail_BWC=tail)
+        assert torch.allclose(y[:, 0], whole[:, index], rtol=1e-12)
     assert torch.equal(tail, last)
 
 

@@ -143,7 +143,7 @@ def test_cut_pieces_count_twice_since_they_read_as_much_before_them() -> None:
     assert blocks_of(Span.after(0, tokens_BT), 1, 129) is None
 
 
-def test_whole_rows_and_memories_are_not_cut() -> None:
+def test_whole_rows_and_rows_after_a_cache_are_not_cut() -> None:
     tokens_BT = torch.zeros(1, 1024, dtype=torch.long)
     assert blocks_of(Span.after(0, tokens_BT), 1, None) is None
     assert blocks_of(Span.after(3, tokens_BT), 1, 8) is None

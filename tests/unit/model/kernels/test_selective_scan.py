@@ -61,13 +61,13 @@ def test_one_input_alone_may_learn(which: int) -> None:
 
 def test_inputs_may_lie_in_any_order_in_memory() -> None:
     tensors = inputs(2, 9, 4, 3)
-    turned = [tensor.mT.contiguous().mT for tensor in tensors]
-    wanted, found = selective_scan(*tensors), selective_scan(*turned)
+    transposed = [tensor.mT.contiguous().mT for tensor in tensors]
+    wanted, found = selective_scan(*tensors), selective_scan(*transposed)
     assert torch.allclose(found[0], wanted[0], rtol=1e-14)
     assert found[0].is_contiguous()
     slopes = [torch.autograd.grad(y.sum(), tensors) for y in (found[0], wanted[0])]
-    for turned_slope, slope in zip(*slopes, strict=True):
-        assert torch.allclose(turned_slope, slope, rtol=1e-12)
+    for transposed_slope, slope in zip(*slopes, strict=True):
+        assert torch.allclose(transposed_slope, slope, rtol=1e-12)
 
 
 @pytest.mark.parametrize("length", [512, 4096])
@@ -88,9 +88,9 @@ def test_the_state_for_a_cache_does_not_hold_a_segment_in_memory() -> None:
 
 
 @pytest.mark.parametrize(("length", "channels"), [(8192, 64), (8192, 8192), (3, 8192)])
-def test_room_does_not_grow_with_the_text(length: int, channels: int) -> None:
+def test_buffers_do_not_grow_with_the_text(length: int, channels: int) -> None:
     x_BTC = torch.empty(1, 1, channels).expand(1, length, channels)
-    room = module._Room(x_BTC, x_BTC, torch.empty(channels, 16))
+    buffers = module._Buffers(x_BTC, x_BTC, torch.empty(channels, 16))
     within = max(module.SEGMENT_NUMBERS, module.SHORTEST_SEGMENT * 16 * channels)
-    assert room.decays_LBSC.numel() <= within
-    assert sum(each.stop - each.start for each in room.segments) == length
+    assert buffers.decays_LBSC.numel() <= within
+    assert sum(each.stop - each.start for each in buffers.segments) == length

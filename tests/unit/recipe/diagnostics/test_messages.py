@@ -156,7 +156,7 @@ def test_codes_of_small_languages_are_languages(code: str, tmp_path: Path) -> No
     assert Recipe.load(file).language == code
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
     body = "lr = -1\n[model]\nlayer = 2\n[clean]\nscript = 7\n[variant.b.pack]\ncontxt = 9\n"
     blocks = refusal(tmp_path, HEAD.replace('"tt"', "7") + body).split("\n\n")
     assert [block.split(": ")[0] for block in blocks] == [
@@ -168,6 +168,6 @@ def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path: Path) -> 
     ]
 
 
-def test_a_value_is_told_once_even_if_it_is_wrong_in_several_ways(tmp_path: Path) -> None:
+def test_a_value_is_reported_once_even_if_it_is_wrong_in_several_ways(tmp_path: Path) -> None:
     body = '[[source]]\nname = "b"\npath = "b"\ncolumn = 0\n'
     assert refusal(tmp_path, HEAD + body).count("column") == 3

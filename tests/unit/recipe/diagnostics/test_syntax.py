@@ -55,11 +55,11 @@ def refusal(folder: Path, raw: bytes) -> list[str]:
 
 @pytest.mark.parametrize("text", BROKEN)
 def test_broken_toml_has_line_column_carets_and_advice(text: str, tmp_path: Path) -> None:
-    place, what, carets, advice = BROKEN[text]
+    position, what, carets, advice = BROKEN[text]
     first, drawn, under, do = refusal(tmp_path, text.encode())
-    assert first.startswith(f"r.toml:{place}: {what}")
+    assert first.startswith(f"r.toml:{position}: {what}")
     assert under.strip() == carets
-    assert under.index("^") - 4 + 1 == int(place.split(":")[1])
+    assert under.index("^") - 4 + 1 == int(position.split(":")[1])
     assert drawn.strip()
     assert do.startswith(advice)
 

@@ -1,4 +1,4 @@
-"""The second pass over a recipe's text: places of keys and values, and how they are drawn."""
+"""The second pass over a recipe's text: positions of keys and values, and how they are drawn."""
 
 import tomllib
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from endonym.recipe.diagnostics.text import KeyPath, dotted, draw, normal, scan
 
 BARE = st.from_regex(r"[A-Za-z0-9_-]{1,6}", fullmatch=True)
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
 GAPS = st.sampled_from(["", " ", "\n", " # кояш ] } = \" '\n", "\n\t"])
 
 
@@ -21,16 +21,16 @@ def quoted(text: str) -> str:
 @st.composite
 def strings(draw_value: Any) -> str:
     """A string in one of TOML's four forms."""
-    words = draw_value(WORDS)
+    text = draw_value(TEXTS)
     form = draw_value(st.sampled_from(["basic", "literal", "multi", "multi literal"]))
     if form == "literal":
-        return "'" + words.replace("'", "") + "'"
+        return "'" + text.replace("'", "") + "'"
     if form == "multi":
         ending = draw_value(st.sampled_from(["", '"', '""', "\n", "\\\n  "]))
-        return '"""' + quoted(words)[1:-1] + ending + '"""'
+        return '"""' + quoted(text)[1:-1] + ending + '"""'
     if form == "multi literal":
-        return "'''" + words.replace("'", "") + draw_value(st.sampled_from(["", "'", "''"])) + "'''"
-    return quoted(words)
+        return "'''" + text.replace("'", "") + draw_value(st.sampled_from(["", "'", "''"])) + "'''"
+    return quoted(text)
 
 
 SCALARS = st.one_of(
@@ -63,7 +63,7 @@ VALUES = st.recursive(
 @st.composite
 def keys(draw_value: Any, first: str) -> str:
     """A dotted key that starts with this part, some parts in quotes."""
-    more = draw_value(st.lists(st.one_of(BARE, WORDS.map(quoted)), max_size=2))
+    more = draw_value(st.lists(st.one_of(BARE, TEXTS.map(quoted)), max_size=2))
     dot = draw_value(st.sampled_from([".", " . ", "\t."]))
     return dot.join([first, *more])
 
@@ -80,7 +80,7 @@ def documents(draw_value: Any) -> str:
     for number in range(draw_value(st.integers(0, 3))):
         header = f"table{number}.{draw_value(BARE)}"
         if draw_value(st.booleans()):
-            lines += [f"[ {header} ]  # {draw_value(WORDS)}", *pairs()]
+            lines += [f"[ {header} ]  # {draw_value(TEXTS)}", *pairs()]
             continue
         for _ in range(draw_value(st.integers(1, 3))):
             lines += [f"  [[{header}]]", *pairs()]
@@ -141,26 +141,26 @@ def test_every_marked_key_reads_as_the_last_part_of_its_path(text: str) -> None:
             assert dotted(text[mark.start : mark.end]) == names[-1:]
 
 
-def test_dotted_keys_tables_lists_of_tables_and_braces_have_their_own_places() -> None:
+def test_dotted_keys_tables_lists_of_tables_and_braces_have_their_own_positions() -> None:
     text = (
         '[[source]]\nname = "web"\n[[source]]\nname = "китап"\nin = { "a b".c = [1, 22] }\n'
         "[model]\nmixer.heads = 8\n"
     )
     marks = scan(text)
 
-    def words(*path: str | int) -> tuple[int, str]:
+    def value_at(*path: str | int) -> tuple[int, str]:
         mark = marks[path]
         line = text.count("\n", 0, mark.start) + 1
         return line, text[mark.value_start : mark.value_end]
 
-    assert words("source", 1) == (3, "source")
-    assert words("source", 1, "name") == (4, '"китап"')
-    assert words("source", 1, "in", "a b", "c", 1) == (5, "22")
-    assert words("model", "mixer", "heads") == (7, "8")
-    assert words("model") == (6, "model")
+    assert value_at("source", 1) == (3, "source")
+    assert value_at("source", 1, "name") == (4, '"китап"')
+    assert value_at("source", 1, "in", "a b", "c", 1) == (5, "22")
+    assert value_at("model", "mixer", "heads") == (7, "8")
+    assert value_at("model") == (6, "model")
 
 
-def test_a_table_written_after_its_sub_table_has_the_place_of_its_own_header() -> None:
+def test_a_table_written_after_its_sub_table_has_the_position_of_its_own_header() -> None:
     text = "[model.mixer]\nheads = 8\n[model]\ndim = 64\n"
     assert text.count("\n", 0, scan(text)[("model",)].start) == 2
 
@@ -176,7 +176,7 @@ def test_carets_stand_under_wide_and_combining_letters() -> None:
     assert drawing.splitlines()[1] == " " * (4 + 2 + 3 + 1 + 4 + 1 + 2) + "^"
 
 
-def test_a_long_line_is_cut_around_the_place() -> None:
+def test_a_long_line_is_cut_around_the_carets() -> None:
     text = "words = [" + '"сүз", ' * 200 + "1]"
     drawn, carets = draw(text, len(text) - 2, len(text) - 1).splitlines()
     assert len(drawn) < 100

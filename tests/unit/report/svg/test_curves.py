@@ -15,7 +15,7 @@ from endonym.report.svg.curves import Chart, Level, Mark, Series, draw_all
 from endonym.report.svg.points import smoothed, thinned
 
 SVG = "{http://www.w3.org/2000/svg}"
-PLACES = st.floats(0, 300, allow_nan=False)
+POSITIONS = st.floats(0, 300, allow_nan=False)
 
 
 def chart(**changes: object) -> Chart:
@@ -26,7 +26,7 @@ def chart(**changes: object) -> Chart:
         "y_name": "bits",
         "series": [Series("held-out", [(0, 2.5), (50, 1.8), (100, 1.6)], "held", has_dots=True)],
         "levels": [Level("uniform", 3.2), Level("bigram", 1.62), Level("compressor", 1.58)],
-        "marks": [Mark(40, "epoch 1"), Mark(100, "best look", 1.6, is_strong=True)],
+        "marks": [Mark(40, "epoch 1"), Mark(100, "best 1.60", 1.6, is_strong=True)],
         "low": 1.5,
         "high": 2.6,
     }
@@ -71,23 +71,23 @@ def test_tick_labels_have_as_many_decimals_as_they_need_together() -> None:
     assert tick_labels([0.0, 0.0005]) == ["0", "0.0005"]
 
 
-@given(st.lists(PLACES, max_size=12), st.floats(1, 40))
+@given(st.lists(POSITIONS, max_size=12), st.floats(1, 40))
 def test_labels_keep_their_distance_and_their_order(wanted: list[float], gap: float) -> None:
-    places = spread(wanted, gap, 0, 300)
-    room = min(gap, 300 / max(1, len(wanted) - 1))
-    assert len(places) == len(wanted)
-    assert all(-1e-6 <= place <= 300 + 1e-6 for place in places)
-    for one, other in itertools.pairwise(sorted(places)):
-        assert other - one >= room - 1e-6
+    positions = spread(wanted, gap, 0, 300)
+    distance = min(gap, 300 / max(1, len(wanted) - 1))
+    assert len(positions) == len(wanted)
+    assert all(-1e-6 <= position <= 300 + 1e-6 for position in positions)
+    for one, other in itertools.pairwise(sorted(positions)):
+        assert other - one >= distance - 1e-6
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
-    assert [places[index] for index in order] == sorted(places)
+    assert [positions[index] for index in order] == sorted(positions)
 
 
-def test_labels_with_room_stay_where_they_belong() -> None:
+def test_labels_with_enough_space_stay_where_they_belong() -> None:
     assert spread([10, 100, 200], 15, 0, 300) == [10, 100, 200]
 
 
-def test_two_labels_at_one_place_move_apart_evenly() -> None:
+def test_two_labels_at_one_position_move_apart_evenly() -> None:
     assert spread([100, 100], 20, 0, 300) == [90, 110]
 
 

@@ -45,7 +45,7 @@ def test_khmer_signs_do_not_count_against_khmer():
     assert verdict(KHMER[0], script="khmer", min_script_share=1.0) is None
 
 
-def test_russian_is_told_from_tatar_by_the_letters_it_lacks():
+def test_russian_is_distinguished_from_tatar_by_the_letters_it_lacks():
     keys = {"expected_letters": "әөүҗңһ", "min_expected_share": 0.02}
     assert verdict("Кичә кич белән абыем күл буенда учак якты.", **keys) is None
     assert verdict("Вчера вечером мой брат развёл костёр у озера.", **keys) == "min_expected_share"

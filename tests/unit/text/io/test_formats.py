@@ -36,7 +36,7 @@ def test_a_given_format_is_used_but_never_for_what_is_no_text(name: str, format:
     assert shape_of(name, Source(name="probe", path=name, format="txt")).format == format
 
 
-def test_an_unknown_extension_is_told_how_to_be_read():
+def test_an_unknown_extension_says_how_to_read_it():
     shape = shape_of("notes.md", Source(name="probe", path="."))
     assert 'format = "txt"' in unsupported(shape, "notes.md")
     shape = shape_of("book.epub", Source(name="probe", path="."))

@@ -23,7 +23,7 @@ def test_the_text_column_is_read_in_order(tmp_path: Path):
 
 
 @pytest.mark.parametrize("column", ["tt", 2])
-def test_a_column_is_found_by_name_or_place(tmp_path: Path, column: str | int):
+def test_a_column_is_found_by_name_or_number(tmp_path: Path, column: str | int):
     path = saved(tmp_path, {"n": [1, 2], "tt": TATAR[:2]})
     assert kept(records(path, column=column)) == TATAR[:2]
 

@@ -24,7 +24,7 @@ def test_repeated_ids_do_no_harm(tmp_path: Path):
     assert len({document.id for document in found}) == len(TATAR)
 
 
-def test_another_field_is_read_by_name_or_by_place(tmp_path: Path):
+def test_another_field_is_read_by_name_or_by_number(tmp_path: Path):
     path = write(tmp_path, "a.jsonl", [line(n=1, tt=TATAR[0])])
     assert kept(records(path, column="tt")) == kept(records(path, column=2)) == TATAR[:1]
 

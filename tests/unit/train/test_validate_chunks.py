@@ -1,4 +1,4 @@
-"""Looks in turns and by several processes: no row of held-out text is left out or read twice."""
+"""Validation in chunks and by several processes: no row of dev text is left out or read twice."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from endonym.train.distributed import Group
 from endonym.train.validate import validate
 
 LENGTHS = [9, 14, 5, 20, 11]
-"""Sixty-four positions: five rows of twelve, and four that no look reads."""
+"""Sixty-four positions: five rows of twelve, and four that no validation reads."""
 
 
 class Unheard(Group):
@@ -30,21 +30,21 @@ def held_out(folder: Path) -> tuple[TokenShards, Decoder]:
 
 
 @pytest.mark.parametrize("together", [1, 2, 3, 4, 5, 9])
-def test_the_last_turn_of_a_look_may_be_a_short_one(
+def test_the_last_chunk_of_a_validation_may_be_a_short_one(
     together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     val, decoder = held_out(tmp_path)
     at_once = validate(decoder, val, 10_000, "cpu")
     monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
-    in_turns = validate(decoder, val, 10_000, "cpu")
-    assert in_turns.n_tokens == at_once.n_tokens
-    assert in_turns.nats == pytest.approx(at_once.nats, rel=1e-6)
-    assert in_turns.sources == pytest.approx(at_once.sources, rel=1e-6)
+    in_chunks = validate(decoder, val, 10_000, "cpu")
+    assert in_chunks.n_tokens == at_once.n_tokens
+    assert in_chunks.nats == pytest.approx(at_once.nats, rel=1e-6)
+    assert in_chunks.sources == pytest.approx(at_once.sources, rel=1e-6)
 
 
 @pytest.mark.parametrize("together", [1, 2])
 @pytest.mark.parametrize("size", [2, 3, 4, 7])
-def test_the_looks_of_several_processes_make_up_that_of_one(
+def test_the_validations_of_several_processes_make_up_that_of_one(
     size: int, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     val, decoder = held_out(tmp_path)
