@@ -50,8 +50,11 @@ class Epoch(NamedTuple):
 class Order:
     """The order in which a split is read.
 
-    join: names of the sources whose documents are read in stretches. Raises RecipeError if there
-    is no such source, or if the tokenizer has no token that is a line end and nothing else.
+    join: names of the sources whose documents are read in stretches, unless they are as long as a
+    row on average. Raises RecipeError if there is no such source, or if the tokenizer has no token
+    that is a line end and nothing else.
+
+    is_listed: by document, whether a line end follows it instead of end-of-text.
     """
 
     def __init__(
@@ -60,11 +63,15 @@ class Order:
         self.shards, self.context, self.seed = shards, context, seed
         self.lengths = shards.positions()
         self.positions_per_epoch = int(self.lengths.sum())
-        self.joined = {name: shards.documents_of(name) for name in sorted(join)}
-        self.line_end = shards.require_line_end() if join else None
+        self.joined: dict[str, Integers] = {}
         self.is_listed = np.zeros(len(shards), dtype=np.bool_)
-        for documents in self.joined.values():
-            self.is_listed[documents] = True
+        for name in sorted(join):
+            documents = shards.documents_of(name)
+            # Documents that fill a row are read alone, and end-of-text follows them.
+            if len(documents) and self.lengths[documents].mean() < context:
+                self.joined[name] = documents
+                self.is_listed[documents] = True
+        self.line_end = shards.require_line_end() if join else None
         self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
 
     def first_row(self, epoch: int) -> int:
@@ -102,7 +109,8 @@ class Order:
     def line_ends(self, number: int) -> list[tuple[Integers, Integers]]:
         """For each shard, where this pass has a line end in place of an end-of-text.
 
-        First the places in its inputs, then those in its targets.
+        First the places in its inputs, then those in its targets. Both count stored tokens: what
+        precedes a document is stored at its start, what follows it at its end.
         """
         index, starts = self.shards.index, self.shards.index["start"]
         is_inner = np.ones(len(index), dtype=np.bool_)
@@ -168,8 +176,6 @@ class Order:
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():
             lengths = self.lengths[documents]
-            if not len(lengths) or lengths.mean() >= self.context:
-                continue  # One document fills a row.
             shortest, longest = float(lengths.mean()), float(self.context)
             seed = named_seed(self.seed, "join", name, number)
             drawn, coins = np.split(uniform(2 * len(lengths), seed), 2)

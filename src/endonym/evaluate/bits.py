@@ -21,7 +21,7 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     most_documents,
 )
-from endonym.evaluate.score import FEWEST_BYTES, FEWEST_JUDGED, Measured, Score, scores
+from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -83,7 +83,7 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     averaged = frozenset(
         name
         for name, size in judged.items()
-        if size >= FEWEST_JUDGED and shards.sizes[name] >= FEWEST_BYTES
+        if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
     return Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
 
@@ -101,9 +101,9 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     """Lists of sentences as longer texts: neighbours in a block, with line ends between.
 
     join: the sources that are such lists, as in `[pack] join`. Documents of others are left out.
-    A block continues where one or two documents are missing, because near copies took them to
-    another set. It ends where more are missing. A mean over sources is of the same sources as that
-    of the documents, as far as they are lists.
+    A block continues where one or two documents are missing: near copies took them to another set,
+    or the source is so small that single documents are held out. It ends where more are missing. A
+    mean over sources is of the same sources as that of the documents, as far as they are lists.
     """
     documents = held_out(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)

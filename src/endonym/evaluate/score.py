@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 DRAWS = 1000
 SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
-"""Or groups of neighbours, of which an interval is given: in all, and of each source of a mean."""
-FEWEST_BYTES, FEWEST_JUDGED = 300_000, 2_000
-"""Of a source, held out or not, and of its text that is judged, to be part of a mean over sources:
-a few sentences must not weigh as much as books. The first bound is seldom met without the second,
-so that seeds, which hold out more or less of a source, have the same mean."""
+"""An interval needs so many documents, or groups of neighbours, in all and of each source of a
+mean."""
+SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
+"""The least that a source must have, in all and in the judged text, to be part of a mean over
+sources: a few sentences must not weigh as much as books. The first bound is seldom met without the
+second, so that seeds, which hold out more or less of a source, have the same mean."""
 CHUNK_DRAWS = 50
 BITS = "bits_per_byte"
 
@@ -33,8 +34,8 @@ class Score:
 
     weighting, of a total: "bytes" is the ratio of sums over all documents, in which a source
     weighs as much as it has bytes; "sources" is the mean of the sources' values, each counted
-    alike. A text of a single source has no row "sources": both would be one number.
-    averaged: the names of these sources; small ones are left out (FEWEST_BYTES).
+    alike. Where fewer than two sources are averaged there is no row "sources".
+    averaged: the names of these sources; small ones are left out (SOURCE_BYTES).
 
     text: what was read at once. "document": each document alone; "block": neighbouring short ones
     together; n_documents then counts blocks.
@@ -229,7 +230,7 @@ def find(
 def headline(
     found: Sequence[Score], *, model: str, metric: str = BITS, text: str = "document"
 ) -> Score | None:
-    """The one number of a text: the mean over its sources, or the total if it has one source.
+    """The one number of a text: the mean over sources; the total if fewer than two are averaged.
 
     found: of one split. Whatever shows a single number shows this one.
     """

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from endonym.evaluate.documents import are_same, difference
-from endonym.evaluate.score import FEWEST_DOCUMENTS, Score
+from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.log import duration, number
 from endonym.run.contenders import Contender
 from endonym.run.tables import aligned
@@ -87,6 +87,12 @@ def _trouble(runs: Sequence[Contender]) -> str:
             "Run again: only the scoring is done anew."
         )
     first, *others = runs
+    if any(set(each.score.averaged) != set(first.score.averaged) for each in others):
+        means = [f"{run.name}: {_listed(run.score.averaged) or 'all bytes'}" for run in runs]
+        return (
+            f"The scores of these runs are means over different sources ({'; '.join(means)}), "
+            "so no difference is shown."
+        )
     if all(_same(first, each) for each in others):
         return ""
     sizes = [
@@ -126,8 +132,8 @@ def _verdict(runs: Sequence[Contender], differences: Sequence[Difference]) -> li
     if best.score.low is None:
         return [
             f"{best.name} needs the fewest bits per byte, but no difference is claimed: it takes "
-            f"{FEWEST_DOCUMENTS} {best.score.split} documents, neighbours counted as one, and two "
-            "of each source."
+            f"{FEWEST_DOCUMENTS} {best.score.split} documents, neighbours counted as one, and "
+            f"{FEWEST_OF_SOURCE} of each source."
         ]
     pairs = zip(runs[1:], differences[1:], strict=True)
     near = [run.name for run, each in pairs if not each.is_claimed]
@@ -153,9 +159,11 @@ def _remarks(runs: Sequence[Contender], baselines: Sequence[Score]) -> list[str]
     values = [f"{name} {each.value:.4f}" for name, each in there.items() if each is not None]
     if "compressor" in shown and values:
         told.append(f"On the documents of the compressor's line: {_listed(values)}.")
-    if any(run.score.weighting == "sources" for run in runs):
-        names = _listed(runs[0].score.averaged)
-        told.append(f"Bits per byte are means over the sources {names}, each counted alike.")
+    averaged = {tuple(sorted(run.score.averaged)) for run in runs}
+    if len(averaged) == 1 and (names := averaged.pop()):
+        told.append(
+            f"Bits per byte are means over the sources {_listed(names)}, each counted alike."
+        )
     if len({run.machine for run in runs}) > 1:
         told.append(
             "They were not all trained on one processor and as many threads: times differ by it."

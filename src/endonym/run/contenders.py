@@ -83,7 +83,7 @@ class Contender:
 
     @cached_property
     def scores(self) -> dict[str, Score]:
-        """Bits per byte, the mean over sources, of the model and of each baseline."""
+        """Bits per byte, the headline, of the model and of each baseline."""
         found = {name: headline(self.every_score, model=name) for name in MODELS}
         return {name: score for name, score in found.items() if score is not None}
 

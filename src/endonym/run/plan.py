@@ -22,8 +22,8 @@ VERSIONS = {
     "corpus": 2,
     "tokenizer": 2,
     "shards": 3,
-    "model": 7,
-    "evaluation": 6,
+    "model": 8,
+    "evaluation": 7,
     "export": 2,
 }
 """Raised by whoever changes what a stage produces."""

@@ -27,9 +27,11 @@ class ScoreRow:
 
 
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
-    """The rows of one text; with several sources the first is their mean and the last all bytes.
+    """The rows of one text, the headline first; with several sources also each of them.
 
-    The mean is of the sources that Score.averaged names. found: of one split, read in one way.
+    The headline is the mean of the sources that Score.averaged names, and then the last row is of
+    all bytes. If fewer than two are averaged, it is of all bytes. found: of one split, read in one
+    way.
     """
     rows: dict[tuple[str | None, str], dict[str, Score]] = {}
     for score in found:
@@ -39,14 +41,12 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     whole = ScoreRow("all", rows[None, "bytes"])
     if len(sources) < 2 and (None, "sources") not in rows:
         return [whole]
-    parts = [ScoreRow(source, rows[source, "bytes"]) for source in sources]
-    mean = rows.get((None, "sources"))
-    count = len(next(iter(mean.values())).averaged) if mean else 0
-    return [
-        *([ScoreRow(f"mean of {count} sources", mean)] if mean else []),
-        *(_shared(part, whole.score) for part in parts),
-        replace(whole, name="all, by bytes"),
-    ]
+    parts = [_shared(ScoreRow(source, rows[source, "bytes"]), whole.score) for source in sources]
+    whole, mean = replace(whole, name="all, by bytes"), rows.get((None, "sources"))
+    if mean is None:
+        return [whole, *parts]
+    count = len(next(iter(mean.values())).averaged)
+    return [ScoreRow(f"mean of {count} sources", mean), *parts, whole]
 
 
 def _shared(row: ScoreRow, whole: Score) -> ScoreRow:

@@ -43,8 +43,9 @@ def look(
 ) -> Look:
     """Score at most so many positions of dev text, drawn from all documents.
 
-    Text alone is scored, as in the final judgement: end-of-text is read but not predicted.
-    Documents of joined sources are read in stretches, as in training; line ends count as text.
+    End-of-text is read but not scored, as in the final judgement. Documents of joined sources are
+    read in stretches, as in training. Each line end counts as text, also the one that follows a
+    document read alone, which the final judgement does not have.
     Of a group, each process scores its share of the rows, and all see the same sums.
     """
     context = decoder.config.context
