@@ -99,7 +99,8 @@ def write(folder: Path, n_documents: int, mean_tokens: int) -> TokenShards:
     index["start"], index["length"] = starts[:-1], lengths
     np.save(folder / "train.index.npy", index)
     np.save(folder / "counts.npy", np.ones((2, VOCAB), dtype="<i8"))
-    description = {"vocab": VOCAB, "end": 0, "line_end": None, "sources": ["random"]}
+    size = {"random": int(lengths.sum())}
+    description = {"vocab": VOCAB, "end": 0, "line_end": None, "sources": [*size], "bytes": size}
     (folder / "shards.json").write_text(json.dumps(description), encoding="utf-8")
     return TokenShards(folder, "train")
 

@@ -52,10 +52,10 @@ def readings(found: Sequence[Cell]) -> list[Reading]:
 
 
 def averaged(found: Sequence[Cell]) -> tuple[str, ...]:
-    """The sources that the headline of every seed averages; all sources if there are none."""
-    rows = [row_of(cell["rows"]) for cell in found]
-    names = set.intersection(*(set(row["averaged"]) for row in rows if row is not None))
-    return tuple(sorted(names or sources_of(found, "document")))
+    """The sources that every mean of these cells is of; all sources if there is no mean."""
+    rows = [row for cell in found if (row := row_of(cell["rows"])) and row["averaged"]]
+    means = [set(row["averaged"]) for row in rows] or [set(sources_of(found, "document"))]
+    return tuple(sorted(set.intersection(*means)))
 
 
 def sources_of(found: Sequence[Cell], text: str) -> dict[str, int]:

@@ -70,7 +70,7 @@ def bits_rows(scores: Sequence[Row]) -> list[Row]:
 def row_of(
     rows: Sequence[Row], *, model: str = "model", text: str = "document", split: str | None = SPLIT
 ) -> Row | None:
-    """The headline of a text: the mean over sources, or of all where there is one source.
+    """The headline of a text: the mean over sources; of all if fewer than two are averaged.
 
     None if such text was not scored. split None: whichever it is.
     """

@@ -88,6 +88,8 @@ def test_lines_and_blocks_are_means_over_the_same_sources_of_all_seeds_together(
         {"rows": [row_of(None, 0.0, averaged=names), *rows]}
         for names, rows in ((["book", "list"], one), (["book", "few", "list"], two))
     ]
+    # Where a seed averages fewer than two sources there is no mean, and it decides nothing.
+    found.append({"rows": [row_of(None, 0.0)]})
     documents, lines, blocks = page.readings(found)
     assert [each.name for each in (documents, lines, blocks)] == ["documents", "lines", "blocks"]
     assert documents.sources == ("book", "list")

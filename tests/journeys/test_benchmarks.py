@@ -207,6 +207,14 @@ def test_a_backward_operation_belongs_to_the_part_that_made_it(benchmarks: Any) 
         pytest.param("nanochat", marks=needs_peers),
     ],
 )
+def test_the_loader_benchmark_writes_shards_as_they_are_read_today(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    shards = benchmarks("loader").write(tmp_path, 10, 50)
+    assert len(shards) == 10
+    assert shards.source_bytes == {"random": int(shards.index["length"].sum())}
+
+
 def test_our_judge_reads_what_a_contender_says_of_itself(
     benchmarks: Any, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from endonym.commands.finished_runs import FinishedRun
 from endonym.evaluate.documents import are_same, difference
-from endonym.evaluate.score import FEWEST_DOCUMENTS, Score
+from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.evaluate.tables import aligned
 from endonym.log import duration, number
 
@@ -86,6 +86,12 @@ def _problem(runs: Sequence[FinishedRun]) -> str:
             "so no difference is shown. "
             "Run again: only the scoring is done anew."
         )
+    if len({tuple(sorted(run.score.averaged)) for run in runs}) > 1:
+        means = [f"{run.name}: {_listed(run.score.averaged) or 'all bytes'}" for run in runs]
+        return (
+            f"The scores of these runs are means over different sources ({'; '.join(means)}), "
+            "so no difference is shown."
+        )
     first, *others = (run.documents for run in runs if run.documents is not None)
     if all(are_same(first, each) for each in others):
         return ""
@@ -114,8 +120,8 @@ def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> 
     if best.score.low is None:
         return [
             f"{best.name} needs the fewest bits per byte, but no difference is claimed: it takes "
-            f"{FEWEST_DOCUMENTS} {best.score.split} documents, neighbours counted as one, and two "
-            "of each source."
+            f"{FEWEST_DOCUMENTS} {best.score.split} documents, neighbours counted as one, and "
+            f"{FEWEST_OF_SOURCE} of each source."
         ]
     pairs = zip(runs[1:], differences[1:], strict=True)
     near = [run.name for run, each in pairs if not each.is_claimed]
@@ -141,9 +147,11 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
     values = [f"{name} {each.value:.4f}" for name, each in there.items() if each is not None]
     if "compressor" in shown and values:
         notes.append(f"On the documents of the compressor's line: {_listed(values)}.")
-    if any(run.score.weighting == "sources" for run in runs):
-        names = _listed(runs[0].score.averaged)
-        notes.append(f"Bits per byte are means over the sources {names}, each counted alike.")
+    averaged = {tuple(sorted(run.score.averaged)) for run in runs}
+    if len(averaged) == 1 and (names := averaged.pop()):
+        notes.append(
+            f"Bits per byte are means over the sources {_listed(names)}, each counted alike."
+        )
     if len({run.machine for run in runs}) > 1:
         notes.append(
             "They were not all trained on one processor and as many threads: times differ by it."

@@ -83,7 +83,7 @@ class FinishedRun:
 
     @cached_property
     def scores(self) -> dict[str, Score]:
-        """Bits per byte, the mean over sources, of the model and of each baseline."""
+        """The headline bits per byte, of the model and of each baseline."""
         by_model = {name: headline(self.every_score, model=name) for name in MODELS}
         return {name: score for name, score in by_model.items() if score is not None}
 

@@ -49,8 +49,10 @@ class Epoch(NamedTuple):
 class Order:
     """The order in which a split is read.
 
-    join: sources whose documents are joined. Raises RecipeError for unknown sources, or if the
-    tokenizer has no token that is exactly a line end.
+    join: sources whose documents are joined, unless they are as long as a row on average. Raises
+    RecipeError for unknown sources, or if the tokenizer has no token that is exactly a line end.
+
+    is_listed: by document, whether a line end follows it instead of end-of-text.
     """
 
     def __init__(
@@ -59,11 +61,15 @@ class Order:
         self.shards, self.context, self.seed = shards, context, seed
         self.lengths = shards.positions()
         self.positions_per_epoch = int(self.lengths.sum())
-        self.joined = {name: shards.documents_of(name) for name in sorted(join)}
-        self.line_end = shards.require_line_end() if join else None
+        self.joined: dict[str, Integers] = {}
         self.is_listed = np.zeros(len(shards), dtype=np.bool_)
-        for documents in self.joined.values():
-            self.is_listed[documents] = True
+        for name in sorted(join):
+            documents = shards.documents_of(name)
+            # Documents that fill a row are read alone, and end-of-text follows them.
+            if len(documents) and self.lengths[documents].mean() < context:
+                self.joined[name] = documents
+                self.is_listed[documents] = True
+        self.line_end = shards.require_line_end() if join else None
         self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
 
     def first_row(self, epoch: int) -> int:
@@ -99,7 +105,11 @@ class Order:
         return found
 
     def line_ends(self, number: int) -> list[tuple[Integers, Integers]]:
-        """For each shard, the inputs and targets that are line ends instead of end-of-text."""
+        """For each shard, the inputs and targets that are line ends instead of end-of-text.
+
+        Both are offsets of stored tokens: what precedes a document is stored at its start, what
+        follows it at its end.
+        """
         index, starts = self.shards.index, self.shards.index["start"]
         is_inner = np.ones(len(index), dtype=np.bool_)
         is_inner[self._stretches(number)] = False
@@ -163,8 +173,6 @@ class Order:
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():
             lengths = self.lengths[documents]
-            if not len(lengths) or lengths.mean() >= self.context:
-                continue  # A document fills a row already.
             shortest, longest = float(lengths.mean()), float(self.context)
             seed = named_seed(self.seed, "join", name, number)
             drawn, coins = np.split(uniform(2 * len(lengths), seed), 2)

@@ -144,7 +144,7 @@ class DocumentTokens:
 
 
 class TokenShards:
-    """One memory-mapped split. sizes: bytes of each source in all splits together."""
+    """One memory-mapped split. source_bytes: bytes of each source in all splits together."""
 
     def __init__(self, folder: Path, split: Split) -> None:
         description = json.loads((folder / "shards.json").read_text(encoding="utf-8"))
@@ -153,13 +153,13 @@ class TokenShards:
         self.end_id: int = description["end"]
         if "bytes" not in description or not (folder / f"{split}.index.npy").is_file():
             raise StoreError(
-                f"these shards were made by an earlier endonym: they have no split {split}",
+                "these shards were made by an earlier endonym: they lack what this version reads",
                 where=str(folder),
                 do="Run the recipe again: it makes new shards.",
             )
         self.line_end_id: int | None = description["line_end"]
         self.sources: list[str] = description["sources"]
-        self.sizes: dict[str, int] = description["bytes"]
+        self.source_bytes: dict[str, int] = description["bytes"]
         kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
         byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)

@@ -21,7 +21,7 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     most_documents,
 )
-from endonym.evaluate.score import FEWEST_BYTES, FEWEST_JUDGED, Measured, Score, scores
+from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -82,7 +82,7 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     averaged = frozenset(
         name
         for name, size in judged.items()
-        if size >= FEWEST_JUDGED and shards.sizes[name] >= FEWEST_BYTES
+        if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
     return Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
 
@@ -100,8 +100,9 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     """Lists of sentences as longer texts: neighbours in a block, joined by line ends.
 
     join: the sources that are such lists, as in `[pack] join`; others are left out. A block ends
-    where more than MOST_MISSING documents are missing, for example because near copies of them are
-    in another split. The mean is over the same sources as that of the documents, if they are lists.
+    where more than MOST_MISSING documents are missing: near copies of them are in another split, or
+    the source is so small that single documents are held out. The mean is over the same sources as
+    that of the documents, if they are lists.
     """
     documents = held_out(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)

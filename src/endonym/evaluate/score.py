@@ -12,7 +12,7 @@ DRAWS = 1000
 SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
 """Fewest groups of neighbours for an interval: in all, and in each source of a mean."""
-FEWEST_BYTES, FEWEST_JUDGED = 300_000, 2_000
+SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
 """Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
 is over the same sources for every seed."""
@@ -32,8 +32,8 @@ class Score:
     "model_on_sample": the model on the compressor's sample of the documents.
 
     weighting, of a total: "bytes" is the ratio of sums over all documents; "sources" is the
-    unweighted mean over sources, which a text of a single source does not have.
-    averaged: the names of these sources; small ones are left out (FEWEST_BYTES).
+    unweighted mean over sources. There is none where fewer than two sources are averaged.
+    averaged: the names of these sources; small ones are left out (SOURCE_BYTES).
 
     text: "document": each document is read alone; "block": neighbouring short ones are read
     together, and n_documents counts blocks.
@@ -223,6 +223,6 @@ def find(
 def headline(
     found: Sequence[Score], *, model: str, metric: str = BITS, text: str = "document"
 ) -> Score | None:
-    """The main score of one split's text: the mean over its sources, or the total of one source."""
+    """The main score of one split's text: the mean over sources, or the total if there is none."""
     given: dict[str, Any] = {"metric": metric, "model": model, "source": None, "text": text}
     return find(found, **given, weighting="sources") or find(found, **given)

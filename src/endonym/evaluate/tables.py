@@ -26,7 +26,10 @@ class ScoreRow:
 
 
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
-    """The rows of one split and kind of text; several sources have a mean first, all bytes last."""
+    """The rows of one split and kind of text, the headline first: a mean over sources, or all bytes.
+
+    With several sources each has a row, and below a mean the last row is of all bytes.
+    """
     rows: dict[tuple[str | None, str], dict[str, Score]] = {}
     for score in found:
         if score.metric == BITS:
@@ -35,19 +38,18 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     whole = ScoreRow("all", rows[None, "bytes"])
     if len(sources) < 2 and (None, "sources") not in rows:
         return [whole]
-    parts = [ScoreRow(source, rows[source, "bytes"]) for source in sources]
-    mean = rows.get((None, "sources"))
-    count = len(next(iter(mean.values())).averaged) if mean else 0
-    shared = [
-        replace(
-            part,
-            of_bytes=part.score.n_bytes / whole.score.n_bytes,
-            of_documents=part.score.n_documents / whole.score.n_documents,
-        )
-        for part in parts
-    ]
-    means = [ScoreRow(f"mean of {count} sources", mean)] if mean else []
-    return [*means, *shared, replace(whole, name="all, by bytes")]
+    def with_shares(source: str) -> ScoreRow:
+        row = ScoreRow(source, rows[source, "bytes"])
+        of_bytes = row.score.n_bytes / whole.score.n_bytes
+        of_documents = row.score.n_documents / whole.score.n_documents
+        return replace(row, of_bytes=of_bytes, of_documents=of_documents)
+
+    parts, mean = [with_shares(source) for source in sources], rows.get((None, "sources"))
+    total = replace(whole, name="all, by bytes")
+    if mean is None:
+        return [total, *parts]
+    count = len(next(iter(mean.values())).averaged)
+    return [ScoreRow(f"mean of {count} sources", mean), *parts, total]
 
 
 def by_text(found: Sequence[Score]) -> list[list[Score]]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, Score, find, headline
+from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.tables import MODELS, ScoreRow, model_heads, remarks, score_rows, shares
 from endonym.log import THIN
 from endonym.report.formatting import NARROW_BLANK, between, counted, decimal, whole
@@ -92,7 +92,7 @@ def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
     if mine.low is None:
         sentences.append(
             f"There is no interval: it takes {FEWEST_DOCUMENTS} documents, neighbours counted as "
-            "one, and two of each source. Read the number with care."
+            f"one, and {FEWEST_OF_SOURCE} of each source. Read the number with care."
         )
     return sentences
 
@@ -139,8 +139,8 @@ def group(scores: Sequence[Score]) -> Group:
     notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
     if any(row.score.low is None for row in rows):
         notes.append(
-            f"Below {FEWEST_DOCUMENTS} documents, neighbours counted as one, and with a source of "
-            "only one, no interval is given: it would promise too much."
+            f"No interval is given below {FEWEST_DOCUMENTS} documents, neighbours counted as one, "
+            f"or with fewer than {FEWEST_OF_SOURCE} of a source: it would promise too much."
         )
     return Group(
         title=title if first.text == "document" else f"{title}, neighbours read together",

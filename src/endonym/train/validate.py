@@ -44,7 +44,8 @@ def validate(
     """Score at most `tokens` positions of dev text, drawn from all documents.
 
     As in the final evaluation, the end-of-text token is read but not scored. Documents of joined
-    sources are joined as in training, and their line ends are scored.
+    sources are joined as in training. Each line end is scored, also the one that follows a document
+    read alone, which the final evaluation does not have.
     In a group each process scores its share of the rows, and all get the same sums.
     """
     context = decoder.config.context

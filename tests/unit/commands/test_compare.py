@@ -1,5 +1,6 @@
 """Runs side by side: who is best, and which differences may be claimed."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,19 @@ def test_runs_that_judged_other_texts_are_listed_without_differences(tmp_path: P
     data = as_dict(found)
     assert not data["same_documents"]
     assert [run["difference"] for run in data["runs"]] == [None, None]
+
+
+def test_means_over_different_sources_are_not_subtracted(tmp_path: Path) -> None:
+    sources = ["роман"] * 15 + ["мәкаль"] * 15
+    one = contender(tmp_path, "wide", WORSE, sources=sources)
+    path = tmp_path / "tt"
+    two = contender(tmp_path, "tt", HARD.tolist(), sources=sources)
+    scores = json.loads((path / "evaluation" / "scores.json").read_text(encoding="utf-8"))
+    kept = [each for each in scores if each["weighting"] == "bytes"]
+    (path / "evaluation" / "scores.json").write_text(json.dumps(kept), encoding="utf-8")
+    found = compare([one, two])
+    assert found.differences == []
+    assert "wide: мәкаль and роман; tt: all bytes" in found.told[0]
 
 
 def test_an_evaluation_of_an_earlier_endonym_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -147,8 +147,11 @@ def test_several_shards_are_not_read_across(
 
 
 def test_documents_as_long_as_a_row_are_read_alone(tmp_path: Path) -> None:
-    order, _ = joined(tmp_path, [63, 80, 49, 66, 70] * 4, context=64)
+    order, line_end = joined(tmp_path, [63, 80, 49, 66, 70] * 4, context=64)
     assert all(len(order.epoch(epoch).documents) == 20 for epoch in range(4))
+    rows = order.rows(0, order.first_row(1))
+    assert (rows.targets_BT == END).sum() >= 19, "end-of-text follows them, as it opens them"
+    assert not (rows.targets_BT == line_end).any()
 
 
 def test_a_source_that_is_not_there_and_a_missing_line_end_are_refused(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
 
 @pytest.fixture(autouse=True)
 def _a_few_bytes_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", 50)
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_JUDGED", 20)
+    monkeypatch.setattr("endonym.evaluate.bits.SOURCE_BYTES", 50)
+    monkeypatch.setattr("endonym.evaluate.bits.JUDGED_BYTES", 20)
 
 
 @pytest.fixture
@@ -273,11 +273,11 @@ def test_means_are_over_sources_with_enough_text_whatever_of_it_is_held_out(
     write_shards(tmp_path, READER, ["a", "b"], documents, advance=lambda n: None)
     shards = TokenShards(tmp_path, "test")
     sizes = [len(text.encode("utf-8")) for text in VAL]
-    assert shards.sizes == {"a": sum(sizes[:12]) + sizes[0], "b": sum(sizes[1:4])}
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_BYTES", shards.sizes["b"] + 1)
+    assert shards.source_bytes == {"a": sum(sizes[:12]) + sizes[0], "b": sum(sizes[1:4])}
+    monkeypatch.setattr("endonym.evaluate.bits.SOURCE_BYTES", shards.source_bytes["b"] + 1)
     lines, blocks = held_out(shards, READER), blocks_of(shards, READER, ["a", "b"])
     assert lines.in_mean() == blocks.in_mean() == {"a"}
-    monkeypatch.setattr("endonym.evaluate.bits.FEWEST_JUDGED", sizes[0] + 1)
+    monkeypatch.setattr("endonym.evaluate.bits.JUDGED_BYTES", sizes[0] + 1)
     assert held_out(shards, READER).in_mean() == set()
     assert blocks_of(shards, READER, ["a"]).sources == ["a"]
 
