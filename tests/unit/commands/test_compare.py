@@ -102,7 +102,7 @@ def test_means_over_different_sources_are_not_subtracted(tmp_path: Path) -> None
     (path / "evaluation" / "scores.json").write_text(json.dumps(kept), encoding="utf-8")
     found = compare([one, two])
     assert found.differences == []
-    assert "wide: мәкаль and роман; tt: all bytes" in found.told[0]
+    assert "wide: мәкаль and роман; tt: all bytes" in found.notes[0]
 
 
 def test_an_evaluation_of_an_earlier_endonym_is_told_with_what_to_do(tmp_path: Path) -> None:
