@@ -207,14 +207,6 @@ def test_a_backward_operation_belongs_to_the_part_that_made_it(benchmarks: Any) 
         pytest.param("nanochat", marks=needs_peers),
     ],
 )
-def test_the_loader_benchmark_writes_shards_as_they_are_read_today(
-    benchmarks: Any, tmp_path: Path
-) -> None:
-    shards = benchmarks("loader").write(tmp_path, 10, 50)
-    assert len(shards) == 10
-    assert shards.source_bytes == {"random": int(shards.index["length"].sum())}
-
-
 def test_our_judge_reads_what_a_contender_says_of_itself(
     benchmarks: Any, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +282,14 @@ def test_nanogpt_is_trained_on_our_shards_and_judged_by_document_and_by_block(
     block = row_of(found["rows"], text="block")
     assert block["n_documents"] == 3
     assert block["n_bytes"] == size + 9, "three line ends in each block of four"
+
+
+def test_the_loader_benchmark_writes_shards_as_they_are_read_today(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    shards = benchmarks("loader").write(tmp_path, 10, 50)
+    assert len(shards) == 10
+    assert shards.source_bytes == {"random": int(shards.index["length"].sum())}
 
 
 def test_a_joined_stream_has_line_ends_where_the_other_has_ends_of_text(

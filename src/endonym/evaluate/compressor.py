@@ -34,8 +34,8 @@ SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 
 MOST_DOCUMENTS, FEWEST_DRAWS, MOST_DRAWS = 2_000, 8, 40
 MOST_FORKS, MOST_BYTES = 16_000, 4_000_000
-"""Of all draws together. Few or short texts are measured at more than eight ends of the training
-text, because their figure is the least certain."""
+"""Limits on all draws together. Few or short texts are measured at more than eight ends of the
+training text, because their figure is the least certain."""
 DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
 MOST_LEFT_OUT = 0.02
 """Largest share of the training text that a draw leaves out; its lines may be long."""

@@ -95,11 +95,11 @@ def test_runs_that_judged_other_texts_are_listed_without_differences(tmp_path: P
 def test_means_over_different_sources_are_not_subtracted(tmp_path: Path) -> None:
     sources = ["роман"] * 15 + ["мәкаль"] * 15
     one = contender(tmp_path, "wide", WORSE, sources=sources)
-    path = tmp_path / "tt"
     two = contender(tmp_path, "tt", HARD.tolist(), sources=sources)
-    scores = json.loads((path / "evaluation" / "scores.json").read_text(encoding="utf-8"))
-    kept = [each for each in scores if each["weighting"] == "bytes"]
-    (path / "evaluation" / "scores.json").write_text(json.dumps(kept), encoding="utf-8")
+    path = two.folder / "evaluation" / "scores.json"
+    scores = json.loads(path.read_text(encoding="utf-8"))
+    by_bytes = [each for each in scores if each["weighting"] == "bytes"]
+    path.write_text(json.dumps(by_bytes), encoding="utf-8")
     found = compare([one, two])
     assert found.differences == []
     assert "wide: мәкаль and роман; tt: all bytes" in found.notes[0]

@@ -150,7 +150,7 @@ def test_documents_as_long_as_a_row_are_read_alone(tmp_path: Path) -> None:
     order, line_end = joined(tmp_path, [63, 80, 49, 66, 70] * 4, context=64)
     assert all(len(order.epoch(epoch).documents) == 20 for epoch in range(4))
     rows = order.rows(0, order.first_row(1))
-    assert (rows.targets_BT == END).sum() >= 19, "end-of-text follows them, as it opens them"
+    assert (rows.targets_BT == END).sum() >= len(order.lengths)
     assert not (rows.targets_BT == line_end).any()
 
 
