@@ -100,7 +100,7 @@ def main() -> None:
     streams = (Stream(shards[each], tokenizer, joined=joined) for each in ("train", "dev"))
     found = learn(contender, *streams, settings["seconds"])
     tokens = found["steps"] * ROWS * CONTEXT
-    epochs = tokens / int(shards["train"].positions().sum())
+    epochs = tokens / int(shards["train"].lengths().sum())
     found |= {"tokens": tokens, "epochs": epochs, "parameters": contender.parameters()}
     model, found["rows"] = contender.judged(), []
     for split in ("dev", "test"):

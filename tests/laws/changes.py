@@ -75,7 +75,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "model.dropout": (0.2, "model"),
     "model.norm_epsilon": (1e-5, "model"),
     "phase.0.name": ("pilot", ""),
-    "phase.0.start": ("scratch", "model"),
+    "phase.0.start": ("scratch", ""),  # the first phase has nothing before it
     "phase.0.steps": (41, "model"),
     "phase.0.tokens": (9_000, "model"),
     "phase.0.epochs": (2.5, "model"),

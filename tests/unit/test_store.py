@@ -140,8 +140,8 @@ import sys
 from pathlib import Path
 from endonym.store import Store
 store = Store(Path(sys.argv[1]))
-with store.making("corpus", sys.argv[2], waiting=lambda who: print(who, flush=True)) as making:
-    print("made by another" if making is None else "to make", flush=True)
+with store.workspace("corpus", sys.argv[2], waiting=lambda who: print(who, flush=True)) as ctx:
+    print("made by another" if ctx is None else "to make", flush=True)
 """
 
 
@@ -175,7 +175,7 @@ OWNER = """
 import os, signal, sys
 from pathlib import Path
 from endonym.store import Store
-with Store(Path(sys.argv[1])).making("corpus", sys.argv[2], waiting=print):
+with Store(Path(sys.argv[1])).workspace("corpus", sys.argv[2], waiting=print):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

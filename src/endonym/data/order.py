@@ -59,7 +59,7 @@ class Order:
         self, shards: TokenShards, *, context: int, seed: int, join: Collection[str] = ()
     ) -> None:
         self.shards, self.context, self.seed = shards, context, seed
-        self.lengths = shards.positions()
+        self.lengths = shards.lengths()
         self.positions_per_epoch = int(self.lengths.sum())
         self.joined: dict[str, Integers] = {}
         self.is_listed = np.zeros(len(shards), dtype=np.bool_)

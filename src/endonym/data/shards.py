@@ -172,14 +172,14 @@ class TokenShards:
     def __len__(self) -> int:
         return len(self.index)
 
-    def positions(self) -> NDArray[np.int64]:
-        """Positions of each document: its tokens and one end-of-text."""
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each document and its end-of-text together."""
         return self.index["length"] + 1
 
     @property
     def longest_document(self) -> int:
-        """Positions of the longest document; 0 if there is none."""
-        return int(self.positions().max(initial=0))
+        """Tokens of the longest document and its end-of-text; 0 if there is none."""
+        return int(self.lengths().max(initial=0))
 
     def document(self, number: int) -> DocumentTokens:
         """One document."""

@@ -26,7 +26,7 @@ class ScoreRow:
 
 
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
-    """The rows of one split and kind of text, the headline first: a mean over sources, or all bytes.
+    """The rows of one split and kind of text, headline first: a mean over sources, or all bytes.
 
     With several sources each has a row, and below a mean the last row is of all bytes.
     """
@@ -38,6 +38,7 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     whole = ScoreRow("all", rows[None, "bytes"])
     if len(sources) < 2 and (None, "sources") not in rows:
         return [whole]
+
     def with_shares(source: str) -> ScoreRow:
         row = ScoreRow(source, rows[source, "bytes"])
         of_bytes = row.score.n_bytes / whole.score.n_bytes

@@ -60,7 +60,10 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
 
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
-    context, readout = min(decoder.config.context, LONGEST_WINDOW), decoder.readout
+    context = max(
+        2, min(decoder.config.context, LONGEST_WINDOW)
+    )  # one token to read, one to predict
+    readout = decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
     results = [np.zeros(len(ids)) for ids in documents]
     todo = [w for n, row in enumerate(rows) for w in windows(n, len(row), context)]

@@ -169,11 +169,12 @@ def _rope(keys: MixerKeys, row: FamilyDefaults, head_width: int, where: str) -> 
 def _stretched(scaling: RopeScaling, where: str) -> RopeScaling:
     """The scaling of rotary positions, with the defaults of its kind."""
     if scaling.kind == "linear":
-        given = scaling.model_fields_set - {"kind", "factor"}
-        if any(getattr(scaling, name) is not None for name in given):
+        for name in sorted(scaling.model_fields_set - {"kind", "factor"}):
+            if getattr(scaling, name) is None:
+                continue
             raise ShapeError(
-                f"linear scaling has a factor and no {min(given)}",
-                where=f"{where}.{min(given)}",
+                f"linear scaling has a factor and no {name}",
+                where=f"{where}.{name}",
                 do="Leave the key out.",
             )
         return scaling

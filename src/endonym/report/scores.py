@@ -97,15 +97,21 @@ def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
     return sentences
 
 
+def _interval(score: Score) -> tuple[float, float]:
+    """Low and high end; both are the value if there is no interval."""
+    if score.low is None or score.high is None:
+        return score.value, score.value
+    return score.low, score.high
+
+
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     """How the model compares with the baselines; a difference must lie outside its interval.
 
     Against the compressor: the interval on the compressor's documents, and the compressor's own
     standard deviation.
     """
-    low, high = mine.low or mine.value, mine.high or mine.value
-    there = by_model["model_on_sample"] or mine
-    least, most = there.low or there.value, there.high or there.value
+    low, high = _interval(mine)
+    least, most = _interval(by_model["model_on_sample"] or mine)
     uniform, bigram, compressor = (by_model[n] for n in ("uniform", "bigram", "compressor"))
     if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
         return [

@@ -202,8 +202,8 @@ def _bytes_of_ids(engine: tokenizers.Tokenizer, vocab: int) -> list[bytes]:
     """
     description: dict[str, Any] = json.loads(engine.to_str())
     specials = {entry["id"] for entry in description["added_tokens"] if entry["special"]}
-    decoder = description.get("decoder") or {"type": "Sequence", "decoders": []}
-    steps = decoder["decoders"] if decoder["type"] == "Sequence" else [decoder]
+    decoder: dict[str, Any] = description.get("decoder") or {"type": "Sequence", "decoders": []}
+    steps: list[dict[str, Any]] = decoder.get("decoders", [decoder])
     for step in steps:
         is_text = step["type"] != "Replace" or "String" in step["pattern"]
         if step["type"] not in DECODERS or not is_text:

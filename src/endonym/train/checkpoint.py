@@ -138,8 +138,9 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 def _begin(work: Path, state: TrainState) -> Path:
     """An empty folder for a checkpoint, under its temporary name."""
+    for unfinished in work.glob("step-*.new"):  # a kill leaves one behind
+        shutil.rmtree(unfinished)
     fresh = _fresh(work, state)
-    shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     return fresh
 

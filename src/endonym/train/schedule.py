@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from endonym.train.config import COOLDOWN, FINAL_LRS, TrainConfig
 
-
 SCHEDULES: dict[str, Callable[[float, float], float]] = {
     "linear": lambda progress, cooldown: 1.0 - progress,
     "wsd": lambda progress, cooldown: min(1.0, (1.0 - progress) / cooldown),

@@ -61,7 +61,7 @@ def test_the_memory_is_of_the_phase_that_takes_most(
     more = '\n[[phase]]\nname = "more"\nsteps = 2\nbatch_tokens = 8192\nmicro_tokens = 8192\n'
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
     found = check(Recipe.load(path), Store(tmp_path / "store"))
-    first, second = (phase_bytes(found.shape, phase) for phase in found.recipe.phase)
+    first, second = (phase_bytes(found.shape, phase) for phase in found.training.phases)
     assert first < second == found.as_dict()["memory_bytes"]
     assert f"≈ {size(second)}" in describe(found)
 

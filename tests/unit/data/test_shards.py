@@ -19,7 +19,7 @@ FRENCH = "Le vieux meunier n’a jamais dit où passait l’âne."
 def test_a_shard_opens_with_end_of_text_which_then_closes_every_document(tmp_path: Path) -> None:
     shards, _ = write_toy_shards(tmp_path, [[5, 6, 7], [8], [9, 9]], vocab=10)
     assert shards.parts[0].tolist() == [END, 5, 6, 7, END, 8, END, 9, 9, END]
-    assert shards.positions().tolist() == [4, 2, 3]
+    assert shards.lengths().tolist() == [4, 2, 3]
 
 
 def test_documents_come_back_with_their_sources(tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_a_neighbour_in_the_batch_changes_nothing(family: str) -> None:
         np.testing.assert_allclose(nats, alone, rtol=1e-4, atol=1e-5)
 
 
+def test_a_decoder_with_a_context_of_one_token_reads_documents_to_their_end() -> None:
+    decoder = lively_decoder(toy_config("qwen3", context=1))
+    assert [len(nats) for nats in read(decoder, documents([3, 0, 5]), END)] == [3, 0, 5]
+
+
 def test_documents_are_read_as_they_come_in_bounded_groups(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -143,10 +143,10 @@ def test_a_phase_clips_at_the_norm_it_says_and_else_at_one(
     phase = train_config(steps=1, batch_tokens=64, lr=1e-2, number_format="fp32", **keys)
     decoder = toy_decoder(toy_config(vocab=24))
     with torch.no_grad():
-        decoder.readout.weight_VD.mul_(
-            30.0
-        )  # a loss, and a gradient, far from where training begins
-    run = Training(decoder, phase, TrainingInputs(train, val, tmp_path / "kept", 99.0), seed=3)
+        # A loss, and a gradient, far from where training begins.
+        decoder.readout.weight_VD.mul_(30.0)
+    inputs = TrainingInputs(train, val, tmp_path / "kept", unigram_nats=99.0)
+    run = Training(decoder, phase, inputs, seed=3)
     report = list(run.reports())[1]
     assert 2.0 < report.gradient_norm < 1e6
     optimizer_state = [run.optimizer.state()[f"{name}.exp_avg"] for name in run.optimizer.names]

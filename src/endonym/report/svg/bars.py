@@ -39,7 +39,7 @@ def draw_bars(bars: Bars, width: float) -> str:
     ]
     left = max((text_width(name, FONT) for name in names), default=0.0) + 12
     right = width - 52
-    largest = max((bar.high or bar.value for bar in bars.bars), default=1.0) or 1.0
+    largest = max((_end(bar) for bar in bars.bars), default=0.0) or 1.0
     height = ROW * len(bars.bars) + 4
     parts: list[str] = []
     for row, (bar, name) in enumerate(zip(bars.bars, names, strict=True)):
@@ -53,12 +53,17 @@ def draw_bars(bars: Bars, width: float) -> str:
     )
 
 
+def _end(bar: Bar) -> float:
+    """Where the bar with its whisker ends."""
+    return bar.value if bar.high is None else max(bar.value, bar.high)
+
+
 def _bar(bar: Bar, name: str, scale: tuple[float, float, float], middle: float) -> list[str]:
     """Name, bar, whisker and value of one row. scale: left edge, right edge, largest value."""
     left, right, largest = scale
     span = right - left
     long = max(1.0, bar.value / largest * span)
-    edge = left + max(bar.value, bar.high or 0.0) / largest * span
+    edge = left + _end(bar) / largest * span
     parts = [
         f'<text class="label" x="{left - 12:.1f}" y="{middle + 4:.1f}" text-anchor="end">'
         f"{escape(name)}</text>",
