@@ -91,7 +91,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     Raises MissingSource, ShapeError and ExportError as `run` would.
     """
     recipe.require_sources()
-    raw = [RawSet(source, tuple(files), ()) for source, files in sources.find(recipe)]
+    raw = [RawSet(source=source, files=tuple(files)) for source, files in sources.find(recipe)]
     n_bytes = text_bytes(raw)
     machine_file, facts = store.root / "machine.json", estimate(n_bytes)
     rates = machine.known(machine_file, "matmul_per_second") if target == "cpu" else None

@@ -105,7 +105,9 @@ def choose(survey: Survey, folder: Path, hours: float, *, store: Path, log: Log)
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
     measuring the chosen one.
     """
-    raw = [RawSet(each, tuple(source_files(each, folder)), ()) for each, _ in survey.sources]
+    raw = [
+        RawSet(source=each, files=tuple(source_files(each, folder))) for each, _ in survey.sources
+    ]
     vocab = choose_vocab(letters(raw))
     bytes_per_token = _bytes_per_token(survey, vocab.value)
     unique = int(survey.text_bytes * (1 - DEFAULT_SHARE) / bytes_per_token)

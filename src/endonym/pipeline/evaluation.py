@@ -1,6 +1,5 @@
 """The evaluation stage: scores with their baselines, or continuations of prompts."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,28 +26,22 @@ from endonym.evaluate.tables import table
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
-from endonym.pipeline.types import Numbers, StageContext
+from endonym.pipeline.types import EvaluationConfig, Numbers, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 
 PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 
 
-def judge(
-    asked: Evaluation,
-    files: Sequence[Path],
-    pack: PackConfig,
-    *,
-    seed: int,
-    ctx: StageContext,
-) -> Numbers:
-    """Run one evaluation of a recipe. files: the one that it names, if any."""
+def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
+    """Run one evaluation of a recipe."""
+    asked, files, pack = config.evaluation, config.files, config.pack
     device.prepare()
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     if asked.kind == "prompts":
-        return _continue_prompts(asked, files[0], seed, ctx=ctx, model=model)
+        return _continue_prompts(asked, files[0], config.seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
-    train = training_text(shards, pack, seed) if asked.baselines else None
+    train = training_text(shards, pack, config.seed) if asked.baselines else None
     judged = [documents_of(path, model.tokenizer) for path in files]
     if not files:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)

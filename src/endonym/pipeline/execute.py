@@ -160,7 +160,8 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
-        numbers = stage.make(StageContext(at.out, at.work, at.journal, inputs, log, device))
+        ctx = StageContext(at.out, at.work, at.journal, inputs, log, device)
+        numbers = stage.make(stage.config, ctx)
         manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}
         artifact = store.publish(at, manifest)
     seconds = time.perf_counter() - started

@@ -29,7 +29,7 @@ class Lock:
                 "recipe": recipe.text,
                 "variant": recipe.variant,
                 "sets": list(recipe.sets),
-                "inputs": [*(each.identity() for each in raw), *map(file_identity, pretrained)],
+                "inputs": [*(each.listing() for each in raw), *map(file_identity, pretrained)],
             }
         )
         self.choices: Choices = {}

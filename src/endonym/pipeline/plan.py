@@ -1,28 +1,34 @@
 """The plan: every stage that a recipe needs, in order.
 
 The data stages are planned when the vocabulary is chosen; the others when the tokens are counted
-and every key of training has a value. A stage gets its own config and its inputs, and nothing
-else; its identity is the hash of both.
+and every key of training has a value. A stage receives its own config and its inputs, and nothing
+else (`pipeline/execute.py` calls it); its identity is the hash of the same two.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
 from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
-from endonym.model.foreign.folder import folder_files, with_context
+from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_context
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
-from endonym.pipeline.types import PhaseTraining, StageFunction
+from endonym.pipeline.types import (
+    CorpusConfig,
+    EvaluationConfig,
+    NamedFiles,
+    PhaseTraining,
+    PretrainedFiles,
+    PretrainedTokenizer,
+    StageFunction,
+)
 from endonym.recipe.recipe import Recipe
 from endonym.store import fingerprint
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.train.config import TrainConfig
 
 VERSIONS = {
     "source": 1,
@@ -38,14 +44,14 @@ VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A pure function from declared inputs to one artefact.
+    """A pure function from a config and inputs to one artefact: `make(config, context)`.
 
     resumes: after a kill it continues from its checkpoints, so its journal is kept.
     """
 
     name: str
     kind: str
-    config: dict[str, Any]
+    config: Config
     make: StageFunction
     inputs: dict[str, "Stage"] = field(default_factory=dict)
     resumes: bool = False
@@ -60,7 +66,7 @@ class Stage:
         return {
             "stage": self.kind,
             "version": VERSIONS[self.kind],
-            "config": self.config,
+            "config": identity(self.config),
             "inputs": {name: stage.id for name, stage in sorted(self.inputs.items())},
         }
 
@@ -87,25 +93,31 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
 
     raw: the hashed files of the recipe's sources, in its order.
     """
-    sources = [source_stage(each) for each in raw]
-    config = {
-        "order": [stage.id for stage in sources],
-        "clean": identity(recipe.clean),
-        "split": identity(recipe.split),
-        "seed": recipe.seed,
-    }
-    make = partial(stages.corpus, raw, recipe.clean, recipe.split, seed=recipe.seed)
-    corpus = Stage("corpus", "corpus", config, make, {stage.name: stage for stage in sources})
-    folder = folder_stage(recipe)
+    sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
+    corpus = Stage(
+        "corpus",
+        "corpus",
+        CorpusConfig(
+            order=tuple(each.source.name for each in raw),
+            sources=tuple(raw),
+            clean=recipe.clean,
+            split=recipe.split,
+            seed=recipe.seed,
+        ),
+        stages.corpus,
+        {stage.name: stage for stage in sources},
+    )
+    folder, inputs = pretrained_stage(recipe), {"corpus": corpus}
     if folder is None:
-        maker, kind = partial(stages.tokenizer, tokenizer), identity(tokenizer)
-        reader = Stage("tokenizer", "tokenizer", kind, maker, {"corpus": corpus})
+        ids = Stage("tokenizer", "tokenizer", tokenizer, stages.tokenizer, inputs)
     else:
         assert recipe.model_folder is not None
-        maker = partial(stages.given_tokenizer, recipe.model_folder)
-        reader = Stage("tokenizer", "tokenizer", {}, maker, {"corpus": corpus, "folder": folder})
-    shards = Stage("shards", "shards", {}, stages.shards, {"corpus": corpus, "tokenizer": reader})
-    return DataStages(sources, folder, file_stages(recipe), corpus, reader, shards)
+        config = PretrainedTokenizer(folder=recipe.model_folder)
+        inputs = {**inputs, "folder": folder}
+        ids = Stage("tokenizer", "tokenizer", config, stages.pretrained_tokenizer, inputs)
+    inputs = {"corpus": corpus, "tokenizer": ids}
+    shards = Stage("shards", "shards", Config(), stages.shards, inputs)
+    return DataStages(sources, folder, file_stages(recipe), corpus, ids, shards)
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -113,18 +125,12 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     models = model_stages(recipe, data, training)
     planned = [*models, *evaluation_stages(recipe, data, training, models[-1])]
     for export in recipe.export:
-        name, make = f"export {export.format}", partial(stages.export, export)
-        planned.append(Stage(name, "export", identity(export), make, {"model": models[-1]}))
+        inputs = {"model": models[-1]}
+        planned.append(Stage(f"export {export.format}", "export", export, stages.export, inputs))
     return planned
 
 
-def source_stage(raw: RawSet) -> Stage:
-    """A source is identified by its files' names and hashes and by how they are read."""
-    config = {"source": identity(raw.source), "files": raw.identity()}
-    return Stage(f"source {raw.source.name}", "source", config, partial(stages.source, raw))
-
-
-def folder_stage(recipe: Recipe) -> Stage | None:
+def pretrained_stage(recipe: Recipe) -> Stage | None:
     """The pretrained model, if there is one.
 
     Raises ShapeError if it cannot read rows as long as the recipe says.
@@ -134,11 +140,10 @@ def folder_stage(recipe: Recipe) -> Stage | None:
         return None
     if recipe.pack.context is not None:
         with_context(folder_shape(folder), recipe.pack.context)
-    files = folder_files(folder)
-    config = {"files": [file_identity(path) for path in files]}
-    return Stage(
-        f"source {folder.name}", "source", config, partial(stages.given_model, folder, files)
-    )
+    paths = tuple(folder_files(folder))
+    hashes = tuple(file_identity(path) for path in paths)
+    config = PretrainedFiles(folder=folder, paths=paths, hashes=hashes)
+    return Stage(f"source {folder.name}", "source", config, stages.pretrained)
 
 
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
@@ -146,9 +151,8 @@ def file_stages(recipe: Recipe) -> dict[str, Stage]:
     by_path: dict[str, Stage] = {}
     for evaluation in recipe.evaluate:
         for path in evaluation.files(recipe.folder):
-            config = {"files": [file_identity(path)]}
-            name = f"source {path.name}"
-            by_path[str(path)] = Stage(name, "source", config, partial(stages.named_files, [path]))
+            config = NamedFiles(paths=(path,), hashes=(file_identity(path),))
+            by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
     return by_path
 
 
@@ -156,41 +160,31 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
     """The phases; each starts from the previous one unless the recipe says otherwise."""
     models: list[Stage] = []
     prompts = tuple(path for each in recipe.evaluate for path in each.prompt_files(recipe.folder))
-    for phase, config in zip(recipe.phase, training.phases, strict=True):
+    for asked, phase in zip(recipe.phase, training.phases, strict=True):
         inputs = {"tokenizer": data.tokenizer, "shards": data.shards}
-        if models and phase.start == "previous":
+        if models and asked.start == "previous":
             inputs["start"] = models[-1]
         elif data.folder is not None:
             inputs["folder"] = data.folder
-        mine = PhaseTraining(
+        config = PhaseTraining(
             model=training.model,
             folder=training.folder,
             pack=training.pack,
-            config=config,
+            phase=phase,
             seed=training.seed,
+            penalty_tokens=phase.execution.micro_tokens if _has_penalty(training.model) else None,
             prompts=prompts[:1],
             is_exported=bool(recipe.export),
         )
-        # A pretrained model is identified by its files, which are an input.
-        identifying = {
-            "model": {} if mine.folder else identity(mine.model),
-            "pack": identity(mine.pack),
-            "phase": identity(config) | _split(mine.model, config),
-            "seed": mine.seed,
-        }
-        name, make = f"model {config.name}", partial(stages.model, mine)
-        models.append(Stage(name, "model", identifying, make, inputs, resumes=True))
+        name = f"model {phase.name}"
+        models.append(Stage(name, "model", config, stages.model, inputs, resumes=True))
     return models
 
 
-def _split(shape: Config, config: TrainConfig) -> dict[str, int]:
-    """micro_tokens is part of the identity only if experts have a load-balancing penalty.
-
-    That penalty is a square within each micro-batch.
-    """
+def _has_penalty(shape: AnyModelConfig) -> bool:
+    """Whether experts have a load-balancing penalty."""
     ffns = shape.ffns if isinstance(shape, ModelConfig) else ()
-    pays = any(isinstance(ffn, ExpertsConfig) and ffn.balance == "penalty" for ffn in ffns)
-    return {"micro_tokens": config.execution.micro_tokens} if pays else {}
+    return any(isinstance(ffn, ExpertsConfig) and ffn.balance == "penalty" for ffn in ffns)
 
 
 def evaluation_stages(
@@ -198,18 +192,15 @@ def evaluation_stages(
 ) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
     evaluations: list[Stage] = []
-    for number, evaluation in enumerate(recipe.evaluate):
-        config: dict[str, Any] = {
-            "evaluation": identity(evaluation),
-            "pack": identity(training.pack),
-            "seed": training.seed,
-        }
-        files = evaluation.files(recipe.folder)
+    for number, asked in enumerate(recipe.evaluate):
+        files = tuple(asked.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
-        maker = partial(stages.evaluation, evaluation, files, training.pack, seed=training.seed)
-        name = evaluation_name(evaluation.kind, number)
-        evaluations.append(Stage(name, "evaluation", config, maker, inputs))
+        config = EvaluationConfig(
+            evaluation=asked, files=files, pack=training.pack, seed=training.seed
+        )
+        name = evaluation_name(asked.kind, number)
+        evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
 
 

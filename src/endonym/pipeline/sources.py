@@ -41,7 +41,7 @@ def hash_all(
     with log.progress("hashing", total, "raw files") as advance:
         for source, files in found:
             hashes = tuple(_hash(file.path, known, advance) for file in files)
-            sets.append(RawSet(source, tuple(files), hashes))
+            sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
     if known != read_if_good(memory):
         write_json(memory, known)
     return sets

@@ -1,21 +1,23 @@
-"""What each stage does: it writes one artefact from its inputs and returns its counts.
+"""What each stage does: from its config and inputs it writes one artefact and returns counts."""
 
-The plan binds the first arguments; `ctx` comes from the run.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from endonym.data.config import PackConfig
+from endonym.config import Config
 from endonym.disk import write_json
-from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.log import Log
-from endonym.pipeline.sources import file_identity
-from endonym.pipeline.types import Numbers, PhaseTraining, StageContext
-from endonym.text.config import Clean, Split
+from endonym.pipeline.types import (
+    CorpusConfig,
+    EvaluationConfig,
+    NamedFiles,
+    Numbers,
+    PhaseTraining,
+    PretrainedFiles,
+    PretrainedTokenizer,
+    StageContext,
+)
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
@@ -26,40 +28,33 @@ if TYPE_CHECKING:
 
 def source(raw: RawSet, ctx: StageContext) -> Numbers:
     """Write down which files a source consists of; nothing is copied."""
-    write_json(ctx.out / "files.json", raw.identity())
+    write_json(ctx.out / "files.json", raw.listing())
     return {"files": len(raw.files), "bytes": raw.bytes()}
 
 
-def named_files(paths: Sequence[Path], ctx: StageContext) -> Numbers:
-    """Write down the content of files that a recipe names: prompts or a model."""
-    write_json(ctx.out / "files.json", [file_identity(path) for path in paths])
-    return {"files": len(paths), "bytes": sum(path.stat().st_size for path in paths)}
+def named_files(config: NamedFiles, ctx: StageContext) -> Numbers:
+    """Write down which files a recipe names: prompts, texts to judge, or a model."""
+    write_json(ctx.out / "files.json", list(config.hashes))
+    return {"files": len(config.paths), "bytes": sum(p.stat().st_size for p in config.paths)}
 
 
-def given_model(folder: Path, paths: Sequence[Path], ctx: StageContext) -> Numbers:
+def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
     """Load the pretrained model as a test, before any text is read; then write down its files."""
     from endonym.export.huggingface import import_huggingface
 
-    import_huggingface(folder)
-    return named_files(paths, ctx)
+    import_huggingface(config.folder)
+    return named_files(config, ctx)
 
 
-def corpus(
-    raw: Sequence[RawSet],
-    clean: Clean,
-    split: Split,
-    ctx: StageContext,
-    *,
-    seed: int,
-) -> Numbers:
+def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
     """Read, clean, split."""
-    total = sum(each.bytes() for each in raw)
+    total = sum(each.bytes() for each in config.sources)
     with ctx.log.progress("corpus", total, "raw bytes") as advance:
         return make_corpus(
-            [(each.source, each.files) for each in raw],
-            clean,
-            split,
-            seed=seed,
+            [(each.source, each.files) for each in config.sources],
+            config.clean,
+            config.split,
+            seed=config.seed,
             out=ctx.out,
             advance=advance,
         )
@@ -74,13 +69,13 @@ def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
     return _keep_tokenizer(made, texts, ctx)
 
 
-def given_tokenizer(folder: Path, ctx: StageContext) -> Numbers:
+def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numbers:
     """Take the pretrained model's tokenizer, after a round trip of every document."""
     from endonym.data.shards import SPLITS
     from endonym.tokenizer.tokenizer import Tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
-    given = Tokenizer.load(folder / "tokenizer.json")
+    given = Tokenizer.load(config.folder / "tokenizer.json")
     for split in SPLITS:
         given.check_lossless(each.text for each in texts.documents(split))
     return _keep_tokenizer(given, texts, ctx)
@@ -96,7 +91,7 @@ def _keep_tokenizer(made: "Tokenizer", texts: Corpus, ctx: StageContext) -> Numb
     return {"vocab": made.vocab, "held_out": report}
 
 
-def shards(ctx: StageContext) -> Numbers:
+def shards(_: Config, ctx: StageContext) -> Numbers:
     """Encode the corpus as token ids."""
     from endonym.data.shards import Piece, write_shards
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -116,16 +111,16 @@ def shards(ctx: StageContext) -> Numbers:
         return write_shards(ctx.out, reader, sources, documents, advance=advance)
 
 
-def model(mine: PhaseTraining, ctx: StageContext) -> Numbers:
+def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
     """Train one phase."""
     from endonym.pipeline.training import train_model
     from endonym.train.distributed import called
     from endonym.train.memory_budget import explained_memory_errors
 
-    where = f"phase {mine.config.name}"
+    where = f"phase {config.phase.name}"
     with called(ctx.device or "cpu") as group, explained_memory_errors(where):
-        group.broadcast((mine, replace(ctx, log=Log(quiet=True))))
-        return train_model(mine, ctx, group)
+        group.broadcast((config, replace(ctx, log=Log(quiet=True))))
+        return train_model(config, ctx, group)
 
 
 def help_training(device: str | None) -> None:
@@ -135,31 +130,24 @@ def help_training(device: str | None) -> None:
     from endonym.train.memory_budget import explained_memory_errors
 
     def help_one(group: Group) -> None:
-        mine, ctx = group.broadcast()
-        with explained_memory_errors(f"phase {mine.config.name}"):
-            train_model(mine, ctx, group)
+        config, ctx = group.broadcast()
+        with explained_memory_errors(f"phase {config.phase.name}"):
+            train_model(config, ctx, group)
 
     follow(help_one, device or "cpu")
 
 
-def evaluation(
-    asked: Evaluation,
-    files: Sequence[Path],
-    pack: PackConfig,
-    ctx: StageContext,
-    *,
-    seed: int,
-) -> Numbers:
+def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Evaluate the finished model."""
-    from endonym.pipeline.evaluation import judge
+    from endonym.pipeline.evaluation import evaluate
 
-    return judge(asked, files, pack, seed=seed, ctx=ctx)
+    return evaluate(config, ctx)
 
 
-def export(asked: Export, ctx: StageContext) -> Numbers:
+def export(config: Export, ctx: StageContext) -> Numbers:
     """Export the finished model."""
     from endonym.export.huggingface import export_huggingface
     from endonym.generate.language_model import LanguageModel
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
-    return {"format": asked.format, "files": export_huggingface(loaded, ctx.out)}
+    return {"format": config.format, "files": export_huggingface(loaded, ctx.out)}

@@ -50,35 +50,35 @@ SAMPLES = 5
 LINES = 20
 
 
-def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) -> Numbers:
+def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) -> Numbers:
     """Train a phase from scratch, from other weights, or from a checkpoint.
 
     In a group, only the first process writes, checks and logs; the others only train.
     """
     device.prepare()
-    config, pack = mine.config, mine.pack
+    phase, pack = config.phase, config.pack
     reader = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     folder = ctx.inputs["shards"].folder
-    order, dev = training_order(folder, pack, mine.seed), TokenShards(folder, "dev")
+    order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
     lines = group.broadcast(baseline_lines(order, dev, reader) if group.is_first else None)
     unigram, target = lines["unigram"].value, device.pick(ctx.device)
     work = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
-    begin = partial(initial_decoder, mine, ctx.inputs)
+    begin = partial(initial_decoder, config, ctx.inputs)
     decoder = begin()
     shape = decoder.config
-    if mine.is_exported and isinstance(shape, ModelConfig):
+    if config.is_exported and isinstance(shape, ModelConfig):
         row_of(shape)  # Fail now, not after hours of training.
     spare_memory(
-        shape, config, pack.longest(work.train.longest_document), target=work.device, log=ctx.log
+        shape, phase, pack.longest(work.train.longest_document), target=work.device, log=ctx.log
     )
     checkpoint = newest(work.folder, ctx.log) if group.is_first else None
     if group.is_first:
-        batches = work.batches(config, shape.context, mine.seed)
-        _announce(shape, config, batches, lines, group=group, log=ctx.log)
+        batches = work.batches(phase, shape.context, config.seed)
+        _announce(shape, phase, batches, lines, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
-            before_training(begin, decoder, config, batches, work=work, group=group, log=ctx.log)
+            before_training(begin, decoder, phase, batches, work=work, group=group, log=ctx.log)
             decoder = begin()
-    training = Training(decoder.to(work.device), config, work, seed=mine.seed, group=group)
+    training = Training(decoder.to(work.device), phase, work, seed=config.seed, group=group)
     training.resume(checkpoint)
     masked = _masked_because(training)
     if group.is_first:
@@ -88,8 +88,8 @@ def train_model(mine: PhaseTraining, ctx: StageContext, group: Group = ALONE) ->
         if training.state.step:
             ctx.log.line(f"  goes on from step {number(training.state.step)}")
     prompts = [""]  # Without prompts, samples start as a document does.
-    if mine.prompts:
-        given = mine.prompts[0].read_text(encoding="utf-8").splitlines()
+    if config.prompts:
+        given = config.prompts[0].read_text(encoding="utf-8").splitlines()
         prompts = [line for line in given if line.strip()][:2]
     _run(training, ctx, reader, prompts)
     learnt = training.weights()
@@ -104,12 +104,12 @@ def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[st
     return {name: line for name, line in lines.items() if line is not None}
 
 
-def initial_decoder(mine: PhaseTraining, inputs: Inputs) -> AnyDecoder:
+def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     """The decoder to start from: an earlier phase's, a pretrained or a new one."""
     if "start" in inputs:
         folder = inputs["start"].folder
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
-    return new_or_loaded(mine.model, mine.folder, mine.pack.context, mine.seed)
+    return new_or_loaded(config.model, config.folder, config.pack.context, config.seed)
 
 
 def new_or_loaded(

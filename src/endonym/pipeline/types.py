@@ -1,14 +1,20 @@
-"""Types that stages share."""
+"""What stages receive: a config of their own, and a context with their inputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from endonym.config import NOT_IDENTITY, Config
 from endonym.data.config import PackConfig
+from endonym.evaluate.config import Evaluation
 from endonym.log import Log
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.store import Artifact
+from endonym.text.config import Clean, Split
+from endonym.text.files import RawSet
 from endonym.train.config import TrainConfig
 
 Numbers = dict[str, Any]
@@ -33,22 +39,66 @@ class StageContext:
     device: str | None = None
 
 
-StageFunction = Callable[[StageContext], Numbers]
-"""From a stage's inputs to files in `ctx.out`."""
+StageFunction = Callable[[Any, StageContext], Numbers]
+"""From a stage's config and inputs to files in `ctx.out`.
+
+Every config below is hashed as it is. NOT_IDENTITY marks what the inputs identify, such as paths,
+and what changes nothing that is made.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseTraining:
+class NamedFiles(Config):
+    """Files that a recipe names beside its sources. hashes: name and SHA-256 of each."""
+
+    paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    hashes: tuple[dict[str, str], ...]
+
+
+class PretrainedFiles(NamedFiles):
+    """The files of a pretrained model in a folder."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class CorpusConfig(Config):
+    """How sources become a corpus. order: names of the sources, whose files are inputs."""
+
+    order: tuple[str, ...]
+    sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    clean: Clean
+    split: Split
+    seed: int
+
+
+class PretrainedTokenizer(Config):
+    """The tokenizer of a pretrained model, whose folder is an input."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class PhaseTraining(Config):
     """Everything that one phase of training needs to know.
 
-    folder: of the pretrained model, if any. prompts: a file whose first lines are continued during
-    training, if any. is_exported: whether the model must have a form in transformers.
+    folder: of the pretrained model, if any; its files are an input. penalty_tokens: micro_tokens if
+    experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
+    file whose first lines are continued during training, if any. is_exported: whether the model
+    must have a form in transformers.
     """
 
     model: AnyModelConfig
-    folder: Path | None
+    folder: Path | None = Field(json_schema_extra=NOT_IDENTITY)
     pack: PackConfig
-    config: TrainConfig
+    phase: TrainConfig
     seed: int
-    prompts: tuple[Path, ...] = ()
-    is_exported: bool = False
+    penalty_tokens: int | None = None
+    prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    is_exported: bool = Field(default=False, json_schema_extra=NOT_IDENTITY)
+
+
+class EvaluationConfig(Config):
+    """An evaluation of the finished model. files: the one that it names, if any; an input."""
+
+    evaluation: Evaluation
+    files: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    pack: PackConfig
+    seed: int

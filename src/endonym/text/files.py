@@ -6,37 +6,37 @@ folders (a leading dot) are ignored. Nothing here opens a file.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from endonym.config import NOT_IDENTITY, Config
 from endonym.errors import MissingSource, SourceError
 from endonym.text.config import Source
 
 GLOB_SIGNS = "*?["
 
 
-@dataclass(frozen=True, slots=True)
-class RawFile:
+class RawFile(Config):
     """A raw file and its name in document ids.
 
     name: the path below the source's root with forward slashes; for a single file its own name.
     Bytes in a file's name that are not UTF-8 are written as `\\xNN`.
     """
 
-    path: Path
+    path: Path = Field(json_schema_extra=NOT_IDENTITY)
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RawSet:
-    """A source with its files and their hashes, in the same order."""
+class RawSet(Config):
+    """A source with its files and their hashes, in the same order; not yet hashed, it has none."""
 
     source: Source
     files: tuple[RawFile, ...]
-    hashes: tuple[str, ...]
+    hashes: tuple[str, ...] = ()
 
-    def identity(self) -> list[dict[str, Any]]:
+    def listing(self) -> list[dict[str, Any]]:
         """Names within the source and hashes; not the folder."""
         return [
             {"name": file.name, "sha256": digest}
@@ -67,7 +67,7 @@ def source_files(source: Source, folder: Path) -> list[RawFile]:
 def found_files(source: Source, path: Path) -> list[RawFile]:
     """The raw files at an absolute path."""
     if path.is_file():
-        return [RawFile(path, printable(path.name))]
+        return [RawFile(path=path, name=printable(path.name))]
     if path.is_dir():
         found = named(path, files_below(path))
     elif any(sign in source.path for sign in GLOB_SIGNS):
@@ -99,7 +99,9 @@ def printable(name: str) -> str:
 
 def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     """Files with their names below the root, sorted by name."""
-    files = [RawFile(path, printable(path.relative_to(root).as_posix())) for path in paths]
+    files = [
+        RawFile(path=path, name=printable(path.relative_to(root).as_posix())) for path in paths
+    ]
     return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
 
 

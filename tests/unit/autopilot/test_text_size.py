@@ -22,7 +22,7 @@ LINES = 3_000
 
 def raw_set(path: Path, pattern: str) -> RawSet:
     source = Source(name="texts", path=str(path / pattern), document="line")
-    return RawSet(source, tuple(source_files(source, path)), ())
+    return RawSet(source=source, files=tuple(source_files(source, path)))
 
 
 def test_packed_files_count_for_more_text_than_they_weigh(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.pipeline.evaluation import judge, training_text
-from endonym.pipeline.types import StageContext
+from endonym.pipeline.evaluation import evaluate, training_text
+from endonym.pipeline.types import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 
@@ -89,7 +89,10 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     log, inputs = Log(quiet=True), {"model": model}
     ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal", inputs, log)
     asked, pack = recipe.evaluate[1], PackConfig(context=32)
-    found = judge(asked, asked.files(recipe.folder), pack, seed=recipe.seed, ctx=ctx)
+    config = EvaluationConfig(
+        evaluation=asked, files=tuple(asked.files(recipe.folder)), pack=pack, seed=recipe.seed
+    )
+    found = evaluate(config, ctx)
     assert found["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]

@@ -75,7 +75,7 @@ def test_a_broken_memory_of_hashes_is_made_anew(recipe: Recipe, hashed: list[str
 
 def test_a_source_is_known_by_names_and_contents_and_not_by_paths(recipe: Recipe) -> None:
     (tatar, *_) = hash_all(recipe)
-    assert tatar.identity() == [{"name": "tatar.txt", "sha256": tatar.hashes[0]}]
+    assert tatar.listing() == [{"name": "tatar.txt", "sha256": tatar.hashes[0]}]
     assert tatar.bytes() == (recipe.folder / "texts" / "tatar.txt").stat().st_size
 
 

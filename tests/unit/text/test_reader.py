@@ -33,7 +33,7 @@ def test_a_format_that_is_not_read_is_refused_by_name_with_its_size(tmp_path: Pa
 
 
 def test_a_file_that_vanishes_is_an_error_of_the_disk(tmp_path: Path):
-    file = RawFile(tmp_path / "gone.txt", "gone.txt")
+    file = RawFile(path=tmp_path / "gone.txt", name="gone.txt")
     with pytest.raises(SourceError) as caught:
         list(read_file(Source(name="probe", path="."), file))
     assert str(tmp_path / "gone.txt") in caught.value.where
@@ -51,7 +51,7 @@ def test_progress_is_reported_in_bytes_of_the_raw_file(tmp_path: Path, name: str
     path = write(tmp_path, name, content)
     sizes: list[int] = []
     source = Source(name="probe", path=str(path), document="line")
-    for _ in read_file(source, RawFile(path, name), sizes.append):
+    for _ in read_file(source, RawFile(path=path, name=name), sizes.append):
         pass
     assert sum(sizes) == len(content)
     assert len(sizes) > 1
