@@ -1,4 +1,4 @@
-"""Every family learns one batch by heart: nothing between its parts stops a gradient."""
+"""Every family overfits one batch: nothing between its parts stops a gradient."""
 
 import pytest
 import torch

@@ -127,7 +127,7 @@ def test_one_goes_on_from_what_several_left(
     case: Case, size: int, folder: Path, alone: dict[str, Any]
 ) -> None:
     resumed = training(folder, case, ALONE, f"from-{size}")
-    is_sharded = (resumed.work.folder / f"step-{HALF:06d}" / "weights").is_dir()
+    is_sharded = (resumed.inputs.folder / f"step-{HALF:06d}" / "weights").is_dir()
     assert is_sharded == (case.shard != "none")
     assert resumed.resume() == HALF
     found, wanted = seen(resumed), alone[case.name]

@@ -15,7 +15,7 @@ from endonym.model.families import FAMILIES
 from endonym.model.memory import kept_numbers
 from endonym.model.weights import narrow
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import batch_loss, gather, take_step
+from endonym.train.step import accumulate_gradients, batch_loss, take_step
 
 FORMATS = ("fp32", "bf16")
 ROWS = 3
@@ -38,7 +38,7 @@ def batch_of(vocab: int) -> Batch:
 
 def gradients(decoder: Decoder, batch: Batch) -> dict[str, torch.Tensor]:
     torch.manual_seed(5)
-    batch_loss(decoder, batch).learnt_from.backward()
+    batch_loss(decoder, batch).objective.backward()
     return {n: p.grad for n, p in decoder.named_parameters() if p.grad is not None}
 
 
@@ -72,7 +72,7 @@ def test_steps_of_several_parts_learn_the_same(family: str) -> None:
         )
         torch.manual_seed(3)
         batch = batch_of(decoder.config.vocab)
-        seen = gather(decoder, optimizer, batch, rows=2)
+        seen = accumulate_gradients(decoder, optimizer, batch, rows=2)
         for _ in range(2):
             take_step(decoder, optimizer, batch, lr_scale=1.0, rows=2)
         learnt.append((seen, optimizer.weights()))

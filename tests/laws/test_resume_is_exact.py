@@ -86,9 +86,9 @@ WAYS = ADAMW_WAYS | MUON_WAYS
 def cases() -> list[tuple[str, str, str]]:
     """Every family with AdamW in one format and with Muon in the other; the ways in turn."""
     return [
-        (family, number_format, list(ADAMW_WAYS if (index + cos_sin) % 2 else MUON_WAYS)[index % 3])
+        (family, number_format, list(ADAMW_WAYS if (index + turn) % 2 else MUON_WAYS)[index % 3])
         for index, family in enumerate([*FAMILIES, "hybrid"])
-        for cos_sin, number_format in enumerate(FORMATS)
+        for turn, number_format in enumerate(FORMATS)
     ]
 
 

@@ -142,8 +142,8 @@ def seen(one: Training, until: int = STEPS) -> dict[str, Any]:
         )
     weights = one.weights()
     found["weights"] = {name: each.flatten().tolist() for name, each in weights.items()}
-    with one.as_handed_on():
-        reader = dict(one.reader().named_parameters())
+    with one.for_evaluation():
+        reader = dict(one.whole_decoder().named_parameters())
         found["read"] = {name: reader[name].detach().float().flatten().tolist() for name in weights}
     return found
 

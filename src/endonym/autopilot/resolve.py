@@ -2,6 +2,16 @@
 
 The vocabulary is chosen before the corpus exists (`resolve_tokenizer`), all else when the tokens
 are counted (`resolve_training`).
+
+The way of a key, for example `phase.lr`:
+
+1. `Recipe.load` reads it from TOML into a `Phase` (`train/config.py`); None if it is left out.
+2. `training_choices` has `choose_phase` (`autopilot/phase.py`) choose what is left out, and why.
+3. `Lockfile.keep` prefers the choice that `plan.json` keeps from an earlier run.
+4. `resolve_training` makes a `TrainConfig` of phase and choices; `--tune` may change it after that.
+5. `model_stages` (`pipeline/plan.py`) hashes it and hands it to the stage (`pipeline/training.py`).
+6. `Training` (`train/loop.py`) scales it in each step by `lr_scale` (`train/schedule.py`).
+7. `Optimizer` (`train/optimizer.py`) writes it to the parameter groups, or hands it to `Muon`.
 """
 
 from collections.abc import Mapping, Sequence

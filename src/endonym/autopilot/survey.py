@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from endonym.autopilot.formats import guess_source
+from endonym.autopilot.format_guess import guess_source
 from endonym.autopilot.text_size import file_text_bytes, first_records
 from endonym.errors import MissingSource
 from endonym.text.config import Source

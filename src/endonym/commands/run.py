@@ -24,7 +24,7 @@ from endonym.evaluate.tables import table
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
-from endonym.pipeline.lockfile import Lock
+from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
 from endonym.recipe.recipe import Recipe
 from endonym.report.page import write_report
@@ -133,7 +133,7 @@ def describe_plan(
     """
     recipe.require_sources()
     raw = sources.hash_all(sources.find(recipe), store, log)
-    lock = Lock(run_folder(store, recipe), recipe, raw, replan=replan)
+    lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     choices = estimated_choices(recipe, raw, target) | lock.choices
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
     shards = store.find("shards", data.shards.id)

@@ -38,7 +38,7 @@ class Batch:
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]
 
-    def parts(self, rows: int) -> Iterator["Batch"]:
+    def micro_batches(self, rows: int) -> Iterator["Batch"]:
         """Micro-batches of at most this many rows."""
         for start in range(0, len(self), rows):
             yield Batch(*(part[start : start + rows] for part in self._parts()))

@@ -13,12 +13,13 @@ model would learn to stop after one sentence.
 
 import functools
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.data.config import ALONE_SHARE
+from endonym.data.config import ALONE_SHARE, PackConfig
 from endonym.data.shards import TokenShards
 from endonym.seed import named_seed
 
@@ -209,3 +210,9 @@ def _runs(starts: Integers, counts: Integers) -> Integers:
     """Runs of `counts` consecutive numbers from each start, concatenated."""
     before = np.cumsum(counts) - counts
     return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
+
+
+def training_order(shards: Path, pack: PackConfig, seed: int) -> Order:
+    """The order in which a model reads its training text."""
+    train = TokenShards(shards, "train")
+    return Order(train, context=pack.context, seed=seed, join=pack.join)

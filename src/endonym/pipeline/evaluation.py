@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from endonym import device
 from endonym.data.baselines import Baselines, count
 from endonym.data.config import PackConfig
-from endonym.data.order import Order
+from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import write_json
 from endonym.evaluate.bits import (
@@ -70,12 +70,6 @@ def training_text(shards: Path, pack: PackConfig, seed: int) -> TrainingText:
     """The training text, counted in the order in which the model reads it."""
     order = training_order(shards, pack, seed)
     return TrainingText(order.shards, count(order.shards, order))
-
-
-def training_order(shards: Path, pack: PackConfig, seed: int) -> Order:
-    """The order in which the model reads its training text."""
-    train = TokenShards(shards, "train")
-    return Order(train, context=pack.context, seed=seed, join=pack.join)
 
 
 def held_texts(

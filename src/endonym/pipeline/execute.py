@@ -17,7 +17,7 @@ from endonym.disk import translated_disk_errors, write_atomic, write_json
 from endonym.errors import RecipeError
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
 from endonym.pipeline import sources
-from endonym.pipeline.lockfile import Lock
+from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import (
     DataStages,
     Stage,
@@ -95,7 +95,7 @@ def run_recipe(
         raw = sources.hash_all(sources.find(recipe), store, log)
         last = last_stage(recipe, until)
         run = Run(folder, recipe, store)
-        lock = Lock(run.folder, recipe, raw, replan=replan)
+        lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
         settled = partial(settle, recipe, lock, **given, target=target, log=log)
         for stage in planned_stages(run, raw, lock, settled):
@@ -108,14 +108,14 @@ def run_recipe(
 
 
 def planned_stages(
-    run: Run, raw: list[RawSet], lock: Lock, settled: Callable[..., ResolvedTraining]
+    run: Run, raw: list[RawSet], lock: Lockfile, settled: Callable[..., ResolvedTraining]
 ) -> Iterator[Stage]:
     """The data stages, then, with tokens counted and every key settled, the rest.
 
     Each stage is made before the next is asked for.
     """
     recipe, store = run.recipe, run.store
-    chosen = lock.settle(resolve.vocab_choice(recipe, raw))
+    chosen = lock.keep(resolve.vocab_choice(recipe, raw))
     data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
     known = data.all()
     store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)

@@ -17,7 +17,7 @@ FORM = 3
 """Version of the choices: raised when a key takes other values, so that all are made again."""
 
 
-class Lock:
+class Lockfile:
     """The choices made for one recipe and its inputs, kept in the run's `plan.json`."""
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
@@ -43,7 +43,7 @@ class Lock:
             self.tuned_stage = tuned["stage"]
             self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
 
-    def tune(self, training: str, choices: Choices) -> None:
+    def keep_tuned(self, training: str, choices: Choices) -> None:
         """Remember the result of tuning, and the identity of the untuned training."""
         self.tuned, self.tuned_stage = choices, training
 
@@ -54,7 +54,7 @@ class Lock:
         """
         return self.tuned if self.tuned_stage == training else {}
 
-    def settle(self, wanted: Choices) -> Choices:
+    def keep(self, wanted: Choices) -> Choices:
         """For each wanted key the choice made before, or else this one, which is remembered."""
         for key, choice in wanted.items():
             self.choices.setdefault(key, choice)

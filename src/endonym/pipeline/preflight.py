@@ -1,4 +1,4 @@
-"""Checks before training: disk space, agreement with the CPU, learning one row by heart."""
+"""Checks before training: disk space, agreement with the CPU, overfitting one row."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from endonym.train.checkpoint import Checkpoint
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
 from endonym.train.loop import TrainingInputs
-from endonym.train.preflight import ROW_TOKENS, learn_by_heart
+from endonym.train.overfit import ROW_TOKENS, overfit_one_row
 
 
 def newest(folder: Path, log: Log) -> Checkpoint | None:
@@ -30,40 +30,40 @@ def newest(folder: Path, log: Log) -> Checkpoint | None:
 
 
 def before_training(
-    begin: Callable[[], AnyDecoder],
+    make_decoder: Callable[[], AnyDecoder],
     decoder: AnyDecoder,
     config: TrainConfig,
     batches: Batches,
     *,
-    work: TrainingInputs,
+    inputs: TrainingInputs,
     group: Group,
     log: Log,
 ) -> None:
     """Check disk space, that the device agrees with the CPU, and that one row can be learned.
 
-    begin: makes a new decoder as training begins with. decoder: one of these; it is changed here.
+    make_decoder: makes a decoder as training begins with. decoder: one of these, changed here.
     """
     total = parameters(decoder.config).total
     every = min(config.execution.save_every_steps, config.eval_every_steps)
     saves = max(1, config.steps // every)
-    checkpoint.check_disk_space(work.folder, total, saves, 4 if config.is_averaged else 3)
-    decoder = decoder.to(work.device)
-    if work.device != "cpu":
-        gap = require_agreement(decoder, begin(), batches[0])
+    checkpoint.check_disk_space(inputs.folder, total, saves, 4 if config.is_averaged else 3)
+    decoder = decoder.to(inputs.device)
+    if inputs.device != "cpu":
+        gap = require_agreement(decoder, make_decoder(), batches[0])
         log.line(
-            f"  pre-flight: logits on {work.device} are those of the CPU to {gap:.1g} of their "
+            f"  pre-flight: logits on {inputs.device} are those of the CPU to {gap:.1g} of their "
             "spread"
         )
-        decoder = begin().to(work.device)
+        decoder = make_decoder().to(inputs.device)
     if config.execution.shard != "none" and group.size > 1:
         needed = training_bytes(
             decoder.config, ROW_TOKENS, config.number_format, optimizer=config.optimizer
         )
-        if needed * FORMULA_MARGIN > free_memory_bytes(work.device):
+        if needed * FORMULA_MARGIN > free_memory_bytes(inputs.device):
             log.line(
-                f"  pre-flight: no row is learnt by heart, for which the whole model would need "
+                f"  pre-flight: overfitting one row is left out: the whole model would need "
                 f"≈ {size(needed)} here"
             )
             return
-    before, after = learn_by_heart(decoder, batches[0], config)
-    log.line(f"  pre-flight: one row learnt by heart, {before:.2f} → {after:.2f} nats")
+    before, after = overfit_one_row(decoder, batches[0], config)
+    log.line(f"  pre-flight: one row overfitted, {before:.2f} → {after:.2f} nats")

@@ -13,7 +13,7 @@ from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.log import Log
 from endonym.model.config import ModelConfig
-from endonym.pipeline.lockfile import Lock
+from endonym.pipeline.lockfile import Lockfile
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 
@@ -22,7 +22,7 @@ FIRST = "phase.0."
 
 def settle(
     recipe: Recipe,
-    lock: Lock,
+    lock: Lockfile,
     shards: Artifact,
     identity_of: Callable[[ResolvedTraining], str],
     *,
@@ -39,12 +39,12 @@ def settle(
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
     choices = resolve.training_choices(recipe, facts, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
-    training = resolve.resolve_training(recipe, lock.settle(choices), facts, train.vocab)
+    training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
     longest = training.pack.longest(train.longest_document)
     memory = resolve.memory_choices(
         recipe, training, lock.choices, longest_document=longest, device=target
     )
-    training = training.with_choices(lock.settle(memory))
+    training = training.with_choices(lock.keep(memory))
     document = training.pack.usual_length(facts.mean_document_tokens)
     if caution := caution_of_rows(facts, training.pack):
         log.warn(caution)
@@ -65,12 +65,12 @@ def settle(
     compiling = resolve.compile_choices(
         recipe, training, facts, machine_file=machine_file, target=target
     )
-    return training.with_choices(lock.settle(compiling))
+    return training.with_choices(lock.keep(compiling))
 
 
 def _tuned(
     training: ResolvedTraining,
-    lock: Lock,
+    lock: Lockfile,
     shards: Artifact,
     identity_of: Callable[[ResolvedTraining], str],
     *,
@@ -87,13 +87,13 @@ def _tuned(
     elif minutes is not None:
         from endonym.pipeline.tuning import tune
 
-        lock.tune(identity, tune(training, shards, minutes, log=log, target=target))
+        lock.keep_tuned(identity, tune(training, shards, minutes, log=log, target=target))
     elif lock.tuned:
         log.warn(
             f"{values(lock.tuned)} was tuned for another recipe or other texts, and is forgotten; "
             "to keep it, write it into the first [[phase]]"
         )
-        lock.tune(identity, {})
+        lock.keep_tuned(identity, {})
     return lock.tuned_for(identity)
 
 

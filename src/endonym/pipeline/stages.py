@@ -97,7 +97,7 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
     from endonym.tokenizer.tokenizer import Tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
-    reader = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
+    tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     sources = sorted(texts.card["sources"])
     total = sum(
         kept["bytes"] for each in texts.card["sources"].values() for kept in each["kept"].values()
@@ -108,7 +108,7 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
         return (Piece(each.source, each.text, each.block, each.position) for each in documents)
 
     with ctx.log.progress("shards", total, "bytes") as advance:
-        return write_shards(ctx.out, reader, sources, documents, advance=advance)
+        return write_shards(ctx.out, tokenizer, sources, documents, advance=advance)
 
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:

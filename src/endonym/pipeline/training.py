@@ -12,7 +12,7 @@ from endonym import device
 from endonym.cpu_contention import Crowding
 from endonym.data.baselines import count
 from endonym.data.batches import Batches
-from endonym.data.order import Order
+from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
@@ -31,7 +31,6 @@ from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.weights import decoder_with, save_tensors
-from endonym.pipeline.evaluation import training_order
 from endonym.pipeline.journal import cut_journal, note_report
 from endonym.pipeline.preflight import before_training, newest
 from endonym.pipeline.stopping import stop_requests
@@ -57,28 +56,30 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     """
     device.prepare()
     phase, pack = config.phase, config.pack
-    reader = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
+    tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
     folder = ctx.inputs["shards"].folder
     order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
-    lines = group.broadcast(baseline_lines(order, dev, reader) if group.is_first else None)
+    lines = group.broadcast(baseline_lines(order, dev, tokenizer) if group.is_first else None)
     unigram, target = lines["unigram"].value, device.pick(ctx.device)
-    work = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
-    begin = partial(initial_decoder, config, ctx.inputs)
-    decoder = begin()
+    inputs = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
+    make_decoder = partial(initial_decoder, config, ctx.inputs)
+    decoder = make_decoder()
     shape = decoder.config
     if config.is_exported and isinstance(shape, ModelConfig):
         row_of(shape)  # Fail now, not after hours of training.
     spare_memory(
-        shape, phase, pack.longest(work.train.longest_document), target=work.device, log=ctx.log
+        shape, phase, pack.longest(inputs.train.longest_document), target=inputs.device, log=ctx.log
     )
-    checkpoint = newest(work.folder, ctx.log) if group.is_first else None
+    checkpoint = newest(inputs.folder, ctx.log) if group.is_first else None
     if group.is_first:
-        batches = work.batches(phase, shape.context, config.seed)
+        batches = inputs.batches(phase, shape.context, config.seed)
         _announce(shape, phase, batches, lines, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
-            before_training(begin, decoder, phase, batches, work=work, group=group, log=ctx.log)
-            decoder = begin()
-    training = Training(decoder.to(work.device), phase, work, seed=config.seed, group=group)
+            before_training(
+                make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
+            )
+            decoder = make_decoder()
+    training = Training(decoder.to(inputs.device), phase, inputs, seed=config.seed, group=group)
     training.resume(checkpoint)
     masked = _masked_because(training)
     if group.is_first:
@@ -91,14 +92,14 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     if config.prompts:
         given = config.prompts[0].read_text(encoding="utf-8").splitlines()
         prompts = [line for line in given if line.strip()][:2]
-    _run(training, ctx, reader, prompts)
-    learnt = training.weights()
-    return _keep(training, learnt, reader, ctx) if group.is_first else {}
+    _run(training, ctx, tokenizer, prompts)
+    weights = training.weights()
+    return _keep(training, weights, tokenizer, ctx) if group.is_first else {}
 
 
-def baseline_lines(order: Order, dev: TokenShards, reader: Tokenizer) -> dict[str, Score]:
+def baseline_lines(order: Order, dev: TokenShards, tokenizer: Tokenizer) -> dict[str, Score]:
     """Nats per dev token of a uniform guess, unigrams and bigrams."""
-    scores = baseline_scores(count(order.shards, order), held_out(dev, reader), split="dev")
+    scores = baseline_scores(count(order.shards, order), held_out(dev, tokenizer), split="dev")
     names = ("uniform", "unigram", "bigram")
     lines = {n: find(scores, metric="nats_per_token", model=n, source=None) for n in names}
     return {name: line for name, line in lines.items() if line is not None}
@@ -197,7 +198,7 @@ def _masked_because(training: Training) -> set[str]:
     return {reason for reason in reasons if reason is not None}
 
 
-def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list[str]) -> None:
+def _run(training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: list[str]) -> None:
     """Train to the end; show, journal and sample the progress."""
     steps, group = training.config.steps, training.group
     left = steps - training.state.step
@@ -207,7 +208,7 @@ def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list
         where = {"processor": device.processor(), "threads": device.threads()}
         append_jsonl(ctx.journal, {**start, **where, "processes": group.size})
     sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
-    crowding = Crowding(training.work.device)
+    crowding = Crowding(training.inputs.device)
     with ctx.log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
@@ -226,14 +227,14 @@ def _run(training: Training, ctx: StageContext, reader: Tokenizer, prompts: list
                 ctx.log.line(_line(report, speed))
                 validations = len(training.state.validations) - 1
                 if validations % sample_every == 0 or report.step == steps:
-                    _sample(training, reader, prompts, report.step, journal=ctx.journal)
+                    _sample(training, tokenizer, prompts, report.step, journal=ctx.journal)
             if group.is_any(stop.is_set()) and report.step:
                 is_saved = training.save()
                 group.wait()
                 kept = "saved"
                 if not is_saved:
                     kept = "its weights were discarded; the last checkpoint is kept"
-                ctx.log.line(f"stopped after step {report.step}, {kept} in {training.work.folder}")
+                ctx.log.line(f"stopped after step {report.step}, {kept} in {ctx.work}")
                 raise KeyboardInterrupt
 
 
@@ -250,15 +251,15 @@ def _line(report: Report, speed: float) -> str:
 
 
 def _sample(
-    training: Training, reader: Tokenizer, prompts: list[str], step: int, *, journal: Path
+    training: Training, tokenizer: Tokenizer, prompts: list[str], step: int, *, journal: Path
 ) -> None:
     """Generate samples with the current weights."""
     samplings = [Sampling(seed=step * SAMPLES + index) for index in range(len(prompts))]
-    with training.as_handed_on():
-        decoder = training.reader()
+    with training.for_evaluation():
+        decoder = training.whole_decoder()
         if not training.group.is_first:
             return
-        model = LanguageModel(decoder, reader)
+        model = LanguageModel(decoder, tokenizer)
         made = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
     for prompt, each in zip(prompts, made, strict=True):
         line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
@@ -267,14 +268,14 @@ def _sample(
 
 
 def _keep(
-    training: Training, learnt: dict[str, Tensor], reader: Tokenizer, ctx: StageContext
+    training: Training, learnt: dict[str, Tensor], tokenizer: Tokenizer, ctx: StageContext
 ) -> Numbers:
     """Write the finished model."""
     shape = training.decoder.config
     kept = weights_of(training.decoder) | learnt
     save_tensors({name: each.cpu() for name, each in kept.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
-    reader.save(ctx.out)
+    tokenizer.save(ctx.out)
     state, nats = training.state, training.state.best_nats
     best = state.best_step if training.config.keep == "best" else state.step
     write_json(ctx.out / "validations.json", state.validations)

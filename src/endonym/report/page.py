@@ -21,7 +21,7 @@ from endonym.report.formatting import counted, cut, shown, whole
 from endonym.report.scores import METRICS, gap, group, splits, verdict
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
-from endonym.report.training import Phase, SampledStep, phase, sampled_steps, started
+from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps, started
 from endonym.store import Store
 from endonym.text.corpus import CARD, Corpus
 
@@ -84,7 +84,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     # Over all bytes of the test documents, as the validations are.
     totals = [find(parts.get("test", []), metric=BITS, model=m, source=None) for m in BASELINES]
     levels = {each.model: each.value for each in totals if each is not None}
-    phases = [each for made in models if (each := phase(made, store, levels)) is not None]
+    phases = [each for made in models if (each := phase_curves(made, store, levels)) is not None]
     written = sampled_steps(models, store)
     texts = [text for step in written for _, text in step.texts]
     texts += [each["text"] for each in prompts]
@@ -135,7 +135,7 @@ def _some(written: Sequence[SampledStep]) -> list[SampledStep]:
     return [written[index] for index in indices] if written else []
 
 
-def _facts(run: Run, phases: Sequence[Phase]) -> list[tuple[str, str]]:
+def _facts(run: Run, phases: Sequence[PhaseCurves]) -> list[tuple[str, str]]:
     """The few numbers under the verdict."""
     facts: list[tuple[str, str]] = []
     model, corpus = run.artifact("model"), run.artifact("corpus")

@@ -54,7 +54,7 @@ class SampledStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class PhaseCurves:
     """One model stage: its name, its curves and what they say."""
 
     name: str
@@ -113,7 +113,7 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     return f"Over-fitting began {text}."
 
 
-def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
+def phase_curves(made: Made, store: Store, levels: dict[str, float]) -> PhaseCurves | None:
     """A model stage's curves; None if its journal is gone. levels: bits per byte of baselines."""
     lines = read_jsonl(store.journal(made.stage.kind, made.artifact.manifest["id"]))
     steps = [line for line in lines if line.get("event") == "step"]
@@ -137,7 +137,7 @@ def phase(made: Made, store: Store, levels: dict[str, float]) -> Phase | None:
         _rates(steps),
     ]
     drawn = [chart for chart in charts if chart is not None]
-    return Phase(
+    return PhaseCurves(
         name=made.stage.name.removeprefix("model "),
         charts=drawn,
         notes=[sentence for sentence in notes if sentence],

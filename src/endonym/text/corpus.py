@@ -16,9 +16,9 @@ from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus_stats import SAMPLES, SourceStats, reasons_table, total
 from endonym.text.document import Document, Reject
+from endonym.text.document_files import Dropped, Shards, read_lines
 from endonym.text.files import RawFile
 from endonym.text.gather import Gathering, Spool, Spooled
-from endonym.text.shards import Dropped, Shards, read_lines
 from endonym.text.split import SIDES, Chosen, HeldOut, Keys, Side, held_out, of_source
 from endonym.text.text_warnings import WARNINGS
 

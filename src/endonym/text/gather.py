@@ -17,11 +17,11 @@ from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
+from endonym.text.document_files import Dropped, document_line
 from endonym.text.files import RawFile
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_reported
-from endonym.text.shards import Dropped, document_line
 from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
 from endonym.text.text_warnings import oddities
 

@@ -4,13 +4,14 @@ Nothing here raises for bad content. An error of the disk is a SourceError.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO
 
 from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, printable
-from endonym.text.io.formats import FileFormat, shape_of, unsupported
+from endonym.text.io.formats import FileFormat, file_format, unsupported
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Counted, Damage, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, is_meant, tar_members, zip_members
@@ -20,6 +21,15 @@ from endonym.text.readers.records import read_json_lines
 from endonym.text.readers.tables import read_table
 
 Records = Iterator[Document | Reject]
+
+READERS: dict[str, Callable[[Stream, Origin, Source], Records]] = {
+    "txt": read_plain,
+    "jsonl": read_json_lines,
+    "csv": partial(read_table, table="csv"),
+    "tsv": partial(read_table, table="tsv"),
+    "parquet": read_packed_parquet,
+}
+"""The reader of each format of `text/io/formats.py`. A parquet file on disk is read in place."""
 
 SHOWN_MEMBERS = 5
 
@@ -76,37 +86,29 @@ def opened_file(
     raw: BinaryIO, origin: Origin, source: Source, advance: Callable[[int], None]
 ) -> Records:
     """The records of a file on disk."""
-    shape = shape_of(origin.name, source)
-    if shape.archive == "zip":
+    kind = file_format(origin.name, source)
+    if kind.archive == "zip":
         yield from archive_records(zip_members(raw), origin, source)
         return
-    if shape.format == "parquet" and not (shape.compression or shape.archive):
+    if kind.format == "parquet" and not (kind.compression or kind.archive):
         yield from read_parquet(raw, origin, source)
         return
     stream = plain(Counted(raw, advance))
-    if shape.archive == "tar":
-        stream = unpacked(stream, shape.compression) if shape.compression else stream
+    if kind.archive == "tar":
+        stream = unpacked(stream, kind.compression) if kind.compression else stream
         yield from archive_records(tar_members(stream), origin, source)
     else:
-        yield from single_records(stream, shape, origin, source)
+        yield from single_records(stream, kind, origin, source)
 
 
-def single_records(stream: Stream, shape: FileFormat, origin: Origin, source: Source) -> Records:
+def single_records(stream: Stream, kind: FileFormat, origin: Origin, source: Source) -> Records:
     """The records of one file that is not an archive, compressed or not."""
-    if not shape.format:
-        yield origin.whole_file("unsupported_format", unsupported(shape, origin.name))
+    if not kind.format:
+        yield origin.whole_file("unsupported_format", unsupported(kind, origin.name))
         return
-    if shape.compression:
-        stream = unpacked(stream, shape.compression)
-    match shape.format:
-        case "jsonl":
-            yield from read_json_lines(stream, origin, source)
-        case "csv" | "tsv":
-            yield from read_table(stream, origin, source, shape.format)
-        case "parquet":
-            yield from read_packed_parquet(stream, origin, source)
-        case _:
-            yield from read_plain(stream, origin, source)
+    if kind.compression:
+        stream = unpacked(stream, kind.compression)
+    yield from READERS[kind.format](stream, origin, source)
 
 
 def archive_records(members: Iterator[Member | Damage], origin: Origin, source: Source) -> Records:
@@ -131,12 +133,12 @@ def archive_records(members: Iterator[Member | Damage], origin: Origin, source: 
 
 def member_records(member: Member, origin: Origin, source: Source) -> Records:
     """The records of one member."""
-    shape = shape_of(member.name, source)
+    kind = file_format(member.name, source)
     if member.problem:
         yield origin.whole_file("unsafe_member", member.problem)
-    elif shape.archive:
+    elif kind.archive:
         yield origin.whole_file("unsupported_format", "an archive within an archive")
     elif not member.raw_bytes:
         yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
     else:
-        yield from never_silent(single_records(member.stream, shape, origin, source), origin)
+        yield from never_silent(single_records(member.stream, kind, origin, source), origin)

@@ -81,7 +81,7 @@ class Group:
         """Wait for all processes."""
         self.total(torch.zeros(()))
 
-    def gathered(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Whole tensors by name, sharded ones on the first process only; all must call this.
 
         Tensors are gathered one by one, so that the others hold one whole tensor at most.
@@ -120,7 +120,7 @@ class Group:
                 grad.copy_(part.view_as(grad))
         return sums[0], short > 0
 
-    def parts(
+    def micro_batches(
         self, batch: Batch, rows: int, tokens: int, *, is_sharded: bool
     ) -> Iterator[tuple[Batch, int]]:
         """The micro-batches of this process, each with its weight in the loss (1).
@@ -128,7 +128,7 @@ class Group:
         Sharded weights are gathered in every pass, so each process must make the same number of
         passes: blank micro-batches of weight 0 are added. tokens: of the whole batch.
         """
-        yield from ((part, 1) for part in batch.parts(rows))
+        yield from ((part, 1) for part in batch.micro_batches(rows))
         if not is_sharded:
             return
         context = batch.tokens_BT.shape[1]

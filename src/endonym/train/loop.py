@@ -68,15 +68,15 @@ class Training:
         self,
         decoder: AnyDecoder,
         config: TrainConfig,
-        work: TrainingInputs,
+        inputs: TrainingInputs,
         *,
         seed: int,
         group: Group = ALONE,
     ) -> None:
         context, execution = decoder.config.context, config.execution
-        self.decoder, self.config, self.work, self.seed = decoder, config, work, seed
+        self.decoder, self.config, self.inputs, self.seed = decoder, config, inputs, seed
         self.group = group
-        self.batches = work.batches(config, context, seed)
+        self.batches = inputs.batches(config, context, seed)
         most_rows = -(-self.batches.rows // group.size)
         self.micro_rows = max(1, min(most_rows, execution.micro_tokens // context))
         decoder.checkpointed_blocks = execution.recompute
@@ -86,7 +86,7 @@ class Training:
             shard(decoder, config, group)
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
-        unsupported = phase_unsupported_reason(decoder.config, execution, work.device, group.size)
+        unsupported = phase_unsupported_reason(decoder.config, execution, inputs.device, group.size)
         if execution.compile and unsupported is None:
             compile_blocks(decoder)
         self.state = TrainState()
@@ -98,15 +98,15 @@ class Training:
         A checkpoint of step 0 is not loaded: it is kept only because it may be the best one.
         """
         if found is None and self.group.is_first:
-            found = checkpoint.last(self.work.folder)
+            found = checkpoint.last(self.inputs.folder)
         if self.group.broadcast(found.state.step if found else 0):
-            self._take_up(found)
+            self._restore(found)
         return self.state.step
 
-    def _take_up(self, found: Checkpoint | None) -> None:
+    def _restore(self, found: Checkpoint | None) -> None:
         """Load the checkpoint that the first process found, on every process."""
         step = self.group.broadcast(found.state.step if found else None)
-        found = found or checkpoint.at(self.work.folder, step)
+        found = found or checkpoint.at(self.inputs.folder, step)
         optimizer_state = found.optimizer_state()
         self.optimizer.load(found.weights(), optimizer_state, found.state.updates)
         self.average.load(optimizer_state)
@@ -119,7 +119,7 @@ class Training:
         gc.freeze()
         try:
             if self.state.step == 0:
-                yield self._report(None, 0.0)
+                yield self._finish_step(None, 0.0)
                 loss_guard.require_sound(self.state, self.config)
             while not self.state.is_finished:
                 start = time.perf_counter()
@@ -131,7 +131,7 @@ class Training:
                     why = "a weight is not a finite number"
                     self.events.append(loss_guard.lost(self.state, why))
                 self.average.update(step)
-                report = self._report(stepped, time.perf_counter() - start)
+                report = self._finish_step(stepped, time.perf_counter() - start)
                 yield report
                 if loss_guard.is_lost(self.state):
                     yield self._roll_back(report)
@@ -185,29 +185,31 @@ class Training:
         """Go back to the last good checkpoint, with half the learning rate."""
         lost, rows = self.state, self.batches.row_numbers(self.state.step - 1)
         where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
-        where += f"last checkpoint in {self.work.folder}"
+        where += f"last checkpoint in {self.inputs.folder}"
         why, is_finite = last.events[-1].message, math.isfinite(last.nats + last.gradient_norm)
         loss_guard.require_hope(lost, self.config, why, where, is_finite=is_finite)
         is_first = self.group.is_first
-        self._take_up(checkpoint.back_to(self.work.folder, lost.good_step) if is_first else None)
+        self._restore(checkpoint.back_to(self.inputs.folder, lost.good_step) if is_first else None)
         self.state.rollbacks, self.state.micro_rows = lost.rollbacks + 1, lost.micro_rows
         self.events.append(loss_guard.returned(lost, self.state))
-        return self._said(None, 0.0)
+        return self._report(None, 0.0)
 
     def _lr_scale(self, step: int) -> float:
         """The learning rate of a step, as a share of its peak."""
         return lr_scale(self.config, step) * loss_guard.rollback_lr_scale(self.state)
 
-    def _report(self, stepped: Stepped | None, seconds: float) -> Report:
+    def _finish_step(self, stepped: Stepped | None, seconds: float) -> Report:
         """Validate and save if due, unless the weights are lost; returns the step's report."""
-        state, config, work, seen, is_best = self.state, self.config, self.work, None, False
+        state, config, inputs, seen, is_best = self.state, self.config, self.inputs, None, False
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
-            dev, tokens, device = work.dev, config.eval_tokens, work.device
-            with self.as_handed_on():
-                seen = validate(self.decoder, dev, tokens, device, group=self.group, join=work.join)
+            dev, tokens, device = inputs.dev, config.eval_tokens, inputs.device
+            with self.for_evaluation():
+                seen = validate(
+                    self.decoder, dev, tokens, device, group=self.group, join=inputs.join
+                )
             if math.isfinite(seen.nats):
                 is_best = state.note_validation(seen.nats, seen.bits_per_byte)
-                loss_guard.require_learning(state, config, work.unigram_nats)
+                loss_guard.require_learning(state, config, inputs.unigram_nats)
             else:
                 why = f"the dev loss is not a finite number ({seen.nats})"
                 self.events.append(loss_guard.lost(state, why))
@@ -217,9 +219,9 @@ class Training:
             state.is_finished = state.step >= config.steps or is_stale
             if seen or state.is_finished or saves_at(config, state.step):
                 self.save()
-        return self._said(stepped, seconds, seen, is_best=is_best)
+        return self._report(stepped, seconds, seen, is_best=is_best)
 
-    def _said(
+    def _report(
         self,
         stepped: Stepped | None,
         seconds: float,
@@ -252,7 +254,7 @@ class Training:
             return False
         if not self.state.skipped_in_row:
             self.state.good_step = self.state.step
-        folder, weights = self.work.folder, self.optimizer.weights()
+        folder, weights = self.inputs.folder, self.optimizer.weights()
         optimizer_state = self.optimizer.state() | self.average.state()
         if self.optimizer.is_sharded:
             checkpoint.save_sharded(folder, self.state, weights, optimizer_state, group=self.group)
@@ -261,20 +263,20 @@ class Training:
         return True
 
     @contextmanager
-    def as_handed_on(self) -> Generator[None]:
+    def for_evaluation(self) -> Generator[None]:
         """The uncompiled model with the averaged weights, for validation and samples."""
         with uncompiled(), self.average.shown():
             yield
 
-    def reader(self) -> AnyDecoder:
+    def whole_decoder(self) -> AnyDecoder:
         """A decoder that the first process can use alone; every process must call this."""
         if not self.optimizer.is_sharded:
             return self.decoder
-        weights = self.group.gathered(self.optimizer.weights())
+        weights = self.group.gather(self.optimizer.weights())
         if not self.group.is_first:
             return self.decoder
         assert isinstance(self.decoder, Decoder)
-        return decoder_with(self.decoder.config, weights, self.work.folder)
+        return decoder_with(self.decoder.config, weights, self.inputs.folder)
 
     def weights(self) -> dict[str, Tensor]:
         """The final weights: of the best validation or the last step, averaged if asked for.
@@ -282,8 +284,8 @@ class Training:
         Every process must call this; of sharded weights only the first process gets them.
         """
         if self.config.keep == "last" or self.state.best_step == self.state.step:
-            return self.group.gathered(self.average.weights())
+            return self.group.gather(self.average.weights())
         if not self.group.is_first:
             return {}
-        best = checkpoint.at(self.work.folder, self.state.best_step)
+        best = checkpoint.at(self.inputs.folder, self.state.best_step)
         return averaged(best.weights(), best.optimizer_state())

@@ -103,7 +103,7 @@ def returned(lost: TrainState, found: TrainState) -> TrainingEvent:
     """The event of a rollback."""
     lr_scale = rollback_lr_scale(found)
     message = f"back to step {found.step}, at {lr_scale:.3g} of the learning rate from now on"
-    numbers = {"to_step": found.step, "lr_share": lr_scale}
+    numbers = {"to_step": found.step, "lr_scale": lr_scale}
     return TrainingEvent("rolled_back", lost.step, message, lost.rollbacks, numbers)
 
 

@@ -61,7 +61,7 @@ class Optimizer:
             )
         peaks = {"matrix": config.lr, "table": config.embedding_lr, "vector": config.lr}
         groups = [
-            {"params": parameters, "peak": peaks[kind], "kind": kind}
+            {"params": parameters, "lr": peaks[kind], "peak": peaks[kind], "kind": kind}
             for kind, parameters in kinds.items()
             if kind != "matrix" or self.muon is None
         ]

@@ -80,16 +80,16 @@ def take_step(
     """
     count = tokens or batch.targets_BT.numel()
 
-    def gathered(rows: int) -> Tensor:
+    def attempt(rows: int) -> Tensor:
         seed()
-        return gather(decoder, optimizer, batch, rows=rows, tokens=count, group=group)
+        return accumulate_gradients(decoder, optimizer, batch, rows=rows, tokens=count, group=group)
 
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
         with explained_memory_errors(f"{rows} rows at a time, in shards"):
-            nats, held = gathered(rows), rows
+            nats, held = attempt(rows), rows
     else:
-        nats, held = within_memory(gathered, rows, optimizer.forget)
+        nats, held = within_memory(attempt, rows, optimizer.forget)
     total, ran_short = group.add_up(optimizer.masters, nats, ran_short=held < rows)
     norm = optimizer.clip(optimizer.config.clip)
     held = group.least(held) if ran_short else held
@@ -101,7 +101,7 @@ def take_step(
     return stepped
 
 
-def gather(
+def accumulate_gradients(
     decoder: AnyDecoder,
     optimizer: Optimizer,
     batch: Batch,
@@ -116,9 +116,9 @@ def gather(
     """
     count = tokens or batch.targets_BT.numel()
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
-    for part, weight in group.parts(batch, rows, count, is_sharded=optimizer.is_sharded):
+    for part, weight in group.micro_batches(batch, rows, count, is_sharded=optimizer.is_sharded):
         loss = batch_loss(decoder, part)
-        (loss.learnt_from * weight / count).backward()
+        (loss.objective * weight / count).backward()
         optimizer.collect()
         total += loss.nats.detach() * weight
     return total
@@ -128,7 +128,7 @@ class Loss(NamedTuple):
     """Summed nats of a batch's targets, and the loss to minimise, with the experts' penalty."""
 
     nats: Tensor
-    learnt_from: Tensor
+    objective: Tensor
 
 
 def batch_loss(decoder: AnyDecoder, batch: Batch) -> Loss:
@@ -139,7 +139,7 @@ def batch_loss(decoder: AnyDecoder, batch: Batch) -> Loss:
     return Loss(nats, nats + penalty * len(targets_N))
 
 
-@torch.no_grad()  # not inference_mode: weights gathered from shards in it could not be trained
+@torch.no_grad()  # not inference_mode: weights attempt from shards in it could not be trained
 def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     """Nats of each target of a batch, (B, T), without gradients or dropout."""
     was_training = decoder.training

@@ -3,7 +3,7 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.autopilot.formats import guess_clean
+from endonym.autopilot.format_guess import guess_clean
 from endonym.text.clean.filters import cleaner
 
 

@@ -32,12 +32,12 @@ def test_the_batch_of_a_step_holds_the_rows_that_follow_the_step_before(batches:
 
 def test_parts_of_a_batch_are_the_batch(batches: Batches) -> None:
     batch = batches[1]
-    parts = list(batch.parts(2))
+    parts = list(batch.micro_batches(2))
     assert [len(part) for part in parts] == [2, 2, 1]
     for name in ("tokens_BT", "targets_BT", "documents_BT"):
         joined = torch.cat([getattr(part, name) for part in parts])
         assert torch.equal(joined, getattr(batch, name))
-    assert len(list(Batch.parts(batch, 99))) == 1
+    assert len(list(Batch.micro_batches(batch, 99))) == 1
 
 
 def test_epochs_are_tokens_over_positions(batches: Batches) -> None:

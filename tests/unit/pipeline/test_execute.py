@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from endonym.config import Config
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
 from endonym.pipeline.execute import last_stage, make, recipe_text, run_folder
@@ -76,14 +77,20 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are(stages: Recipe) ->
         assert name in caught.value.do
 
 
+class Line(Config):
+    """What the stage below writes."""
+
+    text: str
+
+
 def writer(text: str) -> Stage:
     """A stage that writes a file."""
 
-    def work(ctx: StageContext) -> Numbers:
-        (ctx.out / "text.txt").write_text(text, encoding="utf-8")
-        return {"chars": len(text)}
+    def write(config: Line, ctx: StageContext) -> Numbers:
+        (ctx.out / "text.txt").write_text(config.text, encoding="utf-8")
+        return {"chars": len(config.text)}
 
-    return Stage("corpus", "corpus", {"text": text}, work)
+    return Stage("corpus", "corpus", Line(text=text), write)
 
 
 def test_an_artefact_is_made_once_and_then_found(tmp_path: Path) -> None:
@@ -109,13 +116,13 @@ def test_what_a_stage_made_is_checked_each_time_it_is_found(tmp_path: Path) -> N
 
 
 def test_a_stage_that_fails_leaves_no_artefact(tmp_path: Path) -> None:
-    def fail(ctx: StageContext) -> Numbers:
+    def fail(_: Config, ctx: StageContext) -> Numbers:
         (ctx.out / "half.txt").write_text("х", encoding="utf-8")
         raise RecipeError("no")
 
     store = Store(tmp_path / "store")
     with pytest.raises(RecipeError):
-        make(Stage("corpus", "corpus", {}, fail), store, Log(quiet=True))
+        make(Stage("corpus", "corpus", Config(), fail), store, Log(quiet=True))
     assert list(store.artifacts()) == []
 
 

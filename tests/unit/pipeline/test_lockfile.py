@@ -9,7 +9,7 @@ import pytest
 from endonym.autopilot.model_size import Choice
 from endonym.log import Log
 from endonym.pipeline import lockfile, sources
-from endonym.pipeline.lockfile import Lock
+from endonym.pipeline.lockfile import Lockfile
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.files import RawSet
@@ -25,33 +25,33 @@ def raw(recipe: Recipe) -> list[RawSet]:
     return sources.hash_all(sources.find(recipe), Store(recipe.folder / "store"), Log(quiet=True))
 
 
-def kept(recipe: Recipe, raw: list[RawSet], *, replan: bool = False) -> Lock:
-    return Lock(recipe.folder, recipe, raw, replan=replan)
+def kept(recipe: Recipe, raw: list[RawSet], *, replan: bool = False) -> Lockfile:
+    return Lockfile(recipe.folder, recipe, raw, replan=replan)
 
 
-def write(lock: Lock, recipe: Recipe) -> None:
+def write(lock: Lockfile, recipe: Recipe) -> None:
     plan = lock.as_json([], Store(recipe.folder / "store"))
     lock.path.write_text(json.dumps(plan), encoding="utf-8")
 
 
-def test_what_was_settled_stays_whatever_would_be_chosen_now(
+def test_what_was_kept_stays_whatever_would_be_chosen_now(
     recipe: Recipe, raw: list[RawSet]
 ) -> None:
     lock = kept(recipe, raw)
     assert not lock.is_known
-    assert lock.settle({"phase.0.lr": Choice(1e-3, "then")}) == {"phase.0.lr": (1e-3, "then")}
+    assert lock.keep({"phase.0.lr": Choice(1e-3, "then")}) == {"phase.0.lr": (1e-3, "then")}
     write(lock, recipe)
     later = kept(recipe, raw)
     assert later.is_known
-    settled = later.settle({"phase.0.lr": Choice(5e-3, "now"), "pack.context": Choice(64, "now")})
-    assert settled == {"phase.0.lr": (1e-3, "then"), "pack.context": (64, "now")}
+    found = later.keep({"phase.0.lr": Choice(5e-3, "now"), "pack.context": Choice(64, "now")})
+    assert found == {"phase.0.lr": (1e-3, "then"), "pack.context": (64, "now")}
 
 
 def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
     recipe: Recipe, raw: list[RawSet]
 ) -> None:
     lock = kept(recipe, raw)
-    lock.settle({"phase.0.lr": Choice(1e-3, "then")})
+    lock.keep({"phase.0.lr": Choice(1e-3, "then")})
     write(lock, recipe)
     assert kept(recipe, raw).is_known
     assert not kept(recipe, raw, replan=True).is_known
@@ -80,7 +80,7 @@ def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
 ) -> None:
     found = {"phase.0.lr": Choice(8e-3, "tried")}
     lock = kept(recipe, raw)
-    lock.tune("this training", found)
+    lock.keep_tuned("this training", found)
     write(lock, recipe)
     assert kept(recipe, raw).tuned_for("this training") == found
     assert kept(recipe, raw).tuned_for("another") == {}

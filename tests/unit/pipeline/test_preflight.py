@@ -42,17 +42,23 @@ def tried(
     said: list[str] = []
     log = Log(quiet=True)
     log.line = said.append  # pyright: ignore[reportAttributeAccessIssue]
-    decoder, (work, batches) = toy_decoder(toy_config()), bench
+    decoder, (inputs, batches) = toy_decoder(toy_config()), bench
     before_training(
-        lambda: toy_decoder(toy_config()), decoder, phase, batches, work=work, group=group, log=log
+        lambda: toy_decoder(toy_config()),
+        decoder,
+        phase,
+        batches,
+        inputs=inputs,
+        group=group,
+        log=log,
     )
     return decoder, said
 
 
-def test_a_row_is_learnt_by_heart(bench: tuple[TrainingInputs, Batches]) -> None:
+def test_a_row_is_overfitted(bench: tuple[TrainingInputs, Batches]) -> None:
     decoder, (said,) = tried(bench)
-    assert said.startswith("  pre-flight: one row learnt by heart, ")
-    before, after = (float(said.split()[index]) for index in (6, 8))
+    assert said.startswith("  pre-flight: one row overfitted, ")
+    before, after = (float(said.split()[index]) for index in (4, 6))
     assert after < before / 2
     fresh = toy_decoder(toy_config()).state_dict()
     assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
@@ -81,11 +87,11 @@ def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said
     bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sharded, two = PHASE.executed(shard="weights"), Group(0, 2)
-    assert "learnt by heart, " in tried(bench, sharded, two)[1][0]
+    assert "one row overfitted, " in tried(bench, sharded, two)[1][0]
     monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
-    monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
+    monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: pytest.fail("tried"))
     (said,) = tried(bench, sharded, two)[1]
-    assert "no row is learnt by heart, for which the whole model would need ≈" in said
+    assert "overfitting one row is left out: the whole model would need ≈" in said
 
 
 def test_a_disk_that_is_too_small_is_refused_first(
@@ -95,7 +101,7 @@ def test_a_disk_that_is_too_small_is_refused_first(
         raise StoreError("checkpoints need more")
 
     monkeypatch.setattr(preflight.checkpoint, "check_disk_space", full)
-    monkeypatch.setattr(preflight, "learn_by_heart", lambda *_: pytest.fail("tried"))
+    monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: pytest.fail("tried"))
     with pytest.raises(StoreError):
         tried(bench)
 

@@ -15,7 +15,7 @@ from endonym.log import Log
 from endonym.pipeline import execute, sources, tuning
 from endonym.pipeline import settle as settling
 from endonym.pipeline.execute import run_recipe
-from endonym.pipeline.lockfile import Lock
+from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.settle import settle
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
@@ -32,7 +32,7 @@ class Counted:
     def settle(self, target: str, tune_minutes: float | None = None) -> ResolvedTraining:
         store, log = Store(self.folder / "store"), Log(quiet=True)
         raw = sources.hash_all(sources.find(self.recipe), store, log)
-        lock = Lock(self.folder, self.recipe, raw, replan=False)
+        lock = Lockfile(self.folder, self.recipe, raw, replan=False)
         given: dict[str, Any] = {"tune_minutes": tune_minutes, "target": target, "log": log}
         given["machine_file"] = self.folder / "machine.json"
         return settle(self.recipe, lock, self.shards, lambda _: "this training", **given)

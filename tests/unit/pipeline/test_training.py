@@ -201,7 +201,7 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
 ) -> None:
     """torch's other name of the CPU stands for another device, which one harmed weight spoils.
 
-    What the comparison changes is not what learns by heart.
+    What the comparison changes is not what overfits the row.
     """
     recipe = small_recipe(tmp_path / "project")
     store = tmp_path / "project" / "store"
@@ -222,7 +222,7 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     said = command(*args, "--device", "cpu:0")
     assert said.code == 0, said.err
     assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
-    learnt = "pre-flight: one row learnt by heart, "
+    learnt = "pre-flight: one row overfitted, "
     here = command(*args, "--store", tmp_path / "other").err
     assert said.err.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
 

@@ -190,7 +190,7 @@ def test_a_trial_is_the_phase_itself_on_the_device_that_was_asked_for(
     (training,) = seen
     assert 1.0 < bits < 12.0
     assert facts_of(shards).mean_document_tokens > given.pack.context
-    assert probed == [(training.work.device, given.pack.context)] == [("cpu:0", 32)]
+    assert probed == [(training.inputs.device, given.pack.context)] == [("cpu:0", 32)]
     assert training.state.validations[0]["step"] == 0
     assert [each["step"] for each in training.state.validations] == [0, training.config.steps]
     assert training.config.steps == -(-trials.tokens // 256)

@@ -1,6 +1,7 @@
 """A raw file in, documents and refusals out."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from text_samples import TATAR, gzipped, kept, reasons, records, refused, tar, write
@@ -8,7 +9,8 @@ from text_samples import TATAR, gzipped, kept, reasons, records, refused, tar, w
 from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.files import RawFile
-from endonym.text.reader import read_file
+from endonym.text.io.formats import FORMATS
+from endonym.text.reader import READERS, read_file
 
 LINES = "\n".join(TATAR) + "\n"
 
@@ -82,3 +84,8 @@ def test_a_line_without_end_is_refused_without_being_held(
     assert kept(found) == ["Кояш"]
     assert reasons(found) == {"too_long": 1}
     assert refused(found)[0].raw_bytes == 5_000
+
+
+def test_every_format_that_a_name_or_a_recipe_can_have_has_a_reader() -> None:
+    named = get_args(Source.model_fields["format"].annotation)
+    assert set(READERS) == set(FORMATS.values()) == set(named) - {"auto"}

@@ -15,7 +15,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import gather, take_step
+from endonym.train.step import accumulate_gradients, take_step
 
 PHASE = train_config(lr=1e-2, weight_decay=0.1)
 FACTORS = (0.01, 0.5, 0.999, 1.001, 1.5, 3.0, 9.9, 10.1, 1000.0)
@@ -123,7 +123,7 @@ def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(
 def test_in_bf16_the_sum_of_all_micro_batches_is_clipped() -> None:
     decoder = lively_decoder()
     optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
-    gather(decoder, optimizer, batch_of(), rows=2)
+    accumulate_gradients(decoder, optimizer, batch_of(), rows=2)
     before = gradients_of(optimizer)
     expected, norm = clipped_by_torch(before, norm_of(before) / 4)
     assert float(optimizer.clip(norm / 4)) == pytest.approx(norm, rel=1e-5)

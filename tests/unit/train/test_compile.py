@@ -139,9 +139,9 @@ def test_validations_and_samples_compile_nothing(
     assert compiled == [0, 0, 0]
     before = graphs()
     assert before > 0
-    with one.as_handed_on(), torch.inference_mode():
+    with one.for_evaluation(), torch.inference_mode():
         for length in (1, 5, 16):
-            one.reader().eval()(torch.zeros((1, length), dtype=torch.int64))
+            one.whole_decoder().eval()(torch.zeros((1, length), dtype=torch.int64))
     assert graphs() == before
 
 
@@ -169,7 +169,7 @@ def test_a_compiled_model_has_the_same_loss_and_gradients(
     for seed in (1, 2):
         torch.manual_seed(seed)
         batch = packed_batch(300, 3, 24)
-        losses = [batch_loss(each, batch).learnt_from for each in (plain, compiled)]
+        losses = [batch_loss(each, batch).objective for each in (plain, compiled)]
         for loss in losses:
             loss.backward()
         torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=0)

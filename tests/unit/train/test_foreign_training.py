@@ -13,7 +13,7 @@ from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.model.foreign.weights import load_foreign
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.optimizer import embedding_and_head_names
-from endonym.train.preflight import learn_by_heart
+from endonym.train.overfit import overfit_one_row
 from endonym.train.step import batch_loss
 
 PHASE = {
@@ -84,7 +84,7 @@ def test_a_foreign_model_learns_one_batch_by_heart(folder: Path) -> None:
     decoder = opened(folder)
     tokens = torch.randint(VOCAB, (1, 17), generator=torch.Generator().manual_seed(5))
     batch = Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), torch.zeros(1, 16))
-    before, after = learn_by_heart(
+    before, after = overfit_one_row(
         decoder, batch, train_config(**(PHASE | {"lr": 8e-3, "number_format": "fp32"}))
     )
     assert after < before / 2
@@ -101,7 +101,7 @@ def test_a_foreign_model_that_recomputes_learns_the_same(folder: Path) -> None:
         torch.manual_seed(1)
         tokens_BT = torch.randint(5, VOCAB, (2, 16))
         documents_BT = (torch.arange(16) // 7).expand(2, -1).contiguous()
-        batch_loss(decoder, Batch(tokens_BT, tokens_BT, documents_BT)).learnt_from.backward()
+        batch_loss(decoder, Batch(tokens_BT, tokens_BT, documents_BT)).objective.backward()
         found.append([p.grad for p in decoder.parameters() if p.grad is not None])
     for one, two in zip(*found, strict=True):
         assert torch.equal(one, two)

@@ -170,7 +170,7 @@ def test_three_in_a_row_go_back_to_the_checkpoint_before_them_with_half_the_rate
     assert (back.event, back.step, back.numbers) == (
         "rolled_back",
         8,
-        {"to_step": 5, "lr_share": 0.5},
+        {"to_step": 5, "lr_scale": 0.5},
     )
     assert reports[9].seconds == 0
     assert reports[9].validation is None

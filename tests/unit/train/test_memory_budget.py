@@ -97,16 +97,16 @@ def starve(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Let memory end in the backward pass of whatever has more than `most` rows."""
     tried: list[int] = []
 
-    whole = step.gather
+    whole = step.accumulate_gradients
 
-    def gather(*arguments: Any, rows: int, **keys: Any) -> torch.Tensor:
+    def accumulate(*arguments: Any, rows: int, **keys: Any) -> torch.Tensor:
         tried.append(rows)
         found = whole(*arguments, rows=rows, **keys)
         if rows > most:  # The gradients it has made must not be counted again.
             raise torch.OutOfMemoryError(CUDA)
         return found
 
-    monkeypatch.setattr(step, "gather", gather)
+    monkeypatch.setattr(step, "accumulate_gradients", accumulate)
     return tried
 
 

@@ -13,7 +13,13 @@ from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 from endonym.train.optimizer import Optimizer
-from endonym.train.step import batch_loss, gather, held_out_nats, require_finite, take_step
+from endonym.train.step import (
+    accumulate_gradients,
+    batch_loss,
+    held_out_nats,
+    require_finite,
+    take_step,
+)
 
 PHASE = train_config(lr=1e-2, weight_decay=0.1)
 
@@ -45,11 +51,11 @@ def test_the_loss_is_the_mean_over_the_batch_however_it_is_split() -> None:
         torch.testing.assert_close(other, weights[0], rtol=1e-3, atol=1e-4)
 
 
-def test_the_penalty_of_experts_is_learnt_from_and_not_reported() -> None:
+def test_the_penalty_of_experts_is_objective_and_not_reported() -> None:
     decoder = lively_decoder(toy_config("moe")).train()
     loss = batch_loss(decoder, batch_of())
     assert loss.nats.item() == pytest.approx(plain_nats(decoder, batch_of()), rel=1e-5)
-    assert loss.learnt_from.item() > loss.nats.item() + 1e-3
+    assert loss.objective.item() > loss.nats.item() + 1e-3
     optimizer = Optimizer(decoder, PHASE)
     stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=99)
     assert stepped.nats == pytest.approx(loss.nats.item() / 80, rel=1e-5)
@@ -59,8 +65,8 @@ def test_the_penalty_of_experts_counts_once_a_token_however_a_batch_is_split() -
     batch, names = batch_of(), ("blocks.0.ffn.router.weight", "embedding.weight")
     for rows in (1, 2, 5):
         decoder, twin = (lively_decoder(toy_config("moe")) for _ in range(2))
-        gather(decoder, Optimizer(decoder, PHASE), batch, rows=rows)
-        for part in batch.parts(rows):
+        accumulate_gradients(decoder, Optimizer(decoder, PHASE), batch, rows=rows)
+        for part in batch.micro_batches(rows):
             hidden_BTD, penalty = twin(part.tokens_BT, Span.packed(part.documents_BT))
             logits_NV = twin.readout.logits(hidden_BTD.flatten(0, 1))
             nats = F.cross_entropy(logits_NV, part.targets_BT.flatten())
@@ -72,7 +78,7 @@ def test_the_penalty_of_experts_counts_once_a_token_however_a_batch_is_split() -
 
 def test_the_gradient_is_that_of_the_plain_loss() -> None:
     one, two = lively_decoder(), lively_decoder()
-    batch_loss(one, batch_of()).learnt_from.backward()
+    batch_loss(one, batch_of()).objective.backward()
     logits_BTV = two.logits(batch_of().tokens_BT, Span.packed(batch_of().documents_BT))
     targets_N = batch_of().targets_BT.flatten()
     F.cross_entropy(logits_BTV.flatten(0, 1), targets_N, reduction="sum").backward()
@@ -90,7 +96,7 @@ def test_the_norm_reported_is_the_one_before_clipping() -> None:
         rows=5,
     )
     twin = lively_decoder()
-    (batch_loss(twin, batch_of()).learnt_from / 80).backward()
+    (batch_loss(twin, batch_of()).objective / 80).backward()
     squares = sum(float(p.grad.double().square().sum()) for p in twin.parameters())
     assert stepped.gradient_norm == pytest.approx(math.sqrt(squares), rel=1e-4)
 

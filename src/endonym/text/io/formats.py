@@ -1,4 +1,9 @@
-"""What a file's name says: its format, its compression, whether it is an archive."""
+"""What a file's name says: its format, its compression, whether it is an archive.
+
+A new format is a name in `FORMATS` and in `Source.format` (`text/config.py`), a function in
+`text/readers/`, its row in `READERS` (`text/reader.py`), and a guess of its recipe keys
+(`autopilot/format_guess.py`).
+"""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -44,7 +49,7 @@ class FileFormat:
     extension: str
 
 
-def shape_of(name: str, source: Source) -> FileFormat:
+def file_format(name: str, source: Source) -> FileFormat:
     """The format of a file by its name; by the recipe if that names a format."""
     lower = name.lower()
     for short, long in SHORT_NAMES.items():
@@ -65,13 +70,13 @@ def shape_of(name: str, source: Source) -> FileFormat:
     return FileFormat(compression, archive, format_name, extension)
 
 
-def unsupported(shape: FileFormat, name: str) -> str:
+def unsupported(kind: FileFormat, name: str) -> str:
     """The message about a file that cannot be read."""
     if LEIPZIG_TABLE.search(name.lower()):
         return "a table of the Leipzig corpora that holds no text"
-    what = f"{shape.extension} files" if shape.extension else "files without an extension"
+    what = f"{kind.extension} files" if kind.extension else "files without an extension"
     known = " ".join(sorted(FORMATS))
     advice = '; if it is plain text, write format = "txt"'
-    if NOT_PLAIN.fullmatch(shape.extension):
+    if NOT_PLAIN.fullmatch(kind.extension):
         advice = ""
     return f"{what} are not read (read are: {known}, tar and zip){advice}"

@@ -3,7 +3,7 @@
 import pytest
 
 from endonym.text.config import Source
-from endonym.text.io.formats import shape_of, unsupported
+from endonym.text.io.formats import file_format, unsupported
 
 
 @pytest.mark.parametrize(
@@ -27,17 +27,17 @@ from endonym.text.io.formats import shape_of, unsupported
 def test_a_name_gives_packing_archive_and_format(
     name: str, compression: str, archive: str, format: str
 ):
-    shape = shape_of(name, Source(name="probe", path=name))
+    shape = file_format(name, Source(name="probe", path=name))
     assert (shape.compression, shape.archive, shape.format) == (compression, archive, format)
 
 
 @pytest.mark.parametrize(("name", "format"), [("a.md", "txt"), ("b", "txt"), ("a.pdf", "")])
 def test_a_given_format_is_used_but_never_for_what_is_no_text(name: str, format: str):
-    assert shape_of(name, Source(name="probe", path=name, format="txt")).format == format
+    assert file_format(name, Source(name="probe", path=name, format="txt")).format == format
 
 
 def test_an_unknown_extension_says_how_to_read_it():
-    shape = shape_of("notes.md", Source(name="probe", path="."))
+    shape = file_format("notes.md", Source(name="probe", path="."))
     assert 'format = "txt"' in unsupported(shape, "notes.md")
-    shape = shape_of("book.epub", Source(name="probe", path="."))
+    shape = file_format("book.epub", Source(name="probe", path="."))
     assert "format =" not in unsupported(shape, "book.epub")

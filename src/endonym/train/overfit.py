@@ -17,7 +17,7 @@ LEAST_LR = 2e-3
 """A phase may have a low learning rate on purpose; this check is only of the gradients."""
 
 
-def learn_by_heart(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
+def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
     """Train a decoder on one short row; returns its nats before and after. It changes the decoder.
 
     Raises TrainingError if the loss does not fall to half: then gradients, optimiser or number
@@ -43,7 +43,7 @@ def learn_by_heart(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tu
             break
     if min(seen) > ENOUGH * seen[0]:
         raise TrainingError(
-            f"one row cannot be learnt by heart: {seen[0]:.2f} nats became {min(seen):.2f} "
+            f"the model cannot overfit one row: {seen[0]:.2f} nats became {min(seen):.2f} "
             f"after {len(seen)} steps",
             where=f"phase {config.name}",
             do=_advice(config, has_risen=seen[-1] > seen[0]),

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from text_samples import KHMER
 
-from endonym.text import shards
+from endonym.text import document_files
 from endonym.text.document import Document, Reject
-from endonym.text.shards import Dropped, Shards, document_line, read_lines
+from endonym.text.document_files import Dropped, Shards, document_line, read_lines
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
@@ -21,7 +21,7 @@ def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
 
 
 def test_a_full_file_is_followed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(shards, "SHARD_BYTES", 100)
+    monkeypatch.setattr(document_files, "SHARD_BYTES", 100)
     train = Shards(tmp_path, "train")
     lines = [document_line(Document(KHMER[0], f"a#{n}", "km")) for n in range(3)]
     for line in lines:

@@ -7,6 +7,8 @@ can change it.
 import io
 import json
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from statistics import median
@@ -20,7 +22,7 @@ from endonym.autopilot.cleaning import guess_clean
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
-from endonym.text.io.formats import FileFormat, shape_of, unsupported
+from endonym.text.io.formats import FileFormat, file_format, unsupported
 from endonym.text.io.streams import Damage, Feed, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, tar_members, zip_members
 from endonym.text.readers.parquet import is_text
@@ -44,37 +46,37 @@ Guess = tuple[dict[str, Any], str]
 def guess_source(path: Path, name: str) -> tuple[Source, str]:
     """The best Source for one raw file, named `name`, and the reason in one sentence."""
     source = Source(name=name, path=str(path))
-    shape = shape_of(path.name, source)
+    kind = file_format(path.name, source)
     if path.stat().st_size == 0:
         return source, "the file is empty"
     with path.open("rb") as raw:
-        if shape.archive:
-            keys, reason = archive_guess(raw, shape, source)
-        elif shape.format == "parquet" and not shape.compression:
+        if kind.archive:
+            keys, reason = archive_guess(raw, kind, source)
+        elif kind.format == "parquet" and not kind.compression:
             keys, reason = parquet_guess(raw)
         else:
-            keys, reason = stream_guess(plain(raw), shape, path.name)
+            keys, reason = stream_guess(plain(raw), kind, path.name)
     return source.model_copy(update=keys), reason
 
 
-def stream_guess(stream: Stream, shape: FileFormat, name: str) -> Guess:
+def stream_guess(stream: Stream, kind: FileFormat, name: str) -> Guess:
     """The guess for one file that is no archive."""
-    if not shape.format:
-        return {}, unsupported(shape, name)
-    if shape.format == "parquet":
+    if not kind.format:
+        return {}, unsupported(kind, name)
+    if kind.format == "parquet":
         return {}, "a packed parquet file; its text is taken to be in the column text"
-    if shape.compression:
-        stream = unpacked(stream, shape.compression)
+    if kind.compression:
+        stream = unpacked(stream, kind.compression)
     head = head_of(stream)
     if not VISIBLE.search(head):
         return {}, "no readable text at the start of the file"
-    match shape.format:
-        case "jsonl":
-            return json_guess(head)
-        case "csv" | "tsv":
-            return table_guess(head, shape.format)
-        case _:
-            return plain_guess(head)
+    guesses: dict[str, Callable[[str], Guess]] = {
+        "txt": plain_guess,
+        "jsonl": json_guess,
+        "csv": partial(table_guess, table="csv"),
+        "tsv": partial(table_guess, table="tsv"),
+    }
+    return guesses[kind.format](head)
 
 
 def head_of(stream: Stream) -> str:
@@ -86,13 +88,13 @@ def head_of(stream: Stream) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def archive_guess(raw: io.BufferedReader, shape: FileFormat, source: Source) -> Guess:
+def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source) -> Guess:
     """Leipzig sentences if there are any; otherwise as the first readable member."""
-    if shape.archive == "zip":
+    if kind.archive == "zip":
         members = zip_members(raw)
     else:
         stream = plain(raw)
-        members = tar_members(unpacked(stream, shape.compression) if shape.compression else stream)
+        members = tar_members(unpacked(stream, kind.compression) if kind.compression else stream)
     first: Guess | None = None
     for member in islice(members, LOOKED_AT_MEMBERS):
         if isinstance(member, Damage) or member.problem:
@@ -106,10 +108,10 @@ def archive_guess(raw: io.BufferedReader, shape: FileFormat, source: Source) -> 
 
 def member_guess(member: Member, source: Source) -> Guess | None:
     """The guess for a member of an archive; None if it cannot be read."""
-    shape = shape_of(member.name, source)
-    if shape.archive or not shape.format or not member.raw_bytes:
+    kind = file_format(member.name, source)
+    if kind.archive or not kind.format or not member.raw_bytes:
         return None
-    keys, reason = stream_guess(member.stream, shape, member.name)
+    keys, reason = stream_guess(member.stream, kind, member.name)
     return keys, f"an archive; {member.name}: {reason}"
 
 

@@ -1,4 +1,4 @@
-"""Pre-flight: a batch learnt by heart, or a refusal that says what to change."""
+"""Pre-flight: one row is overfitted, or a refusal that says what to change."""
 
 import pytest
 import torch
@@ -8,9 +8,9 @@ from toys import toy_config, toy_decoder, train_config
 from endonym.data.batches import Batch
 from endonym.errors import TrainingError
 from endonym.model.attention import Attention
-from endonym.train import preflight
+from endonym.train import overfit
 from endonym.train.config import TrainConfig
-from endonym.train.preflight import learn_by_heart
+from endonym.train.overfit import overfit_one_row
 
 
 def batch_of(rows: int = 3) -> Batch:
@@ -29,7 +29,7 @@ def phase_of(lr: float, number_format: str = "fp32") -> TrainConfig:
 def test_a_healthy_model_learns_one_row_by_heart(family: str, number_format: str) -> None:
     config = toy_config(family, dropout=0.5, attention_dropout=0.9)
     decoder = toy_decoder(config)
-    before, after = learn_by_heart(decoder, batch_of(), phase_of(2e-2, number_format))
+    before, after = overfit_one_row(decoder, batch_of(), phase_of(2e-2, number_format))
     assert not any(each.dropout for each in decoder.modules() if isinstance(each, Attention))
     with torch.no_grad():
         logits_TV = toy_decoder(config).eval().logits(batch_of().tokens_BT[:1])[0]
@@ -39,8 +39,8 @@ def test_a_healthy_model_learns_one_row_by_heart(family: str, number_format: str
 
 
 def test_a_rate_that_diverges_is_refused_with_the_rate() -> None:
-    with pytest.raises(TrainingError, match="cannot be learnt by heart") as caught:
-        learn_by_heart(toy_decoder(), batch_of(), phase_of(30.0))
+    with pytest.raises(TrainingError, match="cannot overfit one row") as caught:
+        overfit_one_row(toy_decoder(), batch_of(), phase_of(30.0))
     assert caught.value.where == "phase pretrain"
     assert "Lower lr = 30" in caught.value.do
 
@@ -52,10 +52,10 @@ def test_a_rate_that_diverges_is_refused_with_the_rate() -> None:
 def test_a_rate_that_was_not_tried_is_not_blamed(
     monkeypatch: pytest.MonkeyPatch, number_format: str, optimizer: str, help_: str
 ) -> None:
-    monkeypatch.setattr(preflight, "STEPS", 3)
+    monkeypatch.setattr(overfit, "STEPS", 3)
     phase = phase_of(1e-12, number_format).model_copy(update={"optimizer": optimizer})
-    with pytest.raises(TrainingError, match="cannot be learnt by heart") as caught:
-        learn_by_heart(toy_decoder(), batch_of(), phase)
+    with pytest.raises(TrainingError, match="cannot overfit one row") as caught:
+        overfit_one_row(toy_decoder(), batch_of(), phase)
     assert "Lower lr" not in caught.value.do
     assert "tried at lr = 0.002" in caught.value.do
     assert help_ in caught.value.do
@@ -67,8 +67,8 @@ def test_careful_rates_of_matrices_and_tables_are_both_livelier_here() -> None:
     careful = careful.but(**{"embedding_lr": 4e-5})
     seen: list[str] = []
     for phase in (brisk, careful):
-        with pytest.raises(TrainingError, match="by heart") as caught:
-            learn_by_heart(toy_decoder(), batch_of(), phase)
+        with pytest.raises(TrainingError, match="overfit") as caught:
+            overfit_one_row(toy_decoder(), batch_of(), phase)
         seen.append(caught.value.message)
     assert seen[0] == seen[1]
 
@@ -78,8 +78,8 @@ def test_a_rate_that_learns_too_slowly_is_not_lowered() -> None:
     for parameter in decoder.parameters():
         parameter.requires_grad_(requires_grad=False)
     decoder.blocks[0].mixer.query.weight.requires_grad_(requires_grad=True)
-    with pytest.raises(TrainingError, match="cannot be learnt by heart") as caught:
-        learn_by_heart(decoder, batch_of(), phase_of(3e-3))
+    with pytest.raises(TrainingError, match="cannot overfit one row") as caught:
+        overfit_one_row(decoder, batch_of(), phase_of(3e-3))
     assert "Lower lr" not in caught.value.do
 
 
@@ -88,5 +88,5 @@ def test_a_model_whose_gradients_do_not_arrive_is_refused() -> None:
     for parameter in decoder.parameters():
         parameter.requires_grad_(requires_grad=False)
     decoder.blocks[0].mixer.query.weight.requires_grad_(requires_grad=True)
-    with pytest.raises(TrainingError, match="cannot be learnt by heart"):
-        learn_by_heart(decoder, batch_of(), phase_of(2e-2))
+    with pytest.raises(TrainingError, match="cannot overfit one row"):
+        overfit_one_row(decoder, batch_of(), phase_of(2e-2))

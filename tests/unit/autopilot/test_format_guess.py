@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, numbered, tar, write
 
-from endonym.autopilot.formats import guess_source
+from endonym.autopilot.format_guess import guess_source
 from endonym.text.config import Source
 
 
