@@ -39,15 +39,15 @@ def phase_bytes(
 
 
 def within_memory(
-    gather: Callable[[int], Found], rows: int, forget: Callable[[], None]
+    attempt: Callable[..., Found], rows: int, forget: Callable[[], None]
 ) -> tuple[Found, int]:
-    """`gather(rows)`, with half the rows after each out-of-memory error; returns the rows as well.
+    """`attempt(rows=rows)`, with half the rows after each out-of-memory error, and the rows.
 
     forget: called before each retry, to free memory. Raises OutOfMemory if one row does not fit.
     """
     while True:
         try:
-            return gather(rows), rows
+            return attempt(rows=rows), rows
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

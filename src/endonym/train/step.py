@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -79,17 +80,15 @@ def take_step(
     seed: called before each attempt, so that a repeated one uses the same random numbers.
     """
     count = tokens or batch.targets_BT.numel()
-
-    def attempt(rows: int) -> Tensor:
-        seed()
-        return accumulate_gradients(decoder, optimizer, batch, rows=rows, tokens=count, group=group)
-
+    forward_backward = partial(
+        accumulate_gradients, decoder, optimizer, batch, tokens=count, group=group, seed=seed
+    )
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
         with explained_memory_errors(f"{rows} rows at a time, in shards"):
-            nats, held = attempt(rows), rows
+            nats, held = forward_backward(rows=rows), rows
     else:
-        nats, held = within_memory(attempt, rows, optimizer.forget)
+        nats, held = within_memory(forward_backward, rows, optimizer.forget)
     total, ran_short = group.add_up(optimizer.masters, nats, ran_short=held < rows)
     norm = optimizer.clip(optimizer.config.clip)
     held = group.least(held) if ran_short else held
@@ -109,11 +108,13 @@ def accumulate_gradients(
     rows: int,
     tokens: int | None = None,
     group: Group = ALONE,
+    seed: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Summed nats of this process's part of a batch; accumulates the gradient in the optimiser.
 
-    tokens: of the whole batch, by which the loss is divided.
+    tokens: of the whole batch, by which the loss is divided. seed: called before anything random.
     """
+    seed()
     count = tokens or batch.targets_BT.numel()
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
     for part, weight in group.micro_batches(batch, rows, count, is_sharded=optimizer.is_sharded):
