@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from endonym import device
-from endonym.cpu_contention import Others
+from endonym.cpu_contention import OtherProcesses
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -137,9 +137,9 @@ def quiet_machine(key: str, *, anyway: bool) -> dict[str, Any]:
 
 def busy_cores(seconds: float = 3.0) -> float:
     """Cores that others use while we wait; the load average where the system does not say."""
-    others = Others()
+    others = OtherProcesses()
     time.sleep(seconds)
-    found = others.cores()
+    found = others.cores_used()
     return os.getloadavg()[0] if found is None else found
 
 

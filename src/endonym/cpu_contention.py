@@ -19,26 +19,26 @@ TOO_MANY = 0.5
 """Number of training's cores that others may use without a warning."""
 
 
-class Others:
+class OtherProcesses:
     """CPU time that other processes use on this process's cores, since this object was made.
 
     Other processes of the same training count as others.
     """
 
     def __init__(self) -> None:
-        self.began, self.all, self.own = time.perf_counter(), _worked(), time.process_time()
+        self.began, self.all, self.own = time.perf_counter(), _cpu_seconds(), time.process_time()
 
-    def cores(self) -> float | None:
+    def cores_used(self) -> float | None:
         """Cores that they used on average; None if the system does not say."""
-        now = _worked()
+        now = _cpu_seconds()
         if self.all is None or now is None:
             return None
         theirs = now - self.all - (time.process_time() - self.own)
         return round(max(0.0, theirs / (time.perf_counter() - self.began)), 2)
 
-    def in_the_way(self) -> float | None:
+    def cores_taken(self) -> float | None:
         """Cores that they took from this process's threads, if more than TOO_MANY; else None."""
-        cores = self.cores()
+        cores = self.cores_used()
         if cores is None or device.process_info().local_size > 1:
             return None
         taken = cores - (len(_own_cores()) - device.threads())
@@ -50,7 +50,7 @@ def _own_cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
-def _worked() -> float | None:
+def _cpu_seconds() -> float | None:
     """Seconds of work of this process's cores since boot, for all processes."""
     try:
         lines = STAT.read_text(encoding="utf-8").splitlines()
@@ -62,7 +62,7 @@ def _worked() -> float | None:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-class Crowding:
+class ContentionMonitor:
     """Warns once if other processes slow training down.
 
     There are two signs: at the start of training, cores that others use; later, steps many times as
@@ -75,20 +75,20 @@ class Crowding:
         self.recent: deque[float] = deque(maxlen=WINDOW)
         self.best = float("inf")
         self.is_said = False
-        self.others: Others | None = None
+        self.others: OtherProcesses | None = None
 
-    def said(self, seconds: float) -> str | None:
+    def warning(self, seconds: float) -> str | None:
         """The warning after a step, with advice; None if there is none or it was given."""
         if self.is_said:
             return None
         if self.others is None:  # Not before the first step: compilation uses more cores.
-            self.others = Others()
+            self.others = OtherProcesses()
         self.recent.append(seconds)
         if len(self.recent) < WINDOW:
             return None
         sign, pace = "", median(self.recent)
         if self.best == float("inf") and self.device_name == "cpu":
-            taken = self.others.in_the_way()
+            taken = self.others.cores_taken()
             if taken is not None:
                 cores = device.threads()
                 sign = f"other programs take {taken:.1f} of the {cores} cores of training."

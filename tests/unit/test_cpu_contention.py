@@ -1,27 +1,27 @@
 """Training says once that other programs take the processor from it."""
 
+import subprocess
+import sys
 import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from endonym import cpu_contention as crowding
-from endonym import device
-from endonym.cpu_contention import WINDOW, Crowding, Others
+from endonym import cpu_contention, device
+from endonym.cpu_contention import WINDOW, ContentionMonitor, OtherProcesses
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else computes on this machine of two cores, whatever runs beside the tests."""
-    monkeypatch.setattr(Others, "cores", lambda _: 0.0)
-    monkeypatch.setattr(crowding, "_own_cores", lambda: {0, 1})
+    monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 0.0)
+    monkeypatch.setattr(cpu_contention, "_own_cores", lambda: {0, 1})
     monkeypatch.setattr(device, "threads", lambda: 2)
 
 
 def warnings_of(seconds: list[float], device_name: str = "cpu") -> list[str]:
-    seen = Crowding(device_name)
-    found = [seen.said(each) for each in seconds]
+    seen = ContentionMonitor(device_name)
+    found = [seen.warning(each) for each in seconds]
     return [said for said in found if said is not None]
 
 
@@ -47,14 +47,14 @@ def test_a_slow_start_single_slow_steps_and_twice_as_slow_are_no_reason() -> Non
 def test_a_machine_that_is_busy_from_the_start_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Others, "cores", lambda _: 1.2)
+    monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 1.2)
     (said,) = warnings_of([0.1] * 100)
     assert said.startswith("other programs take 1.2 of the 2 cores of training. Stop them")
     assert warnings_of([0.1] * 100, "cuda:0") == []
 
 
 def test_cores_that_training_leaves_free_may_be_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Others, "cores", lambda _: 1.2)
+    monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 1.2)
     monkeypatch.setattr(device, "threads", lambda: 1)
     assert warnings_of([0.1] * 100) == []
 
@@ -62,7 +62,7 @@ def test_cores_that_training_leaves_free_may_be_busy(monkeypatch: pytest.MonkeyP
 def test_processes_of_one_training_are_not_in_each_others_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Others, "cores", lambda _: 1.2)
+    monkeypatch.setattr(OtherProcesses, "cores_used", lambda _: 1.2)
     monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(size=2, local_size=2))
     assert warnings_of([0.1] * 100) == []
 
@@ -71,8 +71,8 @@ def test_a_system_that_does_not_say_what_others_do_is_not_asked_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(crowding, "STAT", tmp_path / "none")
-    assert Others().cores() is None
+    monkeypatch.setattr(cpu_contention, "STAT", tmp_path / "none")
+    assert OtherProcesses().cores_used() is None
     assert warnings_of([0.1] * 100) == []
 
 
@@ -81,15 +81,14 @@ def test_what_another_process_computes_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
-    begun, stop = (get_context("spawn").Event() for _ in range(2))
-    other = get_context("spawn").Process(target=_busy, args=(begun, stop), daemon=True)
-    other.start()
-    assert begun.wait(60)
-    with_other = Others()
-    time.sleep(1.0)
-    beside = with_other.cores()
-    stop.set()
-    other.join()
+    busy = "print('begun', flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"begun\n"
+        with_other = OtherProcesses()
+        time.sleep(1.0)
+        beside = with_other.cores_used()
+        other.kill()
     assert beside is not None
     assert beside > 0.3
 
@@ -97,14 +96,8 @@ def test_what_another_process_computes_is_seen(
 def test_own_work_is_not_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """In two seconds the cores worked three, of which this process two and a half."""
     monkeypatch.undo()
-    clocks = {"_worked": [10.0, 13.0], "perf_counter": [0.0, 2.0], "process_time": [1.0, 3.5]}
-    monkeypatch.setattr(crowding, "_worked", lambda: clocks["_worked"].pop(0))
+    clocks = {"_cpu_seconds": [10.0, 13.0], "perf_counter": [0.0, 2.0], "process_time": [1.0, 3.5]}
+    monkeypatch.setattr(cpu_contention, "_cpu_seconds", lambda: clocks["_cpu_seconds"].pop(0))
     for name in ("perf_counter", "process_time"):
-        monkeypatch.setattr(crowding.time, name, lambda name=name: clocks[name].pop(0))
-    assert Others().cores() == 0.25
-
-
-def _busy(begun: object, stop: object) -> None:
-    begun.set()  # type: ignore[attr-defined]
-    while not stop.is_set():  # type: ignore[attr-defined]
-        pass
+        monkeypatch.setattr(cpu_contention.time, name, lambda name=name: clocks[name].pop(0))
+    assert OtherProcesses().cores_used() == 0.25

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from endonym.autopilot.model_size import DOCUMENT_TOKENS
-from endonym.cpu_contention import Others
+from endonym.cpu_contention import OtherProcesses
 from endonym.data.batches import Batch
 from endonym.device import prepare
 from endonym.model.config import ModelConfig
@@ -64,11 +64,11 @@ class Steps:
     def speed(self) -> float:
         """Tokens a second, without the first step. Updates `others`: cores used by others."""
         self.take()
-        others, steps, started = Others(), 0, time.perf_counter()
+        others, steps, started = OtherProcesses(), 0, time.perf_counter()
         while steps < 2 or time.perf_counter() - started < SECONDS:
             self.take()
             steps += 1
-        self.others = max(self.others, others.in_the_way() or 0.0)
+        self.others = max(self.others, others.cores_taken() or 0.0)
         return steps * self.batch.tokens_BT.numel() / (time.perf_counter() - started)
 
 

@@ -41,11 +41,11 @@ def look(
     from endonym.commands import inspect as inspection
 
     store = settings.open_store()
-    looked = inspection.look(store, artefact, dropped=dropped, text=text, count=count)
+    inspected = inspection.look(store, artefact, dropped=dropped, text=text, count=count)
     if settings.is_json:
-        print_json(looked.as_dict())
+        print_json(inspected.as_dict())
     else:
-        click.echo(looked.text)
+        click.echo(inspected.text)
 
 
 @click.command()

@@ -86,7 +86,7 @@ def describe_status(runs: list[dict[str, Any]]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Inspection:
     """A result as text and as JSON."""
 
     text: str
@@ -97,7 +97,9 @@ class Looked:
         return {"text": self.text, **self.data}
 
 
-def look(store: Store, name: str, *, dropped: str | None, text: str | None, count: int) -> Looked:
+def look(
+    store: Store, name: str, *, dropped: str | None, text: str | None, count: int
+) -> Inspection:
     """Samples of an artefact, or of a run's artefact that the flags ask for."""
     wanted = "corpus" if dropped else "tokenizer" if text is not None else None
     artifact = _artifact(store, name, wanted)
@@ -115,7 +117,7 @@ def look(store: Store, name: str, *, dropped: str | None, text: str | None, coun
     if artifact.stage == "model":
         return _look_at_model(artifact, store)
     shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
-    return Looked(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
+    return Inspection(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
 
 
 def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
@@ -137,7 +139,7 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     )
 
 
-def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looked:
+def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspection:
     """Sample documents, or dropped ones with their reasons."""
     corpus = Corpus(artifact.folder)
     known = sorted(corpus.card["total"]["dropped"])
@@ -155,7 +157,7 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looke
             for each in rejects
         ]
         text = "\n".join(rows) or f"nothing was dropped as {reason}"
-        return Looked(text, {"rejects": [_plain(each) for each in rejects]})
+        return Inspection(text, {"rejects": [_plain(each) for each in rejects]})
     lines: list[str] = []
     for name, card in corpus.card["sources"].items():
         kept, gone = card["kept"], card["dropped"]
@@ -165,7 +167,7 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Looke
     documents = (each for side in SIDES for each in corpus.documents(side))
     shown = list(itertools.islice(documents, count))
     lines += [f"\n{each.id} ({each.source})\n{each.text[:SHOWN_CHARS]}" for each in shown]
-    return Looked("\n".join(lines), {"documents": [_plain(each) for each in shown]})
+    return Inspection("\n".join(lines), {"documents": [_plain(each) for each in shown]})
 
 
 def _plain(each: Document | Reject) -> dict[str, str]:
@@ -173,7 +175,7 @@ def _plain(each: Document | Reject) -> dict[str, str]:
     return {"id": each.id, "source": each.source, **why, "text": each.text[:SHOWN_CHARS]}
 
 
-def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
+def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     """The fit to held-out text, and a text split into its tokens."""
     from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -189,10 +191,10 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Looked:
         tokens = [reader.token(index) for index in reader.encode(text)]
         lines.append("|".join(tokens))
         lines.append(f"{len(tokens)} tokens")
-    return Looked("\n".join(lines), {"report": report, "tokens": tokens})
+    return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
 
 
-def _look_at_model(artifact: Artifact, store: Store) -> Looked:
+def _look_at_model(artifact: Artifact, store: Store) -> Inspection:
     """The validation curve as a line of bars, key numbers and samples."""
     validations = read_json(artifact.folder / "validations.json")
     numbers = artifact.numbers
@@ -211,4 +213,4 @@ def _look_at_model(artifact: Artifact, store: Store) -> Looked:
         if line.get("event") == "sample"
     ]
     lines += [f"\nstep {each['step']}: {each['prompt']}{each['text']}" for each in samples[-2:]]
-    return Looked("\n".join(lines), {"validations": validations})
+    return Inspection("\n".join(lines), {"validations": validations})

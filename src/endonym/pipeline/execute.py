@@ -97,8 +97,8 @@ def run_recipe(
         run = Run(folder, recipe, store)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
-        settled = partial(settle, recipe, lock, **given, target=target, log=log)
-        for stage in planned_stages(run, raw, lock, settled):
+        resolved = partial(settle, recipe, lock, **given, target=target, log=log)
+        for stage in planned_stages(run, raw, lock, resolved):
             run.made.append(make(stage, store, log, device))
             if stage.name == last:
                 break
@@ -108,9 +108,9 @@ def run_recipe(
 
 
 def planned_stages(
-    run: Run, raw: list[RawSet], lock: Lockfile, settled: Callable[..., ResolvedTraining]
+    run: Run, raw: list[RawSet], lock: Lockfile, resolved: Callable[..., ResolvedTraining]
 ) -> Iterator[Stage]:
-    """The data stages, then, with tokens counted and every key settled, the rest.
+    """The data stages, then, with tokens counted and every key resolved, the rest.
 
     Each stage is made before the next is asked for.
     """
@@ -125,7 +125,7 @@ def planned_stages(
     shards = run.artifact("shards")
     assert shards is not None
     first = partial(first_identity, recipe, data)
-    run.training = settled(shards, first)
+    run.training = resolved(shards, first)
     rest = plan_training(recipe, data, run.training)
     write_json(lock.path, lock.as_json([*known, *rest], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*known, *rest]})

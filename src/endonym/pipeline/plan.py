@@ -72,7 +72,7 @@ class Stage:
 
 
 class DataStages(NamedTuple):
-    """What is made before training is settled. files: other files that the recipe names."""
+    """What is made before training is resolved. files: other files that the recipe names."""
 
     sources: list[Stage]
     folder: Stage | None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from endonym import device
-from endonym.cpu_contention import Crowding
+from endonym.cpu_contention import ContentionMonitor
 from endonym.data.baselines import count
 from endonym.data.batches import Batches
 from endonym.data.order import Order, training_order
@@ -208,15 +208,15 @@ def _run(training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: l
         where = {"processor": device.processor(), "threads": device.threads()}
         append_jsonl(ctx.journal, {**start, **where, "processes": group.size})
     sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
-    crowding = Crowding(training.inputs.device)
+    contention = ContentionMonitor(training.inputs.device)
     with ctx.log.progress("training", left, "") as advance, stop_requests() as stop:
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
             speed = seen / max(1e-9, time.perf_counter() - started)
             if group.is_first:
                 note_report(report, training.state, ctx.journal, ctx.log)
-                if report.seconds and (crowded := crowding.said(report.seconds)):
-                    ctx.log.warn(crowded)
+                if report.seconds and (slowed := contention.warning(report.seconds)):
+                    ctx.log.warn(slowed)
             note = ""
             if report.seconds:
                 pace = f"{report.bits_per_byte:.3f} bits/byte · {number(speed)} tokens/s"

@@ -160,7 +160,7 @@ def _beside_a_folder(data: Mapping[str, Any]) -> list[Problem]:
     named = [("model", key) for key in model if key != "folder"]
     named += [("tokenizer", key) for key in (tokenizer if isinstance(tokenizer, dict) else ())]
     problems = [
-        Problem(path, f"{path[1]} is settled by model.folder.", "Leave one of the two out.")
+        Problem(path, f"{path[1]} is set by model.folder.", "Leave one of the two out.")
         for path in named
     ]
     for number, phase in _items(data, "phase", Phase):

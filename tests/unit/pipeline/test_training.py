@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from endonym import cpu_contention as crowding
-from endonym.cpu_contention import Crowding
+from endonym import cpu_contention
+from endonym.cpu_contention import ContentionMonitor
 from endonym.data.shards import TokenShards
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
@@ -248,16 +248,16 @@ def test_a_crowded_machine_is_said_in_the_midst_of_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From the tenth on, steps seem to take ten times as long; training goes on."""
-    original = Crowding.said
-    monkeypatch.setattr(crowding, "WINDOW", 3)
+    original = ContentionMonitor.warning
+    monkeypatch.setattr(cpu_contention, "WINDOW", 3)
     seen: list[float] = []
 
-    def slowed(each: Crowding, seconds: float) -> str | None:
+    def slowed(each: ContentionMonitor, seconds: float) -> str | None:
         seen.append(seconds)
         return original(each, 0.1 if len(seen) < 10 else 1.0)
 
-    monkeypatch.setattr(crowding.Others, "cores", lambda _: 0.0)
-    monkeypatch.setattr(Crowding, "said", slowed)
+    monkeypatch.setattr(cpu_contention.OtherProcesses, "cores_used", lambda _: 0.0)
+    monkeypatch.setattr(ContentionMonitor, "warning", slowed)
     args = ("--store", tmp_path / "project" / "store", "--until", "model")
     said = command("run", small_recipe(tmp_path / "project"), *args, "--set", "phase.0.steps=30")
     assert said.code == 0, said.err

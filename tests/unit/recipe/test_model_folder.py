@@ -41,9 +41,9 @@ def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: 
         load(tmp_path, body)
     text = str(caught.value)
     for line, message in {
-        8: "dim is settled by model.folder.",
-        9: "mixer is settled by model.folder.",
-        11: "vocab is settled by model.folder.",
+        8: "dim is set by model.folder.",
+        9: "mixer is set by model.folder.",
+        11: "vocab is set by model.folder.",
         13: 'start = "scratch" forgets what model.folder holds.',
     }.items():
         assert f"recipe.toml:{line}: {message}" in text
