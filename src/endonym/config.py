@@ -8,6 +8,11 @@ NOT_IDENTITY: dict[str, Any] = {"identity": False}
 """Marks a field that cannot change what a stage produces (`json_schema_extra=NOT_IDENTITY`)."""
 
 
+def unset(default: str) -> dict[str, Any]:
+    """What holds if a key is not given, in words (`json_schema_extra=unset("dim / heads")`)."""
+    return {"unset": default}
+
+
 class Config(BaseModel):
     """A frozen table of a recipe; unknown keys are errors."""
 

@@ -96,7 +96,7 @@ class ContentionMonitor:
             self.best = min(self.best, pace)
             if pace > SLOWER * self.best:
                 times = f"{pace / self.best:.0f} times as long as they did"
-                sign = f"steps take {times}: do other programs compute here?"
+                sign = f"steps take {times}. Other programs may be using this machine."
         if not sign:
             return None
         self.is_said = True

@@ -2,7 +2,7 @@
 
 `golden.json` holds the names of the small recipe's artefacts and hashes of what its stages make,
 with the version each stage had. Whoever changes what a stage produces raises its version in
-`run/plan.py` and writes the new figures here; so does whoever adds a field that changes names.
+`pipeline/plan.py` and writes the new figures here; so does whoever adds a field that changes names.
 """
 
 import json
@@ -181,6 +181,16 @@ def test_a_field_renames_what_it_decides_and_nothing_else(recipe: Path, key: str
     after = changed(ids(recipe, ground), ids(recipe, {**ground, key: value}))
     wanted = downstream(kind) if kind else set()
     assert {name.split(" ")[0] for name in after} == wanted - {"export" if key in UNSAID else ""}
+
+
+def test_another_default_share_of_held_out_text_is_another_corpus(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_share = {"split.val_documents": None}
+    before = ids(recipe, open_share)
+    monkeypatch.setattr("endonym.text.config.DEFAULT_SHARE", 0.1)
+    after = changed(before, ids(recipe, open_share))
+    assert {name.split(" ")[0] for name in after} == downstream("corpus")
 
 
 def test_parts_of_a_batch_matter_only_where_experts_pay_for_imbalance(recipe: Path) -> None:

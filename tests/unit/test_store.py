@@ -94,9 +94,9 @@ def test_a_manifest_that_says_something_else_is_damage(store: Store, text: str) 
 
 def test_a_folder_is_not_an_artefact_before_it_is_published(store: Store) -> None:
     seen: list[object] = []
-    with store.workspace("corpus", ID, waiting=nobody) as ctx:
-        assert ctx is not None
-        (ctx.out / "train.txt").write_text("Таң", encoding="utf-8")
+    with store.workspace("corpus", ID, waiting=nobody) as workspace:
+        assert workspace is not None
+        (workspace.out / "train.txt").write_text("Таң", encoding="utf-8")
         seen += [store.find("corpus", ID), list(store.artifacts())]
     assert seen == [None, []]
     assert store.find("corpus", ID) is None
@@ -127,11 +127,11 @@ def test_what_a_kill_left_in_out_is_thrown_away_and_what_stands_beside_it_kept(
     (work / "out").mkdir(parents=True)
     (work / "out" / "half.txt").write_text("х", encoding="utf-8")
     (work / "step-000008").mkdir()
-    with store.workspace("corpus", ID, waiting=nobody) as ctx:
-        assert ctx is not None
-        assert list(ctx.out.iterdir()) == []
-        assert (ctx.work / "step-000008").is_dir()
-        store.publish(ctx, {**DECLARED, "id": ID, "numbers": {}})
+    with store.workspace("corpus", ID, waiting=nobody) as workspace:
+        assert workspace is not None
+        assert list(workspace.out.iterdir()) == []
+        assert (workspace.work / "step-000008").is_dir()
+        store.publish(workspace, {**DECLARED, "id": ID, "numbers": {}})
     assert not work.exists()
 
 
@@ -140,8 +140,8 @@ import sys
 from pathlib import Path
 from endonym.store import Store
 store = Store(Path(sys.argv[1]))
-with store.workspace("corpus", sys.argv[2], waiting=lambda who: print(who, flush=True)) as ctx:
-    print("made by another" if ctx is None else "to make", flush=True)
+with store.workspace("corpus", sys.argv[2], waiting=lambda who: print(who, flush=True)) as workspace:
+    print("made by another" if workspace is None else "to make", flush=True)
 """
 
 
@@ -152,13 +152,13 @@ def waiter(store: Store) -> subprocess.Popen[str]:
 
 
 def test_a_second_process_waits_says_for_whom_and_finds_the_artefact(store: Store) -> None:
-    with store.workspace("corpus", ID, waiting=nobody) as ctx:
-        assert ctx is not None
+    with store.workspace("corpus", ID, waiting=nobody) as workspace:
+        assert workspace is not None
         second = waiter(store)
         assert second.stdout is not None
         said = second.stdout.readline()
         assert said == f"corpus {ID[:12]} is being made by process {os.getpid()}\n"
-        store.publish(ctx, {**DECLARED, "id": ID, "numbers": {}})
+        store.publish(workspace, {**DECLARED, "id": ID, "numbers": {}})
         assert second.poll() is None
     with second:
         assert second.stdout.read() == "made by another\n"

@@ -85,7 +85,7 @@ def choose_context(facts: Facts, model: ModelKeys) -> Choice:
         return Choice(widest, "the widest window of the recipe")
     if is_long:
         return Choice(512, f"{seen} on average: long enough to need it")
-    return Choice(256, f"{seen} on average: short rows are cheap and cut few of them")
+    return Choice(256, f"{seen} on average. Short rows cost less, and few documents are cut")
 
 
 def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choices:

@@ -94,7 +94,10 @@ def muon_for(
     passes = read + _budget(phase, facts, batch) / max(1, facts.unique_tokens)
     if passes > NEW_PASSES:
         return None
-    return Choice("muon", f"{passes:.1f} passes over the text: it learns more from what is new")
+    return Choice(
+        "muon",
+        f"{passes:.1f} epochs: Muon learns more than AdamW from text that is read once or twice",
+    )
 
 
 def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
@@ -110,7 +113,7 @@ def usual_batch(optimizer: str, device: str) -> tuple[int, str]:
         return GPU_BATCH_TOKENS, "smaller ones leave a GPU idle; not tried on any yet"
     if optimizer == "muon":
         return MUON_BATCH_TOKENS, "a step of Muon costs more than one of AdamW"
-    return BATCH_TOKENS, "small batches learn most from few tokens on one machine"
+    return BATCH_TOKENS, "small batches: more steps for the same number of tokens"
 
 
 def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Choices:

@@ -71,10 +71,10 @@ def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choic
     if folder is None:
         choices |= choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (choices["model.dim"].value if folder is None else None)
-    begins = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
+    setting = {"goes_on": folder is not None, "has_experts": has_experts(recipe.model)}
     for index, phase in enumerate(recipe.phase):
         read = budget_of(recipe.phase[:index], facts, device) / max(1, facts.unique_tokens)
-        chosen = choose_phase(phase, facts, context, dim=dim, device=device, read=read, **begins)
+        chosen = choose_phase(phase, facts, context, dim=dim, device=device, read=read, **setting)
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 

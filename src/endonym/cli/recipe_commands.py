@@ -188,13 +188,13 @@ def run_recipes(
 ) -> None:
     """Make or, with dry_run, list the stages of the recipe, or of it and each of its variants."""
     from endonym.autopilot import machine
-    from endonym.commands import run as ctx
+    from endonym.commands import run as commands
     from endonym.recipe.recipe import Recipe
 
     log, store, is_study = settings.log(), settings.open_store(), variant == "all"
     if is_study:
         recipes = all_variants(recipe, sets)
-        ctx.check_all(recipes, store, log, until)
+        commands.check_all(recipes, store, log, until)
     else:
         recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
     if dry_run:
@@ -208,13 +208,13 @@ def run_recipes(
     for number, each in enumerate(recipes, start=1):
         if is_study:
             log.line(f"{each.run_name}, {number} of {len(recipes)}")
-        finished.append(ctx.run_and_report(each, store, log, **given))
+        finished.append(commands.run_and_report(each, store, log, **given))
         if not settings.is_json:
-            ctx.say_results(finished[-1], is_last=not is_study)
+            commands.say_results(finished[-1], is_last=not is_study)
     if is_study:
         show_study(settings, finished)
     elif settings.is_json:
-        print_json(ctx.as_dict(finished[0]))
+        print_json(commands.as_dict(finished[0]))
 
 
 def all_variants(path: Path, sets: Sequence[str]) -> "list[Recipe]":
@@ -233,12 +233,12 @@ def target_of(settings: Settings) -> str:
 
 def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
     """The stages of `run`, and whether each is done."""
-    from endonym.commands import run as ctx
+    from endonym.commands import run as commands
 
     store, log = settings.open_store(), settings.log()
     given: dict[str, Any] = {"replan": replan, "target": target_of(settings)}
     plans: list[dict[str, Any]] = [
-        {"run": each.run_name, "stages": ctx.describe_plan(each, store, log, **given)}
+        {"run": each.run_name, "stages": commands.describe_plan(each, store, log, **given)}
         for each in recipes
     ]
     if settings.is_json:
@@ -255,10 +255,10 @@ def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool)
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
     """The runs of a recipe and all its variants, side by side."""
     from endonym.cli.store_commands import show_comparison
-    from endonym.commands import run as ctx
+    from endonym.commands import run as commands
 
-    comparison = ctx.compared(finished)
-    runs = {"runs": [ctx.as_dict(run) for run in finished]}
+    comparison = commands.compared(finished)
+    runs = {"runs": [commands.as_dict(run) for run in finished]}
     if comparison is not None:
         show_comparison(settings, comparison, runs)
     elif settings.is_json:

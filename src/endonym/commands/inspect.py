@@ -28,7 +28,7 @@ def status(store: Store, name: str | None) -> list[dict[str, Any]]:
         for stage in expected:
             folder = store.folder(stage["stage"], stage["id"])
             parts = folder.with_name(folder.name + ".part")
-            state = "done" if folder.is_dir() else "begun" if parts.is_dir() else "missing"
+            state = "done" if folder.is_dir() else "started" if parts.is_dir() else "missing"
             weight = open_artifact(folder).bytes() if state == "done" else 0
             steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
             stages.append(
@@ -196,7 +196,9 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
 
 def _look_at_model(artifact: Artifact, store: Store) -> Inspection:
     """The validation curve as a line of bars, key numbers and samples."""
-    validations = read_json(artifact.folder / "validations.json")
+    file = artifact.folder / "validations.json"
+    # Models of version 8 and before called this file looks.json.
+    validations = read_json(file if file.exists() else artifact.folder / "looks.json")
     numbers = artifact.numbers
     values = [each["bits"] for each in validations]
     low, high = min(values), max(values)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from endonym.config import Config
+from endonym.config import Config, unset
 
 Activation = Literal["silu", "gelu", "gelu_tanh", "relu"]
 
@@ -17,16 +17,25 @@ class RopeScaling(Config):
     )
     factor: float = Field(ge=1, description="how many times longer the new context is")
     original_context: int | None = Field(
-        default=None, ge=1, description="tokens of the context before; llama3 and yarn need it"
+        default=None,
+        ge=1,
+        description="tokens of the context before",
+        json_schema_extra=unset("none; required for llama3 and yarn"),
     )
     low_turns: float = Field(
         default=1.0, gt=0, description="channels with fewer turns in it are stretched whole"
     )
     high_turns: float | None = Field(
-        default=None, gt=0, description="channels with more turns stay; llama3: 4, yarn: 32"
+        default=None,
+        gt=0,
+        description="channels with more turns stay",
+        json_schema_extra=unset("llama3: 4, yarn: 32"),
     )
     sharpness: float | None = Field(
-        default=None, gt=0, description="factor on cosine and sine; yarn: 0.1 ln(factor) + 1"
+        default=None,
+        gt=0,
+        description="factor on cosine and sine",
+        json_schema_extra=unset("yarn: 0.1 ln(factor) + 1"),
     )
 
 

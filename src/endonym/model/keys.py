@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from endonym.config import NOT_IDENTITY, Config
+from endonym.config import NOT_IDENTITY, Config, unset
 from endonym.model.config import Activation, RopeScaling
 
 Family = Literal["qwen3", "llama", "mistral", "gpt2", "gptneox", "falcon", "mamba", "mamba2", "moe"]
@@ -25,7 +25,8 @@ class MixerKeys(Config):
     head_width: int | None = Field(
         default=None,
         ge=2,
-        description="channels of one head; attention: dim / heads if not given; mamba2: 64",
+        description="channels of one head",
+        json_schema_extra=unset("dim / heads; mamba2: 64"),
     )
     query_key_norm: bool | None = Field(
         default=None, description="attention: normalise each head's queries and keys"
@@ -40,28 +41,48 @@ class MixerKeys(Config):
         default=None,
         gt=1,
         description="longest wavelength of the rotary positions, in turns of 2π tokens",
+        json_schema_extra=unset("10000"),
     )
     rope_scaling: RopeScaling | None = Field(
         default=None, description="attention: stretched rotary positions"
     )
     rotary_share: float | None = Field(
-        default=None, gt=0, le=1, description="attention: share of a head's channels that rotate"
+        default=None,
+        gt=0,
+        le=1,
+        description="attention: share of a head's channels that rotate",
+        json_schema_extra=unset("1"),
     )
     bias: bool | None = Field(default=None, description="biases of the linear maps")
     state: int | None = Field(
-        default=None, ge=1, description="mamba: numbers a channel remembers (16; mamba2: 128)"
+        default=None,
+        ge=1,
+        description="mamba: state size of a channel",
+        json_schema_extra=unset("16; mamba2: 128"),
     )
     expand: int | None = Field(
-        default=None, ge=1, description="mamba: inner channels per channel of the model; 2"
+        default=None,
+        ge=1,
+        description="mamba: inner channels per channel of the model",
+        json_schema_extra=unset("2"),
     )
     conv_width: int | None = Field(
-        default=None, ge=2, description="mamba: tokens the short convolution sees; 4"
+        default=None,
+        ge=2,
+        description="mamba: tokens the short convolution sees",
+        json_schema_extra=unset("4"),
     )
     step_rank: int | None = Field(
-        default=None, ge=1, description="mamba: rank of the step's matrix; dim / 16 rounded up"
+        default=None,
+        ge=1,
+        description="mamba: rank of the matrix that computes dt",
+        json_schema_extra=unset("dim / 16, rounded up"),
     )
     groups: int | None = Field(
-        default=None, ge=1, description="mamba2: sets of in and out vectors that heads share; 1"
+        default=None,
+        ge=1,
+        description="mamba2: groups of heads; those of a group share B and C",
+        json_schema_extra=unset("1"),
     )
 
 
@@ -74,23 +95,39 @@ class FfnKeys(Config):
     hidden: int | None = Field(
         default=None,
         ge=1,
-        description="inner width; 4·dim if plain, 8/3·dim rounded up to a multiple of 256 if "
-        "gated; an expert's is that over the experts active",
+        description="inner width, of each expert if there are several",
+        json_schema_extra=unset(
+            "4·dim; gated: 8/3·dim, rounded up to a multiple of 256; experts: that over `active`"
+        ),
     )
     activation: Activation | None = Field(default=None, description="the non-linearity")
     bias: bool | None = Field(default=None, description="biases of the linear maps")
-    experts: int | None = Field(default=None, ge=1, le=10_000, description="experts of a layer; 8")
-    active: Annotated[int, Field(ge=1)] | Literal["all"] | None = Field(
-        default=None, description='experts a token goes to; 2. "all" is the dense soft mixture'
+    experts: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="experts of a layer",
+        json_schema_extra=unset("8"),
     )
-    gated: bool | None = Field(default=None, description="experts are gated, or plain")
+    active: Annotated[int, Field(ge=1)] | Literal["all"] | None = Field(
+        default=None,
+        description='experts a token goes to; "all" is the dense soft mixture',
+        json_schema_extra=unset("2"),
+    )
+    gated: bool | None = Field(
+        default=None, description="experts are gated, or plain", json_schema_extra=unset("true")
+    )
     balance: Literal["penalty", "bias"] | None = Field(
         default=None,
         description='how experts are kept in use: a "penalty" on the loss (arXiv:2101.03961), or '
         'a learnt "bias" on the choice alone (arXiv:2408.15664)',
+        json_schema_extra=unset('"penalty"'),
     )
     balance_weight: float | None = Field(
-        default=None, ge=0, description="weight of the penalty; 0.01"
+        default=None,
+        ge=0,
+        description="weight of the penalty",
+        json_schema_extra=unset("0.01"),
     )
 
 
@@ -147,23 +184,37 @@ class ModelKeys(Config):
         default=None, description="parallel only: one norm for both branches"
     )
     tied: bool | None = Field(
-        default=None, description="one matrix for the embedding and the head; default true"
+        default=None,
+        description="one matrix for the embedding and the head",
+        json_schema_extra=unset("true"),
     )
     logit_cap: float | None = Field(
-        default=None, gt=0, description="logits are cap·tanh(logits / cap) (arXiv:2408.00118)"
+        default=None,
+        gt=0,
+        description="logits are cap·tanh(logits / cap) (arXiv:2408.00118)",
+        json_schema_extra=unset("no cap"),
     )
     dropout: float | None = Field(
         default=None, ge=0, lt=1, description="share of each branch's output zeroed in training"
     )
     attention_dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of attention's weights zeroed in training; 0"
+        default=None,
+        ge=0,
+        lt=1,
+        description="share of attention's weights zeroed in training",
+        json_schema_extra=unset("0"),
     )
     embedding_dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of the embedding zeroed; dropout if not given"
+        default=None,
+        ge=0,
+        lt=1,
+        description="share of the embedding zeroed in training",
+        json_schema_extra=unset("as dropout"),
     )
     residual_init: Literal["zero", "scaled"] | None = Field(
         default=None,
-        description="branches start at zero (default), or with deviations over √(2·layers)",
+        description="branches start at zero, or with deviations over √(2·layers)",
+        json_schema_extra=unset('"zero"'),
     )
 
     @property

@@ -98,11 +98,11 @@ class Span:
 
     def attn_bias(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
         """The mask as a bias added to scores, which is several times as fast as filling."""
-        key = ("bar", window, dtype)
+        key = ("bias", window, dtype)
         if key not in self.memo:
             # The mask itself is not kept: it would take memory beside the bias for the whole pass.
             mask_BTM = self._mask(window, self.indices_T) if self._is_masked(window) else None
-            self.memo[key] = None if mask_BTM is None else barred(mask_BTM, dtype)
+            self.memo[key] = None if mask_BTM is None else bias_of(mask_BTM, dtype)
         return self.memo[key]
 
     def _is_masked(self, window: int | None) -> bool:
@@ -120,7 +120,7 @@ class Span:
         return seen_TM & (indices_M >= self.starts_BT[:, :, None])
 
 
-def barred(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def bias_of(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """Zero where a mask is true, minus infinity elsewhere; a tensor that is no mask unchanged."""
     if mask.dtype != torch.bool:
         return mask

@@ -75,8 +75,15 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.
     """
     wanted = {name: tuple(each.shape) for name, each in on_meta(config).state_dict().items()}
-    require_shapes(tensor_shapes(path), wanted, path)
-    return decoder_with(config, load_tensors(path), path)
+    found = {_present_name(name): shape for name, shape in tensor_shapes(path).items()}
+    require_shapes(found, wanted, path)
+    tensors = {_present_name(name): each for name, each in load_tensors(path).items()}
+    return decoder_with(config, tensors, path)
+
+
+def _present_name(name: str) -> str:
+    """The name of a tensor; models of version 8 called the state spaces' A_log decay_log."""
+    return name.replace(".decay_log", ".A_log")
 
 
 def decoder_with(config: ModelConfig, found: dict[str, Tensor], path: Path) -> Decoder:

@@ -31,11 +31,11 @@ from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
-    "source": 1,
+    "source": 2,
     "corpus": 3,
     "tokenizer": 2,
     "shards": 4,
-    "model": 8,
+    "model": 9,
     "evaluation": 7,
     "export": 2,
 }
@@ -101,7 +101,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
             order=tuple(each.source.name for each in raw),
             sources=tuple(raw),
             clean=recipe.clean,
-            split=recipe.split,
+            split=recipe.split.resolved(),
             seed=recipe.seed,
         ),
         stages.corpus,

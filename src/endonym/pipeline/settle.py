@@ -90,8 +90,8 @@ def _tuned(
         lock.keep_tuned(identity, tune(training, shards, minutes, log=log, target=target))
     elif lock.tuned:
         log.warn(
-            f"{values(lock.tuned)} was tuned for another recipe or other texts, and is forgotten; "
-            "to keep it, write it into the first [[phase]]"
+            f"{values(lock.tuned)} was tuned for another recipe, other texts or an older endonym, "
+            "and is not used; to keep it, write it into the first [[phase]]"
         )
         lock.keep_tuned(identity, {})
     return lock.tuned_for(identity)

@@ -85,7 +85,9 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     if group.is_first:
         cut_journal(ctx.journal, training)
         for reason in masked:
-            ctx.log.line(f"  attention reads whole rows under a mask: {reason}")
+            ctx.log.line(
+                f"  attention uses a dense mask over whole rows, which is slower: {reason}"
+            )
         if training.state.step:
             ctx.log.line(f"  goes on from step {number(training.state.step)}")
     prompts = [""]  # Without prompts, samples start as a document does.
@@ -182,9 +184,9 @@ def _announce(
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
     log.line(f"  baselines, dev nats per token: {guesses}")
-    hindered = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
-    if config.execution.compile and hindered is not None:
-        log.warn(f'compile = "on", but nothing is compiled: {hindered}')
+    unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
+    if config.execution.compile and unsupported is not None:
+        log.warn(f'compile = "on", but nothing is compiled: {unsupported}')
 
 
 def _masked_because(training: Training) -> set[str]:

@@ -3,7 +3,6 @@
 `python -m endonym.recipe.reference docs/` writes the two files again.
 """
 
-import dataclasses
 import json
 import re
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import RecipeError
-from endonym.model.parts import FamilyDefaults
 from endonym.recipe.diagnostics.messages import SHAPES, unknown_key
 from endonym.recipe.diagnostics.text import dotted
 from endonym.recipe.keys import Table, inner, tables
@@ -20,8 +18,6 @@ from endonym.recipe.recipe import Recipe
 from endonym.recipe.schema import any_script, json_schema, key_schema
 from endonym.train.schedule import SCHEDULES, multiplier
 
-OF_FAMILY = {field.name for field in dataclasses.fields(FamilyDefaults)} | {"kind", "window"}
-"""Keys whose default depends on the model family."""
 AUTOPILOT = frozenset(
     {
         "tokenizer.vocab",
@@ -170,13 +166,11 @@ def default_text(table: Table, key: str) -> str:
         return toml_value(field.default)
     if _dotted(table, key) in AUTOPILOT:
         return "chosen by the autopilot"
+    if isinstance(field.json_schema_extra, dict) and "unset" in field.json_schema_extra:
+        return str(field.json_schema_extra["unset"])
     if table.name == "clean":
         return "not applied"
-    if table.name.endswith("rope_scaling"):
-        return "as said"
-    if not table.name.startswith("model") or key == "folder":
-        return "not set"
-    return "from the family" if key in OF_FAMILY else "as the meaning says"
+    return "from the family" if table.name.startswith("model") and key != "folder" else "not set"
 
 
 def markdown() -> str:

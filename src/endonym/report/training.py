@@ -130,7 +130,7 @@ def phase_curves(made: Made, store: Store, levels: dict[str, float]) -> PhaseCur
     kept, last = (made.artifact.numbers.get(key) for key in ("kept_step", "steps"))
     if kept and last:
         which = "the last ones" if kept == last else f"those of step {whole(kept)} of {whole(last)}"
-        notes.append(f"The weights handed on are {which}.")
+        notes.append(f"The final weights are {which}.")
     charts = [
         _loss(raw, train, validations, steps=steps, levels=levels),
         _by_source(validations, steps),

@@ -137,3 +137,9 @@ class Split(Config):
         if self.val_documents is not None and self.val_share is not None:
             raise ValueError("give val_documents or val_share, not both")
         return self
+
+    def resolved(self) -> "Split":
+        """A copy with the default share, if neither key is set."""
+        if self.val_documents is not None or self.val_share is not None:
+            return self
+        return Split(val_share=DEFAULT_SHARE)

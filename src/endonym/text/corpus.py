@@ -182,10 +182,10 @@ def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     unread = stats.dropped.get("unsupported_format")
     if unread is not None:
         yield f"{unread.records:,} files or members are in a format that is not read"
-    for oddity, number in sorted(stats.oddities.items()):
-        yield f"{number:,} documents {WARNINGS[oddity]}"
+    for warning, number in sorted(stats.warnings.items()):
+        yield f"{number:,} documents {WARNINGS[warning]}"
     if stats.kept["train"].documents and not stats.kept["test"].documents:
-        yield "nothing is left to judge by, so it gets no score of its own"
+        yield "no documents are held out, so it gets no score of its own"
     if stats.kept["train"].documents and not stats.kept["dev"].documents:
         yield "nothing is left to choose by, so no choice sees it"
 

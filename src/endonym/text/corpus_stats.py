@@ -52,7 +52,7 @@ class SourceStats:
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
     near_copies: int = 0
-    oddities: Counter[str] = field(default_factory=Counter[str])
+    warnings: Counter[str] = field(default_factory=Counter[str])
     unreadable: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])

@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 
 from endonym.errors import CorpusError
-from endonym.text.config import DEFAULT_SHARE, Split
+from endonym.text.config import Split
 from endonym.text.near import Index
 
 Side = Literal["train", "dev", "test"]
@@ -121,7 +121,8 @@ def candidates_of(keys: Sequence[Keys], split: Split) -> list[tuple[Chosen, Chos
     """For each source the dev and test documents, before near copies are moved."""
     if split.val_documents is not None:
         return smallest(keys, split.val_documents)
-    share = split.val_share or DEFAULT_SHARE
+    share = split.resolved().val_share
+    assert share is not None
     chosen = [below(source, share) for source in keys]
     if all(any(each[side].any() for each in chosen) for side in (0, 1)):
         return chosen

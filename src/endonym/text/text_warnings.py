@@ -16,7 +16,7 @@ WARNINGS = {
 }
 
 
-def oddities(text: str) -> list[str]:
+def text_warnings(text: str) -> list[str]:
     """The warnings about a text, as keys of WARNINGS."""
     found: list[str] = []
     if has_lost_letters(text):

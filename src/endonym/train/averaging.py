@@ -30,8 +30,8 @@ def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
     tail: 1, 1/2, 1/3, …: the uniform mean of the last share · steps steps.
     """
     if kind == "ema":
-        A_log = -math.log(2) / (share * steps)
-        return math.expm1(A_log) / math.expm1(A_log * step)
+        log_decay = -math.log(2) / (share * steps)
+        return math.expm1(log_decay) / math.expm1(log_decay * step)
     if kind == "tail":
         count = step - steps + max(1, round(share * steps))
         return 1 / count if count > 0 else 0.0

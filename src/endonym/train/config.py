@@ -206,7 +206,10 @@ class Phase(Config):
 
 
 class Execution(Config):
-    """How a phase is computed on this machine; it changes results by rounding only."""
+    """How a phase is computed on this machine.
+
+    It changes results by rounding, and micro-batches also by which units dropout drops.
+    """
 
     micro_tokens: int = USEFUL_TOKENS
     recompute: int = 0

@@ -116,7 +116,7 @@ class Training:
         """Train to the end or until early stopping, and save checkpoints."""
         self.decoder.train()
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # The collector would walk through all of torch's objects again and again.
         try:
             if self.state.step == 0:
                 yield self._finish_step(None, 0.0)

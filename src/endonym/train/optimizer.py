@@ -129,11 +129,11 @@ class Optimizer:
         learning = [(each, own(each.grad)) for each in self.matrices if each.grad is not None]
         matrices, gradients = [own(each) for each, _ in learning], [grad for _, grad in learning]
         known = self.adamw.state
-        optimizer_state = [
+        first_moments = [
             own(known[each]["exp_avg"]) if each in known else torch.zeros_like(own(each))
             for each, _ in learning
         ]
-        ahead = torch._foreach_lerp(optimizer_state, gradients, 1 - self.config.betas[0])
+        ahead = torch._foreach_lerp(first_moments, gradients, 1 - self.config.betas[0])
         pull_with_caution(matrices, ahead, decay)
 
     def refresh(self) -> None:

@@ -140,7 +140,7 @@ def batch_loss(decoder: AnyDecoder, batch: Batch) -> Loss:
     return Loss(nats, nats + penalty * len(targets_N))
 
 
-@torch.no_grad()  # not inference_mode: weights attempt from shards in it could not be trained
+@torch.no_grad()  # not inference_mode: weights gathered from shards in it could not be trained
 def held_out_nats(decoder: AnyDecoder, batch: Batch) -> Tensor:
     """Nats of each target of a batch, (B, T), without gradients or dropout."""
     was_training = decoder.training

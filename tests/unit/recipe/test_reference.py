@@ -1,5 +1,6 @@
 """What explains recipes: the command's text, the page, and the schema for editors."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from endonym.config import Config
 from endonym.errors import RecipeError
+from endonym.model.parts import FamilyDefaults
 from endonym.recipe.diagnostics.messages import SHAPES
 from endonym.recipe.keys import OTHER_NAMES, tables
 from endonym.recipe.prose import EXAMPLE
@@ -188,3 +190,12 @@ def test_every_table_is_a_config_with_a_docstring() -> None:
         assert issubclass(table.config, Config)
         assert table.title
         assert table.config.__doc__
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS)
+def test_a_default_that_is_said_to_be_the_family_s_is_a_field_of_the_family(
+    table: Any, key: str
+) -> None:
+    of_family = {field.name for field in dataclasses.fields(FamilyDefaults)} | {"kind", "window"}
+    if default_text(table, key) == "from the family":
+        assert key in of_family

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_scores import baselines, score
 
+from endonym.config import Config
 from endonym.log import append_jsonl
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
@@ -99,6 +100,12 @@ def texts_unlike(count: int) -> list[str]:
     return [" ".join(words) + "." for words in draws]
 
 
+class Named(Config):
+    """A stage's config."""
+
+    name: str
+
+
 class Workshop:
     """A run made by hand, stage by stage, of real artefacts without training."""
 
@@ -112,7 +119,7 @@ class Workshop:
 
     def add(self, kind: str, name: str, numbers: dict[str, Any]) -> Artifact:
         """A stage with an artefact whose folder is empty so far."""
-        stage = Stage(name, kind, {"for": name}, lambda ctx, inputs, log: {})
+        stage = Stage(name, kind, Named(name=name), lambda config, ctx: {})
         folder = self.store.folder(kind, stage.id)
         folder.mkdir(parents=True)
         files = {"x": {"bytes": 1234, "sha256": "0" * 64}}

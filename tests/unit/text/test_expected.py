@@ -13,7 +13,7 @@ from endonym.text.broken import broken
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document
-from endonym.text.text_warnings import oddities
+from endonym.text.text_warnings import text_warnings
 
 pytestmark = NEEDED
 
@@ -119,7 +119,7 @@ def test_cp1251_is_guessed_right_and_recorded():
 def test_letters_that_cp1251_lost_are_refused_or_reported():
     documents = [each for each in lines("cp1251_lossy.txt") if isinstance(each, Document)]
     signs = [
-        broken(each) is not None or "lost_letters" in oddities(each.text) for each in documents
+        broken(each) is not None or "lost_letters" in text_warnings(each.text) for each in documents
     ]
     assert sum(signs) >= 25
     (whole,) = records(FOLDER / "cp1251_lossy.txt")
@@ -193,8 +193,10 @@ def test_romanian_in_pieces_is_composed():
 
 
 def test_khmer_lines_out_of_order_are_counted():
-    signs = ["khmer_order" in oddities(text) for text in kept(lines("km_wrong_order.txt"))]
-    right = ["khmer_order" in oddities(text) for text in kept(lines("km_wrong_order.expected.txt"))]
+    signs = ["khmer_order" in text_warnings(text) for text in kept(lines("km_wrong_order.txt"))]
+    right = [
+        "khmer_order" in text_warnings(text) for text in kept(lines("km_wrong_order.expected.txt"))
+    ]
     assert sum(signs) >= 30
     assert sum(right) <= 2
 

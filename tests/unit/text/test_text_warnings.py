@@ -3,16 +3,16 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.text.text_warnings import WARNINGS, oddities
+from endonym.text.text_warnings import WARNINGS, text_warnings
 
 
 @pytest.mark.parametrize("text", TATAR + KHMER + ROMANIAN + FRENCH)
 def test_good_text_has_none(text: str):
-    assert oddities(text) == []
+    assert text_warnings(text) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "oddity"),
+    ("text", "warning"),
     [
         ("ខុ្ញំទៅផ្សារ", "khmer_order"),
         ("ក្្រោម", "khmer_order"),
@@ -21,6 +21,6 @@ def test_good_text_has_none(text: str):
         ("К?чле җил", "lost_letters"),
     ],
 )
-def test_each_is_found_and_has_a_warning(text: str, oddity: str):
-    assert oddities(text) == [oddity]
-    assert oddity in WARNINGS
+def test_each_is_found_and_has_a_warning(text: str, warning: str):
+    assert text_warnings(text) == [warning]
+    assert warning in WARNINGS

@@ -111,9 +111,9 @@ def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(
     optimizer = Optimizer(decoder, PHASE.but(**{"clip": largest}))
     stepped = take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=rows)
     assert stepped.gradient_norm == pytest.approx(norm, rel=1e-4)
-    optimizer_state = [optimizer.state()[f"{name}.exp_avg"] for name in optimizer.names]
-    assert norm_of(optimizer_state) == pytest.approx(NEWEST_SHARE * min(largest, norm), rel=1e-4)
-    for name, moment, gradient in zip(optimizer.names, optimizer_state, expected, strict=True):
+    first_moments = [optimizer.state()[f"{name}.exp_avg"] for name in optimizer.names]
+    assert norm_of(first_moments) == pytest.approx(NEWEST_SHARE * min(largest, norm), rel=1e-4)
+    for name, moment, gradient in zip(optimizer.names, first_moments, expected, strict=True):
         scale = float(gradient.abs().max())
         torch.testing.assert_close(
             moment, NEWEST_SHARE * gradient, rtol=1e-3, atol=1e-4 * scale, msg=name
@@ -149,6 +149,6 @@ def test_a_phase_clips_at_the_norm_it_says_and_else_at_one(
     run = Training(decoder, phase, inputs, seed=3)
     report = list(run.reports())[1]
     assert 2.0 < report.gradient_norm < 1e6
-    optimizer_state = [run.optimizer.state()[f"{name}.exp_avg"] for name in run.optimizer.names]
+    first_moments = [run.optimizer.state()[f"{name}.exp_avg"] for name in run.optimizer.names]
     expected = min(report.gradient_norm, clip or 1.0)
-    assert norm_of(optimizer_state) == pytest.approx(NEWEST_SHARE * expected, rel=1e-4)
+    assert norm_of(first_moments) == pytest.approx(NEWEST_SHARE * expected, rel=1e-4)

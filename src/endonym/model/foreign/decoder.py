@@ -49,21 +49,21 @@ class ForeignDecoder(nn.Module):
         self.taken = set(taken)
         self.cache_argument = next((name for name in CACHE_ARGUMENTS if name in self.taken), "")
         self.reads_packed = self.reads_padded = self.reads_on = True
-        self._recomputes = 0
+        self._checkpointed_blocks = 0
 
     @property
     def checkpointed_blocks(self) -> int:
         """As in Decoder, but all blocks or none; none if the class does not support it."""
-        return self._recomputes
+        return self._checkpointed_blocks
 
     @checkpointed_blocks.setter
     def checkpointed_blocks(self, wanted: int) -> None:
         can = self.network.supports_gradient_checkpointing
-        self._recomputes = self.config.layers if wanted and can else 0
+        self._checkpointed_blocks = self.config.layers if wanted and can else 0
         # The name in newer transformers, and in older ones.
         names = [f"{kind}_checkpointing_{{}}able" for kind in ("activation", "gradient")]
         there = next(name for name in names if hasattr(self.network, name.format("en")))
-        if self._recomputes:
+        if self._checkpointed_blocks:
             getattr(self.network, there.format("en"))({"use_reentrant": False})
         else:
             getattr(self.network, there.format("dis"))()

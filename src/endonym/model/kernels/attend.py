@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from endonym.model.kernels.cutting import LONGEST_WHOLE_SCORES
 from endonym.model.kernels.packed_segments import Blocks, Take, blocks_of
 from endonym.model.kernels.varlen import attend_varlen, unsupported_reason
-from endonym.model.span import Span, barred
+from endonym.model.span import Span, bias_of
 
 TILE = 128
 
@@ -133,12 +133,12 @@ class _WholeScores(torch.autograd.Function):
             scores = _grouped(part, keys) @ keys[:, :, seen].mT
             scores_BHTM = scores.view(*part.shape[:3], -1)
             if mask_BTM is not None:
-                scores_BHTM.add_(barred(mask_BTM, query.dtype)[:, None])
+                scores_BHTM.add_(bias_of(mask_BTM, query.dtype)[:, None])
             else:
                 # Without a window only keys of the tile itself can come after a query.
                 doubtful = slice(seen.start if window else rows.start, seen.stop)
-                bar_TM = _tile_bar(rows, doubtful, window, query)
-                scores_BHTM[..., doubtful.start - seen.start :].add_(bar_TM)
+                bias_TM = _tile_bias(rows, doubtful, window, query)
+                scores_BHTM[..., doubtful.start - seen.start :].add_(bias_TM)
             kept.append(scores.softmax(-1))
             mixed.append((kept[-1] @ values[:, :, seen]).view(part.shape))
         ctx.save_for_backward(query, keys, values, *kept)
@@ -190,14 +190,14 @@ def _tiles(
     return [(slice(start, end), slice(first, end)) for start, end, first in cuts]
 
 
-def _tile_bar(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
+def _tile_bias(rows: slice, seen: slice, window: int | None, like: Tensor) -> Tensor:
     """Zero where a query of the tile may attend, minus infinity elsewhere."""
     queries_T1 = torch.arange(rows.start, rows.stop, device=like.device)[:, None]
     keys_M = torch.arange(seen.start, seen.stop, device=like.device)
     is_hidden_TM = keys_M > queries_T1
     if window is not None:
         is_hidden_TM |= keys_M <= queries_T1 - window
-    return barred(~is_hidden_TM, like.dtype)
+    return bias_of(~is_hidden_TM, like.dtype)
 
 
 def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:
