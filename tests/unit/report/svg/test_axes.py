@@ -2,10 +2,11 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endonym.report.svg.axes import nice_ticks, spread, tick_labels
+from endonym.report.svg.axes import nice_ticks, spread, text_width, tick_labels
 
 POSITIONS = st.floats(0, 300, allow_nan=False)
 
@@ -52,3 +53,21 @@ def test_labels_with_enough_space_stay_where_they_belong() -> None:
 
 def test_two_labels_at_one_position_move_apart_evenly() -> None:
     assert spread([100, 100], 20, 0, 300) == [90, 110]
+
+
+def test_an_axis_of_one_value_has_one_tick_and_one_of_none_no_labels() -> None:
+    assert nice_ticks(3.0, 3.0, 5) == [3.0]
+    assert nice_ticks(-0.5, 0.5, 4) == [-0.5, -0.25, 0.0, 0.25, 0.5]
+    assert tick_labels([]) == []
+
+
+def test_marks_take_no_width_and_full_width_letters_nearly_two() -> None:
+    assert text_width("ab", 10) == pytest.approx(2 * 5.7)
+    assert text_width("e\u0301", 10) == pytest.approx(5.7)
+    assert text_width("日", 10) == pytest.approx(1.8 * 5.7)
+    assert text_width("") == 0
+
+
+def test_labels_that_do_not_fit_share_what_there_is() -> None:
+    assert spread([5, 5, 5], 100, 0, 10) == [0, 5, 10]
+    assert spread([], 15, 0, 300) == []

@@ -22,3 +22,17 @@ def test_smoothing_keeps_a_straight_line_and_calms_a_jagged_one() -> None:
     )
     jagged = [(float(x), float(x % 2)) for x in range(50)]
     assert all(0.4 <= y <= 0.6 for _, y in smoothed(jagged, 21)[10:-10])
+
+
+def test_of_each_stretch_the_lowest_and_the_highest_are_kept_in_their_order() -> None:
+    points = list(enumerate([3.0, 5.0, 1.0, 4.0, 2.0, 2.0, 9.0, 8.0]))
+    assert thinned(points, 4) == [(1, 5.0), (2, 1.0), (4, 2.0), (6, 9.0)]
+    assert thinned(points, 8) == points
+    assert thinned([(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)], 2) == [(0.0, 1.0), (2.0, 1.0)]
+
+
+def test_means_reach_as_far_to_one_side_as_to_the_other() -> None:
+    points = [(0.0, 0.0), (1.0, 3.0), (2.0, 6.0), (3.0, 0.0)]
+    assert smoothed(points, 3) == [(0.0, 0.0), (1.0, 3.0), (2.0, 3.0), (3.0, 0.0)]
+    assert smoothed(points, 1) == smoothed(points, 0) == points
+    assert smoothed([], 5) == []
