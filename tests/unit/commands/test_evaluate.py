@@ -1,10 +1,11 @@
 """`endonym evaluate`: which texts a model is scored on, and what its scores stand beside."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from endonym.commands.evaluate import score_model, shards_of
+from endonym.commands.evaluate import names_of, score_model, shards_of
 from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
@@ -38,3 +39,28 @@ def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -
     (shards,) = (finished / "store" / "shards").iterdir()
     found = shards_of("kechkena", Store(finished / "store"))
     assert found == (shards, PackConfig(context=32, join=("tatar", "romanian")), 7)
+
+
+def test_scores_are_named_after_their_files_and_by_their_paths_where_names_are_alike() -> None:
+    one, two, other = Path("a/яңа.txt"), Path("b/яңа.txt"), Path("b/иске.txt")
+    assert names_of([one, other]) == ["яңа.txt", "иске.txt"]
+    assert names_of([one, two, other]) == ["a/яңа.txt", "b/яңа.txt", "иске.txt"]
+    assert names_of([one, one]) == ["яңа.txt", "яңа.txt"]
+
+
+def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_baselines(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "project")
+    store = Store(tmp_path / "project" / "store")
+    (shards,) = (store.root / "shards").iterdir()
+    shutil.rmtree(shards)
+    assert shards_of("kechkena", store) is None
+    text = tmp_path / "text.txt"
+    text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
+    log = Log(quiet=True)
+    with pytest.raises(RecipeError, match="corpus is not in the store"):
+        score_model("kechkena", [], "dev", store=store, log=log, device_name="cpu")
+    found = score_model("kechkena", [text], "dev", store=store, log=log, device_name="cpu")
+    assert {score.model for score in found} == {"model"}
+    assert {score.split for score in found} == {"text.txt"}
