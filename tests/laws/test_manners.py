@@ -100,6 +100,34 @@ def test_every_module_says_what_it_is_and_no_sub_package_does_work() -> None:
     assert busy == []
 
 
+UNIT = PROJECT / "tests" / "unit"
+TESTED_HERE = {"src/endonym/__init__.py"}
+"""Modules without a mirrored test file: the public names are tested below."""
+
+
+def mirror_of(module: Path) -> Path:
+    """The test file of a module."""
+    place = module.relative_to(PROJECT / "src" / "endonym")
+    return UNIT / place.with_name(f"test_{place.name}")
+
+
+def does_work(tree: ast.Module) -> bool:
+    """Whether there is a function or a method in it."""
+    return any(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(tree))
+
+
+def test_every_unit_test_file_has_its_module() -> None:
+    mirrors = set(map(mirror_of, SOURCES))
+    found = [path for path in TESTS if path.is_relative_to(UNIT) and path.name.startswith("test_")]
+    assert len(found) > 100
+    assert [name_of(path) for path in found if path not in mirrors] == []
+
+
+def test_every_module_that_does_work_has_its_unit_test_file() -> None:
+    busy = [path for path in SOURCES if does_work(tree_of(path))]
+    assert {name_of(path) for path in busy if not mirror_of(path).is_file()} == TESTED_HERE
+
+
 BANNED_IMPORTS = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml"}
 BANNED_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "torch.load"}
 

@@ -94,10 +94,7 @@ def muon_for(
     passes = read + _budget(phase, facts, batch) / max(1, facts.unique_tokens)
     if passes > NEW_PASSES:
         return None
-    return Choice(
-        "muon",
-        f"{passes:.1f} epochs: Muon learns more than AdamW from text that is read once or twice",
-    )
+    return Choice("muon", f"{passes:.1f} epochs: in the first ones Muon learns more than AdamW")
 
 
 def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, *, row: int) -> tuple[int, str]:

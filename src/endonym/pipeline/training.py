@@ -85,9 +85,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     if group.is_first:
         cut_journal(ctx.journal, training)
         for reason in masked:
-            ctx.log.line(
-                f"  attention uses a dense mask over whole rows, which is slower: {reason}"
-            )
+            ctx.log.line(f"  attention uses a dense mask, which is slower: {reason}")
         if training.state.step:
             ctx.log.line(f"  goes on from step {number(training.state.step)}")
     prompts = [""]  # Without prompts, samples start as a document does.

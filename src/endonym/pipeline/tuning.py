@@ -155,9 +155,7 @@ def tune(
             why = reason if name == key else f"in proportion to {key}"
             choices[f"phase.0.{name}"] = Choice(value, why)
         config, known = config.but(**chosen), {1.0: bits[best]}
-    log.line(
-        "  tuned; this run keeps it. To keep it in the recipe, write into its first [[phase]]:"
-    )
+    log.line("  tuned, for this run. To keep it in the recipe, write into its first [[phase]]:")
     for key, choice in choices.items():
         log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")
     return choices

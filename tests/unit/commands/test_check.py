@@ -8,11 +8,9 @@ import pytest
 
 from endonym import device
 from endonym.autopilot import machine, resolve
-from endonym.autopilot.model_size import Facts
 from endonym.commands.check import check, describe
-from endonym.commands.run import describe_plan
 from endonym.errors import MissingSource
-from endonym.log import Log, size
+from endonym.log import size
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.train.memory_budget import phase_bytes
@@ -114,20 +112,6 @@ def test_a_recipe_is_checked_for_the_device_that_was_named(
     assert found.choices["phase.0.number_format"].reason == "this GPU has units for it"
     assert "GPU" in found.choices["phase.0.batch_tokens"].reason
     assert found.seconds is None
-
-
-def test_a_dry_run_names_what_the_device_that_was_named_would_make(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its batches are larger, so that the model is another one; the shards are the same."""
-    monkeypatch.setattr(resolve, "estimate", lambda n_bytes: Facts(n_bytes, 10**7, 30.0))
-    lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
-    recipe.path.write_text("\n".join(lines), encoding="utf-8")
-    bare, store, log = Recipe.load(recipe.path), Store(tmp_path / "store"), Log(quiet=True)
-    here, there = (describe_plan(bare, store, log, target=each) for each in ("cpu", "cuda"))
-    differing = {one["name"] for one, two in zip(here, there, strict=True) if one != two}
-    assert "shards" not in differing
-    assert any(name.startswith("model") for name in differing)
 
 
 def test_check_asks_for_the_texts_as_run_would(recipe: Recipe, tmp_path: Path) -> None:

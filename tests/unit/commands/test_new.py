@@ -1,8 +1,6 @@
 """`endonym new`: what it finds in a folder, and the recipe it writes."""
 
-import gzip
 import json
-import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -10,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from found_texts import write_found_texts
 
 from endonym.autopilot import machine
 from endonym.autopilot.pace import Pace
 from endonym.autopilot.survey import FEW_FILES, survey_texts
 from endonym.commands import new as starter
 from endonym.commands.new import write_recipe
-from endonym.errors import MissingSource, RecipeError
+from endonym.errors import RecipeError
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
@@ -40,39 +39,7 @@ def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
 
 @pytest.fixture
 def texts(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Path:
-    folder = tmp_path / "texts"
-    (folder / "old").mkdir(parents=True)
-    tatar = language_sentences("tatar")
-    (folder / "китап.txt").write_text("\n".join(tatar) + "\n", encoding="utf-8")
-    (folder / "old" / "китап.txt").write_text("\n\n".join(tatar[:9]) + "\n", encoding="utf-8")
-    lines = [json.dumps({"текст": text}, ensure_ascii=False) for text in tatar]
-    (folder / "web.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
-    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
-    (folder / "empty.txt").write_bytes(b"")
-    return folder
-
-
-def test_every_readable_file_is_a_source_with_a_name_of_its_own(
-    texts: Path, tmp_path: Path
-) -> None:
-    found = survey_texts([texts], tmp_path / "project")
-    sources = {source.name: source for source, _ in found.sources}
-    assert set(sources) == {"китап", "китап-2", "web"}
-    assert sources["китап"].path == "../texts/old/китап.txt" or sources["китап-2"].path == (
-        "../texts/old/китап.txt"
-    )
-    assert sources["web"].column == "текст"
-    assert "Әбием мич янында" in found.sample
-    assert found.mean_document_bytes > 50
-
-
-def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
-    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
-    with pytest.raises(MissingSource, match="no text that can be read") as caught:
-        survey_texts([tmp_path], tmp_path)
-    assert caught.value.exit_code == 2
-    with pytest.raises(MissingSource):
-        survey_texts([tmp_path / "nothing"], tmp_path)
+    return write_found_texts(tmp_path / "texts", language_sentences("tatar"))
 
 
 def write(texts: Path, hours: float = 1.0) -> str:
@@ -217,14 +184,6 @@ def test_a_language_that_is_no_code_is_refused_and_nothing_is_left(
     with pytest.raises(RecipeError, match="language"):
         new(tmp_path / "project", texts, language="Tatar, please")
     assert not (tmp_path / "project" / "recipe.toml").exists()
-
-
-def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_path: Path) -> None:
-    strange = bytes(texts) + b"/\xcf\xf0\xe8.txt"
-    Path(os.fsdecode(strange)).write_text("Кояш чыкты.\n" * 9, encoding="utf-8")
-    found = survey_texts([texts], tmp_path)
-    assert any("not UTF-8" in reason for _, reason in found.skipped)
-    assert len(found.sources) == 3
 
 
 def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised(

@@ -1,4 +1,4 @@
-"""Batches: rows as tensors, split into parts that fit in memory."""
+"""Batches: rows as tensors, split into parts that fit in memory, shared among processes."""
 
 import threading
 from pathlib import Path
@@ -9,6 +9,7 @@ from toys import distinct_documents, write_toy_shards
 
 from endonym.data.batches import Batch, Batches
 from endonym.data.order import Order, Rows
+from endonym.train.distributed import Group
 
 
 @pytest.fixture
@@ -66,3 +67,26 @@ def test_rows_for_a_gpu_are_put_together_while_it_works_on_those_before(
         assert ahead[step].tokens_BT.tolist() == expected[step]
     by_us = [step for step, is_main in made if is_main]
     assert by_us == [0, 7], "only what does not follow on the step before is waited for"
+
+
+def test_line_ends_count_as_bytes_of_a_pass(tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([5] * 40)
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab + 1, line_end=vocab)
+    order = Order(shards, context=60, seed=2, join=["letters"])
+    text = sum(int(shards.byte_counts[ids].sum()) for ids in documents)
+    per_token = Batches(order, rows=2).bytes_per_token
+    assert per_token == pytest.approx((text + 40) / order.positions_per_epoch)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_the_shares_of_all_processes_are_the_batch_row_by_row(size: int, tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([9, 14, 5, 20, 11, 30])
+    train, _ = write_toy_shards(tmp_path, documents, vocab=vocab)
+    batches = Batches(Order(train, context=6, seed=3), rows=4)
+    for step in (0, 1, 5):
+        whole = batches[step]
+        shares = [batches.part(step, Group(rank, size).share(4)) for rank in range(size)]
+        assert sum(map(len, shares)) == len(whole) == 4
+        for name in ("tokens_BT", "targets_BT", "documents_BT"):
+            parts = [getattr(share, name) for share in shares if len(share)]
+            assert torch.equal(torch.cat(parts), getattr(whole, name)), name

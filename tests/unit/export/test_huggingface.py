@@ -1,4 +1,4 @@
-"""A model as a folder, and folders that are not one."""
+"""A model as a folder, its weights in one file or several, and folders that are not one."""
 
 import json
 import sys
@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from laws.shapes import shape
 from safetensors.torch import load_file, save_file
+from toys import lively_decoder
 
-from endonym.errors import ExportError, TokenizerError
-from endonym.export.huggingface import export_huggingface, import_huggingface
+from endonym.errors import Damaged, ExportError, TokenizerError
+from endonym.export import huggingface
+from endonym.export.huggingface import INDEX, export_huggingface, import_huggingface, weight_files
 from endonym.generate.language_model import LanguageModel
+from endonym.model import weights
 from endonym.tokenizer.tokenizer import END_OF_TEXT
 
 FILES = [
@@ -109,4 +113,233 @@ def test_a_folder_without_a_tokenizer_is_refused(folder: Path) -> None:
 def test_a_tokenizer_of_another_size_is_refused(folder: Path) -> None:
     rewrite(folder / "config.json", lambda data: data.update(vocab_size=250))
     with pytest.raises(ExportError, match=r"vocab_size = 250, .* 257"):
+        import_huggingface(folder)
+
+
+def redirect(folder: Path, name: object) -> None:
+    """Let an index say that a tensor stands elsewhere."""
+    data = json.loads((folder / INDEX).read_text("utf-8"))
+    data["weight_map"]["model.norm.weight"] = name
+    (folder / INDEX).write_text(json.dumps(data), encoding="utf-8")
+
+
+@pytest.fixture
+def sharded(model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same model in files of at most 40 kB."""
+    monkeypatch.setattr(huggingface, "SHARD_BYTES", 40_000)
+    export_huggingface(model, tmp_path / "sharded")
+    return tmp_path / "sharded"
+
+
+def test_large_weights_are_written_in_several_files_and_read_back(
+    model: LanguageModel, folder: Path, sharded: Path
+) -> None:
+    files = sorted(path.name for path in sharded.glob("*.safetensors"))
+    assert len(files) > 2
+    assert files == [
+        f"model-{n:05d}-of-{len(files):05d}.safetensors" for n in range(1, len(files) + 1)
+    ]
+    assert not (sharded / "model.safetensors").exists()
+    whole = load_file(folder / "model.safetensors")
+    index = json.loads((sharded / "model.safetensors.index.json").read_text("utf-8"))
+    assert index["metadata"]["total_size"] == sum(each.nbytes for each in whole.values())
+    assert index["weight_map"].keys() == whole.keys()
+    for name, file in index["weight_map"].items():
+        assert torch.equal(load_file(sharded / file)[name], whole[name])
+        held = sum(each.nbytes for each in load_file(sharded / file).values())
+        assert held <= 40_000 or len(load_file(sharded / file)) == 1
+    assert import_huggingface(sharded).score(SENTENCE) == pytest.approx(model.score(SENTENCE))
+
+
+def test_one_file_of_weights_wins_over_an_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").write_text("no JSON", encoding="utf-8")
+    assert weight_files(folder) == [folder / "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../model.safetensors",
+        "/etc/passwd",
+        "weights/model.safetensors",
+        "..",
+        "model-00099-of-00099.safetensors",
+        "",
+    ],
+)
+def test_an_index_names_files_of_its_own_folder_only(sharded: Path, name: str) -> None:
+    (sharded / "weights").mkdir()
+    for path in (sharded.parent, sharded / "weights"):
+        (path / "model.safetensors").write_bytes(b"never to be read")
+    redirect(sharded, name)
+    with pytest.raises(ExportError, match="which is not here") as caught:
+        import_huggingface(sharded)
+    assert f"names {name}," in caught.value.message
+    assert caught.value.where == str(sharded)
+
+
+def test_a_shard_that_is_missing_is_named(sharded: Path) -> None:
+    missing = sorted(sharded.glob("model-*.safetensors"))[1]
+    missing.unlink()
+    with pytest.raises(ExportError, match=f"names {missing.name}, which is not here"):
+        import_huggingface(sharded)
+
+
+@pytest.mark.parametrize("weight_map", [{}, None, [], "model.safetensors"])
+def test_an_index_without_files_is_refused(sharded: Path, weight_map: object) -> None:
+    (sharded / INDEX).write_text(json.dumps({"weight_map": weight_map}), encoding="utf-8")
+    with pytest.raises(ExportError, match="names no file"):
+        import_huggingface(sharded)
+
+
+def test_an_index_of_anything_but_names_is_refused(sharded: Path) -> None:
+    redirect(sharded, 7)
+    with pytest.raises(ExportError, match=r"index\.json"):
+        import_huggingface(sharded)
+
+
+def test_weights_that_could_run_code_are_refused_by_name(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ExportError) as caught:
+        import_huggingface(folder)
+    found = "only pytorch_model.bin, a pickle, which could run code"
+    assert caught.value.message == f"no model.safetensors in this folder, {found}"
+    assert caught.value.where == str(folder)
+    assert "safetensors" in caught.value.do
+
+
+def test_a_folder_without_weights_says_so(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ExportError) as caught:
+        import_huggingface(folder)
+    assert caught.value.message == "no model.safetensors in this folder"
+
+
+def test_a_second_copy_of_a_tied_head_is_left_where_it_is(
+    model: LanguageModel, folder: Path
+) -> None:
+    path = folder / "model.safetensors"
+    whole = load_file(path)
+    save_file(whole | {"lm_head.weight": whole["model.embed_tokens.weight"].clone()}, path)
+    back = import_huggingface(folder)
+    assert back.decoder.head is None
+    assert back.score(SENTENCE) == pytest.approx(model.score(SENTENCE))
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but headers may be read."""
+
+    def refuse(path: Path) -> dict[str, torch.Tensor]:
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr(weights, "load_file", refuse)
+
+
+Change = tuple[str, torch.Tensor | None, str]
+NAME = "model.layers.1.mlp.up_proj.weight"
+CHANGES: dict[str, Change] = {
+    "missing": (NAME, None, f"lacks ['{NAME}']"),
+    "unknown": ("score.weight", torch.zeros(2), "has unknown ['score.weight']"),
+    "of a third layer": (
+        "model.layers.2.mlp.up_proj.weight",
+        torch.zeros(256, 32),
+        "has unknown ['model.layers.2.mlp.up_proj.weight']",
+    ),
+    "a number": (NAME, torch.zeros(()), f"{NAME} of shape () instead of (256, 32)"),
+    "transposed": (NAME, torch.zeros(32, 256), f"{NAME} of shape (32, 256) instead of (256, 32)"),
+    "with one row more": (NAME, torch.zeros(257, 32), f"{NAME} of shape (257, 32)"),
+    "with an axis more": (NAME, torch.zeros(1, 256, 32), f"{NAME} of shape (1, 256, 32)"),
+}
+
+
+def changed(path: Path, change: Change) -> None:
+    """A file of weights with one tensor put in or taken out."""
+    name, tensor, _ = change
+    tensors = load_file(path)
+    tensors.pop(name, None)
+    save_file(tensors | ({} if tensor is None else {name: tensor}), path)
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_tensor_that_does_not_fit_is_refused_by_name_from_the_header_alone(
+    folder: Path, case: str, request: pytest.FixtureRequest
+) -> None:
+    changed(folder / "model.safetensors", CHANGES[case])
+    request.getfixturevalue("unread")
+    with pytest.raises(Damaged) as caught:
+        import_huggingface(folder)
+    assert CHANGES[case][2] in caught.value.message
+    assert caught.value.where == str(folder / "model.safetensors")
+
+
+JOINED = {
+    "gpt2": ("transformer.h.1.attn.c_attn.weight", (32, 96)),
+    "gptneox": ("gpt_neox.layers.1.attention.query_key_value.weight", (96, 32)),
+    "falcon": ("transformer.h.1.self_attention.query_key_value.weight", (48, 32)),
+    "mamba": ("backbone.layers.1.mixer.conv1d.weight", (64, 1, 4)),
+    "moe": ("model.layers.1.mlp.experts.4.down_proj.weight", (32, 24)),
+}
+
+
+@pytest.mark.parametrize("family", JOINED)
+def test_tensors_of_another_layout_are_held_to_that_layout(
+    model: LanguageModel, tmp_path: Path, family: str, request: pytest.FixtureRequest
+) -> None:
+    name, sizes = JOINED[family]
+    decoder = lively_decoder(shape(family, vocab=257, context=64))
+    export_huggingface(LanguageModel(decoder, model.tokenizer), tmp_path)
+    path = tmp_path / "model.safetensors"
+    assert load_file(path)[name].shape == sizes
+    changed(path, (name, torch.zeros(3, 5), ""))
+    request.getfixturevalue("unread")
+    with pytest.raises(Damaged) as caught:
+        import_huggingface(tmp_path)
+    assert f"{name} of shape (3, 5) instead of {sizes}" in caught.value.message
+
+
+def test_numbers_that_are_not_finite_and_files_cut_off_are_damaged(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    whole = load_file(path)
+    name = "model.layers.0.self_attn.k_proj.weight"
+    save_file(whole | {name: torch.full_like(whole[name], torch.inf)}, path)
+    with pytest.raises(Damaged, match=r"not finite in blocks\.0\.mixer\.key\.weight"):
+        import_huggingface(folder)
+    save_file(whole, path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(Damaged, match=r"should have \d+ bytes"):
+        import_huggingface(folder)
+
+
+def test_a_head_that_is_not_the_embedding_it_is_said_to_be_is_refused(folder: Path) -> None:
+    """transformers would use it, and not tie."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert import_huggingface(folder).score(SENTENCE) > 0
+    save_file(tensors | {"lm_head.weight": tensors["lm_head.weight"] * 1.01}, path)
+    with pytest.raises(ExportError, match=r"lm_head\.weight is not the embedding"):
+        import_huggingface(folder)
+    save_file(tensors | {"lm_head.weight": torch.zeros(3, 3)}, path)
+    with pytest.raises(Damaged, match=r"lm_head\.weight of shape \(3, 3\)"):
+        import_huggingface(folder)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.bool, torch.float8_e4m3fn, torch.complex64])
+def test_numbers_of_another_kind_are_refused_by_name(folder: Path, kind: torch.dtype) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    save_file(tensors | {"model.norm.weight": tensors["model.norm.weight"].to(kind)}, path)
+    with pytest.raises(Damaged, match=r"holds model\.norm\.weight as "):
+        import_huggingface(folder)
+
+
+@pytest.mark.parametrize(("layers", "found"), [(9_000, "9000 layers"), (10**12, "10000")])
+def test_more_layers_than_there_are_tensors_take_no_memory(
+    folder: Path, layers: int, found: str
+) -> None:
+    data = json.loads((folder / "config.json").read_text("utf-8")) | {"num_hidden_layers": layers}
+    (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ExportError, match=found):
         import_huggingface(folder)

@@ -1,15 +1,17 @@
 """Reading: windows by hand, documents in their order, memory in bounds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference.judge import LONGEST_CONTEXT
 from reference.reading import document_nats
 from toys import END, lively_decoder, toy_config
 
 from endonym.generate.reading import Ids, Window, read, windows
+from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 
 
@@ -115,3 +117,38 @@ def test_logits_that_are_capped_are_read_capped() -> None:
     (found,) = read(decoder, [ids], END)
     np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-4)
     assert found.max() < np.log(40) + 2
+
+
+Shapes = list[tuple[int, int]]
+
+
+@pytest.fixture
+def watched() -> Callable[[int], tuple[Decoder, Shapes]]:
+    """A decoder of so much context, and the shapes of the batches that it is given."""
+
+    def make(context: int) -> tuple[Decoder, Shapes]:
+        decoder, shapes = lively_decoder(toy_config(context=context)), Shapes()
+        decoder.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
+        return decoder, shapes
+
+    return make
+
+
+def test_a_window_holds_as_many_tokens_as_the_outside_judge_reads(
+    watched: Callable[[int], tuple[Decoder, Shapes]],
+) -> None:
+    decoder, shapes = watched(3000)
+    list(read(decoder, documents([LONGEST_CONTEXT + 500]), END))
+    # A window's last token is predicted and not read.
+    assert shapes == [(2, LONGEST_CONTEXT - 1)]
+
+
+def test_windows_are_read_together_as_many_as_are_meant_to_be(
+    watched: Callable[[int], tuple[Decoder, Shapes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.generate.reading.ROWS_TOKENS", 64)
+    monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 100)
+    decoder, shapes = watched(16)
+    list(read(decoder, documents([9] * 30), END))
+    # Documents of ten tokens: groups of ten, of which six are read at once and then four.
+    assert shapes == [(6, 9), (4, 9)] * 3

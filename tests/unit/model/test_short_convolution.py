@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from endonym.model.precision import precise
 from endonym.model.short_convolution import ShortConvolution
 
 
@@ -59,8 +58,3 @@ def test_an_empty_tail_is_zeros_in_the_format_of_the_weights() -> None:
     assert tail.dtype == torch.bfloat16
     assert not tail.requires_grad
     assert tail.abs().max() == 0
-
-
-def test_what_is_multiplied_over_a_document_is_float32_at_least() -> None:
-    found = [precise(torch.zeros(1, dtype=t)).dtype for t in (torch.bfloat16, torch.float64)]
-    assert found == [torch.float32, torch.float64]

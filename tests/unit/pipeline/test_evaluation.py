@@ -9,12 +9,8 @@ from typing import Any
 import pytest
 from toys import END, distinct_documents, write_toy_shards
 
-from endonym.commands.evaluate import score_model, shards_of
 from endonym.commands.load import find_artifact
 from endonym.data.config import PackConfig
-from endonym.errors import RecipeError
-from endonym.export.huggingface import export_huggingface
-from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline.evaluation import evaluate, training_text
 from endonym.pipeline.types import EvaluationConfig, StageContext
@@ -96,33 +92,6 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     assert found["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]
-
-
-def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
-    finished: Path, tmp_path: Path
-) -> None:
-    (folder,) = (finished / "store" / "model").iterdir()
-    export_huggingface(LanguageModel.load(folder), tmp_path / "out")
-    store, name = Store(finished / "store"), str(tmp_path / "out")
-    assert shards_of(name, store) is None
-    with pytest.raises(RecipeError, match="corpus is not in the store"):
-        score_model(name, [], "test", store=store, log=Log(quiet=True), device_name="cpu")
-    text = tmp_path / "text.txt"
-    text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
-    found = score_model(name, [text], "test", store=store, log=Log(quiet=True), device_name="cpu")
-    assert {score.model for score in found} == {"model"}
-    beside = score_model(
-        "kechkena", [text], "test", store=store, log=Log(quiet=True), device_name="cpu"
-    )
-    mine = [score for score in beside if score.model == "model"]
-    assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
-    assert {score.model for score in beside} > {"model", "unigram"}
-
-
-def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -> None:
-    (shards,) = (finished / "store" / "shards").iterdir()
-    found = shards_of("kechkena", Store(finished / "store"))
-    assert found == (shards, PackConfig(context=32, join=("tatar", "romanian")), 7)
 
 
 def test_bigrams_are_counted_with_the_line_ends_that_a_model_has_read(tmp_path: Path) -> None:

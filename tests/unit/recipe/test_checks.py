@@ -209,3 +209,35 @@ def test_a_name_too_long_for_a_folder_is_refused(tmp_path: Path) -> None:
     assert Recipe.load(file).name == long
     with pytest.raises(RecipeError, match="a run's name holds at most 200 bytes"):
         Recipe.load(file, variant="x" * 40)
+
+
+def load_with_folder(folder: Path, body: str) -> Recipe:
+    """A recipe that stands beside a model's folder called gemma."""
+    (folder / "gemma").mkdir(exist_ok=True)
+    (folder / "gemma" / "config.json").write_text("{}", encoding="utf-8")
+    path = folder / "recipe.toml"
+    path.write_text(HEAD.removesuffix("[[phase]]\n") + body, encoding="utf-8")
+    return Recipe.load(path)
+
+
+def test_everything_that_the_folder_settles_is_reported_with_its_line(tmp_path: Path) -> None:
+    body = (
+        '[model]\nfolder = "gemma"\ndim = 64\nmixer.heads = 2\n[tokenizer]\nvocab = 400\n'
+        '[[phase]]\nstart = "scratch"\n'
+    )
+    with pytest.raises(RecipeError) as caught:
+        load_with_folder(tmp_path, body)
+    text = str(caught.value)
+    for line, message in {
+        8: "dim is set by model.folder.",
+        9: "mixer is set by model.folder.",
+        11: "vocab is set by model.folder.",
+        13: 'start = "scratch" forgets what model.folder holds.',
+    }.items():
+        assert f"recipe.toml:{line}: {message}" in text
+    assert text.count("Leave one of the two out.") == 4
+
+
+def test_a_folder_that_is_not_there_is_reported_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"recipe\.toml:7: there is no config\.json in gemini\."):
+        load_with_folder(tmp_path, '[model]\nfolder = "gemini"\n[[phase]]\n')

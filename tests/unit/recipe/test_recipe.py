@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from endonym.config import identity
 from endonym.errors import MissingSource, RecipeError
 from endonym.recipe.recipe import Recipe
 
@@ -234,3 +235,15 @@ def test_the_missing_texts_of_several_recipes_are_reported_together(tatar: Path)
     assert text.count("there is no") == 3
     assert ", in variant other: " in text
     assert ", in variant wide" not in text
+
+
+def test_a_model_s_folder_starts_at_the_recipe_and_is_no_identity(tatar: Path) -> None:
+    (tatar.parent / "gemma").mkdir()
+    (tatar.parent / "gemma" / "config.json").write_text("{}", encoding="utf-8")
+    sizes = "dim = 512\nlayers = 6\nmixer.heads = 8\n"
+    tatar.write_text(TATAR.replace(sizes, 'folder = "gemma"\n'), encoding="utf-8")
+    recipe = Recipe.load(tatar)
+    assert recipe.model_folder == tatar.parent / "gemma"
+    assert "folder" not in identity(recipe.model)
+    tatar.write_text(TATAR, encoding="utf-8")
+    assert Recipe.load(tatar).model_folder is None

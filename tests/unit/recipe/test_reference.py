@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from endonym.config import Config
 from endonym.errors import RecipeError
 from endonym.model.parts import FamilyDefaults
 from endonym.recipe.diagnostics.messages import SHAPES
 from endonym.recipe.keys import OTHER_NAMES, tables
-from endonym.recipe.prose import EXAMPLE
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.reference import (
     AUTOPILOT,
@@ -48,16 +46,6 @@ def test_the_module_writes_both_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "endonym.recipe.reference", str(tmp_path)]
     subprocess.run(command, check=True)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["recipe.md", "recipe.schema.json"]
-
-
-def test_the_example_on_the_page_is_a_recipe_and_so_are_its_variants(tmp_path: Path) -> None:
-    file = tmp_path / "tatar.toml"
-    file.write_text(EXAMPLE, encoding="utf-8")
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "prompts" / "tatar.txt").write_text("Кояшлы көндә\n", encoding="utf-8")
-    assert Recipe.load(file).language == "tt"
-    for variant in Recipe.variants(file):
-        assert Recipe.load(file, variant=variant).run_name == f"tatar@{variant}"
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[dotted(*each) for each in KEYS])
@@ -137,11 +125,6 @@ def test_schedules_are_drawn_from_their_formulas() -> None:
     assert all(curve.splitlines()[0].strip()[0] == "▁" for curve in curves.values())
 
 
-def test_every_schedule_that_a_phase_may_name_is_drawn() -> None:
-    names = json_schema()["$defs"]["Phase"]["properties"]["schedule"]["enum"]
-    assert set(names) == set(SCHEDULES)
-
-
 def test_keys_said_to_be_chosen_or_known_by_other_names_exist() -> None:
     names = {dotted(*each) for each in KEYS}
     assert names >= AUTOPILOT
@@ -160,36 +143,6 @@ def patterns(node: Any) -> set[str]:
 
 def test_every_pattern_has_a_text() -> None:
     assert patterns(Recipe.model_json_schema()) <= set(SHAPES)
-
-
-def test_the_schema_names_every_key_refuses_others_and_knows_variants() -> None:
-    schema = json_schema()
-    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    for table in tables(Recipe):
-        node = schema["$defs"][table.config.__name__] if table.name else schema
-        assert node["additionalProperties"] is False
-        assert set(node["properties"]) - {"variant"} == set(table.keys)
-        for property_node in node["properties"].values():
-            assert property_node["title"]
-            assert property_node["description"]
-    variant = schema["$defs"]["Variant"]
-    assert set(variant["properties"]) == set(Recipe.model_fields) - {"name"}
-    assert "required" not in variant
-    assert schema["properties"]["variant"]["additionalProperties"] == {"$ref": "#/$defs/Variant"}
-
-
-def test_the_schema_says_nothing_that_toml_cannot() -> None:
-    text = json.dumps(json_schema())
-    assert '"null"' not in text
-    assert '"default": null' not in text
-    assert r"\\w" not in text
-
-
-def test_every_table_is_a_config_with_a_docstring() -> None:
-    for table in tables(Recipe):
-        assert issubclass(table.config, Config)
-        assert table.title
-        assert table.config.__doc__
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS)

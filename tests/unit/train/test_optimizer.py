@@ -1,8 +1,11 @@
-"""AdamW and Muon over fp32 masters: which learns what, with decay on matrices alone."""
+"""AdamW and Muon over fp32 masters: which learns what, by which numbers, and how it is clipped."""
+
+import math
 
 import pytest
 import torch
-from reference.optimizing import slow_adamw
+from clipping import clipped_by_torch, gradients_of, norm_of
+from reference.optimizing import OptimizerState, slow_adamw, slow_muon
 from torch.nn import functional as F
 from toys import toy_config, toy_decoder, train_config
 
@@ -10,7 +13,7 @@ from endonym.data.batches import Batch
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES as ROWS
 from endonym.train.config import TrainConfig
-from endonym.train.optimizer import Optimizer
+from endonym.train.optimizer import Optimizer, embedding_and_head_names
 from endonym.train.step import take_step
 
 FAMILIES = ("qwen3", "gpt2")
@@ -239,3 +242,112 @@ def test_muon_learns_a_batch_by_heart(number_format: str) -> None:
     optimizer = Optimizer(decoder, MUON.but(number_format=number_format))
     steps = [take_step(decoder, optimizer, batch_of(), lr_scale=1.0, rows=4) for _ in range(40)]
     assert steps[-1].nats < 0.5 * steps[0].nats
+
+
+NAME = "blocks.0.ffn.up.weight"
+SAID = train_config(
+    lr=1e-2, embedding_lr=4e-2, weight_decay=0.5, optimizer="muon", betas=(0.5, 0.8)
+)
+USUAL_MUON = {"momentum": 0.95, "row_memory": None, "cautious": False}
+"""What Muon does where the phase says nothing."""
+
+
+@pytest.mark.parametrize(
+    ("said", "done"),
+    [
+        ({}, {}),
+        ({"momentum": 0.6}, {"momentum": 0.6}),
+        ({"momentum": 0.0}, {"momentum": 0.0}),
+        ({"normalise": True}, {"row_memory": 0.8}),
+        ({"cautious": True}, {"cautious": True}),
+    ],
+    ids=lambda each: "-".join(each) or "nothing",
+)
+def test_muon_steps_with_what_the_phase_says(
+    said: dict[str, object], done: dict[str, object]
+) -> None:
+    decoder = toy_decoder()
+    optimizer = Optimizer(decoder, SAID.but(**said))
+    weights, optimizer_state = optimizer.weights()[NAME].double().clone(), OptimizerState()
+    generator = torch.Generator().manual_seed(3)
+    for number in range(1, 5):
+        for parameter in decoder.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        gradient = dict(decoder.named_parameters())[NAME].grad
+        assert gradient is not None
+        keys = {**USUAL_MUON, **done}
+        lr = 1e-2 / number
+        weights = slow_muon(weights, gradient.double(), optimizer_state, lr=lr, decay=0.5, **keys)
+        optimizer.step(1 / number)
+        torch.testing.assert_close(optimizer.weights()[NAME], weights.float(), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_where_no_betas_are_said_adamw_forgets_as_is_usual(optimizer: str) -> None:
+    decoder = toy_decoder()
+    trained = Optimizer(decoder, train_config(lr=1e-2, optimizer=optimizer))
+    for parameter in decoder.parameters():
+        parameter.grad = torch.full_like(parameter, 2.0)
+    trained.step(1.0)
+    state = trained.state()
+    assert state["norm.weight.exp_avg"].tolist() == pytest.approx([0.1 * 2] * 16)
+    assert state["norm.weight.exp_avg_sq"].tolist() == pytest.approx([0.05 * 4] * 16)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("family", ROWS)
+def test_embeddings_positions_and_the_head_are_tables(family: str, tied: bool) -> None:
+    decoder = toy_decoder(toy_config(family).model_copy(update={"tied": tied}))
+    names = {name for name, _ in decoder.named_parameters()}
+    embeddings_and_head = {"embedding.weight", "positions.weight", "head.weight"} & names
+    assert embedding_and_head_names(decoder) == embeddings_and_head
+    assert ("head.weight" in embeddings_and_head) is not tied
+    optimizer = Optimizer(decoder, SAID.but(**{"optimizer": "adamw"}))
+    before = {name: weight.clone() for name, weight in optimizer.weights().items()}
+    for parameter in decoder.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step(1.0)
+    for name in embeddings_and_head:  # AdamW's first step is as long as its rate; no table decays
+        moved = before[name] - optimizer.weights()[name]
+        torch.testing.assert_close(moved, torch.full_like(moved, 4e-2), rtol=1e-4, atol=1e-6)
+
+
+FACTORS = (0.01, 0.5, 0.999, 1.001, 1.5, 3.0, 9.9, 10.1, 1000.0)
+"""The gradient's norm as a multiple of the largest that is allowed."""
+
+
+def uneven_gradients(optimizer: Optimizer, norm: float) -> None:
+    """Gradients of this norm over all: that of each tensor is twice that of the one before it."""
+    generator = torch.Generator().manual_seed(1)
+    drawn = [torch.randn(m.shape, generator=generator) for m in optimizer.masters]
+    drawn = [each / each.norm() * 2.0 ** (index % 5) for index, each in enumerate(drawn)]
+    total = math.sqrt(sum(float(each.double().square().sum()) for each in drawn))
+    for master, each in zip(optimizer.masters, drawn, strict=True):
+        master.grad = each * (norm / total)
+
+
+@pytest.mark.parametrize("largest", [0.25, 1.0, 8.0])
+@pytest.mark.parametrize("factor", FACTORS)
+def test_gradients_are_clipped_as_torch_clips_them(factor: float, largest: float) -> None:
+    optimizer = Optimizer(toy_decoder(), PHASE)
+    uneven_gradients(optimizer, factor * largest)
+    before = gradients_of(optimizer)
+    expected, norm = clipped_by_torch(before, largest)
+    assert float(optimizer.clip(largest)) == pytest.approx(norm, rel=1e-6)
+    found = gradients_of(optimizer)
+    for one, two in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-6, atol=0)
+    if factor < 1:
+        assert all(torch.equal(one, two) for one, two in zip(found, before, strict=True))
+    else:
+        assert norm_of(found) == pytest.approx(largest, rel=1e-5)
+
+
+def test_many_small_gradients_are_clipped_together() -> None:
+    optimizer = Optimizer(toy_decoder(), PHASE)
+    count = len(optimizer.masters)
+    for master in optimizer.masters:
+        master.grad = torch.full_like(master, 0.9 / math.sqrt(master.numel()))
+    assert float(optimizer.clip(1.0)) == pytest.approx(0.9 * math.sqrt(count))
+    norms = [float(each.norm()) for each in gradients_of(optimizer)]
+    assert norms == pytest.approx([1 / math.sqrt(count)] * count, rel=1e-5)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from clipping import NEWEST_SHARE, clipped_by_torch, gradients_of, norm_of
+from torch import Tensor
 from torch.nn import functional as F
 from toys import lively_decoder, toy_config, toy_decoder, train_config
 
@@ -146,3 +148,53 @@ def test_held_out_nats_are_taken_without_dropout_or_gradients() -> None:
     )
     assert noisy.training
     assert not nats_BT.requires_grad
+
+
+def uneven_batch() -> Batch:
+    """Five rows, the first of which are much easier to predict than the last."""
+    generator = torch.Generator().manual_seed(7)
+    tokens_BT = torch.randint(0, 40, (5, 17), generator=generator)
+    tokens_BT[:3] = 5
+    documents_BT = torch.arange(16).div(6, rounding_mode="floor").expand(5, 16).contiguous()
+    return Batch(tokens_BT[:, :-1].contiguous(), tokens_BT[:, 1:].contiguous(), documents_BT)
+
+
+def gradients_at_once(decoder: Decoder) -> list[Tensor]:
+    """The gradient of the mean over the batch, without any of our steps."""
+    batch = uneven_batch()
+    logits_BTV = decoder.logits(batch.tokens_BT, Span.packed(batch.documents_BT))
+    F.cross_entropy(logits_BTV.flatten(0, 1), batch.targets_BT.flatten()).backward()
+    return [p.grad for p in decoder.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.5, 5.0, 50.0])
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_step_learns_from_the_clipped_gradient_of_the_whole_batch(
+    rows: int, factor: float
+) -> None:
+    gradients = gradients_at_once(lively_decoder())
+    largest = norm_of(gradients) / factor
+    expected, norm = clipped_by_torch(gradients, largest)
+    decoder = lively_decoder()
+    optimizer = Optimizer(decoder, PHASE.but(**{"clip": largest}))
+    stepped = take_step(decoder, optimizer, uneven_batch(), lr_scale=1.0, rows=rows)
+    assert stepped.gradient_norm == pytest.approx(norm, rel=1e-4)
+    first_moments = [optimizer.state()[f"{name}.exp_avg"] for name in optimizer.names]
+    assert norm_of(first_moments) == pytest.approx(NEWEST_SHARE * min(largest, norm), rel=1e-4)
+    for name, moment, gradient in zip(optimizer.names, first_moments, expected, strict=True):
+        scale = float(gradient.abs().max())
+        torch.testing.assert_close(
+            moment, NEWEST_SHARE * gradient, rtol=1e-3, atol=1e-4 * scale, msg=name
+        )
+
+
+def test_in_bf16_the_sum_of_all_micro_batches_is_clipped() -> None:
+    decoder = lively_decoder()
+    optimizer = Optimizer(decoder, PHASE.but(number_format="bf16"))
+    accumulate_gradients(decoder, optimizer, uneven_batch(), rows=2)
+    before = gradients_of(optimizer)
+    expected, norm = clipped_by_torch(before, norm_of(before) / 4)
+    assert float(optimizer.clip(norm / 4)) == pytest.approx(norm, rel=1e-5)
+    for one, two in zip(gradients_of(optimizer), expected, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=0)
+    assert norm == pytest.approx(norm_of(gradients_at_once(lively_decoder())), rel=0.05)

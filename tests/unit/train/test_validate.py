@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import (
-    END,
-    distinct_documents,
-    lively_decoder,
-    toy_config,
-    toy_decoder,
-    write_toy_shards,
-)
+from torch import Tensor
+from toys import END, distinct_documents, lively_decoder, toy_config, toy_decoder, write_toy_shards
 
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
+from endonym.train.distributed import Group
 from endonym.train.validate import VALIDATION_SEED, validate
 
 
@@ -120,3 +115,44 @@ def test_validation_leaves_dropout_and_the_random_stream_as_they_were(tmp_path: 
     assert decoder.training
     assert torch.equal(torch.get_rng_state(), state)
     assert found.nats == pytest.approx(validate(lively, dev, 100, "cpu").nats)
+
+
+LENGTHS = [9, 14, 5, 20, 11]
+"""Sixty-four positions: five rows of twelve, and four that no validation reads."""
+
+
+class Unheard(Group):
+    """One of several processes that hears nothing of the others."""
+
+    def total(self, tensor: Tensor) -> Tensor:
+        """What this process has."""
+        return tensor
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 4, 5, 9])
+def test_the_last_chunk_of_a_validation_may_be_a_short_one(
+    together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    val, decoder = held_out(tmp_path, LENGTHS)
+    at_once = validate(decoder, val, 10_000, "cpu")
+    monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
+    in_chunks = validate(decoder, val, 10_000, "cpu")
+    assert in_chunks.n_tokens == at_once.n_tokens
+    assert in_chunks.nats == pytest.approx(at_once.nats, rel=1e-6)
+    assert in_chunks.sources == pytest.approx(at_once.sources, rel=1e-6)
+
+
+@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize("size", [2, 3, 4, 7])
+def test_the_validations_of_several_processes_make_up_that_of_one(
+    size: int, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    val, decoder = held_out(tmp_path, LENGTHS)
+    alone = validate(decoder, val, 10_000, "cpu")
+    monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
+    parts = [
+        validate(decoder, val, 10_000, "cpu", group=Unheard(rank, size)) for rank in range(size)
+    ]
+    assert sum(part.n_tokens for part in parts) == alone.n_tokens
+    nats = sum(part.nats * part.n_tokens for part in parts)
+    assert nats / alone.n_tokens == pytest.approx(alone.nats, rel=1e-6)

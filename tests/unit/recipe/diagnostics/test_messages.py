@@ -171,3 +171,271 @@ def test_all_problems_are_reported_at_once_in_the_order_of_lines(tmp_path: Path)
 def test_a_value_is_reported_once_even_if_it_is_wrong_in_several_ways(tmp_path: Path) -> None:
     body = '[[source]]\nname = "b"\npath = "b"\ncolumn = 0\n'
     assert refusal(tmp_path, HEAD + body).count("column") == 3
+
+
+WRONG_PARTS = {
+    "a misspelt key of a dotted table": (
+        "[model]\nmixer.head = 8",
+        8,
+        "model.mixer.head is not a key of a mixer.",
+        "head",
+        "Did you mean `heads`?  All keys: endonym explain model.mixer",
+    ),
+    "a misspelt key in braces": (
+        "[model]\nffn = { hiden = 256 }",
+        8,
+        "model.ffn.hiden is not a key of a feed-forward.",
+        "hiden",
+        "Did you mean `hidden`?  All keys: endonym explain model.ffn",
+    ),
+    "a misspelt key of the second mixer": (
+        "[[model.mixer]]\nheads = 4\n[[model.mixer]]\nhead = 4",
+        10,
+        "model.mixer.1.head is not a key of a mixer.",
+        "head",
+        "Did you mean `heads`?  All keys: endonym explain model.mixer",
+    ),
+    "a number out of bounds": (
+        "[[model.mixer]]\nheads = 0",
+        8,
+        "model.mixer.0.heads must be at least 1, not 0.",
+        "0",
+        "More: endonym explain model.mixer.heads",
+    ),
+    "text for a number of the second mixer": (
+        "[model]\nmixer = [{ heads = 4 }, { kind = 'mamba', state = '8' }]",
+        8,
+        'model.mixer.1.state must be a whole number, not the text "8".',
+        "'8'",
+        "Write it without quotes: state = 8",
+    ),
+    "a kind that is not in the table": (
+        "[model]\nmixer.kind = 'rwkv'",
+        8,
+        'model.mixer.kind = "rwkv" is not one of "attention", "mamba", "mamba2".',
+        "'rwkv'",
+        "Meanings: endonym explain model.mixer.kind",
+    ),
+    "a scaling that is not in the table": (
+        "[model]\nmixer.rope_scaling = { kind = 'dynamic', factor = 2 }",
+        8,
+        'model.mixer.rope_scaling.kind = "dynamic" is not one of "linear", "llama3", "yarn".',
+        "'dynamic'",
+        "Meanings: endonym explain model.mixer.rope_scaling.kind",
+    ),
+    "a scaling without its factor": (
+        "[[model.mixer]]\nrope_scaling = { kind = 'linear' }",
+        8,
+        "model.mixer.0.rope_scaling.factor is missing.",
+        "rope_scaling",
+        "factor: how many times longer the new context is.",
+    ),
+    "no active expert": (
+        "[model]\nffn.active = 0",
+        8,
+        "model.ffn.active must be at least 1, not 0.",
+        "0",
+        "More: endonym explain model.ffn.active",
+    ),
+    "a number for a mixer of a list": (
+        "[model]\nmixer = [8]",
+        8,
+        "model.mixer must be a table, not 8.",
+        "8",
+        "More: endonym explain model.mixer",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_PARTS)
+def test_what_is_wrong_inside_a_part_is_reported_where_it_stands(case: str, tmp_path: Path) -> None:
+    body, line, message, under, do = WRONG_PARTS[case]
+    (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
+    assert advice.startswith(do)
+
+
+def test_a_list_of_no_mixers_is_refused(tmp_path: Path) -> None:
+    message = "model.mixer must hold at least 1, not []."
+    problem_drawn(tmp_path, HEAD + "[model]\nmixer = []", line=8, message=message, under="[]")
+
+
+def test_a_value_for_a_part_is_refused(tmp_path: Path) -> None:
+    message = "model.ffn must be a table, not 8."
+    problem_drawn(tmp_path, HEAD + "[model]\nffn = 8", line=8, message=message, under="8")
+
+
+def test_every_wrong_key_of_a_list_is_reported(tmp_path: Path) -> None:
+    body = "[[model.mixer]]\nhead = 4\n[[model.mixer]]\nkind = 'mamba'\nstates = 4\n"
+    blocks = refusal(tmp_path, HEAD + body).split("\n\n")
+    assert [block.split(" is not")[0] for block in blocks] == [
+        "r.toml:8: model.mixer.0.head",
+        "r.toml:11: model.mixer.1.states",
+    ]
+
+
+WRONG_VALUES = {
+    "a number in quotes": (
+        '[model]\nlayers = "12"',
+        8,
+        'model.layers must be a whole number, not the text "12".',
+        '"12"',
+        "Write it without quotes: layers = 12",
+    ),
+    "a whole number with an exponent": (
+        "steps = 1e4",
+        7,
+        "phase.0.steps must be a whole number, not 10000.0.",
+        "1e4",
+        "Write steps = 10000: a point or an exponent makes a number not whole.",
+    ),
+    "true for a number": (
+        "batch_tokens = true",
+        7,
+        "phase.0.batch_tokens must be a whole number, not true.",
+        "true",
+        "More: endonym explain phase.batch_tokens",
+    ),
+    "a learning rate in quotes": (
+        'name = "әкият"\nlr = "3e-4"',
+        8,
+        'phase.әкият.lr must be a number, not the text "3e-4".',
+        '"3e-4"',
+        "More: endonym explain phase.lr",
+    ),
+    "a word for true": (
+        '[model]\ntied = "True"',
+        8,
+        'model.tied must be true or false, not the text "True".',
+        '"True"',
+        "Write it without quotes and small: tied = true",
+    ),
+    "a number for text": (
+        "[clean]\nscript = 7",
+        8,
+        "clean.script must be text, not 7.",
+        "7",
+        'Write it in quotes: script = "7"',
+    ),
+    "one value for a list": (
+        '[clean]\ndedup = "exact"',
+        8,
+        'clean.dedup must be a list, not the text "exact".',
+        '"exact"',
+        'Write it in brackets: dedup = ["exact"]',
+    ),
+    "one table for a list of tables": (
+        "[export]\nformat = 'huggingface'",
+        7,
+        "export must be a list, not a table.",
+        "export",
+        "Write [[export]], in two brackets: there may be several.",
+    ),
+    "a list of tables for one table": (
+        "[[model]]\nlayers = 2",
+        7,
+        'model must be a table, not [{"layers": 2}].',
+        "model",
+        "Write [model], in single brackets: there is one.",
+    ),
+    "a value for a table": (
+        "[model]\nmixer = 8",
+        8,
+        "model.mixer must be a table, not 8.",
+        "8",
+        "More: endonym explain model.mixer",
+    ),
+    "a column that is neither number nor name": (
+        '[[source]]\nname = "b"\npath = "b"\ncolumn = 1.5',
+        10,
+        "source.b.column must be a whole number or text, not 1.5.",
+        "1.5",
+        "More: endonym explain source.column",
+    ),
+    "a column below one": (
+        '[[source]]\nname = "b"\npath = "b"\ncolumn = 0',
+        10,
+        "source.b.column must be at least 1, not 0.",
+        "0",
+        "More: endonym explain source.column",
+    ),
+    "a misspelt choice": (
+        "[tokenizer]\nkind = 'bep'",
+        8,
+        'tokenizer.kind = "bep" is not one of "bpe", "char", "byte".',
+        "'bep'",
+        "Did you mean `bpe`?  Meanings: endonym explain tokenizer.kind",
+    ),
+    "a choice in a list": (
+        '[clean]\nnormalize = [\n  "nfc",\n  "space",\n]',
+        10,
+        'clean.normalize = "space" is not one of "nfc", "spaces", "zero_width".',
+        '"space"',
+        "Did you mean `spaces`?  Meanings: endonym explain clean.normalize",
+    ),
+    "a family that is not in the table": (
+        '[model]\nfamily = "bert"',
+        8,
+        'model.family = "bert" is not one of "qwen3", "llama", "mistral", "gpt2", "gptneox", '
+        '"falcon", "mamba", "mamba2", "moe".',
+        '"bert"',
+        "Meanings: endonym explain model.family",
+    ),
+    "a share above one": (
+        "[split]\nval_share = 5",
+        8,
+        "split.val_share must be below 1, not 5.",
+        "5",
+        "More: endonym explain split.val_share",
+    ),
+    "too small a vocabulary": (
+        "[tokenizer]\nvocab = 100",
+        8,
+        "tokenizer.vocab must be at least 257, not 100.",
+        "100",
+        "More: endonym explain tokenizer.vocab",
+    ),
+    "too few numbers in a pair": (
+        "betas = [0.9]",
+        7,
+        "phase.0.betas has too few values.",
+        "betas",
+        "More: endonym explain phase.betas",
+    ),
+    "too many numbers in a pair": (
+        "betas = [0.9, 0.95, 0.99]",
+        7,
+        "phase.0.betas must hold at most 2, not [0.9, 0.95, 0.99].",
+        "[0.9, 0.95, 0.99]",
+        "More: endonym explain phase.betas",
+    ),
+    "a name with a slash": (
+        'name = "a/b"',
+        7,
+        'phase.0.name must be 1 to 64 letters, digits, `_`, `.` or `-`, not the text "a/b".',
+        '"a/b"',
+        "More: endonym explain phase.name",
+    ),
+    "a date": (
+        "name = 2024-05-01",
+        7,
+        "phase.0.name = 2024-05-01 is a date or a time.",
+        "2024-05-01",
+        'Write it in quotes: "2024-05-01"',
+    ),
+    "an infinite number": (
+        "lr = inf",
+        7,
+        "phase.0.lr = inf is not a number one can use.",
+        "inf",
+        "Write a finite number.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_VALUES)
+def test_a_wrong_value_names_its_line_and_what_was_expected_and_found(
+    case: str, tmp_path: Path
+) -> None:
+    body, line, message, under, do = WRONG_VALUES[case]
+    (advice,) = problem_drawn(tmp_path, HEAD + body, line=line, message=message, under=under)
+    assert advice.startswith(do)

@@ -1,0 +1,141 @@
+"""A survey of raw texts: which files become sources, which are left out, and why."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from found_texts import write_found_texts
+
+from endonym.autopilot.survey import (
+    FEW_FILES,
+    PARAGRAPH_BYTES,
+    SENTENCE_BYTES,
+    TRIED_FILES,
+    Survey,
+    grouped,
+    is_list,
+    survey_texts,
+)
+from endonym.errors import MissingSource
+from endonym.text.config import Source
+from endonym.text.document import Document
+
+
+@pytest.fixture
+def texts(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Path:
+    return write_found_texts(tmp_path / "texts", language_sentences("tatar"))
+
+
+def test_every_readable_file_is_a_source_with_a_name_of_its_own(
+    texts: Path, tmp_path: Path
+) -> None:
+    found = survey_texts([texts], tmp_path / "project")
+    sources = {source.name: source for source, _ in found.sources}
+    assert set(sources) == {"китап", "китап-2", "web"}
+    assert sources["китап"].path == "../texts/old/китап.txt" or sources["китап-2"].path == (
+        "../texts/old/китап.txt"
+    )
+    assert sources["web"].column == "текст"
+    assert "Әбием мич янында" in found.sample
+    assert found.mean_document_bytes > 50
+
+
+def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    with pytest.raises(MissingSource, match="no text that can be read") as caught:
+        survey_texts([tmp_path], tmp_path)
+    assert caught.value.exit_code == 2
+    with pytest.raises(MissingSource):
+        survey_texts([tmp_path / "nothing"], tmp_path)
+
+
+def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_path: Path) -> None:
+    strange = bytes(texts) + b"/\xcf\xf0\xe8.txt"
+    Path(os.fsdecode(strange)).write_text("Кояш чыкты.\n" * 9, encoding="utf-8")
+    found = survey_texts([texts], tmp_path)
+    assert any("not UTF-8" in reason for _, reason in found.skipped)
+    assert len(found.sources) == 3
+
+
+def test_a_few_files_are_sources_of_their_own_and_many_of_one_kind_are_one() -> None:
+    few = [Path(f"/a/{number}.txt") for number in range(FEW_FILES)]
+    many = [Path(f"/b/{number}.txt.gz") for number in range(FEW_FILES + 1)]
+    other = [Path("/b/1.txt"), Path("/c/1.txt.gz")]
+    mixed = [other[0], *many, *few, other[1]]
+    assert grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
+    assert grouped([]) == []
+
+
+def documents(lengths: list[int], *, is_one_file: bool = True) -> list[Document]:
+    """Documents of so many bytes, of one file or each of its own."""
+    names = ["a.txt#{}" if is_one_file else "{}.txt#1"] * len(lengths)
+    return [
+        Document("a" * length, name.format(number), "a")
+        for number, (name, length) in enumerate(zip(names, lengths, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "lengths", "is_one_file", "is_listed"),
+    [
+        ("line", [60, 70, PARAGRAPH_BYTES], True, True),
+        ("line", [PARAGRAPH_BYTES + 1] * 3, True, False),
+        ("line", [PARAGRAPH_BYTES, PARAGRAPH_BYTES + 2], True, False),
+        ("line", [60], True, False),
+        ("blank_lines", [60, 70, 80], True, False),
+        ("file", [SENTENCE_BYTES] * 3, True, True),
+        ("file", [SENTENCE_BYTES + 1] * 3, True, False),
+        ("file", [60, 70, 80], False, False),
+    ],
+)
+def test_a_list_is_of_lines_or_of_records_as_short_as_sentences(
+    document: str, lengths: list[int], is_one_file: bool, is_listed: bool
+) -> None:
+    source = Source.model_validate({"name": "a", "path": "a", "document": document})
+    assert is_list(source, documents(lengths, is_one_file=is_one_file)) is is_listed
+
+
+def test_the_size_of_a_list_is_counted_in_bytes_not_in_letters() -> None:
+    source = Source(name="a", path="a")
+    text = "ә" * (SENTENCE_BYTES // 2)
+    assert is_list(source, [Document(text, f"a#{n}", "a") for n in range(2)])
+    assert not is_list(source, [Document(text + "ә", f"a#{n}", "a") for n in range(2)])
+
+
+def test_what_is_known_of_the_sample_is_counted_and_lists_are_named(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    tatar, khmer = language_sentences("tatar"), language_sentences("khmer")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "tatar.txt").write_text("\n".join(tatar) + "\n", encoding="utf-8")
+    (tmp_path / "a" / "khmer 1.txt").write_text("\n\n".join(khmer) + "\n", encoding="utf-8")
+    found = survey_texts([tmp_path / "a"], tmp_path)
+    assert {source.name: source.path for source, _ in found.sources} == {
+        "khmer_1": "a/khmer 1.txt",
+        "tatar": "a/tatar.txt",
+    }
+    assert found.lists == ["tatar"]
+    assert found.documents == len(tatar) + len(khmer)
+    size = sum(len(text.encode()) for text in tatar + khmer)
+    assert found.mean_document_bytes == pytest.approx(size / found.documents)
+    assert found.text_bytes == pytest.approx(size, rel=0.02)
+    assert Survey().mean_document_bytes == 0
+
+
+def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    folder = tmp_path / "шигырьләр"
+    folder.mkdir()
+    sentences = language_sentences("tatar")
+    for number in range(FEW_FILES + 1):
+        text = sentences[number % len(sentences)] + "\n"
+        (folder / f"{number:02}.txt").write_text(text, encoding="utf-8")
+    found = survey_texts([folder], tmp_path / "project")
+    ((source, reason),) = found.sources
+    assert (source.name, source.path) == ("шигырьләр", "../шигырьләр/*.txt")
+    assert f"{FEW_FILES + 1} files" in reason
+    assert found.documents == TRIED_FILES
+    assert found.sample.count("\n") == TRIED_FILES
+    assert found.lists == []

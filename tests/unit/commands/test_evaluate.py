@@ -1,0 +1,66 @@
+"""`endonym evaluate`: which texts a model is scored on, and what its scores stand beside."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from endonym.commands.evaluate import names_of, score_model, shards_of
+from endonym.data.config import PackConfig
+from endonym.errors import RecipeError
+from endonym.export.huggingface import export_huggingface
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.store import Store
+
+
+def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
+    finished: Path, tmp_path: Path
+) -> None:
+    (folder,) = (finished / "store" / "model").iterdir()
+    export_huggingface(LanguageModel.load(folder), tmp_path / "out")
+    store, name = Store(finished / "store"), str(tmp_path / "out")
+    assert shards_of(name, store) is None
+    with pytest.raises(RecipeError, match="corpus is not in the store"):
+        score_model(name, [], "test", store=store, log=Log(quiet=True), device_name="cpu")
+    text = tmp_path / "text.txt"
+    text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
+    found = score_model(name, [text], "test", store=store, log=Log(quiet=True), device_name="cpu")
+    assert {score.model for score in found} == {"model"}
+    beside = score_model(
+        "kechkena", [text], "test", store=store, log=Log(quiet=True), device_name="cpu"
+    )
+    mine = [score for score in beside if score.model == "model"]
+    assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
+    assert {score.model for score in beside} > {"model", "unigram"}
+
+
+def test_the_training_shards_of_a_model_are_found_in_its_store(finished: Path) -> None:
+    (shards,) = (finished / "store" / "shards").iterdir()
+    found = shards_of("kechkena", Store(finished / "store"))
+    assert found == (shards, PackConfig(context=32, join=("tatar", "romanian")), 7)
+
+
+def test_scores_are_named_after_their_files_and_by_their_paths_where_names_are_alike() -> None:
+    one, two, other = Path("a/яңа.txt"), Path("b/яңа.txt"), Path("b/иске.txt")
+    assert names_of([one, other]) == ["яңа.txt", "иске.txt"]
+    assert names_of([one, two, other]) == ["a/яңа.txt", "b/яңа.txt", "иске.txt"]
+    assert names_of([one, one]) == ["яңа.txt", "яңа.txt"]
+
+
+def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_baselines(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "project")
+    store = Store(tmp_path / "project" / "store")
+    (shards,) = (store.root / "shards").iterdir()
+    shutil.rmtree(shards)
+    assert shards_of("kechkena", store) is None
+    text = tmp_path / "text.txt"
+    text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
+    log = Log(quiet=True)
+    with pytest.raises(RecipeError, match="corpus is not in the store"):
+        score_model("kechkena", [], "dev", store=store, log=log, device_name="cpu")
+    found = score_model("kechkena", [text], "dev", store=store, log=log, device_name="cpu")
+    assert {score.model for score in found} == {"model"}
+    assert {score.split for score in found} == {"text.txt"}

@@ -1,0 +1,190 @@
+"""`endonym status` and `endonym look`: what they read off a run and its artefacts."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from artefacts import DECLARED, ID, make, nobody
+
+from endonym.commands.inspect import describe_status, find_run, known_runs, look, planned, status
+from endonym.errors import RecipeError
+from endonym.log import append_jsonl
+from endonym.store import Artifact, Store
+from endonym.text.corpus import Corpus
+
+
+@pytest.fixture
+def store(finished: Path) -> Store:
+    return Store(finished / "store")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Store:
+    """A store beside two runs: one stopped before it had a plan, one with a plan of three."""
+    for name in ("әкият", "шигырь"):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        for file in ("recipe.toml", "log.txt"):
+            (folder / file).write_text("", encoding="utf-8")
+    stages = [
+        {"name": "corpus", "stage": "corpus", "id": ID},
+        {"name": "tokenizer", "stage": "tokenizer", "id": "b" * 64},
+        {"name": "model pretrain", "stage": "model", "id": "c" * 64},
+    ]
+    plan = tmp_path / "runs" / "шигырь" / "plan.json"
+    plan.write_text(json.dumps({"stages": stages}), encoding="utf-8")
+    return Store(tmp_path / "store")
+
+
+def test_a_run_is_found_by_its_name_and_by_its_folder(bare: Store) -> None:
+    folder = bare.root.parent / "runs" / "әкият"
+    assert find_run(bare, "әкият") == folder
+    assert find_run(Store(bare.root / "elsewhere"), str(folder)) == folder
+    with pytest.raises(RecipeError, match="no run is called хикәя") as caught:
+        find_run(bare, "хикәя")
+    assert caught.value.do == known_runs(bare)
+    assert "шигырь, әкият" in known_runs(bare)
+    (folder / "log.txt").unlink()
+    with pytest.raises(RecipeError):
+        find_run(bare, "әкият")
+
+
+def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
+    runs = bare.root.parent / "runs"
+    assert planned(runs / "әкият") == []
+    names = [stage["name"] for stage in planned(runs / "шигырь")]
+    assert names == ["corpus", "tokenizer", "model pretrain"]
+    found = status(bare, "әкият")
+    assert (found[0]["stages"], found[0]["is_planned"]) == ([], False)
+    assert "next: the same" in describe_status(found)
+
+
+def test_a_stage_is_done_begun_or_missing(bare: Store) -> None:
+    made = make(bare)
+    part = bare.root / "model" / f"{'c' * 12}.part"
+    for step in ("step-000008", "step-000016", "step-000024.tmp"):
+        (part / step).mkdir(parents=True)
+    (found,) = status(bare, "шигырь")
+    states = [(each["state"], each["bytes"], each["note"]) for each in found["stages"]]
+    assert states == [
+        ("done", made.bytes(), ""),
+        ("missing", 0, ""),
+        ("begun", 0, "step-000016"),
+    ]
+    assert [Path(each["run"]).name for each in status(bare, None)] == ["шигырь", "әкият"]
+    lines = describe_status([found]).splitlines()
+    assert [line.split()[0] for line in lines[1:-1]] == ["done", "missing", "begun"]
+    assert "goes on" in lines[-1]
+
+
+def test_a_run_whose_stages_are_all_done_can_generate_and_no_runs_can_begin(
+    store: Store,
+) -> None:
+    assert describe_status(status(store, None)).splitlines()[-1] == (
+        '  next: endonym generate kechkena "…"'
+    )
+    assert "endonym new" in describe_status([])
+
+
+def test_what_is_looked_at_is_found_by_folder_by_id_and_by_run(store: Store) -> None:
+    (corpus,) = (store.root / "corpus").iterdir()
+    names = [str(corpus), corpus.name, corpus.name[:4]]
+    texts = {look(store, name, dropped=None, text=None, count=2).text for name in names}
+    assert len(texts) == 1
+    with pytest.raises(RecipeError, match="no run is called"):
+        look(store, corpus.name[:3], dropped=None, text=None, count=2)
+    assert "parameters" in look(store, "kechkena", dropped=None, text=None, count=2).text
+
+
+def test_a_run_that_has_not_come_so_far_is_told_to_run_first(bare: Store) -> None:
+    with pytest.raises(RecipeError, match="no finished stage yet"):
+        look(bare, "шигырь", dropped=None, text=None, count=1)
+    with pytest.raises(RecipeError, match="no tokenizer yet"):
+        look(bare, "шигырь", dropped=None, text="сүз", count=1)
+
+
+def test_documents_of_a_corpus_are_shown_as_many_as_are_asked_for(store: Store) -> None:
+    (folder,) = (store.root / "corpus").iterdir()
+    train = list(Corpus(folder).documents("train"))
+    for count in (0, 1, 3):
+        found = look(store, folder.name, dropped=None, text=None, count=count)
+        assert [each["text"] for each in found.data["documents"]] == [
+            each.text for each in train[:count]
+        ]
+        assert found.as_dict()["text"] == found.text
+    lines = found.text.splitlines()
+    assert [line.partition(":")[0] for line in lines[:3]] == ["others", "romanian", "tatar"]
+
+
+def test_a_reason_for_which_nothing_was_dropped_is_refused_with_those_there_are(
+    store: Store, tmp_path: Path
+) -> None:
+    (folder,) = (store.root / "corpus").iterdir()
+    copy = tmp_path / "corpus"
+    shutil.copytree(folder, copy)
+    card = json.loads((copy / "card.json").read_text(encoding="utf-8"))
+    card["total"]["dropped"] = {"exact": {"records": 0, "bytes": 0}}
+    (copy / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(RecipeError, match="for the reason mojibake") as caught:
+        look(store, str(copy), dropped="mojibake", text=None, count=3)
+    assert "exact; or all" in caught.value.do
+    assert look(store, str(copy), dropped="exact", text=None, count=3).data == {"rejects": []}
+
+
+def test_a_text_is_shown_in_the_tokens_of_the_run(store: Store) -> None:
+    found = look(store, "kechkena", dropped=None, text="әбием", count=1)
+    assert "".join(found.data["tokens"]) == "әбием"
+    assert found.text.splitlines()[-1] == f"{len(found.data['tokens'])} tokens"
+    (folder,) = (store.root / "tokenizer").iterdir()
+    assert look(store, folder.name, dropped=None, text=None, count=1).data["tokens"] == []
+
+
+def trained(store: Store, bits: list[float]) -> Artifact:
+    """A model with validations of so many bits a byte, and three samples in its journal."""
+    numbers = {"parameters": 9000, "steps": 30, "kept_step": 20}
+    validations = [{"step": 10 * n, "bits": value} for n, value in enumerate(bits)]
+    with store.workspace("model", ID, waiting=nobody) as ctx:
+        assert ctx is not None
+        text = json.dumps(validations)
+        (ctx.out / "validations.json").write_text(text, encoding="utf-8")
+        declared: dict[str, Any] = {**DECLARED, "stage": "model", "id": ID, "numbers": numbers}
+        made = store.publish(ctx, declared)
+    for step in (0, 10, 20):
+        sample = {"event": "sample", "step": step, "prompt": "Таң ", "text": f"{step} атты."}
+        append_jsonl(store.journal("model", ID), sample)
+    append_jsonl(store.journal("model", ID), {"event": "step", "step": 21})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("bits", "curve"),
+    [([3.0, 2.0, 2.5, 1.0], "█▄▆▁"), ([2.0, 2.0], "▁▁"), ([1.0, 2.0], "▁█"), ([1.5], "▁")],
+)
+def test_the_curve_of_a_model_has_a_bar_for_each_validation(
+    tmp_path: Path, bits: list[float], curve: str
+) -> None:
+    """Of eight heights: the lowest value has the first, the highest the last."""
+    store = Store(tmp_path / "store")
+    made = trained(store, bits)
+    found = look(store, made.id, dropped=None, text=None, count=1)
+    assert f"{bits[0]:.3f} {curve} {bits[-1]:.3f} (best {min(bits):.4f})" in found.text
+    assert len(found.data["validations"]) == len(bits)
+    assert found.text.splitlines()[0].startswith("9000 parameters")
+
+
+def test_the_last_two_samples_of_a_training_are_shown(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    text = look(store, trained(store, [2.0]).id, dropped=None, text=None, count=1).text
+    assert "Таң 10 атты." in text
+    assert text.endswith("Таң 20 атты.")
+    assert "Таң 0 атты." not in text
+
+
+def test_a_flag_must_fit_what_it_looks_at(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    made = trained(store, [2.0])
+    for flags, wanted in (({"dropped": "all"}, "corpus"), ({"text": "сүз"}, "tokenizer")):
+        with pytest.raises(RecipeError, match=f"is a model, but .* looks at a {wanted}"):
+            look(store, made.id, **({"dropped": None, "text": None} | flags), count=1)

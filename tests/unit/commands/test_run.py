@@ -1,0 +1,164 @@
+"""`endonym run`: everything is checked before the first run, and what a run says afterwards."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_scores import score
+
+from endonym.autopilot import resolve
+from endonym.autopilot.model_size import Facts
+from endonym.commands import run as run_module
+from endonym.commands.run import (
+    as_dict,
+    check_all,
+    compared,
+    describe_plan,
+    run_and_report,
+    say_results,
+    scores_of,
+)
+from endonym.errors import MissingSource, RecipeError
+from endonym.log import Log
+from endonym.pipeline.execute import Made, Run
+from endonym.pipeline.plan import Stage
+from endonym.recipe.recipe import Recipe
+from endonym.store import Artifact, Store
+
+LOG = Log(quiet=True)
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    return Recipe.load(small_recipe(tmp_path / "project"))
+
+
+def test_a_dry_run_names_what_the_device_that_was_named_would_make(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its batches are larger, so that the model is another one; the shards are the same."""
+    monkeypatch.setattr(resolve, "estimate", lambda n_bytes: Facts(n_bytes, 10**7, 30.0))
+    lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
+    recipe.path.write_text("\n".join(lines), encoding="utf-8")
+    bare, store, log = Recipe.load(recipe.path), Store(tmp_path / "store"), Log(quiet=True)
+    here, there = (describe_plan(bare, store, log, target=each) for each in ("cpu", "cuda"))
+    differing = {one["name"] for one, two in zip(here, there, strict=True) if one != two}
+    assert "shards" not in differing
+    assert any(name.startswith("model") for name in differing)
+
+
+def scored(run: Run, name: str, values: dict[str, float] | None) -> None:
+    """Add an evaluation to a run; values by split. None: it wrote no scores."""
+    folder = run.folder / name
+    folder.mkdir(parents=True)
+    if values is not None:
+        lines = [score("model", value, split=split).as_dict() for split, value in values.items()]
+        (folder / "scores.json").write_text(json.dumps(lines), encoding="utf-8")
+    stage = Stage(name, "evaluation", {"for": name}, lambda ctx: {})
+    artifact = Artifact(folder, {"id": "5e2d7b90c1ff" + "0" * 52, "stage": "evaluation"})
+    run.made.append(Made(stage, artifact, False, 1.23456))
+
+
+@pytest.fixture
+def run(recipe: Recipe, tmp_path: Path) -> Run:
+    """A run of which nothing is made yet."""
+    return Run(tmp_path / "runs" / "kechkena", recipe, Store(tmp_path / "store"))
+
+
+def test_the_scores_of_a_run_are_those_of_all_its_evaluations(run: Run) -> None:
+    assert scores_of(run) == []
+    scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
+    scored(run, "evaluation prompts", None)
+    scored(run, "evaluation bits 2", {"fables.txt": 2.5})
+    assert [(each.split, each.value) for each in scores_of(run)] == [
+        ("test", 1.5),
+        ("dev", 1.4),
+        ("fables.txt", 2.5),
+    ]
+
+
+def test_a_run_is_told_to_programs_by_its_stages_and_scores(run: Run) -> None:
+    scored(run, "evaluation bits", {"test": 1.5})
+    found = as_dict(run)
+    assert found["run"] == str(run.folder)
+    assert found["stages"] == [
+        {"name": "evaluation bits", "id": "5e2d7b90c1ff", "made": False, "seconds": 1.235}
+    ]
+    assert found["scores"][0]["value"] == 1.5
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_results_are_told_text_by_text_with_a_sample_and_what_comes_next(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(run, "evaluation bits", {"test": 1.5, "fables.txt": 2.5})
+    scored(run, "evaluation prompts", None)
+    continuations = [{"prompt": f"{n} Таң", "text": " атты."} for n in range(3)]
+    path = run.folder / "evaluation prompts" / "continuations.json"
+    path.write_text(json.dumps(continuations), encoding="utf-8")
+    say_results(run)
+    said = capsys.readouterr().out
+    assert said.index("test documents") < said.index("1.5") < said.index("fables.txt")
+    assert said.count(" Таң атты.") == 2
+    assert "report" not in said
+    (run.folder / "report.html").write_text("", encoding="utf-8")
+    say_results(run)
+    assert capsys.readouterr().out.endswith('next    endonym generate kechkena "…"\n')
+    say_results(run, is_last=False)
+    said = capsys.readouterr().out
+    assert said.endswith(f"report  {run.folder / 'report.html'}\n")
+
+
+def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_path: Path) -> None:
+    other = Run(tmp_path / "runs" / "kechkena@wide", run.recipe, run.store)
+    scored(run, "evaluation bits", {"test": 1.5})
+    scored(other, "evaluation bits", {"fables.txt": 1.4})
+    assert compared([run, other]) is None
+
+
+@pytest.mark.parametrize(
+    ("splits", "split"),
+    [(("test", "dev"), "dev"), (("dev", "test"), "dev"), (("test",), "test")],
+)
+def test_finished_runs_are_compared_on_dev_texts_where_they_can_be(
+    run: Run, monkeypatch: pytest.MonkeyPatch, splits: tuple[str, ...], split: str
+) -> None:
+    asked: list[tuple[Path, str, str]] = []
+    monkeypatch.setattr(run_module, "read", lambda *given: asked.append(given))
+    monkeypatch.setattr(run_module, "compare", lambda runs: len(runs))
+    scored(run, "evaluation bits", dict.fromkeys(splits, 1.5))
+    assert compared([run, run]) == 2
+    assert asked == [(run.folder, "kechkena", split)] * 2
+
+
+def test_every_recipe_is_checked_before_the_first_and_what_is_wrong_is_said_once(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    check_all([recipe, recipe], store, LOG, "model")
+    with pytest.raises(RecipeError) as caught:
+        check_all([recipe, recipe.with_values({"name": "other"})], store, LOG, "modle")
+    assert caught.value.message.count("no stage is called modle") == 1
+    assert caught.value.message.startswith("kechkena: ")
+    (recipe.folder / "texts" / "tatar.txt").unlink()
+    with pytest.raises(MissingSource, match='"tatar"'):
+        check_all([recipe], store, LOG, "modle")
+    assert not store.root.exists()
+
+
+def test_a_run_that_stops_before_its_model_has_no_report(recipe: Recipe, tmp_path: Path) -> None:
+    made = run_and_report(recipe, Store(tmp_path / "store"), LOG, until="corpus")
+    assert [each.stage.kind for each in made.made][-1] == "corpus"
+    assert not (made.folder / "report.html").exists()
+
+
+def test_a_plan_tells_what_is_there_and_makes_nothing(recipe: Recipe, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    plan = describe_plan(recipe, store, LOG)
+    assert not any(stage["there"] for stage in plan)
+    made = run_and_report(recipe, store, LOG, until="tokenizer").made
+    again = describe_plan(recipe, store, LOG)
+    there = {stage["name"]: stage["id"] for stage in again if stage["there"]}
+    assert there == {each.stage.name: each.artifact.id for each in made}
+    assert [stage["name"] for stage in again] == [stage["name"] for stage in plan]

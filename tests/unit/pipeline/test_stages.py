@@ -1,0 +1,182 @@
+"""What each stage writes from its inputs, called by hand and without a plan."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from foreign_folders import byte_level, gemma_like, write_tokenizer
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
+from tokenizers import normalizers
+from toys import lively_decoder, toy_config, toy_tokenizer
+
+from endonym.data.shards import TokenShards
+from endonym.disk import file_hash, write_json
+from endonym.errors import ExportError, TokenizerError
+from endonym.export.config import Export
+from endonym.export.huggingface import export_huggingface, import_huggingface
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.model.weights import save_tensors
+from endonym.pipeline import stages
+from endonym.pipeline.types import StageContext
+from endonym.store import Artifact
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import Corpus
+from endonym.text.files import RawFile, RawSet
+from endonym.text.split import SIDES
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+
+def context(out: Path, **inputs: Path) -> StageContext:
+    """Where a stage writes, and the folders that it reads, by name."""
+    out.mkdir()
+    artifacts = {name: Artifact(folder, {}) for name, folder in inputs.items()}
+    return StageContext(out, out, out / "journal", artifacts, Log(quiet=True))
+
+
+def raw_lines(folder: Path, name: str, lines: list[str]) -> RawSet:
+    path = write(folder, f"{name}.txt", lines)
+    source = Source(name=name, path=str(path), document="line")
+    return RawSet(source, tuple(files(source)), (file_hash(path),))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A corpus of two sources."""
+    raw = [
+        raw_lines(tmp_path, "tatar", TATAR),
+        raw_lines(tmp_path, "others", [*KHMER, *ROMANIAN, *FRENCH]),
+    ]
+    ctx = context(tmp_path / "corpus")
+    stages.corpus(raw, Clean(), Split(val_share=0.3), ctx, seed=7)
+    return ctx.out
+
+
+@pytest.fixture
+def model() -> LanguageModel:
+    """A small llama that reads bytes."""
+    tokenizer = toy_tokenizer("byte")
+    config = toy_config("llama", vocab=tokenizer.vocab, context=32)
+    return LanguageModel(lively_decoder(config), tokenizer)
+
+
+def test_a_source_is_written_down_by_names_and_contents_and_not_copied(tmp_path: Path) -> None:
+    path = write(tmp_path, "raw/ә.txt", TATAR)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    source = Source(name="tatar", path=str(path))
+    raw = RawSet(source, (RawFile(path, "ә.txt"),), (digest,))
+    ctx = context(tmp_path / "out")
+    assert stages.source(raw, ctx) == {"files": 1, "bytes": path.stat().st_size}
+    (written,) = ctx.out.iterdir()
+    assert json.loads(written.read_text(encoding="utf-8")) == [{"name": "ә.txt", "sha256": digest}]
+
+
+def test_files_that_a_recipe_names_are_written_down_by_their_content(tmp_path: Path) -> None:
+    paths = [write(tmp_path, name, "Таң атты.\n") for name in ("a.txt", "b.txt")]
+    ctx = context(tmp_path / "out")
+    assert stages.named_files(paths, ctx) == {"files": 2, "bytes": 2 * len("Таң атты.\n".encode())}
+    one, two = json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))
+    assert one["sha256"] == two["sha256"] == hashlib.sha256(paths[0].read_bytes()).hexdigest()
+
+
+def test_a_given_model_is_loaded_as_a_trial_before_its_files_are_written_down(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    folder = tmp_path / "given"
+    export_huggingface(model, folder)
+    paths = [folder / "config.json", folder / "model.safetensors"]
+    ctx = context(tmp_path / "out")
+    assert stages.given_model(folder, paths, ctx)["files"] == 2
+    assert len(json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))) == 2
+    paths[1].unlink()
+    ctx = context(tmp_path / "again")
+    with pytest.raises(ExportError, match=r"no model\.safetensors"):
+        stages.given_model(folder, paths[:1], ctx)
+    assert list(ctx.out.iterdir()) == []
+
+
+def test_a_corpus_has_every_source_and_tells_its_counts(corpus: Path) -> None:
+    card = Corpus(corpus).card
+    kept = {
+        name: sum(each["documents"] for each in stats["kept"].values())
+        for name, stats in card["sources"].items()
+    }
+    assert kept == {"tatar": len(TATAR), "others": len(KHMER + ROMANIAN + FRENCH)}
+
+
+def test_a_tokenizer_learns_from_training_text_alone_and_is_judged_on_dev(
+    corpus: Path, tmp_path: Path
+) -> None:
+    config, texts = TokenizerConfig(kind="bpe", vocab=300), Corpus(corpus)
+    ctx = context(tmp_path / "tokenizer", corpus=corpus)
+    numbers = stages.tokenizer(config, ctx)
+    made = Tokenizer.load(ctx.out / "tokenizer.json")
+    train = [each.text for each in texts.documents("train")]
+    every = [*train, *(each.text for side in ("dev", "test") for each in texts.documents(side))]
+    assert made.to_json() == train_tokenizer(config, lambda: iter(train)).to_json()
+    assert made.to_json() != train_tokenizer(config, lambda: iter(every)).to_json()
+    assert numbers["vocab"] == 300
+    dev = sum(len(each.text.encode()) for each in texts.documents("dev"))
+    assert numbers["held_out"]["total"]["bytes"] == dev
+    report = json.loads((ctx.out / "report.json").read_text(encoding="utf-8"))
+    assert report == numbers["held_out"]
+
+
+def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(
+    corpus: Path, tmp_path: Path
+) -> None:
+    write_tokenizer(gemma_like(), tmp_path / "gemma")
+    ctx = context(tmp_path / "tokenizer", corpus=corpus)
+    assert stages.given_tokenizer(tmp_path / "gemma", ctx)["vocab"] == 600
+    taken = Tokenizer.load(ctx.out / "tokenizer.json")
+    assert taken.encode(TATAR[0]) == Tokenizer(gemma_like(), "<eos>", "<bos>").encode(TATAR[0])
+
+
+@pytest.mark.parametrize("side", ["train", "dev", "test"])
+def test_a_given_tokenizer_that_loses_one_letter_of_any_set_is_refused(
+    corpus: Path, tmp_path: Path, side: str
+) -> None:
+    """A sign that stands in one set alone is read as another."""
+    texts = {name: [each.text for each in Corpus(corpus).documents(name)] for name in SIDES}
+    others = set("".join(text for name in SIDES if name != side for text in texts[name]))
+    letter = next(each for each in "".join(texts[side]) if each not in others)
+    engine = byte_level()
+    engine.normalizer = normalizers.Replace(letter, "#")
+    write_tokenizer(engine, tmp_path / "lossy")
+    ctx = context(tmp_path / "tokenizer", corpus=corpus)
+    with pytest.raises(TokenizerError, match="comes back as"):
+        stages.given_tokenizer(tmp_path / "lossy", ctx)
+    assert list(ctx.out.iterdir()) == []
+
+
+def test_shards_hold_the_ids_of_every_document_of_every_set(corpus: Path, tmp_path: Path) -> None:
+    reader = toy_tokenizer("bpe")
+    (tmp_path / "tokenizer").mkdir()
+    reader.save(tmp_path / "tokenizer")
+    ctx = context(tmp_path / "shards", corpus=corpus, tokenizer=tmp_path / "tokenizer")
+    stages.shards(ctx)
+    for side in ("train", "dev", "test"):
+        written = TokenShards(ctx.out, side)
+        documents = list(Corpus(corpus).documents(side))
+        assert len(written) == len(documents)
+        for number, document in enumerate(documents):
+            found = written.document(number)
+            assert found.ids.tolist() == reader.encode(document.text)
+            assert written.sources[found.source] == document.source
+
+
+def test_an_exported_model_scores_as_the_finished_one(model: LanguageModel, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    write_json(folder / "config.json", model.decoder.config.model_dump())
+    weights = {name: each.detach() for name, each in model.decoder.named_parameters()}
+    save_tensors(weights, folder / "weights.safetensors")
+    model.tokenizer.save(folder)
+    ctx = context(tmp_path / "export", model=folder)
+    numbers = stages.export(Export(format="huggingface"), ctx)
+    assert numbers["format"] == "huggingface"
+    assert sorted(numbers["files"]) == sorted(path.name for path in ctx.out.iterdir())
+    assert import_huggingface(ctx.out).score(TATAR[0]) == pytest.approx(model.score(TATAR[0]))

@@ -1,0 +1,151 @@
+"""The cards of a corpus and of a tokenizer: their rows, notes, samples and sentences."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
+from toys import toy_tokenizer
+
+from endonym.log import size
+from endonym.report.corpus import (
+    KEPT_SHOWN,
+    SENTENCE_CHARS,
+    corpus_card,
+    drawn,
+    first_sentence,
+    tokenizer_card,
+)
+from endonym.store import Artifact
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import Corpus, make_corpus
+from endonym.text.document import Document
+from endonym.tokenizer.train import fit
+
+
+def test_first_sentences_end_where_the_script_ends_them() -> None:
+    assert first_sentence("ខ្ញុំចង់ទៅសាលារៀន។ គាត់មិនទៅទេ។") == "ខ្ញុំចង់ទៅសាលារៀន។"
+    assert first_sentence("Ул килде. Мин киттем.") == "Ул килде."
+    assert first_sentence("3.14 дөрес\nикенче юл") == "3.14 дөрес"
+
+
+def test_a_sentence_is_never_longer_than_a_line_of_the_page() -> None:
+    assert first_sentence("ә" * 500) == "ә" * SENTENCE_CHARS
+    assert first_sentence("\n Таң атты\nикенче") == "Таң атты"
+    assert first_sentence("") == ""
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Artifact:
+    """Two sources: six lines of Tatar with a copy and a short one, and four texts of others."""
+    write(tmp_path, "tatar.txt", [*TATAR, TATAR[0], "Кояш."])
+    others = [KHMER[0], KHMER[1], ROMANIAN[0], f"  {FRENCH[0]}"]
+    write(tmp_path, "others.txt", "\n\n".join(others) + "\n")
+    sources = [
+        Source(name="tatar", path=str(tmp_path / "tatar.txt"), document="line"),
+        Source(name="others", path=str(tmp_path / "others.txt"), document="blank_lines"),
+    ]
+    pairs = [(source, files(source)) for source in sources]
+    clean = Clean(normalize=("spaces",), min_chars=20, dedup=("exact",))
+    out = tmp_path / "corpus"
+    make_corpus(pairs, clean, Split(val_share=0.3), seed=7, out=out, advance=lambda n: None)
+    return Artifact(out, {})
+
+
+def test_every_source_has_its_row_and_all_of_them_one(corpus: Artifact) -> None:
+    card = corpus_card(corpus)
+    assert card is not None
+    names = [row[0] for row in card.sources]
+    assert names == ["others", "tatar", "all"]
+    others, tatar, total = card.sources
+    assert [row[1] for row in card.sources] == ["1", "1", "2"]
+    assert [row[2] for row in card.sources] == ["4", "8", "12"]
+    assert sum(int(tatar[n]) for n in (4, 6, 8)) == 6
+    assert sum(int(others[n]) for n in (4, 6, 8)) == 4
+    assert [int(total[n]) for n in (4, 6, 8)] == [int(tatar[n]) + int(others[n]) for n in (4, 6, 8)]
+    assert [row[10] for row in card.sources] == ["0", "2", "2"]
+    dropped = len((TATAR[0] + "Кояш.").encode())
+    assert tatar[11] == size(dropped)
+
+
+def test_what_was_dropped_is_counted_as_a_share_and_shown(corpus: Artifact) -> None:
+    card = corpus_card(corpus)
+    assert card is not None
+    assert {tuple(row) for row in card.reasons} == {
+        ("exact", "1", size(len(TATAR[0].encode())), "8.3 %"),
+        ("min_chars", "1", size(len("Кояш.".encode())), "8.3 %"),
+    }
+    shown = {reason: [each.text for each in rejects] for reason, rejects in card.rejects}
+    assert shown == {"exact": [TATAR[0]], "min_chars": ["Кояш."]}
+
+
+def test_a_few_documents_of_every_set_are_shown_and_the_rest_is_told_in_notes(
+    corpus: Artifact,
+) -> None:
+    card = corpus_card(corpus)
+    assert card is not None
+    counts = Counter((side, each.source) for side, each in card.kept)
+    assert counts["train", "tatar"] == KEPT_SHOWN
+    assert {side for side, _ in counts} == {"train", "dev", "test"}
+    assert max(counts.values()) <= KEPT_SHOWN
+    notes = " ".join(card.notes)
+    assert "utf-8 (2 files)" in notes
+    assert "0 documents drawn for dev or test" in notes
+    assert "changed 1 of" in notes
+    assert card.warnings == []
+
+
+def test_without_a_corpus_or_a_tokenizer_there_is_no_card(tmp_path: Path) -> None:
+    assert corpus_card(None) is None
+    assert corpus_card(Artifact(tmp_path, {})) is None
+    assert tokenizer_card(None, "bpe", None, None) is None
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Artifact:
+    """A tokenizer of bytes, and how it fits two sources."""
+    made, folder = toy_tokenizer("byte"), tmp_path / "tokenizer"
+    folder.mkdir()
+    made.save(folder)
+    texts = [("tatar", "Таң атты."), ("roman", "A plouat")]
+    (folder / "report.json").write_text(json.dumps(fit(made, texts)), encoding="utf-8")
+    return Artifact(folder, {})
+
+
+def test_a_tokenizer_is_told_by_how_it_fits_each_source(tokenizer: Artifact) -> None:
+    """Seven letters of two bytes, a blank and a stop; and eight letters of Romanian."""
+    card = tokenizer_card(tokenizer, "byte", None, None)
+    assert card is not None
+    assert card.facts == [("kind", "byte"), ("vocabulary", "257 ids")]
+    assert card.rows == [
+        ["roman", "1.00", "4.00", "8", "8", "–"],
+        ["tatar", "1.00", "8.00", "16", "16", "–"],
+        ["all", "1.00", "6.00", "24", "24", "–"],
+    ]
+    assert card.sentences == []
+
+
+def test_ids_that_training_never_used_are_counted_where_the_shards_are_known(
+    tokenizer: Artifact, corpus: Artifact
+) -> None:
+    numbers = {"unused": 150, "train": {"tatar": {"unused": 170}}}
+    shards = Artifact(tokenizer.folder, {"numbers": numbers})
+    card = tokenizer_card(tokenizer, "byte", corpus, shards)
+    assert card is not None
+    assert card.facts[-1] == ("not used in training text", "150 ids")
+    assert {row[0]: row[5] for row in card.rows} == {"roman": "–", "tatar": "170", "all": "150"}
+    dev = {each.source: each.text for each in Corpus(corpus.folder).documents("dev")}
+    for source, tokens in card.sentences:
+        assert len(tokens) == len(first_sentence(dev[source]).encode())
+
+
+def test_one_sentence_of_each_source_is_drawn_and_of_three_sources_at_most() -> None:
+    texts = ["Таң атты. Кояш чыкты.", TATAR[1], "ярар.", "Da.", "Oui."]
+    documents = [Document(text, "1", name) for name, text in zip("aabcd", texts, strict=True)]
+    found = drawn(toy_tokenizer("char"), documents)
+    assert [(name, "".join(tokens)) for name, tokens in found] == [
+        ("a", "Таң атты."),
+        ("b", "ярар."),
+        ("c", "Da."),
+    ]
