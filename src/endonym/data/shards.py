@@ -162,6 +162,7 @@ class TokenShards:
         self.source_bytes: dict[str, int] = description["bytes"]
         kind = np.dtype("<u2" if self.vocab <= 1 << 16 else "<u4")
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
+        self.index.dtype.names = INDEX.names  # shards of version 3 called the position place
         byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
         self.byte_counts: NDArray[np.int64] = byte_counts
         self.char_counts: NDArray[np.int64] = char_counts

@@ -214,7 +214,8 @@ class Corpus:
                     record["source"],
                     record["meta"],
                     block=record["block"],
-                    position=record["position"],
+                    # A corpus of version 2 called it place.
+                    position=record["position"] if "position" in record else record["place"],
                 )
 
     def dropped(self, reason: str | None = None) -> Iterator[Reject]:

@@ -141,14 +141,13 @@ def test_a_text_is_shown_in_the_tokens_of_the_run(store: Store) -> None:
     assert look(store, folder.name, dropped=None, text=None, count=1).data["tokens"] == []
 
 
-def trained(store: Store, bits: list[float]) -> Artifact:
+def trained(store: Store, bits: list[float], file: str = "validations.json") -> Artifact:
     """A model with validations of so many bits a byte, and three samples in its journal."""
     numbers = {"parameters": 9000, "steps": 30, "kept_step": 20}
     validations = [{"step": 10 * n, "bits": value} for n, value in enumerate(bits)]
     with store.workspace("model", ID, waiting=nobody) as ctx:
         assert ctx is not None
-        text = json.dumps(validations)
-        (ctx.out / "validations.json").write_text(text, encoding="utf-8")
+        (ctx.out / file).write_text(json.dumps(validations), encoding="utf-8")
         declared: dict[str, Any] = {**DECLARED, "stage": "model", "id": ID, "numbers": numbers}
         made = store.publish(ctx, declared)
     for step in (0, 10, 20):
@@ -172,6 +171,13 @@ def test_the_curve_of_a_model_has_a_bar_for_each_validation(
     assert f"{bits[0]:.3f} {curve} {bits[-1]:.3f} (best {min(bits):.4f})" in found.text
     assert len(found.data["validations"]) == len(bits)
     assert found.text.splitlines()[0].startswith("9000 parameters")
+
+
+def test_a_model_of_an_older_version_is_shown_too(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    made = trained(store, [3.0, 1.0], "looks.json")
+    found = look(store, made.id, dropped=None, text=None, count=1)
+    assert "3.000 █▁ 1.000" in found.text
 
 
 def test_the_last_two_samples_of_a_training_are_shown(tmp_path: Path) -> None:

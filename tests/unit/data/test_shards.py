@@ -130,6 +130,14 @@ def test_reading_at_offsets_follows_the_shard_numbers(
     assert shards.at(numbers, offsets).tolist() == [[2, 3], [1, END]]
 
 
+def test_shards_with_the_older_name_of_the_position_are_read(tmp_path: Path) -> None:
+    write_toy_shards(tmp_path, [[1], [2, 3]], vocab=4)
+    index = np.load(tmp_path / "train.index.npy")
+    index.dtype.names = tuple("place" if n == "position" else n for n in index.dtype.names)
+    np.save(tmp_path / "train.index.npy", index)
+    assert TokenShards(tmp_path, "train").index["position"].tolist() == [0, 1]
+
+
 def test_shards_of_an_earlier_endonym_say_what_to_do(tmp_path: Path) -> None:
     write_toy_shards(tmp_path, [[1]], vocab=4)
     (tmp_path / "dev.index.npy").rename(tmp_path / "val.index.npy")
