@@ -42,7 +42,7 @@ ADAMW = {
 MUON = ADAMW | {"phase.0.optimizer": "muon"}
 TWICE = {"phase.0.lr": 6e-3, "phase.0.embedding_lr": 2.4e-2}
 HALF = {"phase.0.lr": 1.5e-3, "phase.0.embedding_lr": 6e-3}
-"""A rung that is about a rate, a batch or an optimiser says all three, whatever the base has."""
+"""A rung that is about a rate, a batch or an optimizer says all three, whatever the base has."""
 LADDER: dict[str, dict[str, Any]] = {
     "base": {},
     "adamw": ADAMW,

@@ -1,4 +1,4 @@
-"""What is timed side by side: a network with its optimiser, behind one method, `learn`.
+"""What is timed side by side: a network with its optimizer, behind one method, `learn`.
 
 Ours goes through `train.step` and `train.optimizer.Optimizer`, as the steps of a run do. Peers are
 in `peers` and `trainer`, which import this module; `worker.build` knows them all.
@@ -33,7 +33,7 @@ DECAY = 0.1
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes that all contenders of a cell share; rows: of one optimiser step."""
+    """Sizes that all contenders of a cell share; rows: of one optimizer step."""
 
     layers: int
     dim: int
@@ -49,7 +49,7 @@ class Spec:
 
     network: ours, nanoGPT, nanochat or transformers. format: fp32; bf16, of the weights that
     compute; autocast, fp32 weights that torch rounds as it goes. row: the architecture, of ours and
-    transformers. own: nanochat's optimiser, not AdamW. equal: a peer is given the settings of ours
+    transformers. own: nanochat's optimizer, not AdamW. equal: a peer is given the settings of ours
     that are none of its own: malloc keeps freed memory (`device.keep_freed_memory`), and AdamW is
     torch's fused one on a CPU, too. Without it a peer runs as it comes. phase: ours only, keys of a
     phase beside the rates. document: tokens of each in random rows, 0 for rows of one. peers: where
@@ -90,7 +90,7 @@ def same_work(shape: Shape, row: str = "gptneox", dropout: float = 0.0) -> Model
 
 
 class Contender:
-    """A network and its optimiser; by default torch's fused AdamW at one rate for all."""
+    """A network and its optimizer; by default torch's fused AdamW at one rate for all."""
 
     def __init__(self, spec: Spec, network: nn.Module, optimizer: Any = None) -> None:
         self.spec, self.network = spec, network
@@ -103,7 +103,7 @@ class Contender:
             self.model = torch.compile(network, dynamic=False)
 
     def learn(self, batch: Batch, lr_scale: float) -> float:
-        """One optimiser step at the peak rates times `lr_scale`; returns the mean nats a token."""
+        """One optimizer step at the peak rates times `lr_scale`; returns the mean nats a token."""
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * lr_scale
         loss = self.loss(batch)

@@ -105,7 +105,7 @@ class Nanochat(Contender):
         return self.model(batch.tokens_BT, batch.targets_BT)
 
     def learn(self, batch: Batch, lr_scale: float) -> float:
-        """One step; its own optimiser does not clip."""
+        """One step; its own optimizer does not clip."""
         if not self.spec.own:
             return super().learn(batch, lr_scale)
         for group in self.optimizer.param_groups:
@@ -132,7 +132,7 @@ class Nanochat(Contender):
 
 
 def _nanochat_optimizer(network: Any, spec: Spec) -> Any:
-    """Its optimiser with the defaults of its base_train.py, scaled to batch and size."""
+    """Its optimizer with the defaults of its base_train.py, scaled to batch and size."""
     shape, reference = spec.shape, 2**19
     batch = shape.rows * shape.context
     counts = network.num_scaling_params()

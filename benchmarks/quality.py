@@ -3,7 +3,7 @@
     python benchmarks/quality.py --languages tt ro --minutes 10 [--joined]
 
 Ours: `endonym new` writes the recipe for a folder of texts and these minutes (speed probed, all
-choices the autopilot's), `endonym run` makes it. nanoGPT: its model, optimiser, cosine schedule,
+choices the autopilot's), `endonym run` makes it. nanoGPT: its model, optimizer, cosine schedule,
 bf16 autocast, decay and betas of its train.py (the second beta also as its small configuration has
 it, with --betas 0.99), three learning rates, three sizes, without dropout (torch makes it dear on a
 CPU: `--dropouts 0 0.2` tries it, too); it gets the same tokenizer, the same training text (one

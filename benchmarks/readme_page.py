@@ -176,7 +176,7 @@ def by_source(cells: Cells) -> str:
 
 def costs(cells: Cells) -> str:
     """What was trained, and how long: means over seeds."""
-    head = ["text", "MB", "vocabulary", "M weights", "M tokens", "passes", "seconds"]
+    head = ["text", "MB", "vocabulary", "M weights", "M tokens", "epochs", "seconds"]
     return markdown(
         head,
         [

@@ -40,7 +40,7 @@ def manifest(store: Path, stage: dict[str, Any]) -> dict[str, Any]:
 
 
 def training_seconds(store: Path, stages: list[dict[str, Any]]) -> float:
-    """Seconds of all optimiser steps, over as many processes as it took."""
+    """Seconds of all optimizer steps, over as many processes as it took."""
     (model,) = [stage for stage in stages if stage["name"].startswith("model ")]
     lines = read_jsonl(store / "journal" / f"model-{model['id']}.jsonl")
     return round(sum(line.get("seconds", 0.0) for line in lines), 1)

@@ -23,7 +23,7 @@ MARK = "part: "
 STEP = "the whole step"
 FUNCTIONS = {
     "head": ["endonym.train.step.summed_nats"],
-    "optimiser": ["endonym.train.optimizer.Optimizer.step"],
+    "optimizer": ["endonym.train.optimizer.Optimizer.step"],
     "clip": ["endonym.train.optimizer.Optimizer.clip"],
     "casts and refresh": [
         "endonym.train.optimizer.Optimizer.collect",

@@ -7,7 +7,7 @@ however long it is), betas as the autopilot scales them to this batch. AdamW, Mu
 evened rows (NorMuon) are trained at every rate for all steps, with tables at four times the rate
 of matrices and at others; a best rate at an edge is said. Then the best Muon for fewer. Between
 the two, the steps that it needs for the loss of the best AdamW are read off a line through
-log(steps). Seconds are of the optimiser steps alone.
+log(steps). Seconds are of the optimizer steps alone.
 
 A cell is one training; those in benchmarks/results/steps-to-loss.json are skipped. On an idle
 machine the whole takes an hour and a half.
@@ -35,7 +35,7 @@ KINDS: dict[str, tuple[dict[str, Any], int, tuple[float, ...]]] = {
     "normuon, tables x 1": (EVENED, 1, (6e-3,)),
     "normuon, tables x 8": (EVENED, 8, (6e-3,)),
 }
-"""Keys of a kind of optimiser, how many times the rate of matrices its tables have, and rates."""
+"""Keys of a kind of optimizer, how many times the rate of matrices its tables have, and rates."""
 SHARE = 1 / 1.3
 """Of all steps: what Muon is also given."""
 SHAPE = {
@@ -116,7 +116,7 @@ def base(asked: argparse.Namespace) -> Path:
 
 
 class Best(NamedTuple):
-    """A training: its kind of optimiser, the rate of its matrices, and its cell."""
+    """A training: its kind of optimizer, the rate of its matrices, and its cell."""
 
     kind: str
     rate: float

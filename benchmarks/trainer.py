@@ -130,5 +130,5 @@ class _Callback(TrainerCallback):
             group["lr"] = lr
 
     def on_step_end(self, *given: Any, **named: Any) -> None:
-        """The optimiser has stepped."""
+        """The optimizer has stepped."""
         self.channel.done.put(self.channel.nats)

@@ -210,7 +210,7 @@ def steps() -> str:
         for each in (found.adamw, found.muon, found.fewer)
     ]
     rows.append(["Muon as good as AdamW", "", f"{found.needed:.0f}", "", f"{found.seconds:.0f}"])
-    return markdown(["optimiser", "rate of matrices", "steps", "bits a byte", "seconds"], rows)
+    return markdown(["optimizer", "rate of matrices", "steps", "bits a byte", "seconds"], rows)
 
 
 def efficiency() -> str:

@@ -7,7 +7,7 @@
 A cell is one shape and one peer: two processes of ours and one of each variant of the peer, on
 the same tokens, a step each in turns (A B C … C B A, so that nobody has a better neighbour) until
 the cell's minutes are spent. The first round is discarded. AdamW everywhere, but for the line that
-names nanochat's own optimiser. Rows are one document each, but for the lines that say packed:
+names nanochat's own optimizer. Rows are one document each, but for the lines that say packed:
 documents of 50 tokens, which cost ours a mask and peers nothing, since they read across them. The
 ratio to ours is taken round by round; its median has a bootstrap interval. In the same rounds
 matrix products are timed: MFU is our count of operations over the faster format's peak, with
@@ -86,7 +86,7 @@ WAYS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         "nanochat": {
             "bf16": {"format": "bf16"},
             "bf16 compiled": {"format": "bf16"} | COMPILED,
-            "bf16 compiled, own optimiser": {"format": "bf16", "own": True} | COMPILED,
+            "bf16 compiled, own optimizer": {"format": "bf16", "own": True} | COMPILED,
         },
         "transformers": {
             "autocast": {"format": "autocast"},
@@ -98,7 +98,7 @@ WAYS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "fp32": {
         "nanoGPT": FP32,
         "nanochat": FP32
-        | {"fp32 compiled, own optimiser": {"format": "fp32", "own": True} | COMPILED},
+        | {"fp32 compiled, own optimizer": {"format": "fp32", "own": True} | COMPILED},
         "transformers": FP32,
     },
 }

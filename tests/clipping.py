@@ -1,4 +1,4 @@
-"""Clipping as torch does it, for the tests of the optimiser, of a step and of the loop."""
+"""Clipping as torch does it, for the tests of the optimizer, of a step and of the loop."""
 
 import math
 
@@ -12,7 +12,7 @@ NEWEST_SHARE = 0.1
 
 
 def gradients_of(optimizer: Optimizer) -> list[Tensor]:
-    """A copy of what the optimiser would learn from."""
+    """A copy of what the optimizer would learn from."""
     found = [master.grad for master in optimizer.masters]
     assert all(each is not None for each in found)
     return [each.clone() for each in found if each is not None]

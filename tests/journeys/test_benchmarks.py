@@ -152,7 +152,7 @@ def test_the_parts_of_a_step_sum_to_the_step(benchmarks: Any) -> None:
     parts = found["parts"]
     assert sum(part["ms"] for part in parts.values()) == pytest.approx(found["step_ms"], rel=0.02)
     named = {"matmuls of the blocks", "head", "attention", "norms", "rotary", "activation"}
-    assert named | {"embedding", "optimiser", "clip"} <= set(parts)
+    assert named | {"embedding", "optimizer", "clip"} <= set(parts)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of itself

@@ -1,4 +1,4 @@
-"""Law 9, memory: what training keeps, by formula, is what autograd and the optimiser hold."""
+"""Law 9, memory: what training keeps, by formula, is what autograd and the optimizer hold."""
 
 import json
 import subprocess

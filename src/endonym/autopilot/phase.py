@@ -28,7 +28,7 @@ LEAST_BETAS, MOST_BETA = (0.8, 0.95), 0.9
 """Lower limits of both betas, for large batches, and the upper limit of beta1."""
 DECAYS, MOST_DECAY = ((2, 0.1), (6, 0.3), (30, 0.6)), 2.0
 """Weight decay by epochs: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
-USUAL_EPOCHS = Choice(4.0, "four passes are worth nearly four times the text")
+USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 
 
 def choose_phase(
@@ -72,7 +72,7 @@ def choose_phase(
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
     decay = by_passes(passes, DECAYS, MOST_DECAY)
-    choices["weight_decay"] = Choice(decay, f"{passes:.1f} passes over the text")
+    choices["weight_decay"] = Choice(decay, f"{passes:.1f} epochs")
     return choices
 
 

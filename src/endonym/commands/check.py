@@ -153,7 +153,7 @@ def describe(checked: Checked) -> str:
         f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
-        f"{'training':<18}≈ {number(checked.train_tokens)} tokens, {epochs:.1f} passes over "
+        f"{'training':<18}≈ {number(checked.train_tokens)} tokens, {epochs:.1f} epochs of "
         f"≈ {number(checked.unique_tokens)} ({BYTES_PER_TOKEN:.0f} bytes a token)",
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "

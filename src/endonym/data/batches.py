@@ -1,4 +1,4 @@
-"""Batches: the tensors of one optimiser step, and their micro-batches."""
+"""Batches: the tensors of one optimizer step, and their micro-batches."""
 
 import functools
 from collections.abc import Iterator

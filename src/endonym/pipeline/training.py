@@ -178,7 +178,7 @@ def _announce(
     )
     log.line(
         f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
-        f"{batches.epochs(config.steps):.1f} passes over {number(read)} tokens"
+        f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens"
     )
     guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
     log.line(f"  baselines, dev nats per token: {guesses}")

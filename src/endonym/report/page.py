@@ -145,7 +145,7 @@ def _facts(run: Run, phases: Sequence[PhaseCurves]) -> list[tuple[str, str]]:
         train = read_json(corpus.folder / CARD)["total"]["kept"]["train"]
         facts.append(("training text", size(train["text_bytes"])))
     if model is not None and "epochs" in model.numbers:
-        facts.append(("passes over it", f"{model.numbers['epochs']:.1f}"))
+        facts.append(("epochs", f"{model.numbers['epochs']:.1f}"))
     seconds = sum(each.seconds for each in phases)
     return [*facts, ("training time", duration(seconds))] if seconds else facts
 

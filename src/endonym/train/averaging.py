@@ -6,7 +6,7 @@ Sources: arXiv:1803.05407 (uniform mean of the last weights), arXiv:2502.06761 (
 one hundredth of a run and more, together with learning rate decay).
 """
 
-# torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
+# torch's calls over lists of tensors, which its own optimizers are made of, have no public name.
 # pyright: reportPrivateUsage=false
 
 import math

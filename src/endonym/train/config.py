@@ -38,7 +38,7 @@ def require_weights_left(lr: float, decay: float) -> None:
 
 
 class Phase(Config):
-    """A phase of training: its length, optimiser, schedule and execution."""
+    """A phase of training: its length, optimizer, schedule and execution."""
 
     name: str = Field(
         default="pretrain",
@@ -50,9 +50,11 @@ class Phase(Config):
         default="previous",
         description="initial weights; the first phase starts from scratch",
     )
-    steps: int | None = Field(default=None, ge=1, description="optimiser steps")
+    steps: int | None = Field(default=None, ge=1, description="optimizer steps")
     tokens: int | None = Field(default=None, ge=1, description="training tokens, repeats included")
-    epochs: float | None = Field(default=None, gt=0, description="passes over the training text")
+    epochs: float | None = Field(
+        default=None, gt=0, description="times that the training text is read"
+    )
     batch_tokens: int | None = Field(default=None, ge=1, description="batch size in tokens")
     lr: float | None = Field(default=None, gt=0, description="peak learning rate of the matrices")
     embedding_lr: float | None = Field(

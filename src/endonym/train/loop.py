@@ -140,7 +140,7 @@ class Training:
 
     @explained_errors()
     def _step(self) -> Stepped:
-        """One optimiser step, or a skipped one; all processes decide alike."""
+        """One optimizer step, or a skipped one; all processes decide alike."""
         state, group = self.state, self.group
         planned = state.micro_rows or self.micro_rows
         stepped = take_step(

@@ -7,7 +7,7 @@ Sources: K. Jordan, Muon (kellerjordan.github.io/posts/muon), for the method; ar
 eq. 4, for the size of a step; the rest beside the code.
 """
 
-# torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
+# torch's calls over lists of tensors, which its own optimizers are made of, have no public name.
 # pyright: reportPrivateUsage=false
 
 import math

@@ -3,7 +3,7 @@
 Source: arXiv:1711.05101, algorithm 2, torch's fused kernel. Weight decay applies to matrices only.
 """
 
-# torch's calls over lists of tensors, which its own optimisers are made of, have no public name.
+# torch's calls over lists of tensors, which its own optimizers are made of, have no public name.
 # pyright: reportPrivateUsage=false
 
 import re
@@ -23,7 +23,7 @@ STATES = ("exp_avg", "exp_avg_sq")
 
 
 class Optimizer:
-    """fp32 master weights of every parameter, and the optimisers that update them.
+    """fp32 master weights of every parameter, and the optimizers that update them.
 
     In fp32, or with shards, the masters are the model's own parameters; sharded weights are rounded
     when they are gathered.

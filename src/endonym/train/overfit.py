@@ -20,7 +20,7 @@ LEAST_LR = 2e-3
 def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
     """Train a decoder on one short row; returns its nats before and after. It changes the decoder.
 
-    Raises TrainingError if the loss does not fall to half: then gradients, optimiser or number
+    Raises TrainingError if the loss does not fall to half: then gradients, optimizer or number
     format are wrong.
     """
     width = min(ROW_TOKENS, batch.tokens_BT.shape[1])

@@ -10,7 +10,7 @@ from endonym.train.validate import ValidationResult
 class Report:
     """One step, and its validation if there was one.
 
-    step: optimiser steps done. tokens: training tokens read. seconds: spent on this step.
+    step: optimizer steps done. tokens: training tokens read. seconds: spent on this step.
     events: problems in this step. A rollback's report has the checkpoint's step and no seconds.
     """
 

@@ -1,4 +1,4 @@
-"""One optimiser step: forward, loss, backward, sum over processes, clip, check, update."""
+"""One optimizer step: forward, loss, backward, sum over processes, clip, check, update."""
 
 import math
 from collections.abc import Callable
@@ -110,7 +110,7 @@ def accumulate_gradients(
     group: Group = ALONE,
     seed: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Summed nats of this process's part of a batch; accumulates the gradient in the optimiser.
+    """Summed nats of this process's part of a batch; accumulates the gradient in the optimizer.
 
     tokens: of the whole batch, by which the loss is divided. seed: called before anything random.
     """

@@ -30,7 +30,7 @@ def test_text_that_is_read_once_or_twice_is_learnt_with_muon() -> None:
     rates = [(each["lr"].value, each["embedding_lr"].value) for each in found]
     assert rates == [(6e-3, 4.8e-2)] * 2 + [(3e-3, 1.2e-2)] * 2
     assert [each["batch_tokens"].value for each in found] == [4096, 4096, 2048, 2048]
-    assert "0.5 passes" in found[0]["optimizer"].reason
+    assert "0.5 epochs" in found[0]["optimizer"].reason
 
 
 def test_passes_of_earlier_phases_count_and_steps_are_of_the_batch_that_is_chosen() -> None:
@@ -40,7 +40,7 @@ def test_passes_of_earlier_phases_count_and_steps_are_of_the_batch_that_is_chose
     for unique, is_muon in ((210_000, True), (200_000, False)):
         found = choose_phase(Phase(steps=100), facts_of(unique), 256)
         assert ("optimizer" in found) is is_muon
-        assert ("2.0 passes" in found["weight_decay"].reason) is is_muon
+        assert ("2.0 epochs" in found["weight_decay"].reason) is is_muon
 
 
 def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None:

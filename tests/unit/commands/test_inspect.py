@@ -61,7 +61,7 @@ def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
     assert "next: the same" in describe_status(found)
 
 
-def test_a_stage_is_done_begun_or_missing(bare: Store) -> None:
+def test_a_stage_is_done_started_or_missing(bare: Store) -> None:
     made = make(bare)
     part = bare.root / "model" / f"{'c' * 12}.part"
     for step in ("step-000008", "step-000016", "step-000024.tmp"):
@@ -71,11 +71,11 @@ def test_a_stage_is_done_begun_or_missing(bare: Store) -> None:
     assert states == [
         ("done", made.bytes(), ""),
         ("missing", 0, ""),
-        ("begun", 0, "step-000016"),
+        ("started", 0, "step-000016"),
     ]
     assert [Path(each["run"]).name for each in status(bare, None)] == ["шигырь", "әкият"]
     lines = describe_status([found]).splitlines()
-    assert [line.split()[0] for line in lines[1:-1]] == ["done", "missing", "begun"]
+    assert [line.split()[0] for line in lines[1:-1]] == ["done", "missing", "started"]
     assert "goes on" in lines[-1]
 
 

@@ -223,6 +223,6 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     assert (phase["optimizer"], phase["batch_tokens"], phase["lr"]) == ("muon", 4096, 6e-3)
     assert (asked[-1].optimizer, asked[-1].batch_tokens) == ("muon", 4096)
     assert "average" not in phase
-    passes = re.findall(r"# (\d\.\d) passes", text)
+    passes = re.findall(r"# (\d\.\d) epochs", text)
     assert len(passes) == 3
-    assert len(set(passes)) == 1, "optimiser, dropout and decay speak of the same passes"
+    assert len(set(passes)) == 1, "optimizer, dropout and decay speak of the same epochs"
