@@ -105,7 +105,7 @@ def test_differences_are_paired_even_where_the_tokenizers_differ(
     assert by_name["kechkena@twice"]["train_tokens"] == 12 * 256
     assert by_name["kechkena@twice"]["steps"] == 6
     assert [line["model"] for line in found["baselines"]] == ["compressor"]
-    assert any("unigram and bigram" in note for note in found["told"])
+    assert any("unigram and bigram" in note for note in found["notes"])
 
 
 def test_runs_that_hold_out_other_texts_are_not_subtracted(

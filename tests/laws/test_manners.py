@@ -88,6 +88,30 @@ def test_no_function_is_longer_than_sixty_lines() -> None:
     assert long == {}
 
 
+FORMULAS = {"selective_scan", "state_space", "_one_step", "_step"}
+"""State spaces: x, dt, A, B, C … in the order of their papers."""
+
+
+def is_called_by_others(node: ast.FunctionDef) -> bool:
+    """Whether click or autograd calls it, by the number of its arguments."""
+    decorators = {ast.unparse(each).split("(")[0] for each in node.decorator_list}
+    return bool(node.args.args) and (
+        node.args.args[0].arg == "ctx" or any(each.startswith("click.") for each in decorators)
+    )
+
+
+def test_no_function_has_more_than_four_positional_parameters() -> None:
+    many = {
+        f"{name_of(path)}:{node.name}": len(positional)
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef) and not is_called_by_others(node)
+        for positional in [[a for a in node.args.args if a.arg not in ("self", "cls")]]
+        if len(positional) > 4 and node.name not in FORMULAS
+    }
+    assert many == {}
+
+
 def test_every_module_says_what_it_is_and_no_sub_package_does_work() -> None:
     silent = [name_of(path) for path in SOURCES if not ast.get_docstring(tree_of(path))]
     assert silent == []

@@ -237,5 +237,5 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "runs": runs,
         "baselines": [line.as_dict() for line in comparison.baselines],
         "same_documents": bool(comparison.differences),
-        "told": comparison.notes,
+        "notes": comparison.notes,
     }
