@@ -186,7 +186,7 @@ def test_a_field_renames_what_it_decides_and_nothing_else(recipe: Path, key: str
 def test_another_default_share_of_held_out_text_is_another_corpus(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_share = {"split.val_documents": None}
+    open_share = {"split.val_share": None}
     before = ids(recipe, open_share)
     monkeypatch.setattr("endonym.text.config.DEFAULT_SHARE", 0.1)
     after = changed(before, ids(recipe, open_share))

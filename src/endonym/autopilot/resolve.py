@@ -6,12 +6,15 @@ are counted (`resolve_training`).
 The way of a key, for example `phase.lr`:
 
 1. `Recipe.load` reads it from TOML into a `Phase` (`train/config.py`); None if it is left out.
-2. `training_choices` has `choose_phase` (`autopilot/phase.py`) choose what is left out, and why.
-3. `Lockfile.keep` prefers the choice that `plan.json` keeps from an earlier run.
-4. `resolve_training` makes a `TrainConfig` of phase and choices; `--tune` may change it after that.
-5. `model_stages` (`pipeline/plan.py`) hashes it and hands it to the stage (`pipeline/training.py`).
-6. `Training` (`train/loop.py`) scales it in each step by `lr_scale` (`train/schedule.py`).
-7. `Optimizer` (`train/optimizer.py`) writes it to the parameter groups, or hands it to `Muon`.
+2. `settle` (`pipeline/settle.py`) takes the next four steps when the tokens are counted.
+3. `training_choices` has `choose_phase` (`autopilot/phase.py`) choose what is left out, and why.
+4. `Lockfile.keep` prefers the choice that `plan.json` keeps from an earlier run.
+5. `resolve_training` makes a `TrainConfig` of phase and choices.
+6. `cautions` (`autopilot/cautions.py`) warns of harmful values; `--tune` may replace the value.
+7. `model_stages` (`pipeline/plan.py`) hashes it and hands it to the stage (`pipeline/training.py`).
+8. In each step `Training` (`train/loop.py`) passes a factor: `lr_scale` (`train/schedule.py`),
+   halved by each return to a checkpoint (`train/loss_guard.py`).
+9. `Optimizer` (`train/optimizer.py`) multiplies both, for its parameter groups and for `Muon`.
 """
 
 from collections.abc import Mapping, Sequence

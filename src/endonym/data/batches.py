@@ -1,4 +1,7 @@
-"""Batches: the tensors of one optimizer step, and their micro-batches."""
+"""Batches: the tensors of one optimizer step, and their micro-batches.
+
+`TokenShards` is the dataset, `Order` the sampler, `Batches` the data loader.
+"""
 
 import functools
 from collections.abc import Iterator

@@ -9,6 +9,8 @@ Documents of joined sources (lists of sentences) are read in stretches: neighbou
 a line end instead of end-of-text between them. Stretches are drawn anew in every epoch; all epochs
 have the same length. The last document of a stretch also ends with a line end: with end-of-text, a
 model would learn to stop after one sentence.
+
+P: pieces of the rows asked for, each within one epoch. S: stretches that a piece touches.
 """
 
 import functools

@@ -1,10 +1,11 @@
 """The table of architectures: a family is a set of defaults, not a class. Imports no torch.
 
-A new architecture whose parts exist is a row here, a name in `Family` (`model/keys.py`) and a row
-of `export/rows/`. A part that does not exist yet is also a field of `FamilyDefaults`, `ModelKeys`
-and `ModelConfig`, code in its layer, and a term of the formulas (`count.py`, `memory.py`). Each row
-of `export/rows/` must refuse models with that part, unless its class in transformers has it. The
-laws in `tests/laws` run over every row.
+A new architecture whose parts exist needs a row here, a name in `Family` (`model/keys.py`), a row
+in `export/rows/` and its entry in `ROWS` (`export/shapes.py`). A part that does not exist yet also
+needs a field for what a recipe may say (`model/keys.py`), for its default (`FamilyDefaults`) and
+for its resolved value (`model/config.py`), code in its layer, and a term of the formulas
+(`count.py`, `memory.py`). The other rows of `export/rows/` must refuse models with that part,
+unless their classes in transformers have it. The laws in `tests/laws` run over every row.
 """
 
 from typing import Any

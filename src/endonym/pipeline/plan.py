@@ -1,8 +1,9 @@
 """The plan: every stage that a recipe needs, in order.
 
 The data stages are planned when the vocabulary is chosen; the others when the tokens are counted
-and every key of training has a value. A stage receives its own config and its inputs, and nothing
-else (`pipeline/execute.py` calls it); its identity is the hash of the same two.
+and every key of training has a value. A stage receives its own config and its inputs, but neither
+the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is the hash of the same
+two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
 from collections.abc import Sequence

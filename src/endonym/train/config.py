@@ -1,4 +1,5 @@
-"""The recipe's keys of a training phase. Imports no torch."""
+"""A phase of training: as a recipe says it (`Phase`), and with a value for every key
+(`TrainConfig`). Imports no torch."""
 
 import math
 from typing import Annotated, Any, Literal

@@ -2,7 +2,9 @@
 
 A new format is a name in `FORMATS` and in `Source.format` (`text/config.py`), a function in
 `text/readers/`, its row in `READERS` (`text/reader.py`), and a guess of its recipe keys
-(`autopilot/format_guess.py`).
+(`autopilot/format_guess.py`). If it is binary, its guess is not made from text, and the size of
+its text is not that of its file (`autopilot/text_size.py`): see parquet there. Reasons for rejects
+stand in `text/reasons.py`.
 """
 
 from dataclasses import dataclass
