@@ -1,4 +1,4 @@
-"""What explains recipes: the command's text, the page, and the schema for editors."""
+"""What explains recipes: the command's text, and the page that is made from the configs."""
 
 import json
 import re
