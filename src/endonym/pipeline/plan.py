@@ -142,8 +142,8 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
     if recipe.pack.context is not None:
         with_context(folder_shape(folder), recipe.pack.context)
     paths = tuple(folder_files(folder))
-    hashes = tuple(file_identity(path) for path in paths)
-    config = PretrainedFiles(folder=folder, paths=paths, hashes=hashes)
+    files = tuple(file_identity(path) for path in paths)
+    config = PretrainedFiles(folder=folder, paths=paths, files=files)
     return Stage(f"source {folder.name}", "source", config, stages.pretrained)
 
 
@@ -152,7 +152,7 @@ def file_stages(recipe: Recipe) -> dict[str, Stage]:
     by_path: dict[str, Stage] = {}
     for evaluation in recipe.evaluate:
         for path in evaluation.files(recipe.folder):
-            config = NamedFiles(paths=(path,), hashes=(file_identity(path),))
+            config = NamedFiles(paths=(path,), files=(file_identity(path),))
             by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
     return by_path
 

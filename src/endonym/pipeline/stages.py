@@ -34,7 +34,7 @@ def source(raw: RawSet, ctx: StageContext) -> Numbers:
 
 def named_files(config: NamedFiles, ctx: StageContext) -> Numbers:
     """Write down which files a recipe names: prompts, texts to judge, or a model."""
-    write_json(ctx.out / "files.json", list(config.hashes))
+    write_json(ctx.out / "files.json", list(config.files))
     return {"files": len(config.paths), "bytes": sum(p.stat().st_size for p in config.paths)}
 
 

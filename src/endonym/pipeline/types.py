@@ -48,10 +48,10 @@ and what changes nothing that is made.
 
 
 class NamedFiles(Config):
-    """Files that a recipe names beside its sources. hashes: name and SHA-256 of each."""
+    """Files that a recipe names beside its sources. files: name and SHA-256 of each."""
 
     paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
-    hashes: tuple[dict[str, str], ...]
+    files: tuple[dict[str, str], ...]
 
 
 class PretrainedFiles(NamedFiles):

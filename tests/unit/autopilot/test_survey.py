@@ -64,6 +64,8 @@ def test_a_few_files_are_sources_of_their_own_and_many_of_one_kind_are_one() -> 
     other = [Path("/b/1.txt"), Path("/c/1.txt.gz")]
     mixed = [other[0], *many, *few, other[1]]
     assert grouped(mixed) == [[other[0]], many, *([path] for path in few), [other[1]]]
+    turns = [Path(name) for name in ("/a/1.txt", "/b/1.txt", "/a/2.txt")]
+    assert grouped(turns) == [[path] for path in turns]
     assert grouped([]) == []
 
 
@@ -79,7 +81,7 @@ def documents(lengths: list[int], *, is_one_file: bool = True) -> list[Document]
 @pytest.mark.parametrize(
     ("document", "lengths", "is_one_file", "is_listed"),
     [
-        ("line", [60, 70, PARAGRAPH_BYTES], True, True),
+        ("line", [60, PARAGRAPH_BYTES, PARAGRAPH_BYTES + 1], True, True),
         ("line", [PARAGRAPH_BYTES + 1] * 3, True, False),
         ("line", [PARAGRAPH_BYTES, PARAGRAPH_BYTES + 2], True, False),
         ("line", [60], True, False),

@@ -42,7 +42,7 @@ def test_status_of_a_run_that_is_not_finished_says_how_to_go_on(copy: Path, comm
     (model.with_name(model.name + ".part") / "step-000008").mkdir(parents=True)
     said = command("status", "--store", copy / "store")
     (line,) = [each for each in said.out.splitlines() if "model pretrain" in each]
-    assert line.split()[0] == "begun"
+    assert line.split()[0] == "started"
     assert line.split()[-1] == "step-000008"
     assert "goes on from here" in said.out
     said = command("generate", "kechkena", "--store", copy / "store")

@@ -30,7 +30,10 @@ def test_a_recipe_whose_artefacts_are_there_is_made_by_finding_them(
     assert model.score(SENTENCE) == load(run.folder, store=project / "store").score(SENTENCE)
 
 
-def test_a_model_is_loaded_by_run_by_artefact_and_by_exported_folder(finished: Path) -> None:
+def test_a_model_is_loaded_by_run_by_artefact_and_by_exported_folder(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Where nothing is called "store".
     (artefact,) = (finished / "store" / "model").iterdir()
     (exported,) = (finished / "store" / "export").iterdir()
     store = finished / "store"

@@ -10,6 +10,7 @@ from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from tokenizers import normalizers
 from toys import lively_decoder, toy_config, toy_tokenizer
 
+from endonym.config import Config
 from endonym.data.shards import TokenShards
 from endonym.disk import file_hash, write_json
 from endonym.errors import ExportError, TokenizerError
@@ -19,7 +20,14 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import stages
-from endonym.pipeline.types import StageContext
+from endonym.pipeline.sources import file_identity
+from endonym.pipeline.types import (
+    CorpusConfig,
+    NamedFiles,
+    PretrainedFiles,
+    PretrainedTokenizer,
+    StageContext,
+)
 from endonym.store import Artifact
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus
@@ -40,7 +48,7 @@ def context(out: Path, **inputs: Path) -> StageContext:
 def raw_lines(folder: Path, name: str, lines: list[str]) -> RawSet:
     path = write(folder, f"{name}.txt", lines)
     source = Source(name=name, path=str(path), document="line")
-    return RawSet(source, tuple(files(source)), (file_hash(path),))
+    return RawSet(source=source, files=tuple(files(source)), hashes=(file_hash(path),))
 
 
 @pytest.fixture
@@ -51,7 +59,14 @@ def corpus(tmp_path: Path) -> Path:
         raw_lines(tmp_path, "others", [*KHMER, *ROMANIAN, *FRENCH]),
     ]
     ctx = context(tmp_path / "corpus")
-    stages.corpus(raw, Clean(), Split(val_share=0.3), ctx, seed=7)
+    config = CorpusConfig(
+        order=("tatar", "others"),
+        sources=tuple(raw),
+        clean=Clean(),
+        split=Split(val_share=0.3),
+        seed=7,
+    )
+    stages.corpus(config, ctx)
     return ctx.out
 
 
@@ -67,7 +82,7 @@ def test_a_source_is_written_down_by_names_and_contents_and_not_copied(tmp_path:
     path = write(tmp_path, "raw/ә.txt", TATAR)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     source = Source(name="tatar", path=str(path))
-    raw = RawSet(source, (RawFile(path, "ә.txt"),), (digest,))
+    raw = RawSet(source=source, files=(RawFile(path=path, name="ә.txt"),), hashes=(digest,))
     ctx = context(tmp_path / "out")
     assert stages.source(raw, ctx) == {"files": 1, "bytes": path.stat().st_size}
     (written,) = ctx.out.iterdir()
@@ -75,9 +90,13 @@ def test_a_source_is_written_down_by_names_and_contents_and_not_copied(tmp_path:
 
 
 def test_files_that_a_recipe_names_are_written_down_by_their_content(tmp_path: Path) -> None:
-    paths = [write(tmp_path, name, "Таң атты.\n") for name in ("a.txt", "b.txt")]
+    paths = tuple(write(tmp_path, name, "Таң атты.\n") for name in ("a.txt", "b.txt"))
+    config = NamedFiles(paths=paths, files=tuple(map(file_identity, paths)))
     ctx = context(tmp_path / "out")
-    assert stages.named_files(paths, ctx) == {"files": 2, "bytes": 2 * len("Таң атты.\n".encode())}
+    assert stages.named_files(config, ctx) == {
+        "files": 2,
+        "bytes": 2 * len("Таң атты.\n".encode()),
+    }
     one, two = json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))
     assert one["sha256"] == two["sha256"] == hashlib.sha256(paths[0].read_bytes()).hexdigest()
 
@@ -87,14 +106,16 @@ def test_a_given_model_is_loaded_as_a_trial_before_its_files_are_written_down(
 ) -> None:
     folder = tmp_path / "given"
     export_huggingface(model, folder)
-    paths = [folder / "config.json", folder / "model.safetensors"]
+    paths = (folder / "config.json", folder / "model.safetensors")
+    hashed = tuple(map(file_identity, paths))
+    config = PretrainedFiles(folder=folder, paths=paths, files=hashed)
     ctx = context(tmp_path / "out")
-    assert stages.given_model(folder, paths, ctx)["files"] == 2
+    assert stages.pretrained(config, ctx)["files"] == 2
     assert len(json.loads((ctx.out / "files.json").read_text(encoding="utf-8"))) == 2
     paths[1].unlink()
     ctx = context(tmp_path / "again")
     with pytest.raises(ExportError, match=r"no model\.safetensors"):
-        stages.given_model(folder, paths[:1], ctx)
+        stages.pretrained(config, ctx)
     assert list(ctx.out.iterdir()) == []
 
 
@@ -130,7 +151,10 @@ def test_a_given_tokenizer_is_taken_as_it_is_if_every_text_comes_back(
 ) -> None:
     write_tokenizer(gemma_like(), tmp_path / "gemma")
     ctx = context(tmp_path / "tokenizer", corpus=corpus)
-    assert stages.given_tokenizer(tmp_path / "gemma", ctx)["vocab"] == 600
+    assert (
+        stages.pretrained_tokenizer(PretrainedTokenizer(folder=tmp_path / "gemma"), ctx)["vocab"]
+        == 600
+    )
     taken = Tokenizer.load(ctx.out / "tokenizer.json")
     assert taken.encode(TATAR[0]) == Tokenizer(gemma_like(), "<eos>", "<bos>").encode(TATAR[0])
 
@@ -148,7 +172,7 @@ def test_a_given_tokenizer_that_loses_one_letter_of_any_set_is_refused(
     write_tokenizer(engine, tmp_path / "lossy")
     ctx = context(tmp_path / "tokenizer", corpus=corpus)
     with pytest.raises(TokenizerError, match="comes back as"):
-        stages.given_tokenizer(tmp_path / "lossy", ctx)
+        stages.pretrained_tokenizer(PretrainedTokenizer(folder=tmp_path / "lossy"), ctx)
     assert list(ctx.out.iterdir()) == []
 
 
@@ -157,7 +181,7 @@ def test_shards_hold_the_ids_of_every_document_of_every_set(corpus: Path, tmp_pa
     (tmp_path / "tokenizer").mkdir()
     reader.save(tmp_path / "tokenizer")
     ctx = context(tmp_path / "shards", corpus=corpus, tokenizer=tmp_path / "tokenizer")
-    stages.shards(ctx)
+    stages.shards(Config(), ctx)
     for side in ("train", "dev", "test"):
         written = TokenShards(ctx.out, side)
         documents = list(Corpus(corpus).documents(side))

@@ -1,6 +1,7 @@
-"""What explains recipes: the command's text, the page, and the schema for editors."""
+"""What explains recipes: the command's text, and the page that is made from the configs."""
 
 import dataclasses
+import functools
 import json
 import re
 import subprocess
@@ -35,6 +36,12 @@ def dotted(table: Any, key: str) -> str:
     return f"{table.name}.{key}" if table.name else key
 
 
+@functools.cache
+def page() -> str:
+    """The page, made once."""
+    return markdown()
+
+
 def test_the_page_and_the_schema_are_current() -> None:
     remake = "make them anew: python -m endonym.recipe.reference docs/"
     assert (DOCS / "recipe.md").read_text(encoding="utf-8") == markdown(), remake
@@ -50,7 +57,7 @@ def test_the_module_writes_both_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[dotted(*each) for each in KEYS])
 def test_every_key_has_a_meaning_a_type_and_a_default_on_the_page(table: Any, key: str) -> None:
-    section = markdown().split(f"## `{table.header}`" if table.name else "## The top of a recipe")
+    section = page().split(f"## `{table.header}`" if table.name else "## The top of a recipe")
     row = re.search(rf"^\| `{key}` \| (.+) \| (.+) \| (.+) \|$", section[1], re.MULTILINE)
     assert row is not None
     assert row[2] == default_text(table, key)

@@ -49,6 +49,9 @@ def test_a_problem_points_at_its_key_or_at_its_value() -> None:
 def test_a_key_that_is_not_written_is_shown_at_the_nearest_table_above_it() -> None:
     deep = Problem(("model", "mixer", "kv_heads", 0), "it is missing.", at_value=True)
     assert drawn(deep) == ["r.toml:6", "mixer.heads = 3", "mixer"]
+    inline = Origin(FILE, "[model]\nffn = { hidden = 3 }\n")
+    kind = Problem(("model", "ffn", "kind"), "it is missing.", at_value=True)
+    assert drawn(kind, inline) == ["r.toml:2", "ffn = { hidden = 3 }", "ffn"]
     assert drawn(Problem(("model", "layers"), "it is missing.")) == ["r.toml:4", "[model]", "model"]
     assert drawn(Problem(("phase", 0, "lr"), "it is wrong.")) == ["r.toml:8", "[[phase]]", "phase"]
 

@@ -47,3 +47,10 @@ def test_no_bars_and_bars_of_nothing_are_drawn_without_dividing_by_zero() -> Non
     svg = parsed(draw_bars(Bars("ноль", [Bar("а", 0.0, None, None, "model")]), 350))
     (bar,) = svg.iter(f"{SVG}rect")
     assert bar.get("width") == "1.0"
+
+
+def test_names_of_bars_are_escaped() -> None:
+    hostile = '"><script>alert(1)</script>'
+    svg = draw_bars(Bars(hostile, [Bar(hostile, 1.0, None, None, hostile)]), 350)
+    assert "<script" not in svg
+    assert parsed(svg).findtext(f"{SVG}title") == hostile

@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 import pytest
 
 from endonym.report.svg.axes import text_width
-from endonym.report.svg.bars import Bar, Bars, draw_bars
 from endonym.report.svg.curves import Chart, Level, Mark, Series, draw_all
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -93,7 +92,6 @@ def test_names_in_a_chart_are_escaped() -> None:
     svg = draw(chart(title=hostile, series=[Series(hostile, [(0, 1.6), (9, 1.7)], "held")]), 760)
     assert "<script" not in svg
     assert parsed(svg).findtext(f"{SVG}title") == hostile
-    assert "<script" not in draw_bars(Bars(hostile, [Bar(hostile, 1.0, None, None, "model")]), 350)
 
 
 def test_charts_below_one_another_have_common_edges() -> None:

@@ -28,6 +28,7 @@ def test_of_each_stretch_the_lowest_and_the_highest_are_kept_in_their_order() ->
     points = list(enumerate([3.0, 5.0, 1.0, 4.0, 2.0, 2.0, 9.0, 8.0]))
     assert thinned(points, 4) == [(1, 5.0), (2, 1.0), (4, 2.0), (6, 9.0)]
     assert thinned(points, 8) == points
+    assert thinned(points[:3], 3) == points[:3]
     assert thinned([(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)], 2) == [(0.0, 1.0), (2.0, 1.0)]
 
 
