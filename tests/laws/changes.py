@@ -5,7 +5,7 @@ from typing import Any
 CHANGES: dict[str, tuple[Any, str]] = {
     "name": ("башка", ""),
     "language": ("ba", ""),
-    "seed": (8, "corpus"),
+    "seed": (8, "model"),
     "source.0.name": ("китап", "source"),
     "source.0.format": ("txt", "source"),
     "source.0.document": ("blank_lines", "source"),
@@ -25,6 +25,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "clean.max_unreadable": (0.02, "corpus"),
     "split.val_share": (0.3, "corpus"),
     "split.val_documents": (5, "corpus"),
+    "split.seed": (8, "corpus"),
     "tokenizer.kind": ("char", "tokenizer"),
     "tokenizer.vocab": (399, "tokenizer"),
     "tokenizer.min_count": (3, "tokenizer"),

@@ -37,7 +37,7 @@ VERSIONS = {
     "tokenizer": 2,
     "shards": 4,
     "model": 9,
-    "evaluation": 7,
+    "evaluation": 8,
     "export": 2,
 }
 """Raise a stage's version when you change what it produces."""
@@ -103,7 +103,6 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
             sources=tuple(raw),
             clean=recipe.clean,
             split=recipe.split.resolved(),
-            seed=recipe.seed,
         ),
         stages.corpus,
         {stage.name: stage for stage in sources},

@@ -54,7 +54,6 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             [(each.source, each.files) for each in config.sources],
             config.clean,
             config.split,
-            seed=config.seed,
             out=ctx.out,
             advance=advance,
         )

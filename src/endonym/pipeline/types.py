@@ -67,7 +67,6 @@ class CorpusConfig(Config):
     sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
     clean: Clean
     split: Split
-    seed: int
 
 
 class PretrainedTokenizer(Config):

@@ -146,8 +146,10 @@ class Recipe(Config):
 
     @property
     def run_name(self) -> str:
-        """`name`, or `name@variant`."""
-        return f"{self.name}@{self.variant}" if self.variant else self.name
+        """`name`, or `name@variant`; a seed set on the command line comes last: `name+seed=43`."""
+        name = f"{self.name}@{self.variant}" if self.variant else self.name
+        seeds = [each for each in self.sets if each.startswith("seed=")]
+        return f"{name}+{seeds[-1]}" if seeds else name
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.

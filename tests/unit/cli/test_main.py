@@ -28,6 +28,7 @@ FROZEN = {
         "--dry-run",
         "--replan",
         "--tune MINUTES",
+        "--seeds N",
         "--processes N",
     },
     "explain": {"KEY", "--schema"},
