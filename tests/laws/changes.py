@@ -113,6 +113,8 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
     "evaluate.1.max_tokens": (13, "evaluation"),
     "evaluate.1.temperature": (0.5, "evaluation"),
+    "track.to": (["wandb"], ""),
+    "track.project": ("телләр", ""),
     "export.0.format": ("huggingface", ""),
 }
 """Key -> another value, and the first kind of stage that it renames ("" if none)."""

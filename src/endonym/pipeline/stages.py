@@ -118,7 +118,7 @@ def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
 
     where = f"phase {config.phase.name}"
     with called(ctx.device or "cpu") as group, explained_memory_errors(where):
-        group.broadcast((config, replace(ctx, log=Log(quiet=True))))
+        group.broadcast((config, replace(ctx, log=Log(quiet=True), metrics=None)))
         return train_model(config, ctx, group)
 
 

@@ -12,6 +12,7 @@ from endonym.data.config import PackConfig
 from endonym.evaluate.config import Evaluation
 from endonym.log import Log
 from endonym.model.foreign.folder import AnyModelConfig
+from endonym.pipeline.metrics import Metrics
 from endonym.store import Artifact
 from endonym.text.config import Clean, Split
 from endonym.text.files import RawSet
@@ -28,7 +29,7 @@ class StageContext:
     """Where a stage reads and writes.
 
     out: the folder that becomes the artefact. work: a folder that survives a kill. device: the one
-    asked for, if any; never part of an identity.
+    asked for, if any; never part of an identity. metrics: of the run, if this is a training.
     """
 
     out: Path
@@ -37,6 +38,7 @@ class StageContext:
     inputs: Inputs
     log: Log
     device: str | None = None
+    metrics: Metrics | None = None
 
 
 StageFunction = Callable[[Any, StageContext], Numbers]
