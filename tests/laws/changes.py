@@ -3,8 +3,8 @@
 from typing import Any
 
 CHANGES: dict[str, tuple[Any, str]] = {
-    "name": ("башка", ""),
-    "language": ("ba", ""),
+    "name": ("башка", "export"),
+    "language": ("ba", "export"),
     "seed": (8, "model"),
     "source.0.name": ("китап", "source"),
     "source.0.format": ("txt", "source"),

@@ -10,6 +10,7 @@ from pydantic import Field
 from endonym.config import NOT_IDENTITY, Config
 from endonym.data.config import PackConfig
 from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
 from endonym.log import Log
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline.metrics import Metrics
@@ -94,6 +95,14 @@ class PhaseTraining(Config):
     penalty_tokens: int | None = None
     prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     is_exported: bool = Field(default=False, json_schema_extra=NOT_IDENTITY)
+
+
+class ExportConfig(Config):
+    """An export of the finished model, and what its README says of it."""
+
+    export: Export
+    name: str
+    language: str
 
 
 class EvaluationConfig(Config):

@@ -39,6 +39,7 @@ FROZEN = {
         "MODEL",
         "PROMPT",
         "--max-tokens",
+        "--min-tokens",
         "--temperature",
         "--top-k",
         "--top-p",
