@@ -210,7 +210,12 @@ def cell(
     changes = LADDER[name]
     speed = cells[speed_key(base, changes)]["tokens_per_second"]
     run = re.sub(r"[^\w.]+", "-", f"{base.parent.name} {name} seed {seed}")
-    settings = {"name": run, "seed": seed, "phase.0.tokens": int(speed * asked.minutes * 60)}
+    settings = {
+        "name": run,
+        "seed": seed,
+        "split.seed": seed,
+        "phase.0.tokens": int(speed * asked.minutes * 60),
+    }
     settings |= {"evaluate.0.split": CHOOSING}
     recipe = base.relative_to(asked.work)
     found = changed_run(asked.work, recipe, settings | changes, asked.threads)

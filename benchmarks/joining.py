@@ -101,7 +101,12 @@ def cell(
     """Train one model and judge it on everything."""
     join = Recipe.load(recipe).pack.join
     name = f"{language}-{'joined' if joined else 'alone'}-{seed}"
-    changes = SHAPE | {"name": name, "seed": seed, "phase.0.tokens": asked.tokens}
+    changes = SHAPE | {
+        "name": name,
+        "seed": seed,
+        "split.seed": seed,
+        "phase.0.tokens": asked.tokens,
+    }
     changes |= {"phase.0.patience": "", "evaluate.0.baselines": False}
     changes |= {} if joined else {"pack.join": []}
     sets = sets_of(changes)

@@ -156,7 +156,7 @@ def made(language: str, where: Path, asked: argparse.Namespace) -> dict[str, Any
         texts, hours = asked.texts / language, asked.minutes / 60
         args = ("--language", language, "--text", texts.resolve(), "--hours", hours)
         endonym(asked.work, "new", where.name, *args)
-    sets = sets_of({"seed": SEED})
+    sets = sets_of({"seed": SEED, "split.seed": SEED})
     finished = last_json(endonym(asked.work, "run", f"{where.name}/recipe.toml", *sets, "--json"))
     (where / "stages.json").write_text(json.dumps(finished["stages"]), encoding="utf-8")
     return finished

@@ -92,7 +92,7 @@ def cell(key: str, language: str, seed: int, asked: argparse.Namespace) -> dict[
         text = (asked.data / TEXTS[language]).resolve()
         args = ["--language", language, "--text", text, "--hours", asked.minutes / 60]
         endonym(asked.work, "new", Path(recipe).parent, *args)
-    sets = [*sets_of({"seed": seed, "name": key.replace(" ", "-")})]
+    sets = [*sets_of({"seed": seed, "split.seed": seed, "name": key.replace(" ", "-")})]
     started = time.time()
     finished = last_json(endonym(asked.work, "run", recipe, *sets, "--json"))
     store, stages = asked.work / "store", finished["stages"]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 Say = Callable[..., Any]
@@ -32,8 +33,9 @@ batch_tokens = 256
 lr = 1e-3
 number_format = "fp32"
 """
+KINDS = ("corpus", "tokenizer", "shards", "model")
 NAMES = ["kechkena", "kechkena@wide", "kechkena@letters", "kechkena@twice"]
-SETS = ("--set", "split.val_share=0.5", "--set", "seed=5", "--set", "evaluate.1.max_tokens=4")
+SETS = ("--set", "split.val_share=0.5", "--set", "evaluate.1.max_tokens=4")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,7 @@ def study(
     """A folder in which a recipe and its three variants were run; and what the command said."""
     recipe = small_recipe(tmp_path_factory.mktemp("study") / "project")
     text = recipe.read_text(encoding="utf-8").replace("steps = 40", "steps = 12")
+    text = text.replace("seed = 7", "seed = 5")
     recipe.write_text(text + VARIANTS, encoding="utf-8")
     args = ["run", recipe, "--variant", "all", *SETS, "--store", recipe.parent / "store"]
     said = command(*args)
@@ -123,3 +126,32 @@ def test_runs_that_hold_out_other_texts_are_not_subtracted(
     assert "--text FILE" in said.err
     html = (tmp_path / "comparison.html").read_text(encoding="utf-8")
     assert "not scored on the same test documents" in html
+
+
+def test_under_three_seeds_the_same_documents_are_held_out_and_the_spread_is_told(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    text = recipe.read_text(encoding="utf-8").replace("steps = 40", "steps = 3")
+    recipe.write_text(text.replace("eval_every_steps = 8", "eval_every_steps = 3"), "utf-8")
+    store = ("--store", recipe.parent / "store")
+    planned = command("run", recipe, "--seeds", "3", "--dry-run", *store, "--json").json()
+    assert len(planned["runs"]) == 3
+    said = command("run", recipe, "--seeds", "3", *store)
+    assert said.code == 0, said.err
+    counts = {kind: len(list((recipe.parent / "store" / kind).iterdir())) for kind in KINDS}
+    assert counts == {"corpus": 1, "tokenizer": 1, "shards": 1, "model": 3}
+    assert "kechkena: " in said.out
+    found = command("compare", recipe, *store, "--json").json()
+    assert found["same_documents"]
+    (group,) = found["seeds"]
+    values = [run["score"]["value"] for run in found["runs"]]
+    assert len(set(values)) == 3
+    assert (group["name"], group["seeds"]) == ("kechkena", [7, 8, 9])
+    assert group["mean"] == pytest.approx(sum(values) / 3)
+    assert group["deviation"] == pytest.approx(np.std(values, ddof=1))
+    assert f"{group['mean']:.4f} bits per byte on average over 3 seeds" in found["notes"][0]
+    assert "bigram" in {line["model"] for line in found["baselines"]}
+    folders = {Path(run["run"]).name for run in found["runs"]}
+    assert len(folders) == 3
+    assert "kechkena" in folders

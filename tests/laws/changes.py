@@ -3,9 +3,9 @@
 from typing import Any
 
 CHANGES: dict[str, tuple[Any, str]] = {
-    "name": ("башка", ""),
-    "language": ("ba", ""),
-    "seed": (8, "corpus"),
+    "name": ("башка", "export"),
+    "language": ("ba", "export"),
+    "seed": (8, "model"),
     "source.0.name": ("китап", "source"),
     "source.0.format": ("txt", "source"),
     "source.0.document": ("blank_lines", "source"),
@@ -25,6 +25,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "clean.max_unreadable": (0.02, "corpus"),
     "split.val_share": (0.3, "corpus"),
     "split.val_documents": (5, "corpus"),
+    "split.seed": (8, "corpus"),
     "tokenizer.kind": ("char", "tokenizer"),
     "tokenizer.vocab": (399, "tokenizer"),
     "tokenizer.min_count": (3, "tokenizer"),
@@ -112,6 +113,8 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
     "evaluate.1.max_tokens": (13, "evaluation"),
     "evaluate.1.temperature": (0.5, "evaluation"),
+    "track.to": (["wandb"], ""),
+    "track.project": ("телләр", ""),
     "export.0.format": ("huggingface", ""),
 }
 """Key -> another value, and the first kind of stage that it renames ("" if none)."""

@@ -14,11 +14,20 @@ MODEL = click.argument("model")
 
 @click.command()
 @MODEL
-@click.argument("prompt", default="")
+@click.argument("prompt", required=False)
 @click.option("--max-tokens", type=click.IntRange(min=0), default=200, show_default=True)
+@click.option(
+    "--min-tokens",
+    type=click.IntRange(min=0),
+    default=40,
+    show_default=True,
+    help="The model may end the text only after so many: small models end early.",
+)
 @click.option("--temperature", type=float, default=0.8, show_default=True)
 @click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all.")
-@click.option("--top-p", type=float, default=1.0, help="Keep the likeliest that reach p.")
+@click.option(
+    "--top-p", type=float, default=0.95, show_default=True, help="Keep the likeliest that reach p."
+)
 @click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("-n", "count", type=click.IntRange(min=1), default=1, help="Continuations.")
@@ -26,8 +35,9 @@ MODEL = click.argument("model")
 def generate(
     settings: Settings,
     model: str,
-    prompt: str,
+    prompt: str | None,
     max_tokens: int,
+    min_tokens: int,
     temperature: float,
     top_k: int,
     top_p: float,
@@ -35,17 +45,32 @@ def generate(
     seed: int,
     count: int,
 ) -> None:
-    """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder."""
+    """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder.
+
+    Without PROMPT, a terminal asks for prompts, one after the other; elsewhere a text is written
+    from its beginning.
+    """
     from endonym import device
+    from endonym.cli.prompt_loop import prompt_loop, write_text
     from endonym.commands.load import load_model
+    from endonym.generate.language_model import Continuation
     from endonym.generate.sample import Sampling
 
     loaded = load_model(model, settings.open_store(), device.pick(settings.device))
     device.prepare()
+
+    def continued(text: str, seed: int) -> Continuation:
+        sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed)
+        readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
+        return loaded.stream(readable, **given, sampling=sampling)
+
+    if prompt is None and sys.stdin.isatty() and not settings.is_json:
+        prompt_loop(continued, seed)
+        return
     for number in range(count):
-        sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed + number)
         started = time.perf_counter()
-        made = loaded.stream(prompt, max_tokens=max_tokens, sampling=sampling)
+        made = continued(prompt or "", seed + number)
         if settings.is_json:
             text = "".join(made)
             print_json(
@@ -57,11 +82,7 @@ def generate(
                 }
             )
             continue
-        sys.stdout.write(prompt)
-        for piece in made:
-            sys.stdout.write(piece)
-            sys.stdout.flush()
-        sys.stdout.write("\n")
+        write_text(prompt or "", made)
 
 
 @click.command()
@@ -120,7 +141,7 @@ def evaluate(
 @click.pass_obj
 def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
     """Hand a model over as a folder that transformers loads without remote code."""
-    from endonym.commands.load import load_model
+    from endonym.commands.load import card_of, load_model
     from endonym.errors import ExportError
     from endonym.export.huggingface import export_huggingface
 
@@ -129,7 +150,8 @@ def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
         raise ExportError(
             "the folder is not empty", where=str(target), do="Choose another with --out DIR."
         )
-    names = export_huggingface(load_model(model, settings.open_store()), target)
+    store = settings.open_store()
+    names = export_huggingface(load_model(model, store), target, card_of(model, store))
     files = [
         {"path": str(target / n), "format": form, "bytes": (target / n).stat().st_size}
         for n in names

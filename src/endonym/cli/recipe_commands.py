@@ -133,6 +133,13 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     "decay if these are long enough.",
 )
 @click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Train under N seeds, the recipe's own and the next ones; show mean and spread.",
+)
+@click.option(
     "--processes",
     type=click.IntRange(min=1),
     default=1,
@@ -149,11 +156,13 @@ def run(
     dry_run: bool,
     replan: bool,
     tune_minutes: float | None,
+    seeds: int,
     processes: int,
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
     --variant all runs the recipe as it stands and then each of its variants, and compares them.
+    --seeds 3 trains each of these under three seeds, on the same held-out documents.
     """
     from endonym.cli.processes import among_others, launch, require_able
 
@@ -172,6 +181,7 @@ def run(
                 dry_run=dry_run,
                 replan=replan,
                 tune_minutes=tune_minutes,
+                seeds=seeds,
             )
 
 
@@ -185,18 +195,18 @@ def run_recipes(
     dry_run: bool,
     replan: bool,
     tune_minutes: float | None,
+    seeds: int,
 ) -> None:
-    """Make or, with dry_run, list the stages of the recipe, or of it and each of its variants."""
+    """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds."""
     from endonym.autopilot import machine
     from endonym.commands import run as commands
-    from endonym.recipe.recipe import Recipe
+    from endonym.commands.seeds import under_seeds
 
-    log, store, is_study = settings.log(), settings.open_store(), variant == "all"
+    log, store, is_study = settings.log(), settings.open_store(), variant == "all" or seeds > 1
+    variants = [each.variant for each in all_variants(recipe, sets)] if variant == "all" else []
+    recipes = under_seeds(recipe, variants or [variant], sets, count=seeds)
     if is_study:
-        recipes = all_variants(recipe, sets)
         commands.check_all(recipes, store, log, until)
-    else:
-        recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
     if dry_run:
         show_plans(settings, recipes, replan=replan)
         return

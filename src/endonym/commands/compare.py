@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from endonym.commands.finished_runs import FinishedRun
+from endonym.commands.seeds import are_repeated, seed_groups, seed_notes
 from endonym.evaluate.documents import are_same, difference
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.evaluate.tables import aligned
@@ -73,7 +74,9 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
         for each in others
         if each is not None and first is not None
     ]
-    notes = [*_verdict(ordered, differences), *_remarks(ordered, baselines)]
+    groups = seed_groups(ordered)
+    verdict = [] if are_repeated(groups) else _verdict(ordered, differences)
+    notes = [*seed_notes(groups), *verdict, *_remarks(ordered, baselines)]
     return Comparison(ordered, differences, baselines, notes)
 
 
@@ -161,10 +164,10 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
             "To choose one of them, compare their dev scores, so that test stays unseen: "
             '[[evaluate]] split = "dev", then compare --split dev.'
         )
-    return [
-        *notes,
-        "Intervals are over documents, of one training each; another seed may move a run by more.",
-    ]
+    notes.append("Intervals in the table are over documents, of one training each.")
+    if not are_repeated(seed_groups(runs)):
+        notes[-1] += " Another seed may move a run by more: endonym run RECIPE --seeds 3."
+    return notes
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -237,5 +240,6 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "runs": runs,
         "baselines": [line.as_dict() for line in comparison.baselines],
         "same_documents": bool(comparison.differences),
+        "seeds": [group.as_dict() for group in seed_groups(comparison.runs)],
         "notes": comparison.notes,
     }

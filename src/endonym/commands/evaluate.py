@@ -41,7 +41,7 @@ def score_model(
                 where=name,
                 do="Give a text to score it on: --text FILE.",
             )
-        shards, pack, _ = train
+        shards, pack = train
         judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
     scores: list[Score] = []
     for text, texts in judged:
@@ -55,8 +55,8 @@ def names_of(files: Sequence[Path]) -> list[str]:
     return [path.name if names.count(path.name) == 1 else str(path) for path in files]
 
 
-def shards_of(name: str, store: Store) -> tuple[Path, PackConfig, int] | None:
-    """The shards that a model artefact was trained on, with their pack config and seed.
+def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:
+    """The shards that a model artefact was trained on, with their pack config.
 
     None if they are not in its store any more.
     """
@@ -68,4 +68,4 @@ def shards_of(name: str, store: Store) -> tuple[Path, PackConfig, int] | None:
     if shards is None:
         return None
     config = artifact.manifest["config"]
-    return shards.verify().folder, PackConfig.model_validate(config["pack"]), config["seed"]
+    return shards.verify().folder, PackConfig.model_validate(config["pack"])

@@ -6,6 +6,7 @@ A run's `plan.json` names its store, so runs of several stores can be compared.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +43,11 @@ class FinishedRun:
     def shape(self) -> AnyModelConfig:
         """The decoder's shape."""
         return read_shape(read_json(self.models[-1].folder / "config.json"))
+
+    @property
+    def seed(self) -> int:
+        """The seed of the last phase."""
+        return int(self.models[-1].manifest["config"]["seed"])
 
     @property
     def parameters(self) -> tuple[int, int]:
@@ -142,11 +148,13 @@ def finished_runs(
 
 
 def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
-    """The run of this name, or the finished runs of the recipe in this file."""
+    """The run of this name, or the finished runs of the recipe in this file, under all seeds."""
     if not (Path(name).is_file() or name.endswith(".toml")):
         return [find_run(store, name)]
     finished: list[Path] = []
-    for folder in (run_folder(store, each) for each in Recipe.load_all(name)):
+    own = [run_folder(store, each) for each in Recipe.load_all(name)]
+    seeds = [path for each in own for path in each.parent.glob(f"{escape(each.name)}+seed=*")]
+    for folder in [*own, *sorted(seeds)]:
         gone = missing(folder, split)
         if gone:
             log.warn(f"left out: {folder.name}: {gone} is not made yet")

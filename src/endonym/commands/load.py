@@ -6,8 +6,10 @@ from typing import Any
 
 from endonym.disk import read_json
 from endonym.errors import RecipeError
+from endonym.export.card import Card
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.recipe.layers import parse, read
 from endonym.store import Artifact, Store, open_artifact
 
 
@@ -22,6 +24,15 @@ def find_artifact(name: str, store: Store) -> Artifact | None:
     folders = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
     whole = [folder for folder in folders if (folder / "manifest.json").is_file()]
     return open_artifact(whole[0]) if len(whole) == 1 else None
+
+
+def card_of(name: str, store: Store) -> Card:
+    """What the README of a model says: of a run its recipe's name and language, else a name."""
+    for folder in (Path(name), store.root.parent / "runs" / name):
+        if (folder / "plan.json").is_file():
+            recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
+            return Card(str(recipe.get("name", name)), str(recipe.get("language", "")))
+    return Card(Path(name).name)
 
 
 def model_of_run(folder: Path) -> Artifact:

@@ -7,9 +7,11 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
+from endonym.export.card import Card, readme
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.shapes import config_json, has_row, read_config, row_that_fits
-from endonym.generate.language_model import LanguageModel
+from endonym.generate.language_model import MAX_TOKENS, LanguageModel
+from endonym.generate.sample import Sampling
 from endonym.model.decoder import on_meta
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.foreign.folder import (
@@ -33,15 +35,14 @@ SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
 
-def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
+def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None) -> list[str]:
     """Write the folder; returns the names of its files."""
-    tokenizer = model.tokenizer
+    tokenizer, context = model.tokenizer, model.decoder.config.context
     config, weights = _as_theirs(model.decoder, tokenizer.end_id)
     out.mkdir(parents=True, exist_ok=True)
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / CONFIG, config)
-    generation = {"bos_token_id": tokenizer.start_id, "eos_token_id": tokenizer.end_id}
-    write_json(out / "generation_config.json", {**generation, "do_sample": True})
+    write_json(out / "generation_config.json", _generation(tokenizer, context))
     (out / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     write_json(
         out / "tokenizer_config.json",
@@ -49,11 +50,32 @@ def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": tokenizer.start,
             "eos_token": tokenizer.end,
-            "model_max_length": model.decoder.config.context,
+            "pad_token": tokenizer.end,
+            "padding_side": "left",
+            "model_max_length": context,
             "clean_up_tokenization_spaces": False,
         },
     )
+    (out / "README.md").write_text(readme(card or Card(), model), encoding="utf-8")
     return sorted(path.name for path in out.iterdir())
+
+
+def _generation(tokenizer: Tokenizer, context: int) -> dict[str, Any]:
+    """`generation_config.json`: endonym's own defaults, and a length that fits beside a prompt.
+
+    `config.json` names no padding token: transformers would keep its embedding from learning.
+    """
+    ids = {"bos_token_id": tokenizer.start_id, "eos_token_id": tokenizer.end_id}
+    usual = Sampling()
+    return {
+        **ids,
+        "pad_token_id": tokenizer.end_id,
+        "do_sample": True,
+        "temperature": usual.temperature,
+        "top_k": usual.top_k,
+        "top_p": usual.top_p,
+        "max_new_tokens": max(1, min(MAX_TOKENS, context // 2)),
+    }
 
 
 def _as_theirs(decoder: AnyDecoder, end_id: int) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -23,11 +23,12 @@ def continued(
     samplings: Sequence[Sampling],
     *,
     end_id: int,
+    min_tokens: int = 0,
 ) -> Iterator[dict[int, int]]:
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
-    A row ends with the end-of-text token. When the longest row exceeds the context, rows longer
-    than the context are cut to their last half context.
+    A row ends with the end-of-text token, which is not chosen before `min_tokens` others. When the
+    longest row exceeds the context, rows longer than the context are cut to their last half.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
     if not rows:
@@ -35,7 +36,7 @@ def continued(
     generators = [torch.Generator().manual_seed(sampling.seed) for sampling in samplings]
     context = decoder.config.context
     batch = None
-    for _ in range(max_tokens):
+    for made in range(max_tokens):
         if batch is None or batch.length > context:
             half = max(1, context // 2)
             rows = {n: ids if len(ids) <= context else ids[-half:] for n, ids in rows.items()}
@@ -45,7 +46,10 @@ def continued(
         for number, ids in rows.items():
             # No repetition penalty for the end-of-text token that opens the document.
             seen = torch.tensor(sorted({*ids} - {end_id}), dtype=torch.int64)
-            chosen[number] = choose(logits[number], seen, samplings[number], generators[number])
+            allowed = logits[number]
+            if made < min_tokens:
+                allowed = allowed.index_fill(0, torch.tensor(end_id), -torch.inf)
+            chosen[number] = choose(allowed, seen, samplings[number], generators[number])
             ids.append(chosen[number])
         yield chosen
         rows = {number: ids for number, ids in rows.items() if chosen[number] != end_id}

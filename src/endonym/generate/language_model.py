@@ -17,6 +17,8 @@ from endonym.model.foreign.folder import read_shape
 from endonym.model.foreign.weights import load_any
 from endonym.tokenizer.tokenizer import Tokenizer
 
+MAX_TOKENS = 200
+
 
 @dataclass(slots=True)
 class Continuation:
@@ -58,10 +60,16 @@ class LanguageModel:
         return cls(decoder.to(device), tokenizer)
 
     def generate(
-        self, prompt: str, *, max_tokens: int = 200, sampling: Sampling | None = None
+        self,
+        prompt: str = "",
+        *,
+        max_tokens: int = MAX_TOKENS,
+        min_tokens: int = 0,
+        sampling: Sampling | None = None,
     ) -> str:
-        """The continuation of a prompt, as one string."""
-        return "".join(self.stream(prompt, max_tokens=max_tokens, sampling=sampling))
+        """The continuation of a prompt, as one string. See `stream`."""
+        given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
+        return "".join(self.stream(prompt, **given, sampling=sampling))
 
     def generate_many(
         self, prompts: Sequence[str], *, max_tokens: int = 200, samplings: Sequence[Sampling]
@@ -84,17 +92,31 @@ class LanguageModel:
         return continuations
 
     def stream(
-        self, prompt: str, *, max_tokens: int = 200, sampling: Sampling | None = None
+        self,
+        prompt: str = "",
+        *,
+        max_tokens: int = MAX_TOKENS,
+        min_tokens: int = 0,
+        sampling: Sampling | None = None,
     ) -> Continuation:
         """The continuation of a prompt, piece by piece.
 
-        The prompt starts a document, after an end-of-text token. Pieces end at whole characters;
-        an incomplete character at the end is left out. When the text exceeds the context, the model
-        continues from its last half context.
+        The prompt starts a document, after an end-of-text token. The model may end it after
+        `min_tokens`; at `max_tokens` it is cut. Pieces end at whole characters; an incomplete
+        character at the end is left out. When the text exceeds the context, the model continues
+        from its last half context.
         """
         continuation = Continuation(iter(()))
-        chosen = self._ids(prompt, max_tokens, sampling or Sampling(), continuation)
-        continuation.pieces = self._letters(chosen)
+        chosen = continued(
+            self.decoder,
+            [self._opened(prompt)],
+            max_tokens,
+            [sampling or Sampling()],
+            end_id=self.tokenizer.end_id,
+            min_tokens=min_tokens,
+        )
+        taken = (each[0] for each in chosen if self._take(continuation, each[0]))
+        continuation.pieces = self._letters(taken)
         return continuation
 
     def score(self, text: str) -> float:
@@ -106,16 +128,6 @@ class LanguageModel:
     def _opened(self, prompt: str) -> list[int]:
         """The ids of a prompt at the start of a document."""
         return [self.tokenizer.end_id, *self.tokenizer.encode(prompt)]
-
-    def _ids(
-        self, prompt: str, max_tokens: int, sampling: Sampling, continuation: Continuation
-    ) -> Iterator[int]:
-        """Generated tokens of one prompt, without end-of-text."""
-        given = [self._opened(prompt)]
-        end_id = self.tokenizer.end_id
-        for chosen in continued(self.decoder, given, max_tokens, [sampling], end_id=end_id):
-            if self._take(continuation, chosen[0]):
-                yield chosen[0]
 
     def _take(self, continuation: Continuation, index: int) -> bool:
         """Record a generated token; False if it ends the document."""

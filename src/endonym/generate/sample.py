@@ -12,6 +12,7 @@ from endonym.errors import RecipeError
 class Sampling:
     """How the next token is chosen.
 
+    The defaults suit small models, whose unlikely tokens are mostly wrong ones.
     temperature: 0 is greedy. top_k, top_p: keep the k most probable tokens, or the fewest whose
     probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep all.
     repetition_penalty: divides positive logits of tokens in the text and multiplies negative ones
@@ -20,7 +21,7 @@ class Sampling:
 
     temperature: float = 0.8
     top_k: int = 0
-    top_p: float = 1.0
+    top_p: float = 0.95
     repetition_penalty: float = 1.0
     seed: int = 0
 

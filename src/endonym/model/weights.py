@@ -29,9 +29,12 @@ def narrow(decoder: nn.Module) -> None:
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     """Write named tensors, sorted by name so that the bytes depend on the values alone.
 
-    Raises OSError if the file cannot be written.
+    Its mode is that of any new file; safetensors would hide it from others. Raises OSError if the
+    file cannot be written.
     """
     ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
+    path.touch()
+    mode = path.stat().st_mode
     try:
         save_file(ordered, path, metadata={"format": "pt"})
     except SafetensorError as error:
@@ -40,6 +43,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
             raise
         number = int(refused[1])
         raise OSError(number, os.strerror(number), str(path)) from error
+    path.chmod(mode)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -31,6 +31,8 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
+COUNTED_SEED = 42
+"""The order that baselines are counted in: they are the same for all seeds of a recipe."""
 
 
 def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
@@ -41,7 +43,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if asked.kind == "prompts":
         return _continue_prompts(asked, files[0], config.seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
-    train = training_text(shards, pack, config.seed) if asked.baselines else None
+    train = training_text(shards, pack) if asked.baselines else None
     judged = [documents_of(path, model.tokenizer) for path in files]
     if not files:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)
@@ -66,9 +68,9 @@ class TrainingText(NamedTuple):
     counts: Baselines
 
 
-def training_text(shards: Path, pack: PackConfig, seed: int) -> TrainingText:
-    """The training text, counted in the order in which the model reads it."""
-    order = training_order(shards, pack, seed)
+def training_text(shards: Path, pack: PackConfig) -> TrainingText:
+    """The training text, counted in an order of training: the same one for every seed."""
+    order = training_order(shards, pack, COUNTED_SEED)
     return TrainingText(order.shards, count(order.shards, order))
 
 

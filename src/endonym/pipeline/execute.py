@@ -1,9 +1,8 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
-import json
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -15,9 +14,10 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic, write_json
 from endonym.errors import RecipeError
-from endonym.log import Log, append_jsonl, duration, read_jsonl, size
+from endonym.log import Log, append_jsonl, duration, size
 from endonym.pipeline import sources
 from endonym.pipeline.lockfile import Lockfile
+from endonym.pipeline.metrics import Metrics, require_packages
 from endonym.pipeline.plan import (
     DataStages,
     Stage,
@@ -85,6 +85,7 @@ def run_recipe(
 
     tune_minutes: how long short trainings may search for better rates before the first phase.
     """
+    require_packages(recipe)
     target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
     with translated_disk_errors(folder):
@@ -98,12 +99,13 @@ def run_recipe(
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
         resolved = partial(settle, recipe, lock, **given, target=target, log=log)
+        metrics = Metrics(folder, recipe, log)
         for stage in planned_stages(run, raw, lock, resolved):
-            run.made.append(make(stage, store, log, device))
+            run.made.append(make(stage, store, log, device, metrics=metrics))
             if stage.name == last:
                 break
         with store.alone(folder):
-            write_metrics(run, store)
+            metrics.end()
     return run
 
 
@@ -137,8 +139,28 @@ def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining)
     return model_stages(recipe, data, training)[0].id
 
 
-def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Made:
-    """The stage's artefact: found and verified, or made now from its inputs."""
+def make(
+    stage: Stage,
+    store: Store,
+    log: Log,
+    device: str | None = None,
+    *,
+    metrics: Metrics | None = None,
+) -> Made:
+    """The stage's artefact: found and verified, or made now from its inputs.
+
+    metrics: of the run, which follow the training of a model.
+    """
+    made = _made(stage, store, log, device, metrics=metrics if stage.kind == "model" else None)
+    if metrics is not None and stage.kind == "model":
+        metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
+    return made
+
+
+def _made(
+    stage: Stage, store: Store, log: Log, device: str | None, *, metrics: Metrics | None
+) -> Made:
+    """The artefact; metrics: of the run, if the stage is a training."""
     found = store.find(stage.kind, stage.id)
     if found is not None:
         log.line(f"{stage.name:<22} {found.id}  there already")
@@ -160,8 +182,10 @@ def make(stage: Stage, store: Store, log: Log, device: str | None = None) -> Mad
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
-        ctx = StageContext(at.out, at.work, at.journal, inputs, log, device)
-        numbers = stage.make(stage.config, ctx)
+        following = metrics and metrics.following(stage.name, stage.id, at.journal)
+        ctx = StageContext(at.out, at.work, at.journal, inputs, log, device, metrics)
+        with following or nullcontext():
+            numbers = stage.make(stage.config, ctx)
         manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}
         artifact = store.publish(at, manifest)
     seconds = time.perf_counter() - started
@@ -184,45 +208,6 @@ def recipe_text(recipe: Recipe) -> str:
     notes = [f"# --variant {recipe.variant}"] if recipe.variant else []
     notes += [f"# --set {each}" for each in recipe.sets]
     return recipe.text + ("\n" + "\n".join(notes) + "\n" if notes else "")
-
-
-def write_metrics(run: Run, store: Store) -> None:
-    """Copy the models' journals into the run's folder, also for TensorBoard."""
-    lines = [
-        {"stage": made.stage.name, **line}
-        for made in run.made
-        if made.stage.kind == "model"
-        for line in read_jsonl(store.journal(made.stage.kind, made.stage.id))
-    ]
-    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
-    write_atomic(run.folder / "metrics.jsonl", text.encode("utf-8"))
-    write_events(run.folder / "tensorboard", lines)
-
-
-def write_events(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Write the numbers as TensorBoard events, if it is installed (extra `track`)."""
-    try:
-        from tensorboard.compat.proto.event_pb2 import (
-            Event,  # pyright: ignore[reportAttributeAccessIssue] - protobuf makes it at import
-        )
-        from tensorboard.compat.proto.summary_pb2 import (
-            Summary,  # pyright: ignore[reportAttributeAccessIssue]
-        )
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    except ImportError:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    writer = EventFileWriter(str(folder))
-    for line in lines:
-        if line.get("event") != "step":
-            continue
-        values = [
-            Summary.Value(tag=f"{line['stage']}/{key}", simple_value=float(value))
-            for key, value in line.items()
-            if isinstance(value, int | float) and key != "step"
-        ]
-        writer.add_event(Event(step=line["step"], summary=Summary(value=values)))
-    writer.close()
 
 
 def last_stage(recipe: Recipe, until: str | None) -> str | None:

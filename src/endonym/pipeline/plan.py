@@ -20,6 +20,7 @@ from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import (
     CorpusConfig,
     EvaluationConfig,
+    ExportConfig,
     NamedFiles,
     PhaseTraining,
     PretrainedFiles,
@@ -37,8 +38,8 @@ VERSIONS = {
     "tokenizer": 2,
     "shards": 4,
     "model": 9,
-    "evaluation": 7,
-    "export": 2,
+    "evaluation": 8,
+    "export": 3,
 }
 """Raise a stage's version when you change what it produces."""
 
@@ -103,7 +104,6 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
             sources=tuple(raw),
             clean=recipe.clean,
             split=recipe.split.resolved(),
-            seed=recipe.seed,
         ),
         stages.corpus,
         {stage.name: stage for stage in sources},
@@ -127,7 +127,8 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     planned = [*models, *evaluation_stages(recipe, data, training, models[-1])]
     for export in recipe.export:
         inputs = {"model": models[-1]}
-        planned.append(Stage(f"export {export.format}", "export", export, stages.export, inputs))
+        config = ExportConfig(export=export, name=recipe.name, language=recipe.language)
+        planned.append(Stage(f"export {export.format}", "export", config, stages.export, inputs))
     return planned
 
 

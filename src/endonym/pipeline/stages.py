@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.config import Config
 from endonym.disk import write_json
-from endonym.export.config import Export
 from endonym.log import Log
 from endonym.pipeline.types import (
     CorpusConfig,
     EvaluationConfig,
+    ExportConfig,
     NamedFiles,
     Numbers,
     PhaseTraining,
@@ -54,7 +54,6 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             [(each.source, each.files) for each in config.sources],
             config.clean,
             config.split,
-            seed=config.seed,
             out=ctx.out,
             advance=advance,
         )
@@ -119,7 +118,7 @@ def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
 
     where = f"phase {config.phase.name}"
     with called(ctx.device or "cpu") as group, explained_memory_errors(where):
-        group.broadcast((config, replace(ctx, log=Log(quiet=True))))
+        group.broadcast((config, replace(ctx, log=Log(quiet=True), metrics=None)))
         return train_model(config, ctx, group)
 
 
@@ -144,10 +143,12 @@ def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     return evaluate(config, ctx)
 
 
-def export(config: Export, ctx: StageContext) -> Numbers:
+def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the finished model."""
+    from endonym.export.card import Card
     from endonym.export.huggingface import export_huggingface
     from endonym.generate.language_model import LanguageModel
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
-    return {"format": config.format, "files": export_huggingface(loaded, ctx.out)}
+    card = Card(config.name, config.language)
+    return {"format": config.export.format, "files": export_huggingface(loaded, ctx.out, card)}

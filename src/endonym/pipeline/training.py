@@ -3,6 +3,7 @@
 import time
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -228,14 +229,19 @@ def _run(training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: l
                 validations = len(training.state.validations) - 1
                 if validations % sample_every == 0 or report.step == steps:
                     _sample(training, tokenizer, prompts, report.step, journal=ctx.journal)
+            if ctx.metrics is not None:
+                ctx.metrics.update()
             if group.is_any(stop.is_set()) and report.step:
-                is_saved = training.save()
-                group.wait()
-                kept = "saved"
-                if not is_saved:
-                    kept = "its weights were discarded; the last checkpoint is kept"
-                ctx.log.line(f"stopped after step {report.step}, {kept} in {ctx.work}")
-                raise KeyboardInterrupt
+                _stop(training, ctx, report.step)
+
+
+def _stop(training: Training, ctx: StageContext, step: int) -> NoReturn:
+    """Save the training and end it, as a person or the system asked."""
+    is_saved = training.save()
+    training.group.wait()
+    kept = "saved" if is_saved else "its weights were discarded; the last checkpoint is kept"
+    ctx.log.line(f"stopped after step {step}, {kept} in {ctx.work}")
+    raise KeyboardInterrupt
 
 
 def _line(report: Report, speed: float) -> str:

@@ -10,8 +10,10 @@ from pydantic import Field
 from endonym.config import NOT_IDENTITY, Config
 from endonym.data.config import PackConfig
 from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
 from endonym.log import Log
 from endonym.model.foreign.folder import AnyModelConfig
+from endonym.pipeline.metrics import Metrics
 from endonym.store import Artifact
 from endonym.text.config import Clean, Split
 from endonym.text.files import RawSet
@@ -28,7 +30,7 @@ class StageContext:
     """Where a stage reads and writes.
 
     out: the folder that becomes the artefact. work: a folder that survives a kill. device: the one
-    asked for, if any; never part of an identity.
+    asked for, if any; never part of an identity. metrics: of the run, if this is a training.
     """
 
     out: Path
@@ -37,6 +39,7 @@ class StageContext:
     inputs: Inputs
     log: Log
     device: str | None = None
+    metrics: Metrics | None = None
 
 
 StageFunction = Callable[[Any, StageContext], Numbers]
@@ -67,7 +70,6 @@ class CorpusConfig(Config):
     sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
     clean: Clean
     split: Split
-    seed: int
 
 
 class PretrainedTokenizer(Config):
@@ -93,6 +95,14 @@ class PhaseTraining(Config):
     penalty_tokens: int | None = None
     prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     is_exported: bool = Field(default=False, json_schema_extra=NOT_IDENTITY)
+
+
+class ExportConfig(Config):
+    """An export of the finished model, and what its README says of it."""
+
+    export: Export
+    name: str
+    language: str
 
 
 class EvaluationConfig(Config):

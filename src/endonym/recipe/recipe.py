@@ -24,7 +24,7 @@ from endonym.recipe.diagnostics.text import KeyPath, dotted
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, set_value
 from endonym.text.config import Clean, Source, Split
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.train.config import Phase
+from endonym.train.config import Phase, Track
 
 Draft = tuple[Mapping[str, Any], Origin, list[Problem]]
 """The data of a recipe before it is checked, its origin, and the problems so far."""
@@ -78,6 +78,11 @@ class Recipe(Config):
     )
     export: tuple[Export, ...] = Field(
         default=(), title="an export", description="the forms in which the model is handed over"
+    )
+    track: Track = Field(
+        default_factory=empty(Track),
+        title="tracking",
+        description="who is told the numbers of training, beside metrics.jsonl and TensorBoard",
     )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
@@ -146,8 +151,10 @@ class Recipe(Config):
 
     @property
     def run_name(self) -> str:
-        """`name`, or `name@variant`."""
-        return f"{self.name}@{self.variant}" if self.variant else self.name
+        """`name`, or `name@variant`; a seed set on the command line comes last: `name+seed=43`."""
+        name = f"{self.name}@{self.variant}" if self.variant else self.name
+        seeds = [each for each in self.sets if each.startswith("seed=")]
+        return f"{name}+{seeds[-1]}" if seeds else name
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.

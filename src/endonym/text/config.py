@@ -130,6 +130,12 @@ class Split(Config):
         description="hold out this share of each source's documents: half of them for dev, half "
         "for test; default 0.06",
     )
+    seed: int = Field(
+        default=42,
+        ge=0,
+        lt=2**63,
+        description="another number holds out other documents; the seed of training is apart",
+    )
 
     @model_validator(mode="after")
     def one_of_the_two(self) -> "Split":
@@ -142,4 +148,4 @@ class Split(Config):
         """A copy with the default share, if neither key is set."""
         if self.val_documents is not None or self.val_share is not None:
             return self
-        return Split(val_share=DEFAULT_SHARE)
+        return Split(val_share=DEFAULT_SHARE, seed=self.seed)

@@ -1,7 +1,7 @@
 """A corpus on disk: clean documents in three splits, dropped ones, and a card with the counts.
 
 Made in three passes: read and clean into a temporary file, choose what is held out, write shards.
-The same raw files, configs and seed always give the same bytes.
+The same raw files, configs always give the same bytes.
 """
 
 import json
@@ -33,7 +33,6 @@ def make_corpus(
     clean: Clean,
     split: Split,
     *,
-    seed: int,
     out: Path,
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
@@ -47,7 +46,7 @@ def make_corpus(
     out.mkdir(parents=True, exist_ok=True)
     spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
     try:
-        gathering = Gathering(clean, seed, spool, dropped)
+        gathering = Gathering(clean, split.seed, spool, dropped)
         all_stats = [gathering.source(source, files, advance) for source, files in sources]
         check_readable(all_stats, clean.max_unreadable)
         keys = spool.all_keys()

@@ -264,6 +264,17 @@ class TrainConfig(Config):
         return self.but(execution=self.execution.model_copy(update=changes))
 
 
+class Track(Config):
+    """Who is told the numbers of training, beside `metrics.jsonl` and TensorBoard's events."""
+
+    to: tuple[Literal["wandb", "trackio"], ...] = Field(
+        default=(), description="services that are told every step; their packages must be there"
+    )
+    project: str | None = Field(
+        default=None, description="the project there; the recipe's name if it is not given"
+    )
+
+
 def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     """A phase with defaults filled in, after the autopilot has chosen the keys without one.
 

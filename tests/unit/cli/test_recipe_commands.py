@@ -45,9 +45,9 @@ def test_a_wrong_key_is_told_with_its_line_a_caret_and_the_right_one(
 @pytest.mark.parametrize(
     ("old", "new", "where", "message"),
     [
-        ("steps = 40", 'steps = "forty"', ":45", "whole number"),
+        ("steps = 40", 'steps = "forty"', ":46", "whole number"),
         ("seed = 7", "seed = ", ":4", "no value"),
-        ('kind = "bpe"', 'kind = "wordpiece"', ":29", "bpe"),
+        ('kind = "bpe"', 'kind = "wordpiece"', ":30", "bpe"),
         ('file = "prompts.txt"', 'file = "nothing.txt"', "", "there is no file nothing.txt"),
     ],
 )
@@ -262,7 +262,7 @@ def test_a_dry_run_of_all_variants_tells_each_plan(recipe: Path, command: Say) -
 def test_overrides_are_noted_in_the_run(recipe: Path, command: Say) -> None:
     given = ["--store", recipe.parent / "store", "--until", "source"]
     command("run", recipe, *given, "--set", "phase.0.steps=3", "--set", "seed=9")
-    kept = (recipe.parent / "runs" / "kechkena" / "recipe.toml").read_text(encoding="utf-8")
+    kept = (recipe.parent / "runs" / "kechkena+seed=9" / "recipe.toml").read_text(encoding="utf-8")
     assert kept.startswith(recipe.read_text(encoding="utf-8"))
     assert kept.endswith("\n# --set phase.0.steps=3\n# --set seed=9\n")
 

@@ -177,7 +177,7 @@ def test_runs_of_one_recipe_are_called_by_their_variants(tmp_path: Path) -> None
 def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     data = as_dict(compare(runs))
-    assert set(data) == {"runs", "baselines", "same_documents", "notes"}
+    assert set(data) == {"runs", "baselines", "same_documents", "seeds", "notes"}
     run = data["runs"][1]
     assert run["name"] == "b"
     assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}

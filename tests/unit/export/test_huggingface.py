@@ -1,6 +1,7 @@
 """A model as a folder, its weights in one file or several, and folders that are not one."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from endonym.model import weights
 from endonym.tokenizer.tokenizer import END_OF_TEXT
 
 FILES = [
+    "README.md",
     "config.json",
     "generation_config.json",
     "model.safetensors",
@@ -35,7 +37,7 @@ def rewrite(path: Path, change: Callable[[dict], object]) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
 
 
-def test_a_folder_holds_five_files_and_says_so(model: LanguageModel, tmp_path: Path) -> None:
+def test_a_folder_holds_six_files_and_says_so(model: LanguageModel, tmp_path: Path) -> None:
     assert export_huggingface(model, tmp_path / "a" / "b") == FILES
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == FILES
 
@@ -54,6 +56,19 @@ def test_the_folder_says_how_a_text_begins_and_ends(model: LanguageModel, folder
     tokens = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
     assert tokens["eos_token"] == tokens["bos_token"] == END_OF_TEXT
     assert tokens["model_max_length"] == 64
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_every_file_may_be_read_by_whom_other_new_files_may(
+    model: LanguageModel, tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        export_huggingface(model, tmp_path / "out")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
+    assert modes == dict.fromkeys(FILES, mode)
 
 
 def test_a_model_that_came_back_scores_and_continues_alike(

@@ -219,3 +219,15 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     folder = save_model(tmp_path / "model", lively().decoder, "bpe")
     with pytest.raises(Damaged, match="a vocabulary of 400 beside a model of 257"):
         LanguageModel.load(folder)
+
+
+def test_the_end_of_a_text_is_not_chosen_before_so_many_tokens() -> None:
+    said = [*BYTES.encode("ab"), END, *BYTES.encode("c"), END]
+    for min_tokens, length in ((0, 2), (2, 2), (3, 4)):
+        made = reciting(said)[0].stream("ал", min_tokens=min_tokens, sampling=GREEDY)
+        assert list(made)
+        assert (len(made.ids), made.finish_reason) == (length, "end")
+        assert END not in made.ids
+    made = reciting(said)[0].stream("", min_tokens=9, max_tokens=3, sampling=GREEDY)
+    assert len("".join(made)) == 3
+    assert made.finish_reason == "length"

@@ -133,7 +133,7 @@ def test_runs_stand_beside_the_store_under_their_name_and_variant(
     text = path.read_text(encoding="utf-8") + "\n[variant.wide.model]\ndim = 64\nlayers = 1\n"
     path.write_text(text, encoding="utf-8")
     wide = Recipe.load(path, variant="wide", sets=("seed=9",))
-    assert run_folder(Store(tmp_path / "store"), wide) == tmp_path / "runs" / "kechkena@wide"
+    assert run_folder(Store(tmp_path / "store"), wide) == tmp_path / "runs" / "kechkena@wide+seed=9"
     assert recipe_text(wide) == text + "\n# --variant wide\n# --set seed=9\n"
     assert recipe_text(Recipe.load(path)) == text
 

@@ -134,8 +134,7 @@ class Workshop:
         make_corpus(
             [(source, source_files(source, self.root))],
             Clean(min_chars=5),
-            Split(val_share=0.2),
-            seed=1,
+            Split(val_share=0.2, seed=1),
             out=artifact.folder,
             advance=lambda n: None,
         )

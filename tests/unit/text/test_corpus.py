@@ -24,7 +24,7 @@ def made(
     """A corpus of sources whose paths are absolute."""
     out = folder / "corpus"
     pairs = [(source, files(source)) for source in sources]
-    make_corpus(pairs, clean, split or Split(), seed=7, out=out, advance=lambda raw_bytes: None)
+    make_corpus(pairs, clean, split or Split(seed=7), out=out, advance=lambda raw_bytes: None)
     return Corpus(out)
 
 
@@ -172,7 +172,7 @@ def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
     two = Source(name="two", path=str(tmp_path / "two.pdf"))
     sizes: list[int] = []
     pairs = [(source, files(source)) for source in (one, two)]
-    make_corpus(pairs, CLEAN, Split(), seed=1, out=tmp_path / "out", advance=sizes.append)
+    make_corpus(pairs, CLEAN, Split(seed=1), out=tmp_path / "out", advance=sizes.append)
     assert sum(sizes) == sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.pdf"))
 
 
@@ -196,7 +196,7 @@ from endonym.text.files import source_files
 source = Source(name="raw", path="raw", document="line")
 clean = Clean(normalize=("nfc", "zero_width", "spaces"), min_chars=30, dedup=("exact",))
 pair = (source, source_files(source, Path(sys.argv[1])))
-make_corpus([pair], clean, Split(), seed=3, out=Path(sys.argv[2]), advance=lambda size: None)
+make_corpus([pair], clean, Split(seed=3), out=Path(sys.argv[2]), advance=lambda size: None)
 """
 
 

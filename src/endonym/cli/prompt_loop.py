@@ -1,0 +1,40 @@
+"""`endonym generate MODEL` at a terminal: a prompt, its continuation, and again."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib import import_module
+
+import click
+
+HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
+
+
+def prompt_loop(continued: Callable[[str, int], Iterable[str]], seed: int) -> None:
+    """Ask for prompts and write their continuations, until the input ends.
+
+    continued: the pieces of a prompt's continuation with a seed, which counts up. Enter alone
+    repeats the prompt; at first it stands for a text from its beginning. Ctrl-C stops a
+    continuation.
+    """
+    with suppress(ImportError):
+        import_module("readline")  # makes lines editable, and brings earlier ones back
+    click.echo(HELP, err=True)
+    prompt = ""
+    while True:
+        try:
+            line = input("> ")
+        except (EOFError, KeyboardInterrupt):
+            click.echo(err=True)
+            return
+        prompt = line if line.strip() else prompt
+        write_text(prompt, continued(prompt, seed))
+        seed += 1
+
+
+def write_text(prompt: str, pieces: Iterable[str]) -> None:
+    """A prompt and its continuation as it comes; Ctrl-C ends it and keeps what stands there."""
+    click.echo(prompt, nl=False)
+    with suppress(KeyboardInterrupt):
+        for piece in pieces:
+            click.echo(piece, nl=False)
+    click.echo()

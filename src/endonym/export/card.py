@@ -1,0 +1,62 @@
+"""The README.md of a model that is handed over: what it is, and how it is used."""
+
+from dataclasses import dataclass
+
+from endonym.generate.language_model import LanguageModel
+from endonym.model.count import parameters
+from endonym.model.describe import parts_text
+
+CODE = """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+folder = "."  # where this file is
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder)
+prompts = ["", "…"]
+texts = [tokenizer.bos_token + prompt for prompt in prompts]
+inputs = tokenizer(texts, return_tensors="pt", padding=True)
+for made in tokenizer.batch_decode(model.generate(**inputs), skip_special_tokens=True):
+    print(made)
+```"""
+"""A test runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a recipe says of a model: its name and its language's code, if they are known."""
+
+    name: str = "model"
+    language: str = ""
+
+
+def readme(card: Card, model: LanguageModel) -> str:
+    """The file's text: the head that the Hugging Face hub reads, then Markdown for people."""
+    config, tokens = model.decoder.config, model.tokenizer
+    code = card.language.partition("-")[0]
+    known = [f"language:\n- {code}"] if code not in ("", "x") else []
+    head = [*known, "library_name: transformers", "pipeline_tag: text-generation"]
+    of = f" of the language `{card.language}`" if card.language else ""
+    total = parameters(config).total
+    return f"""---
+{chr(10).join(head)}
+tags:
+- endonym
+---
+
+# {card.name}
+
+A base language model{of}, made with endonym. It continues texts; it was not trained to follow
+instructions or to chat. Its licence depends on that of the texts it was trained on.
+
+{config.family}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
+{total:,} parameters, a vocabulary of {tokens.vocab:,}, a context of {config.context:,} tokens.
+
+## Use
+
+{CODE}
+
+* A text begins after `{tokens.start}`, as in training: put `tokenizer.bos_token` before a prompt.
+* `generation_config.json` holds settings of sampling that suit a small model.
+* The padding token is `{tokens.end}`, the end of a text, on the left. Where you train further, mask
+  labels by the attention mask and not by this id, or the model forgets how a text ends.
+"""

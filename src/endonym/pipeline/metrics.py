@@ -1,0 +1,218 @@
+"""The numbers of a run's training, written as they come.
+
+The journal of each model is the record. After every step what is new in it goes to the run's
+`metrics.jsonl`, to TensorBoard's events if that is installed (extra `track`), and to the services
+that the recipe names.
+"""
+
+import importlib
+import json
+import shutil
+import sys
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from endonym.disk import write_atomic
+from endonym.errors import RecipeError
+from endonym.log import Log, read_jsonl
+from endonym.recipe.recipe import Recipe
+
+Line = dict[str, Any]
+
+
+def require_packages(recipe: Recipe) -> None:
+    """Raise RecipeError if a service that the recipe names is not installed."""
+    gone = [name for name in recipe.track.to if find_spec(name) is None]
+    if gone:
+        raise RecipeError(
+            f"track.to names {' and '.join(gone)}, which is not installed here",
+            where=str(recipe.path),
+            do=f"Install it (pip install {' '.join(gone)}), or take it out of track.to: "
+            "metrics.jsonl and TensorBoard's events are written anyway.",
+        )
+
+
+class Metrics:
+    """Follows the journals of a run's models, one after the other."""
+
+    def __init__(self, folder: Path, recipe: Recipe, log: Log) -> None:
+        self.path = folder / "metrics.jsonl"
+        self.recipe, self.log = recipe, log
+        self.events = Events(folder / "tensorboard")
+        self.services: list[Service] = []
+        self.finished: list[Line] = []
+        self.journal, self.stage = Path(), ""
+        self.inode, self.offset = 0, 0
+
+    def add_finished(self, stage: str, journal: Path) -> None:
+        """A model that is made: its lines come before those of the next one."""
+        self.finished += labelled(stage, read_jsonl(journal))
+
+    @contextmanager
+    def following(self, stage: str, identity: str, journal: Path) -> Generator[None]:
+        """While a model is trained, `update` writes what its journal has got."""
+        self.stage, self.journal, self.inode = stage, journal, 0
+        sent = last_step(read_jsonl(journal))
+        table, name = self.recipe.track, f"{self.recipe.run_name} {stage} {identity[:6]}"
+        keys = {"project": table.project or self.recipe.name, "name": name}
+        keys |= {"group": self.recipe.run_name, "resume": "allow"}
+        config = {"recipe": self.recipe.run_name, "stage": stage, "id": identity[:12]}
+        for service in table.to:
+            own = {"id": identity[:12]} if service == "wandb" else {}
+            start = {**keys, **own, "config": config}
+            self.services.append(Service(service, start, sent, self.log))
+        try:
+            yield
+        finally:
+            for service in self.services:
+                service.finish()
+            self.services = []
+            self.events.close()
+
+    def update(self) -> None:
+        """Write what is new in the journal; all of it, if it was rewritten for repeated steps."""
+        inode = self.journal.stat().st_ino
+        if inode != self.inode:
+            self.inode, self.offset = inode, 0
+            self.rewrite(self.finished)
+        with self.journal.open("rb") as file:
+            file.seek(self.offset)
+            whole = file.read().rpartition(b"\n")[0]
+        if not whole:
+            return
+        self.offset += len(whole) + 1
+        lines = labelled(self.stage, map(json.loads, whole.split(b"\n")))
+        with self.path.open("ab") as file:
+            file.write(as_jsonl(lines))
+        self.events.write(lines)
+        for service in self.services:
+            service.send(lines)
+
+    def rewrite(self, lines: Sequence[Line]) -> None:
+        """Begin both files anew with these lines."""
+        write_atomic(self.path, as_jsonl(lines))
+        self.events.begin()
+        self.events.write(lines)
+
+    def end(self) -> None:
+        """All models are made: write all their lines, if others stand there."""
+        if read_jsonl(self.path) != self.finished:
+            write_atomic(self.path, as_jsonl(self.finished))
+            if self.events.steps != sum(line.get("event") == "step" for line in self.finished):
+                self.events.begin()
+                self.events.write(self.finished)
+                self.events.close()
+
+
+def labelled(stage: str, lines: Iterable[Line]) -> list[Line]:
+    """Lines of a journal with the stage they belong to."""
+    return [{"stage": stage, **line} for line in lines]
+
+
+def as_jsonl(lines: Sequence[Line]) -> bytes:
+    """Lines as JSON, one object a line."""
+    texts = (json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
+    return "".join(texts).encode("utf-8")
+
+
+def last_step(lines: Sequence[Line]) -> int:
+    """The largest step in a journal; −1 if there is none."""
+    return max((line["step"] for line in lines if line.get("event") == "step"), default=-1)
+
+
+def numbers(line: Line) -> dict[str, float]:
+    """The metrics of a step's line."""
+    if line.get("event") != "step":
+        return {}
+    return {k: float(v) for k, v in line.items() if isinstance(v, int | float) and k != "step"}
+
+
+class Events:
+    """TensorBoard's events of a run; nothing is written if TensorBoard is not installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.steps = folder, 0
+        self._writer: Any = None
+
+    def begin(self) -> None:
+        """A new file in place of all others. A TensorBoard that shows them forgets them."""
+        self.close()
+        self.steps = 0
+        try:
+            from tensorboard.compat.proto.event_pb2 import (
+                Event,  # pyright: ignore[reportAttributeAccessIssue] - protobuf makes it at import
+                SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+            )
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError:
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._writer = EventFileWriter(str(self.folder))
+        self._writer.add_event(Event(step=0, session_log=SessionLog(status=SessionLog.START)))
+
+    def write(self, lines: Sequence[Line]) -> None:
+        """Write the numbers of steps, and flush them."""
+        if self._writer is None:
+            return
+        from tensorboard.compat.proto.event_pb2 import (
+            Event,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+        from tensorboard.compat.proto.summary_pb2 import (
+            Summary,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+
+        for line in lines:
+            values = [
+                Summary.Value(tag=f"{line['stage']}/{key}", simple_value=value)
+                for key, value in numbers(line).items()
+            ]
+            if values:
+                self.steps += 1
+                self._writer.add_event(Event(step=line["step"], summary=Summary(value=values)))
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+class Service:
+    """wandb or trackio, which have the same functions: init, log, finish.
+
+    Each step is sent once: not again when it is repeated after a kill or a rollback. Whatever the
+    service raises ends the tracking with a warning, and never the training.
+    """
+
+    def __init__(self, name: str, start: dict[str, Any], sent: int, log: Log) -> None:
+        self.name, self.sent, self.log = name, sent, log
+        self.is_on = True
+        self._call("init", **start)
+
+    def send(self, lines: Sequence[Line]) -> None:
+        """Send the numbers of steps that were not sent yet."""
+        for line in lines:
+            if line.get("event") == "step" and line["step"] > self.sent:
+                self.sent = line["step"]
+                self._call("log", numbers(line), step=line["step"])
+
+    def finish(self) -> None:
+        """Say that no more steps come."""
+        self._call("finish")
+
+    def _call(self, function: str, *arguments: Any, **keys: Any) -> None:
+        if not self.is_on:
+            return
+        try:
+            with redirect_stdout(sys.stderr):
+                getattr(importlib.import_module(self.name), function)(*arguments, **keys)
+        except Exception as error:  # noqa: BLE001 - a stranger's package, network and account
+            self.is_on = False
+            self.log.warn(
+                f"{self.name} is not told any more: {type(error).__name__}: {error}. Training "
+                f"goes on, and metrics.jsonl has every number (last step told: {self.sent})"
+            )

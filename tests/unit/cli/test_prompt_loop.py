@@ -1,0 +1,84 @@
+"""Prompts at a terminal, one after the other."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.cli.prompt_loop import HELP, prompt_loop
+
+Say = Callable[..., Any]
+
+
+class Terminal(io.StringIO):
+    """Typed lines, from something that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def type_in(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(text))
+
+
+def test_a_line_is_continued_and_enter_alone_continues_it_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    type_in("\nӘбием мич\n\nLe facteur", monkeypatch)
+    asked: list[tuple[str, int]] = []
+
+    def continued(prompt: str, seed: int) -> Iterator[str]:
+        asked.append((prompt, seed))
+        yield " …"
+
+    prompt_loop(continued, seed=7)
+    assert asked == [("", 7), ("Әбием мич", 8), ("Әбием мич", 9), ("Le facteur", 10)]
+    said = capsys.readouterr()
+    assert [line.removeprefix("> ") for line in said.out.splitlines()] == [
+        " …",
+        "Әбием мич …",
+        "Әбием мич …",
+        "Le facteur …",
+        "",
+    ][: len(said.out.splitlines())]
+    assert said.err.startswith(HELP)
+
+
+def test_ctrl_c_stops_a_continuation_and_not_the_loop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    type_in("Таң\nКич\n", monkeypatch)
+
+    def continued(prompt: str, seed: int) -> Iterator[str]:
+        yield " беренче"
+        if seed == 0:
+            raise KeyboardInterrupt
+        yield " икенче"
+
+    prompt_loop(continued, seed=0)
+    said = capsys.readouterr().out
+    assert "Таң беренче\n" in said
+    assert "Кич беренче икенче\n" in said
+
+
+def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
+    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["generate", "kechkena", "--max-tokens", "60", "--store", finished / "store"]
+    once = command(*given, "Әбием мич", "--seed", "1").out
+    unasked = command(*given, "").out
+    monkeypatch.setattr("sys.stdin", io.StringIO("Әбием мич\n"))
+    assert command(*given).out == unasked
+    type_in("Таң\nӘбием мич\n", monkeypatch)
+    said = command(*given)
+    assert said.code == 0
+    assert once in said.out
+    assert HELP in said.err
+    assert len(command(*given, "--json").out.splitlines()) == 1
+
+
+def test_a_text_is_longer_than_four_tokens(finished: Path, command: Say) -> None:
+    given = ["generate", "kechkena", "Таң", "--store", finished / "store", "--json"]
+    assert all(command(*given, "--seed", seed).json()["tokens"] >= 40 for seed in range(4))

@@ -1,0 +1,193 @@
+"""The numbers of training while it goes on: in files, in TensorBoard, and at a service."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.log import Log, append_jsonl
+from endonym.pipeline.journal import as_metrics
+from endonym.pipeline.metrics import Metrics
+from endonym.recipe.recipe import Recipe
+from endonym.train.report import Report
+
+Say = Callable[..., Any]
+FAKE = """
+import json, pathlib
+CALLS = pathlib.Path(__file__).with_suffix(".jsonl")
+def note(*call):
+    with CALLS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(call) + "\\n")
+def init(**keys):
+    print("a service that prints")
+    note("init", keys)
+def log(values, step):
+    if step == FAILS:
+        raise ConnectionError("no route to host")
+    note("log", step, values)
+def finish():
+    note("finish")
+"""
+
+
+class Killed(BaseException):
+    """As if the process were killed."""
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Path:
+    path = small_recipe(tmp_path / "project")
+    text = path.read_text(encoding="utf-8").replace("steps = 40", "steps = 20")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Installs a module that writes down how it is called, and gives the file."""
+
+    def install(name: str, fails: int = -1) -> Path:
+        folder = tmp_path / "packages"
+        folder.mkdir()
+        (folder / f"{name}.py").write_text(f"FAILS = {fails}\n{FAKE}", encoding="utf-8")
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return folder / f"{name}.jsonl"
+
+    return install
+
+
+def calls(file: Path) -> list[list[Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def steps(run: Path) -> list[int]:
+    """The steps in a run's metrics.jsonl."""
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [line["step"] for line in map(json.loads, lines) if line["event"] == "step"]
+
+
+def shown(run: Path) -> list[int]:
+    """The steps of one metric in a run's TensorBoard events."""
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    (events,) = (run / "tensorboard").iterdir()
+    return [
+        event.step
+        for event in loader.EventFileLoader(str(events)).Load()
+        if any(value.tag == "model pretrain/lr" for value in event.summary.value)
+    ]
+
+
+def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training dies when it is about to write this step down."""
+
+    def die(report: Report) -> dict[str, Any]:
+        if report.step == step:
+            raise Killed
+        return as_metrics(report)
+
+    monkeypatch.setattr("endonym.pipeline.journal.as_metrics", die)
+
+
+def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
+    recipe: Path, command: Say, service: Callable[..., Path]
+) -> None:
+    told = service("trackio")
+    run, seen = recipe.parent / "runs" / "kechkena", []
+
+    def look(report: Report) -> dict[str, Any]:
+        if report.step > 1:
+            seen.append((report.step - 1, steps(run)[-1], shown(run)[-1], calls(told)[-1][1]))
+        return as_metrics(report)
+
+    given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["trackio"]']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("endonym.pipeline.journal.as_metrics", look)
+        killed = [*given, "--until", "model", "--json"]
+        said = command(*killed)
+    assert said.code == 0, said.err
+    assert len(seen) == 19
+    assert all(len(set(each)) == 1 for each in seen)
+    assert steps(run) == shown(run) == list(range(21))
+    init, *logs, finish = calls(told)
+    assert (init[1]["project"], init[1]["group"], init[1]["resume"]) == (
+        "kechkena",
+        "kechkena",
+        "allow",
+    )
+    assert init[1]["name"].startswith("kechkena model pretrain ")
+    assert [each[1] for each in logs] == list(range(21))
+    assert all("train_bits_per_byte" in each[2] for each in logs[1:])
+    assert finish == ["finish"]
+    assert len(said.out.splitlines()) == 1, "what a service prints is no result"
+
+
+def test_a_step_that_is_repeated_after_a_kill_is_told_once(
+    recipe: Path, command: Say, service: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = service("wandb")
+    run = recipe.parent / "runs" / "kechkena"
+    given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["wandb"]']
+    given += ["--set", "track.project=телләр", "--until", "model"]
+    with monkeypatch.context() as patch:
+        killed_at(13, patch)
+        with pytest.raises(Killed):
+            command(*given)
+    assert steps(run) == shown(run) == list(range(13))
+    assert "goes on from step 8" in command(*given).err
+    assert steps(run) == shown(run) == list(range(21))
+    found = calls(told)
+    assert [each[1] for each in found if each[0] == "log"] == list(range(21))
+    one, two = (each[1] for each in found if each[0] == "init")
+    assert one == two
+    assert (one["project"], len(one["id"])) == ("телләр", 12)
+
+
+def test_a_service_that_fails_is_told_no_more_and_training_goes_on(
+    recipe: Path, command: Say, service: Callable[..., Path]
+) -> None:
+    told = service("wandb", fails=5)
+    given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["wandb"]']
+    said = command(*given, "--until", "model")
+    assert said.code == 0
+    assert said.err.count("wandb is not told any more: ConnectionError: no route to host") == 1
+    assert [each[1] for each in calls(told)[1:]] == list(range(5))
+    assert steps(recipe.parent / "runs" / "kechkena") == list(range(21))
+
+
+def test_a_service_that_is_not_installed_is_refused_before_anything_is_made(
+    recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.pipeline.metrics.find_spec", lambda name: None)
+    given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["trackio"]']
+    said = command(*given, "--json")
+    assert said.code == 2
+    assert "names trackio, which is not installed" in said.json()["error"]["message"]
+    assert "pip install trackio" in said.json()["error"]["do"]
+    assert not (recipe.parent / "store").exists()
+
+
+def test_a_journal_that_goes_back_makes_both_files_go_back(recipe: Path, tmp_path: Path) -> None:
+    """As when the loss explodes: the steps after the checkpoint are trained again."""
+    journal, run = tmp_path / "journal.jsonl", tmp_path / "run"
+    metrics = Metrics(run, Recipe.load(recipe), Log(quiet=True))
+    earlier = tmp_path / "earlier.jsonl"
+    append_jsonl(earlier, {"event": "step", "step": 0, "lr": 0.5})
+    metrics.add_finished("model pilot", earlier)
+    with metrics.following("model pretrain", "5e2d7b90c1ff", journal):
+        for step in range(4):
+            append_jsonl(journal, {"event": "step", "step": step, "lr": 0.1})
+            metrics.update()
+        assert steps(run) == [0, 0, 1, 2, 3]
+        lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+        (tmp_path / "new").write_text("".join(lines[:2]), encoding="utf-8")
+        (tmp_path / "new").replace(journal)
+        append_jsonl(journal, {"event": "step", "step": 2, "lr": 0.05})
+        metrics.update()
+    metrics.add_finished("model pretrain", journal)
+    metrics.end()
+    assert steps(run) == [0, 0, 1, 2]
+    assert shown(run) == [0, 1, 2]
