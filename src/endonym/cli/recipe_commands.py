@@ -198,7 +198,7 @@ def run_recipes(
     else:
         recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
     if dry_run:
-        show_plans(settings, recipes, replan=replan)
+        show_plans(settings, recipes, until=until, replan=replan)
         return
     if replan and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
@@ -231,12 +231,14 @@ def target_of(settings: Settings) -> str:
     return pick(settings.device) if settings.device else "cpu"
 
 
-def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
+def show_plans(
+    settings: Settings, recipes: "Sequence[Recipe]", *, until: str | None, replan: bool
+) -> None:
     """The stages of `run`, and whether each is done."""
     from endonym.commands import run as commands
 
     store, log = settings.open_store(), settings.log()
-    given: dict[str, Any] = {"replan": replan, "target": target_of(settings)}
+    given: dict[str, Any] = {"until": until, "replan": replan, "target": target_of(settings)}
     plans: list[dict[str, Any]] = [
         {"run": each.run_name, "stages": commands.describe_plan(each, store, log, **given)}
         for each in recipes

@@ -125,14 +125,21 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 
 def describe_plan(
-    recipe: Recipe, store: Store, log: Log, *, replan: bool = False, target: str = "cpu"
+    recipe: Recipe,
+    store: Store,
+    log: Log,
+    *,
+    until: str | None = None,
+    replan: bool = False,
+    target: str = "cpu",
 ) -> list[dict[str, Any]]:
-    """The stages that a run would make and those that exist, without making anything.
+    """The stages that a run would make and those that exist; writes nothing.
 
     Choices of an earlier run are taken from its plan; the rest is estimated.
     """
     recipe.require_sources()
-    raw = sources.hash_all(sources.find(recipe), store, log)
+    last = last_stage(recipe, until)
+    raw = sources.hash_all(sources.find(recipe), store, log, is_kept=False)
     lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     choices = estimated_choices(recipe, raw, target) | lock.choices
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
@@ -144,6 +151,8 @@ def describe_plan(
     training = resolve_training(recipe, assumed | choices, facts, vocab)
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
     stages = [*data.all(), *plan_training(recipe, data, training)]
+    names = [stage.name for stage in stages]
+    stages = stages[: names.index(last) + 1] if last else stages
     return [
         {
             "name": stage.name,

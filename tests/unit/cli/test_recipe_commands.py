@@ -1,5 +1,6 @@
 """new, check, run and explain, as they are typed."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -114,8 +115,35 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     text = command("run", finished / "recipe.toml", *store, *more).out
     states = {line.split()[0]: line.split()[-1] for line in text.splitlines()}
     assert (states["shards"], states["model"], states["export"]) == ("there", "missing", "missing")
-    assert command("run", recipe, "--store", recipe.parent / "store", "--dry-run").code == 0
-    assert not list((recipe.parent / "store").glob("*/*.part"))
+
+
+def tree(folder: Path) -> dict[Path, int]:
+    """Every file and folder below a folder, with the time of its last change."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("more", [[], ["--replan"], ["--variant", "all"], ["--until", "corpus"]])
+def test_a_dry_run_writes_nothing(recipe: Path, command: Say, more: list[str]) -> None:
+    text = recipe.read_text(encoding="utf-8") + "\n[variant.deep.clean]\nmin_chars = 50\n"
+    recipe.write_text(text, encoding="utf-8")
+    before = tree(recipe.parent)
+    said = command("run", recipe, "--store", recipe.parent / "store", "--dry-run", *more)
+    assert said.code == 0, said.err
+    assert tree(recipe.parent) == before
+    assert ("model" in said.out) == ("corpus" not in more)
+
+
+def test_a_dry_run_of_a_finished_run_writes_nothing(finished: Path, command: Say) -> None:
+    before = tree(finished)
+    touched = finished / "texts" / "tatar.txt"
+    store = ["--store", finished / "store"]
+    mark = touched.stat().st_mtime_ns
+    touched.touch()  # Its hash is made anew, and not written down.
+    try:
+        assert command("run", finished / "recipe.toml", *store, "--dry-run").code == 0
+    finally:
+        os.utime(touched, ns=(mark, mark))
+    assert tree(finished) == before
 
 
 def test_replanning_has_this_machine_measured_anew(
