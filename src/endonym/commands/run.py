@@ -15,8 +15,10 @@ from endonym.autopilot.resolve import (
 from endonym.autopilot.text_size import text_bytes
 from endonym.commands.check import UNMEASURED, check, likely_vocab
 from endonym.commands.compare import Comparison, compare
+from endonym.commands.find import nickname
 from endonym.commands.finished_runs import read
 from endonym.data.shards import TokenShards
+from endonym.device import program
 from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score
@@ -121,7 +123,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     if report.is_file():
         out.write(f"\nreport  {report}\n")
     if report.is_file() and is_last:
-        out.write(f'next    endonym generate {run.folder.name} "…"\n')
+        out.write(f'next    {program()} generate {nickname(run.folder, run.store)} "…"\n')
 
 
 def describe_plan(
