@@ -6,6 +6,9 @@ torch is imported inside the functions that need it, as the import is slow.
 import ctypes
 import os
 import platform
+import shlex
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +58,14 @@ def process_info() -> ProcessInfo:
         return ProcessInfo()
     rank, size, local_rank, local_size = map(int, said)
     return ProcessInfo(rank, size, local_rank, local_size, os.environ.get(MEETING, ""))
+
+
+def program() -> str:
+    """How endonym can be called here: by its name if the shell finds it, else as it was called."""
+    called = Path(sys.argv[0])
+    if called.name == "endonym" and not shutil.which("endonym"):
+        return shlex.quote(str(called))
+    return "python -m endonym" if called.parts[-2:] == ("endonym", "__main__.py") else "endonym"
 
 
 def cores() -> int:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from endonym.recipe.recipe import overrides_name
+
 Say = Callable[..., Any]
 VARIANTS = """
 [variant.wide.model]
@@ -34,8 +36,10 @@ lr = 1e-3
 number_format = "fp32"
 """
 KINDS = ("corpus", "tokenizer", "shards", "model")
-NAMES = ["kechkena", "kechkena@wide", "kechkena@letters", "kechkena@twice"]
 SETS = ("--set", "split.val_share=0.5", "--set", "evaluate.1.max_tokens=4")
+END = overrides_name(SETS[1::2])
+PLAIN, WIDE, TWICE = (f"kechkena{variant}{END}" for variant in ("", "@wide", "@twice"))
+NAMES = [PLAIN, WIDE, f"kechkena@letters{END}", TWICE]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,7 @@ def test_each_variant_runs_and_what_is_the_same_is_made_once(
     )
     counts = {kind: len(list((folder / "store" / kind).iterdir())) for kind in ("corpus", "shards")}
     assert counts == {"corpus": 1, "shards": 2}
-    assert "kechkena@wide, 2 of 4" in said.err
+    assert f"{WIDE}, 2 of 4" in said.err
     args = ["run", folder / "recipe.toml", "--variant", "all", *SETS]
     again = command(*args, "--store", folder / "store", "--json").json()
     assert [Path(run["run"]).name for run in again["runs"]] == NAMES
@@ -82,11 +86,13 @@ def test_at_the_end_stands_the_table_that_compare_prints(
     assert again.out.strip() == table.strip()
     rows = {line.split()[0]: line for line in table.splitlines()[:5]}
     assert set(rows) == {"run", *NAMES}
-    assert "gpt2" in rows["kechkena@wide"]
+    assert "gpt2" in rows[WIDE]
     assert "page  " in table
     assert said.err.splitlines()[-1] == again.err.splitlines()[-1]
-    assert said.err.splitlines()[-1].startswith("next: endonym generate kechkena")
-    assert (folder / "runs" / "kechkena-comparison.html").is_file()
+    assert said.err.splitlines()[-1].startswith(
+        f"next: endonym generate {folder / 'runs'}/kechkena"
+    )
+    assert (folder / "runs" / f"{PLAIN}-comparison.html").is_file()
     assert said.out.count("next ") == 0
 
 
@@ -105,8 +111,8 @@ def test_differences_are_paired_even_where_the_tokenizers_differ(
         assert beside["low"] <= beside["value"] <= beside["high"]
         assert beside["is_claimed"] == (beside["low"] > 0)
     by_name = {run["name"]: run for run in found["runs"]}
-    assert by_name["kechkena@twice"]["train_tokens"] == 12 * 256
-    assert by_name["kechkena@twice"]["steps"] == 6
+    assert by_name[TWICE]["train_tokens"] == 12 * 256
+    assert by_name[TWICE]["steps"] == 6
     assert [line["model"] for line in found["baselines"]] == ["compressor"]
     assert any("unigram and bigram" in note for note in found["notes"])
 
@@ -119,7 +125,9 @@ def test_runs_that_hold_out_other_texts_are_not_subtracted(
     sets = ["--set", "name=other", "--set", "split.val_share=0.3", "--set", "phase.0.steps=2"]
     recipe = shutil.copy(folder / "recipe.toml", folder / "other.toml")
     assert command("run", recipe, *sets, *store, "-q").code == 0
-    said = command("compare", "kechkena", "other", *store, "--out", tmp_path)
+    said = command(
+        "compare", PLAIN, f"other{overrides_name(sets[1::2])}", *store, "--out", tmp_path
+    )
     assert said.code == 0
     assert "not scored on the same test documents" in said.out
     assert "to the best" not in said.out

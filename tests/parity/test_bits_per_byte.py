@@ -21,6 +21,7 @@ from toys import toy_tokenizer
 
 from endonym.evaluate.bits import documents_of
 from endonym.generate.reading import windows
+from endonym.recipe.recipe import overrides_name
 
 SECOND_JUDGE = Path(__file__).parents[3] / "shared" / "checks" / "bits_per_byte.py"
 LANGUAGES = ("tatar", "khmer", "romanian", "french")
@@ -46,9 +47,10 @@ def trained(
     recipe, made = small_recipe(home), set[str]()
 
     def make(family: str) -> tuple[Path, Path]:
-        run, export = home / "runs" / family, home / f"{family}-export"
+        sets = [f"name={family}", f"model.family={family}", *SHORT_TRAINING, *SHAPES[family]]
+        run = home / "runs" / f"{family}{overrides_name(sets)}"
+        export = home / f"{family}-export"
         if family not in made:
-            sets = [f"name={family}", f"model.family={family}", *SHORT_TRAINING, *SHAPES[family]]
             given = [argument for each in sets for argument in ("--set", each)]
             store = ("--store", home / "store")
             said = command("run", recipe, *store, "--until", "model", *given)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
-from endonym.device import pick, process_info
+from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError
+from endonym.log import columns
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
     from endonym.recipe.recipe import Recipe
+    from endonym.store import Store
 
-RECIPE = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
+RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 VARIANTS = click.option(
     "--variant", metavar="NAME|all", help="Use this variant's tables; all: every variant."
 )
@@ -86,7 +88,7 @@ def new(
     else:
         click.echo(str(path))
     quoted = shlex.quote(str(path))
-    log.line(f"next: endonym check {quoted}, then endonym run {quoted}")
+    log.line(f"next: {program()} check {quoted}, then {program()} run {quoted}")
 
 
 @click.command()
@@ -97,16 +99,14 @@ def new(
 def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str, ...]) -> None:
     """Parse a recipe, count parameters and tokens, estimate time; make nothing.
 
+    RECIPE is a file, its folder, or a run, which stands for what it was made of.
+
     --variant all counts the recipe as it stands and then each of its variants.
     """
     from endonym.commands import check as checking
-    from endonym.recipe.recipe import Recipe
 
-    is_study, store = variant == "all", settings.open_store()
-    if is_study:
-        recipes = all_variants(recipe, sets)
-    else:
-        recipes = [Recipe.load(recipe, variant=variant, sets=sets)]
+    is_study = variant == "all"
+    recipes, store = named_recipes(settings, recipe, variant, sets)
     checks = [checking.check(each, store, target_of(settings)) for each in recipes]
     if settings.is_json:
         dicts = [each.as_dict() for each in checks]
@@ -114,7 +114,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         return
     click.echo("\n\n".join(map(checking.describe, checks)))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
-    settings.log().line(f"next: endonym run {shlex.quote(str(recipe))}{which}")
+    settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 
 
 @click.command()
@@ -161,6 +161,8 @@ def run(
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
+    RECIPE is a file, its folder, or a run, which goes on. Another --set makes another run.
+
     --variant all runs the recipe as it stands and then each of its variants, and compares them.
     --seeds 3 trains each of these under three seeds, on the same held-out documents.
     """
@@ -200,15 +202,13 @@ def run_recipes(
     """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds."""
     from endonym.autopilot import machine
     from endonym.commands import run as commands
-    from endonym.commands.seeds import under_seeds
 
-    log, store, is_study = settings.log(), settings.open_store(), variant == "all" or seeds > 1
-    variants = [each.variant for each in all_variants(recipe, sets)] if variant == "all" else []
-    recipes = under_seeds(recipe, variants or [variant], sets, count=seeds)
+    log, is_study = settings.log(), variant == "all" or seeds > 1
+    recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds)
     if is_study:
         commands.check_all(recipes, store, log, until)
     if dry_run:
-        show_plans(settings, recipes, replan=replan)
+        show_plans(settings, recipes, store, until=until, replan=replan)
         return
     if replan and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
@@ -227,13 +227,26 @@ def run_recipes(
         print_json(commands.as_dict(finished[0]))
 
 
-def all_variants(path: Path, sets: Sequence[str]) -> "list[Recipe]":
-    """The recipe as it stands and with each variant. Raises RecipeError if it has none."""
+def named_recipes(
+    settings: Settings, name: Path, variant: str | None, sets: Sequence[str], *, seeds: int = 1
+) -> "tuple[list[Recipe], Store]":
+    """The recipe that is meant, or it and each variant if all are asked for, under its seeds.
+
+    Its store: the named one, or that of the run that was named. Raises RecipeError if it has no
+    variants.
+    """
+    from endonym.commands.find import find_recipe
+    from endonym.commands.seeds import under_seeds
     from endonym.recipe.recipe import Recipe
 
-    if not Recipe.variants(path):
-        raise RecipeError("it has no variants", where=str(path), do="Leave --variant all out.")
-    return Recipe.load_all(path, sets=sets)
+    named = find_recipe(settings.open_store(), name)
+    path, every = named.path, [*named.sets, *sets]
+    variants = [variant or named.variant]
+    if variant == "all":
+        if not Recipe.variants(path):
+            raise RecipeError("it has no variants", where=str(path), do="Leave --variant all out.")
+        variants = [each.variant for each in Recipe.load_all(path, sets=every)]
+    return under_seeds(path, variants, every, count=seeds), named.store
 
 
 def target_of(settings: Settings) -> str:
@@ -241,12 +254,19 @@ def target_of(settings: Settings) -> str:
     return pick(settings.device) if settings.device else "cpu"
 
 
-def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool) -> None:
+def show_plans(
+    settings: Settings,
+    recipes: "Sequence[Recipe]",
+    store: "Store",
+    *,
+    until: str | None,
+    replan: bool,
+) -> None:
     """The stages of `run`, and whether each is done."""
     from endonym.commands import run as commands
 
-    store, log = settings.open_store(), settings.log()
-    given: dict[str, Any] = {"replan": replan, "target": target_of(settings)}
+    log = settings.log()
+    given: dict[str, Any] = {"until": until, "replan": replan, "target": target_of(settings)}
     plans: list[dict[str, Any]] = [
         {"run": each.run_name, "stages": commands.describe_plan(each, store, log, **given)}
         for each in recipes
@@ -257,9 +277,11 @@ def show_plans(settings: Settings, recipes: "Sequence[Recipe]", *, replan: bool)
     for each in plans:
         if len(plans) > 1:
             click.echo(each["run"])
+        widest = max(22, *(columns(stage["name"]) for stage in each["stages"]))
         for stage in each["stages"]:
             state = "there" if stage["there"] else "missing"
-            click.echo(f"{stage['name']:<22} {stage['id']}  {state}")
+            name = stage["name"] + " " * (widest - columns(stage["name"]))
+            click.echo(f"{name} {stage['id']}  {state}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

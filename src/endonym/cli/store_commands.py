@@ -1,12 +1,12 @@
 """Commands about what is on disk: status, look, prune, compare."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from endonym.cli.main import Settings, print_json
+from endonym.device import program
 from endonym.log import size
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ def status(settings: Settings, run: str | None) -> None:
     """Stages of a run, or of every run here: done or missing, sizes, what to do next."""
     from endonym.commands import inspect as inspection
 
-    runs = inspection.status(settings.open_store(), run)
+    store = settings.open_store()
+    recipes = inspection.unrun(store, run)
+    runs = [] if run and recipes else inspection.status(store, run)
     if settings.is_json:
-        print_json({"runs": runs})
+        print_json({"runs": runs, "recipes": [str(path) for path in recipes]})
     else:
-        click.echo(inspection.describe_status(runs))
+        click.echo(inspection.describe_status(runs, recipes))
 
 
 @click.command()
@@ -53,36 +55,19 @@ def look(
 @click.pass_obj
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
+    from endonym.commands.unused import describe_unused, remove, unused
+
     store = settings.open_store()
-    artifacts, parts = store.unreferred(), store.unfinished()
-    listed = [_row(each.stage, each.folder, each.bytes()) for each in artifacts]
-    listed += [_row(f"{part.parent.name} (unfinished)", part, folder_bytes(part)) for part in parts]
+    found = unused(store)
     if yes:
-        for artifact in artifacts:
-            store.remove(artifact)
-        for part in parts:
-            store.remove_unfinished(part)
+        remove(store, found)
     if settings.is_json:
-        print_json({"artefacts": listed, "removed": yes})
+        print_json({"artefacts": [each.as_dict() for each in found], "removed": yes})
         return
-    for each in listed:
-        click.echo(f"{each['stage']:<22}{each['id']}  {size(each['bytes'])}")
-    if not listed:
-        click.echo("every artefact belongs to a run")
-    elif not yes:
-        total = size(sum(each["bytes"] for each in listed))
-        settings.log().line(f"{total} in all; next: endonym prune --yes")
-
-
-def _row(stage: str, folder: Path, n_bytes: int) -> dict[str, Any]:
-    """An artefact that could be removed."""
-    name = folder.name.split(".")[0]
-    return {"stage": stage, "id": name, "bytes": n_bytes, "folder": str(folder)}
-
-
-def folder_bytes(folder: Path) -> int:
-    """Size of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    click.echo(describe_unused(found))
+    if found and not yes:
+        total = size(sum(each.bytes for each in found))
+        settings.log().line(f"{total} in all; next: {program()} prune --yes")
 
 
 @click.command()
@@ -116,6 +101,7 @@ def show_comparison(
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
     from endonym.commands import compare as comparing
     from endonym.commands.comparison_page import write_comparison
+    from endonym.commands.find import nickname
 
     page = write_comparison(comparison, out)
     if settings.is_json:
@@ -123,11 +109,9 @@ def show_comparison(
         print_json({**more, "comparison": shown} if more else shown)
         return
     click.echo(f"\n{comparing.describe(comparison)}\n\npage  {page}")
-    best = comparison.runs[0]
-    is_here = (settings.store.parent / "runs" / best.name).is_dir()
-    first = shlex.quote(best.name if is_here else str(best.folder))
+    first = nickname(comparison.runs[0].folder, settings.open_store())
     settings.log().line(
-        f'next: endonym generate {first} "…"'
+        f'next: {program()} generate {first} "…"'
         if comparison.differences
-        else f"next: endonym evaluate {first} --text FILE, and the others on the same file"
+        else f"next: {program()} evaluate {first} --text FILE, and the others on the same file"
     )

@@ -6,11 +6,10 @@ A run's `plan.json` names its store, so runs of several stores can be compared.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
-from endonym.commands.inspect import find_run, known_runs, planned
+from endonym.commands.find import USUAL_STORE, find_run, home, known_runs, planned, runs_of
 from endonym.disk import read_json
 from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
@@ -152,9 +151,8 @@ def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:
     if not (Path(name).is_file() or name.endswith(".toml")):
         return [find_run(store, name)]
     finished: list[Path] = []
-    own = [run_folder(store, each) for each in Recipe.load_all(name)]
-    seeds = [path for each in own for path in each.parent.glob(f"{escape(each.name)}+seed=*")]
-    for folder in [*own, *sorted(seeds)]:
+    usual = [run_folder(store, each) for each in Recipe.load_all(name)]
+    for folder in dict.fromkeys([*usual, *runs_of(store, Path(name))]):
         gone = missing(folder, split)
         if gone:
             log.warn(f"left out: {folder.name}: {gone} is not made yet")
@@ -169,7 +167,7 @@ def missing(folder: Path, split: Split) -> str:
     needed = [each for each in stages if each["stage"] == "model" or _scores(each, split)]
     if not any(each["stage"] == "model" for each in needed):
         return "the model"
-    store = home(folder)
+    store = home(folder, Store(USUAL_STORE))
     gone = [each["name"] for each in needed if store.find(each["stage"], each["id"]) is None]
     return gone[0] if gone else ""
 
@@ -183,7 +181,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     if gone:
         do = "The same `endonym run` goes on from where it stopped."
         raise RecipeError(f"{gone} is not made yet", where=str(folder), do=do)
-    stages, store = planned(folder), home(folder)
+    stages, store = planned(folder), home(folder, Store(USUAL_STORE))
     held_out = [each for each in stages if _scores(each, split)]
     if not held_out:
         raise RecipeError(
@@ -208,11 +206,6 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
         judged=judged.verify(),
         evaluations=[each.verify() for each in made if each is not None],
     )
-
-
-def home(folder: Path) -> Store:
-    """The store of a run's artefacts."""
-    return Store((folder / read_json(folder / "plan.json")["store"]).resolve())
 
 
 def _scores(stage: dict[str, Any], split: Split) -> bool:

@@ -2,13 +2,27 @@
 
 import itertools
 import json
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from endonym.disk import read_json
+from endonym.commands.find import (
+    RECIPE,
+    find_run,
+    home,
+    nickname,
+    planned,
+    recipe_file,
+    runs_here,
+    runs_of,
+)
+from endonym.device import program
+from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
-from endonym.log import read_jsonl, size
+from endonym.log import columns, read_jsonl, size
+from endonym.pipeline.execute import FAILURE
 from endonym.store import Artifact, Store, open_artifact
 from endonym.text.corpus import Corpus
 from endonym.text.document import Document, Reject
@@ -19,69 +33,80 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def status(store: Store, name: str | None) -> list[dict[str, Any]]:
-    """Every run beside the store, or one of them, with the state of each stage."""
-    every = sorted(path.parent for path in (store.root.parent / "runs").glob("*/recipe.toml"))
-    runs: list[dict[str, Any]] = []
-    for run in [find_run(store, name)] if name else every:
-        stages: list[dict[str, Any]] = []
-        expected = planned(run)
-        for stage in expected:
-            folder = store.folder(stage["stage"], stage["id"])
-            parts = folder.with_name(folder.name + ".part")
-            state = "done" if folder.is_dir() else "started" if parts.is_dir() else "missing"
-            weight = open_artifact(folder).bytes() if state == "done" else 0
-            steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
-            stages.append(
-                {
-                    "name": stage["name"],
-                    "id": stage["id"],
-                    "state": state,
-                    "bytes": weight,
-                    "note": steps[-1] if steps else "",
-                }
-            )
-        is_planned = any(stage["stage"] == "model" for stage in expected)
-        runs.append({"run": str(run), "stages": stages, "is_planned": is_planned})
-    return runs
+    """Every run here, or those that the name of a run or a recipe means, with their stages."""
+    if name is None:
+        runs = runs_here(store)
+    elif (recipe := recipe_file(Path(name))) is not None:
+        runs = runs_of(store, recipe)
+    else:
+        runs = [find_run(store, name)]
+    return [status_of(run, store) for run in runs]
 
 
-def find_run(store: Store, name: str) -> Path:
-    """A run by its name or folder. Raises RecipeError with the known runs."""
-    for folder in (Path(name), store.root.parent / "runs" / name):
-        if (folder / "recipe.toml").is_file() and (folder / "log.txt").is_file():
-            return folder
-    raise RecipeError(f"no run is called {name}", where="RUN", do=known_runs(store))
+def status_of(run: Path, store: Store) -> dict[str, Any]:
+    """The state of each stage of a run, and why it failed when it was last run."""
+    stages: list[dict[str, Any]] = []
+    expected, where = planned(run), home(run, store)
+    for stage in expected:
+        folder = where.folder(stage["stage"], stage["id"])
+        parts = folder.with_name(folder.name + ".part")
+        state = "done" if folder.is_dir() else "started" if parts.is_dir() else "missing"
+        weight = open_artifact(folder).bytes() if state == "done" else 0
+        steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
+        stages.append(
+            {
+                "name": stage["name"],
+                "id": stage["id"],
+                "state": state,
+                "bytes": weight,
+                "note": steps[-1] if steps else "",
+            }
+        )
+    is_planned = any(stage["stage"] == "model" for stage in expected)
+    failure = read_if_good(run / FAILURE)
+    named = {"run": str(run), "called": nickname(run, store)}
+    return named | {"stages": stages, "is_planned": is_planned, "failure": failure}
 
 
-def known_runs(store: Store) -> str:
-    """The runs beside the store, as a sentence."""
-    known = sorted(p.parent.name for p in (store.root.parent / "runs").glob("*/recipe.toml"))
-    return f"Runs here: {', '.join(known) or 'none yet'}."
+def unrun(store: Store, name: str | None) -> list[Path]:
+    """The recipe of this name, or those in the current folder and below it, if not yet run."""
+    if name is not None:
+        found = recipe_file(Path(name))
+        recipes = [] if found is None else [found]
+    else:
+        around = store.root.parent
+        recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
+    return [each for each in recipes if recipe_file(each) and not runs_of(store, each)]
 
 
-def planned(folder: Path) -> list[dict[str, Any]]:
-    """The stages of a run's plan; empty if it was stopped before it had one."""
-    plan = folder / "plan.json"
-    return read_json(plan)["stages"] if plan.is_file() else []
-
-
-def describe_status(runs: list[dict[str, Any]]) -> str:
-    """Runs and stages as aligned text, with the next command."""
-    if not runs:
-        return "no runs here yet; next: endonym new DIR --demo french"
+def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:
+    """Runs and stages as aligned text, with the next command. recipes: those not yet run."""
+    if not runs and not recipes:
+        return f"no runs here yet; next: {program()} new DIR --demo french"
     lines: list[str] = []
     for run in runs:
         lines.append(run["run"])
+        widest = max((columns(stage["name"]) for stage in run["stages"]), default=0)
         for stage in run["stages"]:
             weight = size(stage["bytes"]) if stage["bytes"] else stage["note"]
-            lines.append(f"  {stage['state']:<8}{stage['name']:<24}{stage['id']}  {weight}")
+            name = stage["name"] + " " * (widest - columns(stage["name"]))
+            lines.append(f"  {stage['state']:<8} {name}  {stage['id']}  {weight}")
+        if failure := run["failure"]:
+            where = f"{failure['where']}: " if failure["where"] else ""
+            said = f"{where}{failure['message']}\n{failure['do']}".strip()
+            lines.append("  it stopped here: " + said.replace("\n", "\n    "))
         is_done = run["is_planned"] and all(s["state"] == "done" for s in run["stages"])
-        name = Path(run["run"]).name
-        lines.append(
-            f'  next: endonym generate {name} "…"'
-            if is_done
-            else "  next: the same `endonym run` goes on from here"
-        )
+        goes_on = f"{program()} run {run['called']}, which goes on from here"
+        if run["failure"]:
+            goes_on = f"put that right, then {program()} run {run['called']}"
+        if not run["stages"]:
+            goes_on = "the same `endonym run` goes on from here"
+        last = f'{program()} generate {run["called"]} "…"' if is_done else goes_on
+        lines.append(f"  next: {last}")
+    for recipe in recipes:
+        quoted = shlex.quote(str(recipe))
+        lines += [str(recipe), "  a recipe is here, not yet run"]
+        lines.append(f"  next: {program()} check {quoted}, then {program()} run {quoted}")
     return "\n".join(lines)
 
 
@@ -115,7 +140,7 @@ def look(
     if artifact.stage == "tokenizer":
         return _look_at_tokenizer(artifact, text)
     if artifact.stage == "model":
-        return _look_at_model(artifact, store)
+        return _look_at_model(artifact)
     shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
     return Inspection(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
 
@@ -128,6 +153,7 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     if artifacts:
         return artifacts[0]
     folder = find_run(store, name)
+    store = home(folder, store)
     for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
         stages = [stage for stage in planned(folder) if stage["stage"] == kind]
         if stages and store.folder(kind, stages[-1]["id"]).is_dir():
@@ -135,7 +161,7 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     raise RecipeError(
         f"this run has no {wanted or 'finished stage'} yet",
         where=str(folder),
-        do="Run it first: endonym run.",
+        do=f"Run it first: {program()} run {nickname(folder, store)}",
     )
 
 
@@ -194,7 +220,7 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
 
 
-def _look_at_model(artifact: Artifact, store: Store) -> Inspection:
+def _look_at_model(artifact: Artifact) -> Inspection:
     """The validation curve as a line of bars, key numbers and samples."""
     file = artifact.folder / "validations.json"
     # Models of version 8 and before called this file looks.json.
@@ -209,6 +235,7 @@ def _look_at_model(artifact: Artifact, store: Store) -> Inspection:
         f"{numbers['parameters']} parameters · {steps}",
         f"dev bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
     ]
+    store = Store(artifact.folder.parent.parent)
     samples = [
         line
         for line in read_jsonl(store.journal("model", artifact.manifest["id"]))

@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
-from endonym.disk import read_json
+from endonym.commands.find import home, known_runs, nickname, planned, run_meant
+from endonym.device import program
 from endonym.errors import RecipeError
 from endonym.export.card import Card
 from endonym.export.huggingface import import_huggingface
@@ -17,37 +17,40 @@ def find_artifact(name: str, store: Store) -> Artifact | None:
     """The final model of a run, or an artefact; None if the name is neither."""
     for folder in (Path(name), store.root.parent / "runs" / name):
         if (folder / "plan.json").is_file():
-            return model_of_run(folder)
+            return model_of_run(folder, store)
         if (folder / "manifest.json").is_file():
             return open_artifact(folder)
     is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
     folders = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
     whole = [folder for folder in folders if (folder / "manifest.json").is_file()]
-    return open_artifact(whole[0]) if len(whole) == 1 else None
+    if whole:
+        return open_artifact(whole[0]) if len(whole) == 1 else None
+    if (Path(name) / "config.json").is_file():
+        return None
+    run = run_meant(store, name)
+    return None if run is None else model_of_run(run, store)
 
 
 def card_of(name: str, store: Store) -> Card:
     """What the README of a model says: of a run its recipe's name and language, else a name."""
-    for folder in (Path(name), store.root.parent / "runs" / name):
-        if (folder / "plan.json").is_file():
-            recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
-            return Card(str(recipe.get("name", name)), str(recipe.get("language", "")))
-    return Card(Path(name).name)
+    folder = None if (Path(name) / "config.json").is_file() else run_meant(store, name)
+    if folder is None:
+        return Card(Path(name).name)
+    recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
+    return Card(str(recipe.get("name", name)), str(recipe.get("language", "")))
 
 
-def model_of_run(folder: Path) -> Artifact:
+def model_of_run(folder: Path, store: Store) -> Artifact:
     """The last model of a run's plan. Raises RecipeError if it is not made yet."""
-    plan = read_json(folder / "plan.json")
-    stages: list[dict[str, Any]] = [each for each in plan["stages"] if each["stage"] == "model"]
-    home = (folder / plan["store"]).resolve()
-    path = home / "model" / (stages[-1]["id"] if stages else "none")
-    if not path.is_dir():
+    stages = [each for each in planned(folder) if each["stage"] == "model"]
+    made = home(folder, store).folder("model", stages[-1]["id"] if stages else "none")
+    if not made.is_dir():
         raise RecipeError(
             "this run has no finished model yet",
             where=str(folder),
-            do=f"Finish it: endonym run {folder / 'recipe.toml'}",
+            do=f"Finish it: {program()} run {nickname(folder, store)}",
         )
-    return open_artifact(path)
+    return open_artifact(made)
 
 
 def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
@@ -61,9 +64,7 @@ def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
         return LanguageModel.load(artifact.verify().folder, device)
     if (Path(name) / "config.json").is_file():
         return moved(import_huggingface(Path(name)), device)
-    runs = sorted(path.parent.name for path in (store.root.parent / "runs").glob("*/plan.json"))
-    known = f"Runs here: {', '.join(runs)}." if runs else "There are no runs here yet."
-    raise RecipeError(f"no model is called {name}", where="MODEL", do=known)
+    raise RecipeError(f"no model is called {name}", where="MODEL", do=known_runs(store))
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

@@ -1,6 +1,5 @@
 """`endonym new`: writes a commented recipe, sized for the texts and this machine."""
 
-import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -39,6 +38,7 @@ from endonym.errors import RecipeError
 from endonym.log import Log, number
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
+from endonym.recipe.written import toml
 from endonym.text.config import DEFAULT_SHARE
 from endonym.text.files import RawSet, source_files
 from endonym.train.config import Phase
@@ -202,8 +202,8 @@ def _head(path: Path, name: str, language: str, survey: Survey) -> str:
         f"{survey.text_bytes / 1e6:.1f} MB of text.",
         f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
         *(f"# left out: {file}: {reason}" for file, reason in survey.skipped),
-        f"name = {_toml(name)}",
-        f"language = {_toml(language)}",
+        f"name = {toml(name)}",
+        f"language = {toml(language)}",
         "seed = 42",
     ]
     return "\n".join(line.replace("\n", " ") for line in lines)
@@ -212,11 +212,11 @@ def _head(path: Path, name: str, language: str, survey: Survey) -> str:
 def _training(choices: Choices) -> str:
     """Tokenizer, packing, model and phase, each value with its reason."""
     tables: dict[str, list[str]] = {"tokenizer": ['kind = "bpe"'], "pack": [], "model": []}
-    tables["model"].append(f"family = {_toml(ModelKeys().family)}")
+    tables["model"].append(f"family = {toml(ModelKeys().family)}")
     tables["phase"] = ['name = "pretrain"']
     for key, choice in choices.items():
         table, _, rest = key.partition(".")
-        line = f"{rest} = {_toml(choice.value)}"
+        line = f"{rest} = {toml(choice.value)}"
         tables[table].append(_noted(line, choice.reason))
     tables["phase"].append(
         f"{'patience = 6':<28}# validations without a better one before it stops"
@@ -230,7 +230,7 @@ def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
     """The fields of a config that differ from defaults, one a line, with reasons."""
     lines: list[str] = []
     for key, value in config.model_dump(exclude_defaults=True).items():
-        line = f"{key} = {_toml(value)}"
+        line = f"{key} = {toml(value)}"
         reason = (reasons or {}).get(key)
         lines.append(_noted(line, reason))
     return "\n".join(lines)
@@ -241,19 +241,6 @@ def _noted(line: str, reason: str | None) -> str:
     if not reason:
         return line
     return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
-
-
-def _toml(value: object) -> str:
-    """A value in TOML."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return f"{value:_}" if value >= 10_000 else str(value)
-    if isinstance(value, float):
-        return f"{value:g}" if "e" not in f"{value:g}" else f"{value:e}".replace("e-0", "e-")
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(str(value), ensure_ascii=False)
 
 
 def write_demo(folder: Path, demo: str) -> Path:

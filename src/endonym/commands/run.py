@@ -15,8 +15,10 @@ from endonym.autopilot.resolve import (
 from endonym.autopilot.text_size import text_bytes
 from endonym.commands.check import UNMEASURED, check, likely_vocab
 from endonym.commands.compare import Comparison, compare
+from endonym.commands.find import nickname
 from endonym.commands.finished_runs import read
 from endonym.data.shards import TokenShards
+from endonym.device import program
 from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score
@@ -121,18 +123,25 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     if report.is_file():
         out.write(f"\nreport  {report}\n")
     if report.is_file() and is_last:
-        out.write(f'next    endonym generate {run.folder.name} "…"\n')
+        out.write(f'next    {program()} generate {nickname(run.folder, run.store)} "…"\n')
 
 
 def describe_plan(
-    recipe: Recipe, store: Store, log: Log, *, replan: bool = False, target: str = "cpu"
+    recipe: Recipe,
+    store: Store,
+    log: Log,
+    *,
+    until: str | None = None,
+    replan: bool = False,
+    target: str = "cpu",
 ) -> list[dict[str, Any]]:
-    """The stages that a run would make and those that exist, without making anything.
+    """The stages that a run would make and those that exist; writes nothing.
 
     Choices of an earlier run are taken from its plan; the rest is estimated.
     """
     recipe.require_sources()
-    raw = sources.hash_all(sources.find(recipe), store, log)
+    last = last_stage(recipe, until)
+    raw = sources.hash_all(sources.find(recipe), store, log, is_kept=False)
     lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     choices = estimated_choices(recipe, raw, target) | lock.choices
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
@@ -144,6 +153,8 @@ def describe_plan(
     training = resolve_training(recipe, assumed | choices, facts, vocab)
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
     stages = [*data.all(), *plan_training(recipe, data, training)]
+    names = [stage.name for stage in stages]
+    stages = stages[: names.index(last) + 1] if last else stages
     return [
         {
             "name": stage.name,

@@ -1,8 +1,8 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +13,7 @@ from endonym.autopilot import resolve
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic, write_json
-from endonym.errors import RecipeError
+from endonym.errors import EndonymError, RecipeError
 from endonym.log import Log, append_jsonl, duration, size
 from endonym.pipeline import sources
 from endonym.pipeline.lockfile import Lockfile
@@ -31,6 +31,9 @@ from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
 from endonym.text.files import RawSet
+
+FAILURE = "failure.json"
+"""In a run's folder: why it failed when it was last run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def run_recipe(
         store.claim(folder, recipe.path)
         folder.mkdir(parents=True, exist_ok=True)
         log.file = folder / "log.txt"
-        write_atomic(folder / "recipe.toml", recipe_text(recipe).encode("utf-8"))
+        write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe), store, log)
         last = last_stage(recipe, until)
         run = Run(folder, recipe, store)
@@ -100,10 +103,11 @@ def run_recipe(
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
         resolved = partial(settle, recipe, lock, **given, target=target, log=log)
         metrics = Metrics(folder, recipe, log)
-        for stage in planned_stages(run, raw, lock, resolved):
-            run.made.append(make(stage, store, log, device, metrics=metrics))
-            if stage.name == last:
-                break
+        with remembered_failure(folder):
+            for stage in planned_stages(run, raw, lock, resolved):
+                run.made.append(make(stage, store, log, device, metrics=metrics))
+                if stage.name == last:
+                    break
         with store.alone(folder):
             metrics.end()
     return run
@@ -198,16 +202,22 @@ def _made(
     return Made(stage, artifact, True, seconds)
 
 
+@contextmanager
+def remembered_failure(folder: Path) -> Generator[None]:
+    """Keep in the run's folder why it failed, for `status`, until it is run again."""
+    path = folder / FAILURE
+    path.unlink(missing_ok=True)
+    try:
+        yield
+    except EndonymError as error:
+        with suppress(OSError):  # The disk may be full.
+            write_json(path, error.as_dict())
+        raise
+
+
 def run_folder(store: Store, recipe: Recipe) -> Path:
     """The folder of this run's readable files, beside the store."""
     return store.root.parent / "runs" / recipe.run_name
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """The recipe as given, with the command line's changes as comments."""
-    notes = [f"# --variant {recipe.variant}"] if recipe.variant else []
-    notes += [f"# --set {each}" for each in recipe.sets]
-    return recipe.text + ("\n" + "\n".join(notes) + "\n" if notes else "")
 
 
 def last_stage(recipe: Recipe, until: str | None) -> str | None:

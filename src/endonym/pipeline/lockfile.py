@@ -22,6 +22,7 @@ class Lockfile:
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
         self.path, folder = run / "plan.json", recipe.model_folder
+        self.recipe = recipe
         pretrained = [] if folder is None else folder_files(folder)
         self.key = fingerprint(
             {
@@ -63,11 +64,15 @@ class Lockfile:
     def as_json(self, stages: Sequence[Any], store: Store) -> dict[str, Any]:
         """The lockfile: choices with their reasons, and every stage with its identity."""
         tuned = {"stage": self.tuned_stage, "choices": _pairs(self.tuned)}
+        run = self.path.parent.resolve()
         return {
             "key": self.key,
+            "recipe": os.path.relpath(self.recipe.path.resolve(), run),
+            "variant": self.recipe.variant,
+            "sets": list(self.recipe.sets),
             "choices": _pairs(self.choices),
             "tuned": tuned if self.tuned else None,
-            "store": os.path.relpath(store.root.resolve(), self.path.parent.resolve()),
+            "store": os.path.relpath(store.root.resolve(), run),
             "stages": [
                 {"name": stage.name, "id": stage.id[:12], **stage.declared()} for stage in stages
             ],

@@ -31,9 +31,16 @@ def find(recipe: Recipe) -> list[tuple[Source, list[RawFile]]]:
 
 
 def hash_all(
-    found: Sequence[tuple[Source, Sequence[RawFile]]], store: Store, log: Log
+    found: Sequence[tuple[Source, Sequence[RawFile]]],
+    store: Store,
+    log: Log,
+    *,
+    is_kept: bool = True,
 ) -> list[RawSet]:
-    """Hash every file whose size or time has changed since it was last hashed."""
+    """Hash every file whose size or time has changed since it was last hashed.
+
+    is_kept: the hashes are written down; a dry run writes nothing.
+    """
     memory = store.root / "hashes.json"
     known = read_if_good(memory)
     total = sum(file.path.stat().st_size for _, files in found for file in files)
@@ -42,7 +49,7 @@ def hash_all(
         for source, files in found:
             hashes = tuple(_hash(file.path, known, advance) for file in files)
             sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
-    if known != read_if_good(memory):
+    if is_kept and known != read_if_good(memory):
         write_json(memory, known)
     return sets
 

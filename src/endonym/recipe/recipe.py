@@ -4,6 +4,8 @@ It composes the configs of the components. Every key is a config field; an unkno
 with a suggestion. All problems are reported at once, each with its line.
 """
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +24,15 @@ from endonym.recipe.diagnostics.messages import AnyConfig, findings, found_value
 from endonym.recipe.diagnostics.problems import Origin, Problem, refuse
 from endonym.recipe.diagnostics.text import KeyPath, dotted
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, set_value
+from endonym.recipe.written import recipe_toml
 from endonym.text.config import Clean, Source, Split
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase, Track
 
 Draft = tuple[Mapping[str, Any], Origin, list[Problem]]
 """The data of a recipe before it is checked, its origin, and the problems so far."""
+LONGEST_OVERRIDES = 32
+"""Characters of overrides that a run's name shows; longer ones are a hash in it."""
 
 
 def empty(config: type[AnyConfig]) -> Callable[[], AnyConfig]:
@@ -151,10 +156,18 @@ class Recipe(Config):
 
     @property
     def run_name(self) -> str:
-        """`name`, or `name@variant`; a seed set on the command line comes last: `name+seed=43`."""
-        name = f"{self.name}@{self.variant}" if self.variant else self.name
-        seeds = [each for each in self.sets if each.startswith("seed=")]
-        return f"{name}+{seeds[-1]}" if seeds else name
+        """`name`, `name@variant`, `name+KEY=VALUE`: other overrides make another run."""
+        variant = f"@{self.variant}" if self.variant else ""
+        return f"{self.name}{variant}{overrides_name(self.sets)}"
+
+    def as_run(self) -> str:
+        """The recipe as it runs, in TOML: as given, or rewritten with variant and overrides."""
+        if self.variant is None and not self.sets:
+            return self.text
+        data, _ = lay_variant(type(self), parse(self.path, self.text), self._origin)
+        notes = [f"# --variant {self.variant}"] if self.variant else []
+        notes += [f"# --set {each}" for each in self.sets]
+        return "\n".join([*notes, recipe_toml(lay_sets(data, self.sets)[0])])
 
     def with_values(self, changes: Mapping[str, Any]) -> Self:
         """A copy with these dotted keys replaced, such as "phase.0.lr"; None removes a key.
@@ -205,6 +218,18 @@ class Recipe(Config):
             recipe._origin = origin
             recipes.append(recipe)
         return recipes
+
+
+def overrides_name(sets: Sequence[str]) -> str:
+    """What overrides add to a run's name: themselves if they are short and plain, else a hash."""
+    pairs = {key.strip(): value.strip() for key, _, value in (e.partition("=") for e in sets)}
+    pairs.pop("name", None)  # It is in the name already.
+    if not pairs:
+        return ""
+    plainly = ",".join(f"{key}={value}" for key, value in sorted(pairs.items()))
+    if len(plainly) <= LONGEST_OVERRIDES and re.fullmatch(r"[\w.,=+-]+", plainly, re.ASCII):
+        return f"+{plainly}"
+    return f"+{hashlib.sha256(plainly.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def _dumped(value: Any) -> Any:

@@ -14,7 +14,7 @@ from endonym.log import duration, read_jsonl, size
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import read_shape
-from endonym.pipeline.execute import Made, Run, recipe_text
+from endonym.pipeline.execute import Made, Run
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
@@ -118,7 +118,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
         "stages": [_stage(made, store) for made in run.made],
         "machine": _machine(models, store),
         "speeds": [(p.name, p.tokens / p.seconds) for p in phases if p.seconds and p.tokens],
-        "recipe": recipe_text(run.recipe),
+        "recipe": run.recipe.as_run(),
     }
 
 

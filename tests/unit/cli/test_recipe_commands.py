@@ -1,5 +1,7 @@
 """new, check, run and explain, as they are typed."""
 
+import os
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -114,8 +116,35 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     text = command("run", finished / "recipe.toml", *store, *more).out
     states = {line.split()[0]: line.split()[-1] for line in text.splitlines()}
     assert (states["shards"], states["model"], states["export"]) == ("there", "missing", "missing")
-    assert command("run", recipe, "--store", recipe.parent / "store", "--dry-run").code == 0
-    assert not list((recipe.parent / "store").glob("*/*.part"))
+
+
+def tree(folder: Path) -> dict[Path, int]:
+    """Every file and folder below a folder, with the time of its last change."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("more", [[], ["--replan"], ["--variant", "all"], ["--until", "corpus"]])
+def test_a_dry_run_writes_nothing(recipe: Path, command: Say, more: list[str]) -> None:
+    text = recipe.read_text(encoding="utf-8") + "\n[variant.deep.clean]\nmin_chars = 50\n"
+    recipe.write_text(text, encoding="utf-8")
+    before = tree(recipe.parent)
+    said = command("run", recipe, "--store", recipe.parent / "store", "--dry-run", *more)
+    assert said.code == 0, said.err
+    assert tree(recipe.parent) == before
+    assert ("model" in said.out) == ("corpus" not in more)
+
+
+def test_a_dry_run_of_a_finished_run_writes_nothing(finished: Path, command: Say) -> None:
+    before = tree(finished)
+    touched = finished / "texts" / "tatar.txt"
+    store = ["--store", finished / "store"]
+    mark = touched.stat().st_mtime_ns
+    touched.touch()  # Its hash is made anew, and not written down.
+    try:
+        assert command("run", finished / "recipe.toml", *store, "--dry-run").code == 0
+    finally:
+        os.utime(touched, ns=(mark, mark))
+    assert tree(finished) == before
 
 
 def test_replanning_has_this_machine_measured_anew(
@@ -259,12 +288,44 @@ def test_a_dry_run_of_all_variants_tells_each_plan(recipe: Path, command: Say) -
     assert (lines[0], lines.count("kechkena@wide")) == ("kechkena", 1)
 
 
-def test_overrides_are_noted_in_the_run(recipe: Path, command: Say) -> None:
+def test_runs_with_other_overrides_stand_beside_each_other(recipe: Path, command: Say) -> None:
     given = ["--store", recipe.parent / "store", "--until", "source"]
-    command("run", recipe, *given, "--set", "phase.0.steps=3", "--set", "seed=9")
-    kept = (recipe.parent / "runs" / "kechkena+seed=9" / "recipe.toml").read_text(encoding="utf-8")
-    assert kept.startswith(recipe.read_text(encoding="utf-8"))
-    assert kept.endswith("\n# --set phase.0.steps=3\n# --set seed=9\n")
+    sets = [[], ["--set", "seed=9"], ["--set", "name=икенче"], ["--set", "clean.normalize=['nfc']"]]
+    for each in sets:
+        assert command("run", recipe, *given, *each).code == 0
+    names = sorted(path.name for path in (recipe.parent / "runs").iterdir())
+    assert names[1:] == ["kechkena+5d041144", "kechkena+seed=9", "икенче"]
+    runs = recipe.parent / "runs"
+    assert (runs / names[0] / "recipe.toml").read_bytes() == recipe.read_bytes()
+    kept = (runs / "kechkena+seed=9" / "recipe.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(kept)["seed"] == 9
+
+
+def test_a_run_stands_for_its_recipe_wherever_one_is_taken(
+    recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, by folder and from another folder: with its overrides, in its own store."""
+    given = ["--store", recipe.parent / "store", "--until", "tokenizer", "--json"]
+    first = command("run", recipe, *given, "--set", "clean.min_chars=60").json()
+    run = Path(first["run"])
+    monkeypatch.chdir(recipe.parent)
+    for name in (run.name, run.relative_to(recipe.parent), run / "recipe.toml"):
+        again = command("run", name, "--until", "tokenizer", "--json").json()
+        assert [stage["made"] for stage in again["stages"]] == [False] * len(first["stages"])
+        assert Path(again["run"]).resolve() == run.resolve()
+        assert command("check", name, "--json").json()["name"] == run.name
+    monkeypatch.chdir(recipe.parent.parent)
+    before = set(recipe.parent.parent.iterdir())
+    again = command("run", run.name, "--until", "tokenizer", "--json").json()
+    assert not any(stage["made"] for stage in again["stages"])
+    assert set(recipe.parent.parent.iterdir()) == before
+    assert command("check", recipe.parent, "--json").json()["name"] == "kechkena"
+    said = command("run", "алма", "--json").json()["error"]
+    assert said["message"] == "no recipe or run is called алма"
+    assert run.name in said["do"]
+    recipe.rename(recipe.with_name("moved.toml"))
+    said = command("run", run.name, "--json").json()["error"]
+    assert "is not there any more" in said["message"]
 
 
 def test_explain_tells_a_key_and_the_whole(command: Say) -> None:

@@ -29,7 +29,8 @@ def test_status_tells_every_stage_and_the_next_command(command: Say, store: list
     lines = said.out.splitlines()
     assert lines[0].endswith("runs/kechkena")
     assert {line.split()[0] for line in lines[1:-1]} == {"done"}
-    assert lines[-1] == '  next: endonym generate kechkena "…"'
+    folder = store[1].parent / "runs" / "kechkena"
+    assert lines[-1] == f'  next: endonym generate {folder} "…"'
     named = command("status", "kechkena", *store, "--json").json()["runs"]
     assert named == command("status", *store, "--json").json()["runs"]
     weights = {each["name"]: each["bytes"] for each in named[0]["stages"]}
@@ -60,6 +61,26 @@ def test_status_without_a_run_says_how_to_begin(command: Say, tmp_path: Path) ->
     assert said.json()["error"]["do"] == "Runs here: none yet."
 
 
+def test_status_says_what_a_refused_corpus_needs_until_it_has_it(
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    given = ["--store", recipe.parent / "store"]
+    whole = recipe.read_text(encoding="utf-8")
+    recipe.write_text(whole.replace("min_chars = 40", "min_chars = 4000"), encoding="utf-8")
+    failed = command("run", recipe, *given, "--json")
+    error = failed.json()["error"]
+    assert (failed.code, error["kind"]) == (1, "CorpusError")
+    said = " ".join(command("status", "kechkena", *given).out.split())
+    assert " ".join(error["message"].split()) in said
+    assert error["do"] in said
+    assert command("status", *given, "--json").json()["runs"][0]["failure"] == error
+    recipe.write_text(whole, encoding="utf-8")
+    assert command("run", recipe, *given, "--until", "corpus").code == 0
+    assert "no document is left" in error["message"]
+    assert "no document is left" not in command("status", *given).out
+
+
 def test_a_run_stopped_at_the_corpus_can_be_looked_at(
     small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
 ) -> None:
@@ -67,16 +88,17 @@ def test_a_run_stopped_at_the_corpus_can_be_looked_at(
     given = ["--store", tmp_path / "project" / "store"]
     sets = ["--set", "clean.min_chars=60"]
     assert command("run", recipe, *given, *sets, "--until", "corpus").code == 0
-    rejects = command("look", "kechkena", "--dropped", "min_chars", "-n", "3", *given, "--json")
+    name = "kechkena+clean.min_chars=60"
+    rejects = command("look", name, "--dropped", "min_chars", "-n", "3", *given, "--json")
     found = rejects.json()["rejects"]
     assert [each["reason"] for each in found] == ["min_chars"] * 3
     assert all(len(each["text"]) < 60 for each in found)
-    text = command("look", "kechkena", "--dropped", "all", *given).out
+    text = command("look", name, "--dropped", "all", *given).out
     assert text.count("min_chars") == 5
     assert found[0]["text"][:20] in text
     said = command("status", *given)
     assert "goes on from here" in said.out
-    assert "tatar: read 22" in command("look", "kechkena", *given).out
+    assert "tatar: read 22" in command("look", name, *given).out
 
 
 def test_look_shows_documents_of_a_corpus(finished: Path, command: Say, store: list[Any]) -> None:
@@ -143,6 +165,34 @@ def test_prune_lists_first_and_removes_only_when_told(copy: Path, command: Say) 
     assert command("prune", "--yes", *given, "--json").json()["removed"]
     assert not any(Path(each["folder"]).exists() for each in listed["artefacts"])
     assert command("prune", *given, "--json").json()["artefacts"] == []
+
+
+def test_prune_says_what_a_finished_model_scores_before_it_offers_it(
+    copy: Path, command: Say
+) -> None:
+    """Also when its evaluation is gone, and for people as for programs."""
+    given = ["--store", copy / "store"]
+    bits = command("evaluate", "kechkena", *given, "--json").json()["scores"]
+    (score,) = [
+        each["value"]
+        for each in bits
+        if (each["metric"], each["model"], each["source"]) == ("bits_per_byte", "model", None)
+        and (each["text"], each["weighting"]) == ("document", "bytes")
+    ]
+    shutil.rmtree(copy / "runs")
+
+    def note() -> str:
+        rows = command("prune", *given, "--json").json()["artefacts"]
+        (found,) = [row["note"] for row in rows if row["stage"] == "model"]
+        return found
+
+    assert note().startswith(f"{score:.3f} bits/byte of test text, finished 20")
+    (line,) = [each for each in command("prune", *given).out.splitlines() if note() in each]
+    assert line.startswith("model")
+    shutil.rmtree(copy / "store" / "evaluation")
+    assert "bits/byte of dev text" in note()
+    assert "bits/byte of dev text" in command("prune", "--yes", *given).out
+    assert command("prune", *given).out == "every artefact belongs to a run\n"
 
 
 def test_a_flipped_byte_is_told_with_its_file_by_every_command(copy: Path, command: Say) -> None:

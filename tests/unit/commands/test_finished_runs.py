@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from endonym.commands.find import planned
 from endonym.commands.finished_runs import finished_runs, missing, read
-from endonym.commands.inspect import planned
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
 from endonym.store import Store

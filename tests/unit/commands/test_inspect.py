@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from artefacts import DECLARED, ID, make, nobody
 
-from endonym.commands.inspect import describe_status, find_run, known_runs, look, planned, status
+from endonym.commands.find import planned
+from endonym.commands.inspect import describe_status, look, status, unrun
 from endonym.errors import RecipeError
-from endonym.log import append_jsonl
+from endonym.log import append_jsonl, columns
 from endonym.store import Artifact, Store
 from endonym.text.corpus import Corpus
 
@@ -38,19 +39,6 @@ def bare(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def test_a_run_is_found_by_its_name_and_by_its_folder(bare: Store) -> None:
-    folder = bare.root.parent / "runs" / "әкият"
-    assert find_run(bare, "әкият") == folder
-    assert find_run(Store(bare.root / "elsewhere"), str(folder)) == folder
-    with pytest.raises(RecipeError, match="no run is called хикәя") as caught:
-        find_run(bare, "хикәя")
-    assert caught.value.do == known_runs(bare)
-    assert "шигырь, әкият" in known_runs(bare)
-    (folder / "log.txt").unlink()
-    with pytest.raises(RecipeError):
-        find_run(bare, "әкият")
-
-
 def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
     runs = bare.root.parent / "runs"
     assert planned(runs / "әкият") == []
@@ -59,6 +47,50 @@ def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
     found = status(bare, "әкият")
     assert (found[0]["stages"], found[0]["is_planned"]) == ([], False)
     assert "next: the same" in describe_status(found)
+
+
+def test_a_recipe_that_was_never_run_is_named_with_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by its file, by its folder, and from the folder around it."""
+    recipe = tmp_path / "my-tatar" / "recipe.toml"
+    recipe.parent.mkdir()
+    recipe.write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    store = Store(Path("store"))
+    for name in (None, "my-tatar", "my-tatar/recipe.toml"):
+        said = describe_status([], unrun(store, name))
+        assert said.splitlines()[1:] == [
+            "  a recipe is here, not yet run",
+            "  next: endonym check my-tatar/recipe.toml, then endonym run my-tatar/recipe.toml",
+        ]
+
+
+def test_a_recipe_stands_for_its_runs(finished: Path, store: Store) -> None:
+    assert unrun(store, None) == unrun(store, str(finished)) == []
+    for name in (finished, finished / "recipe.toml"):
+        (found,) = status(store, str(name))
+        assert Path(found["run"]).name == "kechkena"
+
+
+def test_the_stages_of_a_run_elsewhere_are_looked_up_in_its_own_store(
+    finished: Path, tmp_path: Path
+) -> None:
+    (found,) = status(Store(tmp_path / "store"), str(finished / "runs" / "kechkena"))
+    assert {each["state"] for each in found["stages"]} == {"done"}
+    name = str(finished / "runs" / "kechkena")
+    looked = look(Store(tmp_path / "store"), name, dropped=None, text=None, count=1)
+    assert "step 40: " in looked.text
+
+
+def test_columns_stay_apart_beside_long_and_wide_names(bare: Store) -> None:
+    names = ("model " + "ұзын-" * 8, "source កម្ពុជា.txt", "corpus")
+    stages = [{"name": each, "stage": "corpus", "id": "b" * 12} for each in names]
+    plan = bare.root.parent / "runs" / "шигырь" / "plan.json"
+    plan.write_text(json.dumps({"stages": stages}), encoding="utf-8")
+    lines = describe_status(status(bare, "шигырь")).splitlines()[1:4]
+    assert len({columns(line[: line.index("bbb")]) for line in lines}) == 1
+    assert all(name in line and "  bbb" in line for name, line in zip(names, lines, strict=True))
 
 
 def test_a_stage_is_done_started_or_missing(bare: Store) -> None:
@@ -83,7 +115,7 @@ def test_a_run_whose_stages_are_all_done_can_generate_and_no_runs_can_begin(
     store: Store,
 ) -> None:
     assert describe_status(status(store, None)).splitlines()[-1] == (
-        '  next: endonym generate kechkena "…"'
+        f'  next: endonym generate {store.root.parent / "runs" / "kechkena"} "…"'
     )
     assert "endonym new" in describe_status([])
 

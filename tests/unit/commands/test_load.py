@@ -73,4 +73,4 @@ def test_a_damaged_model_is_not_loaded(model: Path, store: Store, tmp_path: Path
 def test_where_there_are_no_runs_that_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load_model("tatar", Store(tmp_path / "store"))
-    assert caught.value.do == "There are no runs here yet."
+    assert caught.value.do == "Runs here: none yet."

@@ -104,7 +104,7 @@ def test_results_are_told_text_by_text_with_a_sample_and_what_comes_next(
     assert "report" not in said
     (run.folder / "report.html").write_text("", encoding="utf-8")
     say_results(run)
-    assert capsys.readouterr().out.endswith('next    endonym generate kechkena "…"\n')
+    assert capsys.readouterr().out.endswith(f'next    endonym generate {run.folder} "…"\n')
     say_results(run, is_last=False)
     said = capsys.readouterr().out
     assert said.endswith(f"report  {run.folder / 'report.html'}\n")

@@ -1,5 +1,6 @@
 """A recipe as an object: what it holds, where it came from, and copies with other values."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from endonym.config import identity
 from endonym.errors import MissingSource, RecipeError
-from endonym.recipe.recipe import Recipe
+from endonym.recipe.recipe import Recipe, overrides_name
 
 TATAR = """\
 # Кояшлы көн.
@@ -86,7 +87,7 @@ def test_a_recipe_knows_its_file_its_folder_and_its_exact_text(tatar: Path) -> N
     assert recipe.text == TATAR.replace("\n", "\r\n")
     assert recipe.variant == "wide"
     assert recipe.sets == ("seed=7",)
-    assert recipe.run_name == "tatar@wide"
+    assert recipe.run_name == "tatar@wide+seed=7"
     assert Recipe.load(tatar).run_name == "tatar"
 
 
@@ -203,7 +204,11 @@ def test_reading_recipes_imports_no_torch() -> None:
 def test_all_of_a_recipe_are_itself_and_its_variants_in_the_files_order(tatar: Path) -> None:
     tatar.write_text(TATAR + "\n[variant.deep.model]\nlayers = 12\n", encoding="utf-8")
     found = Recipe.load_all(tatar, sets=["seed=7"])
-    assert [each.run_name for each in found] == ["tatar", "tatar@wide", "tatar@deep"]
+    assert [each.run_name for each in found] == [
+        "tatar+seed=7",
+        "tatar@wide+seed=7",
+        "tatar@deep+seed=7",
+    ]
     assert [each.model.layers for each in found] == [6, 4, 12]
     assert {each.seed for each in found} == {7}
 
@@ -247,3 +252,37 @@ def test_a_model_s_folder_starts_at_the_recipe_and_is_no_identity(tatar: Path) -
     assert "folder" not in identity(recipe.model)
     tatar.write_text(TATAR, encoding="utf-8")
     assert Recipe.load(tatar).model_folder is None
+
+
+@pytest.mark.parametrize(
+    ("sets", "end"),
+    [
+        ([], ""),
+        (["name=башка"], ""),
+        (["phase.0.lr=4e-3"], "+phase.0.lr=4e-3"),
+        (["seed=9", " phase.0.lr = 4e-3 "], "+phase.0.lr=4e-3,seed=9"),
+        (["phase.0.lr=4e-3", "seed=8", "seed=9"], "+phase.0.lr=4e-3,seed=9"),
+        (["phase.0.tokens="], "+phase.0.tokens="),
+    ],
+)
+def test_overrides_add_to_the_name_of_a_run(sets: list[str], end: str) -> None:
+    assert overrides_name(sets) == end
+
+
+@pytest.mark.parametrize(
+    "override", ["clean.expected_letters=әөү", "source.0.path=../texts", "model.x=" + "a" * 30]
+)
+def test_overrides_that_make_no_plain_name_are_a_hash_in_it(override: str) -> None:
+    found = overrides_name([override])
+    assert re.fullmatch(r"\+[0-9a-f]{8}", found)
+    assert overrides_name([override + "1"]) != found
+
+
+def test_a_recipe_as_it_runs_holds_its_variant_and_its_overrides(tatar: Path) -> None:
+    """Loaded again from that text alone, it is the same recipe."""
+    assert Recipe.load(tatar).as_run() == Recipe.load(tatar).text
+    sets = ["seed=7", "phase.0.lr=0.00123456789", 'language="tt-Latn"']
+    recipe = Recipe.load(tatar, variant="wide", sets=sets)
+    tatar.write_text(recipe.as_run(), encoding="utf-8")
+    assert recipe.as_run().startswith("# --variant wide\n# --set seed=7\n")
+    assert Recipe.load(tatar).model_dump() == recipe.model_dump()

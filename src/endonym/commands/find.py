@@ -1,0 +1,172 @@
+"""Finds what a command names: a run by its name or folder, a recipe by its file, folder or run."""
+
+import os.path
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.disk import read_if_good, read_json
+from endonym.errors import RecipeError
+from endonym.store import Store
+
+RECIPE = "recipe.toml"
+USUAL_STORE = Path("store")
+"""The store if none is named. Only then are runs looked for in other folders, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRecipe:
+    """A recipe's file, and the store, variant and overrides of the run that was named, if any."""
+
+    path: Path
+    store: Store
+    variant: str | None = None
+    sets: tuple[str, ...] = ()
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's."""
+    return (folder / RECIPE).is_file() and (folder / "log.txt").is_file()
+
+
+def find_run(store: Store, name: str) -> Path:
+    """As `run_meant`; raises RecipeError with the known runs if there is none."""
+    found = run_meant(store, name)
+    if found is None:
+        raise RecipeError(f"no run is called {name}", where="RUN", do=known_runs(store))
+    return found
+
+
+def run_meant(store: Store, name: str) -> Path | None:
+    """A run by its name, its folder, or the recipe that has made no other run."""
+    found, recipe = run_named(store, name), recipe_file(Path(name))
+    if found is None and recipe is not None and len(runs := runs_of(store, recipe)) == 1:
+        return runs[0]
+    return found
+
+
+def run_named(store: Store, name: str) -> Path | None:
+    """The folder of a run, by its name, its folder or the recipe in it; or None.
+
+    The nearest run of a name counts. Raises RecipeError if two are equally near.
+    """
+    folder = Path(name).parent if Path(name).name == RECIPE else Path(name)
+    if name and is_run(folder):
+        return folder if folder.name else Path("..") / Path.cwd().name
+    if not re.fullmatch(r"[^/]+", name):
+        return None
+    for places in _places(store):
+        folders = [place / name for place in places if is_run(place / name)]
+        if len(folders) > 1:
+            listed = ", ".join(map(str, folders))
+            do = f"Name one of them by its folder: {listed}"
+            raise RecipeError(f"several runs are called {name}", where="RUN", do=do)
+        if folders:
+            return folders[0]
+    return None
+
+
+def runs_here(store: Store) -> list[Path]:
+    """Every run beside the store; if there is none, those of the nearest folder that has some."""
+    for places in _places(store):
+        runs = [path.parent for place in places for path in sorted(place.glob(f"*/{RECIPE}"))]
+        if runs:
+            return runs
+    return []
+
+
+def _places(store: Store) -> Iterator[list[Path]]:
+    """Folders of runs, the nearest first: beside the store, above the current folder, below it."""
+    yield [store.root.parent / "runs"]
+    if store.root != USUAL_STORE:
+        return
+    above = Path("..")
+    for parent in Path.cwd().parents:
+        if (parent / USUAL_STORE).is_dir():
+            yield [above / "runs"]
+        above /= ".."
+    for pattern in ("*", "*/*"):
+        yield sorted(store.parent / "runs" for store in Path().glob(f"{pattern}/{USUAL_STORE}"))
+
+
+def known_runs(store: Store) -> str:
+    """The runs that can be named here, as a sentence."""
+    known = [path.name for path in runs_here(store)]
+    return f"Runs here: {', '.join(known) or 'none yet'}."
+
+
+def find_recipe(store: Store, name: Path) -> NamedRecipe:
+    """The recipe that is named by its file, its folder, or a run that it made.
+
+    Raises RecipeError if a run does not know its recipe any more, or if nothing has this name.
+    """
+    given = recipe_file(name)
+    if given is not None:
+        return NamedRecipe(given, store)
+    run = run_named(store, str(name))
+    if run is not None:
+        return recipe_of(run, store)
+    if name.suffix == ".toml" or name.exists():
+        return NamedRecipe(name, store)  # Reading it says what is wrong.
+    raise RecipeError(f"no recipe or run is called {name}", where="RECIPE", do=known_runs(store))
+
+
+def recipe_file(name: Path) -> Path | None:
+    """The recipe that is this file or stands in this folder; None for a run's copy."""
+    if name.is_dir():
+        name /= RECIPE
+    is_copy = name.name == RECIPE and is_run(name.parent)
+    return name if name.is_file() and not is_copy else None
+
+
+def recipe_of(run: Path, store: Store) -> NamedRecipe:
+    """The recipe that a run was made of. Raises RecipeError if it is not where it was."""
+    plan = read_if_good(run / "plan.json")
+    if "recipe" not in plan:
+        raise RecipeError(
+            "this run does not say where its recipe is",
+            where=str(run),
+            do="Name the recipe's file instead.",
+        )
+    path = _beside(run, plan["recipe"])
+    if not path.is_file():
+        raise RecipeError(
+            "the recipe of this run is not there any more",
+            where=str(path),
+            do=f"{run / RECIPE} holds it as it ran: copy it back beside its texts.",
+        )
+    return NamedRecipe(path, home(run, store), plan["variant"], tuple(plan["sets"]))
+
+
+def runs_of(store: Store, recipe: Path) -> list[Path]:
+    """The runs here that this recipe made."""
+    runs = [(run, read_if_good(run / "plan.json").get("recipe")) for run in runs_here(store)]
+    return [run for run, path in runs if path and (run / path).resolve() == recipe.resolve()]
+
+
+def nickname(run: Path, store: Store) -> str:
+    """What commands call a run here: its name if that is enough, else its folder; quoted."""
+    is_near = store.root == USUAL_STORE and run == store.root.parent / "runs" / run.name
+    name = run.name if is_near else str(run)
+    return name if re.fullmatch(r"[\w@+=,./-]+", name) else shlex.quote(name)
+
+
+def home(run: Path, store: Store) -> Store:
+    """The store of a run's artefacts; the given one for a run that has no plan yet."""
+    root = read_if_good(run / "plan.json").get("store")
+    return Store(_beside(run, root)) if root else store
+
+
+def _beside(run: Path, path: str) -> Path:
+    """A path that a run has relative to itself; absolute if the run's own is."""
+    found = (run / path).resolve()
+    return found if run.is_absolute() else Path(os.path.relpath(found))
+
+
+def planned(run: Path) -> list[dict[str, Any]]:
+    """The stages of a run's plan; empty if it was stopped before it had one."""
+    plan = run / "plan.json"
+    return read_json(plan)["stages"] if plan.is_file() else []

@@ -1,0 +1,102 @@
+"""`endonym prune`: artefacts that no run refers to. A finished model is listed with its score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.disk import read_json
+from endonym.evaluate.score import Score, headline
+from endonym.log import columns, read_jsonl, size
+from endonym.store import Artifact, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """An artefact, or the work folder of one, that no run refers to.
+
+    note: what a finished model scores, and when it was finished.
+    """
+
+    kind: str
+    folder: Path
+    bytes: int
+    note: str = ""
+    artifact: Artifact | None = None
+
+    @property
+    def id(self) -> str:
+        """The twelve digits of its name."""
+        return self.folder.name.split(".")[0]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        row = {"stage": self.kind, "id": self.id, "bytes": self.bytes, "note": self.note}
+        return row | {"folder": str(self.folder)}
+
+
+def unused(store: Store) -> list[Unused]:
+    """All that no run refers to."""
+    found, judged = list[Unused](), _judged(store)
+    for each in store.unreferred():
+        note = _note(each, store, judged) if each.stage == "model" else ""
+        found.append(Unused(each.stage, each.folder, each.bytes(), note, each))
+    for part in store.unfinished():
+        weight = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
+        found.append(Unused(f"{part.parent.name} (unfinished)", part, weight))
+    return found
+
+
+def remove(store: Store, found: Sequence[Unused]) -> None:
+    """Delete them. Raises Busy if a process is using one."""
+    for each in found:
+        if each.artifact is None:
+            store.remove_unfinished(each.folder)
+        else:
+            store.remove(each.artifact)
+
+
+def describe_unused(found: Sequence[Unused]) -> str:
+    """One line each, and a warning if finished models are among them."""
+    if not found:
+        return "every artefact belongs to a run"
+    widest = max(20, *(columns(each.kind) for each in found))
+    lines = [
+        f"{each.kind:<{widest}}  {each.id}  {size(each.bytes):>8}  {each.note}".rstrip()
+        for each in found
+    ]
+    models = sum(each.kind == "model" for each in found)
+    if models:
+        lines.append(
+            f"finished models among them: {models}. To keep one, `endonym export` it by its id."
+        )
+    return "\n".join(lines)
+
+
+def _note(model: Artifact, store: Store, judged: dict[str, float]) -> str:
+    """What a model scores, on test documents if they were judged, and when it was finished."""
+    path = model.folder / "validations.json"
+    bits = [each["bits"] for each in read_json(path)] if path.is_file() else []
+    said = f"{min(bits):.3f} bits/byte of dev text" if bits else "not scored"
+    if model.id in judged:
+        said = f"{judged[model.id]:.3f} bits/byte of test text"
+    ends = [
+        line["at"][:10]
+        for line in read_jsonl(store.journal("model", model.manifest["id"]))
+        if line.get("event") == "finished"
+    ]
+    return ", ".join([said, *(f"finished {at}" for at in ends[-1:])])
+
+
+def _judged(store: Store) -> dict[str, float]:
+    """Bits per byte of test documents, by the short identifier of each model that was judged."""
+    found: dict[str, float] = {}
+    for each in store.artifacts():
+        path = each.folder / "scores.json"
+        if each.stage != "evaluation" or not path.is_file():
+            continue
+        scores = [Score(**row) for row in read_json(path) if row["split"] == "test"]
+        score = headline(scores, model="model")
+        if score is not None:
+            found[each.manifest["inputs"]["model"][:12]] = score.value
+    return found

@@ -1,0 +1,129 @@
+"""What a name means: a run by name or folder, from any folder, or a recipe."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from endonym.commands.find import (
+    USUAL_STORE,
+    find_recipe,
+    find_run,
+    home,
+    known_runs,
+    nickname,
+    recipe_file,
+    run_named,
+    runs_here,
+    runs_of,
+)
+from endonym.errors import RecipeError
+from endonym.store import Store
+
+USUAL = Store(USUAL_STORE)
+
+
+def a_run(project: Path, name: str, *, recipe: str | None = None) -> Path:
+    """A run in a project, beside its store; with a plan if its recipe is given."""
+    folder = project / "runs" / name
+    folder.mkdir(parents=True)
+    (project / "store").mkdir(exist_ok=True)
+    for file in ("recipe.toml", "log.txt"):
+        (folder / file).write_text("", encoding="utf-8")
+    if recipe is not None:
+        (project / recipe).write_text("", encoding="utf-8")
+        plan = {"recipe": f"../../{recipe}", "variant": "wide", "sets": ["seed=9"]}
+        plan |= {"store": "../../store", "stages": []}
+        (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    return folder
+
+
+def test_a_run_is_found_by_its_name_its_folder_and_the_recipe_in_it(tmp_path: Path) -> None:
+    folder, store = a_run(tmp_path, "әкият"), Store(tmp_path / "store")
+    assert find_run(store, "әкият") == folder
+    elsewhere = Store(tmp_path / "elsewhere" / "store")
+    for name in (folder, folder / "recipe.toml"):
+        assert find_run(elsewhere, str(name)) == folder
+    with pytest.raises(RecipeError, match="no run is called хикәя") as caught:
+        find_run(store, "хикәя")
+    assert caught.value.do == known_runs(store) == "Runs here: әкият."
+    (folder / "log.txt").unlink()
+    with pytest.raises(RecipeError):
+        find_run(store, "әкият")
+
+
+def test_a_run_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run(tmp_path / "tatar", "әкият")
+    for place in (run, run.parent, run.parent.parent, tmp_path, tmp_path / "tatar" / "texts" / "a"):
+        place.mkdir(parents=True, exist_ok=True)
+        monkeypatch.chdir(place)
+        assert find_run(USUAL, "әкият").resolve() == run
+        assert [path.resolve() for path in runs_here(USUAL)] == [run]
+    monkeypatch.chdir(tmp_path)
+    assert run_named(Store(Path("other/store")), "әкият") is None  # A store was named.
+    monkeypatch.chdir(run)
+    assert find_run(USUAL, ".").name == "әкият"
+
+
+def test_the_nearest_run_counts_and_two_equally_near_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for project in ("a", "b"):
+        a_run(tmp_path / project, "poveste")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match="several runs are called poveste") as caught:
+        find_run(USUAL, "poveste")
+    assert "a/runs/poveste, b/runs/poveste" in caught.value.do
+    here = a_run(tmp_path, "poveste")
+    assert find_run(USUAL, "poveste").resolve() == here
+
+
+@pytest.mark.parametrize("name", ["", "..", "../..", "*", "/", "/no/where", "a/b", "әки"])
+def test_a_name_that_means_nothing_finds_no_run(tmp_path: Path, name: str) -> None:
+    a_run(tmp_path, "әкият")
+    assert run_named(Store(tmp_path / "store"), name) is None
+
+
+def test_a_recipe_is_named_by_its_file_its_folder_and_its_run(tmp_path: Path) -> None:
+    run, store = a_run(tmp_path, "әкият", recipe="recipe.toml"), Store(tmp_path / "store")
+    file, elsewhere = tmp_path / "recipe.toml", Store(tmp_path / "elsewhere" / "store")
+    for name in (file, tmp_path):
+        found = find_recipe(elsewhere, name)
+        assert (found.path, found.store, found.variant) == (file, elsewhere, None)
+    for name in (run, run / "recipe.toml"):
+        found = find_recipe(elsewhere, name)
+        assert (found.path, found.store.root) == (file, store.root)
+        assert (found.variant, found.sets) == ("wide", ("seed=9",))
+    assert find_recipe(store, Path("әкият")).path == file
+    assert recipe_file(run) is recipe_file(run / "recipe.toml") is None
+    assert runs_of(store, file) == [run]
+    assert find_run(store, str(file)) == run
+
+
+def test_a_run_whose_recipe_is_gone_or_unknown_says_so(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    run = a_run(tmp_path, "әкият", recipe="recipe.toml")
+    (tmp_path / "recipe.toml").unlink()
+    with pytest.raises(RecipeError, match="not there any more") as caught:
+        find_recipe(store, run)
+    assert str(run / "recipe.toml") in caught.value.do
+    with pytest.raises(RecipeError, match="does not say where its recipe is"):
+        find_recipe(store, a_run(tmp_path, "шигырь"))
+    with pytest.raises(RecipeError, match="no recipe or run is called алма") as caught:
+        find_recipe(store, Path("алма"))
+    assert "әкият" in caught.value.do
+
+
+def test_the_store_of_a_run_is_the_one_that_its_plan_names(tmp_path: Path) -> None:
+    given = Store(tmp_path / "elsewhere")
+    planned = a_run(tmp_path, "әкият", recipe="recipe.toml")
+    assert home(planned, given).root == tmp_path / "store"
+    assert home(a_run(tmp_path, "шигырь"), given) is given
+
+
+def test_a_run_beside_the_usual_store_is_called_by_its_name() -> None:
+    assert nickname(Path("runs/әкият"), USUAL) == "әкият"
+    assert nickname(Path("runs/o poveste"), USUAL) == "'o poveste'"
+    assert nickname(Path("runs/basm"), USUAL) == "basm"
+    assert nickname(Path("demo/runs/basm"), Store(Path("demo/store"))) == "demo/runs/basm"
+    assert nickname(Path("../runs/basm"), USUAL) == "../runs/basm"
