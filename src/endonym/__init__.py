@@ -1,10 +1,18 @@
-"""endonym makes a language model of your own language from your own texts, and measures it."""
+"""endonym makes a language model of your own language from your own texts, and measures it.
+
+    model = endonym.load("my-tatar")                # a run, a model artefact, a transformers folder
+    print(model.generate("Кояшлы көндә"))           # a continuation
+    for piece in model.stream("Кояшлы көндә"): ...  # the same, piece by piece
+    print(model.score("Кояш чыкты."))               # bits per byte
+
+`endonym.new`, `endonym.Recipe.load` and `endonym.make` lead there from a folder of texts.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from endonym.commands.api import load, make
+    from endonym.commands.api import load, make, new
     from endonym.errors import EndonymError
     from endonym.generate.language_model import LanguageModel
     from endonym.generate.sample import Sampling
@@ -21,6 +29,7 @@ _HOMES = {
     "Store": "endonym.store",
     "load": "endonym.commands.api",
     "make": "endonym.commands.api",
+    "new": "endonym.commands.api",
 }
 """Public names and the modules that define them."""
 
@@ -33,7 +42,13 @@ __all__ = [
     "Store",
     "load",
     "make",
+    "new",
 ]
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion and `dir(endonym)`."""
+    return [*__all__]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,12 @@
-"""The Python API: run a recipe, load a model."""
+"""The Python API: write a recipe, run it, load a model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from endonym.commands.load import load_model
+from endonym.commands.new import write_recipe
 from endonym.commands.run import run_and_report
+from endonym.device import pick
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline.execute import Run
@@ -11,11 +14,43 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 
 
+def new(
+    folder: str | Path,
+    *,
+    language: str,
+    texts: Sequence[str | Path],
+    hours: float = 1.0,
+    store: str | Path = "store",
+    quiet: bool = False,
+) -> Path:
+    """Write a commented recipe for these files and folders, as `endonym new` does.
+
+    Returns the path of the recipe:
+
+    >>> path = endonym.new("my-tatar", language="tt", texts=["texts"], hours=0.5)
+    """
+    folder, log = Path(folder), Log(quiet=quiet)
+    paths = [Path(each) for each in texts]
+    name = folder.absolute().name
+    given = {"name": name, "language": language, "texts": paths, "hours": hours}
+    path, survey = write_recipe(folder, **given, store=Path(store), log=log)
+    for file, reason in survey.skipped:
+        log.warn(f"left out: {file}: {reason}")
+    return path
+
+
 def make(recipe: Recipe, *, store: str | Path = "store", quiet: bool = False) -> Run:
-    """Make every missing artefact of a recipe, as `endonym run` does."""
+    """Make every missing artefact of a recipe, as `endonym run` does.
+
+    >>> run = endonym.make(endonym.Recipe.load("my-tatar/recipe.toml"))
+    """
     return run_and_report(recipe, Store(Path(store)), Log(quiet=quiet))
 
 
-def load(model: str | Path, *, store: str | Path = "store") -> LanguageModel:
-    """The language model of a run, a model artefact or a transformers folder."""
-    return load_model(str(model), Store(Path(store)))
+def load(model: str | Path, *, store: str | Path = "store", device: str = "cpu") -> LanguageModel:
+    """The language model of a run, a model artefact or a transformers folder.
+
+    >>> model = endonym.load("my-tatar")  # or runs/my-tatar, or a folder
+    >>> model.generate("Кояшлы көндә", max_tokens=80)
+    """
+    return load_model(str(model), Store(Path(store)), pick(device))
