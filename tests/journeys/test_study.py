@@ -86,7 +86,9 @@ def test_at_the_end_stands_the_table_that_compare_prints(
     assert "gpt2" in rows[WIDE]
     assert "page  " in table
     assert said.err.splitlines()[-1] == again.err.splitlines()[-1]
-    assert said.err.splitlines()[-1].startswith(f"next: endonym generate {folder / 'runs'}/kechkena")
+    assert said.err.splitlines()[-1].startswith(
+        f"next: endonym generate {folder / 'runs'}/kechkena"
+    )
     assert (folder / "runs" / f"{PLAIN}-comparison.html").is_file()
     assert said.out.count("next ") == 0
 
