@@ -18,8 +18,8 @@ $(VENV)/endonym.tests-installed: $(VENV)/endonym.installed
 	touch $@
 
 demo: $(VENV)/endonym.installed
-	test -e demo/recipe.toml || $(BIN)/endonym new demo --demo french
-	cd demo && ../$(BIN)/endonym run recipe.toml
+	test -e demo/recipe.toml || $(BIN)/endonym new demo --demo french --store demo/store -q
+	$(BIN)/endonym run demo/recipe.toml --store demo/store
 
 test: $(VENV)/endonym.tests-installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

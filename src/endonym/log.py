@@ -75,8 +75,13 @@ class Log:
                 file.write(text + "\n")
 
     @contextmanager
-    def progress(self, what: str, total: float, unit: str) -> Generator[Callable[..., None]]:
-        """A progress bar; yields `advance(n, note="")`. Hidden without a terminal."""
+    def progress(
+        self, what: str, total: float, unit: str, *, done: int = 0
+    ) -> Generator[Callable[..., None]]:
+        """A progress bar; yields `advance(n, note="")`. Hidden without a terminal.
+
+        done: what an earlier run has done already.
+        """
         if self.quiet or not sys.stderr.isatty() or total <= 0:
             yield _no_advance
             return
@@ -92,7 +97,7 @@ class Log:
             TextColumn("{task.fields[note]}"),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=total, note=unit)
+            task = bar.add_task(what, total=total, completed=done, note=unit)
             self._live = bar
             try:
                 yield lambda n, note="": bar.update(task, advance=n, note=note or unit)

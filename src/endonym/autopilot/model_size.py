@@ -15,7 +15,7 @@ from endonym.model.keys import MixerKeys, ModelKeys
 from endonym.model.parts import HEAD_WIDTH as MAMBA2_WIDTH
 
 BYTES_PER_TOKEN = 4.0
-"""A first guess: 3.4 in French or Romanian, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""
+"""Where no tokenizer can be tried: 3.4 in French, 4.7 in Tatar, 6 to 9 in Khmer, at these sizes."""
 
 VOCABULARIES = ((2_500_000, 1024), (10_000_000, 2048), (50_000_000, 4096), (400_000_000, 8192))
 """Up to so many characters of text. By bytes, Khmer (3 per character) would get twice the ids."""
@@ -69,11 +69,6 @@ def choose_vocab(letters: int) -> Choice:
     """A small vocabulary for a small text: rare tokens are hardly learned."""
     vocab = next((v for limit, v in VOCABULARIES if letters < limit), LARGEST_VOCABULARY)
     return Choice(vocab, f"about {number(letters)} letters of text")
-
-
-def estimate(text_bytes: int) -> Facts:
-    """Facts estimated from the size of the text, before tokens are counted."""
-    return Facts(text_bytes, int(text_bytes / BYTES_PER_TOKEN), 256.0)
 
 
 def choose_context(facts: Facts, model: ModelKeys) -> Choice:

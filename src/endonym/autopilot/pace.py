@@ -151,6 +151,20 @@ def measured_pace(
     return Pace(**saved)
 
 
+def plain_pace(
+    shape: AnyModelConfig, config: TrainConfig, machine_file: Path, *, target: str = "cpu"
+) -> Pace:
+    """The pace without compilation, which is not tried: it would take longer than all else."""
+    from endonym.autopilot import probe
+
+    def measure() -> dict[str, float]:
+        steps = probe.Steps(probe.fresh(shape), config, target)
+        return {"plain": steps.speed(), "others": steps.others}
+
+    key = _key(shape, config, target) + " uncompiled"
+    return Pace(**machine.remembered(machine_file, key, measure))
+
+
 def _key(
     shape: AnyModelConfig, config: TrainConfig, target: str, document: int = DOCUMENT_TOKENS
 ) -> str:

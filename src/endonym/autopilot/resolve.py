@@ -24,17 +24,17 @@ from typing import Any
 
 from endonym.autopilot.memory import choose_memory
 from endonym.autopilot.model_size import (
+    BYTES_PER_TOKEN,
     Choice,
     Choices,
     Facts,
     choose_context,
     choose_shape,
     choose_vocab,
-    estimate,
 )
 from endonym.autopilot.pace import choose_compile, matrix_rates
 from endonym.autopilot.phase import budget_of, choose_phase
-from endonym.autopilot.text_size import letters, text_bytes
+from endonym.autopilot.text_size import TextSize, bytes_per_token, measure
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
@@ -54,13 +54,16 @@ def facts_of(shards: Artifact) -> Facts:
     return Facts(sum(each["bytes"] for each in train), tokens, tokens / max(1, documents))
 
 
-def vocab_choice(recipe: Recipe, raw: Sequence[RawSet]) -> Choices:
-    """The vocabulary, if the recipe leaves it open; characters and bytes need none."""
+def vocab_choice(recipe: Recipe, raw: Sequence[RawSet], size: TextSize | None = None) -> Choices:
+    """The vocabulary, if the recipe leaves it open; characters and bytes need none.
+
+    size: of the texts, if they are measured already.
+    """
     if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind != "bpe":
         return {}
     if recipe.model_folder is not None:
         return {}
-    return {"tokenizer.vocab": choose_vocab(letters(raw))}
+    return {"tokenizer.vocab": choose_vocab((size or measure(raw, recipe.clean)).letters)}
 
 
 def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choices:
@@ -224,6 +227,22 @@ def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> Tokenize
     return recipe.tokenizer.model_copy(update={"vocab": choice.value})
 
 
-def estimated_choices(recipe: Recipe, raw: Sequence[RawSet], device: str = "cpu") -> Choices:
-    """Choices from file sizes alone, without making or measuring anything."""
-    return vocab_choice(recipe, raw) | training_choices(recipe, estimate(text_bytes(raw)), device)
+def estimated(
+    recipe: Recipe, raw: Sequence[RawSet], device: str = "cpu", known: Choices | None = None
+) -> tuple[Facts, Choices]:
+    """Facts and choices from samples of the texts, without making anything.
+
+    known: choices that an earlier run has made.
+    """
+    size = measure(raw, recipe.clean)
+    vocab = vocab_choice(recipe, raw, size) | (known or {})
+    facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
+    return facts, vocab | training_choices(recipe, facts, device) | (known or {})
+
+
+def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:
+    """The training text in tokens, by trying the tokenizer on the sample."""
+    ratio = BYTES_PER_TOKEN
+    if recipe.model_folder is None:
+        ratio = bytes_per_token(tokenizer, size.sample)
+    return size.facts(recipe.split, ratio)

@@ -77,7 +77,7 @@ def survey_texts(texts: Sequence[Path], folder: Path) -> Survey:
         survey.sources.append((source.model_copy(update={"path": path}), reason))
         if is_list(source, readable):
             survey.lists.append(source.name)
-        survey.text_bytes += sum(map(file_text_bytes, group))
+        survey.text_bytes += file_text_bytes(source, group)
         survey.documents += len(readable)
         survey.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
         survey.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"

@@ -58,7 +58,7 @@ def new(
 
     log = settings.log()
     if demo is not None:
-        path, skipped = starter.write_demo(folder, demo), []
+        path, skipped = starter.write_demo(folder, demo, store=settings.store, log=log), []
     elif not texts or language is None:
         raise RecipeError(
             f"{'--language CODE' if texts else '--text PATH'} is missing",

@@ -6,18 +6,17 @@ from typing import Any
 
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions
-from endonym.autopilot.model_size import BYTES_PER_TOKEN, Choice, Choices, estimate
+from endonym.autopilot.model_size import Choice, Choices
 from endonym.autopilot.pace import promised_here
 from endonym.autopilot.resolve import (
     ResolvedTraining,
-    estimated_choices,
+    estimated,
     memory_choices,
     number_formats,
     resolve_tokenizer,
     resolve_training,
     unsaid_formats,
 )
-from endonym.autopilot.text_size import text_bytes
 from endonym.errors import OutOfMemory
 from endonym.export.shapes import row_of
 from endonym.log import duration, number, size
@@ -44,12 +43,15 @@ UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of a check; seconds is None if this machine was never measured."""
+    """The result of a check; seconds is None if this machine was never measured.
+
+    text_bytes, unique_tokens: of the training text, estimated from samples.
+    """
 
     recipe: Recipe
     training: ResolvedTraining
     choices: Choices
-    raw_bytes: int
+    text_bytes: int
     unique_tokens: int
     train_tokens: int
     seconds: float | None
@@ -92,10 +94,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     """
     recipe.require_sources()
     raw = [RawSet(source=source, files=tuple(files)) for source, files in sources.find(recipe)]
-    n_bytes = text_bytes(raw)
-    machine_file, facts = store.root / "machine.json", estimate(n_bytes)
+    machine_file = store.root / "machine.json"
     rates = machine.known(machine_file, "matmul_per_second") if target == "cpu" else None
-    choices = estimated_choices(recipe, raw, target)
+    facts, choices = estimated(recipe, raw, target)
     assumed = {f"phase.{n}.number_format": UNMEASURED for n in unsaid_formats(recipe)}
     if rates or target != "cpu":
         assumed = number_formats(recipe, machine_file, target)
@@ -125,6 +126,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         tokens += config.steps * config.batch_tokens
         warnings += cautions(config, facts, training.pack.context, seconds=each)
     unique = facts.unique_tokens
+    n_bytes = facts.text_bytes
     return Checked(recipe, training, choices, n_bytes, unique, tokens, seconds, warnings)
 
 
@@ -138,13 +140,14 @@ def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates from file sizes."""
     recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
     epochs = checked.train_tokens / max(1, checked.unique_tokens)
+    per_token = checked.text_bytes / max(1, checked.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if checked.seconds is not None:
         time = f"≈ {duration(checked.seconds)} on this machine"
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
         f"{parts_text(shape)}",
-        f"{'texts':<18}≈ {size(checked.raw_bytes)} in {len(recipe.source)} "
+        f"{'texts':<18}≈ {size(checked.text_bytes)} in {len(recipe.source)} "
         f"source{'s' if len(recipe.source) > 1 else ''}",
         f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
         f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
@@ -154,7 +157,7 @@ def describe(checked: Checked) -> str:
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
         f"{'training':<18}≈ {number(checked.train_tokens)} tokens, {epochs:.1f} epochs of "
-        f"≈ {number(checked.unique_tokens)} ({BYTES_PER_TOKEN:.0f} bytes a token)",
+        f"≈ {number(checked.unique_tokens)} ({per_token:.1f} bytes a token)",
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",

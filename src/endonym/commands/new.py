@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ from endonym.autopilot.pace import (
     Pace,
     matrix_rates,
     measured_pace,
+    plain_pace,
     promised_seconds,
     small_shape,
     usual_shape,
@@ -31,18 +33,22 @@ from endonym.autopilot.pace import (
 )
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.survey import Survey, survey_texts
-from endonym.autopilot.text_size import letters
+from endonym.autopilot.text_size import bytes_per_token, measure
 from endonym.config import Config
 from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.log import Log, number
+from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.written import toml
-from endonym.text.config import DEFAULT_SHARE
+from endonym.text.config import Clean, Split
 from endonym.text.files import RawSet, source_files
+from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
+DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000
+"""How long the training of a demo takes, and its most tokens."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
@@ -69,7 +75,7 @@ def write_recipe(
     survey = survey_texts(texts, folder)
     clean, reasons = guess_clean(language, survey.sample)
     machine.forget(store / "machine.json")
-    choices = choose(survey, folder, hours, store=store, log=log)
+    choices = choose(survey, folder, hours, store=store, log=log, clean=clean)
     folder.mkdir(parents=True, exist_ok=True)
     valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
@@ -99,8 +105,10 @@ def refuse_to_overwrite(path: Path) -> None:
         )
 
 
-def choose(survey: Survey, folder: Path, hours: float, *, store: Path, log: Log) -> Choices:
-    """All choices for these texts and hours.
+def choose(
+    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean | None = None
+) -> Choices:
+    """All choices for these texts, cleaned in this way, and hours.
 
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
     measuring the chosen one.
@@ -108,10 +116,11 @@ def choose(survey: Survey, folder: Path, hours: float, *, store: Path, log: Log)
     raw = [
         RawSet(source=each, files=tuple(source_files(each, folder))) for each, _ in survey.sources
     ]
-    vocab = choose_vocab(letters(raw))
-    bytes_per_token = _bytes_per_token(survey, vocab.value)
-    unique = int(survey.text_bytes * (1 - DEFAULT_SHARE) / bytes_per_token)
-    facts = Facts(int(survey.text_bytes), unique, survey.mean_document_bytes / bytes_per_token)
+    size = replace(measure(raw, clean), text_bytes=int(survey.text_bytes))
+    vocab = choose_vocab(size.letters)
+    ratio = bytes_per_token(TokenizerConfig(kind="bpe", vocab=vocab.value), size.sample)
+    facts = size.facts(Split(), ratio)
+    unique = facts.unique_tokens
     context = choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(
@@ -183,17 +192,6 @@ def _budget(pace: Pace, unique: int, hours: float, seconds: float) -> tuple[int,
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 
-def _bytes_per_token(survey: Survey, vocab: int) -> float:
-    """Bytes per token with this vocabulary, measured on the sample."""
-    from endonym.tokenizer.config import TokenizerConfig
-    from endonym.tokenizer.train import fit, train_tokenizer
-
-    config = TokenizerConfig(kind="bpe", vocab=vocab)
-    lines = [line for line in survey.sample.split("\n") if line.strip()]
-    made = train_tokenizer(config, lambda: iter(lines))
-    return float(fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"])
-
-
 def _head(path: Path, name: str, language: str, survey: Survey) -> str:
     """The recipe's first lines."""
     count = len(survey.sources)
@@ -243,8 +241,11 @@ def _noted(line: str, reason: str | None) -> str:
     return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
 
 
-def write_demo(folder: Path, demo: str) -> Path:
-    """The texts and the recipe of a demo. Raises RecipeError for a demo that does not exist."""
+def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
+    """The texts and the recipe of a demo, sized to two minutes of training on this machine.
+
+    Raises RecipeError for a demo that does not exist.
+    """
     from endonym.demo import recipes
 
     if demo not in recipes.DEMOS:
@@ -255,4 +256,29 @@ def write_demo(folder: Path, demo: str) -> Path:
         )
     refuse_to_overwrite(folder / "recipe.toml")
     folder.mkdir(parents=True, exist_ok=True)
-    return recipes.DEMOS[demo](folder)
+    path = recipes.DEMOS[demo](folder)
+    tokens, reason = demo_budget(Recipe.load(path), store / "machine.json", log)
+    line = _noted(f"tokens = {toml(tokens)}", reason)
+    sized = re.sub(r"^tokens = .*$", line, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    path.write_text(sized, encoding="utf-8")
+    return path
+
+
+def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]:
+    """Training tokens for DEMO_SECONDS of a demo here, in whole thousands, and why.
+
+    The machine is measured again, as for any new recipe.
+    """
+    vocab, context = recipe.tokenizer.vocab, recipe.pack.context
+    assert vocab is not None, "a demo says its vocabulary"
+    assert context is not None, "a demo says its context"
+    machine.forget(machine_file)
+    shape = resolve(recipe.model, vocab=vocab, context=context)
+    pace = plain_pace(shape, usual_training(matrix_rates(machine_file)), machine_file)
+    if pace.doubt:
+        log.warn(f"this machine was measured{pace.doubt}: the demo is sized to what they left")
+    tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)
+    reason = f"two minutes at {number(pace.plain)} tokens/s, probed{pace.doubt}"
+    if tokens > DEMO_TOKENS:
+        reason = "all that these texts are good for: less than two minutes here"
+    return max(100_000, min(tokens, DEMO_TOKENS) // 1000 * 1000), reason

@@ -4,15 +4,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from endonym.autopilot.model_size import estimate
 from endonym.autopilot.resolve import (
-    estimated_choices,
+    estimated,
     facts_of,
     resolve_tokenizer,
     resolve_training,
     unsaid_formats,
 )
-from endonym.autopilot.text_size import text_bytes
 from endonym.commands.check import UNMEASURED, check, likely_vocab
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.find import nickname
@@ -143,10 +141,10 @@ def describe_plan(
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe), store, log, is_kept=False)
     lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
-    choices = estimated_choices(recipe, raw, target) | lock.choices
+    facts, choices = estimated(recipe, raw, target, lock.choices)
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))
     shards = store.find("shards", data.shards.id)
-    facts, vocab = estimate(text_bytes(raw)), likely_vocab(recipe, choices)
+    vocab = likely_vocab(recipe, choices)
     if shards is not None:
         facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
     assumed = {f"phase.{number}.number_format": UNMEASURED for number in unsaid_formats(recipe)}

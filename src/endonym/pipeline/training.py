@@ -1,6 +1,5 @@
 """The model stage: a phase of training with pre-flight checks, journal and samples."""
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -200,20 +199,24 @@ def _masked_because(training: Training) -> set[str]:
 
 
 def _run(training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: list[str]) -> None:
-    """Train to the end; show, journal and sample the progress."""
+    """Train to the end; show, journal and sample the progress.
+
+    Tokens a second are those of training steps, as everywhere: validations, samples and checkpoints
+    do not count.
+    """
     steps, group = training.config.steps, training.group
-    left = steps - training.state.step
-    started, seen, at = time.perf_counter(), 0, training.state.step
+    spent, seen, at = 0.0, 0, training.state.step
     if group.is_first:
         start = {"event": "started", "step": training.state.step, "versions": device.versions()}
         where = {"processor": device.processor(), "threads": device.threads()}
         append_jsonl(ctx.journal, {**start, **where, "processes": group.size})
     sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
     contention = ContentionMonitor(training.inputs.device)
-    with ctx.log.progress("training", left, "") as advance, stop_requests() as stop:
+    with ctx.log.progress("training", steps, "", done=at) as advance, stop_requests() as stop:
         for report in training.reports():
             seen += training.batches.tokens if report.seconds else 0
-            speed = seen / max(1e-9, time.perf_counter() - started)
+            spent += report.seconds
+            speed = seen / max(1e-9, spent)
             if group.is_first:
                 note_report(report, training.state, ctx.journal, ctx.log)
                 if report.seconds and (slowed := contention.warning(report.seconds)):

@@ -15,7 +15,6 @@ from endonym.autopilot.model_size import (
     choose_shape,
     choose_vocab,
     deeper,
-    estimate,
 )
 from endonym.autopilot.phase import SQUARE_HALF_LIFE_TOKENS, betas, budget_of, choose_phase
 from endonym.autopilot.resolve import training_choices
@@ -220,10 +219,6 @@ def test_every_choice_has_a_reason(tokens: int) -> None:
     ]
     for choice in choices:
         assert len(choice.reason.split()) >= 2, choice
-
-
-def test_an_estimate_is_made_from_bytes_alone() -> None:
-    assert estimate(4_000_000).unique_tokens == pytest.approx(1_000_000, rel=0.5)
 
 
 GIVEN = {

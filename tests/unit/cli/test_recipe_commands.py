@@ -107,7 +107,7 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     finished: Path, recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "endonym.autopilot.resolve.estimate", lambda n_bytes: Facts(n_bytes, 100, 30.0)
+        "endonym.autopilot.resolve.estimated_facts", lambda *_: Facts(400, 100, 30.0)
     )
     store = ["--store", finished / "store"]
     said = command("run", finished / "recipe.toml", *store, "--dry-run", "--json").json()

@@ -38,7 +38,7 @@ def test_a_dry_run_names_what_the_device_that_was_named_would_make(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its batches are larger, so that the model is another one; the shards are the same."""
-    monkeypatch.setattr(resolve, "estimate", lambda n_bytes: Facts(n_bytes, 10**7, 30.0))
+    monkeypatch.setattr(resolve, "estimated_facts", lambda *_: Facts(10**8, 10**7, 30.0))
     lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
     recipe.path.write_text("\n".join(lines), encoding="utf-8")
     bare, store, log = Recipe.load(recipe.path), Store(tmp_path / "store"), Log(quiet=True)
