@@ -16,16 +16,23 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import regex
 
 from endonym.autopilot.cleaning import EXPECTED
+from endonym.autopilot.text_size import file_text_bytes, first_records
+from endonym.errors import EndonymError
+from endonym.text.document import Document
+from endonym.text.files import RawSet
 from endonym.text.languages import language_name
 from endonym.text.scripts import script_counts
 
 SKETCH_CHARS = 60_000
 """Characters of a text that are enough to compare it."""
+READ_CHARS, MOST_FILES = 3_000_000, 1_000
+"""Characters of a recipe's sources that are compared, and files, spread evenly."""
 LEAST_LETTERS, LEAST_COMPARED, LEAST_REFERENCE = 300, 1_500, 5_000
 """Letters needed to judge a text by expected letters, by trigrams, and to compare others with it."""
 LEAST_BOTH_WAYS = 30_000
@@ -69,7 +76,9 @@ class Sketch:
     name: str
     text_bytes: float = 0.0
     letters: Counter[str] = field(default_factory=Counter[str])
-    halves: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    halves: tuple[Counter[str], Counter[str]] = field(
+        default_factory=lambda: (Counter(), Counter())
+    )
     scripts: Counter[str] = field(default_factory=Counter[str])
 
     @property
@@ -143,6 +152,33 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
     return made
 
 
+def odd_warnings(raw: Sequence[RawSet], language: str) -> list[str]:
+    """A warning for each source that a recipe names and that is odd, or that has odd files."""
+    every = [(each.source, file) for each in raw for file in each.files]
+    some = every[:: max(1, math.ceil(len(every) / MOST_FILES))]
+    chars = min(SKETCH_CHARS, max(LEAST_COMPARED * 2, READ_CHARS // max(1, len(some))))
+    sketches: dict[str, Sketch] = {}
+    files: dict[str, list[str]] = {}
+    for source, file in some:
+        key = f"{source.name}\0{file.name}"
+        with suppress(EndonymError):  # The corpus stage names what it cannot read.
+            records = first_records(source, file, chars)
+            texts = (each.text for each in records if isinstance(each, Document))
+            sketches[key] = sketch(key, texts, file_text_bytes(file.path))
+            files.setdefault(source.name, []).append(key)
+    found = odd_ones(list(sketches.values()), language)
+    warnings = [found.doubt] if found.doubt else []
+    for name, keys in files.items():
+        odd = [key for key in keys if key in found.reasons]
+        if odd:
+            which = f'source "{name}" reads'
+            if len(odd) < len(keys):
+                file = odd[0].partition("\0")[2]
+                which = f'source "{name}": {len(odd)} of {len(keys)} files, such as {file}, read'
+            warnings.append(f"{which} like another language: {found.reasons[odd[0]]}")
+    return warnings
+
+
 def odd_ones(sketches: Sequence[Sketch], language: str) -> Odd:
     """The texts that are not in the language of the others, or not in the one that is named."""
     judged = [each for each in sketches if each.count >= LEAST_LETTERS]
@@ -210,7 +246,9 @@ def unlike(sketch: Sketch, reference: Reference) -> str:
         f"of theirs {reference.known:.0%}"
     )
     limit = 1e-4 * reference.pool.count
-    strange = [each for each, n in sketch.letters.most_common() if reference.pool.letters[each] < limit]
+    strange = [
+        each for each, n in sketch.letters.most_common() if reference.pool.letters[each] < limit
+    ]
     share = sum(sketch.letters[each] for each in strange) / sketch.count
     if share >= LEAST_EXPECTED:
         text += f"; {share:.1%} of its letters ({' '.join(strange[:6])}) are rare there"
@@ -230,7 +268,9 @@ def usual(trigrams: Counter[str]) -> frozenset[str]:
 
 def known(trigrams: Counter[str], among: frozenset[str]) -> float:
     """The share of a text's trigrams that are among these."""
-    return sum(count for each, count in trigrams.items() if each in among) / max(1, trigrams.total())
+    return sum(count for each, count in trigrams.items() if each in among) / max(
+        1, trigrams.total()
+    )
 
 
 def letters_alike(one: Counter[str], other: Counter[str]) -> float:
@@ -242,5 +282,3 @@ def letters_alike(one: Counter[str], other: Counter[str]) -> float:
     found = sum(math.sqrt(one[each] * other[each] / total) for each in one.keys() & other.keys())
     lost = sum((len(each) - 1) / 8 / each.total() for each in (one, other))
     return found / max(0.5, 1 - lost)
-
-

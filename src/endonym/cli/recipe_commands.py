@@ -56,7 +56,7 @@ def new(
 
     log = settings.log()
     if demo is not None:
-        path, skipped = starter.write_demo(folder, demo), []
+        path, found = starter.write_demo(folder, demo), {}
     elif not texts or language is None:
         raise RecipeError(
             f"{'--language CODE' if texts else '--text PATH'} is missing",
@@ -78,11 +78,9 @@ def new(
             store=settings.store,
             log=log,
         )
-        skipped = survey.skipped
-    for file, reason in skipped:
-        log.warn(f"left out: {file}: {reason}")
+        found = survey.as_dict()
     if settings.is_json:
-        print_json({"recipe": str(path), "left_out": [list(each) for each in skipped]})
+        print_json({"recipe": str(path), "left_out": [], **found})
     else:
         click.echo(str(path))
     quoted = shlex.quote(str(path))

@@ -85,5 +85,7 @@ def nearest_code(written: str) -> str | None:
         return wanted
     near = difflib.get_close_matches(wanted, codes, n=1, cutoff=0.75)
     if not near:
-        near = difflib.get_close_matches(wanted.split("-")[0].split("_")[0], codes, n=1, cutoff=0.75)
+        near = difflib.get_close_matches(
+            wanted.split("-")[0].split("_")[0], codes, n=1, cutoff=0.75
+        )
     return codes[near[0]] if near else None
