@@ -7,9 +7,10 @@ Three tests, each with figures that a person can check:
 3. Trigrams: groups of three letters that are usual in the other texts are rare here.
 
 A text is odd by the first test alone, or by the second and third together: a text in another style
-differs in one of them only. The limits were set on texts in Tatar, Bashkir, Kazakh, Kyrgyz, Russian,
-Romanian, French, English, Persian, Arabic, Hindi, Nepali and Khmer: at 5,000 letters, every other
-language was odd, and no text of the same one. A language written like its neighbour may still pass.
+differs in one of them only. The limits were set on texts in Tatar, Bashkir, Kazakh, Kyrgyz,
+Russian, Romanian, French, English, Persian, Arabic, Hindi, Nepali and Khmer: at 5,000 letters,
+every other language was odd, and no text of the same one. A language written like its neighbour
+may still pass.
 """
 
 import math
@@ -34,7 +35,7 @@ SKETCH_CHARS = 60_000
 READ_CHARS, MOST_FILES = 3_000_000, 1_000
 """Characters of a recipe's sources that are compared, and files, spread evenly."""
 LEAST_LETTERS, LEAST_COMPARED, LEAST_REFERENCE = 300, 1_500, 5_000
-"""Letters needed to judge a text by expected letters, by trigrams, and to compare others with it."""
+"""Letters needed to judge a text by expected letters, by trigrams, and to judge others by it."""
 LEAST_BOTH_WAYS = 30_000
 """Letters of a text from which the others may also be judged by its trigrams."""
 LEAST_EXPECTED = 0.005
@@ -53,9 +54,9 @@ SCRIPTS = {
     "devanagari": "hi ne mr mai sa", "bengali": "bn as", "gurmukhi": "pa", "gujarati": "gu",
     "oriya": "or", "tamil": "ta", "telugu": "te", "kannada": "kn", "malayalam": "ml",
     "sinhala": "si", "thaana": "dv", "arabic": "ar fa ur ckb ps sd ug",
-    "cyrillic": "ru uk be bg mk tt ba cv ky sah tyv alt udm myv mdf mhr mrj kv os ce av lez kbd ady",
-    "latin": "en fr de es it pt nl sv da no nb nn fi et lv lt pl cs sk sl hr hu ro tr sq is ga gd cy "
-    "br eu ca gl oc mt vi id ms jv su sw zu xh yo ig ha so eo af fo lb rm",
+    "cyrillic": "ru uk be bg mk tt ba cv ky sah tyv alt udm myv mdf mhr mrj kv os ce av lez kbd",
+    "latin": "en fr de es it pt nl sv da no nb nn fi et lv lt pl cs sk sl hr hu ro tr sq is ga gd "
+    "cy br eu ca gl oc mt vi id ms jv su sw zu xh yo ig ha so eo af fo lb rm",
 }  # fmt: skip
 """Script -> the languages that are written in it alone, or almost."""
 OF_ONE_LANGUAGE = {"khmer", "thai", "lao", "myanmar", "georgian", "armenian", "greek", "hangul",
@@ -120,10 +121,11 @@ class Reference:
 
     def is_alike(self, sketch: Sketch) -> bool:
         """Whether a text is in the language of these; so are texts too short to say."""
+        least = min(self.pool.count, sketch.count)
+        if least >= LEAST_LETTERS and sketch.script != self.pool.script:
+            return False
         if self.pool.count < LEAST_REFERENCE or sketch.count < LEAST_COMPARED:
             return True
-        if sketch.script != self.pool.script:
-            return False
         if sketch.script in OF_ONE_LANGUAGE:
             return True
         if letters_alike(sketch.letters, self.pool.letters) >= LETTERS_ALIKE:
@@ -246,9 +248,8 @@ def unlike(sketch: Sketch, reference: Reference) -> str:
         f"of theirs {reference.known:.0%}"
     )
     limit = 1e-4 * reference.pool.count
-    strange = [
-        each for each, n in sketch.letters.most_common() if reference.pool.letters[each] < limit
-    ]
+    letters = [letter for letter, _ in sketch.letters.most_common()]
+    strange = [each for each in letters if reference.pool.letters[each] < limit]
     share = sum(sketch.letters[each] for each in strange) / sketch.count
     if share >= LEAST_EXPECTED:
         text += f"; {share:.1%} of its letters ({' '.join(strange[:6])}) are rare there"

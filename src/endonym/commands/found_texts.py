@@ -23,26 +23,21 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         )
     )
     encodings = ", ".join(f"{number(n)} {name}" for name, n in survey.encodings.most_common())
-    guess = (
-        ""
-        if all(name.startswith("utf-") for name in survey.encodings)
-        else " (guessed: see the samples of `look`)"
-    )
+    is_known = all(name.startswith("utf-") for name in survey.encodings)
+    guess = "" if is_known else " (guessed: see the samples of `look`)"
     log.line(labelled("encodings", encodings + guess))
     if survey.foreign:
         kinds = ", ".join(f"{number(n)} {kind}" for kind, n in survey.foreign.most_common())
         log.line(labelled("not read", f"{kinds}: convert them to txt to use them"))
     log.line(labelled("language", f"{language_name(language)}: {_odd_share(survey)}"))
     for source, reason in survey.odd[:SHOWN]:
-        log.warn(labelled("", f"{source.path}: {reason}", first="").lstrip())
+        log.warn(warned(f"{source.path}: {reason}"))
     if survey.odd:
         log.line(labelled("", "They stand in the recipe as comments. Take out the # to use one."))
     if survey.doubt:
-        log.warn(
-            labelled("", f"{survey.doubt}. Is --language {language} right?", first="").lstrip()
-        )
+        log.warn(warned(f"{survey.doubt}. Is --language {language} right?"))
     for name, reason in list(survey.unreadable.items())[:SHOWN]:
-        log.warn(labelled("", f"{name} cannot be read: {reason}", first="").lstrip())
+        log.warn(warned(f"{name} cannot be read: {reason}"))
     if patterns := survey.exclude():
         shown = ", ".join(f'"{each}"' for each in patterns[:SHOWN])
         more = ", …" if len(patterns) > SHOWN else ""
@@ -77,17 +72,21 @@ def describe_model(checked: Checked, log: Log) -> None:
     log.line(labelled("training", f"{time}: ≈ {tokens} tokens, {epochs:.1f} epochs"))
 
 
-def labelled(label: str, text: str, *, first: str | None = None) -> str:
+def warned(text: str) -> str:
+    """A warning within the width of a terminal."""
+    return labelled("warning:", text, width=len("warning: ")).removeprefix("warning: ")
+
+
+def labelled(label: str, text: str, *, width: int = LABEL) -> str:
     """A label and a text beside it, within the width of a terminal.
 
     Numbers are not broken: their thin spaces are no blanks here.
     """
-    indent = " " * LABEL
     return textwrap.fill(
         text,
         WIDTH,
-        initial_indent=f"{label:<{LABEL}}" if first is None else " " * len("warning: "),
-        subsequent_indent=indent,
+        initial_indent=f"{label:<{width}}",
+        subsequent_indent=" " * LABEL,
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -49,7 +49,7 @@ NAMES = {
 
 OTHER_NAMES = {
     "aragonés": "an", "bokmål": "nb", "brezhoneg": "br", "burmese": "my", "castellano": "es",
-    "català": "ca", "chuvashia": "cv", "cymraeg": "cy", "dansk": "da", "deutsch": "de",
+    "català": "ca", "cymraeg": "cy", "dansk": "da", "deutsch": "de",
     "eesti": "et", "english": "en", "español": "es", "euskara": "eu", "farsi": "fa",
     "français": "fr", "gaeilge": "ga", "gaelic": "gd", "galego": "gl", "italiano": "it",
     "kinyarwanda": "rw", "kirghiz": "ky", "kirgiz": "ky", "latviešu": "lv", "lietuvių": "lt",
@@ -83,9 +83,7 @@ def nearest_code(written: str) -> str | None:
     codes |= {unicodedata.normalize("NFC", name): code for name, code in OTHER_NAMES.items()}
     if wanted in NAMES:
         return wanted
-    near = difflib.get_close_matches(wanted, codes, n=1, cutoff=0.75)
-    if not near:
-        near = difflib.get_close_matches(
-            wanted.split("-")[0].split("_")[0], codes, n=1, cutoff=0.75
-        )
-    return codes[near[0]] if near else None
+    for each in (wanted, wanted.replace("_", "-").split("-")[0]):
+        if near := difflib.get_close_matches(each, codes, n=1, cutoff=0.75):
+            return codes[near[0]]
+    return None
