@@ -7,6 +7,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "language": ("ba", "export"),
     "seed": (8, "model"),
     "source.0.name": ("китап", "source"),
+    "source.0.exclude": (["*.bak"], ""),
     "source.0.format": ("txt", "source"),
     "source.0.document": ("blank_lines", "source"),
     "source.0.blank_lines": (2, "source"),

@@ -1,86 +1,141 @@
-"""Surveys raw texts before a recipe exists: sources, size of the text, a sample.
+"""Surveys raw texts before a recipe exists: sources, size of the text, a sample, what is odd.
 
-Each file is a source, so that each gets its own score. Many files of one kind in a folder (one
-poem per file) are one source. Unreadable files are listed with the reason.
+Every file is opened once. Each file is a source, so that each gets its own score. Many files of one
+kind in a folder (one poem per file) are one source. Unreadable files are listed with the reason,
+and so are texts that are not in the language of the others.
 """
 
 import os.path
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from endonym.autopilot.format_guess import guess_source
+from endonym.autopilot.odd_sources import Sketch, odd_ones, sketch
 from endonym.autopilot.text_size import file_text_bytes, first_records
 from endonym.errors import MissingSource
+from endonym.log import Log
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import printable, source_files
+from endonym.text.files import RawFile, printable, source_files
 
 SAMPLE_CHARS = 400_000
+"""Characters of the sample."""
+READ_CHARS, LEAST_CHARS = 4_000_000, 3_000
+"""Characters read from all files together, and from each one at least."""
 SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
 """Up to this median size, records are taken for sentences, and lines for a list."""
 FEW_FILES = 24
 """Up to so many files of one kind in a folder, each is a source."""
-TRIED_FILES = 8
-"""Files of one source that are read for the sample."""
+
+
+SHOWN_ODD = 5
+
+
+@dataclass(slots=True)
+class Look:
+    """One file that was opened: its guessed source, its first documents, or why there are none."""
+
+    path: Path
+    source: Source
+    reason: str
+    documents: list[Document] = field(default_factory=list[Document])
+    total_documents: float = 0.0
+    text_bytes: float = 0.0
+    problem: str = ""
+    is_foreign: bool = False
+    """Whether it is of a kind that is not read, such as docx."""
+
+    @property
+    def encodings(self) -> set[str]:
+        """The encodings of its documents."""
+        return {each.meta.get("encoding", "utf-8") for each in self.documents}
 
 
 @dataclass(slots=True)
 class Survey:
     """The sources of a new recipe, and the unreadable files with reasons.
 
-    lists: the names of sources that are lists of lines or sentences.
+    odd: sources that are not in the language of the others, each with the reason; of many files of
+    one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
+    language. foreign: files of kinds that are not read, by extension.
+    unreadable: patterns of `exclude` for other unreadable files, with reasons. lists: the names of
+    sources that are lists of lines or sentences. all_documents: estimated.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
+    odd: list[tuple[Source, str]] = field(default_factory=list)
+    odd_files: int = 0
+    odd_bytes: float = 0.0
+    doubt: str = ""
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    foreign: Counter[str] = field(default_factory=Counter[str])
+    unreadable: dict[str, str] = field(default_factory=dict[str, str])
+    encodings: Counter[str] = field(default_factory=Counter[str])
+    files: int = 0
     text_bytes: float = 0.0
     sample: str = ""
     lists: list[str] = field(default_factory=list)
     documents: int = 0
     document_bytes: int = 0
+    all_documents: float = 0.0
 
     @property
     def mean_document_bytes(self) -> float:
         """Mean document size in the sample."""
         return self.document_bytes / max(1, self.documents)
 
+    def exclude(self) -> list[str]:
+        """Globs for `exclude` that leave out all that cannot be read."""
+        kinds = [f"*{kind}" for kind, _ in self.foreign.most_common() if kind.startswith(".")]
+        return kinds + list(self.unreadable)
 
-def survey_texts(texts: Sequence[Path], folder: Path) -> Survey:
-    """Name files as sources, guess their formats and read a sample.
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return {
+            "left_out": [list(each) for each in self.skipped],
+            "files": self.files,
+            "bytes": int(self.text_bytes),
+            "documents": round(self.all_documents),
+            "encodings": dict(self.encodings),
+            "not_read": dict(self.foreign),
+            "odd": [[source.path, reason] for source, reason in self.odd],
+            "doubt": self.doubt,
+        }
+
+
+def survey_texts(
+    texts: Sequence[Path], folder: Path, *, language: str = "", log: Log | None = None
+) -> Survey:
+    """Open every file once: name sources, guess their formats, find odd ones, read a sample.
 
     Raises MissingSource if a path has no file, or if no file can be read.
     """
     groups = [group for text in texts for group in grouped(files_below(text))]
-    survey, taken = Survey(), set[str]()
-    for group in groups:
-        first, sample_chars = group[0], SAMPLE_CHARS // len(groups) + 1
-        if not _is_writable(first):
-            survey.skipped.append((printable(str(first)), "its name is not UTF-8; rename it"))
-            continue
-        name = _unique(first if len(group) == 1 else first.parent, taken)
-        source, reason = guess_source(first, name)
-        records = [each for path in group[:TRIED_FILES] for each in _some_records(source, path)]
-        readable = [each for each in records if isinstance(each, Document)]
-        if not readable:
-            rejects = [each for each in records if isinstance(each, Reject)]
-            why = rejects[0].detail or rejects[0].reason if rejects else ""
-            survey.skipped.append((printable(str(first)), why or "no text in it"))
-            continue
-        taken.add(source.name)
-        path = _relative(first, folder)
-        if len(group) > 1:
-            path = _relative(first.parent, folder) + "/*" + "".join(first.suffixes[-2:])
-            reason = f"{len(group)} files of one kind; the first: {reason}"
-        survey.sources.append((source.model_copy(update={"path": path}), reason))
-        if is_list(source, readable):
-            survey.lists.append(source.name)
-        survey.text_bytes += file_text_bytes(source, group)
-        survey.documents += len(readable)
-        survey.document_bytes += sum(len(each.text.encode("utf-8")) for each in readable)
-        survey.sample += "\n".join(each.text for each in readable)[:sample_chars] + "\n"
+    survey = Survey(files=sum(map(len, groups)))
+    chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // survey.files))
+    looks: list[list[Look]] = []
+    sketches: list[Sketch] = []
+    with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
+        for group in groups:
+            found: list[Look] = []
+            for path in group:
+                found.append(look(path, chars))
+                if found[-1].documents:
+                    sketches.append(_sketched(found[-1]))
+                advance(1, printable(path.name)[:30])
+            looks.append(found)
+    odd = odd_ones(sketches, language)
+    survey.doubt = odd.doubt
+    taken = set[str]()
+    for found in looks:
+        _add(survey, found, odd.reasons, taken=taken, folder=folder)
+    survey.sample = _sample(survey, looks, odd.reasons)
     if not survey.sources:
         reasons = "\n".join(f"    {name}: {reason}" for name, reason in survey.skipped[:10])
         raise MissingSource(
@@ -89,6 +144,32 @@ def survey_texts(texts: Sequence[Path], folder: Path) -> Survey:
             do="Give txt, jsonl, csv, tsv or parquet files, plain or compressed.",
         )
     return survey
+
+
+def look(path: Path, chars: int) -> Look:
+    """Open one file and read its first documents, up to so many characters."""
+    probe = Source(name="texts", path=str(path.absolute()))
+    if not _is_writable(path):
+        return Look(path, probe, "", problem="its name is not UTF-8; rename it")
+    source, reason = guess_source(path, "texts")
+    found = Look(path, source, reason)
+    here = source.model_copy(update={"path": str(path.absolute())})
+    seen = read = 0
+    rejects: list[Reject] = []
+    for each in first_records(here, RawFile(path=path, name=printable(path.name)), chars):
+        seen += len(each.text)
+        read += each.raw_bytes
+        if isinstance(each, Document):
+            found.documents.append(each)
+        else:
+            rejects.append(each)
+    found.text_bytes = file_text_bytes(here, [path])
+    if not found.documents:
+        found.problem = (rejects[0].detail or rejects[0].reason) if rejects else "no text in it"
+        found.is_foreign = bool(rejects) and rejects[0].reason == "unsupported_format"
+    whole = max(1.0, found.text_bytes / max(1, read)) if seen >= chars else 1.0
+    found.total_documents = len(found.documents) * whole
+    return found
 
 
 def files_below(text: Path) -> list[Path]:
@@ -105,7 +186,8 @@ def grouped(files: Sequence[Path]) -> list[list[Path]]:
     groups: list[list[Path]] = []
     for alike in kinds.values():
         groups += [alike] if len(alike) > FEW_FILES else [[path] for path in alike]
-    return sorted(groups, key=lambda group: files.index(group[0]))
+    order = {path: number for number, path in enumerate(files)}
+    return sorted(groups, key=lambda group: order[group[0]])
 
 
 def is_list(source: Source, documents: Sequence[Document]) -> bool:
@@ -122,6 +204,87 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
     return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 
+def _sketched(found: Look) -> Sketch:
+    return sketch(str(found.path), (each.text for each in found.documents), found.text_bytes)
+
+
+def _add(
+    survey: Survey, found: list[Look], odd: dict[str, str], *, taken: set[str], folder: Path
+) -> None:
+    """Add the source of a file, or of many of one kind; what is odd or unreadable is named."""
+    left_out: dict[str, str] = {}
+    for each in found:
+        if each.problem:
+            survey.skipped.append((printable(str(each.path)), each.problem))
+            if each.is_foreign:
+                survey.foreign["".join(each.path.suffixes[-1:]).lower() or "no extension"] += 1
+            else:
+                survey.unreadable[pattern(each.path)] = each.problem
+            left_out[pattern(each.path)] = each.problem
+        elif len(found) > 1 and str(each.path) in odd:
+            left_out[pattern(each.path)] = odd[str(each.path)]
+    good = [each for each in found if each.documents and str(each.path) not in odd]
+    strange = [each for each in found if each.documents and str(each.path) in odd]
+    for each in strange[:SHOWN_ODD]:
+        _source(survey.odd, [each], {}, taken=taken, folder=folder)
+        survey.odd[-1] = (survey.odd[-1][0], odd[str(each.path)])
+    survey.odd_files += len(strange)
+    survey.odd_bytes += sum(each.text_bytes for each in strange)
+    if not good:
+        return
+    source = _source(survey.sources, good, left_out, taken=taken, folder=folder)
+    if is_list(source, [document for each in good for document in each.documents]):
+        survey.lists.append(source.name)
+    for each in good:
+        survey.encodings.update(each.encodings)
+        survey.text_bytes += each.text_bytes
+        survey.documents += len(each.documents)
+        survey.document_bytes += sum(len(text.text.encode("utf-8")) for text in each.documents)
+        survey.all_documents += each.total_documents
+
+
+def _source(
+    sources: list[tuple[Source, str]],
+    found: list[Look],
+    left_out: dict[str, str],
+    *,
+    taken: set[str],
+    folder: Path,
+) -> Source:
+    """Append the source of these files, with a name of its own."""
+    first, is_alone = found[0], len(found) == 1 and not left_out
+    name = _unique(first.path if is_alone else first.path.parent, taken)
+    taken.add(name)
+    path, reason = _relative(first.path, folder), first.reason
+    if not is_alone:
+        path = _relative(first.path.parent, folder) + "/*" + "".join(first.path.suffixes[-2:])
+        reason = f"{len(found)} files of one kind; the first: {reason}"
+    if left_out:
+        why = next(iter(left_out.values()))
+        reason += f"; excluded: {len(left_out)} files, the first because: {why}"
+    keys = {"name": name, "path": path, "exclude": tuple(left_out)}
+    sources.append((first.source.model_copy(update=keys), reason))
+    return sources[-1][0]
+
+
+def _sample(survey: Survey, looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> str:
+    """The beginnings of all sources, in equal shares."""
+    parts: list[str] = []
+    share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
+    for found in looks:
+        good = [each for each in found if each.documents and str(each.path) not in odd]
+        each_share = share // max(1, len(good)) + 1
+        for each in good:
+            text = "\n".join(document.text for document in each.documents)
+            parts.append(text[:each_share])
+    return "".join(part + "\n" for part in parts)
+
+
+def pattern(path: Path) -> str:
+    """The glob that leaves this file out of a folder."""
+    return escape(printable(path.name))
+
+
 def _is_writable(path: Path) -> bool:
     """Whether a recipe, which is UTF-8, can hold this path."""
     try:
@@ -129,13 +292,6 @@ def _is_writable(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _some_records(source: Source, path: Path) -> Iterator[Document | Reject]:
-    """The first records of a file, up to SAMPLE_CHARS."""
-    here = source.model_copy(update={"path": str(path.absolute())})
-    (file,) = source_files(here, Path("/"))
-    return first_records(here, file, SAMPLE_CHARS)
 
 
 def _unique(path: Path, taken: set[str]) -> str:

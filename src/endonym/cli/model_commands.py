@@ -91,9 +91,9 @@ def generate(
     "--text",
     "texts",
     multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="A UTF-8 text, documents separated by blank lines; may be repeated.",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A file or folder of texts, of any kind that a recipe reads; may be repeated.",
 )
 @click.option(
     "--split",

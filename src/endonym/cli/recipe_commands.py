@@ -58,7 +58,7 @@ def new(
 
     log = settings.log()
     if demo is not None:
-        path, skipped = starter.write_demo(folder, demo, store=settings.store, log=log), []
+        path, found = starter.write_demo(folder, demo, store=settings.store, log=log), {}
     elif not texts or language is None:
         raise RecipeError(
             f"{'--language CODE' if texts else '--text PATH'} is missing",
@@ -80,11 +80,9 @@ def new(
             store=settings.store,
             log=log,
         )
-        skipped = survey.skipped
-    for file, reason in skipped:
-        log.warn(f"left out: {file}: {reason}")
+        found = survey.as_dict()
     if settings.is_json:
-        print_json({"recipe": str(path), "left_out": [list(each) for each in skipped]})
+        print_json({"recipe": str(path), "left_out": [], **found})
     else:
         click.echo(str(path))
     quoted = shlex.quote(str(path))

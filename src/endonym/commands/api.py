@@ -31,11 +31,15 @@ def new(
     """
     folder, log = Path(folder), Log(quiet=quiet)
     paths = [Path(each) for each in texts]
-    name = folder.absolute().name
-    given = {"name": name, "language": language, "texts": paths, "hours": hours}
-    path, survey = write_recipe(folder, **given, store=Path(store), log=log)
-    for file, reason in survey.skipped:
-        log.warn(f"left out: {file}: {reason}")
+    path, _ = write_recipe(
+        folder,
+        name=folder.absolute().name,
+        language=language,
+        texts=paths,
+        hours=hours,
+        store=Path(store),
+        log=log,
+    )
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions
 from endonym.autopilot.model_size import Choice, Choices
+from endonym.autopilot.odd_sources import odd_warnings
 from endonym.autopilot.pace import promised_here
 from endonym.autopilot.resolve import (
     ResolvedTraining,
@@ -104,7 +105,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     training = resolve_training(recipe, choices | assumed, facts, likely_vocab(recipe, choices))
     if recipe.export and isinstance(training.model, ModelConfig):
         row_of(training.model)
-    warnings: list[str] = []
+    warnings = odd_warnings(raw, recipe.language)
     clean = recipe.clean
     if clean.min_script_share is None and clean.min_expected_share is None:
         warnings.append("[clean] names no script threshold: other languages may pass")

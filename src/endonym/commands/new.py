@@ -34,6 +34,8 @@ from endonym.autopilot.pace import (
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.survey import Survey, survey_texts
 from endonym.autopilot.text_size import bytes_per_token, measure
+from endonym.commands.check import check
+from endonym.commands.found_texts import describe_model, describe_survey
 from endonym.config import Config
 from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
@@ -42,13 +44,17 @@ from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.written import toml
-from endonym.text.config import Clean, Split
+from endonym.store import Store
+from endonym.text.config import Clean, Source, Split
 from endonym.text.files import RawSet, source_files
+from endonym.text.languages import language_name, nearest_code
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
 DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000
 """How long the training of a demo takes, and its most tokens."""
+SHOWN = 20
+"""Files that the recipe names as left out; the rest is counted."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
@@ -71,16 +77,20 @@ def write_recipe(
     or the language code is not valid.
     """
     path = folder / "recipe.toml"
+    require_language(language)
     refuse_to_overwrite(path)
-    survey = survey_texts(texts, folder)
+    survey = survey_texts(texts, folder, language=language, log=log)
+    describe_survey(survey, language, log)
     clean, reasons = guess_clean(language, survey.sample)
     machine.forget(store / "machine.json")
+    log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=clean)
     folder.mkdir(parents=True, exist_ok=True)
     valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
         _head(path, valid_name, language, survey),
         *(f"[[source]]  # {reason}\n" + _table(source) for source, reason in survey.sources),
+        *(_commented(source, reason) for source, reason in survey.odd),
         "[clean]\n" + _table(clean, reasons),
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
@@ -88,11 +98,23 @@ def write_recipe(
     ]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     try:
-        Recipe.load(path)
+        describe_model(check(Recipe.load(path), Store(store)), log)
     except RecipeError:
         path.unlink()
         raise
     return path, survey
+
+
+def require_language(code: str) -> None:
+    """Raise RecipeError, with the code that may be meant, unless it is a language's code."""
+    pattern = next(each.pattern for each in Recipe.model_fields["language"].metadata)
+    if re.match(pattern, code):
+        return
+    near = nearest_code(code)
+    do = "Write its code of ISO 639, such as tt, ro or km; x-NAME for a language that has none."
+    if near is not None:
+        do = f"Write --language {near} for {language_name(near)}, or the code of another one."
+    raise RecipeError(f'"{code}" is no language code', where="--language", do=do)
 
 
 def refuse_to_overwrite(path: Path) -> None:
@@ -199,7 +221,9 @@ def _head(path: Path, name: str, language: str, survey: Survey) -> str:
         f"# {name}: a language model from {number(count)} source{'' if count == 1 else 's'}, about "
         f"{survey.text_bytes / 1e6:.1f} MB of text.",
         f"# Every key: endonym explain KEY. Make the model: endonym run {shlex.quote(str(path))}",
-        *(f"# left out: {file}: {reason}" for file, reason in survey.skipped),
+        *(f"# left out: {file}: {reason}" for file, reason in survey.skipped[:SHOWN]),
+        *([f"# left out: {more} more files"] if (more := len(survey.skipped) - SHOWN) > 0 else []),
+        *([f"# doubtful: {survey.doubt}"] if survey.doubt else []),
         f"name = {toml(name)}",
         f"language = {toml(language)}",
         "seed = 42",
@@ -232,6 +256,13 @@ def _table(config: Config, reasons: dict[str, str] | None = None) -> str:
         reason = (reasons or {}).get(key)
         lines.append(_noted(line, reason))
     return "\n".join(lines)
+
+
+def _commented(source: Source, reason: str) -> str:
+    """A source that is not used, with the reason, as comments."""
+    head = f"# left out, as it reads like another language: {reason}\n# To use it all the same:"
+    lines = f"[[source]]\n{_table(source)}".splitlines()
+    return "\n".join([head, *(f"# {line}" for line in lines)])
 
 
 def _noted(line: str, reason: str | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import resolve
+from endonym.autopilot.odd_sources import odd_warnings
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic, write_json
@@ -97,6 +98,8 @@ def run_recipe(
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe), store, log)
+        for warning in odd_warnings(raw, recipe.language):
+            log.warn(warning)
         last = last_stage(recipe, until)
         run = Run(folder, recipe, store)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)

@@ -15,6 +15,12 @@ class Source(Config):
         description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe",
         json_schema_extra=NOT_IDENTITY,
     )
+    exclude: tuple[str, ...] = Field(
+        default=(),
+        description='files and folders to leave out, as globs: "*.bak" matches a name, '
+        '"old/*.txt" a path below `path`',
+        json_schema_extra=NOT_IDENTITY,
+    )
     format: Literal["auto", "txt", "jsonl", "csv", "tsv", "parquet"] = Field(
         default="auto", description="how records are written; auto goes by the file's name"
     )

@@ -96,8 +96,8 @@ def check_readable(all_stats: Sequence[SourceStats], limit: float) -> None:
             f"{share:.1%} of its bytes cannot be read, above clean.max_unreadable = {limit:g}\n"
             + worst,
             where=f'source "{stats.name}"',
-            do="Repair or take out these files, name their `encoding`, `document` or `column`, "
-            "or raise clean.max_unreadable to go on without them.",
+            do="Repair these files, leave them out with `exclude` in [[source]], name their "
+            "`encoding`, `document` or `column`, or raise clean.max_unreadable to go on.",
         )
 
 

@@ -1,12 +1,13 @@
 """The raw files of a source: one file, all files below a folder, or those that match a glob.
 
 They are sorted by name, so that the order does not depend on the file system. Hidden files and
-folders (a leading dot) are ignored. Nothing here opens a file.
+folders (a leading dot) and what `exclude` names are ignored. Nothing here opens a file.
 """
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import Field
@@ -67,8 +68,8 @@ def source_files(source: Source, folder: Path) -> list[RawFile]:
 def found_files(source: Source, path: Path) -> list[RawFile]:
     """The raw files at an absolute path."""
     if path.is_file():
-        return [RawFile(path=path, name=printable(path.name))]
-    if path.is_dir():
+        found = [RawFile(path=path, name=printable(path.name))]
+    elif path.is_dir():
         found = named(path, files_below(path))
     elif any(sign in source.path for sign in GLOB_SIGNS):
         root = glob_root(path)
@@ -79,7 +80,17 @@ def found_files(source: Source, path: Path) -> list[RawFile]:
         raise missing(source, path, "there is no such file or folder")
     if not found:
         raise missing(source, path, "there is no file here")
-    return found
+    left = [file for file in found if not is_excluded(file.name, source.exclude)]
+    if not left:
+        raise missing(source, path, "`exclude` leaves no file here")
+    return left
+
+
+def is_excluded(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a glob matches a file's name, its path below the source's, or a folder above it."""
+    path = PurePosixPath(name)
+    meant = [name, path.name, *(folder.as_posix() for folder in path.parents[:-1])]
+    return any(fnmatchcase(each, pattern.rstrip("/")) for pattern in patterns for each in meant)
 
 
 def missing(source: Source, path: Path, found: str) -> MissingSource:

@@ -10,8 +10,8 @@ from found_texts import write_found_texts
 from endonym.autopilot.survey import (
     FEW_FILES,
     PARAGRAPH_BYTES,
+    SAMPLE_CHARS,
     SENTENCE_BYTES,
-    TRIED_FILES,
     Survey,
     grouped,
     is_list,
@@ -20,6 +20,7 @@ from endonym.autopilot.survey import (
 from endonym.errors import MissingSource
 from endonym.text.config import Source
 from endonym.text.document import Document
+from endonym.text.files import source_files
 
 
 @pytest.fixture
@@ -138,6 +139,61 @@ def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
     ((source, reason),) = found.sources
     assert (source.name, source.path) == ("шигырьләр", "../шигырьләр/*.txt")
     assert f"{FEW_FILES + 1} files" in reason
-    assert found.documents == TRIED_FILES
-    assert found.sample.count("\n") == TRIED_FILES
+    assert found.files == found.documents == FEW_FILES + 1
+    assert found.sample.count("\n") == FEW_FILES + 1
     assert found.lists == []
+
+
+RUSSIAN = [
+    "Вчера вечером мой брат развёл большой костёр у самого озера.",
+    "Бабушка дала мне тёплого молока и свежего хлеба с мёдом.",
+    "Под старой яблоней лежали красные яблоки, и дети собирали их в корзину.",
+    "Утром мы пошли в лес, потому что погода была очень хорошая.",
+    "Над деревней летели журавли, и все смотрели на небо.",
+]
+
+
+def test_a_russian_file_in_a_tatar_folder_is_named_and_no_source(
+    texts: Path, tmp_path: Path
+) -> None:
+    (texts / "книга.txt").write_text("\n".join(RUSSIAN * 3) + "\n", encoding="utf-8")
+    found = survey_texts([texts], tmp_path / "project", language="tt")
+    ((source, reason),) = found.odd
+    assert (source.name, source.path) == ("книга", "../texts/книга.txt")
+    assert "of its letters are ә ө ү җ ң һ" in reason
+    assert {source.name for source, _ in found.sources} == {"китап", "китап-2", "web"}
+    assert found.odd_files == 1
+    assert "костёр" not in found.sample
+    said = found.as_dict()
+    assert (said["files"], said["not_read"]) == (6, {".jpg": 1})
+    assert [path for path, _ in said["odd"]] == ["../texts/книга.txt"]
+
+
+def test_odd_and_unreadable_files_among_many_are_excluded(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    folder, tatar = tmp_path / "шигырьләр", language_sentences("tatar")
+    folder.mkdir()
+    for number in range(FEW_FILES + 1):
+        (folder / f"{number:02}.txt").write_text("\n".join(tatar[:8]) + "\n", encoding="utf-8")
+    (folder / "рус [1].txt").write_text("\n".join(RUSSIAN * 3) + "\n", encoding="utf-8")
+    (folder / "broken.txt").write_bytes(bytes(range(256)) * 4)
+    (folder / "a.bak").write_bytes(b"a")
+    found = survey_texts([folder], tmp_path, language="tt")
+    ((source, reason),) = found.sources
+    assert source.exclude == ("broken.txt", "рус [[]1].txt")
+    assert "excluded: 2 files" in reason
+    assert len(source_files(source, tmp_path)) == FEW_FILES + 1
+    assert [each.path for each, _ in found.odd] == ["шигырьләр/рус [1].txt"]
+    assert found.exclude() == ["*.bak", "broken.txt"]
+
+
+def test_documents_of_files_that_are_not_read_whole_are_estimated(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    lines = language_sentences("tatar") * 400
+    (tmp_path / "a.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert len("\n".join(lines)) > SAMPLE_CHARS
+    found = survey_texts([tmp_path], tmp_path)
+    assert found.documents < len(lines)
+    assert found.all_documents == pytest.approx(len(lines), rel=0.02)

@@ -4,13 +4,13 @@ import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from endonym.autopilot import machine
 from endonym.autopilot.model_size import Facts
+from endonym.autopilot.survey import Survey
 from endonym.commands import new as starter
 
 Say = Callable[..., Any]
@@ -84,10 +84,21 @@ def test_check_counts_and_makes_nothing(recipe: Path, command: Say) -> None:
 
 def test_check_warns_of_what_a_recipe_leaves_open(recipe: Path, command: Say) -> None:
     path = broken(broken(recipe, 'dedup = ["exact"]', ""), '"nfc", ', "")
-    warnings = command("check", path, "--json").json()["warnings"]
+    said = command("check", path, "--json").json()["warnings"]
+    warnings = [warning for warning in said if warning.startswith("[clean]")]
     assert len(warnings) == 3
     for word in ("script", "dedup", "nfc"):
         assert any(word in warning for warning in warnings)
+
+
+def test_check_and_run_warn_of_a_source_in_another_language(recipe: Path, command: Say) -> None:
+    warning = 'source "romanian" reads like another language: 100% of its letters are not cyrillic'
+    warnings = command("check", recipe, "--json").json()["warnings"]
+    assert any(each.startswith(warning) for each in warnings)
+    assert not any('"tatar"' in each for each in warnings)
+    store = ["--store", recipe.parent / "store"]
+    assert warning in command("run", recipe, *store, "--until", "source").err
+    assert warning in (recipe.parent / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
 
 
 def test_check_for_people_says_what_was_chosen_and_what_comes_next(
@@ -163,8 +174,8 @@ def test_replanning_has_this_machine_measured_anew(
 def test_a_recipe_is_never_sized_to_a_gpu_in_silence(
     command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = SimpleNamespace(skipped=[])
-    monkeypatch.setattr(starter, "write_recipe", lambda *_, **__: (tmp_path / "r.toml", found))
+    found = (tmp_path / "r.toml", Survey())
+    monkeypatch.setattr(starter, "write_recipe", lambda *_, **__: found)
     args = ["new", tmp_path / "project", "--language", "tt", "--text", tmp_path]
     said = command(*args, "--device", "cuda")
     assert "sized to this machine's processor, not to cuda" in said.err

@@ -1,13 +1,15 @@
 """`endonym evaluate`: which texts a model is scored on, and what its scores stand beside."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from toys import toy_tokenizer
 
-from endonym.commands.evaluate import names_of, score_model, shards_of
+from endonym.commands.evaluate import names_of, score_model, shards_of, texts_below
 from endonym.data.config import PackConfig
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, SourceError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -64,3 +66,48 @@ def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_basel
     found = score_model("kechkena", [text], "dev", store=store, log=log, device_name="cpu")
     assert {score.model for score in found} == {"model"}
     assert {score.split for score in found} == {"text.txt"}
+
+
+def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "яңа"
+    folder.mkdir()
+    lines = ["Таң атканда авыл өстендә.", "Әбием миңа сөт бирде.", "Кояш чыкты."]
+    (folder / "юллар.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "иске.txt").write_bytes("\n\n".join(lines * 3).encode("utf-16"))
+    record = json.dumps({"текст": lines[0], "id": 1}, ensure_ascii=False)
+    (folder / "web.jsonl").write_text(record + "\n", encoding="utf-8")
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    store = Store(finished / "store")
+    found = score_model("kechkena", [folder], "test", store=store, log=Log(), device_name="cpu")
+    bits = {
+        s.source: s.n_documents for s in found if (s.model, s.metric) == ("model", "bits_per_byte")
+    }
+    assert {name: count for name, count in bits.items() if name} == {
+        "юллар.txt": 3,
+        "иске.txt": 9,
+        "web.jsonl": 1,
+    }
+    said = capsys.readouterr().err
+    assert "юллар.txt: 3 documents, one a line (" in said
+    assert "иске.txt: 9 documents, which end at empty lines (" in said
+    assert "яңа: not read: 1 unsupported_format" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message", "code"),
+    [
+        ("юк.txt", None, "no such file", 2),
+        ("буш.txt", b" \n\n \n", "no text", 1),
+        ("a.jpg", b"\xff\xd8\xff", "no text", 1),
+    ],
+)
+def test_a_text_that_cannot_be_scored_is_named(
+    tmp_path: Path, name: str, data: bytes | None, message: str, code: int
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=message) as caught:
+        texts_below(tmp_path / name, toy_tokenizer("byte"), Log(quiet=True))
+    assert (caught.value.where, caught.value.exit_code) == (str(tmp_path / name), code)

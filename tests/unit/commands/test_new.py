@@ -186,6 +186,36 @@ def test_a_language_that_is_no_code_is_refused_and_nothing_is_left(
     assert not (tmp_path / "project" / "recipe.toml").exists()
 
 
+def test_a_language_by_its_name_fails_at_once_with_its_code(
+    texts: Path, tmp_path: Path, known_speed: list[ModelConfig]
+) -> None:
+    with pytest.raises(RecipeError, match='"romanian" is no language code') as caught:
+        new(tmp_path / "project", tmp_path / "nothing here", language="romanian")
+    assert "--language ro for Romanian" in caught.value.do
+    assert known_speed == []
+
+
+def test_a_text_in_another_language_stands_in_the_recipe_as_a_comment_that_can_be_used(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    russian = "Вчера вечером мой брат развёл большой костёр у самого озера.\n"
+    (texts / "книга.txt").write_text(russian * 9, encoding="utf-8")
+    path = new(tmp_path / "project", texts)
+    recipe, text = Recipe.load(path), path.read_text(encoding="utf-8")
+    assert "книга" not in {source.name for source in recipe.source}
+    assert recipe.clean.expected_letters == "әөүҗңһ"
+    begin = text.index("# left out, as it reads like another language: 0.0% of its letters")
+    comment = text[begin:].partition("\n\n")[0]
+    table = "\n".join(line.removeprefix("# ") for line in comment.splitlines()[2:])
+    path.write_text(text.replace(comment, table), encoding="utf-8")
+    taken = Recipe.load(path)
+    assert taken.source[-1].path == "../texts/книга.txt"
+    taken.require_sources()
+    assert "../texts/книга.txt: 0.0% of its letters are ә ө ү җ ң һ" in (
+        " ".join(capsys.readouterr().err.split())
+    )
+
+
 def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised(
     texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,7 +225,7 @@ def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised
     monkeypatch.setattr(starter, "measured_pace", pace)
     monkeypatch.setattr(starter, "promised_seconds", lambda *_: 1 / SPEED)
     once = replace(survey_texts([texts], texts.parent / "project"), text_bytes=10**8)
-    monkeypatch.setattr(starter, "survey_texts", lambda *_: once)
+    monkeypatch.setattr(starter, "survey_texts", lambda *_, **__: once)
     capsys.readouterr()
     phase = tomllib.loads(write(texts))["phase"][0]
     assert capsys.readouterr().err.count("this machine was measured") == 1
@@ -217,7 +247,7 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     monkeypatch.setattr(starter, "measured_pace", pace)
     found = survey_texts([texts], texts.parent / "project")
     much = replace(found, text_bytes=10**8)
-    monkeypatch.setattr(starter, "survey_texts", lambda *_: much)
+    monkeypatch.setattr(starter, "survey_texts", lambda *_, **__: much)
     text = write(texts)
     phase = tomllib.loads(text)["phase"][0]
     assert (phase["optimizer"], phase["batch_tokens"], phase["lr"]) == ("muon", 4096, 6e-3)

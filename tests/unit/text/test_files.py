@@ -66,3 +66,30 @@ def test_bytes_in_a_name_that_are_no_utf8_are_written_out(tmp_path: Path):
     path = os.fsencode(tmp_path) + b"/\xe9t\xe9.txt"
     Path(os.fsdecode(path)).write_text(TATAR[0], encoding="utf-8")
     assert names(tmp_path, ".") == ["\\xe9t\\xe9.txt"]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        (("*.bak",), ["a.txt", "old/b.txt", "old/new/a.txt"]),
+        (("a.txt",), ["a.bak", "old/b.txt"]),
+        (("old/*.txt",), ["a.bak", "a.txt"]),
+        (("old/",), ["a.bak", "a.txt"]),
+        (("old/new", "*.bak"), ["a.txt", "old/b.txt"]),
+        (("нет",), ["a.bak", "a.txt", "old/b.txt", "old/new/a.txt"]),
+    ],
+)
+@pytest.mark.parametrize("path", ["texts", "texts/**/*.*"])
+def test_what_exclude_names_is_left_out(
+    tmp_path: Path, path: str, exclude: tuple[str, ...], left: list[str]
+) -> None:
+    for name in ("a.txt", "a.bak", "old/b.txt", "old/new/a.txt"):
+        write(tmp_path, f"texts/{name}", TATAR)
+    source = Source(name="probe", path=path, exclude=exclude)
+    assert [file.name for file in source_files(source, tmp_path)] == sorted(left)
+
+
+def test_a_source_of_which_everything_is_excluded_is_missing(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", TATAR)
+    with pytest.raises(MissingSource, match="`exclude` leaves no file"):
+        source_files(Source(name="probe", path="a.txt", exclude=("*.txt",)), tmp_path)

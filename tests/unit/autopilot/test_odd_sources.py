@@ -1,0 +1,123 @@
+"""Texts that are not in the language of the others are found; those in another style are not."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from text_samples import SHARED
+
+from endonym.autopilot.odd_sources import Reference, Sketch, odd_ones, odd_warnings, sketch
+from endonym.text.config import Source
+from endonym.text.files import RawFile, RawSet
+
+Say = Callable[[str], list[str]]
+
+RUSSIAN = [
+    "Вчера вечером мой брат развёл большой костёр у самого озера.",
+    "Бабушка дала мне тёплого молока и свежего хлеба с мёдом.",
+    "Под старой яблоней лежали красные яблоки, и дети собирали их в корзину.",
+    "Утром мы пошли в лес, потому что погода была очень хорошая.",
+    "Над деревней летели журавли, и все смотрели на небо.",
+]
+
+
+def made(name: str, sentences: Iterable[str], size: int = 100_000, seed: int = 0) -> Sketch:
+    """A text of more than 5,000 letters: these sentences, and their words in another order."""
+    words = " ".join(sentences).split()
+    random.Random(seed).shuffle(words)
+    some = itertools.islice(itertools.cycle([*sentences, " ".join(words)]), 150)
+    return sketch(name, some, size)
+
+
+def test_russian_among_tatar_lacks_the_letters_of_tatar(language_sentences: Say) -> None:
+    tatar = language_sentences("tatar")
+    texts = [made("a", tatar[::2]), made("b", tatar[1::2]), made("c", RUSSIAN)]
+    found = odd_ones(texts, "tt")
+    assert set(found.reasons) == {"c"}
+    assert "0.0% of its letters are ә ө ү җ ң һ" in found.reasons["c"]
+    assert found.doubt == ""
+
+
+def test_french_among_romanian_is_found_by_letters_and_trigrams_alone(
+    language_sentences: Say,
+) -> None:
+    romanian, french = language_sentences("romanian"), language_sentences("french")
+    texts = [made("a", romanian), made("b", romanian, seed=1), made("c", french, 20_000)]
+    reasons = odd_ones(texts, "x-one").reasons
+    assert set(reasons) == {"c"}
+    assert "groups of three letters are usual in other texts" in reasons["c"]
+
+
+def test_another_script_is_odd_and_khmer_in_another_style_is_not(language_sentences: Say) -> None:
+    khmer, french = language_sentences("khmer"), language_sentences("french")
+    texts = [made("a", khmer[::2]), made("b", khmer[1::2]), made("c", french)]
+    assert set(odd_ones(texts, "km").reasons) == {"c"}
+    assert set(odd_ones(texts, "x-km").reasons) == {"c"}
+
+
+def test_if_no_text_is_in_the_language_all_are_kept_and_it_is_doubted() -> None:
+    found = odd_ones([made("a", RUSSIAN), made("b", RUSSIAN)], "tt")
+    assert found.reasons == {}
+    assert "no text reads like Tatar" in found.doubt
+    assert odd_ones([], "tt").doubt == ""
+
+
+def test_the_language_of_most_bytes_is_the_right_one_and_none_is_if_it_has_few(
+    language_sentences: Say,
+) -> None:
+    romanian, french = language_sentences("romanian"), language_sentences("french")
+    most = [made("a", romanian, 10), made("b", french, 90_000), made("c", french, 90_000)]
+    assert set(odd_ones(most, "x-one").reasons) == {"a"}
+    kinds = [romanian, french, RUSSIAN, language_sentences("tatar")]
+    mixed = [made(str(number), each) for number, each in enumerate(kinds)]
+    found = odd_ones(mixed, "x-one")
+    assert found.reasons == {}
+    assert "several languages" in found.doubt
+
+
+def test_a_text_that_is_too_short_is_never_odd(language_sentences: Say) -> None:
+    reference = Reference([made("a", language_sentences("romanian"))])
+    assert reference.is_alike(sketch("b", ["Où est passée la clé du grenier ?"], 40))
+    assert not reference.is_alike(made("c", language_sentences("french")))
+
+
+def test_a_source_that_a_recipe_names_is_warned_of_with_the_files(
+    tmp_path: Path, language_sentences: Say
+) -> None:
+    tatar = language_sentences("tatar")
+    texts = {"a.txt": tatar, "b.txt": tatar[::2], "книга.txt": RUSSIAN * 3}
+    for name, sentences in texts.items():
+        (tmp_path / name).write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    files = tuple(RawFile(path=tmp_path / name, name=name) for name in texts)
+    folder = Source(name="барысы", path="texts", document="line")
+    (said,) = odd_warnings([RawSet(source=folder, files=files)], "tt")
+    assert said.startswith('source "барысы": 1 of 3 files, such as книга.txt, read like another')
+    alone = Source(name="книга", path="книга.txt", document="line")
+    both = [RawSet(source=folder, files=files[:2]), RawSet(source=alone, files=files[2:])]
+    (said,) = odd_warnings(both, "tt")
+    assert said.startswith('source "книга" reads like another language: 0.0% of its letters')
+    assert odd_warnings(both[:1], "tt") == []
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared texts are not here")
+def test_on_real_texts_every_other_language_is_odd_and_no_other_style_is() -> None:
+    def some(*names: str) -> list[Sketch]:
+        paths = [SHARED / name for name in names]
+        return [
+            sketch(path.name, [path.read_text(encoding="utf-8")], path.stat().st_size)
+            for path in paths
+        ]
+
+    tatar = (
+        "common_voice_sentences",
+        "common_voice_numbers",
+        "mediawiki_messages",
+        "tatoeba_sentences",
+    )
+    own = some(*(f"tt/{name}.txt" for name in tatar))
+    others = [f"other/{code}_common_voice.txt" for code in ("ba", "kk", "ky")]
+    assert odd_ones(own, "x-one").reasons == {}
+    found = odd_ones([*own, *some(*others)], "x-one").reasons
+    assert set(found) == {Path(name).name for name in others}
