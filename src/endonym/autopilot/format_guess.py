@@ -19,6 +19,7 @@ import pyarrow.parquet as parquet
 import regex
 
 from endonym.autopilot.cleaning import guess_clean
+from endonym.errors import printable
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
@@ -45,7 +46,7 @@ Guess = tuple[dict[str, Any], str]
 
 def guess_source(path: Path, name: str) -> tuple[Source, str]:
     """The best Source for one raw file, named `name`, and the reason in one sentence."""
-    source = Source(name=name, path=str(path))
+    source = Source(name=name, path=printable(str(path)))
     kind = file_format(path.name, source)
     if path.stat().st_size == 0:
         return source, "the file is empty"

@@ -13,10 +13,10 @@ from statistics import median
 
 from endonym.autopilot.format_guess import guess_source
 from endonym.autopilot.text_size import file_text_bytes, first_records
-from endonym.errors import MissingSource
+from endonym.errors import MissingSource, printable
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import printable, source_files
+from endonym.text.files import files_at, not_a_file, source_files
 
 SAMPLE_CHARS = 400_000
 SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
@@ -53,11 +53,16 @@ def survey_texts(texts: Sequence[Path], folder: Path) -> Survey:
 
     Raises MissingSource if a path has no file, or if no file can be read.
     """
-    groups = [group for text in texts for group in grouped(files_below(text))]
     survey, taken = Survey(), set[str]()
+    listed = [files_below(text) for text in texts]
+    for path in (path for paths in listed for path in paths):
+        if refusal := not_a_file(path):
+            survey.skipped.append((printable(str(path)), refusal))
+    files = ([path for path in paths if not not_a_file(path)] for paths in listed)
+    groups = [group for paths in files for group in grouped(paths)]
     for group in groups:
         first, sample_chars = group[0], SAMPLE_CHARS // len(groups) + 1
-        if not _is_writable(first):
+        if not _is_writable(_relative(first, folder)):
             survey.skipped.append((printable(str(first)), "its name is not UTF-8; rename it"))
             continue
         name = _unique(first if len(group) == 1 else first.parent, taken)
@@ -93,8 +98,7 @@ def survey_texts(texts: Sequence[Path], folder: Path) -> Survey:
 
 def files_below(text: Path) -> list[Path]:
     """The files below a path. Raises MissingSource if there are none."""
-    probe = Source(name="texts", path=str(text.absolute()))
-    return [file.path for file in source_files(probe, Path("/"))]
+    return [file.path for file in files_at(text, Path.cwd(), name="texts")]
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:
@@ -105,7 +109,8 @@ def grouped(files: Sequence[Path]) -> list[list[Path]]:
     groups: list[list[Path]] = []
     for alike in kinds.values():
         groups += [alike] if len(alike) > FEW_FILES else [[path] for path in alike]
-    return sorted(groups, key=lambda group: files.index(group[0]))
+    order = {path: number for number, path in enumerate(files)}
+    return sorted(groups, key=lambda group: order[group[0]])
 
 
 def is_list(source: Source, documents: Sequence[Document]) -> bool:
@@ -122,10 +127,10 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
     return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 
-def _is_writable(path: Path) -> bool:
+def _is_writable(path: str) -> bool:
     """Whether a recipe, which is UTF-8, can hold this path."""
     try:
-        str(path).encode("utf-8")
+        path.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, RawSet
+from endonym.text.files import RawFile, RawSet, size_on_disk
 
 COMPRESSION = 3.5
 """Bytes of text in a byte of a compressed file, roughly."""
@@ -17,7 +17,7 @@ TRIED_CHARS, TRIED_FILES = 50_000, 8
 def file_text_bytes(path: Path) -> float:
     """Bytes of text in a file, estimated from its size and name."""
     is_packed = path.name.endswith(COMPRESSED)
-    return path.stat().st_size * (COMPRESSION if is_packed else 1.0)
+    return size_on_disk(path) * (COMPRESSION if is_packed else 1.0)
 
 
 def text_bytes(raw: Sequence[RawSet]) -> int:

@@ -14,7 +14,7 @@ from endonym.autopilot import resolve
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic, write_json
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, printable
 from endonym.log import Log, append_jsonl, duration, read_jsonl, size
 from endonym.pipeline import sources
 from endonym.pipeline.lockfile import Lockfile
@@ -182,7 +182,7 @@ def run_folder(store: Store, recipe: Recipe) -> Path:
 def recipe_text(recipe: Recipe) -> str:
     """The recipe as given, with the command line's changes as comments."""
     notes = [f"# --variant {recipe.variant}"] if recipe.variant else []
-    notes += [f"# --set {each}" for each in recipe.sets]
+    notes += [f"# --set {printable(each)}" for each in recipe.sets]
     return recipe.text + ("\n" + "\n".join(notes) + "\n" if notes else "")
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO
 
-from endonym.errors import SourceError
+from endonym.errors import SourceError, printable
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, printable
+from endonym.text.files import RawFile, not_a_file, size_on_disk
 from endonym.text.io.formats import FileFormat, file_format, unsupported
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Counted, Damage, Stream, plain, unpacked
@@ -46,6 +46,9 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
     """
     try:
         origin = Origin(source.name, file.name, size_of(file))
+        if refusal := not_a_file(file.path):
+            yield origin.whole_file("not_a_file", refusal)
+            return
         if origin.raw_bytes == 0:
             yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
             return
@@ -58,7 +61,7 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
 def size_of(file: RawFile) -> int:
     """The size of a raw file on disk."""
     try:
-        return file.path.stat().st_size
+        return size_on_disk(file.path)
     except OSError as error:
         raise no_access(file, error) from error
 

@@ -23,6 +23,7 @@ READER_REASONS = {
     "not_compressed": "file",
     "binary": "file",
     "unknown_encoding": "file",
+    "not_a_file": "unread",  # a pipe, a device, a broken link in a folder
     "empty_file": "unread",
     "no_text": "unread",
     "no_member": "unread",

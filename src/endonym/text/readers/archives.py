@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from endonym.text.files import printable
+from endonym.errors import printable
 from endonym.text.io.streams import PIECE_BYTES, Damage, Feed, Stream
 
 
