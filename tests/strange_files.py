@@ -189,7 +189,7 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "password.zip": lambda: patched_zip(zipped(LINES.encode(), 8), 6, 8, b"\1\0"),
     "strong_password.zip": lambda: patched_zip(zipped(LINES.encode(), 8), 6, 8, b"\x40\0"),
     "long_links.tar": lambda: ended(
-        *[header("././@LongLink", 4, tarfile.GNUTYPE_LONGNAME) + block(b"a.b\0")] * 3_000,
+        *[header("././@LongLink", 6, tarfile.GNUTYPE_LONGNAME) + block(b"a.txt\0")] * 3_000,
         good_member(),
     ),
     "pax_headers.tar": lambda: ended(*[pax({"comment": "әни"})] * 3_000, good_member()),

@@ -6,6 +6,7 @@ can change it.
 
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -24,12 +25,13 @@ from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.text.io.formats import FileFormat, file_format, unsupported
-from endonym.text.io.streams import Damage, Feed, Stream, plain, unpacked
-from endonym.text.readers.archives import Member, tar_members, zip_members
+from endonym.text.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
+from endonym.text.readers.archives import Member, zip_members
 from endonym.text.readers.parquet import is_text
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
 from endonym.text.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
+from endonym.text.readers.tar import tar_members
 
 __all__ = ["guess_clean", "guess_source"]
 
@@ -95,7 +97,10 @@ def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source) -> G
         members = zip_members(raw)
     else:
         stream = plain(raw)
-        members = tar_members(unpacked(stream, kind.compression) if kind.compression else stream)
+        if kind.compression:
+            expansion = Expansion(os.fstat(raw.fileno()).st_size)
+            stream = expansion.bounded(unpacked(stream, kind.compression))
+        members = tar_members(stream)
     first: Guess | None = None
     for member in islice(members, LOOKED_AT_MEMBERS):
         if isinstance(member, Damage) or member.problem:

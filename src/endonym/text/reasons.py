@@ -19,6 +19,7 @@ READER_REASONS = {
     "truncated": "file",
     "bad_checksum": "file",
     "damaged": "file",
+    "bomb": "file",  # it unpacks to far more than any text
     "trailing_garbage": "file",
     "not_compressed": "file",
     "binary": "file",

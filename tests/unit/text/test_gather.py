@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from endonym.text.shards import Dropped, read_lines
 from text_samples import KHMER, ROMANIAN, TATAR, files, gzipped, write
 
 from endonym.text.config import Clean, Source
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document
+from endonym.text.document_files import Dropped, read_lines
 from endonym.text.gather import MAX_DAMAGES, Gathering, Progress, Spool
 from endonym.text.split import digest
 

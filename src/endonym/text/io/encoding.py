@@ -82,9 +82,8 @@ class Encoding:
 UNSPECIFIED_ORDER = ("utf-16", "utf-32")
 """Their byte order stands in a mark at the start of the file."""
 
-NOT_OF_FILES = frozenset(
-    "idna punycode undefined unicode_escape raw_unicode_escape mbcs oem utf-7".split()
-)
+NOT_OF_FILES = {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"}
+NOT_OF_FILES |= {"unicode-escape", "utf-7"}
 """Encodings of host names, of Python's source code, of a system's settings, and of mail."""
 
 
@@ -92,7 +91,7 @@ def known_encoding(name: str) -> str:
     """Python's name of an encoding from a recipe; RecipeError if no text file has it."""
     try:
         known = codecs.lookup(name).name.removesuffix("-sig")
-        if known.replace("-", "_") not in NOT_OF_FILES and known not in NOT_OF_FILES:
+        if known.replace("_", "-") not in NOT_OF_FILES:
             "".encode(known)  # refuses rot13, zlib and others that make no bytes of text
             return known
     except (LookupError, ValueError):  # ValueError: NUL, or what is no UTF-8
@@ -196,7 +195,7 @@ def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
     if isinstance(found, Damage):
         size = feed.drain()[0]
         return "", iter([Damage(found.reason, found.detail, size)])
-    feed.held = feed.held[found.mark_bytes :]
+    feed.read(found.mark_bytes)
     if found.name == "utf-8":
         return found.name, feed.rest()
     return found.name, transcoded(feed.rest(), found.name)
