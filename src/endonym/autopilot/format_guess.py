@@ -152,7 +152,8 @@ def field_guess(rows: list[dict[str, Any]], what: str) -> Guess:
     held = Counter[str]()
     for row in rows:
         for key, value in row.items():
-            if isinstance(value, str):
+            # A recipe is UTF-8 and cannot name a key with half a character.
+            if isinstance(value, str) and key == key.encode("utf-8", "ignore").decode():
                 chars[key] += len(value)
                 held[key] += 1
     if not chars:

@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from endonym.cli.main import Settings, print_json
+from endonym.errors import printable, printable_lines
 
 MODEL = click.argument("model")
 
@@ -59,7 +60,7 @@ def generate(
             continue
         sys.stdout.write(prompt)
         for piece in made:
-            sys.stdout.write(piece)
+            sys.stdout.write(printable_lines(piece))
             sys.stdout.flush()
         sys.stdout.write("\n")
 
@@ -137,7 +138,8 @@ def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
     if settings.is_json:
         print_json({"files": files})
     else:
-        click.echo("\n".join(f"{each['path']}  {each['bytes']}" for each in files))
+        lines = (f"{printable(each['path'])}  {each['bytes']}" for each in files)
+        click.echo("\n".join(lines))
         settings.log().line(
             f'next: AutoModelForCausalLM.from_pretrained("{target}") in transformers'
         )

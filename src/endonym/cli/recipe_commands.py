@@ -10,7 +10,7 @@ import click
 
 from endonym.cli.main import Settings, print_json
 from endonym.device import pick, process_info
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, printable, printable_lines
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -84,7 +84,7 @@ def new(
     if settings.is_json:
         print_json({"recipe": str(path), "left_out": [list(each) for each in skipped]})
     else:
-        click.echo(str(path))
+        click.echo(printable(str(path)))
     quoted = shlex.quote(str(path))
     log.line(f"next: endonym check {quoted}, then endonym run {quoted}")
 
@@ -112,7 +112,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
-    click.echo("\n\n".join(map(checking.describe, checks)))
+    click.echo(printable_lines("\n\n".join(map(checking.describe, checks))))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     settings.log().line(f"next: endonym run {shlex.quote(str(recipe))}{which}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
+from endonym.errors import printable_lines
 from endonym.log import size
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def status(settings: Settings, run: str | None) -> None:
     if settings.is_json:
         print_json({"runs": runs})
     else:
-        click.echo(inspection.describe_status(runs))
+        click.echo(printable_lines(inspection.describe_status(runs)))
 
 
 @click.command()
@@ -45,7 +46,7 @@ def look(
     if settings.is_json:
         print_json(inspected.as_dict())
     else:
-        click.echo(inspected.text)
+        click.echo(printable_lines(inspected.text))
 
 
 @click.command()
@@ -122,7 +123,7 @@ def show_comparison(
         shown = {**comparing.as_dict(comparison), "page": str(page)}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    click.echo(f"\n{comparing.describe(comparison)}\n\npage  {page}")
+    click.echo(printable_lines(f"\n{comparing.describe(comparison)}\n\npage  {page}"))
     best = comparison.runs[0]
     is_here = (settings.store.parent / "runs" / best.name).is_dir()
     first = shlex.quote(best.name if is_here else str(best.folder))

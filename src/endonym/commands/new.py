@@ -35,7 +35,7 @@ from endonym.autopilot.survey import Survey, survey_texts
 from endonym.autopilot.text_size import letters
 from endonym.config import Config
 from endonym.data.config import PackConfig
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, printable
 from endonym.log import Log, number
 from endonym.model.keys import ModelKeys
 from endonym.recipe.recipe import Recipe
@@ -74,7 +74,10 @@ def write_recipe(
     valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
         _head(path, valid_name, language, survey),
-        *(f"[[source]]  # {reason}\n" + _table(source) for source, reason in survey.sources),
+        *(
+            f"[[source]]  # {printable(reason)}\n" + _table(source)
+            for source, reason in survey.sources
+        ),
         "[clean]\n" + _table(clean, reasons),
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
@@ -206,7 +209,7 @@ def _head(path: Path, name: str, language: str, survey: Survey) -> str:
         f"language = {_toml(language)}",
         "seed = 42",
     ]
-    return "\n".join(line.replace("\n", " ") for line in lines)
+    return "\n".join(map(printable, lines))
 
 
 def _training(choices: Choices) -> str:
@@ -240,6 +243,7 @@ def _noted(line: str, reason: str | None) -> str:
     """A line with its reason as a comment: beside it, or above a long line."""
     if not reason:
         return line
+    reason = printable(reason)
     return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
 
 
@@ -253,7 +257,7 @@ def _toml(value: object) -> str:
         return f"{value:g}" if "e" not in f"{value:g}" else f"{value:e}".replace("e-0", "e-")
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(str(value), ensure_ascii=False)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def write_demo(folder: Path, demo: str) -> Path:

@@ -11,7 +11,6 @@ from endonym.text.document import Reject
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
 from endonym.text.io.streams import Damage, Stream
 
-
 KEPT_GAP = b"\n" * 1_000
 """So many empty lines in a row are read one by one; those after them are only counted."""
 
