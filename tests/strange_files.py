@@ -12,7 +12,8 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as arrow
@@ -243,12 +244,16 @@ def write_all(folder: Path) -> None:
     (folder / "nowhere.txt").symlink_to("missing.txt")
     (folder / "device.txt").symlink_to("/dev/zero")
     parquet_file(folder, "rows.parquet", [letter * (1 << 20) for letter in "әө"])
-    repeated = arrow.DictionaryArray.from_arrays([0] * 5_000, ["ә" * (1 << 20)])
+    repeated = arrow.DictionaryArray.from_arrays([0] * 5_000, ["ә" * (33 << 20)])
     parquet_file(folder, "repeated.parquet", repeated)
 
 
-def nest(folder: Path, levels: int) -> None:
-    """Folders within folders, beyond what a path may name, with a text in the last one."""
+@contextmanager
+def nested(folder: Path, levels: int) -> Generator[None]:
+    """Folders within folders, beyond what a path may name, with a text in the last one.
+
+    They are removed in the end: shutil.rmtree, by which pytest cleans up, recurses.
+    """
     here = os.open(folder, os.O_RDONLY)
     for _ in range(levels):
         os.mkdir("d", dir_fd=here)
@@ -259,6 +264,10 @@ def nest(folder: Path, levels: int) -> None:
     os.write(handle, LINES.encode())
     os.close(handle)
     os.close(here)
+    try:
+        yield
+    finally:
+        subprocess.run(["rm", "-rf", str(folder / "d")], check=True)
 
 
 def limited(*arguments: str, cwd: Path, gb: float = 2) -> "subprocess.CompletedProcess[bytes]":

@@ -28,13 +28,13 @@ LONGEST_PATH_BYTES = 4_000
 KINDS = {
     stat.S_IFIFO: "a named pipe, not a file",
     stat.S_IFSOCK: "a socket, not a file",
-    stat.S_IFDIR: "a folder whose path is longer than the system allows",
+    stat.S_IFDIR: "its path is too long to be opened",
 }
 UNREACHABLE = {
     errno.ENOENT: "a link that leads nowhere",
     errno.ENOTDIR: "a link that leads nowhere",
     errno.ELOOP: "a link that leads in a circle",
-    errno.ENAMETOOLONG: "its path is longer than the system allows",
+    errno.ENAMETOOLONG: "its path is too long to be opened",
 }
 
 
