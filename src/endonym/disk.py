@@ -59,9 +59,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """A value as readable JSON: sorted keys, one item a line, a newline at the end, no NaN."""
+    """A value as readable JSON: sorted keys, one item a line, a newline at the end, no NaN.
+
+    A path with bytes that are not UTF-8 is written with escapes, from which it is read again.
+    """
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
-    return (text + "\n").encode("utf-8")
+    return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def flush_folder(folder: Path) -> None:

@@ -19,6 +19,30 @@ EndonymError
 Each carries what was expected and found (`message`), where (`where`), and what to do (`do`).
 """
 
+import re
+
+NOT_SHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls of a terminal, line ends, overrides of the writing direction, halves of characters."""
+
+UNDECODED = range(0xDC80, 0xDD00)
+"""Python's stand-ins for bytes of a file's name that are not UTF-8."""
+
+
+def printable(text: str) -> str:
+    """A name as one line that UTF-8 can hold and a terminal only shows: `\\xNN` for the rest."""
+    return NOT_SHOWN.sub(_escaped, text)
+
+
+def printable_lines(text: str) -> str:
+    """Text in lines, with everything else escaped that `printable` escapes."""
+    return NOT_SHOWN.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    code = code - 0xDC00 if code in UNDECODED else code
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
 
 class EndonymError(Exception):
     """The base class: what is wrong, where, and what to do about it."""
@@ -26,8 +50,8 @@ class EndonymError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, where: str = "", do: str = "") -> None:
-        super().__init__(message)
-        self.message, self.where, self.do = message, where, do
+        self.message, self.where, self.do = (printable_lines(each) for each in (message, where, do))
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.message}" if self.where else self.message

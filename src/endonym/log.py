@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from endonym.errors import printable_lines
+
 THIN = "\u2009"
 
 
@@ -46,19 +48,22 @@ class Log:
         self._live = None
 
     def line(self, text: str) -> None:
-        """Write one line."""
+        """Write one line. Controls of a terminal in it, as in a file's name, are escaped."""
+        text = printable_lines(text)
         self._keep(text)
         if not self.quiet:
             self._print(text)
 
     def detail(self, text: str) -> None:
         """Write a line that is shown only with `-v`."""
+        text = printable_lines(text)
         self._keep(text)
         if self.verbose and not self.quiet:
             self._print(text)
 
     def warn(self, text: str) -> None:
         """Write a warning; it is shown even with `--quiet`."""
+        text = printable_lines(text)
         self._keep(f"warning: {text}")
         self._print(f"warning: {text}")
 
@@ -119,7 +124,7 @@ def columns(text: str) -> int:
 def append_jsonl(path: Path, value: dict[str, Any]) -> None:
     """Append one flat object to a JSON lines file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n")
 
 

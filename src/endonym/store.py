@@ -35,7 +35,7 @@ def canonical_json(value: Any) -> bytes:
     text = json.dumps(
         value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
     )
-    return text.encode("utf-8")
+    return text.encode("utf-8", "backslashreplace")
 
 
 def fingerprint(value: Any) -> str:

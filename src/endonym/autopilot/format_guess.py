@@ -6,6 +6,7 @@ can change it.
 
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -19,16 +20,18 @@ import pyarrow.parquet as parquet
 import regex
 
 from endonym.autopilot.cleaning import guess_clean
+from endonym.errors import printable
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.text.io.formats import FileFormat, file_format, unsupported
-from endonym.text.io.streams import Damage, Feed, Stream, plain, unpacked
-from endonym.text.readers.archives import Member, tar_members, zip_members
+from endonym.text.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
+from endonym.text.readers.archives import Member, zip_members
 from endonym.text.readers.parquet import is_text
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
 from endonym.text.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
+from endonym.text.readers.tar import tar_members
 
 __all__ = ["guess_clean", "guess_source"]
 
@@ -45,7 +48,7 @@ Guess = tuple[dict[str, Any], str]
 
 def guess_source(path: Path, name: str) -> tuple[Source, str]:
     """The best Source for one raw file, named `name`, and the reason in one sentence."""
-    source = Source(name=name, path=str(path))
+    source = Source(name=name, path=printable(str(path)))
     kind = file_format(path.name, source)
     if path.stat().st_size == 0:
         return source, "the file is empty"
@@ -94,7 +97,10 @@ def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source) -> G
         members = zip_members(raw)
     else:
         stream = plain(raw)
-        members = tar_members(unpacked(stream, kind.compression) if kind.compression else stream)
+        if kind.compression:
+            expansion = Expansion(os.fstat(raw.fileno()).st_size)
+            stream = expansion.bounded(unpacked(stream, kind.compression))
+        members = tar_members(stream)
     first: Guess | None = None
     for member in islice(members, LOOKED_AT_MEMBERS):
         if isinstance(member, Damage) or member.problem:
@@ -146,7 +152,8 @@ def field_guess(rows: list[dict[str, Any]], what: str) -> Guess:
     held = Counter[str]()
     for row in rows:
         for key, value in row.items():
-            if isinstance(value, str):
+            # A recipe is UTF-8 and cannot name a key with half a character.
+            if isinstance(value, str) and key == key.encode("utf-8", "ignore").decode():
                 chars[key] += len(value)
                 held[key] += 1
     if not chars:

@@ -18,11 +18,11 @@ from typing import Any
 from endonym.autopilot.format_guess import guess_source
 from endonym.autopilot.odd_sources import Sketch, odd_ones, sketch
 from endonym.autopilot.text_size import file_text_bytes, first_records
-from endonym.errors import MissingSource
+from endonym.errors import MissingSource, printable
 from endonym.log import Log
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, printable, source_files
+from endonym.text.files import RawFile, files_at, not_a_file
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -116,9 +116,14 @@ def survey_texts(
 
     Raises MissingSource if a path has no file, or if no file can be read.
     """
-    groups = [group for text in texts for group in grouped(files_below(text))]
+    listed = [files_below(text) for text in texts]
+    refused = {path: why for paths in listed for path in paths if (why := not_a_file(path))}
+    groups = [
+        group for paths in listed for group in grouped([p for p in paths if p not in refused])
+    ]
     survey = Survey(files=sum(map(len, groups)))
-    chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // survey.files))
+    survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
+    chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // max(1, survey.files)))
     looks: list[list[Look]] = []
     sketches: list[Sketch] = []
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
@@ -149,7 +154,7 @@ def survey_texts(
 def look(path: Path, chars: int) -> Look:
     """Open one file and read its first documents, up to so many characters."""
     probe = Source(name="texts", path=str(path.absolute()))
-    if not _is_writable(path):
+    if not _is_writable(path.name):
         return Look(path, probe, "", problem="its name is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
     found = Look(path, source, reason)
@@ -174,8 +179,7 @@ def look(path: Path, chars: int) -> Look:
 
 def files_below(text: Path) -> list[Path]:
     """The files below a path. Raises MissingSource if there are none."""
-    probe = Source(name="texts", path=str(text.absolute()))
-    return [file.path for file in source_files(probe, Path("/"))]
+    return [file.path for file in files_at(text, Path.cwd(), name="texts")]
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:
@@ -285,10 +289,10 @@ def pattern(path: Path) -> str:
     return escape(printable(path.name))
 
 
-def _is_writable(path: Path) -> bool:
+def _is_writable(path: str) -> bool:
     """Whether a recipe, which is UTF-8, can hold this path."""
     try:
-        str(path).encode("utf-8")
+        path.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True

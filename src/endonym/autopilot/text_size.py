@@ -15,7 +15,7 @@ from endonym.errors import TokenizerError
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, RawSet, printable
+from endonym.text.files import RawFile, RawSet, printable, size_on_disk
 from endonym.tokenizer.config import TokenizerConfig
 
 TRIED_FILES = 8
@@ -88,7 +88,7 @@ class _Reading:
         from endonym.text.reader import read_file  # Parquet and others, which few commands need.
 
         cleaned, seen = cleaner(self.clean), set[int]()
-        total, consumed, records, raw = self.file.path.stat().st_size, 0, 0, 0
+        total, consumed, records, raw = size_on_disk(self.file.path), 0, 0, 0
         known = (0, _Sums())
 
         def advance(n_bytes: int) -> None:
@@ -168,7 +168,7 @@ def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]
         if reading.share:
             sums.add(reading.sums, 1 / reading.share)
         texts += reading.texts
-        seen += file.path.stat().st_size
+        seen += size_on_disk(file.path)
     whole = _Sums()
     whole.add(sums, raw.bytes() / max(1, seen))
     return whole, texts

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from endonym.device import process_info, wait_briefly
-from endonym.errors import EndonymError
+from endonym.errors import EndonymError, printable, printable_lines
 from endonym.log import Log
 from endonym.store import Store
 
@@ -165,12 +165,15 @@ def explain_fault(
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="endonym-fault-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        traceback.print_exception(kind, fault, trace, file=file)
-    message = f"internal error of endonym: {kind.__name__}: {fault}"
-    advice = f"Please report it with {file.name}. Finished work is kept."
+    trail, kept = "".join(traceback.format_exception(kind, fault, trace)), ""
+    with (
+        suppress(OSError),
+        tempfile.NamedTemporaryFile(prefix="endonym-fault-", suffix=".txt", delete=False) as file,
+    ):
+        file.write(trail.encode("utf-8", "backslashreplace"))
+        kept = f" with {file.name}"
+    message = printable_lines(f"internal error of endonym: {kind.__name__}: {fault}")
+    advice = printable_lines(f"Please report it{kept}. Finished work is kept.")
     if is_json:
         _print_failure("Fault", message, "", advice)
     click.echo(f"{message}\n{advice}", err=True)
@@ -212,7 +215,7 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
         case EndonymError():
             return error.exit_code, error.as_dict(), str(error)
         case click.ClickException():
-            message, context = error.format_message(), getattr(error, "ctx", None)
+            message, context = printable_lines(error.format_message()), getattr(error, "ctx", None)
             advice = f"Help: {context.command_path} --help" if context else ""
             usage = isinstance(error, click.exceptions.NoArgsIsHelpError)
             said = message if usage else f"{message}\n{advice}".strip()
@@ -222,13 +225,18 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
             failure = _failure("Interrupted", "interrupted", do=advice)
             return 130, failure, f"\ninterrupted. {advice}"
         case OSError():
-            path, message = str(error.filename or ""), error.strerror or str(error)
+            path, message = printable(shown_path(error)), printable(error.strerror or str(error))
             said = f"{path}: {message}" if path else message
             return 1, _failure("SystemFailure", message, where=path), said
         case _:
             advice = "Choose a smaller batch_tokens, context or dim."
             failure = _failure("OutOfMemory", "out of memory", do=advice)
             return 1, failure, f"out of memory. {advice}"
+
+
+def shown_path(error: OSError) -> str:
+    """The path that the system refused; empty if it names none."""
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
 
 
 def _failure(kind: str, message: str, *, where: str = "", do: str = "") -> dict[str, str]:

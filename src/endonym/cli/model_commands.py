@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from endonym.cli.main import Settings, print_json
+from endonym.errors import printable
 
 MODEL = click.argument("model")
 
@@ -159,7 +160,8 @@ def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
     if settings.is_json:
         print_json({"files": files})
     else:
-        click.echo("\n".join(f"{each['path']}  {each['bytes']}" for each in files))
+        lines = (f"{printable(each['path'])}  {each['bytes']}" for each in files)
+        click.echo("\n".join(lines))
         settings.log().line(
             f'next: AutoModelForCausalLM.from_pretrained("{target}") in transformers'
         )

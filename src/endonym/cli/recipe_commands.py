@@ -10,7 +10,7 @@ import click
 
 from endonym.cli.main import Settings, print_json
 from endonym.device import pick, process_info, program
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, printable, printable_lines
 from endonym.log import columns
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def new(
     if settings.is_json:
         print_json({"recipe": str(path), "left_out": [], **found})
     else:
-        click.echo(str(path))
+        click.echo(printable(str(path)))
     quoted = shlex.quote(str(path))
     log.line(f"next: {program()} check {quoted}, then {program()} run {quoted}")
 
@@ -110,7 +110,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
-    click.echo("\n\n".join(map(checking.describe, checks)))
+    click.echo(printable_lines("\n\n".join(map(checking.describe, checks))))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 

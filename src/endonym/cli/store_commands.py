@@ -7,6 +7,7 @@ import click
 
 from endonym.cli.main import Settings, print_json
 from endonym.device import program
+from endonym.errors import printable_lines
 from endonym.log import size
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def status(settings: Settings, run: str | None) -> None:
     if settings.is_json:
         print_json({"runs": runs, "recipes": [str(path) for path in recipes]})
     else:
-        click.echo(inspection.describe_status(runs, recipes))
+        click.echo(printable_lines(inspection.describe_status(runs, recipes)))
 
 
 @click.command()
@@ -47,7 +48,7 @@ def look(
     if settings.is_json:
         print_json(inspected.as_dict())
     else:
-        click.echo(inspected.text)
+        click.echo(printable_lines(inspected.text))
 
 
 @click.command()
@@ -108,7 +109,7 @@ def show_comparison(
         shown = {**comparing.as_dict(comparison), "page": str(page)}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    click.echo(f"\n{comparing.describe(comparison)}\n\npage  {page}")
+    click.echo(printable_lines(f"\n{comparing.describe(comparison)}\n\npage  {page}"))
     first = nickname(comparison.runs[0].folder, settings.open_store())
     settings.log().line(
         f'next: {program()} generate {first} "…"'

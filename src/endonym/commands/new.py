@@ -38,7 +38,7 @@ from endonym.commands.check import check
 from endonym.commands.found_texts import describe_model, describe_survey
 from endonym.config import Config
 from endonym.data.config import PackConfig
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, printable
 from endonym.log import Log, number
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
@@ -89,8 +89,11 @@ def write_recipe(
     valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
         _head(path, valid_name, language, survey),
-        *(f"[[source]]  # {reason}\n" + _table(source) for source, reason in survey.sources),
-        *(_commented(source, reason) for source, reason in survey.odd),
+        *(
+            f"[[source]]  # {printable(reason)}\n" + _table(source)
+            for source, reason in survey.sources
+        ),
+        *(_commented(source, printable(reason)) for source, reason in survey.odd),
         "[clean]\n" + _table(clean, reasons),
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
@@ -228,7 +231,7 @@ def _head(path: Path, name: str, language: str, survey: Survey) -> str:
         f"language = {toml(language)}",
         "seed = 42",
     ]
-    return "\n".join(line.replace("\n", " ") for line in lines)
+    return "\n".join(map(printable, lines))
 
 
 def _training(choices: Choices) -> str:
@@ -269,6 +272,7 @@ def _noted(line: str, reason: str | None) -> str:
     """A line with its reason as a comment: beside it, or above a long line."""
     if not reason:
         return line
+    reason = printable(reason)
     return f"{line:<28}# {reason}" if len(line) < 28 else f"# {reason}\n{line}"
 
 

@@ -50,7 +50,11 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read named tensors. Raises Damaged if the file is short, misshapen or not safetensors."""
     tensor_shapes(path)
     try:
-        return load_file(path)
+        if str(path).isascii():
+            return load_file(path)
+        with path.open("rb") as file:
+            # safetensors refuses a path that is not UTF-8; this is the same file by its number.
+            return load_file(f"/dev/fd/{file.fileno()}")
     except SafetensorError as error:
         raise damaged(path, f"has an unreadable header ({error})") from error
 

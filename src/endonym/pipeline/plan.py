@@ -34,7 +34,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 3,
+    "corpus": 4,
     "tokenizer": 2,
     "shards": 4,
     "model": 9,

@@ -1,6 +1,7 @@
 """Finds and hashes the raw files of a recipe's sources. Hashes are cached by size and time."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.config import Source
-from endonym.text.files import RawFile, RawSet, source_files
+from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
 
 
 def file_identity(path: Path) -> dict[str, str]:
@@ -43,7 +44,7 @@ def hash_all(
     """
     memory = store.root / "hashes.json"
     known = read_if_good(memory)
-    total = sum(file.path.stat().st_size for _, files in found for file in files)
+    total = sum(size_on_disk(file.path) for _, files in found for file in files)
     sets: list[RawSet] = []
     with log.progress("hashing", total, "raw files") as advance:
         for source, files in found:
@@ -55,7 +56,12 @@ def hash_all(
 
 
 def _hash(path: Path, known: dict[str, Any], advance: Any) -> str:
-    """The file's SHA-256, remembered under its path, size and modification time."""
+    """The file's SHA-256, remembered under its path, size and modification time.
+
+    What is no file is not opened: reading a pipe or a device may never end.
+    """
+    if refusal := not_a_file(path):
+        return hashlib.sha256(refusal.encode()).hexdigest()
     stat = path.stat()
     key, mark = str(path.resolve()), [stat.st_size, stat.st_mtime_ns]
     if key in known and known[key]["mark"] == mark:

@@ -54,24 +54,26 @@ def is_mojibake(text: str) -> bool:
     """Whether most non-ASCII characters are in such pairs."""
     if text.isascii() or not SUSPECT.search(text):
         return False
-    found = MOJIBAKE.findall(text)
-    paired = sum(map(len, found))
+    found = paired = 0
+    for match in MOJIBAKE.finditer(text):
+        found += 1
+        paired += match.end() - match.start()
     beyond = len(text) - len(text.encode("ascii", "ignore"))
-    return len(found) >= MIN_SIGNS and paired >= MOJIBAKE_SHARE * beyond
+    return found >= MIN_SIGNS and paired >= MOJIBAKE_SHARE * beyond
 
 
 def is_lossy(text: str) -> bool:
     """Whether too many words contain a question mark."""
     if text.count("?") < MIN_LOST:
         return False
-    return len(LOST.findall(text)) >= max(MIN_LOST, LOST_SHARE * words(text))
+    return sum(1 for _ in LOST.finditer(text)) >= max(MIN_LOST, LOST_SHARE * words(text))
 
 
 def has_lost_letters(text: str) -> bool:
     """Whether some words contain a question mark: too few to drop the text."""
     if "?" not in text or text.isascii():
         return False
-    return len(LOST.findall(text)) > ODD_SHARE * words(text)
+    return sum(1 for _ in LOST.finditer(text)) > ODD_SHARE * words(text)
 
 
 def words(text: str) -> int:

@@ -24,7 +24,7 @@ BUFFER_BYTES = 1 << 20
 
 def json_line(value: dict[str, Any]) -> bytes:
     """A record as a JSON line."""
-    return ENCODER.encode(value).encode() + b"\n"
+    return ENCODER.encode(value).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def document_line(document: Document) -> bytes:

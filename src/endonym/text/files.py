@@ -1,29 +1,48 @@
 """The raw files of a source: one file, all files below a folder, or those that match a glob.
 
 They are sorted by name, so that the order does not depend on the file system. Hidden files and
-folders (a leading dot) and what `exclude` names are ignored. Nothing here opens a file.
+folders (a leading dot) and what `exclude` names are ignored. Nothing here opens a file. What is no
+file (a pipe, a device, a link that leads nowhere, a folder too deep to be named) is listed with the
+others: the reader refuses it by name.
 """
 
+import errno
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import Field
 
 from endonym.config import NOT_IDENTITY, Config
-from endonym.errors import MissingSource, SourceError
+from endonym.errors import MissingSource, SourceError, printable
 from endonym.text.config import Source
 
 GLOB_SIGNS = "*?["
+LONGEST_PATH_BYTES = 4_000
+"""The system takes 4,095; what lies deeper cannot be opened."""
+
+KINDS = {
+    stat.S_IFIFO: "a named pipe, not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+    stat.S_IFDIR: "its path is too long to be opened",
+}
+UNREACHABLE = {
+    errno.ENOENT: "a link that leads nowhere",
+    errno.ENOTDIR: "a link that leads nowhere",
+    errno.ELOOP: "a link that leads in a circle",
+    errno.ENAMETOOLONG: "its path is too long to be opened",
+}
 
 
 class RawFile(Config):
     """A raw file and its name in document ids.
 
     name: the path below the source's root with forward slashes; for a single file its own name.
-    Bytes in a file's name that are not UTF-8 are written as `\\xNN`.
+    Bytes that are not UTF-8, and controls of a terminal, are written as `\\xNN`.
     """
 
     path: Path = Field(json_schema_extra=NOT_IDENTITY)
@@ -46,7 +65,7 @@ class RawSet(Config):
 
     def bytes(self) -> int:
         """Size of the raw files on disk."""
-        return sum(file.path.stat().st_size for file in self.files)
+        return sum(size_on_disk(file.path) for file in self.files)
 
 
 def source_files(source: Source, folder: Path) -> list[RawFile]:
@@ -54,36 +73,51 @@ def source_files(source: Source, folder: Path) -> list[RawFile]:
 
     Raises MissingSource if the path does not exist or holds no file.
     """
-    path = Path(os.path.abspath(folder / Path(source.path).expanduser()))  # noqa: PTH100
+    # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
+    given = Path(os.path.expanduser(source.path))  # noqa: PTH111
+    return files_at(given, folder, name=source.name, exclude=source.exclude)
+
+
+def files_at(given: Path, folder: Path, *, name: str, exclude: Sequence[str] = ()) -> list[RawFile]:
+    """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
+    path = Path(os.path.abspath(folder / given))  # noqa: PTH100
     try:
-        return found_files(source, path)
+        found = found_files(given, folder, path)
     except OSError as error:
         raise SourceError(
-            f'source "{source.name}": the folder cannot be read: {error.strerror or error}',
-            where=printable(str(error.filename or path)),
+            f'source "{name}": the folder cannot be read: {error.strerror or error}',
+            where=printable(os.fsdecode(error.filename or path)),
             do="Check the disk and the folder's permissions.",
         ) from error
+    if not isinstance(found, str):
+        left = [file for file in found if not is_excluded(file.name, exclude)]
+        found = left or "`exclude` leaves no file here"
+    if isinstance(found, str):
+        raise MissingSource(
+            f'source "{name}": {found}',
+            where=printable(str(path)),
+            do="Put the texts there, or correct `path` of this [[source]]; "
+            "a relative path starts at the recipe's folder.",
+        )
+    return found
 
 
-def found_files(source: Source, path: Path) -> list[RawFile]:
-    """The raw files at an absolute path."""
+def found_files(given: Path, folder: Path, path: Path) -> list[RawFile] | str:
+    """The raw files, or why there are none."""
     if path.is_file():
         found = [RawFile(path=path, name=printable(path.name))]
     elif path.is_dir():
         found = named(path, files_below(path))
-    elif any(sign in source.path for sign in GLOB_SIGNS):
-        root = glob_root(path)
-        found = named(root, files_matching(root, path.relative_to(root).as_posix()))
+    elif any(sign in str(given) for sign in GLOB_SIGNS):
+        root, parts = glob_root(given, folder)
+        found = named(root, files_matching(root, parts)) if root.is_dir() else []
     elif path.exists():
-        raise missing(source, path, "this is neither a file nor a folder")
+        return "this is neither a file nor a folder"
     else:
-        raise missing(source, path, "there is no such file or folder")
-    if not found:
-        raise missing(source, path, "there is no file here")
-    left = [file for file in found if not is_excluded(file.name, source.exclude)]
-    if not left:
-        raise missing(source, path, "`exclude` leaves no file here")
-    return left
+        return "there is no such file or folder"
+    if all(not_a_file(file.path) for file in found):
+        return "there is no file here"
+    return found
 
 
 def is_excluded(name: str, patterns: Sequence[str]) -> bool:
@@ -91,21 +125,6 @@ def is_excluded(name: str, patterns: Sequence[str]) -> bool:
     path = PurePosixPath(name)
     meant = [name, path.name, *(folder.as_posix() for folder in path.parents[:-1])]
     return any(fnmatchcase(each, pattern.rstrip("/")) for pattern in patterns for each in meant)
-
-
-def missing(source: Source, path: Path, found: str) -> MissingSource:
-    """The error for a path without files."""
-    return MissingSource(
-        f'source "{source.name}": {found}',
-        where=printable(str(path)),
-        do="Put the texts there, or correct `path` of this [[source]]; "
-        "a relative path starts at the recipe's folder.",
-    )
-
-
-def printable(name: str) -> str:
-    """A file's name as valid UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
@@ -116,33 +135,110 @@ def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
 
 
-def glob_root(path: Path) -> Path:
-    """The part of a glob before its first wildcard."""
-    for index, part in enumerate(path.parts):
-        if any(sign in part for sign in GLOB_SIGNS):
-            return Path(*path.parts[:index])
-    return path.parent
+def glob_root(given: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder before a glob's first wildcard, and the parts from there on."""
+    parts = Path(os.path.normpath(given)).parts
+    first = next(n for n, part in enumerate(parts) if any(sign in part for sign in GLOB_SIGNS))
+    return Path(os.path.abspath(folder.joinpath(*parts[:first]))), parts[first:]  # noqa: PTH100
 
 
-def files_matching(root: Path, pattern: str) -> Iterator[Path]:
-    """Files that match a glob; hidden ones only if the glob itself has a leading dot."""
-    hidden_wanted = any(part.startswith(".") for part in pattern.split("/"))
-    for path in root.glob(pattern):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if path.is_file() and (hidden_wanted or not hidden):
-            yield path
+def files_below(root: Path) -> Iterator[Path]:
+    """All files below a folder."""
+    return files_matching(root, ("**",))
 
 
-def files_below(root: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """All files below a folder; links are followed, but not in a circle."""
-    status = root.stat()
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    with os.scandir(root) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    for entry in visible:
-        if entry.is_dir():
-            yield from files_below(Path(entry.path), above | {here})
-        elif entry.is_file():
-            yield Path(entry.path)
+class Glob:
+    """A glob that is matched against a path name by name; `**` stands for any number of names.
+
+    Where a path stands in it is a set of numbers of parts, so that no glob takes long.
+    """
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self.parts = [None if part == "**" else re.compile(translate(part)) for part in parts]
+        self.start = self.with_stars({0})
+        self.shows_hidden = any(part.startswith(".") for part in parts)
+
+    def after(self, reached: frozenset[int], name: str) -> frozenset[int]:
+        """The parts that may match what follows this name; beyond the last part, it is found."""
+        found = set[int]()
+        for number in reached - {len(self.parts)}:
+            part = self.parts[number]
+            if part is None:
+                found.add(number)
+            elif part.match(name):
+                found.add(number + 1)
+        return self.with_stars(found)
+
+    def with_stars(self, reached: set[int]) -> frozenset[int]:
+        """The same parts, and those behind a `**`, which may stand for no name at all."""
+        for number in sorted(reached):
+            while number < len(self.parts) and self.parts[number] is None:
+                number += 1
+                reached.add(number)
+        return frozenset(reached)
+
+
+def files_matching(root: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """What lies below a folder, is no folder, and matches a glob, given in its parts.
+
+    Hidden names match only if the glob itself has a leading dot. Links to folders are followed
+    last, and no folder is read twice. No depth of folders is too large: this does not recurse.
+    """
+    glob = Glob(parts)
+    folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
+    read = set[tuple[int, int, frozenset[int]]]()
+    while folders or links:
+        folder, reached = (folders or links).pop()
+        if not entered(folder, reached - {len(parts)}, read):
+            continue
+        for entry in visible_entries(folder, glob):
+            path, after = Path(entry.path), glob.after(reached, entry.name)
+            if not leads_to_folder(entry):
+                if len(parts) in after:
+                    yield path
+            elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
+                yield path
+            elif after:
+                (links if entry.is_symlink() else folders).append((path, after))
+
+
+def entered(
+    folder: Path, reached: frozenset[int], read: set[tuple[int, int, frozenset[int]]]
+) -> bool:
+    """Whether a folder is read for the first time with these parts of a glob."""
+    status = folder.stat()
+    key = (status.st_dev, status.st_ino, reached)
+    is_new = key not in read
+    read.add(key)
+    return is_new
+
+
+def visible_entries(folder: Path, glob: Glob) -> list[os.DirEntry[str]]:
+    """What a folder holds, last names first."""
+    with os.scandir(folder) as entries:
+        found = [each for each in entries if glob.shows_hidden or not each.name.startswith(".")]
+    return sorted(found, key=lambda entry: entry.name, reverse=True)
+
+
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links, or a path that is too long
+        return False
+
+
+def not_a_file(path: Path) -> str:
+    """Why a path that a folder lists cannot be read as a file; empty if it can be tried."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ENOENT and not path.is_symlink():
+            return ""  # it was there when its folder was listed: the disk says why
+        return UNREACHABLE.get(error.errno or 0, "")
+    return "" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "a device, not a file")
+
+
+def size_on_disk(path: Path) -> int:
+    """The size of a file; 0 for what is none."""
+    return 0 if not_a_file(path) else path.stat().st_size

@@ -4,21 +4,23 @@ Nothing here raises for bad content. An error of the disk is a SourceError.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
 
-from endonym.errors import SourceError
+from endonym.errors import SourceError, printable
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, printable
+from endonym.text.files import RawFile, not_a_file, size_on_disk
 from endonym.text.io.formats import FileFormat, file_format, unsupported
 from endonym.text.io.origin import Origin
-from endonym.text.io.streams import Counted, Damage, Stream, plain, unpacked
-from endonym.text.readers.archives import Member, is_meant, tar_members, zip_members
+from endonym.text.io.streams import Counted, Damage, Expansion, Stream, plain, unpacked
+from endonym.text.readers.archives import Member, is_meant, zip_members
 from endonym.text.readers.parquet import read_packed_parquet, read_parquet
 from endonym.text.readers.plain import read_plain
 from endonym.text.readers.records import read_json_lines
 from endonym.text.readers.tables import read_table
+from endonym.text.readers.tar import tar_members
 
 Records = Iterator[Document | Reject]
 
@@ -46,6 +48,9 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
     """
     try:
         origin = Origin(source.name, file.name, size_of(file))
+        if refusal := not_a_file(file.path):
+            yield origin.whole_file("not_a_file", refusal)
+            return
         if origin.raw_bytes == 0:
             yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
             return
@@ -58,7 +63,7 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
 def size_of(file: RawFile) -> int:
     """The size of a raw file on disk."""
     try:
-        return file.path.stat().st_size
+        return size_on_disk(file.path)
     except OSError as error:
         raise no_access(file, error) from error
 
@@ -86,32 +91,48 @@ def opened_file(
     raw: BinaryIO, origin: Origin, source: Source, advance: Callable[[int], None]
 ) -> Records:
     """The records of a file on disk."""
-    kind = file_format(origin.name, source)
+    kind, expansion = file_format(origin.name, source), Expansion(origin.raw_bytes)
     if kind.archive == "zip":
-        yield from archive_records(zip_members(raw), origin, source)
+        members = bounded_members(zip_members(raw), expansion)
+        yield from archive_records(members, origin, source, expansion)
         return
     if kind.format == "parquet" and not (kind.compression or kind.archive):
         yield from read_parquet(raw, origin, source)
         return
     stream = plain(Counted(raw, advance))
     if kind.archive == "tar":
-        stream = unpacked(stream, kind.compression) if kind.compression else stream
-        yield from archive_records(tar_members(stream), origin, source)
+        if kind.compression:
+            stream = expansion.bounded(unpacked(stream, kind.compression))
+        yield from archive_records(tar_members(stream), origin, source, expansion)
     else:
-        yield from single_records(stream, kind, origin, source)
+        yield from single_records(stream, kind, origin, source, expansion=expansion)
 
 
-def single_records(stream: Stream, kind: FileFormat, origin: Origin, source: Source) -> Records:
+def bounded_members(
+    members: Iterator[Member | Damage], expansion: Expansion
+) -> Iterator[Member | Damage]:
+    """The members of a zip, which together unpack to so much at most."""
+    for member in members:
+        if isinstance(member, Member):
+            member = replace(member, stream=expansion.bounded(member.stream))
+        yield member
+
+
+def single_records(
+    stream: Stream, kind: FileFormat, origin: Origin, source: Source, *, expansion: Expansion
+) -> Records:
     """The records of one file that is not an archive, compressed or not."""
     if not kind.format:
         yield origin.whole_file("unsupported_format", unsupported(kind, origin.name))
         return
     if kind.compression:
-        stream = unpacked(stream, kind.compression)
+        stream = expansion.bounded(unpacked(stream, kind.compression))
     yield from READERS[kind.format](stream, origin, source)
 
 
-def archive_records(members: Iterator[Member | Damage], origin: Origin, source: Source) -> Records:
+def archive_records(
+    members: Iterator[Member | Damage], origin: Origin, source: Source, expansion: Expansion
+) -> Records:
     """The records of those members of an archive that the recipe selects."""
     others: list[str] = []
     found = False
@@ -122,16 +143,17 @@ def archive_records(members: Iterator[Member | Damage], origin: Origin, source: 
             yield origin.reject(member.reason, member.detail, record=None, raw_bytes=size)
         elif is_meant(member.name, source.member):
             found = True
-            yield from member_records(member, origin.member(member.name, member.raw_bytes), source)
-        else:
+            here = origin.member(member.name, member.raw_bytes)
+            yield from member_records(member, here, source, expansion)
+        elif len(others) < SHOWN_MEMBERS:
             others.append(member.name)
     if not found and others:
-        names = ", ".join(others[:SHOWN_MEMBERS])
+        names = ", ".join(others)
         detail = f'no member matches "{source.member}"; the archive holds: {names}'
         yield origin.whole_file("no_member", detail)
 
 
-def member_records(member: Member, origin: Origin, source: Source) -> Records:
+def member_records(member: Member, origin: Origin, source: Source, expansion: Expansion) -> Records:
     """The records of one member."""
     kind = file_format(member.name, source)
     if member.problem:
@@ -141,4 +163,6 @@ def member_records(member: Member, origin: Origin, source: Source) -> Records:
     elif not member.raw_bytes:
         yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
     else:
-        yield from never_silent(single_records(member.stream, kind, origin, source), origin)
+        yield from never_silent(
+            single_records(member.stream, kind, origin, source, expansion=expansion), origin
+        )

@@ -19,10 +19,12 @@ READER_REASONS = {
     "truncated": "file",
     "bad_checksum": "file",
     "damaged": "file",
+    "bomb": "file",  # it unpacks to far more than any text
     "trailing_garbage": "file",
     "not_compressed": "file",
     "binary": "file",
     "unknown_encoding": "file",
+    "not_a_file": "unread",  # a pipe, a device, a broken link in a folder
     "empty_file": "unread",
     "no_text": "unread",
     "no_member": "unread",

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from strange_files import nested
 from text_samples import TATAR, write
 
-from endonym.errors import MissingSource
+from endonym.errors import MissingSource, SourceError
 from endonym.text.config import Source
-from endonym.text.files import source_files
+from endonym.text.files import not_a_file, size_on_disk, source_files
 
 
 def names(folder: Path, path: str) -> list[str]:
@@ -43,7 +44,7 @@ def test_a_circle_of_links_is_walked_once(tmp_path: Path):
     write(tmp_path, "texts/a.txt", TATAR)
     (tmp_path / "texts" / "again").symlink_to(tmp_path / "texts")
     (tmp_path / "texts" / "nowhere").symlink_to(tmp_path / "missing")
-    assert names(tmp_path, "texts") == ["a.txt"]
+    assert names(tmp_path, "texts") == ["a.txt", "nowhere"]
 
 
 def test_a_missing_path_is_named_with_the_source_and_what_to_do(tmp_path: Path):
@@ -93,3 +94,91 @@ def test_a_source_of_which_everything_is_excluded_is_missing(tmp_path: Path) -> 
     write(tmp_path, "a.txt", TATAR)
     with pytest.raises(MissingSource, match="`exclude` leaves no file"):
         source_files(Source(name="probe", path="a.txt", exclude=("*.txt",)), tmp_path)
+
+
+def test_controls_and_line_ends_in_a_name_are_written_out(tmp_path: Path):
+    write(tmp_path, "a\x1b[31m\u202eә\n.txt", TATAR)
+    assert names(tmp_path, ".") == ["a\\x1b[31m\\u202eә\\x0a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("**", ["a.txt", "b/c.txt", "b/d/e.csv"]),
+        ("**/*.txt", ["a.txt", "b/c.txt"]),
+        ("**/**/**/*.csv", ["b/d/e.csv"]),
+        ("b/**/*.csv", ["d/e.csv"]),
+        ("*/*.txt", ["b/c.txt"]),
+        ("[ab]**t", ["a.txt"]),
+        ("b/../a*", ["a.txt"]),
+    ],
+)
+def test_a_glob_matches_name_by_name(tmp_path: Path, glob: str, found: list[str]):
+    for name in ("a.txt", "b/c.txt", "b/d/e.csv", "b/.f.txt"):
+        write(tmp_path, name, TATAR)
+    assert names(tmp_path, glob) == found
+
+
+@pytest.mark.timeout(20)
+def test_a_glob_of_many_stars_takes_no_longer(tmp_path: Path):
+    write(tmp_path, "a/" * 30 + "a.txt", TATAR)
+    assert len(names(tmp_path, "**/a/" * 20 + "*.txt")) == 1
+    write(tmp_path, "a" * 200, TATAR)
+    with pytest.raises(MissingSource):
+        names(tmp_path, "*a" * 60 + "b")
+
+
+def test_wildcards_in_the_names_of_folders_above_are_no_wildcards(tmp_path: Path):
+    write(tmp_path, "da[t]a*/a.txt", TATAR)
+    assert names(tmp_path / "da[t]a*", "*.txt") == ["a.txt"]
+
+
+@pytest.mark.parametrize("path", ["~nobody/x", "~nobody/*.txt", "a\0b", "a" * 300])
+def test_a_path_that_cannot_be_is_missing(tmp_path: Path, path: str):
+    with pytest.raises(SourceError) as caught:
+        names(tmp_path, path)
+    assert 'source "probe"' in caught.value.message
+
+
+@pytest.mark.timeout(30)
+def test_folders_deeper_than_python_recurses_are_walked(tmp_path: Path):
+    write(tmp_path, "a.txt", TATAR)
+    with nested(tmp_path, 1_500):
+        assert names(tmp_path, ".") == ["a.txt", "d/" * 1_500 + "deep.txt"]
+
+
+@pytest.mark.timeout(30)
+def test_what_lies_too_deep_for_the_system_is_named_and_the_rest_is_read(tmp_path: Path):
+    write(tmp_path, "texts/a.txt", TATAR)
+    with nested(tmp_path / "texts", 3_000):
+        found = source_files(Source(name="probe", path="texts"), tmp_path)
+        assert [file.name[:6] for file in found] == ["a.txt", "d/d/d/"]
+        said = [not_a_file(file.path) for file in found]
+        assert said == ["", "its path is too long to be opened"]
+        assert size_on_disk(found[1].path) == 0
+
+
+def test_links_that_fork_at_every_folder_are_followed_once(tmp_path: Path):
+    for number in range(40):
+        folder = tmp_path / f"{number:02}"
+        write(folder, "a.txt", TATAR)
+        for name in ("left", "right"):
+            (folder / name).symlink_to(f"../{number + 1:02}")
+    assert len([name for name in names(tmp_path, "00") if name.endswith("a.txt")]) == 40
+
+
+def test_pipes_devices_and_broken_links_are_listed_and_not_opened(tmp_path: Path):
+    write(tmp_path, "a.txt", TATAR)
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "circle.txt").symlink_to("circle.txt")
+    (tmp_path / "device.txt").symlink_to("/dev/zero")
+    found = source_files(Source(name="probe", path="."), tmp_path)
+    said = {file.name: not_a_file(file.path) for file in found}
+    assert said == {
+        "a.txt": "",
+        "circle.txt": "a link that leads in a circle",
+        "device.txt": "a device, not a file",
+        "pipe.txt": "a named pipe, not a file",
+    }
+    with pytest.raises(MissingSource):
+        names(tmp_path, "[cdp]*.txt")

@@ -21,8 +21,17 @@ BESIDE_LINE_END = regex.compile(r" *\n *")
 BLANK_LINES = regex.compile(r"\n{3,}")
 
 
+MANY_MARKS = regex.compile(r"\P{Canonical_Combining_Class=0}{32,}")
+"""More marks on one letter than any language writes (Unicode's stream-safe format allows 30)."""
+
+
 def composed(text: str) -> str:
-    """The text in NFC."""
+    """The text in NFC.
+
+    Python sorts the marks of a letter in quadratic time, so that many of them are sorted before.
+    """
+    if not text.isascii():
+        text = MANY_MARKS.sub(lambda run: "".join(sorted(run[0], key=unicodedata.combining)), text)
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 

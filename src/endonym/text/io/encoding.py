@@ -6,13 +6,12 @@ that cannot be decoded become invalid UTF-8, so that their line can be rejected 
 """
 
 import codecs
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import charset_normalizer
 import regex
 
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, printable
 from endonym.text.io.streams import Damage, Feed, Stream
 
 HEAD_BYTES = 1 << 20
@@ -80,16 +79,27 @@ class Encoding:
     mark_bytes: int = 0
 
 
+UNSPECIFIED_ORDER = ("utf-16", "utf-32")
+"""Their byte order stands in a mark at the start of the file."""
+
+NOT_OF_FILES = {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"}
+NOT_OF_FILES |= {"unicode-escape", "utf-7"}
+"""Encodings of host names, of Python's source code, of a system's settings, and of mail."""
+
+
 def known_encoding(name: str) -> str:
-    """Python's name of an encoding from a recipe; RecipeError if there is none."""
+    """Python's name of an encoding from a recipe; RecipeError if no text file has it."""
     try:
-        "".encode(name)
-        return codecs.lookup(name).name.removesuffix("-sig")
-    except LookupError:
-        raise RecipeError(
-            f'encoding = "{name}" is no encoding that Python knows',
-            do="Write utf-8, utf-16, cp1251, iso8859-2 … or leave `encoding` out.",
-        ) from None
+        known = codecs.lookup(name).name.removesuffix("-sig")
+        if known.replace("_", "-") not in NOT_OF_FILES:
+            "".encode(known)  # refuses rot13, zlib and others that make no bytes of text
+            return known
+    except (LookupError, ValueError):  # ValueError: NUL, or what is no UTF-8
+        pass
+    raise RecipeError(
+        f'encoding = "{printable(name[:40])}" is no encoding of text files that Python knows',
+        do="Write utf-8, utf-16, cp1251, iso8859-2 … or leave `encoding` out.",
+    )
 
 
 def detect(head: bytes, given: str | None) -> Encoding | Damage:
@@ -101,7 +111,7 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
         if head.startswith(magic):
             return Damage("binary", f"binary data: this is {what}, not plain text")
     if given is not None:
-        return Encoding(known_encoding(given))
+        return ordered(known_encoding(given), head)
     if b"\0" in head:
         name = wide_encoding(head)
         if name:
@@ -109,6 +119,19 @@ def detect(head: bytes, given: str | None) -> Encoding | Damage:
     if len(CONTROLS.findall(head)) > BINARY_CONTROL_SHARE * len(head):
         return Damage("binary", "binary data: too many control characters for a text")
     return Encoding("utf-8") if mostly_utf8(head) else guess(head)
+
+
+def ordered(name: str, head: bytes) -> Encoding | Damage:
+    """The encoding that a recipe names, with the byte order that it leaves open."""
+    if name not in UNSPECIFIED_ORDER:
+        return Encoding(name)
+    if name == "utf-16" and (found := wide_encoding(head)):
+        return Encoding(found)
+    return Damage(
+        "unknown_encoding",
+        f"this {name} has no byte-order mark, and its order cannot be guessed; "
+        f'name it in the recipe: encoding = "{name}-le" or "{name}-be"',
+    )
 
 
 def wide_encoding(head: bytes) -> str | None:
@@ -172,34 +195,29 @@ def utf8_stream(stream: Stream, given: str | None) -> tuple[str, Stream]:
     if isinstance(found, Damage):
         size = feed.drain()[0]
         return "", iter([Damage(found.reason, found.detail, size)])
-    feed.held = feed.held[found.mark_bytes :]
+    feed.read(found.mark_bytes)
     if found.name == "utf-8":
         return found.name, feed.rest()
     return found.name, transcoded(feed.rest(), found.name)
 
 
+def undecodable(error: UnicodeError) -> tuple[str, int]:
+    """What stands for bytes that cannot be decoded: it becomes invalid UTF-8, so that they show."""
+    assert isinstance(error, UnicodeDecodeError)
+    return "\udcff", error.end
+
+
+codecs.register_error("endonym.undecodable", undecodable)
+
+
 def transcoded(stream: Stream, name: str) -> Stream:
     """Convert a stream to UTF-8; bytes that cannot be decoded become invalid UTF-8."""
-    errors = "strict" if name.startswith("utf-") else "surrogateescape"
-    decoder = codecs.getincrementaldecoder(name)(errors)
+    decoder = codecs.getincrementaldecoder(name)("endonym.undecodable")
     for piece in stream:
         if isinstance(piece, Damage):
             yield piece
             return
-        yield from decoded(decoder, piece)
+        yield decoder.decode(piece).encode("utf-8", "surrogatepass")
     left_over = decoder.getstate()[0]
     if left_over:
         yield Damage("truncated", "the file ends early, within a character", len(left_over))
-
-
-def decoded(decoder: codecs.IncrementalDecoder, piece: bytes) -> Iterator[bytes]:
-    """Convert one piece to UTF-8, with 0xFF for bytes that cannot be decoded."""
-    while piece:
-        try:
-            text = decoder.decode(piece)
-            piece = b""
-        except UnicodeDecodeError as error:
-            decoder.reset()
-            text = decoder.decode(error.object[: error.start]) + "\udcff"
-            piece = error.object[error.end :]
-        yield text.encode("utf-8", "surrogatepass")

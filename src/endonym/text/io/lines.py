@@ -3,12 +3,18 @@
 Of a line that is longer than a document may be, only the size is kept.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from endonym.text.document import Reject
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
 from endonym.text.io.streams import Damage, Stream
+
+KEPT_GAP = b"\n" * 1_000
+"""So many empty lines in a row are read one by one; those after them are only counted."""
+
+GAP = re.compile(KEPT_GAP + rb"\n+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,25 @@ def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
         after_return = piece.endswith(b"\r")
         if b"\r" in piece:
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        first, *others = piece.split(b"\n")
-        tail.add(first)
-        for data in others:
-            yield tail.line(number)
-            number += 1
-            tail.add(data)
+        for part, left_out in without_gaps(piece):
+            first, *others = part.split(b"\n")
+            tail.add(first)
+            for data in others:
+                yield tail.line(number)
+                number += 1
+                tail.add(data)
+            number += left_out
     if tail.size:
         yield tail.line(number)
+
+
+def without_gaps(piece: bytes) -> Iterator[tuple[bytes, int]]:
+    """Parts of a piece, and how many empty lines are left out after each: a gap keeps the first."""
+    start = 0
+    for gap in GAP.finditer(piece) if KEPT_GAP in piece else ():
+        yield piece[start : gap.start()] + KEPT_GAP, gap.end() - gap.start() - len(KEPT_GAP)
+        start = gap.end()
+    yield piece[start:], 0
 
 
 def readable_lines(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from endonym.errors import printable
 from endonym.text.document import Document, Reject
 
 MAX_DOCUMENT_BYTES = 64 << 20
@@ -41,7 +42,7 @@ class Origin:
         """A reject for a record; its size is that of `raw` unless it is given."""
         name = self.name if record is None else f"{self.name}#{record}"
         size = len(raw) if raw_bytes < 0 else raw_bytes
-        return Reject(reason, name, self.source, detail, readable(raw), size)
+        return Reject(reason, name, self.source, printable(detail), readable(raw), size)
 
     def whole_file(self, reason: str, detail: str) -> Reject:
         """A reject for the whole file."""

@@ -1,8 +1,8 @@
-"""Raw files as streams of decompressed bytes: plain, gzip, zstd, bzip2, xz.
+"""Raw files as streams of decompressed bytes: plain, gzip, zstd, bzip2, xz, members of zip.
 
 A stream is an iterator of pieces of bytes. Damage is not raised: it is the last item, so that
 everything before it is kept and the damage itself is counted. Memory is bounded for any compression
-ratio.
+ratio, and so is what one raw file may unpack to.
 """
 
 import bz2
@@ -27,6 +27,13 @@ ZSTD_PIECE_BYTES = 1 << 11
 
 ZSTD_WINDOW_BYTES = 1 << 27
 """The largest window size, as in the zstd command."""
+
+XZ_MEMORY_BYTES = 512 << 20
+"""The most that an xz or LZMA stream may ask for; `xz -9` asks for 65 MiB."""
+
+MAX_RATIO, MIN_UNPACKED_BYTES = 100, 64 << 20
+"""Texts unpack to three to ten times their size. A file that unpacks to more than this is a bomb:
+made to fill memory or disk."""
 
 MAGIC = {
     "gzip": (b"\x1f\x8b",),
@@ -83,12 +90,67 @@ class ZstdFrame:
         return self.frame.decompress(data)
 
 
+class Deflated:
+    """Decompresses bare deflate data, as in a zip."""
+
+    def __init__(self) -> None:
+        self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        """Whether the data are complete."""
+        return self.inflate.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes after the data."""
+        return self.inflate.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """The next decompressed bytes, at most `max_length`."""
+        text = self.inflate.decompress(self.inflate.unconsumed_tail + data, max_length)
+        # zlib may hold back text for which there was no room.
+        self.needs_input = not self.inflate.unconsumed_tail and len(text) < max_length
+        return text
+
+
 UNPACKERS: dict[str, Callable[[], Unpacker]] = {
     "gzip": GzipMember,
     "zstd": ZstdFrame,
     "bzip2": bz2.BZ2Decompressor,
-    "xz": lzma.LZMADecompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY_BYTES),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, XZ_MEMORY_BYTES),
+    "deflate": Deflated,
 }
+
+
+class Expansion:
+    """What one raw file may still unpack to, all its members together."""
+
+    def __init__(self, raw_bytes: int) -> None:
+        self.limit = max(MIN_UNPACKED_BYTES, MAX_RATIO * raw_bytes)
+        self.size = 0
+
+    def bounded(self, stream: Stream) -> Stream:
+        """The stream up to the limit, then a Damage."""
+        for piece in stream:
+            if isinstance(piece, bytes) and not self.has_room(len(piece)):
+                yield Damage("bomb", self.message())
+                return
+            yield piece
+
+    def has_room(self, size: int) -> bool:
+        """Count so many bytes more; whether they are within the limit."""
+        self.size += size
+        return self.size <= self.limit
+
+    def message(self) -> str:
+        """Why no more is read."""
+        return (
+            f"it unpacks to more than {MAX_RATIO} times its size and {self.limit >> 20:,} MiB, "
+            "as no text does; the rest is not read"
+        )
 
 
 class Counted:
@@ -108,21 +170,42 @@ class Feed:
     """Reads a stream in portions of any size; damage that ends it is kept in `damage`."""
 
     def __init__(self, stream: Stream) -> None:
-        self.stream, self.held = stream, b""
+        self.stream, self.held, self.at = stream, b"", 0
         self.damage: Damage | None = None
 
     def take(self, size: int) -> bytes:
         """At most `size` bytes; empty at the end."""
-        if not self.held:
-            self.held = self.next_piece()
-        data, self.held = self.held[:size], self.held[size:]
+        if self.at == len(self.held):
+            self.held, self.at = self.next_piece(), 0
+        data = self.held[self.at : self.at + size]
+        self.at += len(data)
         return data
 
     def peek(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end, without consuming them."""
-        while len(self.held) < size and (piece := self.next_piece()):
-            self.held += piece
-        return self.held[:size]
+        if len(self.held) - self.at < size:
+            pieces, length = [self.held[self.at :]], len(self.held) - self.at
+            while length < size and (piece := self.next_piece()):
+                pieces.append(piece)
+                length += len(piece)
+            self.held, self.at = b"".join(pieces), 0
+        return self.held[self.at : self.at + size]
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+        data = self.peek(size)
+        self.at += len(data)
+        return data
+
+    def skip(self, size: int) -> int:
+        """Consume so many bytes without holding them; how many were missing."""
+        while size and (data := self.take(min(size, PIECE_BYTES))):
+            size -= len(data)
+        return size
+
+    def put_back(self, data: bytes) -> None:
+        """Return bytes that were taken last, or others in their place."""
+        self.held, self.at = data + self.held[self.at :], 0
 
     def next_piece(self) -> bytes:
         """The next piece that is not empty; empty at the end."""
@@ -144,9 +227,9 @@ class Feed:
 
     def rest(self) -> Stream:
         """The rest of the stream, damage included."""
-        if self.held:
-            yield self.held
-        self.held = b""
+        if self.at < len(self.held):
+            yield self.held[self.at :]
+        self.held, self.at = b"", 0
         yield from self.stream
         if self.damage is not None:
             yield self.damage
@@ -186,7 +269,7 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
             return
         try:
             piece = member.decompress(data, UNPACKED_BYTES)
-        except (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError) as error:
+        except (zlib.error, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError) as error:
             reason = "bad_checksum" if "check" in str(error) else "damaged"
             detail = f"the {compression} data or their check sum are damaged ({error})"
             if reason == "bad_checksum":
@@ -194,7 +277,7 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
             yield Damage(reason, detail, feed.drain()[0])
             return
         yield piece
-    feed.held = member.unused_data + feed.held
+    feed.put_back(member.unused_data)
 
 
 def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:

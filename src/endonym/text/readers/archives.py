@@ -1,23 +1,40 @@
-"""Members of tar and zip archives as streams. Nothing is ever written to disk.
+"""Members of zip archives as streams, and what holds for every archive.
 
-A tar is read once from front to back, so that it may be compressed and larger than the disk.
-Links, devices, and names that lead out of the archive are reported and skipped. Hidden members are
-ignored, as in folders.
+Nothing is ever written to disk. Links, devices, and names that lead out of the archive are reported
+and skipped. Hidden members are ignored, as in folders.
 """
 
-import io
+import copy
+import errno
 import stat
-import tarfile
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from endonym.text.files import printable
-from endonym.text.io.streams import PIECE_BYTES, Damage, Feed, Stream
+from endonym.errors import printable
+from endonym.text.io.streams import Damage, Feed, Stream, member_pieces, plain
+
+METHODS = {8: "deflate", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
+"""How a member of a zip may be compressed; 0 is not at all."""
+
+HAS_END_MARK = 1 << 1
+"""The flag of an LZMA member without a known size."""
+
+UNREADABLE = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+"""What zipfile raises for archives that are broken, or of kinds that it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,81 +47,17 @@ class Member:
     problem: str = ""
 
 
-class StreamFile(io.RawIOBase):
-    """A stream as a file object for tarfile."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__()
-        self.feed = Feed(stream)
-        self.size = 0
-
-    def readable(self) -> bool:
-        """Always true."""
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """`size` bytes, fewer only at the end."""
-        self.feed.peek(size)
-        data = self.feed.take(size)
-        self.size += len(data)
-        return data
-
-
-def tar_members(stream: Stream) -> Iterator[Member | Damage]:
-    """The members of a tar, in order. Read each stream before asking for the next member.
-
-    Damage, if any, comes last.
-    """
-    file = StreamFile(stream)
-    try:
-        with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|") as archive:
-            for info in archive:
-                yield from tar_member(archive, info)
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        if file.feed.damage is None:
-            reason = "truncated" if "unexpected end" in str(error) else "damaged"
-            yield Damage(reason, f"not a whole tar archive: {error}")
-    file.feed.drain()
-    if file.feed.damage is not None:
-        yield file.feed.damage
-    elif file.size % tarfile.BLOCKSIZE:
-        yield Damage("truncated", "the tar archive ends early")
-
-
-def tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member]:
-    """A file of a tar; links, devices and unsafe names have a `problem`; no folders."""
-    name = printable(info.name)
-    if info.isdir() or is_hidden(name):
-        return
-    problem = unsafe_name(name)
-    if info.issym() or info.islnk():
-        problem = problem or f"a link to {printable(info.linkname)}; links are not followed"
-    elif not info.isreg():
-        problem = problem or "neither a file nor a folder"
-    content = None if problem else archive.extractfile(info)
-    stream = iter(()) if content is None else tar_stream(content, info.size)
-    yield Member(name, info.size, stream, problem)
-
-
-def tar_stream(content: IO[bytes], size: int) -> Stream:
-    """The bytes of a member; their number is compared with the header's."""
-    read = 0
-    try:
-        while piece := content.read(PIECE_BYTES):
-            read += len(piece)
-            yield piece
-    except tarfile.TarError:
-        read = -1
-    if read != size:
-        yield Damage("truncated", "the archive ends early, within this member")
-
-
 def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
     """The members of a zip, in its own order."""
     try:
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         yield Damage("damaged", f"not a whole zip archive: {error}")
+        return
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a position before the start of the file
+            raise
+        yield Damage("damaged", f"not a whole zip archive: {error.strerror}")
         return
     with archive:
         for info in archive.infolist():
@@ -116,20 +69,50 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
                 problem = problem or "a link; links are not followed"
             if info.flag_bits & 1:
                 problem = problem or "it needs a password"
+            if info.compress_type and info.compress_type not in METHODS:
+                method = zipfile.compressor_names.get(info.compress_type, info.compress_type)
+                problem = problem or f"its compression method, {method}, is not read"
             stream = iter(()) if problem else zip_stream(archive, info)
             yield Member(name, info.file_size, stream, problem)
 
 
 def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:
-    """The bytes of a member; the checksum is verified at the end."""
+    """The bytes of a member; the checksum is verified at the end.
+
+    zipfile gives its packed bytes, as of a member that is not packed. It would unpack them in
+    pieces of any size.
+    """
+    packed = copy.copy(info)
+    packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+    del packed.CRC
+    check_sum = 0
     try:
-        with archive.open(info) as content:
-            while piece := content.read(PIECE_BYTES):
+        with archive.open(packed) as content:
+            for piece in unpacked_member(plain(cast(BinaryIO, content)), info):
                 yield piece
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        reason = "bad_checksum" if "CRC" in str(error) else "damaged"
-        what = "its check sum (CRC-32) is wrong" if reason == "bad_checksum" else str(error)
-        yield Damage(reason, f"the member cannot be read to its end: {what}")
+                if isinstance(piece, Damage):
+                    return
+                check_sum = zlib.crc32(piece, check_sum)
+    except (*UNREADABLE, OSError) as error:
+        yield Damage("damaged", f"the member cannot be read to its end: {error}")
+        return
+    if check_sum != info.CRC:
+        detail = "the member cannot be read to its end: its check sum (CRC-32) is wrong"
+        yield Damage("bad_checksum", detail)
+
+
+def unpacked_member(stream: Stream, info: zipfile.ZipInfo) -> Stream:
+    """The decompressed bytes of a member."""
+    if info.compress_type == zipfile.ZIP_STORED:
+        return stream
+    feed, method = Feed(stream), METHODS[info.compress_type]
+    if method == "lzma":
+        # After a version and a length come five bytes of settings. An .lzma file begins with the
+        # same five and with its size.
+        settings = feed.read(4 + 5)[4:]
+        size = -1 if info.flag_bits & HAS_END_MARK else info.file_size
+        feed.put_back(settings + size.to_bytes(8, "little", signed=size < 0))
+    return member_pieces(feed, method)
 
 
 def unsafe_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """Parquet: one string column, read in small batches.
 
-Only the text column is decoded, and as bytes, so that invalid UTF-8 rejects one value alone. A
+Only the text column is decoded, and as bytes, so that invalid UTF-8 rejects one value alone. It is
+decoded as a dictionary, so that a value that is repeated a million times is in memory once. A
 parquet file is read from its end, so one that is compressed or in an archive is first written to a
 temporary file, up to a size limit.
 """
@@ -15,13 +16,14 @@ import pyarrow.parquet as parquet
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
-from endonym.text.io.streams import Damage, Stream
+from endonym.text.io.streams import Damage, Expansion, Stream
 from endonym.text.readers.records import DEFAULT_FIELD
 
 MAX_UNPACKED_BYTES = 4 << 30
 """The largest parquet file that is extracted to a temporary file."""
 
-BATCH_ROWS = 256
+BATCH_ROWS, BATCH_BYTES = 256, 16 << 20
+"""How much is decoded at a time: so many rows, fewer if they are long."""
 
 
 def read_packed_parquet(
@@ -50,6 +52,7 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
     rows = 0
     try:
         table = parquet.ParquetFile(file)
+        kept = Expansion(origin.raw_bytes)
         column = text_column(table.schema_arrow, source.column)
         if column is None:
             fields = list(table.schema_arrow)[:12]
@@ -58,15 +61,34 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
             detail = f'there is no column "{name}" of strings; it has: {names}'
             yield origin.whole_file("no_text_field", detail)
             return
-        for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=[column]):
-            for value in batch.column(0).cast(arrow.large_binary()):
-                rows += 1
-                yield value_document(rows, value.as_py(), origin)
-    except (arrow.ArrowException, OSError) as error:
-        detail = (
-            f"not a whole parquet file, after {rows:,} rows: {str(error).splitlines()[0][:200]}"
-        )
+        for value in values(file, column, batch_rows(table)):
+            rows += 1
+            if not kept.has_room(len(value)):
+                detail = f"after {rows - 1:,} rows {kept.message()}"
+                yield origin.reject("bomb", detail, record=None, raw_bytes=0)
+                return
+            yield value_document(rows, value, origin)
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        detail = f"not a whole parquet file, after {rows:,} rows: {why}"
         yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+
+
+def batch_rows(table: parquet.ParquetFile) -> int:
+    """How many rows of a table are decoded at a time."""
+    groups = [table.metadata.row_group(n) for n in range(table.num_row_groups)]
+    largest = max((each.total_byte_size / max(1, each.num_rows) for each in groups), default=0)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, largest))))
+
+
+def values(file: BinaryIO, column: str, n_rows: int) -> Iterator[bytes]:
+    """The values of a column of strings in their order, null as empty ones."""
+    table = parquet.ParquetFile(file, read_dictionary=[column])
+    for batch in table.iter_batches(batch_size=n_rows, columns=[column]):
+        coded = batch.column(0)
+        known = coded.dictionary.cast(arrow.large_binary())
+        for number in coded.indices.to_pylist():
+            yield b"" if number is None else known[number].as_py() or b""
 
 
 def text_column(schema: Any, column: str | int | None) -> str | None:
@@ -87,9 +109,8 @@ def is_text(kind: Any) -> bool:
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
-def value_document(row: int, value: bytes | None, origin: Origin) -> Document | Reject:
-    """One value of the column as a document; null becomes an empty text."""
-    value = value or b""
+def value_document(row: int, value: bytes, origin: Origin) -> Document | Reject:
+    """One value of the column as a document."""
     if len(value) > MAX_DOCUMENT_BYTES:
         return origin.reject("too_long", too_long(len(value)), record=row, raw_bytes=len(value))
     try:

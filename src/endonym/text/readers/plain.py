@@ -21,6 +21,9 @@ VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
 INNER_END = regex.compile(r"[\v\f\x85\u2028\u2029]")
 """Other Unicode line ends; they separate documents with document = "line"."""
 
+MAX_COLUMN = 1 << 20
+"""No line is split into more columns."""
+
 LINES_PER_PART = 4_096
 
 
@@ -48,7 +51,7 @@ def line_documents(
             continue
         for record, line in lines_within(*item):
             raw = line.encode()
-            columns = [line] if column is None else line.split("\t")
+            columns = [line] if column is None else line.split("\t", min(column, MAX_COLUMN))
             if column is not None and len(columns) < column:
                 detail = f"line {record} has {len(columns)} columns, not {column}"
                 yield origin.reject("bad_row", detail, record=record, raw=raw)
@@ -57,14 +60,15 @@ def line_documents(
                 yield origin.document(record, text, raw_bytes=len(raw), meta=meta)
 
 
-def lines_within(number: int, line: str) -> list[tuple[int | str, str]]:
+def lines_within(number: int, line: str) -> Iterator[tuple[int | str, str]]:
     """The line, or its parts between other line ends, numbered 7.1, 7.2 …; blank ones left out."""
     if not INNER_END.search(line):
-        return [(number, line)] if VISIBLE.search(line) else []
-    parts = INNER_END.split(line)
-    return [
-        (f"{number}.{index}", part) for index, part in enumerate(parts, 1) if VISIBLE.search(part)
-    ]
+        if VISIBLE.search(line):
+            yield number, line
+        return
+    for index, part in enumerate(INNER_END.splititer(line), 1):
+        if VISIBLE.search(part):
+            yield f"{number}.{index}", part
 
 
 class Block:

@@ -22,6 +22,9 @@ from endonym.text.readers.records import DEFAULT_FIELD
 MAX_ROW_LINES = 10_000
 """A quote that is open for more lines is taken as an ordinary character."""
 
+MAX_COLUMNS = 10_000
+"""A row with more is rejected unsplit: each field takes far more memory than its letters."""
+
 Numbered = tuple[int, str]
 
 
@@ -99,6 +102,7 @@ def row_document(
     broken = found != wanted if layout.columns else found < wanted
     if broken or not row.whole:
         what = f"{found} columns, not {wanted}" if row.whole else "quotes that do not close"
+        what = what if found <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,} columns"
         detail = f"line {row.number}: the row has {what}"
         return origin.reject("bad_row", detail, record=row.number, raw=raw)
     return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
@@ -110,7 +114,8 @@ def tsv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
         if isinstance(item, Reject):
             yield item
         elif VISIBLE.search(item[1]):
-            yield TableRow(item[0], item[1].split("\t"), item[1])
+            cells = item[1].split("\t", MAX_COLUMNS)
+            yield TableRow(item[0], cells, item[1], whole=len(cells) <= MAX_COLUMNS)
 
 
 def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
@@ -127,6 +132,9 @@ def csv_rows(lines: Iterator[Numbered | Reject]) -> Iterator[TableRow | Reject]:
         gathered, refused = gather(item, lines, again)
         yield from refused
         raw = "\n".join(line for _, line in gathered)
+        if raw.count(delimiter) > MAX_COLUMNS and '"' not in raw:
+            yield TableRow(item[0], raw.split(delimiter, MAX_COLUMNS), raw, whole=False)
+            continue
         fields = fields_of(raw, delimiter)
         if fields is None:
             again.extend(reversed(gathered[1:]))

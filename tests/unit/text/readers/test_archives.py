@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from strange_files import FILES, patched_zip
+from strange_files import zipped as zipped_by
 from text_samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
 
 LINES = "\n".join(TATAR) + "\n"
@@ -144,3 +146,52 @@ def test_an_empty_member_is_named(tmp_path: Path):
     found = records(write(tmp_path, "a.tar", tar({"a.txt": "", "b.txt": LINES})), document="line")
     assert reasons(found) == {"empty_file": 1}
     assert kept(found) == TATAR
+
+
+@pytest.mark.parametrize("name", ["lzma.zip", "lzma_cut.zip", "bzip2.zip"])
+def test_a_member_may_be_packed_in_every_usual_way(tmp_path: Path, name: str):
+    found = records(write(tmp_path, name, FILES[name]()), document="line")
+    assert (kept(found), refused(found)) == (TATAR, [])
+
+
+def test_an_lzma_member_that_says_where_it_ends_is_read(tmp_path: Path):
+    raw = patched_zip(zipped_by(LINES.encode(), zipfile.ZIP_LZMA), 6, 8, b"\0\0")
+    assert kept(records(write(tmp_path, "a.zip", raw), document="line")) == TATAR
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "said"),
+    [
+        ("lzma_dictionary.zip", "damaged", "Memory usage limit"),
+        ("deflate64.zip", "unsafe_member", "deflate64"),
+        ("password.zip", "unsafe_member", "password"),
+        ("strong_password.zip", "damaged", "encryption"),
+        ("bomb.zip", "bomb", "100 times its size"),
+    ],
+)
+def test_a_member_that_cannot_be_unpacked_is_refused(
+    tmp_path: Path, name: str, reason: str, said: str
+):
+    found = records(write(tmp_path, name, FILES[name]()), document="line")
+    assert reasons(found) == {reason: 1}
+    assert said in refused(found)[0].detail
+
+
+def test_the_members_of_a_zip_together_unpack_to_no_more_than_a_text_may(tmp_path: Path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0.txt", LINES)
+        for number in range(1, 6):
+            archive.writestr(f"{number}.txt", bytes(20 << 20))
+    found = records(write(tmp_path, "a.zip", buffer.getvalue()), document="line")
+    assert kept(found)[: len(TATAR)] == TATAR
+    assert reasons(found)["bomb"] == 2
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+def test_a_zip_with_any_changed_byte_raises_nothing(tmp_path: Path, method: int):
+    raw = zipped_by(LINES.encode(), method)
+    for at in range(0, len(raw), 3):
+        data = bytearray(raw)
+        data[at] ^= 0xFF
+        records(write(tmp_path, "a.zip", bytes(data)), document="line")
