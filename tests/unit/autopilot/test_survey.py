@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from found_texts import write_found_texts
+from text_samples import TATAR, write
 
 from endonym.autopilot.survey import (
     FEW_FILES,
@@ -139,3 +140,16 @@ def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
     assert found.documents == TRIED_FILES
     assert found.sample.count("\n") == TRIED_FILES
     assert found.lists == []
+
+
+@pytest.mark.timeout(30)
+def test_pipes_and_names_that_are_no_utf8_are_named_and_the_rest_is_read(tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"work-\xff")
+    write(folder, "tatar.txt", TATAR * 9)
+    write(folder, os.fsdecode(b"odd-\xff.txt"), TATAR)
+    write(folder, "key.jsonl", '{"\\ud800": "ә ә ә ә"}\n' * 3)
+    os.mkfifo(folder / "pipe.txt")
+    survey = survey_texts([folder], folder)
+    assert [source.path for source, _ in survey.sources] == ["tatar.txt"]
+    skipped = {name.rpartition("/")[2]: why for name, why in survey.skipped}
+    assert set(skipped) == {"odd-\\xff.txt", "pipe.txt", "key.jsonl"}
