@@ -152,9 +152,10 @@ def xz_with_dictionary(n_bytes: int) -> bytes:
     return bytes(raw)
 
 
-def parquet_file(folder: Path, name: str, values: object, **keys: object) -> None:
+def parquet_file(folder: Path, name: str, values: object) -> None:
     """A parquet file with one column."""
-    parquet.write_table(arrow.table({"text": values}), folder / name, **keys)
+    with (folder / name).open("wb") as file:
+        parquet.write_table(arrow.table({"text": values}), file)
 
 
 def stacked(count: int) -> str:

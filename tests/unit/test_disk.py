@@ -133,3 +133,10 @@ def test_a_refusal_to_write_weights_is_an_error_of_the_system(tmp_path: Path) ->
 def test_the_nearest_folder_that_exists_is_found_above_one_that_does_not(tmp_path: Path) -> None:
     assert existing(tmp_path / "store" / "model" / "x") == tmp_path
     assert existing(tmp_path) == tmp_path
+
+
+def test_a_path_that_is_no_utf8_is_written_as_json_and_read_again(tmp_path: Path):
+    path = os.fsdecode(b"/tmp/\xff/\xd3\x99.txt")
+    disk.write_json(tmp_path / "a.json", {path: 1})
+    assert disk.read_json(tmp_path / "a.json") == {path: 1}
+    assert "ә" in (tmp_path / "a.json").read_text(encoding="utf-8")

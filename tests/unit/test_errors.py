@@ -1,11 +1,20 @@
 """One family of errors: what, where, what to do, and the exit code."""
 
 import inspect
+import json
 
 import pytest
 
 from endonym import errors
-from endonym.errors import Damaged, EndonymError, MissingSource, RecipeError
+from endonym.errors import (
+    Damaged,
+    EndonymError,
+    MissingSource,
+    RecipeError,
+    SourceError,
+    printable,
+    printable_lines,
+)
 
 FAMILY = {
     name: kind
@@ -42,3 +51,25 @@ def test_the_family_is_drawn_at_the_top_of_its_file() -> None:
     assert drawn == set(FAMILY)
     assert issubclass(MissingSource, errors.SourceError)
     assert not issubclass(MissingSource, RecipeError)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("әкият.txt", "әкият.txt"),
+        ("ការ\u200b.txt", "ការ\u200b.txt"),
+        ("a\udcff.txt", "a\\xff.txt"),
+        ("a\x1b[31m\n\x9d\x7f", "a\\x1b[31m\\x0a\\x9d\\x7f"),
+        ("a\u202eb\u2028\ud800", "a\\u202eb\\u2028\\ud800"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_written_out(name: str, shown: str):
+    assert printable(name) == shown
+    assert printable_lines(f"{name}\n\t") in (f"{shown}\n\t", shown.replace("\\x0a", "\n") + "\n\t")
+
+
+def test_an_error_shows_names_with_escapes_and_keeps_its_lines():
+    error = SourceError("a\nb\x1b", where="c\udcff", do="d\r")
+    assert str(error) == "c\\xff: a\nb\\x1b\nd\\x0d"
+    assert str(error).encode()
+    assert json.dumps(error.as_dict(), ensure_ascii=False).encode()

@@ -145,3 +145,16 @@ def test_a_line_during_progress_stands_whole_above_the_bar(
     assert "step 20 [of 40] · held-out 3.41 nats\n" in said.replace("\r", "")
     assert said.endswith("after the bar\n")
     assert "training" in said
+
+
+def test_names_that_are_no_text_reach_screen_and_file_with_escapes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    log = Log(verbose=True)
+    log.file = tmp_path / "log.txt"
+    for say in (log.line, log.detail, log.warn):
+        say("a\udcff\x1b[31mә")
+    assert capsys.readouterr().err == log.file.read_text(encoding="utf-8")
+    assert log.file.read_text(encoding="utf-8").count("a\\xff\\x1b[31mә\n") == 3
+    append_jsonl(tmp_path / "a.jsonl", {"path": "a\udcff"})
+    assert read_jsonl(tmp_path / "a.jsonl") == [{"path": "a\udcff"}]

@@ -307,3 +307,16 @@ def test_a_process_that_is_just_publishing_is_waited_for_not_an_error(store: Sto
     tidying.join(10)
     assert not tidying.is_alive()
     assert not work.exists()
+
+
+def test_a_store_and_a_recipe_in_folders_that_are_no_utf8_are_referred_to(tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"work-\xff")
+    store, run = Store(folder / "store"), folder / "runs" / os.fsdecode(b"a-\xff")
+    run.mkdir(parents=True)
+    recipe = run / os.fsdecode(b"recipe-\xff.toml")
+    recipe.write_text("", encoding="utf-8")
+    store.claim(run, recipe)
+    store.claim(run, recipe)
+    store.refer(run, {ID: "corpus"})
+    assert store.unreferred() == []
+    assert fingerprint({"a": "\udcff"}) != fingerprint({"a": "\udcfe"})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from found_texts import write_found_texts
+from text_samples import TATAR, write
 
 from endonym.autopilot.survey import (
     FEW_FILES,
@@ -197,3 +198,16 @@ def test_documents_of_files_that_are_not_read_whole_are_estimated(
     found = survey_texts([tmp_path], tmp_path)
     assert found.documents < len(lines)
     assert found.all_documents == pytest.approx(len(lines), rel=0.02)
+
+
+@pytest.mark.timeout(30)
+def test_pipes_and_names_that_are_no_utf8_are_named_and_the_rest_is_read(tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"work-\xff")
+    write(folder, "tatar.txt", TATAR * 9)
+    write(folder, os.fsdecode(b"odd-\xff.txt"), TATAR)
+    write(folder, "key.jsonl", '{"\\ud800": "ә ә ә ә"}\n' * 3)
+    os.mkfifo(folder / "pipe.txt")
+    survey = survey_texts([folder], folder)
+    assert [source.path for source, _ in survey.sources] == ["tatar.txt"]
+    skipped = {name.rpartition("/")[2]: why for name, why in survey.skipped}
+    assert set(skipped) == {"odd-\\xff.txt", "pipe.txt", "key.jsonl"}

@@ -1,5 +1,6 @@
 """The command line as a whole: frozen, quick to help, and never a traceback."""
 
+import errno
 import json
 import os
 import subprocess
@@ -255,3 +256,23 @@ def test_threads_wait_briefly_before_anything_loads_torch(monkeypatch: pytest.Mo
     with pytest.raises(SystemExit):
         main.main(["--help"])
     assert seen == [device.SPINS]
+
+
+def test_a_fault_of_its_own_is_told_and_kept_whatever_its_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    main.explain_fault(ValueError, ValueError("a\udcff\x1b"), None, is_json=False)
+    said = capsys.readouterr().err
+    assert "a\\xff\\x1b" in said
+    (kept,) = tmp_path.iterdir()
+    assert str(kept) in said
+    assert kept.read_text(encoding="utf-8")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    main.explain_fault(ValueError, ValueError("b"), None, is_json=True)
+    assert "Please report it." in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_shows_its_path_with_escapes():
+    error = OSError(errno.EIO, "no\x1b luck", b"/tmp/\xff")
+    assert failed(error)[2] == "/tmp/\\xff: no\\x1b luck"

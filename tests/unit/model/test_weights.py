@@ -1,6 +1,7 @@
 """Weights on disk."""
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -201,3 +202,9 @@ def test_weights_with_the_older_name_of_a_parameter_are_read(family: str, tmp_pa
     save_tensors(older, tmp_path / "weights.safetensors")
     back = load_decoder(toy_config(family), tmp_path / "weights.safetensors").state_dict()
     assert all(torch.equal(state[name], back[name]) for name in state)
+
+
+def test_tensors_are_read_from_a_path_that_is_no_utf8(tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"weights-\xff.safetensors")
+    save_tensors({"a": torch.arange(3.0)}, path)
+    assert load_tensors(path)["a"].tolist() == [0, 1, 2]

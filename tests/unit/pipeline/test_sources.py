@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from text_samples import TATAR, write
 
 from endonym.errors import MissingSource
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
-from endonym.text.files import RawSet
+from endonym.text.config import Source
+from endonym.text.files import RawSet, source_files
 
 
 @pytest.fixture
@@ -83,3 +85,21 @@ def test_a_source_without_a_file_is_missing(recipe: Recipe) -> None:
     (recipe.folder / "texts" / "tatar.txt").unlink()
     with pytest.raises(MissingSource, match='source "tatar"'):
         sources.find(recipe)
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_hashed_unread_and_odd_names_are_remembered(tmp_path: Path):
+    write(tmp_path, os.fsdecode(b"texts/a-\xff.txt"), TATAR)
+    os.mkfifo(tmp_path / "texts" / "pipe.txt")
+    (tmp_path / "texts" / "circle.txt").symlink_to("circle.txt")
+    (tmp_path / "texts" / "zero.txt").symlink_to("/dev/zero")
+    source = Source(name="texts", path="texts")
+    store = Store(tmp_path / os.fsdecode(b"store-\xff"))
+    store.root.mkdir()
+    found = [(source, source_files(source, tmp_path))]
+    (first,) = sources.hash_all(found, store, Log(quiet=True))
+    assert [file.name for file in first.files] == [
+        *("a-\\xff.txt", "circle.txt", "pipe.txt", "zero.txt"),
+    ]
+    assert sources.hash_all(found, store, Log(quiet=True)) == [first]
+    assert len(set(first.hashes)) == 4

@@ -56,3 +56,12 @@ def test_nothing_written_changes_nothing():
 def test_long_runs_of_anything_are_linear():
     for run in (" ", "\n", " \n", "\0", "\u200b", "\u0336", "\u00a0\t", "\u200d\u200c"):
         cleaned("a" + run * 300_000 + "b", *ALL)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0344\u0327", "\u0323\u0345\u0301"])
+def test_stacked_marks_are_put_in_order_in_linear_time(marks: str):
+    small = "ә" + marks * 40 + "ө"
+    assert cleaned(small, "nfc") == unicodedata.normalize("NFC", small)
+    large = cleaned("ә" + marks * 300_000 + "ө", "nfc")
+    assert unicodedata.is_normalized("NFC", large)

@@ -1,11 +1,13 @@
 """Which encoding a file is in."""
 
+from encodings.aliases import aliases
 from pathlib import Path
 
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, kept, reasons, records, refused, write
 
 from endonym.errors import RecipeError
+from endonym.text.io.encoding import known_encoding, transcoded
 
 EVERY_LANGUAGE = pytest.mark.parametrize("lines", [TATAR, KHMER, ROMANIAN, FRENCH])
 
@@ -95,3 +97,52 @@ def test_a_long_cyrillic_text_in_cp1251_is_guessed(tmp_path: Path):
     lines = ["Солнце взошло над рекой, и рыбаки вышли на берег.", "Дети спали долго."] * 40
     path = write(tmp_path, "a.txt", "\n".join(lines).encode("cp1251"))
     assert kept(records(path, document="line")) == lines
+
+
+@pytest.mark.parametrize("lines", [TATAR, ROMANIAN, FRENCH])
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_utf16_that_is_named_without_its_order_is_read_in_the_right_one(
+    tmp_path: Path, lines: list[str], order: str
+):
+    path = write(tmp_path, "a.txt", ("\n".join(lines * 5) + "\n").encode(f"utf-16-{order}"))
+    assert kept(records(path, document="line", encoding="utf-16")) == lines * 5
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32"])
+def test_an_order_that_cannot_be_guessed_is_asked_for(tmp_path: Path, name: str):
+    found = records(write(tmp_path, "a.txt", KHMER), encoding=name)
+    assert reasons(found) == {"unknown_encoding": 1}
+    assert f"{name}-le" in refused(found)[0].detail
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf7"),
+        *("rot13", "zlib", "base64", "hex", "quopri", "a\0b", "\udcff", "x" * 10_000, ""),
+    ],
+)
+def test_what_is_no_encoding_of_files_is_an_error_in_the_recipe(tmp_path: Path, name: str):
+    with pytest.raises(RecipeError, match="is no encoding") as caught:
+        known_encoding(name)
+    assert len(caught.value.message) < 200
+    assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("name", sorted(set(aliases.values()) - {"utf_16", "utf_32"}))
+def test_no_bytes_make_an_encoding_raise(name: str):
+    try:
+        known = known_encoding(name)
+    except RecipeError:
+        return
+    noise = bytes(range(256)) * 8 + b"\x1b$B~\xff\n\x1b$)C~{" + b"\x00\xd8" * 99
+    for size in (1, 7, len(noise)):
+        pieces = (noise[at : at + size] for at in range(0, len(noise), size))
+        assert list(transcoded(pieces, known))
+
+
+@pytest.mark.timeout(20)
+def test_errors_in_every_character_take_no_longer_than_their_number():
+    halves = b"\x00\xd8" * 500_000
+    text = b"".join(bytes(piece) for piece in transcoded(iter([halves]), "utf-16-le"))
+    assert len(text) == 3 * 500_000

@@ -30,3 +30,12 @@ def test_a_line_above_the_limit_is_let_go_and_counted(monkeypatch: pytest.Monkey
     found = list(split_lines(iter([b"short\n", b"far too ", b"long, this", b" line\nnext\n"])))
     assert found == [Line(1, b"short", 5), Line(2, b"", 23), Line(3, b"next", 4)]
     assert found[1].is_too_long
+
+
+@pytest.mark.timeout(20)
+def test_a_gap_of_millions_of_empty_lines_is_counted_and_not_held():
+    gap = b"\n" * 20_000_000
+    found = list(split_lines(iter(["бер".encode() + gap + "ике".encode() + gap, b"\n"])))
+    assert [line.data.decode() for line in found if line.data] == ["бер", "ике"]
+    assert [line.number for line in found if line.data] == [1, 20_000_001]
+    assert len(found) < 10_000

@@ -5,10 +5,12 @@ import gzip
 import io
 import lzma
 import zlib
+from pathlib import Path
 
 import pytest
 import zstandard
-from text_samples import ROMANIAN, TATAR
+from strange_files import FILES
+from text_samples import ROMANIAN, TATAR, kept, reasons, records, write
 
 from endonym.text.io.streams import Damage, plain, unpacked
 
@@ -111,3 +113,23 @@ def test_a_zstd_bomb_comes_in_bounded_pieces():
 def test_a_raw_deflate_stream_named_gz_is_no_gzip():
     _, (damage,) = opened(zlib.compress(TEXT), "gzip")
     assert damage.reason == "not_compressed"
+
+
+@pytest.mark.parametrize("name", ["zeros.txt.gz", "zeros.txt.bz2", "zeros.txt.xz", "zeros.txt.zst"])
+@pytest.mark.timeout(30)
+def test_a_file_that_unpacks_far_beyond_its_size_is_a_bomb(tmp_path: Path, name: str):
+    found = records(write(tmp_path, name, FILES[name]()))
+    assert not kept(found)
+    assert reasons(found) == {"bomb": 1}
+
+
+def test_a_stream_that_asks_for_gigabytes_is_refused(tmp_path: Path):
+    name = "dictionary.txt.xz"
+    (refusal,) = records(write(tmp_path, name, FILES[name]()))
+    assert "Memory usage limit" in refusal.detail
+
+
+@pytest.mark.timeout(30)
+def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
+    (document,) = records(write(tmp_path, "a.txt.gz", gzip.compress(b"a", mtime=0) * 50_000))
+    assert document.text == "a" * 50_000

@@ -6,7 +6,10 @@ from pathlib import Path
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from strange_files import parquet_file
 from text_samples import KHMER, TATAR, kept, records, refused, write
+
+from endonym.text.readers.parquet import batch_rows
 
 
 def saved(folder: Path, columns: dict[str, object]) -> Path:
@@ -62,3 +65,20 @@ def test_a_cut_file_is_refused(tmp_path: Path):
 def test_a_packed_file_is_read(tmp_path: Path):
     packed = gzip.compress(saved(tmp_path, {"text": TATAR}).read_bytes())
     assert kept(records(write(tmp_path, "b.parquet.gz", packed))) == TATAR
+
+
+@pytest.mark.timeout(30)
+def test_long_values_come_in_small_batches(tmp_path: Path):
+    parquet_file(tmp_path, "rows.parquet", ["ә" * (4 << 20)] * 6 + TATAR)
+    found = records(tmp_path / "rows.parquet")
+    assert [len(text) for text in kept(found)] == [4 << 20] * 6 + list(map(len, TATAR))
+    assert batch_rows(parquet.ParquetFile(tmp_path / "rows.parquet")) < 256
+
+
+@pytest.mark.timeout(30)
+def test_a_value_that_is_repeated_without_end_is_a_bomb(tmp_path: Path):
+    repeated = arrow.DictionaryArray.from_arrays([0] * 5_000, ["ә" * (1 << 20)])
+    parquet_file(tmp_path, "a.parquet", repeated)
+    found = records(tmp_path / "a.parquet")
+    assert 0 < len(kept(found)) < 100
+    assert [each.reason for each in refused(found)] == ["bomb"]

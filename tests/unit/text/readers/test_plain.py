@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from strange_files import FILES
 from text_samples import FRENCH, KHMER, TATAR, kept, reasons, records, refused, write
 
 from endonym.text.readers import plain
@@ -82,3 +83,9 @@ def test_a_block_above_the_limit_is_refused_and_the_next_one_kept(
 def test_a_long_file_is_put_together_from_many_parts(tmp_path: Path):
     lines = [f"{number}. {TATAR[number % 6]}" for number in range(10_000)]
     assert kept(records(write(tmp_path, "a.txt", lines))) == ["\n".join(lines)]
+
+
+@pytest.mark.timeout(30)
+def test_a_line_of_millions_of_inner_ends_is_read_part_by_part(tmp_path: Path):
+    (document,) = records(write(tmp_path, "a.txt", FILES["line_ends.txt"]()), document="line")
+    assert document.id == "a.txt#1.5000001"

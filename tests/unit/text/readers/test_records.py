@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from strange_files import FILES
 from text_samples import KHMER, TATAR, kept, records, refused, write
+
+from endonym.text.document_files import json_line
 
 
 def line(**fields: object) -> str:
@@ -83,3 +86,17 @@ def test_a_surrogate_pair_is_one_character(tmp_path: Path):
 def test_any_line_end_ends_a_record(tmp_path: Path, end: str):
     content = "\ufeff" + end.join(line(text=text) for text in TATAR)
     assert kept(records(write(tmp_path, "a.jsonl", content))) == TATAR
+
+
+def test_half_a_character_in_a_key_refuses_the_record_and_is_written_out(tmp_path: Path):
+    found = records(write(tmp_path, "key.jsonl", FILES["key.jsonl"]()))
+    assert kept(found) == TATAR
+    (refusal,) = refused(found)
+    assert refusal.reason == "no_text_field"
+    assert "\\ud800" in refusal.detail
+    assert json_line({"detail": refusal.detail, "own": "\ud800"}).decode()
+
+
+@pytest.mark.parametrize("name", ["deep.jsonl", "huge_number.jsonl"])
+def test_depth_and_digits_without_end_refuse_one_record(tmp_path: Path, name: str):
+    assert len(refused(records(write(tmp_path, name, FILES[name]())))) == 1

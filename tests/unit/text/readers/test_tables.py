@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
+from strange_files import FILES
 from text_samples import ROMANIAN, TATAR, kept, reasons, records, refused, write
 
 
@@ -80,3 +81,16 @@ def test_a_table_without_the_column_is_refused_with_the_columns_it_has(tmp_path:
 def test_a_field_longer_than_the_csv_modules_own_limit_is_read(tmp_path: Path):
     text = " ".join(TATAR * 1_000)
     assert kept(records(write(tmp_path, "a.csv", table([["text"], [text]])))) == [text]
+
+
+@pytest.mark.parametrize("name", ["columns.tsv", "columns.csv"])
+def test_a_row_of_a_million_columns_is_refused_alone(tmp_path: Path, name: str):
+    found = records(
+        write(
+            tmp_path,
+            name,
+            FILES[name]() + f"{TATAR[0]}\t1\n".replace("\t", "\t" if name.endswith("tsv") else ";"),
+        )
+    )
+    assert reasons(found)["bad_row"] >= 1
+    assert "more than 10,000 columns" in refused(found)[0].detail

@@ -1,0 +1,77 @@
+"""A folder of files as an attacker would make them, beside one good file, in a strange place."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from strange_files import FILES, limited, nested, odd, write_all
+from text_samples import numbered, write
+
+from endonym.text.corpus import Corpus
+
+RECIPE = """
+name = "strange"
+language = "tt"
+[[source]]
+name = "texts"
+path = "texts"
+document = "line"
+[clean]
+normalize = ["nfc", "spaces", "zero_width"]
+max_unreadable = 1.0
+[[phase]]
+name = "pretrain"
+steps = 1
+"""
+GOOD = numbered(300)
+READ = {"lzma", "lzma_cut", "bzip2", "long_links", "pax_headers", "global_headers", "marks"}
+"""Strange files that are whole texts."""
+
+
+@pytest.mark.timeout(240)
+def test_the_good_documents_are_kept_and_each_strange_file_is_named(tmp_path: Path):
+    place = tmp_path / odd(b"work-\xff-\x1b[31m")
+    write(place, "texts/tatar.txt", GOOD)
+    write(place, odd(b"recipe-\xff.toml"), RECIPE)
+    write_all(place / "texts")
+    with nested(place / "texts", 2_500):
+        said = limited("run", odd(b"recipe-\xff.toml"), "--until", "corpus", cwd=place)
+    assert said.returncode == 0, said.stderr.decode()
+    screen = said.stdout + said.stderr + (place / "runs/strange/log.txt").read_bytes()
+    assert not {b"\x1b", b"\xff", b"\x9d"} & {screen[at : at + 1] for at in range(len(screen))}
+    (folder,) = (place / "store" / "corpus").iterdir()
+    corpus = Corpus(folder)
+    kept = [each for side in ("train", "dev", "test") for each in corpus.documents(side)]
+    assert set(GOOD) <= {each.text for each in kept if each.id.startswith("tatar.txt#")}
+    files = [*FILES, "pipe.txt", "circle.txt", "nowhere.txt", "device.txt", "repeated.parquet"]
+    names = Counter(each.id.partition("#")[0].partition("/")[0] for each in corpus.dropped())
+    for name in files:
+        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if shown.isprintable() and "xff" not in shown and name.partition(".")[0] not in READ:
+            assert names[name] >= 1 or any(each.id.startswith(name) for each in kept), name
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    assert any("too long to be opened" in each.detail for each in corpus.dropped("not_a_file"))
+    assert card["sources"]["texts"]["files"] >= len(files)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('path = "texts/a**b"', b"there is no file here"),
+        ('path = "~nobody/x"', b"there is no such file"),
+        ('encoding = "idna"', b"no encoding of text files"),
+        ('encoding = "undefined"', b"no encoding of text files"),
+        ('encoding = "a\\u0000b"', b"no encoding of text files"),
+    ],
+)
+def test_a_strange_recipe_gets_a_clear_error(tmp_path: Path, line: str, said: bytes):
+    write(tmp_path, "texts/tatar.txt", GOOD)
+    recipe = RECIPE.replace('path = "texts"', line if "path" in line else f'path = "texts"\n{line}')
+    write(tmp_path, "recipe.toml", recipe)
+    answer = limited("run", "recipe.toml", "--until", "corpus", cwd=tmp_path)
+    assert answer.returncode in (1, 2)
+    assert said in answer.stderr
+    assert b"internal error" not in answer.stderr
+    assert os.listdir(tmp_path / "texts") == ["tatar.txt"]  # noqa: PTH208
