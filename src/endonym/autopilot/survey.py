@@ -265,7 +265,7 @@ def _source(
         reason = f"{len(found)} files of one kind; the first: {reason}"
     if left_out:
         why = next(iter(left_out.values()))
-        reason += f"; excluded: {len(left_out)} files, the first because: {why}"
+        reason += f"; excluded: {len(left_out)} files, the first because: {why}".replace("\n", " ")
     keys = {"name": name, "path": path, "exclude": tuple(left_out)}
     sources.append((first.source.model_copy(update=keys), reason))
     return sources[-1][0]

@@ -69,7 +69,7 @@ def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
         missing = SourceError("no such file", where=str(path), do="Check the path after --text.")
         missing.exit_code = 2
         raise missing
-    texts, sources, rejects = list[str](), list[str](), Counter[str]()
+    texts, sources, rejects, first = list[str](), list[str](), Counter[str](), ""
     files = source_files(Source(name="texts", path=str(path.absolute())), Path("/"))
     for place, file in enumerate(files):
         source, reason = guess_source(file.path, "texts")
@@ -79,16 +79,19 @@ def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
                 texts.append(each.text)
             else:
                 rejects[each.reason] += 1
+                first = first or each.detail
         sources += [file.name] * (len(texts) - before)
         say = log.line if place < SHOWN_FILES else log.detail
         say(f"{file.name}: {cut(source, len(texts) - before)} ({reason})")
     if len(files) > SHOWN_FILES:
         log.line(f"{path.name}: {documents(len(texts))} in {len(files)} files; -v lists them all")
-    if rejects:
+    if texts and rejects:
         counts = ", ".join(f"{number(count)} {reason}" for reason, count in rejects.most_common())
         log.warn(f"{path.name}: not read: {counts}")
     if not texts:
-        raise SourceError("no text in this file", where=str(path), do="Give a file with text.")
+        raise SourceError(
+            f"no text that can be read: {first}", where=str(path), do="Give a text in UTF-8."
+        )
     tokenizer.check_lossless(texts)
     return Texts(tokenizer.encode_many(texts), sources, tokenizer)
 

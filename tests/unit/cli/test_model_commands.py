@@ -144,7 +144,7 @@ def test_evaluate_scores_given_files_and_says_which(
         (None, 2, "no such file"),
         (b"", 1, "no text"),
         (b"\n \n", 1, "no text"),
-        ("déjà".encode("latin-1"), 1, "byte 1 is not UTF-8"),
+        ("déjà".encode("latin-1"), 1, "this is not UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_told(
