@@ -30,10 +30,15 @@ def new(
     >>> path = endonym.new("my-tatar", language="tt", texts=["texts"], hours=0.5)
     """
     folder, log = Path(folder), Log(quiet=quiet)
-    paths = [Path(each) for each in texts]
-    name = folder.absolute().name
-    given = {"name": name, "language": language, "texts": paths, "hours": hours}
-    path, survey = write_recipe(folder, **given, store=Path(store), log=log)
+    path, survey = write_recipe(
+        folder,
+        name=folder.absolute().name,
+        language=language,
+        texts=[Path(each) for each in texts],
+        hours=hours,
+        store=Path(store),
+        log=log,
+    )
     for file, reason in survey.skipped:
         log.warn(f"left out: {file}: {reason}")
     return path
