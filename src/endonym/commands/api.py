@@ -30,12 +30,11 @@ def new(
     >>> path = endonym.new("my-tatar", language="tt", texts=["texts"], hours=0.5)
     """
     folder, log = Path(folder), Log(quiet=quiet)
-    paths = [Path(each) for each in texts]
     path, _ = write_recipe(
         folder,
         name=folder.absolute().name,
         language=language,
-        texts=paths,
+        texts=[Path(each) for each in texts],
         hours=hours,
         store=Path(store),
         log=log,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from endonym.commands.load import find_artifact, load_model
+from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.errors import Damaged, RecipeError
+from endonym.export.card import Card
 from endonym.store import Store
 
 
@@ -74,3 +75,9 @@ def test_where_there_are_no_runs_that_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load_model("tatar", Store(tmp_path / "store"))
     assert caught.value.do == "Runs here: none yet."
+
+
+def test_the_card_of_a_run_has_its_recipe_s_name_and_language(finished: Path, store: Store) -> None:
+    card = Card("kechkena", "tt")
+    assert card_of("kechkena", store) == card_of(str(finished / "runs" / "kechkena"), store) == card
+    assert card_of("elsewhere/gemma", store) == Card("gemma")
