@@ -145,3 +145,15 @@ def test_a_line_during_progress_stands_whole_above_the_bar(
     assert "step 20 [of 40] · held-out 3.41 nats\n" in said.replace("\r", "")
     assert said.endswith("after the bar\n")
     assert "training" in said
+
+
+def test_a_bar_that_goes_on_starts_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that was stopped at step 30 of 40 is at 75 %, not at 0."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Log().progress("training", 40, "", done=30):
+        pass
+    said = sys.stderr.getvalue()
+    assert " 75 %" in said
+    assert " 0 %" not in said
