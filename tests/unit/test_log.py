@@ -158,3 +158,15 @@ def test_names_that_are_no_text_reach_screen_and_file_with_escapes(
     assert log.file.read_text(encoding="utf-8").count("a\\xff\\x1b[31mә\n") == 3
     append_jsonl(tmp_path / "a.jsonl", {"path": "a\udcff"})
     assert read_jsonl(tmp_path / "a.jsonl") == [{"path": "a\udcff"}]
+
+
+def test_a_bar_that_goes_on_starts_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that was stopped at step 30 of 40 is at 75 %, not at 0."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Log().progress("training", 40, "", done=30):
+        pass
+    said = sys.stderr.getvalue()
+    assert " 75 %" in said
+    assert " 0 %" not in said

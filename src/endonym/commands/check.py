@@ -9,6 +9,7 @@ from endonym.autopilot.cautions import cautions
 from endonym.autopilot.model_size import Choice, Choices
 from endonym.autopilot.odd_sources import odd_warnings
 from endonym.autopilot.pace import promised_here
+from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
     ResolvedTraining,
     estimated,
@@ -44,8 +45,9 @@ UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of a check; seconds is None if this machine was never measured.
+    """The result of a check.
 
+    parts: seconds of each part of the run; empty if this machine was never measured.
     text_bytes, unique_tokens: of the training text, estimated from samples.
     """
 
@@ -55,8 +57,13 @@ class Checked:
     text_bytes: int
     unique_tokens: int
     train_tokens: int
-    seconds: float | None
+    parts: dict[str, float]
     warnings: list[str]
+
+    @property
+    def seconds(self) -> float | None:
+        """From training to export; None if this machine was never measured."""
+        return sum(self.parts.values()) if self.parts else None
 
     @property
     def shape(self) -> AnyModelConfig:
@@ -83,6 +90,7 @@ class Checked:
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
             "cache_bytes": cache_bytes(self.shape, self.shape.context),
             "seconds": self.seconds,
+            "seconds_of": self.parts,
             "choices": {k: {"value": c.value, "reason": c.reason} for k, c in self.choices.items()},
             "warnings": self.warnings,
         }
@@ -118,17 +126,18 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    tokens, seconds = 0, 0.0 if rates else None
+    tokens, paces = 0, list[float]()
     for config in training.phases:
         each = None
         if rates:
             each = promised_here(training.model, rates, machine_file, config.number_format)
-            seconds = (seconds or 0.0) + each * config.steps * config.batch_tokens
+            paces.append(each)
         tokens += config.steps * config.batch_tokens
         warnings += cautions(config, facts, training.pack.context, seconds=each)
+    parts = promised_parts(recipe, training, facts, paces) if rates else {}
     unique = facts.unique_tokens
     n_bytes = facts.text_bytes
-    return Checked(recipe, training, choices, n_bytes, unique, tokens, seconds, warnings)
+    return Checked(recipe, training, choices, n_bytes, unique, tokens, parts, warnings)
 
 
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:
@@ -144,7 +153,8 @@ def describe(checked: Checked) -> str:
     per_token = checked.text_bytes / max(1, checked.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if checked.seconds is not None:
-        time = f"≈ {duration(checked.seconds)} on this machine"
+        of = " · ".join(f"{part} {duration(value)}" for part, value in checked.parts.items())
+        time = f"≈ {duration(checked.seconds)} on this machine: {of}"
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
         f"{parts_text(shape)}",

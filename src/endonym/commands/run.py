@@ -4,6 +4,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from endonym.autopilot import machine
+from endonym.autopilot.pace import promised_here
+from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
     estimated,
     facts_of,
@@ -21,7 +24,7 @@ from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import table
-from endonym.log import Log
+from endonym.log import Log, duration
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
@@ -49,7 +52,25 @@ def run_and_report(
         with store.alone(finished.folder):
             path = write_report(finished, store)
         log.line(f"report: {path}")
+        if said := kept_promise(finished, store):
+            log.line(said)
     return finished
+
+
+def kept_promise(run: Run, store: Store) -> str:
+    """What was promised from training to export, and what it took; empty if not all was made."""
+    made = [each for each in run.made if each.stage.kind in ("model", "evaluation", "export")]
+    machine_file, shards = store.root / "machine.json", run.artifact("shards")
+    rates = machine.known(machine_file, "matmul_per_second")
+    if run.training is None or shards is None or not rates or not all(e.is_new for e in made):
+        return ""
+    model, phases = run.training.model, run.training.phases
+    paces = [promised_here(model, rates, machine_file, each.number_format) for each in phases]
+    parts = promised_parts(run.recipe, run.training, facts_of(shards), paces)
+    took = sum(each.seconds for each in made)
+    return (
+        f"from training to export: promised {duration(sum(parts.values()))}, took {duration(took)}"
+    )
 
 
 def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:

@@ -10,6 +10,7 @@ from endonym import device
 from endonym.autopilot import machine, resolve
 from endonym.autopilot.model_size import Choice, Facts, choose_vocab
 from endonym.autopilot.resolve import resolve_tokenizer, resolve_training, value_at
+from endonym.autopilot.text_size import TextSize
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
@@ -42,7 +43,8 @@ def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
 def test_a_vocabulary_is_chosen_for_pairs_of_bytes_and_for_nothing_else(
     recipe: Recipe, raw: list[RawSet], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve, "letters", lambda given: 10**9 if given is raw else 0)
+    size = TextSize(10**9, 10**9, 1.0, 100.0, ())
+    monkeypatch.setattr(resolve, "measure", lambda given, clean: size if given is raw else None)
     assert resolve.vocab_choice(recipe, raw) == {}
     open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
     wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind == "bpe" else {}

@@ -2,15 +2,23 @@
 
 import gzip
 import json
+import lzma
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as arrow
 import pytest
+import zstandard
+from pyarrow.parquet import write_table
 
 from endonym.autopilot.model_size import choose_vocab
-from endonym.autopilot.text_size import letters, text_bytes
-from endonym.text.config import Source
+from endonym.autopilot.text_size import bytes_per_token, measure
+from endonym.text.config import Clean, Source, Split
 from endonym.text.files import RawSet, source_files
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.train import train_tokenizer
 
 SENTENCES = {
     "km": "សៀវភៅនេះជារបស់ខ្ញុំ ហើយខ្ញុំចូលចិត្តអានវា",
@@ -25,11 +33,78 @@ def raw_set(path: Path, pattern: str) -> RawSet:
     return RawSet(source=source, files=tuple(source_files(source, path)))
 
 
-def test_packed_files_count_for_more_text_than_they_weigh(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("Бу китап минеке.\n", encoding="utf-8")
-    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b"Ce livre est le mien.\n"))
-    plain, packed = (path.stat().st_size for path in sorted(tmp_path.iterdir()))
-    assert text_bytes([raw_set(tmp_path, "*")]) == int(plain + 3.5 * packed)
+def letters(raw: list[RawSet]) -> int:
+    return measure(raw).letters
+
+
+def text_bytes(raw: list[RawSet]) -> int:
+    return measure(raw).text_bytes
+
+
+def varied(count: int) -> str:
+    """Lines that compress less than one line many times."""
+    return "\n".join(f"{n * 7919 % 100_003} {SENTENCES['tt']} {n}" for n in range(count))
+
+
+def zipped(path: Path, text: bytes) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", text)
+
+
+def parquet(path: Path, text: bytes) -> None:
+    write_table(arrow.table({"text": text.decode().split("\n")}), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.txt", lambda path, text: path.write_bytes(text)),
+        ("a.txt.gz", lambda path, text: path.write_bytes(gzip.compress(text))),
+        ("a.txt.zst", lambda path, text: path.write_bytes(zstandard.compress(text))),
+        ("a.txt.xz", lambda path, text: path.write_bytes(lzma.compress(text))),
+        ("a.zip", zipped),
+        ("a.parquet", parquet),
+    ],
+)
+@pytest.mark.parametrize("count", [2_000, 90_000])
+def test_a_file_counts_by_the_text_that_it_holds(
+    tmp_path: Path, name: str, write: Callable[[Path, bytes], Any], count: int
+) -> None:
+    """However well it is compressed, and whether it is read as a whole or not."""
+    text = varied(count)
+    write(tmp_path / name, text.encode())
+    assert text_bytes([raw_set(tmp_path, name)]) == pytest.approx(len(text.encode()), rel=0.05)
+
+
+def test_what_cleaning_drops_does_not_count(tmp_path: Path) -> None:
+    lines = [*(f"{SENTENCES['fr']} {n}" for n in range(300)), *["Oui."] * 700]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    raw = [raw_set(tmp_path, "a.txt")]
+    everything = measure(raw)
+    for clean in (Clean(min_chars=20), Clean(dedup=("exact",))):
+        found = measure(raw, clean)
+        assert found.text_bytes == everything.text_bytes
+        kept = sum(map(len, lines[:300])) / sum(map(len, lines))
+        assert found.kept_share == pytest.approx(kept, rel=0.01)
+    assert everything.kept_share == 1.0
+
+
+@pytest.mark.parametrize("language", ["tatar", "khmer", "french", "romanian"])
+def test_tokens_are_counted_by_trying_the_tokenizer(
+    language: str, language_sentences: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    """As many as the tokenizer of the whole text makes of it, to a few percent."""
+    lines = [f"{line} {n}" for n in range(40) for line in language_sentences(language)]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    config = TokenizerConfig(kind="bpe", vocab=500)
+    made = train_tokenizer(config, lambda: iter(lines))
+    size = measure([raw_set(tmp_path, "a.txt")])
+    facts = size.facts(Split(val_share=0.1), bytes_per_token(config, size.sample))
+    counted = sum(len(made.encode(line)) for line in lines)
+    assert facts.unique_tokens == pytest.approx(0.9 * counted, rel=0.03)
+    assert facts.mean_document_tokens == pytest.approx(counted / len(lines), rel=0.03)
+    held = size.facts(Split(val_documents=80), 4.0).text_bytes
+    assert held == pytest.approx(size.text_bytes * (1 - 80 / len(lines)), rel=0.03)
 
 
 @pytest.mark.parametrize("language", SENTENCES)

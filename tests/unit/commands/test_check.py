@@ -37,7 +37,8 @@ def test_time_is_unknown_until_this_machine_was_measured(recipe: Recipe, tmp_pat
     memory = store.root / "machine.json"
     machine.remembered(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     found = check(recipe, store)
-    assert found.seconds == pytest.approx(
+    assert found.seconds == sum(found.as_dict()["seconds_of"].values())
+    assert found.parts["training"] == pytest.approx(
         found.train_tokens * found.as_dict()["flops_per_token"] / (1e9 * 0.3)
     )
     assert "on this machine" in describe(found)

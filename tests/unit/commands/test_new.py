@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from found_texts import write_found_texts
@@ -125,9 +126,30 @@ def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
 
 def test_an_unknown_demo_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no demo is called klingon") as caught:
-        starter.write_demo(tmp_path / "a", "klingon")
+        starter.write_demo(tmp_path / "a", "klingon", store=tmp_path, log=Log(quiet=True))
     assert caught.value.do == "Demos: french, english."
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("speed", "tokens"), [(10.0, 100_000), (4_000.0, 432_000), (1e6, starter.DEMO_TOKENS)]
+)
+def test_a_demo_trains_for_two_minutes_wherever_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, tokens: int
+) -> None:
+    """From the measured speed of its own shape; never less than it needs, nor more than it uses."""
+    measured: list[int] = []
+
+    def found(shape: ModelConfig, *_: Any) -> Pace:
+        measured.append(shape.dim)
+        return Pace(speed)
+
+    monkeypatch.setattr(starter, "plain_pace", found)
+    monkeypatch.setattr(starter, "matrix_rates", lambda file: {"fp32": 1e11, "bf16": 1e10})
+    given = {"store": tmp_path / "store", "log": Log(quiet=True)}
+    recipe = Recipe.load(starter.write_demo(tmp_path / "demo", "french", **given))
+    assert recipe.phase[0].tokens == tokens
+    assert measured == [recipe.model.dim]
 
 
 def new(folder: Path, texts: Path, language: str = "tt") -> Path:

@@ -1,6 +1,7 @@
 """`endonym run`: everything is checked before the first run, and what a run says afterwards."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,3 +163,10 @@ def test_a_plan_tells_what_is_there_and_makes_nothing(recipe: Recipe, tmp_path: 
     there = {stage["name"]: stage["id"] for stage in again if stage["there"]}
     assert there == {each.stage.name: each.artifact.id for each in made}
     assert [stage["name"] for stage in again] == [stage["name"] for stage in plan]
+
+
+def test_a_run_ends_with_what_was_promised_and_what_it_took(finished: Path) -> None:
+    said = (finished / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
+    found = re.search(r"from training to export: promised (.+), took (.+)$", said.strip())
+    assert found is not None
+    assert all(re.match(r"[\d.]+ (s|min)", each) for each in found.groups())

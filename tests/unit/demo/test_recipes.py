@@ -17,13 +17,18 @@ def test_the_french_demo_learns_from_a_grammar_and_is_judged_on_people(tmp_path:
     recipe = Recipe.load(recipes.write_french(tmp_path / "fr"))
     texts = tmp_path / "fr" / "texts"
     grammar = (texts / "fables.txt").read_text(encoding="utf-8").strip().split("\n\n")
-    by_hand = (texts / "handwritten.txt").read_text(encoding="utf-8").strip().split("\n\n")
+    names = ("handwritten.txt", "handwritten-train.txt")
+    judged, learnt = (
+        (texts / name).read_text(encoding="utf-8").strip().split("\n\n") for name in names
+    )
     assert len(grammar) == recipes.GENERATED_FABLES
-    assert len(by_hand) == len(recipes.hand_written("fr")) > 25
-    assert not set(grammar) & set(by_hand)
+    assert len(judged) == recipes.UNSEEN_FABLES
+    assert len(judged) + len(learnt) == len(recipes.hand_written("fr")) > 25
+    assert not set(judged) & (set(grammar) | set(learnt))
     files = [each.file for each in recipe.evaluate]
     assert files == [None, "texts/handwritten.txt", "texts/prompts.txt"]
-    assert recipe.source[0].document == "blank_lines"
+    assert [each.document for each in recipe.source] == ["blank_lines"] * 2
+    assert [each.name for each in recipe.source] == ["grammar", "by-hand"]
     prompts = (texts / "prompts.txt").read_text(encoding="utf-8").splitlines()
     assert prompts == list(recipes.FRENCH_PROMPTS)
 

@@ -1,6 +1,7 @@
 """The model stage: its pre-flight, journal and samples, phases, and how it stops and goes on."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from endonym import cpu_contention
 from endonym.cpu_contention import ContentionMonitor
 from endonym.data.shards import TokenShards
 from endonym.generate.language_model import LanguageModel
+from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors
 from endonym.pipeline import training
@@ -322,3 +324,13 @@ def test_two_phases_are_two_models_and_the_second_begins_where_the_first_ended(
     assert second[0]["nats"] == pytest.approx(min(each["nats"] for each in first), abs=1e-6)
     loaded = Recipe.load(path)
     assert [phase.name for phase in loaded.phase] == ["pretrain", "more"]
+
+
+def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
+    """Validations and samples do not count: the log says what the journal adds up to."""
+    run = finished / "runs" / "kechkena"
+    lines = read_jsonl(run / "metrics.jsonl")
+    steps = [line for line in lines if line.get("seconds")]
+    speed = steps[-1]["tokens"] / sum(line["seconds"] for line in steps)
+    (last,) = re.findall(r"step +40 of 40 .* (\S+) tokens/s", (run / "log.txt").read_text("utf-8"))
+    assert float(last.replace("\u2009", "")) == pytest.approx(speed, rel=0.01)
