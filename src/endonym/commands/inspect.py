@@ -188,8 +188,10 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     tokens: list[str] = []
     if text is not None:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
-        tokens = [reader.token(index) for index in reader.encode(text)]
-        lines.append("|".join(tokens))
+        ids = reader.encode(text)
+        tokens = [reader.token(index) for index in ids]
+        pieces = reader.pieces(ids)
+        lines.append("|".join(f"{part} [{n} tokens]" if n > 1 else part for part, n in pieces))
         lines.append(f"{len(tokens)} tokens")
     return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from endonym.generate.sample import Sampling, choose
+from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 
@@ -23,15 +24,18 @@ def continued(
     samplings: Sequence[Sampling],
     *,
     end_id: int,
+    characters: WholeCharacters | None = None,
 ) -> Iterator[dict[int, int]]:
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
     A row ends with the end-of-text token. When the longest row exceeds the context, rows longer
-    than the context are cut to their last half context.
+    than the context are cut to their last half context. characters: no token is drawn that would
+    break a character; greedy choice (temperature 0) stays the most probable token of all.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
     if not rows:
         return
+    pending = dict.fromkeys(rows, b"")
     generators = [torch.Generator().manual_seed(sampling.seed) for sampling in samplings]
     context = decoder.config.context
     batch = None
@@ -45,8 +49,14 @@ def continued(
         for number, ids in rows.items():
             # No repetition penalty for the end-of-text token that opens the document.
             seen = torch.tensor(sorted({*ids} - {end_id}), dtype=torch.int64)
-            chosen[number] = choose(logits[number], seen, samplings[number], generators[number])
-            ids.append(chosen[number])
+            logits_V = logits[number]
+            if characters is not None and samplings[number].temperature:
+                logits_V = characters.narrowed(logits_V, pending[number])
+            index = choose(logits_V, seen, samplings[number], generators[number])
+            if characters is not None:
+                pending[number] = characters.after(pending[number], index)
+            chosen[number] = index
+            ids.append(index)
         yield chosen
         rows = {number: ids for number, ids in rows.items() if chosen[number] != end_id}
         if not rows:

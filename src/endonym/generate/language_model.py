@@ -4,7 +4,9 @@ import codecs
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from endonym.errors import Damaged
 from endonym.generate.batching import continued
 from endonym.generate.reading import read
 from endonym.generate.sample import Sampling
+from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_shape
 from endonym.model.foreign.weights import load_any
@@ -74,9 +77,7 @@ class LanguageModel:
             ]
         ids = [self._opened(prompt) for prompt in prompts]
         continuations = [Continuation(iter(())) for _ in prompts]
-        for chosen in continued(
-            self.decoder, ids, max_tokens, samplings, end_id=self.tokenizer.end_id
-        ):
+        for chosen in self._continued(ids, max_tokens, samplings):
             for number, index in chosen.items():
                 self._take(continuations[number], index)
         for each in continuations:
@@ -89,7 +90,7 @@ class LanguageModel:
         """The continuation of a prompt, piece by piece.
 
         The prompt starts a document, after an end-of-text token. Pieces end at whole characters;
-        an incomplete character at the end is left out. When the text exceeds the context, the model
+        an incomplete character is left out. When the text exceeds the context, the model
         continues from its last half context.
         """
         continuation = Continuation(iter(()))
@@ -111,11 +112,20 @@ class LanguageModel:
         self, prompt: str, max_tokens: int, sampling: Sampling, continuation: Continuation
     ) -> Iterator[int]:
         """Generated tokens of one prompt, without end-of-text."""
-        given = [self._opened(prompt)]
-        end_id = self.tokenizer.end_id
-        for chosen in continued(self.decoder, given, max_tokens, [sampling], end_id=end_id):
+        for chosen in self._continued([self._opened(prompt)], max_tokens, [sampling]):
             if self._take(continuation, chosen[0]):
                 yield chosen[0]
+
+    def _continued(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, samplings: Sequence[Sampling]
+    ) -> Iterator[dict[int, int]]:
+        """The next token of each row, again and again; drawn ones break no character."""
+        given: dict[str, Any] = {"end_id": self.tokenizer.end_id, "characters": self._characters}
+        return continued(self.decoder, prompts, max_tokens, samplings, **given)
+
+    @cached_property
+    def _characters(self) -> WholeCharacters:
+        return WholeCharacters(self.tokenizer)
 
     def _take(self, continuation: Continuation, index: int) -> bool:
         """Record a generated token; False if it ends the document."""
@@ -126,8 +136,8 @@ class LanguageModel:
         return True
 
     def _letters(self, ids: Iterator[int]) -> Iterator[str]:
-        """Tokens as text, in whole characters."""
-        letters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        """Tokens as text, in whole characters; broken ones are left out."""
+        letters = codecs.getincrementaldecoder("utf-8")(errors="ignore")
         for index in ids:
             piece = letters.decode(self.tokenizer.bytes_of(index))
             if piece:

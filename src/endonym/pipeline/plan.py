@@ -34,10 +34,10 @@ from endonym.tokenizer.config import TokenizerConfig
 VERSIONS = {
     "source": 2,
     "corpus": 3,
-    "tokenizer": 2,
+    "tokenizer": 3,
     "shards": 4,
     "model": 9,
-    "evaluation": 7,
+    "evaluation": 8,
     "export": 2,
 }
 """Raise a stage's version when you change what it produces."""
