@@ -11,6 +11,7 @@ import click
 from endonym.cli.main import Settings, print_json
 from endonym.device import pick, process_info
 from endonym.errors import RecipeError
+from endonym.log import folded
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -112,7 +113,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
-    click.echo("\n\n".join(map(checking.describe, checks)))
+    click.echo(folded("\n\n".join(map(checking.describe, checks))))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     settings.log().line(f"next: endonym run {shlex.quote(str(recipe))}{which}")
 
@@ -283,4 +284,4 @@ def explain(settings: Settings, key: str, schema: bool) -> None:
     elif settings.is_json:
         print_json({"key": key, "text": reference.explain(key)})
     else:
-        click.echo(reference.explain(key))
+        click.echo(folded(reference.explain(key)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from endonym.cli.main import Settings, print_json
-from endonym.log import size
+from endonym.log import folded, size
 
 if TYPE_CHECKING:
     from endonym.commands.compare import Comparison
@@ -45,7 +45,7 @@ def look(
     if settings.is_json:
         print_json(inspected.as_dict())
     else:
-        click.echo(inspected.text)
+        click.echo(folded(inspected.text))
 
 
 @click.command()
