@@ -118,11 +118,13 @@ def show_comparison(
     from endonym.commands.comparison_page import write_comparison
 
     page = write_comparison(comparison, out)
+    pages = {"page": str(page)}
+    pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json")}
     if settings.is_json:
-        shown = {**comparing.as_dict(comparison), "page": str(page)}
+        shown = {**comparing.as_dict(comparison), **pages}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    click.echo(f"\n{comparing.describe(comparison)}\n\npage  {page}")
+    click.echo(f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it .csv and .json")
     best = comparison.runs[0]
     is_here = (settings.store.parent / "runs" / best.name).is_dir()
     first = shlex.quote(best.name if is_here else str(best.folder))

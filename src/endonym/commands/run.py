@@ -27,8 +27,9 @@ from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder
 from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
 from endonym.recipe.recipe import Recipe
+from endonym.report.formatting import JOINER
 from endonym.report.page import write_report
-from endonym.report.scores import verdict
+from endonym.report.scores import splits, verdict
 from endonym.store import Store
 
 
@@ -130,10 +131,12 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 def conclusions(run: Run) -> list[str]:
     """The verdict of the report and the warnings about the texts."""
     scores, folder = scores_of(run), run.recipe.model.folder
-    first = [score for score in scores if score.split == "test"] or scores
-    said = verdict(first, "as it came" if folder else run.recipe.tokenizer.kind) if first else []
+    first = splits(scores)
+    judged = first.get("test") or next(iter(first.values()), [])
+    said = verdict(judged, "as it came" if folder else run.recipe.tokenizer.kind)
     corpus = run.artifact("corpus")
     warnings = corpus.numbers.get("warnings", []) if corpus is not None else []
+    said = [line.replace(JOINER, "").replace("\u00a0", " ") for line in said]
     return [*said, *(f"warning: {each}" for each in warnings)]
 
 

@@ -122,6 +122,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) ->
     for part in _parts(widths, (screen_width() or sys.maxsize) - indent):
         lines += [""] if lines else []
         for row in rows:
+            if len(part) < len(widths) and not any(row[n] for n in part[1:]):
+                continue
             cells = [_padded(row[n], widths[n], is_left=n < left) for n in part]
             lines.append((" " * indent + "  ".join(cells)).rstrip())
     return lines

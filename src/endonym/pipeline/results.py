@@ -22,7 +22,7 @@ def result(kind: str, numbers: Numbers) -> str:
         "shards": _shards,
         "model": _model,
         "evaluation": _evaluation,
-        "export": lambda n: f"{n['format']}: {number(n['files'])} files",
+        "export": lambda n: f"{n['format']}: {len(n['files'])} files",
     }
     return tellers[kind](numbers) if kind in tellers else ""
 
