@@ -37,7 +37,7 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "shards": {"train": tokens, "dev": {}, "test": tokens},
         "model": {"tokens": 640, "epochs": 0.25, "kept_step": 20, "steps": 30},
         "evaluation": {"kind": "prompts", "continuations": 12},
-        "export": {"format": "huggingface", "files": [{"path": "config.json"}] * 5},
+        "export": {"format": "huggingface", "files": ["config.json"] * 5},
     }
     said = {kind: result(kind, each).replace(THIN, ",") for kind, each in numbers.items()}
     assert said == {
