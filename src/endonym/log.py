@@ -1,6 +1,8 @@
 """All output: lines and progress bars on stderr for people, metrics for machines."""
 
 import json
+import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Generator
@@ -39,6 +41,41 @@ def duration(seconds: float) -> str:
     return f"{days:.0f} days" if days < 700 else f"{days / 365.25:.1f} years"
 
 
+LABEL = re.compile(r"\s*\S.*?\s{2,}")
+LONGEST_LABEL = 26
+
+
+def screen_width() -> int | None:
+    """The columns of the terminal, or of COLUMNS; None if nothing says how many there are."""
+    return shutil.get_terminal_size((0, 0)).columns or None
+
+
+def folded(text: str) -> str:
+    """A text whose lines fit the screen, broken at blanks only; as it is without a terminal.
+
+    Lines go on below their own start, or below the text after a label such as "chosen      ".
+    """
+    width = screen_width()
+    return "\n".join(_folded(line, width) for line in text.split("\n")) if width else text
+
+
+def _folded(line: str, width: int) -> str:
+    """One line, broken into several of at most so many columns."""
+    if columns(line) <= width:
+        return line
+    label = LABEL.match(line)
+    start = len(line) - len(line.lstrip(" "))
+    if label is not None and columns(label.group()) <= LONGEST_LABEL:
+        start = columns(label.group())
+    lines: list[str] = []
+    for gap, word in re.findall(r"( *)([^ ]+)", line):
+        if lines and columns(lines[-1] + gap + word) <= width:
+            lines[-1] += gap + word
+        else:
+            lines.append(" " * start + word if lines else gap + word)
+    return "\n".join(lines)
+
+
 class Log:
     """Writes to the terminal, and to the run's `log.txt` if it has a folder."""
 
@@ -65,13 +102,19 @@ class Log:
         """Write a warning; it is shown even with `--quiet`."""
         text = printable_lines(text)
         self._keep(f"warning: {text}")
-        self._print(f"warning: {text}")
+        self._print(f"warning: {text}", style="yellow")
 
-    def _print(self, text: str) -> None:
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+    def _print(self, text: str, *, style: str = "") -> None:
+        console = None if self._live is None else self._live.console
+        if console is None and style and sys.stderr.isatty():
+            from rich.console import Console  # 80 ms
+
+            console = Console(stderr=True)
+        if console is not None:
+            given: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+            console.print(folded(text), style=style or None, **given)
         else:
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(folded(text) + "\n")
             sys.stderr.flush()
 
     def _keep(self, text: str) -> None:

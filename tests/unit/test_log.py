@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from endonym.log import Log, append_jsonl, duration, number, read_jsonl, size
+from endonym.log import Log, append_jsonl, columns, duration, folded, number, read_jsonl, size
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,39 @@ def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[st
     log.detail("only with -v")
     log.warn("no dedup")
     assert capsys.readouterr() == ("", "corpus made\nwarning: no dedup\n")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_lines_are_folded_at_blanks_to_the_width_of_the_screen(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    reason = "each tenth of 16 043 sentences, and 1.0392 bits per byte on text of the same kind"
+    text = f"chosen            phase.0.lr = 0.0034  ({reason})\n  next: кояшлы көндә {reason}"
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = folded(text).splitlines()
+    assert max(map(columns, lines)) <= width
+    assert " ".join(folded(text).split()) == " ".join(text.split())
+    assert lines[1].startswith(" " * 18)
+    assert lines[-1].startswith("  ")
+    monkeypatch.setenv("COLUMNS", "0")
+    assert folded(text) == text
+
+
+def test_what_has_no_blank_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    khmer = "អ្នករត់សំបុត្រដោះបន្ទុកពីខ្នងអ្នករត់សំបុត្រ"
+    assert folded(f"see {khmer}") == f"see\n{khmer}"
+
+
+def test_a_warning_has_a_colour_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    Log().warn("wiki: 99 documents hold Khmer signs out of order")
+    Log().line("corpus made")
+    first, second = sys.stderr.getvalue().splitlines()
+    assert first.startswith("\x1b[33m")
+    assert second == "corpus made"
 
 
 def test_a_quiet_log_still_warns_and_a_verbose_one_says_all(

@@ -16,7 +16,7 @@ import click
 
 from endonym.device import process_info, wait_briefly
 from endonym.errors import EndonymError, printable, printable_lines
-from endonym.log import Log
+from endonym.log import Log, folded
 from endonym.store import Store
 
 COMMANDS = {
@@ -176,7 +176,7 @@ def explain_fault(
     advice = printable_lines(f"Please report it{kept}. Finished work is kept.")
     if is_json:
         _print_failure("Fault", message, "", advice)
-    click.echo(f"{message}\n{advice}", err=True)
+    click.echo(folded(f"{message}\n{advice}"), err=True)
 
 
 def answer(given: list[str]) -> int:
@@ -193,7 +193,7 @@ def answer(given: list[str]) -> int:
         code, failure, said = failed(error)
         if "--json" in given:
             _print_failure(**failure)
-        click.echo(said, err=True)
+        click.echo(folded(said), err=True)
         return code
     return code if isinstance(code, int) else 0  # click returns the code of its Exit
 

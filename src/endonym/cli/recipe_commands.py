@@ -11,7 +11,7 @@ import click
 from endonym.cli.main import Settings, print_json
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable, printable_lines
-from endonym.log import columns
+from endonym.log import columns, folded
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -110,7 +110,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
-    click.echo(printable_lines("\n\n".join(map(checking.describe, checks))))
+    click.echo(folded(printable_lines("\n\n".join(map(checking.describe, checks)))))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 
@@ -313,4 +313,4 @@ def explain(settings: Settings, key: str, schema: bool) -> None:
     elif settings.is_json:
         print_json({"key": key, "text": reference.explain(key)})
     else:
-        click.echo(reference.explain(key))
+        click.echo(folded(reference.explain(key)))

@@ -8,7 +8,7 @@ import click
 from endonym.cli.main import Settings, print_json
 from endonym.device import program
 from endonym.errors import printable_lines
-from endonym.log import size
+from endonym.log import folded, size
 
 if TYPE_CHECKING:
     from endonym.commands.compare import Comparison
@@ -48,7 +48,7 @@ def look(
     if settings.is_json:
         print_json(inspected.as_dict())
     else:
-        click.echo(printable_lines(inspected.text))
+        click.echo(folded(printable_lines(inspected.text)))
 
 
 @click.command()
@@ -105,11 +105,14 @@ def show_comparison(
     from endonym.commands.find import nickname
 
     page = write_comparison(comparison, out)
+    pages = {"page": str(page)}
+    pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json")}
     if settings.is_json:
-        shown = {**comparing.as_dict(comparison), "page": str(page)}
+        shown = {**comparing.as_dict(comparison), **pages}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    click.echo(printable_lines(f"\n{comparing.describe(comparison)}\n\npage  {page}"))
+    table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it .csv and .json"
+    click.echo(printable_lines(table))
     first = nickname(comparison.runs[0].folder, settings.open_store())
     settings.log().line(
         f'next: {program()} generate {first} "…"'

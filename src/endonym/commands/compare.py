@@ -13,10 +13,11 @@ from endonym.commands.seeds import are_repeated, seed_groups, seed_notes
 from endonym.evaluate.documents import are_same, difference
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.evaluate.tables import aligned
-from endonym.log import duration, number
+from endonym.log import duration, folded, number
 
 BASELINES = ("unigram", "bigram", "compressor")
-LEFT_COLUMNS = 2
+LIKE_PARAMETERS = 1.02
+"""Numbers of parameters within this factor are called alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> 
 
 def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
     """Notes that a reader of the table needs."""
-    notes: list[str] = []
+    notes = [*_beaten_by(runs, baselines), *_apart_in_size(runs)]
     shown = {line.model for line in baselines}
     apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
     if apart:
@@ -170,6 +171,31 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
     return notes
 
 
+def _beaten_by(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
+    """A note if every model loses to a baseline that needs no training."""
+    best = min(run.score.value for run in runs)
+    better = [line for line in baselines if line.sampled_from is None and line.value < best]
+    if not better:
+        return []
+    names = _listed([f"{line.model} ({line.value:.4f})" for line in better])
+    return [
+        f"Every model loses to {names}, without any training: the best has {best:.4f} bits per "
+        "byte. These models need more steps or more text before they are worth comparing."
+    ]
+
+
+def _apart_in_size(runs: Sequence[FinishedRun]) -> list[str]:
+    """A note on how far the numbers of parameters differ."""
+    by_size = sorted(runs, key=lambda run: run.parameters[0])
+    (least, _), (most, _) = by_size[0].parameters, by_size[-1].parameters
+    if most <= least * LIKE_PARAMETERS:
+        return []
+    return [
+        f"Parameters differ by a factor of {most / least:.2f}: {number(least)} "
+        f"({by_size[0].name}) to {number(most)} ({by_size[-1].name})."
+    ]
+
+
 def _listed(names: Sequence[str]) -> str:
     """Names joined for a sentence."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
@@ -178,18 +204,18 @@ def _listed(names: Sequence[str]) -> str:
 def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The table as texts: its head, and a row for each run and each baseline."""
     beside = ["to the best", "paired 95 %"] if comparison.differences else []
-    heads = ["run", "family", "parameters", "tokens", "epochs", "bits/byte", "95 %"]
-    heads += [*beside, "training", "tokens/s", "kept step"]
+    heads = ["run", "bits/byte", "95 %", *beside, "family", "parameters", "tokens", "epochs"]
+    heads += ["training", "tokens/s", "kept step"]
     rows: list[list[str]] = []
     for index, run in enumerate(comparison.runs):
         total, active = run.parameters
         size = number(total) + (f" ({number(active)} active)" if active != total else "")
-        row = [run.name, run.shape.family, size, number(run.tokens), f"{run.epochs:.2f}"]
-        row += _score_cells(run.score)
+        row = [run.name, *_score_cells(run.score)]
         if comparison.differences:
             each = comparison.differences[index]
             span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
             row += [f"{each.value:+.4f}", span] if index else ["best", ""]
+        row += [run.shape.family, size, number(run.tokens), f"{run.epochs:.2f}"]
         row += ["–", "–"] if run.speed is None else [duration(run.seconds), number(run.speed)]
         last = run.models[-1].numbers
         rows.append([*row, f"{number(last['kept_step'])} of {number(last['steps'])}"])
@@ -197,8 +223,7 @@ def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         name = line.model
         if line.sampled_from is not None:
             name += f" ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
-        empty = [""] * (len(heads) - 7)
-        rows.append([name, "", "", "", "", *_score_cells(line), *empty])
+        rows.append([name, *_score_cells(line), *[""] * (len(heads) - 3)])
     return heads, rows
 
 
@@ -210,7 +235,8 @@ def _score_cells(score: Score) -> list[str]:
 def describe(comparison: Comparison) -> str:
     """The comparison as text: an aligned table and its notes."""
     heads, rows = cells(comparison)
-    return "\n".join([*aligned([heads, *rows], left=LEFT_COLUMNS), "", *comparison.notes])
+    notes = map(folded, comparison.notes)
+    return "\n".join([*aligned([heads, *rows]), "", *notes])
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:

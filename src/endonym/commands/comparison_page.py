@@ -1,11 +1,14 @@
 """The page of a comparison: its table, the validation curves of all runs, their samples."""
 
+import csv
+import io
+import itertools
 from pathlib import Path
 from typing import Any
 
-from endonym.commands.compare import Comparison, cells
+from endonym.commands.compare import Comparison, as_dict, cells
 from endonym.commands.finished_runs import FinishedRun, Texts
-from endonym.disk import write_atomic
+from endonym.disk import read_json, write_atomic, write_json
 from endonym.evaluate.score import BITS, find
 from endonym.report.page import render
 from endonym.report.svg.curves import Chart, Level, Series
@@ -14,16 +17,59 @@ from endonym.report.training import HEADROOM, validations_of
 STYLES = 15
 """Pairs of a colour and a dash in the style sheet."""
 HEIGHT = 420.0
+DIFFERENCE = ("value", "low", "high", "is_claimed")
 FIRST_SHARE = 0.15
 """Share of the tokens that is ignored when the y axis is scaled: the loss falls steeply there."""
 
 
 def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path:
-    """Write the page; without a folder, beside the first run's own."""
-    name = f"{comparison.name}-comparison.html" if comparison.name else "comparison.html"
-    path = (folder or comparison.runs[0].folder.parent) / name
-    write_atomic(path, render("comparison.html", gather(comparison)).encode("utf-8"))
-    return path
+    """Write the page, and beside it the same as CSV and as JSON; returns the page's path.
+
+    Without a folder, beside the first run's own. A page of other runs is left alone: this one then
+    has a number in its name.
+    """
+    stem = f"{comparison.name}-comparison" if comparison.name else "comparison"
+    page = _free(folder or comparison.runs[0].folder.parent, stem, comparison)
+    data = as_dict(comparison)
+    write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
+    write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
+    write_json(page.with_suffix(".json"), data)
+    return page
+
+
+def _free(folder: Path, stem: str, comparison: Comparison) -> Path:
+    """The first of stem.html, stem-2.html … that is not there or is of the same runs."""
+    mine = sorted(str(run.folder) for run in comparison.runs)
+    for number in itertools.count(1):
+        page = folder / (f"{stem}.html" if number == 1 else f"{stem}-{number}.html")
+        known = page.with_suffix(".json")
+        if not page.exists() and not known.exists():
+            return page
+        if known.exists() and sorted(run["run"] for run in read_json(known)["runs"]) == mine:
+            return page
+    raise AssertionError("unreachable")
+
+
+def as_csv(data: dict[str, Any]) -> str:
+    """The runs and baselines of a comparison, one in a row, under the names of its JSON form."""
+    rows: list[dict[str, Any]] = []
+    for run in data["runs"]:
+        beside = run["difference"] or {}
+        apart = {f"difference_{key}": beside.get(key) for key in DIFFERENCE}
+        plain = {key: run[key] for key in run if key not in ("score", "difference")}
+        rows.append({**plain, **_score(run["score"]), **apart})
+    rows += [{"name": line["model"], **_score(line)} for line in data["baselines"]]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _score(score: dict[str, Any]) -> dict[str, Any]:
+    """Bits per byte with its interval, and on what it was measured."""
+    kept = {key: score[key] for key in ("low", "high", "split", "n_documents", "n_bytes")}
+    return {"bits_per_byte": score["value"], **kept}
 
 
 def gather(comparison: Comparison) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,12 @@ from endonym.commands.find import (
 from endonym.device import program
 from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
-from endonym.log import columns, read_jsonl, size
+from endonym.log import columns, number, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
 from endonym.store import Artifact, Store, open_artifact
-from endonym.text.corpus import Corpus
+from endonym.text.corpus import Corpus, dropped_records
 from endonym.text.document import Document, Reject
+from endonym.text.reasons import in_words
 from endonym.text.split import SIDES
 
 SHOWN_CHARS = 400
@@ -127,6 +129,10 @@ def look(
 ) -> Inspection:
     """Samples of an artefact, or of a run's artefact that the flags ask for."""
     wanted = "corpus" if dropped else "tokenizer" if text is not None else None
+    refused = _refused_corpus(store, name) if dropped else None
+    if dropped and refused is not None:
+        counts = Counter(each.reason for each in dropped_records(refused))
+        return _look_at_dropped(refused, dict(counts), dropped, count)
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
         flag = "--dropped" if dropped else "--text"
@@ -165,25 +171,50 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     )
 
 
-def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspection:
-    """Sample documents, or dropped ones with their reasons."""
-    corpus = Corpus(artifact.folder)
-    known = sorted(corpus.card["total"]["dropped"])
-    if reason and reason != "all" and reason not in known:
+def _refused_corpus(store: Store, name: str) -> Path | None:
+    """What a run left of a corpus that was refused, or is not finished; None if there is none."""
+    folders = [Path(name), store.root.parent / "runs" / name]
+    stages = [each for folder in folders for each in planned(folder) if each["stage"] == "corpus"]
+    for stage in stages:
+        made = store.folder("corpus", stage["id"])
+        left = made.with_name(f"{made.name}.part") / "out"
+        if not made.is_dir() and (left / "dropped").is_dir():
+            return left
+    return None
+
+
+def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: int) -> Inspection:
+    """How many records were dropped for each reason, and some of them."""
+    if reason not in ("all", *counts):
         raise RecipeError(
             f"nothing was dropped for the reason {reason}",
             where="--dropped",
-            do=f"Reasons here: {', '.join(known) or 'none, nothing was dropped'}; or all.",
+            do=f"Reasons here: {', '.join(sorted(counts)) or 'none, nothing was dropped'}; or all.",
         )
+    ordered = sorted(counts, key=lambda each: (-counts[each], each))
+    rejects = [
+        each
+        for shown in (ordered if reason == "all" else [reason])
+        for each in itertools.islice(dropped_records(folder, shown), count)
+    ]
+    width = max(map(len, ordered), default=0)
+    lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
+    for each in rejects:
+        shown = each.text[:SHOWN_CHARS] + ("…" if len(each.text) > SHOWN_CHARS else "")
+        lines += ["", f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()]
+        lines += [f"  {line}" for line in shown.splitlines()]
+    found = [_plain(each) for each in rejects]
+    return Inspection(
+        "\n".join(lines) or "nothing was dropped", {"rejects": found, "dropped": counts}
+    )
+
+
+def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspection:
+    """Sample documents, or dropped ones with their reasons."""
+    corpus = Corpus(artifact.folder)
     if reason:
-        rejects = list(itertools.islice(corpus.dropped(None if reason == "all" else reason), count))
-        rows = [
-            f"{each.reason:<20}{each.source}/{each.id}  {each.detail}\n"
-            f"    {each.text[:SHOWN_CHARS]!r}"
-            for each in rejects
-        ]
-        text = "\n".join(rows) or f"nothing was dropped as {reason}"
-        return Inspection(text, {"rejects": [_plain(each) for each in rejects]})
+        counts = {name: n["records"] for name, n in corpus.card["total"]["dropped"].items()}
+        return _look_at_dropped(artifact.folder, counts, reason, count)
     lines: list[str] = []
     for name, card in corpus.card["sources"].items():
         kept, gone = card["kept"], card["dropped"]
@@ -214,8 +245,10 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     tokens: list[str] = []
     if text is not None:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
-        tokens = [reader.token(index) for index in reader.encode(text)]
-        lines.append("|".join(tokens))
+        ids = reader.encode(text)
+        tokens = [reader.token(index) for index in ids]
+        pieces = reader.pieces(ids)
+        lines.append("|".join(f"{part} [{n} tokens]" if n > 1 else part for part, n in pieces))
         lines.append(f"{len(tokens)} tokens")
     return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
 

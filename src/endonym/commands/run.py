@@ -24,13 +24,15 @@ from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import table
-from endonym.log import Log, duration
+from endonym.log import Log, duration, folded
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
 from endonym.recipe.recipe import Recipe
+from endonym.report.formatting import JOINER
 from endonym.report.page import write_report
+from endonym.report.scores import splits, verdict
 from endonym.store import Store
 
 
@@ -51,7 +53,7 @@ def run_and_report(
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, store)
-        log.line(f"report: {path}")
+        log.detail(f"report: {path}")
         if said := kept_promise(finished, store):
             log.line(said)
     return finished
@@ -127,7 +129,7 @@ def as_dict(run: Run) -> dict[str, Any]:
 
 
 def say_results(run: Run, *, is_last: bool = True) -> None:
-    """Print scores, a sample, the report's path and the next command."""
+    """Print scores, a sample, what the report says first, its path and the next command."""
     out = sys.stdout
     scores = scores_of(run)
     for split in dict.fromkeys(score.split for score in scores):
@@ -138,11 +140,25 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         path = artifact.folder / "continuations.json"
         for each in read_json(path)[:2] if path.is_file() else []:
             out.write(f"\nsample\n  {each['prompt']}{each['text']}\n")
+    said = conclusions(run)
+    out.write("".join(f"\n{folded(line)}" for line in said) + ("\n" if said else ""))
     report = run.folder / "report.html"
     if report.is_file():
         out.write(f"\nreport  {report}\n")
     if report.is_file() and is_last:
         out.write(f'next    {program()} generate {nickname(run.folder, run.store)} "…"\n')
+
+
+def conclusions(run: Run) -> list[str]:
+    """The verdict of the report and the warnings about the texts."""
+    scores, folder = scores_of(run), run.recipe.model.folder
+    first = splits(scores)
+    judged = first.get("test") or next(iter(first.values()), [])
+    said = verdict(judged, "as it came" if folder else run.recipe.tokenizer.kind)
+    corpus = run.artifact("corpus")
+    warnings = corpus.numbers.get("warnings", []) if corpus is not None else []
+    said = [line.replace(JOINER, "").replace("\u00a0", " ") for line in said]
+    return [*said, *(f"warning: {each}" for each in warnings)]
 
 
 def describe_plan(

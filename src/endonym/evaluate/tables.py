@@ -1,10 +1,11 @@
 """Tables of scores: the mean over sources, each source with its share, and all by bytes."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from endonym.evaluate.score import BITS, Score
-from endonym.log import columns, number
+from endonym.log import columns, folded, number, screen_width
 
 MODELS = ("model", "uniform", "unigram", "bigram", "compressor", "model_on_sample")
 TEXTS = ("document", "block")
@@ -74,7 +75,7 @@ def table(found: Sequence[Score]) -> str:
             values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
             span = "" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
             cells.append([row.name, *values, span, *shares(row), number(mine.n_documents)])
-        lines += [f"  {line}" for line in [*aligned(cells), *remarks(rows)]]
+        lines += [*aligned(cells, indent=2), *(folded(f"  {note}") for note in remarks(rows))]
     return "\n".join(lines)
 
 
@@ -111,15 +112,35 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
     return notes
 
 
-def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Rows of cells as lines: the first `left` columns left-aligned, the others right-aligned."""
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) -> list[str]:
+    """Rows of cells as lines: the first `left` columns left-aligned, the others right-aligned.
+
+    A table that is wider than the screen becomes several, each with the first column.
+    """
     widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     lines: list[str] = []
-    for row in rows:
-        blanks = [" " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
-        padded = [
-            *map(str.__add__, row[:left], blanks),
-            *map(str.__add__, blanks[left:], row[left:]),
-        ]
-        lines.append("  ".join(padded).rstrip())
+    for part in _parts(widths, (screen_width() or sys.maxsize) - indent):
+        lines += [""] if lines else []
+        for row in rows:
+            if len(part) < len(widths) and not any(row[n] for n in part[1:]):
+                continue
+            cells = [_padded(row[n], widths[n], is_left=n < left) for n in part]
+            lines.append((" " * indent + "  ".join(cells)).rstrip())
     return lines
+
+
+def _parts(widths: Sequence[int], screen: int) -> list[list[int]]:
+    """The numbers of the columns of each part, the first in all of them."""
+    parts = [[0]]
+    for index, width in enumerate(widths[1:], start=1):
+        used = sum(widths[n] + 2 for n in parts[-1])
+        if used + width > screen and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(index)
+    return parts
+
+
+def _padded(cell: str, width: int, *, is_left: bool) -> str:
+    """A cell with blanks up to the width of its column."""
+    blanks = " " * (width - columns(cell))
+    return cell + blanks if is_left else blanks + cell

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from endonym.generate.sample import Sampling, choose
+from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 
@@ -24,15 +25,19 @@ def continued(
     *,
     end_id: int,
     min_tokens: int = 0,
+    characters: WholeCharacters | None = None,
 ) -> Iterator[dict[int, int]]:
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
     A row ends with the end-of-text token, which is not chosen before `min_tokens` others. When the
     longest row exceeds the context, rows longer than the context are cut to their last half.
+    characters: no token is drawn that would break a character; greedy choice (temperature 0) stays
+    the most probable token of all.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
     if not rows:
         return
+    pending = dict.fromkeys(rows, b"")
     generators = [torch.Generator().manual_seed(sampling.seed) for sampling in samplings]
     context = decoder.config.context
     batch = None
@@ -46,11 +51,16 @@ def continued(
         for number, ids in rows.items():
             # No repetition penalty for the end-of-text token that opens the document.
             seen = torch.tensor(sorted({*ids} - {end_id}), dtype=torch.int64)
-            allowed = logits[number]
+            logits_V = logits[number]
             if made < min_tokens:
-                allowed = allowed.index_fill(0, torch.tensor(end_id), -torch.inf)
-            chosen[number] = choose(allowed, seen, samplings[number], generators[number])
-            ids.append(chosen[number])
+                logits_V = logits_V.index_fill(0, torch.tensor(end_id), -torch.inf)
+            if characters is not None and samplings[number].temperature:
+                logits_V = characters.narrowed(logits_V, pending[number])
+            index = choose(logits_V, seen, samplings[number], generators[number])
+            if characters is not None:
+                pending[number] = characters.after(pending[number], index)
+            chosen[number] = index
+            ids.append(index)
         yield chosen
         rows = {number: ids for number, ids in rows.items() if chosen[number] != end_id}
         if not rows:

@@ -4,6 +4,7 @@ import codecs
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from endonym.errors import Damaged
 from endonym.generate.batching import continued
 from endonym.generate.reading import read
 from endonym.generate.sample import Sampling
+from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_shape
 from endonym.model.foreign.weights import load_any
@@ -82,9 +84,7 @@ class LanguageModel:
             ]
         ids = [self._opened(prompt) for prompt in prompts]
         continuations = [Continuation(iter(())) for _ in prompts]
-        for chosen in continued(
-            self.decoder, ids, max_tokens, samplings, end_id=self.tokenizer.end_id
-        ):
+        for chosen in self._continued(ids, max_tokens, samplings):
             for number, index in chosen.items():
                 self._take(continuations[number], index)
         for each in continuations:
@@ -107,14 +107,8 @@ class LanguageModel:
         from its last half context.
         """
         continuation = Continuation(iter(()))
-        chosen = continued(
-            self.decoder,
-            [self._opened(prompt)],
-            max_tokens,
-            [sampling or Sampling()],
-            end_id=self.tokenizer.end_id,
-            min_tokens=min_tokens,
-        )
+        rows, samplings = [self._opened(prompt)], [sampling or Sampling()]
+        chosen = self._continued(rows, max_tokens, samplings, min_tokens=min_tokens)
         taken = (each[0] for each in chosen if self._take(continuation, each[0]))
         continuation.pieces = self._letters(taken)
         return continuation
@@ -129,6 +123,29 @@ class LanguageModel:
         """The ids of a prompt at the start of a document."""
         return [self.tokenizer.end_id, *self.tokenizer.encode(prompt)]
 
+    def _continued(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_tokens: int,
+        samplings: Sequence[Sampling],
+        *,
+        min_tokens: int = 0,
+    ) -> Iterator[dict[int, int]]:
+        """The next token of each row, again and again; drawn ones break no character."""
+        return continued(
+            self.decoder,
+            prompts,
+            max_tokens,
+            samplings,
+            end_id=self.tokenizer.end_id,
+            min_tokens=min_tokens,
+            characters=self._characters,
+        )
+
+    @cached_property
+    def _characters(self) -> WholeCharacters:
+        return WholeCharacters(self.tokenizer)
+
     def _take(self, continuation: Continuation, index: int) -> bool:
         """Record a generated token; False if it ends the document."""
         if index == self.tokenizer.end_id:
@@ -138,8 +155,8 @@ class LanguageModel:
         return True
 
     def _letters(self, ids: Iterator[int]) -> Iterator[str]:
-        """Tokens as text, in whole characters."""
-        letters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        """Tokens as text, in whole characters; broken ones are left out."""
+        letters = codecs.getincrementaldecoder("utf-8")(errors="ignore")
         for index in ids:
             piece = letters.decode(self.tokenizer.bytes_of(index))
             if piece:

@@ -22,7 +22,6 @@ from endonym.evaluate.bits import (
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.score import Measured, Score
-from endonym.evaluate.tables import table
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
@@ -57,7 +56,6 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
             save(ctx.out, each)
     write_json(ctx.out / "scores.json", [score.as_dict() for score in scores])
-    ctx.log.line(table(scores))
     return {"kind": "bits", "split": split, "compressor": samples}
 
 

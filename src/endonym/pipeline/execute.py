@@ -27,6 +27,7 @@ from endonym.pipeline.plan import (
     plan_training,
     stage_names,
 )
+from endonym.pipeline.results import result
 from endonym.pipeline.settle import settle
 from endonym.pipeline.types import StageContext
 from endonym.recipe.recipe import Recipe
@@ -201,6 +202,11 @@ def _made(
         store.journal(stage.kind, stage.id),
         {"event": "finished", "at": finished, "wall_seconds": round(seconds, 3)},
     )
+    told = result(stage.kind, numbers)
+    if told:
+        log.line(f"  {told}")
+    for warning in numbers.get("warnings", []) if stage.kind == "corpus" else []:
+        log.warn(warning)
     log.line(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
     return Made(stage, artifact, True, seconds)
 

@@ -35,7 +35,7 @@ from endonym.tokenizer.config import TokenizerConfig
 VERSIONS = {
     "source": 2,
     "corpus": 4,
-    "tokenizer": 2,
+    "tokenizer": 3,
     "shards": 4,
     "model": 9,
     "evaluation": 8,

@@ -1,5 +1,6 @@
 """The model stage: a phase of training with pre-flight checks, journal and samples."""
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -180,11 +181,16 @@ def _announce(
         f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
         f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens"
     )
-    guesses = " · ".join(f"{name} {line.value:.2f}" for name, line in lines.items())
-    log.line(f"  baselines, dev nats per token: {guesses}")
+    guesses = " · ".join(f"{name} {_bits(line):.4f}" for name, line in lines.items())
+    log.line(f"  baselines, dev bits/byte: {guesses}")
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')
+
+
+def _bits(score: Score) -> float:
+    """Bits per byte of a score in nats per token."""
+    return score.value * score.n_tokens / score.n_bytes / math.log(2)
 
 
 def _masked_because(training: Training) -> set[str]:
@@ -250,13 +256,11 @@ def _stop(training: Training, ctx: StageContext, step: int) -> NoReturn:
 def _line(report: Report, speed: float) -> str:
     """One validation as a line of the log."""
     assert report.validation is not None
-    mark = "  best so far" if report.is_best and report.step else ""
-    pace = f"{number(speed):>7} tokens/s" if report.seconds else ""
-    nats, bits = report.validation.nats, report.validation.bits_per_byte
-    return (
-        f"  step {report.step:>6} of {report.steps} · epoch {report.epoch:5.2f} · dev "
-        f"{nats:.3f} nats · {bits:.4f} bits/byte {pace}{mark}"
-    )
+    mark = " · best" if report.is_best and report.step else ""
+    pace = f" · {number(speed)} tokens/s" if report.seconds else ""
+    step = f"{report.step:>{len(str(report.steps))}} of {report.steps}"
+    bits = f"dev {report.validation.bits_per_byte:.4f} bits/byte"
+    return f"  step {step} · epoch {report.epoch:.2f} · {bits}{pace}{mark}"
 
 
 def _sample(

@@ -1,7 +1,7 @@
 """The tables and keys of recipes, from the configs, and suggestions for unknown keys."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -10,34 +10,116 @@ from pydantic.fields import FieldInfo
 from endonym.config import Config
 
 OTHER_NAMES = {
+    "accumulate_grad_batches": "micro_tokens",
+    "activation_checkpointing": "recompute",
+    "adam_betas": "betas",
+    "architecture": "family",
     "batch_size": "batch_tokens",
+    "bf16": "number_format",
     "block_size": "context",
+    "checkpoint_every": "save_every_steps",
     "context_length": "context",
+    "context_size": "context",
+    "context_window": "context",
+    "d_ff": "hidden",
     "d_model": "dim",
+    "data_path": "path",
+    "dataset": "path",
+    "dtype": "number_format",
+    "early_stopping": "patience",
+    "early_stopping_patience": "patience",
+    "ema": "average",
+    "embed_dim": "dim",
+    "embedding_dim": "dim",
     "embedding_size": "dim",
+    "epoch": "epochs",
+    "eval_interval": "eval_every_steps",
+    "eval_steps": "eval_every_steps",
     "file": "path",
+    "fp16": "number_format",
+    "fp32": "number_format",
+    "fsdp": "shard",
+    "grad_accum": "micro_tokens",
+    "grad_clip": "clip",
+    "gradient_accumulation": "micro_tokens",
+    "gradient_accumulation_steps": "micro_tokens",
+    "gradient_checkpointing": "recompute",
+    "gradient_clip_val": "clip",
+    "gradient_clipping": "clip",
+    "head_dim": "head_width",
+    "hidden_dim": "dim",
     "hidden_size": "dim",
     "intermediate_size": "hidden",
+    "lang": "language",
     "learning_rate": "lr",
+    "lr_schedule": "schedule",
+    "lr_scheduler": "schedule",
+    "lr_scheduler_type": "schedule",
+    "max_grad_norm": "clip",
+    "max_length": "context",
     "max_lr": "lr",
+    "max_new_tokens": "max_tokens",
+    "max_position_embeddings": "context",
+    "max_seq_len": "context",
+    "max_seq_length": "context",
     "max_steps": "steps",
+    "micro_batch_size": "micro_tokens",
     "min_frequency": "min_count",
+    "min_lr": "final_lr",
+    "mixed_precision": "number_format",
+    "model_dim": "dim",
+    "model_name_or_path": "folder",
+    "model_type": "family",
+    "n_ctx": "context",
     "n_embd": "dim",
     "n_head": "heads",
+    "n_heads": "heads",
     "n_layer": "layers",
+    "n_layers": "layers",
+    "n_positions": "context",
     "num_attention_heads": "heads",
     "num_epochs": "epochs",
+    "num_experts": "experts",
+    "num_heads": "heads",
     "num_hidden_layers": "layers",
     "num_key_value_heads": "kv_heads",
+    "num_layers": "layers",
+    "num_train_epochs": "epochs",
+    "optim": "optimizer",
+    "per_device_train_batch_size": "micro_tokens",
+    "precision": "number_format",
+    "pretrained": "folder",
+    "random_seed": "seed",
     "rope_theta": "rope_base",
+    "save_steps": "save_every_steps",
     "seq_len": "context",
+    "seq_length": "context",
     "sequence_length": "context",
+    "sliding_window": "window",
     "tie_word_embeddings": "tied",
+    "torch_compile": "compile",
+    "torch_dtype": "number_format",
+    "total_steps": "steps",
     "train_steps": "steps",
+    "val_split": "val_share",
+    "validation_split": "val_share",
     "vocab_size": "vocab",
+    "vocabulary": "vocab",
     "warmup": "warmup_steps",
+    "zero": "shard",
 }
 """What other programs call our keys."""
+
+WITHOUT_KEY = {
+    "device": "It is no key of a recipe but a flag: endonym run RECIPE --device cuda",
+    "num_processes": "It is no key of a recipe but a flag: endonym run RECIPE --processes N",
+    "output_dir": "It needs no key: runs stand in runs/NAME beside the store (--store DIR).",
+    "resume": "It needs no key: the same `endonym run` goes on where it was stopped.",
+    "resume_from_checkpoint": "It needs no key: the same `endonym run` goes on where it stopped.",
+    "tensorboard": "It needs no key: with the package tensorboard, a run writes its events into "
+    "runs/NAME/tensorboard.",
+}
+"""What other programs have keys for and a recipe has none; what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +178,30 @@ def tables(root: type[Config], name: str = "", title: str = "a recipe") -> Itera
 def table_named(root: type[Config], name: str) -> Table | None:
     """The table with this dotted name; the empty name is the recipe itself."""
     return next((table for table in tables(root) if table.name == name), None)
+
+
+def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
+    """The keys, each with its table, that a name may mean: `lr`, `phase.pretrain.lr`, `num_heads`.
+
+    The words are those of a dotted name. Names and numbers of list items are passed over. Nothing
+    is found for the name of a table.
+    """
+    known = {table.name: table for table in tables(root)}
+    path: list[str] = []
+    for word in words:
+        above = known.get(".".join(path))
+        is_item = above is not None and above.is_list and plain_word(word) not in above.keys
+        if not (is_item and word != words[-1]):
+            path.append(plain_word(word))
+    name, last = ".".join(path[:-1]), path[-1]
+    if name in known and last in known[name].keys:
+        return [(known[name], last)]
+    key = OTHER_NAMES.get(last, last)
+    return [
+        (table, key)
+        for table in known.values()
+        if key in table.keys and f".{name}." in f"..{table.name}."
+    ]
 
 
 def nearest(word: str, choices: list[str], *, cutoff: float = 0.6) -> str | None:

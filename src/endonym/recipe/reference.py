@@ -12,7 +12,15 @@ from typing import Any
 from endonym.errors import RecipeError
 from endonym.recipe.diagnostics.messages import SHAPES, unknown_key
 from endonym.recipe.diagnostics.text import dotted
-from endonym.recipe.keys import Table, inner, tables
+from endonym.recipe.keys import (
+    WITHOUT_KEY,
+    Table,
+    inner,
+    meant,
+    plain_word,
+    table_named,
+    tables,
+)
 from endonym.recipe.prose import EXAMPLE, RULES, SETS, VARIANTS
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.schema import any_script, json_schema, key_schema
@@ -55,7 +63,8 @@ BARS = " ▁▂▃▄▅▆▇█"
 def explain(key: str = "") -> str:
     """Meaning, type, default and source of a key, or the keys of a table.
 
-    The empty key lists the tables. Raises RecipeError for a key that does not exist.
+    The empty key lists the tables. A key may stand without its table and under a name that other
+    programs use. Raises RecipeError for a key that does not exist.
     """
     names = [part for part in dotted(key) if part and not part.isdecimal()]
     name = ".".join(names)
@@ -64,9 +73,13 @@ def explain(key: str = "") -> str:
     known = {table.name: table for table in tables(Recipe)}
     if name in known:
         return _explain_table(known[name])
-    above, _, last = name.rpartition(".")
-    if above in known and last in known[above].keys:
-        return _explain_key(known[above], last)
+    found = meant(Recipe, names)
+    if found:
+        other = plain_word(names[-1])
+        text = "\n\n".join(_explain_key(*each) for each in found)
+        return text if other == found[0][1] else f"{other} is called {found[0][1]} here.\n\n{text}"
+    if plain_word(names[-1]) in WITHOUT_KEY:
+        return f"{name}: {WITHOUT_KEY[plain_word(names[-1])]}"
     wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in known)
     problem = unknown_key(Recipe, tuple(names[:wrong]), name)
     raise RecipeError(problem.message, do=problem.do)
@@ -85,7 +98,10 @@ def _explain_table(table: Table) -> str:
 
 
 def _explain_key(table: Table, key: str) -> str:
-    """A key: meaning, type, default, and the config that defines it."""
+    """A key: meaning, type, default, and the config that defines it; or the table that it is."""
+    inside = table_named(Recipe, _dotted(table, key))
+    if inside is not None:
+        return _explain_table(inside)
     path = table.config.__module__.replace(".", "/")
     lines = [
         _dotted(table, key),

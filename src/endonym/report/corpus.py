@@ -38,11 +38,14 @@ class CorpusCard:
 
 @dataclass(frozen=True, slots=True)
 class TokenizerCard:
-    """How the tokenizer fits; sentences: a source and the tokens of one of its sentences."""
+    """How the tokenizer fits; sentences: a source and one of its sentences as pieces.
+
+    A piece is a text and its number of tokens: more than one if they are parts of one letter.
+    """
 
     facts: list[tuple[str, str]]
     rows: list[list[str]]
-    sentences: list[tuple[str, list[str]]]
+    sentences: list[tuple[str, list[tuple[str, int]]]]
 
 
 def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
@@ -148,7 +151,7 @@ def tokenizer_card(
         ]
         for name, fit in fits.items()
     ]
-    sentences: list[tuple[str, list[str]]] = []
+    sentences: list[tuple[str, list[tuple[str, int]]]] = []
     if corpus is not None:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
         sentences = drawn(reader, Corpus(corpus.folder).documents("dev"))
@@ -162,13 +165,15 @@ def first_sentence(text: str) -> str:
     return (sentence.group(0) if sentence else line)[:SENTENCE_CHARS]
 
 
-def drawn(reader: Tokenizer, documents: Iterable[Document]) -> list[tuple[str, list[str]]]:
+def drawn(
+    reader: Tokenizer, documents: Iterable[Document]
+) -> list[tuple[str, list[tuple[str, int]]]]:
     """The first sentence of the first dev document of each source, token by token."""
-    by_source: dict[str, list[str]] = {}
+    by_source: dict[str, list[tuple[str, int]]] = {}
     for document in documents:
         if document.source not in by_source:
-            ids = reader.encode(first_sentence(document.text))
-            by_source[document.source] = [shown(reader.token(index)) for index in ids]
+            pieces = reader.pieces(reader.encode(first_sentence(document.text)))
+            by_source[document.source] = [(shown(text), count) for text, count in pieces]
         if len(by_source) == SENTENCES_SHOWN:
             break
     return list(by_source.items())

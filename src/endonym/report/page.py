@@ -18,6 +18,7 @@ from endonym.pipeline.execute import Made, Run
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
+from endonym.report.languages import language_name
 from endonym.report.scores import METRICS, gap, group, splits, verdict
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
@@ -25,7 +26,7 @@ from endonym.report.training import PhaseCurves, SampledStep, phase_curves, samp
 from endonym.store import Store
 from endonym.text.corpus import CARD, Corpus
 
-WIDE, NARROW = 760.0, 350.0
+WIDE, NARROW = 900.0, 350.0
 SAMPLES_SHOWN = 6
 BASELINES = ("bigram", "unigram", "uniform", "compressor")
 
@@ -94,7 +95,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
     return {
         "name": run.recipe.run_name,
-        "language": run.recipe.language,
+        "language": language_name(run.recipe.language),
         "verdict": verdict(parts.get("test") or next(iter(parts.values()), []), kind),
         "facts": _facts(run, phases),
         "groups": [

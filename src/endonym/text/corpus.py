@@ -106,7 +106,8 @@ def check_enough(all_stats: list[SourceStats], kept: int) -> None:
     if kept == 0:
         raise CorpusError(
             f"no document is left; dropped were, by reason:\n{reasons_table(all_stats)}",
-            do="Look at what was dropped, then loosen that rule in [clean] or correct [[source]].",
+            do="Look at what was dropped (endonym look RUN --dropped all), then loosen that rule "
+            "in [clean] or correct [[source]].",
         )
     if kept < LEAST_DOCUMENTS:
         raise CorpusError(
@@ -219,16 +220,21 @@ class Corpus:
 
     def dropped(self, reason: str | None = None) -> Iterator[Reject]:
         """Dropped records, for one reason or for all."""
-        for path in sorted((self.folder / "dropped").glob("*.jsonl.gz")):
-            name = path.name.removesuffix(".jsonl.gz")
-            if reason not in (None, name):
-                continue
-            for record in read_lines(path):
-                yield Reject(
-                    name,
-                    record["id"],
-                    record["source"],
-                    record["detail"],
-                    record["text"],
-                    record["raw_bytes"],
-                )
+        return dropped_records(self.folder, reason)
+
+
+def dropped_records(folder: Path, reason: str | None = None) -> Iterator[Reject]:
+    """Dropped records in a corpus's folder, finished or not, for one reason or for all."""
+    for path in sorted((folder / "dropped").glob("*.jsonl.gz")):
+        name = path.name.removesuffix(".jsonl.gz")
+        if reason not in (None, name):
+            continue
+        for record in read_lines(path):
+            yield Reject(
+                name,
+                record["id"],
+                record["source"],
+                record["detail"],
+                record["text"],
+                record["raw_bytes"],
+            )

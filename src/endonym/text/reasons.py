@@ -35,6 +35,28 @@ READER_REASONS = {
 meant to be read; it is counted, but its bytes are neither good nor bad."""
 
 
+WORDS = {
+    "empty": "empty",
+    "min_chars": "too short",
+    "max_chars": "too long",
+    "min_script_share": "in another script",
+    "min_expected_share": "without the language's letters",
+    "max_repeated_lines": "repetitive",
+    "exact": "copies",
+    "too_long": "lines too long to read",
+    "invalid_utf8": "not UTF-8",
+    "invalid_bytes": "not of their encoding",
+    "unsupported_format": "in a format that is not read",
+    "empty_file": "empty files",
+}
+"""Reasons whose names say too little."""
+
+
+def in_words(reason: str) -> str:
+    """A reason as it stands after a number: "203 too short"."""
+    return WORDS.get(reason, reason.replace("_", " "))
+
+
 def is_unreadable(reason: str) -> bool:
     """Whether the raw file is bad: too large a share of such bytes is an error."""
     return READER_REASONS.get(reason) in ("record", "file")

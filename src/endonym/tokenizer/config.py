@@ -15,7 +15,8 @@ class TokenizerConfig(Config):
 
     kind: Literal["bpe", "char", "byte"] = Field(
         default="bpe",
-        description="bpe: pairs of bytes merged by frequency, never across a word's edge; "
+        description="bpe: pairs of characters merged by frequency, never across a word's "
+        "edge; rare characters as bytes; "
         "char: the characters of the corpus, others as bytes; byte: 256 bytes",
     )
     vocab: int | None = Field(

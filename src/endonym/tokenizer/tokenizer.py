@@ -122,6 +122,23 @@ class Tokenizer:
         except UnicodeDecodeError:
             return "".join(f"<{byte:02X}>" for byte in piece)
 
+    def pieces(self, ids: Iterable[int]) -> list[tuple[str, int]]:
+        """Ids as readable texts, each with its number of ids: those of one character are joined."""
+        found: list[tuple[str, int]] = []
+        waiting: list[int] = []
+        for index in ids:
+            waiting.append(index)
+            try:
+                text = b"".join(self._bytes[each] for each in waiting).decode("utf-8")
+            except UnicodeDecodeError as error:
+                if error.reason == "unexpected end of data":
+                    continue
+                found += [(self.token(each), 1) for each in waiting]
+            else:
+                found.append((text or self.token(index), len(waiting)))
+            waiting = []
+        return found + [(self.token(each), 1) for each in waiting]
+
     def to_json(self) -> str:
         """The content of `tokenizer.json`, indented."""
         return str(self._engine.to_str(pretty=True)) + "\n"

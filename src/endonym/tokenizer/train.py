@@ -1,9 +1,11 @@
 """Trains a tokenizer on a corpus, and measures how well it fits."""
 
 import collections
+import functools
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import regex
@@ -66,20 +68,88 @@ def _sample(texts: Callable[[], Iterator[str]], limit_bytes: int) -> Callable[[]
 
 
 def _bpe(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engine:
-    """Byte-pair encoding over the bytes of split words. Source: arXiv:1508.07909, algorithm 1."""
-    engine = Engine(models.BPE())
-    engine.pre_tokenizer = _byte_level(TRAINING_SPLIT)
+    """Byte-pair encoding of split words. Source: arXiv:1508.07909, algorithm 1.
+
+    The bytes of each frequent character are merged first, from its first byte on, and then whole
+    characters with each other. So no merge begins inside a character; rare ones stay bytes.
+    """
+    vocab = config.vocab or 4096
+    counts = _character_counts(texts)
+    whole, merges = _whole_characters(counts, config.min_count, vocab)
+    found = _merged(whole, texts, config, len(merges))
+    pairs = [(_letters(left), _letters(right)) for left, right in found]
+    letters = sorted(byte_alphabet())
+    tokens = [END_OF_TEXT, *letters, *dict.fromkeys("".join(pair) for pair in [*merges, *pairs])]
+    ids = {token: index for index, token in enumerate(tokens)}
+    engine = Engine(models.BPE(vocab=ids, merges=[*merges, *pairs]))
+    engine.pre_tokenizer = _byte_level(SPLIT)
     engine.decoder = decoders.ByteLevel()
+    engine.add_special_tokens([END_OF_TEXT])
+    return engine
+
+
+def _character_counts(texts: Callable[[], Iterator[str]]) -> collections.Counter[str]:
+    """How often each character stands in the texts."""
+    counts: collections.Counter[str] = collections.Counter()
+    for text in texts():
+        counts.update(text)
+    return counts
+
+
+def _whole_characters(
+    counts: collections.Counter[str], min_count: int, vocab: int
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The characters that get an id of their own, and the merges of their bytes.
+
+    A character gets one if it is as frequent as the rarest of `vocab` ids would be by Zipf's law,
+    the most frequent first, while ids are left.
+    """
+    least = max(min_count, sum(counts.values()) / (vocab * math.log(vocab)))
+    whole: list[str] = []
+    merges: dict[tuple[str, str], None] = {}
+    for character, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+        letters = _letters(character)
+        new = {(letters[:n], letters[n]): None for n in range(1, len(letters))}
+        if len(letters) == 1 or (count >= least and len(merges | new) <= vocab - BYTE_VOCAB):
+            whole.append(character)
+            merges |= new
+    return whole, list(merges)
+
+
+def _merged(
+    whole: Sequence[str], texts: Callable[[], Iterator[str]], config: TokenizerConfig, spent: int
+) -> list[tuple[str, str]]:
+    """Merges of whole characters, the most frequent pair first. Others divide a word."""
+    if not whole:
+        return []
+    others = "".join(f"\\x{{{ord(each):x}}}" for each in sorted(whole))
+    engine = Engine(models.BPE())
+    engine.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(TRAINING_SPLIT), behavior="isolated"),
+            pre_tokenizers.Split(Regex(f"[^{others}]"), behavior="removed"),
+        ]
+    )
     trainer = trainers.BpeTrainer(
-        vocab_size=config.vocab or 4096,
+        vocab_size=len(whole) + (config.vocab or 4096) - BYTE_VOCAB - spent,
         min_frequency=config.min_count,
-        initial_alphabet=sorted(byte_alphabet()),
-        special_tokens=[END_OF_TEXT],
+        initial_alphabet=list(whole),
         show_progress=False,
     )
     engine.train_from_iterator(texts(), trainer)
-    engine.pre_tokenizer = _byte_level(SPLIT)
-    return engine
+    return [(left, right) for left, right in json.loads(engine.to_str())["model"]["merges"]]
+
+
+def _letters(text: str) -> str:
+    """The bytes of a text in the alphabet of bytes."""
+    alphabet = _byte_letters()
+    return "".join(alphabet[byte] for byte in text.encode("utf-8"))
+
+
+@functools.cache
+def _byte_letters() -> list[str]:
+    """The letter of each byte."""
+    return sorted(byte_alphabet(), key=byte_alphabet().__getitem__)
 
 
 def _byte_level(pattern: str) -> pre_tokenizers.PreTokenizer:
@@ -93,9 +163,7 @@ def _byte_level(pattern: str) -> pre_tokenizers.PreTokenizer:
 
 def _characters(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engine:
     """The characters of the corpus by frequency; all others as bytes."""
-    counts: collections.Counter[str] = collections.Counter()
-    for text in texts():
-        counts.update(text)
+    counts = _character_counts(texts)
     kept = [letter for letter, count in counts.items() if count >= config.min_count]
     kept.sort(key=lambda letter: (-counts[letter], letter))
     if config.vocab is not None:
@@ -117,8 +185,7 @@ def _bytes(config: TokenizerConfig, texts: Callable[[], Iterator[str]]) -> Engin
             where="tokenizer.vocab",
             do="Leave vocab out.",
         )
-    letters = sorted(byte_alphabet(), key=byte_alphabet().__getitem__)
-    vocab = {token: index for index, token in enumerate([END_OF_TEXT, *letters])}
+    vocab = {token: index for index, token in enumerate([END_OF_TEXT, *_byte_letters()])}
     engine = Engine(models.BPE(vocab=vocab, merges=[]))
     engine.pre_tokenizer = _byte_level(SPLIT)
     engine.decoder = decoders.ByteLevel()

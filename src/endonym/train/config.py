@@ -159,7 +159,8 @@ class Phase(Config):
     micro_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="tokens of a micro-batch; if not given, as many as fit in memory",
+        description="tokens of a micro-batch; the gradients of a batch are accumulated over "
+        "batch_tokens / micro_tokens of them. If not given, as many as fit in memory",
         json_schema_extra=NOT_IDENTITY,
     )
     recompute: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(

@@ -94,7 +94,8 @@ def test_a_run_stopped_at_the_corpus_can_be_looked_at(
     assert [each["reason"] for each in found] == ["min_chars"] * 3
     assert all(len(each["text"]) < 60 for each in found)
     text = command("look", name, "--dropped", "all", *given).out
-    assert text.count("min_chars") == 5
+    assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
+    assert text.count("min_chars  tatar/") == 5
     assert found[0]["text"][:20] in text
     said = command("status", *given)
     assert "goes on from here" in said.out
@@ -225,11 +226,11 @@ def test_compare_prints_a_table_a_page_and_the_next_command(
     said = command("compare", *names, *out)
     assert said.code == 0
     heads, *rows = said.out.strip().splitlines()
-    assert heads.split()[:3] == ["run", "family", "parameters"]
+    assert heads.split()[:3] == ["run", "bits/byte", "95"]
     assert [row.split()[0] for row in rows[:2]] == [str(name) for name in names]
     page = tmp_path / "бит" / "comparison.html"
     assert f"page  {page}" in said.out
-    assert page.is_file()
+    assert {each.suffix for each in page.parent.iterdir()} == {".html", ".csv", ".json"}
     assert said.err == f'next: endonym generate {names[0]} "…"\n'
     data = command("compare", *names, *out, "--json").json()
     assert data["page"] == str(page)
@@ -251,3 +252,17 @@ def test_what_cannot_be_compared_is_a_wrong_request(
     error = said.json()["error"]
     assert (said.code, error["message"]) == (2, message)
     assert "Runs here: kechkena" in error["do"] or "Name each run once" in error["do"]
+
+
+def test_what_a_refused_corpus_dropped_can_be_looked_at(
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    given = ["--store", tmp_path / "project" / "store"]
+    refused = command("run", recipe, *given, "--set", "clean.min_chars=9000")
+    assert refused.code == 1
+    assert "endonym look RUN --dropped all" in refused.err
+    text = command("look", "kechkena", "--dropped", "all", *given).out
+    assert text.startswith("min_chars")
+    assert "Базарда алма" in text
+    assert "\\n" not in text

@@ -1,6 +1,7 @@
 """Runs side by side: who is best, and which differences may be claimed."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,28 @@ def test_the_best_comes_first_and_each_other_is_measured_against_it(tmp_path: Pa
     assert (second.low or 0) > 0
     assert found.notes[0].startswith("tt needs the fewest bits per byte, and the interval of every")
     assert "the same 30 test documents" in found.notes[0]
+
+
+def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
+    tmp_path: Path,
+) -> None:
+    good = contender(tmp_path, "good", [9.0] * len(SENTENCES))
+    poor = [contender(tmp_path, name, [400.0] * len(SENTENCES)) for name in ("poor", "ярлы")]
+    shape = json.loads((poor[0].folder / "model" / "config.json").read_text(encoding="utf-8"))
+    small = json.dumps({**shape, "vocab": shape["vocab"] // 2})
+    (poor[0].folder / "model" / "config.json").write_text(small, encoding="utf-8")
+    notes = " ".join(compare(poor).notes)
+    assert "Every model loses to unigram" in notes
+    assert "bigram (2.3100)" in notes
+    assert re.search(r"differ by a factor of 1\.\d\d: [\d\s]+ \(poor\) to [\d\s]+ \(ярлы\)", notes)
+    assert "loses" not in " ".join(compare([good, poor[1]]).notes)
+    assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
+
+
+def test_bits_per_byte_come_first(tmp_path: Path) -> None:
+    heads, rows = cells(compare([contender(tmp_path, n, WORSE) for n in ("a", "b")]))
+    assert heads[:4] == ["run", "bits/byte", "95 %", "to the best"]
+    assert {len(row) for row in rows} == {len(heads)}
 
 
 def test_a_difference_whose_interval_holds_zero_is_not_claimed(tmp_path: Path) -> None:
@@ -132,9 +155,9 @@ def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
     assert run.speed == pytest.approx(2560 / 6)
     lost = contender(tmp_path, "lost", HARD.tolist(), journals=[[]])
     assert (lost.seconds, lost.speed, lost.machine) == (0, None, ())
-    _, rows = cells(compare([run, lost]))
+    heads, rows = cells(compare([run, lost]))
     by_name = {row[0]: row for row in rows}
-    assert by_name["tt"][3] == f"2{THIN}560"
+    assert by_name["tt"][heads.index("tokens")] == f"2{THIN}560"
     assert by_name["tt"][-3:] == ["6.0 s", "427", "10 of 20"]
     assert by_name["lost"][-3:-1] == ["–", "–"]
 
@@ -152,12 +175,12 @@ def test_the_table_is_aligned_whatever_the_names_are(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("tt@ភាសា", WORSE), ("tt", HARD.tolist()))]
     lines = describe(compare(runs)).splitlines()
     heads, first, second = lines[:3]
-    assert heads.split()[:3] == ["run", "family", "parameters"]
+    assert heads.split()[:3] == ["run", "bits/byte", "95"]
     for head, cell in (("bits/byte", f"{runs[1].score.value:.4f}"), ("tokens", f"1{THIN}280")):
         assert heads.index(head) + len(head) == first.index(cell) + len(cell)
-    assert first.split()[:2] == ["tt", "qwen3"]
+    assert first.split()[:2] == ["tt", f"{runs[1].score.value:.4f}"]
     assert second.startswith("tt@ភាសា")
-    assert first.index("qwen3") == heads.index("family")
+    assert first.index("qwen3") + len("qwen3") == heads.index("family") + len("family")
 
 
 def test_runs_of_one_recipe_are_called_by_their_variants(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The page of a comparison: every run's curve and texts, and nothing that breaks it."""
 
+import csv
 import json
 import re
 from dataclasses import replace
@@ -26,6 +27,32 @@ def test_the_page_stands_beside_the_runs_or_where_it_is_asked_for(tmp_path: Path
     assert write_comparison(found, tmp_path / "out") == tmp_path / "out" / "tt-comparison.html"
     mixed = compare([found.runs[0], contender(tmp_path, "ro", [1.0] * COUNT)])
     assert write_comparison(mixed, tmp_path).name == "comparison.html"
+
+
+def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
+    page = write_comparison(pair(tmp_path))
+    data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert [run["name"] for run in data["runs"]] == ["tt", "tt@gpt2"]
+    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows][:3] == ["tt", "tt@gpt2", "unigram"]
+    assert float(rows[1]["bits_per_byte"]) == data["runs"][1]["score"]["value"]
+    assert float(rows[1]["difference_low"]) == data["runs"][1]["difference"]["low"]
+    assert int(rows[0]["parameters"]) == data["runs"][0]["parameters"]
+
+
+def test_a_page_of_other_runs_is_not_overwritten(tmp_path: Path) -> None:
+    found = pair(tmp_path / "runs")
+    first = write_comparison(found)
+    other = compare([found.runs[0], contender(tmp_path / "runs", "tt@mamba", [96.0] * COUNT)])
+    second = write_comparison(other)
+    assert (first.name, second.name) == ("tt-comparison.html", "tt-comparison-2.html")
+    kept = first.read_bytes()
+    assert write_comparison(other) == second
+    assert write_comparison(found) == first
+    assert first.read_bytes() == kept
+    first.with_suffix(".json").unlink()
+    assert write_comparison(found).name == "tt-comparison-3.html"
 
 
 def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(

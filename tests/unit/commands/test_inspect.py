@@ -14,6 +14,8 @@ from endonym.errors import RecipeError
 from endonym.log import append_jsonl, columns
 from endonym.store import Artifact, Store
 from endonym.text.corpus import Corpus
+from endonym.text.document import Reject
+from endonym.text.document_files import Dropped
 
 
 @pytest.fixture
@@ -162,7 +164,38 @@ def test_a_reason_for_which_nothing_was_dropped_is_refused_with_those_there_are(
     with pytest.raises(RecipeError, match="for the reason mojibake") as caught:
         look(store, str(copy), dropped="mojibake", text=None, count=3)
     assert "exact; or all" in caught.value.do
-    assert look(store, str(copy), dropped="exact", text=None, count=3).data == {"rejects": []}
+    found = look(store, str(copy), dropped="exact", text=None, count=3)
+    assert found.data == {"rejects": [], "dropped": {"exact": 0}}
+
+
+def drop(folder: Path) -> None:
+    """Rejects as a corpus keeps them."""
+    dropped = Dropped(folder / "dropped")
+    text = "Карурман уртасында\n— бер өй. " + "ә" * 500
+    dropped.write(Reject("min_chars", "a.txt#1", "tatar", "4 characters", "Юк."))
+    dropped.write(Reject("min_chars", "a.txt#2", "tatar", "4 characters", "Бар"))
+    dropped.write(Reject("max_chars", "a.txt#3", "tatar", "530 characters", text))
+    dropped.close()
+
+
+def test_what_was_dropped_begins_with_counts_by_reason_and_is_shown_as_text(bare: Store) -> None:
+    """The corpus was refused: nothing else than what was dropped is left of it."""
+    part = bare.folder("corpus", ID)
+    drop(part.with_name(f"{part.name}.part") / "out")
+    found = look(bare, "шигырь", dropped="all", text=None, count=1)
+    lines = found.text.splitlines()
+    assert [line.split() for line in lines[:2]] == [
+        ["min_chars", "2", "too", "short"],
+        ["max_chars", "1", "too", "long"],
+    ]
+    assert lines[2:5] == ["", "min_chars  tatar/a.txt#1  4 characters", "  Юк."]
+    assert "  Карурман уртасында" in lines
+    assert lines[-1].startswith("  — бер өй. ")
+    assert lines[-1].endswith("…")
+    assert found.data["dropped"] == {"min_chars": 2, "max_chars": 1}
+    assert len(found.data["rejects"]) == 2
+    with pytest.raises(RecipeError, match="for the reason exact"):
+        look(bare, "шигырь", dropped="exact", text=None, count=1)
 
 
 def test_a_text_is_shown_in_the_tokens_of_the_run(store: Store) -> None:

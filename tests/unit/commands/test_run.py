@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,26 @@ def test_results_are_told_text_by_text_with_a_sample_and_what_comes_next(
     say_results(run, is_last=False)
     said = capsys.readouterr().out
     assert said.endswith(f"report  {run.folder / 'report.html'}\n")
+
+
+def test_a_run_ends_with_the_verdict_and_the_warnings_of_its_report(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
+    warning = "wiki: 99 documents hold Khmer signs out of order: one word is spelt in two ways"
+    numbers = {"warnings": [warning]}
+    corpus = Artifact(run.folder / "corpus", {"stage": "corpus", "numbers": numbers})
+    run.made.append(Made(replace(run.made[0].stage, kind="corpus"), corpus, True, 1.0))
+    (run.folder / "report.html").write_text("", encoding="utf-8")
+    say_results(run)
+    said = capsys.readouterr().out
+    words = " ".join(said.split())
+    assert words.count("bits/byte") == 2
+    assert "the model needs 1.50 bits per byte" in words
+    assert words.index("the model needs") < words.index(f"warning: {warning}")
+    assert words.index(f"warning: {warning}") < words.index("report ")
+    assert max(map(len, said.splitlines()[:-2])) <= 80
 
 
 def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_path: Path) -> None:

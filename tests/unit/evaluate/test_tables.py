@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from made_scores import baselines, score
 
 from endonym.evaluate.score import Score
@@ -64,6 +65,20 @@ def test_blocks_make_a_table_of_their_own() -> None:
     assert lines[2].startswith("  bits/byte, blocks")
     assert lines[2].split()[-1] == "blocks"
     assert lines[3].split()[-1] == "50"
+
+
+def test_a_table_wider_than_the_screen_is_cut_between_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [["bits/byte", *(f"name{n}" for n in range(20))], ["ភាសាខ្មែរ", *["1.0392"] * 20]]
+    rows.append(["bigram", "2.1", *[""] * 19])
+    assert len(aligned(rows)) == 3
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = aligned(rows, indent=2)
+    assert max(map(columns, lines)) <= 80
+    assert " ".join(lines).split().count("1.0392") == 20
+    assert sum(line.startswith("  bits/byte") for line in lines) == 3
+    assert sum(line.startswith("  bigram") for line in lines) == 1
 
 
 def test_columns_are_aligned_by_what_is_seen() -> None:

@@ -6,7 +6,9 @@ from endonym.config import Config
 from endonym.model.keys import MixerKeys
 from endonym.recipe.keys import (
     OTHER_NAMES,
+    WITHOUT_KEY,
     inner,
+    meant,
     nearest,
     nearest_key,
     plain_word,
@@ -70,6 +72,10 @@ def test_the_nearest_word_is_near_or_there_is_none() -> None:
         ("phase", "step", "`steps`"),
         ("phase", "learning_rate", "`lr`"),
         ("phase", "Learning-Rate", "`lr`"),
+        ("phase", "batch_size", "`batch_tokens`"),
+        ("phase", "gradient_accumulation", "`micro_tokens`"),
+        ("model", "num_heads", "`mixer.heads`"),
+        ("model", "bf16", "`number_format` in [[phase]]"),
         ("model", "num_attention_heads", "`mixer.heads`"),
         ("model", "kv_head", "`mixer.kv_heads`"),
         ("model", "vocab_size", "`vocab` in [tokenizer]"),
@@ -84,6 +90,21 @@ def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
     found = table_named(Recipe, table)
     assert found is not None
     assert nearest_key(Recipe, found, wrong) == suggested
+
+
+def test_a_name_may_mean_keys_of_several_tables_or_none() -> None:
+    def found(*words: str) -> list[str]:
+        return [f"{table.name}.{key}" for table, key in meant(Recipe, words)]
+
+    assert found("phase", "pretrain", "lr") == found("lr") == ["phase.lr"]
+    assert found("name") == [".name"]
+    assert {"tokenizer.kind", "evaluate.kind"} <= set(found("kind"))
+    assert found("optimizer", "lr") == found("сүзләр") == []
+
+
+def test_what_needs_no_key_is_no_other_name_and_no_key() -> None:
+    keys = {key for table in tables(Recipe) for key in table.keys}
+    assert not set(WITHOUT_KEY) & (keys | set(OTHER_NAMES))
 
 
 def test_names_of_other_programs_lead_to_keys_that_there_are() -> None:

@@ -108,9 +108,8 @@ def test_a_table_is_explained_by_its_keys() -> None:
     ("key", "do"),
     [
         ("model.mixer.head", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
-        ("heads", "Did you mean `heads` in [model.mixer]?  Tables: endonym explain"),
+        ("model.mixer.haeds", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
         ("modl.dim", "Did you mean `model`?  Tables: endonym explain"),
-        ("phase.learning_rate", "Did you mean `lr`?  All keys: endonym explain phase"),
         ("зур", "Tables: endonym explain"),
     ],
 )
@@ -118,6 +117,64 @@ def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
     with pytest.raises(RecipeError) as caught:
         explain(key)
     assert caught.value.do == do
+
+
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        ("lr", "phase.lr"),
+        ("vocab", "tokenizer.vocab"),
+        ("phase.pretrain.lr", "phase.lr"),
+        ("source.leipzig.path", "source.path"),
+        ("mixer.heads", "model.mixer.heads"),
+        ("model.heads", "model.mixer.heads"),
+        ("epochs", "phase.epochs"),
+        ("kind", "tokenizer.kind"),
+    ],
+)
+def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(
+    asked: str, key: str
+) -> None:
+    assert explain(asked).splitlines()[0] == key
+
+
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        ("batch size", "phase.batch_tokens"),
+        ("batch_size", "phase.batch_tokens"),
+        ("phase.0.Learning-Rate", "phase.lr"),
+        ("learning_rate", "phase.lr"),
+        ("gradient_accumulation", "phase.micro_tokens"),
+        ("grad_accum", "phase.micro_tokens"),
+        ("warmup", "phase.warmup_steps"),
+        ("vocab_size", "tokenizer.vocab"),
+        ("dtype", "phase.number_format"),
+        ("bf16", "phase.number_format"),
+        ("n_layer", "model.layers"),
+        ("hidden_size", "model.dim"),
+        ("num_heads", "model.mixer.heads"),
+    ],
+)
+def test_names_that_people_know_lead_to_ours(asked: str, key: str) -> None:
+    text = explain(asked)
+    assert f"is called {key.rpartition('.')[2]} here" in text.splitlines()[0]
+    assert text.splitlines()[2] == key
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [("resume", "endonym run"), ("phase.resume", "endonym run"), ("tensorboard", "runs/NAME")],
+)
+def test_what_needs_no_key_is_said(asked: str, answer: str) -> None:
+    assert answer in explain(asked)
+
+
+def test_a_key_of_several_tables_is_explained_for_each() -> None:
+    text = explain("kind")
+    for name in ("tokenizer.kind", "model.mixer.kind", "model.ffn.kind", "evaluate.kind"):
+        assert f"{name}\n" in text
+    assert explain("mixer") == explain("model.mixer")
 
 
 def test_schedules_are_drawn_from_their_formulas() -> None:

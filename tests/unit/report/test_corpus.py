@@ -137,14 +137,15 @@ def test_ids_that_training_never_used_are_counted_where_the_shards_are_known(
     assert {row[0]: row[5] for row in card.rows} == {"roman": "–", "tatar": "170", "all": "150"}
     dev = {each.source: each.text for each in Corpus(corpus.folder).documents("dev")}
     for source, tokens in card.sentences:
-        assert len(tokens) == len(first_sentence(dev[source]).encode())
+        assert sum(count for _, count in tokens) == len(first_sentence(dev[source]).encode())
+        assert "".join(text for text, _ in tokens) == first_sentence(dev[source])
 
 
 def test_one_sentence_of_each_source_is_drawn_and_of_three_sources_at_most() -> None:
     texts = ["Таң атты. Кояш чыкты.", TATAR[1], "ярар.", "Da.", "Oui."]
     documents = [Document(text, "1", name) for name, text in zip("aabcd", texts, strict=True)]
     found = drawn(toy_tokenizer("char"), documents)
-    assert [(name, "".join(tokens)) for name, tokens in found] == [
+    assert [(name, "".join(text for text, _ in tokens)) for name, tokens in found] == [
         ("a", "Таң атты."),
         ("b", "ярар."),
         ("c", "Da."),

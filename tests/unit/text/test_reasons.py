@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.text.reasons import is_reported, is_unread, is_unreadable
+from endonym.text.reasons import in_words, is_reported, is_unread, is_unreadable
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,8 @@ def test_a_reason_says_what_becomes_of_its_bytes_and_who_hears_of_it(
 ) -> None:
     found = (is_unreadable(reason), is_unread(reason), is_reported(reason))
     assert found == (unreadable, unread, reported)
+
+
+def test_a_reason_has_words() -> None:
+    assert in_words("min_chars") == "too short"
+    assert in_words("bad_json") == "bad json"

@@ -232,3 +232,11 @@ def test_a_tokenizer_that_says_no_end_is_refused_with_advice(tmp_path: Path) -> 
     with pytest.raises(TokenizerError, match="nothing says which token ends a text") as caught:
         Tokenizer.load(tmp_path / "tokenizer.json")
     assert END_OF_TEXT in caught.value.do
+
+
+def test_tokens_of_one_letter_are_shown_as_that_letter() -> None:
+    reader = toy_tokenizer("byte")
+    ids = reader.encode("ស្រី, ә")
+    assert reader.pieces(ids) == [*((sign, 3) for sign in "ស្រី"), (",", 1), (" ", 1), ("ә", 2)]
+    assert reader.pieces([*ids[:2], *reader.encode("a")]) == [("<E1>", 1), ("<9E>", 1), ("a", 1)]
+    assert reader.pieces([*ids[:1], reader.end_id]) == [("<E1>", 1), ("<|endoftext|>", 1)]

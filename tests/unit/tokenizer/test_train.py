@@ -191,3 +191,33 @@ def test_the_fit_counts_bytes_tokens_and_words_by_source() -> None:
     assert tatar["tokens_per_word"] == 5.0
     assert report_json(report).endswith("}\n")
     assert list(report["sources"]) == ["fr", "tt"]
+
+
+KHMER_LINES = [
+    "អ្នករត់សំបុត្រដោះបន្ទុកពីខ្នង",
+    "តើរោគសញ្ញាទាំងនេះបាននឹងកំពុងកើតឡើងយូរប៉ុន្មានហើយ?",
+    "ហើយរាល់ការឈឺទ្រូងទាំងអស់គឺគួរតែព្យាបាលតាមវិធីនេះ ជាពិសេសព្យាបាលទៅតាមអាយុរបស់អ្នក",
+    "ហើយក៏ត្រូវពិនិត្យសម្ពាធឈាមកូលេស្តេរ៉ុលរបស់អ្នកផងដែរ",
+]
+
+
+@pytest.mark.parametrize("vocab", [258, 300, 360, 700])
+def test_no_merge_begins_inside_a_character(vocab: int) -> None:
+    texts = [*KHMER_LINES * 3, *toy_texts(), "汉字𒀀汉字"]
+    tokenizer = train(texts, kind="bpe", vocab=vocab)
+    merged = [each for n in range(vocab) if len(each := tokenizer.bytes_of(n)) > 1]
+    assert len(merged) == vocab - 257
+    # Either whole characters or the first bytes of one.
+    for piece in merged:
+        whole = piece.decode("utf-8", errors="ignore")
+        assert whole.encode("utf-8") == piece or (not whole and len(piece) < 4)
+    for text in texts:
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_the_letters_of_a_script_are_whole_in_a_small_vocabulary() -> None:
+    tokenizer = train(KHMER_LINES * 20, kind="bpe", vocab=340)
+    for line in KHMER_LINES:
+        pieces = tokenizer.pieces(tokenizer.encode(line))
+        assert "".join(text for text, _ in pieces) == line
+        assert all(count == 1 for _, count in pieces)

@@ -10,7 +10,15 @@ from pydantic_core import ErrorDetails
 from endonym.config import Config
 from endonym.recipe.diagnostics.problems import Problem
 from endonym.recipe.diagnostics.text import KeyPath
-from endonym.recipe.keys import Table, inner, nearest, nearest_key, table_named
+from endonym.recipe.keys import (
+    WITHOUT_KEY,
+    Table,
+    inner,
+    nearest,
+    nearest_key,
+    plain_word,
+    table_named,
+)
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
@@ -122,10 +130,12 @@ def _problem(
 def unknown_key(root: type[Config], path: KeyPath, key: str) -> Problem:
     """The problem of a key that the table does not have, with a suggestion."""
     table = _table(root, path[:-1])
-    near = nearest_key(root, table, str(path[-1]))
+    word = plain_word(str(path[-1]))
+    near = None if word in WITHOUT_KEY else nearest_key(root, table, word)
     question = f"Did you mean {near}?  " if near else ""
     all_keys = f"All keys: {_command(table.name)}" if table.name else f"Tables: {_command('')}"
-    return Problem(path, f"{key} is not a key of {table.title}.", question + all_keys)
+    do = WITHOUT_KEY.get(word) or question + all_keys
+    return Problem(path, f"{key} is not a key of {table.title}.", do)
 
 
 def _missing(root: type[Config], path: KeyPath, key: str) -> Problem:

@@ -17,7 +17,12 @@ def thinned(points: Points, limit: int) -> list[tuple[float, float]]:
 
 
 def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
-    """Each value replaced by the mean of the `window` values around it; fewer at the ends."""
+    """Each value replaced by the mean of the `window` values around it.
+
+    At the start, where a loss falls steeply, the mean is of fewer values, as many on each side. At
+    the end it is the straight line through the last `window` values, so that none of them, which
+    are noisy, is shown alone.
+    """
     half = max(0, window // 2)
     sums = [0.0]
     for _, y in points:
@@ -27,4 +32,17 @@ def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
         reach = min(half, index, len(points) - 1 - index)
         start, end = index - reach, index + reach + 1
         means.append((x, (sums[end] - sums[start]) / (end - start)))
+    line = _line([y for _, y in points[-2 * half - 1 :]])
+    first = max(half, len(points) - half)
+    for index in range(first, len(points)):
+        means[index] = (points[index][0], line[index - len(points)])
     return means
+
+
+def _line(values: list[float]) -> list[float]:
+    """The straight line of least squares through values at equal distances."""
+    count = len(values)
+    middle, mean = (count - 1) / 2, sum(values) / max(1, count)
+    spread = sum((n - middle) ** 2 for n in range(count)) or 1.0
+    slope = sum((n - middle) * y for n, y in enumerate(values)) / spread
+    return [mean + slope * (n - middle) for n in range(count)]

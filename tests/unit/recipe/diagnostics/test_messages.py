@@ -32,6 +32,13 @@ WRONG = {
         "learning_rate",
         "Did you mean `lr`?  All keys: endonym explain phase",
     ),
+    "what needs no key": (
+        "resume = true",
+        7,
+        "phase.0.resume is not a key of a phase.",
+        "resume",
+        "It needs no key: the same `endonym run` goes on where it was stopped.",
+    ),
     "a key of a table inside this one": (
         "[model]\n\nheads = 8",
         9,

@@ -1,0 +1,84 @@
+"""What a stage has made, in words: the lines that `run` prints when it ends."""
+
+from typing import Any
+
+from endonym.log import number, size
+from endonym.pipeline.types import Numbers
+from endonym.text.reasons import in_words
+
+REASONS_SHOWN = 4
+
+
+def result(kind: str, numbers: Numbers) -> str:
+    """What was counted while an artefact of this kind was made; empty if there is nothing to say.
+
+    >>> result("tokenizer", {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}})
+    '512 ids · 2.52 bytes a token on dev text'
+    """
+    tellers = {
+        "source": _files,
+        "corpus": _corpus,
+        "tokenizer": _tokenizer,
+        "shards": _shards,
+        "model": _model,
+        "evaluation": _evaluation,
+        "export": lambda n: f"{n['format']}: {len(n['files'])} files",
+    }
+    return tellers[kind](numbers) if kind in tellers else ""
+
+
+def _files(numbers: Numbers) -> str:
+    return f"{number(numbers['files'])} files · {size(numbers['bytes'])}"
+
+
+def _corpus(card: Numbers) -> str:
+    """Documents read, kept and dropped, and encodings other than UTF-8."""
+    total: dict[str, Any] = card["total"]
+    kept = {side: each["documents"] for side, each in total["kept"].items()}
+    parts = [
+        f"{number(total['read']['records'])} documents read",
+        f"{number(kept['train'])} to train on",
+        f"{number(kept['dev'] + kept['test'])} held out",
+        _dropped(total["dropped"]),
+    ]
+    others = {name: n for name, n in total["encodings"].items() if not name.startswith("utf-")}
+    if others:
+        parts.append(f"{number(sum(others.values()))} files not in UTF-8 ({', '.join(others)})")
+    return " · ".join(parts)
+
+
+def _dropped(dropped: dict[str, dict[str, int]]) -> str:
+    """How many records were dropped, and the most frequent reasons."""
+    counts = sorted(((n["records"], reason) for reason, n in dropped.items()), reverse=True)
+    if not counts:
+        return "none dropped"
+    shown = [f"{number(count)} {in_words(reason)}" for count, reason in counts[:REASONS_SHOWN]]
+    rest = [count for count, _ in counts[REASONS_SHOWN:]]
+    shown += [f"{number(sum(rest))} for other reasons"] if rest else []
+    return f"{number(sum(count for count, _ in counts))} dropped ({', '.join(shown)})"
+
+
+def _tokenizer(numbers: Numbers) -> str:
+    fit = numbers["held_out"]["total"]["bytes_per_token"]
+    return f"{number(numbers['vocab'])} ids · {fit:.2f} bytes a token on dev text"
+
+
+def _shards(numbers: Numbers) -> str:
+    counts = {
+        split: sum(each["tokens"] for each in numbers[split].values())
+        for split in ("train", "dev", "test")
+    }
+    parts = [f"{number(counts['train'])} training tokens"]
+    parts += [f"{number(counts[split])} {split}" for split in ("dev", "test")]
+    return " · ".join(parts)
+
+
+def _model(numbers: Numbers) -> str:
+    kept = f"weights of step {number(numbers['kept_step'])} of {number(numbers['steps'])} kept"
+    return f"{number(numbers['tokens'])} tokens seen, {numbers['epochs']:.1f} epochs · {kept}"
+
+
+def _evaluation(numbers: Numbers) -> str:
+    if numbers["kind"] == "prompts":
+        return f"{number(numbers['continuations'])} prompts continued"
+    return f"{numbers['split']} scored; the table comes at the end of the run"

@@ -1,0 +1,52 @@
+"""What a stage has made, in words."""
+
+from typing import Any
+
+from endonym.log import THIN
+from endonym.pipeline.results import result
+
+
+def card(dropped: dict[str, int], **encodings: int) -> dict[str, Any]:
+    """A corpus of 16,043 records with these rejects."""
+    kept = {"train": 15_014, "dev": 369, "test": 369}
+    return {
+        "total": {
+            "read": {"records": 16_043, "bytes": 2_000_000},
+            "kept": {side: {"documents": count} for side, count in kept.items()},
+            "dropped": {reason: {"records": n, "bytes": n} for reason, n in dropped.items()},
+            "encodings": encodings or {"utf-8": 3},
+        }
+    }
+
+
+def test_a_corpus_is_told_by_what_was_read_held_out_and_dropped_and_why() -> None:
+    rejects = {"exact": 80, "min_chars": 203, "empty": 5, "bad_json": 2, "max_chars": 1}
+    said = result("corpus", card(rejects, **{"utf-8": 2, "cp1251": 2})).replace(THIN, ",")
+    assert said == (
+        "16,043 documents read · 15,014 to train on · 738 held out · 291 dropped (203 too short, "
+        "80 copies, 5 empty, 2 bad json, 1 for other reasons) · 2 files not in UTF-8 (cp1251)"
+    )
+    assert result("corpus", card({})).endswith("none dropped")
+
+
+def test_every_other_stage_is_told_by_its_counts() -> None:
+    tokens = {"tt": {"tokens": 400}, "km": {"tokens": 600}}
+    numbers: dict[str, dict[str, Any]] = {
+        "source": {"files": 3, "bytes": 929_640},
+        "tokenizer": {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}},
+        "shards": {"train": tokens, "dev": {}, "test": tokens},
+        "model": {"tokens": 640, "epochs": 0.25, "kept_step": 20, "steps": 30},
+        "evaluation": {"kind": "prompts", "continuations": 12},
+        "export": {"format": "huggingface", "files": ["config.json"] * 5},
+    }
+    said = {kind: result(kind, each).replace(THIN, ",") for kind, each in numbers.items()}
+    assert said == {
+        "source": "3 files · 929.6 kB",
+        "tokenizer": "512 ids · 2.52 bytes a token on dev text",
+        "shards": "1,000 training tokens · 0 dev · 1,000 test",
+        "model": "640 tokens seen, 0.2 epochs · weights of step 20 of 30 kept",
+        "evaluation": "12 prompts continued",
+        "export": "huggingface: 5 files",
+    }
+    assert "test scored" in result("evaluation", {"kind": "bits", "split": "test"})
+    assert result("pretrained", {"files": 1, "bytes": 1}) == ""
