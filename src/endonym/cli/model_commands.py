@@ -160,7 +160,7 @@ def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
     if settings.is_json:
         print_json({"files": files})
     else:
-        lines = (f"{printable(each['path'])}  {each['bytes']}" for each in files)
+        lines = (f"{printable(str(each['path']))}  {each['bytes']}" for each in files)
         click.echo("\n".join(lines))
         settings.log().line(
             f'next: AutoModelForCausalLM.from_pretrained("{target}") in transformers'

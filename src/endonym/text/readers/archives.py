@@ -70,8 +70,7 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
             if info.flag_bits & 1:
                 problem = problem or "it needs a password"
             if info.compress_type and info.compress_type not in METHODS:
-                method = zipfile.compressor_names.get(info.compress_type, info.compress_type)
-                problem = problem or f"its compression method, {method}, is not read"
+                problem = problem or f"its compression method, {info.compress_type}, is not read"
             stream = iter(()) if problem else zip_stream(archive, info)
             yield Member(name, info.file_size, stream, problem)
 

@@ -73,11 +73,10 @@ def tar_members(stream: Stream) -> Iterator[Member | Damage]:
         if not feed.peek(1) and feed.damage is None:
             yield Damage("truncated", "not a whole tar archive: it is empty")
         yield from members_of(feed)
-    except tarfile.EOFHeaderError:
         size, is_filled = feed.drain()
         if is_filled and feed.damage is None:
             yield Damage("trailing_garbage", f"{size:,} bytes follow the end of the tar archive")
-    except (tarfile.TruncatedHeaderError, Truncated):
+    except Truncated:
         if feed.damage is None:
             yield Damage("truncated", "the tar archive ends early")
     except (tarfile.HeaderError, ValueError) as error:
@@ -88,9 +87,16 @@ def tar_members(stream: Stream) -> Iterator[Member | Damage]:
 
 
 def members_of(feed: Feed) -> Iterator[Member]:
-    """The members; raises Truncated, HeaderError or ValueError where they cannot be read on."""
+    """The members, up to a block of zeros.
+
+    Raises Truncated, HeaderError or ValueError where they cannot be read on.
+    """
     before = Before()
     while raw := feed.read(tarfile.BLOCKSIZE):
+        if len(raw) < tarfile.BLOCKSIZE:
+            raise Truncated
+        if not any(raw):
+            return
         info = tarfile.TarInfo.frombuf(raw, "utf-8", "surrogateescape")
         if info.type in EXTENSIONS:
             read_extension(feed, info, before)
