@@ -18,13 +18,13 @@ from endonym.pipeline.execute import Made, Run
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
-from endonym.report.languages import language_name
 from endonym.report.scores import METRICS, gap, group, splits, verdict
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
 from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps, started
 from endonym.store import Store
 from endonym.text.corpus import CARD, Corpus
+from endonym.text.languages import language_name
 
 WIDE, NARROW = 900.0, 350.0
 SAMPLES_SHOWN = 6

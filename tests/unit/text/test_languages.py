@@ -25,5 +25,21 @@ def test_a_name_leads_to_its_code(written: str, code: str | None) -> None:
 
 def test_every_other_name_leads_to_a_language_with_a_name() -> None:
     assert set(OTHER_NAMES.values()) <= set(NAMES)
-    assert (language_name("tt"), language_name("zh-Hant")) == ("Tatar", "Chinese")
-    assert language_name("x-a") == "x-a"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("tt", "Tatar"),
+        ("km", "Khmer"),
+        ("ro", "Romanian"),
+        ("fr", "French"),
+        ("crh", "Crimean Tatar"),
+        ("zu", "Zulu"),
+        ("zh-Hant", "Chinese (Hant)"),
+        ("x-gasconha", "gasconha"),
+        ("qqq", "qqq"),
+    ],
+)
+def test_a_language_is_called_by_its_name(code: str, name: str) -> None:
+    assert language_name(code) == name
