@@ -1,6 +1,7 @@
 """Names of languages: their codes of ISO 639, and what people write instead of a code."""
 
 import difflib
+import re
 import unicodedata
 
 _LIST = """
@@ -49,9 +50,11 @@ wa Walloon · war Waray · wo Wolof · wuu Wu Chinese · xal Kalmyk · xh Xhosa 
 yi Yiddish · yo Yoruba · yue Cantonese · za Zhuang · zea Zeelandic · zgh Tamazight · zh Chinese
 zu Zulu
 """
-NAMES = dict(
-    entry.split(" ", 1) for line in _LIST.split("\n") for entry in line.split(" · ") if entry
-)
+NAMES = {
+    code: name
+    for entry in re.split(r"\n| · ", _LIST.strip())
+    for code, _, name in [entry.partition(" ")]
+}
 """Code to English name: all of ISO 639-1, and others that have texts."""
 
 

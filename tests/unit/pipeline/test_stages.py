@@ -63,8 +63,7 @@ def corpus(tmp_path: Path) -> Path:
         order=("tatar", "others"),
         sources=tuple(raw),
         clean=Clean(),
-        split=Split(val_share=0.3),
-        seed=7,
+        split=Split(val_share=0.3, seed=7),
     )
     stages.corpus(config, ctx)
     return ctx.out
