@@ -88,9 +88,9 @@ def writer(text: str) -> Stage:
 
     def write(config: Line, ctx: StageContext) -> Numbers:
         (ctx.out / "text.txt").write_text(config.text, encoding="utf-8")
-        return {"chars": len(config.text)}
+        return {"chars": len(config.text), "files": 1, "bytes": 3}
 
-    return Stage("corpus", "corpus", Line(text=text), write)
+    return Stage("line", "source", Line(text=text), write)
 
 
 def test_an_artefact_is_made_once_and_then_found(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_an_artefact_is_made_once_and_then_found(tmp_path: Path) -> None:
     again = make(writer("Таң"), store, log)
     assert (first.is_new, again.is_new) == (True, False)
     assert first.artifact == again.artifact
-    assert first.artifact.numbers == {"chars": 3}
+    assert first.artifact.numbers["chars"] == 3
     assert first.seconds > 0 == again.seconds
-    (journal,) = (store.root / "journal").glob("corpus-*.jsonl")
+    (journal,) = (store.root / "journal").glob("source-*.jsonl")
     line = json.loads(journal.read_text(encoding="utf-8"))
     assert line["event"] == "finished"
     assert line["wall_seconds"] >= 0

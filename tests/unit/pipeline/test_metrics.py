@@ -11,7 +11,7 @@ import pytest
 from endonym.log import Log, append_jsonl
 from endonym.pipeline.journal import as_metrics
 from endonym.pipeline.metrics import Metrics
-from endonym.recipe.recipe import Recipe
+from endonym.recipe.recipe import Recipe, overrides_name
 from endonym.train.report import Report
 
 Say = Callable[..., Any]
@@ -64,6 +64,11 @@ def calls(file: Path) -> list[list[Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
+def run_of(recipe: Path, *sets: str) -> Path:
+    """The folder of the run with these overrides."""
+    return recipe.parent / "runs" / f"kechkena{overrides_name(sets)}"
+
+
 def steps(run: Path) -> list[int]:
     """The steps in a run's metrics.jsonl."""
     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -96,7 +101,7 @@ def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
     recipe: Path, command: Say, service: Callable[..., Path]
 ) -> None:
     told = service("trackio")
-    run, seen = recipe.parent / "runs" / "kechkena", []
+    run, seen = run_of(recipe, 'track.to=["trackio"]'), []
 
     def look(report: Report) -> dict[str, Any]:
         if report.step > 1:
@@ -129,7 +134,7 @@ def test_a_step_that_is_repeated_after_a_kill_is_told_once(
     recipe: Path, command: Say, service: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = service("wandb")
-    run = recipe.parent / "runs" / "kechkena"
+    run = run_of(recipe, 'track.to=["wandb"]', "track.project=телләр")
     given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["wandb"]']
     given += ["--set", "track.project=телләр", "--until", "model"]
     with monkeypatch.context() as patch:
@@ -155,7 +160,7 @@ def test_a_service_that_fails_is_told_no_more_and_training_goes_on(
     assert said.code == 0
     assert said.err.count("wandb is not told any more: ConnectionError: no route to host") == 1
     assert [each[1] for each in calls(told)[1:]] == list(range(5))
-    assert steps(recipe.parent / "runs" / "kechkena") == list(range(21))
+    assert steps(run_of(recipe, 'track.to=["wandb"]')) == list(range(21))
 
 
 def test_a_service_that_is_not_installed_is_refused_before_anything_is_made(

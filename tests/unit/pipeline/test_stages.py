@@ -23,6 +23,7 @@ from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.types import (
     CorpusConfig,
+    ExportConfig,
     NamedFiles,
     PretrainedFiles,
     PretrainedTokenizer,
@@ -199,7 +200,8 @@ def test_an_exported_model_scores_as_the_finished_one(model: LanguageModel, tmp_
     save_tensors(weights, folder / "weights.safetensors")
     model.tokenizer.save(folder)
     ctx = context(tmp_path / "export", model=folder)
-    numbers = stages.export(Export(format="huggingface"), ctx)
+    config = ExportConfig(export=Export(format="huggingface"), name="kechkena", language="tt")
+    numbers = stages.export(config, ctx)
     assert numbers["format"] == "huggingface"
     assert sorted(numbers["files"]) == sorted(path.name for path in ctx.out.iterdir())
     assert import_huggingface(ctx.out).score(TATAR[0]) == pytest.approx(model.score(TATAR[0]))
