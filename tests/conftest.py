@@ -108,3 +108,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = run_command("run", recipe, "--store", folder / "store")
     assert said.code == 0, said.err
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner of several processes sets COLUMNS; without it, texts are not folded."""
+    monkeypatch.delenv("COLUMNS", raising=False)

@@ -48,7 +48,7 @@ FROZEN = {
         "--seed",
         "-n",
     },
-    "evaluate": {"MODEL", "--text FILE", "--split"},
+    "evaluate": {"MODEL", "--text PATH", "--split"},
     "compare": {"RUN...", "--split", "--out DIR"},
     "export": {"MODEL", "--to", "--out DIR"},
 }

@@ -262,7 +262,7 @@ def test_what_a_refused_corpus_dropped_can_be_looked_at(
     refused = command("run", recipe, *given, "--set", "clean.min_chars=9000")
     assert refused.code == 1
     assert "endonym look RUN --dropped all" in refused.err
-    text = command("look", "kechkena", "--dropped", "all", *given).out
+    text = command("look", "kechkena+clean.min_chars=9000", "--dropped", "all", *given).out
     assert text.startswith("min_chars")
     assert "Базарда алма" in text
     assert "\\n" not in text

@@ -104,5 +104,5 @@ def test_a_recipe_runs_under_its_own_seed_and_the_next_ones(tmp_path: Path) -> N
     assert {each.phase[0].steps for each in found} == {2}
     assert {each.split.seed for each in found} == {42}
     assert len({each.run_name for each in found}) == 4
-    assert found[0].run_name == "tatar"
+    assert found[0].run_name == "tatar+phase.0.steps=2"
     assert [each.seed for each in under_seeds(path, [None], ["seed=8"], count=2)] == [8, 9]

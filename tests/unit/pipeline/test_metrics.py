@@ -120,10 +120,10 @@ def test_each_step_is_there_while_training_goes_on_and_once_at_the_end(
     init, *logs, finish = calls(told)
     assert (init[1]["project"], init[1]["group"], init[1]["resume"]) == (
         "kechkena",
-        "kechkena",
+        run.name,
         "allow",
     )
-    assert init[1]["name"].startswith("kechkena model pretrain ")
+    assert init[1]["name"].startswith(f"{run.name} model pretrain ")
     assert [each[1] for each in logs] == list(range(21))
     assert all("train_bits_per_byte" in each[2] for each in logs[1:])
     assert finish == ["finish"]

@@ -333,6 +333,6 @@ def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
     steps = [line for line in lines if line.get("seconds")]
     speed = steps[-1]["tokens"] / sum(line["seconds"] for line in steps)
     (last,) = re.findall(
-        r"step +40 of 40 .*bits/byte +(.+) tokens/s", (run / "log.txt").read_text("utf-8")
+        r"step +40 of 40 .*bits/byte +· +(.+) tokens/s", (run / "log.txt").read_text("utf-8")
     )
     assert float(last.replace("\u2009", "")) == pytest.approx(speed, rel=0.01)
