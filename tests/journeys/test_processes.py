@@ -63,7 +63,7 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
     recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
     given = ("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
     killed = start(*given)
-    said = wait_for(killed, "step     16 of 5000")
+    said = wait_for(killed, "step    16 of 5000")
     assert "2 processes, weights in shards" in said
     ranks = children(killed)
     assert sorted(ranks) == [0, 1]
@@ -100,7 +100,7 @@ def test_processes_whose_launcher_was_killed_save_and_end(
 ) -> None:
     recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
     launcher = start("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
-    wait_for(launcher, "step     16 of 5000")
+    wait_for(launcher, "step    16 of 5000")
     ranks = children(launcher)
     assert sorted(ranks) == [0, 1]
     try:
