@@ -174,7 +174,7 @@ def _key(
     """
     versions = device.versions()
     exact = {
-        "shape": _drops(shape.model_dump()),
+        "shape": _dropout_as_bool(shape.model_dump()),
         "at_once": min(config.batch_tokens, config.execution.micro_tokens),
         "cut": keys_a_token(shape.context, None, document),
         "versions": [versions["endonym"], versions["torch"]],
@@ -194,14 +194,14 @@ def _key(
     return f"{key} on {name}"
 
 
-def _drops(said: Any) -> Any:
+def _dropout_as_bool(value: Any) -> Any:
     """A config with each dropout as a bool: its value does not change the speed."""
-    if isinstance(said, dict):
+    if isinstance(value, dict):
         return {
-            name: bool(each) if name.endswith("dropout") else _drops(each)
-            for name, each in said.items()
+            name: bool(item) if name.endswith("dropout") else _dropout_as_bool(item)
+            for name, item in value.items()
         }
-    return [_drops(each) for each in said] if isinstance(said, list | tuple) else said
+    return [_dropout_as_bool(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def choose_compile(

@@ -58,6 +58,7 @@ class ForeignDecoder(nn.Module):
 
     @checkpointed_blocks.setter
     def checkpointed_blocks(self, wanted: int) -> None:
+        """Switch activation checkpointing on for all blocks, or off if `wanted` is 0."""
         can = self.network.supports_gradient_checkpointing
         self._checkpointed_blocks = self.config.layers if wanted and can else 0
         # The name in newer transformers, and in older ones.
