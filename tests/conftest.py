@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+# pytest-xdist sets it; without it, texts are not folded.
+os.environ.pop("COLUMNS", None)
 TEXTS = Path(__file__).parent / "texts"
 
 
@@ -108,9 +110,3 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = run_command("run", recipe, "--store", folder / "store")
     assert said.code == 0, said.err
     return folder
-
-
-@pytest.fixture(autouse=True)
-def no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runner of several processes sets COLUMNS; without it, texts are not folded."""
-    monkeypatch.delenv("COLUMNS", raising=False)

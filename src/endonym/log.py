@@ -20,6 +20,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace(",", THIN)
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things: "1 file", "2 files"."""
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
+
+
 def size(n_bytes: float) -> str:
     """A number of bytes in a readable unit."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -9,7 +9,7 @@ import pytest
 
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
-from endonym.recipe.recipe import Recipe
+from endonym.recipe.recipe import Recipe, overrides_name
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SMALL = {
@@ -47,7 +47,8 @@ def test_every_architecture_ends_in_one_table(study: tuple[Path, Any]) -> None:
     folder, answer = study
     names = [None, *Recipe.variants(folder / "recipe.toml")]
     runs = {run["name"]: run for run in answer["comparison"]["runs"]}
-    assert set(runs) == {"architectures" + (f"@{name}" if name else "") for name in names}
+    end = overrides_name([f"{key}={value}" for key, value in SMALL.items()])
+    assert set(runs) == {f"architectures{f'@{name}' if name else ''}{end}" for name in names}
     assert len({run["train_tokens"] for run in runs.values()}) == 1
     families = {run["family"] for run in runs.values()}
     assert families == {name or "qwen3" for name in names} - {"hybrid"}

@@ -92,7 +92,7 @@ def test_at_the_end_stands_the_table_that_compare_prints(
     assert said.err.splitlines()[-1].startswith(
         f"next: endonym generate {folder / 'runs'}/kechkena"
     )
-    assert (folder / "runs" / f"{PLAIN}-comparison.html").is_file()
+    assert (folder / "runs" / "kechkena-comparison.html").is_file()
     assert said.out.count("next ") == 0
 
 

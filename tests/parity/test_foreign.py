@@ -13,7 +13,7 @@ import torch
 from foreign_folders import VOCAB, byte_level, gemma_like, made, write_model, write_tokenizer
 from torch import Tensor
 
-from endonym.evaluate.bits import by_source, documents_of, measure
+from endonym.evaluate.bits import Texts, by_source, measure
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -151,7 +151,9 @@ def test_the_fixed_judge_finds_the_bits_that_we_find(
     done = subprocess.run(command, env=environment, capture_output=True, check=True)
     judged = json.loads(done.stdout.splitlines()[-1])
     model: LanguageModel = import_huggingface(tmp_path / "model")
-    texts = documents_of(text, model.tokenizer)
+    documents = [*some, " ".join(some)]
+    ids = model.tokenizer.encode_many(documents)
+    texts = Texts(ids, [text.name] * len(ids), model.tokenizer)
     assert max(len(ids) for ids in texts.ids) > 4 * model.decoder.config.context
     measured = measure(model, texts, advance=lambda n: None)
     found = by_source(texts, measured, model="model", split="val")

@@ -118,14 +118,23 @@ class _Reading:
 
 
 def _read_share(path: Path, records: int, raw_bytes: int) -> float:
-    """The share of a zip or parquet file that was read, by what the file says that it holds."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            whole, done = sum(info.file_size for info in archive.infolist()), raw_bytes
-    else:
-        from pyarrow.parquet import read_metadata
+    """The share of a zip or parquet file that was read, by what the file says that it holds.
 
-        whole, done = int(read_metadata(path).num_rows), records
+    All of it if the file does not say: the corpus stage names such a file.
+    """
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_metadata
+
+    try:
+        # Opened here: pyarrow cannot encode every file's name.
+        with path.open("rb") as file:
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    whole, done = sum(info.file_size for info in archive.infolist()), raw_bytes
+            else:
+                whole, done = int(read_metadata(file).num_rows), records
+    except (OSError, zipfile.BadZipFile, ArrowException):
+        return 1.0
     return min(1.0, done / max(1, whole))
 
 

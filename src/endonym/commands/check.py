@@ -21,7 +21,7 @@ from endonym.autopilot.resolve import (
 )
 from endonym.errors import OutOfMemory
 from endonym.export.shapes import row_of
-from endonym.log import duration, number, size
+from endonym.log import counted, duration, number, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import (
     cache_bytes,
@@ -158,8 +158,7 @@ def describe(checked: Checked) -> str:
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
         f"{parts_text(shape)}",
-        f"{'texts':<18}≈ {size(checked.text_bytes)} in {len(recipe.source)} "
-        f"source{'s' if len(recipe.source) > 1 else ''}",
+        f"{'texts':<18}≈ {size(checked.text_bytes)} in {counted(len(recipe.source), 'source')}",
         f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
         f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
         f"head {number(count.head)}",

@@ -4,6 +4,7 @@ A difference is paired (each draw takes the same documents for both runs) and is
 its interval excludes zero. Runs that were scored on different texts are listed without differences.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -53,12 +54,12 @@ class Comparison:
     def name(self) -> str:
         """The recipe's name, if they are runs of one; else empty."""
         are_plain = all(run.name == run.folder.name for run in self.runs)
-        names = {run.name.partition("@")[0] for run in self.runs}
+        names = {re.split("[@+]", run.name)[0] for run in self.runs}
         return names.pop() if are_plain and len(names) == 1 else ""
 
     def short(self, run: FinishedRun) -> str:
-        """A run's variant, if all are runs of one recipe; else its name."""
-        return (self.name and run.name.partition("@")[2]) or run.name
+        """A run's variant and overrides, if all are runs of one recipe; else its name."""
+        return run.name.removeprefix(self.name).removeprefix("@") or run.name
 
 
 def compare(runs: Sequence[FinishedRun]) -> Comparison:

@@ -4,7 +4,7 @@ import textwrap
 
 from endonym.autopilot.survey import Survey
 from endonym.commands.check import Checked
-from endonym.log import Log, duration, number, size
+from endonym.log import Log, counted, duration, number, size
 from endonym.model.count import parameters
 from endonym.text.languages import language_name
 
@@ -18,7 +18,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
     log.line(
         labelled(
             "texts",
-            f"{number(survey.files)} files opened, {number(used)} used: "
+            f"{counted(survey.files, 'file')} opened, {number(used)} used: "
             f"{size(survey.text_bytes)}, ≈ {number(survey.all_documents)} documents",
         )
     )
@@ -52,7 +52,7 @@ def _odd_share(survey: Survey) -> str:
     if not survey.odd:
         return text
     share = survey.odd_bytes / max(1.0, survey.odd_bytes + survey.text_bytes)
-    files = f"{number(survey.odd_files)} file{'' if survey.odd_files == 1 else 's'}"
+    files = counted(survey.odd_files, "file")
     return f"{text} · {files} ({size(survey.odd_bytes)}, {share:.0%}) in another, left out"
 
 

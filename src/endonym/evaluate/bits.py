@@ -1,11 +1,9 @@
 """Bits per byte of held-out documents, for the model and for the baselines."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +11,6 @@ from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines
 from endonym.data.shards import TokenShards
-from endonym.errors import SourceError
 from endonym.evaluate.compressor import (
     ORDER,
     PRIMING_LIMIT_BYTES,
@@ -115,28 +112,6 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
             ids.append(np.concatenate(separated[1:]))
             sources.append(name)
     return Texts(ids, sources, tokenizer, "block", documents.averaged)
-
-
-def documents_of(path: Path, tokenizer: Tokenizer) -> Texts:
-    """A text file's documents, separated by blank lines.
-
-    Raises SourceError if the file is missing, not UTF-8, or empty.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError as error:
-        missing = SourceError("no such file", where=str(path), do="Check the path after --text.")
-        missing.exit_code = 2
-        raise missing from error
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"byte {error.start} is not UTF-8", where=str(path), do="Save the text as UTF-8."
-        ) from error
-    documents = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
-    if not documents:
-        raise SourceError("no text in this file", where=str(path), do="Give a file with text.")
-    tokenizer.check_lossless(documents)
-    return Texts(tokenizer.encode_many(documents), [path.name] * len(documents), tokenizer)
 
 
 def measure(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:

@@ -15,7 +15,6 @@ from endonym.evaluate.bits import (
     blocks_of,
     by_source,
     compressor_scores,
-    documents_of,
     held_out,
     measure,
 )
@@ -25,6 +24,7 @@ from endonym.evaluate.score import Measured, Score
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
+from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.types import EvaluationConfig, Numbers, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -43,7 +43,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         return _continue_prompts(asked, files[0], config.seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack) if asked.baselines else None
-    judged = [documents_of(path, model.tokenizer) for path in files]
+    judged = [texts_below(path, model.tokenizer, ctx.log) for path in files]
     if not files:
         judged = held_texts(shards, asked.split, model.tokenizer, pack)
     split, scores = asked.file or asked.split, list[Score]()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from endonym.log import number, size
+from endonym.log import counted, number, size
 from endonym.pipeline.types import Numbers
 from endonym.text.reasons import in_words
 
@@ -22,13 +22,13 @@ def result(kind: str, numbers: Numbers) -> str:
         "shards": _shards,
         "model": _model,
         "evaluation": _evaluation,
-        "export": lambda n: f"{n['format']}: {len(n['files'])} files",
+        "export": lambda n: f"{n['format']}: {counted(len(n['files']), 'file')}",
     }
     return tellers[kind](numbers) if kind in tellers else ""
 
 
 def _files(numbers: Numbers) -> str:
-    return f"{number(numbers['files'])} files · {size(numbers['bytes'])}"
+    return f"{counted(numbers['files'], 'file')} · {size(numbers['bytes'])}"
 
 
 def _corpus(card: Numbers) -> str:
@@ -36,14 +36,14 @@ def _corpus(card: Numbers) -> str:
     total: dict[str, Any] = card["total"]
     kept = {side: each["documents"] for side, each in total["kept"].items()}
     parts = [
-        f"{number(total['read']['records'])} documents read",
+        f"{counted(total['read']['records'], 'document')} read",
         f"{number(kept['train'])} to train on",
         f"{number(kept['dev'] + kept['test'])} held out",
         _dropped(total["dropped"]),
     ]
     others = {name: n for name, n in total["encodings"].items() if not name.startswith("utf-")}
     if others:
-        parts.append(f"{number(sum(others.values()))} files not in UTF-8 ({', '.join(others)})")
+        parts.append(f"{counted(sum(others.values()), 'file')} not in UTF-8 ({', '.join(others)})")
     return " · ".join(parts)
 
 

@@ -179,7 +179,7 @@ def _announce(
     )
     log.line(
         f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
-        f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens"
+        f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, document ends too"
     )
     guesses = " · ".join(f"{name} {_bits(line):.4f}" for name, line in lines.items())
     log.line(f"  baselines, dev bits/byte: {guesses}")

@@ -110,18 +110,19 @@ def test_the_size_of_a_list_is_counted_in_bytes_not_in_letters() -> None:
 def test_what_is_known_of_the_sample_is_counted_and_lists_are_named(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:
-    tatar, khmer = language_sentences("tatar"), language_sentences("khmer")
+    every = language_sentences("tatar")
+    listed, apart = every[::2], every[1::2]
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "tatar.txt").write_text("\n".join(tatar) + "\n", encoding="utf-8")
-    (tmp_path / "a" / "khmer 1.txt").write_text("\n\n".join(khmer) + "\n", encoding="utf-8")
+    (tmp_path / "a" / "list.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    (tmp_path / "a" / "apart 1.txt").write_text("\n\n".join(apart) + "\n", encoding="utf-8")
     found = survey_texts([tmp_path / "a"], tmp_path)
     assert {source.name: source.path for source, _ in found.sources} == {
-        "khmer_1": "a/khmer 1.txt",
-        "tatar": "a/tatar.txt",
+        "apart_1": "a/apart 1.txt",
+        "list": "a/list.txt",
     }
-    assert found.lists == ["tatar"]
-    assert found.documents == len(tatar) + len(khmer)
-    size = sum(len(text.encode()) for text in tatar + khmer)
+    assert found.lists == ["list"]
+    assert found.documents == len(every)
+    size = sum(len(text.encode()) for text in every)
     assert found.mean_document_bytes == pytest.approx(size / found.documents)
     assert found.text_bytes == pytest.approx(size, rel=0.02)
     assert Survey().mean_document_bytes == 0

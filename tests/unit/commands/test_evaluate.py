@@ -5,11 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from toys import toy_tokenizer
 
-from endonym.commands.evaluate import names_of, score_model, shards_of, texts_below
+from endonym.commands.evaluate import names_of, score_model, shards_of
 from endonym.data.config import PackConfig
-from endonym.errors import RecipeError, SourceError
+from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -93,21 +92,3 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     assert "юллар.txt: 3 documents, one a line (" in said
     assert "иске.txt: 9 documents, which end at empty lines (" in said
     assert "яңа: not read: 1 unsupported_format" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "message", "code"),
-    [
-        ("юк.txt", None, "no such file", 2),
-        ("буш.txt", b" \n\n \n", "no text", 1),
-        ("a.jpg", b"\xff\xd8\xff", "no text", 1),
-    ],
-)
-def test_a_text_that_cannot_be_scored_is_named(
-    tmp_path: Path, name: str, data: bytes | None, message: str, code: int
-) -> None:
-    if data is not None:
-        (tmp_path / name).write_bytes(data)
-    with pytest.raises(SourceError, match=message) as caught:
-        texts_below(tmp_path / name, toy_tokenizer("byte"), Log(quiet=True))
-    assert (caught.value.where, caught.value.exit_code) == (str(tmp_path / name), code)

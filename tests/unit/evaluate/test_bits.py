@@ -13,14 +13,12 @@ from toys import lively_decoder, toy_config, toy_texts, toy_tokenizer
 
 from endonym.data.baselines import count
 from endonym.data.shards import Piece, TokenShards, write_shards
-from endonym.errors import SourceError, TokenizerError
 from endonym.evaluate.bits import (
     Texts,
     baseline_scores,
     blocks_of,
     by_source,
     compressor_scores,
-    documents_of,
     held_out,
     measure,
     priming_text,
@@ -29,7 +27,6 @@ from endonym.evaluate.bits import (
 from endonym.evaluate.compressor import ends
 from endonym.evaluate.score import Measured, Score, find, headline
 from endonym.generate.language_model import LanguageModel
-from endonym.tokenizer.tokenizer import Tokenizer
 
 READER = toy_tokenizer("bpe")
 TRAIN, VAL = toy_texts()[:40], toy_texts()[40:54]
@@ -314,44 +311,6 @@ def test_one_source_has_one_total() -> None:
     bits = [score for score in found if score.metric == "bits_per_byte"]
     assert [(score.source, score.weighting) for score in bits] == [(None, "bytes"), ("a", "bytes")]
     assert headline(found, model="model") == bits[0]
-
-
-def test_documents_of_a_file_are_separated_by_blank_lines(tmp_path: Path) -> None:
-    path = tmp_path / "тест.txt"
-    path.write_bytes("Бер.\nИке.\n\n\nӨч.\n \t\nДүрт.\n".encode())
-    texts = documents_of(path, READER)
-    decoded = [READER.decode(ids.tolist()) for ids in texts.ids]
-    assert decoded == ["Бер.\nИке.", "Өч.", "Дүрт.\n"]
-    assert list(texts.sources) == ["тест.txt"] * 3
-
-
-@pytest.mark.parametrize(
-    ("data", "message", "code"),
-    [
-        (None, "no such file", 2),
-        ("Ә".encode("utf-16"), "byte 0 is not UTF-8", 1),
-        (b" \n\n \n", "no text in this file", 1),
-    ],
-)
-def test_a_file_that_cannot_be_scored_is_named(
-    tmp_path: Path, data: bytes | None, message: str, code: int
-) -> None:
-    path = tmp_path / "text.txt"
-    if data is not None:
-        path.write_bytes(data)
-    with pytest.raises(SourceError, match=message) as caught:
-        documents_of(path, READER)
-    assert (caught.value.where, caught.value.exit_code) == (str(path), code)
-
-
-def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "text.txt"
-    path.write_text("алма", encoding="utf-8")
-    monkeypatch.setattr(Tokenizer, "decode", lambda self, ids: "")
-    with pytest.raises(TokenizerError, match="comes back as"):
-        documents_of(path, READER)
 
 
 def test_sizes_of_documents_are_read_off_their_ids() -> None:

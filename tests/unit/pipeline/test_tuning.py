@@ -294,7 +294,10 @@ def test_a_recipe_that_names_its_rates_is_tuned_and_the_answer_is_kept_and_told(
     assert again.artifact("model") == model
     assert any("--replan" in each for each in said)
 
-    changed, said = made(path, sets=("phase.0.lr=3e-5",))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("lr = 1e-5", "lr = 3e-5"), encoding="utf-8"
+    )
+    changed, said = made(path)
     assert lr_of(changed) == 3e-5
     assert any("lr = 2e-05" in each and "is not used" in each for each in said)
 

@@ -1,0 +1,60 @@
+"""Texts to score that are not of the corpus."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from toys import toy_tokenizer
+
+from endonym.errors import SourceError, TokenizerError
+from endonym.log import Log
+from endonym.pipeline.evaluation_texts import texts_below
+from endonym.tokenizer.tokenizer import Tokenizer
+
+READER = toy_tokenizer("byte")
+
+
+@pytest.mark.parametrize(
+    ("text", "documents"),
+    [
+        ("Бер.\nИке.\n\n\nӨч.\n \t\nДүрт.\n", ["Бер.\nИке.", "Өч.", "Дүрт."]),
+        ("Бер.\nИке.\nӨч.\n", ["Бер.", "Ике.", "Өч."]),
+    ],
+)
+@pytest.mark.parametrize("form", ["utf-8", "utf-16", "gzip"])
+def test_a_file_is_cut_as_it_looks_in_every_encoding(
+    tmp_path: Path, text: str, documents: list[str], form: str
+) -> None:
+    path = tmp_path / ("тест.txt" if form != "gzip" else "тест.txt.gz")
+    path.write_bytes(gzip.compress(text.encode()) if form == "gzip" else text.encode(form))
+    texts = texts_below(path, READER, Log(quiet=True))
+    assert [READER.decode(ids.tolist()) for ids in texts.ids] == documents
+    assert list(texts.sources) == [path.name] * len(documents)
+
+
+def test_a_text_that_the_tokenizer_would_lose_is_not_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("алма", encoding="utf-8")
+    monkeypatch.setattr(Tokenizer, "decode", lambda self, ids: "")
+    with pytest.raises(TokenizerError, match="comes back as"):
+        texts_below(path, READER, Log(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message", "code"),
+    [
+        ("юк.txt", None, "no such file", 2),
+        ("буш.txt", b" \n\n \n", "no text", 1),
+        ("a.jpg", b"\xff\xd8\xff", "no text", 1),
+    ],
+)
+def test_a_text_that_cannot_be_scored_is_named(
+    tmp_path: Path, name: str, data: bytes | None, message: str, code: int
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=message) as caught:
+        texts_below(tmp_path / name, READER, Log(quiet=True))
+    assert (caught.value.where, caught.value.exit_code) == (str(tmp_path / name), code)
