@@ -9,8 +9,9 @@ Three tests, each with figures that a person can check:
 A text is odd by the first test alone, or by the second and third together: a text in another style
 differs in one of them only. The limits were set on texts in Tatar, Bashkir, Kazakh, Kyrgyz,
 Russian, Romanian, French, English, Persian, Arabic, Hindi, Nepali and Khmer: at 5,000 letters,
-every other language was odd, and no text of the same one. A language written like its neighbour
-may still pass.
+every other language was odd, and no text of the same one. On texts that no limit was set on, the
+messages of a program in 58 languages, no text of the same one was odd and 96.7 % of the others
+were (docs/log.md). A language written like its neighbour may pass.
 """
 
 import math

@@ -135,6 +135,11 @@ def cli(context: click.Context) -> None:
 global_options(cli)
 
 
+def say(text: str) -> None:
+    """Print a result for people, folded to the screen; controls of a terminal are escaped."""
+    click.echo(folded(printable_lines(text)))
+
+
 def print_json(value: dict[str, Any]) -> None:
     """The one JSON object of `--json`, as the last line of standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))

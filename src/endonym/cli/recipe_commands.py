@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import Settings, print_json
+from endonym.cli.main import Settings, print_json, say
 from endonym.device import pick, process_info, program
-from endonym.errors import RecipeError, printable, printable_lines
-from endonym.log import columns, folded
+from endonym.errors import RecipeError, printable
+from endonym.log import columns
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -110,7 +110,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
-    click.echo(folded(printable_lines("\n\n".join(map(checking.describe, checks)))))
+    say("\n\n".join(map(checking.describe, checks)))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 
@@ -274,12 +274,12 @@ def show_plans(
         return
     for each in plans:
         if len(plans) > 1:
-            click.echo(each["run"])
+            say(each["run"])
         widest = max(22, *(columns(stage["name"]) for stage in each["stages"]))
         for stage in each["stages"]:
             state = "there" if stage["there"] else "missing"
             name = stage["name"] + " " * (widest - columns(stage["name"]))
-            click.echo(f"{name} {stage['id']}  {state}")
+            say(f"{name} {stage['id']}  {state}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
@@ -313,4 +313,4 @@ def explain(settings: Settings, key: str, schema: bool) -> None:
     elif settings.is_json:
         print_json({"key": key, "text": reference.explain(key)})
     else:
-        click.echo(folded(reference.explain(key)))
+        say(reference.explain(key))

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import Settings, print_json
+from endonym.cli.main import Settings, print_json, say
 from endonym.device import program
 from endonym.errors import printable_lines
-from endonym.log import folded, size
+from endonym.log import size
 
 if TYPE_CHECKING:
     from endonym.commands.compare import Comparison
@@ -28,7 +28,7 @@ def status(settings: Settings, run: str | None) -> None:
     if settings.is_json:
         print_json({"runs": runs, "recipes": [str(path) for path in recipes]})
     else:
-        click.echo(printable_lines(inspection.describe_status(runs, recipes)))
+        say(inspection.describe_status(runs, recipes))
 
 
 @click.command()
@@ -48,7 +48,7 @@ def look(
     if settings.is_json:
         print_json(inspected.as_dict())
     else:
-        click.echo(folded(printable_lines(inspected.text)))
+        say(inspected.text)
 
 
 @click.command()
@@ -65,7 +65,7 @@ def prune(settings: Settings, yes: bool) -> None:
     if settings.is_json:
         print_json({"artefacts": [each.as_dict() for each in found], "removed": yes})
         return
-    click.echo(describe_unused(found))
+    say(describe_unused(found))
     if found and not yes:
         total = size(sum(each.bytes for each in found))
         settings.log().line(f"{total} in all; next: {program()} prune --yes")

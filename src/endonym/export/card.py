@@ -29,8 +29,11 @@ class Card:
     language: str = ""
 
 
-def readme(card: Card, model: LanguageModel) -> str:
-    """The file's text: the head that the Hugging Face hub reads, then Markdown for people."""
+def readme(card: Card, model: LanguageModel, model_type: str) -> str:
+    """The file's text: the head that the Hugging Face hub reads, then Markdown for people.
+
+    model_type: as in `config.json`.
+    """
     config, tokens = model.decoder.config, model.tokenizer
     code = card.language.partition("-")[0]
     known = [f"language:\n- {code}"] if code not in ("", "x") else []
@@ -48,7 +51,7 @@ tags:
 A base language model{of}, made with endonym. It continues texts; it was not trained to follow
 instructions or to chat. Its licence depends on that of the texts it was trained on.
 
-{config.family}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
+{model_type}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
 {total:,} parameters, a vocabulary of {tokens.vocab:,}, a context of {config.context:,} tokens.
 
 ## Use

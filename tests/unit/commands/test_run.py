@@ -188,6 +188,6 @@ def test_a_plan_tells_what_is_there_and_makes_nothing(recipe: Recipe, tmp_path: 
 
 def test_a_run_ends_with_what_was_promised_and_what_it_took(finished: Path) -> None:
     said = (finished / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
-    found = re.search(r"from training to export: promised (.+), took (.+)$", said.strip())
+    found = re.search(r"from training to export: promised (.+), took (.+)$", said, re.MULTILINE)
     assert found is not None
     assert all(re.match(r"[\d.]+ (s|min)", each) for each in found.groups())

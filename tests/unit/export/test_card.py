@@ -16,7 +16,7 @@ from endonym.generate.language_model import LanguageModel
 def test_the_head_names_the_language_if_the_hub_has_a_code_for_it(
     model: LanguageModel, language: str, head: str
 ) -> None:
-    text = readme(Card("китап", language), model)
+    text = readme(Card("китап", language), model, "qwen3")
     assert text.startswith(
         f"---\n{head}library_name: transformers\npipeline_tag: text-generation\n"
     )
