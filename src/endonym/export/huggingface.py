@@ -56,7 +56,9 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
             "clean_up_tokenization_spaces": False,
         },
     )
-    (out / "README.md").write_text(readme(card or Card(), model, config["model_type"]), encoding="utf-8")
+    (out / "README.md").write_text(
+        readme(card or Card(), model, config["model_type"]), encoding="utf-8"
+    )
     return sorted(path.name for path in out.iterdir())
 
 
