@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import ResolvedTraining
+from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
 from endonym.recipe.recipe import Recipe
+from endonym.text.split import BLOCK_BYTES
 
 READING = 1 / 3
 """Cost of a token that is only read, in tokens of training: one pass of three."""
@@ -15,40 +17,50 @@ WRITTEN_TOKEN_SECONDS = 0.001
 PRIMED_BYTES_A_SECOND, FORK_SECONDS = 1.5e6, 0.006
 """Speed of the compressor baseline, and the time of one document in it."""
 EXPORT_SECONDS = 2.0
-MOST_PRIMED_BYTES, MOST_FORKS, MOST_DRAWS = 32_000_000, 16_000, 40
 
 
 def promised_parts(
     recipe: Recipe, training: ResolvedTraining, facts: Facts, seconds_a_token: Sequence[float]
 ) -> dict[str, float]:
     """Seconds by part. seconds_a_token: of training, for each phase."""
-    held = _held_tokens(recipe, facts)
+    judged = _held_tokens(recipe, facts) / 2
     names = ("training", "validations", "samples", "evaluation", "export")
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
     written = WRITTEN_TOKEN_SECONDS * training.model.layers
     for config, seconds in zip(training.phases, seconds_a_token, strict=True):
         looks = config.steps // config.eval_every_steps + 1
         parts["training"] += seconds * config.steps * config.batch_tokens
-        parts["validations"] += looks * min(config.eval_tokens, held / 2) * READING * seconds
+        parts["validations"] += looks * min(config.eval_tokens, judged) * READING * seconds
         parts["samples"] += min(looks, VALIDATED_SAMPLES) * SAMPLED_TOKENS * written
     for asked in recipe.evaluate:
         if asked.kind == "prompts":
             parts["evaluation"] += asked.max_tokens * written
             continue
-        parts["evaluation"] += held / 2 * READING * seconds_a_token[-1]
+        # Lists of sentences are read a second time, in blocks.
+        readings = 2 if training.pack.join else 1
+        parts["evaluation"] += readings * judged * READING * seconds_a_token[-1]
         if asked.baselines:
-            documents = held / 2 / max(1.0, facts.mean_document_tokens)
-            forks = min(MOST_FORKS, MOST_DRAWS * (documents + 1))
-            primed = min(facts.text_bytes, MOST_PRIMED_BYTES)
-            parts["evaluation"] += primed / PRIMED_BYTES_A_SECOND + forks * FORK_SECONDS
+            parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=False)
+            if training.pack.join:
+                parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=True)
     parts["export"] = EXPORT_SECONDS * len(recipe.export)
     return parts
+
+
+def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> float:
+    """Time of the compressor on so many tokens, in documents or in blocks of them."""
+    ratio = facts.text_bytes / max(1, facts.unique_tokens)
+    each = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * ratio
+    count = int(min(most_documents(), judged * ratio / max(1.0, each)))
+    forks = draws_of(count, int(count * each)) * (count + 1)
+    primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
+    return primed / PRIMED_BYTES_A_SECOND + forks * FORK_SECONDS
 
 
 def _held_tokens(recipe: Recipe, facts: Facts) -> float:
     """Tokens of dev and test together."""
     split = recipe.split.resolved()
     if split.val_documents is not None:
-        return split.val_documents * facts.mean_document_tokens * len(recipe.source)
+        return split.val_documents * facts.mean_document_tokens
     share = split.val_share or 0.0
     return facts.unique_tokens * share / (1 - share)

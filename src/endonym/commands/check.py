@@ -1,12 +1,14 @@
 """`endonym check`: what a recipe would make, computed by formula. Makes and measures nothing."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions
-from endonym.autopilot.model_size import Choice, Choices
+from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.odd_sources import odd_warnings
 from endonym.autopilot.pace import promised_here
 from endonym.autopilot.promise import promised_parts
@@ -102,15 +104,8 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     Raises MissingSource, ShapeError and ExportError as `run` would.
     """
     recipe.require_sources()
-    raw = [RawSet(source=source, files=tuple(files)) for source, files in sources.find(recipe)]
-    machine_file = store.root / "machine.json"
-    rates = machine.known(machine_file, "matmul_per_second") if target == "cpu" else None
-    facts, choices = estimated(recipe, raw, target)
-    assumed = {f"phase.{n}.number_format": UNMEASURED for n in unsaid_formats(recipe)}
-    if rates or target != "cpu":
-        assumed = number_formats(recipe, machine_file, target)
-        choices |= assumed
-    training = resolve_training(recipe, choices | assumed, facts, likely_vocab(recipe, choices))
+    raw = raw_sets(recipe)
+    facts, choices, training = expected(recipe, raw, store, target)
     if recipe.export and isinstance(training.model, ModelConfig):
         row_of(training.model)
     warnings = odd_warnings(raw, recipe.language)
@@ -126,18 +121,52 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    tokens, paces = 0, list[float]()
-    for config in training.phases:
-        each = None
-        if rates:
-            each = promised_here(training.model, rates, machine_file, config.number_format)
-            paces.append(each)
+    tokens, paces = 0, paces_here(training, store) if target == "cpu" else []
+    for config, pace in zip_longest(training.phases, paces):
         tokens += config.steps * config.batch_tokens
-        warnings += cautions(config, facts, training.pack.context, seconds=each)
-    parts = promised_parts(recipe, training, facts, paces) if rates else {}
+        warnings += cautions(config, facts, training.pack.context, seconds=pace)
+    parts = promised_parts(recipe, training, facts, paces) if paces else {}
     unique = facts.unique_tokens
     n_bytes = facts.text_bytes
     return Checked(recipe, training, choices, n_bytes, unique, tokens, parts, warnings)
+
+
+def raw_sets(recipe: Recipe) -> list[RawSet]:
+    """The recipe's sources with their files, not hashed."""
+    return [RawSet(source=source, files=tuple(files)) for source, files in sources.find(recipe)]
+
+
+def expected(
+    recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str
+) -> tuple[Facts, Choices, ResolvedTraining]:
+    """The training that a recipe will get on a device, estimated from samples of its texts."""
+    machine_file = store.root / "machine.json"
+    is_known = target != "cpu" or machine.known(machine_file, "matmul_per_second")
+    facts, choices = estimated(recipe, raw, target)
+    assumed = {f"phase.{n}.number_format": UNMEASURED for n in unsaid_formats(recipe)}
+    if is_known:
+        assumed = number_formats(recipe, machine_file, target)
+        choices |= assumed
+    vocab = likely_vocab(recipe, choices)
+    return facts, choices, resolve_training(recipe, choices | assumed, facts, vocab)
+
+
+def paces_here(training: ResolvedTraining, store: Store) -> list[float]:
+    """Seconds of a token of training in each phase; nothing if this machine was not measured."""
+    machine_file = store.root / "machine.json"
+    rates = machine.known(machine_file, "matmul_per_second")
+    formats = [each.number_format for each in training.phases] if rates else []
+    return [promised_here(training.model, rates, machine_file, each) for each in formats]
+
+
+def promised(recipe: Recipe, store: Store) -> dict[str, float]:
+    """Seconds of the parts of a run on this machine's processors, as `check` promises them.
+
+    Nothing if the machine was never measured.
+    """
+    facts, _, training = expected(recipe, raw_sets(recipe), store, "cpu")
+    paces = paces_here(training, store)
+    return promised_parts(recipe, training, facts, paces) if paces else {}
 
 
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:

@@ -2,11 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from endonym.autopilot import machine
-from endonym.autopilot.pace import promised_here
-from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
     estimated,
     facts_of,
@@ -14,7 +12,7 @@ from endonym.autopilot.resolve import (
     resolve_training,
     unsaid_formats,
 )
-from endonym.commands.check import UNMEASURED, check, likely_vocab
+from endonym.commands.check import UNMEASURED, check, likely_vocab, promised
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.find import nickname
 from endonym.commands.finished_runs import read
@@ -54,25 +52,24 @@ def run_and_report(
         with store.alone(finished.folder):
             path = write_report(finished, store)
         log.detail(f"report: {path}")
-        if said := kept_promise(finished, store):
+        if device in (None, "cpu") and (said := kept_promise(finished, store)):
             log.line(said)
     return finished
 
 
 def kept_promise(run: Run, store: Store) -> str:
-    """What was promised from training to export, and what it took; empty if not all was made."""
+    """What `check` promised from training to export, and what it took.
+
+    Empty if not all was made by this call, or if nothing was promised.
+    """
     made = [each for each in run.made if each.stage.kind in ("model", "evaluation", "export")]
-    machine_file, shards = store.root / "machine.json", run.artifact("shards")
-    rates = machine.known(machine_file, "matmul_per_second")
-    if run.training is None or shards is None or not rates or not all(e.is_new for e in made):
+    if run.artifact("model") is None or not all(each.is_new for each in made):
         return ""
-    model, phases = run.training.model, run.training.phases
-    paces = [promised_here(model, rates, machine_file, each.number_format) for each in phases]
-    parts = promised_parts(run.recipe, run.training, facts_of(shards), paces)
-    took = sum(each.seconds for each in made)
-    return (
-        f"from training to export: promised {duration(sum(parts.values()))}, took {duration(took)}"
-    )
+    with suppress(EndonymError):  # The texts may be gone by now.
+        if parts := promised(run.recipe, store):
+            took = duration(sum(each.seconds for each in made))
+            return f"from training to export: promised {duration(sum(parts.values()))}, took {took}"
+    return ""
 
 
 def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:

@@ -46,12 +46,12 @@ def most_documents() -> int:
     return MOST_DOCUMENTS if hasattr(os, "fork") else DOCUMENTS_WITHOUT_FORK
 
 
-def draws_of(documents: Sequence[bytes]) -> int:
-    """The number of ends of the training text at which these documents are measured."""
+def draws_of(documents: int, total_bytes: int) -> int:
+    """The number of ends of the training text at which so many documents are measured."""
     if not hasattr(os, "fork"):
         return DRAWS_WITHOUT_FORK
-    count, total = max(1, len(documents)), max(1, sum(map(len, documents)))
-    return max(FEWEST_DRAWS, min(MOST_DRAWS, MOST_FORKS // count, MOST_BYTES // total))
+    most = min(MOST_DRAWS, MOST_FORKS // max(1, documents), MOST_BYTES // max(1, total_bytes))
+    return max(FEWEST_DRAWS, most)
 
 
 def ends(train: bytes, draws: int) -> list[int]:
@@ -75,7 +75,7 @@ def compressed_bytes(
 
     advance: called with the share of each draw. Raises EndonymError if the process dies.
     """
-    train_ends = ends(train, draws_of(documents))
+    train_ends = ends(train, draws_of(len(documents), sum(map(len, documents))))
     extras = [separator + document for document in documents]
     line = json.dumps({"ends": train_ends, "extras": list(map(len, extras))}).encode("utf-8")
     data = struct.pack("<Q", len(line)) + line + train[: train_ends[-1]] + b"".join(extras)
