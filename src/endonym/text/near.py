@@ -91,6 +91,8 @@ class Index:
 class Contained:
     """The runs of thirteen letters of the candidates, and which were seen.
 
+    here: runs of the text at hand; a look-up there is far faster than a search.
+
     Of a long text those runs are kept whose hash is divisible by a power of two that depends on its
     length alone, so that the same two texts are always compared in the same way. Runs of candidate
     c: `runs[firsts[c] : firsts[c] + sizes[c]]`, the rarest first. A text with more than half of
@@ -103,6 +105,7 @@ class Contained:
         owners = np.repeat(np.arange(len(kept)), self.sizes)
         self.postings = Postings(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
         self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
+        self.here = np.zeros_like(self.seen)
         holders = np.diff(self.postings.firsts)
         runs = np.repeat(np.arange(len(self.seen)), holders)
         order = np.lexsort((runs, holders[runs], self.postings.owners))
@@ -127,11 +130,18 @@ class Contained:
 
     def shared(self, found: Indices, documents: Indices, owners: Indices) -> Indices:
         """How many runs of each candidate occur in the text paired with it."""
-        sizes = self.sizes[owners]
-        runs = self.runs[spread(self.firsts[owners], sizes)]
-        wanted = np.repeat(documents, sizes) * len(self.seen) + runs
-        indices = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
-        return np.add.reduceat(found[indices] == wanted, np.cumsum(sizes) - sizes, dtype=np.int64)
+        counts, holders = np.empty(len(owners), dtype=np.int64), found // len(self.seen)
+        starts = np.flatnonzero(np.diff(documents, prepend=-1))
+        for start, end in zip(starts, np.append(starts[1:], len(documents)), strict=True):
+            first, last = np.searchsorted(holders, documents[start] + np.arange(2))
+            theirs = found[first:last] % len(self.seen)
+            self.here[theirs] = True
+            sizes = self.sizes[owners[start:end]]
+            runs = self.runs[spread(self.firsts[owners[start:end]], sizes)]
+            ends = np.cumsum(sizes)
+            counts[start:end] = np.add.reduceat(self.here[runs], ends - sizes, dtype=np.int64)
+            self.here[theirs] = False
+        return counts
 
     def overlap(self, candidates: Indices) -> float:
         """The share of these candidates' runs that were seen."""
