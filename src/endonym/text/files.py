@@ -206,11 +206,12 @@ def files_matching(root: Path, parts: Sequence[str], exclude: Sequence[str]) -> 
             if not leads_to_folder(entry):
                 if len(parts) in after:
                     yield path
-            elif after and not is_named(printable(path.relative_to(root).as_posix()), exclude):
-                if len(os.fsencode(path)) > LONGEST_PATH_BYTES:
-                    yield path
-                else:
-                    (links if entry.is_symlink() else folders).append((path, after))
+            elif exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
+                continue
+            elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
+                yield path
+            elif after:
+                (links if entry.is_symlink() else folders).append((path, after))
 
 
 def entered(
