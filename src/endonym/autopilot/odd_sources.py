@@ -15,7 +15,6 @@ were (docs/log.md). A language written like its neighbour may pass.
 """
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -24,9 +23,9 @@ from dataclasses import dataclass, field
 import regex
 
 from endonym.autopilot.cleaning import EXPECTED
-from endonym.autopilot.text_size import file_text_bytes, first_records
+from endonym.autopilot.text_size import beginning
 from endonym.errors import EndonymError
-from endonym.text.document import Document
+from endonym.text.clean.normalize import composed
 from endonym.text.files import RawSet
 from endonym.text.languages import language_name
 from endonym.text.scripts import script_counts
@@ -34,7 +33,8 @@ from endonym.text.scripts import script_counts
 SKETCH_CHARS = 60_000
 """Characters of a text that are enough to compare it."""
 READ_CHARS, MOST_FILES = 3_000_000, 1_000
-"""Characters of a recipe's sources that are compared, and files, spread evenly."""
+"""Characters of a recipe's sources that are compared, and files, spread evenly: the trigrams of
+one file take 200 kB."""
 LEAST_LETTERS, LEAST_COMPARED, LEAST_REFERENCE = 300, 1_500, 5_000
 """Letters needed to judge a text by expected letters, by trigrams, and to judge others by it."""
 LEAST_BOTH_WAYS = 30_000
@@ -144,7 +144,7 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
         sample += text[:SKETCH_CHARS] + "\n"
         if len(sample) > SKETCH_CHARS:
             break
-    sample = unicodedata.normalize("NFC", sample[:SKETCH_CHARS]).lower()
+    sample = composed(sample[:SKETCH_CHARS]).lower()
     for number, start in enumerate(range(0, len(sample), PIECE_CHARS)):
         half = made.halves[number % 2]
         for word in WORD.findall(sample[start : start + PIECE_CHARS]):
@@ -165,9 +165,8 @@ def odd_warnings(raw: Sequence[RawSet], language: str) -> list[str]:
     for source, file in some:
         key = f"{source.name}\0{file.name}"
         with suppress(EndonymError):  # The corpus stage names what it cannot read.
-            records = first_records(source, file, chars)
-            texts = (each.text for each in records if isinstance(each, Document))
-            sketches[key] = sketch(key, texts, file_text_bytes(source, [file.path]))
+            begin = beginning(source, file, chars)
+            sketches[key] = sketch(key, begin.texts, begin.text_bytes)
             files.setdefault(source.name, []).append(key)
     found = odd_ones(list(sketches.values()), language)
     warnings = [found.doubt] if found.doubt else []
@@ -182,21 +181,33 @@ def odd_warnings(raw: Sequence[RawSet], language: str) -> list[str]:
     return warnings
 
 
-def odd_ones(sketches: Sequence[Sketch], language: str) -> Odd:
-    """The texts that are not in the language of the others, or not in the one that is named."""
+def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch] = ()) -> Odd:
+    """The texts that are not in the language of the others, or not in the one that is named.
+
+    others: texts that are only compared with these, one at a time.
+    """
     judged = [each for each in sketches if each.count >= LEAST_LETTERS]
     reasons = {each.name: why for each in judged if (why := unexpected(each, language, judged))}
     if judged and len(reasons) == len(judged):
         return Odd({}, f"no text reads like {language_name(language)}: {reasons[judged[0].name]}")
     rest = [each for each in judged if each.name not in reasons]
     main = largest_group(rest)
-    total = sum(each.text_bytes for each in rest)
-    strange = [each for each in rest if each not in main]
+    total, members = sum(each.text_bytes for each in rest), set(main)
+    strange = [each for each in rest if each not in members]
+    reference, doubt = Reference(main), ""
     if sum(each.text_bytes for each in main) * 2 < total:
         names = ", ".join(each.name for each in strange[:3])
-        return Odd(reasons, f"these texts seem to be in several languages, such as {names}")
-    reference = Reference(main)
-    return Odd(reasons | {each.name: unlike(each, reference) for each in strange})
+        doubt = f"these texts seem to be in several languages, such as {names}"
+    else:
+        reasons |= {each.name: unlike(each, reference) for each in strange}
+    for each in others:
+        if each.count < LEAST_LETTERS:
+            continue
+        if why := unexpected(each, language, judged):
+            reasons[each.name] = why
+        elif not (doubt or reference.is_alike(each)):
+            reasons[each.name] = unlike(each, reference)
+    return Odd(reasons, doubt)
 
 
 def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
@@ -213,18 +224,21 @@ def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
             reference = Reference(group)
             joining = [each for each in left if reference.is_alike(each)]
             group = group + joining
-            left = [each for each in left if each not in joining]
+            joined = set(joining)
+            left = [each for each in left if each not in joined]
         groups.append(group)
     main = max(groups, key=lambda group: sum(each.text_bytes for each in group), default=[])
     whole = Reference(main)
     most = MOST_OF_ITSELF * whole.pool.count
-    large = [each for each in main if each.count > most]
+    large = {each for each in main if each.count > most}
     return [each for each in sketches if each in large or whole.is_alike(each)]
 
 
 def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     """Why these are not the letters of the language; empty if they may be."""
-    code = language.lower().split("-")[0]
+    code, *parts = language.lower().split("-")
+    if any(len(each) == 4 and each.isalpha() for each in parts):
+        return ""  # tt-Latn names its script, which may not be the usual one.
     script = next((script for script, codes in SCRIPTS.items() if code in codes.split()), "")
     share = sketch.scripts[script] / max(1, sketch.scripts.total())
     if script and share < LEAST_SCRIPT:

@@ -16,13 +16,14 @@ from statistics import median
 from typing import Any
 
 from endonym.autopilot.format_guess import guess_source
-from endonym.autopilot.odd_sources import Sketch, odd_ones, sketch
-from endonym.autopilot.text_size import file_text_bytes, first_records
+from endonym.autopilot.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
+from endonym.autopilot.text_size import beginning
 from endonym.errors import MissingSource, printable
 from endonym.log import Log
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, files_at, not_a_file
+from endonym.text.files import RawFile, files_at, not_a_file, source_files
+from endonym.text.io.formats import COMPRESSIONS
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -125,17 +126,16 @@ def survey_texts(
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
     chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // max(1, survey.files)))
     looks: list[list[Look]] = []
-    sketches: list[Sketch] = []
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
         for group in groups:
-            found: list[Look] = []
+            looks.append([])
             for path in group:
-                found.append(look(path, chars))
-                if found[-1].documents:
-                    sketches.append(_sketched(found[-1]))
+                looks[-1].append(look(path, chars, folder))
                 advance(1, printable(path.name)[:30])
-            looks.append(found)
-    odd = odd_ones(sketches, language)
+    read = [each for found in looks for each in found if each.documents]
+    step = -(-len(read) // MOST_FILES) or 1
+    others = (_sketched(each) for number, each in enumerate(read) if number % step)
+    odd = odd_ones([_sketched(each) for each in read[::step]], language, others)
     survey.doubt = odd.doubt
     taken = set[str]()
     for found in looks:
@@ -151,29 +151,25 @@ def survey_texts(
     return survey
 
 
-def look(path: Path, chars: int) -> Look:
-    """Open one file and read its first documents, up to so many characters."""
-    probe = Source(name="texts", path=str(path.absolute()))
-    if not _is_writable(path.name):
-        return Look(path, probe, "", problem="its name is not UTF-8; rename it")
+def look(path: Path, chars: int, folder: Path) -> Look:
+    """Open one file and read its first documents, up to so many characters.
+
+    folder: of the recipe, which names the file from there.
+    """
+    here = Source(name="texts", path=str(path.absolute()))
+    if not _is_writable(_relative(path, folder)):
+        return Look(path, here, "", problem="its path is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
     found = Look(path, source, reason)
-    here = source.model_copy(update={"path": str(path.absolute())})
-    seen = read = 0
-    rejects: list[Reject] = []
-    for each in first_records(here, RawFile(path=path, name=printable(path.name)), chars):
-        seen += len(each.text)
-        read += each.raw_bytes
-        if isinstance(each, Document):
-            found.documents.append(each)
-        else:
-            rejects.append(each)
-    found.text_bytes = file_text_bytes(here, [path])
+    here = source.model_copy(update={"path": here.path})
+    begin = beginning(here, RawFile(path=path, name=printable(path.name)), chars)
+    rejects = [each for each in begin.records if isinstance(each, Reject)]
+    found.documents = [each for each in begin.records if isinstance(each, Document)]
+    found.text_bytes = begin.text_bytes
     if not found.documents:
         found.problem = (rejects[0].detail or rejects[0].reason) if rejects else "no text in it"
         found.is_foreign = bool(rejects) and rejects[0].reason == "unsupported_format"
-    whole = max(1.0, found.text_bytes / max(1, read)) if seen >= chars else 1.0
-    found.total_documents = len(found.documents) * whole
+    found.total_documents = len(found.documents) / begin.share
     return found
 
 
@@ -186,12 +182,18 @@ def grouped(files: Sequence[Path]) -> list[list[Path]]:
     """Groups of files in their order: single files, or many of one kind in one folder."""
     kinds: dict[tuple[Path, str], list[Path]] = {}
     for path in files:
-        kinds.setdefault((path.parent, "".join(path.suffixes[-2:])), []).append(path)
+        kinds.setdefault((path.parent, kind(path)), []).append(path)
     groups: list[list[Path]] = []
     for alike in kinds.values():
         groups += [alike] if len(alike) > FEW_FILES else [[path] for path in alike]
     order = {path: number for number, path in enumerate(files)}
     return sorted(groups, key=lambda group: order[group[0]])
+
+
+def kind(path: Path) -> str:
+    """How the names of a file's kind end: .txt, .txt.gz."""
+    is_packed = path.suffix.lower() in COMPRESSIONS
+    return Path(path.stem).suffix + path.suffix if is_packed else path.suffix
 
 
 def is_list(source: Source, documents: Sequence[Document]) -> bool:
@@ -261,14 +263,27 @@ def _source(
     taken.add(name)
     path, reason = _relative(first.path, folder), first.reason
     if not is_alone:
-        path = _relative(first.path.parent, folder) + "/*" + "".join(first.path.suffixes[-2:])
+        path = escape(_relative(first.path.parent, folder)) + "/*" + escape(kind(first.path))
         reason = f"{len(found)} files of one kind; the first: {reason}"
     if left_out:
         why = next(iter(left_out.values()))
         reason += f"; excluded: {len(left_out)} files, the first because: {why}".replace("\n", " ")
-    keys = {"name": name, "path": path, "exclude": tuple(left_out)}
-    sources.append((first.source.model_copy(update=keys), reason))
-    return sources[-1][0]
+    source = first.source.model_copy(
+        update={"name": name, "path": path, "exclude": tuple(left_out)}
+    )
+    if not is_alone:
+        more = _others(source, found, folder)
+        source = source.model_copy(update={"exclude": (*left_out, *more)})
+    sources.append((source, reason))
+    return source
+
+
+def _others(source: Source, found: list[Look], folder: Path) -> list[str]:
+    """Globs that leave out what else the path of a source matches: other kinds, other sources."""
+    given, own = {each.path for each in found}, kind(found[0].path)
+    more = [file.path for file in source_files(source, folder) if file.path not in given]
+    globs = ("*" + escape(end) if (end := kind(path)) != own else pattern(path) for path in more)
+    return list(dict.fromkeys(globs))
 
 
 def _sample(survey: Survey, looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> str:

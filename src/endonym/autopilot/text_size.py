@@ -6,7 +6,7 @@ counts by what it holds.
 """
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +15,16 @@ from endonym.errors import TokenizerError
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
-from endonym.text.files import RawFile, RawSet, printable, size_on_disk
+from endonym.text.files import RawFile, RawSet, size_on_disk
+from endonym.text.io.formats import file_format
 from endonym.tokenizer.config import TokenizerConfig
 
 TRIED_FILES = 8
 """Files of each source that are read."""
-LEAST_BYTES, MOST_BYTES = 1 << 18, 1 << 22
-"""Raw bytes that are read of each source at least, and of all of them."""
-UNPACKED_BYTES = 1 << 22
-"""Text that is read of a file whose raw bytes cannot be counted: zip and parquet."""
+LEAST_CHARS, MOST_CHARS = 1 << 17, 1 << 21
+"""Characters that are read of each source at least, and of all of them."""
+PACKED_BYTES = 1 << 19
+"""Bytes of a compressed file that show how well it is compressed."""
 SAMPLE_CHARS = 400_000
 """Characters on which a tokenizer is tried."""
 LARGEST_HELD = 0.5
@@ -73,48 +74,62 @@ class _Sums:
 
 
 @dataclass(slots=True)
-class _Reading:
-    """The sampled records of one file: their sums, and what share of the file they are."""
+class Beginning:
+    """The first records of a file, and the estimated share of the file's text that they are."""
 
-    source: Source
-    file: RawFile
-    clean: Clean
-    sums: _Sums = field(default_factory=_Sums)
+    records: list[Document | Reject] = field(default_factory=list[Document | Reject])
     share: float = 1.0
-    texts: list[str] = field(default_factory=list)
 
-    def read(self, limit: int) -> None:
-        """Read about `limit` raw bytes, or the whole file if it is not larger."""
-        from endonym.text.reader import read_file  # Parquet and others, which few commands need.
+    @property
+    def texts(self) -> list[str]:
+        """The texts of its documents."""
+        return [each.text for each in self.records if isinstance(each, Document)]
 
-        cleaned, seen = cleaner(self.clean), set[int]()
-        total, consumed, records, raw = size_on_disk(self.file.path), 0, 0, 0
-        known = (0, _Sums())
+    @property
+    def text_bytes(self) -> float:
+        """Bytes of text in the whole file, estimated."""
+        return sum(len(text.encode("utf-8", "replace")) for text in self.texts) / self.share
 
-        def advance(n_bytes: int) -> None:
-            # All records of the bytes before these have been seen.
-            nonlocal consumed, known
-            known, consumed = (consumed, _Sums()), consumed + n_bytes
-            known[1].add(self.sums)
 
-        for each in read_file(self.source, self.file, advance):
-            records, raw = records + 1, raw + each.raw_bytes
-            if isinstance(each, Document):
-                text, verdict = cleaned(each.text)
-                is_kept = verdict is None and not (self.clean.dedup and hash(text) in seen)
-                seen.add(hash(text))
-                size = len(each.text.encode("utf-8", "replace"))
-                more = _Sums(size, len(each.text), 0.0, 0.0)
-                if is_kept:
-                    more.kept, more.documents = len(text.encode("utf-8", "replace")), 1.0
-                    self.texts.append(text)
-                self.sums.add(more)
-            if known[0] >= limit:
-                self.sums, self.share = known[1], known[0] / max(1, total)
-                return
-            if not consumed and self.sums.text >= UNPACKED_BYTES:
-                self.share = _read_share(self.file.path, records, raw)
-                return
+def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
+    """Read the first records of a file, up to about so many characters.
+
+    Of a compressed file more is read, and not kept, until it shows how well it is compressed.
+    Raises SourceError if the disk does not give the file.
+    """
+    from endonym.text.reader import read_file  # Parquet and others, which few commands need.
+
+    found, kind, total = Beginning(), file_format(file.name, source), size_on_disk(file.path)
+    is_packed = (kind.compression or kind.archive) and kind.format != "parquet"
+    per_byte = 0.0 if is_packed else 1.0  # bytes on the disk for each that was read; 0: unknown
+    seen = consumed = read = kept = marked = 0
+
+    def advance(n_bytes: int) -> None:
+        # Records are behind what was consumed while the head of the file is looked at: only the
+        # first call after a record says how far they reach.
+        nonlocal consumed, marked, per_byte
+        if read > marked and consumed >= PACKED_BYTES:
+            marked, per_byte = read, consumed / read
+        consumed += n_bytes
+
+    for each in read_file(source, file, advance):
+        size = each.raw_bytes + 1  # with the end of the line
+        read += size
+        if isinstance(each, Document) and "encoding" in each.meta and not marked:
+            per_byte = 0.0
+        if seen < chars:
+            found.records.append(each)
+            kept = read
+        # No character takes more than four bytes; the rest of a record is no text.
+        seen += max(len(each.text), size // 4)
+        if seen >= chars and (per_byte or not consumed):
+            share = kept * per_byte / max(1, total)
+            if not consumed:
+                share = _read_share(file.path, len(found.records), kept)
+            found.share = min(1.0, share)
+            return found
+    found.share = kept / max(1, read) or 1.0
+    return found
 
 
 def _read_share(path: Path, records: int, raw_bytes: int) -> float:
@@ -144,7 +159,7 @@ def measure(raw: Sequence[RawSet], clean: Clean | None = None) -> TextSize:
     clean: the recipe's; without it everything is kept. Raises SourceError if the disk does not give
     a file.
     """
-    clean, limit = clean or Clean(), max(LEAST_BYTES, MOST_BYTES // max(1, len(raw)))
+    clean, limit = clean or Clean(), max(LEAST_CHARS, MOST_CHARS // max(1, len(raw)))
     whole, sampled = _Sums(), list[tuple[float, list[str]]]()
     for each in raw:
         sums, texts = _of_source(each, clean, limit)
@@ -167,16 +182,29 @@ def measure(raw: Sequence[RawSet], clean: Clean | None = None) -> TextSize:
     )
 
 
+def _cleaned(texts: Sequence[str], clean: Clean) -> tuple[_Sums, list[str]]:
+    """The sums of these documents, and those that cleaning keeps."""
+    cleaned, sums, kept, seen = cleaner(clean), _Sums(), list[str](), set[int]()
+    for each in texts:
+        text, verdict = cleaned(each)
+        more = _Sums(len(each.encode("utf-8", "replace")), len(each))
+        if verdict is None and not (clean.dedup and hash(text) in seen):
+            more.kept, more.documents = len(text.encode("utf-8", "replace")), 1.0
+            kept.append(text)
+        seen.add(hash(text))
+        sums.add(more)
+    return sums, kept
+
+
 def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]:
     """What a source holds, estimated, and the documents that were read."""
     step = -(-len(raw.files) // TRIED_FILES)
     chosen, sums, texts, seen = raw.files[:: max(1, step)], _Sums(), list[str](), 0
     for file in chosen:
-        reading = _Reading(raw.source, file, clean)
-        reading.read(limit // len(chosen))
-        if reading.share:
-            sums.add(reading.sums, 1 / reading.share)
-        texts += reading.texts
+        found = beginning(raw.source, file, limit // len(chosen))
+        of_file, kept = _cleaned(found.texts, clean)
+        sums.add(of_file, 1 / found.share)
+        texts += kept
         seen += size_on_disk(file.path)
     whole = _Sums()
     whole.add(sums, raw.bytes() / max(1, seen))
@@ -194,24 +222,3 @@ def bytes_per_token(config: TokenizerConfig, sample: Sequence[str]) -> float:
     except TokenizerError:
         return BYTES_PER_TOKEN
     return float(found) or BYTES_PER_TOKEN
-
-
-def file_text_bytes(source: Source, files: Sequence[Path]) -> int:
-    """Bytes of text in the files of one source."""
-    raw = tuple(RawFile(path=path, name=printable(path.name)) for path in files)
-    return measure([RawSet(source=source, files=raw)]).text_bytes
-
-
-def first_records(source: Source, file: RawFile, chars: int) -> Iterator[Document | Reject]:
-    """The first records of a file, up to so many characters.
-
-    Raises SourceError if the disk does not give the file.
-    """
-    from endonym.text.reader import read_file  # Parquet and others, which few commands need.
-
-    seen = 0
-    for each in read_file(source, file):
-        yield each
-        seen += len(each.text)
-        if seen >= chars:
-            break

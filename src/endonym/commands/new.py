@@ -38,6 +38,7 @@ from endonym.commands.check import check
 from endonym.commands.found_texts import describe_model, describe_survey
 from endonym.config import Config
 from endonym.data.config import PackConfig
+from endonym.disk import write_atomic
 from endonym.errors import RecipeError, printable
 from endonym.log import Log, number
 from endonym.model.families import resolve
@@ -85,7 +86,6 @@ def write_recipe(
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=clean)
-    folder.mkdir(parents=True, exist_ok=True)
     valid_name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:48] or "model"
     parts = [
         _head(path, valid_name, language, survey),
@@ -99,10 +99,10 @@ def write_recipe(
         '[[evaluate]]\nkind = "bits"',
         '[[export]]\nformat = "huggingface"',
     ]
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_atomic(path, ("\n\n".join(parts) + "\n").encode("utf-8"))
     try:
         describe_model(check(Recipe.load(path), Store(store)), log)
-    except RecipeError:
+    except BaseException:  # The next `new` would refuse to write over it.
         path.unlink()
         raise
     return path, survey

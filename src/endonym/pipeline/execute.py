@@ -99,8 +99,6 @@ def run_recipe(
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe), store, log)
-        for warning in odd_warnings(raw, recipe.language):
-            log.warn(warning)
         last = last_stage(recipe, until)
         run = Run(folder, recipe, store)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
@@ -108,7 +106,7 @@ def run_recipe(
         resolved = partial(settle, recipe, lock, **given, target=target, log=log)
         metrics = Metrics(folder, recipe, log)
         with remembered_failure(folder):
-            for stage in planned_stages(run, raw, lock, resolved):
+            for stage in planned_stages(run, raw, lock, resolved, log=log):
                 run.made.append(make(stage, store, log, device, metrics=metrics))
                 if stage.name == last:
                     break
@@ -118,16 +116,25 @@ def run_recipe(
 
 
 def planned_stages(
-    run: Run, raw: list[RawSet], lock: Lockfile, resolved: Callable[..., ResolvedTraining]
+    run: Run,
+    raw: list[RawSet],
+    lock: Lockfile,
+    resolved: Callable[..., ResolvedTraining],
+    *,
+    log: Log,
 ) -> Iterator[Stage]:
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
-    Each stage is made before the next is asked for.
+    Each stage is made before the next is asked for. Until there is a corpus, odd sources are
+    warned of.
     """
     recipe, store = run.recipe, run.store
     chosen = lock.keep(resolve.vocab_choice(recipe, raw))
     data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
     known = data.all()
+    if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
+        for warning in odd_warnings(raw, recipe.language):
+            log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in known}, is_whole=False)
     if not lock.is_known:
         write_json(lock.path, lock.as_json(known, store))

@@ -2,8 +2,8 @@
 
 They are sorted by name, so that the order does not depend on the file system. Hidden files and
 folders (a leading dot) and what `exclude` names are ignored. Nothing here opens a file. What is no
-file (a pipe, a device, a link that leads nowhere, a folder too deep to be named) is listed with the
-others: the reader refuses it by name.
+file (a pipe, a device, a link that leads nowhere, a folder that is closed or too deep to be named)
+is listed with the others: the reader refuses it by name.
 """
 
 import errno
@@ -28,13 +28,14 @@ LONGEST_PATH_BYTES = 4_000
 KINDS = {
     stat.S_IFIFO: "a named pipe, not a file",
     stat.S_IFSOCK: "a socket, not a file",
-    stat.S_IFDIR: "its path is too long to be opened",
+    stat.S_IFDIR: "a folder that cannot be entered; check its permissions",
 }
+TOO_LONG = "its path is too long to be opened"
 UNREACHABLE = {
     errno.ENOENT: "a link that leads nowhere",
     errno.ENOTDIR: "a link that leads nowhere",
     errno.ELOOP: "a link that leads in a circle",
-    errno.ENAMETOOLONG: "its path is too long to be opened",
+    errno.ENAMETOOLONG: TOO_LONG,
 }
 
 
@@ -82,7 +83,7 @@ def files_at(given: Path, folder: Path, *, name: str, exclude: Sequence[str] = (
     """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
     path = Path(os.path.abspath(folder / given))  # noqa: PTH100
     try:
-        found = found_files(given, folder, path)
+        found = found_files(given, folder, path, exclude)
     except OSError as error:
         raise SourceError(
             f'source "{name}": the folder cannot be read: {error.strerror or error}',
@@ -102,21 +103,23 @@ def files_at(given: Path, folder: Path, *, name: str, exclude: Sequence[str] = (
     return found
 
 
-def found_files(given: Path, folder: Path, path: Path) -> list[RawFile] | str:
-    """The raw files, or why there are none."""
+def found_files(
+    given: Path, folder: Path, path: Path, exclude: Sequence[str]
+) -> list[RawFile] | str:
+    """The raw files, or why there are none. Folders that `exclude` names are not entered."""
     if path.is_file():
         found = [RawFile(path=path, name=printable(path.name))]
     elif path.is_dir():
-        found = named(path, files_below(path))
+        found = named(path, files_matching(path, ("**",), exclude))
     elif any(sign in str(given) for sign in GLOB_SIGNS):
         root, parts = glob_root(given, folder)
-        found = named(root, files_matching(root, parts)) if root.is_dir() else []
+        found = named(root, files_matching(root, parts, exclude)) if root.is_dir() else []
     elif path.exists():
         return "this is neither a file nor a folder"
     else:
         return "there is no such file or folder"
     if all(not_a_file(file.path) for file in found):
-        return "there is no file here"
+        return "there is no file here" + (", or `exclude` names its folder" if exclude else "")
     return found
 
 
@@ -124,7 +127,12 @@ def is_excluded(name: str, patterns: Sequence[str]) -> bool:
     """Whether a glob matches a file's name, its path below the source's, or a folder above it."""
     path = PurePosixPath(name)
     meant = [name, path.name, *(folder.as_posix() for folder in path.parents[:-1])]
-    return any(fnmatchcase(each, pattern.rstrip("/")) for pattern in patterns for each in meant)
+    return any(is_named(each, patterns) for each in meant)
+
+
+def is_named(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a glob matches just this name."""
+    return any(fnmatchcase(name, pattern.rstrip("/")) for pattern in patterns)
 
 
 def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
@@ -140,11 +148,6 @@ def glob_root(given: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
     parts = Path(os.path.normpath(given)).parts
     first = next(n for n, part in enumerate(parts) if any(sign in part for sign in GLOB_SIGNS))
     return Path(os.path.abspath(folder.joinpath(*parts[:first]))), parts[first:]  # noqa: PTH100
-
-
-def files_below(root: Path) -> Iterator[Path]:
-    """All files below a folder."""
-    return files_matching(root, ("**",))
 
 
 class Glob:
@@ -178,24 +181,33 @@ class Glob:
         return frozenset(reached)
 
 
-def files_matching(root: Path, parts: Sequence[str]) -> Iterator[Path]:
+def files_matching(root: Path, parts: Sequence[str], exclude: Sequence[str]) -> Iterator[Path]:
     """What lies below a folder, is no folder, and matches a glob, given in its parts.
 
     Hidden names match only if the glob itself has a leading dot. Links to folders are followed
     last, and no folder is read twice. No depth of folders is too large: this does not recurse.
+    A folder that cannot be entered is given itself; one that `exclude` names is passed over.
     """
     glob = Glob(parts)
     folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
     read = set[tuple[int, int, frozenset[int]]]()
     while folders or links:
         folder, reached = (folders or links).pop()
-        if not entered(folder, reached - {len(parts)}, read):
+        try:
+            is_new = entered(folder, reached - {len(parts)}, read)
+            entries = visible_entries(folder, glob) if is_new else []
+        except PermissionError:
+            if folder == root:
+                raise
+            yield folder
             continue
-        for entry in visible_entries(folder, glob):
+        for entry in entries:
             path, after = Path(entry.path), glob.after(reached, entry.name)
             if not leads_to_folder(entry):
                 if len(parts) in after:
                     yield path
+            elif exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
+                continue
             elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
                 yield path
             elif after:
@@ -236,6 +248,8 @@ def not_a_file(path: Path) -> str:
         if error.errno == errno.ENOENT and not path.is_symlink():
             return ""  # it was there when its folder was listed: the disk says why
         return UNREACHABLE.get(error.errno or 0, "")
+    if stat.S_ISDIR(mode) and len(os.fsencode(path)) > LONGEST_PATH_BYTES:
+        return TOO_LONG
     return "" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "a device, not a file")
 
 

@@ -1,15 +1,27 @@
 """Texts that are not in the language of the others are found; those in another style are not."""
 
+import gzip
 import itertools
 import random
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from text_samples import SHARED
 
-from endonym.autopilot.odd_sources import Reference, Sketch, odd_ones, odd_warnings, sketch
+from endonym.autopilot.odd_sources import (
+    SKETCH_CHARS,
+    Reference,
+    Sketch,
+    odd_ones,
+    odd_warnings,
+    sketch,
+)
+from endonym.text import reader
 from endonym.text.config import Source
+from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, RawSet
 
 Say = Callable[[str], list[str]]
@@ -121,3 +133,61 @@ def test_on_real_texts_every_other_language_is_odd_and_no_other_style_is() -> No
     assert odd_ones(own, "x-one").reasons == {}
     found = odd_ones([*own, *some(*others)], "x-one").reasons
     assert set(found) == {Path(name).name for name in others}
+
+
+TATAR_IN_LATIN = [
+    "Bügen hava bik matur, şuña kürä urmanğa barabız.",
+    "Äbiyem miña cılı söt häm yaña peşkän ikmäk birde.",
+    "Kiçä kiç belän abıyım kül buyında zur uçaq yaqtı.",
+    "Min tatarça yaxşı söyläşäm, ä enem äle öyränä genä.",
+]
+
+
+def test_a_code_that_names_its_script_is_not_held_to_the_usual_one() -> None:
+    texts = [made("a", TATAR_IN_LATIN), made("b", TATAR_IN_LATIN, seed=1)]
+    assert "not cyrillic" in odd_ones(texts, "tt").doubt
+    found = odd_ones([*texts, made("c", RUSSIAN, 1_000)], "tt-Latn")
+    assert found.doubt == ""
+    assert set(found.reasons) == {"c"}
+
+
+def test_texts_that_are_compared_one_by_one_get_the_same_verdicts(language_sentences: Say) -> None:
+    tatar = language_sentences("tatar")
+    main = [made("a", tatar), made("b", tatar, seed=1)]
+    more = [made("c", tatar, seed=2), made("d", RUSSIAN), made("e", language_sentences("khmer"))]
+    for language in ("tt", "x-one"):
+        apart, together = odd_ones(main, language, iter(more)), odd_ones([*main, *more], language)
+        assert apart.reasons.keys() == together.reasons.keys() == {"d", "e"}
+
+
+def test_a_letter_with_very_many_marks_takes_no_longer() -> None:
+    started = time.perf_counter()
+    sketch("a", ["а" + "\u0301\u0316" * (SKETCH_CHARS // 2)], 120_000)
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("name", ["а.txt", "а.txt.gz"])
+def test_no_more_of_a_file_is_read_than_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language_sentences: Say, name: str
+) -> None:
+    """All that is more is read to learn how well a file is compressed."""
+    tatar, chars = language_sentences("tatar"), list[int]()
+    words = " ".join(tatar).split()
+    lines = [" ".join(random.Random(n).choices(words, k=9)) for n in range(60_000)]
+    text = ("\n".join(lines) + "\n").encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)
+    read = reader.read_file
+
+    def counted(*given: Any) -> Iterator[Document | Reject]:
+        for each in read(*given):
+            chars.append(len(each.text))
+            yield each
+
+    monkeypatch.setattr(reader, "read_file", counted)
+    source = Source(name="а", path=name, document="line")
+    assert odd_warnings([RawSet(source=source, files=(RawFile(path=path, name=name),))], "tt") == []
+    if name.endswith("gz"):
+        assert sum(chars) < len(text) / 4
+    else:
+        assert sum(chars) < SKETCH_CHARS + 200

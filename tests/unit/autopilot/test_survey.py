@@ -1,13 +1,16 @@
 """A survey of raw texts: which files become sources, which are left out, and why."""
 
+import gzip
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from found_texts import write_found_texts
 from text_samples import TATAR, write
 
+from endonym.autopilot import survey
+from endonym.autopilot.odd_sources import Odd, Sketch, odd_ones
 from endonym.autopilot.survey import (
     FEW_FILES,
     PARAGRAPH_BYTES,
@@ -208,7 +211,83 @@ def test_pipes_and_names_that_are_no_utf8_are_named_and_the_rest_is_read(tmp_pat
     write(folder, os.fsdecode(b"odd-\xff.txt"), TATAR)
     write(folder, "key.jsonl", '{"\\ud800": "ә ә ә ә"}\n' * 3)
     os.mkfifo(folder / "pipe.txt")
-    survey = survey_texts([folder], folder)
-    assert [source.path for source, _ in survey.sources] == ["tatar.txt"]
-    skipped = {name.rpartition("/")[2]: why for name, why in survey.skipped}
+    found = survey_texts([folder], folder)
+    assert [source.path for source, _ in found.sources] == ["tatar.txt"]
+    skipped = {name.rpartition("/")[2]: why for name, why in found.skipped}
     assert set(skipped) == {"odd-\\xff.txt", "pipe.txt", "key.jsonl"}
+
+
+def read_files(survey: Survey, folder: Path) -> list[str]:
+    """The names of all files that the sources of a survey read, with repetitions."""
+    return sorted(file.path.name for s, _ in survey.sources for file in source_files(s, folder))
+
+
+def write_poems(folder: Path, sentences: list[str], ending: str) -> list[str]:
+    """More files of one kind than are sources of their own; their names."""
+    names = [f"{number:02}{ending}" for number in range(FEW_FILES + 1)]
+    for number, name in enumerate(names):
+        write(folder, name, sentences[number % 9 :][:8])
+    return names
+
+
+@pytest.mark.parametrize("ending", [".txt", ".txt.gz"])
+def test_a_source_of_many_files_reads_them_and_no_others(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]], ending: str
+) -> None:
+    folder, tatar = tmp_path / "poems [old]" / "әкият *", language_sentences("tatar")
+    poems = write_poems(folder, tatar, ending)
+    if ending.endswith(".gz"):
+        for name in poems:
+            (folder / name).write_bytes(gzip.compress((folder / name).read_bytes()))
+    write(folder, "book.v2.txt", RUSSIAN * 3)
+    write(folder, "русча.txt", RUSSIAN * 3)
+    write(folder, "notes.jsonl", f'{{"text": "{tatar[0]}"}}\n')
+    (folder / "tales.txt.gz").write_bytes(gzip.compress("\n".join(tatar).encode()))
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    found = survey_texts([folder], tmp_path / "project", language="tt")
+    assert {Path(source.path).name for source, _ in found.odd} == {"book.v2.txt", "русча.txt"}
+    good = sorted([*poems, "notes.jsonl", "tales.txt.gz"])
+    assert read_files(found, tmp_path / "project") == good
+
+
+def test_of_a_folder_only_the_given_files_are_read(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    poems = write_poems(tmp_path, language_sentences("romanian"), ".poem.txt")
+    write(tmp_path, "draft.txt", language_sentences("romanian"))
+    found = survey_texts([tmp_path / "*.poem.txt"], tmp_path, language="ro")
+    assert read_files(found, tmp_path) == poems
+
+
+def test_of_very_many_files_some_are_compared_and_each_is_judged(
+    tmp_path: Path,
+    language_sentences: Callable[[str], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The counts of all of them together would not fit into memory."""
+    french, held = language_sentences("french"), list[int]()
+
+    def judge(sketches: list[Sketch], language: str, others: Iterable[Sketch] = ()) -> Odd:
+        held.append(len(sketches))
+        return odd_ones(sketches, language, others)
+
+    monkeypatch.setattr(survey, "odd_ones", judge)
+    monkeypatch.setattr(survey, "MOST_FILES", 5)
+    names = write_poems(tmp_path, french * 2, ".txt")
+    write(tmp_path, names[7], language_sentences("khmer"))
+    write(tmp_path, names[8], language_sentences("tatar"))
+    found = survey_texts([tmp_path], tmp_path, language="fr")
+    assert [Path(source.path).name for source, _ in found.odd] == names[7:9]
+    assert held == [5]
+
+
+def test_a_folder_whose_name_is_not_utf8_is_named_and_left_out(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    write(tmp_path / os.fsdecode(b"\xcf\xf0\xe8"), "old.txt", language_sentences("khmer"))
+    write(tmp_path, "new.txt", language_sentences("khmer"))
+    found = survey_texts([tmp_path], tmp_path / "project", language="km")
+    assert [source.path for source, _ in found.sources] == ["../new.txt"]
+    ((name, why),) = found.skipped
+    assert name.endswith("\\xcf\\xf0\\xe8/old.txt")
+    assert "not UTF-8" in why

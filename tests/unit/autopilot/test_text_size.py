@@ -14,9 +14,10 @@ import zstandard
 from pyarrow.parquet import write_table
 
 from endonym.autopilot.model_size import choose_vocab
-from endonym.autopilot.text_size import bytes_per_token, measure
+from endonym.autopilot.text_size import beginning, bytes_per_token, measure
 from endonym.text.config import Clean, Source, Split
 from endonym.text.files import RawSet, source_files
+from endonym.text.io.encoding import HEAD_BYTES
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
@@ -145,3 +146,40 @@ def test_three_bytes_a_letter_ask_for_no_more_ids(tmp_path: Path) -> None:
     raw = [raw_set(tmp_path, "a.txt")]
     assert text_bytes(raw) > 2_500_000 > letters(raw)
     assert choose_vocab(letters(raw)).value < choose_vocab(text_bytes(raw)).value
+
+
+def test_many_large_files_count_by_their_beginnings(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    """Of each less is read than is looked at to find its encoding."""
+    text = "\n".join(language_sentences("khmer") * 1_000)
+    assert len(text.encode()) > HEAD_BYTES
+    for number in range(8):
+        (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
+    found = measure([raw_set(tmp_path, "*.txt")])
+    assert found.text_bytes == pytest.approx(8 * len(text.encode()), rel=0.02)
+    assert found.letters == pytest.approx(8 * len(text), rel=0.03)
+    assert found.sample
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "cp1251"])
+@pytest.mark.parametrize("chars", [3_000, 400_000])
+def test_the_beginning_of_a_file_shows_the_size_of_all_of_it(
+    tmp_path: Path, encoding: str, chars: int
+) -> None:
+    text = "\n".join(f"{n * 7919 % 100_003} Утром мы пошли в лес на {n}" for n in range(40_000))
+    (tmp_path / "a.txt").write_text(text, encoding=encoding)
+    raw = raw_set(tmp_path, "a.txt")
+    source = raw.source.model_copy(update={"encoding": encoding})
+    found = beginning(source, raw.files[0], chars)
+    assert sum(map(len, found.texts)) < chars + 100
+    assert found.text_bytes == pytest.approx(len(text.encode()), rel=0.03)
+
+
+def test_of_a_table_with_little_text_no_more_is_read(tmp_path: Path) -> None:
+    row = json.dumps({"text": "Oui.", "page": "x" * 4_000}) + "\n"
+    (tmp_path / "a.jsonl").write_text(row * 400)
+    raw = raw_set(tmp_path, "a.jsonl")
+    found = beginning(raw.source, raw.files[0], 20_000)
+    assert len(found.records) == 20
+    assert found.text_bytes == pytest.approx(4 * 400, rel=0.01)

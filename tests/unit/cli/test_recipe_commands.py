@@ -98,6 +98,9 @@ def test_check_and_run_warn_of_a_source_in_another_language(recipe: Path, comman
     assert not any('"tatar"' in each for each in warnings)
     store = ["--store", recipe.parent / "store"]
     assert warning in command("run", recipe, *store, "--until", "source").err
+    assert warning in command("run", recipe, *store, "--until", "corpus").err
+    again = command("run", recipe, *store, "--until", "corpus").err
+    assert "reads like" not in again, "the texts are not read once more"
     assert warning in (recipe.parent / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
 
 

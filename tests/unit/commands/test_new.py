@@ -1,6 +1,7 @@
 """`endonym new`: what it finds in a folder, and the recipe it writes."""
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from endonym.autopilot.pace import Pace
 from endonym.autopilot.survey import FEW_FILES, survey_texts
 from endonym.commands import new as starter
 from endonym.commands.new import write_recipe
-from endonym.errors import RecipeError
+from endonym.errors import MissingSource, RecipeError
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.recipe.recipe import Recipe
@@ -278,3 +279,30 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     passes = re.findall(r"# (\d\.\d) epochs", text)
     assert len(passes) == 3
     assert len(set(passes)) == 1, "optimizer, dropout and decay speak of the same epochs"
+
+
+def test_texts_in_a_folder_whose_name_is_not_utf8_are_refused_before_anything_is_measured(
+    tmp_path: Path,
+    language_sentences: Callable[[str], list[str]],
+    known_speed: list[ModelConfig],
+) -> None:
+    folder = tmp_path / os.fsdecode(b"\xcf\xf0\xe8")
+    write_found_texts(folder, language_sentences("tatar"))
+    with pytest.raises(MissingSource, match="not UTF-8"):
+        new(tmp_path / "project", folder)
+    assert known_speed == []
+    assert not (tmp_path / "project").exists()
+
+
+def test_after_a_failure_nothing_is_left_that_the_next_one_refuses(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MissingSource("the folder is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(starter, "check", fails)
+        with pytest.raises(MissingSource):
+            write(texts)
+    assert list((texts.parent / "project").iterdir()) == []
+    assert 'language = "tt"' in write(texts)

@@ -1,5 +1,6 @@
 """Which raw files a source names."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -8,8 +9,11 @@ from strange_files import nested
 from text_samples import TATAR, write
 
 from endonym.errors import MissingSource, SourceError
+from endonym.text import files
 from endonym.text.config import Source
+from endonym.text.document import Reject
 from endonym.text.files import not_a_file, size_on_disk, source_files
+from endonym.text.reader import read_file
 
 
 def names(folder: Path, path: str) -> list[str]:
@@ -182,3 +186,47 @@ def test_pipes_devices_and_broken_links_are_listed_and_not_opened(tmp_path: Path
     }
     with pytest.raises(MissingSource):
         names(tmp_path, "[cdp]*.txt")
+
+
+def closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let a folder refuse to be listed, as without permission; the names of those that are."""
+    entered, entries = list[str](), files.visible_entries
+
+    def listed(here: Path, glob: files.Glob) -> list[os.DirEntry[str]]:
+        entered.append(here.name)
+        if here == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(here))
+        return entries(here, glob)
+
+    monkeypatch.setattr(files, "visible_entries", listed)
+    return entered
+
+
+@pytest.mark.parametrize("path", ["texts", "texts/**/*.txt"])
+def test_a_folder_that_is_closed_is_named_and_the_rest_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    write(tmp_path, "texts/әкият.txt", TATAR)
+    locked = write(tmp_path, "texts/old/locked/a.txt", TATAR).parent
+    entered = closed(locked, monkeypatch)
+    found = source_files(Source(name="probe", path=path), tmp_path)
+    assert {file.name: not_a_file(file.path) for file in found} == {
+        "old/locked": "a folder that cannot be entered; check its permissions",
+        "әкият.txt": "",
+    }
+    ((reject,),) = (list(read_file(Source(name="probe", path=path), found[0])),)
+    assert isinstance(reject, Reject)
+    assert (reject.reason, size_on_disk(locked)) == ("not_a_file", 0)
+    entered.clear()
+    without = Source(name="probe", path=path, exclude=("old/locked",))
+    assert [file.name for file in source_files(without, tmp_path)] == ["әкият.txt"]
+    assert entered == ["texts", "old"]
+
+
+def test_a_source_that_is_a_closed_folder_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "texts/a.txt", TATAR)
+    closed(tmp_path / "texts", monkeypatch)
+    with pytest.raises(SourceError, match="cannot be read"):
+        names(tmp_path, "texts")
