@@ -1,6 +1,7 @@
 """Parquet."""
 
 import gzip
+import time
 from pathlib import Path
 
 import pyarrow as arrow
@@ -9,7 +10,7 @@ import pytest
 from strange_files import parquet_file
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
-from endonym.text.readers.parquet import batch_rows
+from endonym.text.readers.parquet import batch_rows, values
 
 
 def saved(folder: Path, columns: dict[str, object]) -> Path:
@@ -82,3 +83,15 @@ def test_a_value_that_is_repeated_without_end_is_a_bomb(tmp_path: Path):
     found = records(tmp_path / "a.parquet")
     assert 0 < len(kept(found)) < 100
     assert [each.reason for each in refused(found)] == ["bomb"]
+
+
+def test_time_is_linear_in_the_number_of_distinct_values(tmp_path: Path):
+    texts = arrow.array([f"{TATAR[0][:9]} {number}" for number in range(400_000)])
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.table({"text": texts}), path, dictionary_pagesize_limit=1 << 30)
+    with path.open("rb") as file:
+        started = time.perf_counter()
+        found = list(values(file, "text", batch_rows(parquet.ParquetFile(path))))
+    assert found[-1] == texts[-1].as_py().encode()
+    assert len(found) == len(texts)
+    assert time.perf_counter() - started < 1.5
