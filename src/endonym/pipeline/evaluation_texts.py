@@ -48,9 +48,7 @@ def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
             "-v lists them all"
         )
     if texts and rejects:
-        counts = ", ".join(
-            f"{number(count)} {in_words(reason)}" for reason, count in rejects.most_common()
-        )
+        counts = ", ".join(f"{number(n)} {in_words(why)}" for why, n in rejects.most_common())
         log.warn(f"{path.name}: not read: {counts}")
     if not texts:
         raise SourceError(

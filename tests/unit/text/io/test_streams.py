@@ -133,3 +133,11 @@ def test_a_stream_that_asks_for_gigabytes_is_refused(tmp_path: Path):
 def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
     (document,) = records(write(tmp_path, "a.txt.gz", gzip.compress(b"a", mtime=0) * 50_000))
     assert document.text == "a" * 50_000
+
+
+def test_zeros_behind_an_archive_are_counted_fast():
+    zeros = bytes(PIECE_BYTES)
+    started = time.perf_counter()
+    assert Feed(iter([zeros] * 8_000)).drain() == (8_000 * PIECE_BYTES, False)
+    assert time.perf_counter() - started < 1
+    assert Feed(iter([zeros, b"\0\1", zeros])).drain() == (2 * PIECE_BYTES + 2, True)
