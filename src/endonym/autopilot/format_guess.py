@@ -16,9 +16,9 @@ from statistics import median
 from typing import Any
 
 import pyarrow as arrow
-import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 import regex
+from pyarrow.compute import call_function
 
 from endonym.autopilot.cleaning import guess_clean
 from endonym.errors import printable
@@ -130,20 +130,20 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
 
     Columns are read as dictionaries: a value that is repeated a million times is in memory once.
     """
-    lengths: dict[str, list[int]] = {}
+    lengths, n_rows = dict[str, list[int]](), 0
     try:
         schema = parquet.ParquetFile(raw).schema_arrow
         names = [field.name for field in schema if is_text(field.type)]
         file = parquet.ParquetFile(raw, read_dictionary=names)
-        n_rows = min(LOOKED_AT_RECORDS, batch_rows(file))
-        batch = next(file.iter_batches(batch_size=n_rows, columns=names), None)
-        for name in names if batch is not None else []:
-            column = batch.column(name)
-            known = compute.utf8_length(column.dictionary.cast(arrow.large_string())).to_pylist()
-            lengths[name] = [known[each] for each in column.indices.drop_null().to_pylist()]
+        most = min(LOOKED_AT_RECORDS, batch_rows(file))
+        for batch in islice(file.iter_batches(batch_size=most, columns=names), 1):
+            n_rows = batch.num_rows
+            for name, column in zip(names, batch.columns, strict=True):
+                known = call_function("utf8_length", [column.dictionary.cast(arrow.large_string())])
+                lengths[name] = known.take(column.indices.drop_null()).to_pylist()
     except (arrow.ArrowException, OSError):
         return {}, "not a whole parquet file"
-    return field_guess(lengths, 0 if batch is None else batch.num_rows, "column")
+    return field_guess(lengths, n_rows, "column")
 
 
 def json_guess(head: str) -> Guess:

@@ -21,7 +21,7 @@ from endonym.commands.finished_runs import read
 from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.disk import read_json
-from endonym.errors import EndonymError, RecipeError, printable_lines
+from endonym.errors import EndonymError, RecipeError, printable, printable_lines
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import table
 from endonym.log import Log, duration, folded
@@ -145,10 +145,10 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     out.write("".join(f"\n{shown(line)}" for line in said) + ("\n" if said else ""))
     report = run.folder / "report.html"
     if report.is_file():
-        out.write(f"\n{shown(f'report  {report}')}\n")
+        out.write(f"\nreport  {printable(str(report))}\n")
     if report.is_file() and is_last:
-        following = f'next    {program()} generate {nickname(run.folder, run.store)} "…"'
-        out.write(f"{shown(following)}\n")
+        name = printable(nickname(run.folder, run.store))
+        out.write(f'next    {program()} generate {name} "…"\n')
 
 
 def shown(text: str) -> str:

@@ -123,7 +123,10 @@ def _merged(
     """Merges of whole characters, the most frequent pair first. Others divide a word."""
     if not whole:
         return []
-    others = "".join(f"\\x{{{ord(each):x}}}" for each in sorted(whole))
+    # As ranges: a class of the regular expression may have 10,000 of them.
+    codes = enumerate(sorted(map(ord, whole)))
+    ranges = [list(run) for _, run in itertools.groupby(codes, lambda each: each[1] - each[0])]
+    others = "".join(f"\\x{{{run[0][1]:x}}}-\\x{{{run[-1][1]:x}}}" for run in ranges)
     engine = Engine(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.Sequence(
         [

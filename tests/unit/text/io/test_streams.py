@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import time
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import zstandard
 from strange_files import FILES
 from text_samples import ROMANIAN, TATAR, kept, reasons, records, write
 
-from endonym.text.io.streams import Damage, plain, unpacked
+from endonym.text.io.streams import PIECE_BYTES, Damage, Feed, plain, unpacked
 
 TEXT = "\n".join(TATAR + ROMANIAN).encode() * 200
 PACKERS = {
