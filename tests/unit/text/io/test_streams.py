@@ -138,7 +138,7 @@ def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
 
 def test_zeros_behind_an_archive_are_counted_fast():
     zeros = bytes(PIECE_BYTES)
-    started = time.perf_counter()
+    started = time.process_time()
     assert Feed(iter([zeros] * 8_000)).drain() == (8_000 * PIECE_BYTES, False)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert Feed(iter([zeros, b"\0\1", zeros])).drain() == (2 * PIECE_BYTES + 2, True)

@@ -1,7 +1,6 @@
 """Parquet."""
 
 import gzip
-import time
 from pathlib import Path
 
 import pyarrow as arrow
@@ -85,13 +84,12 @@ def test_a_value_that_is_repeated_without_end_is_a_bomb(tmp_path: Path):
     assert [each.reason for each in refused(found)] == ["bomb"]
 
 
-def test_time_is_linear_in_the_number_of_distinct_values(tmp_path: Path):
-    texts = arrow.array([f"{TATAR[0][:9]} {number}" for number in range(400_000)])
+def test_many_distinct_values_come_in_few_batches(tmp_path: Path):
+    """Each batch comes with the whole dictionary: in batches of 256, a million took 22 s."""
+    texts = [f"{TATAR[0][:9]} {number}" for number in range(100_000)]
     path = tmp_path / "a.parquet"
     parquet.write_table(arrow.table({"text": texts}), path, dictionary_pagesize_limit=1 << 30)
+    n_rows = batch_rows(parquet.ParquetFile(path))
+    assert len(texts) / n_rows < 3
     with path.open("rb") as file:
-        started = time.perf_counter()
-        found = list(values(file, "text", batch_rows(parquet.ParquetFile(path))))
-    assert found[-1] == texts[-1].as_py().encode()
-    assert len(found) == len(texts)
-    assert time.perf_counter() - started < 1.5
+        assert [value.decode() for value in values(file, "text", n_rows)] == texts
