@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -75,3 +76,19 @@ def test_a_strange_recipe_gets_a_clear_error(tmp_path: Path, line: str, said: by
     assert said in answer.stderr
     assert b"internal error" not in answer.stderr
     assert os.listdir(tmp_path / "texts") == ["tatar.txt"]  # noqa: PTH208
+
+
+@pytest.mark.timeout(120)
+def test_checking_and_scoring_strange_files_ends_in_time_and_memory(tmp_path: Path, finished: Path):
+    write(tmp_path, "texts/tatar.txt", GOOD)
+    write(tmp_path, "recipe.toml", RECIPE)
+    write_all(tmp_path / "texts")
+    said = limited("check", "recipe.toml", cwd=tmp_path)
+    assert said.returncode == 0, said.stderr.decode()
+    store = ["--store", str(finished / "store"), "--json"]
+    for path in (tmp_path / "texts").iterdir():  # Scoring the others takes minutes.
+        if path.name.partition(".")[0] not in ("tatar", "circle", "bomb", "repeated"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    said = limited("evaluate", "kechkena", "--text", "texts", *store, cwd=tmp_path, gb=6)
+    assert said.returncode == 0, said.stderr.decode()
+    assert b"not read: " in said.stderr

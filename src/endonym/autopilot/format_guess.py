@@ -8,7 +8,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -18,16 +18,18 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import regex
+from pyarrow.compute import call_function
 
 from endonym.autopilot.cleaning import guess_clean
 from endonym.errors import printable
 from endonym.text.config import Source
 from endonym.text.document import Reject
+from endonym.text.files import not_a_file
 from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.text.io.formats import FileFormat, file_format, unsupported
 from endonym.text.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, zip_members
-from endonym.text.readers.parquet import is_text
+from endonym.text.readers.parquet import batch_rows, is_text
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
 from endonym.text.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
@@ -50,6 +52,8 @@ def guess_source(path: Path, name: str) -> tuple[Source, str]:
     """The best Source for one raw file, named `name`, and the reason in one sentence."""
     source = Source(name=name, path=printable(str(path)))
     kind = file_format(path.name, source)
+    if why := not_a_file(path):
+        return source, why
     if path.stat().st_size == 0:
         return source, "the file is empty"
     with path.open("rb") as raw:
@@ -122,15 +126,24 @@ def member_guess(member: Member, source: Source) -> Guess | None:
 
 
 def parquet_guess(raw: io.BufferedReader) -> Guess:
-    """The string column with the longest values."""
+    """The string column with the longest values.
+
+    Columns are read as dictionaries: a value that is repeated a million times is in memory once.
+    """
+    lengths, n_rows = dict[str, list[int]](), 0
     try:
-        file = parquet.ParquetFile(raw)
-        names = [field.name for field in file.schema_arrow if is_text(field.type)]
-        batch = next(file.iter_batches(batch_size=LOOKED_AT_RECORDS, columns=names), None)
+        schema = parquet.ParquetFile(raw).schema_arrow
+        names = [field.name for field in schema if is_text(field.type)]
+        file = parquet.ParquetFile(raw, read_dictionary=names)
+        most = min(LOOKED_AT_RECORDS, batch_rows(file))
+        for batch in islice(file.iter_batches(batch_size=most, columns=names), 1):
+            n_rows = batch.num_rows
+            for name, column in zip(names, batch.columns, strict=True):
+                known = call_function("utf8_length", [column.dictionary.cast(arrow.large_string())])
+                lengths[name] = known.take(column.indices.drop_null()).to_pylist()
     except (arrow.ArrowException, OSError):
         return {}, "not a whole parquet file"
-    rows = [] if batch is None else batch.to_pylist()
-    return field_guess(rows, "column")
+    return field_guess(lengths, n_rows, "column")
 
 
 def json_guess(head: str) -> Guess:
@@ -143,25 +156,28 @@ def json_guess(head: str) -> Guess:
             continue
         if isinstance(value, dict):
             rows.append(value)
-    return field_guess(rows, "field")
+    return field_guess(text_lengths(rows), len(rows), "field")
 
 
-def field_guess(rows: list[dict[str, Any]], what: str) -> Guess:
-    """The field with the text: `text`, or the one with the most characters."""
-    chars = Counter[str]()
-    held = Counter[str]()
+def text_lengths(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+    """The lengths of the texts in each field."""
+    lengths: dict[str, list[int]] = {}
     for row in rows:
         for key, value in row.items():
             # A recipe is UTF-8 and cannot name a key with half a character.
             if isinstance(value, str) and key == key.encode("utf-8", "ignore").decode():
-                chars[key] += len(value)
-                held[key] += 1
-    if not chars:
+                lengths.setdefault(key, []).append(len(value))
+    return lengths
+
+
+def field_guess(lengths: dict[str, list[int]], n_rows: int, what: str) -> Guess:
+    """The field with the text: `text`, or the one with the most characters."""
+    if not any(lengths.values()):
         return {}, f"no {what} with text was found at the start of the file"
-    if held[DEFAULT_FIELD] * 2 >= len(rows):
+    if len(lengths.get(DEFAULT_FIELD, [])) * 2 >= n_rows:
         return {}, f'the text is in the {what} "{DEFAULT_FIELD}"'
-    name = max(chars, key=lambda key: (chars[key], key))
-    mean = chars[name] / held[name]
+    name = max(lengths, key=lambda key: (sum(lengths[key]), key))
+    mean = sum(lengths[name]) / len(lengths[name])
     reason = f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
     return {"column": name}, reason
 
@@ -175,7 +191,7 @@ def table_guess(head: str, table: str) -> Guess:
         return {}, "a table without rows below its first one"
     names = [cell.strip() for cell in rows[0]]
     named = [dict(zip(names, row, strict=False)) for row in rows[1:]]
-    keys, reason = field_guess(named, "column")
+    keys, reason = field_guess(text_lengths(named), len(named), "column")
     lengths = Counter[int]()
     for row in rows[1:]:
         lengths.update({index: len(cell) for index, cell in enumerate(row)})

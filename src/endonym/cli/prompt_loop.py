@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from endonym.errors import printable_lines
+
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
 
 
@@ -27,14 +29,19 @@ def prompt_loop(continued: Callable[[str, int], Iterable[str]], seed: int) -> No
             click.echo(err=True)
             return
         prompt = line if line.strip() else prompt
-        write_text(prompt, continued(prompt, seed))
+        with suppress(KeyboardInterrupt):
+            write_text(prompt, continued(prompt, seed))
         seed += 1
 
 
 def write_text(prompt: str, pieces: Iterable[str]) -> None:
-    """A prompt and its continuation as it comes; Ctrl-C ends it and keeps what stands there."""
-    click.echo(prompt, nl=False)
-    with suppress(KeyboardInterrupt):
+    """A prompt and its continuation as it comes, and a line end even if Ctrl-C stops it.
+
+    Controls of a terminal are escaped.
+    """
+    click.echo(printable_lines(prompt), nl=False)
+    try:
         for piece in pieces:
-            click.echo(piece, nl=False)
-    click.echo()
+            click.echo(printable_lines(piece), nl=False)
+    finally:
+        click.echo()

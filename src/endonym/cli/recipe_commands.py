@@ -112,6 +112,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         return
     say("\n\n".join(map(checking.describe, checks)))
     which = f" --variant {shlex.quote(variant)}" if variant else ""
+    which += "".join(f" --set {shlex.quote(each)}" for each in sets)
     settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 
 

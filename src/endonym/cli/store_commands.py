@@ -113,7 +113,7 @@ def show_comparison(
         return
     table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it .csv and .json"
     click.echo(printable_lines(table))
-    first = nickname(comparison.runs[0].folder, settings.open_store())
+    first = nickname(comparison.first.folder, settings.open_store())
     settings.log().line(
         f'next: {program()} generate {first} "…"'
         if comparison.differences

@@ -176,7 +176,7 @@ def likely_vocab(recipe: Recipe, choices: Choices) -> int:
 
 
 def describe(checked: Checked) -> str:
-    """The check as text for people. ≈ marks estimates from file sizes."""
+    """The check as text for people. ≈ marks estimates from samples of the texts."""
     recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
     epochs = checked.train_tokens / max(1, checked.unique_tokens)
     per_token = checked.text_bytes / max(1, checked.unique_tokens)

@@ -57,6 +57,18 @@ class Comparison:
         names = {re.split("[@+]", run.name)[0] for run in self.runs}
         return names.pop() if are_plain and len(names) == 1 else ""
 
+    @property
+    def is_of_seeds(self) -> bool:
+        """Whether these are one recipe under several seeds: there is nothing to choose."""
+        groups = seed_groups(self.runs)
+        return len(groups) == 1 and are_repeated(groups)
+
+    @property
+    def first(self) -> FinishedRun:
+        """The run to go on with: the best; with seeds, the best recipe under its own seed."""
+        groups = seed_groups(self.runs)
+        return groups[0].own if are_repeated(groups) else self.runs[0]
+
     def short(self, run: FinishedRun) -> str:
         """A run's variant and overrides, if all are runs of one recipe; else its name."""
         return run.name.removeprefix(self.name).removeprefix("@") or run.name
@@ -161,13 +173,14 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
         notes.append(
             "They were not all trained on one processor and as many threads: times differ by it."
         )
-    if runs[0].score.split == "test":
+    groups = seed_groups(runs)
+    if runs[0].score.split == "test" and len(groups) > 1:
         notes.append(
             "To choose one of them, compare their dev scores, so that test stays unseen: "
             '[[evaluate]] split = "dev", then compare --split dev.'
         )
     notes.append("Intervals in the table are over documents, of one training each.")
-    if not are_repeated(seed_groups(runs)):
+    if not are_repeated(groups):
         notes[-1] += " Another seed may move a run by more: endonym run RECIPE --seeds 3."
     return notes
 
@@ -204,7 +217,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The table as texts: its head, and a row for each run and each baseline."""
-    beside = ["to the best", "paired 95 %"] if comparison.differences else []
+    has_differences = bool(comparison.differences) and not comparison.is_of_seeds
+    beside = ["to the best", "paired 95 %"] if has_differences else []
     heads = ["run", "bits/byte", "95 %", *beside, "family", "parameters", "tokens", "epochs"]
     heads += ["training", "tokens/s", "kept step"]
     rows: list[list[str]] = []
@@ -212,7 +226,7 @@ def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         total, active = run.parameters
         size = number(total) + (f" ({number(active)} active)" if active != total else "")
         row = [run.name, *_score_cells(run.score)]
-        if comparison.differences:
+        if has_differences:
             each = comparison.differences[index]
             span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
             row += [f"{each.value:+.4f}", span] if index else ["best", ""]

@@ -3,12 +3,13 @@
 import csv
 import io
 import itertools
+import os.path
 from pathlib import Path
 from typing import Any
 
 from endonym.commands.compare import Comparison, as_dict, cells
 from endonym.commands.finished_runs import FinishedRun, Texts
-from endonym.disk import read_json, write_atomic, write_json
+from endonym.disk import read_if_good, write_atomic, write_json
 from endonym.evaluate.score import BITS, find
 from endonym.report.page import render
 from endonym.report.svg.curves import Chart, Level, Series
@@ -29,25 +30,35 @@ def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path
     has a number in its name.
     """
     stem = f"{comparison.name}-comparison" if comparison.name else "comparison"
-    page = _free(folder or comparison.runs[0].folder.parent, stem, comparison)
+    folder = folder or comparison.runs[0].folder.parent
     data = as_dict(comparison)
+    for each in data["runs"]:
+        each["folder"] = os.path.relpath(os.path.realpath(each["run"]), os.path.realpath(folder))
+    page = _free(folder, stem, _folders(data))
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
     return page
 
 
-def _free(folder: Path, stem: str, comparison: Comparison) -> Path:
-    """The first of stem.html, stem-2.html … that is not there or is of the same runs."""
-    mine = sorted(str(run.folder) for run in comparison.runs)
+def _free(folder: Path, stem: str, mine: list[str]) -> Path:
+    """The first of stem.html, stem-2.html … that is not there or is of runs in these folders."""
     for number in itertools.count(1):
         page = folder / (f"{stem}.html" if number == 1 else f"{stem}-{number}.html")
         known = page.with_suffix(".json")
-        if not page.exists() and not known.exists():
+        if not any(path.exists() for path in (page, known, page.with_suffix(".csv"))):
             return page
-        if known.exists() and sorted(run["run"] for run in read_json(known)["runs"]) == mine:
+        if _folders(read_if_good(known)) == mine:
             return page
     raise AssertionError("unreachable")
+
+
+def _folders(data: Any) -> list[str]:
+    """The folders of a comparison's runs, seen from its page; empty if this is no comparison."""
+    try:
+        return sorted(str(run["folder"]) for run in data["runs"])
+    except (KeyError, TypeError):
+        return []
 
 
 def as_csv(data: dict[str, Any]) -> str:

@@ -72,7 +72,7 @@ def run_named(store: Store, name: str) -> Path | None:
 def runs_here(store: Store) -> list[Path]:
     """Every run beside the store; if there is none, those of the nearest folder that has some."""
     for places in _places(store):
-        runs = [path.parent for place in places for path in sorted(place.glob(f"*/{RECIPE}"))]
+        runs = [path for place in places for path in sorted(place.glob("*")) if is_run(path)]
         if runs:
             return runs
     return []

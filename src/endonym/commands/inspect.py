@@ -16,6 +16,7 @@ from endonym.commands.find import (
     nickname,
     planned,
     recipe_file,
+    run_meant,
     runs_here,
     runs_of,
 )
@@ -173,14 +174,13 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
 
 def _refused_corpus(store: Store, name: str) -> Path | None:
     """What a run left of a corpus that was refused, or is not finished; None if there is none."""
-    folders = [Path(name), store.root.parent / "runs" / name]
-    stages = [each for folder in folders for each in planned(folder) if each["stage"] == "corpus"]
-    for stage in stages:
-        made = store.folder("corpus", stage["id"])
-        left = made.with_name(f"{made.name}.part") / "out"
-        if not made.is_dir() and (left / "dropped").is_dir():
-            return left
-    return None
+    run = run_meant(store, name)
+    stages = [each for each in planned(run) if each["stage"] == "corpus"] if run else []
+    if run is None or not stages:
+        return None
+    made = home(run, store).folder("corpus", stages[0]["id"])
+    left = made.with_name(f"{made.name}.part") / "out"
+    return left if not made.is_dir() and (left / "dropped").is_dir() else None
 
 
 def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: int) -> Inspection:

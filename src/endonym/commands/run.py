@@ -19,7 +19,7 @@ from endonym.commands.finished_runs import read
 from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.disk import read_json
-from endonym.errors import EndonymError, RecipeError
+from endonym.errors import EndonymError, RecipeError, printable, printable_lines
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import table
 from endonym.log import Log, duration, folded
@@ -136,14 +136,21 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     for artifact in run.all("evaluation"):
         path = artifact.folder / "continuations.json"
         for each in read_json(path)[:2] if path.is_file() else []:
-            out.write(f"\nsample\n  {each['prompt']}{each['text']}\n")
+            sample = f"  {each['prompt']}{each['text']}"
+            out.write(f"\nsample\n{shown(sample)}\n")
     said = conclusions(run)
-    out.write("".join(f"\n{folded(line)}" for line in said) + ("\n" if said else ""))
+    out.write("".join(f"\n{shown(line)}" for line in said) + ("\n" if said else ""))
     report = run.folder / "report.html"
     if report.is_file():
-        out.write(f"\nreport  {report}\n")
+        out.write(f"\nreport  {printable(str(report))}\n")
     if report.is_file() and is_last:
-        out.write(f'next    {program()} generate {nickname(run.folder, run.store)} "…"\n')
+        name = printable(nickname(run.folder, run.store))
+        out.write(f'next    {program()} generate {name} "…"\n')
+
+
+def shown(text: str) -> str:
+    """A text as the screen gets it: folded, controls of a terminal escaped."""
+    return folded(printable_lines(text))
 
 
 def conclusions(run: Run) -> list[str]:

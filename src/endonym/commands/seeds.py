@@ -28,9 +28,14 @@ class SeedGroup:
     runs: tuple[FinishedRun, ...]
 
     @property
+    def own(self) -> FinishedRun:
+        """The run under the recipe's own seed: the one that overrides least."""
+        return min(self.runs, key=lambda run: len(run.name))
+
+    @property
     def name(self) -> str:
-        """The recipe's name: that of the run which overrides nothing."""
-        return min((run.name for run in self.runs), key=len)
+        """The recipe's name."""
+        return self.own.name
 
     @cached_property
     def values(self) -> list[float]:

@@ -45,12 +45,12 @@ def training_bytes(
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, CHUNK_LOGITS // config.vocab))
     head = rows * config.vocab * 3
-    ends, blocks = _kept(config, number_format, longest_document)
+    kept = kept_numbers(config, number_format, longest_document, checkpointed_blocks)
+    _, blocks = _kept(config, number_format, longest_document)
     again = _again(config, checkpointed_blocks)
     # The other blocks and the head are freed before the first checkpointed block is recomputed.
     inside = int(micro_tokens * max(blocks[:again], default=0) * WAY_BACK)
-    others = micro_tokens * sum(blocks[again:]) + head
-    numbers = micro_tokens * (ends + again * config.dim) + max(others, inside)
+    numbers = micro_tokens * kept + max(head, inside - micro_tokens * sum(blocks[again:]))
     fixed = fixed_bytes(
         config,
         number_format,

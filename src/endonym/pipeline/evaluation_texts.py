@@ -11,6 +11,7 @@ from endonym.text.config import Source
 from endonym.text.document import Document
 from endonym.text.files import source_files
 from endonym.text.reader import read_file
+from endonym.text.reasons import in_words
 from endonym.tokenizer.tokenizer import Tokenizer
 
 SHOWN_FILES = 10
@@ -47,7 +48,7 @@ def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
             "-v lists them all"
         )
     if texts and rejects:
-        counts = ", ".join(f"{number(count)} {reason}" for reason, count in rejects.most_common())
+        counts = ", ".join(f"{number(n)} {in_words(why)}" for why, n in rejects.most_common())
         log.warn(f"{path.name}: not read: {counts}")
     if not texts:
         raise SourceError(

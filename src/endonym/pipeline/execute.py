@@ -111,7 +111,7 @@ def run_recipe(
                 if stage.name == last:
                     break
         with store.alone(folder):
-            metrics.end()
+            metrics.end(is_whole=last is None)
     return run
 
 

@@ -97,9 +97,13 @@ class Metrics:
         self.events.begin()
         self.events.write(lines)
 
-    def end(self) -> None:
-        """All models are made: write all their lines, if others stand there."""
-        if read_jsonl(self.path) != self.finished:
+    def end(self, *, is_whole: bool) -> None:
+        """Write the lines of the models that are made, if others stand there.
+
+        is_whole: no model comes after them; else lines of later ones, made before, may follow.
+        """
+        known = read_jsonl(self.path)
+        if (known if is_whole else known[: len(self.finished)]) != self.finished:
             write_atomic(self.path, as_jsonl(self.finished))
             if self.events.steps != sum(line.get("event") == "step" for line in self.finished):
                 self.events.begin()

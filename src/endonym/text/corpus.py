@@ -6,7 +6,7 @@ The same raw files, configs always give the same bytes.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -224,17 +224,22 @@ class Corpus:
 
 
 def dropped_records(folder: Path, reason: str | None = None) -> Iterator[Reject]:
-    """Dropped records in a corpus's folder, finished or not, for one reason or for all."""
+    """Dropped records in a corpus's folder, for one reason or for all.
+
+    The files of a corpus that is not finished may end early, after a kill.
+    """
+    is_finished = (folder / "card.json").is_file()
     for path in sorted((folder / "dropped").glob("*.jsonl.gz")):
         name = path.name.removesuffix(".jsonl.gz")
         if reason not in (None, name):
             continue
-        for record in read_lines(path):
-            yield Reject(
-                name,
-                record["id"],
-                record["source"],
-                record["detail"],
-                record["text"],
-                record["raw_bytes"],
-            )
+        with nullcontext() if is_finished else suppress(EOFError):
+            for record in read_lines(path):
+                yield Reject(
+                    name,
+                    record["id"],
+                    record["source"],
+                    record["detail"],
+                    record["text"],
+                    record["raw_bytes"],
+                )

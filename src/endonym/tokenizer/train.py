@@ -110,7 +110,8 @@ def _whole_characters(
     for character, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
         letters = _letters(character)
         new = {(letters[:n], letters[n]): None for n in range(1, len(letters))}
-        if len(letters) == 1 or (count >= least and len(merges | new) <= vocab - BYTE_VOCAB):
+        total = len(merges) + sum(each not in merges for each in new)
+        if len(letters) == 1 or (count >= least and total <= vocab - BYTE_VOCAB):
             whole.append(character)
             merges |= new
     return whole, list(merges)
@@ -122,7 +123,10 @@ def _merged(
     """Merges of whole characters, the most frequent pair first. Others divide a word."""
     if not whole:
         return []
-    others = "".join(f"\\x{{{ord(each):x}}}" for each in sorted(whole))
+    # As ranges: a class of the regular expression may have 10,000 of them.
+    codes = enumerate(sorted(map(ord, whole)))
+    ranges = [list(run) for _, run in itertools.groupby(codes, lambda each: each[1] - each[0])]
+    others = "".join(f"\\x{{{run[0][1]:x}}}-\\x{{{run[-1][1]:x}}}" for run in ranges)
     engine = Engine(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -227,8 +231,3 @@ def _ratios(counts: collections.Counter[str]) -> dict[str, float]:
         "bytes_per_token": round(counts["bytes"] / tokens, 4),
         "tokens_per_word": round(counts["tokens"] / words, 4),
     }
-
-
-def report_json(report: dict[str, Any]) -> str:
-    """The report of `fit` as indented JSON."""
-    return json.dumps(report, sort_keys=True, ensure_ascii=False, indent=1) + "\n"

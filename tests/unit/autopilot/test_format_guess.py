@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as arrow
@@ -94,6 +95,18 @@ def test_text_in_parquet_is_the_longest_string_column(tmp_path: Path):
     assert guessed(path) == {"column": "tt"}
 
 
+def test_a_value_that_is_repeated_is_measured_and_not_unpacked(tmp_path: Path):
+    """It would take 400 MB; nulls and bytes that are not UTF-8 do no harm."""
+    long = arrow.DictionaryArray.from_arrays([0] * 4_999 + [None], ["ә" * (1 << 20)])
+    raw = arrow.array([b"\xff\xfe"] * 5_000, arrow.binary())
+    short = arrow.Array.from_buffers(arrow.string(), 5_000, raw.buffers())
+    parquet.write_table(arrow.table({"n": short, "tt": long}), tmp_path / "a.parquet")
+    tracemalloc.start()
+    assert guessed(tmp_path / "a.parquet") == {"column": "tt"}
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -107,6 +120,11 @@ def test_text_in_parquet_is_the_longest_string_column(tmp_path: Path):
 )
 def test_what_cannot_be_read_is_no_error_here(tmp_path: Path, name: str, content: bytes):
     assert guessed(write(tmp_path, name, content)) == {}
+
+
+def test_a_link_that_leads_nowhere_is_no_error_here(tmp_path: Path):
+    (tmp_path / "a.txt").symlink_to("a.txt")
+    assert guessed(tmp_path / "a.txt") == {}
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data beside this project")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from endonym.cli.prompt_loop import HELP, prompt_loop
+from endonym.cli.prompt_loop import HELP, prompt_loop, write_text
 
 Say = Callable[..., Any]
 
@@ -77,3 +77,21 @@ def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
 def test_a_text_is_longer_than_four_tokens(finished: Path, command: Say) -> None:
     given = ["generate", "kechkena", "Таң", "--store", finished / "store", "--json"]
     assert all(command(*given, "--seed", seed).json()["tokens"] >= 40 for seed in range(4))
+
+
+def test_ctrl_c_ends_generate_and_says_so(
+    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: object, **keys: object) -> Iterator[str]:
+        yield " беренче"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("endonym.generate.language_model.LanguageModel.stream", stopped)
+    said = command("generate", "kechkena", "Таң", "-n", "2", "--store", finished / "store")
+    assert (said.code, said.out) == (130, "Таң беренче\n")
+    assert "interrupted" in said.err
+
+
+def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    write_text("Таң\x1b]0;", [" атты\n", "\x9b2J\x07"])
+    assert capsys.readouterr().out == "Таң\\x1b]0; атты\n\\x9b2J\\x07\n"

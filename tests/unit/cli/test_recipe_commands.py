@@ -115,6 +115,9 @@ def test_check_for_people_says_what_was_chosen_and_what_comes_next(
     assert "chosen" in said.out
     assert said.err == f"next: endonym run {recipe}\n"
     assert command("check", recipe, "-q").err == ""
+    sets = ["--set", "seed=9", "--set", "track.project=ел буе"]
+    said = command("check", recipe, *sets)
+    assert said.err == f"next: endonym run {recipe} --set seed=9 --set 'track.project=ел буе'\n"
 
 
 def test_a_dry_run_says_what_is_there_and_what_is_missing(

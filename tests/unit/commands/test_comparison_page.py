@@ -2,10 +2,12 @@
 
 import csv
 import json
+import os.path
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from made_contenders import SENTENCES, contender, validations
 from made_scores import score
 
@@ -124,3 +126,29 @@ def test_each_prompt_is_shown_with_what_every_run_made_of_it(tmp_path: Path) -> 
         ("Кояш", [("tt", "tt"), ("gpt2", "tt@gpt2")]),
         ("Ай", [("tt", "яктысы"), ("gpt2", "яктысы")]),
     ]
+
+
+def test_runs_of_another_project_are_others_and_the_same_ones_are_known_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both projects have runs of the same names; their paths are relative to where one stands."""
+    pages: list[Path] = []
+    for project in ("a", "b"):
+        pair(tmp_path / project / "runs")
+    for place, runs in (("a", "runs"), ("b", "runs"), (".", "a/runs"), ("b", "../b/runs")):
+        monkeypatch.chdir(tmp_path / place)
+        found = pair(tmp_path / "copies" / str(len(pages)))
+        here = [replace(each, folder=Path(runs) / each.name) for each in found.runs]
+        out = Path(os.path.relpath(tmp_path / "cmp"))
+        pages.append(write_comparison(replace(found, runs=here), out).resolve())
+    names = [page.name for page in pages]
+    assert names == [f"tt-comparison{end}.html" for end in ("", "-2", "", "-2")]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "не JSON", '{"runs": [1]}', '{"runs": {}}'])
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_file_of_another_kind_is_left_alone(tmp_path: Path, content: str, kind: str) -> None:
+    foreign = tmp_path / f"tt-comparison.{kind}"
+    foreign.write_text(content, encoding="utf-8")
+    assert write_comparison(pair(tmp_path)).name == "tt-comparison-2.html"
+    assert foreign.read_text(encoding="utf-8") == content

@@ -127,3 +127,10 @@ def test_a_run_beside_the_usual_store_is_called_by_its_name() -> None:
     assert nickname(Path("runs/basm"), USUAL) == "basm"
     assert nickname(Path("demo/runs/basm"), Store(Path("demo/store"))) == "demo/runs/basm"
     assert nickname(Path("../runs/basm"), USUAL) == "../runs/basm"
+
+
+def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path) -> None:
+    run, store = a_run(tmp_path, "әкият"), Store(tmp_path / "store")
+    (a_run(tmp_path, "шигырь") / "log.txt").unlink()
+    assert runs_here(store) == [run]
+    assert known_runs(store) == "Runs here: әкият."

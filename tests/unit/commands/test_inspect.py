@@ -259,3 +259,26 @@ def test_a_flag_must_fit_what_it_looks_at(tmp_path: Path) -> None:
     for flags, wanted in (({"dropped": "all"}, "corpus"), ({"text": "сүз"}, "tokenizer")):
         with pytest.raises(RecipeError, match=f"is a model, but .* looks at a {wanted}"):
             look(store, made.id, **({"dropped": None, "text": None} | flags), count=1)
+
+
+def test_a_refused_corpus_is_found_from_any_folder_and_may_be_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "tatar" / "runs" / "әкият"
+    run.mkdir(parents=True)
+    plan = {"store": "../../store", "stages": [{"name": "corpus", "stage": "corpus", "id": ID}]}
+    (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    for file in ("recipe.toml", "log.txt"):
+        (run / file).write_text("", encoding="utf-8")
+    part = Store(tmp_path / "tatar" / "store").folder("corpus", ID)
+    left = part.with_name(f"{part.name}.part") / "out"
+    drop(left)
+    (tmp_path / "elsewhere").mkdir()
+    for place, name in ((tmp_path, "әкият"), (run, "."), (tmp_path / "elsewhere", str(run))):
+        monkeypatch.chdir(place)
+        found = look(Store(Path("store")), name, dropped="all", text=None, count=9)
+        assert found.data["dropped"] == {"min_chars": 2, "max_chars": 1}
+    cut = left / "dropped" / "min_chars.jsonl.gz"
+    cut.write_bytes(cut.read_bytes()[:-12])
+    found = look(Store(Path("store")), str(run), dropped="all", text=None, count=9)
+    assert found.data["dropped"]["max_chars"] == 1

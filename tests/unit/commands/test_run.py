@@ -191,3 +191,22 @@ def test_a_run_ends_with_what_was_promised_and_what_it_took(finished: Path) -> N
     found = re.search(r"from training to export: promised (.+), took (.+)$", said, re.MULTILINE)
     assert found is not None
     assert all(re.match(r"[\d.]+ (s|min)", each) for each in found.groups())
+
+
+def test_samples_and_paths_are_folded_and_controls_of_a_terminal_escaped(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    run.folder = run.folder.with_name("әкият\x1b[31m")
+    scored(run, "evaluation prompts", None)
+    texts = [{"prompt": "Таң\x1b[2J", "text": " атканда авыл өстендә" * 9}]
+    path = run.folder / "evaluation prompts" / "continuations.json"
+    path.write_text(json.dumps(texts), encoding="utf-8")
+    (run.folder / "report.html").write_text("", encoding="utf-8")
+    say_results(run)
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "Таң\\x1b[2J атканда" in said
+    assert "әкият\\x1b[31m/report.html" in said
+    sample = said[said.index("sample") : said.index("report ")]
+    assert max(map(len, sample.splitlines())) <= 80

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_contenders import SENTENCES, contender
 
-from endonym.commands.compare import as_dict, compare
+from endonym.commands.compare import as_dict, cells, compare
 from endonym.commands.finished_runs import FinishedRun
 from endonym.commands.seeds import (
     seed_groups,
@@ -106,3 +106,21 @@ def test_a_recipe_runs_under_its_own_seed_and_the_next_ones(tmp_path: Path) -> N
     assert len({each.run_name for each in found}) == 4
     assert found[0].run_name == "tatar+phase.0.steps=2"
     assert [each.seed for each in under_seeds(path, [None], ["seed=8"], count=2)] == [8, 9]
+
+
+def test_seeds_of_one_recipe_are_no_competitors(tmp_path: Path) -> None:
+    """The best of them on test is no better model: what comes next is the recipe's own."""
+    found = compare([under(tmp_path, "tt", seed, 3.0 - seed) for seed in range(3)])
+    assert found.runs[0].name == "tt+seed=2"
+    assert found.first.name == "tt"
+    assert cells(found)[0][:4] == ["run", "bits/byte", "95 %", "family"]
+    assert not any("fewest" in note or "To choose" in note for note in found.notes)
+    assert any("standard deviation" in note for note in found.notes)
+    data = as_dict(found)
+    assert data["same_documents"]
+    assert data["runs"][1]["difference"]["value"] > 0
+    wide = [under(tmp_path, "tt@wide", seed, -9.0 - seed, dim=64) for seed in range(2)]
+    both = compare([*found.runs, *wide])
+    assert (both.runs[0].name, both.first.name) == ("tt@wide+seed=1", "tt@wide")
+    assert "to the best" in cells(both)[0]
+    assert any("To choose" in note for note in both.notes)

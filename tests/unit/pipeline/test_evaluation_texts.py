@@ -58,3 +58,15 @@ def test_a_text_that_cannot_be_scored_is_named(
     with pytest.raises(SourceError, match=message) as caught:
         texts_below(tmp_path / name, READER, Log(quiet=True))
     assert (caught.value.where, caught.value.exit_code) == (str(tmp_path / name), code)
+
+
+def test_what_was_not_read_is_counted_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_bytes("Кояш чыкты.\n".encode() * 20 + b"\xd3\xff\n")
+    (tmp_path / "b.pdf").write_bytes(b"%PDF-1.4")
+    texts_below(tmp_path, READER, Log())
+    said = capsys.readouterr().err
+    assert "not read: " in said
+    assert "1 not UTF-8" in said
+    assert "1 in a format that is not read" in said

@@ -1,6 +1,7 @@
 """The numbers of training while it goes on: in files, in TensorBoard, and at a service."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -193,6 +194,23 @@ def test_a_journal_that_goes_back_makes_both_files_go_back(recipe: Path, tmp_pat
         append_jsonl(journal, {"event": "step", "step": 2, "lr": 0.05})
         metrics.update()
     metrics.add_finished("model pretrain", journal)
-    metrics.end()
+    metrics.end(is_whole=True)
     assert steps(run) == [0, 0, 1, 2]
     assert shown(run) == [0, 1, 2]
+
+
+def test_a_run_until_an_earlier_stage_leaves_the_lines_of_later_models(
+    finished: Path, command: Say, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "project")
+    place = tmp_path / "project"
+    file = place / "runs" / "kechkena" / "metrics.jsonl"
+    before = file.read_bytes()
+    assert before
+    given = ["run", place / "recipe.toml", "--store", place / "store"]
+    for until in ("corpus", "model"):
+        assert command(*given, "--until", until).code == 0
+        assert file.read_bytes() == before
+    file.unlink()
+    assert command(*given, "--until", "model").code == 0
+    assert file.read_bytes() == before

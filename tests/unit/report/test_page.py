@@ -12,6 +12,7 @@ import pytest
 from made_scores import baselines, score
 
 from endonym.config import Config
+from endonym.disk import write_json
 from endonym.log import append_jsonl
 from endonym.model.families import resolve
 from endonym.model.keys import ModelKeys
@@ -24,7 +25,7 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import make_corpus
 from endonym.text.files import source_files
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.train import fit, report_json, train_tokenizer
+from endonym.tokenizer.train import fit, train_tokenizer
 
 WORDS = [
     "мин",
@@ -145,7 +146,7 @@ class Workshop:
         made = train_tokenizer(TokenizerConfig(kind="bpe", vocab=270), lambda: iter(texts))
         (artifact.folder / "tokenizer.json").write_text(made.to_json(), encoding="utf-8")
         report = fit(made, [("tatar", TATAR)])
-        (artifact.folder / "report.json").write_text(report_json(report), encoding="utf-8")
+        write_json(artifact.folder / "report.json", report)
 
     def model(self, name: str = "model pretrain", *, has_journal: bool = True) -> None:
         numbers = {"parameters": 9000, "steps": 40, "kept_step": 20, "epochs": 3.0, "tokens": 2560}

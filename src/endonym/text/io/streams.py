@@ -222,7 +222,7 @@ class Feed:
         size, filled = 0, False
         while data := self.take(PIECE_BYTES):
             size += len(data)
-            filled = filled or any(data)
+            filled = filled or data.count(0) < len(data)
         return size, filled
 
     def rest(self) -> Stream:

@@ -22,8 +22,9 @@ from endonym.text.readers.records import DEFAULT_FIELD
 MAX_UNPACKED_BYTES = 4 << 30
 """The largest parquet file that is extracted to a temporary file."""
 
-BATCH_ROWS, BATCH_BYTES = 256, 16 << 20
-"""How much is decoded at a time: so many rows, fewer if they are long."""
+BATCH_ROWS, BATCH_BYTES = 1 << 16, 16 << 20
+"""How much is decoded at a time: so many rows, fewer if they are long. Each batch comes with a copy
+of the whole dictionary, so that small batches of many values would take quadratic time."""
 
 
 def read_packed_parquet(
@@ -86,9 +87,10 @@ def values(file: BinaryIO, column: str, n_rows: int) -> Iterator[bytes]:
     table = parquet.ParquetFile(file, read_dictionary=[column])
     for batch in table.iter_batches(batch_size=n_rows, columns=[column]):
         coded = batch.column(0)
-        known = coded.dictionary.cast(arrow.large_binary())
+        known = coded.dictionary
         for number in coded.indices.to_pylist():
-            yield b"" if number is None else known[number].as_py() or b""
+            value = None if number is None else known[number].as_buffer()
+            yield b"" if value is None else value.to_pybytes()
 
 
 def text_column(schema: Any, column: str | int | None) -> str | None:

@@ -18,6 +18,7 @@ MAX_HEADER_BYTES = 1 << 20
 
 LONG_NAMES = {tarfile.GNUTYPE_LONGNAME: b"path", tarfile.GNUTYPE_LONGLINK: b"linkpath"}
 EXTENSIONS = {*LONG_NAMES, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE}
+USED_FIELDS = {b"path", b"linkpath", b"size", b"GNU.sparse.name"}
 SPARSE_MORE, SPARSE_MORE_AGAIN = 482, 504
 """Positions of the sign that another block with holes follows: in a header, in such a block."""
 
@@ -131,7 +132,10 @@ def read_extension(feed: Feed, info: tarfile.TarInfo, before: Before) -> None:
 
 
 def pax_fields(body: bytes) -> dict[bytes, bytes]:
-    """The records of a pax header, each `length key=value` and a line end. Raises ValueError."""
+    """What is used of a pax header's records, each `length key=value` and a line end.
+
+    Of those about sparse files the name is kept, and that there are some. Raises ValueError.
+    """
     fields: dict[bytes, bytes] = {}
     start = 0
     while start < len(body) and body[start]:
@@ -140,7 +144,10 @@ def pax_fields(body: bytes) -> dict[bytes, bytes]:
         if end <= blank or end > len(body):
             raise ValueError("a record of a wrong length")
         key, _, value = body[blank + 1 : end - 1].partition(b"=")
-        fields[key] = value
+        if key in USED_FIELDS:
+            fields[key] = value
+        elif key.startswith(b"GNU.sparse"):
+            fields[b"GNU.sparse"] = b""
         start = end
     return fields
 

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import time
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import zstandard
 from strange_files import FILES
 from text_samples import ROMANIAN, TATAR, kept, reasons, records, write
 
-from endonym.text.io.streams import Damage, plain, unpacked
+from endonym.text.io.streams import PIECE_BYTES, Damage, Feed, plain, unpacked
 
 TEXT = "\n".join(TATAR + ROMANIAN).encode() * 200
 PACKERS = {
@@ -133,3 +134,11 @@ def test_a_stream_that_asks_for_gigabytes_is_refused(tmp_path: Path):
 def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
     (document,) = records(write(tmp_path, "a.txt.gz", gzip.compress(b"a", mtime=0) * 50_000))
     assert document.text == "a" * 50_000
+
+
+def test_zeros_behind_an_archive_are_counted_fast():
+    zeros = bytes(PIECE_BYTES)
+    started = time.process_time()
+    assert Feed(iter([zeros] * 8_000)).drain() == (8_000 * PIECE_BYTES, False)
+    assert time.process_time() - started < 1
+    assert Feed(iter([zeros, b"\0\1", zeros])).drain() == (2 * PIECE_BYTES + 2, True)

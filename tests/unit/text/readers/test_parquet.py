@@ -9,7 +9,7 @@ import pytest
 from strange_files import parquet_file
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
-from endonym.text.readers.parquet import batch_rows
+from endonym.text.readers.parquet import batch_rows, values
 
 
 def saved(folder: Path, columns: dict[str, object]) -> Path:
@@ -82,3 +82,14 @@ def test_a_value_that_is_repeated_without_end_is_a_bomb(tmp_path: Path):
     found = records(tmp_path / "a.parquet")
     assert 0 < len(kept(found)) < 100
     assert [each.reason for each in refused(found)] == ["bomb"]
+
+
+def test_many_distinct_values_come_in_few_batches(tmp_path: Path):
+    """Each batch comes with the whole dictionary: in batches of 256, a million took 22 s."""
+    texts = [f"{TATAR[0][:9]} {number}" for number in range(100_000)]
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.table({"text": texts}), path, dictionary_pagesize_limit=1 << 30)
+    n_rows = batch_rows(parquet.ParquetFile(path))
+    assert len(texts) / n_rows < 3
+    with path.open("rb") as file:
+        assert [value.decode() for value in values(file, "text", n_rows)] == texts

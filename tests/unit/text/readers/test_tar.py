@@ -2,11 +2,16 @@
 
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from strange_files import FILES, block, ended, good_member, header, pax
 from text_samples import TATAR, kept, reasons, records, refused, tar, write
+
+from endonym.text.io.streams import plain
+from endonym.text.readers.archives import Member
+from endonym.text.readers.tar import tar_members
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -98,3 +103,19 @@ def test_a_tar_with_any_changed_or_missing_byte_raises_nothing(tmp_path: Path):
         data[at] ^= 0xFF
         read(tmp_path, bytes(data))
         read(tmp_path, raw[:at])
+
+
+def test_only_the_fields_that_are_used_are_held(tmp_path: Path):
+    """Of thousands of headers before one member, each with other keys."""
+    odd = [pax({f"{n} {key}": "" for key in range(4_000)}) for n in ("GNU.sparse", "әни", "ата")]
+    path = write(tmp_path, "a.tar", ended(*odd * 2, good_member("a.txt"), good_member()))
+    tracemalloc.start()
+    with path.open("rb") as file:
+        members = [each for each in tar_members(plain(file)) if isinstance(each, Member)]
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [(each.name, bool(each.problem)) for each in members] == [
+        ("a.txt", True),
+        ("good.txt", False),
+    ]
+    assert held < 1 << 20
