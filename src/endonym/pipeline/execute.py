@@ -90,6 +90,7 @@ def run_recipe(
 
     tune_minutes: how long short trainings may search for better rates before the first phase.
     """
+    last = last_stage(recipe, until)
     require_packages(recipe)
     target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
@@ -101,7 +102,6 @@ def run_recipe(
         raw = sources.hash_all(sources.find(recipe), store, log)
         for warning in odd_warnings(raw, recipe.language):
             log.warn(warning)
-        last = last_stage(recipe, until)
         run = Run(folder, recipe, store)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
