@@ -86,7 +86,7 @@ NOT_OF_FILES = (
     *("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"),
     *("unicode-escape", "utf-7"),
 )
-"""Encodings of host names, of Python's source code, of a system's settings, of mail."""
+"""Encodings of host names, of Python's source code, of a system's settings, and of mail."""
 
 
 def known_encoding(name: str) -> str:
