@@ -111,6 +111,27 @@ def sparse_tar(format_name: str) -> bytes:
     return ended(pax(fields), header("hole.txt", len(body)), body, good_member())
 
 
+def overlapping_zip(count: int, payload: bytes) -> bytes:
+    """A zip that names one deflated member so many times."""
+    raw = zipped(payload, zipfile.ZIP_DEFLATED)
+    start, end = raw.index(b"PK\1\2"), raw.index(b"PK\5\6")
+    counts = struct.pack("<HHI", count, count, (end - start) * count)
+    return raw[:start] + raw[start:end] * count + raw[end : end + 8] + counts + raw[-6:]
+
+
+def long_name_zip(n_bytes: int) -> bytes:
+    """A zip of 500 short lines, in a member with a name of so many bytes."""
+    return zipped("ә\n".encode() * 500, zipfile.ZIP_DEFLATED, "n" * (n_bytes - 4) + ".txt")
+
+
+def long_name_tar(n_bytes: int) -> bytes:
+    """A packed tar of 500 short lines, in a member with a name of so many bytes."""
+    lines = "ә\n".encode() * 500
+    name = "n" * (n_bytes - 4) + ".txt"
+    raw = ended(pax({"path": name}), header("y.txt", len(lines)), block(lines))
+    return gzip.compress(raw, mtime=0)
+
+
 def zipped(content: bytes, method: int, name: str = "a.txt") -> bytes:
     """A zip of one member."""
     buffer = io.BytesIO()
@@ -179,6 +200,14 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "key.jsonl": surrogate_key,
     "deep.jsonl": lambda: '{"text": ' + "[" * 1_000_000 + "\n" + json.dumps({"text": TATAR[0]}),
     "huge_number.jsonl": lambda: '{"id": ' + "9" * 100_000 + ', "text": "әни"}\n',
+    "values.jsonl": lambda: '{"a": [' + '"ә1",' * 2_500_000 + "1]}\n",
+    "long_name.zip": lambda: long_name_zip(65_535),
+    "long_name.tar.gz": lambda: long_name_tar(1_000_000),
+    "no_name.zip": lambda: zipped(LINES.encode(), 8).replace(b"a.txt", b"\0.txt"),
+    "overlap.zip": lambda: overlapping_zip(3_000, LINES.encode()),
+    "long_member.zip": lambda: patched_zip(
+        zipped(LINES.encode() * 9, 0), 18, 20, struct.pack("<I", len(LINES.encode()) * 9 + 99)
+    ),
     "lzma.zip": lambda: zipped(LINES.encode(), zipfile.ZIP_LZMA),
     "lzma_cut.zip": lambda: patched_zip(
         zipped(LINES.encode(), zipfile.ZIP_LZMA), 40, 10, b"\x0e\0"
@@ -244,6 +273,7 @@ def write_all(folder: Path) -> None:
     (folder / "circle.txt").symlink_to("circle.txt")
     (folder / "nowhere.txt").symlink_to("missing.txt")
     (folder / "device.txt").symlink_to("/dev/zero")
+    (folder / "memory.txt").symlink_to("/proc/self/mem")
     parquet_file(folder, "rows.parquet", [letter * (1 << 20) for letter in "әө"])
     repeated = arrow.DictionaryArray.from_arrays([0] * 5_000, ["ә" * (33 << 20)])
     parquet_file(folder, "repeated.parquet", repeated)

@@ -16,10 +16,15 @@ CHUNK_BYTES = 1 << 22
 
 
 def file_hash(path: Path, advance: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file; `advance` gets the number of bytes of each read."""
+    """SHA-256 of a file; `advance` gets the number of bytes of each read.
+
+    No more is read than its size when it is opened: some files of /proc never end.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
+        left = os.fstat(file.fileno()).st_size
+        while chunk := file.read(min(CHUNK_BYTES, left)):
+            left -= len(chunk)
             digest.update(chunk)
             if advance:
                 advance(len(chunk))

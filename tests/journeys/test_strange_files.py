@@ -46,7 +46,15 @@ def test_the_good_documents_are_kept_and_each_strange_file_is_named(tmp_path: Pa
     corpus = Corpus(folder)
     kept = [each for side in ("train", "dev", "test") for each in corpus.documents(side)]
     assert set(GOOD) <= {each.text for each in kept if each.id.startswith("tatar.txt#")}
-    files = [*FILES, "pipe.txt", "circle.txt", "nowhere.txt", "device.txt", "repeated.parquet"]
+    files = [
+        *FILES,
+        "pipe.txt",
+        "circle.txt",
+        "nowhere.txt",
+        "device.txt",
+        "memory.txt",
+        "repeated.parquet",
+    ]
     names = Counter(each.id.partition("#")[0].partition("/")[0] for each in corpus.dropped())
     for name in files:
         shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

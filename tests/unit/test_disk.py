@@ -72,6 +72,24 @@ def test_the_hash_of_a_long_file_is_that_of_all_its_bytes(tmp_path: Path) -> Non
     assert len(counts) > 1
 
 
+@pytest.mark.timeout(20)
+def test_a_file_that_grows_while_it_is_read_is_hashed_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"first")
+
+    def grow(size: int) -> None:
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    assert file_hash(path, grow) == hashlib.sha256(b"first").hexdigest()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
+@pytest.mark.parametrize("name", ["mem", "status"])
+def test_a_file_of_the_system_without_a_size_is_not_read(name: str) -> None:
+    assert file_hash(Path("/proc/self", name)) == hashlib.sha256(b"").hexdigest()
+
+
 def test_files_are_listed_by_their_path_with_size_and_hash(tmp_path: Path) -> None:
     (tmp_path / "dropped").mkdir()
     for name in ("b.txt", "manifest.json", "dropped/manifest.json"):

@@ -234,7 +234,11 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
             said = f"{path}: {message}" if path else message
             return 1, _failure("SystemFailure", message, where=path), said
         case _:
-            advice = "Choose a smaller batch_tokens, context or dim."
+            # Training says what it needs by itself (train/memory_budget.py).
+            advice = (
+                "Close other programs; shorter documents and records need less. "
+                "What was finished is kept."
+            )
             failure = _failure("OutOfMemory", "out of memory", do=advice)
             return 1, failure, f"out of memory. {advice}"
 

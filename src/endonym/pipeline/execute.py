@@ -90,6 +90,7 @@ def run_recipe(
 
     tune_minutes: how long short trainings may search for better rates before the first phase.
     """
+    last = last_stage(recipe, until)
     require_packages(recipe)
     target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
@@ -99,7 +100,6 @@ def run_recipe(
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe), store, log)
-        last = last_stage(recipe, until)
         run = Run(folder, recipe, store)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}

@@ -12,6 +12,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.config import Source
 from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
+from endonym.text.reader import no_access
 
 
 def file_identity(path: Path) -> dict[str, str]:
@@ -48,14 +49,22 @@ def hash_all(
     sets: list[RawSet] = []
     with log.progress("hashing", total, "raw files") as advance:
         for source, files in found:
-            hashes = tuple(_hash(file.path, known, advance) for file in files)
+            hashes = tuple(_hash(file, known, advance) for file in files)
             sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
     if is_kept and known != read_if_good(memory):
         write_json(memory, known)
     return sets
 
 
-def _hash(path: Path, known: dict[str, Any], advance: Any) -> str:
+def _hash(file: RawFile, known: dict[str, Any], advance: Any) -> str:
+    """The hash of a raw file. Raises SourceError if it cannot be read from the disk."""
+    try:
+        return _hash_of(file.path, known, advance)
+    except OSError as error:
+        raise no_access(file, error) from error
+
+
+def _hash_of(path: Path, known: dict[str, Any], advance: Any) -> str:
     """The file's SHA-256, remembered under its path, size and modification time.
 
     What is no file is not opened: reading a pipe or a device may never end.

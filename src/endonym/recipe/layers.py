@@ -165,6 +165,12 @@ def lay_sets(
     labels: dict[KeyPath, str] = {}
     for override in sets:
         label = f"--set {override}"
+        try:
+            override.encode()
+        except UnicodeEncodeError:
+            do = "Set your terminal to UTF-8 and write it again."
+            problems.append(Problem((), "it is not UTF-8.", do, where=label))
+            continue
         key, equals, value = override.partition("=")
         if not equals or not key.strip():
             do = "Write KEY=VALUE, such as --set phase.0.steps=10"

@@ -8,8 +8,9 @@ Arabic stay. A lower-case Cyrillic letter that looks like a Latin one becomes th
 """
 
 import functools
+import itertools
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,6 +20,9 @@ LETTERS = r"(?V1)[\p{L}\p{M}\p{N}--\p{Default_Ignorable_Code_Point}--[\u0300-\u0
 CYRILLIC, LATIN = "авеікмоӏрстухһәјѕԁԛԝ", "abeikmoipctyxhəjsdqw"
 DOTLESS = "ı"
 """Its capital is I, and the small letter of that is i."""
+
+PORTION_CHARS = 1 << 20
+"""Longer texts are folded in portions: folding takes many times the memory of a text."""
 
 
 @functools.cache
@@ -36,14 +40,46 @@ def folded(texts: Sequence[str]) -> list[str]:
 
     A text without letters and digits keeps everything but its spaces; blank texts become empty.
     """
-    plain = [unicodedata.normalize("NFD", text.casefold()) for text in texts]
+    short = letters_of([text if len(text) <= PORTION_CHARS else "" for text in texts])
+    return [
+        letters
+        or "".join(letters_of([each])[0] for each in portions(text))
+        or "".join("".join(decomposed(each).split()) for each in portions(text))
+        for letters, text in zip(short, texts, strict=True)
+    ]
+
+
+def decomposed(text: str) -> str:
+    """A text in lower case, its letters and accents apart."""
+    return unicodedata.normalize("NFD", text.casefold())
+
+
+def letters_of(texts: Sequence[str]) -> list[str]:
+    """The letters and digits of texts, replaced; other characters are removed."""
+    plain = [decomposed(text) for text in texts]
     codes = np.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     letters = replacements()[codes]
     is_letter = letters != 0
     ends = np.cumsum([0, *map(len, plain)])
     offsets = np.append(0, np.cumsum(is_letter))[ends].tolist()
     joined = letters[is_letter].tobytes().decode("utf-32-le", "surrogatepass")
-    return [
-        joined[start:end] or "".join(text.split())
-        for start, end, text in zip(offsets, offsets[1:], plain, strict=False)
-    ]
+    return [joined[start:end] for start, end in itertools.pairwise(offsets)]
+
+
+def portions(text: str) -> Iterator[str]:
+    """A text in parts that can be folded one by one: a letter and its marks stay together.
+
+    A letter with more marks than a portion is cut.
+    """
+    start = 0
+    while start < len(text):
+        first = start + PORTION_CHARS
+        places = range(first, min(first + PORTION_CHARS, len(text)))
+        end = next((place for place in places if begins_a_letter(text[place])), places.stop)
+        yield text[start:end]
+        start = end
+
+
+def begins_a_letter(character: str) -> bool:
+    """Whether its decomposition begins with no mark, so that marks before it stay before it."""
+    return unicodedata.combining(decomposed(character)[0]) == 0

@@ -111,8 +111,12 @@ def opened_file(
 def bounded_members(
     members: Iterator[Member | Damage], expansion: Expansion
 ) -> Iterator[Member | Damage]:
-    """The members of a zip, which together unpack to so much at most."""
+    """The members of a zip, which together unpack to so much at most; the rest is only counted."""
     for member in members:
+        if expansion.size > expansion.limit:
+            left = 1 + sum(1 for _ in members)
+            yield Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
+            return
         if isinstance(member, Member):
             member = replace(member, stream=expansion.bounded(member.stream))
         yield member

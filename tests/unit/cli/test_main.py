@@ -178,7 +178,7 @@ FAILURES = [
     (Damaged("x", where="here", do="Do it."), 1, "Damaged", "here: x\nDo it."),
     (MissingSource("x"), 2, "MissingSource", "x"),
     (KeyboardInterrupt(), 130, "Interrupted", "\ninterrupted."),
-    (MemoryError(), 1, "OutOfMemory", "out of memory."),
+    (MemoryError(), 1, "OutOfMemory", "out of memory. Close other programs"),
     (OSError(5, "Input/output error", "a.txt"), 1, "SystemFailure", "a.txt: Input/output error"),
     (click.UsageError("x"), 2, "UsageError", "x"),
 ]

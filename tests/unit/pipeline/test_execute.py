@@ -9,7 +9,7 @@ import pytest
 from endonym.config import Config
 from endonym.errors import Damaged, RecipeError
 from endonym.log import Log
-from endonym.pipeline.execute import last_stage, make, run_folder
+from endonym.pipeline.execute import last_stage, make, run_folder, run_recipe
 from endonym.pipeline.plan import Stage
 from endonym.pipeline.types import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
@@ -75,6 +75,15 @@ def test_a_stage_that_is_none_is_refused_with_those_there_are(stages: Recipe) ->
     assert caught.value.exit_code == 2
     for name in ("corpus", "model pilot", "pilot", "evaluation"):
         assert name in caught.value.do
+
+
+def test_a_wrong_stage_is_refused_before_a_file_is_read_or_written(
+    stages: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.pipeline.sources.file_hash", lambda *given: pytest.fail("read"))
+    with pytest.raises(RecipeError, match="no stage is called modle"):
+        run_recipe(stages, Store(tmp_path / "store"), Log(quiet=True), until="modle")
+    assert not (tmp_path / "runs").exists()
 
 
 class Line(Config):

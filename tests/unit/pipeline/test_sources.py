@@ -1,5 +1,6 @@
 """Raw files are hashed by content, once."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from text_samples import TATAR, write
 
-from endonym.errors import MissingSource
+from endonym.errors import MissingSource, SourceError
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
@@ -85,6 +86,18 @@ def test_a_source_without_a_file_is_missing(recipe: Recipe) -> None:
     (recipe.folder / "texts" / "tatar.txt").unlink()
     with pytest.raises(MissingSource, match='source "tatar"'):
         sources.find(recipe)
+
+
+def test_an_error_of_the_disk_names_the_file(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, advance: Callable[[int], None]) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(sources, "file_hash", fail)
+    with pytest.raises(SourceError, match="Input/output error") as caught:
+        hash_all(recipe)
+    assert caught.value.where == str(recipe.folder / "texts" / "tatar.txt")
 
 
 @pytest.mark.timeout(20)

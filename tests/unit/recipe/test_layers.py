@@ -216,6 +216,12 @@ def test_a_wrong_set_is_quoted_as_typed(plain: Path, override: str, said: str, d
     assert refusal(plain, sets=(override,)).startswith(f"--set {override}: {said}\n{do}")
 
 
+def test_a_set_that_is_no_utf8_is_named(plain: Path) -> None:
+    said = refusal(plain, sets=("split.seed=\udcff", "seed=1"))
+    assert said.startswith("--set split.seed=\\xff: it is not UTF-8.")
+    assert len(said) < 200
+
+
 def test_a_set_that_contradicts_the_file_names_the_table_s_line(plain: Path) -> None:
     first = refusal(plain, sets=("phase.0.tokens=9",)).splitlines()[0]
     assert first == (

@@ -1,7 +1,12 @@
 """Texts as they are compared."""
 
-import pytest
+import random
+import tracemalloc
 
+import pytest
+from text_samples import KHMER, ROMANIAN, TATAR
+
+from endonym.text import fold
 from endonym.text.fold import CYRILLIC, LATIN, folded
 
 
@@ -57,3 +62,26 @@ def test_texts_keep_their_order_and_their_borders():
 
 def test_a_text_without_letters_is_compared_as_it_stands():
     assert folded(["?! …", " \n", "😀 \u200b!"]) == ["?!…", "", "😀\u200b!"]
+
+
+def test_a_text_in_portions_is_folded_as_a_whole(monkeypatch: pytest.MonkeyPatch):
+    draw = random.Random(5)
+    odd = [*"ŢǅİßΐQ가 ", "a\u0323\u0301", "\u0344", "\u0345", "\u0f73", "\u0f71", "\u05b4\u05bc"]
+    texts = ["".join(draw.choices(odd, k=200)) for _ in range(20)]
+    texts += ["".join(TATAR), "".join(KHMER), "".join(ROMANIAN), "! … ?" * 30, " " * 90, ""]
+    whole = folded(texts)
+    monkeypatch.setattr(fold, "PORTION_CHARS", 13)
+    assert folded(texts) == whole
+    marks = "ә" + "\u05b4\u05bc" * 100
+    assert len(list(fold.portions(marks))) > 2
+    assert len(folded([marks])[0]) == len(marks)
+
+
+def test_a_long_text_takes_little_more_memory_than_itself():
+    text = "ΐ" * (8 << 20)
+    folded([text[:9]])
+    tracemalloc.start()
+    folded([text])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100 << 20

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from strange_files import FILES
 from text_samples import KHMER, ROMANIAN, TATAR, files, gzipped, write
 
 from endonym.text.config import Clean, Source
@@ -140,3 +141,20 @@ def test_no_more_than_a_file_holds_is_told_of_it(pieces: list[int], told: list[i
     for piece in pieces:
         progress.read(piece)
     assert heard == told
+
+
+@pytest.mark.parametrize("name", ["long_name.zip", "long_name.tar.gz"])
+def test_a_member_with_a_long_name_takes_no_more_of_the_disk_than_its_text(
+    tmp_path: Path, name: str
+) -> None:
+    source = lines_source(write(tmp_path, name, FILES[name]()))
+    spool, dropped = Spool(tmp_path / "spool"), Dropped(tmp_path / "dropped")
+    stats = Gathering(Clean(), 7, spool, dropped).source(source, files(source), lambda size: None)
+    spool.file.flush()
+    dropped.close()
+    assert (tmp_path / "spool").stat().st_size < 100_000
+    (damage,) = stats.damages
+    assert len(damage) < 500
+    spool.remove()
+    (reject,) = read_lines(tmp_path / "dropped" / "unsafe_member.jsonl.gz")
+    assert len(json.dumps(reject)) < 2_000

@@ -83,7 +83,7 @@ UNSPECIFIED_ORDER = ("utf-16", "utf-32")
 """Their byte order stands in a mark at the start of the file."""
 
 NOT_OF_FILES = (
-    *("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"),
+    *("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"),
     *("unicode-escape", "utf-7"),
 )
 """Encodings of host names, of Python's source code, of a system's settings, and of mail."""

@@ -11,6 +11,9 @@ MAX_DOCUMENT_BYTES = 64 << 20
 SHOWN_CHARS = 2_000
 """How much of a rejected text is kept for people to see."""
 
+LONGEST_NAME_BYTES, SHOWN_NAME_CHARS = 1_024, 200
+"""A member with a longer name is skipped, as every document repeats the name; so much is shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -22,7 +25,8 @@ class Origin:
 
     def member(self, name: str, raw_bytes: int) -> "Origin":
         """A member of this archive."""
-        return Origin(self.source, f"{self.name}/{name}", raw_bytes)
+        shown = name if len(name) <= LONGEST_NAME_BYTES else f"{name[:SHOWN_NAME_CHARS]}…"
+        return Origin(self.source, f"{self.name}/{shown}", raw_bytes)
 
     def document(
         self, record: int | str, text: str, *, raw_bytes: int, meta: dict[str, str]
@@ -42,7 +46,9 @@ class Origin:
         """A reject for a record; its size is that of `raw` unless it is given."""
         name = self.name if record is None else f"{self.name}#{record}"
         size = len(raw) if raw_bytes < 0 else raw_bytes
-        return Reject(reason, name, self.source, printable(detail), readable(raw), size)
+        return Reject(
+            reason, name, self.source, printable(detail[:SHOWN_CHARS]), readable(raw), size
+        )
 
     def whole_file(self, reason: str, detail: str) -> Reject:
         """A reject for the whole file."""

@@ -6,6 +6,7 @@ and skipped. Hidden members are ignored, as in folders.
 
 import copy
 import errno
+import os
 import stat
 import struct
 import zipfile
@@ -17,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
 from endonym.errors import printable
+from endonym.text.io.origin import LONGEST_NAME_BYTES
 from endonym.text.io.streams import Damage, Feed, Stream, member_pieces, plain
 
 METHODS = {8: "deflate", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
@@ -28,6 +30,7 @@ HAS_END_MARK = 1 << 1
 UNREADABLE = (
     zipfile.BadZipFile,
     EOFError,
+    IndexError,
     NotImplementedError,
     OverflowError,
     RuntimeError,
@@ -50,6 +53,7 @@ class Member:
 def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
     """The members of a zip, in its own order."""
     try:
+        left = file.seek(0, os.SEEK_END)
         archive = zipfile.ZipFile(file)
     except UNREADABLE as error:
         yield Damage("damaged", f"not a whole zip archive: {error}")
@@ -62,9 +66,13 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
     with archive:
         for info in archive.infolist():
             name = printable(info.filename)
-            if info.is_dir() or is_hidden(name):
+            if name.endswith("/") or is_hidden(name):
                 continue
             problem = unsafe_name(info.filename)
+            if info.compress_size > left:
+                problem = problem or "it overlaps other members, or is larger than the archive"
+            else:
+                left -= info.compress_size
             if stat.S_ISLNK(info.external_attr >> 16):
                 problem = problem or "a link; links are not followed"
             if info.flag_bits & 1:
@@ -93,7 +101,8 @@ def zip_stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:
                     return
                 check_sum = zlib.crc32(piece, check_sum)
     except (*UNREADABLE, OSError) as error:
-        yield Damage("damaged", f"the member cannot be read to its end: {error}")
+        reason = str(error) or "the archive ends before it"
+        yield Damage("damaged", f"the member cannot be read to its end: {reason}")
         return
     if check_sum != info.CRC:
         detail = "the member cannot be read to its end: its check sum (CRC-32) is wrong"
@@ -116,6 +125,10 @@ def unpacked_member(stream: Stream, info: zipfile.ZipInfo) -> Stream:
 
 def unsafe_name(name: str) -> str:
     """Why a member's name is unsafe; empty if it is safe."""
+    if not name:
+        return "it has no name"
+    if (size := len(printable(name).encode())) > LONGEST_NAME_BYTES:
+        return f"its name has {size:,} bytes; {LONGEST_NAME_BYTES:,} are read"
     path = PurePosixPath(name.replace("\\", "/"))
     outside = path.is_absolute() or ".." in path.parts or ":" in name[:2]
     return "its name leads out of the archive" if outside else ""

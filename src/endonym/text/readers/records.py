@@ -17,8 +17,9 @@ from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Stream
 
 DEFAULT_FIELD = "text"
-LARGE_BYTES, MAX_PARTS = 1 << 20, 500_000
-"""Large records with more objects and lists are rejected: they need 20 times their size in RAM."""
+LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
+"""Large records with more objects and lists, or with more commas, and so with more values, are
+rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
 
 ID_CHARS = 200
 """How much of a record's own id is kept."""
@@ -40,8 +41,8 @@ def record(
 ) -> Document | Reject:
     """One line as a document, or why it is rejected."""
     raw = line.encode()
-    if len(raw) > LARGE_BYTES and line.count("{") + line.count("[") > MAX_PARTS:
-        detail = f"line {number}: more than {MAX_PARTS:,} objects and lists in one record"
+    if len(raw) > LARGE_BYTES and (what := too_many(line)):
+        detail = f"line {number}: more than {what} in one record"
         return origin.reject("too_deep", detail, record=number, raw=raw)
     try:
         value = json.loads(line)
@@ -57,6 +58,13 @@ def record(
         own = str(value["id"])[:ID_CHARS].encode("utf-8", "backslashreplace").decode()
         meta = meta | {"id": own}
     return origin.document(number, text, raw_bytes=len(raw), meta=meta)
+
+
+def too_many(line: str) -> str:
+    """What a line of JSON has too many of; empty if it can be parsed."""
+    if line.count("{") + line.count("[") > MAX_PARTS:
+        return f"{MAX_PARTS:,} objects and lists"
+    return f"{MAX_COMMAS:,} commas" if line.count(",") > MAX_COMMAS else ""
 
 
 def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:

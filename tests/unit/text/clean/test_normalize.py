@@ -1,5 +1,6 @@
 """Changes made to every text."""
 
+import time
 import unicodedata
 
 import pytest
@@ -58,10 +59,11 @@ def test_long_runs_of_anything_are_linear():
         cleaned("a" + run * 300_000 + "b", *ALL)
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0344\u0327", "\u0323\u0345\u0301"])
 def test_stacked_marks_are_put_in_order_in_linear_time(marks: str):
     small = "ә" + marks * 40 + "ө"
     assert cleaned(small, "nfc") == unicodedata.normalize("NFC", small)
-    large = cleaned("ә" + marks * 300_000 + "ө", "nfc")
+    start = time.process_time()
+    large = cleaned("ә" + marks * 30_000 + "ө", "nfc")
+    assert time.process_time() - start < 1  # unsorted marks take several seconds
     assert unicodedata.is_normalized("NFC", large)

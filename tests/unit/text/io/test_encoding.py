@@ -119,7 +119,18 @@ def test_an_order_that_cannot_be_guessed_is_asked_for(tmp_path: Path, name: str)
     "name",
     [
         *("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf7"),
-        *("rot13", "zlib", "base64", "hex", "quopri", "a\0b", "\udcff", "x" * 10_000, ""),
+        *(
+            "charmap",
+            "rot13",
+            "zlib",
+            "base64",
+            "hex",
+            "quopri",
+            "a\0b",
+            "\udcff",
+            "x" * 10_000,
+            "",
+        ),
     ],
 )
 def test_what_is_no_encoding_of_files_is_an_error_in_the_recipe(tmp_path: Path, name: str):

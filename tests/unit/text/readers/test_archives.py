@@ -1,12 +1,19 @@
 """Archives: members are streams, and nothing is written to disk."""
 
 import io
+import re
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
-from strange_files import FILES, patched_zip
+from strange_files import (
+    FILES,
+    long_name_tar,
+    long_name_zip,
+    overlapping_zip,
+    patched_zip,
+)
 from strange_files import zipped as zipped_by
 from text_samples import KHMER, TATAR, gzipped, kept, reasons, records, refused, tar, write
 
@@ -167,6 +174,9 @@ def test_an_lzma_member_that_says_where_it_ends_is_read(tmp_path: Path):
         ("password.zip", "unsafe_member", "password"),
         ("strong_password.zip", "damaged", "encryption"),
         ("bomb.zip", "bomb", "100 times its size"),
+        ("no_name.zip", "unsafe_member", "no name"),
+        ("long_name.zip", "unsafe_member", "65,535 bytes"),
+        ("long_name.tar.gz", "unsafe_member", "1,000,000 bytes"),
     ],
 )
 def test_a_member_that_cannot_be_unpacked_is_refused(
@@ -181,17 +191,46 @@ def test_the_members_of_a_zip_together_unpack_to_no_more_than_a_text_may(tmp_pat
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("0.txt", LINES)
-        for number in range(1, 6):
+        for number in range(1, 10):
             archive.writestr(f"{number}.txt", bytes(20 << 20))
     found = records(write(tmp_path, "a.zip", buffer.getvalue()), document="line")
     assert kept(found)[: len(TATAR)] == TATAR
     assert reasons(found)["bomb"] == 2
+    assert "members not read: 5;" in refused(found)[-1].detail
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
 def test_a_zip_with_any_changed_byte_raises_nothing(tmp_path: Path, method: int):
     raw = zipped_by(LINES.encode(), method)
-    for at in range(0, len(raw), 3):
-        data = bytearray(raw)
-        data[at] ^= 0xFF
-        records(write(tmp_path, "a.zip", bytes(data)), document="line")
+    for at in range(len(raw)):
+        for value in (raw[at] ^ 0xFF, 0):
+            data = bytearray(raw)
+            data[at] = value
+            records(write(tmp_path, "a.zip", bytes(data)), document="line")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.zip", long_name_zip(1_024)), ("a.tar.gz", long_name_tar(1_024))],
+)
+def test_a_member_s_name_may_be_as_long_as_a_path(tmp_path: Path, name: str, content: bytes):
+    assert kept(records(write(tmp_path, name, content), document="line")) == ["ә"] * 500
+
+
+def test_members_that_overlap_are_refused(tmp_path: Path):
+    raw = overlapping_zip(9, bytes(range(256)) * 4)
+    found = records(write(tmp_path, "b.zip", raw))
+    assert "overlaps" in refused(found)[-1].detail
+
+
+def test_a_member_that_is_larger_than_its_archive_is_refused_alone(tmp_path: Path):
+    raw = patched_zip(zipped({"a.txt": LINES, "b.txt": LINES}), 18, 20, b"\xf0\xff\xff\xff")
+    found = records(write(tmp_path, "a.zip", raw), document="line")
+    assert kept(found) == TATAR
+    assert "larger than the archive" in refused(found)[0].detail
+
+
+def test_a_member_that_ends_after_its_archive_says_so(tmp_path: Path):
+    (refusal,) = refused(records(write(tmp_path, "a.zip", FILES["long_member.zip"]())))
+    assert refusal.reason == "damaged"
+    assert re.search(r"to its end: \w", refusal.detail)

@@ -100,3 +100,12 @@ def test_half_a_character_in_a_key_refuses_the_record_and_is_written_out(tmp_pat
 @pytest.mark.parametrize("name", ["deep.jsonl", "huge_number.jsonl"])
 def test_depth_and_digits_without_end_refuse_one_record(tmp_path: Path, name: str):
     assert len(refused(records(write(tmp_path, name, FILES[name]())))) == 1
+
+
+def test_values_without_end_refuse_one_record_and_prose_with_commas_is_read(tmp_path: Path):
+    found = records(write(tmp_path, "a.jsonl", FILES["values.jsonl"]()))
+    (refusal,) = refused(found)
+    assert refusal.reason == "too_deep"
+    assert "2,000,000 commas" in refusal.detail
+    text = TATAR[0] * 100_000
+    assert kept(records(write(tmp_path, "b.jsonl", line(text=text)))) == [text]

@@ -8,6 +8,8 @@ import pytest
 from strange_files import FILES
 from text_samples import ROMANIAN, TATAR, kept, reasons, records, refused, write
 
+from endonym.text.readers import tables
+
 
 def table(rows: list[list[str]], **style: str) -> str:
     buffer = io.StringIO()
@@ -84,7 +86,17 @@ def test_a_field_longer_than_the_csv_modules_own_limit_is_read(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["columns.tsv", "columns.csv"])
-def test_a_row_of_a_million_columns_is_refused_alone(tmp_path: Path, name: str):
+def test_a_row_of_a_million_columns_is_refused_alone_and_unsplit(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    split = list[int]()
+    fields_of = tables.fields_of
+
+    def noted(raw: str, delimiter: str) -> list[str] | None:
+        split.append(len(raw))
+        return fields_of(raw, delimiter)
+
+    monkeypatch.setattr(tables, "fields_of", noted)
     found = records(
         write(
             tmp_path,
@@ -94,3 +106,4 @@ def test_a_row_of_a_million_columns_is_refused_alone(tmp_path: Path, name: str):
     )
     assert reasons(found)["bad_row"] >= 1
     assert "more than 10,000 columns" in refused(found)[0].detail
+    assert max(split, default=0) < 1_000
