@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase, translate
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -85,6 +86,8 @@ def files_at(given: Path, folder: Path, *, name: str, exclude: Sequence[str] = (
     try:
         found = found_files(given, folder, path, exclude)
     except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise _missing(name, UNREACHABLE[error.errno], path) from error
         raise SourceError(
             f'source "{name}": the folder cannot be read: {error.strerror or error}',
             where=printable(os.fsdecode(error.filename or path)),
@@ -94,13 +97,18 @@ def files_at(given: Path, folder: Path, *, name: str, exclude: Sequence[str] = (
         left = [file for file in found if not is_excluded(file.name, exclude)]
         found = left or "`exclude` leaves no file here"
     if isinstance(found, str):
-        raise MissingSource(
-            f'source "{name}": {found}',
-            where=printable(str(path)),
-            do="Put the texts there, or correct `path` of this [[source]]; "
-            "a relative path starts at the recipe's folder.",
-        )
+        raise _missing(name, found, path)
     return found
+
+
+def _missing(name: str, what: str, path: Path) -> MissingSource:
+    """The error of a source of which there is no file."""
+    return MissingSource(
+        f'source "{name}": {what}',
+        where=printable(str(path)),
+        do="Put the texts there, or correct `path` of this [[source]]; "
+        "a relative path starts at the recipe's folder.",
+    )
 
 
 def found_files(
@@ -254,5 +262,7 @@ def not_a_file(path: Path) -> str:
 
 
 def size_on_disk(path: Path) -> int:
-    """The size of a file; 0 for what is none."""
-    return 0 if not_a_file(path) else path.stat().st_size
+    """The size of a file; 0 for what is none, or none any more."""
+    with suppress(FileNotFoundError):
+        return 0 if not_a_file(path) else path.stat().st_size
+    return 0

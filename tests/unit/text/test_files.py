@@ -60,6 +60,11 @@ def test_a_missing_path_is_named_with_the_source_and_what_to_do(tmp_path: Path):
     assert "`path`" in caught.value.do
 
 
+def test_a_path_with_too_long_a_name_is_missing_and_the_disk_is_not_blamed(tmp_path: Path):
+    with pytest.raises(MissingSource, match="such file|too long"):
+        names(tmp_path, "texts/" + "ә" * 300)
+
+
 @pytest.mark.parametrize("path", ["texts", "texts/*.txt"])
 def test_a_folder_or_a_glob_without_a_file_is_missing(tmp_path: Path, path: str):
     (tmp_path / "texts").mkdir()

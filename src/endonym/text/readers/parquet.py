@@ -69,7 +69,7 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
                 yield origin.reject("bomb", detail, record=None, raw_bytes=0)
                 return
             yield value_document(rows, value, origin)
-    except (arrow.ArrowException, OSError, ValueError) as error:
+    except (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
         detail = f"not a whole parquet file, after {rows:,} rows: {why}"
         yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
@@ -94,8 +94,9 @@ def values(file: BinaryIO, column: str, n_rows: int) -> Iterator[bytes]:
 
 
 def text_column(schema: Any, column: str | int | None) -> str | None:
-    """The name of the string column for `column`, or None."""
+    """The name of the string column for `column`, or None; also if two have this name."""
     names = [field.name for field in schema if is_text(field.type)]
+    names = [name for name in names if schema.names.count(name) == 1]
     if isinstance(column, int):
         name = schema.names[column - 1] if column <= len(schema.names) else None
         return name if name in names else None

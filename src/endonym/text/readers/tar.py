@@ -163,8 +163,10 @@ def content_of(feed: Feed, info: tarfile.TarInfo, raw: bytes, before: Before) ->
                 raise Truncated
             more = block[SPARSE_MORE_AGAIN]
     has_content = info.isreg() or info.type not in tarfile.SUPPORTED_TYPES
-    size = int(before.fields.get(b"size", b"%d" % info.size)[:20])
-    return Content(feed, require_size(size) if has_content else 0)
+    size = before.fields.get(b"size", b"%d" % info.size)[:20]
+    if not size.removeprefix(b"-").isdigit():
+        raise ValueError("a pax header names a size that is no number")
+    return Content(feed, require_size(int(size)) if has_content else 0)
 
 
 def require_size(size: int) -> int:

@@ -54,6 +54,21 @@ def test_a_file_without_the_string_column_is_refused_with_its_columns(
     assert "tt (string)" in refusal.detail
 
 
+def test_two_columns_of_one_name_are_none(tmp_path: Path):
+    columns = [arrow.array(TATAR[:2]), arrow.array(KHMER[:2])]
+    parquet.write_table(arrow.Table.from_arrays(columns, ["text"] * 2), tmp_path / "a.parquet")
+    (refusal,) = records(tmp_path / "a.parquet")
+    assert refusal.reason == "no_text_field"
+    assert refusal.detail.count("text (string)") == 2
+
+
+def test_a_changed_byte_never_ends_in_a_fault(tmp_path: Path):
+    whole = saved(tmp_path, {"text": (TATAR + TATAR)[:12]}).read_bytes()
+    for place in range(0, len(whole), 3):
+        changed = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+        assert records(write(tmp_path, "b.parquet", changed))
+
+
 def test_a_cut_file_is_refused(tmp_path: Path):
     path = saved(tmp_path, {"text": TATAR})
     path.write_bytes(path.read_bytes()[:-20])

@@ -74,6 +74,12 @@ def test_a_pax_header_that_cannot_be_read_refuses_its_member(tmp_path: Path, bod
     assert reasons(found) == {"unsafe_member": 1}
 
 
+def test_a_size_in_a_pax_header_is_digits_alone(tmp_path: Path):
+    found = read(tmp_path, ended(good_member(), pax({"size": "1_0"}), good_member()))
+    assert kept(found) == TATAR
+    assert reasons(found) == {"damaged": 1}
+
+
 def test_what_follows_a_broken_header_is_counted(tmp_path: Path):
     broken = bytearray(good_member())
     broken[0] ^= 1
