@@ -61,7 +61,8 @@ def test_a_missing_path_is_named_with_the_source_and_what_to_do(tmp_path: Path):
 
 
 def test_a_path_with_too_long_a_name_is_missing_and_the_disk_is_not_blamed(tmp_path: Path):
-    with pytest.raises(MissingSource, match="such file|too long"):
+    (tmp_path / "texts").mkdir()
+    with pytest.raises(MissingSource, match="too long"):
         names(tmp_path, "texts/" + "ә" * 300)
 
 
