@@ -131,6 +131,23 @@ def promised_here(
     return promised_seconds(shape, rates[number_format], small)
 
 
+def expected_here(
+    shape: AnyModelConfig, config: TrainConfig, machine_file: Path, document: float
+) -> float | None:
+    """Training time per token: of this very training if it was measured, or else by formula.
+
+    document: its usual length in tokens. None if this machine was never measured.
+    """
+    rates = machine.known(machine_file, "matmul_per_second")
+    if not rates:
+        return None
+    length = usual_document(document, shape)
+    if (saved := machine.known(machine_file, _key(shape, config, "cpu", length))) is None:
+        return promised_here(shape, rates, machine_file, config.number_format)
+    pace = Pace(**saved)
+    return 1 / (pace.best if pace.pays(config.steps * config.batch_tokens) else pace.plain)
+
+
 def measured_pace(
     shape: AnyModelConfig,
     config: TrainConfig,

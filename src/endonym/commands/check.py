@@ -10,7 +10,7 @@ from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.odd_sources import odd_warnings
-from endonym.autopilot.pace import promised_here
+from endonym.autopilot.pace import expected_here
 from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
     ResolvedTraining,
@@ -106,6 +106,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     recipe.require_sources()
     raw = raw_sets(recipe)
     facts, choices, training = expected(recipe, raw, store, target)
+    paces = paces_here(training, facts, store) if target == "cpu" else []
     if recipe.export and isinstance(training.model, ModelConfig):
         row_of(training.model)
     warnings = odd_warnings(raw, recipe.language)
@@ -121,7 +122,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    tokens, paces = 0, paces_here(training, store) if target == "cpu" else []
+    tokens = 0
     for config, pace in zip_longest(training.phases, paces):
         tokens += config.steps * config.batch_tokens
         warnings += cautions(config, facts, training.pack.context, seconds=pace)
@@ -151,12 +152,14 @@ def expected(
     return facts, choices, resolve_training(recipe, choices | assumed, facts, vocab)
 
 
-def paces_here(training: ResolvedTraining, store: Store) -> list[float]:
+def paces_here(training: ResolvedTraining, facts: Facts, store: Store) -> list[float]:
     """Seconds of a token of training in each phase; nothing if this machine was not measured."""
     machine_file = store.root / "machine.json"
-    rates = machine.known(machine_file, "matmul_per_second")
-    formats = [each.number_format for each in training.phases] if rates else []
-    return [promised_here(training.model, rates, machine_file, each) for each in formats]
+    document = training.pack.usual_length(facts.mean_document_tokens)
+    found = (
+        expected_here(training.model, each, machine_file, document) for each in training.phases
+    )
+    return [pace for pace in found if pace is not None]
 
 
 def promised(recipe: Recipe, store: Store) -> dict[str, float]:
@@ -165,7 +168,7 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     Nothing if the machine was never measured.
     """
     facts, _, training = expected(recipe, raw_sets(recipe), store, "cpu")
-    paces = paces_here(training, store)
+    paces = paces_here(training, facts, store)
     return promised_parts(recipe, training, facts, paces) if paces else {}
 
 
