@@ -141,15 +141,20 @@ def expected(
     recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str
 ) -> tuple[Facts, Choices, ResolvedTraining]:
     """The training that a recipe will get on a device, estimated from samples of its texts."""
-    machine_file = store.root / "machine.json"
-    is_known = target != "cpu" or machine.known(machine_file, "matmul_per_second")
     facts, choices = estimated(recipe, raw, target)
-    assumed = {f"phase.{n}.number_format": UNMEASURED for n in unsaid_formats(recipe)}
-    if is_known:
-        assumed = number_formats(recipe, machine_file, target)
-        choices |= assumed
     vocab = likely_vocab(recipe, choices)
-    return facts, choices, resolve_training(recipe, choices | assumed, facts, vocab)
+    formats = likely_formats(recipe, store, target)
+    training = resolve_training(recipe, choices | formats, facts, vocab)
+    choices |= {key: choice for key, choice in formats.items() if choice is not UNMEASURED}
+    return facts, choices, training
+
+
+def likely_formats(recipe: Recipe, store: Store, target: str) -> Choices:
+    """The number format of each phase that says "auto"; fp32 if nothing was measured here."""
+    machine_file = store.root / "machine.json"
+    if target != "cpu" or machine.known(machine_file, "matmul_per_second"):
+        return number_formats(recipe, machine_file, target)
+    return {f"phase.{number}.number_format": UNMEASURED for number in unsaid_formats(recipe)}
 
 
 def paces_here(training: ResolvedTraining, facts: Facts, store: Store) -> list[float]:

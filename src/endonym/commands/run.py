@@ -10,9 +10,9 @@ from endonym.autopilot.resolve import (
     facts_of,
     resolve_tokenizer,
     resolve_training,
-    unsaid_formats,
+    training_choices,
 )
-from endonym.commands.check import UNMEASURED, check, likely_vocab, promised
+from endonym.commands.check import check, likely_formats, likely_vocab, promised
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.find import nickname
 from endonym.commands.finished_runs import read
@@ -188,8 +188,9 @@ def describe_plan(
     vocab = likely_vocab(recipe, choices)
     if shards is not None:
         facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
-    assumed = {f"phase.{number}.number_format": UNMEASURED for number in unsaid_formats(recipe)}
-    training = resolve_training(recipe, assumed | choices, facts, vocab)
+        choices |= training_choices(recipe, facts, target)
+    choices |= likely_formats(recipe, store, target) | lock.choices
+    training = resolve_training(recipe, choices, facts, vocab)
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
     stages = [*data.all(), *plan_training(recipe, data, training)]
     names = [stage.name for stage in stages]

@@ -13,7 +13,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.text.files import RawSet
 
-FORM = 4
+FORM = 5
 """Version of the choices: raised when a key takes other values, so that all are made again."""
 
 
@@ -27,7 +27,7 @@ class Lockfile:
         self.key = fingerprint(
             {
                 "form": FORM,
-                "recipe": recipe.text,
+                "recipe": recipe.model_dump(mode="json", exclude_unset=True),
                 "variant": recipe.variant,
                 "sets": list(recipe.sets),
                 "inputs": [*(each.listing() for each in raw), *map(file_identity, pretrained)],

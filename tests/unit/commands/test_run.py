@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +185,19 @@ def test_a_plan_tells_what_is_there_and_makes_nothing(recipe: Recipe, tmp_path: 
     there = {stage["name"]: stage["id"] for stage in again if stage["there"]}
     assert there == {each.stage.name: each.artifact.id for each in made}
     assert [stage["name"] for stage in again] == [stage["name"] for stage in plan]
+
+
+def test_a_plan_without_its_lockfile_chooses_as_the_run_did(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "project")
+    store = Store(tmp_path / "project" / "store")
+    path = tmp_path / "project" / "recipe.toml"
+    for wanted in ("as it was", "without", "with a comment"):
+        if wanted == "without":
+            (tmp_path / "project" / "runs" / "kechkena" / "plan.json").unlink()
+        elif wanted == "with a comment":
+            path.write_text(path.read_text(encoding="utf-8") + "# искәрмә\n", encoding="utf-8")
+        plan = describe_plan(Recipe.load(path), store, LOG)
+        assert all(stage["there"] for stage in plan), wanted
 
 
 def test_a_run_ends_with_what_was_promised_and_what_it_took(finished: Path) -> None:

@@ -61,7 +61,9 @@ def test_replanning_another_recipe_other_texts_and_overrides_choose_anew(
         patch.setattr(lockfile, "FORM", lockfile.FORM + 1)  # Keys of a newer program.
         assert not kept(recipe, raw).is_known
     text = recipe.path.read_text(encoding="utf-8")
-    recipe.path.write_text(text + "# another word\n", encoding="utf-8")
+    recipe.path.write_text(text + "# a comment\n", encoding="utf-8")
+    assert kept(Recipe.load(recipe.path), raw).is_known
+    recipe.path.write_text(text.replace("seed = 7", "seed = 8"), encoding="utf-8")
     assert not kept(Recipe.load(recipe.path), raw).is_known
 
 
@@ -84,7 +86,8 @@ def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
     write(lock, recipe)
     assert kept(recipe, raw).tuned_for("this training") == found
     assert kept(recipe, raw).tuned_for("another") == {}
-    recipe.path.write_text(recipe.text + "# another word\n", encoding="utf-8")
+    text = recipe.text.replace("name = \"pretrain\"", "name = \"other\"")
+    recipe.path.write_text(text, encoding="utf-8")
     judged = Recipe.load(recipe.path)
     assert not kept(judged, raw).is_known
     assert kept(judged, raw).tuned_for("this training") == found
