@@ -208,6 +208,16 @@ class Store:
             handle.flush()
             yield
 
+    def maker(self, stage: str, identifier: str) -> str:
+        """The process that makes an artefact right now; empty if none does."""
+        path = self.root / "locks" / f"{stage}-{identifier[:12]}"
+        with suppress(FileNotFoundError), path.open(encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return handle.read().strip()
+        return ""
+
     @contextmanager
     def alone(self, run: Path) -> Generator[None]:
         """Hold a lock on a run's readable files."""

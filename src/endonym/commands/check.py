@@ -34,6 +34,7 @@ from endonym.model.count import (
 from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
+from endonym.pipeline.metrics import require_packages
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.files import RawSet
@@ -104,6 +105,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     Raises MissingSource, ShapeError and ExportError as `run` would.
     """
     recipe.require_sources()
+    require_packages(recipe)
     raw = raw_sets(recipe)
     facts, choices, training = expected(recipe, raw, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []

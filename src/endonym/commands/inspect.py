@@ -55,14 +55,15 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         parts = folder.with_name(folder.name + ".part")
         state = "done" if folder.is_dir() else "started" if parts.is_dir() else "missing"
         weight = open_artifact(folder).bytes() if state == "done" else 0
+        maker = where.maker(stage["stage"], stage["id"]) if state == "started" else ""
         steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
         stages.append(
             {
                 "name": stage["name"],
                 "id": stage["id"],
-                "state": state,
+                "state": "running" if maker else state,
                 "bytes": weight,
-                "note": steps[-1] if steps else "",
+                "note": ", ".join(each for each in (maker, *steps[-1:]) if each),
             }
         )
     is_planned = any(stage["stage"] == "model" for stage in expected)
@@ -102,6 +103,8 @@ def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) ->
         goes_on = f"{program()} run {run['called']}, which goes on from here"
         if run["failure"]:
             goes_on = f"put that right, then {program()} run {run['called']}"
+        if any(stage["state"] == "running" for stage in run["stages"]):
+            goes_on = f"{program()} status {run['called']}, again; {run['run']}/log.txt tells more"
         if not run["stages"]:
             goes_on = "the same `endonym run` goes on from here"
         last = f'{program()} generate {run["called"]} "…"' if is_done else goes_on

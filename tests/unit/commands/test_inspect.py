@@ -1,6 +1,7 @@
 """`endonym status` and `endonym look`: what they read off a run and its artefacts."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,11 @@ def test_a_stage_is_done_started_or_missing(bare: Store) -> None:
     lines = describe_status([found]).splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == ["done", "missing", "started"]
     assert "goes on" in lines[-1]
+    with bare.workspace("model", "c" * 12, waiting=nobody):
+        (found,) = status(bare, "шигырь")
+    assert found["stages"][-1]["state"] == "running"
+    assert f"process {os.getpid()}" in found["stages"][-1]["note"]
+    assert "status" in describe_status([found]).splitlines()[-1]
 
 
 def test_a_run_whose_stages_are_all_done_can_generate_and_no_runs_can_begin(

@@ -168,11 +168,12 @@ def test_a_service_that_is_not_installed_is_refused_before_anything_is_made(
     recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.pipeline.metrics.find_spec", lambda name: None)
-    given = ["run", recipe, "--store", recipe.parent / "store", "--set", 'track.to=["trackio"]']
-    said = command(*given, "--json")
-    assert said.code == 2
-    assert "names trackio, which is not installed" in said.json()["error"]["message"]
-    assert "pip install trackio" in said.json()["error"]["do"]
+    given = [recipe, "--store", recipe.parent / "store", "--set", 'track.to=["trackio"]']
+    for name in ("check", "run"):
+        said = command(name, *given, "--json")
+        assert said.code == 2
+        assert "names trackio, which is not installed" in said.json()["error"]["message"]
+        assert "pip install trackio" in said.json()["error"]["do"]
     assert not (recipe.parent / "store").exists()
 
 
