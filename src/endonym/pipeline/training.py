@@ -85,6 +85,9 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     masked = _masked_because(training)
     if group.is_first:
         cut_journal(ctx.journal, training)
+        if not training.state.step:
+            guesses = {name: _bits(line) for name, line in lines.items()}
+            append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **guesses})
         for reason in masked:
             ctx.log.line(f"  attention uses a dense mask, which is slower: {reason}")
         if training.state.step:

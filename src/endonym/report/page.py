@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from endonym.disk import read_json, write_atomic
-from endonym.evaluate.score import BITS, Score, find
+from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
 from endonym.log import duration, read_jsonl, size
 from endonym.model.count import parameters
@@ -28,7 +28,6 @@ from endonym.text.languages import language_name
 
 WIDE, NARROW = 900.0, 350.0
 SAMPLES_SHOWN = 6
-BASELINES = ("bigram", "unigram", "uniform", "compressor")
 
 
 def write_report(run: Run, store: Store) -> Path:
@@ -82,10 +81,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     kind = "as it came" if run.recipe.model.folder else run.recipe.tokenizer.kind
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
-    # Over all bytes of the test documents, as the validations are.
-    totals = [find(parts.get("test", []), metric=BITS, model=m, source=None) for m in BASELINES]
-    levels = {each.model: each.value for each in totals if each is not None}
-    phases = [each for made in models if (each := phase_curves(made, store, levels)) is not None]
+    phases = [each for made in models if (each := phase_curves(made, store)) is not None]
     written = sampled_steps(models, store)
     texts = [text for step in written for _, text in step.texts]
     texts += [each["text"] for each in prompts]

@@ -25,6 +25,7 @@ FIRST_SHARE = 0.04
 UNIFORM_SHARE = 0.35
 """The chart may grow by this share of its height to show the uniform baseline."""
 
+BASELINES = ("uniform", "unigram", "bigram")
 LEVELLED = 0.002
 SOURCES_DRAWN = 6
 MOST_EPOCHS = 12
@@ -113,8 +114,8 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     return f"Over-fitting began {text}."
 
 
-def phase_curves(made: Made, store: Store, levels: dict[str, float]) -> PhaseCurves | None:
-    """A model stage's curves; None if its journal is gone. levels: bits per byte of baselines."""
+def phase_curves(made: Made, store: Store) -> PhaseCurves | None:
+    """A model stage's curves; None if its journal is gone."""
     lines = read_jsonl(store.journal(made.stage.kind, made.artifact.manifest["id"]))
     steps = [line for line in lines if line.get("event") == "step"]
     if not steps:
@@ -132,7 +133,7 @@ def phase_curves(made: Made, store: Store, levels: dict[str, float]) -> PhaseCur
         which = "the last ones" if kept == last else f"those of step {whole(kept)} of {whole(last)}"
         notes.append(f"The final weights are {which}.")
     charts = [
-        _loss(raw, train, validations, steps=steps, levels=levels),
+        _loss(raw, train, validations, steps=steps, levels=dev_baselines(lines)),
         _by_source(validations, steps),
         _rates(steps),
     ]
@@ -148,6 +149,12 @@ def phase_curves(made: Made, store: Store, levels: dict[str, float]) -> PhaseCur
     )
 
 
+def dev_baselines(lines: Lines) -> dict[str, float]:
+    """Bits per byte of the dev documents under the baselines; empty in an older journal."""
+    found = [line for line in lines if line.get("event") == "baselines"]
+    return {name: found[-1][name] for name in BASELINES} if found else {}
+
+
 def _loss(
     raw: Points,
     train: Points,
@@ -160,7 +167,7 @@ def _loss(
     held = [(float(each.tokens), each.bits) for each in validations]
     late = steps[-1]["tokens"] * FIRST_SHARE
     values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
-    values += [levels[name] for name in ("bigram", "unigram", "compressor") if name in levels]
+    values += [levels[name] for name in ("bigram", "unigram") if name in levels]
     low, high = min(values), max(values)
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
@@ -198,7 +205,7 @@ def _legend(chart: Chart) -> str:
     """How to read the loss chart, and which baselines lie outside its y range."""
     text = "Faint: each step; solid: their running mean; dots: validations on dev text."
     if chart.levels:
-        text += " Horizontal lines: baselines, on the test documents."
+        text += " Horizontal lines: baselines, on the dev documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
     gone = [each for each in chart.levels if not low <= each.value <= high]
     if not gone:

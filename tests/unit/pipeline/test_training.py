@@ -43,6 +43,9 @@ def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: 
     lines = journal(finished)
     (began,) = [line for line in lines if line["event"] == "started"]
     assert began["step"] == 0
+    (guesses,) = [line for line in lines if line["event"] == "baselines"]
+    said = (finished / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
+    assert f"bigram {guesses['bigram']:.4f}" in said
     assert began["threads"] == 1
     assert began["versions"]["endonym"] == "0.1.0"
     assert lines[-1]["event"] == "finished"

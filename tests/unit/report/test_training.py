@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.report.training import Validation, epoch_marks, overfitting
+from endonym.report.training import Validation, dev_baselines, epoch_marks, overfitting
 
 
 def validations(*bits: float) -> list[Validation]:
@@ -36,6 +36,13 @@ def test_a_run_that_was_best_before_its_first_step_says_so() -> None:
     assert overfitting(validations(1.5, 1.6, 1.7), FALLING).startswith(
         "No validation was better than the start"
     )
+
+
+def test_the_lines_of_the_chart_are_baselines_on_the_text_of_its_dots() -> None:
+    guesses = {"uniform": 3.2, "unigram": 2.5, "bigram": 1.9}
+    lines = [{"event": "baselines", "step": 0, **guesses}, {"event": "step", "step": 8}]
+    assert dev_baselines(lines) == guesses
+    assert dev_baselines(lines[1:]) == {}
 
 
 def test_many_epochs_get_few_marks() -> None:
