@@ -98,13 +98,12 @@ def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
             other += f", where the model needs {there.value:.2f}"
         others.append(other)
     sentences = [opening + ("; " + ", ".join(others) if others else "") + "."]
-    sentences += _standing(mine, by_model)
     if mine.low is None:
         sentences.append(
             f"There is no interval: it takes {FEWEST_DOCUMENTS} documents, neighbours counted as "
             f"one, and {FEWEST_OF_SOURCE} of each source. Read the number with care."
         )
-    return sentences
+    return sentences + _standing(mine, by_model)
 
 
 def _interval(score: Score) -> tuple[float, float]:
@@ -126,19 +125,18 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
         return [
             f"That is close to guessing blindly ({uniform.value:.2f}): "
-            "the model has learnt next to nothing.",
-            NEXT,
+            f"the model has learnt next to nothing. {NEXT}"
         ]
     if bigram and low > bigram.value:
-        return ["It is worse than counting pairs.", NEXT]
+        return [f"It is worse than counting pairs. {NEXT}"]
     if bigram and high >= bigram.value:
-        return ["It cannot be told apart from counting pairs.", NEXT]
+        return [f"It cannot be told apart from counting pairs. {NEXT}"]
     spread = (compressor and compressor.deviation) or 0.0
     if compressor and least > compressor.value + spread:
         start = "It beats counting pairs, but the compressor" if bigram else "The compressor"
-        return [f"{start} still predicts these texts better.", NEXT]
+        return [f"{start} still predicts these texts better. {NEXT}"]
     if compressor and most >= compressor.value - spread:
-        return ["It cannot be told apart from the compressor.", NEXT]
+        return [f"It cannot be told apart from the compressor. {NEXT}"]
     if bigram and compressor:
         return ["It predicts these texts better than all that needs no learning."]
     return ["It predicts these texts better than counting pairs."] if bigram else []
