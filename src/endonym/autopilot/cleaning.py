@@ -7,7 +7,7 @@ whole documents are longer and pass more easily.
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean
 from endonym.text.readers.plain import VISIBLE
-from endonym.text.scripts import letters_share, script_counts, script_share
+from endonym.text.scripts import BRIEF_SCRIPTS, letters_share, script_counts, script_share
 
 SAMPLE_LINES = 2_000
 SAFE_LOSS = 0.02
@@ -49,7 +49,9 @@ def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
         "dedup": "copies are memorized, and leak into the held-out text",
     }
     lines = sample_lines(sample)
-    for chosen, why in (script_keys(lines), length_keys(lines), letter_keys(language, lines)):
+    script = script_keys(lines)
+    length = length_keys(lines, str(script[0].get("script", "")))
+    for chosen, why in (script, length, letter_keys(language, lines)):
         keys |= chosen
         reasons |= why
     return Clean.model_validate(keys), reasons
@@ -90,12 +92,12 @@ def script_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
     return keys, reasons
 
 
-def length_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
+def length_keys(lines: list[str], script: str) -> tuple[dict[str, object], dict[str, str]]:
     """A minimum length that is safe."""
-    for limit in (20, 10, 5):
+    for limit in (3,) if script in BRIEF_SCRIPTS else (20, 10, 5):
         lost = loss(lines, [len(line) < limit for line in lines])
         if lines and lost <= SAFE_LOSS:
-            reason = f"shorter texts are no sentences; drops {lost:.1%} of the sample at most"
+            reason = f"drops {lost:.1%} of the sample at most: the shortest texts"
             return {"min_chars": limit}, {"min_chars": reason}
     return {}, {}
 

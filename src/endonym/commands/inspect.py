@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import regex
+
 from endonym.commands.find import (
     RECIPE,
     find_run,
@@ -23,15 +25,16 @@ from endonym.commands.find import (
 from endonym.device import program
 from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
-from endonym.log import columns, number, read_jsonl, size
+from endonym.log import columns, counted, number, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
 from endonym.store import Artifact, Store, open_artifact
-from endonym.text.corpus import Corpus, dropped_records
+from endonym.text.corpus import Corpus, dropped_records, some_dropped
 from endonym.text.document import Document, Reject
 from endonym.text.reasons import in_words
 from endonym.text.split import SIDES
 
 SHOWN_CHARS = 400
+INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -198,7 +201,7 @@ def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: i
     rejects = [
         each
         for shown in (ordered if reason == "all" else [reason])
-        for each in itertools.islice(dropped_records(folder, shown), count)
+        for each in some_dropped(folder, shown, count)
     ]
     width = max(map(len, ordered), default=0)
     lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
@@ -251,9 +254,15 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
         ids = reader.encode(text)
         tokens = [reader.token(index) for index in ids]
         pieces = reader.pieces(ids)
-        lines.append("|".join(f"{part} [{n} tokens]" if n > 1 else part for part, n in pieces))
+        lines.append("|".join(_visible(*piece) for piece in pieces))
         lines.append(f"{len(tokens)} tokens")
     return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
+
+
+def _visible(piece: str, count: int) -> str:
+    """A piece of a text with its invisible characters by number, and how many tokens it takes."""
+    text = INVISIBLE.sub(lambda found: f"U+{ord(found[0]):04X}", piece)
+    return f"{text} [{count} tokens]" if count > 1 else text
 
 
 def _look_at_model(artifact: Artifact) -> Inspection:
@@ -266,9 +275,11 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     low, high = min(values), max(values)
     span = max(high - low, 1e-9)
     curve = "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values)
-    steps = f"{numbers['steps']} steps, of which {numbers['kept_step']} are kept"
+    steps, kept = numbers["steps"], numbers["kept_step"]
+    which = "the last" if kept == steps else f"those of step {number(kept)}"
     lines = [
-        f"{numbers['parameters']} parameters · {steps}",
+        f"{counted(numbers['parameters'], 'parameter')} · {counted(steps, 'step')}; "
+        f"the weights are {which}",
         f"dev bits/byte {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
     ]
     store = Store(artifact.folder.parent.parent)

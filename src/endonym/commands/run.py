@@ -22,7 +22,7 @@ from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError, printable, printable_lines
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import table
-from endonym.log import Log, duration, folded
+from endonym.log import Log, counted, duration, folded
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
@@ -154,15 +154,23 @@ def shown(text: str) -> str:
 
 
 def conclusions(run: Run) -> list[str]:
-    """The verdict of the report and the warnings about the texts."""
+    """The warnings about the texts and the verdict of the report."""
     scores, folder = scores_of(run), run.recipe.model.folder
     first = splits(scores)
     judged = first.get("test") or next(iter(first.values()), [])
     said = verdict(judged, "as it came" if folder else run.recipe.tokenizer.kind)
-    corpus = run.artifact("corpus")
-    warnings = corpus.numbers.get("warnings", []) if corpus is not None else []
     said = [line.replace(JOINER, "").replace("\u00a0", " ") for line in said]
-    return [*said, *(f"warning: {each}" for each in warnings)]
+    return [*text_warnings(run), *said]
+
+
+def text_warnings(run: Run) -> list[str]:
+    """The corpus's warnings; only their number if this call made the corpus, which said them."""
+    made = next((each for each in run.made if each.stage.kind == "corpus"), None)
+    warnings = made.artifact.numbers.get("warnings", []) if made is not None else []
+    if made is not None and made.is_new and warnings:
+        count = counted(len(warnings), "warning")
+        return [f"{count} about the texts: above, where the corpus was made, and in the report"]
+    return [f"warning: {each}" for each in warnings]
 
 
 def describe_plan(

@@ -4,11 +4,20 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from endonym.evaluate.score import BITS, Score
-from endonym.log import columns, folded, number, screen_width
+from endonym.evaluate.score import (
+    BITS,
+    FEWEST_DOCUMENTS,
+    FEWEST_OF_SOURCE,
+    JUDGED_BYTES,
+    SOURCE_BYTES,
+    Score,
+)
+from endonym.log import columns, folded, number, screen_width, size
 
 MODELS = ("model", "uniform", "unigram", "bigram", "compressor", "model_on_sample")
 TEXTS = ("document", "block")
+TOO_FEW = "too few"
+BLOCKS = "blocks: neighbouring lines of lists, joined to texts of about 2,000 bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +49,18 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
     if len(sources) < 2 and (None, "sources") not in rows:
         return [whole]
 
-    def with_shares(source: str) -> ScoreRow:
-        row = ScoreRow(source, rows[source, "bytes"])
+    def with_shares(row: ScoreRow) -> ScoreRow:
         of_bytes = row.score.n_bytes / whole.score.n_bytes
         of_documents = row.score.n_documents / whole.score.n_documents
         return replace(row, of_bytes=of_bytes, of_documents=of_documents)
 
-    parts, mean = [with_shares(source) for source in sources], rows.get((None, "sources"))
+    parts = [with_shares(ScoreRow(source, rows[source, "bytes"])) for source in sources]
+    mean = rows.get((None, "sources"))
     total = replace(whole, name="all, by bytes")
     if mean is None:
         return [total, *parts]
     count = len(next(iter(mean.values())).averaged)
-    return [ScoreRow(f"mean of {count} sources", mean), *parts, total]
+    return [with_shares(ScoreRow(f"mean of {count} sources", mean)), *parts, total]
 
 
 def by_text(found: Sequence[Score]) -> list[list[Score]]:
@@ -73,8 +82,10 @@ def table(found: Sequence[Score]) -> str:
         for row in rows:
             mine = row.score
             values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-            span = "" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
+            span = TOO_FEW if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
             cells.append([row.name, *values, span, *shares(row), number(mine.n_documents)])
+        if text == "block":
+            lines += ["", folded(f"  {BLOCKS}")] if lines else [folded(f"  {BLOCKS}")]
         lines += [*aligned(cells, indent=2), *(folded(f"  {note}") for note in remarks(rows))]
     return "\n".join(lines)
 
@@ -94,11 +105,22 @@ def shares(row: ScoreRow) -> list[str]:
 
 
 def remarks(rows: Sequence[ScoreRow]) -> list[str]:
-    """Notes on the compressor's sample of documents and on its standard deviation."""
+    """Notes on what a mean leaves out, missing intervals, and the compressor."""
+    first, notes = rows[0].score, list[str]()
+    out = [row.name for row in rows[1:-1] if row.name not in first.averaged]
+    if first.weighting == "sources" and out:
+        notes.append(
+            f"the mean leaves out {', '.join(out)}: it is over sources of at least "
+            f"{size(SOURCE_BYTES)}, with {size(JUDGED_BYTES)} of them scored"
+        )
+    if any(row.score.low is None for row in rows):
+        notes.append(
+            f"{TOO_FEW}: there is no interval below {FEWEST_DOCUMENTS} {first.text}s, neighbours "
+            f"counted as one, or with fewer than {FEWEST_OF_SOURCE} of a source in a mean"
+        )
     line = rows[0].scores.get("compressor")
     if line is None:
-        return []
-    notes: list[str] = []
+        return notes
     if line.sampled_from is not None:
         notes.append(
             f"* of {number(line.n_documents)} of the {number(line.sampled_from)} {line.text}s, "

@@ -87,7 +87,7 @@ def explain(key: str = "") -> str:
 
 def _explain_table(table: Table) -> str:
     """A table: what it is for, and its keys with their meanings."""
-    keys = {key: field.description or "" for key, field in table.keys.items()}
+    keys = {key: first_line(field.description) for key, field in table.keys.items()}
     width = max(len(key) for key in keys)
     lines = [f"  {key:<{width}}  {meaning}" for key, meaning in keys.items()]
     head = f"{table.header}: {table.description}" if table.name else table.description
@@ -95,6 +95,11 @@ def _explain_table(table: Table) -> str:
     last = f"More: endonym explain {first}{next(iter(keys))}"
     variant = [] if table.name else [f"  {'variant':<{width}}  other versions of this recipe"]
     return "\n".join([head, "", *lines, *variant, "", last])
+
+
+def first_line(description: str | None) -> str:
+    """What a key means, without its values one by one."""
+    return (description or "").split("\n")[0].removesuffix(":")
 
 
 def _explain_key(table: Table, key: str) -> str:

@@ -1,6 +1,5 @@
 """The report's corpus card and tokenizer card."""
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +8,9 @@ import regex
 
 from endonym.disk import read_json
 from endonym.log import size
-from endonym.report.formatting import counted, shown, whole
+from endonym.report.formatting import beginning, counted, shown, whole
 from endonym.store import Artifact
-from endonym.text.corpus import CARD, Corpus
+from endonym.text.corpus import CARD, Corpus, some_dropped
 from endonym.text.document import Document, Reject
 from endonym.text.split import SIDES
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -61,7 +60,7 @@ def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
         rows.append(_source_row("all", total))
     dropped: dict[str, dict[str, int]] = total.get("dropped", {})
     read = max(1, total["read"]["records"])
-    firsts = ((r, list(itertools.islice(corpus.dropped(r), REJECTS_SHOWN))) for r in dropped)
+    firsts = ((r, some_dropped(corpus.folder, r, REJECTS_SHOWN)) for r in dropped)
     return CorpusCard(
         sources=rows,
         reasons=[
@@ -101,8 +100,10 @@ def _notes(card: dict[str, Any]) -> list[str]:
         *([f"Encodings: {names}."] if names else []),
         f"{100 * card.get('overlap', 0.0):.1f} % of the 13-grams of letters of dev and test also "
         "stand in training text.",
-        f"{counted(near, 'document')} drawn for dev or test nearly repeated a text of another set "
-        "and went there.",
+        f"{counted(near, 'document')} drawn for dev or test nearly "
+        f"{'repeats' if near == 1 else 'repeat'} a training text: "
+        f"{'it is' if near == 1 else 'they are'} trained on instead (one of test that repeats a "
+        "text of dev goes to dev).",
         *([f"Cleaning changed {whole(changed)} of the texts that were kept."] if changed else []),
     ]
 
@@ -162,7 +163,7 @@ def first_sentence(text: str) -> str:
     """The first line up to a sentence end of any script, at most SENTENCE_CHARS characters."""
     line = text.strip().split("\n")[0]
     sentence = SENTENCE.match(line)
-    return (sentence.group(0) if sentence else line)[:SENTENCE_CHARS]
+    return beginning(sentence.group(0) if sentence else line, SENTENCE_CHARS)
 
 
 def drawn(

@@ -2,6 +2,8 @@
 
 import math
 
+import regex
+
 from endonym.log import THIN, number
 
 NARROW_BLANK = "\u202f"
@@ -9,6 +11,8 @@ JOINER = "\u2060"
 """No line break beside it."""
 
 SHOWN_CHARS = 240
+LONGEST_LETTER = 32
+"""Characters that a letter with its signs may have."""
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 
 
@@ -39,7 +43,17 @@ def shown(text: str) -> str:
     return text.translate(CONTROL_PICTURES | {0x7F: 0x2421})
 
 
+def beginning(text: str, chars: int) -> str:
+    """At most so many characters of a text, and no part of a letter with its signs."""
+    end = 0
+    for letter in regex.finditer(r"\X", text[: chars + LONGEST_LETTER]):
+        if letter.end() > chars:
+            break
+        end = letter.end()
+    return text[: end or chars]
+
+
 def cut(text: str, chars: int = SHOWN_CHARS) -> str:
     """The start of a text, as a page can show it."""
     text = text.strip()
-    return shown(text if len(text) <= chars else text[:chars].rstrip() + " …")
+    return shown(text if len(text) <= chars else beginning(text, chars).rstrip() + " …")

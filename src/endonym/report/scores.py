@@ -5,12 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
-from endonym.evaluate.tables import MODELS, ScoreRow, model_heads, remarks, score_rows, shares
+from endonym.evaluate.tables import (
+    BLOCKS,
+    MODELS,
+    TOO_FEW,
+    ScoreRow,
+    model_heads,
+    remarks,
+    score_rows,
+    shares,
+)
 from endonym.log import THIN
 from endonym.report.formatting import NARROW_BLANK, between, counted, decimal, whole
 from endonym.report.svg.bars import Bar, Bars
 
 NEAR_UNIFORM = 0.9
+NEXT = "A longer training or more text may help."
 UNITS = {"bpe": "word pieces", "char": "letters", "byte": "bytes"}
 METRICS = (
     ("bits_per_character", "bits/character", 3),
@@ -88,13 +98,12 @@ def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
             other += f", where the model needs {there.value:.2f}"
         others.append(other)
     sentences = [opening + ("; " + ", ".join(others) if others else "") + "."]
-    sentences += _standing(mine, by_model)
     if mine.low is None:
         sentences.append(
             f"There is no interval: it takes {FEWEST_DOCUMENTS} documents, neighbours counted as "
             f"one, and {FEWEST_OF_SOURCE} of each source. Read the number with care."
         )
-    return sentences
+    return sentences + _standing(mine, by_model)
 
 
 def _interval(score: Score) -> tuple[float, float]:
@@ -116,18 +125,18 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
         return [
             f"That is close to guessing blindly ({uniform.value:.2f}): "
-            "the model has learnt next to nothing."
+            f"the model has learnt next to nothing. {NEXT}"
         ]
     if bigram and low > bigram.value:
-        return ["It is worse than counting pairs: it needs more training or more text."]
+        return [f"It is worse than counting pairs. {NEXT}"]
     if bigram and high >= bigram.value:
-        return ["It cannot be told apart from counting pairs."]
+        return [f"It cannot be told apart from counting pairs. {NEXT}"]
     spread = (compressor and compressor.deviation) or 0.0
     if compressor and least > compressor.value + spread:
         start = "It beats counting pairs, but the compressor" if bigram else "The compressor"
-        return [f"{start} still predicts these texts better."]
+        return [f"{start} still predicts these texts better. {NEXT}"]
     if compressor and most >= compressor.value - spread:
-        return ["It cannot be told apart from the compressor."]
+        return [f"It cannot be told apart from the compressor. {NEXT}"]
     if bigram and compressor:
         return ["It predicts these texts better than all that needs no learning."]
     return ["It predicts these texts better than counting pairs."] if bigram else []
@@ -143,11 +152,8 @@ def group(scores: Sequence[Score]) -> Group:
     unit = f"{first.text}s"
     mine, *others = model_heads(rows[0])
     notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
-    if any(row.score.low is None for row in rows):
-        notes.append(
-            f"No interval is given below {FEWEST_DOCUMENTS} documents, neighbours counted as one, "
-            f"or with fewer than {FEWEST_OF_SOURCE} of a source: it would promise too much."
-        )
+    if first.text == "block":
+        notes.insert(0, BLOCKS)
     return Group(
         title=title if first.text == "document" else f"{title}, neighbours read together",
         heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
@@ -164,7 +170,7 @@ def group(scores: Sequence[Score]) -> Group:
 def _row(row: ScoreRow, models: Sequence[str]) -> TableRow:
     """Bits per byte of every model, the interval, the shares and the sizes."""
     first, *others = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
-    span = interval(row.score, 3) or "too few"
+    span = interval(row.score, 3) or TOO_FEW
     sizes = [whole(row.score.n_documents), whole(row.score.n_bytes)]
     return TableRow(row.name, [first, span, *others, *shares(row), *sizes])
 

@@ -49,7 +49,13 @@ class Clean(Config):
     """Cleaning: what is not written is not applied."""
 
     normalize: tuple[Literal["nfc", "spaces", "zero_width"], ...] = Field(
-        default=(), description="changes made to every text, in this order"
+        default=(),
+        description="changes made to every text, in this order:\n"
+        '    "nfc" writes each letter with its marks in one form, Unicode NFC;\n'
+        '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
+        "deletes control characters;\n"
+        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
+        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts",
     )
     min_chars: int | None = Field(
         default=None, ge=1, description="drop documents shorter than this"
@@ -63,7 +69,7 @@ class Clean(Config):
         default=None,
         ge=0,
         le=1,
-        description="drop documents with a smaller share of letters in `script`",
+        description="drop documents with a smaller share of letters and vowel signs in `script`",
     )
     expected_letters: str | None = Field(
         default=None,

@@ -5,8 +5,10 @@ The same raw files, configs always give the same bytes.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from endonym.text.text_warnings import WARNINGS
 
 CARD = "card.json"
 SHOWN_FILES = 5
+MOST_SPREAD = 8
+"""Records in memory for each one shown."""
 LEAST_DOCUMENTS = 4
 """Two for train, one each for dev and test: at most half is held out."""
 
@@ -183,7 +187,8 @@ def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     if unread is not None:
         yield f"{unread.records:,} files or members are in a format that is not read"
     for warning, number in sorted(stats.warnings.items()):
-        yield f"{number:,} documents {WARNINGS[warning]}"
+        shown = WARNINGS[warning].format(example=stats.examples[warning])
+        yield f"{number:,} documents {shown}"
     if stats.kept["train"].documents and not stats.kept["test"].documents:
         yield "no documents are held out, so it gets no score of its own"
     if stats.kept["train"].documents and not stats.kept["dev"].documents:
@@ -243,3 +248,23 @@ def dropped_records(folder: Path, reason: str | None = None) -> Iterator[Reject]
                     record["text"],
                     record["raw_bytes"],
                 )
+
+
+def some_dropped(folder: Path, reason: str, count: int) -> list[Reject]:
+    """A few dropped records of one reason: of each source in turn, evenly spread within it."""
+    found: dict[str, list[Reject]] = {}
+    numbers, strides = Counter[str](), dict[str, int]()
+    for reject in dropped_records(folder, reason) if count > 0 else ():
+        kept, stride = found.setdefault(reject.source, []), strides.setdefault(reject.source, 1)
+        if numbers[reject.source] % stride == 0:
+            kept.append(reject)
+        numbers[reject.source] += 1
+        if len(kept) > MOST_SPREAD * count:
+            del kept[1::2]
+            strides[reject.source] *= 2
+    wanted = Counter(islice(cycle(found), count))
+    return [
+        kept[len(kept) * n // wanted[source]]
+        for source, kept in found.items()
+        for n in range(min(wanted[source], len(kept)))
+    ]

@@ -13,6 +13,7 @@ from endonym.errors import CorpusError
 from endonym.text.document import Document, Reject
 from endonym.text.reasons import is_unread, is_unreadable
 from endonym.text.split import SIDES, Side
+from endonym.text.text_warnings import example, text_warnings
 
 SAMPLES = 5
 
@@ -53,9 +54,17 @@ class SourceStats:
     changed_documents: int = 0
     near_copies: int = 0
     warnings: Counter[str] = field(default_factory=Counter[str])
+    examples: dict[str, str] = field(default_factory=dict[str, str])
     unreadable: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def warn(self, text: str) -> None:
+        """Count the warnings about a kept text, with an example of each."""
+        for warning in text_warnings(text):
+            self.warnings[warning] += 1
+            if warning not in self.examples:
+                self.examples[warning] = example(text, warning)
 
     def take(self, record: Document | Reject) -> int:
         """Count a record from the reader; returns its size."""

@@ -23,7 +23,6 @@ from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_reported
 from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
-from endonym.text.text_warnings import text_warnings
 
 MAX_DAMAGES = 20
 """How many damaged files of a source are reported one by one."""
@@ -170,7 +169,7 @@ class Gathering:
                 self.drop(copy, size, stats, file)
                 return
             self.known.add(number)
-        stats.warnings.update(text_warnings(document.text))
+        stats.warn(document.text)
         self.spool.write(document, size, len(text), name)
 
     def drop(self, reject: Reject, size: int, stats: SourceStats, file: str) -> None:

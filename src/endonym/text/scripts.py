@@ -12,6 +12,8 @@ import regex
 CODE_POINTS = 0x110000
 PORTION_CHARS = 1 << 20
 LETTER = r"\p{L}"
+SIGN = r"\p{L}|(?!\p{Script=Inherited})\p{M}"
+"""Letters, and the marks of one script, such as vowel signs; accents of any script do not count."""
 
 
 def names(text: str) -> frozenset[str]:
@@ -28,6 +30,9 @@ JOINER_SCRIPTS = names(
 
 BREAK_SCRIPTS = names("khmer thai lao myanmar tai_tham new_tai_lue tai_le tai_viet")
 """Scripts without spaces between words, where U+200B marks the end of one."""
+
+BRIEF_SCRIPTS = BREAK_SCRIPTS | names("tibetan han hangul hiragana katakana yi")
+"""Scripts of short words, where a sentence may have three characters."""
 
 RIGHT_TO_LEFT = names("arabic hebrew syriac thaana nko mandaic samaritan adlam hanifi_rohingya")
 """Scripts that need direction marks."""
@@ -65,8 +70,8 @@ def is_script(name: str) -> bool:
 
 
 def script_class(name: str) -> str:
-    """The regular expression for the letters of a script."""
-    return rf"(?=\p{{L}})\p{{Script={name}}}"
+    """The regular expression for the letters and marks of a script."""
+    return rf"(?=[\p{{L}}\p{{M}}])\p{{Script={name}}}"
 
 
 def matches(text: str, pattern: str) -> int:
@@ -79,8 +84,8 @@ def matches(text: str, pattern: str) -> int:
 
 
 def script_share(text: str, script: str) -> float:
-    """The share of a text's letters that belong to a script; 0 without letters."""
-    letters = matches(text, LETTER)
+    """The share of a text's letters and marks that belong to a script; 0 without letters."""
+    letters = matches(text, SIGN)
     return matches(text, script_class(script)) / letters if letters else 0.0
 
 
@@ -92,9 +97,9 @@ def letters_share(text: str, wanted: str) -> float:
 
 
 def script_counts(text: str) -> Counter[str]:
-    """How many letters of a text belong to each script, by its lower-case name."""
+    """How many letters and marks of a text belong to each script, by its lower-case name."""
     counts = Counter[str]()
-    left = Counter(regex.findall(LETTER, text))
+    left = Counter(regex.findall(SIGN, text))
     for name in sorted(COMMON_SCRIPTS):
         members = regex.compile(script_class(name))
         here = [letter for letter in left if members.match(letter)]

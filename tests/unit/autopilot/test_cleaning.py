@@ -54,3 +54,11 @@ def test_short_sentences_among_long_ones_are_not_sacrificed():
     limit = guess_clean("tt", "\n".join(lines))[0].min_chars
     assert limit is not None
     assert limit <= 7
+
+
+def test_whole_sentences_of_a_few_khmer_characters_are_kept():
+    clean, reasons = guess_clean("km", "\n".join([*KHMER * 100, "ឈប់!", "ទៅ!", "ៗ"]))
+    assert [cleaner(clean)(line)[1] for line in ("ឈប់!", "ទៅ!")] == [None, None]
+    assert clean.min_chars == 3
+    assert reasons["min_chars"].startswith("drops 0.")
+    assert "no sentences" not in reasons["min_chars"]

@@ -12,7 +12,7 @@ from artefacts import DECLARED, ID, make, nobody
 from endonym.commands.find import planned
 from endonym.commands.inspect import describe_status, look, status, unrun
 from endonym.errors import RecipeError
-from endonym.log import append_jsonl, columns
+from endonym.log import THIN, append_jsonl, columns
 from endonym.store import Artifact, Store
 from endonym.text.corpus import Corpus
 from endonym.text.document import Reject
@@ -212,6 +212,12 @@ def test_a_text_is_shown_in_the_tokens_of_the_run(store: Store) -> None:
     assert look(store, folder.name, dropped=None, text=None, count=1).data["tokens"] == []
 
 
+def test_invisible_characters_among_tokens_are_shown_by_number(store: Store) -> None:
+    found = look(store, "kechkena", dropped=None, text="បង\u200bភា", count=1)
+    assert "U+200B" in found.text.splitlines()[1]
+    assert "\u200b" not in found.text
+
+
 def trained(store: Store, bits: list[float], file: str = "validations.json") -> Artifact:
     """A model with validations of so many bits a byte, and three samples in its journal."""
     numbers = {"parameters": 9000, "steps": 30, "kept_step": 20}
@@ -241,7 +247,9 @@ def test_the_curve_of_a_model_has_a_bar_for_each_validation(
     found = look(store, made.id, dropped=None, text=None, count=1)
     assert f"{bits[0]:.3f} {curve} {bits[-1]:.3f} (best {min(bits):.4f})" in found.text
     assert len(found.data["validations"]) == len(bits)
-    assert found.text.splitlines()[0].startswith("9000 parameters")
+    assert found.text.splitlines()[0].startswith(
+        f"9{THIN}000 parameters · 30 steps; the weights are those of step 20"
+    )
 
 
 def test_a_model_of_an_older_version_is_shown_too(tmp_path: Path) -> None:

@@ -121,15 +121,19 @@ def test_a_run_ends_with_the_verdict_and_the_warnings_of_its_report(
     warning = "wiki: 99 documents hold Khmer signs out of order: one word is spelt in two ways"
     numbers = {"warnings": [warning]}
     corpus = Artifact(run.folder / "corpus", {"stage": "corpus", "numbers": numbers})
-    run.made.append(Made(replace(run.made[0].stage, kind="corpus"), corpus, True, 1.0))
+    run.made.append(Made(replace(run.made[0].stage, kind="corpus"), corpus, False, 1.0))
     (run.folder / "report.html").write_text("", encoding="utf-8")
     say_results(run)
     said = capsys.readouterr().out
     words = " ".join(said.split())
     assert words.count("bits/byte") == 2
     assert "the model needs 1.50 bits per byte" in words
-    assert words.index("the model needs") < words.index(f"warning: {warning}")
-    assert words.index(f"warning: {warning}") < words.index("report ")
+    assert words.index(f"warning: {warning}") < words.index("the model needs")
+    run.made[-1] = replace(run.made[-1], is_new=True)
+    say_results(run)
+    words = " ".join(capsys.readouterr().out.split())
+    assert warning not in words, "it was said when the corpus was made"
+    assert "1 warning about the texts" in words
     assert max(map(len, said.splitlines()[:-2])) <= 80
 
 

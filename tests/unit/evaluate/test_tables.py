@@ -30,14 +30,24 @@ def test_the_table_names_models_across_and_sources_down(finished: Path) -> None:
 
 
 def test_the_headline_comes_first_and_shares_stand_beside_the_sources() -> None:
-    heads, *rows = table(TWO).splitlines()
+    heads, *rows, note = table(TWO).splitlines()
     assert "of bytes  of documents" in heads
     assert rows[0].split()[:5] == ["mean", "of", "2", "sources", "0.7250"]
     assert rows[0].endswith(f"  100.0 %       100.0 %      6{THIN}120")
-    assert rows[1].split() == ["роман", "1.0600", "38.0", "%", "2.0", "%", "120"]
+    assert rows[1].split()[1:] == ["1.0600", "too", "few", "38.0", "%", "2.0", "%", "120"]
     assert rows[2].endswith(f"   62.0 %        98.0 %      6{THIN}000")
     assert rows[3].startswith("  all, by bytes")
     assert {columns(row) for row in rows} == {columns(heads)}
+    assert note.startswith("  too few: there is no interval below 10 documents")
+
+
+def test_a_mean_has_its_own_share_of_the_text_and_names_what_it_leaves_out() -> None:
+    small = score("model", 1.5, source="әкият", n_bytes=700, n_documents=6, low=None, high=None)
+    mean = score("model", 0.725, weighting="sources", n_bytes=99_300, n_documents=6_114)
+    said = table([mean, *TWO[1:], small])
+    assert "  99.3 %        99.9 %  " in said.splitlines()[1]
+    assert "the mean leaves out әкият: it is over sources of at least 300.0 kB" in said
+    assert "leaves out" not in table(TWO)
 
 
 def test_a_single_source_is_not_listed_twice() -> None:
@@ -61,10 +71,12 @@ def test_a_line_of_a_sample_has_a_star_its_count_and_the_model_beside_it() -> No
 def test_blocks_make_a_table_of_their_own() -> None:
     found = [score("model", 1.3), score("model", 1.1, text="block", n_documents=50)]
     lines = table(found).splitlines()
-    assert len(lines) == 4
-    assert lines[2].startswith("  bits/byte, blocks")
-    assert lines[2].split()[-1] == "blocks"
-    assert lines[3].split()[-1] == "50"
+    assert len(lines) == 6
+    assert lines[2] == ""
+    assert lines[3].startswith("  blocks: neighbouring lines of lists")
+    assert lines[4].startswith("  bits/byte, blocks")
+    assert lines[4].split()[-1] == "blocks"
+    assert lines[5].split()[-1] == "50"
 
 
 def test_a_table_wider_than_the_screen_is_cut_between_columns(

@@ -55,6 +55,14 @@ def test_the_module_writes_both_files(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["recipe.md", "recipe.schema.json"]
 
 
+def test_each_step_of_normalizing_is_explained_on_a_line_of_its_own() -> None:
+    lines = explain("clean.normalize").splitlines()
+    for step in ("nfc", "spaces", "zero_width"):
+        assert any(line.startswith(f'    "{step}" ') for line in lines)
+    assert "U+200B" in explain("clean.normalize")
+    assert "U+200B" not in explain("clean")
+
+
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[dotted(*each) for each in KEYS])
 def test_every_key_has_a_meaning_a_type_and_a_default_on_the_page(table: Any, key: str) -> None:
     section = page().split(f"## `{table.header}`" if table.name else "## The top of a recipe")

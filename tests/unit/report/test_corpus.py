@@ -91,7 +91,8 @@ def test_a_few_documents_of_every_set_are_shown_and_the_rest_is_told_in_notes(
     assert max(counts.values()) <= KEPT_SHOWN
     notes = " ".join(card.notes)
     assert "utf-8 (2 files)" in notes
-    assert "0 documents drawn for dev or test" in notes
+    assert "0 documents drawn for dev or test nearly repeat a training text" in notes
+    assert "they are trained on instead" in notes
     assert "changed 1 of" in notes
     assert card.warnings == []
 

@@ -45,4 +45,5 @@ def test_a_long_text_is_cut_at_its_end_and_a_short_one_is_not() -> None:
     assert cut("ә" * SHOWN_CHARS) == "ә" * SHOWN_CHARS
     assert cut("Таң атты да", 4) == "Таң …"
     assert cut("ក" * (SHOWN_CHARS + 1)) == "ក" * SHOWN_CHARS + " …"
+    assert cut("ចង់អនុវត្ត", 9) == "ចង់អនុវ …", "no sign is cut from its letter"
     assert cut("a\0b") == "a␀b"

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, numbered, write
 
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.text.config import Clean, Source, Split
-from endonym.text.corpus import Corpus, make_corpus
+from endonym.text.corpus import Corpus, make_corpus, some_dropped
+from endonym.text.document import Reject
+from endonym.text.document_files import Dropped
 from endonym.text.split import SIDES
 
 CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",))
@@ -187,8 +190,33 @@ def test_a_folder_without_a_card_is_no_corpus(tmp_path: Path):
         Corpus(tmp_path)
 
 
+def test_some_of_what_was_dropped_is_spread_over_sources_and_within_each(tmp_path: Path):
+    dropped = Dropped(tmp_path / "dropped")
+    for number in range(380):
+        dropped.write(Reject("min_chars", f"a#{number}", "әкият", "", TATAR[0]))
+    dropped.write(Reject("min_chars", "b#0", "шигырь", "", TATAR[1]))
+    dropped.close()
+    found = some_dropped(tmp_path, "min_chars", 5)
+    numbers = [int(each.id[2:]) for each in found if each.source == "әкият"]
+    assert numbers[0] == 0
+    assert min(b - a for a, b in pairwise(numbers)) > 60
+    assert numbers[-1] > 200
+    assert [each.id for each in found if each.source == "шигырь"] == ["b#0"]
+    assert some_dropped(tmp_path, "min_chars", 0) == []
+    assert some_dropped(tmp_path, "exact", 5) == []
+
+
+def test_khmer_out_of_order_is_warned_of_with_an_example_and_what_to_do(tmp_path: Path):
+    corpus = made(tmp_path, lines_source(tmp_path, [*KHMER, f"{KHMER[0]} ខុ្ញំ"]))
+    (warning,) = [each for each in corpus.card["warnings"] if "out of order" in each]
+    assert warning.startswith("lines: 1 documents hold")
+    assert "ខុ្ញំ for ខ្ញុំ" in warning
+    assert "no key of [clean] repairs that" in warning
+
+
 SCRIPT = """
 import sys
+from itertools import pairwise
 from pathlib import Path
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import make_corpus

@@ -22,6 +22,11 @@ def test_shares_are_of_letters_not_of_characters():
     assert script_share("123", "latin") == letters_share("", "ә") == 0.0
 
 
+def test_vowel_signs_count_for_their_script_and_accents_for_none():
+    assert script_share("ក្រុងBangkok", "khmer") == 5 / 12
+    assert script_share("Ра\u0301но", "cyrillic") == 1.0
+
+
 def test_shares_do_not_depend_on_how_a_text_is_portioned(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scripts, "PORTION_CHARS", 3)
     assert script_share("абвг defg абвг", "cyrillic") == 8 / 12
@@ -30,7 +35,8 @@ def test_shares_do_not_depend_on_how_a_text_is_portioned(monkeypatch: pytest.Mon
 def test_scripts_of_a_sample_are_counted():
     counts = script_counts("Бу китап ខ្មែរ and 漢字 𐎀")
     assert counts["cyrillic"] == 7
-    assert counts["khmer"] == 3
+    assert counts["khmer"] == 5
     assert counts["latin"] == 3
+    assert script_counts("Ра\u0301но") == {"cyrillic": 4}
     assert counts["han"] == 2
     assert counts["other"] == 1

@@ -3,12 +3,20 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.text.text_warnings import WARNINGS, text_warnings
+from endonym.text.text_warnings import WARNINGS, example, text_warnings
 
 
 @pytest.mark.parametrize("text", TATAR + KHMER + ROMANIAN + FRENCH)
 def test_good_text_has_none(text: str):
     assert text_warnings(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("ខុ្ញំ", "ខុ្ញំ for ខ្ញុំ"), ("ក្្រោម", "ក្្រោ for ក្រោ"), ("គេា", "គេា for គោ"), ("តេ្រ", "តេ្រ for ត្រេ")],
+)
+def test_an_example_of_khmer_out_of_order_stands_beside_what_is_meant(text: str, said: str):
+    assert example(f"ខ្ញុំទៅ {text}ផ្សារ", "khmer_order") == said
 
 
 @pytest.mark.parametrize(
@@ -23,4 +31,9 @@ def test_good_text_has_none(text: str):
 )
 def test_each_is_found_and_has_a_warning(text: str, warning: str):
     assert text_warnings(text) == [warning]
-    assert warning in WARNINGS
+    assert example(text, warning) in WARNINGS[warning].format(example=example(text, warning))
+
+
+def test_examples_of_lost_letters_are_whole_words():
+    assert example("Бер. К?чле җил", "lost_letters") == "К?чле"
+    assert example("Күк й\ufffdзе", "replacement") == "й\ufffdзе"

@@ -6,10 +6,15 @@ language, repetition.
 
 from collections.abc import Callable
 
+import regex
+
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import Clean
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.scripts import letters_share, script_share
+
+LOOK_ALIKES = r"\p{Latin}\p{Cyrillic}|\p{Cyrillic}\p{Latin}"
+MIXED = regex.compile(rf"\p{{L}}{{0,20}}?(?:{LOOK_ALIKES})\p{{L}}{{0,20}}")
 
 Verdict = tuple[str, str]
 """A reason and one sentence about this text."""
@@ -54,7 +59,11 @@ def too_long(text: str, limit: int) -> str | None:
 def foreign(text: str, script: str, limit: float) -> str | None:
     """A smaller share of letters in the script than the limit."""
     share = script_share(text, script)
-    return f"{share:.1%} of its letters are {script}, below {limit:.1%}" if share < limit else None
+    if share >= limit:
+        return None
+    mixed = MIXED.search(text)
+    hint = f'; letters of two scripts in one word, as in "{mixed[0]}"' if mixed else ""
+    return f"{share:.1%} of its letters are {script}, below {limit:.1%}{hint}"
 
 
 def unexpected(text: str, letters: str, limit: float) -> str | None:

@@ -45,6 +45,17 @@ def test_khmer_signs_do_not_count_against_khmer():
     assert verdict(KHMER[0], script="khmer", min_script_share=1.0) is None
 
 
+def test_letters_of_two_scripts_in_one_word_are_named():
+    """Latin a, o in Tatar words look as Cyrillic ones."""
+    keys = {"script": "cyrillic", "min_script_share": 0.95}
+    found = cleaner(Clean.model_validate(keys))("Кoзге урмaнда яфраклар алтын төсле.")[1]
+    assert found is not None
+    assert found[1].endswith('as in "Кoзге"')
+    found = cleaner(Clean.model_validate(keys))("Терминалда git commit дип языгыз.")[1]
+    assert found is not None
+    assert "two scripts" not in found[1]
+
+
 def test_russian_is_distinguished_from_tatar_by_the_letters_it_lacks():
     keys = {"expected_letters": "әөүҗңһ", "min_expected_share": 0.02}
     assert verdict("Кичә кич белән абыем күл буенда учак якты.", **keys) is None
