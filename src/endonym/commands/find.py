@@ -99,7 +99,7 @@ def _places(store: Store) -> Iterator[list[Path]]:
 
 
 def known_runs(store: Store, name: str = "") -> str:
-    """The runs that can be named here, as a sentence, after the one or the file most like `name`."""
+    """The runs that can be named here, as a sentence, after what `name` is most like."""
     known = list(dict.fromkeys(path.name for path in runs_here(store)))
     folder = Path(name).parent
     beside = [str(path) for path in sorted(folder.glob("*.toml"))]

@@ -50,8 +50,8 @@ tags:
 
 # {card.name}
 
-A base language model{of}, made with endonym {version("endonym")}. It continues texts; it was not trained to follow
-instructions or to chat. Its licence depends on that of the texts it was trained on.
+A base language model{of}, made with endonym {version("endonym")}. It continues texts; it was not
+trained to follow instructions or to chat. Its licence depends on that of the texts it was made of.
 
 {model_type}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
 {total:,} parameters, a vocabulary of {tokens.vocab:,}, a context of {config.context:,} tokens.
