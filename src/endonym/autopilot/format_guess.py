@@ -48,10 +48,16 @@ Guess = tuple[dict[str, Any], str]
 """Keys of a Source, and the reason for them."""
 
 
-def guess_source(path: Path, name: str) -> tuple[Source, str]:
-    """The best Source for one raw file, named `name`, and the reason in one sentence."""
+def guess_source(path: Path, name: str, *, is_plain: bool = False) -> tuple[Source, str]:
+    """The best Source for one raw file, named `name`, and the reason in one sentence.
+
+    is_plain: a file whose extension says nothing is plain text.
+    """
     source = Source(name=name, path=printable(str(path)))
     kind = file_format(path.name, source)
+    if is_plain and not kind.format and not kind.archive:
+        source = source.model_copy(update={"format": "txt"})
+        kind = file_format(path.name, source)
     if why := not_a_file(path):
         return source, why
     if path.stat().st_size == 0:
@@ -238,5 +244,5 @@ def line_guess(texts: list[str]) -> Guess:
         return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
     return (
         {"document": "line"},
-        f"no empty lines between the lines; {median(lengths):.0f} characters in the middle one",
+        f"no empty lines between the lines; the median line has {median(lengths):.0f} characters",
     )

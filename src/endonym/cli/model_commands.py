@@ -3,12 +3,15 @@
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from endonym.cli.main import Settings, print_json
+from endonym.cli.main import Settings, print_json, say
 from endonym.errors import printable
+
+if TYPE_CHECKING:
+    from endonym.generate.language_model import Continuation
 
 MODEL = click.argument("model")
 
@@ -48,42 +51,50 @@ def generate(
 ) -> None:
     """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder.
 
-    Without PROMPT, a terminal asks for prompts, one after the other; elsewhere a text is written
-    from its beginning.
+    Without PROMPT, a terminal asks for prompts, one after the other; elsewhere each line of
+    standard input is one. If it is empty, a text is written from its beginning.
     """
     from endonym import device
-    from endonym.cli.prompt_loop import prompt_loop, write_text
+    from endonym.cli.prompt_loop import piped_prompts, prompt_loop
     from endonym.commands.load import load_model
-    from endonym.generate.language_model import Continuation
     from endonym.generate.sample import Sampling
 
-    loaded = load_model(model, settings.open_store(), device.pick(settings.device))
+    loaded = load_model(model, settings.open_store(), device.pick(settings.device), settings.log())
     device.prepare()
 
-    def continued(text: str, seed: int) -> Continuation:
+    def continued(text: str, seed: int) -> "Continuation":
         sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed)
         readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
         return loaded.stream(readable, **given, sampling=sampling)
 
-    if prompt is None and sys.stdin.isatty() and not settings.is_json:
+    is_typed = sys.stdin is not None and sys.stdin.isatty()
+    if prompt is None and is_typed and not settings.is_json:
         prompt_loop(continued, seed)
         return
-    for number in range(count):
-        started = time.perf_counter()
-        made = continued(prompt or "", seed + number)
-        if settings.is_json:
-            text = "".join(made)
-            print_json(
-                {
-                    "text": text,
-                    "finish_reason": made.finish_reason,
-                    "tokens": len(made.ids),
-                    "seconds": round(time.perf_counter() - started, 3),
-                }
-            )
-            continue
-        write_text(prompt or "", made)
+    prompts = [prompt or ""] if prompt is not None or is_typed else piped_prompts()
+    for text in prompts:
+        for _ in range(count):
+            write_continuation(settings, text, continued(text, seed))
+            seed += 1
+
+
+def write_continuation(settings: Settings, prompt: str, made: "Continuation") -> None:
+    """Write a prompt and its continuation as it comes, or one JSON object."""
+    from endonym.cli.prompt_loop import write_text
+
+    if not settings.is_json:
+        write_text(prompt, made)
+        return
+    started = time.perf_counter()
+    print_json(
+        {
+            "text": "".join(made),
+            "finish_reason": made.finish_reason,
+            "tokens": len(made.ids),
+            "seconds": round(time.perf_counter() - started, 3),
+        }
+    )
 
 
 @click.command()
@@ -109,7 +120,7 @@ def evaluate(
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
-    from endonym.commands.evaluate import score_model
+    from endonym.commands.evaluate import conclusions, score_model
     from endonym.evaluate.tables import table
 
     device.prepare()
@@ -125,7 +136,9 @@ def evaluate(
         print_json({"scores": [score.as_dict() for score in scores]})
         return
     for name in dict.fromkeys(score.split for score in scores):
-        click.echo(f"{name}\n" + table([score for score in scores if score.split == name]))
+        part = [score for score in scores if score.split == name]
+        click.echo(f"{name}\n{table(part)}\n")
+        say("\n".join(conclusions(part)))
 
 
 @click.command()
@@ -144,6 +157,7 @@ def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
     """Hand a model over as a folder that transformers loads without remote code."""
     from endonym.commands.load import card_of, load_model
     from endonym.errors import ExportError
+    from endonym.export.card import INSTALL
     from endonym.export.huggingface import export_huggingface
 
     target = out or Path(f"{Path(model).name}-{form}")
@@ -152,7 +166,8 @@ def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
             "the folder is not empty", where=str(target), do="Choose another with --out DIR."
         )
     store = settings.open_store()
-    names = export_huggingface(load_model(model, store), target, card_of(model, store))
+    loaded = load_model(model, store, log=settings.log())
+    names = export_huggingface(loaded, target, card_of(model, store))
     files = [
         {"path": str(target / n), "format": form, "bytes": (target / n).stat().st_size}
         for n in names
@@ -163,5 +178,5 @@ def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
         lines = (f"{printable(str(each['path']))}  {each['bytes']}" for each in files)
         click.echo("\n".join(lines))
         settings.log().line(
-            f'next: AutoModelForCausalLM.from_pretrained("{target}") in transformers'
+            f'next: {INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
         )

@@ -1,6 +1,8 @@
-"""`endonym generate MODEL` at a terminal: a prompt, its continuation, and again."""
+"""`endonym generate MODEL` without a prompt: it comes from a terminal or from a pipe."""
 
-from collections.abc import Callable, Iterable
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
 
@@ -32,6 +34,19 @@ def prompt_loop(continued: Callable[[str, int], Iterable[str]], seed: int) -> No
         with suppress(KeyboardInterrupt):
             write_text(prompt, continued(prompt, seed))
         seed += 1
+
+
+def piped_prompts() -> Iterator[str]:
+    """The lines of standard input that are not blank; the empty prompt if there is none."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
+    is_empty = True
+    for line in sys.stdin or ():
+        if line.strip():
+            is_empty = False
+            yield line.rstrip("\r\n")
+    if is_empty:
+        yield ""
 
 
 def write_text(prompt: str, pieces: Iterable[str]) -> None:

@@ -56,4 +56,4 @@ def load(model: str | Path, *, store: str | Path = "store", device: str = "cpu")
     >>> model = endonym.load("my-tatar")  # or runs/my-tatar, or a folder
     >>> model.generate("Кояшлы көндә", max_tokens=80)
     """
-    return load_model(str(model), Store(Path(store)), pick(device))
+    return load_model(str(model), Store(Path(store)), pick(device), Log())

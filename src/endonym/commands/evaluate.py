@@ -9,9 +9,11 @@ from endonym.data.config import PackConfig
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
-from endonym.log import Log
+from endonym.log import Log, counted, number
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
-from endonym.pipeline.evaluation_texts import texts_below
+from endonym.pipeline.evaluation_texts import texts_below, trained_on
+from endonym.report.formatting import JOINER
+from endonym.report.scores import verdict
 from endonym.store import Store
 
 
@@ -30,11 +32,19 @@ def score_model(
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
     """
-    model = load_model(name, store, device_name)
+    model = load_model(name, store, device_name, log)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
     for path, file in zip(files, names_of(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log)))
     read = None if train is None else training_text(*train)
+    for file, texts in judged:
+        if read is not None and (known := trained_on(texts, read.shards)):
+            total = len(texts.ids)
+            log.warn(
+                f"{file}: {number(known)} of its {counted(total, 'document')} "
+                f"({100 * known / total:.1f} %) stand word for word in the training text: "
+                "this score is lower than that of new text would be"
+            )
     if not files:
         if train is None:
             raise RecipeError(
@@ -48,6 +58,17 @@ def score_model(
     for text, texts in judged:
         scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
     return scores
+
+
+def conclusions(scores: Sequence[Score]) -> list[str]:
+    """What the scores of one text say, in the words of the report."""
+    said = [line.replace(JOINER, "").replace("\u00a0", " ") for line in verdict(scores, "any")]
+    if all(score.model == "model" for score in scores):
+        said.append(
+            "There are no baselines: they are counted on the training text, "
+            "which is not in the store of this model."
+        )
+    return said
 
 
 def names_of(files: Sequence[Path]) -> list[str]:

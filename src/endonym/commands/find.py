@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,20 @@ def find_run(store: Store, name: str) -> Path:
     """As `run_meant`; raises RecipeError with the known runs if there is none."""
     found = run_meant(store, name)
     if found is None:
-        raise RecipeError(f"no run is called {name}", where="RUN", do=known_runs(store))
+        raise RecipeError(f"no run is called {name}", where="RUN", do=known_runs(store, name))
     return found
 
 
 def run_meant(store: Store, name: str) -> Path | None:
-    """A run by its name, its folder, or the recipe that has made no other run."""
+    """A run by its name, its folder, or the recipe or folder that has no other run."""
     found, recipe = run_named(store, name), recipe_file(Path(name))
-    if found is None and recipe is not None and len(runs := runs_of(store, recipe)) == 1:
-        return runs[0]
-    return found
+    if found is not None or not name:
+        return found
+    runs = runs_in(Path(name) / "runs") if recipe is None else runs_of(store, recipe)
+    if len(runs) > 1:
+        listed = ", ".join(nickname(run, store) for run in runs)
+        raise RecipeError(f"{name} has several runs", where="RUN", do=f"Name one: {listed}")
+    return runs[0] if runs else None
 
 
 def run_named(store: Store, name: str) -> Path | None:
@@ -70,12 +75,13 @@ def run_named(store: Store, name: str) -> Path | None:
 
 
 def runs_here(store: Store) -> list[Path]:
-    """Every run beside the store; if there is none, those of the nearest folder that has some."""
-    for places in _places(store):
-        runs = [path for place in places for path in sorted(place.glob("*")) if is_run(path)]
-        if runs:
-            return runs
-    return []
+    """Every run that can be named here, the nearest first."""
+    return [run for places in _places(store) for place in places for run in runs_in(place)]
+
+
+def runs_in(place: Path) -> list[Path]:
+    """The runs in a folder of runs."""
+    return [path for path in sorted(place.glob("*")) if is_run(path)]
 
 
 def _places(store: Store) -> Iterator[list[Path]]:
@@ -92,10 +98,16 @@ def _places(store: Store) -> Iterator[list[Path]]:
         yield sorted(store.parent / "runs" for store in Path().glob(f"{pattern}/{USUAL_STORE}"))
 
 
-def known_runs(store: Store) -> str:
-    """The runs that can be named here, as a sentence."""
-    known = [path.name for path in runs_here(store)]
-    return f"Runs here: {', '.join(known) or 'none yet'}."
+def known_runs(store: Store, name: str = "") -> str:
+    """The runs that can be named here, as a sentence, after what `name` is most like."""
+    known = list(dict.fromkeys(path.name for path in runs_here(store)))
+    folder = Path(name).parent
+    beside = [str(path) for path in sorted(folder.glob("*.toml"))]
+    beside += [str(path.parent) for path in sorted(folder.glob(f"*/{RECIPE}"))]
+    near = get_close_matches(name, [*known, *beside], n=1) if name else []
+    return "".join(f"Is {each} meant? " for each in near) + (
+        f"Runs here: {', '.join(known) or 'none yet'}."
+    )
 
 
 def find_recipe(store: Store, name: Path) -> NamedRecipe:
@@ -111,7 +123,8 @@ def find_recipe(store: Store, name: Path) -> NamedRecipe:
         return recipe_of(run, store)
     if name.suffix == ".toml" or name.exists():
         return NamedRecipe(name, store)  # Reading it says what is wrong.
-    raise RecipeError(f"no recipe or run is called {name}", where="RECIPE", do=known_runs(store))
+    do = known_runs(store, str(name))
+    raise RecipeError(f"no recipe or run is called {name}", where="RECIPE", do=do)
 
 
 def recipe_file(name: Path) -> Path | None:

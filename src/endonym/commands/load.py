@@ -9,12 +9,16 @@ from endonym.errors import RecipeError
 from endonym.export.card import Card
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
 from endonym.recipe.layers import parse, read
 from endonym.store import Artifact, Store, open_artifact
 
 
-def find_artifact(name: str, store: Store) -> Artifact | None:
-    """The final model of a run, or an artefact; None if the name is neither."""
+def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact | None:
+    """The final model of a run, or an artefact; None if the name is neither.
+
+    log: is told which run it is if that is not beside the store.
+    """
     for folder in (Path(name), store.root.parent / "runs" / name):
         if (folder / "plan.json").is_file():
             return model_of_run(folder, store)
@@ -28,7 +32,11 @@ def find_artifact(name: str, store: Store) -> Artifact | None:
     if (Path(name) / "config.json").is_file():
         return None
     run = run_meant(store, name)
-    return None if run is None else model_of_run(run, store)
+    if run is None:
+        return None
+    if log is not None and run != Path(name) and run.parent != store.root.parent / "runs":
+        log.line(f"uses the run {run}")
+    return model_of_run(run, store)
 
 
 def card_of(name: str, store: Store) -> Card:
@@ -53,9 +61,14 @@ def model_of_run(folder: Path, store: Store) -> Artifact:
     return open_artifact(made)
 
 
-def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
-    """The language model of this name. Raises RecipeError with the known runs."""
-    artifact = find_artifact(name, store)
+def load_model(
+    name: str, store: Store, device: str = "cpu", log: Log | None = None
+) -> LanguageModel:
+    """The language model of this name. Raises RecipeError with the known runs.
+
+    log: is told which run it is if that is not beside the store.
+    """
+    artifact = find_artifact(name, store, log)
     if artifact is not None:
         if artifact.stage == "export":
             return moved(import_huggingface(artifact.verify().folder), device)
@@ -64,7 +77,7 @@ def load_model(name: str, store: Store, device: str = "cpu") -> LanguageModel:
         return LanguageModel.load(artifact.verify().folder, device)
     if (Path(name) / "config.json").is_file():
         return moved(import_huggingface(Path(name)), device)
-    raise RecipeError(f"no model is called {name}", where="MODEL", do=known_runs(store))
+    raise RecipeError(f"no model is called {name}", where="MODEL", do=known_runs(store, name))
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

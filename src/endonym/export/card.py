@@ -1,11 +1,13 @@
 """The README.md of a model that is handed over: what it is, and how it is used."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from endonym.generate.language_model import LanguageModel
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
 
+INSTALL = "pip install torch transformers"
 CODE = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -48,13 +50,15 @@ tags:
 
 # {card.name}
 
-A base language model{of}, made with endonym. It continues texts; it was not trained to follow
-instructions or to chat. Its licence depends on that of the texts it was trained on.
+A base language model{of}, made with endonym {version("endonym")}. It continues texts; it was not
+trained to follow instructions or to chat. Its licence depends on that of the texts it was made of.
 
 {model_type}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
 {total:,} parameters, a vocabulary of {tokens.vocab:,}, a context of {config.context:,} tokens.
 
 ## Use
+
+`{INSTALL}`, then:
 
 {CODE}
 

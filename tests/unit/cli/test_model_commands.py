@@ -65,7 +65,7 @@ def test_a_model_is_found_by_run_id_artefact_and_exported_folder(
     out = tmp_path / "out"
     said = command("export", "kechkena", "--out", out, *store)
     assert said.code == 0
-    assert "from_pretrained" in said.err
+    assert "pip install torch transformers, then AutoModelForCausalLM.from_pretrained" in said.err
     names = ["kechkena", finished / "runs" / "kechkena", model, model.name[:4], handed, out]
     texts = {command("generate", name, "Таң", "--max-tokens", "6", *store).out for name in names}
     assert len(texts) == 1
@@ -99,6 +99,7 @@ def test_evaluate_gives_the_scores_that_the_run_gave(
     table = command("evaluate", "kechkena", *store).out
     for word in ("bits/byte", "uniform", "unigram", "bigram", "compressor", "all"):
         assert word in table
+    assert "the model needs" in table
 
 
 def test_evaluate_scores_dev_too_so_that_choices_need_no_test(
@@ -165,7 +166,7 @@ def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
 ) -> None:
     said = command(name, "kechken", *store, "--json")
     assert said.code == 2
-    assert said.json()["error"]["do"] == "Runs here: kechkena."
+    assert said.json()["error"]["do"] == "Is kechkena meant? Runs here: kechkena."
     (corpus,) = (finished / "store" / "corpus").iterdir()
     said = command(name, corpus, *store, "--json")
     assert said.code == 2

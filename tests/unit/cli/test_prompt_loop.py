@@ -1,6 +1,7 @@
 """Prompts at a terminal, one after the other."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,9 @@ def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
     given = ["generate", "kechkena", "--max-tokens", "60", "--store", finished / "store"]
     once = command(*given, "Әбием мич", "--seed", "1").out
     unasked = command(*given, "").out
-    monkeypatch.setattr("sys.stdin", io.StringIO("Әбием мич\n"))
-    assert command(*given).out == unasked
+    for nothing in (io.StringIO("\n"), None):
+        monkeypatch.setattr("sys.stdin", nothing)
+        assert command(*given).out == unasked
     type_in("Таң\nӘбием мич\n", monkeypatch)
     said = command(*given)
     assert said.code == 0
@@ -95,3 +97,21 @@ def test_ctrl_c_ends_generate_and_says_so(
 def test_controls_of_a_terminal_in_a_text_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     write_text("Таң\x1b]0;", [" атты\n", "\x9b2J\x07"])
     assert capsys.readouterr().out == "Таң\\x1b]0; атты\n\\x9b2J\\x07\n"
+
+
+def test_lines_from_a_pipe_are_prompts_and_no_seed_is_used_twice(
+    finished: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["generate", "kechkena", "--max-tokens", "8", "--store", finished / "store"]
+    alone = [
+        command(*given, prompt, "--seed", seed).out
+        for seed, prompt in enumerate(("Әбием мич", "Әбием мич", "ភូមិ", "ភូមិ"))
+    ]
+    piped = "\ufeffӘбием мич\r\n\r\nភូមិ".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped), encoding="ascii"))
+    said = command(*given, "-n", "2")
+    assert said.out == "".join(alone)
+    assert HELP not in said.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("Таң\nКич\n"))
+    texts = [json.loads(line)["text"] for line in command(*given, "--json").out.splitlines()]
+    assert len(set(texts)) == 2

@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made_scores import baselines, score
 
-from endonym.commands.evaluate import names_of, score_model, shards_of
+from endonym.commands.evaluate import conclusions, names_of, score_model, shards_of
+from endonym.commands.load import load_model
 from endonym.data.config import PackConfig
+from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -90,5 +93,33 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     }
     said = capsys.readouterr().err
     assert "юллар.txt: 3 documents, one a line (" in said
-    assert "иске.txt: 9 documents, which end at empty lines (" in said
+    assert "иске.txt: 9 documents, which end at empty lines, read as utf-16-le (" in said
+    assert "photo.jpg: not read: .jpg files are not read" in said
     assert "яңа: not read: 1 in a format that is not read" in said
+
+
+def test_documents_that_were_trained_on_are_counted_in_a_warning(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(finished / "store")
+    train = TokenShards(next((store.root / "shards").iterdir()), "train")
+    tokenizer = load_model("kechkena", store).tokenizer
+    numbers = train.documents_of("tatar")[:3]
+    old = [tokenizer.decode(train.document(int(each)).ids.tolist()) for each in numbers]
+    new = ["Яңа китапханәдә алма агачлары турында китап бар.", f"{old[0]} Ә кич булды."]
+    file = tmp_path / "яңа.txt"
+    file.write_text("\n".join([old[0], f"  {old[1]} ", old[2], *new]) + "\n", encoding="utf-8")
+    score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+    assert "яңа.txt: 3 of its 5 documents (60.0 %) stand word for word" in capsys.readouterr().err
+    file.write_text("\n".join(new) + "\n", encoding="utf-8")
+    score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+    assert "word for word" not in capsys.readouterr().err
+
+
+def test_the_conclusion_is_the_report_s_and_says_why_baselines_and_interval_are_missing() -> None:
+    opening, standing = conclusions([score("model", 1.20), *baselines()])
+    assert opening.startswith("On 412 test documents the model needs 1.20 bits per byte")
+    assert "better than all that needs no learning" in standing
+    alone = conclusions([score("model", 1.20, low=None, high=None, n_documents=7)])
+    assert "no interval: it takes 10 documents" in alone[-2]
+    assert alone[-1].startswith("There are no baselines")

@@ -134,3 +134,28 @@ def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path) -> None:
     (a_run(tmp_path, "шигырь") / "log.txt").unlink()
     assert runs_here(store) == [run]
     assert known_runs(store) == "Runs here: әкият."
+
+
+def test_a_run_that_a_name_finds_is_listed_and_a_project_s_folder_means_its_only_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(tmp_path, "kechkena")
+    khmer = a_run(tmp_path / "w" / "km", "khmer")
+    monkeypatch.chdir(tmp_path)
+    assert find_run(USUAL, "khmer").resolve() == khmer
+    assert [path.resolve() for path in runs_here(USUAL)][1:] == [khmer]
+    assert known_runs(USUAL, "khmr") == "Is khmer meant? Runs here: kechkena, khmer."
+    assert find_run(USUAL, "w/km").resolve() == khmer
+    a_run(tmp_path / "w" / "km", "khmer2")
+    with pytest.raises(RecipeError, match="w/km has several runs") as caught:
+        find_run(USUAL, "w/km")
+    assert "w/km/runs/khmer, w/km/runs/khmer2" in caught.value.do
+
+
+def test_a_recipe_s_mistyped_path_brings_the_one_beside_it(tmp_path: Path) -> None:
+    a_run(tmp_path / "tatar", "әкият", recipe="recipe.toml")
+    store = Store(tmp_path / "store")
+    for wrong, meant in (("tatar/recipe.tml", "tatar/recipe.toml"), ("tatr", "tatar")):
+        with pytest.raises(RecipeError, match="no recipe or run is called") as caught:
+            find_recipe(store, tmp_path / wrong)
+        assert f"Is {tmp_path / meant} meant?" in caught.value.do

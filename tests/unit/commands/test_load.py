@@ -8,6 +8,7 @@ import pytest
 from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.errors import Damaged, RecipeError
 from endonym.export.card import Card
+from endonym.log import Log
 from endonym.store import Store
 
 
@@ -46,7 +47,7 @@ def test_a_name_that_means_nothing_finds_nothing(store: Store, name: str) -> Non
     assert find_artifact(name, store) is None
     with pytest.raises(RecipeError, match="no model is called") as caught:
         load_model(name, store)
-    assert caught.value.do == "Runs here: kechkena."
+    assert caught.value.do.removeprefix("Is kechkena meant? ") == "Runs here: kechkena."
 
 
 def test_the_beginning_of_two_ids_means_neither(store: Store, model: Path, tmp_path: Path) -> None:
@@ -81,3 +82,14 @@ def test_the_card_of_a_run_has_its_recipe_s_name_and_language(finished: Path, st
     card = Card("kechkena", "tt")
     assert card_of("kechkena", store) == card_of(str(finished / "runs" / "kechkena"), store) == card
     assert card_of("elsewhere/gemma", store) == Card("gemma")
+
+
+def test_a_run_from_another_folder_s_store_is_named_by_its_path(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, said in ((finished.parent, f"uses the run {finished.name}/runs/"), (finished, "")):
+        monkeypatch.chdir(place)
+        load_model("kechkena", Store(Path("store")), log=Log())
+        err = capsys.readouterr().err
+        assert err.startswith(said)
+        assert bool(err) == bool(said)

@@ -1,12 +1,15 @@
 """The README of a model that is handed over."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from endonym.export.card import Card, readme
+from endonym.export.card import INSTALL, Card, readme
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
+
+MADE = f"made with endonym {version('endonym')}."
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,14 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     export_huggingface(model, tmp_path, Card("әкият", "tt"))
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     parameters = sum(each.numel() for each in model.decoder.parameters())
-    for said in ("# әкият", "`tt`", f"{parameters:,} parameters", "context of 64", "257"):
+    for said in (
+        "# әкият",
+        "`tt`",
+        f"{parameters:,} parameters",
+        "context of 64",
+        "257",
+        INSTALL,
+        MADE,
+    ):
         assert said in text
     assert max(map(len, text.splitlines())) <= 120

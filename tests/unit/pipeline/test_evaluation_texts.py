@@ -70,3 +70,34 @@ def test_what_was_not_read_is_counted_in_words(
     assert "not read: " in said
     assert "1 not UTF-8" in said
     assert "1 in a format that is not read" in said
+
+
+def test_a_file_named_by_itself_is_plain_text_whatever_its_extension(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("тест.txt.bak", "тест", "тест.md"):
+        (tmp_path / name).write_text("Бер.\nИке.\nӨч.\n", encoding="utf-8")
+        assert len(texts_below(tmp_path / name, READER, Log(quiet=True)).ids) == 3
+    (tmp_path / "хат.docx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(SourceError, match=r"\.docx files are not read"):
+        texts_below(tmp_path / "хат.docx", READER, Log())
+    with pytest.raises(SourceError) as caught:
+        texts_below(tmp_path, READER, Log())
+    assert "format =" not in str(caught.value) + capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [(b"", "empty file"), ("Întâlnire".encode("cp1250"), "iconv")],
+)
+def test_what_to_do_fits_the_reason_and_no_key_of_a_recipe_is_named(
+    tmp_path: Path, data: bytes, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_bytes(data)
+    with pytest.raises(SourceError) as caught:
+        texts_below(tmp_path / "text.txt", READER, Log())
+    said = str(caught.value)
+    assert expected in said
+    assert "encoding =" not in said
+    assert ("UTF-8" in caught.value.do) == bool(data)
+    assert capsys.readouterr().err == ""
