@@ -27,7 +27,7 @@ from endonym.autopilot.text_size import beginning
 from endonym.errors import EndonymError
 from endonym.text.clean.normalize import composed
 from endonym.text.files import RawSet
-from endonym.text.languages import language_name
+from endonym.text.languages import language_name, language_warning, usual_code
 from endonym.text.scripts import script_counts
 
 SKETCH_CHARS = 60_000
@@ -48,6 +48,8 @@ USUAL = 1e-4
 MOST_OF_ITSELF = 0.25
 """A text that makes up more of a group is not compared with it again."""
 PIECE_CHARS = 200
+LEAST_SHOWN, MOST_SHOWN = 20, 50
+"""Characters of a line that is shown to people."""
 
 SCRIPTS = {
     "khmer": "km", "thai": "th", "lao": "lo", "myanmar": "my", "georgian": "ka", "armenian": "hy",
@@ -72,7 +74,8 @@ WORD = regex.compile(r"[\p{L}\p{M}]+")
 class Sketch:
     """Counts of a text's letters and trigrams.
 
-    halves: trigrams of every other piece, to see how well the text knows itself.
+    halves: trigrams of every other piece, to see how well the text knows itself. line: the
+    beginning of one of its lines, for people.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Sketch:
         default_factory=lambda: (Counter(), Counter())
     )
     scripts: Counter[str] = field(default_factory=Counter[str])
+    line: str = ""
 
     @property
     def count(self) -> int:
@@ -144,6 +148,7 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
         sample += text[:SKETCH_CHARS] + "\n"
         if len(sample) > SKETCH_CHARS:
             break
+    made.line = shown_line(sample)
     sample = composed(sample[:SKETCH_CHARS]).lower()
     for number, start in enumerate(range(0, len(sample), PIECE_CHARS)):
         half = made.halves[number % 2]
@@ -155,21 +160,33 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
     return made
 
 
+def shown_line(sample: str) -> str:
+    """The beginning of the first line that is long enough to tell the language."""
+    lines = [" ".join(line.split()) for line in sample.split("\n")]
+    line = next((each for each in lines if len(each) >= LEAST_SHOWN), max(lines, key=len))
+    shown = "".join(regex.findall(r"\X", line[: 4 * MOST_SHOWN])[:MOST_SHOWN])
+    return shown if shown == line else f"{shown.rstrip()} …"
+
+
 def odd_warnings(raw: Sequence[RawSet], language: str) -> list[str]:
-    """A warning for each source that a recipe names and that is odd, or that has odd files."""
+    """What is doubtful about a recipe's sources: odd or broken ones, and the language's code."""
     every = [(each.source, file) for each in raw for file in each.files]
     some = every[:: max(1, math.ceil(len(every) / MOST_FILES))]
     chars = min(SKETCH_CHARS, max(LEAST_COMPARED * 2, READ_CHARS // max(1, len(some))))
     sketches: dict[str, Sketch] = {}
     files: dict[str, list[str]] = {}
+    warnings = [said] if (said := language_warning(language)) else []
     for source, file in some:
         key = f"{source.name}\0{file.name}"
         with suppress(EndonymError):  # The corpus stage names what it cannot read.
             begin = beginning(source, file, chars)
+            if why := begin.broken:
+                warnings.append(f'source "{source.name}": {file.name}: {why}')
+                continue
             sketches[key] = sketch(key, begin.texts, begin.text_bytes)
             files.setdefault(source.name, []).append(key)
     found = odd_ones(list(sketches.values()), language)
-    warnings = [found.doubt] if found.doubt else []
+    warnings += [found.doubt] if found.doubt else []
     for name, keys in files.items():
         odd = [key for key in keys if key in found.reasons]
         if odd:
@@ -189,7 +206,8 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
     judged = [each for each in sketches if each.count >= LEAST_LETTERS]
     reasons = {each.name: why for each in judged if (why := unexpected(each, language, judged))}
     if judged and len(reasons) == len(judged):
-        return Odd({}, f"no text reads like {language_name(language)}: {reasons[judged[0].name]}")
+        why = with_line(reasons[judged[0].name], judged[0])
+        return Odd({}, f"no text reads like {language_name(language)}: {why}")
     rest = [each for each in judged if each.name not in reasons]
     main = largest_group(rest)
     total, members = sum(each.text_bytes for each in rest), set(main)
@@ -200,14 +218,23 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
         doubt = f"these texts seem to be in several languages, such as {names}"
     else:
         reasons |= {each.name: unlike(each, reference) for each in strange}
+    for each in judged:
+        if each.name in reasons:
+            reasons[each.name] = with_line(reasons[each.name], each)
     for each in others:
         if each.count < LEAST_LETTERS:
             continue
-        if why := unexpected(each, language, judged):
-            reasons[each.name] = why
-        elif not (doubt or reference.is_alike(each)):
-            reasons[each.name] = unlike(each, reference)
+        why = unexpected(each, language, judged)
+        if not (why or doubt or reference.is_alike(each)):
+            why = unlike(each, reference)
+        if why:
+            reasons[each.name] = with_line(why, each)
     return Odd(reasons, doubt)
+
+
+def with_line(reason: str, sketch: Sketch) -> str:
+    """A reason with a line of the text, by which a person can judge it."""
+    return f'{reason}. A line of it: "{sketch.line}"'
 
 
 def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
@@ -236,7 +263,7 @@ def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
 
 def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     """Why these are not the letters of the language; empty if they may be."""
-    code, *parts = language.lower().split("-")
+    code, *parts = usual_code(language.lower()).split("-")
     if any(len(each) == 4 and each.isalpha() for each in parts):
         return ""  # tt-Latn names its script, which may not be the usual one.
     script = next((script for script, codes in SCRIPTS.items() if code in codes.split()), "")
@@ -259,8 +286,8 @@ def unlike(sketch: Sketch, reference: Reference) -> str:
         return f"its letters are {sketch.script}, those of other texts {reference.pool.script}"
     here = known(sketch.halves[0] + sketch.halves[1], reference.usual)
     text = (
-        f"{here:.0%} of its groups of three letters are usual in other texts; "
-        f"of theirs {reference.known:.0%}"
+        f"its words are spelt unlike those of the other texts: {here:.0%} of its groups of three "
+        f"letters are usual there, and {reference.known:.0%} of their own"
     )
     limit = 1e-4 * reference.pool.count
     letters = [letter for letter, _ in sketch.letters.most_common()]

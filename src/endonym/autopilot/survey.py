@@ -5,6 +5,7 @@ kind in a folder (one poem per file) are one source. Unreadable files are listed
 and so are texts that are not in the language of the others.
 """
 
+import difflib
 import os.path
 import re
 from collections import Counter
@@ -164,6 +165,9 @@ def look(path: Path, chars: int, folder: Path) -> Look:
     here = source.model_copy(update={"path": here.path})
     begin = beginning(here, RawFile(path=path, name=printable(path.name)), chars)
     rejects = [each for each in begin.records if isinstance(each, Reject)]
+    found.problem = begin.broken
+    if found.problem:
+        return found
     found.documents = [each for each in begin.records if isinstance(each, Document)]
     found.text_bytes = begin.text_bytes
     if not found.documents:
@@ -175,7 +179,24 @@ def look(path: Path, chars: int, folder: Path) -> Look:
 
 def files_below(text: Path) -> list[Path]:
     """The files below a path. Raises MissingSource if there are none."""
-    return [file.path for file in files_at(text, Path.cwd(), name="texts")]
+    try:
+        return [file.path for file in files_at(text, Path.cwd(), name="texts")]
+    except MissingSource as error:  # It speaks of a recipe, and there is none yet.
+        raise MissingSource(
+            error.message.removeprefix('source "texts": '),
+            where=f"--text {printable(str(text))}",
+            do=f"{_near_path(text)}Give a file or a folder of texts.",
+        ) from error
+
+
+def _near_path(text: Path) -> str:
+    """A question whether another name beside this path is meant; empty if none is like it."""
+    try:
+        beside = [each.name for each in text.absolute().parent.iterdir()]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(text.name, beside, n=1)
+    return f"Is {printable(str(text.with_name(near[0])))} meant? " if near else ""
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:

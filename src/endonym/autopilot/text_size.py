@@ -12,6 +12,7 @@ from pathlib import Path
 
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
 from endonym.errors import TokenizerError
+from endonym.text.broken import lost_letters
 from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
@@ -84,6 +85,16 @@ class Beginning:
     def texts(self) -> list[str]:
         """The texts of its documents."""
         return [each.text for each in self.records if isinstance(each, Document)]
+
+    @property
+    def broken(self) -> str:
+        """Why its encoding is broken, with what was dropped for it; empty if it is not."""
+        lost = (
+            each.text
+            for each in self.records
+            if isinstance(each, Reject) and each.reason == "lost_letters"
+        )
+        return lost_letters("\n".join([*self.texts, *lost]))
 
     @property
     def text_bytes(self) -> float:

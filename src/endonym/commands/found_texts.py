@@ -8,6 +8,8 @@ from endonym.text.languages import language_name
 
 LABEL = 12
 SHOWN = 5
+LEAST_PART = 0.05
+"""Parts of a run that take less of its time are not named."""
 
 
 def describe_survey(survey: Survey, language: str, log: Log) -> None:
@@ -28,7 +30,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
     if patterns := survey.exclude():
         shown = ", ".join(f'"{each}"' for each in patterns[:SHOWN])
         more = ", …" if len(patterns) > SHOWN else ""
-        said = f"a [[source]] of the whole folder needs exclude = [{shown}{more}]"
+        said = f"the recipe leaves them out; for the whole folder: exclude = [{shown}{more}]"
         log.line(f"{'':<{LABEL}}{said}")
     log.line(f"{'language':<{LABEL}}{language_name(language)}: {_odd_share(survey)}")
     for source, reason in survey.odd[:SHOWN]:
@@ -59,6 +61,11 @@ def describe_model(checked: Checked, log: Log) -> None:
         f"{number(parameters(shape).total)} parameters, vocabulary {number(shape.vocab)}, "
         f"context {number(shape.context)}"
     )
-    time = "unknown" if checked.seconds is None else f"≈ {duration(checked.seconds)} here"
     tokens = number(checked.train_tokens)
-    log.line(f"{'time':<{LABEL}}{time}, for ≈ {tokens} tokens, {epochs:.1f} epochs")
+    log.line(f"{'training':<{LABEL}}≈ {tokens} tokens, {epochs:.1f} epochs")
+    time = "unknown"
+    if checked.seconds is not None:
+        least = LEAST_PART * checked.seconds
+        parts = [f"{k} {duration(v)}" for k, v in checked.parts.items() if v >= least]
+        time = f"≈ {duration(checked.seconds)} here: {' · '.join(parts)}"
+    log.line(f"{'time':<{LABEL}}{time}")

@@ -48,7 +48,12 @@ from endonym.recipe.written import toml
 from endonym.store import Store
 from endonym.text.config import Clean, Source, Split
 from endonym.text.files import RawSet, source_files
-from endonym.text.languages import language_name, nearest_code
+from endonym.text.languages import (
+    language_name,
+    language_warning,
+    nearest_code,
+    usual_code,
+)
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
@@ -80,6 +85,7 @@ def write_recipe(
     path = folder / "recipe.toml"
     require_language(language)
     refuse_to_overwrite(path)
+    language = usual_language(language, log)
     survey = survey_texts(texts, folder, language=language, log=log)
     describe_survey(survey, language, log)
     clean, reasons = guess_clean(language, survey.sample)
@@ -118,6 +124,16 @@ def require_language(code: str) -> None:
     if near is not None:
         do = f"Write --language {near} for {language_name(near)}, or the code of another one."
     raise RecipeError(f'"{code}" is no language code', where="--language", do=do)
+
+
+def usual_language(given: str, log: Log) -> str:
+    """The code that the recipe gets: the usual one. Says so; warns of a code that is unknown."""
+    code = usual_code(given)
+    if code != given:
+        log.line(f"language {given}: the recipe has its usual code, {code}")
+    elif said := language_warning(code):
+        log.warn(said)
+    return code
 
 
 def refuse_to_overwrite(path: Path) -> None:
@@ -168,7 +184,11 @@ def choose(
         if muon is None:
             pace = probed("adamw")
     if pace.doubt:
-        log.warn(f"this machine was measured{pace.doubt}: write the recipe anew when they are done")
+        again = shlex.quote(str(folder / "recipe.toml"))
+        log.warn(
+            f"{busy(pace)}, so the recipe may ask for too little: when they are done, delete "
+            f"{again} and give this command again"
+        )
     tokens, reason = budget(pace)
     shape |= choose_dropout(facts, tokens)
     phase = {} if muon is None else {"optimizer": muon}
@@ -181,6 +201,11 @@ def choose(
         data["pack.join"] = Choice(survey.lists, "lists of sentences: their neighbours are context")
     data |= shape | {"phase.tokens": Choice(tokens, reason)}
     return data | {f"phase.{key}": c for key, c in phase.items()}
+
+
+def busy(pace: Pace) -> str:
+    """That a measurement was disturbed."""
+    return f"other programs took {pace.others:.1f} cores while this machine was measured"
 
 
 def _timed_shape(
@@ -311,7 +336,7 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     shape = resolve(recipe.model, vocab=vocab, context=context)
     pace = plain_pace(shape, usual_training(matrix_rates(machine_file)), machine_file)
     if pace.doubt:
-        log.warn(f"this machine was measured{pace.doubt}: the demo is sized to what they left")
+        log.warn(f"{busy(pace)}: the demo is sized to what they left")
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)
     reason = f"two minutes at {number(pace.plain)} tokens/s, probed{pace.doubt}"
     if tokens > DEMO_TOKENS:

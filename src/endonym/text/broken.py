@@ -31,6 +31,12 @@ MOJIBAKE = regex.compile(
 SUSPECT = regex.compile(r"[\x80-\x9f\xa4-\xb9€ЂЃѓ†‡‰ЉЊЌЋЏђ™љњќћџЎўҐґ]")
 """Any longer mojibake has one of these; most good texts have none."""
 
+ADDRESS = regex.compile(r"[/=&]")
+"""Signs of an address of the web, in which a question mark is right."""
+
+LONGEST_EXAMPLE = 24
+"""Characters of a word that is shown."""
+
 LOST = regex.compile(r"\p{L}\?+\p{Ll}")
 
 
@@ -74,6 +80,21 @@ def has_lost_letters(text: str) -> bool:
     if "?" not in text or text.isascii():
         return False
     return sum(1 for _ in LOST.finditer(text)) > ODD_SHARE * words(text)
+
+
+def lost_letters(text: str) -> str:
+    """Why a whole file is broken, whose lines may be too short to tell; empty if it is not."""
+    if text.count("?") < MIN_LOST:
+        return ""
+    every = text.split()
+    lossy = [each for each in every if LOST.search(each) and not ADDRESS.search(each)]
+    if len(lossy) < max(MIN_LOST, LOST_SHARE * len(every)):
+        return ""
+    example = next((word for word in lossy if len(word) <= LONGEST_EXAMPLE), lossy[0])
+    return (
+        f"broken encoding: `?` stands inside {len(lossy) / len(every):.0%} of its words, as in "
+        f"{example[:LONGEST_EXAMPLE]}"
+    )
 
 
 def words(text: str) -> int:

@@ -57,6 +57,50 @@ NAMES = {
 }
 """Code to English name: all of ISO 639-1, and others that have texts."""
 
+_THREE_LETTERS = """
+aa aar · ab abk · ae ave · af afr · ak aka · am amh · an arg · ar ara · as asm · av ava · ay aym
+az aze · ba bak · be bel · bg bul · bh bih · bi bis · bm bam · bn ben · bo bod tib · br bre · bs bos
+ca cat · ce che · ch cha · co cos · cr cre · cs ces cze · cu chu · cv chv · cy cym wel · da dan
+de deu ger · dv div · dz dzo · ee ewe · el ell gre · en eng · eo epo · es spa · et est · eu eus baq
+fa fas per · ff ful · fi fin · fj fij · fo fao · fr fra fre · fy fry · ga gle · gd gla · gl glg
+gn grn · gu guj · gv glv · ha hau · he heb · hi hin · ho hmo · hr hrv · ht hat · hu hun · hy hye arm
+hz her · ia ina · id ind · ie ile · ig ibo · ii iii · ik ipk · io ido · is isl ice · it ita · iu iku
+ja jpn · jv jav · ka kat geo · kg kon · ki kik · kj kua · kk kaz · kl kal · km khm · kn kan · ko kor
+kr kau · ks kas · ku kur · kv kom · kw cor · ky kir · la lat · lb ltz · lg lug · li lim · ln lin
+lo lao · lt lit · lu lub · lv lav · mg mlg · mh mah · mi mri mao · mk mkd mac · ml mal · mn mon
+mr mar · ms msa may · mt mlt · my mya bur · na nau · nb nob · nd nde · ne nep · ng ndo · nl nld dut
+nn nno · no nor · nr nbl · nv nav · ny nya · oc oci · oj oji · om orm · or ori · os oss · pa pan
+pi pli · pl pol · ps pus · pt por · qu que · rm roh · rn run · ro ron rum · ru rus · rw kin · sa san
+sc srd · sd snd · se sme · sg sag · si sin · sk slk slo · sl slv · sm smo · sn sna · so som
+sq sqi alb · sr srp · ss ssw · st sot · su sun · sv swe · sw swa · ta tam · te tel · tg tgk · th tha
+ti tir · tk tuk · tl tgl · tn tsn · to ton · tr tur · ts tso · tt tat · tw twi · ty tah · ug uig
+uk ukr · ur urd · uz uzb · ve ven · vi vie · vo vol · wa wln · wo wol · xh xho · yi yid · yo yor
+za zha · zh zho chi · zu zul
+"""
+TWO_LETTERS = {
+    three: code
+    for entry in re.split(r"\n| · ", _THREE_LETTERS.strip())
+    for code, *threes in [entry.split()]
+    for three in threes
+}
+"""Codes of ISO 639-2 and 639-3 to those of ISO 639-1, which are the usual ones."""
+
+MOST_NEAR = 3
+"""Codes that are named as what may be meant."""
+TAKEN_FOR = {
+    "al": "sq", "bd": "bn", "by": "be", "cn": "zh", "cz": "cs", "dk": "da", "gb": "en", "ge": "ka",
+    "gr": "el", "il": "he", "ir": "fa", "jp": "ja", "kh": "km", "kz": "kk", "md": "ro", "me": "sr",
+    "mm": "my", "mv": "dv", "np": "ne", "ph": "tl", "pk": "ur", "rs": "sr", "tj": "tg", "tm": "tk",
+    "tz": "sw", "ua": "uk", "us": "en", "vn": "vi", "xk": "sq",
+    "in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "sh": "sr", "scc": "sr",
+    "scr": "hr",
+    "als": "sq", "arb": "ar", "ayr": "ay", "azj": "az", "cmn": "zh", "ekk": "et", "fuv": "ff",
+    "gaz": "om", "kmr": "ku", "khk": "mn", "lvs": "lv", "npi": "ne", "ory": "or", "pbt": "ps",
+    "pes": "fa", "plt": "mg", "prs": "fa", "quy": "qu", "swh": "sw", "uzn": "uz", "ydd": "yi",
+    "zsm": "ms",
+}  # fmt: skip
+"""Codes of countries, codes of old, and of one kind of a language, to what is usually written."""
+
 
 OTHER_NAMES = {
     "aragonés": "an", "bokmål": "nb", "brezhoneg": "br", "burmese": "my", "castellano": "es",
@@ -102,9 +146,43 @@ def nearest_code(written: str) -> str | None:
     wanted = unicodedata.normalize("NFC", written).strip().casefold()
     codes = {name.casefold(): code for code, name in NAMES.items()}
     codes |= {unicodedata.normalize("NFC", name): code for name, code in OTHER_NAMES.items()}
-    if wanted in NAMES:
-        return wanted
+    if (code := usual_code(wanted)) in NAMES:
+        return code
     for each in (wanted, wanted.replace("_", "-").split("-")[0]):
         if near := difflib.get_close_matches(each, codes, n=1, cutoff=0.75):
             return codes[near[0]]
     return None
+
+
+def usual_code(code: str) -> str:
+    """The code with two letters for the language if it has one; else the code as it is.
+
+    >>> usual_code("tat"), usual_code("khm-Khmr"), usual_code("sah")
+    ('tt', 'km-Khmr', 'sah')
+    """
+    language, dash, rest = code.partition("-")
+    return TWO_LETTERS.get(language.lower(), language) + dash + rest
+
+
+def language_warning(code: str) -> str:
+    """What is doubtful about a valid code, and what may be meant; empty if nothing is."""
+    language = code.partition("-")[0]
+    if language == "x" or language in NAMES:
+        return ""
+    if language in TWO_LETTERS:
+        two = TWO_LETTERS[language]
+        return f'language "{code}" is {NAMES[two]}: write its usual code, {usual_code(code)}'
+    what = "is no language's code" if len(language) == 2 else "is not in endonym's list"
+    near = " or ".join(f"{each} ({NAMES[each]})" for each in _near_codes(language))
+    meant = f": is {near} meant?" if near else ""
+    return f'language "{code}" {what}{meant}'
+
+
+def _near_codes(language: str) -> list[str]:
+    """Codes of languages that may be meant: the usual one, or those that differ in one letter."""
+    if language in TAKEN_FOR:
+        return [TAKEN_FOR[language]]
+    codes = [each for each in (*TWO_LETTERS, *NAMES) if len(each) == len(language)]
+    alike = [each for each in codes if sum(map(str.__ne__, each, language)) == 1]
+    alike.sort(key=lambda each: (each[0] != language[0], each[:2] != language[:2], each))
+    return list(dict.fromkeys(TWO_LETTERS.get(each, each) for each in alike))[:MOST_NEAR]

@@ -1,5 +1,6 @@
 """The autopilot: more text, read as often, never means a smaller model; all has its reason."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -65,6 +66,15 @@ def test_more_passes_never_mean_a_smaller_model_or_less_dropout() -> None:
 def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
     four, eight, hundred = (shape_of(500_000, passes=passes) for passes in (4, 8, 100))
     assert four["model.dim"].value < eight["model.dim"].value == hundred["model.dim"].value
+
+
+def test_the_width_is_explained_without_a_number_that_the_budget_contradicts() -> None:
+    """`new` measures the tokens of the budget only after it chose the shape."""
+    few, many = (shape_of(1_000_000, passes=passes)["model.dim"] for passes in (4, 30))
+    for chosen in (few, many):
+        assert not re.search(r"\d{3}", chosen.reason)
+    assert "epochs" in many.reason
+    assert "epochs" not in few.reason
 
 
 def test_time_for_every_useful_reading_goes_into_depth() -> None:

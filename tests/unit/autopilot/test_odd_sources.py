@@ -3,12 +3,14 @@
 import gzip
 import itertools
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import regex
 from text_samples import SHARED
 
 from endonym.autopilot.odd_sources import (
@@ -17,6 +19,7 @@ from endonym.autopilot.odd_sources import (
     Sketch,
     odd_ones,
     odd_warnings,
+    shown_line,
     sketch,
 )
 from endonym.text import reader
@@ -59,7 +62,8 @@ def test_french_among_romanian_is_found_by_letters_and_trigrams_alone(
     texts = [made("a", romanian), made("b", romanian, seed=1), made("c", french, 20_000)]
     reasons = odd_ones(texts, "x-one").reasons
     assert set(reasons) == {"c"}
-    assert "groups of three letters are usual in other texts" in reasons["c"]
+    assert "spelt unlike those of the other texts" in reasons["c"]
+    assert f'"{french[0][:40]}' in reasons["c"], "a person sees what it is"
 
 
 def test_another_script_is_odd_and_khmer_in_another_style_is_not(language_sentences: Say) -> None:
@@ -111,6 +115,40 @@ def test_a_source_that_a_recipe_names_is_warned_of_with_the_files(
     (said,) = odd_warnings(both, "tt")
     assert said.startswith('source "книга" reads like another language: 0.0% of its letters')
     assert odd_warnings(both[:1], "tt") == []
+    usual, warned = odd_warnings(both, "tat")
+    assert "tt" in usual
+    assert warned == said, "Tatar by any code is held to its letters"
+    assert "km (Khmer)" in odd_warnings(both[:1], "kh")[0]
+
+
+def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
+    tmp_path: Path, language_sentences: Say
+) -> None:
+    whole, broken = tmp_path / "a.txt", tmp_path / "b.txt"
+    text = "\n".join(language_sentences("tatar")) + "\n"
+    whole.write_text(text, encoding="utf-8")
+    broken.write_text(re.sub("[әөүҗңһ]", "?", text), encoding="utf-8")
+    raw = [
+        RawSet(
+            source=Source(name=path.stem, path=path.name, document="line"),
+            files=(RawFile(path=path, name=path.name),),
+        )
+        for path in (whole, broken)
+    ]
+    for some in (raw, raw[1:]):
+        (said,) = odd_warnings(some, "tt")
+        assert said.startswith('source "b": b.txt: broken encoding: `?` stands inside')
+    assert odd_warnings(raw[:1], "tt") == []
+
+
+def test_a_line_is_shown_by_whole_letters() -> None:
+    khmer = "ក្រុងភ្នំពេញជារាជធានីនៃព្រះរាជាណាចក្រកម្ពុជាដែលមានប្រជាជនច្រើនជាងគេ"
+    shown = shown_line(f"1\n{khmer * 3}\n")
+    assert shown.endswith(" …")
+    kept = regex.findall(r"\X", shown.removesuffix(" …"))
+    assert kept == regex.findall(r"\X", khmer * 3)[: len(kept)]
+    assert len(kept) >= 20
+    assert shown_line("Кояш.\n") == "Кояш."
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared texts are not here")

@@ -51,8 +51,34 @@ def test_a_folder_without_text_is_a_wrong_request(tmp_path: Path) -> None:
     with pytest.raises(MissingSource, match="no text that can be read") as caught:
         survey_texts([tmp_path], tmp_path)
     assert caught.value.exit_code == 2
-    with pytest.raises(MissingSource):
-        survey_texts([tmp_path / "nothing"], tmp_path)
+
+
+def test_a_path_that_is_not_there_is_named_as_it_was_typed(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no recipe yet, and no [[source]] to correct."""
+    monkeypatch.chdir(texts.parent)
+    wrong = Path(texts.name[:-1])
+    with pytest.raises(MissingSource, match="there is no such file or folder") as caught:
+        survey_texts([wrong], tmp_path)
+    error = caught.value
+    assert error.where == f"--text {wrong}"
+    assert f"Is {texts.name} meant?" in error.do
+    assert "source" not in error.message + error.do
+
+
+def test_a_file_whose_letters_were_lost_is_no_source_among_others_or_alone(
+    texts: Path, tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    broken = texts / "broken.txt"
+    text = "\n".join(language_sentences("tatar")) + "\n"
+    broken.write_text(text, encoding="cp1251", errors="replace")
+    for language in ("tt", "x-tatar"):
+        found = survey_texts([texts], tmp_path, language=language)
+        assert "broken encoding: `?` stands inside" in found.unreadable["broken.txt"]
+        assert "broken" not in {source.name for source, _ in (*found.sources, *found.odd)}
+    with pytest.raises(MissingSource, match="broken encoding"):
+        survey_texts([broken], tmp_path, language="tt")
 
 
 def test_a_file_name_that_is_not_utf8_is_named_and_left_out(texts: Path, tmp_path: Path) -> None:

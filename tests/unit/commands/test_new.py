@@ -94,8 +94,10 @@ def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_
     text = write(texts)
     assert "tokens/s, probed, while other programs took 1.3 cores from it" in text
     said = capsys.readouterr().err
-    assert "this machine was measured, while other programs took" in said
-    assert "write the recipe anew when they are done" in said
+    said = " ".join(said.split())
+    assert "other programs took 1.3 cores while this machine was measured" in said
+    path = texts.parent / "project" / "recipe.toml"
+    assert f"when they are done, delete {path} and give this command again" in said
 
 
 def test_the_pace_is_measured_with_the_dropout_that_is_promised(
@@ -105,6 +107,17 @@ def test_the_pace_is_measured_with_the_dropout_that_is_promised(
     dropout = tomllib.loads(write(texts, 0.05))["model"]["dropout"]
     assert dropout > 0
     assert known_speed[-1].dropout > 0
+
+
+def test_the_time_is_told_by_its_long_parts(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = {"training": 80.0, "samples": 0.4, "evaluation": 60.0, "export": 2.0}
+    check = starter.check
+    monkeypatch.setattr(starter, "check", lambda *each: replace(check(*each), parts=parts))
+    new(texts.parent / "project", texts, log=Log())
+    said = capsys.readouterr().err
+    assert "≈ 2 min here: training 80 s · evaluation 60 s\n" in said
 
 
 def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
@@ -153,7 +166,7 @@ def test_a_demo_trains_for_two_minutes_wherever_it_runs(
     assert measured == [recipe.model.dim]
 
 
-def new(folder: Path, texts: Path, language: str = "tt") -> Path:
+def new(folder: Path, texts: Path, language: str = "tt", log: Log | None = None) -> Path:
     path, _ = write_recipe(
         folder,
         name=folder.name,
@@ -161,7 +174,7 @@ def new(folder: Path, texts: Path, language: str = "tt") -> Path:
         texts=[texts],
         hours=0.01,
         store=folder.parent / "store",
-        log=Log(quiet=True),
+        log=log or Log(quiet=True),
     )
     return path
 
@@ -216,6 +229,24 @@ def test_a_language_by_its_name_fails_at_once_with_its_code(
         new(tmp_path / "project", tmp_path / "nothing here", language="romanian")
     assert "--language ro for Romanian" in caught.value.do
     assert known_speed == []
+
+
+@pytest.mark.parametrize(
+    ("given", "written", "said"),
+    [
+        ("tat", "tt", "language tat: the recipe has its usual code, tt"),
+        ("tat-Latn", "tt-Latn", "usual code, tt-Latn"),
+        ("tar", "tar", "tt (Tatar) meant?"),
+        ("kh", "kh", "is km (Khmer) meant?"),
+    ],
+)
+def test_the_recipe_has_the_usual_code_and_an_unknown_one_is_warned_of(
+    texts: Path, capsys: pytest.CaptureFixture[str], given: str, written: str, said: str
+) -> None:
+    recipe = Recipe.load(new(texts.parent / "project", texts, language=given, log=Log()))
+    assert recipe.language == written
+    assert (recipe.clean.expected_letters == "әөүҗңһ") == written.startswith("tt")
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_text_in_another_language_stands_in_the_recipe_as_a_comment_that_can_be_used(

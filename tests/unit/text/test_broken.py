@@ -3,7 +3,7 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.text.broken import broken, has_lost_letters
+from endonym.text.broken import broken, has_lost_letters, lost_letters
 from endonym.text.document import Document
 
 
@@ -21,6 +21,19 @@ def test_good_text_is_not_broken(text: str):
 @pytest.mark.parametrize("text", [" ".join(TATAR), " ".join(KHMER), " ".join(FRENCH + ROMANIAN)])
 def test_utf8_that_was_read_as_something_else_is_mojibake(text: str, encoding: str):
     assert reason(text.encode().decode(encoding, "replace")) == "mojibake"
+
+
+def test_a_file_of_short_lines_that_lost_letters_is_broken_and_shows_a_word():
+    lines = "\n".join(f"{n} ?рт?л?рг?" if n % 3 else f"{n} Бу авыл" for n in range(30))
+    assert lost_letters(lines) == (
+        "broken encoding: `?` stands inside 29% of its words, as in ?рт?л?рг?"
+    )
+
+
+def test_questions_and_addresses_have_lost_no_letters():
+    addresses = "\n".join(f"https://km.example/w/index.php?title={n}" for n in range(9))
+    assert lost_letters("\n".join(["Кем бар?"] * 9)) == ""
+    assert lost_letters("\n".join(KHMER) + "\n" + addresses) == ""
 
 
 def test_mojibake_that_is_only_quoted_does_no_harm():
