@@ -81,8 +81,8 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
     wrong: dict[str, str] = {}
     for recipe in recipes:
         try:
-            last_stage(recipe, until)
             check(recipe, store)
+            last_stage(recipe, until)
         except EndonymError as error:
             wrong.setdefault(str(error), recipe.run_name)
     if wrong:

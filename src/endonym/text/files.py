@@ -11,7 +11,6 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from fnmatch import fnmatchcase, translate
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -262,7 +261,5 @@ def not_a_file(path: Path) -> str:
 
 
 def size_on_disk(path: Path) -> int:
-    """The size of a file; 0 for what is none, or none any more."""
-    with suppress(FileNotFoundError):
-        return 0 if not_a_file(path) else path.stat().st_size
-    return 0
+    """The size of a file; 0 for what is none."""
+    return 0 if not_a_file(path) else path.stat().st_size
