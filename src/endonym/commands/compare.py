@@ -58,6 +58,11 @@ class Comparison:
         return names.pop() if are_plain and len(names) == 1 else ""
 
     @property
+    def split(self) -> str:
+        """Whose documents were scored: test or dev."""
+        return self.runs[0].score.split
+
+    @property
     def is_of_seeds(self) -> bool:
         """Whether these are one recipe under several seeds: there is nothing to choose."""
         groups = seed_groups(self.runs)

@@ -26,37 +26,38 @@ FIRST_SHARE = 0.15
 def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path:
     """Write the page, and beside it the same as CSV and as JSON; returns the page's path.
 
-    Without a folder, beside the first run's own. A page of other runs is left alone: this one then
-    has a number in its name.
+    Without a folder, beside the first run's own. A page of other runs or of another split is left
+    alone: this one then has a number in its name.
     """
     stem = f"{comparison.name}-comparison" if comparison.name else "comparison"
+    stem += "" if comparison.split == "test" else f"-{comparison.split}"
     folder = folder or comparison.runs[0].folder.parent
     data = as_dict(comparison)
     for each in data["runs"]:
         each["folder"] = os.path.relpath(os.path.realpath(each["run"]), os.path.realpath(folder))
-    page = _free(folder, stem, _folders(data))
+    page = _free(folder, stem, _compared(data))
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
     return page
 
 
-def _free(folder: Path, stem: str, mine: list[str]) -> Path:
-    """The first of stem.html, stem-2.html … that is not there or is of runs in these folders."""
+def _free(folder: Path, stem: str, mine: list[tuple[str, str]]) -> Path:
+    """The first of stem.html, stem-2.html … that is not there or compares just these."""
     for number in itertools.count(1):
         page = folder / (f"{stem}.html" if number == 1 else f"{stem}-{number}.html")
         known = page.with_suffix(".json")
         if not any(path.exists() for path in (page, known, page.with_suffix(".csv"))):
             return page
-        if _folders(read_if_good(known)) == mine:
+        if _compared(read_if_good(known)) == mine:
             return page
     raise AssertionError("unreachable")
 
 
-def _folders(data: Any) -> list[str]:
-    """The folders of a comparison's runs, seen from its page; empty if this is no comparison."""
+def _compared(data: Any) -> list[tuple[str, str]]:
+    """The folder of each run, seen from the page, and its split; empty if this is no comparison."""
     try:
-        return sorted(str(run["folder"]) for run in data["runs"])
+        return sorted((str(run["folder"]), str(run["score"]["split"])) for run in data["runs"])
     except (KeyError, TypeError):
         return []
 
@@ -90,6 +91,7 @@ def gather(comparison: Comparison) -> dict[str, Any]:
     return {
         "name": comparison.name or "Comparison",
         "count": len(comparison.runs),
+        "split": comparison.split,
         "notes": comparison.notes,
         "heads": heads,
         "rows": rows,

@@ -57,6 +57,26 @@ def test_a_page_of_other_runs_is_not_overwritten(tmp_path: Path) -> None:
     assert write_comparison(found).name == "tt-comparison-3.html"
 
 
+def test_a_page_of_dev_scores_says_so_and_leaves_that_of_test_scores_alone(tmp_path: Path) -> None:
+    found = pair(tmp_path)
+    first = write_comparison(found)
+    kept = first.read_bytes()
+    for run in found.runs:
+        path = run.judged.folder / "scores.json"
+        lines = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps([{**each, "split": "dev"} for each in lines]), "utf-8")
+    dev = compare([replace(run) for run in found.runs])
+    page = write_comparison(dev)
+    assert page.name == "tt-comparison-dev.html"
+    assert first.read_bytes() == kept
+    html = page.read_text(encoding="utf-8")
+    assert "side by side on dev documents</title>" in html
+    assert "<h2>Table: dev documents</h2>" in html
+    for kind in (".html", ".csv", ".json"):
+        page.with_suffix(kind).rename(first.with_suffix(kind))
+    assert write_comparison(found).name == "tt-comparison-2.html"
+
+
 def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(
     tmp_path: Path,
 ) -> None:
