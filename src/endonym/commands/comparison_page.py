@@ -63,19 +63,33 @@ def _compared(data: Any) -> list[tuple[str, str]]:
 
 
 def as_csv(data: dict[str, Any]) -> str:
-    """The runs and baselines of a comparison, one in a row, under the names of its JSON form."""
+    """The runs, the means over their seeds and the baselines, under the names of the JSON form.
+
+    The column `row` says which of these a row is: run, seeds or baseline.
+    """
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
         beside = run["difference"] or {}
         apart = {f"difference_{key}": beside.get(key) for key in DIFFERENCE}
         plain = {key: run[key] for key in run if key not in ("score", "difference")}
-        rows.append({**plain, **_score(run["score"]), **apart})
-    rows += [{"name": line["model"], **_score(line)} for line in data["baselines"]]
+        plain |= {"sets": " ".join(run["sets"]), "deviation": None}
+        rows.append({"row": "run", **plain, **_score(run["score"]), **apart})
+    rows += [_mean(group, rows) for group in data["seeds"] if len(group["runs"]) > 1]
+    rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _mean(group: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation of one recipe over its seeds."""
+    (own,) = [row for row in rows if row["name"] == group["name"]]
+    alike = {key: own[key] for key in ("variant", "family", "parameters", "lr", "split")}
+    seeds = " ".join(map(str, group["seeds"]))
+    told = {"row": "seeds", "name": group["name"], "seed": seeds, "deviation": group["deviation"]}
+    return {**alike, **told, "bits_per_byte": group["mean"]}
 
 
 def _score(score: dict[str, Any]) -> dict[str, Any]:
