@@ -72,7 +72,11 @@ def contender(
         save(run_folder / "evaluation", documents(texts, names, found))
     numbers = {"tokens": 1280, "epochs": 1.0, "steps": 20, "kept_step": 10}
     all_journals = list(journals) or [validations([3.0, 2.0, 1.5])]
-    manifest = {"numbers": numbers, "config": {"phase": name, "seed": 42}, "inputs": {}}
+    manifest = {
+        "numbers": numbers,
+        "config": {"phase": {"name": name, "lr": 0.006}, "seed": 42},
+        "inputs": {},
+    }
     models = [Artifact(run_folder / "model", manifest) for _ in all_journals]
     judged = Artifact(run_folder / "evaluation", {})
     return FinishedRun(name, run_folder, models, all_journals, judged, [judged])

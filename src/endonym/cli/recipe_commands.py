@@ -218,8 +218,10 @@ def run_recipes(
         if is_study:
             log.line(f"{each.run_name}, {number} of {len(recipes)}")
         finished.append(commands.run_and_report(each, store, log, **given))
-        if not settings.is_json:
-            commands.say_results(finished[-1], is_last=not is_study)
+        if not (settings.is_json or is_study):
+            commands.say_results(finished[-1])
+        elif not settings.is_json and (report := finished[-1].folder / "report.html").is_file():
+            click.echo(printable(f"report  {report}"))
     if is_study:
         show_study(settings, finished)
     elif settings.is_json:
@@ -284,7 +286,7 @@ def show_plans(
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
-    """The runs of a recipe and all its variants, side by side."""
+    """The runs of a recipe and all its variants, side by side; or the results of each."""
     from endonym.cli.store_commands import show_comparison
     from endonym.commands import run as commands
 
@@ -295,6 +297,8 @@ def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
     elif settings.is_json:
         print_json({**runs, "comparison": None})
     else:
+        for each in finished:
+            commands.say_results(each, is_last=False)
         needed = '[[evaluate]] with kind = "bits", and no --until'
         settings.log().line(f"not compared; that takes test scores of all: {needed}")
 

@@ -65,7 +65,7 @@ def prune(settings: Settings, yes: bool) -> None:
     if settings.is_json:
         print_json({"artefacts": [each.as_dict() for each in found], "removed": yes})
         return
-    say(describe_unused(found))
+    say(describe_unused(found, are_removed=yes))
     if found and not yes:
         total = size(sum(each.bytes for each in found))
         settings.log().line(f"{total} in all; next: {program()} prune --yes")

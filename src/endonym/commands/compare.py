@@ -58,6 +58,11 @@ class Comparison:
         return names.pop() if are_plain and len(names) == 1 else ""
 
     @property
+    def split(self) -> str:
+        """Whose documents were scored: test or dev."""
+        return self.runs[0].score.split
+
+    @property
     def is_of_seeds(self) -> bool:
         """Whether these are one recipe under several seeds: there is nothing to choose."""
         groups = seed_groups(self.runs)
@@ -264,12 +269,17 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
             {
                 "name": run.name,
                 "run": str(run.folder),
+                "variant": run.plan.get("variant"),
+                "sets": run.plan.get("sets", []),
+                "seed": run.seed,
+                "lr": run.lr,
                 "family": run.shape.family,
                 "parameters": total,
                 "active_parameters": active,
                 "train_tokens": run.tokens,
                 "epochs": run.epochs,
                 "score": run.score.as_dict(),
+                "dev_bits_per_byte": run.dev_score and run.dev_score.value,
                 "difference": beside and {**asdict(beside), "is_claimed": beside.is_claimed},
                 "seconds": run.seconds or None,
                 "tokens_per_second": run.speed,

@@ -26,55 +26,70 @@ FIRST_SHARE = 0.15
 def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path:
     """Write the page, and beside it the same as CSV and as JSON; returns the page's path.
 
-    Without a folder, beside the first run's own. A page of other runs is left alone: this one then
-    has a number in its name.
+    Without a folder, beside the first run's own. A page of other runs or of another split is left
+    alone: this one then has a number in its name.
     """
     stem = f"{comparison.name}-comparison" if comparison.name else "comparison"
+    stem += "" if comparison.split == "test" else f"-{comparison.split}"
     folder = folder or comparison.runs[0].folder.parent
     data = as_dict(comparison)
     for each in data["runs"]:
         each["folder"] = os.path.relpath(os.path.realpath(each["run"]), os.path.realpath(folder))
-    page = _free(folder, stem, _folders(data))
+    page = _free(folder, stem, _compared(data))
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
     return page
 
 
-def _free(folder: Path, stem: str, mine: list[str]) -> Path:
-    """The first of stem.html, stem-2.html … that is not there or is of runs in these folders."""
+def _free(folder: Path, stem: str, mine: list[tuple[str, str]]) -> Path:
+    """The first of stem.html, stem-2.html … that is not there or compares just these."""
     for number in itertools.count(1):
         page = folder / (f"{stem}.html" if number == 1 else f"{stem}-{number}.html")
         known = page.with_suffix(".json")
         if not any(path.exists() for path in (page, known, page.with_suffix(".csv"))):
             return page
-        if _folders(read_if_good(known)) == mine:
+        if _compared(read_if_good(known)) == mine:
             return page
     raise AssertionError("unreachable")
 
 
-def _folders(data: Any) -> list[str]:
-    """The folders of a comparison's runs, seen from its page; empty if this is no comparison."""
+def _compared(data: Any) -> list[tuple[str, str]]:
+    """The folder of each run, seen from the page, and its split; empty if this is no comparison."""
     try:
-        return sorted(str(run["folder"]) for run in data["runs"])
+        return sorted((str(run["folder"]), str(run["score"]["split"])) for run in data["runs"])
     except (KeyError, TypeError):
         return []
 
 
 def as_csv(data: dict[str, Any]) -> str:
-    """The runs and baselines of a comparison, one in a row, under the names of its JSON form."""
+    """The runs, the means over their seeds and the baselines, under the names of the JSON form.
+
+    The column `row` says which of these a row is: run, seeds or baseline.
+    """
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
         beside = run["difference"] or {}
         apart = {f"difference_{key}": beside.get(key) for key in DIFFERENCE}
         plain = {key: run[key] for key in run if key not in ("score", "difference")}
-        rows.append({**plain, **_score(run["score"]), **apart})
-    rows += [{"name": line["model"], **_score(line)} for line in data["baselines"]]
+        plain |= {"sets": " ".join(run["sets"]), "deviation": None}
+        rows.append({"row": "run", **plain, **_score(run["score"]), **apart})
+    rows += [_mean(group, rows) for group in data["seeds"] if len(group["runs"]) > 1]
+    rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _mean(group: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation of one recipe over its seeds."""
+    (own,) = [row for row in rows if row["name"] == group["name"]]
+    alike = {key: own[key] for key in ("variant", "family", "parameters", "lr", "split")}
+    seeds = " ".join(map(str, group["seeds"]))
+    told = {"row": "seeds", "name": group["name"], "seed": seeds, "deviation": group["deviation"]}
+    return {**alike, **told, "bits_per_byte": group["mean"]}
 
 
 def _score(score: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +105,7 @@ def gather(comparison: Comparison) -> dict[str, Any]:
     return {
         "name": comparison.name or "Comparison",
         "count": len(comparison.runs),
+        "split": comparison.split,
         "notes": comparison.notes,
         "heads": heads,
         "rows": rows,

@@ -9,8 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from endonym.commands.find import USUAL_STORE, find_run, home, known_runs, planned, runs_of
-from endonym.disk import read_json
+from endonym.commands.find import (
+    USUAL_STORE,
+    find_run,
+    home,
+    known_runs,
+    planned,
+    recipe_file,
+    run_named,
+    runs_of,
+)
+from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score, headline
@@ -47,6 +56,23 @@ class FinishedRun:
     def seed(self) -> int:
         """The seed of the last phase."""
         return int(self.models[-1].manifest["config"]["seed"])
+
+    @property
+    def lr(self) -> float:
+        """The peak learning rate of the last phase."""
+        return float(self.models[-1].manifest["config"]["phase"]["lr"])
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """The plan, which holds variant and overrides; empty if there is none."""
+        return read_if_good(self.folder / "plan.json")
+
+    @cached_property
+    def dev_score(self) -> Score | None:
+        """The headline bits per byte of dev documents, if an evaluation scored them."""
+        paths = [each.folder / "scores.json" for each in self.evaluations]
+        lines = [each for path in paths if path.is_file() for each in read_json(path)]
+        return headline([Score(**e) for e in lines if e["split"] == "dev"], model="model")
 
     @property
     def parameters(self) -> tuple[int, int]:
@@ -126,7 +152,12 @@ def finished_runs(
 
     Raises RecipeError if one is unknown, unfinished, unscored or named twice, or if it is alone.
     """
-    folders = [folder for name in names for folder in _folders(name, store, log, split)]
+    is_alone = len(names) == 1
+    folders = [
+        folder
+        for name in names
+        for folder in _folders(_recipe_meant(name, store, is_alone=is_alone), store, log, split)
+    ]
     paths = [folder.resolve() for folder in folders]
     twice = [folder for number, folder in enumerate(folders) if paths[number] in paths[:number]]
     if twice:
@@ -144,6 +175,16 @@ def finished_runs(
         read(folder, folder.name if ends.count(folder.name) == 1 else str(folder), split)
         for folder in folders
     ]
+
+
+def _recipe_meant(name: str, store: Store, *, is_alone: bool) -> str:
+    """The recipe in the folder of this name, if no run is meant; else the name as it is.
+
+    A folder and a run may have one name: beside others it is the run, alone all the recipe's runs.
+    """
+    recipe = recipe_file(Path(name))
+    is_recipe = recipe is not None and (is_alone or run_named(store, name) is None)
+    return str(recipe) if is_recipe else name
 
 
 def _folders(name: str, store: Store, log: Log, split: Split) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from endonym.disk import read_json
 from endonym.evaluate.score import Score, headline
-from endonym.log import columns, read_jsonl, size
+from endonym.log import columns, counted, read_jsonl, size
 from endonym.store import Artifact, Store
 
 
@@ -56,8 +56,8 @@ def remove(store: Store, found: Sequence[Unused]) -> None:
             store.remove(each.artifact)
 
 
-def describe_unused(found: Sequence[Unused]) -> str:
-    """One line each, and a warning if finished models are among them."""
+def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> str:
+    """One line each; then what was removed, or a warning if finished models are among them."""
     if not found:
         return "every artefact belongs to a run"
     widest = max(20, *(columns(each.kind) for each in found))
@@ -65,6 +65,9 @@ def describe_unused(found: Sequence[Unused]) -> str:
         f"{each.kind:<{widest}}  {each.id}  {size(each.bytes):>8}  {each.note}".rstrip()
         for each in found
     ]
+    if are_removed:
+        freed = size(sum(each.bytes for each in found))
+        return "\n".join([*lines, f"removed {counted(len(found), 'artefact')}, {freed}"])
     models = sum(each.kind == "model" for each in found)
     if models:
         lines.append(

@@ -44,6 +44,11 @@ class LanguageModel:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
 
+    def __repr__(self) -> str:
+        parameters = sum(each.numel() for each in self.decoder.parameters())
+        family, vocab = self.decoder.config.family, self.tokenizer.used_vocab
+        return f"LanguageModel({family}, {parameters:,} parameters, {vocab:,} tokens)"
+
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "LanguageModel":
         """Read a model artefact: config.json, weights.safetensors, tokenizer.json.
@@ -69,14 +74,25 @@ class LanguageModel:
         min_tokens: int = 0,
         sampling: Sampling | None = None,
     ) -> str:
-        """The continuation of a prompt, as one string. See `stream`."""
+        """The continuation of a prompt, as one string. See `stream`.
+
+        How tokens are chosen stands in `sampling`: `sampling=Sampling(temperature=0)` is greedy.
+        """
         given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
         return "".join(self.stream(prompt, **given, sampling=sampling))
 
     def generate_many(
-        self, prompts: Sequence[str], *, max_tokens: int = 200, samplings: Sequence[Sampling]
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = MAX_TOKENS,
+        samplings: Sequence[Sampling] = (),
     ) -> list[Continuation]:
-        """The continuations of several prompts in one batch; each is as if it were alone."""
+        """The continuations of several prompts in one batch; each is as if it were alone.
+
+        samplings: one for each prompt; the defaults of `Sampling` if there are none.
+        """
+        samplings = samplings or [Sampling()] * len(prompts)
         if not self.decoder.reads_padded and len(prompts) > 1:
             return [
                 self.generate_many([prompt], max_tokens=max_tokens, samplings=[sampling])[0]

@@ -11,18 +11,27 @@ from endonym.config import Config
 
 OTHER_NAMES = {
     "accumulate_grad_batches": "micro_tokens",
+    "accumulation_steps": "micro_tokens",
     "activation_checkpointing": "recompute",
+    "adam_beta1": "betas",
+    "adam_beta2": "betas",
     "adam_betas": "betas",
     "architecture": "family",
+    "batch": "batch_tokens",
     "batch_size": "batch_tokens",
+    "beta1": "betas",
+    "beta2": "betas",
     "bf16": "number_format",
     "block_size": "context",
     "checkpoint_every": "save_every_steps",
     "context_length": "context",
     "context_size": "context",
     "context_window": "context",
+    "conv_kernel": "conv_width",
+    "d_conv": "conv_width",
     "d_ff": "hidden",
     "d_model": "dim",
+    "d_state": "state",
     "data_path": "path",
     "dataset": "path",
     "dtype": "number_format",
@@ -35,6 +44,8 @@ OTHER_NAMES = {
     "epoch": "epochs",
     "eval_interval": "eval_every_steps",
     "eval_steps": "eval_every_steps",
+    "eval_strategy": "eval_every_steps",
+    "evaluation_strategy": "eval_every_steps",
     "file": "path",
     "fp16": "number_format",
     "fp32": "number_format",
@@ -90,28 +101,76 @@ OTHER_NAMES = {
     "precision": "number_format",
     "pretrained": "folder",
     "random_seed": "seed",
+    "report_to": "to",
     "rope_theta": "rope_base",
     "save_steps": "save_every_steps",
     "seq_len": "context",
     "seq_length": "context",
     "sequence_length": "context",
     "sliding_window": "window",
+    "ssm_state_size": "state",
+    "state_size": "state",
     "tie_word_embeddings": "tied",
+    "time_step_rank": "step_rank",
     "torch_compile": "compile",
     "torch_dtype": "number_format",
     "total_steps": "steps",
+    "train": "phase",
     "train_steps": "steps",
+    "trainer": "phase",
+    "training": "phase",
     "val_split": "val_share",
     "validation_split": "val_share",
     "vocab_size": "vocab",
     "vocabulary": "vocab",
+    "wandb": "to",
+    "wandb_project": "project",
     "warmup": "warmup_steps",
     "zero": "shard",
 }
 """What other programs call our keys."""
 
+_ACCUMULATION = "micro_tokens = batch_tokens / accumulation steps."
+_MICRO_BATCH = "micro_tokens = batch size of a forward pass × context."
+_BATCH = "batch_tokens = batch size × context."
+_FORMATS = 'number_format is "fp32", "bf16" or "auto"; there is no fp16.'
+_BETAS = "both stand in one list, betas = [0.9, 0.95]."
+CONVERSIONS = {
+    "accumulate_grad_batches": _ACCUMULATION,
+    "accumulation_steps": _ACCUMULATION,
+    "adam_beta1": _BETAS,
+    "adam_beta2": _BETAS,
+    "batch": _BATCH,
+    "batch_size": _BATCH,
+    "beta1": _BETAS,
+    "beta2": _BETAS,
+    "bf16": 'write number_format = "bf16".',
+    "dtype": _FORMATS,
+    "early_stopping": "patience counts validations without a better one.",
+    "ema": 'write average = "ema".',
+    "eval_strategy": "validations come every eval_every_steps steps, never by epochs.",
+    "evaluation_strategy": "validations come every eval_every_steps steps, never by epochs.",
+    "fp16": _FORMATS,
+    "fp32": 'write number_format = "fp32".',
+    "grad_accum": _ACCUMULATION,
+    "gradient_accumulation": _ACCUMULATION,
+    "gradient_accumulation_steps": _ACCUMULATION,
+    "micro_batch_size": _MICRO_BATCH,
+    "min_lr": "final_lr = smallest learning rate / lr.",
+    "mixed_precision": _FORMATS,
+    "per_device_train_batch_size": _MICRO_BATCH,
+    "precision": _FORMATS,
+    "report_to": 'write to = ["wandb"] under [track].',
+    "torch_dtype": _FORMATS,
+    "wandb": 'write to = ["wandb"] under [track].',
+}
+"""How to write what other programs have in another unit or form."""
+
 WITHOUT_KEY = {
     "device": "It is no key of a recipe but a flag: endonym run RECIPE --device cuda",
+    "hours": "It is no key of a recipe but a flag: endonym new DIR --hours H. It is written as the "
+    "tokens of the phases.",
+    "logging_steps": "It needs no key: every step is written into runs/NAME/metrics.jsonl.",
     "num_processes": "It is no key of a recipe but a flag: endonym run RECIPE --processes N",
     "output_dir": "It needs no key: runs stand in runs/NAME beside the store (--store DIR).",
     "resume": "It needs no key: the same `endonym run` goes on where it was stopped.",
@@ -143,6 +202,10 @@ class Table:
     def location(self) -> str:
         """The table in a message, after a key's name."""
         return f"in {self.header}" if self.name else f"at {self.header}"
+
+    def dotted(self, key: str) -> str:
+        """A key of it, from the top of the recipe."""
+        return f"{self.name}.{key}" if self.name else key
 
     @property
     def keys(self) -> dict[str, FieldInfo]:
@@ -215,8 +278,19 @@ def plain_word(word: str) -> str:
     return word.lower().replace("-", "_").replace(" ", "_")
 
 
-def nearest_key(root: type[Config], table: Table, wrong: str) -> str | None:
-    """A key to suggest for an unknown one: of this table, of one inside it, or of another."""
+def nearest_key(
+    root: type[Config],
+    table: Table,
+    wrong: str,
+    *,
+    held: Sequence[str] = (),
+    is_dotted: bool = False,
+) -> str | None:
+    """A key to suggest for an unknown one: of this table, of one inside it, or of another.
+
+    held: the keys under the unknown one, which may tell what table is meant. is_dotted: whether a
+    key of another table is written as `--set` takes it.
+    """
     name = OTHER_NAMES.get(plain_word(wrong), plain_word(wrong))
     own, start = list(table.keys), f"{table.name}."
     inside = {
@@ -227,12 +301,15 @@ def nearest_key(root: type[Config], table: Table, wrong: str) -> str | None:
     }
     if name in inside and name not in own:
         return f"`{inside[name]}`"
-    close = nearest(name, own, cutoff=0.7)
+    close = nearest(wrong if held else name, own, cutoff=0.7)
     if close is not None:
         return f"`{close}`"
-    home = next((other for other in tables(root) if name in other.keys), None)
-    if home is not None:
-        return f"`{name}` {home.location}"
+    wanted = [OTHER_NAMES.get(plain_word(each), plain_word(each)) for each in held] or [name]
+    homes = [other for other in tables(root) if any(each in other.keys for each in wanted)]
+    if homes:
+        home = max(homes, key=lambda other: sum(each in other.keys for each in wanted))
+        found = next(each for each in wanted if each in home.keys)
+        return f"`{home.dotted(found)}`" if is_dotted else f"`{found}` {home.location}"
     leaf = nearest(name, list(inside), cutoff=0.7)
     loose = inside[leaf] if leaf else nearest(name, own)
     return f"`{loose}`" if loose else None

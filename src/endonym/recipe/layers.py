@@ -194,13 +194,19 @@ def _value(text: str) -> Any:
 
 
 def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath, Problem | None]:
-    """Set a dotted key, or remove it if the value is None; list items go by name or number."""
+    """Set a dotted key, or remove it if the value is None; list items go by name or number.
+
+    The only item of a list may be left out: `phase.lr`.
+    """
     path: list[str | int] = []
     at: Any = data
     for number, part in enumerate(key):
         if path:
             at = at.setdefault(path[-1], {}) if isinstance(at, dict) else at[path[-1]]
-        step, problem = _step(at, part, key[:number])
+        is_last = number == len(key) - 1
+        if is_last and _is_of_only_item(at, part, key[:number]):
+            path, at = [*path, 0], at[0]
+        step, problem = _step(at, part, key[:number], is_last=is_last)
         if problem:
             return tuple(path), problem
         path.append(step)
@@ -213,15 +219,28 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
     return tuple(path), None
 
 
-def _step(at: Any, part: str, above: list[str]) -> tuple[str | int, Problem | None]:
+def _is_of_only_item(at: Any, part: str, above: list[str]) -> bool:
+    """Whether this is a list of one table, and the part a key in it."""
+    is_one = isinstance(at, list) and len(at) == 1 and isinstance(at[0], dict)
+    return is_one and not part.isdecimal() and part not in _names(at, above)
+
+
+def _names(items: list[Any], above: list[str]) -> list[str | None]:
+    """The names of list items; None for what has none."""
+    default = DEFAULT_NAMES.get(".".join(above))
+    return [each.get("name", default) if isinstance(each, dict) else None for each in items]
+
+
+def _step(
+    at: Any, part: str, above: list[str], *, is_last: bool
+) -> tuple[str | int, Problem | None]:
     """The key or the number that this part of a dotted key means here."""
     if isinstance(at, dict):
         return part, None
     here = ".".join(above)
     if not isinstance(at, list):
         return part, Problem((), f"{here} is not a table.", f"More: endonym explain {here}")
-    default = DEFAULT_NAMES.get(here)
-    names = [each.get("name", default) if isinstance(each, dict) else None for each in at]
+    names = _names(at, above)
     if part in names:
         return names.index(part), None
     if part.isdecimal() and int(part) < len(at):
@@ -229,5 +248,8 @@ def _step(at: Any, part: str, above: list[str]) -> tuple[str | int, Problem | No
     known = [str(name) for name in names if name]
     near = nearest(part, known)
     question = f"Did you mean `{near}`?  " if near else ""
+    if is_last and not near and not part.isdecimal() and names:
+        first = names[0] if re.fullmatch(r"[\w-]+", str(names[0] or "")) else 0
+        question = f"Name the item as well: {here}.{first}.{part}  "
     listed = ", ".join(known + [str(number) for number in range(len(at))])
     return part, Problem((), f"{here} has no item {part}.", f"{question}It has: {listed}")

@@ -79,6 +79,7 @@ merge. Tables that a variant does not name stay as they are, so texts and tokeni
 SETS = """\
 `--set model.layers=2` lays one value over the recipe; its run is called NAME+model.layers=2.
 Sources and phases go by name or by number: `--set phase.pretrain.steps=10`,
-`--set phase.0.steps=10`. A value is written as in TOML; anything else is text.
+`--set phase.0.steps=10`. If there is only one, `--set phase.steps=10` will do.
+A value is written as in TOML; anything else is text.
 `--set phase.0.tokens=` takes the key out.
 """

@@ -13,6 +13,7 @@ from endonym.errors import RecipeError
 from endonym.recipe.diagnostics.messages import SHAPES, unknown_key
 from endonym.recipe.diagnostics.text import dotted
 from endonym.recipe.keys import (
+    CONVERSIONS,
     WITHOUT_KEY,
     Table,
     inner,
@@ -77,12 +78,16 @@ def explain(key: str = "") -> str:
     if found:
         other = plain_word(names[-1])
         text = "\n\n".join(_explain_key(*each) for each in found)
-        return text if other == found[0][1] else f"{other} is called {found[0][1]} here.\n\n{text}"
+        if other == found[0][1]:
+            return text
+        said = CONVERSIONS.get(other)
+        head = f"{other}: {said}" if said else f"{other} is called {found[0][1]} here."
+        return f"{head}\n\n{text}"
     if plain_word(names[-1]) in WITHOUT_KEY:
         return f"{name}: {WITHOUT_KEY[plain_word(names[-1])]}"
     wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in known)
-    problem = unknown_key(Recipe, tuple(names[:wrong]), name)
-    raise RecipeError(problem.message, do=problem.do)
+    problem = unknown_key(Recipe, tuple(names[:wrong]), name, names[-1:] if names[wrong:] else [])
+    raise RecipeError(problem.message, do=problem.do_in_set or problem.do)
 
 
 def _explain_table(table: Table) -> str:
@@ -104,26 +109,21 @@ def first_line(description: str | None) -> str:
 
 def _explain_key(table: Table, key: str) -> str:
     """A key: meaning, type, default, and the config that defines it; or the table that it is."""
-    inside = table_named(Recipe, _dotted(table, key))
+    inside = table_named(Recipe, table.dotted(key))
     if inside is not None:
         return _explain_table(inside)
     path = table.config.__module__.replace(".", "/")
     lines = [
-        _dotted(table, key),
+        table.dotted(key),
         f"  {table.keys[key].description}",
         "",
         f"  type     {type_text(key_schema(table, key))}",
         f"  default  {default_text(table, key)}",
         f"  source   {table.config.__name__} in {path}.py",
     ]
-    if _dotted(table, key) == "phase.schedule":
+    if table.dotted(key) == "phase.schedule":
         lines += ["", schedule_curves()]
     return "\n".join(lines)
-
-
-def _dotted(table: Table, key: str) -> str:
-    """The key from the top of the recipe."""
-    return f"{table.name}.{key}" if table.name else key
 
 
 def schedule_curves() -> str:
@@ -185,7 +185,7 @@ def default_text(table: Table, key: str) -> str:
         return "its keys' defaults" if field.default_factory else "none"
     if field.default is not None:
         return toml_value(field.default)
-    if _dotted(table, key) in AUTOPILOT:
+    if table.dotted(key) in AUTOPILOT:
         return "chosen by the autopilot"
     if isinstance(field.json_schema_extra, dict) and "unset" in field.json_schema_extra:
         return str(field.json_schema_extra["unset"])

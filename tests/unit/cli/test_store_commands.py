@@ -192,7 +192,11 @@ def test_prune_says_what_a_finished_model_scores_before_it_offers_it(
     assert line.startswith("model")
     shutil.rmtree(copy / "store" / "evaluation")
     assert "bits/byte of dev text" in note()
-    assert "bits/byte of dev text" in command("prune", "--yes", *given).out
+    assert "finished models among them: 1" in command("prune", *given).out
+    said = command("prune", "--yes", *given).out
+    assert "bits/byte of dev text" in said
+    assert "finished models" not in said
+    assert re.match(r"removed \d+ artefacts, [\d.]+ .?B$", said.splitlines()[-1])
     assert command("prune", *given).out == "every artefact belongs to a run\n"
 
 

@@ -13,6 +13,8 @@ from made_scores import score
 
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.comparison_page import chart, curve, levels, samples, write_comparison
+from endonym.commands.finished_runs import FinishedRun
+from endonym.store import Artifact
 
 HOSTILE = "</p><script>alert('Ярамый!')</script>"
 COUNT = len(SENTENCES)
@@ -43,6 +45,36 @@ def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
     assert int(rows[0]["parameters"]) == data["runs"][0]["parameters"]
 
 
+def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Path) -> None:
+    made: list[FinishedRun] = []
+    for seed, nats in ((7, 90.0), (8, 91.0)):
+        run = contender(tmp_path, f"ro@wide+seed={seed}", [nats] * COUNT)
+        config = {"phase": {"lr": 0.003}, "seed": seed}
+        models = [
+            replace(each, manifest={**each.manifest, "config": config}) for each in run.models
+        ]
+        plan = {"variant": "wide", "sets": [f"seed={seed}", "model.layers=2"]}
+        (run.folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        made.append(replace(run, models=models))
+    path = made[0].folder / "evaluation 2" / "scores.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), encoding="utf-8")
+    made[0].evaluations.append(Artifact(path.parent, {}))
+    page = write_comparison(compare(made))
+    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        one, two, mean, *_ = list(csv.DictReader(file))
+    assert [each["row"] for each in (one, two, mean)] == ["run", "run", "seeds"]
+    assert [one[key] for key in ("variant", "seed", "lr")] == ["wide", "7", "0.003"]
+    assert (one["sets"], two["sets"]) == ("seed=7 model.layers=2", "seed=8 model.layers=2")
+    assert (one["dev_bits_per_byte"], two["dev_bits_per_byte"]) == ("1.75", "")
+    values = [float(each["bits_per_byte"]) for each in (one, two)]
+    assert float(mean["bits_per_byte"]) == pytest.approx(sum(values) / 2)
+    assert float(mean["deviation"]) == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert (mean["name"], mean["seed"], mean["variant"]) == (made[0].name, "7 8", "wide")
+    data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert data["runs"][1]["sets"] == ["seed=8", "model.layers=2"]
+
+
 def test_a_page_of_other_runs_is_not_overwritten(tmp_path: Path) -> None:
     found = pair(tmp_path / "runs")
     first = write_comparison(found)
@@ -55,6 +87,26 @@ def test_a_page_of_other_runs_is_not_overwritten(tmp_path: Path) -> None:
     assert first.read_bytes() == kept
     first.with_suffix(".json").unlink()
     assert write_comparison(found).name == "tt-comparison-3.html"
+
+
+def test_a_page_of_dev_scores_says_so_and_leaves_that_of_test_scores_alone(tmp_path: Path) -> None:
+    found = pair(tmp_path)
+    first = write_comparison(found)
+    kept = first.read_bytes()
+    for run in found.runs:
+        path = run.judged.folder / "scores.json"
+        lines = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps([{**each, "split": "dev"} for each in lines]), "utf-8")
+    dev = compare([replace(run) for run in found.runs])
+    page = write_comparison(dev)
+    assert page.name == "tt-comparison-dev.html"
+    assert first.read_bytes() == kept
+    html = page.read_text(encoding="utf-8")
+    assert "side by side on dev documents</title>" in html
+    assert "<h2>Table: dev documents</h2>" in html
+    for kind in (".html", ".csv", ".json"):
+        page.with_suffix(kind).rename(first.with_suffix(kind))
+    assert write_comparison(found).name == "tt-comparison-2.html"
 
 
 def test_the_page_holds_the_table_the_curves_and_the_samples_and_needs_nothing_else(

@@ -123,6 +123,30 @@ def test_a_recipe_means_its_finished_runs_and_names_those_left_out(
     assert "left out: kechkena@none" in err
 
 
+def test_a_folder_with_a_recipe_means_its_runs_and_beside_others_a_run_of_its_name(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copy.parent)
+    copy.rename("kechkena")
+    runs = Path("kechkena/runs")
+    shutil.copytree(runs / "kechkena", runs / "kechkena+seed=8")
+    plan = json.loads((runs / "kechkena" / "plan.json").read_text(encoding="utf-8"))
+    plan["recipe"] = "../../recipe.toml"
+    for run in runs.iterdir():
+        (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    here, store = Store(Path("store")), Store(Path("kechkena/store"))
+    both = ["kechkena", "kechkena+seed=8"]
+    for name, each in (
+        ("kechkena", store),
+        ("kechkena/", store),
+        (str(Path.cwd() / "kechkena"), store),
+    ):
+        assert [run.name for run in finished_runs([name], each, LOG)] == both
+    assert [run.name for run in finished_runs(both, here, LOG)] == both
+    with pytest.raises(RecipeError, match="takes two"):
+        finished_runs([str(runs / "kechkena")], store, LOG)
+
+
 def test_a_recipe_that_is_not_there_is_told_as_by_run(copy: Path) -> None:
     with pytest.raises(RecipeError, match="there is no such recipe"):
         finished_runs([str(copy / "recip.toml")], Store(copy / "store"), LOG)

@@ -37,7 +37,8 @@ dim = 64
 def under(tmp_path: Path, name: str, seed: int, nats: float, dim: int = 32) -> FinishedRun:
     """A run under a seed, with so many nats more for each document."""
     run = contender(tmp_path, f"{name}+seed={seed}" if seed else name, (HARD + nats).tolist())
-    manifest = {"config": {"model": {"dim": dim}, "seed": seed}, "inputs": {"shards": "a"}}
+    config = {"model": {"dim": dim}, "phase": {"lr": 0.006}, "seed": seed}
+    manifest = {"config": config, "inputs": {"shards": "a"}}
     last = run.models[-1]
     return replace(run, models=[Artifact(last.folder, last.manifest | manifest)])
 

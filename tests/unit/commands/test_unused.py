@@ -5,6 +5,7 @@ from pathlib import Path
 from artefacts import ID, make
 
 from endonym.commands.unused import describe_unused, remove, unused
+from endonym.log import size
 from endonym.store import Store
 
 
@@ -23,6 +24,8 @@ def test_an_artefact_and_a_work_folder_without_a_run_are_listed_and_removed(tmp_
     lines = describe_unused(found).splitlines()
     assert [line.index(each.id) for line, each in zip(lines, found, strict=True)] == [25, 25]
     remove(store, found)
+    done = describe_unused(found, are_removed=True).splitlines()
+    assert done == [*lines, f"removed 2 artefacts, {size(made.bytes() + 2)}"]
     assert unused(store) == []
     assert describe_unused([]) == "every artefact belongs to a run"
 

@@ -5,6 +5,7 @@ import pytest
 from endonym.config import Config
 from endonym.model.keys import MixerKeys
 from endonym.recipe.keys import (
+    CONVERSIONS,
     OTHER_NAMES,
     WITHOUT_KEY,
     inner,
@@ -92,6 +93,25 @@ def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
     assert nearest_key(Recipe, found, wrong) == suggested
 
 
+@pytest.mark.parametrize(
+    ("wrong", "held", "suggested"),
+    [
+        ("train", ["lr"], ("`lr` in [[phase]]", "`phase.lr`")),
+        ("optim", ["name", "lr", "clip"], ("`name` in [[phase]]", "`phase.name`")),
+        ("modle", ["lr"], ("`model`", "`model`")),
+        ("lr", [], ("`lr` in [[phase]]", "`phase.lr`")),
+        ("train", ["сүз"], ("`phase`", "`phase`")),
+    ],
+)
+def test_an_unknown_table_is_met_with_the_one_that_has_its_keys(
+    wrong: str, held: list[str], suggested: tuple[str, str]
+) -> None:
+    top = table_named(Recipe, "")
+    assert top is not None
+    found = [nearest_key(Recipe, top, wrong, held=held, is_dotted=each) for each in (False, True)]
+    assert tuple(found) == suggested
+
+
 def test_a_name_may_mean_keys_of_several_tables_or_none() -> None:
     def found(*words: str) -> list[str]:
         return [f"{table.name}.{key}" for table, key in meant(Recipe, words)]
@@ -105,6 +125,28 @@ def test_a_name_may_mean_keys_of_several_tables_or_none() -> None:
 def test_what_needs_no_key_is_no_other_name_and_no_key() -> None:
     keys = {key for table in tables(Recipe) for key in table.keys}
     assert not set(WITHOUT_KEY) & (keys | set(OTHER_NAMES))
+
+
+@pytest.mark.parametrize(
+    ("other", "ours"),
+    [
+        ("adam_beta2", "phase.betas"),
+        ("beta2", "phase.betas"),
+        ("d_state", "model.mixer.state"),
+        ("ssm_state_size", "model.mixer.state"),
+        ("batch", "phase.batch_tokens"),
+        ("wandb", "track.to"),
+        ("report_to", "track.to"),
+        ("eval_strategy", "phase.eval_every_steps"),
+    ],
+)
+def test_what_a_person_knows_from_elsewhere_is_found(other: str, ours: str) -> None:
+    assert [table.dotted(key) for table, key in meant(Recipe, [other])] == [ours]
+
+
+def test_conversions_are_of_names_that_lead_to_a_key() -> None:
+    assert set(CONVERSIONS) <= set(OTHER_NAMES)
+    assert {"logging_steps", "hours"} <= set(WITHOUT_KEY)
 
 
 def test_names_of_other_programs_lead_to_keys_that_there_are() -> None:

@@ -178,6 +178,20 @@ def test_a_phase_without_a_name_goes_by_the_name_it_gets(plain: Path) -> None:
     assert Recipe.load(plain, sets=["phase.pretrain.steps=3"]).phase[0].steps == 3
 
 
+def test_the_only_item_may_be_left_out(plain: Path) -> None:
+    for sets in (["phase.lr=0.003"], ["phase.una.lr=0.003"]):
+        (phase,) = Recipe.load(plain, variant="scurt", sets=sets).phase
+        assert (phase.name, phase.lr) == ("una", 0.003)
+    tokens = ["phase.steps=", "phase.tokens=64"]
+    assert Recipe.load(plain, variant="scurt", sets=tokens).phase[0].tokens == 64
+    said = refusal(plain, variant="scurt", sets=("phase.lrr=1",))
+    assert said.startswith(
+        "--set phase.lrr=1: phase.una.lrr is not a key of a phase.\nDid you mean"
+    )
+    assert "phase has no item 1." in refusal(plain, variant="scurt", sets=("phase.1=",))
+    assert "It has: una, 0" in refusal(plain, variant="scurt", sets=("phase.unna.lr=1",))
+
+
 def test_a_later_set_wins(plain: Path) -> None:
     assert Recipe.load(plain, sets=["seed=1", "seed=2"]).seed == 2
 
@@ -207,6 +221,10 @@ def test_a_set_is_laid_over_the_variant(plain: Path) -> None:
         ("model layers=2", '"model layers" is not a key of a recipe.', "Tables: endonym explain"),
         ("=2", "a key and a value are needed.", "Write KEY=VALUE"),
         ("phase.pretain.steps=2", "phase has no item pretain.", "Did you mean `pretrain`?"),
+        ("phase.lr=2", "phase has no item lr.", "Name the item as well: phase.pretrain.lr  It has"),
+        ("source.path=x", "source has no item path.", "Name the item as well: source.povești.path"),
+        ("lr=0.003", "lr is not a key of a recipe.", "Did you mean `phase.lr`?"),
+        ("train.lr=2", "train is not a key of a recipe.", "Did you mean `phase.lr`?"),
         ("phase.2.steps=2", "phase has no item 2.", "It has: pretrain, cărți, 0, 1"),
         ("name.x=2", "name is not a table.", "More: endonym explain name"),
         ("seed=1\nname = 2", 'seed must be a whole number, not the text "1\\nname = 2".', "More"),

@@ -166,8 +166,29 @@ def test_a_key_is_found_without_its_table_and_with_the_name_of_a_phase(
 )
 def test_names_that_people_know_lead_to_ours(asked: str, key: str) -> None:
     text = explain(asked)
-    assert f"is called {key.rpartition('.')[2]} here" in text.splitlines()[0]
+    assert key.rpartition(".")[2] in text.splitlines()[0]
     assert text.splitlines()[2] == key
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("gradient_accumulation", "micro_tokens = batch_tokens / accumulation steps"),
+        ("batch_size", "batch_tokens = batch size × context"),
+        ("fp16", "there is no fp16"),
+    ],
+)
+def test_a_name_for_another_unit_is_converted(asked: str, said: str) -> None:
+    first = explain(asked).splitlines()[0]
+    assert said in first
+    assert "is called" not in first
+    assert explain("learning_rate").startswith("learning_rate is called lr here.")
+
+
+def test_a_key_in_a_table_that_is_not_ours_leads_to_the_table_that_has_it() -> None:
+    with pytest.raises(RecipeError) as caught:
+        explain("optim.lr")
+    assert "`phase.lr`" in caught.value.do
 
 
 @pytest.mark.parametrize(

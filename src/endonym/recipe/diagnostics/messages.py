@@ -1,7 +1,7 @@
 """pydantic's validation errors about a recipe, as problems in the recipe's own terms."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from endonym.config import Config
 from endonym.recipe.diagnostics.problems import Problem
 from endonym.recipe.diagnostics.text import KeyPath
 from endonym.recipe.keys import (
+    CONVERSIONS,
     WITHOUT_KEY,
     Table,
     inner,
@@ -111,7 +112,9 @@ def _problem(
     detail = (constraint or details)[0]
     kind, key = detail["type"], shown(path, data)
     if kind == "extra_forbidden":
-        return unknown_key(root, path, key)
+        value = detail["input"]
+        held = list(cast(dict[str, Any], value)) if isinstance(value, dict) else []
+        return unknown_key(root, path, key, held)
     if kind == "missing":
         return _missing(root, path, key)
     if kind == "literal_error":
@@ -127,15 +130,21 @@ def _problem(
     return Problem(path, message, _explain(_names(path)), at_value=True)
 
 
-def unknown_key(root: type[Config], path: KeyPath, key: str) -> Problem:
-    """The problem of a key that the table does not have, with a suggestion."""
+def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str] = ()) -> Problem:
+    """The problem of a key that the table does not have, with a suggestion.
+
+    held: the keys under it, if it is a table.
+    """
     table = _table(root, path[:-1])
     word = plain_word(str(path[-1]))
-    near = None if word in WITHOUT_KEY else nearest_key(root, table, word)
-    question = f"Did you mean {near}?  " if near else ""
+    message = f"{key} is not a key of {table.title}."
+    if word in WITHOUT_KEY:
+        return Problem(path, message, WITHOUT_KEY[word])
     all_keys = f"All keys: {_command(table.name)}" if table.name else f"Tables: {_command('')}"
-    do = WITHOUT_KEY.get(word) or question + all_keys
-    return Problem(path, f"{key} is not a key of {table.title}.", do)
+    hint = f"{word}: {CONVERSIONS[word]}  {all_keys}" if word in CONVERSIONS else all_keys
+    near = [nearest_key(root, table, word, held=held, is_dotted=each) for each in (False, True)]
+    do, do_in_set = (f"Did you mean {each}?  {hint}" if each else hint for each in near)
+    return Problem(path, message, do, do_in_set=do_in_set)
 
 
 def _missing(root: type[Config], path: KeyPath, key: str) -> Problem:

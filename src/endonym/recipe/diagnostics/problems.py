@@ -40,6 +40,8 @@ class Problem:
     """Replaces the line number if the problem is not in a file."""
     about: tuple[KeyPath, ...] = ()
     """Other keys involved."""
+    do_in_set: str = ""
+    """Replaces what to do if the key was not in the file but in an override."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,9 @@ class RecipeLines:
         labels, marks = self.origin.labels, self.marks
         above = [problem.path[:length] for length in range(len(problem.path), 0, -1)]
         label = next((labels[path] for path in above if path in labels), "")
+        do_in_set = problem.do_in_set or problem.do
         if problem.where or label:
-            return Block(len(self.text), problem.where or label, problem.message, problem.do)
+            return Block(len(self.text), problem.where or label, problem.message, do_in_set)
         # In the file, a variant's tables are below [variant.NAME].
         path, variant = problem.path, ("variant", self.origin.variant or "")
         if path and (*variant, path[0]) in marks:
@@ -83,7 +86,7 @@ class RecipeLines:
             label for key, label in labels.items() if any(key[: len(p)] == p for p in parts)
         )
         if overrides and not exact:
-            return Block(len(self.text), overrides, problem.message, problem.do)
+            return Block(len(self.text), overrides, problem.message, do_in_set)
         beneath = f", with {overrides}" if overrides else ""
         if mark is None:
             return Block(1, f"{file}:1{beneath}", problem.message, problem.do)

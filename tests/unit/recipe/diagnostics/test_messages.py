@@ -32,6 +32,21 @@ WRONG = {
         "learning_rate",
         "Did you mean `lr`?  All keys: endonym explain phase",
     ),
+    "a key that others write in another unit": (
+        "batch_size = 8",
+        7,
+        "phase.0.batch_size is not a key of a phase.",
+        "batch_size",
+        "Did you mean `batch_tokens`?  batch_size: batch_tokens = batch size × context.  "
+        "All keys: endonym explain phase",
+    ),
+    "a table that others have": (
+        "[train]\nlr = 3e-4\nsteps = 9",
+        7,
+        "train is not a key of a recipe.",
+        "train",
+        "Did you mean `lr` in [[phase]]?  Tables: endonym explain",
+    ),
     "what needs no key": (
         "resume = true",
         7,
