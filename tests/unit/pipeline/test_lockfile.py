@@ -86,7 +86,7 @@ def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(
     write(lock, recipe)
     assert kept(recipe, raw).tuned_for("this training") == found
     assert kept(recipe, raw).tuned_for("another") == {}
-    text = recipe.text.replace("name = \"pretrain\"", "name = \"other\"")
+    text = recipe.text.replace('name = "pretrain"', 'name = "other"')
     recipe.path.write_text(text, encoding="utf-8")
     judged = Recipe.load(recipe.path)
     assert not kept(judged, raw).is_known
