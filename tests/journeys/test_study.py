@@ -165,3 +165,6 @@ def test_under_three_seeds_the_same_documents_are_held_out_and_the_spread_is_tol
     folders = {Path(run["run"]).name for run in found["runs"]}
     assert len(folders) == 3
     assert "kechkena" in folders
+    alone = command("run", recipe, "--seeds", "2", "--set", "evaluate.0=", *store)
+    assert "not compared" in alone.err
+    assert alone.out.count("\nsample\n") >= 2, "else each run's own results"
