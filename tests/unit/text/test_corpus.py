@@ -214,6 +214,17 @@ def test_khmer_out_of_order_is_warned_of_with_an_example_and_what_to_do(tmp_path
     assert "no key of [clean] repairs that" in warning
 
 
+def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_path: Path):
+    copies = [f"{TATAR[0]} {TATAR[1]} {number}" for number in range(200)]
+    corpus = made(
+        tmp_path,
+        lines_source(tmp_path, numbered(400)),
+        lines_source(tmp_path, copies, name="rhymes"),
+    )
+    found = [each for each in corpus.card["warnings"] if "go there" in each]
+    assert [each.partition(":")[0] for each in found] == ["rhymes"]
+
+
 SCRIPT = """
 import sys
 from itertools import pairwise
