@@ -30,7 +30,7 @@ from endonym.pipeline.plan import plan_data, plan_training
 from endonym.recipe.recipe import Recipe
 from endonym.report.formatting import JOINER
 from endonym.report.page import write_report
-from endonym.report.scores import splits, verdict
+from endonym.report.scores import verdicts
 from endonym.store import Store
 
 
@@ -154,11 +154,9 @@ def shown(text: str) -> str:
 
 
 def conclusions(run: Run) -> list[str]:
-    """The warnings about the texts and the verdict of the report."""
+    """The warnings about the texts and the verdicts of the report."""
     scores, folder = scores_of(run), run.recipe.model.folder
-    first = splits(scores)
-    judged = first.get("test") or next(iter(first.values()), [])
-    said = verdict(judged, "as it came" if folder else run.recipe.tokenizer.kind)
+    said = verdicts(scores, "as it came" if folder else run.recipe.tokenizer.kind)
     said = [line.replace(JOINER, "").replace("\u00a0", " ") for line in said]
     return [*text_warnings(run), *said]
 

@@ -18,7 +18,7 @@ from endonym.pipeline.execute import Made, Run
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import corpus_card, tokenizer_card
 from endonym.report.formatting import counted, cut, shown, whole
-from endonym.report.scores import METRICS, gap, group, splits, verdict
+from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg.bars import Bars, draw_bars
 from endonym.report.svg.curves import Chart, draw_all
 from endonym.report.training import PhaseCurves, SampledStep, phase_curves, sampled_steps, started
@@ -92,7 +92,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     return {
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
-        "verdict": verdict(parts.get("test") or next(iter(parts.values()), []), kind),
+        "verdict": verdicts(scores, kind),
         "facts": _facts(run, phases),
         "groups": [
             group(each)

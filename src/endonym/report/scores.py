@@ -69,6 +69,15 @@ def interval(score: Score, decimals: int) -> str:
     return between(score.low, score.high, decimals)
 
 
+def verdicts(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
+    """What the scores of test text say, and those of each file that was judged beside it."""
+    parts = splits(scores)
+    first = "test" if "test" in parts else next(iter(parts), "")
+    others = [name for name in parts if name not in (first, "test", "dev")]
+    judged = [verdict(parts[name], kind) for name in [first, *others] if name]
+    return [sentence for sentences in judged for sentence in sentences]
+
+
 def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
     """What one split's scores say, as sentences. kind: of the tokenizer."""
     by_model = {name: headline(scores, model=name) for name in MODELS}

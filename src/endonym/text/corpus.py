@@ -192,8 +192,8 @@ def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     held = stats.kept["dev"].documents + stats.kept["test"].documents
     if held < stats.near_copies:
         yield (
-            f"{stats.near_copies:,} documents drawn for dev or test nearly repeat a text of another "
-            f"set and go there; {held:,} are left, so its own score rests on few texts"
+            f"{stats.near_copies:,} documents drawn for dev or test nearly repeat a text of "
+            f"another set and go there; {held:,} are left, so its own score rests on few texts"
         )
     if stats.kept["train"].documents and not stats.kept["test"].documents:
         yield "no documents are held out, so it gets no score of its own"

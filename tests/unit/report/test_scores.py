@@ -5,7 +5,7 @@ from made_scores import baselines, score
 
 from endonym.evaluate.tables import BLOCKS
 from endonym.report.formatting import JOINER
-from endonym.report.scores import NEXT, gap, group, verdict
+from endonym.report.scores import NEXT, gap, group, verdict, verdicts
 
 
 def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> None:
@@ -41,6 +41,16 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     assert "95" not in sentences[0]
     assert "no interval: it takes 10 documents" in sentences[1]
     assert group([score("model", 1.20, **few)]).rows[0].cells[1] == "too few"
+
+
+def test_a_file_that_was_judged_beside_the_test_text_has_its_own_verdict() -> None:
+    far = {"split": "handwritten.txt", "low": 3.1, "high": 3.4}
+    found = [score("model", 1.20), *baselines(), score("model", 3.2, **far), *baselines(**far)]
+    said = verdicts([score("model", 9.0, split="dev"), *found])
+    assert said[: len(verdict(found[:5]))] == verdict(found[:5])
+    assert "of handwritten.txt the model needs 3.20" in said[-2]
+    assert "9.00" not in "".join(said)
+    assert verdicts([]) == []
 
 
 def test_the_verdict_without_baselines_is_one_sentence() -> None:
