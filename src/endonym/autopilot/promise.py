@@ -14,9 +14,10 @@ VALIDATED_SAMPLES, SAMPLED_TOKENS = 6, 60
 """How often samples are written in a phase, and how long they are."""
 WRITTEN_TOKEN_SECONDS = 0.001
 """Time of one generated token in each layer: small models wait for Python, not for products."""
-PRIMED_BYTES_A_SECOND, FORK_SECONDS = 1.5e6, 0.006
-"""Speed of the compressor baseline, and the time of one document in it."""
-EXPORT_SECONDS = 2.0
+PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 3e6, 1.2e-3, 1.2e-6
+"""Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
+START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
+"""Reading, the pre-flight checks and saving of a phase; writing an export."""
 
 
 def promised_parts(
@@ -24,11 +25,12 @@ def promised_parts(
 ) -> dict[str, float]:
     """Seconds by part. seconds_a_token: of training, for each phase."""
     judged = _held_tokens(recipe, facts) / 2
-    names = ("training", "validations", "samples", "evaluation", "export")
+    names = ("start", "training", "validations", "samples", "evaluation", "export")
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
     written = WRITTEN_TOKEN_SECONDS * training.model.layers
     for config, seconds in zip(training.phases, seconds_a_token, strict=True):
         looks = config.steps // config.eval_every_steps + 1
+        parts["start"] += START_SECONDS
         parts["training"] += seconds * config.steps * config.batch_tokens
         parts["validations"] += looks * min(config.eval_tokens, judged) * READING * seconds
         parts["samples"] += min(looks, VALIDATED_SAMPLES) * SAMPLED_TOKENS * written
@@ -54,7 +56,7 @@ def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> f
     count = int(min(most_documents(), judged * ratio / max(1.0, each)))
     forks = draws_of(count, int(count * each)) * (count + 1)
     primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
-    return primed / PRIMED_BYTES_A_SECOND + forks * FORK_SECONDS
+    return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)
 
 
 def _held_tokens(recipe: Recipe, facts: Facts) -> float:

@@ -68,7 +68,7 @@ def test_the_memory_is_of_the_phase_that_takes_most(
 def test_estimates_are_marked(recipe: Recipe, tmp_path: Path) -> None:
     lines = describe(check(recipe, Store(tmp_path / "store"))).splitlines()
     marked = {line.split()[0] for line in lines if "≈" in line}
-    assert marked == {"texts", "training", "chosen"}
+    assert marked == {"training", "chosen"}
     assert all(
         "training needs" in line for line in lines if line.startswith("chosen  ") and "≈" in line
     )
