@@ -197,7 +197,8 @@ def describe(checked: Checked) -> str:
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
         f"{parts_text(shape)}",
-        f"{'training text':<18}≈ {size(checked.text_bytes)} of {counted(len(recipe.source), 'source')}",
+        f"{'training text':<18}≈ {size(checked.text_bytes)} of "
+        f"{counted(len(recipe.source), 'source')}",
         f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
         f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
         f"head {number(count.head)}",
