@@ -3,8 +3,10 @@
 import itertools
 import json
 import shlex
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,17 @@ from endonym.commands.find import (
     nickname,
     planned,
     recipe_file,
+    recipe_of,
     run_meant,
     runs_here,
     runs_of,
 )
 from endonym.device import program
 from endonym.disk import read_if_good, read_json
-from endonym.errors import RecipeError
+from endonym.errors import EndonymError, RecipeError
 from endonym.log import columns, counted, number, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
+from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, open_artifact
 from endonym.text.corpus import Corpus, dropped_records, some_dropped
 from endonym.text.document import Document, Reject
@@ -71,8 +75,19 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         )
     is_planned = any(stage["stage"] == "model" for stage in expected)
     failure = read_if_good(run / FAILURE)
-    named = {"run": str(run), "called": nickname(run, store)}
+    named = {"run": str(run), "called": nickname(run, store), "is_changed": is_changed(run, store)}
     return named | {"stages": stages, "is_planned": is_planned, "failure": failure}
+
+
+def is_changed(run: Path, store: Store) -> bool:
+    """Whether the recipe says something else by now than when it ran. Comments do not matter."""
+    with suppress(EndonymError, OSError, tomllib.TOMLDecodeError):
+        named = recipe_of(run, store)
+        now = Recipe.load(named.path, variant=named.variant, sets=named.sets).as_run()
+        texts = (now, (run / RECIPE).read_text(encoding="utf-8"))
+        this, then = ({**tomllib.loads(text), "variant": None} for text in texts)
+        return this != then
+    return False
 
 
 def unrun(store: Store, name: str | None) -> list[Path]:
@@ -106,6 +121,9 @@ def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) ->
         goes_on = f"{program()} run {run['called']}, which goes on from here"
         if run["failure"]:
             goes_on = f"put that right, then {program()} run {run['called']}"
+        if run["is_changed"]:
+            again = f"{program()} run {run['called']} --dry-run"
+            lines.append(f"  the recipe was changed since: {again} lists what is missing")
         if any(stage["state"] == "running" for stage in run["stages"]):
             goes_on = f"{program()} status {run['called']}, again; {run['run']}/log.txt tells more"
         if not run["stages"]:

@@ -52,6 +52,19 @@ def test_status_of_a_run_that_is_not_finished_says_how_to_go_on(copy: Path, comm
     assert "endonym run" in said.err
 
 
+def test_status_says_that_a_recipe_was_changed_since_it_ran(copy: Path, command: Say) -> None:
+    def said() -> str:
+        return command("status", "kechkena", "--store", copy / "store").out
+
+    path = copy / "recipe.toml"
+    assert "changed" not in said()
+    path.write_text(path.read_text(encoding="utf-8") + "# искәрмә\n", encoding="utf-8")
+    assert "changed" not in said()
+    text = path.read_text(encoding="utf-8").replace("steps = 40", "steps = 50")
+    path.write_text(text, encoding="utf-8")
+    assert "the recipe was changed since: endonym run" in said()
+
+
 def test_status_without_a_run_says_how_to_begin(command: Say, tmp_path: Path) -> None:
     said = command("status", "--store", tmp_path / "store")
     assert said.code == 0
