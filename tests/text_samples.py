@@ -1,4 +1,4 @@
-"""Sentences in four languages, with the letters that break things, and small files made of them."""
+"""Sentences in five languages, with the letters that break things, and small files made of them."""
 
 import gzip
 import io
@@ -35,6 +35,13 @@ FRENCH = [
     "L’été dernier, nous avons dormi près de la rivière gelée.",
     "Le boulanger ouvre sa boutique bien avant l’aube.",
     "Où est passée la clé du grenier, demanda l’aînée ?",
+]
+RUSSIAN = [
+    "Вчера вечером мой брат развёл большой костёр у самого озера.",
+    "Бабушка дала мне тёплого молока и свежего хлеба с мёдом.",
+    "Под старой яблоней лежали красные яблоки, и дети собирали их в корзину.",
+    "Утром мы пошли в лес, потому что погода была очень хорошая.",
+    "Над деревней летели журавли, и все смотрели на небо.",
 ]
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"

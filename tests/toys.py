@@ -22,6 +22,16 @@ from endonym.train.config import Phase, TrainConfig, resolve_phase
 
 END = 0
 KINDS = ("bpe", "char", "byte")
+SMALL_SETS = (
+    "tokenizer.vocab=400",
+    "pack.context=32",
+    "model.dim=32",
+    "model.layers=1",
+    "model.mixer.heads=1",
+    "phase.0.tokens=6400",
+    "phase.0.batch_tokens=128",
+)
+"""Overrides under which a recipe of `new` trains in seconds."""
 TEXTS = Path(__file__).parent / "texts"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toys import SMALL_SETS
 
 import endonym
 from endonym import device
@@ -16,15 +17,6 @@ from endonym.demo.recipes import hand_written
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "python.md"
 NOTEBOOKS = sorted((PROJECT / "examples").glob("*.ipynb"))
-SMALL = [
-    "tokenizer.vocab=400",
-    "pack.context=32",
-    "model.dim=32",
-    "model.layers=1",
-    "model.mixer.heads=1",
-    "phase.0.tokens=6400",
-    "phase.0.batch_tokens=128",
-]
 
 
 @pytest.fixture
@@ -59,7 +51,7 @@ def test_a_notebook_goes_from_texts_to_a_continued_sentence(
             assert cell["outputs"] == [], "no output is kept in the repository"
             exec(compile("".join(cell["source"]), f"{notebook.name} {cell['id']}", "exec"), names)
         if "parameters" in cell["metadata"].get("tags", ()):
-            names |= {"sets": SMALL, "hours": 0.01}
+            names |= {"sets": list(SMALL_SETS), "hours": 0.01}
     said = capsys.readouterr().out
     assert "[[phase]]" in said
     assert re.search(r"^bigram +\d\.\d{3}$", said, re.MULTILINE)
@@ -78,7 +70,7 @@ def test_the_examples_of_the_page_run_one_after_the_other(
     whole = endonym.Recipe.load
 
     def small(path: Path) -> endonym.Recipe:
-        return whole(path, sets=SMALL)
+        return whole(path, sets=SMALL_SETS)
 
     monkeypatch.setattr(endonym.Recipe, "load", small)
     names: dict[str, Any] = {}

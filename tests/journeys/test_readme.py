@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toys import SMALL_SETS
 
 import endonym
 from endonym import device
@@ -14,15 +15,6 @@ from endonym.cli.main import answer
 from endonym.demo.recipes import hand_written
 
 README = Path(__file__).parents[2] / "README.md"
-SMALL = (
-    "tokenizer.vocab=400",
-    "pack.context=32",
-    "model.dim=32",
-    "model.layers=1",
-    "model.mixer.heads=1",
-    "phase.0.tokens=6400",
-    "phase.0.batch_tokens=128",
-)
 
 
 def session() -> list[str]:
@@ -34,7 +26,7 @@ def session() -> list[str]:
 
 def make_small(path: Path) -> None:
     """Write the recipe anew, with a small model; the rest as it stands."""
-    path.write_text(endonym.Recipe.load(path, sets=SMALL).as_run(), encoding="utf-8")
+    path.write_text(endonym.Recipe.load(path, sets=SMALL_SETS).as_run(), encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import regex
-from text_samples import SHARED
+from text_samples import RUSSIAN, SHARED
 
 from endonym.autopilot.odd_sources import (
     SKETCH_CHARS,
@@ -28,14 +28,6 @@ from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, RawSet
 
 Say = Callable[[str], list[str]]
-
-RUSSIAN = [
-    "Вчера вечером мой брат развёл большой костёр у самого озера.",
-    "Бабушка дала мне тёплого молока и свежего хлеба с мёдом.",
-    "Под старой яблоней лежали красные яблоки, и дети собирали их в корзину.",
-    "Утром мы пошли в лес, потому что погода была очень хорошая.",
-    "Над деревней летели журавли, и все смотрели на небо.",
-]
 
 
 def made(name: str, sentences: Iterable[str], size: int = 100_000, seed: int = 0) -> Sketch:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from found_texts import write_found_texts
-from text_samples import TATAR, write
+from text_samples import RUSSIAN, TATAR, write
 
 from endonym.autopilot import survey
 from endonym.autopilot.odd_sources import Odd, Sketch, odd_ones
@@ -173,15 +173,6 @@ def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
     assert found.files == found.documents == FEW_FILES + 1
     assert found.sample.count("\n") == FEW_FILES + 1
     assert found.lists == []
-
-
-RUSSIAN = [
-    "Вчера вечером мой брат развёл большой костёр у самого озера.",
-    "Бабушка дала мне тёплого молока и свежего хлеба с мёдом.",
-    "Под старой яблоней лежали красные яблоки, и дети собирали их в корзину.",
-    "Утром мы пошли в лес, потому что погода была очень хорошая.",
-    "Над деревней летели журавли, и все смотрели на небо.",
-]
 
 
 def test_a_russian_file_in_a_tatar_folder_is_named_and_no_source(
