@@ -64,6 +64,11 @@ def folded(text: str) -> str:
     return "\n".join(_folded(line, width) for line in text.split("\n")) if width else text
 
 
+def for_screen(text: str) -> str:
+    """A text as a terminal gets it: folded, and its control characters escaped."""
+    return folded(printable_lines(text))
+
+
 def _folded(line: str, width: int) -> str:
     """One line, broken into several of at most so many columns."""
     if columns(line) <= width:
@@ -167,6 +172,12 @@ def columns(text: str) -> int:
     wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
     none = sum(unicodedata.category(sign) in ("Mn", "Me", "Cf") for sign in text)
     return len(text) + wide - none
+
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """A text with blanks up to so many columns of a terminal: after it, or before it if `right`."""
+    blanks = " " * (width - columns(text))
+    return blanks + text if right else text + blanks
 
 
 def append_jsonl(path: Path, value: dict[str, Any]) -> None:

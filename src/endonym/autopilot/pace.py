@@ -168,17 +168,15 @@ def measured_pace(
     return Pace(**saved)
 
 
-def plain_pace(
-    shape: AnyModelConfig, config: TrainConfig, machine_file: Path, *, target: str = "cpu"
-) -> Pace:
-    """The pace without compilation, which is not tried: it would take longer than all else."""
+def plain_pace(shape: AnyModelConfig, config: TrainConfig, machine_file: Path) -> Pace:
+    """The pace on the CPU without compilation, which would take longest to try."""
     from endonym.autopilot import probe
 
     def measure() -> dict[str, float]:
-        steps = probe.Steps(probe.fresh(shape), config, target)
+        steps = probe.Steps(probe.fresh(shape), config, "cpu")
         return {"plain": steps.speed(), "others": steps.others}
 
-    key = _key(shape, config, target) + " uncompiled"
+    key = _key(shape, config, "cpu") + " uncompiled"
     return Pace(**machine.remembered(machine_file, key, measure))
 
 
@@ -231,7 +229,8 @@ def choose_compile(
 ) -> Choice:
     """Whether a phase's blocks are compiled: only if a measurement shows a gain.
 
-    document: its usual length in tokens.
+    document: its usual length in tokens. A short training is not worth a measurement; one that
+    exists already, as `new` makes it, counts.
     """
     from endonym.train.compile import phase_unsupported_reason
 
@@ -239,11 +238,12 @@ def choose_compile(
     reason = phase_unsupported_reason(shape, config.execution, target, processes)
     if reason is not None:
         return Choice("off", reason)
+    key = _key(shape, config, target, usual_document(document, shape))
     try:
         guess = tokens * seconds_a_token(
             shape, config, machine_file, target=target, document=document
         )
-        if guess < WORTH_MEASURING_SECONDS:
+        if guess < WORTH_MEASURING_SECONDS and machine.known(machine_file, key) is None:
             return Choice("off", f"about {duration(guess)} of training: too short to pay")
         pace = measured_pace(shape, config, machine_file, target=target, document=document)
     except OutOfMemory:

@@ -7,12 +7,11 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
 from endonym.recipe.recipe import Recipe
 from endonym.text.split import BLOCK_BYTES
+from endonym.train.config import SAMPLE_TOKENS
 
-READING = 1 / 3
-"""Cost of a token that is only read, in tokens of training: one pass of three."""
-VALIDATED_SAMPLES, SAMPLED_TOKENS = 6, 60
-"""How often samples are written in a phase, and how long they are."""
-WRITTEN_TOKEN_SECONDS = 0.001
+FORWARD_SHARE = 1 / 3
+"""Share of the time of a training token that the forward pass takes, as in evaluation."""
+GENERATED_TOKEN_SECONDS = 0.001
 """Time of one generated token in each layer: small models wait for Python, not for products."""
 PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 3e6, 1.2e-3, 1.2e-6
 """Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
@@ -27,20 +26,22 @@ def promised_parts(
     judged = _held_tokens(recipe, facts) / 2
     names = ("start", "training", "validations", "samples", "evaluation", "export")
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
-    written = WRITTEN_TOKEN_SECONDS * training.model.layers
+    generated = GENERATED_TOKEN_SECONDS * training.model.layers
     for config, seconds in zip(training.phases, seconds_a_token, strict=True):
-        looks = config.steps // config.eval_every_steps + 1
+        validations = config.steps // config.eval_every_steps + 1
         parts["start"] += START_SECONDS
         parts["training"] += seconds * config.steps * config.batch_tokens
-        parts["validations"] += looks * min(config.eval_tokens, judged) * READING * seconds
-        parts["samples"] += min(looks, VALIDATED_SAMPLES) * SAMPLED_TOKENS * written
+        validated = validations * min(config.eval_tokens, judged)
+        parts["validations"] += validated * FORWARD_SHARE * seconds
+        samples = (validations - 1) // config.validations_per_sample + 1
+        parts["samples"] += samples * SAMPLE_TOKENS * generated
     for asked in recipe.evaluate:
         if asked.kind == "prompts":
-            parts["evaluation"] += asked.max_tokens * written
+            parts["evaluation"] += asked.max_tokens * generated
             continue
         # Lists of sentences are read a second time, in blocks.
         readings = 2 if training.pack.join else 1
-        parts["evaluation"] += readings * judged * READING * seconds_a_token[-1]
+        parts["evaluation"] += readings * judged * FORWARD_SHARE * seconds_a_token[-1]
         if asked.baselines:
             parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=False)
             if training.pack.join:

@@ -196,7 +196,7 @@ def _near_path(text: Path) -> str:
     except OSError:
         return ""
     near = difflib.get_close_matches(text.name, beside, n=1)
-    return f"Is {printable(str(text.with_name(near[0])))} meant? " if near else ""
+    return f"Did you mean {printable(str(text.with_name(near[0])))}? " if near else ""
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:

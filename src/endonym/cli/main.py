@@ -16,7 +16,7 @@ import click
 
 from endonym.device import process_info, wait_briefly
 from endonym.errors import EndonymError, printable, printable_lines
-from endonym.log import Log, folded
+from endonym.log import Log, folded, for_screen
 from endonym.store import Store
 
 COMMANDS = {
@@ -137,7 +137,7 @@ global_options(cli)
 
 def say(text: str) -> None:
     """Print a result for people, folded to the screen; controls of a terminal are escaped."""
-    click.echo(folded(printable_lines(text)))
+    click.echo(for_screen(text))
 
 
 def print_json(value: dict[str, Any]) -> None:

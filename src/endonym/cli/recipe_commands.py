@@ -11,7 +11,7 @@ import click
 from endonym.cli.main import Settings, print_json, say
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
-from endonym.log import columns
+from endonym.log import columns, padded
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -281,8 +281,7 @@ def show_plans(
         widest = max(22, *(columns(stage["name"]) for stage in each["stages"]))
         for stage in each["stages"]:
             state = "there" if stage["there"] else "missing"
-            name = stage["name"] + " " * (widest - columns(stage["name"]))
-            say(f"{name} {stage['id']}  {state}")
+            say(f"{padded(stage['name'], widest)} {stage['id']}  {state}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

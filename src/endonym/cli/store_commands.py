@@ -102,7 +102,7 @@ def show_comparison(
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
     from endonym.commands import compare as comparing
     from endonym.commands.comparison_page import write_comparison
-    from endonym.commands.find import nickname
+    from endonym.commands.find import run_argument
 
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}
@@ -113,7 +113,7 @@ def show_comparison(
         return
     table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it .csv and .json"
     click.echo(printable_lines(table))
-    first = nickname(comparison.first.folder, settings.open_store())
+    first = run_argument(comparison.first.folder, settings.open_store())
     settings.log().line(
         f'next: {program()} generate {first} "…"'
         if comparison.differences

@@ -174,6 +174,8 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
 
     Nothing if the machine was never measured.
     """
+    if not machine.known(store.root / "machine.json", "matmul_per_second"):
+        return {}
     facts, _, training = expected(recipe, raw_sets(recipe), store, "cpu")
     paces = paces_here(training, facts, store)
     return promised_parts(recipe, training, facts, paces) if paces else {}

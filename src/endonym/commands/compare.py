@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from endonym.commands.finished_runs import FinishedRun
-from endonym.commands.seeds import are_repeated, seed_groups, seed_notes
+from endonym.commands.seeds import have_several_seeds, seed_groups, seed_notes
 from endonym.evaluate.documents import are_same, difference
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.evaluate.tables import aligned
@@ -66,13 +66,13 @@ class Comparison:
     def is_of_seeds(self) -> bool:
         """Whether these are one recipe under several seeds: there is nothing to choose."""
         groups = seed_groups(self.runs)
-        return len(groups) == 1 and are_repeated(groups)
+        return len(groups) == 1 and have_several_seeds(groups)
 
     @property
     def first(self) -> FinishedRun:
         """The run to go on with: the best; with seeds, the best recipe under its own seed."""
         groups = seed_groups(self.runs)
-        return groups[0].own if are_repeated(groups) else self.runs[0]
+        return groups[0].own if have_several_seeds(groups) else self.runs[0]
 
     def short(self, run: FinishedRun) -> str:
         """A run's variant and overrides, if all are runs of one recipe; else its name."""
@@ -94,7 +94,7 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
         if each is not None and first is not None
     ]
     groups = seed_groups(ordered)
-    verdict = [] if are_repeated(groups) else _verdict(ordered, differences)
+    verdict = [] if have_several_seeds(groups) else _verdict(ordered, differences)
     notes = [*seed_notes(groups), *verdict, *_remarks(ordered, baselines)]
     return Comparison(ordered, differences, baselines, notes)
 
@@ -185,7 +185,7 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
             '[[evaluate]] split = "dev", then compare --split dev.'
         )
     notes.append("Intervals in the table are over documents, of one training each.")
-    if not are_repeated(groups):
+    if not have_several_seeds(groups):
         notes[-1] += " Another seed may move a run by more: endonym run RECIPE --seeds 3."
     return notes
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import os.path
 from pathlib import Path
 from typing import Any
@@ -44,14 +43,13 @@ def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path
 
 def _free(folder: Path, stem: str, mine: list[tuple[str, str]]) -> Path:
     """The first of stem.html, stem-2.html … that is not there or compares just these."""
-    for number in itertools.count(1):
-        page = folder / (f"{stem}.html" if number == 1 else f"{stem}-{number}.html")
-        known = page.with_suffix(".json")
-        if not any(path.exists() for path in (page, known, page.with_suffix(".csv"))):
-            return page
-        if _compared(read_if_good(known)) == mine:
-            return page
-    raise AssertionError("unreachable")
+    page, number = folder / f"{stem}.html", 1
+    while any(page.with_suffix(kind).exists() for kind in (".html", ".json", ".csv")):
+        if _compared(read_if_good(page.with_suffix(".json"))) == mine:
+            break
+        number += 1
+        page = folder / f"{stem}-{number}.html"
+    return page
 
 
 def _compared(data: Any) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from endonym.evaluate.score import Score
 from endonym.log import Log, counted, number
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
 from endonym.pipeline.evaluation_texts import texts_below, trained_on
-from endonym.report.formatting import JOINER
+from endonym.report.formatting import plain
 from endonym.report.scores import verdict
 from endonym.store import Store
 
@@ -62,7 +62,7 @@ def score_model(
 
 def conclusions(scores: Sequence[Score]) -> list[str]:
     """What the scores of one text say, in the words of the report."""
-    said = [line.replace(JOINER, "").replace("\u00a0", " ") for line in verdict(scores, "any")]
+    said = [plain(line) for line in verdict(scores, "any")]
     if all(score.model == "model" for score in scores):
         said.append(
             "There are no baselines: they are counted on the training text, "

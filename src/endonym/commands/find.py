@@ -34,26 +34,26 @@ def is_run(folder: Path) -> bool:
 
 
 def find_run(store: Store, name: str) -> Path:
-    """As `run_meant`; raises RecipeError with the known runs if there is none."""
-    found = run_meant(store, name)
+    """As `resolve_run`; raises RecipeError with the known runs if there is none."""
+    found = resolve_run(store, name)
     if found is None:
         raise RecipeError(f"no run is called {name}", where="RUN", do=known_runs(store, name))
     return found
 
 
-def run_meant(store: Store, name: str) -> Path | None:
+def resolve_run(store: Store, name: str) -> Path | None:
     """A run by its name, its folder, or the recipe or folder that has no other run."""
-    found, recipe = run_named(store, name), recipe_file(Path(name))
+    found, recipe = run_by_name(store, name), recipe_file(Path(name))
     if found is not None or not name:
         return found
     runs = runs_in(Path(name) / "runs") if recipe is None else runs_of(store, recipe)
     if len(runs) > 1:
-        listed = ", ".join(nickname(run, store) for run in runs)
+        listed = ", ".join(run_argument(run, store) for run in runs)
         raise RecipeError(f"{name} has several runs", where="RUN", do=f"Name one: {listed}")
     return runs[0] if runs else None
 
 
-def run_named(store: Store, name: str) -> Path | None:
+def run_by_name(store: Store, name: str) -> Path | None:
     """The folder of a run, by its name, its folder or the recipe in it; or None.
 
     The nearest run of a name counts. Raises RecipeError if two are equally near.
@@ -105,7 +105,7 @@ def known_runs(store: Store, name: str = "") -> str:
     beside = [str(path) for path in sorted(folder.glob("*.toml"))]
     beside += [str(path.parent) for path in sorted(folder.glob(f"*/{RECIPE}"))]
     near = get_close_matches(name, [*known, *beside], n=1) if name else []
-    return "".join(f"Is {each} meant? " for each in near) + (
+    return "".join(f"Did you mean {each}? " for each in near) + (
         f"Runs here: {', '.join(known) or 'none yet'}."
     )
 
@@ -118,7 +118,7 @@ def find_recipe(store: Store, name: Path) -> NamedRecipe:
     given = recipe_file(name)
     if given is not None:
         return NamedRecipe(given, store)
-    run = run_named(store, str(name))
+    run = run_by_name(store, str(name))
     if run is not None:
         return recipe_of(run, store)
     if name.suffix == ".toml" or name.exists():
@@ -151,23 +151,31 @@ def recipe_of(run: Path, store: Store) -> NamedRecipe:
             where=str(path),
             do=f"{run / RECIPE} holds it as it ran: copy it back beside its texts.",
         )
-    return NamedRecipe(path, home(run, store), plan["variant"], tuple(plan["sets"]))
+    return NamedRecipe(path, store_of(run, store), plan["variant"], tuple(plan["sets"]))
 
 
 def runs_of(store: Store, recipe: Path) -> list[Path]:
     """The runs here that this recipe made."""
-    runs = [(run, read_if_good(run / "plan.json").get("recipe")) for run in runs_here(store)]
-    return [run for run, path in runs if path and (run / path).resolve() == recipe.resolve()]
+    return runs_by_recipe(store).get(recipe.resolve(), [])
 
 
-def nickname(run: Path, store: Store) -> str:
+def runs_by_recipe(store: Store) -> dict[Path, list[Path]]:
+    """The runs here of every recipe, by its resolved path."""
+    found: dict[Path, list[Path]] = {}
+    for run in runs_here(store):
+        if path := read_if_good(run / "plan.json").get("recipe"):
+            found.setdefault((run / path).resolve(), []).append(run)
+    return found
+
+
+def run_argument(run: Path, store: Store) -> str:
     """What commands call a run here: its name if that is enough, else its folder; quoted."""
     is_near = store.root == USUAL_STORE and run == store.root.parent / "runs" / run.name
     name = run.name if is_near else str(run)
     return name if re.fullmatch(r"[\w@+=,./-]+", name) else shlex.quote(name)
 
 
-def home(run: Path, store: Store) -> Store:
+def store_of(run: Path, store: Store) -> Store:
     """The store of a run's artefacts; the given one for a run that has no plan yet."""
     root = read_if_good(run / "plan.json").get("store")
     return Store(_beside(run, root)) if root else store

@@ -12,12 +12,12 @@ from typing import Any, Literal
 from endonym.commands.find import (
     USUAL_STORE,
     find_run,
-    home,
     known_runs,
     planned,
     recipe_file,
-    run_named,
+    run_by_name,
     runs_of,
+    store_of,
 )
 from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
@@ -156,7 +156,7 @@ def finished_runs(
     folders = [
         folder
         for name in names
-        for folder in _folders(_recipe_meant(name, store, is_alone=is_alone), store, log, split)
+        for folder in _folders(_recipe_or_run(name, store, is_alone=is_alone), store, log, split)
     ]
     paths = [folder.resolve() for folder in folders]
     twice = [folder for number, folder in enumerate(folders) if paths[number] in paths[:number]]
@@ -177,13 +177,13 @@ def finished_runs(
     ]
 
 
-def _recipe_meant(name: str, store: Store, *, is_alone: bool) -> str:
+def _recipe_or_run(name: str, store: Store, *, is_alone: bool) -> str:
     """The recipe in the folder of this name, if no run is meant; else the name as it is.
 
     A folder and a run may have one name: beside others it is the run, alone all the recipe's runs.
     """
     recipe = recipe_file(Path(name))
-    is_recipe = recipe is not None and (is_alone or run_named(store, name) is None)
+    is_recipe = recipe is not None and (is_alone or run_by_name(store, name) is None)
     return str(recipe) if is_recipe else name
 
 
@@ -208,7 +208,7 @@ def missing(folder: Path, split: Split) -> str:
     needed = [each for each in stages if each["stage"] == "model" or _scores(each, split)]
     if not any(each["stage"] == "model" for each in needed):
         return "the model"
-    store = home(folder, Store(USUAL_STORE))
+    store = store_of(folder, Store(USUAL_STORE))
     gone = [each["name"] for each in needed if store.find(each["stage"], each["id"]) is None]
     return gone[0] if gone else ""
 
@@ -222,7 +222,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     if gone:
         do = "The same `endonym run` goes on from where it stopped."
         raise RecipeError(f"{gone} is not made yet", where=str(folder), do=do)
-    stages, store = planned(folder), home(folder, Store(USUAL_STORE))
+    stages, store = planned(folder), store_of(folder, Store(USUAL_STORE))
     held_out = [each for each in stages if _scores(each, split)]
     if not held_out:
         raise RecipeError(

@@ -16,19 +16,20 @@ import regex
 from endonym.commands.find import (
     RECIPE,
     find_run,
-    home,
-    nickname,
     planned,
     recipe_file,
     recipe_of,
-    run_meant,
+    resolve_run,
+    run_argument,
+    runs_by_recipe,
     runs_here,
     runs_of,
+    store_of,
 )
 from endonym.device import program
 from endonym.disk import read_if_good, read_json
 from endonym.errors import EndonymError, RecipeError
-from endonym.log import columns, counted, number, read_jsonl, size
+from endonym.log import columns, counted, number, padded, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, open_artifact
@@ -56,7 +57,7 @@ def status(store: Store, name: str | None) -> list[dict[str, Any]]:
 def status_of(run: Path, store: Store) -> dict[str, Any]:
     """The state of each stage of a run, and why it failed when it was last run."""
     stages: list[dict[str, Any]] = []
-    expected, where = planned(run), home(run, store)
+    expected, where = planned(run), store_of(run, store)
     for stage in expected:
         folder = where.folder(stage["stage"], stage["id"])
         parts = folder.with_name(folder.name + ".part")
@@ -75,8 +76,14 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         )
     is_planned = any(stage["stage"] == "model" for stage in expected)
     failure = read_if_good(run / FAILURE)
-    named = {"run": str(run), "called": nickname(run, store), "is_changed": is_changed(run, store)}
-    return named | {"stages": stages, "is_planned": is_planned, "failure": failure}
+    return {
+        "run": str(run),
+        "called": run_argument(run, store),
+        "is_changed": is_changed(run, store),
+        "stages": stages,
+        "is_planned": is_planned,
+        "failure": failure,
+    }
 
 
 def is_changed(run: Path, store: Store) -> bool:
@@ -98,7 +105,8 @@ def unrun(store: Store, name: str | None) -> list[Path]:
     else:
         around = store.root.parent
         recipes = [path for where in (RECIPE, f"*/{RECIPE}") for path in sorted(around.glob(where))]
-    return [each for each in recipes if recipe_file(each) and not runs_of(store, each)]
+    known = runs_by_recipe(store)
+    return [each for each in recipes if recipe_file(each) and each.resolve() not in known]
 
 
 def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:
@@ -111,12 +119,12 @@ def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) ->
         widest = max((columns(stage["name"]) for stage in run["stages"]), default=0)
         for stage in run["stages"]:
             weight = size(stage["bytes"]) if stage["bytes"] else stage["note"]
-            name = stage["name"] + " " * (widest - columns(stage["name"]))
+            name = padded(stage["name"], widest)
             lines.append(f"  {stage['state']:<8} {name}  {stage['id']}  {weight}")
         if failure := run["failure"]:
             where = f"{failure['where']}: " if failure["where"] else ""
             said = f"{where}{failure['message']}\n{failure['do']}".strip()
-            lines.append("  it stopped here: " + said.replace("\n", "\n    "))
+            lines.append("  last error: " + said.replace("\n", "\n    "))
         is_done = run["is_planned"] and all(s["state"] == "done" for s in run["stages"])
         goes_on = f"{program()} run {run['called']}, which goes on from here"
         if run["failure"]:
@@ -184,7 +192,7 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     if artifacts:
         return artifacts[0]
     folder = find_run(store, name)
-    store = home(folder, store)
+    store = store_of(folder, store)
     for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
         stages = [stage for stage in planned(folder) if stage["stage"] == kind]
         if stages and store.folder(kind, stages[-1]["id"]).is_dir():
@@ -192,17 +200,17 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     raise RecipeError(
         f"this run has no {wanted or 'finished stage'} yet",
         where=str(folder),
-        do=f"Run it first: {program()} run {nickname(folder, store)}",
+        do=f"Run it first: {program()} run {run_argument(folder, store)}",
     )
 
 
 def _refused_corpus(store: Store, name: str) -> Path | None:
     """What a run left of a corpus that was refused, or is not finished; None if there is none."""
-    run = run_meant(store, name)
+    run = resolve_run(store, name)
     stages = [each for each in planned(run) if each["stage"] == "corpus"] if run else []
     if run is None or not stages:
         return None
-    made = home(run, store).folder("corpus", stages[0]["id"])
+    made = store_of(run, store).folder("corpus", stages[0]["id"])
     left = made.with_name(f"{made.name}.part") / "out"
     return left if not made.is_dir() and (left / "dropped").is_dir() else None
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from endonym.commands.find import home, known_runs, nickname, planned, run_meant
+from endonym.commands.find import known_runs, planned, resolve_run, run_argument, store_of
 from endonym.device import program
 from endonym.errors import RecipeError
 from endonym.export.card import Card
@@ -19,29 +19,24 @@ def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact |
 
     log: is told which run it is if that is not beside the store.
     """
-    for folder in (Path(name), store.root.parent / "runs" / name):
-        if (folder / "plan.json").is_file():
-            return model_of_run(folder, store)
-        if (folder / "manifest.json").is_file():
-            return open_artifact(folder)
+    if (Path(name) / "manifest.json").is_file():
+        return open_artifact(Path(name))
+    if (Path(name) / "config.json").is_file():
+        return None
+    run = resolve_run(store, name)
+    if run is not None:
+        if log is not None and run != Path(name) and run.parent != store.root.parent / "runs":
+            log.line(f"using run {run}")
+        return model_of_run(run, store)
     is_id = re.fullmatch("[0-9a-f]{4,64}", name) is not None
     folders = sorted((store.root / "model").glob(f"{name[:12]}*")) if is_id else []
     whole = [folder for folder in folders if (folder / "manifest.json").is_file()]
-    if whole:
-        return open_artifact(whole[0]) if len(whole) == 1 else None
-    if (Path(name) / "config.json").is_file():
-        return None
-    run = run_meant(store, name)
-    if run is None:
-        return None
-    if log is not None and run != Path(name) and run.parent != store.root.parent / "runs":
-        log.line(f"uses the run {run}")
-    return model_of_run(run, store)
+    return open_artifact(whole[0]) if len(whole) == 1 else None
 
 
 def card_of(name: str, store: Store) -> Card:
     """What the README of a model says: of a run its recipe's name and language, else a name."""
-    folder = None if (Path(name) / "config.json").is_file() else run_meant(store, name)
+    folder = None if (Path(name) / "config.json").is_file() else resolve_run(store, name)
     if folder is None:
         return Card(Path(name).name)
     recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
@@ -51,12 +46,12 @@ def card_of(name: str, store: Store) -> Card:
 def model_of_run(folder: Path, store: Store) -> Artifact:
     """The last model of a run's plan. Raises RecipeError if it is not made yet."""
     stages = [each for each in planned(folder) if each["stage"] == "model"]
-    made = home(folder, store).folder("model", stages[-1]["id"] if stages else "none")
+    made = store_of(folder, store).folder("model", stages[-1]["id"] if stages else "none")
     if not made.is_dir():
         raise RecipeError(
             "this run has no finished model yet",
             where=str(folder),
-            do=f"Finish it: {program()} run {nickname(folder, store)}",
+            do=f"Finish it: {program()} run {run_argument(folder, store)}",
         )
     return open_artifact(made)
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from endonym.autopilot.resolve import (
@@ -14,24 +13,27 @@ from endonym.autopilot.resolve import (
 )
 from endonym.commands.check import check, likely_formats, likely_vocab, promised
 from endonym.commands.compare import Comparison, compare
-from endonym.commands.find import nickname
+from endonym.commands.find import run_argument
 from endonym.commands.finished_runs import read
 from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.disk import read_json
-from endonym.errors import EndonymError, RecipeError, printable, printable_lines
+from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import table
-from endonym.log import Log, counted, duration, folded
+from endonym.log import Log, counted, duration, for_screen
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.plan import plan_data, plan_training
 from endonym.recipe.recipe import Recipe
-from endonym.report.formatting import JOINER
+from endonym.report.formatting import plain
 from endonym.report.page import write_report
 from endonym.report.scores import verdicts
 from endonym.store import Store
+
+PROMISED = ("model", "evaluation", "export")
+"""The kinds of stages whose time `check` estimates."""
 
 
 def run_and_report(
@@ -44,32 +46,25 @@ def run_and_report(
     tune_minutes: float | None = None,
     device: str | None = None,
 ) -> Run:
-    """Run a recipe and write `report.html` into its folder."""
+    """Run a recipe and write `report.html` into its folder.
+
+    A first run on the CPU ends with the time that `check` expects of it and the time it took.
+    """
     recipe.require_sources()
+    is_first = not (run_folder(store, recipe) / "plan.json").exists()
+    promise = promised(recipe, store) if is_first and device in (None, "cpu") else {}
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     finished = run_recipe(recipe, store, log, **given, device=device)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, store)
         log.detail(f"report: {path}")
-        if device in (None, "cpu") and (said := kept_promise(finished, store)):
-            log.line(said)
-    return finished
-
-
-def kept_promise(run: Run, store: Store) -> str:
-    """What `check` promised from training to export, and what it took.
-
-    Empty if not all was made by this call, or if nothing was promised.
-    """
-    made = [each for each in run.made if each.stage.kind in ("model", "evaluation", "export")]
-    if run.artifact("model") is None or not all(each.is_new for each in made):
-        return ""
-    with suppress(EndonymError):  # The texts may be gone by now.
-        if parts := promised(run.recipe, store):
+        made = [each for each in finished.made if each.stage.kind in PROMISED]
+        if promise and all(each.is_new for each in made):
             took = duration(sum(each.seconds for each in made))
-            return f"from training to export: promised {duration(sum(parts.values()))}, took {took}"
-    return ""
+            expected = duration(sum(promise.values()))
+            log.line(f"from training to export: expected {expected}, took {took}")
+    return finished
 
 
 def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:
@@ -137,28 +132,22 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         path = artifact.folder / "continuations.json"
         for each in read_json(path)[:2] if path.is_file() else []:
             sample = f"  {each['prompt']}{each['text']}"
-            out.write(f"\nsample\n{shown(sample)}\n")
+            out.write(f"\nsample\n{for_screen(sample)}\n")
     said = conclusions(run)
-    out.write("".join(f"\n{shown(line)}" for line in said) + ("\n" if said else ""))
+    out.write("".join(f"\n{for_screen(line)}" for line in said) + ("\n" if said else ""))
     report = run.folder / "report.html"
     if report.is_file():
         out.write(f"\nreport  {printable(str(report))}\n")
     if report.is_file() and is_last:
-        name = printable(nickname(run.folder, run.store))
+        name = printable(run_argument(run.folder, run.store))
         out.write(f'next    {program()} generate {name} "…"\n')
-
-
-def shown(text: str) -> str:
-    """A text as the screen gets it: folded, controls of a terminal escaped."""
-    return folded(printable_lines(text))
 
 
 def conclusions(run: Run) -> list[str]:
     """The warnings about the texts and the verdicts of the report."""
     scores, folder = scores_of(run), run.recipe.model.folder
     said = verdicts(scores, "as it came" if folder else run.recipe.tokenizer.kind)
-    said = [line.replace(JOINER, "").replace("\u00a0", " ") for line in said]
-    return [*text_warnings(run), *said]
+    return [*text_warnings(run), *map(plain, said)]
 
 
 def text_warnings(run: Run) -> list[str]:

@@ -102,7 +102,7 @@ def _apart_from_seed(run: FinishedRun) -> str:
     return fingerprint({"trained": trained})
 
 
-def are_repeated(groups: Sequence[SeedGroup]) -> bool:
+def have_several_seeds(groups: Sequence[SeedGroup]) -> bool:
     """Whether each recipe was trained under several seeds, so that they are compared by these."""
     return all(len(group.runs) > 1 for group in groups)
 
@@ -116,12 +116,13 @@ def seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
         f"{max(group.values):.4f}."
         for group in several
     ]
-    for best, group in ((several[0], group) for group in several[1:]):
+    for group in several[1:]:
+        best = several[0]
         low, high = welch_interval(group.values, best.values)
-        verdict = "" if low > 0 or high < 0 else ", so no difference is claimed"
+        verdict = "" if low > 0 or high < 0 else ": no difference is claimed"
         notes.append(
-            f"Over their seeds {group.name} needs {group.mean - best.mean:+.4f} against "
-            f"{best.name}, 95 % {low:+.4f} to {high:+.4f} (Welch's t){verdict}."
+            f"{group.name} − {best.name}: {group.mean - best.mean:+.4f} bits per byte, mean over "
+            f"seeds; 95 % interval {low:+.4f} to {high:+.4f} (Welch's t-test){verdict}."
         )
     return notes
 

@@ -12,7 +12,7 @@ from endonym.evaluate.score import (
     SOURCE_BYTES,
     Score,
 )
-from endonym.log import columns, folded, number, screen_width, size
+from endonym.log import columns, folded, number, padded, screen_width, size
 
 MODELS = ("model", "uniform", "unigram", "bigram", "compressor", "model_on_sample")
 TEXTS = ("document", "block")
@@ -146,7 +146,7 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: int = 0) ->
         for row in rows:
             if len(part) < len(widths) and not any(row[n] for n in part[1:]):
                 continue
-            cells = [_padded(row[n], widths[n], is_left=n < left) for n in part]
+            cells = [padded(row[n], widths[n], right=n >= left) for n in part]
             lines.append((" " * indent + "  ".join(cells)).rstrip())
     return lines
 
@@ -160,9 +160,3 @@ def _parts(widths: Sequence[int], screen: int) -> list[list[int]]:
             parts.append([0])
         parts[-1].append(index)
     return parts
-
-
-def _padded(cell: str, width: int, *, is_left: bool) -> str:
-    """A cell with blanks up to the width of its column."""
-    blanks = " " * (width - columns(cell))
-    return cell + blanks if is_left else blanks + cell

@@ -47,7 +47,7 @@ class LanguageModel:
     def __repr__(self) -> str:
         parameters = sum(each.numel() for each in self.decoder.parameters())
         family, vocab = self.decoder.config.family, self.tokenizer.used_vocab
-        return f"LanguageModel({family}, {parameters:,} parameters, {vocab:,} tokens)"
+        return f"LanguageModel({family}, {parameters:,} parameters, vocabulary {vocab:,})"
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "LanguageModel":

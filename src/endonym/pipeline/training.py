@@ -38,15 +38,13 @@ from endonym.pipeline.stopping import stop_requests
 from endonym.pipeline.types import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.compile import phase_unsupported_reason
-from endonym.train.config import TrainConfig
+from endonym.train.config import SAMPLE_TOKENS, SAMPLES, TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.loop import Training, TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
 from endonym.train.report import Report
 
 WEIGHTS = "weights.safetensors"
-SAMPLE_TOKENS = 60
-SAMPLES = 5
 LINES = 20
 
 
@@ -219,7 +217,7 @@ def _run(training: Training, ctx: StageContext, tokenizer: Tokenizer, prompts: l
         start = {"event": "started", "step": training.state.step, "versions": device.versions()}
         where = {"processor": device.processor(), "threads": device.threads()}
         append_jsonl(ctx.journal, {**start, **where, "processes": group.size})
-    sample_every = max(1, steps // training.config.eval_every_steps // SAMPLES)
+    sample_every = training.config.validations_per_sample
     contention = ContentionMonitor(training.inputs.device)
     with ctx.log.progress("training", steps, "", done=at) as advance, stop_requests() as stop:
         for report in training.reports():

@@ -33,6 +33,11 @@ def between(low: float, high: float, decimals: int) -> str:
     return f"{low:.{decimals}f}{JOINER}–{JOINER}{high:.{decimals}f}"
 
 
+def plain(text: str) -> str:
+    """A text of the report for a terminal: without its marks against line breaks."""
+    return text.replace(JOINER, "").replace("\u00a0", " ")
+
+
 def counted(count: int, one: str, many: str | None = None) -> str:
     """A number with its noun."""
     return f"{whole(count)} {one if count == 1 else many or one + 's'}"

@@ -174,7 +174,7 @@ def language_warning(code: str) -> str:
         return f'language "{code}" is {NAMES[two]}: write its usual code, {usual_code(code)}'
     what = "is no language's code" if len(language) == 2 else "is not in endonym's list"
     near = " or ".join(f"{each} ({NAMES[each]})" for each in _near_codes(language))
-    meant = f": is {near} meant?" if near else ""
+    meant = f": did you mean {near}?" if near else ""
     return f'language "{code}" {what}{meant}'
 
 

@@ -15,6 +15,8 @@ FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
 (arXiv:2203.15556, appendix B)."""
 AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
 VALIDATIONS = 20
+SAMPLES, SAMPLE_TOKENS = 5, 60
+"""How often samples are written in a phase, beside those before its first step; their length."""
 """Validations in a phase by default."""
 USEFUL_TOKENS = 16_384
 """Tokens in a micro-batch; more are no faster on a CPU."""
@@ -255,6 +257,11 @@ class TrainConfig(Config):
     def is_averaged(self) -> bool:
         """Whether an average of the weights is kept."""
         return self.average != "none"
+
+    @property
+    def validations_per_sample(self) -> int:
+        """Validations from one writing of samples to the next."""
+        return max(1, self.steps // self.eval_every_steps // SAMPLES)
 
     def but(self, **changes: Any) -> "TrainConfig":
         """A copy with some keys changed."""

@@ -63,7 +63,7 @@ def test_a_path_that_is_not_there_is_named_as_it_was_typed(
         survey_texts([wrong], tmp_path)
     error = caught.value
     assert error.where == f"--text {wrong}"
-    assert f"Is {texts.name} meant?" in error.do
+    assert f"Did you mean {texts.name}?" in error.do
     assert "source" not in error.message + error.do
 
 

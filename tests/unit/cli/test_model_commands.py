@@ -166,7 +166,7 @@ def test_a_model_that_is_not_there_is_told_with_the_runs_that_are(
 ) -> None:
     said = command(name, "kechken", *store, "--json")
     assert said.code == 2
-    assert said.json()["error"]["do"] == "Is kechkena meant? Runs here: kechkena."
+    assert said.json()["error"]["do"] == "Did you mean kechkena? Runs here: kechkena."
     (corpus,) = (finished / "store" / "corpus").iterdir()
     said = command(name, corpus, *store, "--json")
     assert said.code == 2

@@ -9,13 +9,13 @@ from endonym.commands.find import (
     USUAL_STORE,
     find_recipe,
     find_run,
-    home,
     known_runs,
-    nickname,
     recipe_file,
-    run_named,
+    run_argument,
+    run_by_name,
     runs_here,
     runs_of,
+    store_of,
 )
 from endonym.errors import RecipeError
 from endonym.store import Store
@@ -60,7 +60,7 @@ def test_a_run_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.Monk
         assert find_run(USUAL, "әкият").resolve() == run
         assert [path.resolve() for path in runs_here(USUAL)] == [run]
     monkeypatch.chdir(tmp_path)
-    assert run_named(Store(Path("other/store")), "әкият") is None  # A store was named.
+    assert run_by_name(Store(Path("other/store")), "әкият") is None  # A store was named.
     monkeypatch.chdir(run)
     assert find_run(USUAL, ".").name == "әкият"
 
@@ -81,7 +81,7 @@ def test_the_nearest_run_counts_and_two_equally_near_are_refused(
 @pytest.mark.parametrize("name", ["", "..", "../..", "*", "/", "/no/where", "a/b", "әки"])
 def test_a_name_that_means_nothing_finds_no_run(tmp_path: Path, name: str) -> None:
     a_run(tmp_path, "әкият")
-    assert run_named(Store(tmp_path / "store"), name) is None
+    assert run_by_name(Store(tmp_path / "store"), name) is None
 
 
 def test_a_recipe_is_named_by_its_file_its_folder_and_its_run(tmp_path: Path) -> None:
@@ -117,16 +117,16 @@ def test_a_run_whose_recipe_is_gone_or_unknown_says_so(tmp_path: Path) -> None:
 def test_the_store_of_a_run_is_the_one_that_its_plan_names(tmp_path: Path) -> None:
     given = Store(tmp_path / "elsewhere")
     planned = a_run(tmp_path, "әкият", recipe="recipe.toml")
-    assert home(planned, given).root == tmp_path / "store"
-    assert home(a_run(tmp_path, "шигырь"), given) is given
+    assert store_of(planned, given).root == tmp_path / "store"
+    assert store_of(a_run(tmp_path, "шигырь"), given) is given
 
 
 def test_a_run_beside_the_usual_store_is_called_by_its_name() -> None:
-    assert nickname(Path("runs/әкият"), USUAL) == "әкият"
-    assert nickname(Path("runs/o poveste"), USUAL) == "'o poveste'"
-    assert nickname(Path("runs/basm"), USUAL) == "basm"
-    assert nickname(Path("demo/runs/basm"), Store(Path("demo/store"))) == "demo/runs/basm"
-    assert nickname(Path("../runs/basm"), USUAL) == "../runs/basm"
+    assert run_argument(Path("runs/әкият"), USUAL) == "әкият"
+    assert run_argument(Path("runs/o poveste"), USUAL) == "'o poveste'"
+    assert run_argument(Path("runs/basm"), USUAL) == "basm"
+    assert run_argument(Path("demo/runs/basm"), Store(Path("demo/store"))) == "demo/runs/basm"
+    assert run_argument(Path("../runs/basm"), USUAL) == "../runs/basm"
 
 
 def test_a_folder_with_a_recipe_alone_is_no_run(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_run_that_a_name_finds_is_listed_and_a_project_s_folder_means_its_only
     monkeypatch.chdir(tmp_path)
     assert find_run(USUAL, "khmer").resolve() == khmer
     assert [path.resolve() for path in runs_here(USUAL)][1:] == [khmer]
-    assert known_runs(USUAL, "khmr") == "Is khmer meant? Runs here: kechkena, khmer."
+    assert known_runs(USUAL, "khmr") == "Did you mean khmer? Runs here: kechkena, khmer."
     assert find_run(USUAL, "w/km").resolve() == khmer
     a_run(tmp_path / "w" / "km", "khmer2")
     with pytest.raises(RecipeError, match="w/km has several runs") as caught:
@@ -158,4 +158,4 @@ def test_a_recipe_s_mistyped_path_brings_the_one_beside_it(tmp_path: Path) -> No
     for wrong, meant in (("tatar/recipe.tml", "tatar/recipe.toml"), ("tatr", "tatar")):
         with pytest.raises(RecipeError, match="no recipe or run is called") as caught:
             find_recipe(store, tmp_path / wrong)
-        assert f"Is {tmp_path / meant} meant?" in caught.value.do
+        assert f"Did you mean {tmp_path / meant}?" in caught.value.do

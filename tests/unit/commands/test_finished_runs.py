@@ -54,7 +54,7 @@ def test_one_run_alone_and_one_run_twice_are_refused(finished: Path) -> None:
         finished_runs(["kechkena", str(finished / "runs" / "kechkena")], store, LOG)
     with pytest.raises(RecipeError, match="no run is called kechken") as caught:
         finished_runs(["kechkena", "kechken"], store, LOG)
-    assert caught.value.do == "Is kechkena meant? Runs here: kechkena."
+    assert caught.value.do == "Did you mean kechkena? Runs here: kechkena."
 
 
 def test_a_run_without_its_model_or_its_scores_is_unfinished(copy: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_name_that_means_nothing_finds_nothing(store: Store, name: str) -> Non
     assert find_artifact(name, store) is None
     with pytest.raises(RecipeError, match="no model is called") as caught:
         load_model(name, store)
-    assert caught.value.do.removeprefix("Is kechkena meant? ") == "Runs here: kechkena."
+    assert caught.value.do.removeprefix("Did you mean kechkena? ") == "Runs here: kechkena."
 
 
 def test_the_beginning_of_two_ids_means_neither(store: Store, model: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_card_of_a_run_has_its_recipe_s_name_and_language(finished: Path, st
 def test_a_run_from_another_folder_s_store_is_named_by_its_path(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for place, said in ((finished.parent, f"uses the run {finished.name}/runs/"), (finished, "")):
+    for place, said in ((finished.parent, f"using run {finished.name}/runs/"), (finished, "")):
         monkeypatch.chdir(place)
         load_model("kechkena", Store(Path("store")), log=Log())
         err = capsys.readouterr().err

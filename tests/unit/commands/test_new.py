@@ -236,8 +236,8 @@ def test_a_language_by_its_name_fails_at_once_with_its_code(
     [
         ("tat", "tt", "language tat: the recipe has its usual code, tt"),
         ("tat-Latn", "tt-Latn", "usual code, tt-Latn"),
-        ("tar", "tar", "tt (Tatar) meant?"),
-        ("kh", "kh", "is km (Khmer) meant?"),
+        ("tar", "tar", "or tt (Tatar)?"),
+        ("kh", "kh", "did you mean km (Khmer)?"),
     ],
 )
 def test_the_recipe_has_the_usual_code_and_an_unknown_one_is_warned_of(
