@@ -20,7 +20,12 @@ def markdown(head: list[str], rows: Iterable[list[str]], *, labels: int = 1) -> 
 def renewed(page: Path, tables: Mapping[str, Callable[[], str]]) -> str:
     """The text of a page with every table written anew. Raises KeyError if nobody knows a name."""
     text = page.read_text(encoding="utf-8")
-    return MARKED.sub(lambda found: found[1] + tables[found[2]]() + found[3], text)
+
+    def table(found: re.Match[str]) -> str:
+        # Results of older versions have the British spelling in their names.
+        return found[1] + tables[found[2]]().replace("optimiser", "optimizer") + found[3]
+
+    return MARKED.sub(table, text)
 
 
 def interval(value: float, low: float | None, high: float | None, digits: int = 3) -> str:

@@ -72,7 +72,7 @@ def cell(language: str, minutes: float, asked: argparse.Namespace) -> dict[str, 
 
 def table(cells: Cells) -> str:
     """Promised and taken seconds of every cell."""
-    heads = ["cell", "promised, s", "took, s", "ratio", "within 25 %"]
+    heads = ["cell", "expected, s", "took, s", "ratio", "within 25 %"]
     rows: list[list[str]] = []
     for key in cells:
         found = cells[key]

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import data_efficiency
 import joining
+import promise
 import quality
 import steps_to_loss
 from cells import RESULTS, Cell, Cells
@@ -241,6 +242,7 @@ TABLES = {
     "ablations": ablations,
     "steps": steps,
     "efficiency": efficiency,
+    "promise": lambda: promise.table(of("promise")),
     "joining": lambda: joining.table(of("joining")),
     "joining samples": lambda: joining.samples(of("joining")),
     "ten minutes, by source": lambda: by_source(measured()),

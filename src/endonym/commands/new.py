@@ -340,5 +340,5 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)
     reason = f"two minutes at {number(pace.plain)} tokens/s, probed{pace.doubt}"
     if tokens > DEMO_TOKENS:
-        reason = "all that these texts are good for: less than two minutes here"
+        reason = "more training on these texts gains nothing: less than two minutes here"
     return max(100_000, min(tokens, DEMO_TOKENS) // 1000 * 1000), reason

@@ -20,8 +20,9 @@ class Pack(Config):
     )
     join: tuple[str, ...] = Field(
         default=(),
-        description="sources that are lists of sentences: one document in seven is read together "
-        "with its neighbours, and a line end follows each instead of end-of-text",
+        description="sources that are lists of sentences\n"
+        "    one document in seven is read together with its neighbours\n"
+        "    a line end follows each document instead of end-of-text",
     )
 
 

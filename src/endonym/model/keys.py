@@ -153,8 +153,9 @@ class ModelKeys(Config):
 
     folder: str | None = Field(
         default=None,
-        description="go on from a model in the transformers format: its weights, its shape and its "
-        "tokenizer; then no other key of [model] and none of [tokenizer]",
+        description="go on from a model in the transformers format: its weights, shape and "
+        "tokenizer\n"
+        "    then no other key of [model] and none of [tokenizer]",
         json_schema_extra=NOT_IDENTITY,
     )
     family: Family = Field(default="qwen3", description="the row of the table of architectures")

@@ -217,6 +217,6 @@ class Service:
         except Exception as error:  # noqa: BLE001 - a stranger's package, network and account
             self.is_on = False
             self.log.warn(
-                f"{self.name} is not told any more: {type(error).__name__}: {error}. Training "
-                f"goes on, and metrics.jsonl has every number (last step told: {self.sent})"
+                f"tracking with {self.name} has stopped: {type(error).__name__}: {error}. Training "
+                f"goes on, and metrics.jsonl has every step (last one sent: {self.sent})"
             )

@@ -87,7 +87,7 @@ class Recipe(Config):
     track: Track = Field(
         default_factory=empty(Track),
         title="tracking",
-        description="who is told the numbers of training, beside metrics.jsonl and TensorBoard",
+        description="experiment trackers that get the training metrics",
     )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

@@ -103,8 +103,8 @@ def _explain_table(table: Table) -> str:
 
 
 def first_line(description: str | None) -> str:
-    """What a key means, without its values one by one."""
-    return (description or "").split("\n")[0].removesuffix(":")
+    """What a key means, without the details below."""
+    return (description or "").split("\n")[0]
 
 
 def _explain_key(table: Table, key: str) -> str:
@@ -219,12 +219,18 @@ def _section(table: Table) -> str:
     title = f"`{table.header}`" if table.name else "The top of a recipe"
     rows = [
         f"| `{key}` | {_cell(type_text(key_schema(table, key)))} "
-        f"| {_cell(default_text(table, key))} | {_cell(field.description or '')} |"
+        f"| {_cell(default_text(table, key))} | {_cell(first_line(field.description))} |"
         for key, field in table.keys.items()
+    ]
+    more = [
+        "\n".join([f"* `{key}`", *(f"  * {_cell(line)}" for line in details)])
+        for key, field in table.keys.items()
+        if (details := (field.description or "").split("\n")[1:])
     ]
     head = ["| key | type | default | meaning |", "|---|---|---|---|"]
     about = re.sub(r"\s+", " ", table.config.__doc__ or "").strip()
     section = [f"## {title}", about, "\n".join([*head, *rows])]
+    section += ["\n".join(more)] if more else []
     if table.name == "phase":
         section.append(f"The schedules, over one phase:\n\n```\n{schedule_curves()}\n```")
     return "\n\n".join(section)
@@ -232,7 +238,7 @@ def _section(table: Table) -> str:
 
 def _cell(text: str) -> str:
     """Text for a cell of a Markdown table."""
-    return re.sub(r"\s+", " ", text).replace("|", "\\|")
+    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|")
 
 
 def write(folder: Path) -> None:

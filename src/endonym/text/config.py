@@ -33,9 +33,9 @@ class Source(Config):
     )
     column: Annotated[int, Field(ge=1)] | str | None = Field(
         default=None,
-        description="the field that holds the text: a name, or a number from 1; "
-        'jsonl and parquet use "text" if none is given, and with document = "line" '
-        "a number splits each line at tabs",
+        description="the field that holds the text: a name, or a number from 1\n"
+        '    jsonl and parquet use "text" if none is given\n'
+        '    with document = "line" a number splits each line at tabs',
     )
     member: str | None = Field(
         default=None, description="which members of tar and zip archives to read, as a glob"
@@ -50,10 +50,10 @@ class Clean(Config):
 
     normalize: tuple[Literal["nfc", "spaces", "zero_width"], ...] = Field(
         default=(),
-        description="changes made to every text, in this order:\n"
-        '    "nfc" writes each letter with its marks in one form, Unicode NFC;\n'
+        description="changes made to every text, in this order\n"
+        '    "nfc" writes each letter with its marks in one form, Unicode NFC\n'
         '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
-        "deletes control characters;\n"
+        "deletes control characters\n"
         '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
         "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts",
     )
@@ -146,7 +146,7 @@ class Split(Config):
         default=42,
         ge=0,
         lt=2**63,
-        description="another number holds out other documents; the seed of training is apart",
+        description="random seed of the split; independent of the training seed",
     )
 
     @model_validator(mode="after")

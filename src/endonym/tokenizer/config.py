@@ -15,9 +15,11 @@ class TokenizerConfig(Config):
 
     kind: Literal["bpe", "char", "byte"] = Field(
         default="bpe",
-        description="bpe: pairs of characters merged by frequency, never across a word's "
-        "edge; rare characters as bytes; "
-        "char: the characters of the corpus, others as bytes; byte: 256 bytes",
+        description="what a token is\n"
+        "    bpe: pairs of characters merged by frequency, never across a word's edge; rare "
+        "characters as bytes\n"
+        "    char: the characters of the corpus, others as bytes\n"
+        "    byte: 256 bytes",
     )
     vocab: int | None = Field(
         default=None,

@@ -63,9 +63,10 @@ class Phase(Config):
     embedding_lr: float | None = Field(
         default=None,
         gt=0,
-        description="peak learning rate of embeddings and head; if not given, four times lr, or "
-        "eight times if text is read at most twice, and more above 256 channels, where lr is "
-        "lower; equal to lr if a model from a folder is trained on",
+        description="peak learning rate of embeddings and head\n"
+        "    if not given, four times lr, or eight times if text is read at most twice\n"
+        "    more above 256 channels, where lr is lower\n"
+        "    equal to lr if a model from a folder is trained on",
     )
     warmup_steps: int | None = Field(default=None, ge=0, description="linear warm-up steps")
     schedule: Literal["linear", "wsd", "cosine", "constant"] | None = Field(
@@ -87,8 +88,8 @@ class Phase(Config):
     )
     optimizer: Literal["adamw", "muon"] | None = Field(
         default=None,
-        description="for the matrices in blocks; AdamW is used for all other parameters. If not "
-        "given, muon if text is read at most twice in large enough batches, otherwise adamw",
+        description="for the matrices in blocks; AdamW is used for all other parameters\n"
+        "    if not given, muon if text is read at most twice in large enough batches, else adamw",
     )
     momentum: Memory | None = Field(default=None, description="Muon's momentum; 0.95 if not given")
     normalise: bool | None = Field(
@@ -115,8 +116,9 @@ class Phase(Config):
     )
     average: Literal["none", "ema", "tail"] | None = Field(
         default=None,
-        description="weight averaging for validation and the final model: none (if not given), an "
-        "exponential moving average (ema), or the mean over the last steps (tail)",
+        description="weight averaging for validation and the final model; none if not given\n"
+        "    ema: an exponential moving average\n"
+        "    tail: the mean over the last steps",
     )
     average_share: float | None = Field(
         default=None,
@@ -161,15 +163,17 @@ class Phase(Config):
     micro_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="tokens of a micro-batch; the gradients of a batch are accumulated over "
-        "batch_tokens / micro_tokens of them. If not given, as many as fit in memory",
+        description="tokens of a micro-batch; if not given, as many as fit in memory\n"
+        "    the gradients of a batch are accumulated over batch_tokens / micro_tokens of them",
         json_schema_extra=NOT_IDENTITY,
     )
     recompute: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         default="auto",
-        description="activation checkpointing: the first so many blocks keep only their inputs and "
-        "are computed again in the backward pass. All blocks: a third slower, far less memory, the "
-        "same result. auto: as few as needed to fit",
+        description="activation checkpointing: of how many blocks\n"
+        "    these, the first ones, keep only their inputs and are computed again in the backward "
+        "pass\n"
+        "    all blocks: a third slower, far less memory, the same result\n"
+        "    auto: as few as needed to fit",
         json_schema_extra=NOT_IDENTITY,
     )
     shard: Literal["none", "gradients", "weights"] = Field(
@@ -273,13 +277,13 @@ class TrainConfig(Config):
 
 
 class Track(Config):
-    """Who is told the numbers of training, beside `metrics.jsonl` and TensorBoard's events."""
+    """Experiment trackers that get the training metrics, beside `metrics.jsonl` and TensorBoard."""
 
     to: tuple[Literal["wandb", "trackio"], ...] = Field(
-        default=(), description="services that are told every step; their packages must be there"
+        default=(), description="experiment trackers; their packages must be installed"
     )
     project: str | None = Field(
-        default=None, description="the project there; the recipe's name if it is not given"
+        default=None, description="the name of the project there; the recipe's name if not given"
     )
 
 

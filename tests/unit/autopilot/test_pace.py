@@ -8,10 +8,11 @@ from toys import train_config
 
 from endonym import device
 from endonym.autopilot import machine, pace, probe
-from endonym.autopilot.model_size import Choice
+from endonym.autopilot.model_size import DOCUMENT_TOKENS, Choice
 from endonym.autopilot.pace import (
     Pace,
     choose_compile,
+    expected_here,
     measured_pace,
     promised_here,
     promised_seconds,
@@ -91,6 +92,20 @@ def test_short_phases_are_not_measured(tmp_path: Path, monkeypatch: pytest.Monke
     choice = choose_compile(SHAPE, of_tokens(10_000), file)
     assert choice.value == "off"
     assert "too short" in choice.reason
+
+
+def test_a_short_phase_is_compiled_if_a_measurement_is_there_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "machine.json"
+    machine.remembered(file, "matmul_per_second", lambda: {"fp32": 1e11, "bf16": 1e11})
+    monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
+    known = {"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 0.5}
+    monkeypatch.setattr(probe, "pace", lambda *_: known)
+    short = of_tokens(10_000)
+    measured_pace(SHAPE, short, file)  # `new` does it.
+    assert choose_compile(SHAPE, short, file).value == "on"
+    assert expected_here(SHAPE, short, file, DOCUMENT_TOKENS) == 1 / 1_300.0
 
 
 def test_long_phases_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
