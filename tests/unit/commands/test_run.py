@@ -18,6 +18,7 @@ from endonym.commands.run import (
     check_all,
     compared,
     describe_plan,
+    kept_promise,
     run_and_report,
     say_results,
     scores_of,
@@ -206,9 +207,30 @@ def test_a_plan_without_its_lockfile_chooses_as_the_run_did(finished: Path, tmp_
 
 def test_a_run_ends_with_what_was_promised_and_what_it_took(finished: Path) -> None:
     said = (finished / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
-    found = re.search(r"from training to export: promised (.+), took (.+)$", said, re.MULTILINE)
-    assert found is not None
-    assert all(re.match(r"[\d.]+ (s|min)", each) for each in found.groups())
+    times = r"promised \d[\d.]* (s|min), took \d[\d.]* (s|min)"
+    assert len(re.findall(rf"^from training to export: {times}$", said, re.MULTILINE)) == 1
+
+
+def test_a_promise_is_held_against_all_that_followed_the_shards(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {"training": 60.0, "samples": 31.5}
+    monkeypatch.setattr(run_module, "promised", lambda *_: parts)
+    for name in ("evaluation bits", "evaluation prompts"):
+        scored(run, name, None)
+    first, second = run.made
+    model = Artifact(run.folder / "model", {"id": "77de10ab93c4", "stage": "model"})
+    trained = Made(replace(first.stage, kind="model"), model, True, 100.0)
+    corpus = Made(replace(first.stage, kind="corpus"), first.artifact, False, 900.0)
+    run.made[:] = [corpus, trained, replace(first, is_new=True), replace(second, is_new=True)]
+    assert kept_promise(run, run.store) == ("from training to export: promised 2 min, took 2 min")
+    run.made[1] = replace(trained, seconds=40.0)
+    assert kept_promise(run, run.store).endswith("promised 2 min, took 42 s")
+    run.made[3] = replace(second, is_new=False)
+    assert kept_promise(run, run.store) == "", "the last evaluation was there already"
+    run.made[3] = replace(second, is_new=True)
+    parts.clear()
+    assert kept_promise(run, run.store) == "", "nothing was promised"
 
 
 def test_samples_and_paths_are_folded_and_controls_of_a_terminal_escaped(
