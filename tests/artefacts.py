@@ -1,4 +1,9 @@
-"""Small artefacts, for tests of the store."""
+"""Small artefacts and runs, for tests of the store and of what finds them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from endonym.store import Artifact, Store
 
@@ -21,3 +26,21 @@ def make(store: Store, identifier: str = ID, text: str = "Әбием мич ян
         (ctx.out / "dropped").mkdir()
         (ctx.out / "dropped" / "short.txt").write_text("ә", encoding="utf-8")
         return store.publish(ctx, {**DECLARED, "id": identifier, "numbers": {"kept": 2}})
+
+
+def a_run(
+    project: Path, name: str, *, recipe: str | None = None, stages: Sequence[dict[str, Any]] = ()
+) -> Path:
+    """A run in a project, beside its store; with a plan if its recipe or its stages are given."""
+    folder = project / "runs" / name
+    folder.mkdir(parents=True)
+    (project / "store").mkdir(exist_ok=True)
+    for file in ("recipe.toml", "log.txt"):
+        (folder / file).write_text("", encoding="utf-8")
+    plan: dict[str, Any] = {"store": "../../store", "stages": list(stages)}
+    if recipe is not None:
+        (project / recipe).write_text("", encoding="utf-8")
+        plan |= {"recipe": f"../../{recipe}", "variant": "wide", "sets": ["seed=9"]}
+    if recipe is not None or stages:
+        (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    return folder

@@ -10,25 +10,10 @@ import pytest
 from toys import SMALL_SETS
 
 import endonym
-from endonym import device
-from endonym.autopilot import probe
-from endonym.demo.recipes import hand_written
 
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "python.md"
 NOTEBOOKS = sorted((PROJECT / "examples").glob("*.ipynb"))
-
-
-@pytest.fixture
-def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with Tatar fables in texts/, on a machine that is measured in no time."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(device, "PROBE_SECONDS", 0.1)
-    monkeypatch.setattr(probe, "SECONDS", 0.1)
-    (tmp_path / "texts").mkdir()
-    for number, fable in enumerate(hand_written("tt")):
-        (tmp_path / "texts" / f"{number}.txt").write_text(fable + "\n", encoding="utf-8")
-    return tmp_path / "texts"
 
 
 def cells(notebook: Path) -> Iterator[dict[str, Any]]:
@@ -38,11 +23,16 @@ def cells(notebook: Path) -> Iterator[dict[str, Any]]:
     yield from data["cells"]
 
 
+def test_there_is_a_notebook_to_run() -> None:
+    assert NOTEBOOKS
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("fables")
 @pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_goes_from_texts_to_a_continued_sentence(
-    notebook: Path, texts: Path, capsys: pytest.CaptureFixture[str]
+    notebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
     for cell in cells(notebook):
@@ -61,9 +51,10 @@ def test_a_notebook_goes_from_texts_to_a_continued_sentence(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fables")
 @pytest.mark.filterwarnings("ignore")
 def test_the_examples_of_the_page_run_one_after_the_other(
-    texts: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(examples) == 5

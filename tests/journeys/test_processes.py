@@ -2,6 +2,7 @@
 on one machine and as if on two."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from endonym.train import checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 LONG = ("--set", "phase.0.steps=5000", "--set", "phase.0.shard=weights")
+STEP_16 = r"step +16 of 5000\b"
+"""The second validation, after which there is a checkpoint."""
 
 
 def start(*arguments: object) -> "subprocess.Popen[str]":
@@ -25,6 +28,7 @@ def start(*arguments: object) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=dict(os.environ),  # Without it, readline's COLUMNS, which pytest brings, is passed on.
         start_new_session=True,
         preexec_fn=heed_interrupts,
     )
@@ -35,13 +39,13 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def wait_for(process: "subprocess.Popen[str]", text: str) -> str:
-    """What a process says up to the line with this text."""
+def wait_for(process: "subprocess.Popen[str]", pattern: str) -> str:
+    """What a process says up to the line in which this is found."""
     assert process.stderr is not None
     said = ""
     for line in process.stderr:
         said += line
-        if text in line:
+        if re.search(pattern, line):
             return said
     raise AssertionError(said)
 
@@ -63,7 +67,7 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
     recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
     given = ("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
     killed = start(*given)
-    said = wait_for(killed, " 16 of 5000")
+    said = wait_for(killed, STEP_16)
     assert "2 processes, weights in shards" in said
     ranks = children(killed)
     assert sorted(ranks) == [0, 1]
@@ -83,7 +87,7 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
     assert kept is not None
     assert kept.state.step >= 16
     again = start(*given)
-    wait_for(again, f"goes on from step {kept.state.step}")
+    wait_for(again, rf"goes on from step {kept.state.step}\b")
     wait_for(again, "· dev ")
     os.kill(again.pid, signal.SIGINT)
     _, err = again.communicate(timeout=60)
@@ -100,7 +104,7 @@ def test_processes_whose_launcher_was_killed_save_and_end(
 ) -> None:
     recipe, store = small_recipe(tmp_path / "project"), tmp_path / "project" / "store"
     launcher = start("endonym", "run", recipe, "--store", store, "--processes", 2, *LONG)
-    wait_for(launcher, " 16 of 5000")
+    wait_for(launcher, STEP_16)
     ranks = children(launcher)
     assert sorted(ranks) == [0, 1]
     try:

@@ -9,10 +9,7 @@ import pytest
 from toys import SMALL_SETS
 
 import endonym
-from endonym import device
-from endonym.autopilot import probe
 from endonym.cli.main import answer
-from endonym.demo.recipes import hand_written
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -32,15 +29,8 @@ def make_small(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch's compiler, which is measured, warns of itself
 def test_the_session_of_the_readme_works_as_it_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, fables: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(device, "PROBE_SECONDS", 0.1)
-    monkeypatch.setattr(probe, "SECONDS", 0.1)
-    (tmp_path / "texts").mkdir()
-    fables = hand_written("tt")
-    for number, fable in enumerate(fables):
-        (tmp_path / "texts" / f"{number}.txt").write_text(fable + "\n", encoding="utf-8")
     (tmp_path / "chapter.txt").write_text(fables[0] + "\n", encoding="utf-8")
     commands = session()
     assert len(commands) == 8

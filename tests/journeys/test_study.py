@@ -37,7 +37,8 @@ number_format = "fp32"
 """
 KINDS = ("corpus", "tokenizer", "shards", "model")
 SETS = ("--set", "split.val_share=0.5", "--set", "evaluate.1.max_tokens=4")
-END = overrides_name(SETS[1::2])
+END = "+524d7ba2"
+"""A hash of the overrides, which are too long for a name: users know their runs by it."""
 PLAIN, WIDE, TWICE = (f"kechkena{variant}{END}" for variant in ("", "@wide", "@twice"))
 NAMES = [PLAIN, WIDE, f"kechkena@letters{END}", TWICE]
 
@@ -167,4 +168,4 @@ def test_under_three_seeds_the_same_documents_are_held_out_and_the_spread_is_tol
     assert "kechkena" in folders
     alone = command("run", recipe, "--seeds", "2", "--set", "evaluate.0=", *store)
     assert "not compared" in alone.err
-    assert alone.out.count("\nsample\n") >= 2, "else each run's own results"
+    assert alone.out.count("\nsample\n") == 4, "else each run's own results: two prompts each"

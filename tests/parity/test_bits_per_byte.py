@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.judge import judge, window
+from reference.judge import judge, split, window
+from toys import toy_tokenizer
 
 from endonym.generate.reading import windows
+from endonym.log import Log
+from endonym.pipeline.evaluation_texts import texts_below
 from endonym.recipe.recipe import overrides_name
 
 SECOND_JUDGE = Path(__file__).parents[3] / "shared" / "checks" / "bits_per_byte.py"
@@ -31,6 +34,7 @@ SHAPES = {
     "mamba2": ["pack.context=32", 'model.mixer={kind="mamba2", state=4, head_width=8}'],
 }
 SHORT_TRAINING = ["phase.0.steps=12", "phase.0.warmup_steps=2", "phase.0.eval_every_steps=12"]
+LOG = Log(quiet=True)
 Trained = Callable[[str], tuple[Path, Path]]
 
 
@@ -119,6 +123,31 @@ def test_a_second_judge_agrees_with_the_first(
         assert theirs[metric] == pytest.approx(value, rel=1e-6)
     for size in ("n_documents", "n_bytes", "n_chars", "n_tokens"):
         assert theirs[size] == getattr(ours, size)
+
+
+LINE = st.text("әខ្មែរț. \t\u00a0", max_size=9).map("ә{}".format)
+DOCUMENT = st.lists(LINE, min_size=1, max_size=5).map("\n".join)
+BLANK_LINE = st.text(" \t\u00a0", max_size=3)
+
+
+@given(
+    first=DOCUMENT,
+    others=st.lists(st.tuples(BLANK_LINE, DOCUMENT), min_size=2, max_size=6),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_documents_of_a_file_are_those_that_the_judge_reads(
+    first: str,
+    others: list[tuple[str, str]],
+    line_end: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Of a file in blocks: where fewer than two lines are blank, ours may be its lines."""
+    text = first + "".join(f"\n{blank}\n{document}" for blank, document in others)
+    path, tokenizer = tmp_path_factory.getbasetemp() / "documents.txt", toy_tokenizer("byte")
+    path.write_bytes(text.replace("\n", line_end).encode("utf-8"))
+    read = [tokenizer.decode(ids.tolist()) for ids in texts_below(path, tokenizer, LOG).ids]
+    assert read == split(path.read_text(encoding="utf-8"))
+    assert read == [first, *(document for _, document in others)]
 
 
 @given(length=st.integers(1, 300), context=st.integers(2, 40))

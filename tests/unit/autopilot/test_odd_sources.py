@@ -191,9 +191,9 @@ def test_texts_that_are_compared_one_by_one_get_the_same_verdicts(language_sente
 
 
 def test_a_letter_with_very_many_marks_takes_no_longer() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     sketch("a", ["а" + "\u0301\u0316" * (SKETCH_CHARS // 2)], 120_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("name", ["а.txt", "а.txt.gz"])

@@ -76,7 +76,7 @@ def test_generate_without_a_prompt_asks_at_a_terminal_and_nowhere_else(
     assert len(command(*given, "--json").out.splitlines()) == 1
 
 
-def test_a_text_is_longer_than_four_tokens(finished: Path, command: Say) -> None:
+def test_a_text_runs_on_for_forty_tokens_under_every_seed(finished: Path, command: Say) -> None:
     given = ["generate", "kechkena", "Таң", "--store", finished / "store", "--json"]
     assert all(command(*given, "--seed", seed).json()["tokens"] >= 40 for seed in range(4))
 

@@ -8,6 +8,7 @@ import pytest
 
 from endonym import device
 from endonym.autopilot import machine, resolve
+from endonym.commands import check as check_module
 from endonym.commands.check import check, describe
 from endonym.errors import MissingSource
 from endonym.log import size
@@ -30,18 +31,23 @@ def test_what_check_counts_is_what_run_makes(finished: Path) -> None:
     assert found.unique_tokens == pytest.approx(numbers["unique_tokens"], rel=0.6)
 
 
-def test_time_is_unknown_until_this_machine_was_measured(recipe: Recipe, tmp_path: Path) -> None:
+def test_time_is_unknown_until_this_machine_was_measured(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = Store(tmp_path / "store")
     assert check(recipe, store).seconds is None
     assert "unknown until this machine is measured" in describe(check(recipe, store))
     memory = store.root / "machine.json"
     machine.remembered(memory, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     found = check(recipe, store)
-    assert found.seconds == sum(found.as_dict()["seconds_of"].values())
     assert found.parts["training"] == pytest.approx(
         found.train_tokens * found.as_dict()["flops_per_token"] / (1e9 * 0.3)
     )
-    assert "on this machine" in describe(found)
+    parts = {"training": 60.0, "export": 31.5}
+    monkeypatch.setattr(check_module, "promised_parts", lambda *_: parts)
+    found = check(recipe, store)
+    assert (found.as_dict()["seconds"], found.as_dict()["seconds_of"]) == (91.5, parts)
+    assert "≈ 2 min on this machine: training 60 s · export 32 s\n" in describe(found)
 
 
 def test_the_time_of_another_machine_is_not_ours(

@@ -1,9 +1,9 @@
 """What a name means: a run by name or folder, from any folder, or a recipe."""
 
-import json
 from pathlib import Path
 
 import pytest
+from artefacts import a_run
 
 from endonym.commands.find import (
     USUAL_STORE,
@@ -21,21 +21,6 @@ from endonym.errors import RecipeError
 from endonym.store import Store
 
 USUAL = Store(USUAL_STORE)
-
-
-def a_run(project: Path, name: str, *, recipe: str | None = None) -> Path:
-    """A run in a project, beside its store; with a plan if its recipe is given."""
-    folder = project / "runs" / name
-    folder.mkdir(parents=True)
-    (project / "store").mkdir(exist_ok=True)
-    for file in ("recipe.toml", "log.txt"):
-        (folder / file).write_text("", encoding="utf-8")
-    if recipe is not None:
-        (project / recipe).write_text("", encoding="utf-8")
-        plan = {"recipe": f"../../{recipe}", "variant": "wide", "sets": ["seed=9"]}
-        plan |= {"store": "../../store", "stages": []}
-        (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    return folder
 
 
 def test_a_run_is_found_by_its_name_its_folder_and_the_recipe_in_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from artefacts import DECLARED, ID, make, nobody
+from artefacts import DECLARED, ID, a_run, make, nobody
 
 from endonym.commands.find import planned
 from endonym.commands.inspect import describe_status, look, status, unrun
@@ -27,18 +27,13 @@ def store(finished: Path) -> Store:
 @pytest.fixture
 def bare(tmp_path: Path) -> Store:
     """A store beside two runs: one stopped before it had a plan, one with a plan of three."""
-    for name in ("әкият", "шигырь"):
-        folder = tmp_path / "runs" / name
-        folder.mkdir(parents=True)
-        for file in ("recipe.toml", "log.txt"):
-            (folder / file).write_text("", encoding="utf-8")
     stages = [
         {"name": "corpus", "stage": "corpus", "id": ID},
         {"name": "tokenizer", "stage": "tokenizer", "id": "b" * 64},
         {"name": "model pretrain", "stage": "model", "id": "c" * 64},
     ]
-    plan = tmp_path / "runs" / "шигырь" / "plan.json"
-    plan.write_text(json.dumps({"stages": stages}), encoding="utf-8")
+    a_run(tmp_path, "әкият")
+    a_run(tmp_path, "шигырь", stages=stages)
     return Store(tmp_path / "store")
 
 
@@ -278,12 +273,8 @@ def test_a_flag_must_fit_what_it_looks_at(tmp_path: Path) -> None:
 def test_a_refused_corpus_is_found_from_any_folder_and_may_be_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = tmp_path / "tatar" / "runs" / "әкият"
-    run.mkdir(parents=True)
-    plan = {"store": "../../store", "stages": [{"name": "corpus", "stage": "corpus", "id": ID}]}
-    (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    for file in ("recipe.toml", "log.txt"):
-        (run / file).write_text("", encoding="utf-8")
+    stages = [{"name": "corpus", "stage": "corpus", "id": ID}]
+    run = a_run(tmp_path / "tatar", "әкият", stages=stages)
     part = Store(tmp_path / "tatar" / "store").folder("corpus", ID)
     left = part.with_name(f"{part.name}.part") / "out"
     drop(left)

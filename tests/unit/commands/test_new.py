@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from found_texts import write_found_texts
+from text_samples import RUSSIAN
 
 from endonym.autopilot import machine
 from endonym.autopilot.pace import Pace
@@ -252,8 +253,7 @@ def test_the_recipe_has_the_usual_code_and_an_unknown_one_is_warned_of(
 def test_a_text_in_another_language_stands_in_the_recipe_as_a_comment_that_can_be_used(
     texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    russian = "Вчера вечером мой брат развёл большой костёр у самого озера.\n"
-    (texts / "книга.txt").write_text(russian * 9, encoding="utf-8")
+    (texts / "книга.txt").write_text(f"{RUSSIAN[0]}\n" * 9, encoding="utf-8")
     path = new(tmp_path / "project", texts)
     recipe, text = Recipe.load(path), path.read_text(encoding="utf-8")
     assert "книга" not in {source.name for source in recipe.source}

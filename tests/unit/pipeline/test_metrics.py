@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from endonym.log import Log, append_jsonl
 from endonym.pipeline.journal import as_metrics
@@ -78,11 +79,10 @@ def steps(run: Path) -> list[int]:
 
 def shown(run: Path) -> list[int]:
     """The steps of one metric in a run's TensorBoard events."""
-    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
     (events,) = (run / "tensorboard").iterdir()
     return [
         event.step
-        for event in loader.EventFileLoader(str(events)).Load()
+        for event in EventFileLoader(str(events)).Load()
         if any(value.tag == "model pretrain/lr" for value in event.summary.value)
     ]
 

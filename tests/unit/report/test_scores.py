@@ -62,13 +62,20 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     some = {"n_documents": 20, "sampled_from": 412}
     found = [score("model", 1.64), score("compressor", 1.40, **some)]
     found.append(score("model_on_sample", 1.39, **some))
-    sentences = verdict(found)
-    assert "needs 1.40 on 20 of them, where the model needs 1.39" in sentences[0]
-    assert "cannot be told apart from the compressor" in sentences[-1]
+    assert verdict(found) == [
+        f"On 412 test documents the model needs 1.64 bits per byte (95\u00a0%:\u00a01.61{JOINER}–"
+        f"{JOINER}1.67); a compressor primed with the same text needs 1.40 on 20 of them, where "
+        "the model needs 1.39.",
+        f"It cannot be told apart from the compressor. {NEXT}",
+    ]
     shown = group(found)
-    assert shown.heads[:5] == ["bits/byte", "model", "95 %", "compressor*", "model*"]
-    assert shown.rows[0].cells[:4] == ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
-    assert "20 of the 412 documents" in shown.notes[0]
+    models = ["bits/byte", "model", "95 %", "compressor*", "model*"]
+    assert shown.heads == [*models, "of bytes", "of documents", "documents", "bytes"]
+    values = ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
+    (row,) = shown.rows
+    assert row.cells == [*values, "100.0 %", "100.0 %", "412", "90\u202f000"]
+    (note,) = shown.notes
+    assert note.startswith("* of 20 of the 412 documents, evenly spread within each source;")
     assert [bar.name for bar in shown.bars.bars] == [
         "model",
         "compressor on 20",
@@ -79,9 +86,16 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
 def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
     sure, unsure = (score("compressor", 1.40, deviation=each) for each in (0.01, 0.2))
     pairs, mine = score("bigram", 2.3), score("model", 1.3)
-    assert verdict([mine, pairs, sure])[-1].startswith("It predicts these texts better")
-    assert "cannot be told apart from the compressor" in verdict([mine, pairs, unsure])[-1]
-    assert "0.2000" in group([score("model", 1.3), unsure]).notes[0]
+    assert verdict([mine, pairs, sure])[1:] == [
+        "It predicts these texts better than all that needs no learning."
+    ]
+    assert verdict([mine, pairs, unsure])[1:] == [
+        f"It cannot be told apart from the compressor. {NEXT}"
+    ]
+    assert group([mine, unsure]).notes == [
+        "compressor: mean over several ends of the training text, "
+        "with a standard deviation of 0.2000"
+    ]
 
 
 def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() -> None:

@@ -227,7 +227,6 @@ def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_pat
 
 SCRIPT = """
 import sys
-from itertools import pairwise
 from pathlib import Path
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import make_corpus

@@ -200,13 +200,19 @@ def test_the_members_of_a_zip_together_unpack_to_no_more_than_a_text_may(tmp_pat
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
-def test_a_zip_with_any_changed_byte_raises_nothing(tmp_path: Path, method: int):
-    raw = zipped_by(LINES.encode(), method)
+def test_a_zip_with_any_changed_byte_is_read_whole_or_says_what_is_wrong(
+    tmp_path: Path, method: int
+):
+    """Many fields of the headers, such as times, are of no use to a reader of texts."""
+    raw, whole = zipped_by(LINES.encode(), method), 0
     for at in range(len(raw)):
-        for value in (raw[at] ^ 0xFF, 0):
+        for value in {raw[at] ^ 0xFF, 0} - {raw[at]}:
             data = bytearray(raw)
             data[at] = value
-            records(write(tmp_path, "a.zip", bytes(data)), document="line")
+            found = records(write(tmp_path, "a.zip", bytes(data)), document="line")
+            assert kept(found) == TATAR or refused(found), (at, value)
+            whole += kept(found) == TATAR
+    assert whole > 80
 
 
 @pytest.mark.parametrize(

@@ -102,13 +102,32 @@ def test_controls_of_a_terminal_in_a_name_are_written_out(tmp_path: Path):
     assert refusal.id == "a.tar/a\\x1b[31m\\x0a.pdf"
 
 
-def test_a_tar_with_any_changed_or_missing_byte_raises_nothing(tmp_path: Path):
-    raw = ended(pax({"path": "\u04d9.txt"}), good_member(), good_member("b.txt"))
+PARTS = (pax({"path": "\u04d9.txt"}), good_member(), good_member("b.txt"))
+HEADERS = {0: [], len(PARTS[0]): [], len(PARTS[0] + PARTS[1]): TATAR}
+"""Where the headers of such a tar begin, and what stands before them."""
+
+
+def test_a_changed_byte_of_a_tar_costs_its_line_or_what_follows_its_header(tmp_path: Path):
+    raw = ended(*PARTS)
     for at in range(0, len(raw), 41):
         data = bytearray(raw)
         data[at] ^= 0xFF
-        read(tmp_path, bytes(data))
-        read(tmp_path, raw[:at])
+        found, start = read(tmp_path, bytes(data)), at - at % tarfile.BLOCKSIZE
+        if start in HEADERS:
+            assert (kept(found), reasons(found)) == (HEADERS[start], {"damaged": 1}), at
+        elif raw[at]:
+            assert (len(kept(found)), reasons(found)) == (11, {"invalid_utf8": 1}), at
+            assert set(kept(found)) <= set(TATAR), at
+        else:  # padding
+            assert kept(found) == TATAR * 2, at
+
+
+def test_a_tar_that_is_cut_anywhere_keeps_the_lines_before_the_cut(tmp_path: Path):
+    raw = ended(*PARTS)
+    for at in range(41, len(raw), 41):
+        found = read(tmp_path, raw[:at])
+        assert kept(found) == (TATAR * 2)[: raw[len(PARTS[0]) : at].count(b"\n")], at
+        assert reasons(found) == ({"truncated": 1} if at < len(raw) - 512 else {}), at
 
 
 def test_only_the_fields_that_are_used_are_held(tmp_path: Path):

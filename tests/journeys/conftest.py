@@ -1,0 +1,22 @@
+"""What the journeys through the pages share: a folder of texts, on a machine measured at once."""
+
+from pathlib import Path
+
+import pytest
+
+from endonym import device
+from endonym.autopilot import probe
+from endonym.demo.recipes import hand_written
+
+
+@pytest.fixture
+def fables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tatar fables, each a file in `texts/` of the working folder; measuring takes no time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(device, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(probe, "SECONDS", 0.1)
+    (tmp_path / "texts").mkdir()
+    found = hand_written("tt")
+    for number, fable in enumerate(found):
+        (tmp_path / "texts" / f"{number}.txt").write_text(fable + "\n", encoding="utf-8")
+    return found
