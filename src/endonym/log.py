@@ -20,6 +20,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace(",", THIN)
 
 
+def rounded(value: float) -> int:
+    """An estimate to two digits, for people."""
+    return int(float(f"{value:.1e}"))
+
+
 def counted(count: int, what: str) -> str:
     """A number of things: "1 file", "2 files"."""
     return f"{number(count)} {what}{'' if count == 1 else 's'}"

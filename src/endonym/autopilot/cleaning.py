@@ -10,6 +10,9 @@ from endonym.text.readers.plain import VISIBLE
 from endonym.text.scripts import BRIEF_SCRIPTS, letters_share, script_counts, script_share
 
 SAMPLE_LINES = 2_000
+MOST_LETTERS = 0.5
+"""Fewer letters of the script, and a text is dropped. A higher limit drops sentences with a name in
+another script."""
 SAFE_LOSS = 0.02
 """The share of the sample that a recommended threshold may drop."""
 
@@ -83,12 +86,10 @@ def script_keys(lines: list[str]) -> tuple[dict[str, object], dict[str, str]]:
     keys: dict[str, object] = {"script": script}
     reasons = {"script": f"{share:.1%} of the sample's letters are {script}"}
     shares = [script_share(line, script) for line in lines]
-    for limit in (0.8, 0.5):
-        lost = loss(lines, [each < limit for each in shares])
-        if lost <= SAFE_LOSS:
-            keys["min_script_share"] = limit
-            reasons["min_script_share"] = f"drops {lost:.1%} of the sample: other scripts"
-            break
+    lost = loss(lines, [each < MOST_LETTERS for each in shares])
+    if lost <= SAFE_LOSS:
+        keys["min_script_share"] = MOST_LETTERS
+        reasons["min_script_share"] = f"drops {lost:.1%} of the sample: mostly another script"
     return keys, reasons
 
 
@@ -97,7 +98,7 @@ def length_keys(lines: list[str], script: str) -> tuple[dict[str, object], dict[
     for limit in (3,) if script in BRIEF_SCRIPTS else (20, 10, 5):
         lost = loss(lines, [len(line) < limit for line in lines])
         if lines and lost <= SAFE_LOSS:
-            reason = f"drops {lost:.1%} of the sample at most: the shortest texts"
+            reason = f"drops {lost:.1%} of the sample: the shortest texts"
             return {"min_chars": limit}, {"min_chars": reason}
     return {}, {}
 
@@ -116,7 +117,7 @@ def letter_keys(language: str, lines: list[str]) -> tuple[dict[str, object], dic
                 {"expected_letters": letters, "min_expected_share": limit},
                 {
                     "expected_letters": f"letters that tell it from {neighbours}",
-                    "min_expected_share": f"drops {lost:.1%} of the sample at most",
+                    "min_expected_share": f"drops {lost:.1%} of the sample",
                 },
             )
     return {}, {}

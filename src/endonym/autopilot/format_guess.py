@@ -226,14 +226,15 @@ def plain_guess(head: str) -> Guess:
     if wide >= 2 and (single or wide * 3 <= len(texts)):
         keys = {"document": "blank_lines", "blank_lines": 2}
         return keys, f"blocks end with two empty lines: {wide + 1:,} blocks in the first megabyte"
-    if wide + single >= 2 and (wide + single) * 20 >= len(texts):
+    is_each_apart = wide + single == len(texts) - 1 > 0
+    if is_each_apart or (wide + single >= 2 and (wide + single) * 20 >= len(texts)):
         keys = {"document": "blank_lines", "blank_lines": 1}
         return keys, f"blocks end with an empty line: {wide + single + 1:,} in the first megabyte"
-    return line_guess(texts)
+    return line_guess(texts, wide + single)
 
 
-def line_guess(texts: list[str]) -> Guess:
-    """One document per line, or running text that is broken at a margin."""
+def line_guess(texts: list[str], gaps: int) -> Guess:
+    """One document per line, or running text that is broken at a margin. gaps: empty lines."""
     if len(texts) < 2:
         return {"document": "file"}, "a single line or paragraph: the file is one document"
     lengths = sorted(len(line) for line in texts)
@@ -242,7 +243,5 @@ def line_guess(texts: list[str]) -> Guess:
     closed = sum(CLOSED.search(line) is not None for line in texts) / len(texts)
     if full > 0.6 and closed < 0.3 and margin < 120:
         return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
-    return (
-        {"document": "line"},
-        f"no empty lines between the lines; the median line has {median(lengths):.0f} characters",
-    )
+    found = f"{gaps:,} empty lines" if gaps else "no empty lines between the lines"
+    return {"document": "line"}, f"{found}; the median line has {median(lengths):.0f} characters"

@@ -39,7 +39,8 @@ def choose_memory(
             choices: Choices = {}
             reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
             if phase.micro_tokens is None:
-                is_most = tokens >= USEFUL_TOKENS
+                tokens = min(tokens, max(config.batch_tokens, shape.context))
+                is_most = tokens >= min(USEFUL_TOKENS, config.batch_tokens)
                 limit = "more at once are no faster" if is_most else "more at once would not fit"
                 choices["micro_tokens"] = Choice(tokens, f"{reason}; {limit}")
             if phase.recompute == "auto":

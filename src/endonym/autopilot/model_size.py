@@ -97,15 +97,14 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
         dim = -(-dim // parts) * parts
     dim, layers = model.dim or dim, model.layers or layers * depth
     seen = tokens_for(dim, layers)
-    why = f"the widest with {TOKENS_PER_PARAMETER} training tokens for each weight in blocks"
+    why = f"the widest with at least {TOKENS_PER_PARAMETER} training tokens a weight in blocks"
     if seen > useful(seen, facts):
         why += f"; epochs after {LONGEST_TRAINING} do not count here"
-    weights = f"about {number(block_weights(dim, layers) // depth)} weights in blocks"
     left_out = [e for e in model.mixers if (e.kind or kind) == "attention" and e.heads is None]
     keys = zip(without_heads(model), left_out, strict=True)
     return {
         "model.dim": Choice(dim, why),
-        "model.layers": Choice(layers, weights),
+        "model.layers": Choice(layers, "the depth that was tried with this width"),
         **{f"model.{key}": _heads(dim, each.kv_heads or 1) for key, each in keys},
         **choose_dropout(facts, seen),
     }

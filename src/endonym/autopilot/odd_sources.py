@@ -222,14 +222,19 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
         if each.name in reasons:
             reasons[each.name] = with_line(reasons[each.name], each)
     for each in others:
-        if each.count < LEAST_LETTERS:
-            continue
-        why = unexpected(each, language, judged)
-        if not (why or doubt or reference.is_alike(each)):
-            why = unlike(each, reference)
-        if why:
-            reasons[each.name] = with_line(why, each)
+        if why := other_language(each, None if doubt else reference, language):
+            reasons[each.name] = why
     return Odd(reasons, doubt)
+
+
+def other_language(sketch: Sketch, reference: Reference | None, language: str) -> str:
+    """Why a text is not in the language of the reference, or not in the one named; else empty."""
+    if sketch.count < LEAST_LETTERS:
+        return ""
+    why = unexpected(sketch, language, [reference.pool] if reference else [])
+    if not why and reference and not reference.is_alike(sketch):
+        why = unlike(sketch, reference)
+    return with_line(why, sketch) if why else ""
 
 
 def with_line(reason: str, sketch: Sketch) -> str:
@@ -275,7 +280,7 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     share = share_of(sketch, expected)
     if not expected or share >= LEAST_EXPECTED:
         return ""
-    most = max(share_of(each, expected) for each in others)
+    most = max((share_of(each, expected) for each in others), default=0.0)
     compared = f", against {most:.1%} in other texts" if most >= LEAST_EXPECTED else ""
     return f"{share:.1%} of its letters are {' '.join(expected)}{compared}"
 

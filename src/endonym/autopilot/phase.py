@@ -61,7 +61,7 @@ def choose_phase(
     choices["batch_tokens"] = Choice(batch, why)
     chosen = betas(batch)
     half_life = round(batch * log(0.5) / log(chosen[1]), -2)
-    reason = f"squares are half forgotten after {number(half_life)} tokens"
+    reason = f"squared gradients are half forgotten after {number(half_life)} tokens"
     choices["betas"] = Choice(list(chosen), reason)
     if goes_on:
         lr = phase.lr or CAREFUL_LR

@@ -73,10 +73,11 @@ def generate(
         prompt_loop(continued, seed)
         return
     prompts = [prompt or ""] if prompt is not None or is_typed else piped_prompts()
-    for text in prompts:
-        for _ in range(count):
-            write_continuation(settings, text, continued(text, seed))
-            seed += 1
+    every = (text for text in prompts for _ in range(count))
+    for number, text in enumerate(every):
+        if number and not settings.is_json:
+            click.echo()  # A continuation may have several lines.
+        write_continuation(settings, text, continued(text, seed + number))
 
 
 def write_continuation(settings: Settings, prompt: str, made: "Continuation") -> None:
@@ -97,7 +98,7 @@ def write_continuation(settings: Settings, prompt: str, made: "Continuation") ->
     )
 
 
-@click.command()
+@click.command(context_settings={"allow_extra_args": True})
 @MODEL
 @click.option(
     "--text",
@@ -114,15 +115,18 @@ def write_continuation(settings: Settings, prompt: str, made: "Continuation") ->
     show_default=True,
     help="Without --text: dev to choose a model, test to judge the chosen one.",
 )
-@click.pass_obj
+@click.pass_context
 def evaluate(
-    settings: Settings, model: str, texts: tuple[Path, ...], split: Literal["test", "dev"]
+    context: click.Context, model: str, texts: tuple[Path, ...], split: Literal["test", "dev"]
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
     from endonym.commands.evaluate import conclusions, score_model
     from endonym.evaluate.tables import table
 
+    settings: Settings = context.obj
+    if context.args:
+        raise click.UsageError(f"Write --text before {context.args[0]}.")
     device.prepare()
     scores = score_model(
         model,

@@ -34,13 +34,28 @@ def status(settings: Settings, run: str | None) -> None:
 @click.command()
 @click.argument("artefact")
 @click.option("--dropped", metavar="REASON", help="Show rejected documents: a reason, or all.")
-@click.option("--text", metavar="TEXT", help="Show how a text is cut into tokens.")
-@click.option("-n", "count", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--text",
+    metavar="TEXT",
+    help="Show how a text, or the beginning of a file, is cut into tokens.",
+)
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How many documents to show, or rejects of each reason.",
+)
 @click.pass_obj
 def look(
     settings: Settings, artefact: str, dropped: str | None, text: str | None, count: int
 ) -> None:
-    """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves."""
+    """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
+
+    ARTEFACT is a run, which stands for its model, or the id of an artefact (`endonym status` lists
+    them): the id of a corpus shows documents.
+    """
     from endonym.commands import inspect as inspection
 
     store = settings.open_store()

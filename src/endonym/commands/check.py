@@ -51,7 +51,8 @@ class Checked:
     """The result of a check.
 
     parts: seconds of each part of the run; empty if this machine was never measured.
-    text_bytes, unique_tokens: of the training text, estimated from samples.
+    text_bytes, unique_tokens: of the training text, estimated from samples. positions: of an epoch,
+    which has an end-of-text token after each document.
     """
 
     recipe: Recipe
@@ -59,6 +60,7 @@ class Checked:
     choices: Choices
     text_bytes: int
     unique_tokens: int
+    positions: int
     train_tokens: int
     parts: dict[str, float]
     warnings: list[str]
@@ -67,6 +69,11 @@ class Checked:
     def seconds(self) -> float | None:
         """From training to export; None if this machine was never measured."""
         return sum(self.parts.values()) if self.parts else None
+
+    @property
+    def epochs(self) -> float:
+        """How often the training text is read."""
+        return self.train_tokens / max(1, self.positions)
 
     @property
     def shape(self) -> AnyModelConfig:
@@ -88,7 +95,7 @@ class Checked:
             "flops_per_token": flops_per_token(self.shape),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.unique_tokens,
-            "epochs": self.train_tokens / max(1, self.unique_tokens),
+            "epochs": self.epochs,
             "memory_bytes": self.memory_bytes,
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
             "cache_bytes": cache_bytes(self.shape, self.shape.context),
@@ -129,9 +136,8 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         tokens += config.steps * config.batch_tokens
         warnings += cautions(config, facts, training.pack.context, seconds=pace)
     parts = promised_parts(recipe, training, facts, paces) if paces else {}
-    unique = facts.unique_tokens
-    n_bytes = facts.text_bytes
-    return Checked(recipe, training, choices, n_bytes, unique, tokens, parts, warnings)
+    sizes = (facts.text_bytes, facts.unique_tokens, facts.positions)
+    return Checked(recipe, training, choices, *sizes, tokens, parts, warnings)
 
 
 def raw_sets(recipe: Recipe) -> list[RawSet]:
@@ -190,7 +196,6 @@ def likely_vocab(recipe: Recipe, choices: Choices) -> int:
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates from samples of the texts."""
     recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
-    epochs = checked.train_tokens / max(1, checked.unique_tokens)
     per_token = checked.text_bytes / max(1, checked.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
     if checked.seconds is not None:
@@ -208,8 +213,8 @@ def describe(checked: Checked) -> str:
         f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
-        f"{'training':<18}≈ {number(checked.train_tokens)} tokens, {epochs:.1f} epochs of "
-        f"≈ {number(checked.unique_tokens)} ({per_token:.1f} bytes a token)",
+        f"{'training':<18}≈ {number(checked.train_tokens)} tokens, {checked.epochs:.1f} epochs of "
+        f"≈ {number(checked.positions)}, document ends too ({per_token:.1f} bytes a token)",
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",

@@ -1,7 +1,8 @@
 """`endonym compare`: finished runs side by side, and whether their differences are significant.
 
 A difference is paired (each draw takes the same documents for both runs) and is claimed only when
-its interval excludes zero. Runs that were scored on different texts are listed without differences.
+its interval excludes zero. Runs that were scored on different texts, as after one source was left
+out, are compared on the documents that all share; with too few of these there is no difference.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any
 
 from endonym.commands.finished_runs import FinishedRun
 from endonym.commands.seeds import have_several_seeds, seed_groups, seed_notes
-from endonym.evaluate.documents import are_same, difference
+from endonym.evaluate.documents import Documents, are_same, bits_per_byte, difference, shared
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.evaluate.tables import aligned
 from endonym.log import duration, folded, number
@@ -42,13 +43,15 @@ class Difference:
 class Comparison:
     """Runs, the best first, each with its difference to that one; and the shared baselines.
 
-    differences: empty if the runs were not scored on the same texts; then their order is as given.
+    differences: empty if the runs share too few texts; then their order is as given. documents:
+    how many the differences are over.
     """
 
     runs: list[FinishedRun]
     differences: list[Difference]
     baselines: list[Score]
     notes: list[str]
+    documents: int = 0
 
     @property
     def name(self) -> str:
@@ -82,49 +85,45 @@ class Comparison:
 def compare(runs: Sequence[FinishedRun]) -> Comparison:
     """Put runs side by side."""
     baselines = [line for name in BASELINES if (line := _shared(name, runs)) is not None]
-    problem = _problem(runs)
-    if problem:
-        return Comparison(list(runs), [], baselines, [problem, *_remarks(runs, baselines)])
-    ordered = sorted(runs, key=lambda run: run.score.value)
-    first = ordered[0].documents
-    others = [run.documents for run in ordered]
-    differences = [
-        Difference(*difference(each, first))
-        for each in others
-        if each is not None and first is not None
-    ]
+    found, note = _documents(runs)
+    if not found:
+        return Comparison(list(runs), [], baselines, [note, *_remarks(runs, baselines)])
+    parts = sorted(zip(runs, found, strict=True), key=lambda pair: bits_per_byte(pair[1]))
+    ordered, first = [run for run, _ in parts], parts[0][1]
+    differences = [Difference(*difference(each, first)) for _, each in parts]
     groups = seed_groups(ordered)
-    verdict = [] if have_several_seeds(groups) else _verdict(ordered, differences)
-    notes = [*seed_notes(groups), *verdict, *_remarks(ordered, baselines)]
-    return Comparison(ordered, differences, baselines, notes)
+    verdict = [] if have_several_seeds(groups) else _verdict(ordered, differences, len(first))
+    notes = [*seed_notes(groups), *([note] if note else []), *verdict]
+    notes += _remarks(ordered, baselines)
+    return Comparison(ordered, differences, baselines, notes, len(first))
 
 
-def _problem(runs: Sequence[FinishedRun]) -> str:
-    """Why the runs' scores cannot be subtracted; empty if they can."""
+def _documents(runs: Sequence[FinishedRun]) -> tuple[list[Documents], str]:
+    """The documents on which the runs are compared, and a note if they are not all of each.
+
+    None, and why, if the runs share too few.
+    """
     old = [run.name for run in runs if run.documents is None]
     if old:
-        return (
+        return [], (
             f"{_listed(old)} kept no scores of single documents with their sources, "
             "so no difference is shown. "
             "Run again: only the scoring is done anew."
         )
-    if len({tuple(sorted(run.score.averaged)) for run in runs}) > 1:
-        means = [f"{run.name}: {_listed(run.score.averaged) or 'all bytes'}" for run in runs]
-        return (
-            f"The scores of these runs are means over different sources ({'; '.join(means)}), "
-            "so no difference is shown."
+    own = [run.documents for run in runs if run.documents is not None]
+    if all(are_same(own[0], each) for each in own[1:]):
+        return own, ""
+    common = shared(own)
+    sizes = [f"{run.name}: {number(run.score.n_documents)}" for run in runs]
+    opening = f"These runs were scored on different {runs[0].score.split} documents"
+    if difference(common[0], common[-1])[1] is None:
+        return [], (
+            f"{opening} ({'; '.join(sizes)}) and share {number(len(common[0]))} from the same "
+            "sources: too few, so no difference is shown."
         )
-    first, *others = (run.documents for run in runs if run.documents is not None)
-    if all(are_same(first, each) for each in others):
-        return ""
-    sizes = [
-        f"{run.name}: {number(run.score.n_documents)} of {number(run.score.n_bytes)} bytes"
-        for run in runs
-    ]
-    split = runs[0].score.split
-    return (
-        f"These runs were not scored on the same {split} documents of the same sources "
-        f"({'; '.join(sizes)}), so no difference is shown."
+    return common, (
+        f"{opening} ({'; '.join(sizes)}): differences are over the {number(len(common[0]))} that "
+        "all share, and so is the order."
     )
 
 
@@ -135,10 +134,12 @@ def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
     return scores[0] if len(values) == 1 else None
 
 
-def _verdict(runs: Sequence[FinishedRun], differences: Sequence[Difference]) -> list[str]:
+def _verdict(
+    runs: Sequence[FinishedRun], differences: Sequence[Difference], documents: int
+) -> list[str]:
     """Which run is best, and which ones are not significantly worse."""
     best = runs[0]
-    texts = f"{number(best.score.n_documents)} {best.score.split} documents"
+    texts = f"{number(documents)} {best.score.split} documents"
     if best.score.low is None:
         return [
             f"{best.name} needs the fewest bits per byte, but no difference is claimed: it takes "
@@ -291,6 +292,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "runs": runs,
         "baselines": [line.as_dict() for line in comparison.baselines],
         "same_documents": bool(comparison.differences),
+        "shared_documents": comparison.documents,
         "seeds": [group.as_dict() for group in seed_groups(comparison.runs)],
         "notes": comparison.notes,
     }

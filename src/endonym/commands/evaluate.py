@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from endonym.commands.load import find_artifact, load_model
+from endonym.autopilot.odd_sources import Reference, other_language, sketch
+from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.data.config import PackConfig
+from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
@@ -15,6 +17,10 @@ from endonym.pipeline.evaluation_texts import texts_below, trained_on
 from endonym.report.formatting import plain
 from endonym.report.scores import verdict
 from endonym.store import Store
+from endonym.text.broken import lost_letters
+
+MOST_COMPARED = 2_000
+"""Training documents with which a text is compared, evenly spread."""
 
 
 def score_model(
@@ -37,7 +43,10 @@ def score_model(
     for path, file in zip(files, names_of(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log)))
     read = None if train is None else training_text(*train)
+    language = card_of(name, store).language
     for file, texts in judged:
+        for why in doubts(texts, None if read is None else read.shards, language):
+            log.warn(f"{file}: {why}. This score says little about the model.")
         if read is not None and (known := trained_on(texts, read.shards)):
             total = len(texts.ids)
             log.warn(
@@ -60,9 +69,30 @@ def score_model(
     return scores
 
 
+def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
+    """Why texts may not be in the language of a model, or may be broken; one reason for each file.
+
+    train: the training text, with which they are compared. language: its code, or empty.
+    """
+    files: dict[str, list[str]] = {}
+    for file, text in zip(texts.sources, texts.each(), strict=True):
+        files.setdefault(file, []).append(text)
+    reference = None
+    if train is not None and len(train):
+        some = range(0, len(train), max(1, len(train) // MOST_COMPARED))
+        known = (texts.tokenizer.decode(train.document(n).ids.tolist()) for n in some)
+        reference = Reference([sketch("", known, 1.0)])
+    found = list[str]()
+    for file, parts in files.items():
+        why = lost_letters("\n".join(parts))
+        if why := why or other_language(sketch(file, parts, 1.0), reference, language):
+            found.append(f"{file}: {why}" if len(files) > 1 else why)
+    return found
+
+
 def conclusions(scores: Sequence[Score]) -> list[str]:
     """What the scores of one text say, in the words of the report."""
-    said = [plain(line) for line in verdict(scores, "any")]
+    said = [plain(line) for line in verdict(scores)]
     if all(score.model == "model" for score in scores):
         said.append(
             "There are no baselines: they are counted on the training text, "

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from endonym.device import program
 from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
 from endonym.store import Store
@@ -37,8 +38,16 @@ def find_run(store: Store, name: str) -> Path:
     """As `resolve_run`; raises RecipeError with the known runs if there is none."""
     found = resolve_run(store, name)
     if found is None:
-        raise RecipeError(f"no run is called {name}", where="RUN", do=known_runs(store, name))
+        raise no_such("run", name, store, where="RUN")
     return found
+
+
+def no_such(what: str, name: str, store: Store, *, where: str) -> RecipeError:
+    """The error for a name that means no run or model: what to do instead."""
+    if name and recipe_file(Path(name)) is not None:
+        do = f"Run it first: {program()} run {shlex.quote(name)}"
+        return RecipeError("this recipe has not been run here yet", where=name, do=do)
+    return RecipeError(f"no {what} is called {name}", where=where, do=known_runs(store, name))
 
 
 def resolve_run(store: Store, name: str) -> Path | None:

@@ -2,7 +2,7 @@
 
 from endonym.autopilot.survey import Survey
 from endonym.commands.check import Checked
-from endonym.log import Log, counted, duration, number, size
+from endonym.log import Log, counted, duration, number, rounded, size
 from endonym.model.count import parameters
 from endonym.text.languages import language_name
 
@@ -16,7 +16,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
     """Say what was found in the texts; what is left out is a warning."""
     used = sum(survey.encodings.values())
     found = f"{counted(survey.files, 'file')} opened, {number(used)} used"
-    amount = f"{size(survey.text_bytes)}, ≈ {number(survey.all_documents)} documents"
+    amount = f"{size(survey.text_bytes)}, ≈ {number(rounded(survey.all_documents))} documents"
     log.line(f"{'texts':<{LABEL}}{found}: {amount}")
     encodings = ", ".join(f"{number(n)} {name}" for name, n in survey.encodings.most_common())
     is_known = all(name.startswith("utf-") for name in survey.encodings)
@@ -55,14 +55,14 @@ def _odd_share(survey: Survey) -> str:
 
 def describe_model(checked: Checked, log: Log) -> None:
     """Say which model was chosen, and how long it will take."""
-    shape, epochs = checked.shape, checked.train_tokens / max(1, checked.unique_tokens)
+    shape = checked.shape
     log.line(
         f"{'model':<{LABEL}}{shape.family}, {shape.layers} layers × {number(shape.dim)}, "
         f"{number(parameters(shape).total)} parameters, vocabulary {number(shape.vocab)}, "
         f"context {number(shape.context)}"
     )
     tokens = number(checked.train_tokens)
-    log.line(f"{'training':<{LABEL}}≈ {tokens} tokens, {epochs:.1f} epochs")
+    log.line(f"{'training':<{LABEL}}≈ {tokens} tokens, {checked.epochs:.1f} epochs")
     time = "unknown"
     if checked.seconds is not None:
         least = LEAST_PART * checked.seconds

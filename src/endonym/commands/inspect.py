@@ -38,7 +38,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.reasons import in_words
 from endonym.text.split import SIDES
 
-SHOWN_CHARS = 400
+SHOWN_CHARS, SHOWN_BYTES = 400, 2_000
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -224,17 +224,19 @@ def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: i
             do=f"Reasons here: {', '.join(sorted(counts)) or 'none, nothing was dropped'}; or all.",
         )
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
-    rejects = [
-        each
-        for shown in (ordered if reason == "all" else [reason])
-        for each in some_dropped(folder, shown, count)
-    ]
     width = max(map(len, ordered), default=0)
     lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
-    for each in rejects:
-        shown = each.text[:SHOWN_CHARS] + ("…" if len(each.text) > SHOWN_CHARS else "")
-        lines += ["", f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()]
-        lines += [f"  {line}" for line in shown.splitlines()]
+    rejects: list[Reject] = []
+    for why in ordered if reason == "all" else [reason]:
+        some = some_dropped(folder, why, count)
+        rejects += some
+        for each in some:
+            shown = each.text[:SHOWN_CHARS] + ("…" if len(each.text) > SHOWN_CHARS else "")
+            lines += ["", f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()]
+            lines += [f"  {line}" for line in shown.splitlines()]
+        if len(some) < counts[why]:
+            more = f"{number(len(some))} of {number(counts[why])} shown; -n {counts[why]} shows all"
+            lines += ["", f"{why}: {more}"]
     found = [_plain(each) for each in rejects]
     return Inspection(
         "\n".join(lines) or "nothing was dropped", {"rejects": found, "dropped": counts}
@@ -270,19 +272,26 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
 
     report = artifact.numbers["held_out"]
     total = report["total"]
-    lines = [
-        f"{report['vocab']} ids · "
-        f"{total['bytes_per_token']:.2f} bytes a token · {total['tokens_per_word']:.2f} a word"
-    ]
+    ratios = total["bytes_per_token"], total["tokens_per_word"]
+    fit = "{:.2f} bytes a token, {:.2f} tokens a word".format(*ratios)
+    lines = [f"vocabulary {number(report['vocab'])}; on held-out text {fit}"]
     tokens: list[str] = []
     if text is not None:
+        text = _beginning(Path(text)) if Path(text).is_file() else text
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
         ids = reader.encode(text)
         tokens = [reader.token(index) for index in ids]
         pieces = reader.pieces(ids)
+        ratio = len(text.encode("utf-8", "surrogatepass")) / max(1, len(tokens))
+        lines.append(f"this text: {counted(len(tokens), 'token')}, {ratio:.2f} bytes a token")
         lines.append("|".join(_visible(*piece) for piece in pieces))
-        lines.append(f"{len(tokens)} tokens")
     return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
+
+
+def _beginning(path: Path) -> str:
+    """The first whole characters of a text file."""
+    with path.open("rb") as file:
+        return file.read(SHOWN_BYTES).decode("utf-8", "ignore")
 
 
 def _visible(piece: str, count: int) -> str:

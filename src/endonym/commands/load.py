@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from endonym.commands.find import known_runs, planned, resolve_run, run_argument, store_of
+from endonym.commands.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.device import program
 from endonym.errors import RecipeError
 from endonym.export.card import Card
@@ -72,7 +72,7 @@ def load_model(
         return LanguageModel.load(artifact.verify().folder, device)
     if (Path(name) / "config.json").is_file():
         return moved(import_huggingface(Path(name)), device)
-    raise RecipeError(f"no model is called {name}", where="MODEL", do=known_runs(store, name))
+    raise no_such("model", name, store, where="MODEL")
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

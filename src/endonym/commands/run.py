@@ -145,9 +145,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 def conclusions(run: Run) -> list[str]:
     """The warnings about the texts and the verdicts of the report."""
-    scores, folder = scores_of(run), run.recipe.model.folder
-    said = verdicts(scores, "as it came" if folder else run.recipe.tokenizer.kind)
-    return [*text_warnings(run), *map(plain, said)]
+    return [*text_warnings(run), *map(plain, verdicts(scores_of(run)))]
 
 
 def text_warnings(run: Run) -> list[str]:

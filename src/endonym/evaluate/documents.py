@@ -28,6 +28,9 @@ RECORD = np.dtype(
 """text, source: the first eight bytes of the SHA-256 of the text and of its source's name. group:
 as in Measured. averaged: whether its source is in the mean over sources."""
 
+KEY = ("text", "source")
+"""What a document is known by."""
+
 Documents = NDArray[Any]
 
 
@@ -73,8 +76,34 @@ def ordered(found: Documents) -> Documents | None:
 
 
 def are_same(one: Documents, other: Documents) -> bool:
-    """Whether both are of the same texts from the same sources; both are sorted."""
-    return all(np.array_equal(one[key], other[key]) for key in ("text", "source"))
+    """Whether both are of the same texts and means over the same sources; both are sorted."""
+    return all(np.array_equal(one[key], other[key]) for key in (*KEY, "averaged"))
+
+
+def shared(every: Sequence[Documents]) -> list[Documents]:
+    """The documents that all have, each text of a source once, in one order.
+
+    A source is in the mean if it is in the mean of all.
+    """
+    places = [
+        {key: n for n, key in enumerate(zip(*(each[k].tolist() for k in KEY), strict=True))}
+        for each in every
+    ]
+    common = sorted(set(places[0]).intersection(*places[1:]))
+    found = [
+        each[[place[key] for key in common]] for each, place in zip(every, places, strict=True)
+    ]
+    averaged = np.all([each["averaged"] for each in found], axis=0)
+    for each in found:
+        each["averaged"] = averaged
+    return found
+
+
+def bits_per_byte(found: Documents) -> float:
+    """Of the mean over sources if there are two or more, otherwise over all bytes."""
+    nothing = found.copy()
+    nothing["nats"] = 0.0
+    return difference(found, nothing)[0]
 
 
 def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:

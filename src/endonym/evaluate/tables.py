@@ -115,8 +115,8 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
         )
     if any(row.score.low is None for row in rows):
         notes.append(
-            f"{TOO_FEW}: there is no interval below {FEWEST_DOCUMENTS} {first.text}s, neighbours "
-            f"counted as one, or with fewer than {FEWEST_OF_SOURCE} of a source in a mean"
+            f"{TOO_FEW}: neighbouring {first.text}s count as one group; an interval takes "
+            f"{FEWEST_DOCUMENTS} groups, and {FEWEST_OF_SOURCE} of each source in a mean"
         )
     line = rows[0].scores.get("compressor")
     if line is None:

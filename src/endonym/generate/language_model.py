@@ -3,9 +3,10 @@
 import codecs
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from endonym.generate.whole_characters import WholeCharacters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_shape
 from endonym.model.foreign.weights import load_any
+from endonym.store import fingerprint
 from endonym.tokenizer.tokenizer import Tokenizer
 
 MAX_TOKENS = 200
@@ -73,13 +75,14 @@ class LanguageModel:
         max_tokens: int = MAX_TOKENS,
         min_tokens: int = 0,
         sampling: Sampling | None = None,
+        **settings: Any,
     ) -> str:
         """The continuation of a prompt, as one string. See `stream`.
 
-        How tokens are chosen stands in `sampling`: `sampling=Sampling(temperature=0)` is greedy.
+        settings: fields of `Sampling`, such as temperature=0 for greedy choice.
         """
         given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
-        return "".join(self.stream(prompt, **given, sampling=sampling))
+        return "".join(self.stream(prompt, **given, sampling=sampling, **settings))
 
     def generate_many(
         self,
@@ -114,8 +117,11 @@ class LanguageModel:
         max_tokens: int = MAX_TOKENS,
         min_tokens: int = 0,
         sampling: Sampling | None = None,
+        **settings: Any,
     ) -> Continuation:
         """The continuation of a prompt, piece by piece.
+
+        How tokens are chosen: `sampling`, or its defaults, with the `settings` changed.
 
         The prompt starts a document, after an end-of-text token. The model may end it after
         `min_tokens`; at `max_tokens` it is cut. Pieces end at whole characters; an incomplete
@@ -123,7 +129,8 @@ class LanguageModel:
         from its last half context.
         """
         continuation = Continuation(iter(()))
-        rows, samplings = [self._opened(prompt)], [sampling or Sampling()]
+        settled = replace(sampling or Sampling(), **settings)
+        rows, samplings = [self._opened(prompt)], [settled]
         chosen = self._continued(rows, max_tokens, samplings, min_tokens=min_tokens)
         taken = (each[0] for each in chosen if self._take(continuation, each[0]))
         continuation.pieces = self._letters(taken)
@@ -147,12 +154,17 @@ class LanguageModel:
         *,
         min_tokens: int = 0,
     ) -> Iterator[dict[int, int]]:
-        """The next token of each row, again and again; drawn ones break no character."""
+        """The next token of each row, again and again; drawn ones break no character.
+
+        Draws depend on the seed and on the prompt. With the seed alone, the continuations of
+        different prompts become the same text where they meet in a few tokens.
+        """
+        pairs = zip(prompts, samplings, strict=True)
         return continued(
             self.decoder,
             prompts,
             max_tokens,
-            samplings,
+            [replace(each, seed=_mixed(each.seed, ids)) for ids, each in pairs],
             end_id=self.tokenizer.end_id,
             min_tokens=min_tokens,
             characters=self._characters,
@@ -177,3 +189,8 @@ class LanguageModel:
             piece = letters.decode(self.tokenizer.bytes_of(index))
             if piece:
                 yield piece
+
+
+def _mixed(seed: int, ids: Sequence[int]) -> int:
+    """A seed of 60 bits from a seed and the ids of a prompt."""
+    return int(fingerprint([seed, *ids])[:15], 16)

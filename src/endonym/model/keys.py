@@ -196,20 +196,23 @@ class ModelKeys(Config):
         json_schema_extra=unset("no cap"),
     )
     dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of each branch's output zeroed in training"
+        default=None,
+        ge=0,
+        lt=1,
+        description="dropout of the output of each mixer and feed-forward layer, from 0 to 1",
     )
     attention_dropout: float | None = Field(
         default=None,
         ge=0,
         lt=1,
-        description="share of attention's weights zeroed in training",
+        description="dropout of attention weights, from 0 to 1",
         json_schema_extra=unset("0"),
     )
     embedding_dropout: float | None = Field(
         default=None,
         ge=0,
         lt=1,
-        description="share of the embedding zeroed in training",
+        description="dropout of the embedding, from 0 to 1",
         json_schema_extra=unset("as dropout"),
     )
     residual_init: Literal["zero", "scaled"] | None = Field(

@@ -25,6 +25,7 @@ Integers = NDArray[np.int64]
 SHOWN_FILES = 10
 """Files of a folder whose cutting is said one by one."""
 
+IS_A_PATH = "Check the path of the file or folder. A text itself must be written into a file first."
 ADVICE = {
     "unsupported_format": "Give plain text in UTF-8, or one of the formats that are read.",
     "binary": "Give plain text in UTF-8, or one of the formats that are read.",
@@ -41,7 +42,7 @@ def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
     if there is no text.
     """
     if not path.exists():
-        missing = SourceError("no such file", where=str(path), do="Check its path.")
+        missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
         missing.exit_code = 2
         raise missing
     texts, sources, rejects = list[str](), list[str](), list[Reject]()

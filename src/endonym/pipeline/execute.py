@@ -48,7 +48,7 @@ class Made:
     seconds: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Run:
     """A run: its folder, its finished stages, and the resolved training once it is known."""
 
@@ -57,6 +57,9 @@ class Run:
     store: Store
     made: list[Made] = field(default_factory=list)
     training: ResolvedTraining | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, {len(self.made)} finished stages)"
 
     def artifact(self, kind: str) -> Artifact | None:
         """The last artefact of a kind; the final model, for "model"."""

@@ -66,4 +66,4 @@ def before_training(
             )
             return
     before, after = overfit_one_row(decoder, batches[0], config)
-    log.line(f"  pre-flight: one row overfitted, {before:.2f} → {after:.2f} nats")
+    log.line(f"  pre-flight: overfits one row, as it should: loss {before:.2f} → {after:.2f}")

@@ -183,7 +183,7 @@ def _announce(
         f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, document ends too"
     )
     guesses = " · ".join(f"{name} {_bits(line):.4f}" for name, line in lines.items())
-    log.line(f"  baselines, dev bits/byte: {guesses}")
+    log.line(f"  baselines, dev bits/byte over all bytes: {guesses}")
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')

@@ -49,6 +49,9 @@ def read(path: Path) -> str:
 
 def _others(path: Path) -> str:
     """What to do about a missing recipe: the nearest name, or the recipes in the same folder."""
+    if not path.parent.is_dir():
+        near = nearest(str(path), sorted(map(str, Path().glob("*/*.toml"))))
+        return f"Did you mean `{near}`?" if near else f"There is no folder {path.parent}."
     names = sorted(each.name for each in path.parent.glob("*.toml"))
     near = nearest(path.name, names)
     if near:

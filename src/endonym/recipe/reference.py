@@ -6,6 +6,7 @@
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,22 @@ def explain(key: str = "") -> str:
         said = CONVERSIONS.get(other)
         head = f"{other}: {said}" if said else f"{other} is called {found[0][1]} here."
         return f"{head}\n\n{text}"
+    if len(names) == 1 and (of_value := list(_keys_with_value(name))):
+        text = "\n\n".join(_explain_key(*each) for each in of_value)
+        return f"{name} is a value of this key.\n\n{text}"
     if plain_word(names[-1]) in WITHOUT_KEY:
         return f"{name}: {WITHOUT_KEY[plain_word(names[-1])]}"
     wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in known)
     problem = unknown_key(Recipe, tuple(names[:wrong]), name, names[-1:] if names[wrong:] else [])
     raise RecipeError(problem.message, do=problem.do_in_set or problem.do)
+
+
+def _keys_with_value(value: str) -> Iterator[tuple[Table, str]]:
+    """The keys that may have this text as their value."""
+    for table in tables(Recipe):
+        for key in table.keys:
+            if value in type_text(key_schema(table, key)).split('"')[1::2]:
+                yield table, key
 
 
 def _explain_table(table: Table) -> str:

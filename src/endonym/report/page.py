@@ -92,7 +92,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     return {
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
-        "verdict": verdicts(scores, kind),
+        "verdict": verdicts(scores),
         "facts": _facts(run, phases),
         "groups": [
             group(each)
@@ -101,7 +101,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
-        "gap": gap(scores, kind),
+        "gap": gap(scores),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
@@ -180,14 +180,15 @@ def _stage(made: Made, store: Store) -> dict[str, str]:
     full = made.artifact.manifest["id"]
     lines = read_jsonl(store.journal(made.stage.kind, full))
     ends = [line for line in lines if line.get("event") == "finished"]
-    seconds = ends[-1]["wall_seconds"] if ends else made.seconds
+    wall = ends[-1]["wall_seconds"] if ends else made.seconds
+    # After an interruption the wall time is that of the last call; the steps have theirs.
+    seconds = max(wall, sum(line.get("seconds", 0.0) for line in lines))
     return {
         "name": made.stage.name,
         "short": made.artifact.id,
         "full": full,
         "size": size(made.artifact.bytes()),
         "seconds": duration(seconds) if ends or made.is_new else "–",
-        "note": "" if made.is_new else "there already",
     }
 
 

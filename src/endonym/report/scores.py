@@ -21,7 +21,7 @@ from endonym.report.svg.bars import Bar, Bars
 
 NEAR_UNIFORM = 0.9
 NEXT = "A longer training or more text may help."
-UNITS = {"bpe": "word pieces", "char": "letters", "byte": "bytes"}
+OF_ANOTHER_KIND = "The training text may be of another kind: more text of this kind may help."
 METRICS = (
     ("bits_per_character", "bits/character", 3),
     ("nats_per_token", "nats/token", 3),
@@ -69,17 +69,17 @@ def interval(score: Score, decimals: int) -> str:
     return between(score.low, score.high, decimals)
 
 
-def verdicts(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
+def verdicts(scores: Sequence[Score]) -> list[str]:
     """What the scores of test text say, and those of each file that was judged beside it."""
     parts = splits(scores)
     first = "test" if "test" in parts else next(iter(parts), "")
     others = [name for name in parts if name not in (first, "test", "dev")]
-    judged = [verdict(parts[name], kind) for name in [first, *others] if name]
+    judged = [verdict(parts[name]) for name in [first, *others] if name]
     return [sentence for sentences in judged for sentence in sentences]
 
 
-def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
-    """What one split's scores say, as sentences. kind: of the tokenizer."""
+def verdict(scores: Sequence[Score]) -> list[str]:
+    """What one split's scores say, as sentences."""
     by_model = {name: headline(scores, model=name) for name in MODELS}
     mine = by_model["model"]
     if mine is None:
@@ -97,7 +97,7 @@ def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
     others: list[str] = []
     bigram, compressor = by_model["bigram"], by_model["compressor"]
     if bigram:
-        others.append(f"counting pairs of {UNITS.get(kind, 'tokens')} needs {bigram.value:.2f}")
+        others.append(f"counting pairs of tokens needs {bigram.value:.2f}")
     if compressor:
         there = by_model["model_on_sample"]
         needs = "" if others else " needs"
@@ -109,8 +109,8 @@ def verdict(scores: Sequence[Score], kind: str = "bpe") -> list[str]:
     sentences = [opening + ("; " + ", ".join(others) if others else "") + "."]
     if mine.low is None:
         sentences.append(
-            f"There is no interval: it takes {FEWEST_DOCUMENTS} documents, neighbours counted as "
-            f"one, and {FEWEST_OF_SOURCE} of each source. Read the number with care."
+            f"There is no interval: it takes {FEWEST_DOCUMENTS} groups of neighbouring documents, "
+            f"and {FEWEST_OF_SOURCE} of each source. Read the number with care."
         )
     return sentences + _standing(mine, by_model)
 
@@ -131,19 +131,21 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     low, high = _interval(mine)
     least, most = _interval(by_model["model_on_sample"] or mine)
     uniform, bigram, compressor = (by_model[n] for n in ("uniform", "bigram", "compressor"))
+    advice = NEXT if mine.split in ("test", "dev") else OF_ANOTHER_KIND
     if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
+        how = "worse than" if mine.value > uniform.value else "close to"
         return [
-            f"That is close to guessing blindly ({uniform.value:.2f}): "
-            f"the model has learnt next to nothing. {NEXT}"
+            f"That is {how} guessing blindly ({uniform.value:.2f}): the model has learnt next to "
+            f"nothing about such text. {advice}"
         ]
     if bigram and low > bigram.value:
-        return [f"It is worse than counting pairs. {NEXT}"]
+        return [f"It is worse than counting pairs. {advice}"]
     if bigram and high >= bigram.value:
-        return [f"It cannot be told apart from counting pairs. {NEXT}"]
+        return [f"It cannot be told apart from counting pairs. {advice}"]
     spread = (compressor and compressor.deviation) or 0.0
     if compressor and least > compressor.value + spread:
         start = "It beats counting pairs, but the compressor" if bigram else "The compressor"
-        return [f"{start} still predicts these texts better. {NEXT}"]
+        return [f"{start} still predicts these texts better. {advice}"]
     if compressor and most >= compressor.value - spread:
         return [f"It cannot be told apart from the compressor. {NEXT}"]
     if bigram and compressor:
@@ -199,7 +201,7 @@ def _bar(name: str, score: Score) -> Bar:
     return Bar(name.split("_")[0] + where, score.value, None, None, style)
 
 
-def gap(scores: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | None:
+def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
     """The model on each text, and how they differ; None with fewer than two texts."""
     parts = splits(scores)
     totals = [
@@ -218,7 +220,7 @@ def gap(scores: Sequence[Score], kind: str = "bpe") -> tuple[Bars, list[str]] | 
         here, there = pairs[home.split], pairs[away.split]
         if here and there:
             numbers = f"{here.value:.2f} to {there.value:.2f}"
-            sentence += f" Counting pairs of {UNITS.get(kind, 'tokens')} goes from {numbers}."
+            sentence += f" Counting pairs of tokens goes from {numbers}."
         notes.append(sentence)
     return Bars("Bits per byte of the model on each text", bars), notes
 

@@ -5,10 +5,10 @@ The same raw files, configs always give the same bytes.
 """
 
 import json
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -268,9 +268,18 @@ def some_dropped(folder: Path, reason: str, count: int) -> list[Reject]:
         if len(kept) > MOST_SPREAD * count:
             del kept[1::2]
             strides[reject.source] *= 2
-    wanted = Counter(islice(cycle(found), count))
+    wanted = _shares({source: len(kept) for source, kept in found.items()}, count)
     return [
         kept[len(kept) * n // wanted[source]]
         for source, kept in found.items()
-        for n in range(min(wanted[source], len(kept)))
+        for n in range(wanted[source])
     ]
+
+
+def _shares(sizes: Mapping[str, int], count: int) -> dict[str, int]:
+    """How many to take of each source: the same number, or all where there are fewer."""
+    wanted: dict[str, int] = {}
+    for place, source in enumerate(sorted(sizes, key=sizes.__getitem__)):
+        fair = math.ceil((count - sum(wanted.values())) / (len(sizes) - place))
+        wanted[source] = min(sizes[source], fair)
+    return wanted

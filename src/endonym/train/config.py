@@ -59,7 +59,9 @@ class Phase(Config):
         default=None, gt=0, description="times that the training text is read"
     )
     batch_tokens: int | None = Field(default=None, ge=1, description="batch size in tokens")
-    lr: float | None = Field(default=None, gt=0, description="peak learning rate of the matrices")
+    lr: float | None = Field(
+        default=None, gt=0, description="peak learning rate; embeddings have embedding_lr"
+    )
     embedding_lr: float | None = Field(
         default=None,
         gt=0,

@@ -33,7 +33,7 @@ def test_another_seed_writes_another_text_and_n_writes_several(
     first = command(*args, "--seed", "1").out
     second = command(*args, "--seed", "2").out
     assert first != second
-    assert command(*args, "--seed", "1", "-n", "2").out == first + second
+    assert command(*args, "--seed", "1", "-n", "2").out == f"{first}\n{second}"
     cold = [command(*args, "--temperature", "0", "--seed", seed).out for seed in ("1", "2")]
     assert cold[0] == cold[1]
 

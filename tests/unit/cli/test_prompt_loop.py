@@ -110,7 +110,7 @@ def test_lines_from_a_pipe_are_prompts_and_no_seed_is_used_twice(
     piped = "\ufeffӘбием мич\r\n\r\nភូមិ".encode()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped), encoding="ascii"))
     said = command(*given, "-n", "2")
-    assert said.out == "".join(alone)
+    assert said.out == "\n".join(alone)
     assert HELP not in said.err
     monkeypatch.setattr("sys.stdin", io.StringIO("Таң\nКич\n"))
     texts = [json.loads(line)["text"] for line in command(*given, "--json").out.splitlines()]

@@ -100,14 +100,28 @@ def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
     assert "–" in describe(found)
 
 
-def test_runs_that_judged_other_texts_are_listed_without_differences(tmp_path: Path) -> None:
+def test_runs_that_judged_other_texts_are_compared_on_those_that_all_share(
+    tmp_path: Path,
+) -> None:
     one = contender(tmp_path, "wide", WORSE)
-    two = contender(tmp_path, "tt", HARD.tolist()[:20], texts=SENTENCES[:20])
+    two = contender(tmp_path, "tt", HARD.tolist()[10:], texts=SENTENCES[10:])
+    short = contender(tmp_path, "short", WORSE[10:], texts=SENTENCES[10:])
+    found = compare([one, two])
+    assert [run.name for run in found.runs] == ["tt", "wide"]
+    shared = compare([short, two])
+    assert found.differences == pytest.approx(shared.differences)
+    assert found.documents == shared.documents == 20
+    assert any("(wide: 30; tt: 20): differences are over the 20" in each for each in found.notes)
+    assert as_dict(found)["shared_documents"] == 20
+
+
+def test_runs_that_share_too_few_texts_are_listed_without_differences(tmp_path: Path) -> None:
+    one = contender(tmp_path, "wide", WORSE)
+    two = contender(tmp_path, "tt", HARD.tolist()[:9], texts=SENTENCES[:9])
     found = compare([one, two])
     assert [run.name for run in found.runs] == ["wide", "tt"]
     assert found.differences == []
-    assert "not scored on the same test documents" in found.notes[0]
-    assert "wide: 30 of" in found.notes[0]
+    assert "wide: 30; tt: 9) and share 9 from the same sources" in found.notes[0]
     heads, _ = cells(found)
     assert "to the best" not in heads
     data = as_dict(found)
@@ -115,17 +129,12 @@ def test_runs_that_judged_other_texts_are_listed_without_differences(tmp_path: P
     assert [run["difference"] for run in data["runs"]] == [None, None]
 
 
-def test_means_over_different_sources_are_not_subtracted(tmp_path: Path) -> None:
+def test_after_a_source_was_left_out_runs_are_compared_on_the_other_one(tmp_path: Path) -> None:
     sources = ["роман"] * 15 + ["мәкаль"] * 15
     one = contender(tmp_path, "wide", WORSE, sources=sources)
-    two = contender(tmp_path, "tt", HARD.tolist(), sources=sources)
-    path = two.folder / "evaluation" / "scores.json"
-    scores = json.loads(path.read_text(encoding="utf-8"))
-    by_bytes = [each for each in scores if each["weighting"] == "bytes"]
-    path.write_text(json.dumps(by_bytes), encoding="utf-8")
-    found = compare([one, two])
-    assert found.differences == []
-    assert "wide: мәкаль and роман; tt: all bytes" in found.notes[0]
+    two = contender(tmp_path, "tt", HARD.tolist()[:15], texts=SENTENCES[:15], sources=sources[:15])
+    alone = contender(tmp_path, "alone", WORSE[:15], texts=SENTENCES[:15], sources=sources[:15])
+    assert compare([one, two]).differences == pytest.approx(compare([alone, two]).differences)
 
 
 def test_an_evaluation_of_an_earlier_endonym_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -200,7 +209,14 @@ def test_runs_of_one_recipe_are_called_by_their_variants(tmp_path: Path) -> None
 def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     data = as_dict(compare(runs))
-    assert set(data) == {"runs", "baselines", "same_documents", "seeds", "notes"}
+    assert set(data) == {
+        "runs",
+        "baselines",
+        "same_documents",
+        "shared_documents",
+        "seeds",
+        "notes",
+    }
     run = data["runs"][1]
     assert run["name"] == "b"
     assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}

@@ -162,7 +162,9 @@ def test_many_prompts_need_no_samplings_and_a_model_says_what_it_is() -> None:
     for prompt, each in zip(PROMPTS, model.generate_many(PROMPTS, max_tokens=9), strict=True):
         assert "".join(each) == model.generate(prompt, max_tokens=9)
     size = sum(each.numel() for each in model.decoder.parameters())
-    assert repr(model) == f"LanguageModel(qwen3, {size:,} parameters, {BYTES.used_vocab} tokens)"
+    assert (
+        repr(model) == f"LanguageModel(qwen3, {size:,} parameters, vocabulary {BYTES.used_vocab})"
+    )
 
 
 def test_many_prompts_end_each_for_its_own_reason() -> None:

@@ -57,8 +57,8 @@ def tried(
 
 def test_a_row_is_overfitted(bench: tuple[TrainingInputs, Batches]) -> None:
     decoder, (said,) = tried(bench)
-    assert said.startswith("  pre-flight: one row overfitted, ")
-    before, after = (float(said.split()[index]) for index in (4, 6))
+    assert said.startswith("  pre-flight: overfits one row, as it should: loss ")
+    before, after = (float(said.split()[index]) for index in (-3, -1))
     assert after < before / 2
     fresh = toy_decoder(toy_config()).state_dict()
     assert any(not torch.equal(decoder.state_dict()[name], fresh[name]) for name in fresh)
@@ -87,7 +87,7 @@ def test_a_model_in_shards_that_does_not_fit_whole_is_not_tried_and_this_is_said
     bench: tuple[TrainingInputs, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sharded, two = PHASE.executed(shard="weights"), Group(0, 2)
-    assert "one row overfitted, " in tried(bench, sharded, two)[1][0]
+    assert "overfits one row, as it should: loss " in tried(bench, sharded, two)[1][0]
     monkeypatch.setattr(preflight, "free_memory_bytes", lambda _: 100_000)
     monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: pytest.fail("tried"))
     (said,) = tried(bench, sharded, two)[1]

@@ -228,7 +228,7 @@ def test_another_device_than_the_cpu_is_compared_with_it_before_training(
     said = command(*args, "--device", "cpu:0")
     assert said.code == 0, said.err
     assert "pre-flight: logits on cpu:0 are those of the CPU to" in said.err
-    learnt = "pre-flight: one row overfitted, "
+    learnt = "pre-flight: overfits one row, as it should: loss "
     here = command(*args, "--store", tmp_path / "other").err
     assert said.err.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
 

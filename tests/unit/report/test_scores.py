@@ -12,7 +12,7 @@ def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> N
     found = verdict([score("model", 1.20), *baselines()])
     assert " ".join(found).replace("\xa0", " ").replace(JOINER, "") == (
         "On 412 test documents the model needs 1.20 bits per byte (95 %: 1.17–1.23); counting "
-        "pairs of word pieces needs 2.31, a compressor primed with the same text 1.40. "
+        "pairs of tokens needs 2.31, a compressor primed with the same text 1.40. "
         "It predicts these texts better than all that needs no learning."
     )
 
