@@ -222,18 +222,23 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
         if each.name in reasons:
             reasons[each.name] = with_line(reasons[each.name], each)
     for each in others:
-        if why := other_language(each, None if doubt else reference, language):
+        if why := other_language(each, [] if doubt else [reference], language):
             reasons[each.name] = why
     return Odd(reasons, doubt)
 
 
-def other_language(sketch: Sketch, reference: Reference | None, language: str) -> str:
-    """Why a text is not in the language of the reference, or not in the one named; else empty."""
+def other_language(sketch: Sketch, references: Sequence[Reference], language: str) -> str:
+    """Why a text is not in the language that is named, nor in that of any reference; or empty.
+
+    The language does not count if a reference is in another one itself.
+    """
     if sketch.count < LEAST_LETTERS:
         return ""
-    why = unexpected(sketch, language, [reference.pool] if reference else [])
-    if not why and reference and not reference.is_alike(sketch):
-        why = unlike(sketch, reference)
+    pools = [each.pool for each in references]
+    mixed = any(unexpected(each, language, pools) for each in pools)
+    why = "" if mixed else unexpected(sketch, language, pools)
+    if not why and references and not any(each.is_alike(sketch) for each in references):
+        why = unlike(sketch, max(references, key=lambda each: each.pool.count))
     return with_line(why, sketch) if why else ""
 
 

@@ -11,7 +11,7 @@ import click
 from endonym.cli.main import Settings, print_json, say
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
-from endonym.log import columns, padded
+from endonym.log import columns, number, padded
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 VARIANTS = click.option(
-    "--variant", metavar="NAME|all", help="Use this variant's tables; all: every variant."
+    "--variant",
+    metavar="NAME|all",
+    help="Use this variant's tables; NAME,NAME: several; all: the recipe and every variant.",
 )
 SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
 
@@ -103,8 +105,8 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     """
     from endonym.commands import check as checking
 
-    is_study = variant == "all"
     recipes, store = named_recipes(settings, recipe, variant, sets)
+    is_study = len(recipes) > 1
     checks = [checking.check(each, store, target_of(settings)) for each in recipes]
     if settings.is_json:
         dicts = [each.as_dict() for each in checks]
@@ -202,7 +204,7 @@ def run_recipes(
     from endonym.autopilot import machine
     from endonym.commands import run as commands
 
-    log, is_study = settings.log(), variant == "all" or seeds > 1
+    log, is_study = settings.log(), variant == "all" or "," in (variant or "") or seeds > 1
     recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds)
     if is_study:
         commands.check_all(recipes, store, log, until)
@@ -214,9 +216,9 @@ def run_recipes(
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     given["device"] = settings.device
     finished: list[Run] = []
-    for number, each in enumerate(recipes, start=1):
+    for place, each in enumerate(recipes, start=1):
         if is_study:
-            log.line(f"{each.run_name}, {number} of {len(recipes)}")
+            log.line(f"{each.run_name}, {place} of {len(recipes)}")
         finished.append(commands.run_and_report(each, store, log, **given))
         if not (settings.is_json or is_study):
             commands.say_results(finished[-1])
@@ -242,7 +244,7 @@ def named_recipes(
 
     named = find_recipe(settings.open_store(), name)
     path, every = named.path, [*named.sets, *sets]
-    variants = [variant or named.variant]
+    variants = [part.strip() for part in variant.split(",")] if variant else [named.variant]
     if variant == "all":
         if not Recipe.variants(path):
             raise RecipeError("it has no variants", where=str(path), do="Leave --variant all out.")
@@ -268,16 +270,13 @@ def show_plans(
 
     log = settings.log()
     given: dict[str, Any] = {"until": until, "replan": replan, "target": target_of(settings)}
-    plans: list[dict[str, Any]] = [
-        {"run": each.run_name, "stages": commands.describe_plan(each, store, log, **given)}
-        for each in recipes
-    ]
+    plans = [commands.describe_plan(each, store, log, **given) for each in recipes]
     if settings.is_json:
         print_json(plans[0] if len(plans) == 1 else {"runs": plans})
         return
     for each in plans:
         if len(plans) > 1:
-            say(each["run"])
+            say(f"{each['run']} · {number(each['train_tokens'])} training tokens")
         widest = max(22, *(columns(stage["name"]) for stage in each["stages"]))
         for stage in each["stages"]:
             state = "there" if stage["there"] else "missing"

@@ -95,6 +95,7 @@ class Checked:
             "flops_per_token": flops_per_token(self.shape),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.unique_tokens,
+            "positions": self.positions,
             "epochs": self.epochs,
             "memory_bytes": self.memory_bytes,
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),

@@ -77,15 +77,16 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     files: dict[str, list[str]] = {}
     for file, text in zip(texts.sources, texts.each(), strict=True):
         files.setdefault(file, []).append(text)
-    reference = None
-    if train is not None and len(train):
-        some = range(0, len(train), max(1, len(train) // MOST_COMPARED))
-        known = (texts.tokenizer.decode(train.document(n).ids.tolist()) for n in some)
-        reference = Reference([sketch("", known, 1.0)])
+    known: dict[int, list[str]] = {}
+    if train is not None:
+        for number in range(0, len(train), max(1, len(train) // MOST_COMPARED)):
+            each = train.document(number)
+            known.setdefault(each.source, []).append(texts.tokenizer.decode(each.ids.tolist()))
+    references = [Reference([sketch("", parts, 1.0)]) for parts in known.values()]
     found = list[str]()
     for file, parts in files.items():
         why = lost_letters("\n".join(parts))
-        if why := why or other_language(sketch(file, parts, 1.0), reference, language):
+        if why := why or other_language(sketch(file, parts, 1.0), references, language):
             found.append(f"{file}: {why}" if len(files) > 1 else why)
     return found
 

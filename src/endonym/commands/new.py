@@ -103,6 +103,8 @@ def write_recipe(
         "[clean]\n" + _table(clean, reasons),
         _training(choices),
         '[[evaluate]]\nkind = "bits"',
+        "[[evaluate]]  # to choose between runs: endonym compare RUN RUN --split dev\n"
+        'kind = "bits"\nsplit = "dev"\nbaselines = false',
         '[[export]]\nformat = "huggingface"',
     ]
     write_atomic(path, ("\n\n".join(parts) + "\n").encode("utf-8"))

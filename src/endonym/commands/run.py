@@ -19,7 +19,7 @@ from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError, printable
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
 from endonym.log import Log, counted, duration, for_screen
 from endonym.pipeline import sources
@@ -124,9 +124,15 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     """Print scores, a sample, what the report says first, its path and the next command."""
     out = sys.stdout
     scores = scores_of(run)
-    for split in dict.fromkeys(score.split for score in scores):
-        name = "test documents" if split == "test" else split
+    splits = list(dict.fromkeys(score.split for score in scores))
+    for split in splits:
         part = [score for score in scores if score.split == split]
+        if split == "dev" and "test" in splits:
+            dev = headline(part, model="model")
+            value = "" if dev is None else f"{dev.value:.4f}"
+            out.write(f"\ndev documents, to choose between runs: {value} bits/byte\n")
+            continue
+        name = f"{split} documents" if split in ("test", "dev") else split
         out.write(f"\n{name}\n{table(part)}\n")
     for artifact in run.all("evaluation"):
         path = artifact.folder / "continuations.json"
@@ -166,8 +172,8 @@ def describe_plan(
     until: str | None = None,
     replan: bool = False,
     target: str = "cpu",
-) -> list[dict[str, Any]]:
-    """The stages that a run would make and those that exist; writes nothing.
+) -> dict[str, Any]:
+    """The stages that a run would make and those that exist, and its tokens; writes nothing.
 
     Choices of an earlier run are taken from its plan; the rest is estimated.
     """
@@ -188,7 +194,7 @@ def describe_plan(
     stages = [*data.all(), *plan_training(recipe, data, training)]
     names = [stage.name for stage in stages]
     stages = stages[: names.index(last) + 1] if last else stages
-    return [
+    listed = [
         {
             "name": stage.name,
             "id": stage.id[:12],
@@ -196,3 +202,5 @@ def describe_plan(
         }
         for stage in stages
     ]
+    tokens = sum(config.steps * config.batch_tokens for config in training.phases)
+    return {"run": recipe.run_name, "train_tokens": tokens, "stages": listed}

@@ -201,14 +201,19 @@ def evaluation_stages(
         config = EvaluationConfig(
             evaluation=asked, files=files, pack=training.pack, seed=training.seed
         )
-        name = evaluation_name(asked.kind, number)
+        name = evaluation_names(recipe)[number]
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
 
 
-def evaluation_name(kind: str, number: int) -> str:
-    """What an evaluation is called."""
-    return f"evaluation {kind}" + (f" {number}" if number else "")
+def evaluation_names(recipe: Recipe) -> list[str]:
+    """What the evaluations are called: by kind and split, with a number if that is not enough."""
+    names: list[str] = []
+    for number, asked in enumerate(recipe.evaluate):
+        is_dev = asked.kind == "bits" and asked.split == "dev" and asked.file is None
+        name = f"evaluation {asked.kind}" + " dev" * is_dev
+        names.append(f"{name} {number}" if name in names else name)
+    return names
 
 
 def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
@@ -220,6 +225,6 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
         *((f"source {name}", "source") for name in sources),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
         *((f"model {phase.name}", "model") for phase in recipe.phase),
-        *((evaluation_name(e.kind, n), "evaluation") for n, e in enumerate(recipe.evaluate)),
+        *((name, "evaluation") for name in evaluation_names(recipe)),
         *((f"export {each.format}", "export") for each in recipe.export),
     ]

@@ -3,7 +3,7 @@
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -114,13 +114,44 @@ def lay_variant(
         problems += _variant_problems(base, name, tables)
         if name != wanted and isinstance(tables, dict):
             # The keys of the other variants are checked as well.
-            unusable, values = plain({**base, **tables})
+            laid, _ = _laid(base, tables)
+            unusable, values = plain(laid)
             known = {problem.path for problem in unusable}
             unusable += [each for each in findings(root, values) if each.path not in known]
             inside = [each for each in unusable if each.path and each.path[0] in tables]
             problems += [replace(each, path=("variant", name, *each.path)) for each in inside]
     chosen = variants[wanted] if wanted is not None else {}
-    return (base | chosen if isinstance(chosen, dict) else base), problems
+    return (_laid(base, chosen)[0] if isinstance(chosen, dict) else base), problems
+
+
+def _laid(
+    base: Mapping[str, Any], tables: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[tuple[str, Problem]]]:
+    """The recipe with a variant's tables, and what is wrong, each with the table's key.
+
+    A table takes the place of the recipe's own. A table for a list, such as [variant.NAME.phase],
+    changes keys of the list's items.
+    """
+    laid, problems = dict(base), list[tuple[str, Problem]]()
+    for name, value in tables.items():
+        if not (isinstance(base.get(name), list) and isinstance(value, dict)):
+            laid[name] = value
+            continue
+        laid[name] = deepcopy(base[name])
+        for path, leaf in _leaves(value):
+            _, problem = set_value(laid, [name, *path], leaf)
+            problems += [] if problem is None else [(name, problem)]
+    return laid, problems
+
+
+def _leaves(table: Mapping[str, Any]) -> Iterator[tuple[list[str], Any]]:
+    """The values in a table and in the tables in it, each with its dotted key."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            for path, leaf in _leaves(value):
+                yield [key, *path], leaf
+        else:
+            yield [key], value
 
 
 def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[Problem]:
@@ -136,7 +167,8 @@ def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[P
     if "name" in tables:
         do = f"Leave it out: its runs are called {base.get('name', 'NAME')}@{name}."
         problems.append(Problem((*here, "name"), "a variant cannot rename the recipe.", do))
-    return problems
+    found = _laid(base, tables)[1]
+    return problems + [replace(problem, path=(*here, key)) for key, problem in found]
 
 
 def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:

@@ -71,9 +71,15 @@ RULES = """\
 """
 
 VARIANTS = """\
-`[variant.NAME.model]` replaces the table `[model]` when the recipe runs with `--variant NAME`, and
-`[[variant.NAME.phase]]` replaces all phases. A variant's table replaces the table: it does not
-merge. Tables that a variant does not name stay as they are, so texts and tokenizer are shared.
+`[variant.NAME.model]` replaces the table `[model]` when the recipe runs with `--variant NAME`: it
+does not merge. Tables that a variant does not name stay as they are, so texts and tokenizer are
+shared.
+
+Phases, sources, evaluations and exports are lists. `[variant.NAME.phase]` with `lr = 0.001` changes
+this key of the only phase and keeps the others; of several, `[variant.NAME.phase.pretrain]` names
+one. `[[variant.NAME.phase]]`, in two brackets, replaces all phases.
+
+`endonym run RECIPE --variant wide,deep` runs two variants, `--variant all` the recipe and each one.
 """
 
 SETS = """\

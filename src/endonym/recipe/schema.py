@@ -28,20 +28,26 @@ def json_schema() -> dict[str, Any]:
         "title": "a variant",
         "description": "Tables that stand in for the recipe's own, each as a whole.",
         "properties": {
-            key: {name: value for name, value in node.items() if name not in ("default", "title")}
-            for key, node in schema["properties"].items()
-            if key != "name"
+            key: _of_variant(node) for key, node in schema["properties"].items() if key != "name"
         },
         "additionalProperties": False,
     }
     schema["properties"]["variant"] = {
         "type": "object",
         "title": "variant",
-        "description": "other versions of this recipe; a variant's table replaces the table",
+        "description": "other versions of this recipe; a variant's table replaces the table, or "
+        "changes keys of the items of a list",
         "propertyNames": {"pattern": VARIANT_NAME},
         "additionalProperties": {"$ref": "#/$defs/Variant"},
     }
     return {"$schema": DIALECT, **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def _of_variant(node: dict[str, Any]) -> dict[str, Any]:
+    """A key of a recipe in a variant: a list may be a table with changes to its items."""
+    kept = {name: value for name, value in node.items() if name not in ("default", "title")}
+    is_of_tables = kept.get("type") == "array" and "$ref" in kept.get("items", {})
+    return {"anyOf": [kept, {"type": "object"}]} if is_of_tables else kept
 
 
 def key_schema(table: Table, key: str) -> dict[str, Any]:

@@ -41,6 +41,13 @@ def test_paragraphs_end_with_an_empty_line(tmp_path: Path):
     assert guessed(path) == {"document": "blank_lines"}
 
 
+@pytest.mark.parametrize(("count", "keys"), [(2, True), (3, True), (1, False)])
+def test_few_paragraphs_end_with_an_empty_line_too(tmp_path: Path, count: int, keys: bool):
+    path = tmp_path / "хикәя.txt"
+    path.write_text("\n\n".join(TATAR[:count]) + "\n", encoding="utf-8")
+    assert (guessed(path).get("document") == "blank_lines") == keys
+
+
 def test_a_text_broken_at_a_margin_is_one_document(tmp_path: Path):
     words = " ".join(numbered(200)).split()
     lines, line = [], ""

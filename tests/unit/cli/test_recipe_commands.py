@@ -12,6 +12,7 @@ from endonym.autopilot import machine
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.survey import Survey
 from endonym.commands import new as starter
+from endonym.log import number
 
 Say = Callable[..., Any]
 
@@ -77,7 +78,7 @@ def test_check_counts_and_makes_nothing(recipe: Path, command: Say) -> None:
     blocks = 2 * (4 * 32 * 32 + 3 * 32 * 256 + 2 * 32 + 2 * 16)
     assert found["parameters"] == 400 * 32 + blocks + 32
     assert found["train_tokens"] == 40 * 256
-    assert found["epochs"] == pytest.approx(found["train_tokens"] / found["unique_tokens"])
+    assert found["epochs"] == pytest.approx(found["train_tokens"] / found["positions"])
     assert found["seconds"] is None
     assert sorted(recipe.parent.rglob("*")) == before
 
@@ -302,7 +303,9 @@ def test_a_dry_run_of_all_variants_tells_each_plan(recipe: Path, command: Say) -
     assert one["shards"] == two["shards"]
     assert one["model pretrain"] != two["model pretrain"]
     lines = command(*args).out.splitlines()
-    assert (lines[0], lines.count("kechkena@wide")) == ("kechkena", 1)
+    heads = [line for line in lines if line.startswith("kechkena")]
+    tokens = [f"{number(run['train_tokens'])} training tokens" for run in runs]
+    assert heads == [f"{run['run']} · {said}" for run, said in zip(runs, tokens, strict=True)]
 
 
 def test_runs_with_other_overrides_stand_beside_each_other(recipe: Path, command: Say) -> None:

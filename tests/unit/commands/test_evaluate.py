@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from made_scores import baselines, score
+from text_samples import ROMANIAN
+from toys import toy_tokenizer
 
-from endonym.commands.evaluate import conclusions, names_of, score_model, shards_of
+from endonym.commands.evaluate import conclusions, doubts, names_of, score_model, shards_of
 from endonym.commands.load import load_model
 from endonym.data.config import PackConfig
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
+from endonym.evaluate.bits import Texts
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -116,10 +119,41 @@ def test_documents_that_were_trained_on_are_counted_in_a_warning(
     assert "word for word" not in capsys.readouterr().err
 
 
+RUSSIAN_TEXT = "Все люди рождаются свободными и равными в своём достоинстве и правах. "
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RUSSIAN_TEXT, "ә ө ү җ ң һ"),
+        ("М?н б?ген мәкт?пкә бар?м, ул кит?п укый. ", "broken encoding"),
+        ("Copiii se joacă în grădină și râd, iar bunica îi privește. ", "not cyrillic"),
+        ("Әбием мич янында күмәч пешерә, без аны яратабыз. ", ""),
+    ],
+)
+def test_a_text_in_another_language_or_a_broken_one_is_doubted(text: str, said: str) -> None:
+    tokenizer = toy_tokenizer("byte")
+    found = doubts(Texts(tokenizer.encode_many([text * 20]), ["хат"], tokenizer), None, "tt")
+    assert said in "".join(found)
+    assert bool(found) == bool(said)
+
+
+def test_a_text_like_one_of_the_sources_is_not_doubted(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model is of four languages."""
+    file, store = tmp_path / "хат.txt", Store(finished / "store")
+    greek = "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια. "
+    for text, is_doubted in ((greek, True), (RUSSIAN_TEXT, False), (ROMANIAN[0] + " ", False)):
+        file.write_text(text * 20, encoding="utf-8")
+        score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+        assert ("says little about the model" in capsys.readouterr().err) == is_doubted
+
+
 def test_the_conclusion_is_the_report_s_and_says_why_baselines_and_interval_are_missing() -> None:
     opening, standing = conclusions([score("model", 1.20), *baselines()])
     assert opening.startswith("On 412 test documents the model needs 1.20 bits per byte")
     assert "better than all that needs no learning" in standing
     alone = conclusions([score("model", 1.20, low=None, high=None, n_documents=7)])
-    assert "no interval: it takes 10 documents" in alone[-2]
+    assert "no interval: it takes 10 groups of neighbouring documents" in alone[-2]
     assert alone[-1].startswith("There are no baselines")

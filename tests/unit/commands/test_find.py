@@ -69,6 +69,15 @@ def test_a_name_that_means_nothing_finds_no_run(tmp_path: Path, name: str) -> No
     assert run_by_name(Store(tmp_path / "store"), name) is None
 
 
+def test_a_recipe_that_was_never_run_says_so(tmp_path: Path) -> None:
+    (tmp_path / "basm").mkdir()
+    (tmp_path / "basm" / "recipe.toml").write_text("", encoding="utf-8")
+    for name in (tmp_path / "basm", tmp_path / "basm" / "recipe.toml"):
+        with pytest.raises(RecipeError, match="has not been run here yet") as caught:
+            find_run(Store(tmp_path / "store"), str(name))
+        assert caught.value.do.endswith(f"run {name}")
+
+
 def test_a_recipe_is_named_by_its_file_its_folder_and_its_run(tmp_path: Path) -> None:
     run, store = a_run(tmp_path, "әкият", recipe="recipe.toml"), Store(tmp_path / "store")
     file, elsewhere = tmp_path / "recipe.toml", Store(tmp_path / "elsewhere" / "store")

@@ -191,8 +191,11 @@ def test_what_was_dropped_begins_with_counts_by_reason_and_is_shown_as_text(bare
     ]
     assert lines[2:5] == ["", "min_chars  tatar/a.txt#1  4 characters", "  Юк."]
     assert "  Карурман уртасында" in lines
+    assert "min_chars: 1 of 2 shown; -n 2 shows all" in lines
     assert lines[-1].startswith("  — бер өй. ")
     assert lines[-1].endswith("…")
+    every = look(bare, "шигырь", dropped="min_chars", text=None, count=2).text
+    assert " of 2 shown" not in every
     assert found.data["dropped"] == {"min_chars": 2, "max_chars": 1}
     assert len(found.data["rejects"]) == 2
     with pytest.raises(RecipeError, match="for the reason exact"):
@@ -207,6 +210,14 @@ def test_a_text_is_shown_in_the_tokens_of_the_run(store: Store) -> None:
     assert f"this text: {count} tokens, {ratio:.2f} bytes a token" in found.text
     (folder,) = (store.root / "tokenizer").iterdir()
     assert look(store, folder.name, dropped=None, text=None, count=1).data["tokens"] == []
+
+
+def test_the_beginning_of_a_file_is_shown_in_tokens(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "хикәя.txt"
+    file.write_text("Әбием мич янында. " * 500, encoding="utf-8")
+    tokens = look(store, "kechkena", dropped=None, text=str(file), count=1).data["tokens"]
+    assert "".join(tokens).startswith("Әбием мич янында. Әбием")
+    assert len("".join(tokens)) < 2_000
 
 
 def test_invisible_characters_among_tokens_are_shown_by_number(store: Store) -> None:

@@ -45,7 +45,8 @@ def test_a_dry_run_names_what_the_device_that_was_named_would_make(
     lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
     recipe.path.write_text("\n".join(lines), encoding="utf-8")
     bare, store, log = Recipe.load(recipe.path), Store(tmp_path / "store"), Log(quiet=True)
-    here, there = (describe_plan(bare, store, log, target=each) for each in ("cpu", "cuda"))
+    plans = [describe_plan(bare, store, log, target=each) for each in ("cpu", "cuda")]
+    here, there = (plan["stages"] for plan in plans)
     differing = {one["name"] for one, two in zip(here, there, strict=True) if one != two}
     assert "shards" not in differing
     assert any(name.startswith("model") for name in differing)
@@ -182,10 +183,10 @@ def test_a_run_that_stops_before_its_model_has_no_report(recipe: Recipe, tmp_pat
 
 def test_a_plan_tells_what_is_there_and_makes_nothing(recipe: Recipe, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    plan = describe_plan(recipe, store, LOG)
+    plan = describe_plan(recipe, store, LOG)["stages"]
     assert not any(stage["there"] for stage in plan)
     made = run_and_report(recipe, store, LOG, until="tokenizer").made
-    again = describe_plan(recipe, store, LOG)
+    again = describe_plan(recipe, store, LOG)["stages"]
     there = {stage["name"]: stage["id"] for stage in again if stage["there"]}
     assert there == {each.stage.name: each.artifact.id for each in made}
     assert [stage["name"] for stage in again] == [stage["name"] for stage in plan]
@@ -200,7 +201,7 @@ def test_a_plan_without_its_lockfile_chooses_as_the_run_did(finished: Path, tmp_
             (tmp_path / "project" / "runs" / "kechkena" / "plan.json").unlink()
         elif wanted == "with a comment":
             path.write_text(path.read_text(encoding="utf-8") + "# искәрмә\n", encoding="utf-8")
-        plan = describe_plan(Recipe.load(path), store, LOG)
+        plan = describe_plan(Recipe.load(path), store, LOG)["stages"]
         assert all(stage["there"] for stage in plan), wanted
 
 

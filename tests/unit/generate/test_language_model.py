@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -202,6 +203,29 @@ def test_the_same_seed_says_the_same_and_another_something_else() -> None:
     ]
     torch.manual_seed(0)
     assert texts[0] == texts[2] != texts[1]
+
+
+def test_settings_of_sampling_may_stand_alone() -> None:
+    model = lively()
+    cold = model.generate("Кояш", max_tokens=8, sampling=Sampling(temperature=0))
+    assert model.generate("Кояш", max_tokens=8, temperature=0) == cold
+    with pytest.raises(TypeError, match="temprature"):
+        model.generate("Кояш", temprature=0)
+
+
+def test_the_same_seed_draws_differently_for_each_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, heads = lively(), list[int]()
+
+    def drawn(logits: Any, seen: Any, sampling: Sampling, generator: Any) -> int:
+        heads.append(generator.initial_seed())
+        return model.tokenizer.end_id
+
+    monkeypatch.setattr("endonym.generate.batching.choose", drawn)
+    for prompt in ("Кояш", "Кояш", "Ай"):
+        model.generate(prompt, max_tokens=1)
+    model.generate("Кояш", max_tokens=1, seed=1)
+    assert heads[0] == heads[1]
+    assert len({heads[0], heads[2], heads[3]}) == 3
 
 
 def test_an_empty_text_has_no_bits() -> None:

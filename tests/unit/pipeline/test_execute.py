@@ -59,7 +59,7 @@ def stages(tmp_path: Path) -> Recipe:
         ("model pilot", "model pilot"),
         ("model", "model books"),
         ("books", "model books"),
-        ("evaluation", "evaluation bits 1"),
+        ("evaluation", "evaluation bits dev"),
         ("evaluation bits", "evaluation bits"),
     ],
 )

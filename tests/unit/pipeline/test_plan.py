@@ -54,7 +54,7 @@ def test_every_stage_reads_what_was_made_before_it(
         "shards": {"corpus", "tokenizer"},
         "model pretrain": {"shards", "tokenizer"},
         "evaluation bits": {"model pretrain", "shards"},
-        "evaluation prompts 1": {"model pretrain", "shards", "source prompts.txt"},
+        "evaluation prompts": {"model pretrain", "shards", "source prompts.txt"},
         "export huggingface": {"model pretrain"},
     }
     seen: set[str] = set()

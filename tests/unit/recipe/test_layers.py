@@ -82,6 +82,39 @@ def test_a_variant_s_phases_replace_all_phases(basme_with_names: Path) -> None:
     assert recipe.model.family == "llama"
 
 
+def test_a_variant_s_table_for_a_list_changes_keys_of_its_items(basme_with_names: Path) -> None:
+    text = basme_with_names.read_text(encoding="utf-8")
+    more = '\n[variant.rate]\nphase."cărți".lr = 0.01\nsource."povești".path = "x"\n'
+    basme_with_names.write_text(text + more, encoding="utf-8")
+    recipe = Recipe.load(basme_with_names, variant="rate")
+    plain = Recipe.load(basme_with_names)
+    assert [phase.lr for phase in recipe.phase] == [None, 0.01]
+    assert [phase.model_copy(update={"lr": None}) for phase in recipe.phase] == list(plain.phase)
+    assert [source.path for source in recipe.source] == ["x", "web"]
+    assert "lr = 0.01" in recipe.as_run()
+
+
+def test_the_only_item_of_a_list_needs_no_name_in_a_variant(basme_with_names: Path) -> None:
+    text = basme_with_names.read_text(encoding="utf-8")
+    alone = text.replace('[[phase]]\nname = "cărți"\nepochs = 1\n', "")
+    more = "\n[variant.rate.phase]\nlr = 0.01\n"
+    basme_with_names.write_text(alone + more, encoding="utf-8")
+    (phase,) = Recipe.load(basme_with_names, variant="rate").phase
+    assert (phase.lr, phase.steps) == (0.01, 100)
+
+
+@pytest.mark.parametrize("variant", [None, "rate"])
+def test_an_item_that_a_variant_misnames_is_reported_at_its_line(
+    basme_with_names: Path, variant: str | None
+) -> None:
+    text = basme_with_names.read_text(encoding="utf-8")
+    more = "\n[variant.rate.phase.carti]\nlr = 0.01\n"
+    basme_with_names.write_text(text + more, encoding="utf-8")
+    said = refusal(basme_with_names, variant=variant)
+    assert "phase has no item carti." in said
+    assert "Did you mean `cărți`?" in said
+
+
 def test_a_variant_may_hold_a_single_value(basme_with_names: Path) -> None:
     recipe = Recipe.load(basme_with_names, variant="semințe")
     assert (recipe.seed, recipe.run_name) == (7, "basme@semințe")

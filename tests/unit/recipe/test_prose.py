@@ -43,7 +43,7 @@ def test_a_variant_replaces_a_table_and_shares_the_rest(example: Path) -> None:
     assert wide.model.family == type(wide.model).model_fields["family"].default
     for table in ("source", "clean", "split", "tokenizer", "pack", "phase"):
         assert getattr(wide, table) == getattr(plain, table)
-    assert "does not\nmerge" in VARIANTS
+    assert "does not merge" in VARIANTS
 
 
 def test_a_phase_may_have_one_budget_or_none(example: Path) -> None:

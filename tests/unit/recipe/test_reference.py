@@ -109,7 +109,7 @@ def test_a_table_is_explained_by_its_keys() -> None:
     assert text.startswith("[model]: the shape of the network")
     assert "\n  dropout " in text
     assert explain("phase.0.lr") == explain("phase.lr")
-    assert "does not\nmerge" in explain("variant.bpe")
+    assert "does not merge" in explain("variant.bpe")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,15 @@ def test_a_name_for_another_unit_is_converted(asked: str, said: str) -> None:
     assert said in first
     assert "is called" not in first
     assert explain("learning_rate").startswith("learning_rate is called lr here.")
+
+
+@pytest.mark.parametrize(
+    ("value", "key"), [("zero_width", "clean.normalize"), ("bits", "evaluate.kind")]
+)
+def test_a_value_leads_to_its_key(value: str, key: str) -> None:
+    head, _, text = explain(value).partition("\n\n")
+    assert head == f"{value} is a value of this key."
+    assert text.startswith(key)
 
 
 def test_a_key_in_a_table_that_is_not_ours_leads_to_the_table_that_has_it() -> None:

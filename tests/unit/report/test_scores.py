@@ -21,6 +21,13 @@ def test_the_verdict_says_that_a_model_near_uniform_has_learnt_nothing() -> None
     assert "learnt next to nothing" in verdict([score("model", 3.0), *baselines()])[-1]
 
 
+def test_text_that_was_given_is_not_said_to_need_more_training() -> None:
+    said = verdict([score("model", 3.9, split="хат"), *baselines(split="хат")])[-1]
+    assert "worse than guessing blindly" in said
+    assert "longer training" not in said
+    assert "of another kind" in said
+
+
 def test_the_verdict_says_that_a_model_is_worse_than_counting_pairs() -> None:
     assert "worse than counting pairs" in verdict([score("model", 2.5), *baselines()])[-1]
 
@@ -39,7 +46,7 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     few = {"low": None, "high": None, "n_documents": 7}
     sentences = verdict([score("model", 1.20, **few), *baselines(**few)])
     assert "95" not in sentences[0]
-    assert "no interval: it takes 10 documents" in sentences[1]
+    assert "no interval: it takes 10 groups" in sentences[1]
     assert group([score("model", 1.20, **few)]).rows[0].cells[1] == "too few"
 
 

@@ -202,6 +202,8 @@ def test_some_of_what_was_dropped_is_spread_over_sources_and_within_each(tmp_pat
     assert min(b - a for a, b in pairwise(numbers)) > 60
     assert numbers[-1] > 200
     assert [each.id for each in found if each.source == "шигырь"] == ["b#0"]
+    few = [(each.source, each.id) for each in some_dropped(tmp_path, "min_chars", 1_000)]
+    assert len(few) == len(set(few)) == 381
     assert some_dropped(tmp_path, "min_chars", 0) == []
     assert some_dropped(tmp_path, "exact", 5) == []
 
