@@ -306,7 +306,7 @@ def nearest_key(
         return f"`{close}`"
     wanted = [_known_elsewhere(root, plain_word(each)) for each in held or [name]]
     if not held and wanted[0] in [*own, *inside]:
-        return f"`{inside.get(wanted[0], wanted[0])}`"
+        return f"`{wanted[0] if wanted[0] in own else inside[wanted[0]]}`"
     homes = [other for other in tables(root) if any(each in other.keys for each in wanted)]
     if homes:
         home = max(homes, key=lambda other: sum(each in other.keys for each in wanted))
