@@ -125,6 +125,14 @@ def test_means_over_seeds_are_of_the_documents_that_all_runs_share(tmp_path: Pat
     assert value == pytest.approx(len(SENTENCES) / size / math.log(2))
 
 
+def test_with_seeds_too_it_is_said_why_runs_have_no_intervals(tmp_path: Path) -> None:
+    runs = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
+    for n, run in enumerate(runs):
+        again = contender(tmp_path / "few", run.name, HARD[:9].tolist(), texts=SENTENCES[:9])
+        runs[n] = replace(run, folder=again.folder, judged=again.judged)
+    assert any("has an interval: it takes 10" in note for note in compare(runs).notes)
+
+
 def test_two_seeds_are_told_to_be_few(tmp_path: Path) -> None:
     two = [under(tmp_path, "ro", seed, seed / 10) for seed in range(2)]
     three = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
@@ -150,7 +158,7 @@ def test_a_single_training_is_told_that_another_seed_may_move_it(tmp_path: Path)
 
 
 def test_welch_s_interval_is_that_of_r_and_scipy() -> None:
-    """As of ttest_ind(one, other, equal_var=False).confidence_interval() of scipy 1.16.
+    """As of ttest_ind(one, other, equal_var=False).confidence_interval() of scipy 1.17.
 
     By hand: the means are 1.1466… and 1.23, the variances 7/30000 and 13/10000, each over three
     seeds; the degrees of freedom are (7 + 39)² / (7² / 2 + 39² / 2) = 2.6955.
