@@ -7,36 +7,35 @@ out, are compared on the documents that all share; with too few of these there i
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from endonym.commands.finished_runs import FinishedRun
-from endonym.commands.seeds import have_several_seeds, seed_groups, seed_notes
-from endonym.evaluate.documents import Documents, are_same, bits_per_byte, difference, shared
+from endonym.commands.seeds import (
+    Difference,
+    SeedGroup,
+    have_several_seeds,
+    seed_cells,
+    seed_differences,
+    seed_groups,
+    seed_notes,
+)
+from endonym.evaluate.documents import (
+    Documents,
+    are_same,
+    bits_per_byte,
+    difference,
+    named_in,
+    shared,
+    with_enough,
+)
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score
 from endonym.evaluate.tables import aligned
 from endonym.log import duration, folded, number
 
 BASELINES = ("unigram", "bigram", "compressor")
-LIKE_PARAMETERS = 1.02
-"""Numbers of parameters within this factor are called alike."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Bits per byte above the best run, with a paired 95 % interval; none below ten documents.
-
-    With several sources: of the means over them.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @property
-    def is_claimed(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+ALIKE = 1.02
+"""Numbers of parameters, and of training tokens, within this factor are called alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ class Comparison:
     """Runs, the best first, each with its difference to that one; and the shared baselines.
 
     differences: empty if the runs share too few texts; then their order is as given. documents:
-    how many the differences are over.
+    how many the differences are over. values: bits per byte of each run on the documents that all
+    share, which the means over seeds are of; empty if these are too few.
     """
 
     runs: list[FinishedRun]
@@ -52,6 +52,7 @@ class Comparison:
     baselines: list[Score]
     notes: list[str]
     documents: int = 0
+    values: Sequence[float] = ()
 
     @property
     def name(self) -> str:
@@ -66,36 +67,62 @@ class Comparison:
         return self.runs[0].score.split
 
     @property
+    def groups(self) -> list[SeedGroup]:
+        """The runs, those together that differ by their seed alone; the best mean first."""
+        return seed_groups(self.runs, self.values)
+
+    @property
+    def seed_differences(self) -> list[Difference | None]:
+        """Of each group to the best one; all None if the runs share too few texts."""
+        groups = self.groups
+        return seed_differences(groups) if self.differences else [None] * len(groups)
+
+    @property
     def is_of_seeds(self) -> bool:
         """Whether these are one recipe under several seeds: there is nothing to choose."""
-        groups = seed_groups(self.runs)
+        groups = self.groups
         return len(groups) == 1 and have_several_seeds(groups)
 
     @property
     def first(self) -> FinishedRun:
         """The run to go on with: the best; with seeds, the best recipe under its own seed."""
-        groups = seed_groups(self.runs)
+        groups = self.groups
         return groups[0].own if have_several_seeds(groups) else self.runs[0]
 
     def short(self, run: FinishedRun) -> str:
-        """A run's variant and overrides, if all are runs of one recipe; else its name."""
-        return run.name.removeprefix(self.name).removeprefix("@") or run.name
+        """A run's variant and overrides, if all are runs of one recipe; else its name.
+
+        With several seeds, the recipe's short name and the seed: "wide, seed 42".
+        """
+        (group,) = [group for group in self.groups if run in group.runs]
+        name = re.sub(r"(?<=[+,])seed=\d+,?", "", group.name).rstrip("+,")
+        short = name.removeprefix(self.name).removeprefix("@") or name
+        if not group.has_several:
+            return run.name.removeprefix(self.name).removeprefix("@") or run.name
+        return f"{short}, seed {run.seed}"
 
 
 def compare(runs: Sequence[FinishedRun]) -> Comparison:
     """Put runs side by side."""
     baselines = [line for name in BASELINES if (line := _shared(name, runs)) is not None]
-    found, note = _documents(runs)
-    if not found:
+    common, note = _documents(runs)
+    if not common:
         return Comparison(list(runs), [], baselines, [note, *_remarks(runs, baselines)])
-    parts = sorted(zip(runs, found, strict=True), key=lambda pair: bits_per_byte(pair[1]))
-    ordered, first = [run for run, _ in parts], parts[0][1]
-    differences = [Difference(*difference(each, first)) for _, each in parts]
-    groups = seed_groups(ordered)
-    verdict = [] if have_several_seeds(groups) else _verdict(ordered, differences, len(first))
-    notes = [*seed_notes(groups), *([note] if note else []), *verdict]
+    found, told = _with_intervals(runs, common)
+    parts = sorted(
+        zip(runs, found, map(bits_per_byte, common), strict=True),
+        key=lambda part: bits_per_byte(part[1]),
+    )
+    ordered, first = [run for run, _, _ in parts], parts[0][1]
+    differences = [Difference(*difference(each, first)) for _, each, _ in parts]
+    values = [value for _, _, value in parts]
+    groups = seed_groups(ordered, values)
+    notes = seed_notes(groups, seed_differences(groups))
+    if not have_several_seeds(groups):
+        notes += _verdict(ordered, differences, len(first))
+    notes += [each for each in (note, told) if each]
     notes += _remarks(ordered, baselines)
-    return Comparison(ordered, differences, baselines, notes, len(first))
+    return Comparison(ordered, differences, baselines, notes, len(first), values)
 
 
 def _documents(runs: Sequence[FinishedRun]) -> tuple[list[Documents], str]:
@@ -116,15 +143,45 @@ def _documents(runs: Sequence[FinishedRun]) -> tuple[list[Documents], str]:
     common = shared(own)
     sizes = [f"{run.name}: {number(run.score.n_documents)}" for run in runs]
     opening = f"These runs were scored on different {runs[0].score.split} documents"
-    if difference(common[0], common[-1])[1] is None:
+    if not with_enough(common):
         return [], (
             f"{opening} ({'; '.join(sizes)}) and share {number(len(common[0]))} from the same "
             "sources: too few, so no difference is shown."
         )
     return common, (
         f"{opening} ({'; '.join(sizes)}): differences are over the {number(len(common[0]))} that "
-        "all share, and so is the order."
+        "all share, and so are the order and any mean over seeds."
     )
+
+
+def _with_intervals(
+    runs: Sequence[FinishedRun], found: list[Documents]
+) -> tuple[list[Documents], str]:
+    """The documents whose differences have intervals: of all sources of the mean, or of some.
+
+    And a note if they are of some, or if there are no intervals.
+    """
+    some, split = with_enough(found), runs[0].score.split
+    if some and len(some[0]) == len(found[0]):
+        return found, ""
+    if not some:
+        return found, (
+            f"No difference of two runs has an interval: it takes {FEWEST_DOCUMENTS} {split} "
+            f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source."
+        )
+    averaged = named_in(found[0][found[0]["averaged"]], _averaged(runs))
+    kept = named_in(some[0], averaged)
+    left = [name for name in averaged if name not in kept]
+    return some, (
+        f"Too few {split} documents for an interval, of fewer than {FEWEST_OF_SOURCE} groups of "
+        f"neighbours: {_listed(left)}. So the order of the runs and their differences are over "
+        f"{_listed(kept)} alone: {number(len(some[0]))} documents."
+    )
+
+
+def _averaged(runs: Sequence[FinishedRun]) -> list[str]:
+    """The sources in the mean over sources of any run."""
+    return sorted({str(name) for run in runs for name in run.score.averaged})
 
 
 def _shared(model: str, runs: Sequence[FinishedRun]) -> Score | None:
@@ -140,12 +197,8 @@ def _verdict(
     """Which run is best, and which ones are not significantly worse."""
     best = runs[0]
     texts = f"{number(documents)} {best.score.split} documents"
-    if best.score.low is None:
-        return [
-            f"{best.name} needs the fewest bits per byte, but no difference is claimed: it takes "
-            f"{FEWEST_DOCUMENTS} {best.score.split} documents, neighbours counted as one, and "
-            f"{FEWEST_OF_SOURCE} of each source."
-        ]
+    if differences[-1].low is None:
+        return [f"{best.name} needs the fewest bits per byte, but no difference is claimed."]
     pairs = zip(runs[1:], differences[1:], strict=True)
     near = [run.name for run, each in pairs if not each.is_claimed]
     if not near:
@@ -161,7 +214,9 @@ def _verdict(
 
 def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
     """Notes that a reader of the table needs."""
-    notes = [*_beaten_by(runs, baselines), *_apart_in_size(runs)]
+    sizes = {run.name: run.parameters[0] for run in runs}
+    notes = [*_beaten_by(runs, baselines), *_apart("Parameters", sizes)]
+    notes += _apart("Training tokens", {run.name: run.tokens for run in runs})
     shown = {line.model for line in baselines}
     apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
     if apart:
@@ -181,12 +236,13 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
         )
     groups = seed_groups(runs)
     if runs[0].score.split == "test" and len(groups) > 1:
+        first = "" if all(run.dev_score for run in runs) else '[[evaluate]] split = "dev", then '
         notes.append(
             "To choose one of them, compare their dev scores, so that test stays unseen: "
-            '[[evaluate]] split = "dev", then compare --split dev.'
+            f"{first}compare --split dev."
         )
-    notes.append("Intervals in the table are over documents, of one training each.")
-    if not have_several_seeds(groups):
+    notes.append("Intervals of single runs are over documents, of one training each.")
+    if not any(group.has_several for group in groups):
         notes[-1] += " Another seed may move a run by more: endonym run RECIPE --seeds 3."
     return notes
 
@@ -204,15 +260,15 @@ def _beaten_by(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[
     ]
 
 
-def _apart_in_size(runs: Sequence[FinishedRun]) -> list[str]:
-    """A note on how far the numbers of parameters differ."""
-    by_size = sorted(runs, key=lambda run: run.parameters[0])
-    (least, _), (most, _) = by_size[0].parameters, by_size[-1].parameters
-    if most <= least * LIKE_PARAMETERS:
+def _apart(what: str, amounts: dict[str, int]) -> list[str]:
+    """A note on how far an amount differs, by the names of the runs."""
+    small, big = min(amounts, key=amounts.__getitem__), max(amounts, key=amounts.__getitem__)
+    least, most = amounts[small], amounts[big]
+    if most <= least * ALIKE:
         return []
     return [
-        f"Parameters differ by a factor of {most / least:.2f}: {number(least)} "
-        f"({by_size[0].name}) to {number(most)} ({by_size[-1].name})."
+        f"{what} differ by a factor of {most / max(1, least):.2f}: {number(least)} ({small}) to "
+        f"{number(most)} ({big})."
     ]
 
 
@@ -225,8 +281,8 @@ def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The table as texts: its head, and a row for each run and each baseline."""
     has_differences = bool(comparison.differences) and not comparison.is_of_seeds
     beside = ["to the best", "paired 95 %"] if has_differences else []
-    heads = ["run", "bits/byte", "95 %", *beside, "family", "parameters", "tokens", "epochs"]
-    heads += ["training", "tokens/s", "kept step"]
+    heads = ["run", "bits/byte", "95 %", *beside, "family", "parameters"]
+    heads += ["lr", "tokens", "epochs", "training", "tokens/s", "kept step"]
     rows: list[list[str]] = []
     for index, run in enumerate(comparison.runs):
         total, active = run.parameters
@@ -236,7 +292,7 @@ def cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
             each = comparison.differences[index]
             span = "–" if each.low is None else f"{each.low:+.4f} to {each.high:+.4f}"
             row += [f"{each.value:+.4f}", span] if index else ["best", ""]
-        row += [run.shape.family, size, number(run.tokens), f"{run.epochs:.2f}"]
+        row += [run.shape.family, size, f"{run.lr:g}", number(run.tokens), f"{run.epochs:.2f}"]
         row += ["–", "–"] if run.speed is None else [duration(run.seconds), number(run.speed)]
         last = run.models[-1].numbers
         rows.append([*row, f"{number(last['kept_step'])} of {number(last['steps'])}"])
@@ -253,11 +309,18 @@ def _score_cells(score: Score) -> list[str]:
     return [f"{score.value:.4f}", span]
 
 
+def recipes(comparison: Comparison) -> list[list[str]]:
+    """The table of recipes with several seeds, its head first; empty if there are none."""
+    return seed_cells(comparison.groups, comparison.seed_differences)
+
+
 def describe(comparison: Comparison) -> str:
-    """The comparison as text: an aligned table and its notes."""
+    """The comparison as text: whose documents, aligned tables, and notes."""
     heads, rows = cells(comparison)
+    means = recipes(comparison)
+    tables = [*aligned(means), *([""] if means else []), *aligned([heads, *rows])]
     notes = map(folded, comparison.notes)
-    return "\n".join([*aligned([heads, *rows]), "", *notes])
+    return "\n".join([f"{comparison.split} documents", *tables, "", *notes])
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:
@@ -281,18 +344,21 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "epochs": run.epochs,
                 "score": run.score.as_dict(),
                 "dev_bits_per_byte": run.dev_score and run.dev_score.value,
-                "difference": beside and {**asdict(beside), "is_claimed": beside.is_claimed},
+                "difference": beside and beside.as_dict(),
                 "seconds": run.seconds or None,
                 "tokens_per_second": run.speed,
                 "steps": last["steps"],
                 "kept_step": last["kept_step"],
             }
         )
+    groups = zip(comparison.groups, comparison.seed_differences, strict=True)
     return {
         "runs": runs,
         "baselines": [line.as_dict() for line in comparison.baselines],
         "same_documents": bool(comparison.differences),
         "shared_documents": comparison.documents,
-        "seeds": [group.as_dict() for group in seed_groups(comparison.runs)],
+        "seeds": [
+            {**group.as_dict(), "difference": each and each.as_dict()} for group, each in groups
+        ],
         "notes": comparison.notes,
     }

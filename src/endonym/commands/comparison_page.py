@@ -6,7 +6,7 @@ import os.path
 from pathlib import Path
 from typing import Any
 
-from endonym.commands.compare import Comparison, as_dict, cells
+from endonym.commands.compare import Comparison, as_dict, cells, recipes
 from endonym.commands.finished_runs import FinishedRun, Texts
 from endonym.disk import read_if_good, write_atomic, write_json
 from endonym.evaluate.score import BITS, find
@@ -67,11 +67,9 @@ def as_csv(data: dict[str, Any]) -> str:
     """
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
-        beside = run["difference"] or {}
-        apart = {f"difference_{key}": beside.get(key) for key in DIFFERENCE}
         plain = {key: run[key] for key in run if key not in ("score", "difference")}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
-        rows.append({"row": "run", **plain, **_score(run["score"]), **apart})
+        rows.append({"row": "run", **plain, **_score(run["score"]), **_apart(run)})
     rows += [_mean(group, rows) for group in data["seeds"] if len(group["runs"]) > 1]
     rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
     text = io.StringIO()
@@ -82,12 +80,18 @@ def as_csv(data: dict[str, Any]) -> str:
 
 
 def _mean(group: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation of one recipe over its seeds."""
+    """Mean, standard deviation and difference of one recipe over its seeds."""
     (own,) = [row for row in rows if row["name"] == group["name"]]
     alike = {key: own[key] for key in ("variant", "family", "parameters", "lr", "split")}
     seeds = " ".join(map(str, group["seeds"]))
     told = {"row": "seeds", "name": group["name"], "seed": seeds, "deviation": group["deviation"]}
-    return {**alike, **told, "bits_per_byte": group["mean"]}
+    return {**alike, **told, "bits_per_byte": group["mean"], **_apart(group)}
+
+
+def _apart(of: dict[str, Any]) -> dict[str, Any]:
+    """The difference of a run or of a recipe to the best one."""
+    beside = of["difference"] or {}
+    return {f"difference_{key}": beside.get(key) for key in DIFFERENCE}
 
 
 def _score(score: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +109,7 @@ def gather(comparison: Comparison) -> dict[str, Any]:
         "count": len(comparison.runs),
         "split": comparison.split,
         "notes": comparison.notes,
+        "recipes": recipes(comparison),
         "heads": heads,
         "rows": rows,
         "charts": [drawn] if drawn else [],

@@ -7,18 +7,41 @@ under several seeds, recipes are compared by their means, with the seeds as the 
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from endonym.commands.finished_runs import FinishedRun
-from endonym.log import number
+from endonym.log import counted, number
 from endonym.recipe.recipe import Recipe
 from endonym.store import fingerprint
 
-T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""97.5 % quantiles of Student's t for one to ten degrees of freedom."""
+FEW_SEEDS = 2
+"""With so many, Student's t has one or two degrees of freedom: an interval is very wide."""
+STEPS = 200
+"""Steps of Simpson's rule: quantiles are right to 1e-6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Bits per byte above the best, with a 95 % interval if there is one.
+
+    Of two runs: paired, over documents; of the means over sources, if there are several. Of two
+    recipes: over their seeds.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return {**asdict(self), "is_claimed": self.is_claimed}
 
 
 @dataclass(frozen=True)
@@ -26,6 +49,8 @@ class SeedGroup:
     """Runs of one recipe under several seeds; or a single run."""
 
     runs: tuple[FinishedRun, ...]
+    values: tuple[float, ...]
+    """Bits per byte of each run."""
 
     @property
     def own(self) -> FinishedRun:
@@ -37,10 +62,10 @@ class SeedGroup:
         """The recipe's name."""
         return self.own.name
 
-    @cached_property
-    def values(self) -> list[float]:
-        """Bits per byte of each run."""
-        return [run.score.value for run in self.runs]
+    @property
+    def has_several(self) -> bool:
+        """Whether there are several seeds."""
+        return len({run.seed for run in self.runs}) > 1
 
     @property
     def mean(self) -> float:
@@ -54,13 +79,12 @@ class SeedGroup:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
-        several = len(self.runs) > 1
         return {
             "name": self.name,
             "runs": [run.name for run in self.runs],
             "seeds": [run.seed for run in self.runs],
             "mean": self.mean,
-            "deviation": self.deviation if several else None,
+            "deviation": self.deviation if self.has_several else None,
             "low": min(self.values),
             "high": max(self.values),
         }
@@ -83,12 +107,18 @@ def under_seeds(
     return [*firsts, *more]
 
 
-def seed_groups(runs: Sequence[FinishedRun]) -> list[SeedGroup]:
-    """The runs, those together that differ by their seed alone; the lowest mean first."""
-    found: dict[str, list[FinishedRun]] = {}
-    for run in runs:
-        found.setdefault(_apart_from_seed(run), []).append(run)
-    groups = [SeedGroup(tuple(sorted(each, key=lambda run: run.seed))) for each in found.values()]
+def seed_groups(runs: Sequence[FinishedRun], values: Sequence[float] = ()) -> list[SeedGroup]:
+    """The runs, those together that differ by their seed alone; the lowest mean first.
+
+    values: bits per byte of each run, if not of all documents that it was scored on.
+    """
+    found: dict[str, list[tuple[FinishedRun, float]]] = {}
+    for run, value in zip(runs, values or [run.score.value for run in runs], strict=True):
+        found.setdefault(_apart_from_seed(run), []).append((run, value))
+    groups: list[SeedGroup] = []
+    for pairs in found.values():
+        pairs.sort(key=lambda pair: pair[0].seed)
+        groups.append(SeedGroup(tuple(run for run, _ in pairs), tuple(value for _, value in pairs)))
     return sorted(groups, key=lambda group: group.mean)
 
 
@@ -104,51 +134,102 @@ def _apart_from_seed(run: FinishedRun) -> str:
 
 def have_several_seeds(groups: Sequence[SeedGroup]) -> bool:
     """Whether each recipe was trained under several seeds, so that they are compared by these."""
-    return all(len(group.runs) > 1 for group in groups)
+    return all(group.has_several for group in groups)
 
 
-def seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
-    """Mean and spread of every recipe with several seeds, and each one's difference to the best."""
-    several = [group for group in groups if len(group.runs) > 1]
-    notes = [
-        f"{group.name}: {group.mean:.4f} bits per byte on average over {number(len(group.runs))} "
-        f"seeds, standard deviation {group.deviation:.4f}, {min(group.values):.4f} to "
-        f"{max(group.values):.4f}."
-        for group in several
+def seed_differences(groups: Sequence[SeedGroup]) -> list[Difference | None]:
+    """Of each recipe with several seeds to the best of these; None for the best and for others."""
+    several = [group for group in groups if group.has_several]
+    return [
+        welch(group.values, several[0].values) if group in several[1:] else None for group in groups
     ]
-    for group in several[1:]:
-        best = several[0]
-        low, high = welch_interval(group.values, best.values)
-        verdict = "" if low > 0 or high < 0 else ": no difference is claimed"
+
+
+def seed_notes(groups: Sequence[SeedGroup], differences: Sequence[Difference | None]) -> list[str]:
+    """Which recipe is the best by its seeds, and what two seeds cannot say.
+
+    differences: as in seed_differences; all None if the runs share too few documents.
+    """
+    several = [group for group in groups if group.has_several]
+    if not several:
+        return []
+    best, notes = several[0], list[str]()
+    found = [(g, each) for g, each in zip(groups, differences, strict=True) if each is not None]
+    near = [group.name for group, each in found if not each.is_claimed]
+    if len(groups) == 1:
         notes.append(
-            f"{group.name} − {best.name}: {group.mean - best.mean:+.4f} bits per byte, mean over "
-            f"seeds; 95 % interval {low:+.4f} to {high:+.4f} (Welch's t-test){verdict}."
+            f"{best.name}: {best.mean:.4f} bits per byte on average over "
+            f"{counted(len(best.runs), 'seed')}, standard deviation {best.deviation:.4f}."
+        )
+    elif found:
+        verdict = ", and every interval of a difference to it excludes zero"
+        if near:
+            verdict = f"; {', '.join(near)} cannot be told apart from it"
+        notes.append(f"{best.name} has the lowest mean over its seeds{verdict} (Welch's t-test).")
+    few = [group.name for group in several if len(group.runs) == FEW_SEEDS]
+    if few:
+        notes.append(
+            f"Two seeds decide little ({', '.join(few)}): with three or more the intervals are "
+            "much narrower. endonym run RECIPE --seeds 3"
         )
     return notes
 
 
-def welch_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of the difference of two means, whose spreads may differ.
+def seed_cells(
+    groups: Sequence[SeedGroup], differences: Sequence[Difference | None]
+) -> list[list[str]]:
+    """The table of recipes, its head first; empty if none has several seeds."""
+    if not any(group.has_several for group in groups):
+        return []
+    has_differences = any(differences)
+    beside = ["to the best", "95 %, Welch"] if has_differences else []
+    rows = [["recipe", "seeds", "mean bits/byte", "std", *beside]]
+    best = next(group for group in groups if group.has_several)
+    for group, each in zip(groups, differences, strict=True):
+        spread = f"{group.deviation:.4f}" if group.has_several else "–"
+        row = [group.name, number(len(group.runs)), f"{group.mean:.4f}", spread]
+        if has_differences and each is not None:
+            row += [f"{each.value:+.4f}", f"{each.low:+.4f} to {each.high:+.4f}"]
+        elif has_differences:
+            row += ["best", ""] if group is best else ["–", ""]
+        rows.append(row)
+    return rows
 
-    Source: Welch 1947; the degrees of freedom are rounded down.
+
+def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
+    """The difference of two means, whose spreads may differ, with its 95 % interval.
+
+    Source: Welch 1947, with the degrees of freedom of Satterthwaite 1946, as in R's t.test and
+    scipy's ttest_ind(equal_var=False).
     """
     parts = [(statistics.variance(each) / len(each), len(each) - 1) for each in (one, other)]
     variance = sum(part for part, _ in parts)
     middle = statistics.fmean(one) - statistics.fmean(other)
     if variance == 0:
-        return middle, middle
+        return Difference(middle, middle, middle)
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    reach = t_quantile(math.floor(freedom + 1e-9)) * math.sqrt(variance)
-    return middle - reach, middle + reach
+    reach = t_quantile(freedom) * math.sqrt(variance)
+    return Difference(middle, middle - reach, middle + reach)
 
 
-def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t; beyond ten degrees by an expansion, to 0.003."""
-    if freedom <= len(T_QUANTILES):
-        return T_QUANTILES[max(1, freedom) - 1]
-    normal = statistics.NormalDist().inv_cdf(0.975)
-    return (
-        normal
-        + (normal**3 + normal) / (4 * freedom)
-        + (5 * normal**5 + 16 * normal**3 + 3 * normal) / (96 * freedom**2)
-    )
+def t_quantile(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t, whose degrees of freedom need not be whole.
+
+    t = √freedom · tan angle, where the density of the angle is proportional to
+    cos(angle)^(freedom − 1). The share below an angle is concave, so Newton's steps from 0 never
+    pass the quantile.
+    """
+    whole = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)) * math.sqrt(math.pi)
+    angle = step = 0.0
+    while angle == 0 or step > 1e-12 * angle:
+        step = 0.475 * whole - _cosines(freedom - 1, angle)
+        step /= math.cos(angle) ** (freedom - 1)
+        angle += step
+    return math.sqrt(freedom) * math.tan(angle)
+
+
+def _cosines(power: float, angle: float) -> float:
+    """The integral of cos^power from 0 to the angle, by Simpson's rule."""
+    values = [math.cos(angle * n / STEPS) ** power for n in range(STEPS + 1)]
+    inside = 4 * sum(values[1:-1:2]) + 2 * sum(values[2:-1:2])
+    return (values[0] + inside + values[-1]) * angle / (3 * STEPS)

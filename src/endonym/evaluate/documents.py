@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.evaluate.score import Measured, ratio
+from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Measured, ratio
 
 RECORD = np.dtype(
     [
@@ -97,6 +97,35 @@ def shared(every: Sequence[Documents]) -> list[Documents]:
     for each in found:
         each["averaged"] = averaged
     return found
+
+
+def with_enough(every: Sequence[Documents]) -> list[Documents]:
+    """The documents on which differences have intervals: all, or those of some sources of the mean.
+
+    every: as from `shared`. None if too few are left in sources with enough groups of neighbours.
+    """
+    sources = np.unique(every[0]["source"][every[0]["averaged"]])
+    if len(sources) < 2:
+        return list(every) if min(map(_groups, every)) >= FEWEST_DOCUMENTS else []
+    counts = {
+        source: min(_groups(each[each["source"] == source]) for each in every) for source in sources
+    }
+    enough = [source for source, count in counts.items() if count >= FEWEST_OF_SOURCE]
+    if len(enough) == len(sources):
+        return list(every)
+    if sum(counts[source] for source in enough) < FEWEST_DOCUMENTS:
+        return []
+    return [each[np.isin(each["source"], enough)] for each in every]
+
+
+def _groups(found: Documents) -> int:
+    """How many groups of neighbours there are."""
+    return len(np.unique(found["group"]))
+
+
+def named_in(found: Documents, sources: Sequence[str]) -> list[str]:
+    """Those of these sources that have documents here."""
+    return [name for name in sources if (found["source"] == _digests([name])[0]).any()]
 
 
 def bits_per_byte(found: Documents) -> float:

@@ -304,7 +304,9 @@ def nearest_key(
     close = nearest(wrong if held else name, own, cutoff=0.7)
     if close is not None:
         return f"`{close}`"
-    wanted = [OTHER_NAMES.get(plain_word(each), plain_word(each)) for each in held] or [name]
+    wanted = [_known_elsewhere(root, plain_word(each)) for each in held or [name]]
+    if not held and wanted[0] in [*own, *inside]:
+        return f"`{wanted[0] if wanted[0] in own else inside[wanted[0]]}`"
     homes = [other for other in tables(root) if any(each in other.keys for each in wanted)]
     if homes:
         home = max(homes, key=lambda other: sum(each in other.keys for each in wanted))
@@ -313,3 +315,10 @@ def nearest_key(
     leaf = nearest(name, list(inside), cutoff=0.7)
     loose = inside[leaf] if leaf else nearest(name, own)
     return f"`{loose}`" if loose else None
+
+
+def _known_elsewhere(root: type[Config], wrong: str) -> str:
+    """The key of any table, or of another program, that is spelled most like this word, or it."""
+    known = [key for table in tables(root) for key in table.keys]
+    near = nearest(wrong, [*known, *OTHER_NAMES], cutoff=0.8) or wrong
+    return OTHER_NAMES.get(near, near)

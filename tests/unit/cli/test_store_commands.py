@@ -246,7 +246,8 @@ def test_compare_prints_a_table_a_page_and_the_next_command(
     out = ["--out", tmp_path / "бит"]
     said = command("compare", *names, *out)
     assert said.code == 0
-    heads, *rows = said.out.strip().splitlines()
+    documents, heads, *rows = said.out.strip().splitlines()
+    assert documents == "test documents"
     assert heads.split()[:3] == ["run", "bits/byte", "95"]
     assert [row.split()[0] for row in rows[:2]] == [str(name) for name in names]
     page = tmp_path / "бит" / "comparison.html"

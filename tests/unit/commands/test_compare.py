@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_contenders import SENTENCES, contender, validations
+from made_scores import score
 
 from endonym.commands.compare import as_dict, cells, compare, describe
 from endonym.log import THIN
+from endonym.store import Artifact
 
 RANDOM = np.random.default_rng(3)
 HARD = RANDOM.gamma(4, 10, len(SENTENCES))
@@ -46,6 +48,88 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     assert re.search(r"differ by a factor of 1\.\d\d: [\d\s]+ \(poor\) to [\d\s]+ \(ярлы\)", notes)
     assert "loses" not in " ".join(compare([good, poor[1]]).notes)
     assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
+
+
+def test_it_is_said_when_some_runs_saw_more_text(tmp_path: Path) -> None:
+    one, two = (contender(tmp_path, name, WORSE) for name in ("scurt", "lung"))
+    alike = {**two.models[0].manifest, "numbers": {**two.models[0].numbers, "tokens": 1300}}
+    more = {**alike, "numbers": {**two.models[0].numbers, "tokens": 6272}}
+    alike, more = (replace(two, models=[replace(two.models[0], manifest=m)]) for m in (alike, more))
+    assert not any("tokens differ" in note for note in compare([one, alike]).notes)
+    (note,) = [note for note in compare([more, one]).notes if "tokens differ" in note]
+    said = f"Training tokens differ by a factor of 4.90: 1{THIN}280 (scurt) to 6{THIN}272 (lung)."
+    assert note == said
+
+
+def test_the_learning_rate_stands_in_the_table(tmp_path: Path) -> None:
+    heads, rows = cells(compare([contender(tmp_path, n, WORSE) for n in ("a", "b")]))
+    assert [row[heads.index("lr")] for row in rows[:2]] == ["0.006", "0.006"]
+
+
+def test_the_first_line_says_whose_documents_these_are(tmp_path: Path) -> None:
+    found = compare([contender(tmp_path, n, WORSE) for n in ("a", "b")])
+    assert describe(found).splitlines()[0] == "test documents"
+    for run in found.runs:
+        path = run.judged.folder / "scores.json"
+        lines = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps([{**each, "split": "dev"} for each in lines]), "utf-8")
+    dev = compare([replace(run) for run in found.runs])
+    assert describe(dev).splitlines()[0] == "dev documents"
+    assert not any("To choose" in note for note in dev.notes)
+
+
+def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:
+    runs = [contender(tmp_path, name, WORSE) for name in ("a", "b")]
+    (note,) = [note for note in compare(runs).notes if "To choose" in note]
+    assert note.endswith(': [[evaluate]] split = "dev", then compare --split dev.')
+    for run in runs:
+        path = run.folder / "evaluation 2" / "scores.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), "utf-8")
+        run.evaluations.append(Artifact(path.parent, {}))
+    (note,) = [note for note in compare([replace(run) for run in runs]).notes if "To choo" in note]
+    assert note.endswith(": compare --split dev.")
+
+
+def test_a_source_with_few_documents_takes_no_interval_from_the_others(tmp_path: Path) -> None:
+    """On the four sayings the worse run is much better: by the mean over sources it is first."""
+    sources = ["roman"] * 13 + ["știri"] * 13 + ["zicători"] * 4
+    nats = np.array(WORSE) - np.where(np.arange(30) < 26, 0, 400)
+    good = contender(tmp_path, "bun", HARD.tolist(), sources=sources)
+    runs = [good, contender(tmp_path, "slab", nats.tolist(), sources=sources)]
+    assert runs[1].score.value < runs[0].score.value
+    found = compare(runs)
+    assert [run.name for run in found.runs] == ["bun", "slab"]
+    assert found.differences[1].is_claimed
+    assert found.documents == 26
+    (note,) = [note for note in found.notes if "Too few" in note]
+    assert "neighbours: zicători." in note
+    assert note.endswith("over roman and știri alone: 26 documents.")
+    assert found.notes[0].startswith("bun needs the fewest bits per byte, and the interval")
+    alone = compare(
+        [
+            contender(tmp_path / "26", n, v[:26], texts=SENTENCES[:26], sources=sources[:26])
+            for n, v in (("bun", HARD.tolist()), ("slab", WORSE))
+        ]
+    )
+    assert found.differences[1] == alone.differences[1]
+
+
+def test_one_source_with_enough_documents_is_compared_by_itself(tmp_path: Path) -> None:
+    sources = ["roman"] * 26 + ["zicători"] * 4
+    runs = [contender(tmp_path, n, v, sources=sources) for n, v in (("b", SAME), ("c", WORSE))]
+    found = compare(runs)
+    assert found.differences[1].is_claimed
+    assert any(note.endswith("over roman alone: 26 documents.") for note in found.notes)
+
+
+def test_it_is_said_why_no_source_has_an_interval(tmp_path: Path) -> None:
+    few = {"texts": SENTENCES[:12], "sources": ["roman"] * 8 + ["zicători"] * 4}
+    runs = [contender(tmp_path, n, v[:12], **few) for n, v in (("a", SAME), ("b", WORSE))]
+    found = compare(runs)
+    assert [each.low for each in found.differences] == [None, None]
+    assert found.differences[1].value > 0
+    assert any("has an interval: it takes 10 test documents" in note for note in found.notes)
 
 
 def test_bits_per_byte_come_first(tmp_path: Path) -> None:
@@ -96,7 +180,8 @@ def test_below_ten_documents_nothing_is_claimed(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v[:9], **few) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     found = compare(runs)
     assert not any(each.is_claimed for each in found.differences)
-    assert "it takes 10 test documents" in found.notes[0]
+    assert "no difference is claimed" in found.notes[0]
+    assert "it takes 10 test documents" in found.notes[1]
     assert "–" in describe(found)
 
 
@@ -183,7 +268,7 @@ def test_times_of_different_machines_are_no_comparison(tmp_path: Path) -> None:
 def test_the_table_is_aligned_whatever_the_names_are(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("tt@ភាសា", WORSE), ("tt", HARD.tolist()))]
     lines = describe(compare(runs)).splitlines()
-    heads, first, second = lines[:3]
+    heads, first, second = lines[1:4]
     assert heads.split()[:3] == ["run", "bits/byte", "95"]
     for head, cell in (("bits/byte", f"{runs[1].score.value:.4f}"), ("tokens", f"1{THIN}280")):
         assert heads.index(head) + len(head) == first.index(cell) + len(cell)

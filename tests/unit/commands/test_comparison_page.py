@@ -75,6 +75,62 @@ def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Pa
     assert data["runs"][1]["sets"] == ["seed=8", "model.layers=2"]
 
 
+def seeded(folder: Path, name: str, seeds: range, nats: float, dim: int) -> list[FinishedRun]:
+    """Runs of a recipe under several seeds, each a bit worse than the one before."""
+    made: list[FinishedRun] = []
+    for seed in seeds:
+        end = f"+seed={seed}" if seed != seeds[0] else ""
+        run = contender(folder, f"{name}{end}", [nats + seed / 10] * COUNT)
+        config = {"phase": {"lr": 0.003}, "seed": seed, "model": {"dim": dim}}
+        model = replace(run.models[0], manifest={**run.models[0].manifest, "config": config})
+        made.append(replace(run, models=[model]))
+    return made
+
+
+def test_recipes_with_several_seeds_have_a_table_and_their_differences_are_in_the_csv(
+    tmp_path: Path,
+) -> None:
+    runs = seeded(tmp_path, "studiu", range(42, 45), 90.0, 32)
+    runs += seeded(tmp_path, "studiu@highlr", range(42, 45), 99.0, 64)
+    page = write_comparison(compare(runs))
+    html = page.read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)">', html) == ["recipes", "table", "curves", "samples"]
+    data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    wanted = data["seeds"][1]["difference"]
+    assert f"<td>{wanted['low']:+.4f} to {wanted['high']:+.4f}</td>" in html
+    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        best, other = [row for row in csv.DictReader(file) if row["row"] == "seeds"]
+    assert best["difference_value"] == best["difference_is_claimed"] == ""
+    assert [float(other[f"difference_{key}"]) for key in ("value", "low", "high")] == [
+        wanted[key] for key in ("value", "low", "high")
+    ]
+    assert other["difference_is_claimed"] == "True"
+
+
+def test_each_curve_names_its_seed_where_there_are_several(tmp_path: Path) -> None:
+    runs = seeded(tmp_path, "studiu", range(42, 44), 90.0, 32)
+    runs += seeded(tmp_path, "studiu@highlr", range(42, 44), 99.0, 64)
+    runs += seeded(tmp_path, "studiu@gpt2", range(42, 43), 99.0, 96)
+    drawn = chart(compare(runs))
+    assert drawn is not None
+    assert {line.name for line in drawn.series} == {
+        "studiu, seed 42",
+        "studiu, seed 43",
+        "highlr, seed 42",
+        "highlr, seed 43",
+        "gpt2",
+    }
+    ((_, texts),) = samples(compare(runs))
+    assert {name for name, _ in texts} == {line.name for line in drawn.series}
+
+
+def test_a_seed_is_named_once_whatever_else_the_run_overrides(tmp_path: Path) -> None:
+    runs = seeded(tmp_path, "studiu+phase.lr=0.1,seed=7", range(7, 8), 90.0, 32)
+    runs += seeded(tmp_path, "studiu+phase.lr=0.1,seed=8", range(8, 9), 90.0, 32)
+    found = compare(runs)
+    assert [found.short(run) for run in runs] == [f"+phase.lr=0.1, seed {n}" for n in (7, 8)]
+
+
 def test_a_page_of_other_runs_is_not_overwritten(tmp_path: Path) -> None:
     found = pair(tmp_path / "runs")
     first = write_comparison(found)

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from made_contenders import SENTENCES, contender
 
-from endonym.commands.compare import as_dict, cells, compare
+from endonym.commands.compare import as_dict, cells, compare, describe, recipes
 from endonym.commands.finished_runs import FinishedRun
 from endonym.commands.seeds import (
+    seed_differences,
     seed_groups,
     seed_notes,
     t_quantile,
     under_seeds,
-    welch_interval,
+    welch,
 )
 from endonym.store import Artifact
 
@@ -55,9 +56,11 @@ def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> N
     values = [run.score.value for run in runs]
     assert groups[0].mean == pytest.approx(statistics.fmean(values))
     assert groups[0].deviation == pytest.approx(statistics.stdev(values))
-    (note,) = seed_notes(groups)
+    assert seed_notes(groups, seed_differences(groups)) == []
+    (note,) = seed_notes(groups[:1], [None])
     assert note.startswith(f"tt: {statistics.fmean(values):.4f} bits per byte on average over 3")
-    assert as_dict(compare([*wide, *runs]))["seeds"][1]["deviation"] is None
+    single = as_dict(compare([*wide, *runs]))["seeds"][1]
+    assert (single["deviation"], single["difference"]) == (None, None)
 
 
 def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(
@@ -69,11 +72,84 @@ def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(
     notes = compare([*base, *wide]).notes
     assert not any("needs the fewest" in note for note in notes)
     assert not any("Another seed" in note for note in notes)
-    (note,) = [note for note in notes if "Welch" in note]
-    assert "no difference is claimed" in note
+    assert "tt@wide cannot be told apart" in notes[0]
     worse = [under(tmp_path, "tt@long", seed, 30 + seed / 10, dim=96) for seed in range(3)]
-    (note,) = [note for note in compare([*base, *worse]).notes if "Welch" in note]
-    assert "no difference is claimed" not in note
+    notes = compare([*base, *worse]).notes
+    assert "cannot be told apart" not in notes[0]
+    assert "Welch" in notes[0]
+
+
+def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
+    tmp_path: Path,
+) -> None:
+    base = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
+    wide = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
+    found = compare([*wide, *base])
+    best, other = as_dict(found)["seeds"]
+    assert (best["name"], best["difference"]) == ("ro", None)
+    groups = found.groups
+    wanted = welch(groups[1].values, groups[0].values)
+    assert other["difference"] == {
+        "value": pytest.approx(groups[1].mean - groups[0].mean),
+        "low": wanted.low,
+        "high": wanted.high,
+        "is_claimed": True,
+    }
+    heads, first, second = recipes(found)
+    assert heads == ["recipe", "seeds", "mean bits/byte", "std", "to the best", "95 %, Welch"]
+    assert first == ["ro", "3", f"{groups[0].mean:.4f}", f"{groups[0].deviation:.4f}", "best", ""]
+    span = f"{wanted.low:+.4f} to {wanted.high:+.4f}"
+    assert second[3:] == [f"{groups[1].deviation:.4f}", f"{wanted.value:+.4f}", span]
+    lines = describe(found).splitlines()
+    assert lines[1].split()[:2] == ["recipe", "seeds"]
+    assert lines[5].split()[:2] == ["run", "bits/byte"]
+    assert not any(f"{groups[1].mean:.4f}" in note for note in found.notes)
+    assert recipes(compare([base[0], wide[0]])) == []
+    mixed = recipes(compare([*base, wide[0]]))
+    assert [row[1:4:2] for row in mixed] == [["seeds", "std"], ["3", first[3]], ["1", "–"]]
+
+
+def test_means_over_seeds_are_of_the_documents_that_all_runs_share(tmp_path: Path) -> None:
+    """The wide ones were also scored on ten dear documents, which the others lack."""
+    base = [under(tmp_path, "ro", seed, 1 + seed / 10) for seed in range(3)]
+    wide = [under(tmp_path, "ro@wide", seed, seed / 10, dim=64) for seed in range(3)]
+    more = (*SENTENCES, *(f"Câinele {n} latră la lună." for n in range(10)))
+    for n, run in enumerate(wide):
+        again = contender(tmp_path / "more", run.name, [*HARD + n / 10, *[900.0] * 10], texts=more)
+        wide[n] = replace(run, folder=again.folder, judged=again.judged)
+    found = compare([*base, *wide])
+    assert [group.name for group in found.groups] == ["ro@wide", "ro"]
+    assert found.groups[0].own.score.value > found.groups[1].own.score.value
+    (value,) = [each["difference"]["value"] for each in as_dict(found)["seeds"][1:]]
+    size = sum(len(text.encode("utf-8")) for text in SENTENCES)
+    assert value == pytest.approx(len(SENTENCES) / size / math.log(2))
+
+
+def test_with_seeds_too_it_is_said_why_runs_have_no_intervals(tmp_path: Path) -> None:
+    runs = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
+    for n, run in enumerate(runs):
+        again = contender(tmp_path / "few", run.name, HARD[:9].tolist(), texts=SENTENCES[:9])
+        runs[n] = replace(run, folder=again.folder, judged=again.judged)
+    assert any("has an interval: it takes 10" in note for note in compare(runs).notes)
+
+
+def test_two_seeds_are_told_to_be_few(tmp_path: Path) -> None:
+    two = [under(tmp_path, "ro", seed, seed / 10) for seed in range(2)]
+    three = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
+    (note,) = [note for note in compare([*two, *three]).notes if "Two seeds" in note]
+    assert "(ro)" in note
+    assert not any("Two seeds" in note for note in compare(three).notes)
+
+
+def test_who_has_some_seeds_is_not_told_to_run_more(tmp_path: Path) -> None:
+    some = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
+    found = compare([*some, under(tmp_path, "ro@wide", 0, 9.0, dim=64)])
+    assert not any("Another seed" in note for note in found.notes)
+
+
+def test_one_training_in_two_stores_is_no_second_seed(tmp_path: Path) -> None:
+    (group,) = seed_groups([under(tmp_path / each, "ro", 0, 1.0) for each in ("a", "b")])
+    assert not group.has_several
 
 
 def test_a_single_training_is_told_that_another_seed_may_move_it(tmp_path: Path) -> None:
@@ -81,29 +157,36 @@ def test_a_single_training_is_told_that_another_seed_may_move_it(tmp_path: Path)
     assert any("--seeds 3" in note for note in compare(runs).notes)
 
 
-def test_welch_s_interval_is_that_of_a_sum_by_hand() -> None:
-    """The means are 1.1466… and 1.23, the variances 7/30000 and 13/10000, each over three seeds.
+def test_welch_s_interval_is_that_of_r_and_scipy() -> None:
+    """As of ttest_ind(one, other, equal_var=False).confidence_interval() of scipy 1.17.
 
-    Welch's degrees of freedom are (7 + 39)² / (7² / 2 + 39² / 2) = 2.695, rounded down to two,
-    of which the tables say 4.303. R's t.test does not round, so that its interval is narrower.
+    By hand: the means are 1.1466… and 1.23, the variances 7/30000 and 13/10000, each over three
+    seeds; the degrees of freedom are (7 + 39)² / (7² / 2 + 39² / 2) = 2.6955.
     """
-    low, high = welch_interval([1.13, 1.15, 1.16], [1.20, 1.22, 1.27])
-    assert (low + high) / 2 == pytest.approx(-0.25 / 3)
-    assert (high - low) / 2 == pytest.approx(4.303 * math.sqrt((7 / 30_000 + 13 / 10_000) / 3))
-    assert welch_interval([1.0, 1.0], [2.0, 2.0]) == (-1.0, -1.0)
+    found = welch([1.13, 1.15, 1.16], [1.20, 1.22, 1.27])
+    assert (found.low, found.high) == pytest.approx((-0.1601044439, -0.0065622228), abs=1e-8)
+    assert found.is_claimed, "with two degrees of freedom it would not be"
+    found = welch([1.5012, 1.5034], [1.4961, 1.4964])
+    assert (found.low, found.high) == pytest.approx((-0.0069156692, 0.0190156692), abs=1e-8)
+    same = welch([1.0, 1.0], [2.0, 2.0])
+    assert (same.value, same.low, same.high) == (-1.0, -1.0, -1.0)
 
 
-@pytest.mark.parametrize("freedom", [*range(1, 21), 50, 100, 1_000])
-def test_quantiles_leave_a_fortieth_of_student_s_t_above_them(freedom: int) -> None:
-    """The density of Student's t, summed from its middle to the quantile in 100,000 steps."""
-    reach = t_quantile(freedom)
-    scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
-    height = math.exp(scale) / math.sqrt(math.pi * freedom)
-    middles = (np.arange(10**5) + 0.5) * (reach / 10**5)
-    density = height * (1 + middles**2 / freedom) ** (-(freedom + 1) / 2)
-    below = 0.5 + density.sum() * reach / 10**5
-    at = height * (1 + reach**2 / freedom) ** (-(freedom + 1) / 2)
-    assert abs(below - 0.975) / at < (5.1e-4 if freedom <= 10 else 3e-3)
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    [
+        (1, 12.7062047),
+        (1.05, 11.3619077),
+        (1.3, 7.5005293),
+        (1.47, 6.1916756),
+        (2.695, 3.3962276),
+        (10, 2.2281389),
+        (23, 2.0686576),
+        (1000, 1.9623391),
+    ],
+)
+def test_quantiles_of_student_s_t_are_those_of_scipy(freedom: float, quantile: float) -> None:
+    assert t_quantile(freedom) == pytest.approx(quantile, abs=1e-6)
 
 
 def test_a_recipe_runs_under_its_own_seed_and_the_next_ones(tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from endonym.evaluate.documents import RECORD, are_same, difference, documents, load, save
+from endonym.evaluate.documents import (
+    RECORD,
+    are_same,
+    difference,
+    documents,
+    load,
+    named_in,
+    save,
+    with_enough,
+)
 from endonym.evaluate.score import Measured, ratio
 
 TEXTS = [f"Әбием мич янында {number} бияләй бәйли." for number in range(40)]
@@ -137,3 +146,38 @@ def test_a_source_that_is_not_averaged_is_no_part_of_the_difference() -> None:
     sizes = np.array([len(text.encode("utf-8")) for text in TEXTS])
     parts = [18 / math.log(2) / sizes[start : start + 18].sum() for start in (0, 18)]
     assert difference(one, other)[0] == pytest.approx(sum(parts) / 2)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [
+        ({"roman": 20, "știri": 16, "zicători": 4}, ["roman", "știri"]),
+        ({"roman": 36, "zicători": 4}, ["roman"]),
+        ({"roman": 8, "zicători": 4}, []),
+        ({"roman": 5, "zicători": 5}, ["roman", "zicători"]),
+        ({"roman": 10}, ["roman"]),
+        ({"roman": 9}, []),
+    ],
+)
+def test_differences_are_over_the_sources_that_have_enough(
+    sizes: dict[str, int], kept: list[str]
+) -> None:
+    names = [name for name, count in sizes.items() for _ in range(count)]
+    texts = TEXTS[: len(names)]
+    found = documents(texts, names, measured([60.0] * len(names), texts))
+    some = with_enough([found, found])
+    assert [len(each) for each in some] == [sum(sizes[name] for name in kept)] * 2 * bool(kept)
+    if kept:
+        assert named_in(some[0], list(sizes)) == kept
+        assert difference(some[0], some[1]) == (0.0, 0.0, 0.0)
+    else:
+        assert difference(found, found) == (0.0, None, None)
+
+
+def test_groups_are_counted_not_documents_and_in_the_run_that_has_fewest() -> None:
+    names = ["roman"] * 20 + ["zicători"] * 20
+    plain = measured([60.0] * 40, TEXTS)
+    groups = np.where(np.arange(40) < 20, np.arange(40), 20 + np.arange(40) // 10)
+    grouped = Measured(plain.nats, plain.tokens, plain.bytes, plain.chars, groups=groups)
+    every = [documents(TEXTS, names, each) for each in (plain, grouped)]
+    assert [named_in(each, ["roman", "zicători"]) for each in with_enough(every)] == [["roman"]] * 2

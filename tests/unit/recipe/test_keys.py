@@ -83,6 +83,11 @@ def test_the_nearest_word_is_near_or_there_is_none() -> None:
         ("pack", "seed", "`seed` at the top of the recipe"),
         ("", "modle", "`model`"),
         ("clean", "сүзләр", None),
+        ("", "learnig_rate", "`lr` in [[phase]]"),
+        ("phase", "learnig_rate", "`lr`"),
+        ("model", "num_haeds", "`mixer.heads`"),
+        ("phase", "batchsize", "`batch_tokens`"),
+        ("", "optimizr", "`optimizer` in [[phase]]"),
     ],
 )
 def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
@@ -97,6 +102,7 @@ def test_an_unknown_key_is_met_with_one_of_this_table_or_of_another(
     ("wrong", "held", "suggested"),
     [
         ("train", ["lr"], ("`lr` in [[phase]]", "`phase.lr`")),
+        ("trian", ["learnig_rate", "epoch"], ("`lr` in [[phase]]", "`phase.lr`")),
         ("optim", ["name", "lr", "clip"], ("`name` in [[phase]]", "`phase.name`")),
         ("modle", ["lr"], ("`model`", "`model`")),
         ("lr", [], ("`lr` in [[phase]]", "`phase.lr`")),

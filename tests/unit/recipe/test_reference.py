@@ -119,6 +119,8 @@ def test_a_table_is_explained_by_its_keys() -> None:
         ("model.mixer.haeds", "Did you mean `heads`?  All keys: endonym explain model.mixer"),
         ("modl.dim", "Did you mean `model`?  Tables: endonym explain"),
         ("зур", "Tables: endonym explain"),
+        ("learnig_rate", "Did you mean `phase.lr`?  Tables: endonym explain"),
+        ("phase.learnig_rate", "Did you mean `lr`?  All keys: endonym explain phase"),
     ],
 )
 def test_an_unknown_key_gets_a_suggestion(key: str, do: str) -> None:
