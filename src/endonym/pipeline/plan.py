@@ -38,7 +38,7 @@ VERSIONS = {
     "tokenizer": 3,
     "shards": 4,
     "model": 9,
-    "evaluation": 8,
+    "evaluation": 9,
     "export": 4,
 }
 """Raise a stage's version when you change what it produces."""
