@@ -39,7 +39,7 @@ def test_the_headline_comes_first_and_shares_stand_beside_the_sources() -> None:
         f"  all, by bytes      0.5700  0.5400–0.6000   100.0 %       100.0 %      6{THIN}120",
     ]
     assert {columns(line) for line in lines} == {77}
-    assert note.startswith("  too few: there is no interval below 10 documents")
+    assert note.startswith("  too few: neighbouring documents count as one group")
 
 
 def test_a_mean_has_its_own_share_of_the_text_and_names_what_it_leaves_out() -> None:
