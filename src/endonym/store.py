@@ -127,6 +127,16 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @classmethod
+    def of(cls, folder: Path) -> "Store":
+        """The store that an artefact's folder lies in."""
+        return cls(folder.parent.parent)
+
+    @property
+    def cache(self) -> Path:
+        """Files that save time and may be deleted: what they hold is computed again."""
+        return self.root / "cache"
+
     def folder(self, stage: str, identifier: str) -> Path:
         """The folder of an artefact of this stage and identifier, whether it exists or not."""
         return self.root / stage / identifier[:12]

@@ -1,8 +1,8 @@
 """Estimates how much text raw files hold, from samples, before they are read as a whole.
 
 `new`, `check` and `run --dry-run` all take this one figure. It counts what is left of the sampled
-documents after cleaning, for each byte that was read from the disk, so that a compressed file
-counts by what it holds.
+documents after cleaning, for each byte of their files. A compressed file counts by what it holds:
+it is unpacked, or the beginning of a large one; what a file says of its own size is not believed.
 """
 
 import zipfile
@@ -17,7 +17,9 @@ from endonym.text.clean.filters import cleaner
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, RawSet, size_on_disk
+from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.formats import file_format
+from endonym.text.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
 from endonym.tokenizer.config import TokenizerConfig
 
 TRIED_FILES = 8
@@ -25,7 +27,10 @@ TRIED_FILES = 8
 LEAST_CHARS, MOST_CHARS = 1 << 17, 1 << 21
 """Characters that are read of each source at least, and of all of them."""
 PACKED_BYTES = 1 << 19
-"""Bytes of a compressed file that show how well it is compressed."""
+"""Bytes of a tar file that show how much of it is text."""
+UNPACKED_A_CHAR, LEAST_UNPACKED, MOST_UNPACKED = 64, 8 << 20, 64 << 20
+"""Bytes of a compressed file that are unpacked to measure it, for each character that is asked for,
+and their limits."""
 SAMPLE_CHARS = 400_000
 """Characters on which a tokenizer is tried."""
 LARGEST_HELD = 0.5
@@ -105,15 +110,15 @@ class Beginning:
 def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     """Read the first records of a file, up to about so many characters.
 
-    Of a compressed file more is read, and not kept, until it shows how well it is compressed.
+    Of a tar file more is read, and not kept, until it shows how much of it is text.
     Raises SourceError if the disk does not give the file.
     """
     from endonym.text.reader import read_file  # Parquet and others, which few commands need.
 
     found, kind, total = Beginning(), file_format(file.name, source), size_on_disk(file.path)
-    is_packed = (kind.compression or kind.archive) and kind.format != "parquet"
-    per_byte = 0.0 if is_packed else 1.0  # bytes on the disk for each that was read; 0: unknown
+    is_tar, is_as_read = kind.archive == "tar", kind.format == "parquet" or not kind.compression
     seen = consumed = read = kept = marked = 0
+    per_byte = 0.0  # bytes of a tar file for each that was read; 0: unknown
 
     def advance(n_bytes: int) -> None:
         # Records are behind what was consumed while the head of the file is looked at: only the
@@ -126,21 +131,53 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     for each in read_file(source, file, advance):
         size = each.raw_bytes + 1  # with the end of the line
         read += size
-        if isinstance(each, Document) and "encoding" in each.meta and not marked:
-            per_byte = 0.0
         if seen < chars:
             found.records.append(each)
             kept = read
+            is_as_read &= not (isinstance(each, Document) and "encoding" in each.meta)
         # No character takes more than four bytes; the rest of a record is no text.
         seen += max(len(each.text), size // 4)
-        if seen >= chars and (per_byte or not consumed):
+        if seen < chars or (is_tar and consumed and not per_byte):
+            continue
+        if not consumed:
+            share = _read_share(file.path, len(found.records), kept)
+        elif is_tar:
             share = kept * per_byte / max(1, total)
-            if not consumed:
-                share = _read_share(file.path, len(found.records), kept)
-            found.share = min(1.0, share)
-            return found
+        elif is_as_read:
+            share = kept / max(1, total)
+        else:
+            share = kept / max(1, _unpacked_bytes(source, file, chars))
+        found.share = min(1.0, share)
+        return found
     found.share = kept / max(1, read) or 1.0
     return found
+
+
+def _unpacked_bytes(source: Source, file: RawFile, chars: int) -> int:
+    """The size of a file's text as UTF-8, unpacked.
+
+    After the first bytes, more for more characters, the rest is taken to be packed as well. It is
+    never more than what the corpus reads of a file.
+    """
+    from endonym.text.reader import no_access
+
+    kind, total = file_format(file.name, source), size_on_disk(file.path)
+    most = min(MOST_UNPACKED, max(LEAST_UNPACKED, UNPACKED_A_CHAR * chars))
+    expansion, size = Expansion(total), 0
+    try:
+        with file.path.open("rb") as raw:
+            # In small pieces, so that little is read that is not unpacked yet.
+            stream: Stream = iter(lambda: raw.read(ZSTD_PIECE_BYTES), b"")
+            if kind.compression:
+                stream = expansion.bounded(unpacked(stream, kind.compression))
+            for piece in utf8_stream(stream, source.encoding)[1]:
+                size += len(piece) if isinstance(piece, bytes) else 0
+                if size >= most:
+                    size = int(size * max(1.0, total / max(1, raw.tell())))
+                    return min(size, expansion.limit) if kind.compression else size
+    except OSError as error:
+        raise no_access(file, error) from error
+    return size
 
 
 def _read_share(path: Path, records: int, raw_bytes: int) -> float:

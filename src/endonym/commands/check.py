@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from endonym.autopilot import machine
 from endonym.autopilot.cautions import cautions
@@ -15,12 +15,15 @@ from endonym.autopilot.promise import promised_parts
 from endonym.autopilot.resolve import (
     ResolvedTraining,
     estimated,
+    facts_of,
     memory_choices,
     number_formats,
     resolve_tokenizer,
     resolve_training,
+    training_choices,
     unsaid_formats,
 )
+from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.export.shapes import row_of
 from endonym.log import counted, duration, number, size
@@ -34,9 +37,12 @@ from endonym.model.count import (
 from endonym.model.describe import parts_text
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
+from endonym.pipeline.execute import run_folder
+from endonym.pipeline.lockfile import Lockfile
 from endonym.pipeline.metrics import require_packages
+from endonym.pipeline.plan import plan_data
 from endonym.recipe.recipe import Recipe
-from endonym.store import Store
+from endonym.store import Artifact, Store
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import BYTE_VOCAB
 from endonym.train.memory_budget import phase_bytes
@@ -51,8 +57,9 @@ class Checked:
     """The result of a check.
 
     parts: seconds of each part of the run; empty if this machine was never measured.
-    text_bytes, unique_tokens: of the training text, estimated from samples. positions: of an epoch,
-    which has an end-of-text token after each document.
+    text_bytes, unique_tokens: of the training text. positions: of an epoch, which has an
+    end-of-text token after each document. is_counted: an earlier run on the same texts and settings
+    has counted these; otherwise they are estimated from samples.
     """
 
     recipe: Recipe
@@ -64,6 +71,7 @@ class Checked:
     train_tokens: int
     parts: dict[str, float]
     warnings: list[str]
+    is_counted: bool = False
 
     @property
     def seconds(self) -> float | None:
@@ -97,6 +105,7 @@ class Checked:
             "unique_tokens": self.unique_tokens,
             "positions": self.positions,
             "epochs": self.epochs,
+            "is_counted": self.is_counted,
             "memory_bytes": self.memory_bytes,
             "cache_bytes_per_token": cache_bytes_per_token(self.shape),
             "cache_bytes": cache_bytes(self.shape, self.shape.context),
@@ -115,7 +124,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     recipe.require_sources()
     require_packages(recipe)
     raw = raw_sets(recipe)
-    facts, choices, training = expected(recipe, raw, store, target)
+    facts, choices, training, is_counted = expected(recipe, raw, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
     if recipe.export and isinstance(training.model, ModelConfig):
         row_of(training.model)
@@ -138,7 +147,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         warnings += cautions(config, facts, training.pack.context, seconds=pace)
     parts = promised_parts(recipe, training, facts, paces) if paces else {}
     sizes = (facts.text_bytes, facts.unique_tokens, facts.positions)
-    return Checked(recipe, training, choices, *sizes, tokens, parts, warnings)
+    return Checked(recipe, training, choices, *sizes, tokens, parts, warnings, is_counted)
 
 
 def raw_sets(recipe: Recipe) -> list[RawSet]:
@@ -146,16 +155,45 @@ def raw_sets(recipe: Recipe) -> list[RawSet]:
     return [RawSet(source=source, files=tuple(files)) for source, files in sources.find(recipe)]
 
 
-def expected(
-    recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str
-) -> tuple[Facts, Choices, ResolvedTraining]:
-    """The training that a recipe will get on a device, estimated from samples of its texts."""
+class Expected(NamedTuple):
+    """The training that a recipe will get. is_counted: as in Checked."""
+
+    facts: Facts
+    choices: Choices
+    training: ResolvedTraining
+    is_counted: bool
+
+
+def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -> Expected:
+    """The training that a recipe will get on a device.
+
+    Its texts are counted in the shards of an earlier run, or else estimated from samples.
+    """
     facts, choices = estimated(recipe, raw, target)
-    vocab = likely_vocab(recipe, choices)
-    formats = likely_formats(recipe, store, target)
+    vocab, formats = likely_vocab(recipe, choices), likely_formats(recipe, store, target)
+    shards, known = made_shards(recipe, store, choices)
+    if shards is not None:
+        facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
+        choices |= training_choices(recipe, facts, target)
+        choices, formats = (
+            {key: known.get(key, now[key]) for key in now} for now in (choices, formats)
+        )
     training = resolve_training(recipe, choices | formats, facts, vocab)
     choices |= {key: choice for key, choice in formats.items() if choice is not UNMEASURED}
-    return facts, choices, training
+    return Expected(facts, choices, training, shards is not None)
+
+
+def made_shards(recipe: Recipe, store: Store, choices: Choices) -> tuple[Artifact | None, Choices]:
+    """The shards that an earlier run has made of a recipe's texts, and what that run has chosen.
+
+    None and nothing if there are none. No text is read for it.
+    """
+    raw = sources.remembered(sources.find(recipe), store)
+    if raw is None:
+        return None, {}
+    known = Lockfile(run_folder(store, recipe), recipe, raw, replan=False).choices
+    planned = plan_data(recipe, raw, resolve_tokenizer(recipe, choices | known)).shards
+    return store.find(planned.kind, planned.id), known
 
 
 def likely_formats(recipe: Recipe, store: Store, target: str) -> Choices:
@@ -183,9 +221,9 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     """
     if not machine.known(store.root / "machine.json", "matmul_per_second"):
         return {}
-    facts, _, training = expected(recipe, raw_sets(recipe), store, "cpu")
-    paces = paces_here(training, facts, store)
-    return promised_parts(recipe, training, facts, paces) if paces else {}
+    found = expected(recipe, raw_sets(recipe), store, "cpu")
+    paces = paces_here(found.training, found.facts, store)
+    return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
 
 
 def likely_vocab(recipe: Recipe, choices: Choices) -> int:
@@ -195,7 +233,8 @@ def likely_vocab(recipe: Recipe, choices: Choices) -> int:
 
 
 def describe(checked: Checked) -> str:
-    """The check as text for people. ≈ marks estimates from samples of the texts."""
+    """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
+    about = "" if checked.is_counted else "≈ "
     recipe, shape, count = checked.recipe, checked.shape, parameters(checked.shape)
     per_token = checked.text_bytes / max(1, checked.unique_tokens)
     time = "unknown until this machine is measured (endonym new or run does it)"
@@ -205,7 +244,7 @@ def describe(checked: Checked) -> str:
     lines = [
         f"{recipe.run_name} · {shape.family} · {shape.layers} layers × {number(shape.dim)} · "
         f"{parts_text(shape)}",
-        f"{'training text':<18}≈ {size(checked.text_bytes)} of "
+        f"{'training text':<18}{about}{size(checked.text_bytes)} of "
         f"{counted(len(recipe.source), 'source')}",
         f"{'parameters':<18}{number(count.total)}   embedding {number(count.embedding)} · "
         f"positions {number(count.positions)} · blocks {number(count.blocks)} · "
@@ -214,8 +253,9 @@ def describe(checked: Checked) -> str:
         f"{'operations':<18}{number(flops_per_token(shape))} FLOPs to train on a token",
         f"{'context':<18}{number(shape.context)} tokens · vocabulary {number(shape.vocab)} · "
         f"uniform guess {math.log(shape.vocab):.2f} nats/token",
-        f"{'training':<18}≈ {number(checked.train_tokens)} tokens, {checked.epochs:.1f} epochs of "
-        f"≈ {number(checked.positions)}, document ends too ({per_token:.1f} bytes a token)",
+        f"{'training':<18}{about}{number(checked.train_tokens)} tokens, "
+        f"{checked.epochs:.1f} epochs of {about}{number(checked.positions)}, document ends too "
+        f"({per_token:.1f} bytes a token)",
         f"{'training memory':<18}≈ {size(checked.memory_bytes)}",
         f"{'cache':<18}{size(cache_bytes_per_token(shape))} a token of generation, "
         f"{size(cache_bytes(shape, shape.context))} for a whole context",

@@ -15,6 +15,7 @@ from endonym.evaluate.compressor import (
     ORDER,
     PRIMING_LIMIT_BYTES,
     SEPARATORS,
+    KeptSizes,
     compressed_bytes,
     most_documents,
 )
@@ -139,6 +140,7 @@ def compressor_scores(
     model: Measured,
     *,
     split: str,
+    kept: KeptSizes | None = None,
     advance: Callable[[float], None] = lambda done: None,
 ) -> tuple[list[Score], dict[str, int]]:
     """Scores of PPMd primed with the training text, and the sizes of its samples.
@@ -147,14 +149,15 @@ def compressor_scores(
     the training documents are joined by line ends. The value is the mean over 8 to 40 ends of the
     training text. (Without fork: ten texts, two ends.) If the texts are sampled, scores of the
     model on the same sample follow.
-    model: nats of all texts. advance: called with the share of the ends that is done.
+    model: nats of all texts. kept: sizes of earlier runs. advance: called with the share of the
+    ends that is done.
     """
     separator = SEPARATORS[texts.text]
     priming, sample = priming_text(train, texts.tokenizer, separator)
     chosen = sampled(texts.sources, most_documents())
     some = texts.only(chosen)
     data = [each.encode("utf-8") for each in some.each()]
-    sizes = compressed_bytes(priming, data, separator, advance=advance)
+    sizes = compressed_bytes(priming, data, separator, kept=kept, advance=advance)
     nats = sizes.astype(np.float64) * (8 * math.log(2))
     measured = some.measured(list(nats.mean(0)), nats)
     of = len(texts.ids) if len(chosen) < len(texts.ids) else None

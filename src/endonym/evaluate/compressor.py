@@ -7,9 +7,11 @@ and the mean over the ends is taken.
 This module runs as a process of its own (`python -m endonym.evaluate.compressor`), which reads the
 training text once and forks for each document and each end; a process with threads, as torch has,
 must not fork. Without fork each of them costs a pass over the training text, so there are fewer.
+All that the process is asked is one piece of data; `KeptSizes` keeps its answer under their hash.
 Source: Shkarin 2002, PPM: one step to practicality; the library is pyppmd (variant I, as in zip).
 """
 
+import hashlib
 import json
 import os
 import re
@@ -17,14 +19,20 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endonym import device
+from endonym.disk import read_if_good, write_json
 from endonym.errors import EndonymError
+from endonym.store import sealed
 
 ORDER = 16
 MEMORY_BYTES = 1 << 30
@@ -39,6 +47,8 @@ training text, because their figure is the least certain."""
 DOCUMENTS_WITHOUT_FORK, DRAWS_WITHOUT_FORK = 10, 2
 MOST_LEFT_OUT = 0.02
 """Largest share of the training text that a draw leaves out; its lines may be long."""
+KEPT_FORM = 1
+"""Raise it when the same request gets another answer: kept sizes are then measured again."""
 
 
 def most_documents() -> int:
@@ -64,24 +74,81 @@ def ends(train: bytes, draws: int) -> list[int]:
     return [end for end in lines if end >= least] or [len(train)]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSizes:
+    """A folder of sizes that were measured before, each under the hash of what was asked.
+
+    The hash is of the training text and the documents themselves: runs share the sizes if these are
+    the same. A file that is damaged or another's is measured again; one that cannot be written is
+    done without. say: called with one line when sizes are taken from here.
+    """
+
+    folder: Path
+    say: Callable[[str], None]
+
+    def find(self, key: str, shape: tuple[int, int]) -> NDArray[np.int64] | None:
+        """The sizes of a request; None if they are not here."""
+        kept: Any = None
+        with suppress(OSError):
+            kept = read_if_good(self.path(key))
+        if not isinstance(kept, dict) or kept != sealed({"key": key, "sizes": kept.get("sizes")}):
+            return None
+        self.say("  compressor baseline: measured by an earlier run on the same texts, reused")
+        return np.array(kept["sizes"], dtype=np.int64).reshape(shape)
+
+    def keep(self, key: str, sizes: NDArray[np.int64]) -> None:
+        """Write the sizes of a request."""
+        with suppress(OSError):
+            write_json(self.path(key), sealed({"key": key, "sizes": sizes.tolist()}))
+
+    def path(self, key: str) -> Path:
+        """The file of a request."""
+        return self.folder / f"compressor-{key[:32]}.json"
+
+
 def compressed_bytes(
     train: bytes,
     documents: Sequence[bytes],
     separator: bytes = SEPARATORS["document"],
     *,
+    kept: KeptSizes | None = None,
     advance: Callable[[float], None] = lambda done: None,
 ) -> NDArray[np.int64]:
     """Bytes that separator and document add to the compressed training text: (draws, documents).
 
+    kept: where the same sizes may have been kept by an earlier call, and are kept by this one.
     advance: called with the share of each draw. Raises EndonymError if the process dies.
     """
     train_ends = ends(train, draws_of(len(documents), sum(map(len, documents))))
     extras = [separator + document for document in documents]
     line = json.dumps({"ends": train_ends, "extras": list(map(len, extras))}).encode("utf-8")
     data = struct.pack("<Q", len(line)) + line + train[: train_ends[-1]] + b"".join(extras)
+    shape = (len(train_ends), len(documents))
+    key = request_key(data) if kept else ""
+    if kept and (found := kept.find(key, shape)) is not None:
+        advance(1.0)
+        return found
+    rows: list[list[int]] = []
+    with closing(answered(data)) as answers:
+        for row in answers:
+            rows.append(row)
+            advance(1 / len(train_ends))
+    sizes = np.array(rows, dtype=np.int64).reshape(shape)
+    if kept:
+        kept.keep(key, sizes)
+    return sizes
+
+
+def request_key(data: bytes) -> str:
+    """The hash of everything that sizes depend on: a request, and the compressor's settings."""
+    settings = f"{KEPT_FORM} {ORDER} {MEMORY_BYTES} {version('pyppmd')}\n".encode()
+    return hashlib.sha256(settings + data).hexdigest()
+
+
+def answered(data: bytes) -> Generator[list[int]]:
+    """The answers of a process of this module to a request, one for each end of the text."""
     # -P: nothing is imported from the current folder.
     command = [sys.executable, "-P", "-m", "endonym.evaluate.compressor"]
-    rows: list[list[int]] = []
     with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
         asked.write(data)
         asked.seek(0)
@@ -92,8 +159,7 @@ def compressed_bytes(
             assert child.stdout is not None
             try:
                 for row in child.stdout:
-                    rows.append(json.loads(row))
-                    advance(1 / len(train_ends))
+                    yield json.loads(row)
             except BaseException:
                 child.kill()
                 raise
@@ -104,7 +170,6 @@ def compressed_bytes(
                 where="baseline compressor",
                 do="Set baselines = false in [[evaluate]] to go on without baselines.",
             )
-    return np.array(rows, dtype=np.int64).reshape(len(train_ends), len(documents))
 
 
 def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:

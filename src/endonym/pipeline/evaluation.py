@@ -18,6 +18,7 @@ from endonym.evaluate.bits import (
     held_out,
     measure,
 )
+from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.score import Measured, Score
@@ -26,6 +27,7 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.types import EvaluationConfig, Numbers, StageContext
+from endonym.store import Store
 from endonym.tokenizer.tokenizer import Tokenizer
 
 PROMPTS_AT_ONCE = 16
@@ -60,16 +62,20 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
 
 
 class TrainingText(NamedTuple):
-    """The training text for the baselines: its shards, and n-gram counts."""
+    """The training text for the baselines: its shards, and n-gram counts.
+
+    cache: the folder in its store where sizes of the compressor are kept for other runs.
+    """
 
     shards: TokenShards
     counts: Baselines
+    cache: Path
 
 
 def training_text(shards: Path, pack: PackConfig) -> TrainingText:
     """The training text, counted in an order of training: the same one for every seed."""
     order = training_order(shards, pack, COUNTED_SEED)
-    return TrainingText(order.shards, count(order.shards, order))
+    return TrainingText(order.shards, count(order.shards, order), Store.of(shards).cache)
 
 
 def held_texts(
@@ -96,9 +102,10 @@ def score_texts(
     if train is None:
         return scores, {}
     scores += baseline_scores(train.counts, texts, split=split)
+    kept = KeptSizes(train.cache, log.line)
     with log.progress("compressor", 1.0, "ends of the text") as advance:
         lines, sample = compressor_scores(
-            train.shards, texts, measured, split=split, advance=advance
+            train.shards, texts, measured, split=split, kept=kept, advance=advance
         )
     return scores + lines, sample
 

@@ -56,6 +56,23 @@ def hash_all(
     return sets
 
 
+def remembered(
+    found: Sequence[tuple[Source, Sequence[RawFile]]], store: Store
+) -> list[RawSet] | None:
+    """The same, if every file's hash is known from an earlier run; no file is read. Or else None.
+
+    Without it there is no corpus of these files in this store.
+    """
+    known = read_if_good(store.root / "hashes.json")
+    sets: list[RawSet] = []
+    for source, files in found:
+        hashes = tuple(_known_hash(file.path, known) for file in files)
+        if not all(hashes):
+            return None
+        sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
+    return sets
+
+
 def _hash(file: RawFile, known: dict[str, Any], advance: Any) -> str:
     """The hash of a raw file. Raises SourceError if it cannot be read from the disk."""
     try:
@@ -65,16 +82,26 @@ def _hash(file: RawFile, known: dict[str, Any], advance: Any) -> str:
 
 
 def _hash_of(path: Path, known: dict[str, Any], advance: Any) -> str:
-    """The file's SHA-256, remembered under its path, size and modification time.
+    """The file's SHA-256, remembered under its path, size and modification time."""
+    if found := _known_hash(path, known):
+        advance(size_on_disk(path))
+        return found
+    known[str(path.resolve())] = {"mark": _mark(path), "sha256": file_hash(path, advance)}
+    return str(known[str(path.resolve())]["sha256"])
+
+
+def _known_hash(path: Path, known: dict[str, Any]) -> str:
+    """The remembered SHA-256; empty if the file is new or has changed.
 
     What is no file is not opened: reading a pipe or a device may never end.
     """
     if refusal := not_a_file(path):
         return hashlib.sha256(refusal.encode()).hexdigest()
+    entry = known.get(str(path.resolve()), {"mark": None})
+    return str(entry["sha256"]) if entry["mark"] == _mark(path) else ""
+
+
+def _mark(path: Path) -> list[int]:
+    """What changes with a file: its size and modification time."""
     stat = path.stat()
-    key, mark = str(path.resolve()), [stat.st_size, stat.st_mtime_ns]
-    if key in known and known[key]["mark"] == mark:
-        advance(stat.st_size)
-    else:
-        known[key] = {"mark": mark, "sha256": file_hash(path, advance)}
-    return str(known[key]["sha256"])
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,8 +1,10 @@
 """How much text there is, estimated before it is read."""
 
+import bz2
 import gzip
 import json
 import lzma
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import zstandard
 from pyarrow.parquet import write_table
 
+from endonym.autopilot import text_size
 from endonym.autopilot.model_size import choose_vocab
 from endonym.autopilot.text_size import beginning, bytes_per_token, measure
 from endonym.text.config import Clean, Source, Split
@@ -27,6 +30,8 @@ SENTENCES = {
     "fr": "Ce livre est à moi et j'aime le lire",
 }
 LINES = 3_000
+
+Novels = Callable[[str, int], list[str]]
 
 
 def raw_set(path: Path, pattern: str) -> RawSet:
@@ -75,6 +80,89 @@ def test_a_file_counts_by_the_text_that_it_holds(
     text = varied(count)
     write(tmp_path / name, text.encode())
     assert text_bytes([raw_set(tmp_path, name)]) == pytest.approx(len(text.encode()), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.jsonl", lambda text: text),
+        ("a.jsonl.gz", gzip.compress),
+        ("a.jsonl.gz", lambda text: gzip.compress(text[:1_000]) + gzip.compress(text[1_000:])),
+        ("a.jsonl.zst", zstandard.compress),
+        ("a.jsonl.bz2", bz2.compress),
+        ("a.jsonl.gz", lambda text: gzip.compress(text.decode().encode("utf-16"))),
+    ],
+    ids=["plain", "gzip", "two members", "zstd", "bzip2", "utf-16"],
+)
+def test_a_file_of_novels_counts_by_the_text_that_it_holds(
+    name: str, write: Callable[[bytes], bytes], tmp_path: Path, novels: Novels
+) -> None:
+    """Of which the first one, as long as the others, is all that is asked for."""
+    records = novels("romanian", 12)
+    lines = (json.dumps({"text": each}, ensure_ascii=False) + "\n" for each in records)
+    text = "".join(lines).encode()
+    (tmp_path / name).write_bytes(write(text))
+    raw = raw_set(tmp_path, name)
+    found = beginning(raw.source, raw.files[0], 100_000)
+    assert found.texts == records[:1]
+    whole = sum(len(each.encode()) for each in records)
+    assert found.text_bytes == pytest.approx(whole, rel=0.02)
+    assert text_bytes([raw]) == pytest.approx(whole, rel=0.02)
+
+
+@pytest.fixture
+def novels(language_sentences: Callable[[str], list[str]]) -> Novels:
+    """Texts of 300 kB, which compress as texts do and not as one sentence many times."""
+
+    def made(language: str, count: int) -> list[str]:
+        draw = random.Random(7)
+        words = " ".join(language_sentences(language)).split()
+        least = 300_000 // max(len(word.encode()) + 1 for word in words)
+        return [" ".join(draw.choices(words, k=3 * least)) for _ in range(count)]
+
+    return made
+
+
+def test_of_a_large_compressed_file_the_beginning_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, novels: Novels
+) -> None:
+    monkeypatch.setattr(text_size, "LEAST_UNPACKED", 1 << 21)
+    text = "\n".join(novels("french", 16)).encode()
+    assert len(text) > 4 << 20
+    for name, packed in (
+        ("a.txt.gz", gzip.compress(text)),
+        ("b.txt.zst", zstandard.compress(text)),
+    ):
+        (tmp_path / name).write_bytes(packed)
+        raw = raw_set(tmp_path, name)
+        found = beginning(raw.source, raw.files[0], 10_000)
+        assert found.text_bytes == pytest.approx(len(text), rel=0.05)
+
+
+def test_what_a_compressed_file_says_of_its_size_is_not_believed(
+    tmp_path: Path, novels: Novels
+) -> None:
+    text = "\n".join(novels("romanian", 4)).encode()
+    lying = gzip.compress(text)[:-4] + (0xFFFFFFF0).to_bytes(4, "little")
+    (tmp_path / "a.txt.gz").write_bytes(lying)
+    raw = raw_set(tmp_path, "a.txt.gz")
+    found = beginning(raw.source, raw.files[0], 10_000)
+    assert found.text_bytes == pytest.approx(len(text), rel=0.02)
+
+
+def test_a_bomb_counts_by_no_more_than_is_read_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.text.io.streams.MIN_UNPACKED_BYTES", 1 << 20)
+    line = "Таң ата. ".encode() * 10_000 + b"\n"
+    for name, packed in (("a.txt.gz", gzip.compress), ("b.txt.zst", zstandard.compress)):
+        (tmp_path / name).write_bytes(packed(line * 200))
+        raw = raw_set(tmp_path, name)
+        limit = max(1 << 20, 100 * raw.bytes())
+        found = beginning(raw.source, raw.files[0], 10_000)
+        assert found.text_bytes < 1.1 * limit < 0.5 * len(line * 200)
+        if name == "a.txt.gz":  # zstd unpacks so much at once that nothing is left of it
+            assert found.text_bytes > 0.5 * limit
 
 
 def test_what_cleaning_drops_does_not_count(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`endonym check`: counted by formula, estimated from sizes, nothing made or measured."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from endonym.autopilot import machine, resolve
 from endonym.commands import check as check_module
 from endonym.commands.check import check, describe
 from endonym.errors import MissingSource
-from endonym.log import size
+from endonym.log import Log, size
+from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.train.memory_budget import phase_bytes
@@ -29,6 +31,38 @@ def test_what_check_counts_is_what_run_makes(finished: Path) -> None:
     assert found.as_dict()["parameters"] == numbers["parameters"]
     assert found.train_tokens == numbers["tokens"]
     assert found.unique_tokens == pytest.approx(numbers["unique_tokens"], rel=0.6)
+
+
+def test_what_an_earlier_run_has_counted_is_not_estimated(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said without ≈, and no text is hashed again; another text is estimated as before."""
+    project = tmp_path / "project"
+    shutil.copytree(finished, project)
+    recipe, store = Recipe.load(project / "recipe.toml"), Store(project / "store")
+    assert not check(recipe, store).is_counted  # its files lie elsewhere: nobody has hashed them
+    sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "_hash", lambda *_: pytest.fail("a text was hashed"))
+        found = check(recipe, store)
+    (shards,) = [each for each in store.artifacts() if each.stage == "shards"]
+    train = shards.numbers["train"].values()
+    tokens, documents = (sum(each[key] for each in train) for key in ("tokens", "documents"))
+    assert found.as_dict()["is_counted"]
+    assert found.text_bytes == sum(each["bytes"] for each in train)
+    assert (found.unique_tokens, found.positions) == (tokens, tokens + documents)
+    lines = {line[:18].strip(): line for line in describe(found).splitlines()}
+    assert "≈" not in lines["training text"] + lines["training"]
+    assert "≈" in lines["training memory"]
+    (run,) = (project / "runs").iterdir()
+    kept = json.loads((run / "plan.json").read_text(encoding="utf-8"))["choices"]
+    mine = {key: choice.value for key, choice in found.choices.items() if key in kept}
+    assert mine == {key: kept[key][0] for key in mine}
+    for change in ({"tokenizer.vocab": 300}, {"clean.min_chars": 30}):
+        assert not check(recipe.with_values(change), store).is_counted
+    text = recipe.folder / "texts" / "tatar.txt"
+    text.write_text(text.read_text(encoding="utf-8") + "Таң ата.\n", encoding="utf-8")
+    assert not check(recipe, store).is_counted
 
 
 def test_time_is_unknown_until_this_machine_was_measured(

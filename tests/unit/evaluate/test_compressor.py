@@ -3,7 +3,9 @@
 import io
 import json
 import struct
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pyppmd
 import pytest
@@ -12,6 +14,7 @@ from toys import toy_texts
 from endonym.errors import EndonymError
 from endonym.evaluate import compressor
 from endonym.evaluate.compressor import (
+    KeptSizes,
     compressed_bytes,
     draws_of,
     ends,
@@ -113,6 +116,101 @@ def request(train: bytes, train_ends: list[int], documents: list[bytes]) -> byte
     header = {"ends": train_ends, "extras": [len(document) for document in documents]}
     line = json.dumps(header).encode("utf-8")
     return struct.pack("<Q", len(line)) + line + train[: train_ends[-1]] + b"".join(documents)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[KeptSizes, list[str]]:
+    """A folder of sizes, and what is said of it."""
+    said: list[str] = []
+    return KeptSizes(tmp_path / "cache", said.append), said
+
+
+def test_sizes_are_measured_once_for_the_same_texts(
+    kept: tuple[KeptSizes, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, said = kept
+    found = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
+    assert said == []
+    assert found.tolist() == compressed_bytes(TRAIN, DOCUMENTS).tolist()
+    monkeypatch.setattr(compressor, "answered", lambda data: pytest.fail("measured again"))
+    done: list[float] = []
+    again = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes, advance=done.append)
+    assert (again.dtype, again.tolist(), done) == (found.dtype, found.tolist(), [1.0])
+    (line,) = said
+    assert "earlier run" in line
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: ((TRAIN + b"!\n", DOCUMENTS), {}),
+        lambda: ((TRAIN, DOCUMENTS[:-1]), {}),
+        lambda: ((TRAIN, [*DOCUMENTS[:-1], "ө".encode()]), {}),
+        lambda: ((TRAIN, DOCUMENTS, b"\n"), {}),
+        lambda: ((TRAIN, DOCUMENTS), {"ORDER": 8}),
+        lambda: ((TRAIN, DOCUMENTS), {"KEPT_FORM": 2}),
+        lambda: ((TRAIN, DOCUMENTS), {"MOST_LEFT_OUT": 0.5}),
+    ],
+    ids=["train", "fewer", "another letter", "separator", "order", "form", "ends"],
+)
+def test_other_texts_or_settings_are_measured_anew(
+    kept: tuple[KeptSizes, list[str]],
+    change: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes, said = kept
+    monkeypatch.setattr(compressor, "answered", fixed_answers)
+    compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
+    (given, settings) = change()
+    for name, value in settings.items():
+        monkeypatch.setattr(compressor, name, value)
+    compressed_bytes(*given, kept=sizes)
+    assert said == []
+    assert len(list(sizes.folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"[1, 2]\n",
+        lambda data: b"\xff" + data,
+        lambda data: data.replace(b"7", b"8"),
+        lambda data: b'{"key": 1, "sizes": null}',
+    ],
+    ids=["empty", "cut", "a list", "no text", "other figures", "foreign"],
+)
+def test_a_damaged_or_foreign_file_is_measured_again(
+    kept: tuple[KeptSizes, list[str]],
+    spoil: Callable[[bytes], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes, said = kept
+    monkeypatch.setattr(compressor, "answered", fixed_answers)
+    right = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
+    (path,) = sizes.folder.iterdir()
+    good = path.read_bytes()
+    assert spoil(good) != good
+    path.write_bytes(spoil(good))
+    assert compressed_bytes(TRAIN, DOCUMENTS, kept=sizes).tolist() == right.tolist()
+    assert said == []
+    assert path.read_bytes() == good
+
+
+def test_where_sizes_cannot_be_kept_they_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compressor, "answered", fixed_answers)
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    sizes = KeptSizes(tmp_path / "cache", lambda line: pytest.fail(line))
+    assert compressed_bytes(TRAIN, DOCUMENTS, kept=sizes).max() == 170
+
+
+def fixed_answers(data: bytes) -> Generator[list[int]]:
+    """Answers of the right shape to a request, without a process."""
+    train, extras = read_request(io.BytesIO(data))
+    yield from ([170] * len(extras) for _ in train)
 
 
 def test_a_request_is_read_as_it_was_sent() -> None:

@@ -11,6 +11,7 @@ from toys import END, distinct_documents, write_toy_shards
 
 from endonym.commands.load import find_artifact
 from endonym.data.config import PackConfig
+from endonym.evaluate import compressor
 from endonym.log import Log
 from endonym.pipeline.evaluation import evaluate, training_text
 from endonym.pipeline.types import EvaluationConfig, StageContext
@@ -92,6 +93,45 @@ def test_the_same_prompt_twice_is_continued_in_two_ways(finished: Path, tmp_path
     assert found["continuations"] == 2
     first, second = json.loads((tmp_path / "continuations.json").read_text(encoding="utf-8"))
     assert first["text"] != second["text"]
+
+
+def test_a_second_run_reuses_the_compressors_figures_to_the_last_digit(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Its artefact has the bytes of the first, and other runs in the store see no artefact more."""
+    shutil.copytree(finished / "store", tmp_path / "store")
+    store, recipe = Store(tmp_path / "store"), Recipe.load(finished / "recipe.toml")
+    kinds = [(each.stage, each.id) for each in store.artifacts()]
+    (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
+    inputs = {
+        name: store.find(name, first.manifest["inputs"][name]) for name in ("model", "shards")
+    }
+    pack = PackConfig.model_validate(first.manifest["config"]["pack"])
+    config = EvaluationConfig(evaluation=recipe.evaluate[0], files=(), pack=pack, seed=recipe.seed)
+    asked: list[bytes] = []
+    measured = compressor.answered
+    monkeypatch.setattr(
+        compressor, "answered", lambda data: (asked.append(data), measured(data))[1]
+    )
+
+    def again(out: Path) -> tuple[dict[str, bytes], Any, int, bool]:
+        out.mkdir()
+        asked.clear()
+        ctx = StageContext(out, out, out / "journal", inputs, Log())  # pyright: ignore[reportArgumentType]
+        numbers = evaluate(config, ctx)
+        files = {path.name: path.read_bytes() for path in out.iterdir()}
+        return files, numbers, len(asked), "reused" in capsys.readouterr().err
+
+    reused = again(tmp_path / "a")
+    shutil.rmtree(store.cache)
+    anew = again(tmp_path / "b")
+    assert reused == (anew[0], anew[1], 0, True)
+    assert anew[2:] == (2, False)
+    made = {name: (first.folder / name).read_bytes() for name in anew[0]}
+    assert (anew[0], anew[1]) == (made, first.numbers)
+    assert [(each.stage, each.id) for each in store.artifacts()] == kinds
+    assert store.unfinished() == []
+    assert not [each for each in store.unreferred() if "cache" in str(each.folder)]
 
 
 def test_bigrams_are_counted_with_the_line_ends_that_a_model_has_read(tmp_path: Path) -> None:

@@ -55,6 +55,18 @@ def test_a_file_is_read_once_and_again_when_its_size_or_time_changes(
     assert hashed == ["tatar.txt"]
 
 
+def test_hashes_are_remembered_without_reading_a_file(recipe: Recipe, hashed: list[str]) -> None:
+    """All of them or none: a new or changed file has no corpus yet."""
+    store = Store(recipe.folder / "store")
+    assert sources.remembered(sources.find(recipe), store) is None
+    first = hash_all(recipe)
+    hashed.clear()
+    assert sources.remembered(sources.find(recipe), store) == first
+    os.utime(recipe.folder / "texts" / "tatar.txt", (1, 1))
+    assert sources.remembered(sources.find(recipe), store) is None
+    assert hashed == []
+
+
 def test_a_file_of_the_same_size_and_another_time_is_another_file(
     recipe: Recipe, hashed: list[str]
 ) -> None:
