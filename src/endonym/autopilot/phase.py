@@ -121,7 +121,7 @@ def _rates(phase: Phase, optimizer: str, dim: int | None, *, is_new: bool) -> Ch
     Muon's, scaled as AdamW's, grows with its square root.
     """
     usual, power = USUAL_LR, 1.0
-    why = "tried with 0.5 to 5 million parameters, where it is best"
+    why = "the best of those tried with 0.5 to 5 million parameters"
     if optimizer == "muon":
         usual, power, why = MUON_LR, 0.5, "the best of those tried with two million parameters"
     rate, times = usual, NEW_TABLES if is_new else OLD_TABLES

@@ -199,7 +199,8 @@ class ModelKeys(Config):
         default=None,
         ge=0,
         lt=1,
-        description="dropout of the output of each mixer and feed-forward layer, from 0 to 1",
+        description="dropout of the output of each mixer and feed-forward layer, from 0 to 1; it "
+        "helps where a text is read in many epochs",
     )
     attention_dropout: float | None = Field(
         default=None,
