@@ -243,5 +243,5 @@ def line_guess(texts: list[str], gaps: int) -> Guess:
     closed = sum(CLOSED.search(line) is not None for line in texts) / len(texts)
     if full > 0.6 and closed < 0.3 and margin < 120:
         return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
-    found = f"{gaps:,} empty lines" if gaps else "no empty lines between the lines"
+    found = f"{gaps:,} empty line{'s' * (gaps > 1)}" if gaps else "no empty lines between the lines"
     return {"document": "line"}, f"{found}; the median line has {median(lengths):.0f} characters"

@@ -128,7 +128,7 @@ def evaluate(
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
     device.prepare()
-    scores = score_model(
+    scores, cautions = score_model(
         model,
         texts,
         split,
@@ -142,7 +142,7 @@ def evaluate(
     for name in dict.fromkeys(score.split for score in scores):
         part = [score for score in scores if score.split == name]
         click.echo(f"{name}\n{table(part)}\n")
-        say("\n".join(conclusions(part)))
+        say("\n".join(conclusions(part, cautions.get(name, ()))))
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 from endonym.cli.main import Settings, print_json, say
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
-from endonym.log import columns, number, padded
+from endonym.log import columns, duration, number, padded
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -113,6 +113,9 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
     say("\n\n".join(map(checking.describe, checks)))
+    times = [each.seconds for each in checks if each.seconds is not None]
+    if is_study and len(times) == len(checks):
+        say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     which += "".join(f" --set {shlex.quote(each)}" for each in sets)
     settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from endonym.commands.finished_runs import Split
 
 
+KINDS = ("source", "corpus", "tokenizer", "shards", "model", "evaluation", "export")
+
+
 @click.command()
 @click.argument("run", required=False)
 @click.pass_obj
@@ -33,6 +36,7 @@ def status(settings: Settings, run: str | None) -> None:
 
 @click.command()
 @click.argument("artefact")
+@click.argument("kind", metavar="[KIND]", required=False, type=click.Choice(KINDS))
 @click.option("--dropped", metavar="REASON", help="Show rejected documents: a reason, or all.")
 @click.option(
     "--text",
@@ -49,17 +53,22 @@ def status(settings: Settings, run: str | None) -> None:
 )
 @click.pass_obj
 def look(
-    settings: Settings, artefact: str, dropped: str | None, text: str | None, count: int
+    settings: Settings,
+    artefact: str,
+    kind: str | None,
+    dropped: str | None,
+    text: str | None,
+    count: int,
 ) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
 
-    ARTEFACT is a run, which stands for its model, or the id of an artefact (`endonym status` lists
-    them): the id of a corpus shows documents.
+    ARTEFACT is a run, or the id of an artefact (`endonym status` lists them). KIND is what to look
+    at in a run: corpus shows documents; if it is not given, the model.
     """
     from endonym.commands import inspect as inspection
 
     store = settings.open_store()
-    inspected = inspection.look(store, artefact, dropped=dropped, text=text, count=count)
+    inspected = inspection.look(store, artefact, kind, dropped=dropped, text=text, count=count)
     if settings.is_json:
         print_json(inspected.as_dict())
     else:
@@ -128,9 +137,12 @@ def show_comparison(
         return
     table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it .csv and .json"
     click.echo(printable_lines(table))
-    first = run_argument(comparison.first.folder, settings.open_store())
-    settings.log().line(
-        f'next: {program()} generate {first} "…"'
-        if comparison.differences
-        else f"next: {program()} evaluate {first} --text FILE, and the others on the same file"
-    )
+    store = settings.open_store()
+    first = run_argument(comparison.first.folder, store)
+    following = f'generate {first} "…"'
+    if not comparison.differences:
+        following = f"evaluate {first} --text FILE, and the others on the same file"
+    elif comparison.split == "dev":
+        every = " ".join(run_argument(run.folder, store) for run in comparison.runs)
+        following = f"compare {every} --split test"
+    settings.log().line(f"next: {program()} {following}")

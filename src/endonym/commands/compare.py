@@ -22,6 +22,7 @@ from endonym.commands.seeds import (
 )
 from endonym.evaluate.documents import (
     Documents,
+    are_of_same_texts,
     are_same,
     bits_per_byte,
     difference,
@@ -34,6 +35,8 @@ from endonym.evaluate.tables import aligned
 from endonym.log import duration, folded, number
 
 BASELINES = ("unigram", "bigram", "compressor")
+SHOWN_KEYS = 8
+"""Keys that are named where recipes differ."""
 ALIKE = 1.02
 """Numbers of parameters, and of training tokens, within this factor are called alike."""
 
@@ -118,8 +121,10 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
     values = [value for _, _, value in parts]
     groups = seed_groups(ordered, values)
     notes = seed_notes(groups, seed_differences(groups))
-    if not have_several_seeds(groups):
+    if not any(group.has_several for group in groups):
         notes += _verdict(ordered, differences, len(first))
+    elif alone := [group.name for group in groups if not group.has_several]:
+        notes.append(f"Of one seed only, so not judged beside the others: {_listed(alone)}.")
     notes += [each for each in (note, told) if each]
     notes += _remarks(ordered, baselines)
     return Comparison(ordered, differences, baselines, notes, len(first), values)
@@ -141,6 +146,13 @@ def _documents(runs: Sequence[FinishedRun]) -> tuple[list[Documents], str]:
     if all(are_same(own[0], each) for each in own[1:]):
         return own, ""
     common = shared(own)
+    if all(are_of_same_texts(own[0], each) for each in own):
+        kept = named_in(common[0][common[0]["averaged"]], _averaged(runs))
+        opening = "The means of these runs are over different sources"
+        if not with_enough(common):
+            return [], f"{opening}, and too few documents are in all: no difference is shown."
+        over = _listed(kept) if kept else "all bytes"
+        return common, f"{opening}: differences and order are over {over}, which all share."
     sizes = [f"{run.name}: {number(run.score.n_documents)}" for run in runs]
     opening = f"These runs were scored on different {runs[0].score.split} documents"
     if not with_enough(common):
@@ -148,10 +160,17 @@ def _documents(runs: Sequence[FinishedRun]) -> tuple[list[Documents], str]:
             f"{opening} ({'; '.join(sizes)}) and share {number(len(common[0]))} from the same "
             "sources: too few, so no difference is shown."
         )
-    return common, (
+    note = (
         f"{opening} ({'; '.join(sizes)}): differences are over the {number(len(common[0]))} that "
         "all share, and so are the order and any mean over seeds."
     )
+    if len({tuple(sorted(run.score.averaged)) for run in runs}) > 1:
+        kept = named_in(common[0][common[0]["averaged"]], _averaged(runs))
+        note += (
+            " The column bits/byte is of each run's own documents, and the runs have different "
+            f"sources; the differences are over {_listed(kept) if kept else 'all bytes'}."
+        )
+    return common, note
 
 
 def _with_intervals(
@@ -215,7 +234,7 @@ def _verdict(
 def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
     """Notes that a reader of the table needs."""
     sizes = {run.name: run.parameters[0] for run in runs}
-    notes = [*_beaten_by(runs, baselines), *_apart("Parameters", sizes)]
+    notes = [*_recipes_apart(runs), *_beaten_by(runs, baselines), *_apart("Parameters", sizes)]
     notes += _apart("Training tokens", {run.name: run.tokens for run in runs})
     shown = {line.model for line in baselines}
     apart = [n for n in BASELINES if n not in shown and any(n in run.scores for run in runs)]
@@ -235,16 +254,28 @@ def _remarks(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[st
             "They were not all trained on one processor and as many threads: times differ by it."
         )
     groups = seed_groups(runs)
-    if runs[0].score.split == "test" and len(groups) > 1:
-        first = "" if all(run.dev_score for run in runs) else '[[evaluate]] split = "dev", then '
+    has_dev = all(run.dev_score for run in runs)
+    if runs[0].score.split == "test" and len(groups) > 1 and not has_dev:
         notes.append(
             "To choose one of them, compare their dev scores, so that test stays unseen: "
-            f"{first}compare --split dev."
+            '[[evaluate]] split = "dev", then compare --split dev.'
         )
     notes.append("Intervals of single runs are over documents, of one training each.")
     if not any(group.has_several for group in groups):
         notes[-1] += " Another seed may move a run by more: endonym run RECIPE --seeds 3."
     return notes
+
+
+def _recipes_apart(runs: Sequence[FinishedRun]) -> list[str]:
+    """A note on the keys in which the recipes differ, name and seed aside."""
+    recipes = [run.settings for run in runs]
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe)
+    apart = [key for key in keys if len({recipe.get(key) for recipe in recipes}) > 1]
+    if not apart:
+        return []
+    shown, more = apart[:SHOWN_KEYS], len(apart) - SHOWN_KEYS
+    rest = f" and {number(more)} more" if more > 0 else ""
+    return [f"Their recipes differ in {', '.join(shown)}{rest}."]
 
 
 def _beaten_by(runs: Sequence[FinishedRun], baselines: Sequence[Score]) -> list[str]:
@@ -326,6 +357,8 @@ def describe(comparison: Comparison) -> str:
 def as_dict(comparison: Comparison) -> dict[str, Any]:
     """The form that `--json` prints."""
     runs: list[dict[str, Any]] = []
+    # Between two seeds of one recipe nothing is claimed.
+    best = next(group for group in comparison.groups if comparison.runs[0] in group.runs)
     for index, run in enumerate(comparison.runs):
         last, (total, active) = run.models[-1].numbers, run.parameters
         beside = comparison.differences[index] if comparison.differences else None
@@ -344,7 +377,8 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "epochs": run.epochs,
                 "score": run.score.as_dict(),
                 "dev_bits_per_byte": run.dev_score and run.dev_score.value,
-                "difference": beside and beside.as_dict(),
+                "difference": beside
+                and {**beside.as_dict(), "is_claimed": beside.is_claimed and run not in best.runs},
                 "seconds": run.seconds or None,
                 "tokens_per_second": run.speed,
                 "steps": last["steps"],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from endonym.autopilot.odd_sources import Reference, other_language, sketch
 from endonym.commands.load import card_of, find_artifact, load_model
@@ -11,7 +11,7 @@ from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
-from endonym.log import Log, counted, number
+from endonym.log import Log, counted
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
 from endonym.pipeline.evaluation_texts import texts_below, trained_on
 from endonym.report.formatting import plain
@@ -19,8 +19,19 @@ from endonym.report.scores import verdict
 from endonym.store import Store
 from endonym.text.broken import lost_letters
 
+OF_ANOTHER_LANGUAGE = (
+    "Some of it is in another language or broken (warnings above): these figures do not judge the "
+    "model."
+)
 MOST_COMPARED = 2_000
 """Training documents with which a text is compared, evenly spread."""
+
+
+class Judged(NamedTuple):
+    """The scores of texts, and for some of the texts why these say little about the model."""
+
+    scores: list[Score]
+    cautions: dict[str, list[str]]
 
 
 def score_model(
@@ -31,7 +42,7 @@ def score_model(
     store: Store,
     log: Log,
     device_name: str,
-) -> list[Score]:
+) -> Judged:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
     Baselines need the training shards: a model from elsewhere gets none. A file's scores have its
@@ -44,16 +55,17 @@ def score_model(
         judged.append((file, texts_below(path, model.tokenizer, log)))
     read = None if train is None else training_text(*train)
     language = card_of(name, store).language
+    cautions: dict[str, list[str]] = {}
     for file, texts in judged:
         for why in doubts(texts, None if read is None else read.shards, language):
             log.warn(f"{file}: {why}. This score says little about the model.")
+            cautions.setdefault(file, [OF_ANOTHER_LANGUAGE])
         if read is not None and (known := trained_on(texts, read.shards)):
             total = len(texts.ids)
-            log.warn(
-                f"{file}: {number(known)} of its {counted(total, 'document')} "
-                f"({100 * known / total:.1f} %) stand word for word in the training text: "
-                "this score is lower than that of new text would be"
-            )
+            share = f"{100 * known / total:.1f} % of its {counted(total, 'document')}"
+            said = f"{share} stand word for word in the training text: new text would score higher"
+            log.warn(f"{file}: {said}")
+            cautions.setdefault(file, []).append(f"{said}.")
     if not files:
         if train is None:
             raise RecipeError(
@@ -66,7 +78,7 @@ def score_model(
     scores: list[Score] = []
     for text, texts in judged:
         scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
-    return scores
+    return Judged(scores, cautions)
 
 
 def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
@@ -91,9 +103,13 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     return found
 
 
-def conclusions(scores: Sequence[Score]) -> list[str]:
-    """What the scores of one text say, in the words of the report."""
-    said = [plain(line) for line in verdict(scores)]
+def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[str]:
+    """What the scores of one text say, in the words of the report.
+
+    cautions: why they say little about the model, which is then not judged by them.
+    """
+    said = [plain(line) for line in verdict(scores, judges=not cautions)]
+    said += cautions
     if all(score.model == "model" for score in scores):
         said.append(
             "There are no baselines: they are counted on the training text, "

@@ -3,7 +3,8 @@
 A run's `plan.json` names its store, so runs of several stores can be compared.
 """
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +67,17 @@ class FinishedRun:
     def plan(self) -> dict[str, Any]:
         """The plan, which holds variant and overrides; empty if there is none."""
         return read_if_good(self.folder / "plan.json")
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The keys of its recipe as it ran with their values, name, seed and variants aside."""
+        try:
+            recipe = tomllib.loads((self.folder / "recipe.toml").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        for key in ("name", "seed", "variant"):
+            recipe.pop(key, None)
+        return dict(_settings("", recipe))
 
     @cached_property
     def dev_score(self) -> Score | None:
@@ -141,6 +153,22 @@ class FinishedRun:
         samples = [line for line in self.journals[-1] if line.get("event") == "sample"]
         last = [line for line in samples if line["step"] == samples[-1]["step"]]
         return [(line["prompt"], line["text"]) for line in last]
+
+
+def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Dotted keys and their values; a named item of a list is one, so that it is missed whole."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield from _settings(f"{name}.{key}" if name else key, inside)
+    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        for place, each in enumerate(value):
+            part = f"{name}.{each.get('name', place)}"
+            if name == "source":
+                yield part, repr(each)
+            else:
+                yield from _settings(part, {k: v for k, v in each.items() if k != "name"})
+    else:
+        yield name, repr(value)
 
 
 def finished_runs(

@@ -1,5 +1,7 @@
 """What `endonym new` says: the texts that it found, the model that it chose, and the time."""
 
+from pathlib import Path
+
 from endonym.autopilot.survey import Survey
 from endonym.commands.check import Checked
 from endonym.log import Log, counted, duration, number, rounded, size
@@ -7,7 +9,7 @@ from endonym.model.count import parameters
 from endonym.text.languages import language_name
 
 LABEL = 12
-SHOWN = 5
+SHOWN = 8
 LEAST_PART = 0.05
 """Parts of a run that take less of its time are not named."""
 
@@ -26,12 +28,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         kinds = ", ".join(f"{number(n)} {kind}" for kind, n in survey.foreign.most_common())
         log.line(f"{'not read':<{LABEL}}{kinds}: convert them to txt to use them")
     for name, reason in list(survey.unreadable.items())[:SHOWN]:
-        log.warn(f"{name} cannot be read: {reason}")
-    if patterns := survey.exclude():
-        shown = ", ".join(f'"{each}"' for each in patterns[:SHOWN])
-        more = ", …" if len(patterns) > SHOWN else ""
-        said = f"the recipe leaves them out; for the whole folder: exclude = [{shown}{more}]"
-        log.line(f"{'':<{LABEL}}{said}")
+        log.warn(f"{name} cannot be read, and is left out: {reason}")
     log.line(f"{'language':<{LABEL}}{language_name(language)}: {_odd_share(survey)}")
     for source, reason in survey.odd[:SHOWN]:
         log.warn(f"{source.path}: {reason}")
@@ -39,6 +36,11 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         log.line(f"{'':<{LABEL}}and {len(survey.odd) - SHOWN} more")
     if survey.odd:
         log.line(f"{'':<{LABEL}}the recipe has them as comments: take out the # to use one")
+    if patterns := [*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)]:
+        shown = ", ".join(f'"{each}"' for each in patterns[:SHOWN])
+        more = ", …" if len(patterns) > SHOWN else ""
+        said = f"for the whole folder as one source: exclude = [{shown}{more}]"
+        log.line(f"{'':<{LABEL}}{said}")
     if survey.doubt:
         log.warn(f"{survey.doubt}. Is --language {language} right?")
 

@@ -3,7 +3,6 @@
 import itertools
 import json
 import shlex
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -88,12 +87,10 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
 
 def is_changed(run: Path, store: Store) -> bool:
     """Whether the recipe says something else by now than when it ran. Comments do not matter."""
-    with suppress(EndonymError, OSError, tomllib.TOMLDecodeError):
+    with suppress(EndonymError, OSError, ValueError):
         named = recipe_of(run, store)
-        now = Recipe.load(named.path, variant=named.variant, sets=named.sets).as_run()
-        texts = (now, (run / RECIPE).read_text(encoding="utf-8"))
-        this, then = ({**tomllib.loads(text), "variant": None} for text in texts)
-        return this != then
+        now = Recipe.load(named.path, variant=named.variant, sets=named.sets)
+        return now.is_other_than((run / RECIPE).read_text(encoding="utf-8"))
     return False
 
 
@@ -125,24 +122,31 @@ def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) ->
             where = f"{failure['where']}: " if failure["where"] else ""
             said = f"{where}{failure['message']}\n{failure['do']}".strip()
             lines.append("  last error: " + said.replace("\n", "\n    "))
-        is_done = run["is_planned"] and all(s["state"] == "done" for s in run["stages"])
-        goes_on = f"{program()} run {run['called']}, which goes on from here"
-        if run["failure"]:
-            goes_on = f"put that right, then {program()} run {run['called']}"
         if run["is_changed"]:
             again = f"{program()} run {run['called']} --dry-run"
             lines.append(f"  the recipe was changed since: {again} lists what is missing")
-        if any(stage["state"] == "running" for stage in run["stages"]):
-            goes_on = f"{program()} status {run['called']}, again; {run['run']}/log.txt tells more"
-        if not run["stages"]:
-            goes_on = "the same `endonym run` goes on from here"
-        last = f'{program()} generate {run["called"]} "…"' if is_done else goes_on
-        lines.append(f"  next: {last}")
+        if run["stages"] and not run["is_planned"]:
+            lines.append("  (model, evaluation and export follow when the tokens are counted)")
+        lines.append(f"  next: {_next(run)}")
     for recipe in recipes:
         quoted = shlex.quote(str(recipe))
         lines += [str(recipe), "  a recipe is here, not yet run"]
         lines.append(f"  next: {program()} check {quoted}, then {program()} run {quoted}")
     return "\n".join(lines)
+
+
+def _next(run: dict[str, Any]) -> str:
+    """The command that comes next for a run."""
+    states, called = [stage["state"] for stage in run["stages"]], run["called"]
+    if not states:
+        return "the same `endonym run` goes on from here"
+    if "running" in states:
+        return f"{program()} status {called}, again; {run['run']}/log.txt tells more"
+    if run["failure"]:
+        return f"put that right, then {program()} run {called}"
+    if run["is_planned"] and set(states) == {"done"} and not run["is_changed"]:
+        return f'{program()} generate {called} "…"'
+    return f"{program()} run {called}, which goes on from here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +162,23 @@ class Inspection:
 
 
 def look(
-    store: Store, name: str, *, dropped: str | None, text: str | None, count: int
+    store: Store,
+    name: str,
+    kind: str | None = None,
+    *,
+    dropped: str | None,
+    text: str | None,
+    count: int,
 ) -> Inspection:
-    """Samples of an artefact, or of a run's artefact that the flags ask for."""
-    wanted = "corpus" if dropped else "tokenizer" if text is not None else None
+    """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for."""
+    wanted = "corpus" if dropped else "tokenizer" if text is not None else kind
     refused = _refused_corpus(store, name) if dropped else None
     if dropped and refused is not None:
         counts = Counter(each.reason for each in dropped_records(refused))
         return _look_at_dropped(refused, dict(counts), dropped, count)
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
-        flag = "--dropped" if dropped else "--text"
+        flag = "--dropped" if dropped else "--text" if text is not None else "this"
         raise RecipeError(
             f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}",
             where="ARTEFACT",

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from endonym.autopilot.resolve import (
@@ -51,7 +52,13 @@ def run_and_report(
     A first run on the CPU ends with the time that `check` expects of it and the time it took.
     """
     recipe.require_sources()
-    is_first = not (run_folder(store, recipe) / "plan.json").exists()
+    folder = run_folder(store, recipe)
+    is_first = not (folder / "plan.json").exists()
+    if replaced(recipe, folder):
+        log.warn(
+            f"the recipe was changed since {recipe.run_name} was run, whose report is replaced. To "
+            'keep both, give it another name: name = "…" in the recipe, or --set name=…'
+        )
     promise = promised(recipe, store) if is_first and device in (None, "cpu") else {}
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
     finished = run_recipe(recipe, store, log, **given, device=device)
@@ -65,6 +72,14 @@ def run_and_report(
             expected = duration(sum(promise.values()))
             log.line(f"from training to export: expected {expected}, took {took}")
     return finished
+
+
+def replaced(recipe: Recipe, folder: Path) -> bool:
+    """Whether a run will replace the report of a recipe that said something else."""
+    report, ran = folder / "report.html", folder / "recipe.toml"
+    if not (report.is_file() and ran.is_file()):
+        return False
+    return recipe.is_other_than(ran.read_text(encoding="utf-8"))
 
 
 def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | None) -> None:

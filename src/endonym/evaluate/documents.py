@@ -75,9 +75,14 @@ def ordered(found: Documents) -> Documents | None:
     return found[np.lexsort((found["source"], found["text"]))]
 
 
+def are_of_same_texts(one: Documents, other: Documents) -> bool:
+    """Whether both are of the same texts from the same sources; both are sorted."""
+    return all(np.array_equal(one[key], other[key]) for key in KEY)
+
+
 def are_same(one: Documents, other: Documents) -> bool:
     """Whether both are of the same texts and means over the same sources; both are sorted."""
-    return all(np.array_equal(one[key], other[key]) for key in (*KEY, "averaged"))
+    return are_of_same_texts(one, other) and np.array_equal(one["averaged"], other["averaged"])
 
 
 def shared(every: Sequence[Documents]) -> list[Documents]:

@@ -191,6 +191,11 @@ class Recipe(Config):
         """Raise MissingSource, with file and line, for every source path that matches no file."""
         self.require_all_sources([self])
 
+    def is_other_than(self, ran: str) -> bool:
+        """Whether it says something else than a recipe that has run. Comments do not matter."""
+        now, then = ({**parse(self.path, each), "variant": None} for each in (self.as_run(), ran))
+        return now != then
+
     @classmethod
     def _read(cls, file: Path, variant: str | None, sets: Sequence[str]) -> Draft:
         """A file's data with a variant and overrides applied."""

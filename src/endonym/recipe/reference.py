@@ -198,7 +198,7 @@ def default_text(table: Table, key: str) -> str:
     if field.default is not None:
         return toml_value(field.default)
     if table.dotted(key) in AUTOPILOT:
-        return "chosen by the autopilot"
+        return "chosen from your texts and this machine"
     if isinstance(field.json_schema_extra, dict) and "unset" in field.json_schema_extra:
         return str(field.json_schema_extra["unset"])
     if table.name == "clean":

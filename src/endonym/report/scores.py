@@ -78,8 +78,11 @@ def verdicts(scores: Sequence[Score]) -> list[str]:
     return [sentence for sentences in judged for sentence in sentences]
 
 
-def verdict(scores: Sequence[Score]) -> list[str]:
-    """What one split's scores say, as sentences."""
+def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
+    """What one split's scores say, as sentences; blocks have their own where they say otherwise.
+
+    judges: whether the model is compared with the baselines, not only its figures given.
+    """
     by_model = {name: headline(scores, model=name) for name in MODELS}
     mine = by_model["model"]
     if mine is None:
@@ -112,7 +115,15 @@ def verdict(scores: Sequence[Score]) -> list[str]:
             f"There is no interval: it takes {FEWEST_DOCUMENTS} groups of neighbouring documents, "
             f"and {FEWEST_OF_SOURCE} of each source. Read the number with care."
         )
-    return sentences + _standing(mine, by_model)
+    if not judges:
+        return sentences
+    standing = _standing(mine, by_model)
+    by_block = {name: headline(scores, model=name, text="block") for name in MODELS}
+    if (block := by_block["model"]) is not None:
+        other = _standing(block, by_block)
+        if other != standing:
+            standing += [f"Read in blocks it needs {block.value:.2f}.", *other]
+    return sentences + standing
 
 
 def _interval(score: Score) -> tuple[float, float]:

@@ -141,7 +141,9 @@ class Phase(Config):
         description="dev tokens of a validation",
     )
     patience: int | None = Field(
-        default=None, ge=1, description="early stopping: validations without a better one"
+        default=None,
+        ge=1,
+        description="early stopping: training ends after so many validations without a better one",
     )
     keep: Literal["best", "last"] = Field(
         default="best", description="keep the weights of the best validation or of the last step"

@@ -34,7 +34,7 @@ FROZEN = {
     },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
-    "look": {"ARTEFACT", "--dropped REASON", "--text TEXT", "-n"},
+    "look": {"ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n"},
     "prune": {"--yes"},
     "generate": {
         "MODEL",

@@ -32,11 +32,13 @@ def test_a_model_from_elsewhere_is_scored_alone_and_only_on_given_texts(
         score_model(name, [], "test", store=store, log=Log(quiet=True), device_name="cpu")
     text = tmp_path / "text.txt"
     text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
-    found = score_model(name, [text], "test", store=store, log=Log(quiet=True), device_name="cpu")
+    found = score_model(
+        name, [text], "test", store=store, log=Log(quiet=True), device_name="cpu"
+    ).scores
     assert {score.model for score in found} == {"model"}
     beside = score_model(
         "kechkena", [text], "test", store=store, log=Log(quiet=True), device_name="cpu"
-    )
+    ).scores
     mine = [score for score in beside if score.model == "model"]
     assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
     assert {score.model for score in beside} > {"model", "unigram"}
@@ -68,7 +70,7 @@ def test_a_model_whose_shards_were_pruned_is_scored_on_given_texts_without_basel
     log = Log(quiet=True)
     with pytest.raises(RecipeError, match="corpus is not in the store"):
         score_model("kechkena", [], "dev", store=store, log=log, device_name="cpu")
-    found = score_model("kechkena", [text], "dev", store=store, log=log, device_name="cpu")
+    found = score_model("kechkena", [text], "dev", store=store, log=log, device_name="cpu").scores
     assert {score.model for score in found} == {"model"}
     assert {score.split for score in found} == {"text.txt"}
 
@@ -85,7 +87,9 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     (folder / "web.jsonl").write_text(record + "\n", encoding="utf-8")
     (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     store = Store(finished / "store")
-    found = score_model("kechkena", [folder], "test", store=store, log=Log(), device_name="cpu")
+    found = score_model(
+        "kechkena", [folder], "test", store=store, log=Log(), device_name="cpu"
+    ).scores
     bits = {
         s.source: s.n_documents for s in found if (s.model, s.metric) == ("model", "bits_per_byte")
     }
@@ -113,7 +117,7 @@ def test_documents_that_were_trained_on_are_counted_in_a_warning(
     file = tmp_path / "яңа.txt"
     file.write_text("\n".join([old[0], f"  {old[1]} ", old[2], *new]) + "\n", encoding="utf-8")
     score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
-    assert "яңа.txt: 3 of its 5 documents (60.0 %) stand word for word" in capsys.readouterr().err
+    assert "яңа.txt: 60.0 % of its 5 documents stand word for word" in capsys.readouterr().err
     file.write_text("\n".join(new) + "\n", encoding="utf-8")
     score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
     assert "word for word" not in capsys.readouterr().err
@@ -148,6 +152,17 @@ def test_a_text_like_one_of_the_sources_is_not_doubted(
         file.write_text(text * 20, encoding="utf-8")
         score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
         assert ("says little about the model" in capsys.readouterr().err) == is_doubted
+
+
+def test_a_text_that_says_little_is_not_judged(finished: Path, tmp_path: Path) -> None:
+    file, store = tmp_path / "хат.txt", Store(finished / "store")
+    file.write_text("Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι. " * 20, encoding="utf-8")
+    given = {"store": store, "log": Log(quiet=True), "device_name": "cpu"}
+    found = score_model("kechkena", [file], "test", **given)
+    said = " ".join(conclusions(found.scores, found.cautions["хат.txt"]))
+    assert "do not judge the model" in said
+    assert "guessing" not in said
+    assert "counting pairs." not in said
 
 
 def test_the_conclusion_is_the_report_s_and_says_why_baselines_and_interval_are_missing() -> None:

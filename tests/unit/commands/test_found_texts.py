@@ -45,8 +45,8 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
         f"{number(1200)} .docx, 1 .bak",
         "Tatar: 1 source · 1 file (130.0 kB, 13%) in another, left out",
         f"китап.txt: {why}",
-        'exclude = ["*.docx", "*.bak", "broken.txt"]',
-        "broken.txt cannot be read: binary",
+        'exclude = ["*.docx", "*.bak", "broken.txt", "китап.txt"]',
+        "broken.txt cannot be read, and is left out: binary",
     ):
         assert part in flat
 

@@ -18,6 +18,7 @@ from endonym.commands.run import (
     check_all,
     compared,
     describe_plan,
+    replaced,
     run_and_report,
     say_results,
     scores_of,
@@ -203,6 +204,21 @@ def test_a_plan_without_its_lockfile_chooses_as_the_run_did(finished: Path, tmp_
             path.write_text(path.read_text(encoding="utf-8") + "# искәрмә\n", encoding="utf-8")
         plan = describe_plan(Recipe.load(path), store, LOG)["stages"]
         assert all(stage["there"] for stage in plan), wanted
+
+
+def test_a_report_that_is_replaced_by_another_recipe_s_is_told(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "project")
+    path = tmp_path / "project" / "recipe.toml"
+    folder = tmp_path / "project" / "runs" / "kechkena"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}# искәрмә\n", encoding="utf-8")
+    assert not replaced(Recipe.load(path), folder)
+    path.write_text(text.replace("seed = 7", "seed = 8"), encoding="utf-8")
+    assert replaced(Recipe.load(path), folder)
+    (folder / "report.html").unlink()
+    assert not replaced(Recipe.load(path), folder)
 
 
 def test_a_first_run_ends_with_the_time_expected_of_it_and_the_time_it_took(

@@ -88,7 +88,7 @@ def test_a_key_is_explained_by_type_default_meaning_and_source() -> None:
         "model.mixer.heads\n"
         "  attention: query heads\n\n"
         "  type     whole number ≥ 1\n"
-        "  default  chosen by the autopilot\n"
+        "  default  chosen from your texts and this machine\n"
         "  source   MixerKeys in endonym/model/keys.py"
     )
     assert "default  0.01" in explain("clean.max_unreadable")

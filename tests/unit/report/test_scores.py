@@ -42,6 +42,15 @@ def test_the_verdict_claims_no_difference_inside_the_interval(value: float, riva
     assert sentence == f"It cannot be told apart from {rival}. {NEXT}"
 
 
+def test_blocks_that_say_something_else_have_their_own_sentence() -> None:
+    alike = [score("model", 1.20), *baselines(), score("model", 1.25, text="block")]
+    assert not any("blocks" in line for line in verdict([*alike, *baselines(text="block")]))
+    worse = [score("model", 1.20), *baselines(), score("model", 1.64, text="block")]
+    said = verdict([*worse, *baselines(text="block")])
+    assert said[-2] == "Read in blocks it needs 1.64."
+    assert "the compressor still predicts" in said[-1]
+
+
 def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     few = {"low": None, "high": None, "n_documents": 7}
     sentences = verdict([score("model", 1.20, **few), *baselines(**few)])

@@ -22,7 +22,7 @@ BARE_KEY = re.compile(r"""[^\s.=\[\]{},"'#]+""")
 SCALAR = re.compile(r"[^,\]}#\n]+")
 BLANKS = re.compile(r"[ \t]*")
 GAP = re.compile(r"(?:[\s,]|#[^\n]*)*")
-SHOWN_CHARS = 88
+SHOWN_CHARS = 72
 """The longest piece of a line that is shown."""
 
 
