@@ -8,6 +8,8 @@ from endonym.train.config import TrainConfig
 WEEK = 7 * 24 * 3600.0
 STRONG_DECAY = 0.1
 """lr × weight_decay: at 0.1, a weight without a gradient loses half its value in seven steps."""
+FAR_APART = 32
+"""Times lr. Up to 1,024 channels the autopilot itself goes so far, as lr falls with the width."""
 SHORT_CONTEXT = 256
 """The shortest context that the autopilot chooses; no warning up to it."""
 SHORT_DOCUMENTS = 5
@@ -39,6 +41,12 @@ def cautions(
         warnings.append(
             f"lr × weight_decay = {pull:.2g}: every step takes that share off each weight; "
             f"weight_decay = {STRONG_DECAY / 10 / config.lr:.2g} would be a hundredth"
+        )
+    times = config.embedding_lr / config.lr if config.lr else 0.0
+    if times > FAR_APART:
+        warnings.append(
+            f"embedding_lr is {times:.0f} times lr, where 4 to 8 times is usual: a lower lr needs "
+            f"a lower embedding_lr, too. embedding_lr = {8 * config.lr:.2g} would be 8 times"
         )
     batch, fewer = config.batch_tokens, max(context, facts.unique_tokens // 100)
     if batch > max(facts.unique_tokens, fewer):

@@ -53,6 +53,13 @@ def test_decay_that_eats_the_weights_is_said_with_its_number() -> None:
     assert "weight_decay = 3.3" in text
 
 
+def test_a_rate_of_embeddings_that_was_left_behind_is_said() -> None:
+    (text,) = said({"lr": 0.001, "embedding_lr": 0.048})
+    assert "embedding_lr is 48 times lr" in text
+    assert "embedding_lr = 0.008 would be 8 times" in text
+    assert said({"lr": 0.006, "embedding_lr": 0.048}) == []
+
+
 def test_a_batch_larger_than_the_corpus_is_said() -> None:
     (text,) = said({"batch_tokens": 2_500_000})
     assert "is 2.5 times the whole text of 1\u2009000\u2009000 tokens" in text
