@@ -63,7 +63,10 @@ def score_model(
         if read is not None and (known := trained_on(texts, read.shards)):
             total = len(texts.ids)
             share = f"{100 * known / total:.1f} % of its {counted(total, 'document')}"
-            said = f"{share} stand word for word in the training text: new text would score higher"
+            said = (
+                f"{share} stand word for word in the training text: new text of this kind would "
+                "score higher"
+            )
             log.warn(f"{file}: {said}")
             cautions.setdefault(file, []).append(f"{said}.")
     if not files:

@@ -39,7 +39,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
     if patterns := [*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)]:
         shown = ", ".join(f'"{each}"' for each in patterns[:SHOWN])
         more = ", …" if len(patterns) > SHOWN else ""
-        said = f"for the whole folder as one source: exclude = [{shown}{more}]"
+        said = f"the key that leaves them out of a folder: exclude = [{shown}{more}]"
         log.line(f"{'':<{LABEL}}{said}")
     if survey.doubt:
         log.warn(f"{survey.doubt}. Is --language {language} right?")

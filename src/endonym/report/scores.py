@@ -104,7 +104,7 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     if compressor:
         there = by_model["model_on_sample"]
         needs = "" if others else " needs"
-        other = f"a compressor primed with the same text{needs} {compressor.value:.2f}"
+        other = f"a compressor primed with the training text{needs} {compressor.value:.2f}"
         if there:
             other += f" on {whole(compressor.n_documents)} of them"
             other += f", where the model needs {there.value:.2f}"

@@ -12,7 +12,7 @@ def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> N
     found = verdict([score("model", 1.20), *baselines()])
     assert " ".join(found).replace("\xa0", " ").replace(JOINER, "") == (
         "On 412 test documents the model needs 1.20 bits per byte (95 %: 1.17–1.23); counting "
-        "pairs of tokens needs 2.31, a compressor primed with the same text 1.40. "
+        "pairs of tokens needs 2.31, a compressor primed with the training text 1.40. "
         "It predicts these texts better than all that needs no learning."
     )
 
@@ -80,8 +80,8 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     found.append(score("model_on_sample", 1.39, **some))
     assert verdict(found) == [
         f"On 412 test documents the model needs 1.64 bits per byte (95\u00a0%:\u00a01.61{JOINER}–"
-        f"{JOINER}1.67); a compressor primed with the same text needs 1.40 on 20 of them, where "
-        "the model needs 1.39.",
+        f"{JOINER}1.67); a compressor primed with the training text needs 1.40 on 20 of them, "
+        "where the model needs 1.39.",
         f"It cannot be told apart from the compressor. {NEXT}",
     ]
     shown = group(found)
