@@ -6,7 +6,7 @@ it is compared with known defaults when the library is opened.
 """
 
 import ctypes
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -92,18 +92,24 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_vocab_is_eog": (ctypes.c_bool, (ctypes.c_void_p, ctypes.c_int32)),
     "llama_tokenize": (
         ctypes.c_int32,
-        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.POINTER(ctypes.c_int32))
-        + (ctypes.c_int32, ctypes.c_bool, ctypes.c_bool),
+        (
+            *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32),
+            *(ctypes.POINTER(ctypes.c_int32), ctypes.c_int32, ctypes.c_bool, ctypes.c_bool),
+        ),
     ),
     "llama_token_to_piece": (
         ctypes.c_int32,
-        (ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32)
-        + (ctypes.c_bool,),
+        (
+            *(ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p),
+            *(ctypes.c_int32, ctypes.c_int32, ctypes.c_bool),
+        ),
     ),
     "ggml_quantize_chunk": (
         ctypes.c_size_t,
-        (ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-        + (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p),
+        (
+            *(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p),
+            *(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p),
+        ),
     ),
     "llama_log_set": (None, (LOG, ctypes.c_void_p)),
     "llama_version": (ctypes.c_char_p, ()),
@@ -282,7 +288,7 @@ class LlamaCpp:
 @contextmanager
 def _batch(
     ids: NDArray[np.int32], positions: NDArray[np.int32], asked: NDArray[np.int8]
-) -> Iterator[_Batch]:
+) -> Generator[_Batch]:
     """The struct that points into these arrays, while they live."""
     yield _Batch(
         len(ids),
