@@ -59,7 +59,7 @@ def vocab_choice(recipe: Recipe, raw: Sequence[RawSet], size: TextSize | None = 
 
     size: of the texts, if they are measured already.
     """
-    if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind != "bpe":
+    if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind not in ("bpe", "unigram"):
         return {}
     if recipe.model_folder is not None:
         return {}

@@ -20,11 +20,9 @@ from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
 from endonym.text.config import Source
 from endonym.text.files import source_files
-from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
 
-BYTE_VOCAB = 257
-"""256 bytes and the end-of-text token."""
 ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
 """Used to check a shape before they are chosen; the result does not depend on them."""
 LONGEST_RUN_NAME_BYTES = 200

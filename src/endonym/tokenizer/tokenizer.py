@@ -12,8 +12,8 @@ import tokenizers
 from numpy.typing import NDArray
 
 from endonym.errors import TokenizerError
+from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
 
-END_OF_TEXT = "<|endoftext|>"
 SETTINGS = "tokenizer_config.json"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
 """Supported decoders. With Strip, which removes a leading space, the round trip fails."""
@@ -52,6 +52,7 @@ class Tokenizer:
             raise TokenizerError(f"the tokenizer has no {end}")
         self.end_id: int = end_id
         self.end, self.start = end, end if start is None else start
+        self.special_ids = _special_ids(engine)
         self._bytes = _bytes_of_ids(engine, self.vocab)
         self._bytes[end_id] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
@@ -65,6 +66,11 @@ class Tokenizer:
         """The id of the bos token; the eos token if there is none."""
         found = self._engine.token_to_id(self.start)
         return self.end_id if found is None else found
+
+    @property
+    def reserved_ids(self) -> list[int]:
+        """Special tokens of conversations. Texts hold none, so a pretrained model writes none."""
+        return [each for each in self.special_ids.values() if each != self.end_id]
 
     @property
     def line_end_id(self) -> int | None:
@@ -195,6 +201,13 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
             do=f'Name it there: {{"eos_token": "</s>"}}, or have {END_OF_TEXT} in the vocabulary.',
         )
     return end, by_name("bos")
+
+
+def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:
+    """The ids of endonym's special tokens by their names, as far as the tokenizer has them."""
+    added = json.loads(engine.to_str())["added_tokens"]
+    ids = {each["content"]: each["id"] for each in added if each["special"]}
+    return {name: ids[token] for name, token in SPECIALS.items() if token in ids}
 
 
 def _json_object(path: Path) -> dict[str, Any]:

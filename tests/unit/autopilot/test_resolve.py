@@ -39,15 +39,15 @@ def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     assert more == {"phase.0.lr", "pack.context", "model.layers"}
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "byte"])
-def test_a_vocabulary_is_chosen_for_pairs_of_bytes_and_for_nothing_else(
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
+def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(
     recipe: Recipe, raw: list[RawSet], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = TextSize(10**9, 10**9, 1.0, 100.0, ())
     monkeypatch.setattr(resolve, "measure", lambda given, clean: size if given is raw else None)
     assert resolve.vocab_choice(recipe, raw) == {}
     open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
-    wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind == "bpe" else {}
+    wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind in ("bpe", "unigram") else {}
     assert resolve.vocab_choice(open_, raw) == wanted
 
 
