@@ -42,10 +42,7 @@ class Tokenizer:
     def __init__(
         self, engine: tokenizers.Tokenizer, end: str = END_OF_TEXT, start: str | None = None
     ) -> None:
-        engine.encode_special_tokens = True
-        engine.no_truncation()
-        engine.no_padding()
-        self._engine = engine
+        self._engine = _plain(engine)
         self.vocab: int = max(engine.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         end_id = engine.token_to_id(end)
         if end_id is None:
@@ -90,16 +87,11 @@ class Tokenizer:
 
         Raises TokenizerError if the file is not a tokenizer.
         """
+        engine = read_engine(path)
         try:
-            engine = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
             return cls(engine, *_ends(path.parent, engine))
-        except (OSError, UnicodeDecodeError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise TokenizerError(str(error), where=str(path)) from error
-        except Exception as error:
-            # The library raises bare Exception for a file it cannot parse.
-            if type(error) is not Exception:
-                raise
-            raise TokenizerError(f"no tokenizer.json: {error}", where=str(path)) from error
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""
@@ -172,6 +164,32 @@ class Tokenizer:
                         where=f"character {start} of {text[:40]!r}",
                         do="A tokenizer that loses text cannot be measured; nothing was kept.",
                     )
+
+
+def read_engine(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer in a `tokenizer.json`; special tokens in a text are read as plain text.
+
+    Raises TokenizerError if it is none, or has parts that the library does not know.
+    """
+    try:
+        return _plain(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise TokenizerError(str(error), where=str(path)) from error
+    except Exception as error:
+        # The library raises bare Exception for a file it cannot parse.
+        if type(error) is not Exception:
+            raise
+        message = f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}"
+        do = "It may be damaged, or written by a newer version."
+        raise TokenizerError(message, where=str(path), do=do) from error
+
+
+def _plain(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """The same, reading a text as it is: all of it, no more, and specials as plain text."""
+    engine.encode_special_tokens = True
+    engine.no_truncation()
+    engine.no_padding()
+    return engine
 
 
 def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:

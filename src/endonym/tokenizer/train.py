@@ -5,18 +5,17 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import regex
 from tokenizers import Tokenizer as Engine
 
 from endonym.errors import TokenizerError
 from endonym.tokenizer import bpe
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
+from endonym.tokenizer.measure import WORD
 from endonym.tokenizer.sample import evenly
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.unigram import unigram
 from endonym.tokenizer.words import Counts, count_words
 
-WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 FIT_DOCUMENTS = 256
 
 
