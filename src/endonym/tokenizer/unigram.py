@@ -19,7 +19,7 @@ A limit: llama.cpp leaves out a U+FEFF at the very start of a text.
 import io
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer as Engine
@@ -41,6 +41,9 @@ SPACE = "▁"
 SINGLE = "\t\r\0▁▅\ufffd"
 """Characters that sentencepiece reserves; line ends, too, are never merged."""
 LONGEST = 24
+RUNNING_WORDS = 15_000_000
+"""sentencepiece takes 0.1 kB for each, however often the same word comes again."""
+Part = tuple[str, int]
 THREADS = 8
 """A fixed number: rounding, and so the scores, depend on it."""
 DEFAULT_VOCAB = 4096
@@ -93,10 +96,11 @@ def _trained(counts: Counts, single: list[str], room: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "words.tsv"
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            ordered = sorted(counts.cut_at(others), key=lambda each: (-each[1], each[0]))
-            file.writelines(f"{part}\t{count}\n" for part, count in ordered)
-        if not ordered:
+            parts = sorted(counts.cut_at(others), key=lambda each: (-each[1], each[0]))
+            file.writelines(f"{part}\t{count}\n" for part, count in thinned(parts))
+        if not parts:
             return {}
+        del parts
         sentencepiece.SentencePieceTrainer.train(
             input=str(path),
             input_format="tsv",
@@ -120,6 +124,17 @@ def _trained(counts: Counts, single: list[str], room: int) -> dict[str, float]:
     model = sentencepiece.SentencePieceProcessor(model_proto=made.getvalue())
     ids = [index for index in range(model.get_piece_size()) if not model.is_unknown(index)]
     return {model.id_to_piece(n).replace(SPACE, " "): model.get_score(n) for n in ids}
+
+
+def thinned(parts: Sequence[Part], most: int = RUNNING_WORDS) -> Iterator[Part]:
+    """Counted parts that sum up to at most so many; each keeps its share, rare ones on average."""
+    factor = max(1.0, sum(count for _, count in parts) / most)
+    seen = given = 0
+    for part, count in parts:
+        seen += count
+        if fewer := int(seen / factor) - given:
+            given += fewer
+            yield part, fewer
 
 
 def _whole_numbers(
