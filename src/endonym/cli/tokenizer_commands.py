@@ -32,9 +32,7 @@ def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, 
     """
     from endonym.commands import compare_tokenizers as comparing
 
-    found = comparing.compare_tokenizers(
-        tokenizers, texts, settings.open_store(), settings.log()
-    )
+    found = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
     if settings.is_json:
         print_json(comparing.as_dict(found))
         return

@@ -1,7 +1,7 @@
 """A unigram tokenizer: the pieces that make a text most probable. Source: arXiv:1804.10959.
 
 sentencepiece trains it on word counts. It is kept as a `tokenizer.json` without normalizer and
-pre-tokenizer, with spaces as spaces. llama.cpp has the same as `plamo2`, and both give the same ids:
+pre-tokenizer, with spaces as spaces. llama.cpp has the same as `plamo2`; both give the same ids:
 
 * Scores are whole numbers down to LOWEST. Here sums of them are exact, and llama.cpp computes with
   these numbers too: a GGUF file says them divided by
@@ -52,7 +52,7 @@ SPARE = 1.05
 
 
 def unigram(config: TokenizerConfig, counts: Counts) -> Engine:
-    """Train on counted words. Characters have ids as in byte-pair encoding, all others are bytes."""
+    """Train on counted words. Characters have ids as in byte-pair encoding."""
     vocab = config.vocab or DEFAULT_VOCAB
     room = vocab - BYTE_VOCAB
     if room <= len(SPELLING):

@@ -163,5 +163,7 @@ def _prune(words: "collections.Counter[str]", kept: int) -> int:
     at_limit = np.flatnonzero(counts == limit)
     room = kept - int((counts > limit).sum())
     counts[at_limit[np.arange(room) * len(at_limit) // room]] += 1
-    rare = [word for word, count in zip(list(words), counts.tolist(), strict=True) if count <= limit]
+    rare = [
+        word for word, count in zip(list(words), counts.tolist(), strict=True) if count <= limit
+    ]
     return sum(words.pop(word) for word in rare)
