@@ -10,7 +10,7 @@ from endonym.errors import printable_lines
 
 @click.group()
 def tokenizer() -> None:
-    """Compare tokenizers."""
+    """Compare tokenizers on the same texts: endonym tokenizer compare TOKENIZER..."""
 
 
 @tokenizer.command()
