@@ -19,7 +19,7 @@ FACTS = Facts(1_000_000, 250_000, 30.0)
 
 def resolved(recipe: Recipe, facts: Facts = FACTS, vocab: int = 400) -> ResolvedTraining:
     """All that a recipe trains, for texts of which so much is known; in fp32 where it is open."""
-    choices = training_choices(recipe, facts)
+    choices = training_choices(recipe, facts, 400)
     choices |= {f"phase.{n}.number_format": Choice("fp32", "") for n in unsaid_formats(recipe)}
     return resolve_training(recipe, choices, facts, vocab)
 

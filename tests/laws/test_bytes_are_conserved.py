@@ -14,7 +14,8 @@ from toys import KINDS, lively_decoder, toy_config, toy_texts, toy_tokenizer
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.model.families import FAMILIES
-from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
+from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
+from endonym.tokenizer.tokenizer import Tokenizer
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -32,7 +33,7 @@ def test_every_id_says_how_many_bytes_it_stands_for(kind: str) -> None:
     tokenizer = toy_tokenizer(kind)
     for index in range(tokenizer.vocab):
         assert tokenizer.byte_counts[index] == len(tokenizer.bytes_of(index))
-        assert (tokenizer.byte_counts[index] == 0) == (index == tokenizer.end_id)
+        assert (tokenizer.byte_counts[index] == 0) == (index < len(SPECIALS))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,7 +63,7 @@ def test_bits_a_byte_are_the_same_alone_in_company_and_in_chunks(
 def test_renaming_the_ids_of_a_tokenizer_and_its_model_changes_no_score() -> None:
     tokenizer = toy_tokenizer("byte")
     decoder = lively_decoder(toy_config(vocab=tokenizer.vocab))
-    renamed = np.concatenate(([0], 1 + np.random.default_rng(3).permutation(256)))
+    renamed = np.concatenate(([0, 1, 2], 3 + np.random.default_rng(3).permutation(256)))
     description = json.loads(tokenizer.to_json())
     vocab = description["model"]["vocab"]
     description["model"]["vocab"] = {token: int(renamed[old]) for token, old in vocab.items()}

@@ -8,12 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from toys import KINDS, toy_texts, toy_tokenizer
 
-from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.tokenizer import END_OF_TEXT
+from endonym.tokenizer.config import SPECIALS, TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
 PIECES = [
-    END_OF_TEXT,
+    *SPECIALS.values(),
     "<|endoftext",
     "<0x41>",
     "<unk>",
@@ -70,11 +69,14 @@ def test_whoever_else_reads_the_file_gets_the_text_back_too(kind: str, text: str
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=60, deadline=None)
 @given(before=TEXTS, after=TEXTS)
-def test_end_of_text_written_in_a_text_is_plain_text(kind: str, before: str, after: str) -> None:
+def test_a_special_token_written_in_a_text_is_plain_text(
+    kind: str, before: str, after: str
+) -> None:
     tokenizer = toy_tokenizer(kind)
-    ids = tokenizer.encode(before + END_OF_TEXT + after)
-    assert tokenizer.end_id not in ids
-    assert tokenizer.decode(ids) == before + END_OF_TEXT + after
+    for special in SPECIALS.values():
+        ids = tokenizer.encode(before + special + after)
+        assert not {*ids} & {*tokenizer.special_ids.values()}
+        assert tokenizer.decode(ids) == before + special + after
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,7 +84,7 @@ def test_lines_joined_by_ids_have_the_ids_of_the_joined_text(kind: str) -> None:
     lines = toy_texts()
     # Line ends stand behind full stops in the training text, and are frequent enough to be merged.
     pages = ["\n".join(lines[start : start + 9]) for start in range(0, len(lines), 9)] * 4
-    config = TokenizerConfig(kind=kind, vocab=600 if kind == "bpe" else None)
+    config = TokenizerConfig(kind=kind, vocab=600 if kind in ("bpe", "unigram") else None)
     for reader in (train_tokenizer(config, lambda: iter(pages)), toy_tokenizer(kind)):
         line_end = reader.line_end_id
         assert line_end is not None

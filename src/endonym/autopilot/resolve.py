@@ -38,13 +38,17 @@ from endonym.autopilot.text_size import TextSize, bytes_per_token, measure
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
+from endonym.model.count import flops_per_token
 from endonym.model.families import has_experts, resolve
 from endonym.model.foreign.folder import AnyModelConfig, with_context
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact
 from endonym.text.files import RawSet
-from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Execution, TrainConfig, resolve_phase
+
+LIKELY_CHARACTERS = 400
+"""Assumed vocabulary of a character tokenizer."""
 
 
 def facts_of(shards: Artifact) -> Facts:
@@ -59,15 +63,32 @@ def vocab_choice(recipe: Recipe, raw: Sequence[RawSet], size: TextSize | None = 
 
     size: of the texts, if they are measured already.
     """
-    if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind != "bpe":
+    if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind not in ("bpe", "unigram"):
         return {}
     if recipe.model_folder is not None:
         return {}
     return {"tokenizer.vocab": choose_vocab((size or measure(raw, recipe.clean)).letters)}
 
 
-def training_choices(recipe: Recipe, facts: Facts, device: str = "cpu") -> Choices:
+def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
+    """The recipe with its phases' FLOPs as tokens: as many as a model of this vocabulary reads."""
+    phases = {n: phase.flops for n, phase in enumerate(recipe.phase) if phase.flops is not None}
+    if not phases:
+        return recipe
+    context = recipe.pack.context or choose_context(facts, recipe.model).value
+    folder = recipe.model_folder
+    if folder is None:
+        shape = resolve(recipe.model, vocab=vocab, context=context)
+    else:
+        shape = with_context(folder_shape(folder), context)
+    cost = flops_per_token(shape)
+    values = {f"phase.{n}.tokens": max(1, round(flops / cost)) for n, flops in phases.items()}
+    return recipe.with_values(values | {f"phase.{n}.flops": None for n in phases})
+
+
+def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cpu") -> Choices:
     """Every other key that the recipe leaves open, for training on a device."""
+    recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, choose_context(facts, recipe.model)
     if folder is not None and (longest := folder_shape(folder).context) < choice.value:
@@ -147,7 +168,8 @@ def resolve_training(
     memory_choices and compile_choices come later: they need this result. Raises RecipeError, naming
     the keys, if a choice contradicts the recipe.
     """
-    full = recipe.with_values({key: choice.value for key, choice in choices.items()})
+    full = in_tokens(recipe, facts, vocab)
+    full = full.with_values({key: choice.value for key, choice in choices.items()})
     context = full.pack.context
     assert context is not None, "the context is among the choices"
     folder, positions = recipe.model_folder, facts.positions
@@ -237,7 +259,15 @@ def estimated(
     size = measure(raw, recipe.clean)
     vocab = vocab_choice(recipe, raw, size) | (known or {})
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
-    return facts, vocab | training_choices(recipe, facts, device) | (known or {})
+    return facts, vocab | training_choices(recipe, facts, likely_vocab(recipe, vocab), device) | (
+        known or {}
+    )
+
+
+def likely_vocab(recipe: Recipe, choices: Choices) -> int:
+    """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
+    config = resolve_tokenizer(recipe, choices)
+    return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
 def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:

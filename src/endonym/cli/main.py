@@ -30,6 +30,7 @@ COMMANDS = {
     "generate": ("model_commands", "continues a text"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
+    "tokenizer": ("tokenizer_commands", "compares tokenizers on the same texts"),
     "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
     "verify": ("model_commands", "proves that an export is the model"),
 }

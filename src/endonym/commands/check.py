@@ -16,6 +16,7 @@ from endonym.autopilot.resolve import (
     ResolvedTraining,
     estimated,
     facts_of,
+    likely_vocab,
     memory_choices,
     number_formats,
     resolve_tokenizer,
@@ -43,11 +44,8 @@ from endonym.pipeline.plan import plan_data
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
 from endonym.text.files import RawSet
-from endonym.tokenizer.config import BYTE_VOCAB
 from endonym.train.memory_budget import phase_bytes
 
-LIKELY_CHARACTERS = 400
-"""Assumed vocabulary of a character tokenizer."""
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 
@@ -172,7 +170,7 @@ def expected(recipe: Recipe, raw: Sequence[RawSet], store: Store, target: str) -
     shards, known = made_shards(recipe, store, choices)
     if shards is not None:
         facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
-        choices |= training_choices(recipe, facts, target)
+        choices |= training_choices(recipe, facts, vocab, target)
         choices, formats = (
             {key: known.get(key, now[key]) for key in now} for now in (choices, formats)
         )
@@ -222,12 +220,6 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     found = expected(recipe, raw_sets(recipe), store, "cpu")
     paces = paces_here(found.training, found.facts, store)
     return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
-
-
-def likely_vocab(recipe: Recipe, choices: Choices) -> int:
-    """The vocabulary of a tokenizer that is not made yet, estimated if need be."""
-    config = resolve_tokenizer(recipe, choices)
-    return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
 def describe(checked: Checked) -> str:

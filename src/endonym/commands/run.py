@@ -8,11 +8,12 @@ from typing import Any
 from endonym.autopilot.resolve import (
     estimated,
     facts_of,
+    likely_vocab,
     resolve_tokenizer,
     resolve_training,
     training_choices,
 )
-from endonym.commands.check import check, likely_formats, likely_vocab, promised
+from endonym.commands.check import check, likely_formats, promised
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.find import run_argument
 from endonym.commands.finished_runs import read
@@ -202,7 +203,7 @@ def describe_plan(
     vocab = likely_vocab(recipe, choices)
     if shards is not None:
         facts, vocab = facts_of(shards), TokenShards(shards.folder, "train").vocab
-        choices |= training_choices(recipe, facts, target)
+        choices |= training_choices(recipe, facts, vocab, target)
     choices |= likely_formats(recipe, store, target) | lock.choices
     training = resolve_training(recipe, choices, facts, vocab)
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))

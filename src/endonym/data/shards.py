@@ -242,16 +242,16 @@ class TokenShards:
             total["chars"] += int(self.char_counts[document.ids].sum())
             used[document.source, document.ids] = True
         for total, seen in zip(totals.values(), used, strict=True):
-            total["unused"] = self.vocab - 1 - int(seen.sum())
+            total["unused"] = int((self.byte_counts > 0)[~seen].sum())
         return totals
 
     def unused(self) -> int:
-        """Ids that do not occur in this split, without end-of-text."""
+        """Ids that do not occur in this split, without special tokens."""
         seen = np.zeros(self.vocab, dtype=np.bool_)
         for part in self.parts:
             for start in range(0, len(part), CHUNK_TOKENS):
                 seen[part[start : start + CHUNK_TOKENS]] = True
-        return self.vocab - int(seen.sum()) - (0 if seen[self.end_id] else 1)
+        return int((self.byte_counts > 0)[~seen].sum())
 
     def _check(self) -> None:
         """Raise Damaged if the number or the lengths of the files do not match the index."""

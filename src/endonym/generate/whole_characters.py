@@ -7,13 +7,16 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 
 class WholeCharacters:
-    """The tokens that may follow an unfinished character; only its own bytes finish it."""
+    """The tokens that may follow an unfinished character; only its own bytes finish it.
+
+    Tokens that are reserved for conversations never follow."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         tails = [unfinished(tokenizer.bytes_of(index)) for index in range(tokenizer.vocab)]
         self._inside = [index for index, tail in enumerate(tails) if tail is None]
         """Ids that begin inside a character, or are no UTF-8 at all."""
+        self._never_first = [*self._inside, *tokenizer.reserved_ids]
         self._allowed: dict[bytes, list[int]] = {}
 
     def after(self, pending: bytes, index: int) -> bytes:
@@ -23,8 +26,8 @@ class WholeCharacters:
     def narrowed(self, logits_V: Tensor, pending: bytes) -> Tensor:
         """Logits with minus infinity for tokens that cannot follow; the end may always."""
         if not pending:
-            inside = torch.tensor(self._inside, dtype=torch.int64)
-            return logits_V.index_fill(0, inside, -torch.inf) if self._inside else logits_V
+            refused = torch.tensor(self._never_first, dtype=torch.int64)
+            return logits_V.index_fill(0, refused, -torch.inf)
         if pending not in self._allowed:
             following = self.tokenizer.bytes_of
             self._allowed[pending] = [

@@ -36,10 +36,17 @@ ADVICE = {
 
 
 def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
+    """The documents of a file or a folder (`documents_below`), as ids."""
+    texts, sources = documents_below(path, log)
+    tokenizer.check_lossless(texts)
+    return Texts(tokenizer.encode_many(texts), sources, tokenizer)
+
+
+def documents_below(path: Path, log: Log) -> tuple[list[str], list[str]]:
     """The documents of a file, or of all files below a folder, read as a source would be.
 
-    Says how each file was cut into documents, and counts what could not be read. Raises SourceError
-    if there is no text.
+    Returns texts, and for each the name of its file. Says how each file was cut into documents, and
+    counts what could not be read. Raises SourceError if there is no text.
     """
     if not path.exists():
         missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
@@ -75,8 +82,7 @@ def texts_below(path: Path, tokenizer: Tokenizer, log: Log) -> Texts:
         reasons = Counter(each.reason for each in rejects).most_common()
         counts = ", ".join(f"{number(n)} {in_words(reason)}" for reason, n in reasons)
         log.warn(f"{path.name}: not read: {counts}")
-    tokenizer.check_lossless(texts)
-    return Texts(tokenizer.encode_many(texts), sources, tokenizer)
+    return texts, sources
 
 
 def cut(source: Source, documents: Sequence[Document]) -> str:

@@ -35,7 +35,7 @@ from endonym.tokenizer.config import TokenizerConfig
 VERSIONS = {
     "source": 2,
     "corpus": 4,
-    "tokenizer": 3,
+    "tokenizer": 4,
     "shards": 4,
     "model": 9,
     "evaluation": 9,

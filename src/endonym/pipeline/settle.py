@@ -37,7 +37,7 @@ def settle(
     Warns of harmful settings before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
-    choices = resolve.training_choices(recipe, facts, target)
+    choices = resolve.training_choices(recipe, facts, train.vocab, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
     longest = training.pack.longest(train.longest_document)

@@ -61,10 +61,20 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
 
 def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
     """Train on the training split alone, and report the fit on the dev split."""
+    from endonym.tokenizer.sample import by_shares
     from endonym.tokenizer.train import train_tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
-    made = train_tokenizer(config, lambda: (each.text for each in texts.documents("train")))
+
+    def documents() -> Iterator[tuple[str, str]]:
+        return ((each.source, each.text) for each in texts.documents("train"))
+
+    def sample() -> Iterator[str]:
+        return (text for _, text in documents())
+
+    if config.sources:
+        sample = by_shares(documents, config.sources, config.sample_bytes)
+    made = train_tokenizer(config, sample)
     return _keep_tokenizer(made, texts, ctx)
 
 

@@ -3,7 +3,7 @@
 The checks read each part by itself, so that they also run on a recipe with other mistakes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,10 @@ from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
 from endonym.text.config import Source
 from endonym.text.files import source_files
-from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
 
-BYTE_VOCAB = 257
-"""256 bytes and the end-of-text token."""
+SHARES_TOLERANCE = 1e-6
 ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
 """Used to check a shape before they are chosen; the result does not depend on them."""
 LONGEST_RUN_NAME_BYTES = 200
@@ -40,8 +39,10 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
         *_repeated_names(data, "source", Source),
         *_repeated_names(data, "phase", Phase),
         *_byte_vocab(data),
+        *_shares(data),
         *_unknown_joins(data),
         *_small_batches(data),
+        *_flops_of_no_shape(data),
         *_shape(data),
         *_beside_a_folder(data),
     ]
@@ -127,19 +128,38 @@ def _repeated_names(
 
 def _unknown_joins(data: Mapping[str, Any]) -> list[Problem]:
     """`pack.join` names sources of the recipe."""
-    pack, known = _part(Pack, data.get("pack")), data.get("source")
-    if pack is None or not isinstance(known, list):
+    pack = _part(Pack, data.get("pack"))
+    return [] if pack is None else _unknown_sources(data, pack.join, ("pack", "join"))
+
+
+def _shares(data: Mapping[str, Any]) -> list[Problem]:
+    """`tokenizer.sources` names sources of the recipe, and its shares are parts of one whole."""
+    tokenizer = _part(TokenizerConfig, data.get("tokenizer"))
+    if tokenizer is None or not tokenizer.sources:
         return []
-    names = [each.get("name") for each in known if isinstance(each, dict)]
+    path = ("tokenizer", "sources")
+    problems = _unknown_sources(data, tokenizer.sources, path)
+    total = sum(tokenizer.sources.values())
+    if abs(total - 1) > SHARES_TOLERANCE:
+        message = f"the shares of tokenizer.sources sum up to {total:g}, not to 1."
+        do = "Write them as parts of one whole, such as 0.6 and 0.4."
+        problems.append(Problem(path, message, do, at_value=True))
+    return problems
+
+
+def _unknown_sources(
+    data: Mapping[str, Any], names: Iterable[str], path: tuple[str, ...]
+) -> list[Problem]:
+    """Names of sources that the recipe does not have."""
+    given = data.get("source")
+    if not isinstance(given, list):
+        return []
+    known = [each.get("name") for each in given if isinstance(each, dict)]
+    listed = f"Sources here: {', '.join(str(each) for each in known)}."
     return [
-        Problem(
-            ("pack", "join"),
-            f'no source is called "{name}".',
-            f"Sources here: {', '.join(str(each) for each in names)}.",
-            at_value=True,
-        )
-        for name in pack.join
-        if name not in names
+        Problem(path, f'no source is called "{name}".', listed, at_value=True)
+        for name in names
+        if name not in known
     ]
 
 
@@ -188,6 +208,21 @@ def _small_batches(data: Mapping[str, Any]) -> list[Problem]:
         )
         for number, phase in _items(data, "phase", Phase)
         if phase.batch_tokens is not None and phase.batch_tokens < pack.context
+    ]
+
+
+def _flops_of_no_shape(data: Mapping[str, Any]) -> list[Problem]:
+    """Operations can be counted when the model's size is given; it is chosen by the budget."""
+    model = data.get("model")
+    keys = _part(ModelKeys, {} if model is None else model)
+    if keys is None or keys.folder is not None or None not in (keys.dim, keys.layers):
+        return []
+    message = "flops needs a model whose size is given."
+    do = "Write model.dim and model.layers, or give the phase tokens or epochs."
+    return [
+        Problem(("phase", number, "flops"), message, do, at_value=True)
+        for number, phase in _items(data, "phase", Phase)
+        if phase.flops is not None
     ]
 
 

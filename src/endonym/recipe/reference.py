@@ -39,6 +39,7 @@ AUTOPILOT = frozenset(
         "phase.steps",
         "phase.tokens",
         "phase.epochs",
+        "phase.flops",
         "phase.batch_tokens",
         "phase.betas",
         "phase.optimizer",

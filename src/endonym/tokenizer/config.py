@@ -1,23 +1,34 @@
 """What a recipe may say about its tokenizer."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from endonym.config import Config
 
-BYTE_VOCAB = 257
-"""The 256 bytes and the end of a text."""
+END_OF_TEXT = "<|endoftext|>"
+SPECIALS = {
+    "end_of_text": END_OF_TEXT,
+    "turn_start": "<|im_start|>",
+    "turn_end": "<|im_end|>",
+}
+"""Special tokens by their names here; their ids are 0, 1, 2. In transformers, end_of_text is
+eos_token and bos_token, and the others, which are for conversations, additional_special_tokens."""
+
+BYTE_VOCAB = 256 + len(SPECIALS)
+"""The 256 bytes and the special tokens."""
 
 
 class TokenizerConfig(Config):
     """How text becomes ids; every kind is lossless."""
 
-    kind: Literal["bpe", "char", "byte"] = Field(
+    kind: Literal["bpe", "unigram", "char", "byte"] = Field(
         default="bpe",
         description="what a token is\n"
         "    bpe: pairs of characters merged by frequency, never across a word's edge; rare "
         "characters as bytes\n"
+        "    unigram: pieces that make the text most probable, by sentencepiece; rare characters "
+        "as bytes\n"
         "    char: the characters of the corpus, others as bytes\n"
         "    byte: 256 bytes",
     )
@@ -35,5 +46,11 @@ class TokenizerConfig(Config):
     sample_bytes: int = Field(
         default=200_000_000,
         ge=1,
-        description="train on at most this much text, spread evenly over the corpus",
+        description="train on at most this much text, spread evenly over the corpus; a matter of "
+        "time, memory is bounded without it",
+    )
+    sources: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default={},
+        description="the share of each source in the bytes to train on, as "
+        "`{khmer = 0.6, english = 0.4}`; sources without a share are left out",
     )

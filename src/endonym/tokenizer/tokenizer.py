@@ -12,8 +12,8 @@ import tokenizers
 from numpy.typing import NDArray
 
 from endonym.errors import TokenizerError
+from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
 
-END_OF_TEXT = "<|endoftext|>"
 SETTINGS = "tokenizer_config.json"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
 """Supported decoders. With Strip, which removes a leading space, the round trip fails."""
@@ -42,16 +42,14 @@ class Tokenizer:
     def __init__(
         self, engine: tokenizers.Tokenizer, end: str = END_OF_TEXT, start: str | None = None
     ) -> None:
-        engine.encode_special_tokens = True
-        engine.no_truncation()
-        engine.no_padding()
-        self._engine = engine
+        self._engine = _plain(engine)
         self.vocab: int = max(engine.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         end_id = engine.token_to_id(end)
         if end_id is None:
             raise TokenizerError(f"the tokenizer has no {end}")
         self.end_id: int = end_id
         self.end, self.start = end, end if start is None else start
+        self.special_ids = _special_ids(engine)
         self._bytes = _bytes_of_ids(engine, self.vocab)
         self._bytes[end_id] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
@@ -65,6 +63,11 @@ class Tokenizer:
         """The id of the bos token; the eos token if there is none."""
         found = self._engine.token_to_id(self.start)
         return self.end_id if found is None else found
+
+    @property
+    def reserved_ids(self) -> list[int]:
+        """Special tokens of conversations. Texts hold none, so a pretrained model writes none."""
+        return [each for each in self.special_ids.values() if each != self.end_id]
 
     @property
     def line_end_id(self) -> int | None:
@@ -84,16 +87,11 @@ class Tokenizer:
 
         Raises TokenizerError if the file is not a tokenizer.
         """
+        engine = read_engine(path)
         try:
-            engine = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
             return cls(engine, *_ends(path.parent, engine))
-        except (OSError, UnicodeDecodeError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise TokenizerError(str(error), where=str(path)) from error
-        except Exception as error:
-            # The library raises bare Exception for a file it cannot parse.
-            if type(error) is not Exception:
-                raise
-            raise TokenizerError(f"no tokenizer.json: {error}", where=str(path)) from error
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""
@@ -172,6 +170,32 @@ class Tokenizer:
                     )
 
 
+def read_engine(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer in a `tokenizer.json`; special tokens in a text are read as plain text.
+
+    Raises TokenizerError if it is none, or has parts that the library does not know.
+    """
+    try:
+        return _plain(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise TokenizerError(str(error), where=str(path)) from error
+    except Exception as error:
+        # The library raises bare Exception for a file it cannot parse.
+        if type(error) is not Exception:
+            raise
+        message = f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}"
+        do = "It may be damaged, or written by a newer version."
+        raise TokenizerError(message, where=str(path), do=do) from error
+
+
+def _plain(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """The same, reading a text as it is: all of it, no more, and specials as plain text."""
+    engine.encode_special_tokens = True
+    engine.no_truncation()
+    engine.no_padding()
+    return engine
+
+
 def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
     """The eos and bos tokens of a folder, as `transformers` reads them.
 
@@ -199,6 +223,13 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
             do=f'Name it there: {{"eos_token": "</s>"}}, or have {END_OF_TEXT} in the vocabulary.',
         )
     return end, by_name("bos")
+
+
+def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:
+    """The ids of endonym's special tokens by their names, as far as the tokenizer has them."""
+    added = json.loads(engine.to_str())["added_tokens"]
+    ids = {each["content"]: each["id"] for each in added if each["special"]}
+    return {name: ids[token] for name, token in SPECIALS.items() if token in ids}
 
 
 def _json_object(path: Path) -> dict[str, Any]:

@@ -58,6 +58,12 @@ class Phase(Config):
     epochs: float | None = Field(
         default=None, gt=0, description="times that the training text is read"
     )
+    flops: float | None = Field(
+        default=None,
+        gt=0,
+        description="floating-point operations of training, as `endonym check` counts them for a "
+        "token; needs model.dim and model.layers",
+    )
     batch_tokens: int | None = Field(default=None, ge=1, description="batch size in tokens")
     lr: float | None = Field(
         default=None, gt=0, description="peak learning rate; embeddings have embedding_lr"
@@ -189,10 +195,12 @@ class Phase(Config):
 
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":
-        """At most one of steps, tokens and epochs."""
-        given = [name for name in ("steps", "tokens", "epochs") if getattr(self, name) is not None]
+        """At most one of steps, tokens, epochs and flops."""
+        names = ("steps", "tokens", "epochs", "flops")
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"give one of steps, tokens and epochs, not {' and '.join(given)}")
+            listed = " and ".join(given)
+            raise ValueError(f"give one of steps, tokens, epochs and flops, not {listed}")
         return self
 
     @model_validator(mode="after")

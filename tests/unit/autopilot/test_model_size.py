@@ -253,7 +253,7 @@ def test_nothing_is_chosen_that_the_recipe_gives(
     tmp_path: Path, small_recipe: Callable[[Path], Path]
 ) -> None:
     recipe = Recipe.load(small_recipe(tmp_path)).with_values(GIVEN)
-    assert training_choices(recipe, facts_of(10**6)) == {}
+    assert training_choices(recipe, facts_of(10**6), 400) == {}
 
 
 @pytest.mark.parametrize("key", sorted(GIVEN.keys() - {"phase.0.steps", "phase.0.optimizer"}))
@@ -261,7 +261,7 @@ def test_what_is_left_out_is_chosen_and_nothing_beside_it(
     tmp_path: Path, small_recipe: Callable[[Path], Path], key: str
 ) -> None:
     recipe = Recipe.load(small_recipe(tmp_path)).with_values({**GIVEN, key: None})
-    assert list(training_choices(recipe, facts_of(10**6))) == [key]
+    assert list(training_choices(recipe, facts_of(10**6), 400)) == [key]
 
 
 def test_choosing_needs_no_torch() -> None:

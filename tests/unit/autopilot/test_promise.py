@@ -20,7 +20,7 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
 
 def parts(recipe: Recipe, pace: float = 1e-3) -> dict[str, float]:
     """The promise for a million tokens, with so many seconds for each token of training."""
-    training = resolve_training(recipe, training_choices(recipe, FACTS), FACTS, 400)
+    training = resolve_training(recipe, training_choices(recipe, FACTS, 400), FACTS, 400)
     return promised_parts(recipe, training, FACTS, [pace])
 
 

@@ -30,24 +30,24 @@ def raw(recipe: Recipe) -> list[RawSet]:
 
 def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     facts = Facts(1_000_000, 250_000, 30.0)
-    found = resolve.training_choices(recipe, facts)
+    found = resolve.training_choices(recipe, facts, 400)
     keys = ("betas", "embedding_lr", "weight_decay")
     assert set(found) == {f"phase.0.{key}" for key in keys}
     assert all(choice.reason for choice in found.values())
     bare = recipe.with_values({"phase.0.lr": None, "pack.context": None, "model.layers": None})
-    more = set(resolve.training_choices(bare, facts)) - set(found)
+    more = set(resolve.training_choices(bare, facts, 400)) - set(found)
     assert more == {"phase.0.lr", "pack.context", "model.layers"}
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "byte"])
-def test_a_vocabulary_is_chosen_for_pairs_of_bytes_and_for_nothing_else(
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
+def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(
     recipe: Recipe, raw: list[RawSet], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = TextSize(10**9, 10**9, 1.0, 100.0, ())
     monkeypatch.setattr(resolve, "measure", lambda given, clean: size if given is raw else None)
     assert resolve.vocab_choice(recipe, raw) == {}
     open_ = recipe.with_values({"tokenizer.kind": kind, "tokenizer.vocab": None})
-    wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind == "bpe" else {}
+    wanted = {"tokenizer.vocab": choose_vocab(10**9)} if kind in ("bpe", "unigram") else {}
     assert resolve.vocab_choice(open_, raw) == wanted
 
 
@@ -102,7 +102,7 @@ def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe
     recipe: Recipe,
 ) -> None:
     facts = Facts(1_000_000, 250_000, 30.0)
-    found = resolve_training(recipe, resolve.training_choices(recipe, facts), facts, 400)
+    found = resolve_training(recipe, resolve.training_choices(recipe, facts, 400), facts, 400)
     (phase,) = found.phases
     assert (found.model.vocab, found.model.context) == (400, found.pack.context)
     assert phase.lr == recipe.phase[0].lr

@@ -16,7 +16,7 @@ from endonym.tokenizer.train import train_tokenizer
 def model() -> LanguageModel:
     """A small llama that reads bytes."""
     tokenizer = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter([]))
-    return LanguageModel(lively_decoder(shape("llama", vocab=257, context=64)), tokenizer)
+    return LanguageModel(lively_decoder(shape("llama", vocab=259, context=64)), tokenizer)
 
 
 @pytest.fixture

@@ -34,6 +34,6 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     assert "\n# әкият\n\nA base language model of the language `tt`, made with endonym" in text
     assert f" {MADE} It continues texts;" in text
     assert "\nllama: 2 layers of 32 channels (" in text
-    assert f");\n{parameters:,} parameters, a vocabulary of 257, a context of 64 tokens.\n" in text
+    assert f");\n{parameters:,} parameters, a vocabulary of 259, a context of 64 tokens.\n" in text
     assert f"\n`{INSTALL}`, then:\n" in text
     assert max(map(len, text.splitlines())) <= 120

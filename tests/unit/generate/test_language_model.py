@@ -114,7 +114,7 @@ def test_a_repetition_penalty_moves_on_to_what_was_not_said() -> None:
 
 
 def lively(family: str = "qwen3", *, context: int = 16) -> LanguageModel:
-    return LanguageModel(lively_decoder(toy_config(family, vocab=257, context=context)), BYTES)
+    return LanguageModel(lively_decoder(toy_config(family, vocab=259, context=context)), BYTES)
 
 
 @torch.inference_mode()
@@ -251,7 +251,7 @@ def test_a_saved_model_says_what_it_said(tmp_path: Path) -> None:
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     folder = save_model(tmp_path / "model", lively().decoder, "bpe")
-    with pytest.raises(Damaged, match="a vocabulary of 400 beside a model of 257"):
+    with pytest.raises(Damaged, match="a vocabulary of 400 beside a model of 259"):
         LanguageModel.load(folder)
 
 

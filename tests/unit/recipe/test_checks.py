@@ -35,7 +35,7 @@ CONTRADICTIONS = {
     "a size for the byte tokenizer": (
         '[tokenizer]\nkind = "byte"\nvocab = 300',
         9,
-        'kind = "byte" always has 257 ids, not 300.',
+        'kind = "byte" always has 259 ids, not 300.',
         "300",
         'Leave vocab out, or choose kind = "bpe".',
     ),
@@ -161,7 +161,7 @@ def test_a_contradiction_names_its_line_and_what_to_do(case: str, tmp_path: Path
         'start = "previous"',
         "batch_tokens = 300\n[pack]\ncontext = 256",
         '[tokenizer]\nkind = "byte"',
-        '[tokenizer]\nkind = "byte"\nvocab = 257',
+        '[tokenizer]\nkind = "byte"\nvocab = 259',
         '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4',
         '[model]\nfamily = "gpt2"\ndim = 64\nlayers = 2\nmixer.heads = 4\ntied = false',
         '[model]\nfamily = "mamba"\ndim = 64\nlayers = 2',

@@ -7,8 +7,8 @@ from endonym.tokenizer.config import TokenizerConfig
 
 
 def test_a_vocabulary_holds_every_byte_and_end_of_text() -> None:
-    assert TokenizerConfig(vocab=257).vocab == 257
-    with pytest.raises(ValidationError, match="greater than or equal to 257"):
+    assert TokenizerConfig(vocab=259).vocab == 259
+    with pytest.raises(ValidationError, match="greater than or equal to 259"):
         TokenizerConfig(vocab=256)
 
 

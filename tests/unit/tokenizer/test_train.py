@@ -14,7 +14,8 @@ from toys import toy_texts, toy_tokenizer
 from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.tokenizer.train import SPLIT, TRAINING_SPLIT, fit, train_tokenizer
+from endonym.tokenizer.train import fit, train_tokenizer
+from endonym.tokenizer.words import SPLIT, TRAINING_SPLIT
 
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើមក្បែររបង"
 
@@ -98,7 +99,7 @@ def test_the_training_split_is_the_split_with_shorter_pieces() -> None:
             assert len(parts) == 1 or len(piece) > 24
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "byte"])
+@pytest.mark.parametrize("kind", ["bpe", "char", "byte", "unigram"])
 @pytest.mark.parametrize("texts", [["ә"], ["а", "б"], ["\n"], [""]])
 def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(
     kind: str, texts: list[str]
@@ -106,18 +107,18 @@ def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(
     tokenizer = train(texts, kind=kind)
     for text in ("Ә", KHMER, "👩🏽\u200d🚀", "", "\x00 \r\n"):
         assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert 257 <= tokenizer.vocab <= 259
+    assert 259 <= tokenizer.vocab <= 261
 
 
 def test_a_vocabulary_that_the_corpus_cannot_fill_stays_smaller() -> None:
     tokenizer = train(["аба аба аба"], kind="bpe", vocab=5000, min_count=2)
     # а, б and " а" take a merge each; then аб, аба and " аба".
-    assert 257 < tokenizer.vocab < 270
-    assert train(["абв"], kind="char", vocab=5000, min_count=1).vocab == 257 + 3
+    assert 259 < tokenizer.vocab < 270
+    assert train(["абв"], kind="char", vocab=5000, min_count=1).vocab == 259 + 3
 
 
 def test_a_vocabulary_is_never_larger_than_asked_for() -> None:
-    for vocab in (257, 258, 300, 431):
+    for vocab in (259, 260, 300, 431):
         assert train(toy_texts(), kind="bpe", vocab=vocab).vocab == vocab
     assert train(toy_texts(), kind="char", vocab=270).vocab == 270
 
@@ -136,21 +137,21 @@ def shown(tokenizer: Tokenizer) -> list[str]:
 
 def test_characters_stand_by_frequency_and_then_by_code() -> None:
     tokenizer = train(["ббаавввг", "ги"], kind="char", min_count=2)
-    assert shown(tokenizer)[257:] == ["в", "а", "б", "г"]
-    assert shown(train(["ббаавввг"], kind="char", vocab=258))[257:] == ["в"]
+    assert shown(tokenizer)[259:] == ["в", "а", "б", "г"]
+    assert shown(train(["ббаавввг"], kind="char", vocab=260))[259:] == ["в"]
     ids = tokenizer.encode("иа")
     assert [tokenizer.token(index) for index in ids] == ["<D0>", "<B8>", "а"]
 
 
 def test_bytes_are_ids_in_their_order_whatever_the_corpus() -> None:
     tokenizer = train(["ә"], kind="byte")
-    assert tokenizer.vocab == 257
-    assert [tokenizer.bytes_of(index) for index in range(1, 257)] == [
+    assert tokenizer.vocab == 259
+    assert [tokenizer.bytes_of(index) for index in range(3, 259)] == [
         bytes([n]) for n in range(256)
     ]
-    assert tokenizer.encode("ә") == [1 + byte for byte in "ә".encode()]
-    assert train(["ә"], kind="byte", vocab=257).vocab == 257
-    with pytest.raises(TokenizerError, match="257 ids, not 300"):
+    assert tokenizer.encode("ә") == [3 + byte for byte in "ә".encode()]
+    assert train(["ә"], kind="byte", vocab=259).vocab == 259
+    with pytest.raises(TokenizerError, match="259 ids, not 300"):
         train(["ә"], kind="byte", vocab=300)
 
 
@@ -158,15 +159,15 @@ def test_a_sample_is_spread_evenly_over_the_corpus() -> None:
     texts = [letter * 9 for letter in "абвгдежзик"]
     # 18 bytes each: of 180 bytes every fourth document fits into fifty, the last one in part.
     found = train(texts, kind="char", min_count=1, sample_bytes=50)
-    assert sorted(shown(found)[257:]) == ["а", "д", "и"]
+    assert sorted(shown(found)[259:]) == ["а", "д", "и"]
     halved = train(texts, kind="char", min_count=8, sample_bytes=50)
-    assert sorted(shown(halved)[257:]) == ["а", "д"]
+    assert sorted(shown(halved)[259:]) == ["а", "д"]
 
 
 def test_no_more_than_the_sample_is_read_even_of_one_long_document() -> None:
     found = train(["ва" * 50, "ж"], kind="char", min_count=10, sample_bytes=41)
-    assert sorted(shown(found)[257:]) == ["а", "в"]
-    assert train(["ва" * 50, "ж"], kind="char", min_count=11, sample_bytes=41).vocab == 257
+    assert sorted(shown(found)[259:]) == ["а", "в"]
+    assert train(["ва" * 50, "ж"], kind="char", min_count=11, sample_bytes=41).vocab == 259
 
 
 def test_a_tokenizer_that_loses_text_is_never_handed_over(
@@ -200,12 +201,12 @@ KHMER_LINES = [
 ]
 
 
-@pytest.mark.parametrize("vocab", [258, 300, 360, 700])
+@pytest.mark.parametrize("vocab", [260, 300, 360, 700])
 def test_no_merge_begins_inside_a_character(vocab: int) -> None:
     texts = [*KHMER_LINES * 3, *toy_texts(), "汉字𒀀汉字"]
     tokenizer = train(texts, kind="bpe", vocab=vocab)
     merged = [each for n in range(vocab) if len(each := tokenizer.bytes_of(n)) > 1]
-    assert len(merged) == vocab - 257
+    assert len(merged) == vocab - 259
     # Either whole characters or the first bytes of one.
     for piece in merged:
         whole = piece.decode("utf-8", errors="ignore")

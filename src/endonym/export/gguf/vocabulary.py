@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from endonym.errors import ExportError
+from endonym.tokenizer.kinds import gguf_scores, kind_of
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
-from endonym.tokenizer.train import SPLIT
+from endonym.tokenizer.words import SPLIT
 
 NORMAL, CONTROL, UNUSED, BYTE = 1, 3, 5, 6
 """llama.cpp's `llama_token_type`."""
@@ -25,6 +26,8 @@ SPLITS = {
 """Splits that llama.cpp has, by its name; the ids are compared by `verify`."""
 NO_MERGE = "no merges"
 """llama.cpp wants merges; this one never applies, since no byte is written by two letters."""
+NEVER = -10_000.0
+"""A score of which llama.cpp says that there is no such piece; bytes are used without one."""
 NO_START = (
     "llama.cpp does not put the start token before a prompt of this tokenizer by itself: write "
     "{start} before it, as the Modelfile does"
@@ -63,7 +66,7 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
         if described.get("pre_tokenizer") is not None and model["type"] == "Unigram":
             raise _unknown("a split before Unigram")
         limits = (BYTE_ORDER_MARK, NO_START.format(start=tokenizer.start))
-        scores = _scores(model, size)
+        scores = _scores(tokenizer, model, types)
         return Vocabulary("plamo2", tokens, types, scores=scores, limits=limits)
     if model["type"] != "BPE":
         raise _unknown(model["type"])
@@ -96,14 +99,21 @@ def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[s
     return tokens, types
 
 
-def _scores(model: dict[str, Any], size: int) -> list[float]:
-    """Log-probabilities of the pieces; alike for characters, which are never part of one."""
+def _scores(tokenizer: Tokenizer, model: dict[str, Any], types: list[int]) -> list[float]:
+    """Log-probabilities of the pieces; alike for characters, which are never part of one.
+
+    `plamo2` would read the names of bytes and special tokens in a text as these. NEVER prevents it.
+    """
     if model["type"] == "BPE":
         if model["merges"]:
             raise _unknown("merges of characters beside single bytes")
-        return [-1.0] * size
-    scores = [float(score) for _, score in model["vocab"]]
-    return scores + [0.0] * (size - len(scores))
+        return [-1.0 if kind == NORMAL else NEVER for kind in types]
+    if kind_of(tokenizer) == "unigram":
+        scores = gguf_scores(tokenizer)
+    else:
+        scores = [float(score) for _, score in model["vocab"]]
+    scores += [0.0] * (len(types) - len(scores))
+    return [score if kind == NORMAL else NEVER for score, kind in zip(scores, types, strict=True)]
 
 
 def _split(described: dict[str, Any] | None) -> str:

@@ -383,7 +383,7 @@ WRONG_VALUES = {
     "a misspelt choice": (
         "[tokenizer]\nkind = 'bep'",
         8,
-        'tokenizer.kind = "bep" is not one of "bpe", "char", "byte".',
+        'tokenizer.kind = "bep" is not one of "bpe", "unigram", "char", "byte".',
         "'bep'",
         "Did you mean `bpe`?  Meanings: endonym explain tokenizer.kind",
     ),
@@ -412,7 +412,7 @@ WRONG_VALUES = {
     "too small a vocabulary": (
         "[tokenizer]\nvocab = 100",
         8,
-        "tokenizer.vocab must be at least 257, not 100.",
+        "tokenizer.vocab must be at least 259, not 100.",
         "100",
         "More: endonym explain tokenizer.vocab",
     ),

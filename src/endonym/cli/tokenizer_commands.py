@@ -1,0 +1,42 @@
+"""Commands about tokenizers: tokenizer compare."""
+
+from pathlib import Path
+
+import click
+
+from endonym.cli.main import Settings, global_options, print_json
+from endonym.errors import printable_lines
+
+
+@click.group()
+def tokenizer() -> None:
+    """Compare tokenizers on the same texts: endonym tokenizer compare TOKENIZER..."""
+
+
+@tokenizer.command()
+@click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
+@click.option(
+    "--text",
+    "texts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    multiple=True,
+    help="A file or a folder to measure them on; may be repeated (default: the dev documents of "
+    "the runs among them).",
+)
+@click.pass_obj
+def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]) -> None:
+    """Several tokenizers on the same texts: lengths of tokens, cut letters, unused ids, speed.
+
+    TOKENIZER is a run, a tokenizer.json, or a folder that holds one; it may be anybody's.
+    """
+    from endonym.commands import compare_tokenizers as comparing
+
+    found = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
+    if settings.is_json:
+        print_json(comparing.as_dict(found))
+        return
+    click.echo(printable_lines("\n" + comparing.describe(found)))
+
+
+global_options(compare)

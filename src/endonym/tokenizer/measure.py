@@ -1,0 +1,125 @@
+"""Measures any tokenizer on texts: how long its tokens are, and what it does to letters."""
+
+import itertools
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import regex
+import tokenizers
+
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+MARK = regex.compile(r"(?<=[\p{L}\p{M}\u25cc])\p{M}")
+"""A mark behind its letter."""
+BATCH_DOCUMENTS = 256
+TIMED_BYTES = 4_000_000
+TIMED_REPEATS = 3
+
+
+@dataclass(slots=True)
+class Fit:
+    """Counts of the texts of one source.
+
+    cut_letters: tokens that begin inside a letter: between it and its marks, or between the bytes
+    of a character. changed: documents that do not come back from their tokens as they were.
+    """
+
+    documents: int = 0
+    bytes: int = 0
+    characters: int = 0
+    words: int = 0
+    tokens: int = 0
+    cut_letters: int = 0
+    changed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts and their ratios. A ratio without a divisor is None."""
+        ratios = {
+            "bytes_per_token": (self.bytes, self.tokens),
+            "tokens_per_word": (self.tokens, self.words),
+            "tokens_per_character": (self.tokens, self.characters),
+            "cut_letters_per_token": (self.cut_letters, self.tokens),
+        }
+        shares = {name: round(a / b, 5) if b else None for name, (a, b) in ratios.items()}
+        return asdict(self) | shares
+
+
+@dataclass(slots=True)
+class Measured:
+    """What a tokenizer does with texts, by source. unused: ids that none of the texts needs."""
+
+    vocab: int
+    unused: int
+    megabytes_per_second: float
+    sources: dict[str, Fit] = field(default_factory=dict[str, Fit])
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether every document came back as it was."""
+        return not any(each.changed for each in self.sources.values())
+
+    def total(self) -> Fit:
+        """The sums over the sources."""
+        rows = [asdict(each) for each in self.sources.values()]
+        return Fit(**{key: sum(row[key] for row in rows) for key in asdict(Fit())})
+
+
+def measure(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, str]]) -> Measured:
+    """Measure a tokenizer on pairs of source and text."""
+    seen: set[int] = set()
+    sources: dict[str, Fit] = {}
+    rest = iter(texts)
+    while batch := list(itertools.islice(rest, BATCH_DOCUMENTS)):
+        found = engine.encode_batch([text for _, text in batch], add_special_tokens=False)
+        for (source, text), encoding in zip(batch, found, strict=True):
+            fit = sources.setdefault(source, Fit())
+            fit.documents += 1
+            fit.bytes += len(text.encode("utf-8"))
+            fit.characters += len(text)
+            fit.words += sum(1 for _ in WORD.finditer(text))
+            fit.tokens += len(encoding.ids)
+            fit.cut_letters += cut_letters(text, encoding.offsets)
+            fit.changed += engine.decode(encoding.ids, skip_special_tokens=False) != text
+            seen.update(encoding.ids)
+    known = engine.get_vocab(with_added_tokens=True)
+    specials = {each["id"] for each in json.loads(engine.to_str())["added_tokens"]}
+    unused = len({*known.values()} - specials - seen)
+    speed = megabytes_per_second(engine, [text for _, text in texts])
+    return Measured(len(known), unused, speed, dict(sorted(sources.items())))
+
+
+def cut_letters(text: str, offsets: Sequence[tuple[int, int]]) -> int:
+    """How many tokens begin between a letter and its marks, or inside a character.
+
+    offsets: the characters where each token begins and ends. A token that begins before the end of
+    the one before it shares a character with it.
+    """
+    spans = np.array(offsets, dtype=np.int64).reshape(-1, 2)
+    shared = spans[1:, 0] < spans[:-1, 1]
+    marks = [found.start() for found in MARK.finditer(text)]
+    return int((shared | np.isin(spans[1:, 0], marks)).sum())
+
+
+def megabytes_per_second(engine: tokenizers.Tokenizer, texts: Iterable[str]) -> float:
+    """How fast texts are encoded on all cores: the best of several times."""
+    chosen = list(_beginning(texts))
+    total = sum(len(text.encode("utf-8")) for text in chosen)
+    best = float("inf")
+    for _ in range(TIMED_REPEATS):
+        started = time.perf_counter()
+        engine.encode_batch_fast(chosen, add_special_tokens=False)
+        best = min(best, time.perf_counter() - started)
+    return total / 1e6 / max(best, 1e-9)
+
+
+def _beginning(texts: Iterable[str]) -> Iterator[str]:
+    """Texts until there are TIMED_BYTES."""
+    left = TIMED_BYTES
+    for text in texts:
+        if left <= 0:
+            return
+        left -= len(text.encode("utf-8"))
+        yield text

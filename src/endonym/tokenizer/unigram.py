@@ -1,0 +1,188 @@
+"""A unigram tokenizer: the pieces that make a text most probable. Source: arXiv:1804.10959.
+
+sentencepiece trains it on word counts. It is kept as a `tokenizer.json` without normalizer and
+pre-tokenizer, with spaces as spaces. llama.cpp has the same as `plamo2`; both give the same ids:
+
+* Scores are whole numbers down to LOWEST. Here sums of them are exact, and llama.cpp computes with
+  these numbers too: a GGUF file says them divided by
+  GGUF_SCALE.
+* Every character of a piece is a piece. So an unknown character is written as bytes in both.
+* Where two ways to cut a text are equally good, Hugging Face takes the longer last piece and
+  llama.cpp the longer first one. Two ways are equally good where the same pieces stand in another
+  order. Two pieces can do that only if both repeat one string, so such repetitions ("--", "хаха")
+  are no pieces. Three can do it as "a" "t" "ata" and "ata" "t" "a", so pieces are left out that
+  would make that the best way (`ambiguous`). Others were never met in millions of lines.
+
+A limit: llama.cpp leaves out a U+FEFF at the very start of a text.
+"""
+
+import io
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer as Engine
+from tokenizers import decoders, models
+
+from endonym.errors import TokenizerError
+from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
+from endonym.tokenizer.words import LINE_END, Counts
+
+LOWEST = -9_000_000
+"""An unknown character costs 10,000,000 in llama.cpp, so no piece may cost as much."""
+NEVER = -100_000_000.0
+"""The score of bytes and special tokens: their names in a text are spelled by other pieces."""
+BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
+SPELLING = sorted(set("".join([*SPECIALS.values(), *BYTE_TOKENS])))
+"""Letters that are always pieces, so that those names can be spelled."""
+SPACE = "▁"
+"""sentencepiece writes a space so."""
+SINGLE = "\t\r\0▁▅\ufffd"
+"""Characters that sentencepiece reserves; line ends, too, are never merged."""
+LONGEST = 24
+RUNNING_WORDS = 15_000_000
+"""sentencepiece takes 0.1 kB for each, however often the same word comes again."""
+Part = tuple[str, int]
+THREADS = 8
+"""A fixed number: rounding, and so the scores, depend on it."""
+DEFAULT_VOCAB = 4096
+SPARE = 1.05
+"""Some pieces are dropped afterwards, so more are trained."""
+
+
+def unigram(config: TokenizerConfig, counts: Counts) -> Engine:
+    """Train on counted words. Characters have ids as in byte-pair encoding."""
+    vocab = config.vocab or DEFAULT_VOCAB
+    room = vocab - BYTE_VOCAB
+    if room <= len(SPELLING):
+        raise TokenizerError(
+            f"a unigram tokenizer needs {BYTE_VOCAB + len(SPELLING) + 1} ids at least, not {vocab}",
+            where="tokenizer.vocab",
+            do='Give it more ids, or choose kind = "bpe".',
+        )
+    known = counts.characters
+    least = max(config.min_count, sum(known.values()) / (vocab * math.log(vocab)))
+    frequent = sorted((c for c in known if known[c] >= least), key=lambda c: (-known[c], c))
+    single = list(dict.fromkeys([LINE_END, *SPELLING, *frequent]))[:room]
+    found = _trained(counts, single, room)
+    rarest = min([*found.values(), -1.0])
+    total = sum(known.values()) or 1
+    scores = {
+        each: found.get(each, max(rarest, math.log(max(known.get(each, 0), 1) / total)))
+        for each in single
+    }
+    longer = sorted((p for p in found if len(p) > 1), key=lambda p: (-found[p], p))
+    return engine(_whole_numbers(scores, {p: found[p] for p in longer}, room))
+
+
+def engine(scores: Mapping[str, int]) -> Engine:
+    """A tokenizer of pieces with whole scores, the most probable first."""
+    pieces = sorted(scores, key=lambda piece: (-scores[piece], piece))
+    never = [(name, NEVER) for name in [*SPECIALS.values(), *BYTE_TOKENS]]
+    vocab = [*never, *((piece, float(scores[piece])) for piece in pieces)]
+    made = Engine(models.Unigram(vocab, unk_id=0, byte_fallback=True))
+    made.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    made.add_special_tokens(list(SPECIALS.values()))
+    return made
+
+
+def _trained(counts: Counts, single: list[str], room: int) -> dict[str, float]:
+    """Pieces and their log-probabilities by sentencepiece; all characters are among them."""
+    import sentencepiece
+
+    others = [*(counts.characters.keys() - set(single)), *SINGLE]
+    made = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "words.tsv"
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            parts = sorted(counts.cut_at(others), key=lambda each: (-each[1], each[0]))
+            file.writelines(f"{part}\t{count}\n" for part, count in thinned(parts))
+        if not parts:
+            return {}
+        del parts
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(path),
+            input_format="tsv",
+            model_writer=made,
+            model_type="unigram",
+            vocab_size=max(int(room * SPARE) + 100, 2 * len(single)),
+            hard_vocab_limit=False,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            add_dummy_prefix=False,
+            split_by_unicode_script=False,
+            split_by_number=False,
+            max_sentencepiece_length=LONGEST,
+            seed_sentencepiece_size=max(100_000, 10 * room),
+            num_threads=THREADS,
+            bos_id=-1,
+            eos_id=-1,
+            minloglevel=2,
+        )
+    model = sentencepiece.SentencePieceProcessor(model_proto=made.getvalue())
+    ids = [index for index in range(model.get_piece_size()) if not model.is_unknown(index)]
+    return {model.id_to_piece(n).replace(SPACE, " "): model.get_score(n) for n in ids}
+
+
+def thinned(parts: Sequence[Part], most: int = RUNNING_WORDS) -> Iterator[Part]:
+    """Counted parts that sum up to at most so many; each keeps its share, rare ones on average."""
+    factor = max(1.0, sum(count for _, count in parts) / most)
+    seen = given = 0
+    for part, count in parts:
+        seen += count
+        if fewer := int(seen / factor) - given:
+            given += fewer
+            yield part, fewer
+
+
+def _whole_numbers(
+    single: Mapping[str, float], longer: Mapping[str, float], room: int
+) -> dict[str, int]:
+    """The scores as whole numbers; of the longer pieces those that leave no two best ways."""
+    factor = LOWEST / min([*single.values(), *longer.values(), -1.0])
+    scores = {piece: min(-1, round(score * factor)) for piece, score in single.items()}
+    waiting = [piece for piece in longer if not _is_repetition(piece)]
+    while waiting and len(scores) < room:
+        added, waiting = waiting[: room - len(scores)], waiting[room - len(scores) :]
+        scores |= {piece: min(-1, round(longer[piece] * factor)) for piece in added}
+        while dropped := ambiguous(scores):
+            for piece in dropped:
+                del scores[piece]
+    return scores
+
+
+def _is_repetition(piece: str) -> bool:
+    """Whether a piece is a shorter string several times."""
+    return piece in (piece + piece)[1:-1]
+
+
+def ambiguous(scores: Mapping[str, int]) -> list[str]:
+    """Pieces like "ata", which begin as they end, where "atata" has two best ways to be cut."""
+    found: list[str] = []
+    for piece in scores:
+        borders = [n for n in range(1, (len(piece) + 1) // 2) if piece[:n] == piece[-n:]]
+        texts = [piece + piece[n:] for n in borders]
+        if any(best(t, scores, True) != best(t, scores, False) for t in texts):
+            found.append(piece)
+    return found
+
+
+def best(text: str, scores: Mapping[str, int], prefers_first: bool) -> list[str]:
+    """The best way to cut a text of known characters into pieces.
+
+    prefers_first: of equal ones that with the longest first piece, as llama.cpp; otherwise that
+    with the longest last piece, as Hugging Face.
+    """
+    letters = text[::-1] if prefers_first else text
+    ways: list[tuple[int, list[str]]] = [(0, [])]
+    for end in range(1, len(text) + 1):
+        options: list[tuple[int, list[str]]] = []
+        for start in range(max(0, end - LONGEST), end):
+            part = letters[start:end]
+            piece = part[::-1] if prefers_first else part
+            if piece in scores:
+                options.append((ways[start][0] + scores[piece], [*ways[start][1], piece]))
+        ways.append(max(options, key=lambda each: each[0]))
+    return ways[-1][1][::-1] if prefers_first else ways[-1][1]
