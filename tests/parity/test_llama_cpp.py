@@ -71,7 +71,7 @@ def test_llama_cpp_gives_our_logits_or_says_why_it_cannot(
     assert np.abs(ours - theirs).max() < bound * np.abs(ours).max()
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "byte"])
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
 def test_llama_cpp_gives_our_ids(
     kind: str,
     tokenizers: dict[str, Tokenizer],

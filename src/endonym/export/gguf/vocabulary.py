@@ -57,22 +57,24 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
     Raises ExportError for a tokenizer that llama.cpp does not have.
     """
     described: dict[str, Any] = json.loads(tokenizer.to_json())
-    model = described["model"]
     specials = {each["id"] for each in described["added_tokens"] if each["special"]}
     tokens, types = _tokens(tokenizer, specials, size)
     if described.get("normalizer") is not None:
         raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
-    if model["type"] == "Unigram" or (model["type"] == "BPE" and model.get("byte_fallback")):
-        if described.get("pre_tokenizer") is not None and model["type"] == "Unigram":
-            raise _unknown("a split before Unigram")
-        limits = (BYTE_ORDER_MARK, NO_START.format(start=tokenizer.start))
-        scores = _scores(tokenizer, model, types)
-        return Vocabulary("plamo2", tokens, types, scores=scores, limits=limits)
-    if model["type"] != "BPE":
-        raise _unknown(model["type"])
-    merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
-    split = _split(described.get("pre_tokenizer"))
-    return Vocabulary("gpt2", tokens, types, split, merges or [NO_MERGE])
+    model = described["model"]
+    if kind_of(tokenizer) == "unigram":
+        scores = gguf_scores(tokenizer)
+    elif model["type"] == "BPE" and model.get("byte_fallback") and not model["merges"]:
+        scores = [-1.0] * size  # Characters, as endonym made them before they were merges of bytes.
+    elif model["type"] == "BPE" and not model.get("byte_fallback"):
+        merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
+        split = _split(described.get("pre_tokenizer"))
+        return Vocabulary("gpt2", tokens, types, split, merges or [NO_MERGE])
+    else:
+        raise _unknown(f"a {model['type']} of this kind")
+    limits = (BYTE_ORDER_MARK, NO_START.format(start=tokenizer.start))
+    scores += [0.0] * (size - len(scores))
+    return Vocabulary("plamo2", tokens, types, scores=scores, limits=limits)
 
 
 def drops_of(tokenizer: Tokenizer) -> str:
@@ -86,8 +88,7 @@ def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[s
     tokens: list[str] = []
     types: list[int] = []
     for index in range(size):
-        token = tokenizer.name_of(index)
-        kind = NORMAL
+        token, kind = tokenizer.name_of(index), NORMAL
         if token is None:
             token, kind = f"[unused {index}]", UNUSED
         elif index in specials:
@@ -97,23 +98,6 @@ def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[s
         tokens.append(token)
         types.append(kind)
     return tokens, types
-
-
-def _scores(tokenizer: Tokenizer, model: dict[str, Any], types: list[int]) -> list[float]:
-    """Log-probabilities of the pieces; alike for characters, which are never part of one.
-
-    `plamo2` would read the names of bytes and special tokens in a text as these. NEVER prevents it.
-    """
-    if model["type"] == "BPE":
-        if model["merges"]:
-            raise _unknown("merges of characters beside single bytes")
-        return [-1.0 if kind == NORMAL else NEVER for kind in types]
-    if kind_of(tokenizer) == "unigram":
-        scores = gguf_scores(tokenizer)
-    else:
-        scores = [float(score) for _, score in model["vocab"]]
-    scores += [0.0] * (len(types) - len(scores))
-    return [score if kind == NORMAL else NEVER for score, kind in zip(scores, types, strict=True)]
 
 
 def _split(described: dict[str, Any] | None) -> str:
