@@ -81,22 +81,9 @@ def make_export(
     """
     from endonym.export.verify import require_ok, verify_export
 
-    limits: list[str] = []
-    fallbacks: dict[str, dict[str, str]] = {}
-    if export.format == "gguf":
-        from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
-
-        require_gguf_packages()
-        limits = require_gguf(model.decoder.config, model.tokenizer)
-        about = Provenance(name=card.name, language=card.language)
-        for file in export_gguf(model, out, export.quantizations, about):
-            if file.fallbacks:
-                fallbacks[file.path.name] = file.fallbacks
-                log.line(fallback_line(file.path.name, file.fallbacks))
-    else:
-        from endonym.export.huggingface import export_huggingface
-
-        export_huggingface(model, out, card)
+    limits, fallbacks = write_export(export, model, out, card)
+    for name, kinds in fallbacks.items():
+        log.line(fallback_line(name, kinds))
     for limit in limits:
         log.line(f"  limit: {limit}")
     checks = verify_export(out, model, texts, name=card.name)
@@ -110,6 +97,24 @@ def make_export(
     }
     write_json(out / RECORD, record)
     return Exported(sorted(each.name for each in out.iterdir()), checks, limits, fallbacks)
+
+
+def write_export(
+    export: Export, model: "LanguageModel", out: Path, card: "Card"
+) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """Write the files; what the format does otherwise, and matrices that did not fit their type."""
+    if export.format == "huggingface":
+        from endonym.export.huggingface import export_huggingface
+
+        export_huggingface(model, out, card)
+        return [], {}
+    from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
+
+    require_gguf_packages()
+    limits = require_gguf(model.decoder.config, model.tokenizer)
+    about = Provenance(name=card.name, language=card.language)
+    files = export_gguf(model, out, export.quantizations, about)
+    return limits, {each.path.name: each.fallbacks for each in files if each.fallbacks}
 
 
 def fallback_line(name: str, fallbacks: dict[str, str]) -> str:
