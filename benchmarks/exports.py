@@ -84,7 +84,8 @@ def recipe_of(language: str, kind: str, row: str, texts: Path) -> str:
     if FAMILIES[row].mixer == "attention":
         model.append("mixer.heads = 4")
     phase = f'[[phase]]\nname = "pretrain"\ntokens = {TOKENS}\nbatch_tokens = 2048\nlr = 2e-3\n'
-    split = '[clean]\nnormalize = ["nfc"]\nmin_chars = 3\n\n[split]\nval_share = 0.3\n'
+    phase += "eval_every_steps = 100\n"
+    split = '[clean]\nnormalize = ["nfc"]\nmin_chars = 3\n\n[split]\nval_share = 0.05\n'
     name = f'name = "{row}-{kind}-{language}"\nlanguage = "{language}"\n'
     pack = "[pack]\ncontext = 256\n"
     parts = (name, *sources, split, tokenizer, pack, "[model]\n" + "\n".join(model) + "\n", phase)

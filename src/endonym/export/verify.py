@@ -34,6 +34,8 @@ RISE: dict[Quantization, float] = {
     "Q4_K_M": 0.10,
 }
 """Most that bits per byte may change, as a share of the model's own."""
+MOST_KEPT = 100_000_000
+"""Most log-probabilities that are kept in memory, of 8 bytes each."""
 AGREEMENT: dict[Quantization, float] = {"F32": 0.99, "F16": 0.99}
 """Least share of positions with the same likeliest id: a trained model is at 0.999 and above, one
 of little training has more ties. Coarser formats are reported only."""
@@ -226,6 +228,7 @@ class _Sample:
         self.ids = model.tokenizer.encode_many(self.lines)
         self.rows = _rows(model, texts)
         self.longest = max(map(len, self.rows), default=LONGEST)
+        self._known: dict[int, NDArray[np.float64]] = {}
 
     def compared(
         self, runtime: Runtime, file: str, quantization: Quantization, dropped: str = ""
@@ -255,9 +258,9 @@ class _Sample:
     def _numbers(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Logits and bits per byte of held-out documents."""
         farthest, same, total, nats = 0.0, 0, 0, np.zeros(2)
-        for row in self.rows:
+        for number, row in enumerate(self.rows):
             # Logits may be shifted by a constant, which changes no probability.
-            pair = [_log_softmax(each.logits(row.tolist())) for each in (self.ours, runtime)]
+            pair = (self._own(number), _log_softmax(runtime.logits(row.tolist())))
             farthest = max(farthest, float(np.abs(pair[0] - pair[1]).max()))
             same += int((pair[0].argmax(-1) == pair[1].argmax(-1)).sum())
             total += len(row)
@@ -275,6 +278,15 @@ class _Sample:
         is_ok = abs(rise) <= RISE[kind]  # False for nan
         told = f"more ({bits[0]:.4f} here, {bits[1]:.4f} there)"
         yield Check(file, runtime.name, "bits_per_byte", is_ok, rise, RISE[kind], told)
+
+    def _own(self, number: int) -> NDArray[np.float64]:
+        """The model's own log-probabilities of a row; kept for the next runtime if they are few."""
+        if number in self._known:
+            return self._known[number]
+        found = _log_softmax(self.ours.logits(self.rows[number].tolist()))
+        if sum(map(len, self.rows)) * found.shape[-1] <= MOST_KEPT:
+            self._known[number] = found
+        return found
 
 
 def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:
