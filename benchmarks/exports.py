@@ -149,6 +149,11 @@ def summary(cell: Cell) -> Iterator[str]:
         yield f"{form} {ids:.0f} {100 * same:.2f} % {100 * rise:+.3f} %"
 
 
+def page_table() -> str:
+    """The table of docs/exports.md."""
+    return table(Cells(RESULTS / "exports.json"))
+
+
 def table(cells: Cells) -> str:
     """A row for each architecture: over its tokenizers and languages, the worst figure of each."""
     heads = ["row", "lines that differ", "F16 agrees", "transformers", *GGUF]

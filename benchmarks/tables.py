@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import architectures_page
+import exports
 import readme_page
 import training_page
 from cells import ROOT
@@ -18,6 +19,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": readme_page.TABLES,
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,
+    ROOT / "docs" / "exports.md": {"exports": exports.page_table},
 }
 
 
