@@ -1,5 +1,6 @@
 """The recipes that come with the project run from end to end, at toy scale."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -68,3 +69,63 @@ def test_each_model_that_is_handed_over_scores_a_text_alike(study: tuple[Path, A
         assert handed.score(SENTENCE) == pytest.approx(model.score(SENTENCE), rel=1e-6)
         seen += 1
     assert seen == len(answer["runs"]) - 1
+
+
+ROMANIAN = {
+    "tokenizer.vocab": 500,
+    "pack.context": 64,
+    "split.val_share": 0.3,
+    "phase.0.tokens": 1_024,
+    "phase.0.batch_tokens": 256,
+    "phase.0.warmup_steps": 1,
+}
+PARAMETERS = {None: 300.3, "llama-mha": 310.8, "mistral": 300.3, "falcon": 306.5, "mamba2": 305.0}
+"""In millions, as the study of these five at full size has them."""
+
+
+@pytest.fixture
+def romanian_texts(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> Callable[[str], Path]:
+    """A recipe of the Romanian study in a folder with texts for it."""
+
+    def placed(name: str) -> Path:
+        shutil.copy(RECIPES / name, tmp_path / name)
+        lines = language_sentences("romanian")
+        for folder in ("data/books", "texts"):
+            (tmp_path / folder).mkdir(parents=True)
+        others = language_sentences("french")
+        records = "\n".join(json.dumps({"text": line}, ensure_ascii=False) for line in others)
+        for path in ("data/web.jsonl", "texts/novels.jsonl"):
+            (tmp_path / path).write_text(records, encoding="utf-8")
+        for path in ("data/books/carte.txt", "texts/sentences.txt"):
+            (tmp_path / path).write_text("\n".join(lines), encoding="utf-8")
+        return tmp_path / name
+
+    return placed
+
+
+@pytest.mark.parametrize("variant", PARAMETERS)
+def test_the_romanian_study_has_its_full_sizes(
+    variant: str | None, romanian_texts: Callable[[str], Path], command: Callable[..., Any]
+) -> None:
+    recipe = romanian_texts("compare-ro.toml")
+    named = ("--variant", variant) if variant else ()
+    said = command("check", recipe, *named, "--store", recipe.parent / "store", "--json")
+    assert said.code == 0, said.err
+    assert round(said.json()["parameters"] / 1e6, 1) == PARAMETERS[variant]
+
+
+def test_the_small_romanian_study_ends_in_one_table_and_files_for_llama_cpp(
+    romanian_texts: Callable[[str], Path], command: Callable[..., Any]
+) -> None:
+    recipe = romanian_texts("compare-ro-small.toml")
+    text = recipe.read_text(encoding="utf-8").replace("dim = 256", "dim = 64")
+    text = text.replace("layers = 3", "layers = 1").replace("layers = 5", "layers = 1")
+    recipe.write_text(text.replace("ffn.hidden = 768", "ffn.hidden = 64"), encoding="utf-8")
+    sets = [arg for key, value in ROMANIAN.items() for arg in ("--set", f"{key}={value}")]
+    store = recipe.parent / "store"
+    said = command("run", recipe, "--variant", "all", "--store", store, "--json", *sets)
+    assert said.code == 0, said.err
+    assert len(said.json()["comparison"]["runs"]) == len(PARAMETERS)
+    assert len(list((store / "export").glob("*/*-Q4_K_M.gguf"))) == len(PARAMETERS)
