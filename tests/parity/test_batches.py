@@ -27,8 +27,7 @@ def test_prompts_of_several_lengths_are_continued_in_a_batch_as_alone(
     ours, folder = exported(family, "plain")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    texts = [tokenizer.bos_token + prompt for prompt in PROMPTS]
-    inputs = tokenizer(texts, return_tensors="pt", padding=True)
+    inputs = tokenizer(PROMPTS, return_tensors="pt", padding=True)
     assert inputs["attention_mask"][0, 0] == 0, "padded on the left"
     made = theirs.generate(**inputs, do_sample=False, max_new_tokens=12)
     new = made[:, inputs["input_ids"].shape[1] :].tolist()

@@ -14,9 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 folder = "."  # where this file is
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder)
-prompts = ["", "…"]
-texts = [tokenizer.bos_token + prompt for prompt in prompts]
-inputs = tokenizer(texts, return_tensors="pt", padding=True)
+inputs = tokenizer(["", "…"], return_tensors="pt", padding=True)
 for made in tokenizer.batch_decode(model.generate(**inputs), skip_special_tokens=True):
     print(made)
 ```"""
@@ -62,7 +60,8 @@ trained to follow instructions or to chat. Its licence depends on that of the te
 
 {CODE}
 
-* A text begins after `{tokens.start}`, as in training: put `tokenizer.bos_token` before a prompt.
+* The tokenizer puts `{tokens.start}` before every text, as in training. The name of a special token
+  in a text is read as plain text; do not write one before a prompt.
 * `generation_config.json` holds settings of sampling that suit a small model.
 * The padding token is `{tokens.end}`, the end of a text, on the left. Where you train further, mask
   labels by the attention mask and not by this id, or the model forgets how a text ends.

@@ -1,5 +1,6 @@
 """A model as a folder that `transformers` loads without remote code, and back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,25 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / CONFIG, config)
     write_json(out / "generation_config.json", _generation(tokenizer, context))
-    (out / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    write_tokenizer(tokenizer, context, out)
+    (out / "README.md").write_text(
+        readme(card or Card(), model, config["model_type"]), encoding="utf-8"
+    )
+    return sorted(path.name for path in out.iterdir())
+
+
+def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
+    """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
+
+    Each text begins with the bos token, as in training, unless add_special_tokens=False. The name
+    of a special token in a text stays plain text (split_special_tokens), so bos cannot be written
+    before a prompt. `tokenizer.json` has no such setting: programs that read this file alone set
+    `encode_special_tokens = True` themselves.
+    """
+    content: dict[str, Any] = json.loads(tokenizer.to_json())
+    content["post_processor"] = _start_first(content["post_processor"], tokenizer)
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    (out / "tokenizer.json").write_text(text, encoding="utf-8")
     write_json(
         out / "tokenizer_config.json",
         {
@@ -54,12 +73,24 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
             "padding_side": "left",
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
+            "split_special_tokens": True,
         },
     )
-    (out / "README.md").write_text(
-        readme(card or Card(), model, config["model_type"]), encoding="utf-8"
-    )
-    return sorted(path.name for path in out.iterdir())
+
+
+def _start_first(given: dict[str, Any] | None, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The post-processor that puts bos before a text. Of the given one, offsets' trimming stays."""
+    start, index = tokenizer.start, tokenizer.start_id
+    first = [
+        [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
+        for n, name in enumerate("AB")
+    ]
+    named = {start: {"id": start, "ids": [index], "tokens": [start]}}
+    template = {"type": "TemplateProcessing", "single": first[0], "pair": first[0] + first[1]}
+    steps = (given or {}).get("processors", [given] if given else [])
+    kept = [step for step in steps if step["type"] == "ByteLevel"]
+    steps = [*kept, {**template, "special_tokens": named}]
+    return {"type": "Sequence", "processors": steps} if kept else steps[0]
 
 
 def _generation(tokenizer: Tokenizer, context: int) -> dict[str, Any]:
