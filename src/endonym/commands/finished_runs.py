@@ -25,6 +25,7 @@ from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import MODELS
+from endonym.export.provenance import phases_of
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
@@ -259,11 +260,9 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
             do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
             "it again: what is made is kept.",
         )
-    models: list[Artifact] = []  # The last phase and those it started from, the first one first.
-    start: str | None = [each["id"] for each in stages if each["stage"] == "model"][-1]
-    while start and (model := store.find("model", start)) is not None:
-        models.insert(0, model)
-        start = model.manifest["inputs"].get("start")
+    model = store.find("model", [e["id"] for e in stages if e["stage"] == "model"][-1])
+    assert model is not None
+    models = phases_of(model)
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None

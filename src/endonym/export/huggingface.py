@@ -8,10 +8,10 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.card import Card, readme
+from endonym.export.card import Card, most_tokens, write_card
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.shapes import config_json, has_row, read_config, row_that_fits
-from endonym.generate.language_model import MAX_TOKENS, LanguageModel
+from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import on_meta
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
@@ -45,9 +45,7 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
     write_json(out / CONFIG, config)
     write_json(out / "generation_config.json", _generation(tokenizer, context))
     write_tokenizer(tokenizer, context, out)
-    (out / "README.md").write_text(
-        readme(card or Card(), model, config["model_type"]), encoding="utf-8"
-    )
+    write_card(out, card or Card(), model, form="huggingface", kind=config["model_type"])
     return sorted(path.name for path in out.iterdir())
 
 
@@ -107,7 +105,7 @@ def _generation(tokenizer: Tokenizer, context: int) -> dict[str, Any]:
         "temperature": usual.temperature,
         "top_k": usual.top_k,
         "top_p": usual.top_p,
-        "max_new_tokens": max(1, min(MAX_TOKENS, context // 2)),
+        "max_new_tokens": most_tokens(context),
     }
 
 

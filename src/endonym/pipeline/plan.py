@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
+from endonym.export.provenance import is_of_test
 from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_context
@@ -124,10 +125,17 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
     """The phases, then evaluations and exports of the last one's model."""
     models = model_stages(recipe, data, training)
-    planned = [*models, *evaluation_stages(recipe, data, training, models[-1])]
+    evaluations = evaluation_stages(recipe, data, training, models[-1])
+    planned = [*models, *evaluations]
     for export in recipe.export:
         inputs = {"model": models[-1]}
-        config = ExportConfig(export=export, name=recipe.name, language=recipe.language)
+        inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
+        config = ExportConfig(
+            export=export,
+            name=recipe.name,
+            language=recipe.language,
+            licenses={each.name: each.license for each in recipe.source if each.license} or None,
+        )
         planned.append(Stage(f"export {export.format}", "export", config, stages.export, inputs))
     return planned
 
