@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
     "export": ("model_commands", "hands a model over in the transformers format"),
+    "publish": ("model_commands", "uploads an export to the Hugging Face hub"),
 }
 """Command -> its module and its summary."""
 
