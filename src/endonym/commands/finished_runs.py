@@ -24,11 +24,13 @@ from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score, headline
+from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import MODELS
-from endonym.export.provenance import phases_of
+from endonym.export.history import phases_of
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
+from endonym.pipeline.efficiency import measured_efficiency
 from endonym.pipeline.execute import run_folder
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
@@ -140,6 +142,12 @@ class FinishedRun:
     def documents(self) -> Documents | None:
         """Scores of each held-out document; None if the evaluation kept none."""
         return load(self.judged.folder)
+
+    @cached_property
+    def efficiency(self) -> list[Efficiency]:
+        """What an evaluation measured of the programs that run it; empty without one."""
+        every = (measured_efficiency(each) for each in self.evaluations)
+        return next((rows for rows in every if rows), [])
 
     @property
     def continuations(self) -> Texts:

@@ -7,8 +7,8 @@ from endonym.commands.find import no_such, planned, resolve_run, run_argument, s
 from endonym.device import program
 from endonym.errors import RecipeError
 from endonym.export.card import Card
+from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
-from endonym.export.provenance import evaluations_of, provenance, with_times
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.recipe.layers import parse, read
@@ -40,7 +40,7 @@ def card_of(name: str, store: Store) -> Card:
     artifact = find_artifact(name, store)
     history = None
     if artifact is not None and artifact.stage == "model":
-        history = provenance(artifact, evaluations_of(artifact))
+        history = history_of(artifact, evaluations_of(artifact))
         history = with_times(history) if history else None
     is_folder = any((Path(name) / each).is_file() for each in ("config.json", "manifest.json"))
     folder = None if is_folder else resolve_run(store, name)

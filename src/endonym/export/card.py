@@ -15,8 +15,8 @@ from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
 from endonym.export.checksums import EDITED, SUMS, weights_and_settings, write_sums
 from endonym.export.front_matter import front_matter, hub_license
+from endonym.export.history import History
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
-from endonym.export.provenance import Provenance
 from endonym.generate.language_model import MAX_TOKENS, LanguageModel
 from endonym.log import duration, size
 from endonym.model.count import parameters
@@ -48,7 +48,7 @@ class Card:
     name: str = "model"
     language: str = ""
     licenses: Mapping[str, str] = field(default_factory=dict[str, str])
-    history: Provenance | None = None
+    history: History | None = None
 
 
 def write_card(folder: Path, card: Card, model: LanguageModel, *, form: Form, kind: str) -> None:
@@ -186,7 +186,7 @@ read the same training text."""
     return "\n\n".join(part for part in parts if part)
 
 
-def _data(known: Provenance, licenses: Mapping[str, str]) -> str:
+def _data(known: History, licenses: Mapping[str, str]) -> str:
     """The sources with their sizes and licenses, what was dropped, and the tokenizer."""
     cells: list[list[str]] = []
     for name, each in known.sources.items():
@@ -210,7 +210,7 @@ Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropp
 {tokenizer} {fit:.2f} bytes of dev text are a token."""
 
 
-def _training(known: Provenance) -> str:
+def _training(known: History) -> str:
     """A row for each phase, and how long it took if a journal tells."""
     cells: list[list[str]] = []
     for each in known.phases:
@@ -240,7 +240,7 @@ def _training(known: Provenance) -> str:
     return "\n\n".join(parts)
 
 
-def _limits(known: Provenance | None, scores: Sequence[Score]) -> str:
+def _limits(known: History | None, scores: Sequence[Score]) -> str:
     """What nobody should expect of this model."""
     points = [
         "It writes what its texts make likely, which may be false, unfair or private. It knows "

@@ -146,12 +146,12 @@ def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
 def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the finished model."""
     from endonym.export.card import Card
+    from endonym.export.history import history_of
     from endonym.export.huggingface import export_huggingface
-    from endonym.export.provenance import provenance
     from endonym.generate.language_model import LanguageModel
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
     judged = [each for name, each in ctx.inputs.items() if name != "model"]
-    history = provenance(ctx.inputs["model"], judged)
+    history = history_of(ctx.inputs["model"], judged)
     card = Card(config.name, config.language, config.licenses or {}, history)
     return {"format": config.export.format, "files": export_huggingface(loaded, ctx.out, card)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from endonym.disk import write_json
-from endonym.export.provenance import evaluations_of, phases_of, provenance, with_times
+from endonym.export.history import evaluations_of, history_of, phases_of, with_times
 from endonym.store import Artifact, Store, open_artifact, sealed
 
 
@@ -23,7 +23,7 @@ def model(store: Store) -> Artifact:
 
 
 def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
-    known = provenance(model, evaluations_of(model))
+    known = history_of(model, evaluations_of(model))
     assert known is not None
     assert set(known.sources) == {"tatar", "romanian", "others"}
     assert known.tokenizer.manifest["id"] == model.manifest["inputs"]["tokenizer"]
@@ -38,7 +38,7 @@ def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
 @pytest.mark.parametrize("kind", ["tokenizer", "corpus"])
 def test_of_a_pruned_store_nothing_is_known(model: Artifact, store: Store, kind: str) -> None:
     shutil.rmtree(store.root / kind)
-    assert provenance(model) is None
+    assert history_of(model) is None
 
 
 def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(
@@ -52,8 +52,8 @@ def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(
     write_json(folder / "manifest.json", sealed(later))
     second = open_artifact(folder)
     assert [each.id for each in phases_of(second)] == [model.id, second.id]
-    known = provenance(second)
+    known = history_of(second)
     assert known is not None
     assert known.evaluations == ()
     shutil.rmtree(model.folder)
-    assert provenance(second) is None
+    assert history_of(second) is None

@@ -11,7 +11,7 @@ from endonym.store import Artifact, Store
 
 
 @dataclass(frozen=True, slots=True)
-class Provenance:
+class History:
     """The artefacts behind a model: its phases (the first one first), texts and scores.
 
     journals: of the phases. Times and machines are no part of an artefact, so a stage has none.
@@ -70,21 +70,21 @@ def phases_of(model: Artifact) -> list[Artifact]:
     return found
 
 
-def provenance(model: Artifact, evaluations: Sequence[Artifact] = ()) -> Provenance | None:
+def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History | None:
     """Everything that led to a model artefact; None if its store does not hold it any more."""
     store, inputs = Store.of(model.folder), model.manifest["inputs"]
     phases, tokenizer = phases_of(model), store.find("tokenizer", inputs["tokenizer"])
     if tokenizer is None or "start" in phases[0].manifest["inputs"]:
         return None
     corpus = store.find("corpus", tokenizer.manifest["inputs"]["corpus"])
-    return None if corpus is None else Provenance(phases, tokenizer, corpus, evaluations)
+    return None if corpus is None else History(phases, tokenizer, corpus, evaluations)
 
 
-def with_times(known: Provenance) -> Provenance:
+def with_times(known: History) -> History:
     """The same with the journals of training, for what is written outside the store."""
     store = Store.of(known.corpus.folder)
     journals = [read_jsonl(store.journal("model", each.manifest["id"])) for each in known.phases]
-    return Provenance(known.phases, known.tokenizer, known.corpus, known.evaluations, journals)
+    return History(known.phases, known.tokenizer, known.corpus, known.evaluations, journals)
 
 
 def evaluations_of(model: Artifact) -> list[Artifact]:
