@@ -30,7 +30,8 @@ COMMANDS = {
     "generate": ("model_commands", "continues a text"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
-    "export": ("model_commands", "hands a model over in the transformers format"),
+    "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
+    "verify": ("model_commands", "proves that an export is the model"),
     "publish": ("model_commands", "uploads an export to the Hugging Face hub"),
 }
 """Command -> its module and its summary."""

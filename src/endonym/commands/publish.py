@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from endonym.commands.find import planned, resolve_run, store_of
 from endonym.errors import ExportError
-from endonym.export.checksums import EDITED, SUMS, check_sums
+from endonym.export.card import EDITED
+from endonym.export.formats import RECORD, record_of
 from endonym.log import Log
 from endonym.store import Store
 
@@ -39,10 +40,10 @@ def find_upload(name: str, store: Store) -> Upload:
     Raises ExportError if it is none, Damaged if a file is not what was written.
     """
     folder = Path(name)
-    if not (folder / SUMS).is_file() and (run := resolve_run(store, name)) is not None:
+    if not (folder / RECORD).is_file() and (run := resolve_run(store, name)) is not None:
         folder = _export_of(run, store)
-    names = check_sums(folder)
-    names += [each for each in (*EDITED, SUMS) if (folder / each).is_file()]
+    names = [*record_of(folder)["files"], RECORD]
+    names += [each for each in EDITED if (folder / each).is_file()]
     if "README.md" not in names:
         do = "Export the model again: the hub shows this file."
         raise ExportError("there is no README.md", where=str(folder), do=do)

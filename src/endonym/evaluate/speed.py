@@ -27,7 +27,7 @@ LENGTHS = (1, 128, 1024)
 DECODE_AFTER, DECODE_TOKENS = 128, 64
 ROUNDS = 3
 SAMPLE_BYTES = 40_000
-PAPERS = ("README.md", "Modelfile", "SHA256SUMS", "manifest.json", "validations.json")
+PAPERS = ("README.md", "Modelfile", "export.json", "manifest.json", "validations.json")
 """Files that a program does not need to run a model."""
 
 

@@ -7,24 +7,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from endonym.disk import write_atomic
 from endonym.errors import printable
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
-from endonym.export.checksums import EDITED, SUMS, weights_and_settings, write_sums
 from endonym.export.front_matter import front_matter, hub_license
+from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
-from endonym.generate.language_model import MAX_TOKENS, LanguageModel
+from endonym.export.shapes import row_of
+from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.log import duration, size
+from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
 from endonym.tokenizer.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from endonym.export.verify import Check
+
 README = "README.md"
-assert (README, MODELFILE) == EDITED
+EDITED = (README, MODELFILE)
+"""Files that people edit after an export."""
 INSTALL = "pip install torch transformers"
 CODE = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -51,39 +57,36 @@ class Card:
     history: History | None = None
 
 
-def write_card(folder: Path, card: Card, model: LanguageModel, *, form: Form, kind: str) -> None:
-    """Write README, hashes and, beside GGUF files, a Modelfile; the last step of every export.
-
-    kind: the architecture's name in that format.
-    """
-    files = weights_and_settings(folder)
-    names = [path.name for path in files]
-    sizes = {path.name: path.stat().st_size for path in files}
-    text = readme(card, model, form=form, kind=kind, sizes=sizes)
+def write_card(
+    folder: Path, card: Card, model: LanguageModel, *, form: Form, checks: Sequence["Check"] = ()
+) -> None:
+    """Write README and, beside GGUF files, a Modelfile. checks: that the export has passed."""
+    sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
+    text = readme(card, model, form=form, sizes=sizes, checks=checks)
     write_atomic(folder / README, text.encode("utf-8"))
     if form == "gguf":
         given = modelfile(
-            chosen_file(names),
+            chosen_file(list(sizes)),
             context=model.decoder.config.context,
             end=model.tokenizer.end,
             max_tokens=most_tokens(model.decoder.config.context),
         )
         write_atomic(folder / MODELFILE, given.encode("utf-8"))
-    write_sums(folder)
-
-
-def most_tokens(context: int) -> int:
-    """A length of continuations that fits beside a prompt."""
-    return max(1, min(MAX_TOKENS, context // 2))
 
 
 def readme(
-    card: Card, model: LanguageModel, *, form: Form, kind: str, sizes: Mapping[str, int]
+    card: Card,
+    model: LanguageModel,
+    *,
+    form: Form,
+    sizes: Mapping[str, int],
+    checks: Sequence["Check"] = (),
 ) -> str:
     """The file's text: the head that the hub reads, then Markdown for people.
 
     sizes: of the other files, by name.
     """
+    kind = kind_of(model, form)
     known, scores = card.history, card.history.scores() if card.history else []
     parts = [_summary(card, model, kind)]
     if form == "huggingface":
@@ -93,7 +96,7 @@ def readme(
     parts.append(_scores(scores))
     if known is not None:
         parts += [_data(known, card.licenses), _training(known)]
-    parts += [_limits(known, scores), _files(sizes)]
+    parts += [_limits(known, scores), _files(sizes, checks)]
     head = front_matter(
         printable(card.name),
         card.language,
@@ -103,6 +106,14 @@ def readme(
         scores=scores,
     )
     return head + "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def kind_of(model: LanguageModel, form: Form) -> str:
+    """The architecture's name in that format."""
+    config = model.decoder.config
+    if not isinstance(config, ModelConfig):
+        return str(config.transformers["model_type"])
+    return architecture_of(config).name if form == "gguf" else row_of(config).model_type
 
 
 def _summary(card: Card, model: LanguageModel, kind: str) -> str:
@@ -257,11 +268,20 @@ def _limits(known: History | None, scores: Sequence[Score]) -> str:
     return "## Limits\n\n" + "\n".join(f"* {point}" for point in points)
 
 
-def _files(sizes: Mapping[str, int]) -> str:
-    """Every file that holds the model, with its size."""
-    cells = [[f"`{name}`", f"{size_:,}"] for name, size_ in sizes.items()]
-    text = _table(["file", "bytes"], cells)
-    return f"## Files\n\n{text}\n\n`sha256sum --check {SUMS}` says whether they are as written."
+def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
+    """Every file that holds the model, with its size, and how it was proven equal to the model."""
+    cells = [[f"`{name}`", f"{bytes_:,}"] for name, bytes_ in sizes.items()]
+    parts = ["## Files", _table(["file", "bytes"], cells)]
+    rises = [each for each in checks if each.check == "bits_per_byte"]
+    if rises:
+        runtimes = ", ".join(dict.fromkeys(each.runtime for each in checks))
+        parts.append(
+            f"Each was compared with the trained model, in {runtimes}: token ids, logits and bits\n"
+            "per byte as that program computes them. `endonym verify` does it again."
+        )
+        heads = ["file", "bits per byte, beside the trained model"]
+        parts.append(_table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))
+    return "\n\n".join(parts)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

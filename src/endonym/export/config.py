@@ -2,14 +2,38 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from endonym.config import Config
+from endonym.config import Config, unset
+
+Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M"]
 
 
 class Export(Config):
     """One format in which the finished model is exported."""
 
-    format: Literal["huggingface"] = Field(
-        description="a folder that transformers loads without remote code"
+    format: Literal["huggingface", "gguf"] = Field(
+        description="huggingface: a folder that transformers loads without remote code\n"
+        "    gguf: files for llama.cpp, Ollama and other programs that are built on it"
     )
+    quantize: tuple[Quantization, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="gguf: number formats of the weights, a file for each; names are llama.cpp's",
+        json_schema_extra=unset("F16 and Q8_0"),
+    )
+
+    @model_validator(mode="after")
+    def quantizes_gguf_alone(self) -> "Export":
+        """`quantize` belongs to GGUF, and names each number format once."""
+        asked = self.quantize or ()
+        if self.format != "gguf" and asked:
+            raise ValueError('quantize belongs to format = "gguf"')
+        if len(set(asked)) < len(asked):
+            raise ValueError("quantize names a number format twice")
+        return self
+
+    @property
+    def quantizations(self) -> tuple[Quantization, ...]:
+        """The number formats, a file for each."""
+        return self.quantize or ("F16", "Q8_0")

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.card import Card, most_tokens, write_card
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.shapes import config_json, has_row, read_config, row_that_fits
-from endonym.generate.language_model import LanguageModel
+from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import on_meta
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
@@ -36,7 +35,7 @@ SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
 
-def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None) -> list[str]:
+def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
     """Write the folder; returns the names of its files."""
     tokenizer, context = model.tokenizer, model.decoder.config.context
     config, weights = _as_theirs(model.decoder, tokenizer.end_id)
@@ -45,7 +44,6 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
     write_json(out / CONFIG, config)
     write_json(out / "generation_config.json", _generation(tokenizer, context))
     write_tokenizer(tokenizer, context, out)
-    write_card(out, card or Card(), model, form="huggingface", kind=config["model_type"])
     return sorted(path.name for path in out.iterdir())
 
 

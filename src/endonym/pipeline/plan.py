@@ -132,7 +132,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     planned = [*models, *(each for each in evaluations if each not in speeds)]
     exports: list[Stage] = []
     for export in recipe.export:
-        inputs = {"model": models[-1]}
+        inputs = {"model": models[-1], "shards": data.shards}
         inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
         config = ExportConfig(
             export=export,
@@ -190,7 +190,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             seed=training.seed,
             penalty_tokens=phase.execution.micro_tokens if _has_penalty(training.model) else None,
             prompts=prompts[:1],
-            is_exported=bool(recipe.export),
+            exports=recipe.export,
         )
         name = f"model {phase.name}"
         models.append(Stage(name, "model", config, stages.model, inputs, resumes=True))

@@ -22,8 +22,6 @@ from endonym.model import weights
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 
 FILES = [
-    "README.md",
-    "SHA256SUMS",
     "config.json",
     "generation_config.json",
     "model.safetensors",
@@ -40,7 +38,7 @@ def rewrite(path: Path, change: Callable[[dict], object]) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
 
 
-def test_a_folder_holds_seven_files_and_says_so(model: LanguageModel, tmp_path: Path) -> None:
+def test_a_folder_holds_five_files_and_says_so(model: LanguageModel, tmp_path: Path) -> None:
     assert export_huggingface(model, tmp_path / "a" / "b") == FILES
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == FILES
 

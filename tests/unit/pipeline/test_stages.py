@@ -11,7 +11,7 @@ from tokenizers import normalizers
 from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.config import Config
-from endonym.data.shards import TokenShards
+from endonym.data.shards import Piece, TokenShards, write_shards
 from endonym.disk import file_hash, write_json
 from endonym.errors import ExportError, TokenizerError
 from endonym.export.config import Export
@@ -200,7 +200,13 @@ def test_an_exported_model_scores_as_the_finished_one(model: LanguageModel, tmp_
     weights = {name: each.detach() for name, each in model.decoder.named_parameters()}
     save_tensors(weights, folder / "weights.safetensors")
     model.tokenizer.save(folder)
-    ctx = context(tmp_path / "export", model=folder)
+    held = tmp_path / "shards"
+    held.mkdir()
+    pieces = [Piece("tatar", text, 0, number) for number, text in enumerate(TATAR)]
+    write_shards(
+        held, model.tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None
+    )
+    ctx = context(tmp_path / "export", model=folder, shards=held)
     config = ExportConfig(export=Export(format="huggingface"), name="kechkena", language="tt")
     numbers = stages.export(config, ctx)
     assert numbers["format"] == "huggingface"
