@@ -30,7 +30,7 @@ from endonym.export.history import phases_of
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
-from endonym.pipeline.efficiency import measured_efficiency
+from endonym.pipeline.efficiency import SPEED_FILE, measured_efficiency
 from endonym.pipeline.execute import run_folder
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
@@ -146,7 +146,8 @@ class FinishedRun:
     @cached_property
     def efficiency(self) -> list[Efficiency]:
         """What an evaluation measured of the programs that run it; empty without one."""
-        every = (measured_efficiency(each) for each in self.evaluations)
+        made = [each for each in self.evaluations if (each.folder / SPEED_FILE).is_file()]
+        every = (measured_efficiency(each) for each in made)
         return next((rows for rows in every if rows), [])
 
     @property

@@ -195,29 +195,30 @@ def answered(each: Contender, text: Sample, *, threads: int, with_texts: bool) -
 
 
 def cells(rows: Sequence[Efficiency]) -> list[list[str]]:
-    """The rows as texts under a head; a reason stands in the second cell of its row."""
+    """The rows as texts under a head; what was not measured is a dash."""
     lengths = list(map(str, LENGTHS))
     heads = ["runtime", "bits/byte", "on disk", "load s", "memory"]
     heads += ["prompt tokens/s", "decoding tokens/s", *(f"first of {n}, ms" for n in lengths)]
     table = [heads]
     for row in rows:
-        if row.reason:
-            table.append([row.runtime, "–", size(row.bytes), *["–"] * (len(heads) - 3)])
-            continue
         firsts = [row.first_token_seconds.get(n) for n in lengths]
         table.append(
             [
                 row.runtime,
-                f"{row.bits_per_byte:.4f}",
+                _figure(row.bits_per_byte, "{:.4f}"),
                 size(row.bytes),
-                f"{row.load_seconds:.3f}",
-                size(row.peak_bytes or 0),
-                f"{row.prompt_tokens_per_second:,.0f}",
-                f"{row.decode_tokens_per_second:,.0f}",
-                *("–" if each is None else f"{1000 * each:.1f}" for each in firsts),
+                _figure(row.load_seconds, "{:.3f}"),
+                "–" if row.peak_bytes is None else size(row.peak_bytes),
+                _figure(row.prompt_tokens_per_second, "{:,.0f}"),
+                _figure(row.decode_tokens_per_second, "{:,.0f}"),
+                *(_figure(each and 1000 * each, "{:.1f}") for each in firsts),
             ]
         )
     return table
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
 
 
 def notes(rows: Sequence[Efficiency]) -> list[str]:

@@ -58,11 +58,20 @@ class Card:
 
 
 def write_card(
-    folder: Path, card: Card, model: LanguageModel, *, form: Form, checks: Sequence["Check"] = ()
+    folder: Path,
+    card: Card,
+    model: LanguageModel,
+    *,
+    form: Form,
+    checks: Sequence["Check"] = (),
+    limits: Sequence[str] = (),
 ) -> None:
-    """Write README and, beside GGUF files, a Modelfile. checks: that the export has passed."""
+    """Write README and, beside GGUF files, a Modelfile.
+
+    checks: that the export has passed. limits: what its program does otherwise than endonym.
+    """
     sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
-    text = readme(card, model, form=form, sizes=sizes, checks=checks)
+    text = readme(card, model, form=form, sizes=sizes, checks=checks, limits=limits)
     write_atomic(folder / README, text.encode("utf-8"))
     if form == "gguf":
         given = modelfile(
@@ -81,6 +90,7 @@ def readme(
     form: Form,
     sizes: Mapping[str, int],
     checks: Sequence["Check"] = (),
+    limits: Sequence[str] = (),
 ) -> str:
     """The file's text: the head that the hub reads, then Markdown for people.
 
@@ -96,7 +106,7 @@ def readme(
     parts.append(_scores(scores))
     if known is not None:
         parts += [_data(known, card.licenses), _training(known)]
-    parts += [_limits(known, scores), _files(sizes, checks)]
+    parts += [_limits(known, scores, limits), _files(sizes, checks)]
     head = front_matter(
         printable(card.name),
         card.language,
@@ -251,7 +261,7 @@ def _training(known: History) -> str:
     return "\n\n".join(parts)
 
 
-def _limits(known: History | None, scores: Sequence[Score]) -> str:
+def _limits(known: History | None, scores: Sequence[Score], limits: Sequence[str]) -> str:
     """What nobody should expect of this model."""
     points = [
         "It writes what its texts make likely, which may be false, unfair or private. It knows "
@@ -265,6 +275,7 @@ def _limits(known: History | None, scores: Sequence[Score]) -> str:
     mine, line = (headline(scores, model=name) for name in ("model", "compressor"))
     if mine and line and mine.value >= line.value:
         points.append("A compressor that has read the same text predicts held-out text better.")
+    points += [f"In this format: {limit}." for limit in limits]
     return "## Limits\n\n" + "\n".join(f"* {point}" for point in points)
 
 
@@ -276,8 +287,8 @@ def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
     if rises:
         runtimes = ", ".join(dict.fromkeys(each.runtime for each in checks))
         parts.append(
-            f"Each was compared with the trained model, in {runtimes}: token ids, logits and bits\n"
-            "per byte as that program computes them. `endonym verify` does it again."
+            "Each was compared with the trained model: token ids, logits and bits per byte as the "
+            f"program\ncomputes them ({runtimes}). `endonym verify` does it again."
         )
         heads = ["file", "bits per byte, beside the trained model"]
         parts.append(_table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))

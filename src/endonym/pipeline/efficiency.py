@@ -19,6 +19,7 @@ from endonym.store import Artifact, Store
 from endonym.tokenizer.tokenizer import Tokenizer
 
 SPEED = "speed"
+SPEED_FILE = "efficiency.json"
 PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
 
 
@@ -38,7 +39,7 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
         ctx.log.line(line)
     files = [{"runtime": each.name, "bytes": each.bytes} for each in given]
     counts = {"documents": len(text.texts), "bytes": text.bytes}
-    write_json(ctx.out / "efficiency.json", {"sample": counts, "runtimes": files})
+    write_json(ctx.out / SPEED_FILE, {"sample": counts, "runtimes": files})
     return {"kind": SPEED, "runtimes": len(given), **counts}
 
 

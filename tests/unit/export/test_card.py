@@ -14,6 +14,7 @@ from endonym.commands.load import card_of
 from endonym.evaluate.score import Score, headline
 from endonym.export.card import INSTALL, Card, readme, write_card
 from endonym.export.huggingface import export_huggingface
+from endonym.export.verify import Check
 from endonym.generate.language_model import LanguageModel
 from endonym.store import Store
 
@@ -98,12 +99,16 @@ def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile
 ) -> None:
     for name in ("әкият-F16.gguf", "әкият-Q8_0.gguf"):
         (tmp_path / name).write_bytes(b"GGUF")
-    write_card(tmp_path, Card("Әкият"), model, form="gguf")
+    bits = Check("әкият-Q8_0.gguf", "llama.cpp", "bits_per_byte", True, 0.00012, 0.005, "more")
+    limits = ["a window is not kept"]
+    write_card(tmp_path, Card("Әкият"), model, form="gguf", checks=[bits], limits=limits)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert ModelCard(text).data.library_name == "gguf"
     assert "llama-completion -m әкият-Q8_0.gguf" in text
     assert "ollama create әкият -f Modelfile" in text
     assert "| `әкият-F16.gguf` | 4 |" in text
+    assert "| әкият-Q8_0.gguf | +0.012 % |" in text
+    assert "* In this format: a window is not kept." in text
     assert "\nFROM ./әкият-Q8_0.gguf\n" in (tmp_path / "Modelfile").read_text(encoding="utf-8")
 
 

@@ -63,6 +63,15 @@ def test_every_stage_reads_what_was_made_before_it(
         seen.add(name)
 
 
+def test_speed_is_measured_after_the_exports_of_what_they_hold(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    found = reads(stages_of('[[evaluate]]\nkind = "speed"\n'))
+    assert list(found)[-2:] == ["export huggingface", "evaluation speed"]
+    assert found["evaluation speed"] == {"model pretrain", "shards", "export huggingface"}
+    assert "evaluation speed" not in found["export huggingface"]
+
+
 def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
     stages_of: Callable[..., dict[str, Stage]],
 ) -> None:
