@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from endonym.export.card import CODE
+from endonym.export.card import CODE, Card, write_card
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.model.families import FAMILIES
@@ -63,8 +64,12 @@ def test_the_code_of_the_readme_runs(
     exported: Callable[[str, str], tuple[LanguageModel, Path]],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    _, folder = exported("qwen3", "plain")
+    model, given = exported("qwen3", "plain")
+    folder = tmp_path / "folder"
+    shutil.copytree(given, folder)
+    write_card(folder, Card(), model, form="huggingface")
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert CODE in text
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

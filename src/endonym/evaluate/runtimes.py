@@ -76,7 +76,7 @@ class Transformers:
         import torch
 
         try:
-            import transformers
+            transformers: Any = importlib.import_module("transformers")
         except ImportError as error:
             raise EndonymError(TRANSFORMERS_MISSING) from error
         transformers.utils.logging.set_verbosity_error()
