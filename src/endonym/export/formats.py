@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.disk import file_hash, list_files, read_json, write_json
 from endonym.errors import Damaged, ExportError
-from endonym.export.card import EDITED, Card, write_card
 from endonym.export.config import Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
@@ -17,6 +16,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 
 if TYPE_CHECKING:
+    from endonym.export.card import Card
     from endonym.export.verify import Check
     from endonym.generate.language_model import LanguageModel
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -72,7 +72,7 @@ def make_export(
     model: "LanguageModel",
     out: Path,
     *,
-    card: Card,
+    card: "Card",
     texts: Sequence[str],
     made_of: str,
     log: Log,
@@ -82,6 +82,7 @@ def make_export(
     texts: held-out documents to verify it on. made_of: the model's identity, for the record.
     Raises ExportError if the format cannot hold the model, or if a check fails.
     """
+    from endonym.export.card import EDITED, write_card
     from endonym.export.verify import require_ok, verify_export
 
     limits: list[str] = []

@@ -11,7 +11,7 @@ from tokenizers import normalizers
 from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.config import Config
-from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.data.shards import TokenShards
 from endonym.disk import file_hash, write_json
 from endonym.errors import ExportError, TokenizerError
 from endonym.export.config import Export
@@ -193,22 +193,21 @@ def test_shards_hold_the_ids_of_every_document_of_every_set(corpus: Path, tmp_pa
             assert written.sources[found.source] == document.source
 
 
-def test_an_exported_model_scores_as_the_finished_one(model: LanguageModel, tmp_path: Path) -> None:
+def test_an_exported_model_scores_as_the_finished_one(
+    model: LanguageModel, corpus: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     write_json(folder / "config.json", model.decoder.config.model_dump())
     weights = {name: each.detach() for name, each in model.decoder.named_parameters()}
     save_tensors(weights, folder / "weights.safetensors")
     model.tokenizer.save(folder)
-    held = tmp_path / "shards"
-    held.mkdir()
-    pieces = [Piece("tatar", text, 0, number) for number, text in enumerate(TATAR)]
-    write_shards(
-        held, model.tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None
-    )
-    ctx = context(tmp_path / "export", model=folder, shards=held)
+    shards = context(tmp_path / "shards", corpus=corpus, tokenizer=folder)
+    stages.shards(Config(), shards)
+    ctx = context(tmp_path / "export", model=folder, shards=shards.out)
     config = ExportConfig(export=Export(format="huggingface"), name="kechkena", language="tt")
     numbers = stages.export(config, ctx)
     assert numbers["format"] == "huggingface"
+    assert all(check["ok"] for check in numbers["checks"])
     assert sorted(numbers["files"]) == sorted(path.name for path in ctx.out.iterdir())
     assert import_huggingface(ctx.out).score(TATAR[0]) == pytest.approx(model.score(TATAR[0]))
