@@ -244,18 +244,15 @@ def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
 def _dot_names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
     """A name beside each dot, on the side that has space, spread so that none overlap."""
     middle, out = (frame.left + frame.right) / 2, 6.0 if is_narrow else 14.0
+    dots = [(frame.x(x), frame.y_inside(y)) for each in chart.series for x, y in each.points]
+    label_ys = spread([y for _, y in dots], GAP, frame.top, frame.bottom)
     parts: list[str] = []
-    for is_left in (True, False):
-        dots = [(each, frame.x(each.points[0][0])) for each in chart.series]
-        dots = [(each, x) for each, x in dots if (x < middle) is is_left]
-        ys = [frame.y_inside(each.points[0][1]) for each, _ in dots]
-        label_ys = spread(ys, GAP, frame.top, frame.bottom)
-        for (each, x), y, label_y in zip(dots, ys, label_ys, strict=True):
-            side, anchor = (1, "start") if is_left else (-1, "end")
-            end = x + side * out
-            parts.append(_stroke("lead", x1=x + side * 3, y1=y, x2=end, y2=label_y))
-            style = f"label {each.style}"
-            parts.append(_text(end + side * 2, label_y + 4, each.name, style=style, anchor=anchor))
+    for each, (x, y), label_y in zip(chart.series, dots, label_ys, strict=True):
+        side, anchor = (1, "start") if x < middle else (-1, "end")
+        end = x + side * out
+        parts.append(_stroke("lead", x1=x + side * 3, y1=y, x2=end, y2=label_y))
+        style = f"label {each.style}"
+        parts.append(_text(end + side * 2, label_y + 4, each.name, style=style, anchor=anchor))
     return parts
 
 
