@@ -14,6 +14,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "source.0.column": (1, "source"),
     "source.0.member": ("*.txt", "source"),
     "source.0.encoding": ("utf-8", "source"),
+    "source.0.license": ("CC0-1.0", "export"),
     "clean.normalize": (["nfc"], "corpus"),
     "clean.min_chars": (41, "corpus"),
     "clean.max_chars": (4_000, "corpus"),
@@ -112,16 +113,19 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "phase.0.shard": ("weights", ""),
     "evaluate.0.baselines": (False, "evaluation"),
     "evaluate.0.split": ("dev", "evaluation"),
-    "evaluate.1.kind": ("bits", "evaluation"),
+    "evaluate.1.kind": ("bits", "prompts"),
     "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
-    "evaluate.1.max_tokens": (13, "evaluation"),
-    "evaluate.1.temperature": (0.5, "evaluation"),
+    "evaluate.1.max_tokens": (13, "prompts"),
+    "evaluate.1.temperature": (0.5, "prompts"),
     "track.to": (["wandb"], ""),
     "track.project": ("телләр", ""),
     "export.0.format": ("gguf", "export"),
     "export.0.quantize": (["Q8_0"], "export"),
 }
-"""Key -> another value, and the first kind of stage that it renames ("" if none)."""
+"""Key -> another value, and the first kind of stage that it renames ("" if none).
+
+Exports depend on the scores of test documents, and not on other evaluations, such as "prompts".
+"""
 
 YARN = {"kind": "yarn", "factor": 2.0, "original_context": 16}
 MAMBA = {"model.mixer.heads": None, "model.mixer.kind": "mamba"}

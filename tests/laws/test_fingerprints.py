@@ -155,8 +155,8 @@ def downstream(kind: str) -> set[str]:
     """A kind of stage and all that is made from it."""
     if kind == "file of an evaluation":
         return {"source", "evaluation"}
-    if kind in ("evaluation", "export"):
-        return {kind}
+    if kind == "prompts":
+        return {"evaluation"}
     return set(KINDS[KINDS.index(kind) :])
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from laws.shapes import shape
@@ -20,6 +21,8 @@ HARD = [
     "L’été 2024 : 1 234,50 € — « déjà » !",
     "ក្មេងៗលេងបាល់នៅក្រោមដើមស្វាយធំ។",
     "Ә мин 👩‍🌾 күрдем: ﷺ, e\u0301 һәм é, \u200b.",
+    f"Текст ахыры {END_OF_TEXT} дип языла, {END_OF_TEXT}{END_OF_TEXT}",
+    END_OF_TEXT,
 ]
 
 
@@ -41,8 +44,9 @@ def test_auto_tokenizer_gives_our_ids_and_our_text(
     english = ["The ferryman counted his passengers twice, then himself."]
     for text in [*(s for name in languages for s in language_sentences(name)), *english, *HARD]:
         ids = ours.encode(text)
-        assert theirs(text)["input_ids"] == ids
-        assert theirs.decode(ids) == text
+        assert theirs(text)["input_ids"] == [ours.end_id, *ids]
+        assert theirs.encode(text, add_special_tokens=False) == ids
+        assert theirs.decode([ours.end_id, *ids], skip_special_tokens=True) == text
 
 
 def test_auto_tokenizer_knows_the_end_of_a_text(
@@ -55,3 +59,44 @@ def test_auto_tokenizer_knows_the_end_of_a_text(
     assert theirs.model_max_length == model.decoder.config.context
     assert len(theirs) == model.tokenizer.vocab
     assert theirs.decode([model.tokenizer.end_id], skip_special_tokens=True) == ""
+
+
+def test_a_special_tokens_name_stays_text_in_a_batch_a_pair_and_a_saved_copy(
+    transformers: ModuleType,
+    exported: Callable[[str, str], tuple[LanguageModel, Path]],
+    tmp_path: Path,
+) -> None:
+    model, folder = exported("qwen3", "plain")
+    ours, end = model.tokenizer, model.tokenizer.end_id
+    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
+    texts = [f"Le facteur {END_OF_TEXT} passe", "Әбием мич", ""]
+    for place in (folder, tmp_path):
+        theirs = transformers.AutoTokenizer.from_pretrained(place)
+        batch = theirs(texts, padding=True, return_tensors="pt")
+        rows = zip(texts, batch["input_ids"], batch["attention_mask"].bool(), strict=True)
+        for text, ids, mask in rows:
+            assert ids[mask].tolist() == [end, *ours.encode(text)]
+        left, right = ours.encode(texts[0]), ours.encode(texts[1])
+        assert theirs(*texts[:2])["input_ids"] == [end, *left, end, *right]
+        assert theirs.tokenize(END_OF_TEXT) != [END_OF_TEXT]
+
+
+def test_a_pipeline_begins_a_prompt_once(
+    transformers: ModuleType,
+    exported: Callable[[str, str], tuple[LanguageModel, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, folder = exported("qwen3", "plain")
+    pipe = transformers.pipeline("text-generation", model=str(folder))
+    seen: list[list[int]] = []
+    generate = pipe.model.generate
+
+    def watched(**given: Any) -> Any:
+        seen.append(given["input_ids"][0].tolist())
+        return generate(**given)
+
+    monkeypatch.setattr(pipe.model, "generate", watched)
+    for prompt in ("Әбием мич", ""):
+        pipe(prompt, max_new_tokens=2)
+    end = model.tokenizer.end_id
+    assert seen == [[end, *model.tokenizer.encode("Әбием мич")], [end]]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from endonym.export.card import CODE
+from endonym.export.card import CODE, Card, write_card
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.model.families import FAMILIES
@@ -27,8 +28,7 @@ def test_prompts_of_several_lengths_are_continued_in_a_batch_as_alone(
     ours, folder = exported(family, "plain")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    texts = [tokenizer.bos_token + prompt for prompt in PROMPTS]
-    inputs = tokenizer(texts, return_tensors="pt", padding=True)
+    inputs = tokenizer(PROMPTS, return_tensors="pt", padding=True)
     assert inputs["attention_mask"][0, 0] == 0, "padded on the left"
     made = theirs.generate(**inputs, do_sample=False, max_new_tokens=12)
     new = made[:, inputs["input_ids"].shape[1] :].tolist()
@@ -64,8 +64,12 @@ def test_the_code_of_the_readme_runs(
     exported: Callable[[str, str], tuple[LanguageModel, Path]],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    _, folder = exported("qwen3", "plain")
+    model, given = exported("qwen3", "plain")
+    folder = tmp_path / "folder"
+    shutil.copytree(given, folder)
+    write_card(folder, Card(), model, form="huggingface")
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert CODE in text
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

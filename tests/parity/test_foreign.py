@@ -131,6 +131,11 @@ def test_a_given_tokenizer_gives_the_ids_of_auto_tokenizer(
         for language in ("tatar", "khmer", "romanian", "french"):
             for text in language_sentences(language):
                 ids = ours.encode(text)
+                if folder == tmp_path / "out":
+                    assert theirs(text + "<eos>")["input_ids"] == [
+                        ours.start_id,
+                        *ours.encode(text + "<eos>"),
+                    ]
                 assert theirs(text, add_special_tokens=False)["input_ids"] == ids
                 assert theirs.decode(ids) == text == ours.decode(ids)
 

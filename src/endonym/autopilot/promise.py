@@ -15,6 +15,8 @@ GENERATED_TOKEN_SECONDS = 0.001
 """Time of one generated token in each layer: small models wait for Python, not for products."""
 PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 2.1e6, 1.7e-3, 1.7e-6
 """Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
+SPEED_SECONDS = 20.0
+"""Three processes of one program that runs the model; starting them takes most of it."""
 START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
 """Reading, the pre-flight checks and saving of a phase; writing an export."""
 
@@ -38,6 +40,9 @@ def promised_parts(
     for asked in recipe.evaluate:
         if asked.kind == "prompts":
             parts["evaluation"] += asked.max_tokens * generated
+            continue
+        if asked.kind == "speed":
+            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * len(recipe.export))
             continue
         # Lists of sentences are read a second time, in blocks.
         readings = 2 if training.pack.join else 1

@@ -33,6 +33,7 @@ COMMANDS = {
     "tokenizer": ("tokenizer_commands", "compares tokenizers on the same texts"),
     "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
     "verify": ("model_commands", "proves that an export is the model"),
+    "publish": ("model_commands", "uploads an export to the Hugging Face hub"),
 }
 """Command -> its module and its summary."""
 

@@ -239,3 +239,43 @@ def verify(settings: Settings, path: Path, against: str | None, texts: tuple[Pat
     if failed:
         say(f"{len(failed)} of {len(checks)} checks failed: export the model again")
         click.get_current_context().exit(1)
+
+
+@click.command(name="publish")
+@click.argument("export")
+@click.option("--to", "repository", required=True, metavar="OWNER/NAME", help="Its name there.")
+@click.option("--public", is_flag=True, help="Everybody may read it; else only its owner.")
+@click.option("--update", is_flag=True, help="Add a commit to a repository that exists.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def publish(
+    settings: Settings, export: str, repository: str, *, public: bool, update: bool, yes: bool
+) -> None:
+    """Upload an export to the Hugging Face hub, privately if --public does not stand there.
+
+    EXPORT is a folder that `endonym export` wrote, or a run with one export.
+    """
+    from endonym.commands.publish import find_upload, require_hub, require_name
+    from endonym.commands.publish import publish as upload_to_hub
+    from endonym.log import counted, size
+
+    require_hub()
+    require_name(repository)
+    upload, log = find_upload(export, settings.open_store()), settings.log()
+    whose = "as it is" if update else "public" if public else "private"
+    for name, n_bytes in upload.sizes.items():
+        log.line(f"  {size(n_bytes):>9}  {name}")
+    for name in upload.left_out:
+        log.warn(f"{name} is not part of the export and stays here")
+    files = f"{counted(len(upload.sizes), 'file')}, {size(upload.bytes)}"
+    log.line(f"from {upload.folder} to {repository} ({whose}): {files}")
+    if not yes:
+        if settings.is_json or sys.stdin is None or not sys.stdin.isatty():
+            raise click.UsageError("Nothing was uploaded. Say --yes to upload it without asking.")
+        click.confirm("Upload?", abort=True, err=True)
+    made = upload_to_hub(upload, repository, is_public=public, is_update=update, log=log)
+    if settings.is_json:
+        listed = [{"path": name, "bytes": n_bytes} for name, n_bytes in upload.sizes.items()]
+        print_json({**made, "files": listed})
+    else:
+        click.echo(made["url"])

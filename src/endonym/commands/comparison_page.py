@@ -10,6 +10,10 @@ from endonym.commands.compare import Comparison, as_dict, cells, recipes
 from endonym.commands.finished_runs import FinishedRun, Texts
 from endonym.disk import read_if_good, write_atomic, write_json
 from endonym.evaluate.score import BITS, find
+from endonym.evaluate.speed import LENGTHS
+from endonym.evaluate.speed import cells as speed_cells
+from endonym.evaluate.speed import notes as speed_notes
+from endonym.report.efficiency import efficiency_chart
 from endonym.report.page import render
 from endonym.report.svg.curves import Chart, Level, Series
 from endonym.report.training import HEADROOM, validations_of
@@ -38,6 +42,8 @@ def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
+    if efficiency := efficiency_csv(data):
+        write_atomic(page.with_name(f"{page.stem}-efficiency.csv"), efficiency.encode("utf-8"))
     return page
 
 
@@ -67,11 +73,33 @@ def as_csv(data: dict[str, Any]) -> str:
     """
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
-        plain = {key: run[key] for key in run if key not in ("score", "difference")}
+        plain = {key: run[key] for key in run if key not in ("score", "difference", "efficiency")}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
         rows.append({"row": "run", **plain, **_score(run["score"]), **_apart(run)})
     rows += [_mean(group, rows) for group in data["seeds"] if len(group["runs"]) > 1]
     rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def efficiency_csv(data: dict[str, Any]) -> str:
+    """What was measured of each run in each program; empty if nothing was."""
+    rows: list[dict[str, Any]] = []
+    for run in data["runs"]:
+        for row in run["efficiency"]:
+            firsts = {
+                f"first_token_seconds_{n}": row["first_token_seconds"].get(str(n)) for n in LENGTHS
+            }
+            plain = {key: row[key] for key in row if key != "first_token_seconds"}
+            rows.append({"name": run["name"], **plain, **firsts})
+    return _csv(rows) if rows else ""
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    """Rows under the keys of the first."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -114,7 +142,16 @@ def gather(comparison: Comparison) -> dict[str, Any]:
         "rows": rows,
         "charts": [drawn] if drawn else [],
         "samples": samples(comparison),
+        "efficiency": [efficiency(comparison, run) for run in comparison.runs if run.efficiency],
     }
+
+
+def efficiency(comparison: Comparison, run: FinishedRun) -> dict[str, Any]:
+    """A run's table of the programs that run it, with its chart."""
+    heads, *rows = speed_cells(run.efficiency)
+    drawn = efficiency_chart(run.efficiency)
+    found = {"name": comparison.short(run), "heads": heads, "rows": rows}
+    return {**found, "charts": [drawn] if drawn else [], "notes": speed_notes(run.efficiency)}
 
 
 def curve(run: FinishedRun) -> list[tuple[float, float]]:

@@ -24,10 +24,13 @@ from endonym.disk import read_if_good, read_json
 from endonym.errors import RecipeError
 from endonym.evaluate.documents import Documents, load
 from endonym.evaluate.score import Score, headline
+from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import MODELS
+from endonym.export.history import phases_of
 from endonym.log import Log, read_jsonl
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
+from endonym.pipeline.efficiency import SPEED_FILE, measured_efficiency
 from endonym.pipeline.execute import run_folder
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
@@ -139,6 +142,13 @@ class FinishedRun:
     def documents(self) -> Documents | None:
         """Scores of each held-out document; None if the evaluation kept none."""
         return load(self.judged.folder)
+
+    @cached_property
+    def efficiency(self) -> list[Efficiency]:
+        """What an evaluation measured of the programs that run it; empty without one."""
+        made = [each for each in self.evaluations if (each.folder / SPEED_FILE).is_file()]
+        every = (measured_efficiency(each) for each in made)
+        return next((rows for rows in every if rows), [])
 
     @property
     def continuations(self) -> Texts:
@@ -259,11 +269,9 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
             do=f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
             "it again: what is made is kept.",
         )
-    models: list[Artifact] = []  # The last phase and those it started from, the first one first.
-    start: str | None = [each["id"] for each in stages if each["stage"] == "model"][-1]
-    while start and (model := store.find("model", start)) is not None:
-        models.insert(0, model)
-        start = model.manifest["inputs"].get("start")
+    model = store.find("model", [e["id"] for e in stages if e["stage"] == "model"][-1])
+    assert model is not None
+    models = phases_of(model)
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None

@@ -7,6 +7,7 @@ from endonym.commands.find import no_such, planned, resolve_run, run_argument, s
 from endonym.device import program
 from endonym.errors import RecipeError
 from endonym.export.card import Card
+from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -35,12 +36,21 @@ def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact |
 
 
 def card_of(name: str, store: Store) -> Card:
-    """What the README of a model says: of a run its recipe's name and language, else a name."""
-    folder = None if (Path(name) / "config.json").is_file() else resolve_run(store, name)
+    """What the README of a model says: of a run its recipe's words, of an artefact its history."""
+    artifact = find_artifact(name, store)
+    history = None
+    if artifact is not None and artifact.stage == "model":
+        history = history_of(artifact, evaluations_of(artifact))
+        history = with_times(history) if history else None
+    is_folder = any((Path(name) / each).is_file() for each in ("config.json", "manifest.json"))
+    folder = None if is_folder else resolve_run(store, name)
     if folder is None:
-        return Card(Path(name).name)
+        return Card(Path(name).name, history=history)
     recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
-    return Card(str(recipe.get("name", name)), str(recipe.get("language", "")))
+    said = {each["name"]: each.get("license") for each in recipe.get("source", [])}
+    licenses = {name: str(license) for name, license in said.items() if license}
+    own = str(recipe.get("name", name)), str(recipe.get("language", ""))
+    return Card(*own, licenses, history)
 
 
 def model_of_run(folder: Path, store: Store) -> Artifact:

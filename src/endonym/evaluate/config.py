@@ -11,8 +11,9 @@ from endonym.config import Config
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "prompts"] = Field(
-        description="bits: bits per byte of held-out text; prompts: continuations to read"
+    kind: Literal["bits", "prompts", "speed"] = Field(
+        description="bits: bits per byte of held-out text; prompts: continuations to read; speed: "
+        "size, memory, speed and loss in each program that runs the model or an export of it"
     )
     file: str | None = Field(
         default=None, description="bits: a text to score instead; prompts: one prompt a line"
@@ -31,9 +32,11 @@ class Evaluation(Config):
 
     @model_validator(mode="after")
     def prompts_need_a_file(self) -> "Evaluation":
-        """Prompts are in a file, one per line."""
+        """Prompts are in a file, one per line; speed is measured on test documents."""
         if self.kind == "prompts" and self.file is None:
             raise ValueError('kind = "prompts" needs file, one prompt a line')
+        if self.kind == "speed" and (self.file is not None or self.split != "test"):
+            raise ValueError('kind = "speed" reads test documents: leave file and split out')
         return self
 
     def files(self, folder: Path) -> list[Path]:

@@ -1,12 +1,36 @@
-"""The README.md of a model that is handed over: what it is, and how it is used."""
+"""The README.md of a model that is handed over: what it is, how good it is, how it is used.
 
-from dataclasses import dataclass
+Everything in it comes from manifests. What they do not say, it does not say.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from endonym.generate.language_model import LanguageModel
+from endonym.disk import write_atomic
+from endonym.errors import printable
+from endonym.evaluate.score import Score, headline
+from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
+from endonym.export.front_matter import front_matter, hub_license
+from endonym.export.gguf.rows import architecture_of
+from endonym.export.history import History
+from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
+from endonym.export.shapes import row_of
+from endonym.generate.language_model import LanguageModel, most_tokens
+from endonym.log import duration, size
+from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
+from endonym.tokenizer.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from endonym.export.verify import Check
+
+README = "README.md"
+EDITED = (README, MODELFILE)
+"""Files that people edit after an export."""
 INSTALL = "pip install torch transformers"
 CODE = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -14,56 +38,265 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 folder = "."  # where this file is
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder)
-prompts = ["", "…"]
-texts = [tokenizer.bos_token + prompt for prompt in prompts]
-inputs = tokenizer(texts, return_tensors="pt", padding=True)
+inputs = tokenizer(["", "…"], return_tensors="pt", padding=True)
 for made in tokenizer.batch_decode(model.generate(**inputs), skip_special_tokens=True):
     print(made)
 ```"""
 """A test runs it."""
 
+Form = Literal["huggingface", "gguf"]
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a recipe says of a model: its name and its language's code, if they are known."""
+    """What is known of a model. licenses: of its sources, by name. history: None if it is lost."""
 
     name: str = "model"
     language: str = ""
+    licenses: Mapping[str, str] = field(default_factory=dict[str, str])
+    history: History | None = None
 
 
-def readme(card: Card, model: LanguageModel, model_type: str) -> str:
-    """The file's text: the head that the Hugging Face hub reads, then Markdown for people.
+def write_card(
+    folder: Path,
+    card: Card,
+    model: LanguageModel,
+    *,
+    form: Form,
+    checks: Sequence["Check"] = (),
+    limits: Sequence[str] = (),
+) -> None:
+    """Write README and, beside GGUF files, a Modelfile.
 
-    model_type: as in `config.json`.
+    checks: that the export has passed. limits: what its program does otherwise than endonym.
     """
-    config, tokens = model.decoder.config, model.tokenizer
-    code = card.language.partition("-")[0]
-    known = [f"language:\n- {code}"] if code not in ("", "x") else []
-    head = [*known, "library_name: transformers", "pipeline_tag: text-generation"]
-    of = f" of the language `{card.language}`" if card.language else ""
-    total = parameters(config).total
-    return f"""---
-{chr(10).join(head)}
-tags:
-- endonym
----
+    sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
+    text = readme(card, model, form=form, sizes=sizes, checks=checks, limits=limits)
+    write_atomic(folder / README, text.encode("utf-8"))
+    if form == "gguf":
+        given = modelfile(
+            chosen_file(list(sizes)),
+            context=model.decoder.config.context,
+            end=model.tokenizer.end,
+            max_tokens=most_tokens(model.decoder.config.context),
+        )
+        write_atomic(folder / MODELFILE, given.encode("utf-8"))
 
-# {card.name}
+
+def readme(
+    card: Card,
+    model: LanguageModel,
+    *,
+    form: Form,
+    sizes: Mapping[str, int],
+    checks: Sequence["Check"] = (),
+    limits: Sequence[str] = (),
+) -> str:
+    """The file's text: the head that the hub reads, then Markdown for people.
+
+    sizes: of the other files, by name.
+    """
+    kind = kind_of(model, form)
+    known, scores = card.history, card.history.scores() if card.history else []
+    parts = [_summary(card, model, kind)]
+    if form == "huggingface":
+        parts.append(_use_transformers(model.tokenizer))
+    else:
+        parts.append(_use_gguf(card, model.tokenizer, list(sizes)))
+    parts.append(_scores(scores))
+    if known is not None:
+        parts += [_data(known, card.licenses), _training(known)]
+    parts += [_limits(known, scores, limits), _files(sizes, checks)]
+    head = front_matter(
+        printable(card.name),
+        card.language,
+        license=hub_license(card.licenses.get(name) for name in known.sources) if known else None,
+        library="transformers" if form == "huggingface" else "gguf",
+        tags=[kind] if form == "huggingface" else ["gguf", "llama.cpp", "ollama"],
+        scores=scores,
+    )
+    return head + "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def kind_of(model: LanguageModel, form: Form) -> str:
+    """The architecture's name in that format."""
+    config = model.decoder.config
+    if not isinstance(config, ModelConfig):
+        return str(config.transformers["model_type"])
+    return architecture_of(config).name if form == "gguf" else row_of(config).model_type
+
+
+def _summary(card: Card, model: LanguageModel, kind: str) -> str:
+    """Name, purpose, shape."""
+    config, tokens = model.decoder.config, model.tokenizer
+    of = f" of the language `{card.language}`" if card.language else ""
+    total = f"{parameters(config).total:,} parameters, a vocabulary of {tokens.vocab:,}"
+    return f"""# {printable(card.name)}
 
 A base language model{of}, made with endonym {version("endonym")}. It continues texts; it was not
-trained to follow instructions or to chat. Its licence depends on that of the texts it was made of.
+trained to follow instructions or to chat. Its license depends on that of the texts it was made of.
 
-{model_type}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
-{total:,} parameters, a vocabulary of {tokens.vocab:,}, a context of {config.context:,} tokens.
+{kind}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
+{total}, a context of {config.context:,} tokens."""
 
-## Use
+
+def _use_transformers(tokens: Tokenizer) -> str:
+    return f"""## Use
 
 `{INSTALL}`, then:
 
 {CODE}
 
-* A text begins after `{tokens.start}`, as in training: put `tokenizer.bos_token` before a prompt.
+* The tokenizer puts `{tokens.start}` before every text, as in training. The name of a special token
+  in a text is read as plain text (`split_special_tokens`); do not write one before a prompt. The
+  library `tokenizers` alone needs `tokenizer.encode_special_tokens = True` for this.
+* lm-evaluation-harness puts it there a second time for rolling perplexities; there say
+  `add_bos_token=False`. Its other tasks are right as they are.
 * `generation_config.json` holds settings of sampling that suit a small model.
 * The padding token is `{tokens.end}`, the end of a text, on the left. Where you train further, mask
   labels by the attention mask and not by this id, or the model forgets how a text ends.
-"""
+* llama.cpp and Ollama read GGUF files: `endonym export MODEL --to gguf` writes them."""
+
+
+def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:
+    file, name = chosen_file(list(files)), printable(card.name).lower()
+    return f"""## Use
+
+llama.cpp:
+
+```
+llama-completion -m {file} -no-cnv -p "…"
+```
+
+Ollama, with the `Modelfile` of this folder:
+
+```
+ollama create {name} -f Modelfile
+ollama run {name} "…"
+```
+
+* Both put `{tokens.start}` before every text, as in training.
+* The programs of llama.cpp and Ollama read the name of a special token in a prompt as that token;
+  endonym itself does not. Take `{tokens.end}` out of texts that are not your own.
+* In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""
+
+
+def _scores(scores: Sequence[Score]) -> str:
+    """Bits per byte of test documents, with intervals and baselines, by source."""
+    if not scores:
+        return ""
+    parts = [
+        """## Scores
+
+Bits per byte of held-out documents that were used neither to train the model nor to choose
+anything; lower is better. Beside the model stand simple baselines and a compressor (PPMd) that has
+read the same training text."""
+    ]
+    for part in by_text(scores):
+        rows = score_rows(part)
+        names = list(rows[0].scores)
+        kind = "read alone" if rows[0].score.text == "document" else "read in blocks of neighbours"
+        heads = [kind, *model_heads(rows[0]), "95 % of model", f"{rows[0].score.text}s"]
+        cells: list[list[str]] = []
+        for row in rows:
+            mine = row.score
+            values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
+            span = "too few" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
+            cells.append([row.name, *values, span, f"{mine.n_documents:,}"])
+        parts += [_table(heads, cells), "\n".join(f"* {note}" for note in remarks(rows))]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _data(known: History, licenses: Mapping[str, str]) -> str:
+    """The sources with their sizes and licenses, what was dropped, and the tokenizer."""
+    cells: list[list[str]] = []
+    for name, each in known.sources.items():
+        kept = each["kept"]
+        documents = [f"{kept[side]['documents']:,}" for side in ("train", "dev", "test")]
+        bytes_ = size(kept["train"]["bytes"])
+        cells.append([name, bytes_, *documents, licenses.get(name, "not stated")])
+    total, numbers = known.corpus.numbers["total"], known.tokenizer.numbers
+    dropped = sum(each["records"] for each in total["dropped"].values())
+    heads = ["source", "training text", "documents", "dev", "test", "license"]
+    kind = known.tokenizer.manifest["config"].get("kind")
+    vocab = f"{numbers['vocab']:,} ids"
+    made = f"The tokenizer ({kind}, {vocab}) was made of the training text alone."
+    tokenizer = made if kind else f"The tokenizer ({vocab}) is that of the model it began with."
+    fit = numbers["held_out"]["total"]["bytes_per_token"]
+    return f"""## Data
+
+{_table(heads, cells)}
+
+Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropped by cleaning.
+{tokenizer} {fit:.2f} bytes of dev text are a token."""
+
+
+def _training(known: History) -> str:
+    """A row for each phase, and how long it took if a journal tells."""
+    cells: list[list[str]] = []
+    for each in known.phases:
+        phase, numbers = each.manifest["config"]["phase"], each.numbers
+        cells.append(
+            [
+                f"{numbers['tokens']:,}",
+                f"{numbers['epochs']:.1f}",
+                f"{numbers['kept_step']:,} of {numbers['steps']:,}",
+                f"{phase['batch_tokens']:,}",
+                phase["optimizer"],
+                f"{phase['lr']:g}",
+                f"{phase['weight_decay']:g}",
+                phase["number_format"],
+            ]
+        )
+    heads = ["tokens", "epochs", "weights of step", "tokens a batch", "optimizer", "learning rate"]
+    parts = ["## Training", _table([*heads, "weight decay", "numbers"], cells)]
+    if not known.is_from_scratch:
+        parts.append(
+            "Training went on from a model that was made elsewhere; its data and its license are "
+            "not known here."
+        )
+    if known.seconds():
+        on = f" on {known.machine()}" if known.machine() else ""
+        parts.append(f"All steps took {duration(known.seconds())}{on}.")
+    return "\n\n".join(parts)
+
+
+def _limits(known: History | None, scores: Sequence[Score], limits: Sequence[str]) -> str:
+    """What nobody should expect of this model."""
+    points = [
+        "It writes what its texts make likely, which may be false, unfair or private. It knows "
+        "nothing that they do not say.",
+        "It is not safe for use on people without a person's review.",
+    ]
+    if known is None:
+        points.append("How it was trained, on what, and how good it is, is not known here.")
+    elif not scores:
+        points.append("It was not scored on held-out documents.")
+    mine, line = (headline(scores, model=name) for name in ("model", "compressor"))
+    if mine and line and mine.value >= line.value:
+        points.append("A compressor that has read the same text predicts held-out text better.")
+    points += [f"In this format: {limit}." for limit in limits]
+    return "## Limits\n\n" + "\n".join(f"* {point}" for point in points)
+
+
+def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
+    """Every file that holds the model, with its size, and how it was proven equal to the model."""
+    cells = [[f"`{name}`", f"{bytes_:,}"] for name, bytes_ in sizes.items()]
+    parts = ["## Files", _table(["file", "bytes"], cells)]
+    rises = [each for each in checks if each.check == "bits_per_byte"]
+    if rises:
+        runtimes = ", ".join(dict.fromkeys(each.runtime for each in checks))
+        parts.append(
+            "Each was compared with the trained model: token ids, logits and bits per byte as the "
+            f"program\ncomputes them ({runtimes}). `endonym verify` does it again."
+        )
+        heads = ["file", "bits per byte, beside the trained model"]
+        parts.append(_table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))
+    return "\n\n".join(parts)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown: the first column left-aligned, the others right-aligned."""
+    marks = ["---", *["--:"] * (len(heads) - 1)]
+    lines = [heads, marks, *rows]
+    return "\n".join(f"| {' | '.join(each.replace('|', '∣') for each in line)} |" for line in lines)

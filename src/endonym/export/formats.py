@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
 
 RECORD = "export.json"
-"""In every export: the model it was made of, the size and hash of each file, and the checks."""
+"""In every export: the model it was made of, the size and hash of each file, and the checks.
+
+The README and the Modelfile are not in it: people edit them.
+"""
 GGUF_PACKAGES = ("gguf", "xllamacpp")
 
 
@@ -79,6 +82,7 @@ def make_export(
     texts: held-out documents to verify it on. made_of: the model's identity, for the record.
     Raises ExportError if the format cannot hold the model, or if a check fails.
     """
+    from endonym.export.card import EDITED, write_card
     from endonym.export.verify import require_ok, verify_export
 
     limits, fallbacks = write_export(export, model, out, card)
@@ -88,12 +92,13 @@ def make_export(
         log.line(f"  limit: {limit}")
     checks = verify_export(out, model, texts, name=card.name)
     require_ok(checks)
+    write_card(out, card, model, form=export.format, checks=checks, limits=limits)
     record = {
         "model": made_of,
         "format": export.format,
         "limits": limits,
         "checks": [each.as_dict() for each in checks],
-        "files": list_files(out),
+        "files": {name: each for name, each in list_files(out).items() if name not in EDITED},
     }
     write_json(out / RECORD, record)
     return Exported(sorted(each.name for each in out.iterdir()), checks, limits, fallbacks)
@@ -106,13 +111,14 @@ def write_export(
     if export.format == "huggingface":
         from endonym.export.huggingface import export_huggingface
 
-        export_huggingface(model, out, card)
+        export_huggingface(model, out)
         return [], {}
     from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 
     require_gguf_packages()
     limits = require_gguf(model.decoder.config, model.tokenizer)
-    about = Provenance(name=card.name, language=card.language)
+    licenses = ", ".join(sorted({*card.licenses.values()}))
+    about = Provenance(name=card.name, language=card.language, license=licenses)
     files = export_gguf(model, out, export.quantizations, about)
     return limits, {each.path.name: each.fallbacks for each in files if each.fallbacks}
 

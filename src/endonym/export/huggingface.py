@@ -1,5 +1,6 @@
 """A model as a folder that `transformers` loads without remote code, and back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,9 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
-from endonym.export.card import Card, readme
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.shapes import config_json, has_row, read_config, row_that_fits
-from endonym.generate.language_model import MAX_TOKENS, LanguageModel
+from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
 from endonym.model.decoder import on_meta
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
@@ -35,7 +35,7 @@ SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
 
-def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None) -> list[str]:
+def export_huggingface(model: LanguageModel, out: Path) -> list[str]:
     """Write the folder; returns the names of its files."""
     tokenizer, context = model.tokenizer, model.decoder.config.context
     config, weights = _as_theirs(model.decoder, tokenizer.end_id)
@@ -43,7 +43,22 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / CONFIG, config)
     write_json(out / "generation_config.json", _generation(tokenizer, context))
-    (out / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    write_tokenizer(tokenizer, context, out)
+    return sorted(path.name for path in out.iterdir())
+
+
+def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
+    """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
+
+    Each text begins with the bos token, as in training, unless add_special_tokens=False. The name
+    of a special token in a text stays plain text (split_special_tokens), so bos cannot be written
+    before a prompt. `tokenizer.json` has no such setting: programs that read this file alone set
+    `encode_special_tokens = True` themselves.
+    """
+    content: dict[str, Any] = json.loads(tokenizer.to_json())
+    content["post_processor"] = _start_first(content["post_processor"], tokenizer)
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    (out / "tokenizer.json").write_text(text, encoding="utf-8")
     write_json(
         out / "tokenizer_config.json",
         {
@@ -57,10 +72,21 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
             "split_special_tokens": True,
         },
     )
-    (out / "README.md").write_text(
-        readme(card or Card(), model, config["model_type"]), encoding="utf-8"
-    )
-    return sorted(path.name for path in out.iterdir())
+
+
+def _start_first(given: dict[str, Any] | None, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The post-processor that puts bos before a text. Of the given one, offsets' trimming stays."""
+    start, index = tokenizer.start, tokenizer.start_id
+    first = [
+        [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
+        for n, name in enumerate("AB")
+    ]
+    named = {start: {"id": start, "ids": [index], "tokens": [start]}}
+    template = {"type": "TemplateProcessing", "single": first[0], "pair": first[0] + first[1]}
+    steps = (given or {}).get("processors", [given] if given else [])
+    kept = [step for step in steps if step["type"] == "ByteLevel"]
+    steps = [*kept, {**template, "special_tokens": named}]
+    return {"type": "Sequence", "processors": steps} if kept else steps[0]
 
 
 def _generation(tokenizer: Tokenizer, context: int) -> dict[str, Any]:
@@ -77,7 +103,7 @@ def _generation(tokenizer: Tokenizer, context: int) -> dict[str, Any]:
         "temperature": usual.temperature,
         "top_k": usual.top_k,
         "top_p": usual.top_p,
-        "max_new_tokens": max(1, min(MAX_TOKENS, context // 2)),
+        "max_new_tokens": most_tokens(context),
     }
 
 

@@ -24,6 +24,11 @@ from endonym.tokenizer.tokenizer import Tokenizer
 MAX_TOKENS = 200
 
 
+def most_tokens(context: int) -> int:
+    """A length of continuations that fits beside a prompt."""
+    return max(1, min(MAX_TOKENS, context // 2))
+
+
 @dataclass(slots=True)
 class Continuation:
     """A generated text. Iterate it for its pieces; ids and finish_reason are complete afterwards.

@@ -25,6 +25,7 @@ from endonym.evaluate.score import Measured, Score
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
+from endonym.pipeline.efficiency import evaluate_speed
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.types import EvaluationConfig, Numbers, StageContext
 from endonym.store import Store
@@ -39,6 +40,8 @@ COUNTED_SEED = 42
 def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Run one evaluation of a recipe."""
     asked, files, pack = config.evaluation, config.files, config.pack
+    if asked.kind == "speed":
+        return evaluate_speed(ctx)
     device.prepare()
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     if asked.kind == "prompts":

@@ -7,11 +7,12 @@ two. Paths in a config are not hashed: the inputs hash the contents of these fil
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
+from endonym.export.history import is_of_test
 from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig, folder_files, with_context
@@ -39,9 +40,11 @@ VERSIONS = {
     "shards": 4,
     "model": 9,
     "evaluation": 9,
-    "export": 5,
+    "export": 6,
 }
 """Raise a stage's version when you change what it produces."""
+SPEED_NAME = "evaluation speed"
+"""How the evaluations are called that measure exports, and come after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +125,25 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
-    """The phases, then evaluations and exports of the last one's model."""
+    """The phases, then evaluations and exports of the last one's model, and what measures both."""
     models = model_stages(recipe, data, training)
-    planned = [*models, *evaluation_stages(recipe, data, training, models[-1])]
+    evaluations = evaluation_stages(recipe, data, training, models[-1])
+    speeds = [each for each in evaluations if each.name.startswith(SPEED_NAME)]
+    planned = [*models, *(each for each in evaluations if each not in speeds)]
+    exports: list[Stage] = []
     for export in recipe.export:
         inputs = {"model": models[-1], "shards": data.shards}
-        config = ExportConfig(export=export, name=recipe.name, language=recipe.language)
-        planned.append(Stage(f"export {export.format}", "export", config, stages.export, inputs))
-    return planned
+        inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
+        config = ExportConfig(
+            export=export,
+            name=recipe.name,
+            language=recipe.language,
+            licenses={each.name: each.license for each in recipe.source if each.license} or None,
+        )
+        exports.append(Stage(f"export {export.format}", "export", config, stages.export, inputs))
+    made = {each.name: each for each in exports}
+    speeds = [replace(each, inputs={**each.inputs, **made}) for each in speeds]
+    return [*planned, *exports, *speeds]
 
 
 def pretrained_stage(recipe: Recipe) -> Stage | None:
@@ -221,10 +235,13 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     given = [recipe.model_folder] if recipe.model_folder else []
     files = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
     sources = [each.name for each in recipe.source] + [path.name for path in [*given, *files]]
+    judged = [(name, "evaluation") for name in evaluation_names(recipe)]
+    speeds = [each for each in judged if each[0].startswith(SPEED_NAME)]
     return [
         *((f"source {name}", "source") for name in sources),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
         *((f"model {phase.name}", "model") for phase in recipe.phase),
-        *((name, "evaluation") for name in evaluation_names(recipe)),
+        *(each for each in judged if each not in speeds),
         *((f"export {each.format}", "export") for each in recipe.export),
+        *speeds,
     ]

@@ -92,4 +92,6 @@ def _model(numbers: Numbers) -> str:
 def _evaluation(numbers: Numbers) -> str:
     if numbers["kind"] == "prompts":
         return f"{number(numbers['continuations'])} prompts continued"
+    if numbers["kind"] == "speed":
+        return f"{counted(numbers['runtimes'], 'runtime')} measured"
     return f"{numbers['split']} scored; the table comes at the end of the run"

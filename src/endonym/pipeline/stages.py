@@ -157,15 +157,19 @@ def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the finished model."""
     from endonym.export.card import Card
     from endonym.export.formats import make_export
+    from endonym.export.history import history_of
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.evaluation import held_out_documents
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
+    judged = [each for name, each in ctx.inputs.items() if name.startswith("evaluation")]
+    history = history_of(ctx.inputs["model"], judged)
+    card = Card(config.name, config.language, config.licenses or {}, history)
     made = make_export(
         config.export,
         loaded,
         ctx.out,
-        card=Card(config.name, config.language),
+        card=card,
         texts=held_out_documents(ctx.inputs["shards"].folder, loaded.tokenizer),
         made_of=ctx.inputs["model"].id,
         log=ctx.log,

@@ -98,11 +98,15 @@ class PhaseTraining(Config):
 
 
 class ExportConfig(Config):
-    """An export of the finished model, and what its README says of it."""
+    """An export of the finished model, and what its README says of it.
+
+    licenses: of the sources that say one, by name.
+    """
 
     export: Export
     name: str
     language: str
+    licenses: dict[str, str] | None = None
 
 
 class EvaluationConfig(Config):

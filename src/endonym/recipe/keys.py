@@ -63,6 +63,7 @@ OTHER_NAMES = {
     "intermediate_size": "hidden",
     "lang": "language",
     "learning_rate": "lr",
+    "licence": "license",
     "lr_schedule": "schedule",
     "lr_scheduler": "schedule",
     "lr_scheduler_type": "schedule",

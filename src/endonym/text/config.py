@@ -43,6 +43,13 @@ class Source(Config):
     encoding: str | None = Field(
         default=None, description="the files' encoding; detected and recorded if it is not given"
     )
+    license: str | None = Field(
+        default=None,
+        pattern=r"^[^\s`|][^\n`|]{0,99}$",
+        description="what the texts may be used under, for the model's README: an identifier of "
+        "SPDX such as CC-BY-SA-4.0, or words",
+        json_schema_extra=NOT_IDENTITY,
+    )
 
 
 class Clean(Config):

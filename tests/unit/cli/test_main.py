@@ -52,6 +52,7 @@ FROZEN = {
     "compare": {"RUN...", "--split", "--out DIR"},
     "export": {"MODEL", "--to", "--quantize F16,Q8_0,…", "--out DIR"},
     "verify": {"EXPORT", "--against MODEL", "--text PATH"},
+    "publish": {"EXPORT", "--to OWNER/NAME", "--public", "--update", "--yes"},
 }
 """Every command with its arguments and flags. What people have typed once must go on working."""
 

@@ -14,6 +14,7 @@ from made_scores import score
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.comparison_page import chart, curve, levels, samples, write_comparison
 from endonym.commands.finished_runs import FinishedRun
+from endonym.evaluate.speed import Efficiency
 from endonym.store import Artifact
 
 HOSTILE = "</p><script>alert('Ярамый!')</script>"
@@ -43,6 +44,41 @@ def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
     assert float(rows[1]["bits_per_byte"]) == data["runs"][1]["score"]["value"]
     assert float(rows[1]["difference_low"]) == data["runs"][1]["difference"]["low"]
     assert int(rows[0]["parameters"]) == data["runs"][0]["parameters"]
+
+
+def test_a_run_s_efficiency_has_a_table_a_plot_and_a_csv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = pair(tmp_path)
+    assert not (tmp_path / "tt-comparison-efficiency.csv").exists()
+    rows = [
+        Efficiency("endonym fp32", 9_000, 2),
+        Efficiency("llama.cpp F16", 5_000, 2, reason=HOSTILE),
+    ]
+    first = {"1": 0.001, "128": 0.02}
+    rates = {"prompt_tokens_per_second": 9.0, "decode_tokens_per_second": 8.0}
+    rows[0].add(
+        {
+            "load_seconds": 0.5,
+            "peak_bytes": 7,
+            "first_token_seconds": first,
+            **rates,
+            "bits_per_byte": 1.25,
+        }
+    )
+    monkeypatch.setitem(vars(found.runs[0]), "efficiency", rows)
+    page = write_comparison(found)
+    html = page.read_text(encoding="utf-8")
+    assert html.count('<section class="efficiency">') == 1
+    assert "Size on disk and bits per byte in each program" in html
+    assert "<script>alert" not in html
+    data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert [run["efficiency"] for run in data["runs"]] == [[row.as_dict() for row in rows], []]
+    text = (tmp_path / "tt-comparison-efficiency.csv").read_text(encoding="utf-8")
+    one, two = csv.DictReader(text.splitlines())
+    assert (one["name"], one["runtime"], one["bits_per_byte"]) == ("tt", "endonym fp32", "1.25")
+    assert (one["first_token_seconds_128"], one["first_token_seconds_1024"]) == ("0.02", "")
+    assert two["reason"] == HOSTILE
 
 
 def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Path) -> None:

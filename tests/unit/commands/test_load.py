@@ -1,6 +1,8 @@
 """What a name may mean where a command takes a model."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,9 +85,34 @@ def test_where_there_are_no_runs_that_is_said(tmp_path: Path) -> None:
 
 
 def test_the_card_of_a_run_has_its_recipe_s_name_and_language(finished: Path, store: Store) -> None:
-    card = Card("kechkena", "tt")
-    assert card_of("kechkena", store) == card_of(str(finished / "runs" / "kechkena"), store) == card
+    by_name, by_folder = card_of("kechkena", store), card_of(str(finished / "runs/kechkena"), store)
+    assert by_name == by_folder
+    assert replace(by_name, history=None) == Card("kechkena", "tt")
+    assert by_name.history is not None
+    assert by_name.history.seconds() > 0
+    assert {each.split for each in by_name.history.scores()} == {"test"}
     assert card_of("elsewhere/gemma", store) == Card("gemma")
+
+
+def test_the_card_of_an_artefact_knows_its_history(model: Path, store: Store) -> None:
+    card = card_of(str(model), store)
+    assert card.name == model.name
+    assert card.history is not None
+    assert [each.folder for each in card.history.phases] == [model]
+
+
+def test_the_card_of_a_run_has_the_licenses_of_its_recipe(
+    finished: Path, store: Store, tmp_path: Path
+) -> None:
+    copy = tmp_path / "runs" / "kechkena"
+    shutil.copytree(finished / "runs" / "kechkena", copy)
+    recipe = copy / "recipe.toml"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace('name = "tatar"\n', 'name = "tatar"\nlicense = "CC0-1.0"\n'))
+    plan = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
+    plan["store"] = str(finished / "store")
+    (copy / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    assert card_of(str(copy), store).licenses == {"tatar": "CC0-1.0"}
 
 
 def test_a_run_from_another_folder_s_store_is_named_by_its_path(

@@ -15,6 +15,13 @@ def test_prompts_need_a_file_and_bits_do_not() -> None:
         Evaluation(kind="prompts")
 
 
+def test_speed_is_measured_on_test_documents() -> None:
+    assert Evaluation(kind="speed").files(Path()) == []
+    for given in ({"file": "a.txt"}, {"split": "dev"}):
+        with pytest.raises(ValidationError, match="leave file and split out"):
+            Evaluation(kind="speed", **given)
+
+
 def test_files_stand_beside_the_recipe() -> None:
     folder = Path("texts")
     assert Evaluation(kind="bits").files(folder) == []

@@ -1,34 +1,52 @@
 """The README of a model that is handed over."""
 
+import json
+import re
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 
-from endonym.export.card import INSTALL, Card, readme
+from endonym.commands.load import card_of
+from endonym.evaluate.score import Score, headline
+from endonym.export.card import INSTALL, Card, readme, write_card
 from endonym.export.huggingface import export_huggingface
+from endonym.export.verify import Check
 from endonym.generate.language_model import LanguageModel
+from endonym.store import Store
 
 MADE = f"made with endonym {version('endonym')}."
+SIZES = {"model.safetensors": 37_248}
+
+
+def of(card: Card, model: LanguageModel, form: Any = "huggingface") -> str:
+    sizes = SIZES if form == "huggingface" else {"әкият-F16.gguf": 9_000, "әкият-Q8_0.gguf": 5_000}
+    return readme(card, model, form=form, sizes=sizes)
 
 
 @pytest.mark.parametrize(
-    ("language", "head"),
-    [("tt", "language:\n- tt\n"), ("zh-Hant", "language:\n- zh\n"), ("x-own", ""), ("", "")],
+    ("language", "codes"),
+    [("tt", ["tt"]), ("zh-Hant", ["zh"]), ("no", ["no"]), ("x-own", None), ("", None)],
 )
 def test_the_head_names_the_language_if_the_hub_has_a_code_for_it(
-    model: LanguageModel, language: str, head: str
+    model: LanguageModel, language: str, codes: list[str] | None
 ) -> None:
-    text = readme(Card("китап", language), model, "qwen3")
-    assert text.startswith(
-        f"---\n{head}library_name: transformers\npipeline_tag: text-generation\n"
-    )
+    text = of(Card("китап", language), model)
+    head = ModelCard(text).data
+    assert head.language == codes
+    assert head.library_name == "transformers"
+    assert head.pipeline_tag == "text-generation"
+    assert head.tags == ["endonym", "llama"]
     assert "\n# китап\n" in text
-    assert text.count("\n---\n") == 1
+    assert len(re.findall(r"^---$", text, re.MULTILINE)) == 2
 
 
 def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Path) -> None:
-    export_huggingface(model, tmp_path, Card("әкият", "tt"))
+    export_huggingface(model, tmp_path)
+    write_card(tmp_path, Card("әкият", "tt"), model, form="huggingface")
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     parameters = sum(each.numel() for each in model.decoder.parameters())
     assert "\n# әкият\n\nA base language model of the language `tt`, made with endonym" in text
@@ -36,4 +54,88 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     assert "\nllama: 2 layers of 32 channels (" in text
     assert f");\n{parameters:,} parameters, a vocabulary of 259, a context of 64 tokens.\n" in text
     assert f"\n`{INSTALL}`, then:\n" in text
-    assert max(map(len, text.splitlines())) <= 120
+    for path in tmp_path.iterdir():
+        listed = f"| `{path.name}` | {path.stat().st_size:,} |" in text
+        assert listed is (path.name != "README.md")
+    assert "not known here" in text, "without a history"
+
+
+def test_the_card_of_a_run_has_its_data_training_and_scores(
+    model: LanguageModel, finished: Path
+) -> None:
+    card = card_of("kechkena", Store(finished / "store"))
+    known = card.history
+    assert known is not None
+    licensed = dict.fromkeys(known.sources, "CC0-1.0")
+    text = of(Card("kechkena", "tt", licensed, known), model)
+    head = ModelCard(text).data
+    assert head.license == "cc0-1.0"
+    scores = known.scores()
+    found = {each.metric_type: each.metric_value for each in head.eval_results}
+    for name in ("model", "uniform", "unigram", "bigram", "compressor"):
+        score = headline(scores, model=name)
+        assert isinstance(score, Score)
+        key = "bits_per_byte" + (f"_{name}" if name != "model" else "")
+        assert found[key] == pytest.approx(score.value, abs=1e-6)
+        assert f" {score.value:.4f} |" in text
+    for name, each in known.sources.items():
+        assert re.search(rf"^\| {name} \|.* {each['kept']['train']['documents']:,} \|", text, re.M)
+        assert f"| {each['kept']['test']['documents']:,} | CC0-1.0 |" in text
+    numbers = known.phases[0].numbers
+    assert f"| {numbers['tokens']:,} | {numbers['epochs']:.1f} |" in text
+    assert re.search(r"\nAll steps took .+ on .+ threads?\.\n", text)
+
+
+def test_a_stage_writes_no_times(finished: Path) -> None:
+    (folder,) = (finished / "store" / "export").iterdir()
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "## Scores" in text
+    assert "## Training" in text
+    assert "All steps took" not in text
+
+
+def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    for name in ("әкият-F16.gguf", "әкият-Q8_0.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    bits = Check("әкият-Q8_0.gguf", "llama.cpp", "bits_per_byte", True, 0.00012, 0.005, "more")
+    limits = ["a window is not kept"]
+    write_card(tmp_path, Card("Әкият"), model, form="gguf", checks=[bits], limits=limits)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert ModelCard(text).data.library_name == "gguf"
+    assert "llama-completion -m әкият-Q8_0.gguf" in text
+    assert "ollama create әкият -f Modelfile" in text
+    assert "| `әкият-F16.gguf` | 4 |" in text
+    assert "| әкият-Q8_0.gguf | +0.012 % |" in text
+    assert "* In this format: a window is not kept." in text
+    assert "\nFROM ./әкият-Q8_0.gguf\n" in (tmp_path / "Modelfile").read_text(encoding="utf-8")
+
+
+def test_a_phase_from_elsewhere_and_a_lost_score_are_said(
+    model: LanguageModel, finished: Path
+) -> None:
+    card = card_of("kechkena", Store(finished / "store"))
+    known = card.history
+    assert known is not None
+    given = json.loads(json.dumps(known.phases[0].manifest))
+    given["inputs"]["folder"] = "0" * 64
+    phase = type(known.phases[0])(known.phases[0].folder, given)
+    other = type(known)([phase], known.tokenizer, known.corpus)
+    text = of(Card("kechkena", history=other), model)
+    assert "from a model that was made elsewhere" in text
+    assert "It was not scored on held-out documents." in text
+
+
+@pytest.fixture
+def write(model: LanguageModel) -> Callable[[Card], str]:
+    return lambda card: of(card, model)
+
+
+@pytest.mark.parametrize("name", ["a|b", 'the "first" one', "1.0", "null", "a\udcffb\n---\nx: y"])
+def test_no_name_breaks_the_head_or_a_table(write: Callable[[Card], str], name: str) -> None:
+    text = write(Card(name))
+    head = ModelCard(text).data
+    assert head.tags == ["endonym", "llama"]
+    assert not hasattr(head, "x")
+    text.encode("utf-8")

@@ -38,7 +38,10 @@ def test_the_record_names_the_model_and_every_file(
     result = made(export, model, tmp_path)
     record = record_of(tmp_path)
     assert record["model"] == "ab12cd34ef56"
-    assert sorted([*record["files"], RECORD]) == result.files
+    papers = ["Modelfile", "README.md"] if export is GGUF else ["README.md"]
+    assert sorted([*record["files"], RECORD, *papers]) == result.files
+    (tmp_path / "README.md").write_text("# Әкият\n", encoding="utf-8")
+    assert record_of(tmp_path) == record, "people may edit it"
     assert all(check["ok"] for check in record["checks"])
     assert record["limits"] == result.limits
 

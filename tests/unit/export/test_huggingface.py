@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
 from laws.shapes import shape
 from safetensors.torch import load_file, save_file
+from tokenizers import processors
 from toys import lively_decoder
 
 from endonym.errors import Damaged, ExportError, TokenizerError
@@ -17,10 +19,9 @@ from endonym.export import huggingface
 from endonym.export.huggingface import INDEX, export_huggingface, import_huggingface, weight_files
 from endonym.generate.language_model import LanguageModel
 from endonym.model import weights
-from endonym.tokenizer.tokenizer import END_OF_TEXT
+from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 
 FILES = [
-    "README.md",
     "config.json",
     "generation_config.json",
     "model.safetensors",
@@ -37,7 +38,7 @@ def rewrite(path: Path, change: Callable[[dict], object]) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
 
 
-def test_a_folder_holds_six_files_and_says_so(model: LanguageModel, tmp_path: Path) -> None:
+def test_a_folder_holds_five_files_and_says_so(model: LanguageModel, tmp_path: Path) -> None:
     assert export_huggingface(model, tmp_path / "a" / "b") == FILES
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == FILES
 
@@ -56,6 +57,40 @@ def test_the_folder_says_how_a_text_begins_and_ends(model: LanguageModel, folder
     tokens = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
     assert tokens["eos_token"] == tokens["bos_token"] == END_OF_TEXT
     assert tokens["model_max_length"] == 64
+
+
+def test_the_tokenizer_of_a_folder_begins_every_text_and_ours_reads_it_as_before(
+    model: LanguageModel, folder: Path
+) -> None:
+    text, end = f"Mâine {END_OF_TEXT} plouă", model.tokenizer.end_id
+    ids = model.tokenizer.encode(text)
+    engine = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert engine.encode(text).ids.count(end) == 2, "the library alone takes the name for the token"
+    engine.encode_special_tokens = True
+    assert engine.encode(text).ids == [end, *ids]
+    assert Tokenizer.load(folder / "tokenizer.json").encode(text) == ids
+
+
+@pytest.mark.parametrize("given", [None, "ByteLevel", "BertProcessing", "Sequence"])
+def test_of_a_given_post_processor_only_the_trimming_of_offsets_stays(
+    model: LanguageModel, tmp_path: Path, given: str | None
+) -> None:
+    trimming = processors.ByteLevel(trim_offsets=True)
+    bert = processors.BertProcessing(("z", 90), ("a", 65))
+    kinds = {"ByteLevel": trimming, "BertProcessing": bert}
+    kinds["Sequence"] = processors.Sequence([trimming, bert])
+    engine = tokenizers.Tokenizer.from_str(model.tokenizer.to_json())
+    if given:
+        engine.post_processor = kinds[given]
+    export_huggingface(LanguageModel(model.decoder, Tokenizer(engine)), tmp_path / "once")
+    export_huggingface(import_huggingface(tmp_path / "once"), tmp_path / "twice")
+    once, twice = ((tmp_path / n / "tokenizer.json").read_bytes() for n in ("once", "twice"))
+    assert once == twice
+    made = tokenizers.Tokenizer.from_str(once.decode())
+    assert made.encode("ploaie").ids == [model.tokenizer.end_id, *model.tokenizer.encode("ploaie")]
+    assert (
+        b"trim_offsets" in once.partition(b'"post_processor"')[2].partition(b'"decoder"')[0]
+    ) == (given in ("ByteLevel", "Sequence"))
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])

@@ -55,12 +55,21 @@ def test_every_stage_reads_what_was_made_before_it(
         "model pretrain": {"shards", "tokenizer"},
         "evaluation bits": {"model pretrain", "shards"},
         "evaluation prompts": {"model pretrain", "shards", "source prompts.txt"},
-        "export huggingface": {"model pretrain", "shards"},
+        "export huggingface": {"model pretrain", "evaluation bits", "shards"},
     }
     seen: set[str] = set()
     for name, inputs in found.items():
         assert inputs <= seen
         seen.add(name)
+
+
+def test_speed_is_measured_after_the_exports_of_what_they_hold(
+    stages_of: Callable[..., dict[str, Stage]],
+) -> None:
+    found = reads(stages_of('[[evaluate]]\nkind = "speed"\n'))
+    assert list(found)[-2:] == ["export huggingface", "evaluation speed"]
+    assert found["evaluation speed"] == {"model pretrain", "shards", "export huggingface"}
+    assert "evaluation speed" not in found["export huggingface"]
 
 
 def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
@@ -69,7 +78,7 @@ def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
     after = reads(stages_of(MORE.format(start="")))
     assert "model pretrain" in after["model books"]
     assert after["evaluation bits"] == {"model books", "shards"}
-    assert after["export huggingface"] == {"model books", "shards"}
+    assert after["export huggingface"] == {"model books", "evaluation bits", "shards"}
     fresh = reads(stages_of(MORE.format(start='start = "scratch"')))
     assert fresh["model books"] == {"shards", "tokenizer"}
 

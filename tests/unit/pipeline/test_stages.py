@@ -42,7 +42,8 @@ from endonym.tokenizer.train import train_tokenizer
 def context(out: Path, **inputs: Path) -> StageContext:
     """Where a stage writes, and the folders that it reads, by name."""
     out.mkdir()
-    artifacts = {name: Artifact(folder, {"id": name}) for name, folder in inputs.items()}
+    lost = {"id": "0" * 64, "inputs": {"tokenizer": "0" * 64}}
+    artifacts = {name: Artifact(folder, lost) for name, folder in inputs.items()}
     return StageContext(out, out, out / "journal", artifacts, Log(quiet=True))
 
 

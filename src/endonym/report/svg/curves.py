@@ -49,7 +49,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A line chart. low and high bound the y axis; lines are clipped there, labels get an arrow."""
+    """A line chart. low and high bound the y axis; lines are clipped there, labels get an arrow.
+
+    left: where the x axis begins, if not at the first point. names_at_dots: series are single
+    points, named beside themselves instead of at the right edge.
+    """
 
     title: str
     description: str
@@ -61,6 +65,8 @@ class Chart:
     low: float | None = None
     high: float | None = None
     height: float = 320.0
+    left: float | None = None
+    names_at_dots: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
     ticks = [tick for _, ys in ranges for tick in tick_labels(nice_ticks(*ys, 5))]
     left = max(map(text_width, ticks), default=0.0) + 10
     pairs = list(zip(charts, ranges, strict=True))
-    labels = [each for chart, (_, ys) in pairs for each in _labels(chart, ys, is_narrow=is_narrow)]
+    beside = [(chart, ys) for chart, (_, ys) in pairs if not chart.names_at_dots]
+    labels = [each for chart, ys in beside for each in _labels(chart, ys, is_narrow=is_narrow)]
     right = width - max((text_width(name) + 14 for name, _, _ in labels), default=12.0)
     drawn: list[str] = []
     for chart, both in pairs:
@@ -132,7 +139,8 @@ def _draw(chart: Chart, frame: Frame, width: float) -> str:
         if mark.is_strong and mark.y is not None:
             x, y = frame.x(mark.x), frame.y_inside(mark.y)
             parts.append(f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>')
-    parts += _names(chart, frame, is_narrow=is_narrow)
+    named = _dot_names if chart.names_at_dots else _names
+    parts += named(chart, frame, is_narrow=is_narrow)
     return (
         f'<svg class="chart" viewBox="0 0 {width:g} {chart.height:g}" width="{width:g}" '
         f'height="{chart.height:g}" role="img"><title>{escape(chart.title)}</title>'
@@ -149,7 +157,8 @@ def _ranges(chart: Chart) -> tuple[Range, Range]:
     high = chart.high if chart.high is not None else max(values, default=1.0)
     if not high > low:
         low, high = low - 0.5, high + 0.5
-    return (min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1), (low, high)
+    first = min(xs) if chart.left is None else chart.left
+    return (first, max(xs) if max(xs) > first else first + 1), (low, high)
 
 
 def _axes(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
@@ -229,6 +238,21 @@ def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
     for (text, _, style), y, label_y in zip(labels, wanted, label_ys, strict=True):
         parts.append(_stroke("lead", x1=frame.right + 1, y1=y, x2=frame.right + 8, y2=label_y))
         parts.append(_text(frame.right + 11, label_y + 4, text, style=style))
+    return parts
+
+
+def _dot_names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:
+    """A name beside each dot, on the side that has space, spread so that none overlap."""
+    middle, out = (frame.left + frame.right) / 2, 6.0 if is_narrow else 14.0
+    dots = [(frame.x(x), frame.y_inside(y)) for each in chart.series for x, y in each.points]
+    label_ys = spread([y for _, y in dots], GAP, frame.top, frame.bottom)
+    parts: list[str] = []
+    for each, (x, y), label_y in zip(chart.series, dots, label_ys, strict=True):
+        side, anchor = (1, "start") if x < middle else (-1, "end")
+        end = x + side * out
+        parts.append(_stroke("lead", x1=x + side * 3, y1=y, x2=end, y2=label_y))
+        style = f"label {each.style}"
+        parts.append(_text(end + side * 2, label_y + 4, each.name, style=style, anchor=anchor))
     return parts
 
 

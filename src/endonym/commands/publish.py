@@ -1,0 +1,153 @@
+"""Uploads an export to the Hugging Face hub. Nothing else in endonym uses the network.
+
+The library of the hub reads token and endpoint from its own places (`hf auth login`, HF_TOKEN,
+HF_ENDPOINT) and is imported only here.
+"""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+from endonym.commands.find import planned, resolve_run, store_of
+from endonym.errors import ExportError
+from endonym.export.card import EDITED
+from endonym.export.formats import RECORD, record_of
+from endonym.log import Log
+from endonym.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An export as it will be uploaded. left_out: files in its folder that are not part of it."""
+
+    folder: Path
+    sizes: dict[str, int]
+    left_out: list[str]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(self.sizes.values())
+
+
+def find_upload(name: str, store: Store) -> Upload:
+    """The export in a folder, or the only export of a run; every file was compared with its hash.
+
+    Raises ExportError if it is none, Damaged if a file is not what was written.
+    """
+    folder = Path(name)
+    if not (folder / RECORD).is_file() and (run := resolve_run(store, name)) is not None:
+        folder = _export_of(run, store)
+    names = [*record_of(folder)["files"], RECORD]
+    names += [each for each in EDITED if (folder / each).is_file()]
+    if "README.md" not in names:
+        do = "Export the model again: the hub shows this file."
+        raise ExportError("there is no README.md", where=str(folder), do=do)
+    others = {path.name for path in folder.iterdir()} - {*names, "manifest.json"}
+    sizes = {each: (folder / each).stat().st_size for each in sorted(names)}
+    return Upload(folder, sizes, sorted(others))
+
+
+def _export_of(run: Path, store: Store) -> Path:
+    """The folder of a run's only export."""
+    stages = [each for each in planned(run) if each["stage"] == "export"]
+    home = store_of(run, store)
+    made = [home.folder("export", each["id"]) for each in stages]
+    made = [folder for folder in made if folder.is_dir()]
+    if len(made) != 1:
+        listed = ", ".join(map(str, made))
+        raise ExportError(
+            f"this run has {len(made)} finished exports" if made else "this run has no export yet",
+            where=str(run),
+            do=f"Name one by its folder: {listed}" if made else "Make one: endonym export MODEL",
+        )
+    return made[0]
+
+
+def publish(
+    upload: Upload, repository: str, *, is_public: bool, is_update: bool, log: Log
+) -> dict[str, Any]:
+    """Create a repository of models and upload the export in one commit; its URL and commit.
+
+    is_update: the repository may exist, and keeps being private or public as it is. Raises
+    ExportError for a missing token, and for whatever the hub refuses.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    from huggingface_hub.utils import disable_progress_bars
+
+    with explained_hub_errors(repository):
+        if get_token() is None:
+            raise ExportError(
+                "there is no token of the hub here",
+                where="publish",
+                do="Make one that may write at https://huggingface.co/settings/tokens, then: "
+                "hf auth login",
+            )
+        if log.quiet or not sys.stderr.isatty():
+            disable_progress_bars()
+        hub = HfApi(library_name="endonym")
+        hub.create_repo(repository, private=not is_public, exist_ok=is_update)
+        added = [CommitOperationAdd(name, upload.folder / name) for name in upload.sizes]
+        made = hub.create_commit(repository, added, commit_message="Export of endonym")
+    return {"url": str(made.repo_url), "commit": made.oid}
+
+
+def require_hub() -> None:
+    """Raise ExportError if the hub's library is not installed."""
+    if find_spec("huggingface_hub") is None:
+        what = "the hub's library, huggingface_hub, is not installed"
+        do = 'Install it: pip install "endonym[hub]"'
+        raise ExportError(what, where="publish", do=do)
+
+
+def require_name(repository: str) -> None:
+    """Raise ExportError if this is no name of a repository."""
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(repository)
+        if not all(repository.split("/")) or repository.count("/") != 1:
+            raise HFValidationError(repository)
+    except HFValidationError as error:
+        do = "Write --to OWNER/NAME; names have letters, digits, '-', '_' and '.'."
+        raise ExportError("this is no name of a repository", where=repository, do=do) from error
+
+
+@contextmanager
+def explained_hub_errors(repository: str) -> Generator[None]:
+    """Turn what the hub or the network refuses into an ExportError of one line."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
+    network = cast(type[Exception], HfHubHTTPError.__bases__[0])
+    known = {
+        401: ("the hub does not know this token", "Log in again: hf auth login"),
+        403: (
+            "this token may not write here",
+            "Take a name of your own, or a token that may write.",
+        ),
+        409: (
+            "there is a repository of this name already",
+            "Take another name, or add a commit to it with --update.",
+        ),
+    }
+    try:
+        yield
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        said = str(error.server_message or f"the hub answers {status}").splitlines()[0]
+        message, do = known.get(status, (said, "Try again later: --update goes on."))
+        raise ExportError(message, where=repository, do=do) from error
+    except (network, OSError, RuntimeError) as error:
+        cause = error.__cause__ or error
+        if isinstance(error, RuntimeError) and not isinstance(cause, (network, OSError)):
+            raise
+        raise ExportError(
+            f"the hub cannot be reached: {str(cause).splitlines()[0] if str(cause) else cause!r}",
+            where=repository,
+            do="Check the network and try again; if the repository was made, add --update.",
+        ) from error

@@ -1,0 +1,225 @@
+"""A model in one program that runs it: how fast, in how much memory, and with what loss.
+
+This module runs as a process of its own (`python -m endonym.evaluate.runtimes`): what it reports as
+peak memory is then that of one program. It reads one request and writes one answer, both JSON. Each
+program generates by its own means: `generate` of transformers, llama.cpp's own evaluation, ours.
+"""
+
+import contextlib
+import importlib
+import json
+import math
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from endonym import device
+from endonym.errors import EndonymError
+
+WARM_UP_TOKENS = 8
+TRANSFORMERS_MISSING = 'transformers is not installed: pip install "endonym[hf]"'
+
+
+class Runtime(Protocol):
+    """A loaded model."""
+
+    context: int
+
+    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
+        """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
+        ...
+
+    def nats(self, ids: Sequence[int]) -> float:
+        """The loss of all ids but the first, together."""
+        ...
+
+
+class Endonym:
+    """Our own runtime, on a model artefact."""
+
+    def __init__(self, path: Path, number_format: str) -> None:
+        from endonym.generate.language_model import LanguageModel
+
+        assert number_format == "fp32"
+        self.model = LanguageModel.load(path)
+        self.context = self.model.decoder.config.context
+
+    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
+        """As in Runtime."""
+        from endonym.generate.batching import continued
+        from endonym.generate.sample import Sampling
+
+        greedy, end = [Sampling(temperature=0)], self.model.tokenizer.end_id
+        started, times = time.perf_counter(), list[float]()
+        decoder = self.model.decoder
+        for _ in continued(decoder, [ids], count, greedy, end_id=end, min_tokens=count):
+            times.append(time.perf_counter() - started)
+        return times
+
+    def nats(self, ids: Sequence[int]) -> float:
+        """As in Runtime."""
+        import numpy as np
+
+        from endonym.generate.reading import read
+
+        (nats,) = read(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
+        return float(nats.sum())
+
+
+class Transformers:
+    """transformers, on an exported folder."""
+
+    def __init__(self, path: Path, number_format: str) -> None:
+        import torch
+
+        try:
+            transformers: Any = importlib.import_module("transformers")
+        except ImportError as error:
+            raise EndonymError(TRANSFORMERS_MISSING) from error
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        kind = torch.bfloat16 if number_format == "bf16" else torch.float32
+        loaded: Any = transformers.AutoModelForCausalLM
+        self.model = loaded.from_pretrained(path, dtype=kind, local_files_only=True).eval()
+        own = self.model.generation_config
+        self.context = int(
+            json.loads((path / "tokenizer_config.json").read_text("utf-8"))["model_max_length"]
+        )
+        pad, settings = own.pad_token_id, transformers.GenerationConfig
+        self.model.generation_config = settings(do_sample=False, pad_token_id=pad)
+
+    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
+        """As in Runtime."""
+        import torch
+
+        clock = _Clock()
+        row = torch.tensor([list(ids)])
+        self.model.generate(
+            row, attention_mask=torch.ones_like(row), max_new_tokens=count, streamer=clock
+        )
+        return clock.times[1:]  # The first is of the prompt.
+
+    def nats(self, ids: Sequence[int]) -> float:
+        """As in Runtime."""
+        import torch
+
+        row = torch.tensor([list(ids)])
+        with torch.inference_mode():
+            logits_TV = self.model(row[:, :-1]).logits[0].float()
+            return float(torch.nn.functional.cross_entropy(logits_TV, row[0, 1:], reduction="sum"))
+
+
+class _Clock:
+    """Takes the place of transformers' streamer, and notes when each token comes."""
+
+    def __init__(self) -> None:
+        self.started, self.times = time.perf_counter(), list[float]()
+
+    def put(self, _: Any) -> None:
+        """A new token."""
+        self.times.append(time.perf_counter() - self.started)
+
+    def end(self) -> None:
+        """The end of the text."""
+
+
+class LlamaCppRuntime:
+    """llama.cpp, on a GGUF file."""
+
+    def __init__(self, path: Path, number_format: str) -> None:
+        from endonym.generate.llama_cpp import LlamaCpp
+
+        assert number_format
+        self.model = LlamaCpp(path, threads=device.threads())
+        self.context = self.model.context
+
+    def token_times(self, ids: Sequence[int], count: int) -> list[float]:
+        """As in Runtime."""
+        started, times, new = time.perf_counter(), list[float](), list(ids)
+        self.model.clear()
+        for _ in range(count):
+            *_, last = self.model.read(new, all_logits=False)
+            new = [int(last[-1].argmax())]
+            times.append(time.perf_counter() - started)
+        return times
+
+    def nats(self, ids: Sequence[int]) -> float:
+        """As in Runtime."""
+        import numpy as np
+
+        logits_TV = self.model.logits(ids[:-1]).astype(np.float64)
+        logits_TV -= logits_TV.max(axis=1, keepdims=True)
+        chosen = logits_TV[np.arange(len(ids) - 1), list(ids[1:])]
+        return float((np.log(np.exp(logits_TV).sum(axis=1)) - chosen).sum())
+
+
+RUNTIMES = {"endonym": Endonym, "transformers": Transformers, "llama.cpp": LlamaCppRuntime}
+
+
+def imported(program: str, path: Path) -> None:
+    """Import what a program needs, before the time of loading a model is taken."""
+    if program == "llama.cpp":
+        from endonym.generate.llama_cpp import library
+
+        library()
+        return
+    if program == "endonym":
+        importlib.import_module("endonym.generate.language_model")
+        return
+    with contextlib.suppress(ImportError):
+        transformers: Any = importlib.import_module("transformers")
+        (architecture,) = json.loads((path / "config.json").read_text("utf-8"))["architectures"]
+        getattr(transformers, architecture)
+
+
+def measured(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request: times, memory and, if texts are given, bits a byte."""
+    path = Path(request["path"])
+    imported(request["program"], path)
+    if request["program"] != "llama.cpp":
+        device.prepare()
+    started = time.perf_counter()
+    model: Runtime = RUNTIMES[request["program"]](path, request["number_format"])
+    answer: dict[str, Any] = {"load_seconds": time.perf_counter() - started}
+    prompt, most = request["prompt"], model.context
+    model.token_times(prompt[: min(WARM_UP_TOKENS, most // 2)], 2)
+    first = {n: model.token_times(prompt[:n], 1)[0] for n in request["lengths"] if n <= most}
+    longest = max(first)
+    answer["first_token_seconds"] = {str(n): seconds for n, seconds in first.items()}
+    answer["prompt_tokens_per_second"] = longest / first[longest]
+    before = max(1, min(request["decode_after"], most // 2))
+    count = min(request["decode_tokens"], most - before)
+    times = model.token_times(prompt[:before], count)
+    answer["decode_tokens_per_second"] = (count - 1) / (times[-1] - times[0])
+    answer["peak_bytes"] = peak_bytes()
+    if request["texts"]:
+        nats = sum(model.nats(ids) for ids in request["texts"])
+        answer["bits_per_byte"] = nats / math.log(2) / request["bytes"]
+    return answer
+
+
+def peak_bytes() -> int:
+    """The most memory that this process held. Linux counts a parent's in `ru_maxrss`."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def main() -> None:
+    """Answer one request on standard input."""
+    device.wait_briefly()
+    try:
+        answer = measured(json.load(sys.stdin))
+    except EndonymError as error:
+        answer = {"reason": str(error).replace("\n", " ")}
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

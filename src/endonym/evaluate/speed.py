@@ -1,0 +1,228 @@
+"""The efficiency of a model in the programs that run it: size, memory, speed and loss.
+
+Each measurement is a fresh process (`evaluate/runtimes.py`). The programs take turns, round after
+round, so that a slow minute of the machine hits all of them; of each time the best round counts, of
+memory the largest. Times are no part of an artefact: they stand in its journal.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym import device
+from endonym.data.shards import TokenShards
+from endonym.log import size
+from endonym.tokenizer.tokenizer import Tokenizer
+
+LENGTHS = (1, 128, 1024)
+"""Tokens of the prompts; those longer than the context are left out."""
+DECODE_AFTER, DECODE_TOKENS = 128, 64
+ROUNDS = 3
+SAMPLE_BYTES = 40_000
+PAPERS = ("README.md", "Modelfile", "export.json", "manifest.json", "validations.json")
+"""Files that a program does not need to run a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A model in one program. path: what the program loads. bytes: on disk."""
+
+    name: str
+    program: str
+    path: Path
+    number_format: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Held-out text as ids. texts: each starts with the start token and fits in the context.
+
+    bytes: of the texts, without their start tokens. prompt: as long as the longest prompt.
+    """
+
+    texts: list[list[int]]
+    bytes: int
+    prompt: list[int]
+
+
+@dataclass(slots=True)
+class Efficiency:
+    """What was measured of a contender; a reason instead if it could not be.
+
+    prompt_tokens_per_second: of the longest prompt. first_token_seconds: by tokens of the prompt.
+    decode_tokens_per_second: of the 2nd to the 64th new token after a prompt of 128.
+    """
+
+    runtime: str
+    bytes: int
+    threads: int
+    load_seconds: float | None = None
+    peak_bytes: int | None = None
+    prompt_tokens_per_second: float | None = None
+    decode_tokens_per_second: float | None = None
+    first_token_seconds: dict[str, float] = field(default_factory=dict[str, float])
+    bits_per_byte: float | None = None
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form of journals and of `--json`."""
+        return asdict(self)
+
+    def add(self, answer: dict[str, Any]) -> None:
+        """Take the better of what is known and of another round."""
+        if "reason" in answer:
+            self.reason = answer["reason"]
+            return
+        self.load_seconds = _least(self.load_seconds, answer["load_seconds"])
+        self.peak_bytes = max(self.peak_bytes or 0, answer["peak_bytes"])
+        for key in ("prompt_tokens_per_second", "decode_tokens_per_second"):
+            setattr(self, key, max(getattr(self, key) or 0.0, answer[key]))
+        for length, seconds in answer["first_token_seconds"].items():
+            known = self.first_token_seconds.get(length)
+            self.first_token_seconds[length] = _least(known, seconds)
+        self.bits_per_byte = answer.get("bits_per_byte", self.bits_per_byte)
+
+
+def _least(known: float | None, new: float) -> float:
+    return new if known is None else min(known, new)
+
+
+def contenders(model: Path, exports: Sequence[Path]) -> list[Contender]:
+    """A model artefact in our runtime, and its exports: folders of transformers, or GGUF files."""
+    found = [Contender("endonym fp32", "endonym", model, "fp32", _bytes(model))]
+    for folder in exports:
+        if (folder / "config.json").is_file():
+            found += [
+                Contender(f"transformers {kind}", "transformers", folder, kind, _bytes(folder))
+                for kind in ("fp32", "bf16")
+            ]
+        found += [
+            Contender(f"llama.cpp {_form(path)}", "llama.cpp", path, _form(path), _size(path))
+            for path in sorted(folder.glob("*.gguf"), key=_size, reverse=True)
+        ]
+    return found
+
+
+def _form(path: Path) -> str:
+    """The number format that a GGUF file's name ends with."""
+    return path.stem.rpartition("-")[2]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _bytes(folder: Path) -> int:
+    """Size of what a program loads from a folder."""
+    return sum(_size(path) for path in folder.iterdir() if path.name not in PAPERS)
+
+
+def sample(shards: Path, tokenizer: Tokenizer, context: int) -> Sample:
+    """Test documents, evenly spread, cut to the context; the prompt is made of them, too."""
+    held = TokenShards(shards, "test")
+    every: list[NDArray[np.int64]] = []
+    for number in range(len(held)):
+        every.append(np.asarray(held.document(number).ids[: context - 1], dtype=np.int64))
+    sizes = np.array([int(tokenizer.byte_counts[ids].sum()) for ids in every])
+    step = max(1, round(sizes.sum() / SAMPLE_BYTES))
+    start = [tokenizer.end_id]
+    chosen = [number for number in range(0, len(every), step) if sizes[number]]
+    prompt = np.concatenate([start, *every])
+    return Sample(
+        texts=[start + every[number].tolist() for number in chosen],
+        bytes=int(sizes[chosen].sum()),
+        prompt=np.resize(prompt, max(LENGTHS)).tolist(),
+    )
+
+
+def measure(
+    given: Sequence[Contender],
+    text: Sample,
+    *,
+    threads: int,
+    rounds: int = ROUNDS,
+    advance: Callable[[float], None] = lambda done: None,
+) -> list[Efficiency]:
+    """The efficiency of each contender, in the given order. advance: called with 1 a process."""
+    found = [Efficiency(each.name, each.bytes, threads) for each in given]
+    for number in range(rounds):
+        for each, row in zip(given, found, strict=True):
+            if not row.reason:
+                row.add(answered(each, text, threads=threads, with_texts=number == 0))
+            advance(1)
+    return found
+
+
+def answered(each: Contender, text: Sample, *, threads: int, with_texts: bool) -> dict[str, Any]:
+    """What one process measures, or the reason why it could not."""
+    request = {
+        "program": each.program,
+        "path": str(each.path),
+        "number_format": each.number_format,
+        "lengths": LENGTHS,
+        "decode_after": DECODE_AFTER,
+        "decode_tokens": DECODE_TOKENS,
+        "prompt": text.prompt,
+        "texts": text.texts if with_texts else [],
+        "bytes": text.bytes,
+    }
+    # -P: nothing is imported from the current folder.
+    command = [sys.executable, "-P", "-m", "endonym.evaluate.runtimes"]
+    with tempfile.TemporaryFile() as said:
+        done = subprocess.run(
+            command,
+            input=json.dumps(request).encode(),
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=device.with_threads(threads),
+            check=False,
+        )
+        said.seek(0)
+        trace = said.read().decode("utf-8", "replace").strip().splitlines()
+    if done.returncode != 0:
+        why = trace[-1][-200:] if trace else "it says nothing"
+        return {"reason": f"the process ended with {done.returncode}: {why}"}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def cells(rows: Sequence[Efficiency]) -> list[list[str]]:
+    """The rows as texts under a head; what was not measured is a dash."""
+    lengths = list(map(str, LENGTHS))
+    heads = ["runtime", "bits/byte", "on disk", "load s", "memory"]
+    heads += ["prompt tokens/s", "decoding tokens/s", *(f"first of {n}, ms" for n in lengths)]
+    table = [heads]
+    for row in rows:
+        firsts = [row.first_token_seconds.get(n) for n in lengths]
+        table.append(
+            [
+                row.runtime,
+                _figure(row.bits_per_byte, "{:.4f}"),
+                size(row.bytes),
+                _figure(row.load_seconds, "{:.3f}"),
+                "–" if row.peak_bytes is None else size(row.peak_bytes),
+                _figure(row.prompt_tokens_per_second, "{:,.0f}"),
+                _figure(row.decode_tokens_per_second, "{:,.0f}"),
+                *(_figure(each and 1000 * each, "{:.1f}") for each in firsts),
+            ]
+        )
+    return table
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+def notes(rows: Sequence[Efficiency]) -> list[str]:
+    """The threads, and why rows have no figures."""
+    threads = sorted({row.threads for row in rows})
+    said = [f"threads: {', '.join(map(str, threads))}; memory: of the whole process"]
+    return said + [f"{row.runtime}: {row.reason}" for row in rows if row.reason]

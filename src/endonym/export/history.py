@@ -1,0 +1,95 @@
+"""Where a model comes from: the artefacts that led to it, by the identities in its manifest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from endonym.disk import read_json
+from endonym.evaluate.score import Score
+from endonym.log import counted, read_jsonl
+from endonym.store import Artifact, Store
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The artefacts behind a model: its phases (the first one first), texts and scores.
+
+    journals: of the phases. Times and machines are no part of an artefact, so a stage has none.
+    """
+
+    phases: list[Artifact]
+    tokenizer: Artifact
+    corpus: Artifact
+    evaluations: Sequence[Artifact] = ()
+    journals: Sequence[list[dict[str, Any]]] = ()
+
+    @property
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """The corpus's figures by source."""
+        return self.corpus.numbers["sources"]
+
+    @property
+    def is_from_scratch(self) -> bool:
+        """Whether the first phase began with random weights."""
+        return "folder" not in self.phases[0].manifest["inputs"]
+
+    def scores(self) -> list[Score]:
+        """The scores of the corpus's test documents, with the most baselines."""
+        held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
+        every = [read_json(each.folder / "scores.json") for each in held]
+        return [Score(**each) for each in max(every, key=len, default=[])]
+
+    def seconds(self) -> float:
+        """Time of all training steps; 0 if no journal tells."""
+        return sum(line.get("seconds", 0.0) for journal in self.journals for line in journal)
+
+    def machine(self) -> str:
+        """Processor and threads of the last phase; empty if no journal tells."""
+        last = self.journals[-1] if self.journals else []
+        started = [line for line in last if line.get("event") == "started"]
+        if not started:
+            return ""
+        return f"{started[-1]['processor']}, {counted(started[-1]['threads'], 'thread')}"
+
+
+def is_of_test(config: dict[str, Any]) -> bool:
+    """Whether the config of an evaluation asks for the scores of the corpus's test documents."""
+    asked = config["evaluation"]
+    is_of_corpus = asked["kind"] == "bits" and not asked.get("file")
+    return is_of_corpus and asked.get("split", "test") == "test"
+
+
+def phases_of(model: Artifact) -> list[Artifact]:
+    """The phase that made a model and those it started from, as far as they are in its store."""
+    store, found = Store.of(model.folder), [model]
+    while start := found[0].manifest["inputs"].get("start"):
+        before = store.find("model", start)
+        if before is None:
+            break
+        found.insert(0, before)
+    return found
+
+
+def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History | None:
+    """Everything that led to a model artefact; None if its store does not hold it any more."""
+    store, inputs = Store.of(model.folder), model.manifest["inputs"]
+    phases, tokenizer = phases_of(model), store.find("tokenizer", inputs["tokenizer"])
+    if tokenizer is None or "start" in phases[0].manifest["inputs"]:
+        return None
+    corpus = store.find("corpus", tokenizer.manifest["inputs"]["corpus"])
+    return None if corpus is None else History(phases, tokenizer, corpus, evaluations)
+
+
+def with_times(known: History) -> History:
+    """The same with the journals of training, for what is written outside the store."""
+    store = Store.of(known.corpus.folder)
+    journals = [read_jsonl(store.journal("model", each.manifest["id"])) for each in known.phases]
+    return History(known.phases, known.tokenizer, known.corpus, known.evaluations, journals)
+
+
+def evaluations_of(model: Artifact) -> list[Artifact]:
+    """The evaluations of a model in its store, in the order of their names."""
+    made = sorted(Store.of(model.folder).root.glob("evaluation/*/manifest.json"))
+    found = (Store.of(model.folder).find("evaluation", path.parent.name) for path in made)
+    identity = model.manifest["id"]
+    return [each for each in found if each and each.manifest["inputs"].get("model") == identity]

@@ -1,0 +1,118 @@
+"""A Hugging Face hub on loopback: what its client needs to make a repository and commit to it."""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import yaml
+
+TOKEN = "hf_" + "x" * 34
+LARGE = (".safetensors", ".gguf")
+
+
+@dataclass
+class Hub:
+    """What was uploaded. refuses: a path's beginning -> the status that it answers."""
+
+    url: str = ""
+    private: dict[str, bool] = field(default_factory=dict[str, bool])
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    stored: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    asked: list[str] = field(default_factory=list[str])
+    refuses: dict[str, int] = field(default_factory=dict[str, int])
+
+
+@contextmanager
+def running_hub() -> Generator[Hub]:
+    """A hub that runs until the end of the block."""
+    hub = Hub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            answer(self, hub)
+
+        do_PUT = do_GET = do_POST
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def answer(request: BaseHTTPRequestHandler, hub: Hub) -> None:
+    """One answer, with the status that `refuses` or the token asks for."""
+    body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    path = request.path
+    hub.asked.append(f"{request.command} {path}")
+    status = next((code for start, code in hub.refuses.items() if path.startswith(start)), 200)
+    if request.headers.get("Authorization") != f"Bearer {TOKEN}" and "/objects/" not in path:
+        status = 401
+    found: Any = {"error": f"refused with {status}"}
+    if status == 200:
+        status, found = respond(path, body, hub)
+    data = json.dumps(found).encode()
+    request.send_response(status)
+    request.send_header("Content-Type", "application/json")
+    request.send_header("Content-Length", str(len(data)))
+    request.end_headers()
+    request.wfile.write(data)
+
+
+def respond(path: str, body: bytes, hub: Hub) -> tuple[int, Any]:
+    """Status and content of an answer, in the hub's forms."""
+    if path.startswith("/objects/"):
+        oid = path.removeprefix("/objects/")
+        assert hashlib.sha256(body).hexdigest() == oid
+        hub.stored[oid] = body
+        return 200, {}
+    if path.endswith("/commit/main"):
+        return commit(path.removeprefix("/api/models/").removesuffix("/commit/main"), body, hub)
+    given = json.loads(body)
+    if path == "/api/repos/create":
+        name = f"{given['organization']}/{given['name']}"
+        is_there, url = name in hub.private, f"{hub.url}/{name}"
+        if not is_there:
+            hub.private[name] = given.get("private") or given.get("visibility") == "private"
+        return 409 if is_there else 200, {"url": url, "name": name, "error": "exists"}
+    if path == "/api/validate-yaml":
+        head = given["content"].split("---\n")[1]
+        is_good = isinstance(yaml.safe_load(head), dict)
+        return 200 if is_good else 400, {"errors": [], "warnings": []}
+    if path.endswith("/preupload/main"):
+        names = [each["path"] for each in given["files"]]
+        modes = {name: "lfs" if name.endswith(LARGE) else "regular" for name in names}
+        each = [{"path": n, "uploadMode": mode, "shouldIgnore": False} for n, mode in modes.items()]
+        return 200, {"files": each}
+    if path.endswith("/objects/batch"):
+        wanted = [
+            {**each, "actions": {"upload": {"href": f"{hub.url}/objects/{each['oid']}"}}}
+            for each in given["objects"]
+        ]
+        return 200, {"transfer": "basic", "objects": wanted}
+    return 404, {"error": f"no {path}"}
+
+
+def commit(name: str, body: bytes, hub: Hub) -> tuple[int, Any]:
+    """Keep the files of a commit, given line by line."""
+    for line in map(json.loads, body.splitlines()):
+        value = line["value"]
+        if line["key"] == "file":
+            hub.files[value["path"]] = base64.b64decode(value["content"])
+        elif line["key"] == "lfsFile":
+            hub.files[value["path"]] = hub.stored[value["oid"]]
+    return 200, {"success": True, "commitUrl": f"{hub.url}/{name}/commit/abc", "commitOid": "abc"}

@@ -1,0 +1,169 @@
+"""Exports on the hub: what is uploaded there, and what is refused, by the hub's own client."""
+
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_hub import TOKEN, Hub, running_hub
+from huggingface_hub import ModelCard, constants
+
+from endonym.export.formats import RECORD
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use .content:DeprecationWarning")
+"""Of the HTTP library, about its caller."""
+
+Say = Callable[..., Any]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Hub]:
+    """A hub of our own, which the client is told of as by HF_ENDPOINT."""
+    with running_hub() as found:
+        monkeypatch.setattr(constants, "ENDPOINT", found.url)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield found
+
+
+@pytest.fixture
+def export(finished: Path, command: Say, tmp_path: Path) -> Path:
+    said = command("export", "kechkena", "--out", tmp_path / "out", "--store", finished / "store")
+    assert said.code == 0, said.err
+    return tmp_path / "out"
+
+
+def test_an_export_is_uploaded_whole_and_privately(command: Say, hub: Hub, export: Path) -> None:
+    (export / "notes.txt").write_text("Язмалар", encoding="utf-8")
+    said = command("publish", export, "--to", "tugan/tel", "--yes")
+    assert said.code == 0, said.err
+    assert said.out.strip() == f"{hub.url}/tugan/tel"
+    assert hub.private == {"tugan/tel": True}
+    names = sorted(path.name for path in export.iterdir() if path.name != "notes.txt")
+    assert sorted(hub.files) == names
+    for name in names:
+        assert hub.files[name] == (export / name).read_bytes()
+    assert "POST /api/validate-yaml" in hub.asked
+    assert ModelCard(hub.files["README.md"].decode()).data.language == ["tt"]
+    assert "notes.txt is not part of the export" in said.err
+    assert "to tugan/tel (private): 7 files" in said.err
+
+
+def test_a_run_means_its_only_export(command: Say, hub: Hub, finished: Path) -> None:
+    args = ["publish", "kechkena", "--to", "tugan/tel", "--public", "--yes", "--json"]
+    data = command(*args, "--store", finished / "store").json()
+    assert hub.private == {"tugan/tel": False}
+    assert data["url"] == f"{hub.url}/tugan/tel"
+    assert {each["path"] for each in data["files"]} == set(hub.files)
+    assert "manifest.json" not in hub.files
+
+
+def test_nothing_is_uploaded_without_a_yes(
+    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = command("publish", export, "--to", "tugan/tel")
+    assert said.code == 2
+    assert "--yes" in said.err
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert command("publish", export, "--to", "tugan/tel").code == 130
+    assert hub.asked == []
+
+
+def test_a_name_that_is_taken_needs_update(command: Say, hub: Hub, export: Path) -> None:
+    args = ["publish", export, "--to", "tugan/tel", "--yes"]
+    assert command(*args).code == 0
+    hub.files.clear()
+    said = command(*args)
+    assert said.code == 1
+    assert "there is a repository of this name already" in said.err
+    assert not hub.files
+    assert command(*args, "--public", "--update").code == 0
+    assert hub.files
+    assert hub.private == {"tugan/tel": True}, "it stays as it was"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/api/repos/create", 403, "this token may not write here"),
+        ("/api/models/tugan/tel/commit", 400, "refused with 400"),
+        ("/api/models/tugan/tel/preupload", 401, "the hub does not know this token"),
+    ],
+)
+def test_what_the_hub_refuses_is_one_line(
+    command: Say, hub: Hub, export: Path, path: str, status: int, message: str
+) -> None:
+    hub.refuses[path] = status
+    error = command("publish", export, "--to", "tugan/tel", "--yes", "--json").json()["error"]
+    assert error["kind"] == "ExportError"
+    assert error["message"] == message
+    assert error["where"] == "tugan/tel"
+
+
+def test_without_a_token_nothing_is_asked(
+    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    said = command("publish", export, "--to", "tugan/tel", "--yes")
+    assert (said.code, hub.asked) == (1, [])
+    assert "there is no token of the hub here" in said.err
+    assert "hf auth login" in said.err
+
+
+def test_a_wrong_token_is_said(
+    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    said = command("publish", export, "--to", "tugan/tel", "--yes")
+    assert "the hub does not know this token" in said.err
+    assert not hub.private
+
+
+def test_without_a_network_that_is_one_line(
+    command: Say, hub: Hub, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    said = command("publish", export, "--to", "tugan/tel", "--yes")
+    assert said.code == 1
+    assert "the hub cannot be reached" in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("name", ["tel", "tugan/tel/x", "тел/мин", "a//b", "/tel", "tugan/"])
+def test_a_name_that_is_none_is_refused(command: Say, hub: Hub, export: Path, name: str) -> None:
+    said = command("publish", export, "--to", name, "--yes")
+    assert said.code == 1
+    assert "this is no name of a repository" in said.err
+    assert hub.asked == []
+
+
+def test_a_changed_byte_is_not_uploaded(command: Say, hub: Hub, export: Path) -> None:
+    path = export / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    said = command("publish", export, "--to", "tugan/tel", "--yes")
+    assert said.code == 1
+    assert "model.safetensors is not what was written" in said.err
+    assert hub.asked == []
+
+
+def test_what_is_no_export_is_not_uploaded(command: Say, hub: Hub, tmp_path: Path) -> None:
+    said = command("publish", tmp_path, "--to", "tugan/tel", "--yes")
+    assert f"no {RECORD} here" in said.err
+
+
+def test_an_export_without_a_readme_is_not_uploaded(command: Say, hub: Hub, export: Path) -> None:
+    (export / "README.md").unlink()
+    assert "there is no README.md" in command("publish", export, "--to", "a/b", "--yes").err
+
+
+def test_without_the_library_the_message_is_what_to_install(
+    command: Say, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.commands.publish.find_spec", lambda name: None)
+    said = command("publish", export, "--to", "tugan/tel", "--yes")
+    assert said.code == 1
+    assert 'pip install "endonym[hub]"' in said.err

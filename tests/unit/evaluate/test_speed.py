@@ -1,0 +1,138 @@
+"""The efficiency of a model: turns, the best of rounds, and rows with a reason."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from endonym.data.shards import Piece, write_shards
+from endonym.evaluate import speed
+from endonym.evaluate.speed import (
+    LENGTHS,
+    Contender,
+    Efficiency,
+    Sample,
+    answered,
+    cells,
+    contenders,
+    measure,
+    notes,
+    sample,
+)
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+NOTHING = Sample([], 1, [])
+
+
+@pytest.fixture
+def tokenizer() -> Tokenizer:
+    return train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter([]))
+
+
+def contender(name: str, path: Path = Path("model")) -> Contender:
+    return Contender(name, "endonym", path, "fp32", 1_000)
+
+
+def answer(load: float, peak: int, rate: float, **more: Any) -> dict[str, Any]:
+    rates = {"prompt_tokens_per_second": rate, "decode_tokens_per_second": rate}
+    return {
+        "load_seconds": load,
+        "peak_bytes": peak,
+        "first_token_seconds": {"1": load},
+        **rates,
+    } | more
+
+
+def test_programs_take_turns_and_the_best_of_each_time_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, bool]] = []
+    answers = iter(
+        [
+            answer(2.0, 50, 10.0, bits_per_byte=1.5),
+            {"reason": "it is not installed"},
+            answer(1.0, 40, 9.0),
+            answer(3.0, 60, 30.0),
+        ]
+    )
+
+    def answered_here(each: Contender, text: Sample, *, threads: int, with_texts: bool) -> Any:
+        assert threads == 2
+        asked.append((each.name, with_texts))
+        return next(answers)
+
+    monkeypatch.setattr(speed, "answered", answered_here)
+    ticks: list[float] = []
+    given = [contender("one"), contender("two")]
+    one, two = measure(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
+    assert asked == [("one", True), ("two", True), ("one", False), ("one", False)]
+    assert len(ticks) == 6
+    assert (one.load_seconds, one.peak_bytes, one.bits_per_byte) == (1.0, 60, 1.5)
+    assert one.first_token_seconds == {"1": 1.0}
+    assert (one.prompt_tokens_per_second, one.decode_tokens_per_second) == (30.0, 30.0)
+    assert (two.reason, two.bits_per_byte) == ("it is not installed", None)
+    head, first, second = cells([one, two])
+    assert len(head) == len(first) == len(second)
+    assert first[:4] == ["one", "1.5000", "1.0 kB", "1.000"]
+    assert second[1] == "–"
+    assert notes([one, two])[-1] == "two: it is not installed"
+    assert "threads: 2" in notes([one, two])[0]
+
+
+def test_a_row_comes_back_from_a_journal() -> None:
+    row = Efficiency("llama.cpp F16", 9, 2)
+    row.add(answer(1.0, 2, 3.0, bits_per_byte=1.1))
+    assert Efficiency(**row.as_dict()) == row
+
+
+def test_a_process_that_dies_is_a_reason(tmp_path: Path) -> None:
+    text = Sample([[0, 1]], 1, [0] * max(LENGTHS))
+    found = answered(contender("one", tmp_path / "gone"), text, threads=1, with_texts=True)
+    assert "the process ended with 1" in found["reason"]
+    assert "gone" in found["reason"]
+
+
+def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Path) -> None:
+    own, hf, gguf = (tmp_path / name for name in ("own", "hf", "gguf"))
+    for folder in (own, hf, gguf):
+        folder.mkdir()
+        (folder / "README.md").write_bytes(b"x" * 1_000)
+        (folder / "export.json").write_bytes(b"x" * 1_000)
+    (own / "weights.safetensors").write_bytes(b"x" * 40)
+    (hf / "config.json").write_bytes(b"x" * 30)
+    (gguf / "a-Q8_0.gguf").write_bytes(b"x" * 10)
+    (gguf / "a-Q5_K_M.gguf").write_bytes(b"x" * 8)
+    (gguf / "a-F16.gguf").write_bytes(b"x" * 20)
+    found = [(each.name, each.program, each.bytes) for each in contenders(own, [hf, gguf])]
+    assert found == [
+        ("endonym fp32", "endonym", 40),
+        ("transformers fp32", "transformers", 30),
+        ("transformers bf16", "transformers", 30),
+        ("llama.cpp F16", "llama.cpp", 20),
+        ("llama.cpp Q8_0", "llama.cpp", 10),
+        ("llama.cpp Q5_K_M", "llama.cpp", 8),
+    ]
+
+
+def test_the_sample_is_of_test_documents_cut_to_the_context(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"Бу {number} нче җөмлә." for number in range(100)]
+    pieces = [Piece("tatar", text, 0, number) for number, text in enumerate(texts)]
+    write_shards(tmp_path, tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None)
+    whole = sample(tmp_path, tokenizer, 64)
+    assert [tokenizer.decode(ids[1:]) for ids in whole.texts] == texts
+    assert whole.bytes == sum(len(text.encode()) for text in texts)
+    assert {ids[0] for ids in whole.texts} == {tokenizer.end_id}
+    assert len(whole.prompt) == max(LENGTHS)
+    assert whole.prompt[: 1 + len(texts[0].encode())] == whole.texts[0]
+    short = sample(tmp_path, tokenizer, 8)
+    assert {len(ids) for ids in short.texts} == {8}
+    assert short.bytes == 7 * len(texts)
+    monkeypatch.setattr(speed, "SAMPLE_BYTES", whole.bytes // 10)
+    fewer = sample(tmp_path, tokenizer, 64)
+    assert len(fewer.texts) == 10
+    assert np.array_equal(fewer.texts[1], whole.texts[10])

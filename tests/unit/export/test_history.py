@@ -1,0 +1,59 @@
+"""What led to a model, by its manifest."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from endonym.disk import write_json
+from endonym.export.history import evaluations_of, history_of, phases_of, with_times
+from endonym.store import Artifact, Store, open_artifact, sealed
+
+
+@pytest.fixture
+def store(finished: Path, tmp_path: Path) -> Store:
+    shutil.copytree(finished / "store", tmp_path / "store")
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def model(store: Store) -> Artifact:
+    (folder,) = (store.root / "model").iterdir()
+    return open_artifact(folder)
+
+
+def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
+    known = history_of(model, evaluations_of(model))
+    assert known is not None
+    assert set(known.sources) == {"tatar", "romanian", "others"}
+    assert known.tokenizer.manifest["id"] == model.manifest["inputs"]["tokenizer"]
+    assert known.is_from_scratch
+    assert {each.model for each in known.scores()} >= {"model", "compressor"}
+    assert (known.seconds(), known.machine()) == (0, "")
+    timed = with_times(known)
+    assert timed.seconds() > 0
+    assert "thread" in timed.machine()
+
+
+@pytest.mark.parametrize("kind", ["tokenizer", "corpus"])
+def test_of_a_pruned_store_nothing_is_known(model: Artifact, store: Store, kind: str) -> None:
+    shutil.rmtree(store.root / kind)
+    assert history_of(model) is None
+
+
+def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(
+    model: Artifact, store: Store
+) -> None:
+    later = dict(model.manifest)
+    later["inputs"] = {**model.manifest["inputs"], "start": model.manifest["id"]}
+    later["id"] = "f" * 64
+    folder = store.folder("model", later["id"])
+    shutil.copytree(model.folder, folder)
+    write_json(folder / "manifest.json", sealed(later))
+    second = open_artifact(folder)
+    assert [each.id for each in phases_of(second)] == [model.id, second.id]
+    known = history_of(second)
+    assert known is not None
+    assert known.evaluations == ()
+    shutil.rmtree(model.folder)
+    assert history_of(second) is None
