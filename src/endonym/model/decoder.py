@@ -26,10 +26,10 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocab, config.dim)
+        self.embedding = _embedding(config.vocab, config.dim)
         self.positions = None
         if config.position == "learned":
-            self.positions = nn.Embedding(config.context, config.dim)
+            self.positions = _embedding(config.context, config.dim)
         self.dropout = Dropout(config.embedding_dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = make_norm(config.norm, config.dim, config.norm_epsilon)
@@ -82,6 +82,15 @@ class Decoder(nn.Module):
         """Logits of the next token at each position, (B, T, V)."""
         hidden_BTD, _ = self(tokens_BT, span, cache)
         return self.readout.logits(hidden_BTD)
+
+
+def _embedding(rows: int, dim: int) -> nn.Embedding:
+    """An embedding whose values are set later.
+
+    nn.Embedding would draw normal ones; on the meta device torch loads its compiler for that, which
+    takes a second of every command.
+    """
+    return nn.Embedding.from_pretrained(torch.empty(rows, dim), freeze=False)
 
 
 def on_meta(config: ModelConfig) -> Decoder:
