@@ -39,6 +39,20 @@ CONTRADICTIONS = {
         "300",
         'Leave vocab out, or choose kind = "bpe".',
     ),
+    "a share of a source that is not there": (
+        "[tokenizer.sources]\nkhmer = 1.0",
+        7,
+        'no source is called "khmer".',
+        "[tokenizer.sources]",
+        "Sources here: leipzig.",
+    ),
+    "operations of a model without a size": (
+        "flops = 1e12",
+        7,
+        "flops needs a model whose size is given.",
+        "1e12",
+        "Write model.dim and model.layers, or give the phase tokens or epochs.",
+    ),
     "a batch smaller than a row": (
         "batch_tokens = 128\n[pack]\ncontext = 256",
         7,

@@ -112,6 +112,19 @@ def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(
     assert least <= tokenizer.vocab <= least + 2
 
 
+@pytest.mark.parametrize("kind", ["bpe", "char", "unigram"])
+def test_half_a_character_in_the_corpus_is_refused_with_its_place(kind: str) -> None:
+    with pytest.raises(TokenizerError, match=r"U\+D83D is half a character"):
+        train(["алма", "су \ud83d"], kind=kind)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_vocabulary_that_one_letter_cannot_fill_stays_small(kind: str) -> None:
+    tokenizer = train(["а" * 5_000], kind=kind, vocab=5_000)
+    assert tokenizer.vocab < 330
+    assert tokenizer.decode(tokenizer.encode("ааа")) == "ааа"
+
+
 def test_a_vocabulary_that_the_corpus_cannot_fill_stays_smaller() -> None:
     tokenizer = train(["аба аба аба"], kind="bpe", vocab=5000, min_count=2)
     # а, б and " а" take a merge each; then аб, аба and " аба".
