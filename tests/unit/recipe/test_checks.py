@@ -40,11 +40,18 @@ CONTRADICTIONS = {
         'Leave vocab out, or choose kind = "bpe".',
     ),
     "a share of a source that is not there": (
-        "[tokenizer.sources]\nkhmer = 1.0",
-        7,
+        "[tokenizer]\nsources = { khmer = 1.0 }",
+        8,
         'no source is called "khmer".',
-        "[tokenizer.sources]",
+        "{ khmer = 1.0 }",
         "Sources here: leipzig.",
+    ),
+    "shares that are less than a whole": (
+        "[tokenizer]\nsources = { leipzig = 0.7 }",
+        8,
+        "the shares of tokenizer.sources sum up to 0.7, not to 1.",
+        "{ leipzig = 0.7 }",
+        "Write them as parts of one whole, such as 0.6 and 0.4.",
     ),
     "operations of a model without a size": (
         "flops = 1e12",
