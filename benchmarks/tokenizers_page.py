@@ -29,7 +29,9 @@ def memory() -> str:
     rows: list[list[str]] = []
     for kind in ("bpe", "unigram"):
         for size in MEGABYTES:
-            one = CELLS[f"memory {kind} {size}"]
+            if (key := f"memory {kind} {size}") not in CELLS:
+                continue
+            one = CELLS[key]
             same = "–"
             if "merges" in one:
                 same = f"{one['equal_merges']:,} of {one['merges']:,}"
