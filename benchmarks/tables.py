@@ -11,6 +11,7 @@ from pathlib import Path
 import architectures_page
 import exports
 import readme_page
+import tokenizers_page
 import training_page
 from cells import ROOT
 from pages import renewed
@@ -18,6 +19,7 @@ from pages import renewed
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": readme_page.TABLES,
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
+    ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,
     ROOT / "docs" / "exports.md": {"exports": exports.page_table},
 }

@@ -4,7 +4,7 @@
 
 Two kinds of cells, each measured in a process of its own:
 
-* fit LANGUAGE VOCAB KIND: trained on up to 8 MB of the texts of a language, and measured on every
+* fit LANGUAGE VOCAB KIND: trained on up to 4 MB of the texts of a language, and measured on every
   twentieth line, which training does not see. Kinds are endonym's, and the byte-pair encoding of
   the library `tokenizers` with the split of GPT-2 or of GPT-4.
 * memory KIND MEGABYTES: time and peak memory of a vocabulary of 16,000 on so much text, all of it
@@ -52,7 +52,7 @@ SPLITS = {
 KINDS = ("bpe", "unigram", *SPLITS)
 SIZES = (8_000, 16_000, 32_000)
 MEGABYTES = (100, 300, 1000)
-TRAINED_BYTES = 8_000_000
+TRAINED_BYTES = 4_000_000
 HELD_EVERY = 20
 MEMORY_VOCAB = 16_000
 COMPARED_MEGABYTES = 300

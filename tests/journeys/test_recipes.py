@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from endonym import load
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.model.count import flops_per_token
 from endonym.recipe.recipe import Recipe, overrides_name
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -129,3 +131,37 @@ def test_the_small_romanian_study_ends_in_one_table_and_files_for_llama_cpp(
     assert said.code == 0, said.err
     assert len(said.json()["comparison"]["runs"]) == len(PARAMETERS)
     assert len(list((store / "export").glob("*/*-Q4_K_M.gguf"))) == len(PARAMETERS)
+
+
+def test_vocabularies_are_ranked_by_bits_a_byte_at_equal_operations(
+    tmp_path: Path,
+    command: Callable[..., Any],
+    language_sentences: Callable[[str], list[str]],
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    text = (RECIPES / "vocabularies.toml").read_text(encoding="utf-8")
+    for vocab in (1024, 2048, 4096, 8192):
+        text = text.replace(f"vocab = {vocab}\n", f"vocab = {280 + vocab // 16}\n")
+    recipe.write_text(text, encoding="utf-8")
+    (tmp_path / "texts").mkdir()
+    lines = "\n".join([*language_sentences("tatar"), *language_sentences("khmer")])
+    (tmp_path / "texts" / "sentences.txt").write_text(lines, encoding="utf-8")
+    small = {**SMALL, "phase.0.tokens": "", "phase.0.flops": 1e11, "model.dim": 64}
+    del small["tokenizer.vocab"], small["phase.0.tokens"]
+    sets = [arg for key, value in small.items() for arg in ("--set", f"{key}={value}")]
+    store = ("--store", tmp_path / "store")
+    said = command("run", recipe, "--variant", "all", *store, "--json", *sets)
+    assert said.code == 0, said.err
+    answer = said.json()["comparison"]
+    runs = answer["runs"]
+    assert len(runs) == 5
+    assert answer["same_documents"]
+    bits = [run["score"]["value"] for run in runs]
+    assert bits == sorted(bits)
+    costs = []
+    for run in runs:
+        shape = load(run["run"], store=tmp_path / "store").decoder.config
+        costs.append(run["train_tokens"] * flops_per_token(shape))
+    # A batch is whole: of fewer than 512 tokens nothing is said.
+    assert max(costs) / min(costs) < 1.03
+    assert len({run["train_tokens"] for run in runs}) > 2

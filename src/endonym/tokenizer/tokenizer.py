@@ -95,11 +95,14 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""
-        return self._engine.encode(text, add_special_tokens=False).ids
+        return self.encode_many([text])[0].tolist()
 
     def encode_many(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """The ids of each text, on all cores."""
-        encodings = self._engine.encode_batch_fast(list(texts), add_special_tokens=False)
+        try:
+            encodings = self._engine.encode_batch_fast(list(texts), add_special_tokens=False)
+        except TypeError as error:
+            raise (half_characters(texts) or error) from error
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -168,6 +171,21 @@ class Tokenizer:
                         where=f"character {start} of {text[:40]!r}",
                         do="A tokenizer that loses text cannot be measured; nothing was kept.",
                     )
+
+
+def half_characters(texts: Iterable[str]) -> TokenizerError | None:
+    """What to say of texts with a lone surrogate, which no file in UTF-8 can hold; None if none."""
+    for text in texts:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            return TokenizerError(
+                f"U+{ord(text[error.start]):04X} is half a character",
+                where=f"character {error.start} of {text[:40]!a}",
+                do='Replace such halves: text.encode("utf-16", "surrogatepass").decode("utf-16", '
+                '"replace")',
+            )
+    return None
 
 
 def read_engine(path: Path) -> tokenizers.Tokenizer:

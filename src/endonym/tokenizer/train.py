@@ -12,7 +12,7 @@ from endonym.tokenizer import bpe
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.tokenizer.measure import WORD
 from endonym.tokenizer.sample import evenly
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import Tokenizer, half_characters
 from endonym.tokenizer.unigram import unigram
 from endonym.tokenizer.words import Counts, count_words
 
@@ -27,8 +27,11 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
     decoding does not restore the text.
     """
     makers = {"bpe": bpe.pairs, "unigram": unigram, "char": bpe.characters, "byte": _bytes}
-    sample = evenly(texts, config.sample_bytes)
-    counts = Counts() if config.kind == "byte" else count_words(sample())
+    try:
+        sample = evenly(texts, config.sample_bytes)
+        counts = Counts() if config.kind == "byte" else count_words(sample())
+    except UnicodeEncodeError as error:
+        raise (half_characters(texts()) or error) from error
     tokenizer = Tokenizer(makers[config.kind](config, counts))
     # The first 200 documents and every hundredth after them.
     checked = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)

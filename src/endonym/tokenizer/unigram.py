@@ -8,14 +8,16 @@ pre-tokenizer, with spaces as spaces. llama.cpp has the same as `plamo2`; both g
   GGUF_SCALE.
 * Every character of a piece is a piece. So an unknown character is written as bytes in both.
 * Where two ways to cut a text are equally good, Hugging Face takes the longer last piece and
-  llama.cpp the longer first one. Two ways are equally good where the same pieces stand in another
-  order. Two pieces can do that only if both repeat one string, so such repetitions ("--", "хаха")
-  are no pieces. Three can do it as "a" "t" "ata" and "ata" "t" "a", so pieces are left out that
-  would make that the best way (`ambiguous`). Others were never met in millions of lines.
+  llama.cpp the longer first one. So no two best ways are left, as far as they can be found. The
+  same two pieces in another order are one text only if both repeat one string, so repetitions
+  ("--", "хаха") are no pieces. Two different pairs of one text ("o" "tier", "ot" "ier") get
+  different scores. Pieces are left out if "atata" would be "ata" "t" "a" or "a" "t" "ata". And the
+  most frequent words of the training text are read both ways.
 
 A limit: llama.cpp leaves out a U+FEFF at the very start of a text.
 """
 
+import heapq
 import io
 import math
 import tempfile
@@ -41,6 +43,8 @@ SPACE = "▁"
 SINGLE = "\t\r\0▁▅\ufffd"
 """Characters that sentencepiece reserves; line ends, too, are never merged."""
 LONGEST = 24
+SETTLED_WORDS = 200_000
+ROUNDS = 20
 RUNNING_WORDS = 15_000_000
 """sentencepiece takes 0.1 kB for each, however often the same word comes again."""
 Part = tuple[str, int]
@@ -73,7 +77,10 @@ def unigram(config: TokenizerConfig, counts: Counts) -> Engine:
         for each in single
     }
     longer = sorted((p for p in found if len(p) > 1), key=lambda p: (-found[p], p))
-    return engine(_whole_numbers(scores, {p: found[p] for p in longer}, room))
+    parts = counts.cut_at(counts.characters.keys() - set(single))
+    words = heapq.nsmallest(SETTLED_WORDS, parts, key=lambda each: (-each[1], each[0]))
+    texts = [text for text, _ in words]
+    return engine(_whole_numbers(scores, {p: found[p] for p in longer}, room, texts))
 
 
 def engine(scores: Mapping[str, int]) -> Engine:
@@ -138,51 +145,92 @@ def thinned(parts: Sequence[Part], most: int = RUNNING_WORDS) -> Iterator[Part]:
 
 
 def _whole_numbers(
-    single: Mapping[str, float], longer: Mapping[str, float], room: int
+    single: Mapping[str, float], longer: Mapping[str, float], room: int, words: Sequence[str]
 ) -> dict[str, int]:
-    """The scores as whole numbers; of the longer pieces those that leave no two best ways."""
+    """The scores as whole numbers; of the longer pieces those that leave no two best ways.
+
+    words: texts of known characters, to look for what is left.
+    """
     factor = LOWEST / min([*single.values(), *longer.values(), -1.0])
     scores = {piece: min(-1, round(score * factor)) for piece, score in single.items()}
     waiting = [piece for piece in longer if not _is_repetition(piece)]
     while waiting and len(scores) < room:
         added, waiting = waiting[: room - len(scores)], waiting[room - len(scores) :]
         scores |= {piece: min(-1, round(longer[piece] * factor)) for piece in added}
-        while dropped := ambiguous(scores):
-            for piece in dropped:
-                del scores[piece]
+        for _ in range(ROUNDS):
+            if not _settled(scores, words):
+                break
     return scores
+
+
+def _settled(scores: dict[str, int], words: Sequence[str]) -> int:
+    """Change scores by a little, or drop pieces, where two ways are equally good; how many."""
+    while equal := equal_overlaps(scores):
+        for piece in equal:
+            scores[piece] -= 1
+    found = ties([*_repeated_edges(scores), *words], scores)
+    for first, last in found:
+        other = sorted({*first} ^ {*last}, key=len)
+        if other and other[-1] in scores:
+            scores[other[-1]] -= 1
+        elif len(longest := max(first, key=len)) > 1:
+            scores.pop(longest, None)
+    return len(found)
+
+
+def equal_overlaps(scores: Mapping[str, int]) -> set[str]:
+    """Pieces to change so that x + y and z + w never have the same score where they are one text.
+
+    With z = x + r and y = r + w that is so where score(z) - score(x) = score(y) - score(w). Here x
+    or w may be empty.
+    """
+    ends: dict[tuple[str, int], list[str]] = {}
+    for z in scores:
+        ends.setdefault((z, scores[z]), []).append(z)
+        for n in range(1, len(z)):
+            if z[:n] in scores:
+                ends.setdefault((z[n:], scores[z] - scores[z[:n]]), []).append(z)
+    equal: set[str] = set()
+    for y in scores:
+        for n in range(1, len(y) + 1):
+            r, w = y[:n], y[n:]
+            if w and w not in scores:
+                continue
+            for z in ends.get((r, scores[y] - (scores[w] if w else 0)), ()):
+                if z != y:
+                    equal.add(z if len(z) > len(r) else y)
+                elif w:
+                    equal.add(w)
+    return equal
+
+
+def _repeated_edges(scores: Mapping[str, int]) -> Iterator[str]:
+    """For pieces like "ata", which begin as they end, texts like "atata"."""
+    for piece in scores:
+        for n in range(1, (len(piece) + 1) // 2):
+            if piece[:n] == piece[-n:]:
+                yield piece + piece[n:]
+
+
+def ties(texts: Sequence[str], scores: Mapping[str, int]) -> list[tuple[list[str], list[str]]]:
+    """The texts of known characters that have two best ways to be cut: both of them.
+
+    Read backwards, the longer last piece is the longer first one. So a reader of reversed texts
+    cuts as llama.cpp does.
+    """
+    backwards = [text[::-1] for text in texts]
+    forth = engine(scores).encode_batch(list(texts), add_special_tokens=False)
+    back = engine({piece[::-1]: score for piece, score in scores.items()})
+    found: list[tuple[list[str], list[str]]] = []
+    for here, there in zip(
+        forth, back.encode_batch(backwards, add_special_tokens=False), strict=True
+    ):
+        other = [piece[::-1] for piece in reversed(there.tokens)]
+        if other != here.tokens:
+            found.append((other, here.tokens))
+    return found
 
 
 def _is_repetition(piece: str) -> bool:
     """Whether a piece is a shorter string several times."""
     return piece in (piece + piece)[1:-1]
-
-
-def ambiguous(scores: Mapping[str, int]) -> list[str]:
-    """Pieces like "ata", which begin as they end, where "atata" has two best ways to be cut."""
-    found: list[str] = []
-    for piece in scores:
-        borders = [n for n in range(1, (len(piece) + 1) // 2) if piece[:n] == piece[-n:]]
-        texts = [piece + piece[n:] for n in borders]
-        if any(best(t, scores, True) != best(t, scores, False) for t in texts):
-            found.append(piece)
-    return found
-
-
-def best(text: str, scores: Mapping[str, int], prefers_first: bool) -> list[str]:
-    """The best way to cut a text of known characters into pieces.
-
-    prefers_first: of equal ones that with the longest first piece, as llama.cpp; otherwise that
-    with the longest last piece, as Hugging Face.
-    """
-    letters = text[::-1] if prefers_first else text
-    ways: list[tuple[int, list[str]]] = [(0, [])]
-    for end in range(1, len(text) + 1):
-        options: list[tuple[int, list[str]]] = []
-        for start in range(max(0, end - LONGEST), end):
-            part = letters[start:end]
-            piece = part[::-1] if prefers_first else part
-            if piece in scores:
-                options.append((ways[start][0] + scores[piece], [*ways[start][1], piece]))
-        ways.append(max(options, key=lambda each: each[0]))
-    return ways[-1][1][::-1] if prefers_first else ways[-1][1]

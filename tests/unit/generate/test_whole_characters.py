@@ -28,6 +28,12 @@ def test_the_rest_of_a_khmer_letter_is_awaited() -> None:
     assert unfinished("Күрше".encode()[:3]) == "ү".encode()[:1]
 
 
+def test_tokens_of_conversations_are_never_drawn() -> None:
+    assert len(BYTES.reserved_ids) == 2
+    for pending in (b"", "ក".encode()[:1]):
+        assert not {*BYTES.reserved_ids} & allowed(pending)
+
+
 def test_inside_a_letter_only_its_own_bytes_may_follow() -> None:
     assert {FIRST, LATIN, END} <= allowed(b"")
     assert not {SECOND, THIRD} & allowed(b"")
@@ -45,7 +51,7 @@ def test_a_letter_is_finished_token_by_token() -> None:
         assert len(pending) == rest
 
 
-@pytest.mark.parametrize("kind", ["byte", "char", "bpe"])
+@pytest.mark.parametrize("kind", ["byte", "char", "bpe", "unigram"])
 def test_an_untrained_model_writes_no_broken_letter(kind: str) -> None:
     tokenizer = toy_tokenizer(kind)
     config = toy_config(next(iter(FAMILIES))).model_copy(update={"vocab": tokenizer.vocab})

@@ -39,6 +39,27 @@ CONTRADICTIONS = {
         "300",
         'Leave vocab out, or choose kind = "bpe".',
     ),
+    "a share of a source that is not there": (
+        "[tokenizer]\nsources = { khmer = 1.0 }",
+        8,
+        'no source is called "khmer".',
+        "{ khmer = 1.0 }",
+        "Sources here: leipzig.",
+    ),
+    "shares that are less than a whole": (
+        "[tokenizer]\nsources = { leipzig = 0.7 }",
+        8,
+        "the shares of tokenizer.sources sum up to 0.7, not to 1.",
+        "{ leipzig = 0.7 }",
+        "Write them as parts of one whole, such as 0.6 and 0.4.",
+    ),
+    "operations of a model without a size": (
+        "flops = 1e12",
+        7,
+        "flops needs a model whose size is given.",
+        "1e12",
+        "Write model.dim and model.layers, or give the phase tokens or epochs.",
+    ),
     "a batch smaller than a row": (
         "batch_tokens = 128\n[pack]\ncontext = 256",
         7,

@@ -277,7 +277,7 @@ def test_a_set_that_contradicts_the_file_names_the_table_s_line(plain: Path) -> 
     first = refusal(plain, sets=("phase.0.tokens=9",)).splitlines()[0]
     assert first == (
         "basme.toml:18, with --set phase.0.tokens=9: "
-        "phase.0: give one of steps, tokens and epochs, not steps and tokens."
+        "phase.0: give one of steps, tokens, epochs and flops, not steps and tokens."
     )
 
 

@@ -37,6 +37,24 @@ def test_end_of_text_is_id_zero_and_stands_for_no_bytes(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_special_tokens_have_fixed_names_and_ids(kind: str) -> None:
+    tokenizer = toy_tokenizer(kind)
+    assert tokenizer.special_ids == {"end_of_text": 0, "turn_start": 1, "turn_end": 2}
+    assert tokenizer.reserved_ids == [1, 2]
+    assert [tokenizer.token(index) for index in (1, 2)] == ["<|im_start|>", "<|im_end|>"]
+    assert tokenizer.byte_counts[:3].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_a_character_is_refused_with_its_place(kind: str) -> None:
+    tokenizer = toy_tokenizer(kind)
+    for read in (tokenizer.encode, lambda text: tokenizer.encode_many(["су", text])):
+        with pytest.raises(TokenizerError, match=r"U\+D83D is half a character") as caught:
+            read("су \ud83d")
+        assert caught.value.where.startswith("character 3 of")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_written_tokenizer_is_read_back_the_same(kind: str, tmp_path: Path) -> None:
     tokenizer, path = toy_tokenizer(kind), tmp_path / "tokenizer.json"
     path.write_text(tokenizer.to_json(), encoding="utf-8")

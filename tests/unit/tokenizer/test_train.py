@@ -15,6 +15,7 @@ from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import fit, train_tokenizer
+from endonym.tokenizer.unigram import SPELLING
 from endonym.tokenizer.words import SPLIT, TRAINING_SPLIT
 
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើមក្បែររបង"
@@ -107,7 +108,21 @@ def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(
     tokenizer = train(texts, kind=kind)
     for text in ("Ә", KHMER, "👩🏽\u200d🚀", "", "\x00 \r\n"):
         assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert 259 <= tokenizer.vocab <= 261
+    least = 259 + (len(SPELLING) + 1 if kind == "unigram" else 0)
+    assert least <= tokenizer.vocab <= least + 2
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char", "unigram"])
+def test_half_a_character_in_the_corpus_is_refused_with_its_place(kind: str) -> None:
+    with pytest.raises(TokenizerError, match=r"U\+D83D is half a character"):
+        train(["алма", "су \ud83d"], kind=kind)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_vocabulary_that_one_letter_cannot_fill_stays_small(kind: str) -> None:
+    tokenizer = train(["а" * 5_000], kind=kind, vocab=5_000)
+    assert tokenizer.vocab < 330
+    assert tokenizer.decode(tokenizer.encode("ааа")) == "ааа"
 
 
 def test_a_vocabulary_that_the_corpus_cannot_fill_stays_smaller() -> None:

@@ -15,7 +15,9 @@ def test_a_phase_names_at_most_one_budget(budget: dict[str, float]) -> None:
 
 
 def test_two_budgets_are_refused_by_name() -> None:
-    with pytest.raises(ValidationError, match="one of steps, tokens and epochs, not steps and epo"):
+    with pytest.raises(
+        ValidationError, match="one of steps, tokens, epochs and flops, not steps and epo"
+    ):
         Phase(steps=5, epochs=1)
 
 

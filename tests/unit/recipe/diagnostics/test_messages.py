@@ -120,7 +120,7 @@ WRONG = {
     "two budgets": (
         "steps = 10\ntokens = 100",
         6,
-        "phase.0: give one of steps, tokens and epochs, not steps and tokens.",
+        "phase.0: give one of steps, tokens, epochs and flops, not steps and tokens.",
         "phase",
         "More: endonym explain phase",
     ),

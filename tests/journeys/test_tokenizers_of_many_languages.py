@@ -1,0 +1,85 @@
+"""Every kind of tokenizer gives back every text of many languages, and letters keep their marks."""
+
+import gzip
+import io
+import json
+import random
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import zstandard
+from toys import KINDS
+
+from endonym.tokenizer.config import SPECIALS, TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+LINES_OF_A_FILE = 150
+VOCAB = 2_000
+
+
+def files() -> list[Path]:
+    """Texts of Tatar, Khmer, Romanian, French, English, and those of `other`, `parallel`."""
+    folders = ("tt", "km", "ro", "fr", "en", "other", "parallel")
+    found = [path for folder in folders for path in sorted((DATA / folder).glob("*.*"))]
+    return [path for path in found if ".txt" in path.name or ".jsonl" in path.name]
+
+
+def records(path: Path) -> Iterator[str]:
+    """The first lines of a file; of JSON all its strings."""
+    with path.open("rb") as file:
+        unzipped = zstandard.ZstdDecompressor().stream_reader
+        opened = {".gz": gzip.open, ".zst": lambda given: io.BufferedReader(unzipped(given))}
+        lines = opened.get(path.suffix, lambda given: given)(file)
+        for line in islice(lines, LINES_OF_A_FILE if ".txt" in path.name else 40):
+            text = line.decode("utf-8").rstrip("\n")
+            if ".jsonl" not in path.name:
+                yield text
+                continue
+            yield from (each[:5_000] for each in json.loads(text).values() if isinstance(each, str))
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    if not DATA.is_dir():
+        pytest.skip("the shared data is not here")
+    return [text for path in files() for text in records(path)]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def tokenizer(request: pytest.FixtureRequest, texts: list[str]) -> Tokenizer:
+    vocab = VOCAB if request.param in ("bpe", "unigram") else None
+    config = TokenizerConfig.model_validate({"kind": request.param, "vocab": vocab})
+    return train_tokenizer(config, lambda: iter(texts[::2]))
+
+
+@pytest.mark.slow
+def test_texts_of_all_languages_come_back(tokenizer: Tokenizer, texts: list[str]) -> None:
+    assert len({letter for text in texts for letter in text}) > 400
+    for text, ids in zip(texts, tokenizer.encode_many(texts), strict=True):
+        assert tokenizer.decode(ids) == text
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_texts_come_back(tokenizer: Tokenizer, texts: list[str]) -> None:
+    generator = random.Random(0)
+    odd = [*SPECIALS.values(), "<0x41>", "▁", "\t", "\n", "\r\n", "  ", "\u200d", "\0", "\ufeff"]
+
+    def letter() -> str:
+        code = generator.choice((0x80, 0x300, 0x1800, 0x3000, 0xD800, 0x1F700))
+        return chr(generator.randrange(code))
+
+    made = [
+        "".join(
+            generator.choice((letter(), generator.choice(odd), generator.choice(texts)[:9]))
+            for _ in range(generator.randrange(1, 25))
+        )
+        for _ in range(10_000)
+    ]
+    made = [text.encode("utf-8", "replace").decode("utf-8") for text in made]
+    for text, ids in zip(made, tokenizer.encode_many(made), strict=True):
+        assert tokenizer.decode(ids) == text
+        assert not {*tokenizer.special_ids.values()} & {*ids.tolist()}

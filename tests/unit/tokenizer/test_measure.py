@@ -1,0 +1,57 @@
+"""What a tokenizer does with texts is counted the same way for anybody's tokenizer."""
+
+import json
+
+import pytest
+import tokenizers
+from toys import KINDS, toy_texts, toy_tokenizer
+
+from endonym.tokenizer.measure import cut_letters, measure
+
+KHMER = "ស្រីតូច"
+
+
+def engine(kind: str, **changes: object) -> tokenizers.Tokenizer:
+    described = json.loads(toy_tokenizer(kind).to_json()) | changes
+    made = tokenizers.Tokenizer.from_str(json.dumps(described))
+    made.encode_special_tokens = True
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_counts_are_those_of_the_texts_and_the_ids(kind: str) -> None:
+    texts = [("tt", "Кояш чыкты, <|endoftext|>"), ("km", KHMER), ("tt", "")]
+    found, tokenizer = measure(engine(kind), texts), toy_tokenizer(kind)
+    tatar = found.sources["tt"]
+    assert (tatar.documents, tatar.words, tatar.characters) == (2, 3, len(texts[0][1]))
+    ids = [tokenizer.encode(text) for _, text in texts]
+    assert found.total().tokens == sum(map(len, ids))
+    assert found.total().bytes == sum(len(text.encode()) for _, text in texts)
+    assert found.unused == tokenizer.vocab - 3 - len({index for each in ids for index in each})
+    assert found.is_lossless
+    assert found.megabytes_per_second > 0
+    ratios = found.sources["km"].as_dict()
+    assert ratios["tokens_per_character"] == pytest.approx(len(ids[1]) / len(KHMER), abs=1e-5)
+
+
+def test_a_letter_is_cut_from_its_marks_or_within_its_bytes() -> None:
+    # ស ្ រ ី: the coeng and the vowel are marks, each a token of its own.
+    assert cut_letters("ស្រី", [(0, 1), (1, 2), (2, 3), (3, 4)]) == 2
+    assert cut_letters("ស្រី", [(0, 4)]) == 0
+    assert cut_letters("ә", [(0, 1), (0, 1)]) == 1
+    assert cut_letters("", []) == 0
+    assert measure(engine("byte"), [("km", KHMER)]).total().cut_letters == 2 * len(KHMER) + 3
+    assert measure(engine("char"), [("km", KHMER)]).total().cut_letters == 3
+
+
+def test_a_tokenizer_that_loses_letters_is_measured_and_marked() -> None:
+    lossy = engine("bpe", normalizer={"type": "Lowercase"})
+    found = measure(lossy, [("tt", "Җир"), ("tt", "җир")])
+    assert (found.total().changed, found.is_lossless) == (1, False)
+
+
+def test_no_text_gives_no_ratios() -> None:
+    found = measure(engine("bpe"), [("tt", "")])
+    assert found.total().as_dict()["bytes_per_token"] is None
+    assert found.unused == toy_tokenizer("bpe").vocab - 3
+    assert measure(engine("bpe"), [("tt", each) for each in toy_texts()]).unused < found.unused

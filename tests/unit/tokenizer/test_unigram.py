@@ -1,0 +1,116 @@
+"""Unigram tokenizers: one best way to cut a text, so that every program finds it."""
+
+import json
+import random
+
+import pytest
+from toys import toy_texts, toy_tokenizer
+
+from endonym.errors import TokenizerError
+from endonym.tokenizer import unigram as module
+from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
+from endonym.tokenizer.train import train_tokenizer
+from endonym.tokenizer.unigram import (
+    LOWEST,
+    SPELLING,
+    _whole_numbers,
+    engine,
+    equal_overlaps,
+    thinned,
+    ties,
+)
+
+ALPHABET = dict.fromkeys("abteiroа", -5000000)
+
+
+def pieces(kind: str = "unigram") -> dict[str, float]:
+    vocab = json.loads(toy_tokenizer(kind).to_json())["model"]["vocab"]
+    return dict(vocab[BYTE_VOCAB:])
+
+
+def test_scores_are_whole_numbers_that_llama_cpp_can_hold() -> None:
+    found = pieces()
+    assert all(score == round(score) for score in found.values())
+    assert min(found.values()) == pytest.approx(LOWEST, rel=1e-3)
+    assert {*"".join(found)} == {piece for piece in found if len(piece) == 1}
+    assert {*SPELLING, "\n"} <= {*found}
+    assert not [piece for piece in found if len(piece) > 1 and "\n" in piece]
+
+
+def test_no_piece_repeats_a_shorter_one() -> None:
+    texts = ["хаха хаха... -- haha ---- хахаха"] * 50
+    made = train_tokenizer(TokenizerConfig(kind="unigram", vocab=340), lambda: iter(texts))
+    found = [made.token(index) for index in range(BYTE_VOCAB, made.vocab)]
+    longer = [piece for piece in found if len(piece) > 1]
+    assert longer
+    assert not [piece for piece in longer if piece in (piece + piece)[1:-1]]
+
+
+def test_two_best_ways_are_found() -> None:
+    text = ["atata"]
+    scores = ALPHABET | {"ata": -5_500_000}
+    assert ties(text, scores) == [(["ata", "t", "a"], ["a", "t", "ata"])]
+    assert ties(text, scores | {"at": -5_100_000}) == []
+
+
+def test_two_pairs_of_one_text_never_have_the_same_score() -> None:
+    scores = ALPHABET | {"ot": -5_787_946, "ier": -5_733_814, "tier": -6_521_760}
+    assert equal_overlaps(scores) == {"ot"}
+    assert equal_overlaps(scores | {"tier": -6_521_761}) == set()
+    # A piece that is as good as two others is found, too.
+    assert equal_overlaps(ALPHABET | {"ab": -10_000_000}) == {"ab"}
+
+
+def test_pieces_of_two_ways_are_changed_or_left_out() -> None:
+    single = dict.fromkeys(ALPHABET, -5.0)
+    longer = {"ata": -5.5, "ot": -5.787946, "ier": -5.733814, "tier": -6.52176, "хаха": -6.0}
+    found = _whole_numbers(single, longer, 20, ["otier", "atata"])
+    assert "ata" not in found
+    assert "хаха" not in found
+    assert {"ot", "ier", "tier"} <= {*found}
+    assert ties(["otier", "atata"], found) == []
+
+
+def test_random_texts_of_pieces_have_one_best_way() -> None:
+    scores = {piece: int(score) for piece, score in pieces().items()}
+    generator, names = random.Random(0), list(scores)
+    texts = ["".join(generator.choices(names, k=6)) for _ in range(2_000)]
+    assert ties(texts, scores) == []
+
+
+def test_rare_words_keep_their_share_when_counts_are_divided() -> None:
+    parts = [("һәм", 6_000), *((f"сүз{n}", 1) for n in range(4_000))]
+    found = dict(thinned(parts, most=1_000))
+    assert found["һәм"] == 600
+    assert len(found) == 401
+    assert dict(thinned(parts)) == dict(parts)
+
+
+def test_names_of_specials_and_bytes_are_spelled_in_any_language() -> None:
+    tokenizer = toy_tokenizer("unigram")
+    for name in [*SPECIALS.values(), "<0x41>", "<0x0A>"]:
+        tokens = [tokenizer.token(index) for index in tokenizer.encode(name)]
+        assert "".join(tokens) == name
+        assert len(tokens) > 2
+
+
+def test_a_vocabulary_without_room_for_them_is_refused() -> None:
+    least = BYTE_VOCAB + len(SPELLING) + 1
+    with pytest.raises(TokenizerError, match=f"{least} ids at least, not 280"):
+        train_tokenizer(TokenizerConfig(kind="unigram", vocab=280), lambda: iter(["су"]))
+    made = train_tokenizer(TokenizerConfig(kind="unigram", vocab=least), lambda: iter(["су"]))
+    assert made.vocab == least
+    assert made.decode(made.encode("су")) == "су"
+
+
+def test_a_word_of_a_megabyte_is_no_trouble() -> None:
+    texts = [*toy_texts(), "ស្រី" * 90_000]
+    made = train_tokenizer(TokenizerConfig(kind="unigram", vocab=400), lambda: iter(texts))
+    assert made.decode(made.encode(texts[-1])) == texts[-1]
+
+
+def test_an_empty_tokenizer_still_reads_bytes() -> None:
+    made = engine({})
+    assert made.get_vocab_size() == BYTE_VOCAB
+    assert made.decode(made.encode("су").ids) == "су"
+    assert module.BYTE_TOKENS[10] == "<0x0A>"
