@@ -13,7 +13,7 @@ from endonym.generate.sample import Sampling
 from endonym.generate.whole_characters import unfinished
 from endonym.serve.engine import Logits, Vocabulary
 
-FAINT = 1e-5
+FAINT = (1e-2, 1e-4, 0.0)
 """Tokens this much less likely than the likeliest are sorted only where top-k or top-p need them."""
 
 
@@ -120,11 +120,11 @@ def _drawn_one(mass_V: Logits, total: float, chooser: Chooser) -> int:
     if top_p == 1 and not 0 < top_k < len(mass_V):
         ids, sums = None, mass_V.cumsum(dtype=np.float64)
     else:
-        ids = np.flatnonzero(mass_V > FAINT)
+        for faint in FAINT:
+            ids = np.flatnonzero(mass_V > faint)
+            if len(ids) >= top_k if top_k else mass_V[ids].sum() >= top_p * total:
+                break
         ids, sums = _ranked(mass_V, ids)
-        is_enough = top_k <= len(ids) if top_k else sums[-1] >= top_p * total
-        if not is_enough:
-            ids, sums = _ranked(mass_V, np.flatnonzero(mass_V))
         if top_k:
             sums = sums[:top_k]
             total = sums[-1]
@@ -137,7 +137,7 @@ def _drawn_one(mass_V: Logits, total: float, chooser: Chooser) -> int:
 def _ranked(mass_V: Logits, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """These ids, the likeliest first, and the sums of their masses."""
     masses = mass_V[ids]
-    order = np.argsort(-masses, kind="stable")
+    order = np.argsort(-masses)
     return ids[order], masses[order].cumsum(dtype=np.float64)
 
 

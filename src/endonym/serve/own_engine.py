@@ -21,9 +21,12 @@ class OwnEngine:
     name = "endonym"
     template = None
 
-    def __init__(self, model: LanguageModel, *, slots: int) -> None:
-        self.model, self.slots, self.batch = model, slots, PREFILL_TOKENS
+    def __init__(self, model: LanguageModel, *, most_slots: int, memory: int) -> None:
+        """memory: bytes that all caches together may take."""
+        self.model, self.batch = model, PREFILL_TOKENS
         self.context, self.vocabulary = model.decoder.config.context, model.tokenizer
+        each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, self.context))
+        self.slots = max(1, min(most_slots, memory // max(1, each)))
         self.opening = self.ending = model.tokenizer.end_id
         self.ends = (self.ending,)
         self.device = model.decoder.readout.weight_VD.device
