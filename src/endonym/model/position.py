@@ -16,10 +16,16 @@ def rotation(positions_BT: Tensor, rope: RopeConfig, dtype: torch.dtype) -> tupl
     speeds = rotary_speeds(rope).to(positions_BT.device)
     angles = positions_BT[:, :, None, None].float() * speeds
     doubled = torch.cat((angles, angles), dim=-1)
-    scaling, sharpness = rope.scaling, 1.0
-    if scaling is not None and scaling.kind == "yarn":  # YaRN, eq. 22
-        sharpness = scaling.sharpness or 0.1 * math.log(scaling.factor) + 1.0
+    sharpness = rotary_sharpness(rope)
     return (doubled.cos() * sharpness).to(dtype), (doubled.sin() * sharpness).to(dtype)
+
+
+def rotary_sharpness(rope: RopeConfig) -> float:
+    """The factor on cosine and sine (YaRN, arXiv:2309.00071, eq. 22); else 1."""
+    scaling = rope.scaling
+    if scaling is None or scaling.kind != "yarn":
+        return 1.0
+    return scaling.sharpness or 0.1 * math.log(scaling.factor) + 1.0
 
 
 def rotary_speeds(rope: RopeConfig) -> Tensor:

@@ -112,6 +112,10 @@ class Tokenizer:
         """The bytes of an id; empty for a special token and for ids beyond the vocabulary."""
         return self._bytes[index] if index < self.vocab else b""
 
+    def name_of(self, index: int) -> str | None:
+        """How `tokenizer.json` writes an id; None if it stands for nothing."""
+        return self._engine.id_to_token(index) if index < self.vocab else None
+
     def token(self, index: int) -> str:
         """An id as readable text, or as hexadecimal bytes if it is part of a character."""
         piece = self._bytes[index]

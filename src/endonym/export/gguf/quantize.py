@@ -1,0 +1,127 @@
+"""Quantized tensors as llama.cpp writes them: its kernels, and its mixture of types.
+
+Source: `tensor_allows_quantization`, `llama_tensor_get_type_impl` and `tensor_type_fallback` in
+llama.cpp's `src/llama-quant.cpp`. What depends on an importance matrix is left out: there is none.
+"""
+
+import ctypes
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.errors import ExportError
+from endonym.export.config import Quantization
+from endonym.generate.llama_cpp import library
+
+if TYPE_CHECKING:
+    from gguf import GGMLQuantizationType as TensorType
+
+FILE_TYPES: dict[Quantization, int] = {
+    "F32": 0,
+    "F16": 1,
+    "Q8_0": 7,
+    "Q4_K_M": 15,
+    "Q5_K_M": 17,
+    "BF16": 32,
+}
+"""llama.cpp's `llama_ftype`."""
+KEPT = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "ssm_conv1d.weight")
+"""Small matrices that stay in fp32, besides all vectors and what does not end in `weight`."""
+USUAL: dict[Quantization, str] = {"Q4_K_M": "Q4_K", "Q5_K_M": "Q5_K"}
+SMALLER_BLOCKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+"""For rows that are no multiple of 256. F16 where they are no multiple of 32 either."""
+SAME = {"F32", "F16", "BF16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What decides which type a tensor gets.
+
+    architecture: llama.cpp's name. has_head: whether the head is a tensor of its own. values: how
+    many layers have values (`attn_v` or `attn_qkv`).
+    """
+
+    quantization: Quantization
+    architecture: str
+    layers: int
+    experts: int
+    has_head: bool
+    values: int
+
+    def type_of(self, name: str, shape: tuple[int, ...]) -> str:
+        """The name of the type a tensor gets, by its name and shape (columns last)."""
+        wanted = self.wanted(name, shape)
+        if shape[-1] % block_size(wanted):
+            wanted = SMALLER_BLOCKS.get(wanted, wanted)
+        return wanted if shape[-1] % block_size(wanted) == 0 else "F16"
+
+    def wanted(self, name: str, shape: tuple[int, ...]) -> str:
+        """The type before the fallback for rows that do not fit."""
+        is_kept = any(name.endswith(each) for each in KEPT)
+        if len(shape) < 2 or not name.endswith("weight") or is_kept:
+            return "F32"
+        if self.quantization in SAME:
+            return self.quantization
+        columns = shape[-1]
+        usual = USUAL.get(self.quantization, self.quantization)
+        part = re.sub(r"^blk\.\d+\.", "", name)
+        layer = int(name.split(".")[1]) if name.startswith("blk.") else 0
+        if part == "output.weight" or (part == "token_embd.weight" and not self.has_head):
+            is_plain = self.architecture == "falcon" or columns % block_size(usual)
+            return "Q8_0" if is_plain or usual == "Q8_0" else "Q6_K"
+        if usual == "Q8_0":
+            return usual
+        if part in ("attn_v.weight", "attn_qkv.weight"):
+            if self.experts == 8:
+                return "Q8_0"
+            return "Q6_K" if _has_more_bits(layer, self.values) else usual
+        if part == "attn_k.weight" and self.experts == 8:
+            return "Q8_0"
+        if part == "attn_output.weight" and self.experts == 8 and usual == "Q4_K":
+            return "Q5_K"
+        if part.startswith("ffn_down"):
+            return self._down(layer, usual)
+        return usual
+
+    def _down(self, layer: int, usual: str) -> str:
+        """The type of the last matrix of a feed-forward."""
+        more = _has_more_bits(layer, self.layers)
+        if self.architecture == "falcon" and usual == "Q4_K":
+            return "Q6_K" if layer < self.layers // 16 else "Q5_K" if more else usual
+        return "Q6_K" if more else usual
+
+
+def _has_more_bits(layer: int, layers: int) -> bool:
+    """The first and the last eighth of the layers, and every third between them."""
+    eighth = layers // 8
+    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+
+
+def block_size(kind: str) -> int:
+    """How many values of a row share a scale."""
+    return 1 if kind in SAME else 256 if kind.endswith("_K") else 32
+
+
+def quantized(values: NDArray[np.float32], kind: "TensorType") -> NDArray[np.uint8]:
+    """Rows of fp32 as bytes of a type, by llama.cpp's own kernel. Raises ExportError if it fails.
+
+    values: (…, columns); the result is (…, bytes a row).
+    """
+    import gguf
+
+    columns = values.shape[-1]
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    block, size = gguf.GGML_QUANT_SIZES[kind]
+    row_bytes = columns // block * size
+    made = np.empty((*values.shape[:-1], row_bytes), dtype=np.uint8)
+    kernel = library().ggml_quantize_chunk
+    rows = values.size // columns
+    written = kernel(
+        int(kind), values.ctypes.data, made.ctypes.data, 0, rows, columns, ctypes.c_void_p(None)
+    )
+    if written != made.nbytes:
+        raise ExportError(f"llama.cpp wrote {written} bytes of {kind.name}, not {made.nbytes}")
+    return made

@@ -1,0 +1,81 @@
+"""Our tensors under the names and in the layouts of llama.cpp."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from endonym.export.gguf.rows import GGUFArchitecture
+from endonym.export.row import the_mixer
+from endonym.model.config import AttentionConfig, Mamba2Config, ModelConfig, RopeConfig
+from endonym.model.position import rotary_sharpness, rotary_speeds
+
+PARTS = ("query", "key", "value")
+NO_SINK = -1e30
+"""The logit of granite_swa's attention sinks, which ours have not: their share is zero."""
+
+
+def gguf_tensors(
+    row: GGUFArchitecture, config: ModelConfig, weights: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The tensors of a GGUF file, in fp32: llama.cpp's names, layer after layer."""
+    names = row.names(config)
+    found = dict(_added(row, config, weights))
+    for name, tensor in weights.items():
+        pattern = re.sub(r"\.\d+\.", ".*.", name)
+        layer = next(iter(re.findall(r"\.(\d+)\.", name)), "")
+        part = re.search(r"\.mixer\.(query|key|value)\.(weight|bias)$", name)
+        if row.joined and part:
+            if part[1] == "query":
+                parts = [weights[name.replace(".query.", f".{each}.")] for each in PARTS]
+                found[f"blk.{layer}.attn_qkv.{part[2]}"] = torch.cat(parts)
+            continue
+        theirs = names[pattern].replace("*", layer)
+        found[theirs] = _as_theirs(row, config, name, tensor)
+    contiguous = {name: tensor.detach().float().contiguous() for name, tensor in found.items()}
+    return dict(sorted(contiguous.items(), key=lambda each: _place(each[0])))
+
+
+def _added(
+    row: GGUFArchitecture, config: ModelConfig, weights: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Tensor]]:
+    """Tensors that llama.cpp wants and we do not have."""
+    mixer = the_mixer(config)
+    if row.has_head and config.tied:
+        yield "output.weight", weights["embedding.weight"]
+    if not isinstance(mixer, AttentionConfig):
+        return
+    if mixer.window is not None:
+        for layer in range(config.layers):
+            yield f"blk.{layer}.attn_sinks.weight", torch.full((mixer.heads,), NO_SINK)
+    rope = mixer.rope
+    if rope is not None and rope.scaling is not None and rope.scaling.kind != "linear":
+        plain = RopeConfig(base=rope.base, width=rope.width)
+        yield "rope_freqs.weight", rotary_speeds(plain) / rotary_speeds(rope)
+
+
+def _as_theirs(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: Tensor) -> Tensor:
+    """One tensor in llama.cpp's layout."""
+    mixer = the_mixer(config)
+    part = re.search(r"\.mixer\.(query|key)\.(weight|bias)$", name)
+    if part and row.paired and isinstance(mixer, AttentionConfig):
+        assert mixer.rope is not None
+        heads = mixer.heads if part[1] == "query" else mixer.kv_heads
+        sharpness = rotary_sharpness(mixer.rope) ** 2 if part[1] == "query" else 1.0
+        halves = tensor.unflatten(0, (heads, 2, mixer.head_width // 2))
+        return halves.transpose(1, 2).flatten(0, 2) * sharpness
+    if name.endswith(".A_log"):
+        tensor = -tensor.float().exp()
+    if isinstance(mixer, Mamba2Config):
+        if name.endswith((".A_log", ".skip")):
+            return tensor[:, None]
+        if name.endswith(".mixer.norm.weight"):
+            return tensor.unflatten(0, (mixer.groups, -1))
+    return tensor
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Tensors of the whole model first, then by layer."""
+    layer = re.match(r"blk\.(\d+)\.", name)
+    return (int(layer[1]) if layer else -1, name)

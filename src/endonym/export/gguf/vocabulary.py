@@ -1,0 +1,123 @@
+"""A tokenizer in the terms of llama.cpp, which has a fixed list of tokenizers and of splits.
+
+Imports no torch. Source: `src/llama-vocab.cpp` of llama.cpp.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from endonym.errors import ExportError
+from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
+from endonym.tokenizer.train import SPLIT
+
+NORMAL, CONTROL, UNUSED, BYTE = 1, 3, 5, 6
+"""llama.cpp's `llama_token_type`."""
+GPT2_SPLIT = ""
+"""The split that ByteLevel does by itself (`use_regex`)."""
+SPLITS = {
+    SPLIT: "qwen35",
+    GPT2_SPLIT: "gpt-2",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
+}
+"""Splits that llama.cpp has, by its name; the ids are compared by `verify`."""
+NO_START = (
+    "llama.cpp does not put the start token before a prompt of this tokenizer by itself: write "
+    "{start} before it, as the Modelfile does"
+)
+BYTE_ORDER_MARK = "llama.cpp drops a byte order mark (U+FEFF) at the very start of a text"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The keys below `tokenizer.ggml`.
+
+    model: llama.cpp's tokenizer; pre: its split. limits: what it does otherwise, in sentences.
+    """
+
+    model: str
+    tokens: list[str]
+    types: list[int]
+    pre: str = ""
+    merges: list[str] = field(default_factory=list[str])
+    scores: list[float] = field(default_factory=list[float])
+    limits: tuple[str, ...] = ()
+
+
+def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
+    """The tokenizer as llama.cpp has it; `size` ids, as the model has rows.
+
+    Raises ExportError for a tokenizer that llama.cpp does not have.
+    """
+    described: dict[str, Any] = json.loads(tokenizer.to_json())
+    model = described["model"]
+    specials = {each["id"] for each in described["added_tokens"] if each["special"]}
+    tokens, types = _tokens(tokenizer, specials, size)
+    if described.get("normalizer") is not None:
+        raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
+    if model["type"] == "Unigram" or (model["type"] == "BPE" and model.get("byte_fallback")):
+        if described.get("pre_tokenizer") is not None and model["type"] == "Unigram":
+            raise _unknown("a split before Unigram")
+        limits = (BYTE_ORDER_MARK, NO_START.format(start=tokenizer.start))
+        scores = _scores(model, size)
+        return Vocabulary("plamo2", tokens, types, scores=scores, limits=limits)
+    if model["type"] != "BPE":
+        raise _unknown(model["type"])
+    merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
+    return Vocabulary("gpt2", tokens, types, _split(described.get("pre_tokenizer")), merges)
+
+
+def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[str], list[int]]:
+    """Every id's token and type; ids that stand for nothing are unused."""
+    tokens: list[str] = []
+    types: list[int] = []
+    for index in range(size):
+        token = tokenizer.name_of(index)
+        kind = NORMAL
+        if token is None:
+            token, kind = f"[unused {index}]", UNUSED
+        elif index in specials:
+            kind = CONTROL
+        elif BYTE_TOKEN.fullmatch(token) and len(tokenizer.bytes_of(index)) == 1:
+            kind = BYTE
+        tokens.append(token)
+        types.append(kind)
+    return tokens, types
+
+
+def _scores(model: dict[str, Any], size: int) -> list[float]:
+    """Log-probabilities of the pieces; alike for characters, which are never part of one."""
+    if model["type"] == "BPE":
+        if model["merges"]:
+            raise _unknown("merges of characters beside single bytes")
+        return [-1.0] * size
+    scores = [float(score) for _, score in model["vocab"]]
+    return scores + [0.0] * (size - len(scores))
+
+
+def _split(described: dict[str, Any] | None) -> str:
+    """llama.cpp's name of the split before byte-level pieces."""
+    steps = [] if described is None else described.get("pretokenizers", [described])
+    pattern, is_byte_level = None, False
+    for step in steps:
+        if step["type"] == "Split" and "Regex" in step["pattern"] and not step["invert"]:
+            pattern = step["pattern"]["Regex"] if step["behavior"] == "Isolated" else None
+        elif step["type"] == "ByteLevel" and not step["add_prefix_space"]:
+            is_byte_level = True
+            pattern = GPT2_SPLIT if step.get("use_regex", True) else pattern
+        elif step["type"] != "ByteLevel":
+            pattern = None
+    if not is_byte_level or pattern not in SPLITS:
+        shown = "none" if pattern is None else re.sub(r"\s+", " ", pattern)
+        raise _unknown(f"this split before the merges: {shown}")
+    return SPLITS[pattern]
+
+
+def _unknown(what: str) -> ExportError:
+    return ExportError(
+        f"llama.cpp has no tokenizer with {what}",
+        where="export gguf",
+        do="It has those that endonym trains: bpe, unigram, char and byte.",
+    )

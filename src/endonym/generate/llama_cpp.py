@@ -1,0 +1,300 @@
+"""llama.cpp in this process: what it makes of a GGUF file, text by text and logit by logit.
+
+The functions are those of `include/llama.h`, called by ctypes in the shared library of the package
+`xllamacpp`. Structs are passed by value, so their layout must be that of the library's version:
+it is compared with known defaults when the library is opened.
+"""
+
+import ctypes
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.errors import Damaged, ExportError
+
+INSTALL = 'Install it: pip install "endonym[gguf]"'
+LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+ERROR = 4
+"""GGML_LOG_LEVEL_ERROR."""
+CACHE_TYPES = {"f32": 0, "f16": 1}
+"""ggml_type of keys and values."""
+BATCH = 512
+
+
+class _ModelParams(ctypes.Structure):
+    _fields_ = (
+        ("devices", ctypes.c_void_p),
+        ("tensor_buft_overrides", ctypes.c_void_p),
+        *((name, ctypes.c_int32) for name in ("n_gpu_layers", "split_mode", "load_mode")),
+        *((name, ctypes.c_int32) for name in ("lazy_mode", "main_gpu")),
+        *((name, ctypes.c_void_p) for name in ("tensor_split", "progress", "progress_data")),
+        ("kv_overrides", ctypes.c_void_p),
+        *((name, ctypes.c_bool) for name in ("vocab_only", "check_tensors", "use_extra_bufts")),
+        *((name, ctypes.c_bool) for name in ("no_host", "no_alloc", "load_mtp")),
+    )
+
+
+class _ContextParams(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_uint32) for name in ("n_ctx", "n_batch", "n_ubatch", "n_seq_max")),
+        *((name, ctypes.c_uint32) for name in ("n_rs_seq", "n_outputs_max", "n_outputs_per_seq")),
+        *((name, ctypes.c_int32) for name in ("n_threads", "n_threads_batch", "ctx_type")),
+        *((name, ctypes.c_int32) for name in ("rope_scaling_type", "pooling_type")),
+        *((name, ctypes.c_int32) for name in ("attention_type", "flash_attn_type")),
+        *((name, ctypes.c_float) for name in ("rope_freq_base", "rope_freq_scale")),
+        *((name, ctypes.c_float) for name in ("yarn_ext", "yarn_attn", "yarn_fast", "yarn_slow")),
+        ("yarn_orig_ctx", ctypes.c_uint32),
+        ("defrag_thold", ctypes.c_float),
+        *((name, ctypes.c_void_p) for name in ("cb_eval", "cb_eval_data")),
+        *((name, ctypes.c_int32) for name in ("type_k", "type_v")),
+        ("moe_cache_size", ctypes.c_size_t),
+        *((name, ctypes.c_void_p) for name in ("abort", "abort_data")),
+        *((name, ctypes.c_bool) for name in ("embeddings", "offload_kqv", "no_perf", "op_offload")),
+        *((name, ctypes.c_bool) for name in ("swa_full", "kv_unified")),
+        ("samplers", ctypes.c_void_p),
+        ("n_samplers", ctypes.c_size_t),
+        ("ctx_other", ctypes.c_void_p),
+    )
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = (
+        ("n_tokens", ctypes.c_int32),
+        ("token", ctypes.POINTER(ctypes.c_int32)),
+        ("embd", ctypes.c_void_p),
+        ("pos", ctypes.POINTER(ctypes.c_int32)),
+        ("n_seq_id", ctypes.c_void_p),
+        ("seq_id", ctypes.c_void_p),
+        ("logits", ctypes.POINTER(ctypes.c_int8)),
+    )
+
+
+FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "llama_model_default_params": (_ModelParams, ()),
+    "llama_context_default_params": (_ContextParams, ()),
+    "llama_model_load_from_file": (ctypes.c_void_p, (ctypes.c_char_p, _ModelParams)),
+    "llama_model_free": (None, (ctypes.c_void_p,)),
+    "llama_model_get_vocab": (ctypes.c_void_p, (ctypes.c_void_p,)),
+    "llama_model_n_ctx_train": (ctypes.c_int32, (ctypes.c_void_p,)),
+    "llama_init_from_model": (ctypes.c_void_p, (ctypes.c_void_p, _ContextParams)),
+    "llama_free": (None, (ctypes.c_void_p,)),
+    "llama_get_memory": (ctypes.c_void_p, (ctypes.c_void_p,)),
+    "llama_memory_clear": (None, (ctypes.c_void_p, ctypes.c_bool)),
+    "llama_decode": (ctypes.c_int32, (ctypes.c_void_p, _Batch)),
+    "llama_get_logits": (ctypes.POINTER(ctypes.c_float), (ctypes.c_void_p,)),
+    "llama_vocab_n_tokens": (ctypes.c_int32, (ctypes.c_void_p,)),
+    "llama_vocab_bos": (ctypes.c_int32, (ctypes.c_void_p,)),
+    "llama_vocab_is_eog": (ctypes.c_bool, (ctypes.c_void_p, ctypes.c_int32)),
+    "llama_tokenize": (
+        ctypes.c_int32,
+        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.POINTER(ctypes.c_int32))
+        + (ctypes.c_int32, ctypes.c_bool, ctypes.c_bool),
+    ),
+    "llama_token_to_piece": (
+        ctypes.c_int32,
+        (ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32)
+        + (ctypes.c_bool,),
+    ),
+    "ggml_quantize_chunk": (
+        ctypes.c_size_t,
+        (ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+        + (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p),
+    ),
+    "llama_log_set": (None, (LOG, ctypes.c_void_p)),
+    "llama_version": (ctypes.c_char_p, ()),
+}
+_said: list[str] = []
+
+
+@LOG
+def _log(level: int, text: bytes, _: object) -> None:
+    """Keep llama.cpp's errors for our own messages; it prints nothing."""
+    if level == ERROR:
+        _said.append(text.decode("utf-8", "replace").strip())
+        del _said[5:]
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """llama.cpp's shared library. Raises ExportError if it is missing or of another version."""
+    try:
+        import xllamacpp.xllamacpp as module
+    except ImportError as error:
+        raise ExportError("llama.cpp is not installed", do=INSTALL) from error
+    found = ctypes.CDLL(str(module.__file__))
+    for name, (result, arguments) in FUNCTIONS.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    found.llama_log_set(_log, None)
+    context, model = found.llama_context_default_params(), found.llama_model_default_params()
+    known = (context.n_ctx, context.n_batch, context.type_k, context.type_v, model.n_gpu_layers)
+    if known != (512, 2048, 1, 1, -1) or not model.use_extra_bufts or not context.offload_kqv:
+        raise ExportError(
+            f"xllamacpp holds llama.cpp {version(found)}, whose structs are laid out otherwise",
+            do='Install the version that endonym knows: pip install "endonym[gguf]"',
+        )
+    return found
+
+
+def version(found: ctypes.CDLL | None = None) -> str:
+    """llama.cpp's version, and that of the package that holds it."""
+    import xllamacpp
+
+    own = (found or library()).llama_version().decode("ascii")
+    return f"{own} (xllamacpp {xllamacpp.__version__})"
+
+
+class LlamaCpp:
+    """A GGUF file as llama.cpp reads it. A context manager; not for several threads.
+
+    context: longest text in tokens; the model's own if None. With 0, only the vocabulary is read.
+    cache: number format of keys and values; `f16` is llama.cpp's default.
+    Raises Damaged if llama.cpp cannot read the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int | None = None,
+        threads: int = 1,
+        cache: Literal["f32", "f16"] = "f16",
+    ) -> None:
+        self._lib, self._context = library(), None
+        params = self._lib.llama_model_default_params()
+        params.n_gpu_layers, params.vocab_only = 0, context == 0
+        self._model = self._load(path, params)
+        self._vocab = self._lib.llama_model_get_vocab(self._model)
+        self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
+        self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
+        self.context = context or int(self._lib.llama_model_n_ctx_train(self._model))
+        self._position = 0
+        if context == 0:
+            return
+        settings = self._lib.llama_context_default_params()
+        settings.n_ctx, settings.n_batch, settings.n_ubatch = self.context, BATCH, BATCH
+        settings.n_threads = settings.n_threads_batch = threads
+        settings.type_k = settings.type_v = CACHE_TYPES[cache]
+        if cache == "f32":
+            settings.flash_attn_type = 0
+        _said.clear()
+        self._context = self._lib.llama_init_from_model(self._model, settings)
+        if not self._context:
+            self.close()
+            raise Damaged(f"llama.cpp cannot compute with it: {_reason()}", where=str(path))
+
+    def _load(self, path: Path, params: _ModelParams) -> int:
+        _said.clear()
+        model = self._lib.llama_model_load_from_file(str(path).encode(), params)
+        if not model:
+            raise Damaged(
+                f"llama.cpp cannot read it: {_reason()}",
+                where=str(path),
+                do="Export it again: endonym export MODEL --to gguf",
+            )
+        return model
+
+    def __enter__(self) -> "LlamaCpp":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self._context:
+            self._lib.llama_free(self._context)
+        if self._model:
+            self._lib.llama_model_free(self._model)
+        self._context = self._model = None
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """The ids of a text, without specials.
+
+        special: also the start token where the file asks for it, and specials in the text by name,
+        as llama.cpp's own programs read a prompt.
+        """
+        data = text.encode("utf-8")
+        room = (ctypes.c_int32 * (len(data) + 2))()
+        count = self._lib.llama_tokenize(
+            self._vocab, data, len(data), room, len(room), special, special
+        )
+        if count < 0:
+            raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
+        return list(room[:count])
+
+    def bytes_of(self, index: int) -> bytes:
+        """The bytes of an id; of a special its name."""
+        size = 64
+        while True:
+            room = ctypes.create_string_buffer(size)
+            count = self._lib.llama_token_to_piece(self._vocab, index, room, size, 0, True)
+            if count >= 0:
+                return room.raw[:count]
+            size = -count
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; broken characters become U+FFFD."""
+        return b"".join(self.bytes_of(index) for index in ids).decode("utf-8", errors="replace")
+
+    def ends(self, index: int) -> bool:
+        """Whether generation ends at this id."""
+        return bool(self._lib.llama_vocab_is_eog(self._vocab, index))
+
+    def clear(self) -> None:
+        """Forget everything that was read."""
+        self._lib.llama_memory_clear(self._lib.llama_get_memory(self._context), True)
+        self._position = 0
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each of the ids, (T, V), of a text that starts with them."""
+        self.clear()
+        return np.concatenate(list(self.read(ids)))
+
+    def read(self, ids: Sequence[int], *, all_logits: bool = True) -> Iterator[NDArray[np.float32]]:
+        """Read on: logits of `ids` in parts of at most 512 positions, or of each part's last.
+
+        Raises ExportError if the context is too short.
+        """
+        if self._position + len(ids) > self.context:
+            asked = self._position + len(ids)
+            raise ExportError(f"{asked} tokens, but a context of {self.context}")
+        for first in range(0, len(ids), BATCH):
+            part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
+            positions = np.arange(self._position, self._position + len(part), dtype=np.int32)
+            asked = np.full(len(part), all_logits, dtype=np.int8)
+            asked[-1] = 1
+            with _batch(part, positions, asked) as batch:
+                code = self._lib.llama_decode(self._context, batch)
+            if code != 0:
+                raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
+            self._position += len(part)
+            pointer = self._lib.llama_get_logits(self._context)
+            shape = (int(asked.sum()), self.vocab)
+            yield np.ctypeslib.as_array(pointer, shape=shape).copy()
+
+
+@contextmanager
+def _batch(
+    ids: NDArray[np.int32], positions: NDArray[np.int32], asked: NDArray[np.int8]
+) -> Iterator[_Batch]:
+    """The struct that points into these arrays, while they live."""
+    yield _Batch(
+        len(ids),
+        ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+        None,
+        positions.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+        None,
+        None,
+        asked.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+    )
+
+
+def _reason() -> str:
+    """The first error that llama.cpp told since it was asked: the others follow from it."""
+    return _said[0] if _said else "it does not say why"
