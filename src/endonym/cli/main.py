@@ -30,6 +30,8 @@ COMMANDS = {
     "generate": ("model_commands", "continues a text"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
+    "serve": ("serve_commands", "answers in the form of OpenAI's API, and on a page"),
+    "chat": ("serve_commands", "continues texts, or holds a conversation, at a terminal"),
     "export": ("model_commands", "hands a model over in the transformers format"),
 }
 """Command -> its module and its summary."""
