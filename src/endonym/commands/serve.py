@@ -111,7 +111,7 @@ def _kept_gguf(model: LanguageModel, name: str, store: Store, log: Log) -> Path:
         part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
         try:
             with translated_disk_errors(part):
-                export_gguf(model, part, (FORMAT,), Provenance(folder.name))
+                export_gguf(model, part, (FORMAT,), Provenance(Path(name).name))
                 part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -123,7 +123,9 @@ def _identity(name: str, store: Store) -> str:
     artifact = find_artifact(name, store)
     if artifact is not None:
         return artifact.id
-    files = sorted(each for each in Path(name).iterdir() if each.suffix in (".json", ".safetensors"))
+    files = sorted(
+        each for each in Path(name).iterdir() if each.suffix in (".json", ".safetensors")
+    )
     return fingerprint([[each.name, file_hash(each)] for each in files])[:12]
 
 

@@ -180,7 +180,8 @@ def chat_logprobs(vocabulary: Vocabulary, pieces: Iterable[Piece]) -> Json:
 
     return {
         "content": [
-            told(token.index, token.nats) | {"top_logprobs": [told(*each) for each in token.likeliest]}
+            told(token.index, token.nats)
+            | {"top_logprobs": [told(*each) for each in token.likeliest]}
             for piece in pieces
             for token in piece.tokens
         ]

@@ -92,7 +92,9 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        return JSONResponse(error_json(error.status_code, message), error.status_code, error.headers)
+        return JSONResponse(
+            error_json(error.status_code, message), error.status_code, error.headers
+        )
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:
@@ -131,7 +133,11 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
     def model_json(name: str) -> Json:
         engine = service.scheduler(name).engine
         said = {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
-        told = {"engine": engine.name, "context": engine.context, "chat": engine.template is not None}
+        told = {
+            "engine": engine.name,
+            "context": engine.context,
+            "chat": engine.template is not None,
+        }
         return {**said, **told}
 
     @app.get("/v1/models")

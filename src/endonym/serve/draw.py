@@ -134,7 +134,9 @@ def _drawn_one(mass_V: Logits, total: float, chooser: Chooser) -> int:
     return place if ids is None else int(ids[place])
 
 
-def _ranked(mass_V: Logits, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _ranked(
+    mass_V: Logits, ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """These ids, the likeliest first, and the sums of their masses."""
     masses = mass_V[ids]
     order = np.argsort(-masses)

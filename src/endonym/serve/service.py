@@ -294,5 +294,3 @@ def logit_bias(asked: Asked, engine: Engine) -> dict[int, float]:
 
 def _event(value: Json) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
-
-
