@@ -32,7 +32,8 @@ COMMANDS = {
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
     "serve": ("serve_commands", "answers in the form of OpenAI's API, and on a page"),
     "chat": ("serve_commands", "continues texts, or holds a conversation, at a terminal"),
-    "export": ("model_commands", "hands a model over in the transformers format"),
+    "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
+    "verify": ("model_commands", "proves that an export is the model"),
 }
 """Command -> its module and its summary."""
 

@@ -1,4 +1,4 @@
-"""Commands about a model: generate, evaluate, export."""
+"""Commands about a model: generate, evaluate, export, verify."""
 
 import sys
 import time
@@ -9,6 +9,7 @@ import click
 
 from endonym.cli.main import Settings, print_json, say
 from endonym.cli.sampling_options import sampling_options
+from endonym.device import program
 from endonym.errors import printable
 
 if TYPE_CHECKING:
@@ -135,39 +136,93 @@ def evaluate(
 @click.command()
 @MODEL
 @click.option(
-    "--to", "form", type=click.Choice(["huggingface"]), default="huggingface", show_default=True
+    "--to",
+    "form",
+    type=click.Choice(["huggingface", "gguf"]),
+    default="huggingface",
+    show_default=True,
+    help="A folder for transformers, or files for llama.cpp and Ollama.",
+)
+@click.option(
+    "--quantize",
+    metavar="F16,Q8_0,…",
+    help="gguf: number formats of the weights, a file for each: F32, F16, BF16, Q8_0, Q5_K_M, "
+    "Q4_K_M.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where to write it (default: NAME-huggingface).",
+    help="Where to write it (default: NAME-huggingface or NAME-gguf).",
 )
 @click.pass_obj
-def export(settings: Settings, model: str, form: str, out: Path | None) -> None:
-    """Hand a model over as a folder that transformers loads without remote code."""
-    from endonym.commands.load import card_of, load_model
-    from endonym.errors import ExportError
-    from endonym.export.card import INSTALL
-    from endonym.export.huggingface import export_huggingface
+def export(
+    settings: Settings,
+    model: str,
+    form: Literal["huggingface", "gguf"],
+    quantize: str | None,
+    out: Path | None,
+) -> None:
+    """Hand a model over in another format, and verify that it is the same model there."""
+    from pydantic import ValidationError
 
+    from endonym.commands.export import export_model
+    from endonym.export.card import INSTALL
+    from endonym.export.config import Export
+
+    asked = tuple(each.strip() for each in quantize.split(",")) if quantize else None
+    try:
+        wanted = Export.model_validate({"format": form, "quantize": asked})
+    except ValidationError as error:
+        raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
     target = out or Path(f"{Path(model).name}-{form}")
-    if target.is_dir() and any(target.iterdir()):
-        raise ExportError(
-            "the folder is not empty", where=str(target), do="Choose another with --out DIR."
-        )
-    store = settings.open_store()
-    loaded = load_model(model, store, log=settings.log())
-    names = export_huggingface(loaded, target, card_of(model, store))
+    written = export_model(model, wanted, target, settings.open_store(), settings.log())
     files = [
-        {"path": str(target / n), "format": form, "bytes": (target / n).stat().st_size}
-        for n in names
+        {"path": str(path), "format": form, "bytes": path.stat().st_size, **_quantization(path)}
+        for path in written
     ]
     if settings.is_json:
         print_json({"files": files})
+        return
+    lines = (f"{printable(str(each['path']))}  {each['bytes']}" for each in files)
+    click.echo("\n".join(lines))
+    use = f'{INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
+    if form == "gguf":
+        use = f"{program()} serve {next(each for each in written if each.suffix == '.gguf')}"
+    settings.log().line(f"next: {use}")
+
+
+def _quantization(path: Path) -> dict[str, str]:
+    """The number format that the name of a GGUF file says."""
+    return {"quantization": path.stem.rpartition("-")[2]} if path.suffix == ".gguf" else {}
+
+
+@click.command()
+@click.argument("path", metavar="EXPORT", type=click.Path(path_type=Path))
+@click.option("--against", metavar="MODEL", help="The model it should equal (default: its own).")
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Compare on this text instead of the held-out one; may be repeated.",
+)
+@click.pass_obj
+def verify(settings: Settings, path: Path, against: str | None, texts: tuple[Path, ...]) -> None:
+    """Prove that an export is the model: the same ids, logits and bits per byte.
+
+    EXPORT is a folder that endonym exported, or a GGUF file. Each is run by its own program:
+    transformers or llama.cpp.
+    """
+    from endonym.commands.export import checks_table, verify_model
+
+    checks, _ = verify_model(path, against, texts, settings.open_store(), settings.log())
+    failed = [each for each in checks if not each.ok]
+    if settings.is_json:
+        print_json({"ok": not failed, "checks": [each.as_dict() for each in checks]})
     else:
-        lines = (f"{printable(str(each['path']))}  {each['bytes']}" for each in files)
-        click.echo("\n".join(lines))
-        settings.log().line(
-            f'next: {INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
-        )
+        click.echo(checks_table(checks))
+    if failed:
+        say(f"{len(failed)} of {len(checks)} checks failed: export the model again")
+        click.get_current_context().exit(1)

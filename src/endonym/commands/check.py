@@ -25,9 +25,8 @@ from endonym.autopilot.resolve import (
 )
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
-from endonym.export.shapes import row_of
+from endonym.export.formats import require_formats
 from endonym.log import counted, duration, number, size
-from endonym.model.config import ModelConfig
 from endonym.model.count import (
     cache_bytes,
     cache_bytes_per_token,
@@ -126,8 +125,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     raw = raw_sets(recipe)
     facts, choices, training, is_counted = expected(recipe, raw, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
-    if recipe.export and isinstance(training.model, ModelConfig):
-        row_of(training.model)
+    require_formats(recipe.export, training.model)
     warnings = odd_warnings(raw, recipe.language)
     clean = recipe.clean
     if clean.min_script_share is None and clean.min_expected_share is None:

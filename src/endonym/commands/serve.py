@@ -1,8 +1,6 @@
 """Makes models ready to answer: the engine of each, the key, and the server around them."""
 
-import os
 import secrets
-import shutil
 import socket
 import stat
 from collections.abc import Callable, Sequence
@@ -13,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from endonym import device
+from endonym.commands.export import export_model
 from endonym.commands.load import find_artifact, load_model
-from endonym.disk import file_hash, translated_disk_errors
+from endonym.disk import file_hash
 from endonym.errors import ExportError, RecipeError
-from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
+from endonym.export.config import Export
+from endonym.export.formats import require_gguf_packages
+from endonym.export.gguf.write import require_gguf
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, counted
 from endonym.store import Store, fingerprint
@@ -93,28 +94,23 @@ def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine"
         model = load_model(name, store, device_name, log)
         return _own_engine(model, name, f"--device {device_name}", log)
     model = load_model(name, store, log=log)
+    require_gguf_packages()
     try:
         for limit in require_gguf(model.decoder.config, model.tokenizer):
             log.line(f"{name}: {limit}")
-        gguf = _kept_gguf(model, name, store, log)
+        gguf = _kept_gguf(name, store, log)
     except ExportError as error:
         return _own_engine(model, name, error.message, log)
     return _llama_engine(gguf, name, log)
 
 
-def _kept_gguf(model: LanguageModel, name: str, store: Store, log: Log) -> Path:
+def _kept_gguf(name: str, store: Store, log: Log) -> Path:
     """The GGUF file of a model, made and verified when it is first asked for."""
     folder = store.cache / "gguf" / f"{_identity(name, store)}-{FORMAT}"
     if not folder.is_dir():
         log.line(f"{name}: making a GGUF file for llama.cpp, once …")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        try:
-            with translated_disk_errors(part):
-                export_gguf(model, part, (FORMAT,), Provenance(Path(name).name))
-                part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        export_model(name, Export(format="gguf", quantize=(FORMAT,)), folder, store, log)
     return next(folder.glob("*.gguf"))
 
 

@@ -2,12 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from endonym.config import Config
+from endonym.config import Config, unset
 
 Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M"]
-DEFAULT_QUANTIZE: tuple[Quantization, ...] = ("F16", "Q8_0")
 
 
 class Export(Config):
@@ -17,28 +16,24 @@ class Export(Config):
         description="huggingface: a folder that transformers loads without remote code\n"
         "    gguf: files for llama.cpp, Ollama and other programs that are built on it"
     )
-    quantize: tuple[Quantization, ...] = Field(
-        default=(),
+    quantize: tuple[Quantization, ...] | None = Field(
+        default=None,
+        min_length=1,
         description="gguf: number formats of the weights, a file for each; names are llama.cpp's",
+        json_schema_extra=unset("F16 and Q8_0"),
     )
 
-    @field_validator("quantize")
-    @classmethod
-    def named_once(cls, value: tuple[Quantization, ...]) -> tuple[Quantization, ...]:
-        """Each number format at most once."""
-        return tuple(dict.fromkeys(value))
-
-    @model_validator(mode="before")
-    @classmethod
-    def has_number_formats(cls, data: object) -> object:
-        """A GGUF export without number formats gets the usual ones."""
-        if isinstance(data, dict) and data.get("format") == "gguf" and not data.get("quantize"):
-            return data | {"quantize": DEFAULT_QUANTIZE}
-        return data
-
     @model_validator(mode="after")
-    def quantizes_only_gguf(self) -> "Export":
-        """`quantize` belongs to GGUF."""
-        if self.format != "gguf" and self.quantize:
+    def quantizes_gguf_alone(self) -> "Export":
+        """`quantize` belongs to GGUF, and names each number format once."""
+        asked = self.quantize or ()
+        if self.format != "gguf" and asked:
             raise ValueError('quantize belongs to format = "gguf"')
+        if len(set(asked)) < len(asked):
+            raise ValueError("quantize names a number format twice")
         return self
+
+    @property
+    def quantizations(self) -> tuple[Quantization, ...]:
+        """The number formats, a file for each."""
+        return self.quantize or ("F16", "Q8_0")

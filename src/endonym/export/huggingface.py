@@ -54,6 +54,7 @@ def export_huggingface(model: LanguageModel, out: Path, card: Card | None = None
             "padding_side": "left",
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
+            "split_special_tokens": True,
         },
     )
     (out / "README.md").write_text(

@@ -87,6 +87,12 @@ def held_texts(
     return [held_out(held, tokenizer), *([blocks] if blocks.ids else [])]
 
 
+def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
+    """The texts of the documents that training did not read: those of test, then those of dev."""
+    splits = [TokenShards(shards, split) for split in ("test", "dev")]
+    return [text for held in splits for text in held_out(held, tokenizer).each()]
+
+
 def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
     """The model's loss on each document, with a progress bar."""
     total = sum(len(ids) for ids in texts.ids)
@@ -102,6 +108,7 @@ def score_texts(
     if train is None:
         return scores, {}
     scores += baseline_scores(train.counts, texts, split=split)
+    kept = KeptSizes(train.cache, log.line)
     kept = KeptSizes(train.cache, log.line)
     with log.progress("compressor", 1.0, "ends of the text") as advance:
         lines, sample = compressor_scores(

@@ -39,7 +39,7 @@ VERSIONS = {
     "shards": 4,
     "model": 9,
     "evaluation": 9,
-    "export": 4,
+    "export": 5,
 }
 """Raise a stage's version when you change what it produces."""
 
@@ -126,7 +126,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     models = model_stages(recipe, data, training)
     planned = [*models, *evaluation_stages(recipe, data, training, models[-1])]
     for export in recipe.export:
-        inputs = {"model": models[-1]}
+        inputs = {"model": models[-1], "shards": data.shards}
         config = ExportConfig(export=export, name=recipe.name, language=recipe.language)
         planned.append(Stage(f"export {export.format}", "export", config, stages.export, inputs))
     return planned
@@ -176,7 +176,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             seed=training.seed,
             penalty_tokens=phase.execution.micro_tokens if _has_penalty(training.model) else None,
             prompts=prompts[:1],
-            is_exported=bool(recipe.export),
+            exports=recipe.export,
         )
         name = f"model {phase.name}"
         models.append(Stage(name, "model", config, stages.model, inputs, resumes=True))

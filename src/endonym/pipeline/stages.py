@@ -146,9 +146,22 @@ def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
 def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the finished model."""
     from endonym.export.card import Card
-    from endonym.export.huggingface import export_huggingface
+    from endonym.export.formats import make_export
     from endonym.generate.language_model import LanguageModel
+    from endonym.pipeline.evaluation import held_out_documents
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
-    card = Card(config.name, config.language)
-    return {"format": config.export.format, "files": export_huggingface(loaded, ctx.out, card)}
+    made = make_export(
+        config.export,
+        loaded,
+        ctx.out,
+        card=Card(config.name, config.language),
+        texts=held_out_documents(ctx.inputs["shards"].folder, loaded.tokenizer),
+        made_of=ctx.inputs["model"].id,
+        log=ctx.log,
+    )
+    return {
+        "format": config.export.format,
+        "files": made.files,
+        "checks": [each.as_dict() for each in made.checks],
+    }

@@ -18,8 +18,8 @@ from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out
 from endonym.evaluate.score import Score, find
+from endonym.export.formats import require_formats
 from endonym.export.huggingface import import_huggingface
-from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, number, size
@@ -64,8 +64,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     make_decoder = partial(initial_decoder, config, ctx.inputs)
     decoder = make_decoder()
     shape = decoder.config
-    if config.is_exported and isinstance(shape, ModelConfig):
-        row_of(shape)  # Fail now, not after hours of training.
+    require_formats(config.exports, shape, tokenizer)  # Fail now, not after hours of training.
     spare_memory(
         shape, phase, pack.longest(inputs.train.longest_document), target=inputs.device, log=ctx.log
     )

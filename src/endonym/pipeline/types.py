@@ -83,8 +83,8 @@ class PhaseTraining(Config):
 
     folder: of the pretrained model, if any; its files are an input. penalty_tokens: micro_tokens if
     experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
-    file whose first lines are continued during training, if any. is_exported: whether the model
-    must have a form in transformers.
+    file whose first lines are continued during training, if any. exports: formats that must be able
+    to hold the model.
     """
 
     model: AnyModelConfig
@@ -94,7 +94,7 @@ class PhaseTraining(Config):
     seed: int
     penalty_tokens: int | None = None
     prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
-    is_exported: bool = Field(default=False, json_schema_extra=NOT_IDENTITY)
+    exports: tuple[Export, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
 
 
 class ExportConfig(Config):

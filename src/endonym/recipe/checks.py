@@ -13,7 +13,9 @@ from endonym.data.config import Pack
 from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
+from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
+from endonym.model.config import ModelConfig
 from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
@@ -205,13 +207,18 @@ def _shape(data: Mapping[str, Any]) -> list[Problem]:
         path = tuple(int(part) if part.isdigit() else part for part in error.where.split("."))
         about = (("model",),)
         return [Problem(path, f"{error.message}.", error.do, at_value=True, about=about)]
+    return [
+        problem
+        for number, item in _items(data, "export", Export)
+        for problem in _inexpressible(number, item, shape)
+    ]
+
+
+def _inexpressible(number: int, export: Export, shape: ModelConfig) -> list[Problem]:
+    """What a format cannot hold of a model."""
     try:
-        row_of(shape)
+        architecture_of(shape) if export.format == "gguf" else row_of(shape)
     except ExportError as error:
         message, about = f"{error.message}.", (("model",),)
-        return [
-            Problem(("export", number), message, error.do, about=about)
-            for number, item in _items(data, "export", Export)
-            if item.format == "huggingface"
-        ]
+        return [Problem(("export", number), message, error.do, about=about)]
     return []

@@ -1,4 +1,4 @@
-"""What a request must keep before anything reads it: host, origin, key, size and time of its body."""
+"""What a request must keep before it is read: host, origin, key, size and time of its body."""
 
 import asyncio
 import hashlib

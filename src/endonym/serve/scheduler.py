@@ -182,7 +182,7 @@ class Scheduler:
             self._hand_out(news)
 
     def _admit(self) -> None:
-        """Give free slots to waiting sequences, one of each request in turn; drop cancelled ones."""
+        """Give free slots to waiting sequences, one of each request in turn."""
         for each in [each for each in self._active if each.is_cancelled]:
             self._leave(each)
             self.counts.cancelled += 1

@@ -284,10 +284,14 @@ def _state_space(config: ModelConfig, kind: type[MambaConfig | Mamba2Config]) ->
 def _ssm(config: ModelConfig) -> Json:
     mixer = the_mixer(config)
     assert isinstance(mixer, MambaConfig | Mamba2Config)
-    own: Json = {"ssm.time_step_rank": mixer.step_rank} if isinstance(mixer, MambaConfig) else {
-        "ssm.time_step_rank": mixer.heads,
-        "ssm.group_count": mixer.groups,
-    }
+    own: Json = (
+        {"ssm.time_step_rank": mixer.step_rank}
+        if isinstance(mixer, MambaConfig)
+        else {
+            "ssm.time_step_rank": mixer.heads,
+            "ssm.group_count": mixer.groups,
+        }
+    )
     return {
         **_common(config),
         "feed_forward_length": 0,

@@ -23,6 +23,8 @@ SPLITS = {
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
 }
 """Splits that llama.cpp has, by its name; the ids are compared by `verify`."""
+NO_MERGE = "no merges"
+"""llama.cpp wants merges; this one never applies, since no byte is written by two letters."""
 NO_START = (
     "llama.cpp does not put the start token before a prompt of this tokenizer by itself: write "
     "{start} before it, as the Modelfile does"
@@ -66,7 +68,14 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
     if model["type"] != "BPE":
         raise _unknown(model["type"])
     merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
-    return Vocabulary("gpt2", tokens, types, _split(described.get("pre_tokenizer")), merges)
+    split = _split(described.get("pre_tokenizer"))
+    return Vocabulary("gpt2", tokens, types, split, merges or [NO_MERGE])
+
+
+def drops_of(tokenizer: Tokenizer) -> str:
+    """What llama.cpp takes away from the start of a text with this tokenizer."""
+    is_byte_level = vocabulary_of(tokenizer, tokenizer.vocab).model == "gpt2"
+    return "" if is_byte_level else "\ufeff"
 
 
 def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[str], list[int]]:

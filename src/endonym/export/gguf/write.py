@@ -18,7 +18,6 @@ from endonym.export.gguf.tensors import gguf_tensors
 from endonym.export.gguf.vocabulary import Vocabulary, vocabulary_of
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.llama_cpp import INSTALL
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -93,10 +92,6 @@ def export_gguf(
 
     Raises ExportError if llama.cpp cannot compute the model or lacks its tokenizer.
     """
-    try:
-        import gguf  # noqa: F401
-    except ImportError as error:
-        raise ExportError("the library for GGUF files is missing", do=INSTALL) from error
     config = model.decoder.config
     require_gguf(config, model.tokenizer)
     assert isinstance(config, ModelConfig)
@@ -138,7 +133,9 @@ def _write(model: _Model, quantization: Quantization, path: Path) -> GGUFFile:
         path,
         quantization,
         types=dict(Counter(kind.name for kind in kinds.values())),
-        fallbacks={n: kinds[n].name for n, s in shapes.items() if kinds[n].name != mixture.wanted(n, s)},
+        fallbacks={
+            n: kinds[n].name for n, s in shapes.items() if kinds[n].name != mixture.wanted(n, s)
+        },
     )
 
 
@@ -192,5 +189,5 @@ def _add_metadata(writer: "GGUFWriter", model: _Model, file_type: int) -> None:
     writer.add_token_types(words.types)
     if words.scores:
         writer.add_token_scores(words.scores)
-    if words.model == "gpt2":
+    if words.merges:
         writer.add_token_merges(words.merges)

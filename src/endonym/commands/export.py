@@ -1,0 +1,107 @@
+"""`endonym export` and `endonym verify`: a model in another format, proven equal to it."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from endonym.commands.evaluate import shards_of
+from endonym.commands.load import card_of, find_artifact, load_model
+from endonym.disk import translated_disk_errors
+from endonym.errors import ExportError, RecipeError
+from endonym.export.config import Export
+from endonym.export.formats import RECORD, make_export, record_of
+from endonym.export.verify import Check, verify_export
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.pipeline.evaluation import held_out_documents
+from endonym.pipeline.evaluation_texts import texts_below
+from endonym.store import Store
+
+
+def export_model(name: str, export: Export, out: Path, store: Store, log: Log) -> list[Path]:
+    """Export a model into a new folder; its files. Nothing is left of an export that fails.
+
+    Raises ExportError if the folder is not empty, the format cannot hold the model, or a check
+    fails.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise ExportError(
+            "the folder is not empty", where=str(out), do="Choose another with --out DIR."
+        )
+    model, artifact = load_model(name, store, log=log), find_artifact(name, store)
+    part = out.absolute().with_name(f".{out.absolute().name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        with translated_disk_errors(part):
+            made = make_export(
+                export,
+                model,
+                part,
+                card=card_of(name, store),
+                texts=texts_of(name, model, store),
+                made_of=name if artifact is None else artifact.id,
+                log=log,
+            )
+            out.absolute().parent.mkdir(parents=True, exist_ok=True)
+            part.rename(out.absolute())
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return [out / file for file in made.files]
+
+
+def texts_of(name: str, model: LanguageModel, store: Store) -> list[str]:
+    """The held-out documents of a model's own corpus; none if that is not in the store."""
+    shards = shards_of(name, store)
+    return [] if shards is None else held_out_documents(shards[0], model.tokenizer)
+
+
+def verify_model(
+    path: Path, against: str | None, files: Sequence[Path], store: Store, log: Log
+) -> tuple[list[Check], int]:
+    """Compare an export with the model it was made of, or with another one.
+
+    files: texts to compare them on; by default the held-out documents of the model's corpus.
+    Returns the checks and the number of documents. Raises RecipeError if the model is not known.
+    """
+    folder = path if path.is_dir() else path.parent
+    if not path.exists():
+        raise RecipeError("there is no such file or folder", where=str(path))
+    has_record = (folder / RECORD).is_file()
+    record: dict[str, Any] = record_of(folder) if has_record else {}
+    name = against or record.get("model")
+    if not name:
+        raise RecipeError(
+            f"there is no {RECORD} that names the model it was made of",
+            where=str(folder),
+            do="Name the model: --against MODEL",
+        )
+    model = load_model(name, store, log=log)
+    texts = [t for file in files for t in texts_below(file, model.tokenizer, log).each()]
+    texts = texts or texts_of(name, model, store)
+    if not texts:
+        log.warn("the model's corpus is not in the store: ids are compared on strange strings only")
+    return verify_export(path, model, texts), len(texts)
+
+
+def checks_table(checks: Sequence[Check]) -> str:
+    """A line for each file, with its runtime above."""
+    lines: list[str] = []
+    for file in dict.fromkeys(each.file for each in checks):
+        of = [each for each in checks if each.file == file]
+        lines.append(f"{file} in {of[0].runtime}")
+        for each in of:
+            mark = "ok" if each.ok else "FAILED"
+            lines.append(f"  {mark:<6}  {each.check:<13}  {_shown(each)}")
+    return "\n".join(lines)
+
+
+def _shown(check: Check) -> str:
+    """What was measured, in words."""
+    if check.check in ("ids", "decoding"):
+        return f"{check.value:.0f} {check.unit}{check.example}"
+    if check.check == "logits":
+        return f"{check.value:.2g} {check.unit}"
+    if check.check == "likeliest":
+        return f"{100 * check.value:.2f} % {check.unit}"
+    return f"{100 * check.value:+.3f} % {check.unit}"

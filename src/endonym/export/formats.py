@@ -1,0 +1,149 @@
+"""Every export, from a finished model to a folder whose files are proven equal to it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from endonym.disk import file_hash, list_files, read_json, write_json
+from endonym.errors import Damaged, ExportError
+from endonym.export.card import Card
+from endonym.export.config import Export
+from endonym.export.gguf.rows import architecture_of
+from endonym.export.shapes import row_of
+from endonym.log import Log
+from endonym.model.config import ModelConfig
+from endonym.model.foreign.folder import AnyModelConfig
+
+if TYPE_CHECKING:
+    from endonym.export.verify import Check
+    from endonym.generate.language_model import LanguageModel
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+RECORD = "export.json"
+"""In every export: the model it was made of, the size and hash of each file, and the checks."""
+GGUF_PACKAGES = ("gguf", "xllamacpp")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A written and verified export. files: names of its files."""
+
+    files: list[str]
+    checks: list["Check"]
+    limits: list[str]
+    fallbacks: dict[str, dict[str, str]]
+
+
+def require_formats(
+    exports: Iterable[Export], config: AnyModelConfig, tokenizer: "Tokenizer | None" = None
+) -> None:
+    """Raise ExportError if a format cannot hold this model, or, if given, its tokenizer."""
+    for each in exports:
+        if each.format == "gguf":
+            require_gguf_packages()
+            if tokenizer is None and isinstance(config, ModelConfig):
+                architecture_of(config)
+            elif tokenizer is not None:
+                from endonym.export.gguf.write import require_gguf
+
+                require_gguf(config, tokenizer)
+        elif isinstance(config, ModelConfig):
+            row_of(config)
+
+
+def require_gguf_packages() -> None:
+    """Raise ExportError if what writes and verifies GGUF files is not installed."""
+    gone = [name for name in GGUF_PACKAGES if find_spec(name) is None]
+    if gone:
+        raise ExportError(
+            f"GGUF files need {' and '.join(gone)}, which is not installed here",
+            where="export gguf",
+            do='Install it: pip install "endonym[gguf]"',
+        )
+
+
+def make_export(
+    export: Export,
+    model: "LanguageModel",
+    out: Path,
+    *,
+    card: Card,
+    texts: Sequence[str],
+    made_of: str,
+    log: Log,
+) -> Exported:
+    """Write one export into an empty folder, and verify it there.
+
+    texts: held-out documents to verify it on. made_of: the model's identity, for the record.
+    Raises ExportError if the format cannot hold the model, or if a check fails.
+    """
+    from endonym.export.verify import require_ok, verify_export
+
+    limits: list[str] = []
+    fallbacks: dict[str, dict[str, str]] = {}
+    if export.format == "gguf":
+        from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
+
+        require_gguf_packages()
+        limits = require_gguf(model.decoder.config, model.tokenizer)
+        about = Provenance(name=card.name, language=card.language)
+        for file in export_gguf(model, out, export.quantizations, about):
+            if file.fallbacks:
+                fallbacks[file.path.name] = file.fallbacks
+                log.line(fallback_line(file.path.name, file.fallbacks))
+    else:
+        from endonym.export.huggingface import export_huggingface
+
+        export_huggingface(model, out, card)
+    for limit in limits:
+        log.line(f"  limit: {limit}")
+    checks = verify_export(out, model, texts, name=card.name)
+    require_ok(checks)
+    record = {
+        "model": made_of,
+        "format": export.format,
+        "limits": limits,
+        "checks": [each.as_dict() for each in checks],
+        "files": list_files(out),
+    }
+    write_json(out / RECORD, record)
+    return Exported(sorted(each.name for each in out.iterdir()), checks, limits, fallbacks)
+
+
+def fallback_line(name: str, fallbacks: dict[str, str]) -> str:
+    """What a file's matrices became whose rows do not fit their type."""
+    kinds = ", ".join(dict.fromkeys(fallbacks.values()))
+    return (
+        f"  {name}: rows of {len(fallbacks)} matrices are no multiple of 256: stored as {kinds}, "
+        "as llama.cpp does"
+    )
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    """The record of an export, after comparing every file with it.
+
+    Raises ExportError if there is none, Damaged if a file is missing or changed.
+    """
+    path = folder / RECORD
+    try:
+        record = read_json(path)
+        files = dict(record["files"])
+    except FileNotFoundError as error:
+        raise ExportError(
+            f"no {RECORD} here: this is no folder that endonym exported", where=str(folder)
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"cannot be read ({error})", where=str(path)) from error
+    for name, entry in files.items():
+        file = folder / name
+        if not file.is_file():
+            raise Damaged(f"{name} is missing", where=str(file), do="Export the model again.")
+        if file_hash(file) != entry["sha256"]:
+            raise Damaged(
+                f"{name} is not what was written: its SHA-256 differs",
+                where=str(file),
+                do="Export the model again.",
+            )
+    return record

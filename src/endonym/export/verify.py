@@ -1,0 +1,305 @@
+"""Proves that an export is the model: ids, logits and bits per byte, as its runtime has them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from endonym.errors import Damaged, ExportError
+from endonym.export.config import Quantization
+from endonym.export.gguf.quantize import FILE_TYPES
+from endonym.export.gguf.vocabulary import drops_of
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.llama_cpp import LlamaCpp
+from endonym.generate.llama_cpp import version as llama_cpp_version
+
+LINES = 10_000
+"""Held-out lines whose ids are compared."""
+TOKENS = 4096
+"""Tokens of held-out text whose logits are compared."""
+LONGEST = 512
+"""Most tokens of one of these documents."""
+RISE: dict[Quantization, float] = {
+    "F32": 0.001,
+    "F16": 0.001,
+    "BF16": 0.005,
+    "Q8_0": 0.005,
+    "Q5_K_M": 0.03,
+    "Q4_K_M": 0.10,
+}
+"""Most that bits per byte may rise, as a share of the model's own."""
+AGREEMENT: dict[Quantization, float] = {"F32": 0.99, "F16": 0.99}
+"""Least share of positions with the same likeliest id: a trained model is at 0.999 and above, one
+of little training has more ties. Coarser formats are reported only."""
+STRANGE = (
+    "",
+    " ",
+    "   three spaces   and three more   ",
+    "\t\ttabs\tand \t spaces",
+    "one\ntwo\n\nthree\r\nfour\rfive\n\n\n\n six",
+    "\u0915\u094d\u0937\u093f \u1780\u17d2\u1798\u17c2\u179a e\u0301a\u0308\u0327 \u0301alone",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 "
+    "\U0001f1f7\U0001f1f4 \u2764\ufe0f\U0001f3fd",
+    "\u1796\u17b6\u1780\u17d2\u1799\u200b\u1798\u17bd\u1799\u200c\u200d\u2060\ufeffend",
+    "1234567890 3,14 \u0661\u0662\u0663 \u17e1\u17e2\u17e3 \u00bd\u00b2 "
+    "1\u0432\u0442\u043e\u0440\u043e\u0439",
+    "latin\u043a\u0438\u0440\u0438\u043b\u043b\u01e3\u0581\u05d0\u0628\u4e2d\u6587\ud55c\uae00\u3042\u30a2\u0e44\u0e17\u0e22",
+    "<|endoftext|> <|im_start|>user <s></s><unk><pad>[CLS] <0x0A><0xE1>",
+    "a\x00b\x01\x02\x07\x08\x0b\x0c\x1b[31m\x7f\x80\x85\x9f\u2028\u2029\ufffe\U0010ffff",
+    "don't I'LL we've \u2019tis l\u2019\u00e9t\u00e9 \u201e\u0219\u021b\u201d "
+    "\u2014 \u2026 ... !!! ??",
+    "\u2581\u2581lower\u2581one eighth\u2581 \u0120\u010a\u0100",
+    "AAAAAAAAAAAAAAAA\u0430\u0430\u0430\u0430\u0430\u0430\u0430\u0430 "
+    "haha\u0445\u0430\u0445\u0430\u0445\u0430\u0445\u0430\u0445\u0430",
+    "\ufefftext after a byte order mark",
+    "\U00010348\U0001d11e\U000e0001\u202eright to left\u202c\u0644\u0627",
+)
+"""Strings on which tokenizers of two programs are known to differ."""
+
+
+class Runtime(Protocol):
+    """A program that runs an export."""
+
+    name: str
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without specials."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids."""
+        ...
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each id of a text that starts with them, (T, V)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison. value: what was measured, in `unit`; limit: the bound, None if there is none.
+
+    example: the first difference that was found, if any.
+    """
+
+    file: str
+    runtime: str
+    check: Literal["ids", "decoding", "logits", "likeliest", "bits_per_byte"]
+    ok: bool
+    value: float
+    limit: float | None
+    unit: str
+    example: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return asdict(self)
+
+
+class Ours:
+    """The model itself, in fp32."""
+
+    name = "endonym"
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self.encode, self.decode = model.tokenizer.encode, model.tokenizer.decode
+
+    @torch.inference_mode()
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each id, (T, V)."""
+        return self.model.decoder.logits(torch.tensor([list(ids)]))[0].float().numpy()
+
+
+class Transformers:
+    """A folder as `transformers` loads it, in fp32."""
+
+    def __init__(self, folder: Path) -> None:
+        transformers = import_module("transformers")
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        self.name = f"transformers {transformers.__version__}"
+        local: dict[str, Any] = {"local_files_only": True}
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="float32", **local)
+        self._model = loaded.eval()
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without specials."""
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids."""
+        return self._tokenizer.decode(ids)
+
+    @torch.inference_mode()
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each id, (T, V)."""
+        return self._model(torch.tensor([list(ids)])).logits[0].float().numpy()
+
+
+class Gguf:
+    """A GGUF file as llama.cpp runs it, with its usual settings."""
+
+    def __init__(self, path: Path, context: int, threads: int = 2) -> None:
+        self.name = f"llama.cpp {llama_cpp_version()}"
+        self._engine = LlamaCpp(path, context=context, threads=threads)
+        self.encode, self.decode = self._engine.encode, self._engine.decode
+        self.logits, self.close = self._engine.logits, self._engine.close
+
+
+def verify_export(
+    path: Path, model: LanguageModel, texts: Sequence[str], *, name: str = ""
+) -> list[Check]:
+    """Compare a transformers folder, a GGUF file or a folder of these with the model.
+
+    texts: held-out documents. name: what checks call a transformers folder, if not by its own name.
+    Raises Damaged if a runtime cannot read a file.
+    """
+    files = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
+    sample = _Sample(model, texts)
+    if not files:
+        return sample.compared(_folder_runtime(path), name or path.name, "F32")
+    found: list[Check] = []
+    dropped = drops_of(model.tokenizer)
+    for file in files:
+        runtime = Gguf(file, context=sample.longest)
+        try:
+            found += sample.compared(runtime, file.name, quantization_of(file), dropped)
+        finally:
+            runtime.close()
+    return found
+
+
+def require_ok(checks: Sequence[Check]) -> None:
+    """Raise ExportError with the first check that failed."""
+    for each in checks:
+        if not each.ok:
+            limit = "" if each.limit is None else f", not {each.limit:g}"
+            raise ExportError(
+                f"{each.check}: {each.value:g} {each.unit}{limit} in {each.runtime}{each.example}",
+                where=each.file,
+                do="The export is not what was trained; nothing of it was kept.",
+            )
+
+
+def _folder_runtime(folder: Path) -> Runtime:
+    """transformers where it is installed; else endonym's own reader of such folders."""
+    try:
+        return Transformers(folder)
+    except ImportError:
+        from endonym.export.huggingface import import_huggingface
+
+        runtime = Ours(import_huggingface(folder))
+        runtime.name = "endonym's own reader (transformers is not installed)"
+        return runtime
+
+
+def quantization_of(path: Path) -> Quantization:
+    """The number format that a GGUF file declares. Raises Damaged for a file that is none."""
+    import gguf
+
+    try:
+        field = gguf.GGUFReader(path).get_field("general.file_type")
+        declared = None if field is None else int(field.contents())
+    except (ValueError, IndexError, OSError, KeyError) as error:
+        raise Damaged(f"no whole GGUF file: {error}", where=str(path)) from error
+    known: dict[int | None, Quantization] = {number: n for n, number in FILE_TYPES.items()}
+    if declared not in known:
+        raise Damaged(f"file type {declared} is not one that endonym writes", where=str(path))
+    return known[declared]
+
+
+class _Sample:
+    """Held-out text, and what the model makes of it."""
+
+    def __init__(self, model: LanguageModel, texts: Sequence[str]) -> None:
+        lines = (line for text in texts for line in text.splitlines() if line)
+        self.ours = Ours(model)
+        self.lines = [*islice(lines, LINES), *STRANGE]
+        self.ids = model.tokenizer.encode_many(self.lines)
+        self.rows = _rows(model, texts)
+        self.longest = max(map(len, self.rows), default=LONGEST)
+
+    def compared(
+        self, runtime: Runtime, file: str, quantization: Quantization, dropped: str = ""
+    ) -> list[Check]:
+        """Every check of one runtime. dropped: what it takes from the start of a text."""
+        return [*self._texts(runtime, file, dropped), *self._numbers(runtime, file, quantization)]
+
+    def _texts(self, runtime: Runtime, file: str, dropped: str) -> Iterator[Check]:
+        """Ids of every line, and the text that they are decoded to."""
+        wrong = {"ids": 0, "decoding": 0}
+        examples = {"ids": "", "decoding": ""}
+        for line, known in zip(self.lines, self.ids, strict=True):
+            text = line.removeprefix(dropped) if dropped else line
+            expected = known.tolist() if text == line else self.ours.encode(text)
+            found = runtime.encode(line)
+            back = runtime.decode(found)
+            for check, differs in (("ids", found != expected), ("decoding", back != text)):
+                wrong[check] += differs
+                if differs and not examples[check]:
+                    shown = (found, expected) if check == "ids" else (back, text)
+                    examples[check] = f": {text[:60]!r} became {str(shown[0])[:80]}"
+        for check in ("ids", "decoding"):
+            unit = f"of {len(self.lines):,} lines differ"
+            is_ok = wrong[check] == 0
+            yield Check(file, runtime.name, check, is_ok, wrong[check], 0, unit, examples[check])
+
+    def _numbers(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
+        """Logits and bits per byte of held-out documents."""
+        farthest, same, total, nats = 0.0, 0, 0, np.zeros(2)
+        for row in self.rows:
+            # Logits may be shifted by a constant, which changes no probability.
+            pair = [_log_softmax(each.logits(row.tolist())) for each in (self.ours, runtime)]
+            farthest = max(farthest, float(np.abs(pair[0] - pair[1]).max()))
+            same += int((pair[0].argmax(-1) == pair[1].argmax(-1)).sum())
+            total += len(row)
+            targets = row[1:, None]
+            nats -= [np.take_along_axis(each[:-1], targets, -1).sum() for each in pair]
+        if not self.rows:
+            return
+        rise, limit = float(nats[1] / nats[0] - 1), AGREEMENT.get(kind)
+        agreement, of = same / total, f"of {total:,} positions"
+        size = sum(self.ours.model.tokenizer.byte_counts[row[1:]].sum() for row in self.rows)
+        bits = [float(each / np.log(2) / size) for each in nats]
+        yield Check(file, runtime.name, "logits", True, farthest, None, "nats at most apart")
+        is_ok = limit is None or agreement >= limit
+        yield Check(file, runtime.name, "likeliest", is_ok, agreement, limit, f"{of} agree")
+        is_ok = rise <= RISE[kind]  # False for nan
+        told = f"more ({bits[0]:.4f} here, {bits[1]:.4f} there)"
+        yield Check(file, runtime.name, "bits_per_byte", is_ok, rise, RISE[kind], told)
+
+
+def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Rows of ids: documents evenly spread, TOKENS in all, and joined ones as long as the context.
+
+    Each starts with the end-of-text id, as documents did in training.
+    """
+    tokenizer, context = model.tokenizer, model.decoder.config.context
+    joined = "\n".join(islice((text for text in texts), LONGEST))
+    long = np.array([tokenizer.end_id, *tokenizer.encode(joined[: 16 * TOKENS])])
+    rows, left = [long[: min(context, TOKENS)]], TOKENS
+    step = max(1, len(texts) // 64)
+    for text in texts[::step]:
+        ids = np.array([tokenizer.end_id, *tokenizer.encode(text[: 16 * LONGEST])])
+        ids = ids[: min(context, LONGEST, left)]
+        if len(ids) > 1:
+            rows.append(ids)
+            left -= len(ids)
+        if left <= 1:
+            break
+    return [row for row in rows if len(row) > 1]
+
+
+def _log_softmax(logits_TV: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-probabilities, in float64."""
+    logits = logits_TV.astype(np.float64)
+    logits -= logits.max(-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
