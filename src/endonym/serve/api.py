@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -51,7 +51,7 @@ def build_app(service: Service, access: Access) -> App:
     metrics = Metrics(service.schedulers)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         service.loop = asyncio.get_running_loop()
         yield
         service.end()

@@ -10,11 +10,6 @@ PLACE = "\ue000{}\ue001"
 """Stands for the content of a message while the template is filled in."""
 
 
-def is_base_model(engine: Engine) -> bool:
-    """Whether the model has no chat template: it continues texts and answers nobody."""
-    return engine.template is None
-
-
 def chat_ids(engine: Engine, messages: Sequence[Mapping[str, str]]) -> list[int]:
     """The ids of a conversation up to where the model answers.
 
@@ -42,12 +37,13 @@ def _filled(engine: Engine, messages: Sequence[Mapping[str, str]]) -> str:
         raise RecipeError(f"the model's chat template says: {message}")
 
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = refuse
     token = engine.vocabulary.token
     names = {"bos_token": token(engine.opening), "eos_token": token(engine.ending)}
     try:
         template = environment.from_string(engine.template or "")
-        return template.render(messages=messages, add_generation_prompt=True, **names)
+        return template.render(
+            messages=messages, raise_exception=refuse, add_generation_prompt=True, **names
+        )
     except EndonymError:
         raise
     except (TemplateError, TypeError, ValueError) as error:

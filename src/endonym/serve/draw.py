@@ -14,7 +14,7 @@ from endonym.generate.whole_characters import unfinished
 from endonym.serve.engine import Logits, Vocabulary
 
 FAINT = (1e-2, 1e-4, 0.0)
-"""Tokens this much less likely than the likeliest are sorted only where top-k or top-p need them."""
+"""Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
 
 
 @dataclass(slots=True)
@@ -120,6 +120,7 @@ def _drawn_one(mass_V: Logits, total: float, chooser: Chooser) -> int:
     if top_p == 1 and not 0 < top_k < len(mass_V):
         ids, sums = None, mass_V.cumsum(dtype=np.float64)
     else:
+        ids = np.empty(0, dtype=np.int64)
         for faint in FAINT:
             ids = np.flatnonzero(mass_V > faint)
             if len(ids) >= top_k if top_k else mass_V[ids].sum() >= top_p * total:

@@ -13,7 +13,10 @@ Logits = NDArray[np.float32]
 class Vocabulary(Protocol):
     """Text to ids and back; the name of a special token in a text is plain text."""
 
-    vocab: int
+    @property
+    def vocab(self) -> int:
+        """The number of ids."""
+        ...
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""
@@ -43,25 +46,32 @@ class Row:
 
 
 class Engine(Protocol):
-    """Computes sequences, each with a cache of its own in a slot. Used by one thread."""
+    """Computes sequences, each with a cache of its own in a slot. Used by one thread.
 
-    name: str
-    """Which runtime it is, for people."""
-    slots: int
-    """How many sequences it holds at once."""
-    context: int
-    """Tokens of the longest sequence."""
-    batch: int
-    """Tokens of the largest call."""
-    vocabulary: Vocabulary
-    opening: int
-    """The id before the first token of a text."""
-    ending: int
-    """The id that a chat template puts after a message (eos)."""
-    ends: Collection[int]
-    """The ids that end a text."""
-    template: str | None
-    """The model's chat template, if it has one."""
+    name: which runtime it is. slots: how many sequences it holds at once. context: tokens of the
+    longest sequence. batch: tokens of the largest call. opening: the id before a text. ending: the
+    id that a chat template puts after a message (eos). ends: all ids that end a text. template: the
+    model's chat template, if it has one.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def context(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+    @property
+    def opening(self) -> int: ...
+    @property
+    def ending(self) -> int: ...
+    @property
+    def ends(self) -> Collection[int]: ...
+    @property
+    def template(self) -> str | None: ...
 
     def compute(self, rows: Sequence[Row]) -> Logits:
         """The wanted logits, row after row, as an array of its own."""

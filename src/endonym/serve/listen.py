@@ -7,9 +7,10 @@ import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import cast
 
 from uvicorn import Config, Server
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from endonym.errors import RecipeError
 from endonym.serve.limits import App
@@ -55,7 +56,7 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Wait for a head as long as no request is being answered."""
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._is_answering():
             self._deadline = _cancelled(self._deadline)
         else:
             self._await_head()
@@ -82,8 +83,12 @@ class PatientProtocol(H11Protocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._is_answering():
             self.transport.close()
+
+    def _is_answering(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        return cycle is not None and not cycle.response_complete
 
 
 def _cancelled(handle: asyncio.TimerHandle | None) -> None:
