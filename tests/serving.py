@@ -53,9 +53,7 @@ class SlowEngine(OwnEngine):
 
 
 @contextmanager
-def client_of(
-    engine: Any = None, access: Access = LOOPBACK
-) -> Generator[tuple["Client", Service]]:
+def client_of(engine: Any = None, access: Access = LOOPBACK) -> Generator[tuple["Client", Service]]:
     """A client of a server in this process, and the server's insides."""
     service = Service()
     engine = engine or SlowEngine()

@@ -11,7 +11,7 @@ from endonym.serve.draw import Chooser, Draw, likeliest, log_probabilities
 from endonym.serve.engine import Engine, Logits, Row
 from endonym.serve.pieces import Piece, Pieces, Token
 
-QUEUE_PER_SLOT = 4
+QUEUE_PER_SLOT, SHORTEST_QUEUE = 4, 16
 LONGEST_WAIT = 60
 
 
@@ -105,7 +105,7 @@ class Scheduler:
         hand_out: Callable[[News], None] | None = None,
     ) -> None:
         self.engine, self.counts = engine, Counts()
-        self.capacity = QUEUE_PER_SLOT * engine.slots
+        self.capacity = max(SHORTEST_QUEUE, QUEUE_PER_SLOT * engine.slots)
         self._report, self._hand_out = report, hand_out or take_each
         self._draw = Draw(engine.vocabulary, engine.ends)
         self._news: News = []

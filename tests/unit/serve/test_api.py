@@ -9,8 +9,6 @@ import pytest
 import torch
 from serving import Client, SlowEngine, client_of, events_of, toy_language_model
 
-from endonym.serve.service import Service
-
 PROMPT = "Әбием мич янында"
 
 
@@ -176,6 +174,7 @@ def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
 
 def test_a_full_queue_is_told_with_the_time_to_come_again() -> None:
     with client_of(SlowEngine(slots=1, seconds=0.01)) as (client, service):
+        service.schedulers["тел"].capacity = 4
         one = ("POST", "/v1/completions", {"json": {"model": "тел", "max_tokens": 30}})
         answers = client.all([one] * 12)
         codes = [each.status_code for each in answers]
