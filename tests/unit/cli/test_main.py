@@ -49,6 +49,18 @@ FROZEN = {
         "-n",
     },
     "evaluate": {"MODEL", "--text PATH", "--split"},
+    "serve": {"MODEL...", "--host", "--port", "--api-key-file FILE"},
+    "chat": {
+        "MODEL",
+        "--max-tokens",
+        "--min-tokens",
+        "--temperature",
+        "--top-k",
+        "--top-p",
+        "--repetition-penalty",
+        "--seed",
+        "--surprise",
+    },
     "compare": {"RUN...", "--split", "--out DIR"},
     "export": {"MODEL", "--to", "--out DIR"},
 }
