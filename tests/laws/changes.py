@@ -116,7 +116,8 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "evaluate.1.temperature": (0.5, "evaluation"),
     "track.to": (["wandb"], ""),
     "track.project": ("телләр", ""),
-    "export.0.format": ("huggingface", ""),
+    "export.0.format": ("gguf", "export"),
+    "export.0.quantize": (["Q8_0"], "export"),
 }
 """Key -> another value, and the first kind of stage that it renames ("" if none)."""
 
@@ -144,6 +145,7 @@ WITH: dict[str, dict[str, Any]] = {
     "model.ffn.gated": {"model.family": "moe"},
     "model.ffn.balance": {"model.family": "moe"},
     "model.ffn.balance_weight": {"model.family": "moe"},
+    "export.0.quantize": {"export.0.format": "gguf"},
     "model.shared_norm": {"model.parallel": True},
     "phase.0.tokens": {"phase.0.steps": None},
     "phase.0.epochs": {"phase.0.steps": None},

@@ -176,7 +176,7 @@ def export(
     except ValidationError as error:
         raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
     target = out or Path(f"{Path(model).name}-{form}")
-    written = export_model(model, wanted, target, settings.open_store(), settings.log())
+    written = export_model(model, wanted, target, store=settings.open_store(), log=settings.log())
     files = [
         {"path": str(path), "format": form, "bytes": path.stat().st_size, **_quantization(path)}
         for path in written
@@ -217,7 +217,7 @@ def verify(settings: Settings, path: Path, against: str | None, texts: tuple[Pat
     """
     from endonym.commands.export import checks_table, verify_model
 
-    checks, _ = verify_model(path, against, texts, settings.open_store(), settings.log())
+    checks, _ = verify_model(path, against, texts, store=settings.open_store(), log=settings.log())
     failed = [each for each in checks if not each.ok]
     if settings.is_json:
         print_json({"ok": not failed, "checks": [each.as_dict() for each in checks]})

@@ -19,7 +19,7 @@ from endonym.pipeline.evaluation_texts import texts_below
 from endonym.store import Store
 
 
-def export_model(name: str, export: Export, out: Path, store: Store, log: Log) -> list[Path]:
+def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log) -> list[Path]:
     """Export a model into a new folder; its files. Nothing is left of an export that fails.
 
     Raises ExportError if the folder is not empty, the format cannot hold the model, or a check
@@ -57,7 +57,7 @@ def texts_of(name: str, model: LanguageModel, store: Store) -> list[str]:
 
 
 def verify_model(
-    path: Path, against: str | None, files: Sequence[Path], store: Store, log: Log
+    path: Path, against: str | None, files: Sequence[Path], *, store: Store, log: Log
 ) -> tuple[list[Check], int]:
     """Compare an export with the model it was made of, or with another one.
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.disk import file_hash, list_files, read_json, write_json
 from endonym.errors import Damaged, ExportError
-from endonym.export.card import Card
 from endonym.export.config import Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
@@ -17,6 +16,7 @@ from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 
 if TYPE_CHECKING:
+    from endonym.export.card import Card
     from endonym.export.verify import Check
     from endonym.generate.language_model import LanguageModel
     from endonym.tokenizer.tokenizer import Tokenizer
@@ -69,7 +69,7 @@ def make_export(
     model: "LanguageModel",
     out: Path,
     *,
-    card: Card,
+    card: "Card",
     texts: Sequence[str],
     made_of: str,
     log: Log,

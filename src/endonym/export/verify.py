@@ -33,7 +33,7 @@ RISE: dict[Quantization, float] = {
     "Q5_K_M": 0.03,
     "Q4_K_M": 0.10,
 }
-"""Most that bits per byte may rise, as a share of the model's own."""
+"""Most that bits per byte may change, as a share of the model's own."""
 AGREEMENT: dict[Quantization, float] = {"F32": 0.99, "F16": 0.99}
 """Least share of positions with the same likeliest id: a trained model is at 0.999 and above, one
 of little training has more ties. Coarser formats are reported only."""
@@ -272,7 +272,7 @@ class _Sample:
         yield Check(file, runtime.name, "logits", True, farthest, None, "nats at most apart")
         is_ok = limit is None or agreement >= limit
         yield Check(file, runtime.name, "likeliest", is_ok, agreement, limit, f"{of} agree")
-        is_ok = rise <= RISE[kind]  # False for nan
+        is_ok = abs(rise) <= RISE[kind]  # False for nan
         told = f"more ({bits[0]:.4f} here, {bits[1]:.4f} there)"
         yield Check(file, runtime.name, "bits_per_byte", is_ok, rise, RISE[kind], told)
 

@@ -22,9 +22,20 @@ def result(kind: str, numbers: Numbers) -> str:
         "shards": _shards,
         "model": _model,
         "evaluation": _evaluation,
-        "export": lambda n: f"{n['format']}: {counted(len(n['files']), 'file')}",
+        "export": _export,
     }
     return tellers[kind](numbers) if kind in tellers else ""
+
+
+def _export(numbers: Numbers) -> str:
+    """The files, and how far bits per byte are from the model's where the runtime computes them."""
+    told = f"{numbers['format']}: {counted(len(numbers['files']), 'file')}"
+    checks = [each for each in numbers["checks"] if each["check"] == "bits_per_byte"]
+    for each in checks:
+        kind = each["file"].removesuffix(".gguf").rpartition("-")[2] + " "
+        told += f" · {kind * (len(checks) > 1)}{100 * each['value']:+.2f} %"
+    runtime = " ".join(checks[0]["runtime"].split()[:2]) if checks else ""
+    return told + f" bits/byte in {runtime}" * bool(checks)
 
 
 def _files(numbers: Numbers) -> str:

@@ -62,7 +62,8 @@ FROZEN = {
         "--surprise",
     },
     "compare": {"RUN...", "--split", "--out DIR"},
-    "export": {"MODEL", "--to", "--out DIR"},
+    "export": {"MODEL", "--to", "--quantize F16,Q8_0,…", "--out DIR"},
+    "verify": {"EXPORT", "--against MODEL", "--text PATH"},
 }
 """Every command with its arguments and flags. What people have typed once must go on working."""
 
@@ -163,7 +164,9 @@ def test_the_last_flag_counts_where_one_stands_twice(
         (["evaluat", "x"], "Did you mean 'evaluate'?"),
         (["status", "--stor", "x"], "--store"),
         (["run"], "Missing argument 'RECIPE'"),
-        (["export", "x", "--to", "gguf"], "'huggingface'"),
+        (["export", "x", "--to", "onnx"], "'huggingface'"),
+        (["export", "x", "--to", "gguf", "--quantize", "Q4"], "Q4_K_M"),
+        (["export", "x", "--quantize", "F16"], "belongs to"),
         (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
         (["new", "x", "--hours", "0"], "--hours"),
         ([], "Commands:"),

@@ -55,7 +55,7 @@ def test_every_stage_reads_what_was_made_before_it(
         "model pretrain": {"shards", "tokenizer"},
         "evaluation bits": {"model pretrain", "shards"},
         "evaluation prompts": {"model pretrain", "shards", "source prompts.txt"},
-        "export huggingface": {"model pretrain"},
+        "export huggingface": {"model pretrain", "shards"},
     }
     seen: set[str] = set()
     for name, inputs in found.items():
@@ -69,7 +69,7 @@ def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(
     after = reads(stages_of(MORE.format(start="")))
     assert "model pretrain" in after["model books"]
     assert after["evaluation bits"] == {"model books", "shards"}
-    assert after["export huggingface"] == {"model books"}
+    assert after["export huggingface"] == {"model books", "shards"}
     fresh = reads(stages_of(MORE.format(start='start = "scratch"')))
     assert fresh["model books"] == {"shards", "tokenizer"}
 

@@ -37,7 +37,7 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "shards": {"train": tokens, "dev": {}, "test": tokens},
         "model": {"tokens": 640, "epochs": 0.25, "kept_step": 20, "steps": 30},
         "evaluation": {"kind": "prompts", "continuations": 12},
-        "export": {"format": "huggingface", "files": ["config.json"] * 5},
+        "export": {"format": "huggingface", "files": ["config.json"] * 5, "checks": []},
     }
     said = {kind: result(kind, each).replace(THIN, ",") for kind, each in numbers.items()}
     assert said == {
@@ -48,5 +48,15 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "evaluation": "12 prompts continued",
         "export": "huggingface: 5 files",
     }
+    checks = [
+        {"check": "ids", "file": "a-F16.gguf", "runtime": "llama.cpp 0.6 (…)", "value": 0},
+        *(
+            {"check": "bits_per_byte", "file": f, "runtime": "llama.cpp 0.6 (…)", "value": value}
+            for f, value in (("a-F16.gguf", 0.0), ("a-Q4_K_M.gguf", 0.0132))
+        ),
+    ]
+    gguf = {"format": "gguf", "files": ["a-F16.gguf", "a-Q4_K_M.gguf"], "checks": checks}
+    expected = "gguf: 2 files · F16 +0.00 % · Q4_K_M +1.32 % bits/byte in llama.cpp 0.6"
+    assert result("export", gguf) == expected
     assert "test scored" in result("evaluation", {"kind": "bits", "split": "test"})
     assert result("pretrained", {"files": 1, "bytes": 1}) == ""

@@ -42,7 +42,7 @@ from endonym.tokenizer.train import train_tokenizer
 def context(out: Path, **inputs: Path) -> StageContext:
     """Where a stage writes, and the folders that it reads, by name."""
     out.mkdir()
-    artifacts = {name: Artifact(folder, {}) for name, folder in inputs.items()}
+    artifacts = {name: Artifact(folder, {"id": name}) for name, folder in inputs.items()}
     return StageContext(out, out, out / "journal", artifacts, Log(quiet=True))
 
 
@@ -192,16 +192,21 @@ def test_shards_hold_the_ids_of_every_document_of_every_set(corpus: Path, tmp_pa
             assert written.sources[found.source] == document.source
 
 
-def test_an_exported_model_scores_as_the_finished_one(model: LanguageModel, tmp_path: Path) -> None:
+def test_an_exported_model_scores_as_the_finished_one(
+    model: LanguageModel, corpus: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     write_json(folder / "config.json", model.decoder.config.model_dump())
     weights = {name: each.detach() for name, each in model.decoder.named_parameters()}
     save_tensors(weights, folder / "weights.safetensors")
     model.tokenizer.save(folder)
-    ctx = context(tmp_path / "export", model=folder)
+    shards = context(tmp_path / "shards", corpus=corpus, tokenizer=folder)
+    stages.shards(Config(), shards)
+    ctx = context(tmp_path / "export", model=folder, shards=shards.out)
     config = ExportConfig(export=Export(format="huggingface"), name="kechkena", language="tt")
     numbers = stages.export(config, ctx)
     assert numbers["format"] == "huggingface"
+    assert all(check["ok"] for check in numbers["checks"])
     assert sorted(numbers["files"]) == sorted(path.name for path in ctx.out.iterdir())
     assert import_huggingface(ctx.out).score(TATAR[0]) == pytest.approx(model.score(TATAR[0]))

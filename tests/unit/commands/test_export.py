@@ -1,0 +1,105 @@
+"""Exporting from the command line, and proving an export."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from endonym.commands import export as command
+from endonym.commands.export import checks_table, export_model, verify_model
+from endonym.errors import Damaged, ExportError, RecipeError, StoreError
+from endonym.export.config import Export
+from endonym.export.formats import RECORD
+from endonym.log import Log
+from endonym.store import Store
+
+QUIET = Log(quiet=True)
+GGUF = Export(format="gguf", quantize=("F16", "Q8_0"))
+
+
+@pytest.fixture
+def store(finished: Path) -> Store:
+    return Store(finished / "store")
+
+
+@pytest.fixture
+def exported(store: Store, tmp_path: Path) -> Path:
+    export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
+    return tmp_path / "out"
+
+
+def test_an_export_is_verified_against_its_own_model(exported: Path, store: Store) -> None:
+    checks, documents = verify_model(exported, None, (), store=store, log=QUIET)
+    assert documents > 0
+    assert all(each.ok for each in checks)
+    assert {each.check for each in checks} >= {"ids", "decoding", "logits", "bits_per_byte"}
+    table = checks_table(checks)
+    assert "kechkena-F16.gguf in llama.cpp" in table
+    assert "FAILED" not in table
+
+
+def test_one_file_and_own_text_are_verified(exported: Path, store: Store, tmp_path: Path) -> None:
+    text = tmp_path / "new.txt"
+    text.write_text("Песи баласы капка төбендә утыра.\n", encoding="utf-8")
+    file = exported / "kechkena-Q8_0.gguf"
+    checks, documents = verify_model(file, "kechkena", (text,), store=store, log=QUIET)
+    assert documents == 1
+    assert {each.file for each in checks} == {"kechkena-Q8_0.gguf"}
+
+
+def test_a_changed_byte_is_said_before_anything_is_run(exported: Path, store: Store) -> None:
+    file = exported / "kechkena-Q8_0.gguf"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 255
+    file.write_bytes(data)
+    with pytest.raises(Damaged, match="SHA-256 differs"):
+        verify_model(exported, None, (), store=store, log=QUIET)
+
+
+def test_a_failed_check_leaves_nothing_behind(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.export.verify.RISE", {"F16": -1.0, "Q8_0": -1.0})
+    with pytest.raises(ExportError, match="bits_per_byte"):
+        export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_while_quantizing_leaves_nothing_behind(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gguf.GGUFWriter.write_tensor_data", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        export_model("kechkena", GGUF, tmp_path / "out", store=store, log=QUIET)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_kept(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("минеке", encoding="utf-8")
+    with pytest.raises(ExportError, match="not empty"):
+        export_model("kechkena", GGUF, tmp_path, store=store, log=QUIET)
+
+
+def test_an_export_without_a_record_needs_a_model(exported: Path, store: Store) -> None:
+    (exported / RECORD).unlink()
+    with pytest.raises(RecipeError, match="names the model") as caught:
+        verify_model(exported, None, (), store=store, log=QUIET)
+    assert "--against" in caught.value.do
+    assert verify_model(exported, "kechkena", (), store=store, log=QUIET)[0]
+
+
+def test_a_path_that_does_not_exist_is_a_wrong_request(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no such file"):
+        verify_model(tmp_path / "none", None, (), store=store, log=QUIET)
+
+
+def test_without_a_corpus_only_strange_strings_are_compared(
+    exported: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "shards_of", lambda *_: None)
+    checks, documents = verify_model(exported, None, (), store=store, log=QUIET)
+    assert documents == 0
+    assert {each.check for each in checks} == {"ids", "decoding"}

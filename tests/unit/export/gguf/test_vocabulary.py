@@ -1,0 +1,68 @@
+"""Tokenizers in llama.cpp's terms, and those that it does not have."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tokenizers
+from toys import toy_tokenizer
+
+from endonym.errors import ExportError
+from endonym.export.gguf.vocabulary import CONTROL, NORMAL, UNUSED, drops_of, vocabulary_of
+from endonym.tokenizer.tokenizer import Tokenizer
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> Tokenizer:
+    """A bpe whose tokenizer.json was changed."""
+    described = json.loads(toy_tokenizer("bpe").to_json())
+    change(described)
+    return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(described)))
+
+
+def test_bpe_has_the_split_of_qwen35() -> None:
+    ours = toy_tokenizer("bpe")
+    words = vocabulary_of(ours, ours.vocab)
+    assert (words.model, words.pre) == ("gpt2", "qwen35")
+    assert len(words.tokens) == ours.vocab
+    assert len(words.merges) == len(json.loads(ours.to_json())["model"]["merges"])
+    assert words.types[ours.end_id] == CONTROL
+    assert words.types.count(NORMAL) == ours.vocab - words.types.count(CONTROL)
+
+
+def test_rows_beyond_the_vocabulary_are_unused() -> None:
+    ours = toy_tokenizer("byte")
+    words = vocabulary_of(ours, ours.vocab + 3)
+    assert words.types[-3:] == [UNUSED] * 3
+    assert len(set(words.tokens)) == len(words.tokens)
+
+
+def test_bytes_alone_need_a_merge_that_never_applies() -> None:
+    ours = toy_tokenizer("byte")
+    (merge,) = vocabulary_of(ours, ours.vocab).merges
+    left, right = merge.split(" ")
+    assert len(left) > 1
+    assert len(right) > 1
+    assert not {left, right} & set(vocabulary_of(ours, ours.vocab).tokens)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda d: d.update(normalizer={"type": "NFD"}), "the normalizer NFD"),
+        (
+            lambda d: d["pre_tokenizer"]["pretokenizers"][0]["pattern"].update(Regex=r"\p{L}+"),
+            "this split",
+        ),
+        (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "this split"),
+    ],
+)
+def test_what_llama_cpp_does_not_have_is_named(
+    change: Callable[[dict[str, Any]], object], named: str
+) -> None:
+    with pytest.raises(ExportError, match=named):
+        vocabulary_of(changed(change), 400)
+
+
+def test_nothing_is_dropped_from_a_text_of_bytes() -> None:
+    assert drops_of(toy_tokenizer("bpe")) == ""

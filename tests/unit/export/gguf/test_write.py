@@ -1,0 +1,86 @@
+"""GGUF files: what they say of themselves, and their sizes."""
+
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+from laws.shapes import shape
+from toys import lively_decoder, toy_tokenizer
+
+from endonym.errors import ExportError
+from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
+from endonym.generate.language_model import LanguageModel
+from endonym.model.foreign.folder import ForeignConfig
+
+
+def small(family: str = "llama", **keys: Any) -> LanguageModel:
+    tokenizer = toy_tokenizer("bpe")
+    config = shape(family, vocab=tokenizer.vocab, context=64, **keys)
+    return LanguageModel(lively_decoder(config, seed=1), tokenizer)
+
+
+def keys_of(path: Path) -> dict[str, Any]:
+    reader = gguf.GGUFReader(path)
+    return {name: field.contents() for name, field in reader.fields.items()}
+
+
+def test_a_file_says_what_it_is(tmp_path: Path) -> None:
+    model = small()
+    about = Provenance("kechkena", "tt", "cc0-1.0", "A small Tatar model")
+    (file,) = export_gguf(model, tmp_path, ("Q8_0",), about)
+    assert file.path.name == "kechkena-Q8_0.gguf"
+    keys = keys_of(file.path)
+    assert keys["general.name"] == "kechkena"
+    assert keys["general.languages"] == ["tt"]
+    assert keys["general.license"] == "cc0-1.0"
+    assert keys["general.quantized_by"].startswith("endonym ")
+    assert keys["llama.context_length"] == 64
+    assert keys["tokenizer.ggml.bos_token_id"] == model.tokenizer.end_id
+    assert keys["tokenizer.ggml.eos_token_id"] == model.tokenizer.end_id
+    assert keys["tokenizer.ggml.add_bos_token"] is True
+
+
+def test_what_is_not_known_is_not_said(tmp_path: Path) -> None:
+    (file,) = export_gguf(small(), tmp_path, ("F16",), Provenance())
+    assert not {"general.license", "general.languages"} & set(keys_of(file.path))
+
+
+def test_each_number_format_is_a_file_and_coarser_ones_are_smaller(tmp_path: Path) -> None:
+    asked = ("F32", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M")
+    files = export_gguf(small(dim=256, ffn={"hidden": 256}), tmp_path, asked, Provenance())
+    assert [file.quantization for file in files] == list(asked)
+    sizes = [file.path.stat().st_size for file in files]
+    assert sizes == sorted(sizes, reverse=True)
+    assert not any(file.fallbacks for file in files)
+    assert files[-1].types["Q4_K"] > files[-1].types["Q6_K"] > 0
+
+
+def test_rows_that_do_not_fit_are_named_with_the_type_they_got(tmp_path: Path) -> None:
+    (file,) = export_gguf(small(dim=96), tmp_path, ("Q4_K_M",), Provenance())
+    assert set(file.fallbacks.values()) == {"Q5_0", "Q8_0"}
+    assert "blk.0.attn_q.weight" in file.fallbacks
+
+
+def test_weights_in_fp32_are_the_model_s_own(tmp_path: Path) -> None:
+    model = small("qwen3")
+    (file,) = export_gguf(model, tmp_path, ("F32",), Provenance())
+    stored = {tensor.name: tensor.data for tensor in gguf.GGUFReader(file.path).tensors}
+    ours = model.decoder.state_dict()["blocks.1.ffn.down.weight"].numpy()
+    np.testing.assert_array_equal(stored["blk.1.ffn_down.weight"], ours)
+
+
+def test_a_foreign_class_is_refused() -> None:
+    config = ForeignConfig(
+        family="gemma3_text",
+        vocab=9,
+        context=8,
+        dim=4,
+        layers=1,
+        tied=True,
+        parameters=9,
+        transformers={},
+    )
+    with pytest.raises(ExportError, match="gemma3_text"):
+        require_gguf(config, toy_tokenizer("byte"))

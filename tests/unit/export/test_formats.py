@@ -1,0 +1,95 @@
+"""Every export leaves a record, is verified, and is refused early where it cannot be made."""
+
+import json
+from pathlib import Path
+
+import pytest
+from laws.shapes import shape
+from toys import lively_decoder, toy_texts, toy_tokenizer
+
+from endonym.errors import Damaged, ExportError
+from endonym.export import formats
+from endonym.export.card import Card
+from endonym.export.config import Export
+from endonym.export.formats import RECORD, make_export, record_of, require_formats
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+
+GGUF = Export(format="gguf", quantize=("F16", "Q4_K_M"))
+FOLDER = Export(format="huggingface")
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    tokenizer = toy_tokenizer("bpe")
+    config = shape("gptneox", vocab=tokenizer.vocab, context=64)
+    return LanguageModel(lively_decoder(config, seed=1), tokenizer)
+
+
+def made(export: Export, model: LanguageModel, out: Path) -> formats.Exported:
+    given = {"card": Card("kechkena", "tt"), "texts": toy_texts(), "made_of": "ab12cd34ef56"}
+    return make_export(export, model, out, **given, log=Log(quiet=True))
+
+
+@pytest.mark.parametrize("export", [GGUF, FOLDER], ids=["gguf", "huggingface"])
+def test_the_record_names_the_model_and_every_file(
+    export: Export, model: LanguageModel, tmp_path: Path
+) -> None:
+    result = made(export, model, tmp_path)
+    record = record_of(tmp_path)
+    assert record["model"] == "ab12cd34ef56"
+    assert sorted([*record["files"], RECORD]) == result.files
+    assert all(check["ok"] for check in record["checks"])
+    assert record["limits"] == result.limits
+
+
+def test_limits_and_fallbacks_are_said(model: LanguageModel, tmp_path: Path) -> None:
+    result = made(GGUF, model, tmp_path)
+    assert "GELU" in result.limits[0]
+    assert list(result.fallbacks) == ["kechkena-Q4_K_M.gguf"]
+
+
+def test_a_changed_byte_is_found(model: LanguageModel, tmp_path: Path) -> None:
+    made(GGUF, model, tmp_path)
+    file = tmp_path / "kechkena-F16.gguf"
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(Damaged, match="SHA-256 differs") as caught:
+        record_of(tmp_path)
+    assert caught.value.where == str(file)
+
+
+def test_a_missing_file_is_found(model: LanguageModel, tmp_path: Path) -> None:
+    made(FOLDER, model, tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(Damaged, match=r"tokenizer\.json is missing"):
+        record_of(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"files": 3}', json.dumps({"model": "x"})])
+def test_a_damaged_record_is_damaged(text: str, tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text(text, encoding="utf-8")
+    with pytest.raises(Damaged, match="cannot be read"):
+        record_of(tmp_path)
+
+
+def test_a_folder_without_a_record_is_no_export(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no folder that endonym exported"):
+        record_of(tmp_path)
+
+
+def test_shapes_and_tokenizers_are_refused_before_training() -> None:
+    capped = shape("qwen3", "capped")
+    for export in (GGUF, FOLDER):
+        with pytest.raises(ExportError, match="logit_cap"):
+            require_formats([export], capped)
+    require_formats([GGUF, FOLDER], shape("qwen3"), toy_tokenizer("bpe"))
+
+
+def test_a_missing_package_is_named_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "GGUF_PACKAGES", ("gguf", "no_such_package"))
+    with pytest.raises(ExportError, match="no_such_package") as caught:
+        require_formats([GGUF], shape("qwen3"))
+    assert 'pip install "endonym[gguf]"' in caught.value.do
+    require_formats([FOLDER], shape("qwen3"))

@@ -1,0 +1,128 @@
+"""llama.cpp in this process: reading in parts, and files and installations that are not whole."""
+
+import builtins
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from laws.shapes import shape
+from toys import lively_decoder, toy_tokenizer
+
+from endonym.errors import Damaged, ExportError
+from endonym.export.gguf.write import Provenance, export_gguf
+from endonym.generate import llama_cpp
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.llama_cpp import BATCH, LlamaCpp, library, version
+
+CONTEXT = BATCH + 90
+SENTENCE = "Кояшлы көндә балалар болында уйный. "
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tokenizer = toy_tokenizer("bpe")
+    config = shape("llama", vocab=tokenizer.vocab, context=CONTEXT)
+    model = LanguageModel(lively_decoder(config, seed=1), tokenizer)
+    (made,) = export_gguf(model, tmp_path_factory.mktemp("gguf"), ("F32",), Provenance())
+    return made.path
+
+
+@pytest.fixture
+def engine(file: Path) -> Iterator[LlamaCpp]:
+    with LlamaCpp(file, cache="f32") as opened:
+        yield opened
+
+
+def test_a_text_longer_than_a_batch_is_read_in_parts(engine: LlamaCpp) -> None:
+    ids = ([engine.start_id, *engine.encode(SENTENCE * 60)])[:CONTEXT]
+    assert len(ids) == CONTEXT
+    whole = engine.logits(ids)
+    assert whole.shape == (CONTEXT, engine.vocab)
+    engine.clear()
+    parts = [*engine.read(ids[:7]), *engine.read(ids[7:])]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-5)
+
+
+def test_only_the_last_logits_are_computed_where_only_they_are_asked(engine: LlamaCpp) -> None:
+    ids = engine.encode(SENTENCE)
+    (last,) = engine.read(ids, all_logits=False)
+    assert last.shape == (1, engine.vocab)
+    np.testing.assert_allclose(last[0], engine.logits(ids)[-1], atol=2e-5)
+
+
+def test_what_was_read_is_remembered_until_it_is_cleared(engine: LlamaCpp) -> None:
+    ids = engine.encode(SENTENCE)
+    alone = engine.logits(ids)
+    list(engine.read(ids))
+    (after,) = engine.read(ids)
+    assert np.abs(after - alone).max() > 0.01
+    np.testing.assert_array_equal(engine.logits(ids), alone)
+
+
+def test_a_text_longer_than_the_context_is_refused(engine: LlamaCpp) -> None:
+    with pytest.raises(ExportError, match=f"{CONTEXT + 1} tokens, but a context of {CONTEXT}"):
+        engine.logits([5] * (CONTEXT + 1))
+
+
+def test_specials_are_read_by_name_only_where_that_is_asked(engine: LlamaCpp) -> None:
+    assert engine.start_id not in engine.encode("<|endoftext|>")
+    assert engine.encode("а", special=True)[0] == engine.start_id
+    assert engine.encode("<|endoftext|>", special=True)[-1] == engine.start_id
+    assert engine.ends(engine.start_id)
+    assert not engine.ends(engine.encode("а")[0])
+
+
+def test_the_vocabulary_alone_is_enough_for_text(file: Path) -> None:
+    with LlamaCpp(file, context=0) as engine:
+        assert engine.decode(engine.encode(SENTENCE)) == SENTENCE
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.99])
+def test_a_cut_file_is_damaged(file: Path, tmp_path: Path, share: float) -> None:
+    data = file.read_bytes()
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(Damaged, match=r"llama\.cpp cannot read it"):
+        LlamaCpp(cut)
+
+
+def test_a_missing_file_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(Damaged, match="cannot read it"):
+        LlamaCpp(tmp_path / "none.gguf")
+
+
+def test_without_the_package_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("xllamacpp"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ExportError) as caught:
+        library.__wrapped__()
+    assert 'pip install "endonym[gguf]"' in caught.value.do
+
+
+def test_a_library_with_other_structs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = llama_cpp._ContextParams._fields_
+
+    class Shifted(ctypes.Structure):
+        _fields_ = (("new", ctypes.c_uint32), *fields)
+
+    functions = llama_cpp.FUNCTIONS | {"llama_context_default_params": (Shifted, ())}
+    monkeypatch.setattr(llama_cpp, "FUNCTIONS", functions)
+    with pytest.raises(ExportError, match="laid out otherwise"):
+        library.__wrapped__()
+    monkeypatch.undo()
+    library.__wrapped__()
+
+
+def test_the_version_names_both() -> None:
+    assert "xllamacpp 2026.10" in version()
