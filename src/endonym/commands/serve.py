@@ -110,7 +110,7 @@ def _kept_gguf(name: str, store: Store, log: Log) -> Path:
     if not folder.is_dir():
         log.line(f"{name}: making a GGUF file for llama.cpp, once …")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        export_model(name, Export(format="gguf", quantize=(FORMAT,)), folder, store, log)
+        export_model(name, Export(format="gguf", quantize=(FORMAT,)), folder, store=store, log=log)
     return next(folder.glob("*.gguf"))
 
 

@@ -1,5 +1,6 @@
 """The engine of each model, the key, the names."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -32,15 +33,11 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def folder_of(family: str, path: Path) -> Path:
-    export_huggingface(toy_language_model(family), path)
-    return path
-
-
 def test_the_gguf_file_is_made_once_and_kept_in_the_store(
     tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = folder_of("qwen3", tmp_path / "тел")
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
     engine = make_engine(str(folder), store, "cpu", Log())
     assert (engine.name, engine.context) == ("llama.cpp", 64)
     engine.close()
@@ -57,10 +54,16 @@ def test_the_gguf_file_is_made_once_and_kept_in_the_store(
 def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
     tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = folder_of("mistral", tmp_path / "тәрәзә")
+    folder = tmp_path / "башка"
+    export_huggingface(toy_language_model(), folder)
+    path = folder / "tokenizer.json"
+    described = json.loads(path.read_text(encoding="utf-8"))
+    splits = described["pre_tokenizer"]["pretokenizers"]
+    splits[0]["pattern"] = {"Regex": "a split that llama.cpp does not have"}
+    path.write_text(json.dumps(described), encoding="utf-8")
     engine = make_engine(str(folder), store, "cpu", Log())
     assert engine.name == "endonym"
-    assert "window" in capsys.readouterr().err
+    assert "endonym's own runtime, not llama.cpp: " in capsys.readouterr().err
     assert not (store.cache / "gguf").exists()
 
 
