@@ -129,13 +129,13 @@ def served(*arguments: object) -> Generator[tuple[str, subprocess.Popen[str]]]:
             process.communicate()
 
 
-def write_gguf(folder: Path, template: str | None = None) -> Path:
+def write_gguf(folder: Path, template: str | None = None, *, context: int = 64) -> Path:
     """That model as a GGUF file, with a chat template if there is one."""
     import gguf
 
     from endonym.export.gguf.write import Provenance, export_gguf
 
-    (made,) = export_gguf(toy_language_model(), folder, ("F32",), Provenance("tel"))
+    (made,) = export_gguf(toy_language_model(context=context), folder, ("F32",), Provenance("tel"))
     if template is None:
         return made.path
     reader = gguf.GGUFReader(made.path)

@@ -92,7 +92,7 @@ def cache_bytes(described: LlamaCpp) -> int:
 
     width = number("embedding_length", 1)
     heads = number("attention.head_count", 1)
-    key = number("attention.key_length", width // heads)
+    key = number("attention.key_length", width // max(1, heads))
     value = number("attention.value_length", key)
     kept = number("attention.head_count_kv", heads) * (key + value)
     return BYTES * number("block_count", 1) * kept * number("context_length", 1)

@@ -9,6 +9,7 @@ import torch
 from serving import CHATML, client_of, toy_language_model, write_gguf
 
 from endonym.errors import Damaged
+from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.serve.chat import chat_ids
 from endonym.serve.engine import Row
 from endonym.serve.llama_engine import LlamaEngine, cache_bytes
@@ -71,6 +72,20 @@ def test_slots_fit_into_the_memory_that_is_given(path: Path) -> None:
         engine = engine_of(path, memory=memory)
         assert engine.slots == slots
         engine.close()
+
+
+@pytest.mark.parametrize("family", ["mamba", "gpt2"])
+def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family: str) -> None:
+    (made,) = export_gguf(toy_language_model(family), tmp_path, ("F32",), Provenance("тел"))
+    engine = engine_of(made.path)
+    assert engine.slots == 4
+    ids = [engine.opening, *engine.vocabulary.encode("Таң")]
+    with torch.inference_mode():
+        expected = toy_language_model(family).decoder.logits(torch.tensor([ids]))[0, -1].numpy()
+    found = engine.compute([Row(0, ids[:2], 0, 0), Row(3, ids, 0, 1)])
+    assert found[0] == pytest.approx(expected, abs=2e-2)
+    assert engine.compute([Row(0, ids[2:], 2, 1)])[0] == pytest.approx(expected, abs=2e-2)
+    engine.close()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
