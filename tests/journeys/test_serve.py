@@ -128,7 +128,8 @@ def test_a_text_is_typed_streamed_and_stopped(
 
 
 STOPPING = """new MutationObserver(() => {
-    if (document.querySelectorAll("#text span").length >= 9) document.querySelector("#stop").click();
+    const spans = document.querySelectorAll("#text span");
+    if (spans.length >= 9) document.querySelector("#stop").click();
 }).observe(document.querySelector("#text"), {childList: true})"""
 
 

@@ -8,10 +8,9 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, StarletteHTTPException
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from endonym.serve.answers import ApiError, Json, error_json
 from endonym.serve.limits import Access, App, Guard
@@ -89,8 +88,8 @@ def _add_errors(app: FastAPI) -> None:
         message = f"invalid JSON: {reason}" if is_json else f"{'.'.join(place) or 'body'}: {reason}"
         return JSONResponse(error_json(400, message, param), 400)
 
-    @app.exception_handler(HTTPException)
-    async def other(request: Request, error: HTTPException) -> Response:
+    @app.exception_handler(StarletteHTTPException)
+    async def other(request: Request, error: StarletteHTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
         return JSONResponse(
             error_json(error.status_code, message), error.status_code, error.headers
@@ -181,5 +180,5 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/page/{name}", include_in_schema=False)
     async def page_file(name: str) -> Response:
         if name not in PAGE_FILES:
-            raise HTTPException(404, "Not Found")
+            raise StarletteHTTPException(404, "Not Found")
         return answer(name)

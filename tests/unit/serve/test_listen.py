@@ -46,6 +46,7 @@ def test_llama_cpp_answers_over_http(address: str, gguf: Path) -> None:
     assert len(lines) > 3
 
 
+@pytest.mark.slow
 def test_a_body_of_a_gigabyte_is_refused_and_memory_stays(address: str) -> None:
     host, port = peer(address)
     with socket.create_connection((host, port), timeout=20) as client:
@@ -127,6 +128,7 @@ def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path) -> No
     raise AssertionError(figures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_server_with_open_streams_at_once(
     gguf: Path, number: signal.Signals
