@@ -134,7 +134,7 @@ class Scheduler:
             waiting = self.waiting
             if self._is_closing:
                 raise Full(waiting, 1)
-            if waiting and waiting + len(sequences) > self.capacity:
+            if waiting and waiting + len(sequences) > self.capacity + len(self._free):
                 self.counts.refused += len(sequences)
                 rounds = 1 + waiting / self.engine.slots
                 raise Full(waiting, max(1, min(LONGEST_WAIT, round(rounds * self._seconds))))
