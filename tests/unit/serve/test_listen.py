@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from endonym.serve import listen
 @pytest.fixture(scope="module")
 def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("xllamacpp")
-    return write_gguf(tmp_path_factory.mktemp("gguf"))
+    return write_gguf(tmp_path_factory.mktemp("gguf"), context=4096)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def _in_thread(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path) -> None:
-    body = {"model": gguf.stem, "max_tokens": 60, "min_tokens": 60, "n": 60}
+    body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "n": 60}
     for stream in (True, False):
         asked = json.dumps(body | {"stream": stream}).encode()
         host, port = peer(address)
@@ -133,26 +133,34 @@ def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path) -> No
 def test_a_signal_ends_a_server_with_open_streams_at_once(
     gguf: Path, number: signal.Signals
 ) -> None:
-    with served(gguf) as (url, process):
-        clients: list[socket.socket] = []
-        body = {"model": gguf.stem, "max_tokens": 60, "min_tokens": 60, "n": 40, "stream": True}
-        asked = json.dumps(body).encode()
+    body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "stream": True}
+    asked = json.dumps(body).encode()
+    with served(gguf) as (url, process), ExitStack() as stack:
         host, port = peer(url)
         head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
-        for _ in range(6):
-            client = socket.create_connection((host, port), timeout=20)
+        clients: list[socket.socket] = []
+        for _ in range(32):
+            client = stack.enter_context(socket.create_connection((host, port), timeout=20))
             client.sendall(head.encode() + asked)
             clients.append(client)
-        assert clients[0].recv(10)
+        assert all(client.recv(10) for client in clients)
         started = time.monotonic()
         process.send_signal(number)
+        ends = [_rest(client)[-200:] for client in clients]
         _, said = process.communicate(timeout=20)
         assert process.returncode == 0
         assert time.monotonic() - started < 8
         assert "Traceback" not in said
-        for client in clients:
-            client.close()
+        assert all(b"server_ending" in end for end in ends)
+
+
+def _rest(client: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    found = b""
+    while part := client.recv(65536):
+        found += part
+    return found
 
 
 def test_a_port_in_use_is_told(command: Callable[..., Any], gguf: Path) -> None:
