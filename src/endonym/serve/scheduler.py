@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from endonym.errors import EndonymError
 from endonym.serve.draw import Chooser, Draw, likeliest, log_probabilities
@@ -111,7 +112,7 @@ class Scheduler:
         self._news: News = []
         self._waiting: deque[deque[Generation]] = deque()
         self._active: list[Generation] = []
-        self._free = list(range(engine.slots))[::-1]
+        self._free = list(range(engine.slots))
         self._seconds = 1.0
         self._is_closing = False
         self._changed = threading.Condition()
@@ -194,12 +195,15 @@ class Scheduler:
             if sequence.is_cancelled:
                 self.counts.cancelled += 1
                 continue
-            sequence.slot, sequence.begun = self._free.pop(), time.monotonic()
+            sequence.slot, sequence.begun = heappop(self._free), time.monotonic()
             self.counts.prompt_tokens += len(sequence.ids)
             self._active.append(sequence)
 
     def _step(self) -> None:
-        """Compute one token of each text, and a part of the prompts that are not read yet."""
+        """Compute one token of each text, and a part of the prompts that are not read yet.
+
+        Rows are in the order of their slots: llama.cpp computes neighbouring slots together.
+        """
         rows: list[Row] = []
         given: list[Generation] = []
         left = self.engine.batch
@@ -213,6 +217,8 @@ class Scheduler:
             left -= len(ids)
         if not rows:
             return
+        order = sorted(range(len(rows)), key=lambda n: rows[n].slot)
+        rows, given = [rows[n] for n in order], [given[n] for n in order]
         logits_NV = self.engine.compute(rows)
         at = 0
         lasts: list[int] = []
@@ -285,7 +291,7 @@ class Scheduler:
     def _leave(self, each: Generation) -> None:
         """Free the slot of a sequence."""
         self.engine.release(each.slot)
-        self._free.append(each.slot)
+        heappush(self._free, each.slot)
         self._active.remove(each)
 
     def _fail_all(self) -> None:
