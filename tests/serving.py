@@ -46,9 +46,10 @@ class SlowEngine(OwnEngine):
         self.seconds, self.steps = seconds, 0
 
     def compute(self, rows: Sequence[Row]) -> Logits:
-        """As any engine, a little later."""
+        """As any engine, a little later. Rows come in the order of their slots."""
         time.sleep(self.seconds)
         self.steps += 1
+        assert [row.slot for row in rows] == sorted(row.slot for row in rows)
         return super().compute(rows)
 
 
