@@ -31,6 +31,8 @@ COMMANDS = {
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
     "tokenizer": ("tokenizer_commands", "compares tokenizers on the same texts"),
+    "serve": ("serve_commands", "answers in the form of OpenAI's API, and on a page"),
+    "chat": ("serve_commands", "continues texts, or holds a conversation, at a terminal"),
     "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
     "verify": ("model_commands", "proves that an export is the model"),
     "publish": ("model_commands", "uploads an export to the Hugging Face hub"),

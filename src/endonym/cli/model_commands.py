@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from endonym.cli.main import Settings, print_json, say
+from endonym.cli.sampling_options import sampling_options
 from endonym.device import program
 from endonym.errors import printable
 
@@ -20,21 +21,7 @@ MODEL = click.argument("model")
 @click.command()
 @MODEL
 @click.argument("prompt", required=False)
-@click.option("--max-tokens", type=click.IntRange(min=0), default=200, show_default=True)
-@click.option(
-    "--min-tokens",
-    type=click.IntRange(min=0),
-    default=40,
-    show_default=True,
-    help="The model may end the text only after so many: small models end early.",
-)
-@click.option("--temperature", type=float, default=0.8, show_default=True)
-@click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all.")
-@click.option(
-    "--top-p", type=float, default=0.95, show_default=True, help="Keep the likeliest that reach p."
-)
-@click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@sampling_options
 @click.option("-n", "count", type=click.IntRange(min=1), default=1, help="Continuations.")
 @click.pass_obj
 def generate(

@@ -1,39 +1,93 @@
-"""`endonym generate MODEL` without a prompt: it comes from a terminal or from a pipe."""
+"""Prompts and messages from a terminal or from a pipe, and the texts that answer them."""
 
 import io
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
+from typing import NamedTuple
 
 import click
 
 from endonym.errors import printable_lines
 
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
+CHAT_HELP = "Type a message. Enter alone: another answer. Ctrl-D ends."
+SHADES = (None, 230, 223, 216, 209, 202, 196)
+"""Background of a piece in a terminal of 256 colours, by its surprise."""
+SHADE_BITS = (1, 2, 4, 6, 9, 12)
+"""Bits at which the next shade begins, as on the server's page."""
+Messages = list[dict[str, str]]
 
 
-def prompt_loop(continued: Callable[[str, int], Iterable[str]], seed: int) -> None:
+class Shaded(NamedTuple):
+    """A piece of text with its surprise in bits, which is shown as a colour."""
+
+    text: str
+    bits: float
+
+
+Text = str | Shaded
+
+
+def prompt_loop(
+    continued: Callable[[str, int], Iterable[Text]], seed: int, hint: str = HELP
+) -> None:
     """Ask for prompts and write their continuations, until the input ends.
 
     continued: the pieces of a prompt's continuation with a seed, which counts up. Enter alone
     repeats the prompt; at first it stands for a text from its beginning. Ctrl-C stops a
     continuation.
     """
+    prompt = ""
+    for number, line in enumerate(typed(hint)):
+        prompt = line if line.strip() else prompt
+        with suppress(KeyboardInterrupt):
+            write_text(prompt, continued(prompt, seed + number))
+
+
+def conversation_loop(
+    answered: Callable[[Messages, int], Iterable[Text]], seed: int, hint: str = CHAT_HELP
+) -> None:
+    """Ask for messages and write the answers, each with all messages before it.
+
+    Enter alone asks for another answer to the last message. An answer that Ctrl-C stops stays in
+    the conversation as far as it came.
+    """
+    messages: Messages = []
+    for number, line in enumerate(typed(hint)):
+        if line.strip():
+            messages.append({"role": "user", "content": line})
+        elif messages:
+            messages.pop()  # the answer
+        else:
+            continue
+        said: list[str] = []
+        with suppress(KeyboardInterrupt):
+            write_text("", noted(answered(messages, seed + number), said))
+        messages.append({"role": "assistant", "content": "".join(said)})
+
+
+def noted(pieces: Iterable[Text], said: list[str]) -> Iterator[Text]:
+    """Pieces as they are; their texts are noted."""
+    for piece in pieces:
+        said.append(piece if isinstance(piece, str) else piece.text)
+        yield piece
+
+
+def typed(hint: str) -> Iterator[str]:
+    """The lines that are typed at a terminal, until Ctrl-D or Ctrl-C."""
     with suppress(ImportError):
         import_module("readline")  # makes lines editable, and brings earlier ones back
-    click.echo(HELP, err=True)
-    prompt = ""
+    click.echo(hint, err=True)
     while True:
         try:
             line = input("> ")
         except (EOFError, KeyboardInterrupt):
             click.echo(err=True)
             return
-        prompt = line if line.strip() else prompt
-        with suppress(KeyboardInterrupt):
-            write_text(prompt, continued(prompt, seed))
-        seed += 1
+        yield line
 
 
 def piped_prompts() -> Iterator[str]:
@@ -49,7 +103,7 @@ def piped_prompts() -> Iterator[str]:
         yield ""
 
 
-def write_text(prompt: str, pieces: Iterable[str]) -> None:
+def write_text(prompt: str, pieces: Iterable[Text]) -> None:
     """A prompt and its continuation as it comes, and a line end even if Ctrl-C stops it.
 
     Controls of a terminal are escaped.
@@ -57,6 +111,11 @@ def write_text(prompt: str, pieces: Iterable[str]) -> None:
     click.echo(printable_lines(prompt), nl=False)
     try:
         for piece in pieces:
-            click.echo(printable_lines(piece), nl=False)
+            if isinstance(piece, Shaded):
+                shade = SHADES[bisect_right(SHADE_BITS, piece.bits)]
+                ink = None if shade is None else 16
+                click.secho(printable_lines(piece.text), bg=shade, fg=ink, nl=False)
+            else:
+                click.echo(printable_lines(piece), nl=False)
     finally:
         click.echo()

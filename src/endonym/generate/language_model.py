@@ -169,7 +169,7 @@ class LanguageModel:
             self.decoder,
             prompts,
             max_tokens,
-            [replace(each, seed=_mixed(each.seed, ids)) for ids, each in pairs],
+            [replace(each, seed=mixed(each.seed, ids)) for ids, each in pairs],
             end_id=self.tokenizer.end_id,
             min_tokens=min_tokens,
             characters=self._characters,
@@ -196,6 +196,6 @@ class LanguageModel:
                 yield piece
 
 
-def _mixed(seed: int, ids: Sequence[int]) -> int:
+def mixed(seed: int, ids: Sequence[int]) -> int:
     """A seed of 60 bits from a seed and the ids of a prompt."""
     return int(fingerprint([seed, *ids])[:15], 16)

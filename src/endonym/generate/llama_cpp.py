@@ -24,6 +24,8 @@ ERROR = 4
 CACHE_TYPES = {"f32": 0, "f16": 1}
 """ggml_type of keys and values."""
 BATCH = 512
+UNIT = 256
+"""llama.cpp rounds the length of a sequence up to a multiple of it."""
 
 
 class _ModelParams(ctypes.Structure):
@@ -85,10 +87,18 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_free": (None, (ctypes.c_void_p,)),
     "llama_get_memory": (ctypes.c_void_p, (ctypes.c_void_p,)),
     "llama_memory_clear": (None, (ctypes.c_void_p, ctypes.c_bool)),
+    "llama_memory_seq_rm": (ctypes.c_bool, (ctypes.c_void_p, *(ctypes.c_int32,) * 3)),
+    "llama_model_chat_template": (ctypes.c_char_p, (ctypes.c_void_p, ctypes.c_char_p)),
+    "llama_model_meta_val_str": (
+        ctypes.c_int32,
+        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
+    ),
     "llama_decode": (ctypes.c_int32, (ctypes.c_void_p, _Batch)),
     "llama_get_logits": (ctypes.POINTER(ctypes.c_float), (ctypes.c_void_p,)),
     "llama_vocab_n_tokens": (ctypes.c_int32, (ctypes.c_void_p,)),
     "llama_vocab_bos": (ctypes.c_int32, (ctypes.c_void_p,)),
+    "llama_vocab_eos": (ctypes.c_int32, (ctypes.c_void_p,)),
+    "llama_vocab_get_text": (ctypes.c_char_p, (ctypes.c_void_p, ctypes.c_int32)),
     "llama_vocab_is_eog": (ctypes.c_bool, (ctypes.c_void_p, ctypes.c_int32)),
     "llama_tokenize": (
         ctypes.c_int32,
@@ -159,7 +169,8 @@ class LlamaCpp:
     """A GGUF file as llama.cpp reads it. A context manager; not for several threads.
 
     context: longest text in tokens; the model's own if None. With 0, only the vocabulary is read.
-    cache: number format of keys and values; `f16` is llama.cpp's default.
+    cache: number format of keys and values; `f16` is llama.cpp's default. sequences: how many
+    texts are remembered at once, each of up to `context` tokens; `compute` takes them together.
     Raises Damaged if llama.cpp cannot read the file.
     """
 
@@ -170,6 +181,7 @@ class LlamaCpp:
         context: int | None = None,
         threads: int = 1,
         cache: Literal["f32", "f16"] = "f16",
+        sequences: int = 1,
     ) -> None:
         self._lib, self._context = library(), None
         params = self._lib.llama_model_default_params()
@@ -178,12 +190,15 @@ class LlamaCpp:
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
+        self.end_id = int(self._lib.llama_vocab_eos(self._vocab))
         self.context = context or int(self._lib.llama_model_n_ctx_train(self._model))
         self._position = 0
         if context == 0:
             return
         settings = self._lib.llama_context_default_params()
-        settings.n_ctx, settings.n_batch, settings.n_ubatch = self.context, BATCH, BATCH
+        settings.n_batch = settings.n_ubatch = max(BATCH, sequences)
+        settings.n_ctx, settings.n_seq_max = sequences * -(-self.context // UNIT) * UNIT, sequences
+        settings.n_outputs_max = settings.n_outputs_per_seq = 0
         settings.n_threads = settings.n_threads_batch = threads
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
         if cache == "f32":
@@ -225,21 +240,27 @@ class LlamaCpp:
         special: also the start token where the file asks for it, and specials in the text by name,
         as llama.cpp's own programs read a prompt.
         """
+        return self._ids(text, special, special)
+
+    def encode_markup(self, text: str) -> list[int]:
+        """The ids of a chat template's own text: specials by name, and nothing before it."""
+        return self._ids(text, False, True)
+
+    def _ids(self, text: str, *how: bool) -> list[int]:
+        """how: whether the start token is put before it, whether names of specials are specials."""
         data = text.encode("utf-8")
         room = (ctypes.c_int32 * (len(data) + 2))()
-        count = self._lib.llama_tokenize(
-            self._vocab, data, len(data), room, len(room), special, special
-        )
+        count = self._lib.llama_tokenize(self._vocab, data, len(data), room, len(room), *how)
         if count < 0:
             raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
         return list(room[:count])
 
-    def bytes_of(self, index: int) -> bytes:
-        """The bytes of an id; of a special its name."""
+    def bytes_of(self, index: int, *, special: bool = True) -> bytes:
+        """The bytes of an id; of a special its name, or nothing."""
         size = 64
         while True:
             room = ctypes.create_string_buffer(size)
-            count = self._lib.llama_token_to_piece(self._vocab, index, room, size, 0, True)
+            count = self._lib.llama_token_to_piece(self._vocab, index, room, size, 0, special)
             if count >= 0:
                 return room.raw[:count]
             size = -count
@@ -251,6 +272,47 @@ class LlamaCpp:
     def ends(self, index: int) -> bool:
         """Whether generation ends at this id."""
         return bool(self._lib.llama_vocab_is_eog(self._vocab, index))
+
+    def token(self, index: int) -> str:
+        """An id as the file spells it."""
+        return self._lib.llama_vocab_get_text(self._vocab, index).decode("utf-8", "replace")
+
+    def says(self, key: str) -> str | None:
+        """The value of a key of the file, as text."""
+        room = ctypes.create_string_buffer(256)
+        count = self._lib.llama_model_meta_val_str(self._model, key.encode(), room, len(room))
+        return room.value.decode("utf-8", "replace") if count >= 0 else None
+
+    def template(self) -> str | None:
+        """The chat template, if there is one."""
+        found = self._lib.llama_model_chat_template(self._model, None)
+        return found.decode("utf-8", "replace") if found else None
+
+    def forget(self, sequence: int) -> None:
+        """Forget one of several texts."""
+        memory = self._lib.llama_get_memory(self._context)
+        self._lib.llama_memory_seq_rm(memory, sequence, -1, -1)
+
+    def compute(
+        self,
+        ids: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        sequences: NDArray[np.int32],
+        asked: NDArray[np.int8],
+    ) -> NDArray[np.float32]:
+        """Logits of tokens of several texts, where `asked` is 1. Each has a position in its text.
+
+        Raises ExportError if llama.cpp fails.
+        """
+        _said.clear()
+        with _batch(ids, positions, sequences, asked) as batch:
+            code = self._lib.llama_decode(self._context, batch)
+        if code != 0:
+            raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
+        shape = (int(asked.sum()), self.vocab)
+        if not shape[0]:
+            return np.empty(shape, dtype=np.float32)
+        return np.ctypeslib.as_array(self._lib.llama_get_logits(self._context), shape=shape).copy()
 
     def clear(self) -> None:
         """Forget everything that was read."""
@@ -275,28 +337,27 @@ class LlamaCpp:
             positions = np.arange(self._position, self._position + len(part), dtype=np.int32)
             asked = np.full(len(part), all_logits, dtype=np.int8)
             asked[-1] = 1
-            with _batch(part, positions, asked) as batch:
-                code = self._lib.llama_decode(self._context, batch)
-            if code != 0:
-                raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
             self._position += len(part)
-            pointer = self._lib.llama_get_logits(self._context)
-            shape = (int(asked.sum()), self.vocab)
-            yield np.ctypeslib.as_array(pointer, shape=shape).copy()
+            yield self.compute(part, positions, np.zeros_like(part), asked)
 
 
 @contextmanager
 def _batch(
-    ids: NDArray[np.int32], positions: NDArray[np.int32], asked: NDArray[np.int8]
+    ids: NDArray[np.int32],
+    positions: NDArray[np.int32],
+    sequences: NDArray[np.int32],
+    asked: NDArray[np.int8],
 ) -> Generator[_Batch]:
-    """The struct that points into these arrays, while they live."""
+    """The struct that points into these arrays, while they live. A token is of one sequence."""
+    counts = np.ones_like(ids)
+    pointers = sequences.ctypes.data + sequences.itemsize * np.arange(len(ids), dtype=np.uint64)
     yield _Batch(
         len(ids),
         ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
         None,
         positions.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-        None,
-        None,
+        counts.ctypes.data,
+        pointers.ctypes.data,
         asked.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
     )
 

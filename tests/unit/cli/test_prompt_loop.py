@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from endonym.cli.prompt_loop import HELP, prompt_loop, write_text
+from endonym.cli.prompt_loop import (
+    CHAT_HELP,
+    HELP,
+    Messages,
+    Shaded,
+    conversation_loop,
+    prompt_loop,
+    write_text,
+)
 
 Say = Callable[..., Any]
 
@@ -115,3 +123,34 @@ def test_lines_from_a_pipe_are_prompts_and_no_seed_is_used_twice(
     monkeypatch.setattr("sys.stdin", io.StringIO("Таң\nКич\n"))
     texts = [json.loads(line)["text"] for line in command(*given, "--json").out.splitlines()]
     assert len(set(texts)) == 2
+
+
+def test_a_conversation_grows_and_enter_alone_asks_for_another_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    type_in("\nСәлам\n\nХәлләр?\n", monkeypatch)
+    asked: list[tuple[list[str], int]] = []
+
+    def answered(messages: Messages, seed: int) -> Iterator[str]:
+        asked.append(([each["content"] for each in messages], seed))
+        yield f"җавап {seed}"
+        if seed == 3:
+            raise KeyboardInterrupt
+
+    conversation_loop(answered, seed=0)
+    assert asked == [(["Сәлам"], 1), (["Сәлам"], 2), (["Сәлам", "җавап 2", "Хәлләр?"], 3)]
+    said = capsys.readouterr()
+    assert said.out == "> > җавап 1\n> җавап 2\n> җавап 3\n> "
+    assert said.err.startswith(CHAT_HELP)
+
+
+def test_surprise_is_a_colour_of_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdout", out)
+    write_text("", [Shaded("Таң", 0.2), Shaded("\x1b[31m", 5.0), Shaded("!", 30.0)])
+    plain, middle, high = out.getvalue().rstrip("\n").split("\x1b[0m")[:3]
+    assert plain == "Таң"
+    assert "48;5;216m" in middle
+    assert middle.endswith("\\x1b[31m")
+    assert "48;5;196m" in high

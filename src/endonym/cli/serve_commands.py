@@ -1,0 +1,168 @@
+"""Commands that answer: serve, chat."""
+
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from endonym.cli.main import Settings, print_json
+from endonym.cli.sampling_options import sampling_options
+
+if TYPE_CHECKING:
+    from endonym.cli.prompt_loop import Messages, Text
+    from endonym.commands.chat import Talk
+    from endonym.serve.pieces import Piece
+
+
+@click.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on. Any that other machines reach needs a key.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--api-key-file",
+    "key_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Every request must bring the key in this file.",
+)
+@click.pass_obj
+def serve(
+    settings: Settings, models: tuple[str, ...], host: str, port: int, key_file: Path | None
+) -> None:
+    """Answer with models in the form of OpenAI's API, and on a page to try them.
+
+    MODEL is a run, a model artefact, a transformers folder, or a GGUF file. llama.cpp computes
+    what it can, from a GGUF file that is made on the first call; endonym computes the rest.
+    """
+    from endonym import device
+    from endonym.commands.serve import place_of
+    from endonym.commands.serve import serve as answer
+
+    def ready(address: str, names: list[str]) -> None:
+        if settings.is_json:
+            print_json({"url": address, "models": names})
+            sys.stdout.flush()
+            return
+        settings.log().line(
+            f"page: {address}/\nAPI:  {address}/v1 (as OpenAI's; described at {address}/docs)\n"
+            f"models: {', '.join(names)}\nCtrl-C ends."
+        )
+
+    answer(
+        models,
+        place_of(host, port, key_file),
+        store=settings.open_store(),
+        device_name=device.pick(settings.device),
+        log=settings.log(),
+        ready=ready,
+    )
+
+
+@click.command()
+@click.argument("model")
+@sampling_options
+@click.option(
+    "--surprise", is_flag=True, help="Colour each token by its surprise, as the server's page does."
+)
+@click.pass_obj
+def chat(
+    settings: Settings,
+    model: str,
+    max_tokens: int,
+    min_tokens: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    repetition_penalty: float,
+    seed: int,
+    surprise: bool,
+) -> None:
+    """Hold a conversation with a model that has a chat template; other models continue texts.
+
+    MODEL is a run, a model artefact, a transformers folder, or a GGUF file. Without a terminal each
+    line of standard input is a message, or the beginning of a text.
+    """
+    from endonym import device
+    from endonym.cli.prompt_loop import HELP, conversation_loop, piped_prompts, prompt_loop
+    from endonym.commands.chat import Talk
+    from endonym.commands.serve import make_engine
+    from endonym.generate.sample import Sampling
+
+    log, context = settings.log(), click.get_current_context()
+    engine = make_engine(model, settings.open_store(), device.pick(settings.device), log)
+    if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
+        min_tokens = 0  # an answer may be short
+    first = Sampling(temperature, top_k, top_p, repetition_penalty, seed)
+    given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
+    with Talk(engine, log.warn) as talk:
+
+        def continued(text: str, seed: int) -> "Iterator[Text]":
+            found = talk.continued(readable(text), replace(first, seed=seed), **given)
+            return texts(found, has_shades=surprise)
+
+        def answered(messages: "Messages", seed: int) -> "Iterator[Text]":
+            told = [{**each, "content": readable(each["content"])} for each in messages]
+            found = talk.answered(told, replace(first, seed=seed), **given)
+            return texts(found, has_shades=surprise)
+
+        is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
+        if is_typed and engine.template is None:
+            prompt_loop(continued, seed, f"{model} is a base model: it continues texts. {HELP}")
+        elif is_typed:
+            conversation_loop(answered, seed)
+        elif engine.template is None:
+            for number, line in enumerate(piped_prompts()):
+                _write(settings, talk, line, continued(line, seed + number))
+        else:
+            messages: Messages = []
+            for number, line in enumerate(piped_prompts()):
+                messages.append({"role": "user", "content": line})
+                said = _write(settings, talk, "", answered(messages, seed + number))
+                messages.append({"role": "assistant", "content": said})
+
+
+def readable(text: str) -> str:
+    """A line as a terminal gave it; bytes that are not UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def texts(pieces: "Iterable[Piece]", *, has_shades: bool) -> "Iterator[Text]":
+    """The texts of pieces, each with the surprise of its tokens if shades are wanted."""
+    from endonym.cli.prompt_loop import Shaded
+
+    for piece in pieces:
+        nats = -sum(token.nats or 0.0 for token in piece.tokens)
+        if piece.text:
+            yield Shaded(piece.text, nats / math.log(2)) if has_shades else piece.text
+
+
+def _write(settings: Settings, talk: "Talk", prompt: str, pieces: "Iterable[Text]") -> str:
+    """Write a text as it comes, or one JSON object; gives the text without its prompt."""
+    from endonym.cli.prompt_loop import noted, write_text
+
+    said: list[str] = []
+    started = time.perf_counter()
+    if not settings.is_json:
+        write_text(prompt, noted(pieces, said))
+        return "".join(said)
+    text = "".join(each if isinstance(each, str) else each.text for each in pieces)
+    print_json(
+        {
+            "text": text,
+            "finish_reason": "end" if talk.reason == "stop" else talk.reason,
+            "tokens": talk.tokens,
+            "seconds": round(time.perf_counter() - started, 3),
+        }
+    )
+    return text

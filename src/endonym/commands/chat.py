@@ -1,0 +1,91 @@
+"""One reader of an engine: texts that are continued, or answers in a conversation."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from queue import SimpleQueue
+
+from endonym.errors import EndonymError, RecipeError
+from endonym.generate.language_model import mixed
+from endonym.generate.sample import Sampling
+from endonym.serve.chat import chat_ids
+from endonym.serve.draw import Chooser
+from endonym.serve.engine import Engine
+from endonym.serve.pieces import Piece
+from endonym.serve.scheduler import Generation, Scheduler, Update
+
+
+class Talk:
+    """Continues texts with an engine, one at a time. A context manager.
+
+    report: is told what goes wrong, and which messages do not fit into the context.
+    """
+
+    def __init__(self, engine: Engine, report: Callable[[str], None]) -> None:
+        self.engine, self._report = engine, report
+        self._scheduler = Scheduler(engine, report=report)
+        self.reason, self.tokens = "", 0
+        """Why the last text ended ("stop" or "length"), and how many tokens it has."""
+
+    def __enter__(self) -> "Talk":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._scheduler.close()
+
+    def continued(
+        self, text: str, sampling: Sampling, *, max_tokens: int, min_tokens: int
+    ) -> Iterator[Piece]:
+        """The pieces that follow a text. Raises RecipeError if it is longer than the context."""
+        ids = [self.engine.opening, *self.engine.vocabulary.encode(text)]
+        if len(ids) > self.engine.context:
+            raise RecipeError(
+                f"{len(ids)} tokens, but the model's context is {self.engine.context}",
+                where="PROMPT",
+                do="Give the end of the text only.",
+            )
+        return self._pieces(ids, sampling, max_tokens, min_tokens)
+
+    def answered(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        *,
+        max_tokens: int,
+        min_tokens: int,
+    ) -> Iterator[Piece]:
+        """The answer to a conversation; its oldest messages are left out if they do not fit."""
+        kept = list(messages)
+        ids = chat_ids(self.engine, kept)
+        room = self.engine.context - min(max_tokens, self.engine.context // 4)
+        while len(ids) > room and len(kept) > 1:
+            del kept[:2]
+            ids = chat_ids(self.engine, kept)
+        if len(kept) < len(messages):
+            self._report(f"the context holds the last {len(kept)} of {len(messages)} messages")
+        if len(ids) >= self.engine.context:
+            raise RecipeError(
+                f"a message of {len(ids)} tokens, but a context of {self.engine.context}",
+                where="MESSAGE",
+            )
+        opening = [] if ids[:1] == [self.engine.opening] else [self.engine.opening]
+        return self._pieces([*opening, *ids], sampling, max_tokens, min_tokens)
+
+    def _pieces(
+        self, ids: list[int], sampling: Sampling, max_tokens: int, min_tokens: int
+    ) -> Iterator[Piece]:
+        """The pieces as they come. The generation is cancelled if nobody reads on."""
+        news: SimpleQueue[Update] = SimpleQueue()
+        seeded = replace(sampling, seed=mixed(sampling.seed, ids))
+        chooser = Chooser(seeded, min_tokens, seen=set(ids))
+        generation = Generation(list(ids), max_tokens, chooser, logprobs=0, take=news.put)
+        self._scheduler.submit([generation])
+        try:
+            self.reason, self.tokens = "", 0
+            while not self.reason:
+                update = news.get()
+                if update.reason == "failed":
+                    raise EndonymError("the model could not be computed")
+                self.reason, self.tokens = update.reason or "", chooser.made
+                yield from update.pieces
+        finally:
+            self._scheduler.cancel([generation])

@@ -1,0 +1,203 @@
+"""Makes models ready to answer: the engine of each, the key, and the server around them."""
+
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from endonym import device
+from endonym.commands.export import export_model
+from endonym.commands.load import find_artifact, load_model
+from endonym.disk import file_hash
+from endonym.errors import ExportError, RecipeError
+from endonym.export.config import Export
+from endonym.export.formats import require_gguf_packages
+from endonym.export.gguf.write import require_gguf
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log, counted
+from endonym.store import Store, fingerprint
+
+if TYPE_CHECKING:
+    from endonym.serve.engine import Engine
+
+FORMAT = "F16"
+"""Of the weights of a GGUF file that is made here: the likeliest id is the model's own."""
+MEMORY_SHARE = 4
+"""One part in so many of the free memory is for the caches of all sequences."""
+MOST_SLOTS, MOST_OWN_SLOTS = 64, 16
+"""Sequences at once, in llama.cpp and in endonym's own runtime."""
+SHORTEST_KEY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server listens, and its key."""
+
+    host: str
+    port: int
+    key: str | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in LOOPBACK
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def require_extra() -> None:
+    """Raise RecipeError if the libraries of the server are missing."""
+    for name in ("fastapi", "uvicorn", "prometheus_client"):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise RecipeError(
+                f"the server needs {name}", where="serve", do='pip install "endonym[serve]"'
+            ) from error
+
+
+def place_of(host: str, port: int, key_file: Path | None) -> Place:
+    """Where to listen. Raises RecipeError off loopback without a key."""
+    place = Place(host, port, None if key_file is None else read_key(key_file))
+    if place.key is None and not place.is_loopback:
+        raise RecipeError(
+            f"{host} can be reached from other machines, and there is no key",
+            where="--host",
+            do="Put a long random line into a file, and add --api-key-file FILE.",
+        )
+    return place
+
+
+def read_key(path: Path) -> str:
+    """The key in a file. Raises RecipeError if it is short, or if other people may read it."""
+    key = path.read_text(encoding="utf-8", errors="replace").strip()
+    example = f"One that nobody guesses: {secrets.token_urlsafe(32)}"
+    if len(key) < SHORTEST_KEY or not key.isascii() or len(key.split()) != 1:
+        message = f"a key is one word of ASCII, of at least {SHORTEST_KEY} characters"
+        raise RecipeError(message, where=str(path), do=example)
+    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise RecipeError("other people may read this key", where=str(path), do=f"chmod 600 {path}")
+    return key
+
+
+def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
+    """The engine of a model: llama.cpp if it can run it, else endonym's own runtime. Says which."""
+    if Path(name).is_file():
+        return _llama_engine(Path(name), name, log)
+    if device_name != "cpu":
+        model = load_model(name, store, device_name, log)
+        return _own_engine(model, name, f"--device {device_name}", log)
+    model = load_model(name, store, log=log)
+    require_gguf_packages()
+    try:
+        for limit in require_gguf(model.decoder.config, model.tokenizer):
+            log.line(f"{name}: {limit}")
+        gguf = _kept_gguf(name, store, log)
+    except ExportError as error:
+        return _own_engine(model, name, error.message, log)
+    return _llama_engine(gguf, name, log)
+
+
+def _kept_gguf(name: str, store: Store, log: Log) -> Path:
+    """The GGUF file of a model, made and verified when it is first asked for."""
+    folder = store.cache / "gguf" / f"{_identity(name, store)}-{FORMAT}"
+    if not folder.is_dir():
+        log.line(f"{name}: making a GGUF file for llama.cpp, once …")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        export_model(name, Export(format="gguf", quantize=(FORMAT,)), folder, store=store, log=log)
+    return next(folder.glob("*.gguf"))
+
+
+def _identity(name: str, store: Store) -> str:
+    """What tells a model from all others: an artefact's id, or a hash of a folder's files."""
+    artifact = find_artifact(name, store)
+    if artifact is not None:
+        return artifact.id
+    files = sorted(
+        each for each in Path(name).iterdir() if each.suffix in (".json", ".safetensors")
+    )
+    return fingerprint([[each.name, file_hash(each)] for each in files])[:12]
+
+
+def _llama_engine(path: Path, name: str, log: Log) -> "Engine":
+    from endonym.serve.llama_engine import LlamaEngine
+
+    memory = device.free_memory_bytes() // MEMORY_SHARE
+    engine = LlamaEngine(path, most_slots=MOST_SLOTS, memory=memory, threads=device.threads())
+    log.line(f"{name}: llama.cpp runs {path} · {_described(engine)}")
+    return engine
+
+
+def _own_engine(model: LanguageModel, name: str, reason: str, log: Log) -> "Engine":
+    from endonym.serve.own_engine import OwnEngine
+
+    device.prepare()
+    memory = device.free_memory_bytes() // MEMORY_SHARE
+    engine = OwnEngine(model, most_slots=MOST_OWN_SLOTS, memory=memory)
+    log.line(f"{name}: endonym's own runtime, not llama.cpp: {reason} · {_described(engine)}")
+    return engine
+
+
+def _described(engine: "Engine") -> str:
+    return f"context {engine.context} tokens · {counted(engine.slots, 'sequence')} at once"
+
+
+def model_names(names: Sequence[str]) -> dict[str, str]:
+    """What clients call each model: the last part of its path. Raises RecipeError for two alike."""
+    found: dict[str, str] = {}
+    for name in names:
+        path = Path(name)
+        short = path.name.removesuffix(".gguf") or name
+        if short in found:
+            message = f"{found[short]} and {name} would both be called {short}"
+            raise RecipeError(message, where="MODEL", do="Rename one of them.")
+        found[short] = name
+    return found
+
+
+def serve(
+    models: Sequence[str],
+    place: Place,
+    *,
+    store: Store,
+    device_name: str,
+    log: Log,
+    ready: Callable[[str, list[str]], None],
+) -> None:
+    """Answer until SIGTERM or Ctrl-C. ready: is called with the address and the models' names."""
+    require_extra()
+    from endonym.serve.api import build_app
+    from endonym.serve.limits import Access
+    from endonym.serve.listen import listen, listening_socket
+    from endonym.serve.scheduler import Scheduler
+    from endonym.serve.service import Service
+
+    names = model_names(models)
+    with closing(listening_socket(place.host, place.port)) as listener:
+        service = Service()
+        try:
+            for short, name in names.items():
+                engine = make_engine(name, store, device_name, log)
+                service.schedulers[short] = Scheduler(
+                    engine, report=log.warn, hand_out=service.hand_out
+                )
+            port = listener.getsockname()[1]
+            access = Access(hosts_of(place), place.is_loopback, place.key)
+            host = f"[{place.host}]" if ":" in place.host else place.host
+            ready(f"http://{host}:{port}", list(names))
+            listen(build_app(service, access), [listener], service.end)
+        finally:
+            for each in service.schedulers.values():
+                each.close()
+
+
+def hosts_of(place: Place) -> frozenset[str]:
+    """The names by which this server may be asked."""
+    own = set() if place.is_loopback else {place.host.lower(), socket.gethostname().lower()}
+    return frozenset({*LOOPBACK, *own})

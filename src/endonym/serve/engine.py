@@ -1,0 +1,90 @@
+"""What computes the logits of several sequences at once: llama.cpp, or endonym's own runtime."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Logits = NDArray[np.float32]
+
+
+class Vocabulary(Protocol):
+    """Text to ids and back; the name of a special token in a text is plain text."""
+
+    @property
+    def vocab(self) -> int:
+        """The number of ids."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without special tokens."""
+        ...
+
+    def bytes_of(self, index: int) -> bytes:
+        """The bytes of an id; empty for a special token."""
+        ...
+
+    def token(self, index: int) -> str:
+        """An id as readable text; of a special token its name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The next tokens of the sequence in a slot.
+
+    past: how many of its tokens were computed before. outputs: of how many of these tokens, counted
+    from the last one back, the logits are wanted.
+    """
+
+    slot: int
+    ids: Sequence[int]
+    past: int
+    outputs: int
+
+
+class Engine(Protocol):
+    """Computes sequences, each with a cache of its own in a slot. Used by one thread.
+
+    name: which runtime it is. slots: how many sequences it holds at once. context: tokens of the
+    longest sequence. batch: tokens of the largest call. opening: the id before a text. ending: the
+    id that a chat template puts after a message (eos). ends: all ids that end a text. template: the
+    model's chat template, if it has one.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def context(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+    @property
+    def opening(self) -> int: ...
+    @property
+    def ending(self) -> int: ...
+    @property
+    def ends(self) -> Collection[int]: ...
+    @property
+    def template(self) -> str | None: ...
+
+    def compute(self, rows: Sequence[Row]) -> Logits:
+        """The wanted logits, row after row, as an array of its own."""
+        ...
+
+    def release(self, slot: int) -> None:
+        """Forget the sequence in a slot."""
+        ...
+
+    def encode_markup(self, text: str) -> list[int]:
+        """The ids of a chat template's own text, in which special tokens stand by their names."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...

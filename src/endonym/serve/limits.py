@@ -1,0 +1,208 @@
+"""What a request must keep before it is read: host, origin, key, size and time of its body."""
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import json
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from endonym.serve.answers import ApiError, error_json
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_BYTES = 1 << 20
+BODY_SECONDS = 20.0
+"""A whole body must come within them."""
+DRAIN_SECONDS = 5.0
+"""The rest of a body that is too large is dropped for so long, so that its sender hears why."""
+OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
+"""Need no key; nor do the files of the page."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask. hosts: names that the Host header may have; addresses are allowed as well off
+    loopback. No web page of another origin may ask, and none can by a name of its own that leads
+    here (DNS rebinding).
+    """
+
+    hosts: frozenset[str]
+    is_loopback: bool
+    key: str | None = None
+
+    def check(self, scope: Scope) -> None:
+        """Raise ApiError if this request is not allowed."""
+        headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
+        host = headers.get("host", b"").decode("latin-1")
+        if not self._is_ours(host):
+            message = f"this server is not called {host!r}"
+            raise ApiError(403, message, code="host_not_allowed")
+        origin = headers.get("origin", b"").decode("latin-1")
+        if origin and urlsplit(origin).netloc.lower() != host.lower():
+            message = f"pages of {origin!r} may not use this server"
+            raise ApiError(403, message, code="origin_not_allowed")
+        path = scope["path"]
+        if self.key is None or path in OPEN_PATHS or path.startswith("/page/"):
+            return
+        kind, _, given = headers.get("authorization", b"").decode("latin-1").partition(" ")
+        if kind.lower() != "bearer" or not _is_same(given.strip(), self.key):
+            raise ApiError(
+                401,
+                "this server needs its key: Authorization: Bearer KEY",
+                code="invalid_api_key",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self.hosts:
+            return True
+        if self.is_loopback:
+            return False
+        try:
+            return bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
+
+
+def _is_same(given: str, key: str) -> bool:
+    """Whether two keys are one, in a time that tells nothing about them."""
+    hashes = (hashlib.sha256(each.encode("utf-8", "replace")).digest() for each in (given, key))
+    return hmac.compare_digest(*hashes)
+
+
+class Guard:
+    """Reads a whole body, within its limits, before the application sees the request."""
+
+    def __init__(
+        self,
+        app: App,
+        access: Access,
+        *,
+        answered: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None,
+    ) -> None:
+        self.app, self.access, self._answered = app, access, answered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.monotonic()
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
+                message["headers"] = [*message.get("headers", ()), *added]
+                self._answered(scope, message["status"], time.monotonic() - started)
+            await send(message)
+
+        try:
+            self.access.check(scope)
+            body = await read_body(scope, receive)
+        except ApiError as error:
+            await _refuse(error, send_marked)
+            return
+        if body is None:
+            return
+        await self.app(scope, _replayed(body, receive), send_marked)
+
+
+async def read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """The body; None if the client has gone. Raises ApiError if it is too large or too slow."""
+    headers = dict(scope["headers"])
+    announced = headers.get(b"content-length", b"0")
+    is_large = not announced.isdigit() or int(announced) > BODY_BYTES
+    if is_large and headers.get(b"expect", b"").lower() == b"100-continue":
+        raise _too_large()
+    chunks: list[bytes] = []
+    size, is_dropped = 0, False
+    try:
+        async with asyncio.timeout(BODY_SECONDS) as deadline:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                chunks.append(chunk)
+                if not is_dropped and (is_large or size > BODY_BYTES):
+                    is_dropped = True
+                    deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+                if is_dropped:
+                    chunks.clear()
+                if not message.get("more_body"):
+                    break
+    except TimeoutError:
+        if not is_dropped:
+            raise ApiError(
+                408,
+                f"the body did not come within {BODY_SECONDS:.0f} seconds",
+                code="timeout",
+                headers={"Connection": "close"},
+            ) from None
+    if is_dropped:
+        raise _too_large()
+    return b"".join(chunks)
+
+
+def _too_large() -> ApiError:
+    return ApiError(
+        413,
+        f"a body may have {BODY_BYTES} bytes",
+        code="body_too_large",
+        headers={"Connection": "close"},
+    )
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that was read already, then what the connection says."""
+    is_told = False
+
+    async def replay() -> Message:
+        nonlocal is_told
+        if is_told:
+            return await receive()
+        is_told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _refuse(error: ApiError, send: Send) -> None:
+    """Answer with an error in OpenAI's form."""
+    content = json.dumps(error_json(error.status, error.message, error.param, error.code)).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        **error.headers,
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": error.status,
+            "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,98 @@
+"""llama.cpp as an engine: the tokens of many sequences in one batch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from endonym.generate.llama_cpp import BATCH, LlamaCpp
+from endonym.serve.engine import Logits, Row
+
+BATCH_LOGITS = 1 << 25
+"""No batch gives more numbers than these."""
+BYTES = 2
+"""Of a number in a cache: fp16."""
+
+
+class LlamaVocabulary:
+    """The tokenizer of a GGUF file, as llama.cpp reads it."""
+
+    def __init__(self, llama: LlamaCpp) -> None:
+        self._llama, self.vocab = llama, llama.vocab
+        self.ends = frozenset(index for index in range(self.vocab) if llama.ends(index))
+        self._bytes = [llama.bytes_of(index, special=False) for index in range(self.vocab)]
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without special tokens."""
+        return self._llama.encode(text)
+
+    def bytes_of(self, index: int) -> bytes:
+        """The bytes of an id; empty for a special token."""
+        return self._bytes[index] if 0 <= index < self.vocab else b""
+
+    def token(self, index: int) -> str:
+        """An id as the file spells it."""
+        return self._llama.token(index)
+
+
+class LlamaEngine:
+    """A GGUF file in llama.cpp, with one cache for each slot.
+
+    memory: bytes that all caches together may take.
+    """
+
+    name = "llama.cpp"
+
+    def __init__(self, path: Path, *, most_slots: int, memory: int, threads: int) -> None:
+        with LlamaCpp(path, context=0) as described:
+            bytes_each = cache_bytes(described)
+        self.slots = max(1, min(most_slots, memory // max(1, bytes_each)))
+        self._llama = LlamaCpp(path, threads=threads, sequences=self.slots)
+        self.vocabulary = LlamaVocabulary(self._llama)
+        self.context, self.template = self._llama.context, self._llama.template()
+        self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
+        start = self._llama.start_id
+        self.opening = start if start >= 0 else self.ending
+        fitting = min(BATCH, BATCH_LOGITS // self.vocabulary.vocab)
+        self.batch = max(fitting, self.slots)
+
+    def compute(self, rows: Sequence[Row]) -> Logits:
+        """The wanted logits, row after row."""
+        lengths = [len(row.ids) for row in rows]
+        ids = np.concatenate([np.asarray(row.ids, dtype=np.int32) for row in rows])
+        ends = np.cumsum(lengths)
+        asked = np.zeros(len(ids), dtype=np.int8)
+        for row, end in zip(rows, ends.tolist(), strict=True):
+            asked[end - row.outputs : end] = 1
+        offsets = np.array([row.past for row in rows]) - ends + lengths
+        positions = np.arange(len(ids)) + np.repeat(offsets, lengths)
+        slots = np.repeat(np.array([row.slot for row in rows], dtype=np.int32), lengths)
+        return self._llama.compute(ids, positions.astype(np.int32), slots, asked)
+
+    def release(self, slot: int) -> None:
+        """Forget the sequence in a slot."""
+        self._llama.forget(slot)
+
+    def encode_markup(self, text: str) -> list[int]:
+        """The ids of a chat template's own text."""
+        return self._llama.encode_markup(text)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._llama.close()
+
+
+def cache_bytes(described: LlamaCpp) -> int:
+    """What the cache of one sequence of a whole context takes, by the keys of the file."""
+    family = described.says("general.architecture") or ""
+
+    def number(key: str, usual: int) -> int:
+        found = described.says(f"{family}.{key}") or ""
+        return int(found) if found.isdigit() else usual
+
+    width = number("embedding_length", 1)
+    heads = number("attention.head_count", 1)
+    key = number("attention.key_length", width // max(1, heads))
+    value = number("attention.value_length", key)
+    kept = number("attention.head_count_kv", heads) * (key + value)
+    return BYTES * number("block_count", 1) * kept * number("context_length", 1)

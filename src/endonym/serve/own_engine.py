@@ -1,0 +1,61 @@
+"""endonym's own runtime as an engine, for models that llama.cpp cannot run.
+
+Sequences are computed one after the other, each with a cache of its own.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from endonym.generate.batching import PREFILL_TOKENS
+from endonym.generate.language_model import LanguageModel
+from endonym.model.cache import Cache
+from endonym.model.span import Span
+from endonym.serve.engine import Logits, Row
+
+
+class OwnEngine:
+    """A decoder on its device, and a cache for each slot in use."""
+
+    name = "endonym"
+    template = None
+
+    def __init__(self, model: LanguageModel, *, most_slots: int, memory: int) -> None:
+        """memory: bytes that all caches together may take."""
+        self.model, self.batch = model, PREFILL_TOKENS
+        self.context, self.vocabulary = model.decoder.config.context, model.tokenizer
+        each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, self.context))
+        self.slots = max(1, min(most_slots, memory // max(1, each)))
+        self.opening = self.ending = model.tokenizer.end_id
+        self.ends = (self.ending,)
+        self.device = model.decoder.readout.weight_VD.device
+        self._caches: dict[int, Cache] = {}
+
+    @torch.inference_mode()
+    def compute(self, rows: Sequence[Row]) -> Logits:
+        """The wanted logits, row after row."""
+        found = [self._computed(row) for row in rows]
+        return np.concatenate(found)
+
+    def _computed(self, row: Row) -> Logits:
+        decoder = self.model.decoder
+        if row.slot not in self._caches:
+            self._caches[row.slot] = decoder.empty_cache(1, self.context)
+        tokens_BT = torch.tensor([list(row.ids)], device=self.device)
+        span = Span.after(row.past, tokens_BT)
+        hidden_BTD, _ = decoder(tokens_BT, span, self._caches[row.slot])
+        wanted_ND = hidden_BTD[0, len(row.ids) - row.outputs :]
+        return decoder.readout.logits(wanted_ND).float().cpu().numpy()
+
+    def release(self, slot: int) -> None:
+        """Forget the sequence in a slot."""
+        self._caches.pop(slot, None)
+
+    def encode_markup(self, text: str) -> list[int]:
+        """The ids of a text: there is no chat template here."""
+        return self.model.tokenizer.encode(text)
+
+    def close(self) -> None:
+        """Free the caches."""
+        self._caches.clear()

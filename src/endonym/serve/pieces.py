@@ -1,0 +1,94 @@
+"""From tokens, one after the other, to pieces of text that end at whole characters."""
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token with its log-probability, in nats, and the likeliest ones at its place.
+
+    nats: None where it was not asked for, and for the token that opens a document.
+    """
+
+    index: int
+    nats: float | None = None
+    likeliest: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text, and the tokens that it was made of."""
+
+    text: str
+    tokens: tuple[Token, ...]
+
+
+@dataclass(slots=True)
+class Pieces:
+    """Cuts tokens into pieces and looks for stop strings, which are left out with all that follows.
+
+    What may be the beginning of a stop string waits until it is known.
+    """
+
+    stop: Sequence[str] = ()
+    has_stopped: bool = False
+    _tokens: list[Token] = field(default_factory=list[Token])
+    _waiting: list[Piece] = field(default_factory=list[Piece])
+    _letters: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="ignore")
+    )
+
+    def add(self, token: Token, data: bytes) -> list[Piece]:
+        """The pieces that are complete with one more token, whose bytes are `data`."""
+        self._tokens.append(token)
+        text = self._letters.decode(data)
+        if not text and data:
+            return []  # inside a character
+        piece = Piece(text, tuple(self._tokens))
+        self._tokens = []
+        if not self.stop:
+            return [piece]
+        self._waiting.append(piece)
+        return self._released()
+
+    def end(self) -> list[Piece]:
+        """What was waiting, at the end; an incomplete character is left out."""
+        found, self._waiting = self._waiting, []
+        if self._tokens:
+            found.append(Piece("", tuple(self._tokens)))
+            self._tokens = []
+        return found
+
+    def _released(self) -> list[Piece]:
+        """The waiting pieces that no stop string can reach any more."""
+        text = "".join(each.text for each in self._waiting)
+        starts = [at for each in self.stop if (at := text.find(each)) >= 0]
+        if starts:
+            self.has_stopped = True
+            return self._before(min(starts))
+        held = max(_overlap(text, each) for each in self.stop)
+        found: list[Piece] = []
+        free = len(text) - held
+        while self._waiting and len(self._waiting[0].text) <= free:
+            free -= len(self._waiting[0].text)
+            found.append(self._waiting.pop(0))
+        return found
+
+    def _before(self, end: int) -> list[Piece]:
+        """The pieces of the first `end` characters of what is waiting; the rest is dropped."""
+        found: list[Piece] = []
+        for piece in self._waiting:
+            if end <= 0:
+                break
+            found.append(Piece(piece.text[:end], piece.tokens))
+            end -= len(piece.text)
+        self._waiting, self._tokens = [], []
+        return found
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of a text may begin a stop string."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

@@ -1,0 +1,136 @@
+"""What clients may ask, as OpenAI's API has it. A key that is not known is refused by its name."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from endonym.generate.language_model import MAX_TOKENS
+from endonym.generate.sample import Sampling
+
+T = TypeVar("T")
+USUAL = Sampling()
+MOST_LIKELIEST = 20
+
+Id = Annotated[int, Field(ge=0, lt=1 << 31)]
+Stop = Annotated[str, Field(min_length=1, max_length=200)]
+Nothing = Annotated[float, Field(ge=0, le=0)]
+
+
+class StreamOptions(BaseModel):
+    """include_usage: a last chunk counts the tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+    include_usage: bool = False
+    include_obfuscation: bool = False
+
+
+class Asked(BaseModel):
+    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    model: str
+    temperature: float | None = Field(None, ge=0, le=100)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0, lt=1 << 31)
+    repetition_penalty: float | None = Field(None, gt=0, le=100)
+    min_tokens: int = Field(0, ge=0, lt=1 << 31)
+    n: int | None = Field(None, ge=1, le=128)
+    stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
+    seed: int | None = Field(None, ge=-(1 << 63), lt=1 << 63)
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    frequency_penalty: Nothing | None = None
+    presence_penalty: Nothing | None = None
+    user: str | None = None
+
+    def sampling(self, seed: int) -> Sampling:
+        """How tokens are chosen, with this seed."""
+        return Sampling(
+            temperature=_or(self.temperature, USUAL.temperature),
+            top_k=_or(self.top_k, USUAL.top_k),
+            top_p=_or(self.top_p, USUAL.top_p),
+            repetition_penalty=_or(self.repetition_penalty, USUAL.repetition_penalty),
+            seed=seed,
+        )
+
+    def stops(self) -> list[str]:
+        """The stop strings."""
+        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+
+
+class CompletionRequest(Asked):
+    """The body of `/v1/completions`.
+
+    prompt: a text, or ids, or several of one kind. logprobs: how many of the likeliest tokens are
+    told beside each. echo: the prompt is part of the answer.
+    """
+
+    prompt: str | list[str] | list[Id] | list[list[Id]] = ""
+    max_tokens: int | None = Field(None, ge=0, lt=1 << 31)
+    logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
+    echo: bool | None = False
+    best_of: int | None = None
+    suffix: None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "CompletionRequest":
+        if self.best_of not in (None, self.n or 1):
+            raise ValueError("best_of must be n: texts are not ranked here")
+        return self
+
+    def prompts(self) -> list[str | list[int]]:
+        """Each prompt alone."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        is_ids = bool(self.prompt) and isinstance(self.prompt[0], int)
+        return [self.prompt] if is_ids else [*self.prompt]  # type: ignore[list-item]
+
+    def length(self) -> int:
+        """The most tokens of an answer."""
+        return _or(self.max_tokens, MAX_TOKENS)
+
+
+class Message(BaseModel):
+    """One message of a conversation. A content in parts is joined if all parts are text."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+    name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join(cls, given: Any) -> Any:
+        parts = given.get("content") if isinstance(given, dict) else None
+        if isinstance(parts, list) and all(
+            isinstance(each, dict)
+            and each.get("type") == "text"
+            and isinstance(each.get("text"), str)
+            for each in parts
+        ):
+            return {**given, "content": "".join(each["text"] for each in parts)}
+        return given
+
+
+class ChatRequest(Asked):
+    """The body of `/v1/chat/completions`."""
+
+    messages: list[Message] = Field(min_length=1, max_length=1000)
+    max_tokens: int | None = Field(None, ge=1, lt=1 << 31)
+    max_completion_tokens: int | None = Field(None, ge=1, lt=1 << 31)
+    logprobs: bool | None = False
+    top_logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
+
+    def length(self) -> int:
+        """The most tokens of an answer."""
+        return _or(self.max_completion_tokens, _or(self.max_tokens, MAX_TOKENS))
+
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told; None tells nothing."""
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+
+def _or(value: T | None, usual: T) -> T:
+    return usual if value is None else value

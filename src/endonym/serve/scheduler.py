@@ -1,0 +1,307 @@
+"""Continuous batching: sequences come and go while a thread computes the next token of each."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from endonym.errors import EndonymError
+from endonym.serve.draw import Chooser, Draw, likeliest, log_probabilities
+from endonym.serve.engine import Engine, Logits, Row
+from endonym.serve.pieces import Piece, Pieces, Token
+
+QUEUE_PER_SLOT, SHORTEST_QUEUE = 4, 16
+LONGEST_WAIT = 60
+
+
+class Full(EndonymError):
+    """The queue has no place; `seconds` is when to come again."""
+
+    def __init__(self, waiting: int, seconds: int) -> None:
+        super().__init__(
+            f"{waiting} sequences wait already", do=f"Try again in about {seconds} seconds."
+        )
+        self.seconds = seconds
+
+
+@dataclass(slots=True, eq=False)
+class Generation:
+    """One text to continue. `ids` begins with the token that opens a document.
+
+    logprobs: how many of the likeliest tokens are told beside each; None tells nothing. scored:
+    log-probabilities of the prompt are wanted, too. take: is called with each Update.
+    """
+
+    ids: list[int]
+    max_tokens: int
+    chooser: Chooser
+    stop: Sequence[str] = ()
+    logprobs: int | None = None
+    scored: bool = False
+    take: Callable[["Update"], None] = lambda update: None
+    is_cancelled: bool = False
+    slot: int = -1
+    past: int = 0
+    prompt: list[Token] = field(default_factory=list[Token])
+    pieces: Pieces = field(init=False)
+    begun: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.pieces = Pieces(self.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """News of a sequence: the scored prompt, more text, the end.
+
+    reason: "stop" for the end of the text or a stop string, "length" for max_tokens or a full
+    context, "failed"; None as long as the sequence goes on.
+    """
+
+    pieces: Sequence[Piece] = ()
+    prompt: Sequence[Token] = ()
+    reason: str | None = None
+
+
+News = list[tuple[Generation, Update]]
+
+
+def take_each(news: News) -> None:
+    """Tell each generation what is new."""
+    for generation, update in news:
+        generation.take(update)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a scheduler has done so far."""
+
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    ended: int = 0
+    cancelled: int = 0
+    refused: int = 0
+    failed: int = 0
+
+
+def is_reading(generation: Generation) -> bool:
+    """Whether more than one of its tokens is still to be computed."""
+    return len(generation.ids) - generation.past > 1
+
+
+class Scheduler:
+    """Gives slots to sequences, in turn over the requests that they came with.
+
+    report: is told of failures. hand_out: gets all news of a step at once, from the scheduler's
+    thread, and calls `take_each` with them where they are read.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        report: Callable[[str], None],
+        hand_out: Callable[[News], None] | None = None,
+    ) -> None:
+        self.engine, self.counts = engine, Counts()
+        self.capacity = max(SHORTEST_QUEUE, QUEUE_PER_SLOT * engine.slots)
+        self._report, self._hand_out = report, hand_out or take_each
+        self._draw = Draw(engine.vocabulary, engine.ends)
+        self._news: News = []
+        self._waiting: deque[deque[Generation]] = deque()
+        self._active: list[Generation] = []
+        self._free = list(range(engine.slots))
+        self._seconds = 1.0
+        self._is_closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Sequences without a slot."""
+        return sum(map(len, tuple(self._waiting)))
+
+    @property
+    def active(self) -> int:
+        """Sequences with a slot."""
+        return len(self._active)
+
+    def submit(self, sequences: Sequence[Generation]) -> None:
+        """Queue the sequences of one request. Raises Full if there is no place for all."""
+        with self._changed:
+            waiting = self.waiting
+            if self._is_closing:
+                raise Full(waiting, 1)
+            if waiting and waiting + len(sequences) > self.capacity + len(self._free):
+                self.counts.refused += len(sequences)
+                rounds = 1 + waiting / self.engine.slots
+                raise Full(waiting, max(1, min(LONGEST_WAIT, round(rounds * self._seconds))))
+            self._waiting.append(deque(sequences))
+            self._changed.notify()
+
+    def cancel(self, sequences: Sequence[Generation]) -> None:
+        """Stop these, if they have not ended: nobody reads them any more."""
+        with self._changed:
+            for each in sequences:
+                each.is_cancelled = True
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """End all sequences as failed, and free the engine, soon."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+
+    def close(self, seconds: float = 10.0) -> None:
+        """Stop, and wait for it."""
+        self.stop()
+        self._thread.join(seconds)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closing or self._waiting or self._active)
+                if self._is_closing:
+                    break
+                self._admit()
+            try:
+                self._step()
+            except (EndonymError, RuntimeError, ValueError, MemoryError) as error:
+                self._report(f"{self.engine.name}: {error}")
+                self._fail_all()
+            self._tell_news()
+        self._fail_all()
+        self._tell_news()
+        self.engine.close()
+
+    def _tell_news(self) -> None:
+        news, self._news = self._news, []
+        if news:
+            self._hand_out(news)
+
+    def _admit(self) -> None:
+        """Give free slots to waiting sequences, one of each request in turn."""
+        for each in [each for each in self._active if each.is_cancelled]:
+            self._leave(each)
+            self.counts.cancelled += 1
+        while self._free and self._waiting:
+            request = self._waiting.popleft()
+            sequence = request.popleft()
+            if request:
+                self._waiting.append(request)
+            if sequence.is_cancelled:
+                self.counts.cancelled += 1
+                continue
+            sequence.slot, sequence.begun = heappop(self._free), time.monotonic()
+            self.counts.prompt_tokens += len(sequence.ids)
+            self._active.append(sequence)
+
+    def _step(self) -> None:
+        """Compute one token of each text, and a part of the prompts that are not read yet.
+
+        Rows are in the order of their slots: llama.cpp computes neighbouring slots together.
+        """
+        rows: list[Row] = []
+        given: list[Generation] = []
+        left = self.engine.batch
+        for each in sorted(self._active, key=is_reading):  # texts first, then prompts, as they came
+            ids = each.ids[each.past : each.past + left]
+            if not ids:
+                break
+            is_last = each.past + len(ids) == len(each.ids)
+            rows.append(Row(each.slot, ids, each.past, len(ids) if each.scored else int(is_last)))
+            given.append(each)
+            left -= len(ids)
+        if not rows:
+            return
+        order = sorted(range(len(rows)), key=lambda n: rows[n].slot)
+        rows, given = [rows[n] for n in order], [given[n] for n in order]
+        logits_NV = self.engine.compute(rows)
+        at = 0
+        lasts: list[int] = []
+        writers: list[Generation] = []
+        for row, each in zip(rows, given, strict=True):
+            self._read(each, row, logits_NV[at : at + row.outputs])
+            at += row.outputs
+            if each.past == len(each.ids):
+                lasts.append(at - 1)
+                writers.append(each)
+        if writers:
+            self._write(logits_NV[lasts], writers)
+
+    def _read(self, each: Generation, row: Row, logits_NV: Logits) -> None:
+        """Count the tokens of a row as computed; score those of a prompt."""
+        each.past += len(row.ids)
+        if not each.scored:
+            return
+        begin = each.past - len(row.ids) + 1
+        following = each.ids[begin : each.past + 1]
+        log_NV = log_probabilities(logits_NV[: len(following)])
+        each.prompt += [
+            self._token(index, log_V, each.logprobs)
+            for index, log_V in zip(following, log_NV, strict=True)
+        ]
+
+    def _token(self, index: int, log_V: Logits, count: int | None) -> Token:
+        return Token(index, float(log_V[index]), tuple(likeliest(log_V, count or 0)))
+
+    def _write(self, logits_BV: Logits, writers: list[Generation]) -> None:
+        """Choose the next token of each text, and tell it."""
+        told = [n for n, each in enumerate(writers) if each.logprobs is not None]
+        log_BV = dict(zip(told, log_probabilities(logits_BV[told]), strict=True)) if told else {}
+        wanted = [n for n, each in enumerate(writers) if each.max_tokens > 0]
+        chosen = self._draw.next(logits_BV[wanted], [writers[n].chooser for n in wanted])
+        indices = dict(zip(wanted, chosen, strict=True))
+        for number, each in enumerate(writers):
+            prompt: Sequence[Token] = each.prompt if each.scored else ()
+            each.scored = False
+            if number not in indices:
+                self._end(each, Update((), prompt, "length"))
+                continue
+            token = Token(indices[number])
+            if number in log_BV:
+                token = self._token(token.index, log_BV[number], each.logprobs)
+            self._tell(each, token, prompt)
+
+    def _tell(self, each: Generation, token: Token, prompt: Sequence[Token]) -> None:
+        """Add a token to its text."""
+        self.counts.generated_tokens += 1
+        if token.index in self.engine.ends:
+            pieces = [*each.pieces.end(), Piece("", (token,))]
+            self._end(each, Update(pieces, prompt, "stop"))
+            return
+        each.ids.append(token.index)
+        pieces = each.pieces.add(token, self.engine.vocabulary.bytes_of(token.index))
+        if each.pieces.has_stopped:
+            self._end(each, Update(pieces, prompt, "stop"))
+        elif each.chooser.made >= each.max_tokens or len(each.ids) > self.engine.context:
+            self._end(each, Update([*pieces, *each.pieces.end()], prompt, "length"))
+        elif pieces or prompt:
+            self._news.append((each, Update(pieces, prompt)))
+
+    def _end(self, each: Generation, update: Update) -> None:
+        self.counts.ended += 1
+        self._seconds += 0.1 * (time.monotonic() - each.begun - self._seconds)
+        self._leave(each)
+        self._news.append((each, update))
+
+    def _leave(self, each: Generation) -> None:
+        """Free the slot of a sequence."""
+        self.engine.release(each.slot)
+        heappush(self._free, each.slot)
+        self._active.remove(each)
+
+    def _fail_all(self) -> None:
+        """End everything: the engine has failed, or the server ends."""
+        with self._changed:
+            waiting = [each for request in self._waiting for each in request]
+            self._waiting.clear()
+        for each in [*self._active]:
+            self._leave(each)
+            waiting.append(each)
+        for each in waiting:
+            self.counts.failed += 1
+            self._news.append((each, Update(reason="failed")))

@@ -1,0 +1,296 @@
+"""From a request to generations, and from their updates to an answer or a stream."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from endonym.errors import RecipeError
+from endonym.generate.language_model import mixed
+from endonym.serve.answers import (
+    ApiError,
+    ChatForm,
+    Form,
+    Json,
+    TextForm,
+    error_json,
+    pieces_of,
+    usage_json,
+)
+from endonym.serve.chat import chat_ids
+from endonym.serve.draw import Chooser
+from endonym.serve.engine import Engine
+from endonym.serve.limits import Receive
+from endonym.serve.pieces import Piece, Token
+from endonym.serve.reader import Numbered, Reader
+from endonym.serve.requests import Asked, ChatRequest, CompletionRequest
+from endonym.serve.scheduler import Full, Generation, News, Scheduler, take_each
+
+LONGEST_TOKEN = 512
+"""Bytes. A text of more than so many for each token of the context is refused without a count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The ids of a prompt. given: how many of the last ones came from the client."""
+
+    ids: list[int]
+    given: int
+
+
+class Service:
+    """The models by their names; brings the news of their threads to the event loop."""
+
+    def __init__(self) -> None:
+        self.schedulers: dict[str, Scheduler] = {}
+        self.is_ending = False
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def hand_out(self, news: News) -> None:
+        """Called by schedulers."""
+        if self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(take_each, news)
+
+    def scheduler(self, name: str) -> Scheduler:
+        """The scheduler of a model. Raises ApiError if there is no such model."""
+        if name not in self.schedulers:
+            message = f"there is no model {name!r} here; there is: {', '.join(self.schedulers)}"
+            raise ApiError(404, message, param="model", code="model_not_found")
+        return self.schedulers[name]
+
+    def end(self) -> None:
+        """End all generations, and take no new ones."""
+        self.is_ending = True
+        for each in self.schedulers.values():
+            each.stop()
+
+
+async def text_job(service: Service, asked: CompletionRequest) -> "Job":
+    """The generations of `/v1/completions`. Raises ApiError if they cannot be."""
+    scheduler = service.scheduler(asked.model)
+    engine = scheduler.engine
+    given = asked.prompts()
+    require_capacity(len(given) * (asked.n or 1), scheduler)
+    prompts = [await opened(engine, each) for each in given]
+    form = TextForm(engine.vocabulary, asked.logprobs is not None)
+    job = Job(service, scheduler, prompts, form, asked.model, bool(asked.echo))
+    job.plan(asked, asked.length(), asked.logprobs)
+    return job
+
+
+async def chat_job(service: Service, asked: ChatRequest) -> "Job":
+    """The generation of `/v1/chat/completions`. Raises ApiError for a base model."""
+    scheduler = service.scheduler(asked.model)
+    engine = scheduler.engine
+    require_capacity(asked.n or 1, scheduler)
+    if engine.template is None:
+        raise ApiError(
+            400,
+            f"{asked.model} is a base model: it continues texts and has no chat template. "
+            "Send the beginning of a text to /v1/completions.",
+            param="model",
+            code="no_chat_template",
+        )
+    messages = [{"role": each.role, "content": each.content} for each in asked.messages]
+    for each in messages:
+        require_readable(each["content"], engine, "messages")
+    try:
+        ids = await asyncio.to_thread(chat_ids, engine, messages)
+    except RecipeError as error:
+        raise ApiError(400, error.message, param="messages") from error
+    prompt = Prompt(ids if ids[:1] == [engine.opening] else [engine.opening, *ids], len(ids))
+    require_room(prompt.ids, engine, "messages")
+    form = ChatForm(engine.vocabulary, bool(asked.logprobs))
+    job = Job(service, scheduler, [prompt], form, asked.model)
+    job.plan(asked, asked.length(), asked.likeliest())
+    return job
+
+
+def require_capacity(count: int, scheduler: Scheduler) -> None:
+    """Raise ApiError for more texts in one request than the queue may hold."""
+    if count > scheduler.capacity:
+        message = f"{count} texts in one request; at most {scheduler.capacity}"
+        raise ApiError(400, message, param="n", code="too_many_texts")
+
+
+async def opened(engine: Engine, prompt: str | list[int]) -> Prompt:
+    """A prompt at the start of a document. Raises ApiError if the model cannot read it."""
+    if isinstance(prompt, str):
+        require_readable(prompt, engine, "prompt")
+        ids = await asyncio.to_thread(engine.vocabulary.encode, prompt)
+    else:
+        ids = prompt
+        beyond = next((each for each in ids if each >= engine.vocabulary.vocab), None)
+        if beyond is not None:
+            message = f"id {beyond} in a vocabulary of {engine.vocabulary.vocab}"
+            raise ApiError(400, message, param="prompt")
+    is_open = not isinstance(prompt, str) and ids[:1] == [engine.opening]
+    found = Prompt(ids if is_open else [engine.opening, *ids], len(ids))
+    require_room(found.ids, engine, "prompt")
+    return found
+
+
+def require_readable(text: str, engine: Engine, param: str) -> None:
+    """Raise ApiError for a text that is no Unicode, or longer than any context."""
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        message = f"half of a character (a lone surrogate) at character {error.start}"
+        raise ApiError(400, message, param=param) from error
+    if size > LONGEST_TOKEN * engine.context:
+        raise _too_long(f"{size} bytes", engine, param)
+
+
+def require_room(ids: Sequence[int], engine: Engine, param: str) -> None:
+    """Raise ApiError if no token fits behind these."""
+    if len(ids) > engine.context:
+        raise _too_long(f"{len(ids)} tokens with the one that opens a text", engine, param)
+
+
+def _too_long(found: str, engine: Engine, param: str) -> ApiError:
+    message = f"{found}, but the model's context is {engine.context} tokens"
+    return ApiError(400, message, param=param, code="context_length_exceeded")
+
+
+@dataclass(slots=True)
+class Job:
+    """One request: its generations, and how they are told."""
+
+    service: Service
+    scheduler: Scheduler
+    prompts: list[Prompt]
+    form: Form
+    model: str
+    echo: bool = False
+    generations: list[Generation] = field(default_factory=list[Generation])
+    has_usage: bool = False
+    id: str = field(init=False)
+    created: int = field(init=False)
+    _begun: set[int] = field(default_factory=set[int])
+
+    def __post_init__(self) -> None:
+        self.id, self.created = f"{self.form.prefix}-{secrets.token_hex(12)}", int(time.time())
+
+    def plan(self, asked: Asked, length: int, logprobs: int | None) -> None:
+        """Make the generations: `n` for each prompt. Draws depend on seed, number and prompt."""
+        seed = secrets.randbits(60) if asked.seed is None else asked.seed
+        bias = logit_bias(asked, self.scheduler.engine)
+        self.has_usage = asked.stream_options is not None and asked.stream_options.include_usage
+        for prompt in self.prompts:
+            for number in range(asked.n or 1):
+                sampling = asked.sampling(mixed(seed + number, prompt.ids))
+                chooser = Chooser(sampling, asked.min_tokens, bias, seen=set(prompt.ids))
+                self.generations.append(
+                    Generation(
+                        [*prompt.ids],
+                        length,
+                        chooser,
+                        stop=asked.stops(),
+                        logprobs=logprobs,
+                        scored=self.echo and logprobs is not None,
+                    )
+                )
+
+    def begin(self) -> Reader:
+        """Queue the generations. Raises ApiError if there is no place."""
+        reader = Reader(self.scheduler, self.generations)
+        try:
+            if not self.service.is_ending:
+                reader.begin()
+                return reader
+        except Full as error:
+            headers = {"Retry-After": str(error.seconds)}
+            message = f"{error.message}. {error.do}"
+            raise ApiError(429, message, code="queue_full", headers=headers) from error
+        raise ending()
+
+    async def whole(self, reader: Reader, receive: Receive) -> Json | None:
+        """The answer at once; None if the client has gone. Raises ApiError if the engine failed."""
+        news = await reader.all(receive)
+        if news is None:
+            return None
+        pieces: list[list[Piece]] = [[] for _ in self.generations]
+        reasons: dict[int, str | None] = {}
+        for number, update in news:
+            pieces[number] += self._pieces(number, update.prompt)
+            pieces[number] += update.pieces
+            reasons[number] = update.reason
+        if "failed" in reasons.values():
+            raise self._failure()
+        choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
+        return self._json(self.form.whole_kind, choices, self._usage())
+
+    async def stream(self, reader: Reader) -> AsyncIterator[bytes]:
+        """The answer as server-sent events, each a chunk."""
+        kind = self.form.chunk_kind
+        openings = [self.form.opening(n) for n in range(len(self.generations))]
+        yield b"".join(_event(self._json(kind, [each])) for each in openings if each)
+        async for news in reader.updates():
+            events = [event for each in news for event in self._events(each)]
+            yield b"".join(events)
+            if any(update.reason == "failed" for _, update in news):
+                return
+        if self.has_usage:
+            yield _event(self._json(kind, [], self._usage()))
+        yield b"data: [DONE]\n\n"
+
+    def _events(self, numbered: Numbered) -> list[bytes]:
+        """The chunks of one update; with log-probabilities, one for each piece."""
+        number, update = numbered
+        if update.reason == "failed":
+            error = self._failure()
+            return [_event(error_json(error.status, error.message, code=error.code))]
+        pieces = [*self._pieces(number, update.prompt), *update.pieces]
+        chunks = [(piece,) for piece in pieces]
+        last = chunks.pop() if chunks and not pieces[-1].text else ()
+        events = [self.form.chunk(number, each, None) for each in chunks]
+        if last or update.reason:
+            events.append(self.form.chunk(number, last, update.reason))
+        return [_event(self._json(self.form.chunk_kind, [each])) for each in events]
+
+    def _pieces(self, number: int, scored: Sequence[Token]) -> list[Piece]:
+        """The prompt as pieces, once, if it is part of the answer."""
+        if not self.echo or number in self._begun:
+            return []
+        self._begun.add(number)
+        prompt = self.prompts[number * len(self.prompts) // len(self.generations)]
+        tokens = scored or [Token(index) for index in prompt.ids[1:]]
+        if prompt.given == len(prompt.ids):
+            tokens = [Token(prompt.ids[0]), *tokens]
+        pieces = pieces_of(self.scheduler.engine.vocabulary, tokens)
+        return pieces if scored else [Piece("".join(each.text for each in pieces), ())]
+
+    def _usage(self) -> Json:
+        made = sum(each.chooser.made for each in self.generations)
+        return usage_json(sum(each.given for each in self.prompts), made)
+
+    def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
+        found = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        return {**found, "choices": choices} | ({"usage": usage} if usage else {})
+
+    def _failure(self) -> ApiError:
+        if self.service.is_ending:
+            return ending()
+        return ApiError(500, "the model could not be computed; the server's log says why")
+
+
+def ending() -> ApiError:
+    """What requests are told while the server ends."""
+    return ApiError(503, "the server is ending", code="server_ending")
+
+
+def logit_bias(asked: Asked, engine: Engine) -> dict[int, float]:
+    """The bias of each id. Raises ApiError for what is no id."""
+    found: dict[int, float] = {}
+    for name, bias in (asked.logit_bias or {}).items():
+        if not name.isascii() or not name.isdigit() or int(name) >= engine.vocabulary.vocab:
+            message = f"{name!r} is no id of a vocabulary of {engine.vocabulary.vocab}"
+            raise ApiError(400, message, param="logit_bias")
+        found[int(name)] = bias
+    return found
+
+
+def _event(value: Json) -> bytes:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()

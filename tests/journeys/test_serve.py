@@ -1,0 +1,202 @@
+"""The page about serving: its transcripts, the studio in a browser, lm-eval, and schemathesis."""
+
+import importlib.util
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import served, toy_language_model, write_gguf
+
+pytest.importorskip("xllamacpp")
+PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
+    reason="needs playwright and Debian's chromium: apt-get install chromium fonts-noto-core",
+)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    folder = tmp_path_factory.mktemp("gguf")
+    path = write_gguf(folder).rename(folder / "my-tatar.gguf")
+    with served(path) as (url, _):
+        yield url
+
+
+def here(text: str, address: str) -> str:
+    """A part of the page, about the server of this test."""
+    return text.replace("http://127.0.0.1:8000", address)
+
+
+def shape(value: Any) -> Any:
+    """The keys of an answer, and the kinds of its values."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in value.items()}
+    return [shape(each) for each in value] if isinstance(value, list) else type(value)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_transcripts_of_the_page_are_true(address: str) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"```console\n\$ (curl .*)\n(.*)\n```", text)
+    assert len(blocks) == 3
+    for command, answer in blocks:
+        given = shlex.split(here(command, address))
+        done = subprocess.run(given, capture_output=True, text=True, check=True)
+        found, expected = json.loads(done.stdout), json.loads(answer)
+        assert shape(found) == shape(expected)
+        assert found.get("error") == expected.get("error")
+
+
+def test_openais_client_works_as_on_the_page(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openai")
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(here(code, address), str(PAGE), "exec"), names)
+    assert capsys.readouterr().out.count(" bits\n") == len(
+        toy_language_model().tokenizer.encode("Кояшлы көндә урамда")
+    )
+    names["client"].close()
+    names["stream"].close()
+
+
+def test_openais_client_reads_errors(address: str) -> None:
+    openai = pytest.importorskip("openai")
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client:
+        assert [each.id for each in client.models.list()] == ["my-tatar"]
+        with pytest.raises(openai.NotFoundError, match="there is: my-tatar"):
+            client.completions.create(model="башка", prompt="Таң")
+        with pytest.raises(openai.BadRequestError, match="base model"):
+            client.chat.completions.create(
+                model="my-tatar", messages=[{"role": "user", "content": "Сәлам!"}]
+            )
+        both = client.completions.create(
+            model="my-tatar", prompt=["Таң", "Кич"], n=2, max_tokens=3, logprobs=1
+        )
+        assert [each.index for each in both.choices] == [0, 1, 2, 3]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1100, 360])
+@pytest.mark.parametrize("prompt", ["Әбием мич янында", "ភូមិរបស់ខ្ញុំ", "<b id=x>калын</b>"])
+def test_a_text_is_typed_streamed_and_stopped(
+    address: str, browser: Any, width: int, prompt: str
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_selector("#model option", state="attached")
+    page.fill("#prompt", prompt)
+    page.click("#go")
+    page.wait_for_selector("#go:not([disabled])")
+    text = page.inner_text("#text")
+    assert text.startswith(prompt)
+    assert len(text) > len(prompt)
+    assert page.query_selector("#text b") is None
+    assert page.query_selector("#text span[title$=bits]") is not None
+    assert "tokens" in page.inner_text("#status")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.click("#keep")
+    assert page.input_value("#prompt") == text
+    assert all(url.startswith(address) or url.startswith("data:") for url in asked)
+    assert said == []
+    page.close()
+
+
+STOPPING = """new MutationObserver(() => {
+    const spans = document.querySelectorAll("#text span");
+    if (spans.length >= 9) document.querySelector("#stop").click();
+}).observe(document.querySelector("#text"), {childList: true})"""
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_stop_button_stops(browser: Any, tmp_path: Path) -> None:
+    with served(write_gguf(tmp_path, context=4096)) as (address, _):
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_selector("#model option", state="attached")
+        page.evaluate("document.querySelector('#max_tokens').value = 1000")
+        page.fill("#prompt", "Таң")
+        page.evaluate(STOPPING)
+        page.click("#go")
+        page.wait_for_selector("#go:not([disabled])")
+        assert "stopped" in page.inner_text("#status")
+        assert page.evaluate("document.querySelectorAll('#text span').length") < 900
+        page.close()
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_no_server_error(address: str) -> None:
+    if importlib.util.find_spec("schemathesis") is None:
+        pytest.skip("needs schemathesis")
+    program = Path(sys.executable).with_name("schemathesis")
+    given = ["run", f"{address}/openapi.json", "--checks", "not_a_server_error"]
+    done = subprocess.run(
+        [program, *given, "--max-examples", "60", "--seed", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.slow
+def test_lm_eval_measures_through_the_server_what_the_model_has(
+    address: str, tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    if importlib.util.find_spec("lm_eval") is None:
+        pytest.skip("needs lm-eval: pip install 'lm-eval[api]'")
+    from endonym.export.huggingface import export_huggingface
+
+    model, lines = toy_language_model(), language_sentences("tatar")[:6]
+    export_huggingface(model, tmp_path / "hf")
+    texts = "\n".join(json.dumps({"text": line}, ensure_ascii=False) for line in lines)
+    (tmp_path / "texts.jsonl").write_text(texts, encoding="utf-8")
+    (tmp_path / "bits.yaml").write_text(
+        "task: bits\ndataset_path: json\ntest_split: test\noutput_type: loglikelihood_rolling\n"
+        f"dataset_kwargs: {{data_files: {{test: {tmp_path / 'texts.jsonl'}}}}}\n"
+        'doc_to_text: ""\ndoc_to_target: "{{text}}"\nmetric_list: [{metric: bits_per_byte}]\n',
+        encoding="utf-8",
+    )
+    given = f"model=my-tatar,base_url={address}/v1/completions,tokenizer_backend=huggingface"
+    command = [sys.executable, "-m", "lm_eval", "--model", "local-completions", "--tasks", "bits"]
+    command += ["--model_args", f"{given},tokenizer={tmp_path / 'hf'}", "--include_path"]
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OPENAI_API_KEY": "none"}
+    import os
+
+    done = subprocess.run(
+        [*command, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | offline | {"HF_HOME": str(tmp_path / "home")},
+    )
+    (value,) = re.findall(r"bits_per_byte\|\S+ *\| *([0-9.]+)\|", done.stdout)
+    bits = sum(model.score(line) * len(line.encode()) for line in lines)
+    assert float(value) == pytest.approx(bits / sum(len(x.encode()) for x in lines), rel=1e-3)

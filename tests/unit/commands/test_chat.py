@@ -1,0 +1,45 @@
+"""One reader of an engine."""
+
+import pytest
+from serving import SlowEngine, toy_language_model
+
+from endonym.commands.chat import Talk
+from endonym.errors import EndonymError, RecipeError
+from endonym.generate.sample import Sampling
+
+GIVEN = {"max_tokens": 12, "min_tokens": 0}
+
+
+def said_nothing(text: str) -> None:
+    raise AssertionError(text)
+
+
+def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
+    cold = Sampling(temperature=0)
+    with Talk(SlowEngine(), said_nothing) as talk:
+        found = "".join(p.text for p in talk.continued("Әбием мич", cold, **GIVEN))
+        assert found == toy_language_model().generate("Әбием мич", max_tokens=12, temperature=0)
+        assert talk.tokens <= 12
+        assert talk.reason in ("stop", "length")
+        with pytest.raises(RecipeError, match="context is 64"):
+            talk.continued("Таң " * 99, cold, **GIVEN)
+
+
+def test_reading_no_further_cancels() -> None:
+    with Talk(SlowEngine(seconds=0.01), said_nothing) as talk:
+        pieces = talk.continued("Таң", Sampling(), max_tokens=60, min_tokens=60)
+        assert next(pieces).tokens
+        pieces.close()  # type: ignore[attr-defined]
+        again = "".join(p.text for p in talk.continued("Кич", Sampling(), **GIVEN))
+        assert again
+        assert talk._scheduler.counts.cancelled == 1
+
+
+def test_a_failure_is_an_error() -> None:
+    said: list[str] = []
+    engine = SlowEngine()
+    with Talk(engine, said.append) as talk:
+        engine.seconds = -1.0
+        with pytest.raises(EndonymError, match="could not be computed"):
+            list(talk.continued("Таң", Sampling(), **GIVEN))
+    assert said

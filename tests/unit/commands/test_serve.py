@@ -1,0 +1,120 @@
+"""The engine of each model, the key, the names."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import toy_language_model, write_gguf
+
+from endonym.commands import serve
+from endonym.commands.serve import (
+    Place,
+    hosts_of,
+    make_engine,
+    model_names,
+    place_of,
+    read_key,
+    require_extra,
+)
+from endonym.errors import RecipeError
+from endonym.export.huggingface import export_huggingface
+from endonym.log import Log
+from endonym.store import Store
+
+pytest.importorskip("xllamacpp")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_the_gguf_file_is_made_once_and_kept_in_the_store(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
+    engine = make_engine(str(folder), store, "cpu", Log())
+    assert (engine.name, engine.context) == ("llama.cpp", 64)
+    engine.close()
+    (made,) = (store.cache / "gguf").glob("*/*.gguf")
+    written = made.stat().st_mtime_ns
+    assert "making a GGUF file" in capsys.readouterr().err
+    make_engine(str(folder), store, "cpu", Log()).close()
+    said = capsys.readouterr().err
+    assert "making" not in said
+    assert f"llama.cpp runs {made}" in said
+    assert made.stat().st_mtime_ns == written
+
+
+def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "башка"
+    export_huggingface(toy_language_model(), folder)
+    path = folder / "tokenizer.json"
+    described = json.loads(path.read_text(encoding="utf-8"))
+    splits = described["pre_tokenizer"]["pretokenizers"]
+    splits[0]["pattern"] = {"Regex": "a split that llama.cpp does not have"}
+    path.write_text(json.dumps(described), encoding="utf-8")
+    engine = make_engine(str(folder), store, "cpu", Log())
+    assert engine.name == "endonym"
+    assert "endonym's own runtime, not llama.cpp: " in capsys.readouterr().err
+    assert not (store.cache / "gguf").exists()
+
+
+def test_a_file_is_taken_as_it_is(tmp_path: Path, store: Store) -> None:
+    engine = make_engine(str(write_gguf(tmp_path)), store, "cpu", Log(quiet=True))
+    assert engine.name == "llama.cpp"
+    engine.close()
+    assert not store.root.exists()
+
+
+def test_two_models_may_not_have_one_name() -> None:
+    assert model_names(["runs/tatar", "km.gguf"]) == {"tatar": "runs/tatar", "km": "km.gguf"}
+    with pytest.raises(RecipeError, match="would both be called km"):
+        model_names(["km", "x/km.gguf"])
+
+
+def test_a_key_is_long_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("0123456789abcdef\n")
+    path.chmod(0o600)
+    assert read_key(path) == "0123456789abcdef"
+    path.chmod(0o644)
+    with pytest.raises(RecipeError, match="other people may read"):
+        read_key(path)
+    path.chmod(0o600)
+    for wrong in ("", "short", "two words of text here", "ачкыч" * 8):
+        path.write_text(wrong, encoding="utf-8")
+        with pytest.raises(RecipeError, match="one word of ASCII"):
+            read_key(path)
+
+
+def test_a_key_is_needed_where_other_machines_reach() -> None:
+    for host in ("127.0.0.1", "localhost", "::1"):
+        assert place_of(host, 8000, None).is_loopback
+    for host in ("0.0.0.0", "::", "10.0.0.7"):
+        with pytest.raises(RecipeError, match="there is no key"):
+            place_of(host, 8000, None)
+
+
+def test_off_loopback_the_machine_has_its_own_names() -> None:
+    assert "tatar.example" in hosts_of(Place("tatar.example", 80, "k"))
+    assert os.uname().nodename.lower() in hosts_of(Place("0.0.0.0", 80, "k"))
+    assert os.uname().nodename.lower() not in hosts_of(Place("127.0.0.1", 80))
+
+
+def test_a_missing_extra_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(RecipeError) as told:
+        require_extra()
+    assert told.value.do == 'pip install "endonym[serve]"'
+    assert 'pip install "endonym[serve]"' in command("serve", "тел").err
+    assert serve.FORMAT == "F16"

@@ -1,0 +1,50 @@
+"""Answers in OpenAI's form."""
+
+from serving import toy_language_model
+
+from endonym.serve.answers import ChatForm, TextForm, error_json, pieces_of, token_text, usage_json
+from endonym.serve.pieces import Token
+
+VOCABULARY = toy_language_model().tokenizer
+
+
+def test_a_part_of_a_character_is_spelt_as_bytes_and_a_special_by_its_name() -> None:
+    parts = [n for n in range(VOCABULARY.vocab) if VOCABULARY.bytes_of(n) == b"\xe1"]
+    assert token_text(VOCABULARY, parts[0]) == "bytes:\\xe1"
+    assert token_text(VOCABULARY, VOCABULARY.end_id) == "<|endoftext|>"
+    (index,) = VOCABULARY.encode("а")
+    assert token_text(VOCABULARY, index) == "а"
+
+
+def test_offsets_go_on_from_chunk_to_chunk() -> None:
+    ids = VOCABULARY.encode("Таң атты ភូមិ")
+    pieces = pieces_of(VOCABULARY, [Token(index, -1.0, ((index, -1.0),)) for index in ids])
+    form = TextForm(VOCABULARY, has_logprobs=True)
+    chunks = [form.chunk(0, [piece], None) for piece in pieces]
+    whole = TextForm(VOCABULARY, has_logprobs=True).whole(0, pieces, "length")
+    for name in ("tokens", "token_logprobs", "text_offset", "top_logprobs"):
+        assert [x for chunk in chunks for x in chunk["logprobs"][name]] == whole["logprobs"][name]
+    assert "".join(chunk["text"] for chunk in chunks) == whole["text"] == "Таң атты ភូមិ"
+    for token, offset in zip(
+        whole["logprobs"]["tokens"], whole["logprobs"]["text_offset"], strict=True
+    ):
+        assert token.startswith("bytes:") or whole["text"][offset:].startswith(token)
+
+
+def test_messages_name_the_bytes_of_each_token() -> None:
+    ids = VOCABULARY.encode("Таң")
+    pieces = pieces_of(VOCABULARY, [Token(index, -0.5) for index in ids])
+    choice = ChatForm(VOCABULARY, has_logprobs=True).whole(0, pieces, "stop")
+    told = choice["logprobs"]["content"]
+    assert bytes(byte for each in told for byte in each["bytes"]).decode() == "Таң"
+    assert choice["message"]["content"] == "Таң"
+    silent = ChatForm(VOCABULARY, has_logprobs=False)
+    assert silent.chunk(0, (), "stop")["delta"] == {}
+    assert silent.chunk(0, pieces, None)["logprobs"] is None
+
+
+def test_errors_have_openais_types() -> None:
+    kinds = {400: "invalid_request_error", 401: "authentication_error", 500: "server_error"}
+    for status, kind in kinds.items():
+        assert error_json(status, "x")["error"]["type"] == kind
+    assert usage_json(2, 3)["total_tokens"] == 5

@@ -1,0 +1,228 @@
+"""The HTTP interface: what clients of OpenAI's API send, and what they get."""
+
+import json
+import math
+from collections.abc import Generator
+
+import httpx
+import pytest
+import torch
+from serving import Client, SlowEngine, client_of, events_of, toy_language_model
+
+PROMPT = "Әбием мич янында"
+
+
+@pytest.fixture(scope="module")
+def client() -> Generator[Client]:
+    with client_of(SlowEngine(slots=4)) as (made, _):
+        yield made
+
+
+def test_a_text_is_continued_and_its_tokens_are_counted(client: Client) -> None:
+    answer = client.post("/v1/completions", prompt=PROMPT, max_tokens=8, seed=1).json()
+    (choice,) = answer["choices"]
+    assert (answer["object"], choice["index"], choice["logprobs"]) == ("text_completion", 0, None)
+    assert choice["finish_reason"] in ("stop", "length")
+    prompt = len(toy_language_model().tokenizer.encode(PROMPT))
+    usage = answer["usage"]
+    assert usage["prompt_tokens"] == prompt
+    assert 1 <= usage["completion_tokens"] <= 8
+    assert usage["total_tokens"] == prompt + usage["completion_tokens"]
+    again = client.post("/v1/completions", prompt=PROMPT, max_tokens=8, seed=1).json()
+    assert again["choices"] == answer["choices"]
+    other = client.post("/v1/completions", prompt=PROMPT, max_tokens=8, seed=2).json()
+    assert other["choices"] != answer["choices"]
+
+
+def test_greedy_choice_is_that_of_the_model_itself(client: Client) -> None:
+    model = toy_language_model()
+    found = client.post("/v1/completions", prompt=PROMPT, max_tokens=12, temperature=0).json()
+    expected = model.generate(PROMPT, max_tokens=12, temperature=0)
+    assert found["choices"][0]["text"] == expected
+
+
+def test_a_stream_has_the_text_of_the_whole_answer(client: Client) -> None:
+    asked = {"prompt": PROMPT, "max_tokens": 16, "seed": 3, "n": 2}
+    whole = client.post("/v1/completions", **asked).json()
+    options = {"include_usage": True}
+    streamed = client.post("/v1/completions", **asked, stream=True, stream_options=options)
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    *chunks, last = events_of(streamed)
+    assert (last["choices"], last["usage"]) == ([], whole["usage"])
+    for index, choice in enumerate(whole["choices"]):
+        mine = [c for each in chunks for c in each["choices"] if c["index"] == index]
+        assert "".join(each["text"] for each in mine) == choice["text"]
+        assert [each["finish_reason"] for each in mine if each["finish_reason"]] == [
+            choice["finish_reason"]
+        ]
+    assert whole["choices"][0]["text"] != whole["choices"][1]["text"]
+
+
+def test_log_probabilities_are_those_of_the_model_for_the_prompt_as_well(client: Client) -> None:
+    model = toy_language_model()
+    asked = {"prompt": PROMPT, "max_tokens": 1, "logprobs": 2, "echo": True, "temperature": 0}
+    (choice,) = client.post("/v1/completions", **asked).json()["choices"]
+    told = choice["logprobs"]
+    ids = model.tokenizer.encode(PROMPT)
+    with torch.inference_mode():
+        logits_TV = model.decoder.logits(torch.tensor([[model.tokenizer.end_id, *ids]]))[0]
+    log_TV = logits_TV.log_softmax(-1)
+    expected = [float(log_TV[at, index]) for at, index in enumerate(ids)]
+    assert told["token_logprobs"][:-1] == pytest.approx(expected, abs=1e-4)
+    assert told["token_logprobs"][-1] == pytest.approx(float(log_TV[-1].max()), abs=1e-4)
+    assert len(told["tokens"]) == len(told["top_logprobs"]) == len(told["text_offset"])
+    assert all(len(each) == 2 for each in told["top_logprobs"])
+    assert choice["text"].startswith(PROMPT)
+
+
+def test_ids_that_open_a_text_themselves_are_told_without_a_probability(client: Client) -> None:
+    model = toy_language_model()
+    ids = [model.tokenizer.end_id, *model.tokenizer.encode("Таң")]
+    asked = {"prompt": [ids, ids[1:]], "max_tokens": 0, "logprobs": 0, "echo": True}
+    opened, alone = client.post("/v1/completions", **asked).json()["choices"]
+    assert opened["logprobs"]["token_logprobs"][0] is None
+    assert opened["logprobs"]["token_logprobs"][1:] == alone["logprobs"]["token_logprobs"]
+    assert len(alone["logprobs"]["tokens"]) == len(ids) - 1
+    assert (opened["text"], alone["text"]) == ("Таң", "Таң")
+    assert alone["finish_reason"] == "length"
+
+
+def test_a_stop_string_ends_the_text_before_it(client: Client) -> None:
+    asked = {"prompt": PROMPT, "max_tokens": 40, "temperature": 0}
+    text = client.post("/v1/completions", **asked).json()["choices"][0]["text"]
+    stop = text[5:8]
+    (choice,) = client.post("/v1/completions", **asked, stop=stop).json()["choices"]
+    assert choice["text"] == text[: text.index(stop)]
+    assert choice["finish_reason"] == "stop"
+    streamed = events_of(client.post("/v1/completions", **asked, stop=[stop], stream=True))
+    assert "".join(c["text"] for e in streamed for c in e["choices"]) == choice["text"]
+
+
+def test_a_base_model_says_that_it_continues_texts(client: Client) -> None:
+    messages = [{"role": "user", "content": "Сәлам!"}]
+    answer = client.post("/v1/chat/completions", messages=messages)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "no_chat_template")
+    assert "/v1/completions" in error["message"]
+
+
+LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "param"),
+    [
+        (b'{"model": ', 400, None),
+        (b"[]", 400, None),
+        (b"\xff", 400, None),
+        (LONE, 400, "prompt"),
+        ('{"model": "башка"}'.encode(), 404, "model"),
+        ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
+        ('{"model": "тел", "temperature": -1}'.encode(), 400, "temperature"),
+        ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
+        ('{"model": "тел", "n": 100000}'.encode(), 400, "n"),
+        ('{"model": "тел", "stop": [""]}'.encode(), 400, "stop"),
+        ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
+        ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
+        ('{"model": "тел", "logit_bias": {"x": 1}}'.encode(), 400, "logit_bias"),
+    ],
+)
+def test_a_wrong_request_is_told_in_openais_form(
+    client: Client, content: bytes, status: int, param: str | None
+) -> None:
+    kind = {"Content-Type": "application/json"}
+    answer = client.request("POST", "/v1/completions", content=content, headers=kind)
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["param"] == param
+
+
+def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(client: Client) -> None:
+    for prompt in (PROMPT * 40, "ы" * 500_000, [5] * 64):
+        answer = client.post("/v1/completions", prompt=prompt)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (400, "context_length_exceeded")
+        assert "64 tokens" in error["message"]
+    fits = client.post("/v1/completions", prompt=[5] * 63, max_tokens=9, min_tokens=9).json()
+    assert fits["usage"]["completion_tokens"] == 1
+
+
+def test_models_health_and_metrics(client: Client) -> None:
+    (model,) = client.request("GET", "/v1/models").json()["data"]
+    assert model["id"] == "тел"
+    assert (model["engine"], model["context"], model["chat"]) == ("endonym", 64, False)
+    assert client.request("GET", "/v1/models/тел").json() == model
+    assert client.request("GET", "/v1/models/башка").status_code == 404
+    assert client.request("GET", "/health").json() == {"status": "ok"}
+    figures = client.request("GET", "/metrics").text
+    assert 'endonym_requests_total{path="/v1/models",status="200"}' in figures
+    assert "endonym_generated_tokens_total" in figures
+    assert client.request("GET", "/nowhere").json()["error"]["message"]
+    assert client.request("DELETE", "/v1/models").status_code == 405
+
+
+def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
+    for path in ("/", "/docs", "/page/style.css", "/page/studio.js", "/page/docs.js"):
+        page = client.request("GET", path)
+        assert page.status_code == 200
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert "//" not in page.text.replace("http://www.w3.org", "").replace("; //", "")
+    assert client.request("GET", "/page/../api.py").status_code == 404
+    assert "/v1/completions" in client.request("GET", "/openapi.json").json()["paths"]
+
+
+def test_a_full_queue_is_told_with_the_time_to_come_again() -> None:
+    with client_of(SlowEngine(slots=1, seconds=0.01)) as (client, service):
+        service.schedulers["тел"].capacity = 4
+        one = ("POST", "/v1/completions", {"json": {"model": "тел", "max_tokens": 30}})
+        answers = client.all([one] * 12)
+        codes = [each.status_code for each in answers]
+        assert codes.count(200) >= 5
+        refused = [each for each in answers if each.status_code == 429]
+        assert len(refused) + codes.count(200) == 12
+        assert refused
+        for each in refused:
+            assert int(each.headers["retry-after"]) >= 1
+            assert each.json()["error"]["code"] == "queue_full"
+        assert service.schedulers["тел"].counts.refused == len(refused)
+
+
+def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
+    engine = SlowEngine()
+    with client_of(engine) as (client, _):
+        engine.seconds = -1.0  # time.sleep refuses it
+        whole = client.post("/v1/completions", prompt=PROMPT)
+        assert (whole.status_code, whole.json()["error"]["type"]) == (500, "server_error")
+        streamed = client.post("/v1/completions", prompt=PROMPT, stream=True)
+        assert "could not be computed" in streamed.text
+        engine.seconds = 0.0
+        assert client.post("/v1/completions", prompt=PROMPT).status_code == 200
+
+
+def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:
+    with client_of(SlowEngine(seconds=0.02)) as (client, service):
+
+        async def end() -> httpx.Response:
+            import asyncio
+
+            transport = httpx.ASGITransport(client.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as one:
+                body = {"model": "тел", "max_tokens": 60, "stream": True}
+                asked = asyncio.create_task(one.post("/v1/completions", json=body))
+                await asyncio.sleep(0.2)
+                service.end()
+                return await asked
+
+        last = client.loop.run_until_complete(end()).text.strip().split("\n\n")[-1]
+        assert json.loads(last.removeprefix("data: "))["error"]["code"] == "server_ending"
+        assert client.post("/v1/completions", prompt=PROMPT).status_code == 503
+        assert client.request("GET", "/health").status_code == 503
+
+
+def test_surprise_adds_up_to_the_score_of_the_text(client: Client) -> None:
+    text = "Кояшлы көндә"
+    asked = {"prompt": text, "max_tokens": 0, "logprobs": 0, "echo": True}
+    (choice,) = client.post("/v1/completions", **asked).json()["choices"]
+    bits = -sum(choice["logprobs"]["token_logprobs"]) / math.log(2)
+    assert bits / len(text.encode()) == pytest.approx(toy_language_model().score(text), rel=1e-4)

@@ -1,0 +1,119 @@
+"""The next token of many rows is drawn as for one text alone."""
+
+import numpy as np
+import pytest
+import torch
+from serving import toy_language_model
+
+from endonym.generate.sample import Sampling, narrowed, penalised
+from endonym.serve.draw import Chooser, Draw, likeliest, log_probabilities
+
+VOCAB = 60
+
+
+class Letters:
+    """Id 0 ends a text; every other id is a letter."""
+
+    vocab = VOCAB
+
+    def bytes_of(self, index: int) -> bytes:
+        return chr(0x410 + index).encode() if index else b""
+
+    def token(self, index: int) -> str:
+        return str(index)
+
+
+def rows(count: int, spread: float = 3.0, vocab: int = VOCAB) -> np.ndarray:
+    return (np.random.default_rng(0).normal(size=(count, vocab)) * spread).astype(np.float32)
+
+
+SETTINGS = [
+    {},
+    {"top_p": 0.5},
+    {"top_p": 1.0},
+    {"top_k": 3},
+    {"top_k": 3, "top_p": 0.6},
+    {"top_k": 59, "top_p": 1.0},
+    {"top_k": 1000, "top_p": 0.999},
+    {"temperature": 2.5},
+    {"temperature": 0.1, "top_p": 0.9},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("spread", [0.1, 3.0])
+def test_tokens_are_drawn_by_the_probabilities_of_generate(
+    settings: dict[str, float], spread: float
+) -> None:
+    sampling = Sampling(**settings)  # type: ignore[arg-type]
+    (logits_V,) = rows(1, spread)
+    scaled_V = torch.from_numpy(logits_V.copy()) / sampling.temperature
+    expected = narrowed(scaled_V, sampling.top_k, sampling.top_p).softmax(-1).numpy()
+    chooser, draw, n = Chooser(sampling), Draw(Letters(), (0,)), 4000
+    drawn = [draw.next(logits_V[None].copy(), [chooser])[0] for _ in range(n)]
+    counts = np.bincount(drawn, minlength=VOCAB)
+    assert set(np.flatnonzero(counts)) <= set(np.flatnonzero(expected))
+    deviation = np.sqrt(n * expected * (1 - expected)) + 1
+    assert (np.abs(counts - n * expected) < 5 * deviation).all()
+
+
+def test_a_row_draws_the_same_in_any_company() -> None:
+    logits_BV = rows(8)
+
+    def drawn(which: list[int]) -> dict[int, list[int]]:
+        draw, choosers = Draw(Letters(), (0,)), {n: Chooser(Sampling(seed=n)) for n in which}
+        found: dict[int, list[int]] = {n: [] for n in which}
+        for _ in range(5):
+            for n, index in zip(
+                which, draw.next(logits_BV[which].copy(), list(choosers.values())), strict=True
+            ):
+                found[n].append(index)
+        return found
+
+    together, alone = drawn(list(range(8))), drawn([5])
+    assert together[5] == alone[5]
+    assert len({tuple(each) for each in together.values()}) > 1
+
+
+def test_the_likeliest_token_is_taken_without_temperature_and_penalties_count() -> None:
+    logits_BV = rows(2)
+    top = int(logits_BV[0].argmax())
+    draw = Draw(Letters(), (0,))
+    cold = Chooser(Sampling(temperature=0))
+    assert draw.next(logits_BV[:1].copy(), [cold]) == [top]
+    punished = Chooser(Sampling(temperature=0, repetition_penalty=1.5), seen={top, 7})
+    expected = penalised(torch.from_numpy(logits_BV[0].copy()), torch.tensor([top, 7]), 1.5)
+    assert draw.next(logits_BV[:1].copy(), [punished]) == [int(expected.argmax())]
+    biased = Chooser(Sampling(temperature=0), bias={9: 100.0})
+    assert draw.next(logits_BV[:1].copy(), [biased]) == [9]
+
+
+def test_no_text_ends_before_min_tokens() -> None:
+    logits_BV = np.zeros((1, VOCAB), dtype=np.float32)
+    logits_BV[0, 0] = 50.0
+    chooser, draw = Chooser(Sampling(), min_tokens=3), Draw(Letters(), (0,))
+    drawn = [draw.next(logits_BV.copy(), [chooser])[0] for _ in range(4)]
+    assert 0 not in drawn[:3]
+    assert drawn[3] == 0
+
+
+def test_drawn_tokens_are_whole_characters_and_no_special() -> None:
+    tokenizer = toy_language_model().tokenizer
+    draw, chooser = Draw(tokenizer, (tokenizer.end_id,)), Chooser(Sampling(top_p=1.0), 10_000)
+    wider = rows(1, 0.5, tokenizer.vocab + 8)
+    ids = [draw.next(wider.copy(), [chooser])[0] for _ in range(400)]
+    data = b"".join(map(tokenizer.bytes_of, ids))
+    assert data[: len(data) - len(chooser.pending)].decode("utf-8")
+    assert max(ids) < tokenizer.vocab
+    assert all(tokenizer.bytes_of(index) for index in ids)
+
+
+def test_log_probabilities_are_those_of_torch() -> None:
+    logits_BV = rows(3)
+    expected = torch.from_numpy(logits_BV).log_softmax(-1).numpy()
+    found = log_probabilities(logits_BV)
+    assert found == pytest.approx(expected, abs=1e-5)
+    best = likeliest(found[0], 4)
+    assert [index for index, _ in best] == np.argsort(-expected[0])[:4].tolist()
+    assert likeliest(found[0], 0) == []
+    assert len(likeliest(found[0], 999)) == VOCAB

@@ -1,0 +1,135 @@
+"""What a request must keep before anything reads it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from serving import LOOPBACK, client_of
+
+from endonym.serve import limits
+from endonym.serve.answers import ApiError
+from endonym.serve.limits import Access, read_body
+
+KEY = "бик-озын-булмаган".encode().hex()
+
+
+def scope(path: str = "/v1/models", **headers: str) -> dict[str, Any]:
+    named = {"host": "127.0.0.1:8000"} | headers
+    pairs = [(name.encode(), value.encode()) for name, value in named.items()]
+    return {"type": "http", "path": path, "headers": pairs}
+
+
+def refused(access: Access, **given: Any) -> int:
+    """The status of a refusal; 0 if the request may pass."""
+    try:
+        access.check(scope(**given))
+    except ApiError as error:
+        return error.status
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 0),
+        ("localhost", 0),
+        ("LOCALHOST:1", 0),
+        ("evil.example", 403),
+        ("localhost.evil.example:8000", 403),
+        ("10.0.0.7:8000", 403),
+        ("", 403),
+        ("[", 403),
+    ],
+)
+def test_a_name_that_leads_here_from_elsewhere_is_refused(host: str, status: int) -> None:
+    assert refused(LOOPBACK, host=host) == status
+
+
+def test_off_loopback_addresses_and_own_names_are_answered() -> None:
+    access = Access(frozenset({"localhost", "tatar.example"}), is_loopback=False)
+    for host in ("10.0.0.7:8000", "[2001:db8::1]:80", "tatar.example", "localhost"):
+        assert refused(access, host=host) == 0
+    assert refused(access, host="evil.example") == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:8000", 0),
+        ("http://127.0.0.1:9000", 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+    ],
+)
+def test_pages_of_other_origins_may_not_ask(origin: str, status: int) -> None:
+    assert refused(LOOPBACK, origin=origin) == status
+
+
+def test_a_key_is_needed_for_all_but_the_page_and_health() -> None:
+    access = Access(LOOPBACK.hosts, True, KEY)
+    for path in ("/v1/models", "/v1/completions", "/metrics", "/nowhere"):
+        assert refused(access, path=path) == 401
+        assert refused(access, path=path, authorization=f"Bearer {KEY}x") == 401
+        assert refused(access, path=path, authorization=f"Basic {KEY}") == 401
+        assert refused(access, path=path, authorization=f"bearer {KEY}") == 0
+    for path in ("/", "/health", "/docs", "/openapi.json", "/page/studio.js"):
+        assert refused(access, path=path) == 0
+
+
+def test_refusals_are_in_openais_form_and_carry_no_cors_headers() -> None:
+    with client_of(access=Access(LOOPBACK.hosts, True, KEY)) as (client, _):
+        answer = client.request("GET", "/v1/models")
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "invalid_api_key"
+        assert answer.headers["www-authenticate"] == "Bearer"
+        given = {"Authorization": f"Bearer {KEY}", "Origin": "http://127.0.0.1:8000"}
+        answer = client.request("GET", "/v1/models", headers=given)
+        assert answer.status_code == 200
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        preflight = client.request("OPTIONS", "/v1/completions", headers=given)
+        assert preflight.status_code == 405
+
+
+class Sender:
+    """Sends a body in parts, each after a while."""
+
+    def __init__(self, parts: list[bytes], seconds: float = 0.0) -> None:
+        self.parts, self.seconds = parts, seconds
+
+    async def __call__(self) -> dict[str, Any]:
+        await asyncio.sleep(self.seconds)
+        if not self.parts:
+            return {"type": "http.disconnect"}
+        part = self.parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(self.parts)}
+
+
+def status_of(sender: Sender, **headers: str) -> int:
+    try:
+        asyncio.run(read_body(scope(**headers), sender))
+    except ApiError as error:
+        return error.status
+    return 0
+
+
+def test_a_body_is_read_whole_or_the_client_has_gone() -> None:
+    assert asyncio.run(read_body(scope(), Sender([b"a", b"b"]))) == b"ab"
+    assert asyncio.run(read_body(scope(), Sender([]))) is None
+
+
+def test_a_body_that_is_too_large_is_dropped_and_refused() -> None:
+    part = b" " * 600_000
+    assert status_of(Sender([part] * 3)) == 413
+    untouched = Sender([part] * 3)
+    announced = {"content-length": str(1 << 30)}
+    assert status_of(untouched, **announced, expect="100-continue") == 413
+    assert len(untouched.parts) == 3
+    assert status_of(Sender([b"x"]), **{"content-length": "-1"}) == 413
+
+
+def test_a_body_that_is_too_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.05)
+    assert status_of(Sender([b"a"] * 100, seconds=0.02)) == 408
+    monkeypatch.setattr(limits, "DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "BODY_BYTES", 1)
+    assert status_of(Sender([b"aa"] * 100, seconds=0.02)) == 413

@@ -1,0 +1,178 @@
+"""A server in a process of its own: slow clients, clients that go, signals, a port in use."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import served, write_gguf
+
+from endonym.errors import RecipeError
+from endonym.serve import listen
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("xllamacpp")
+    return write_gguf(tmp_path_factory.mktemp("gguf"), context=4096)
+
+
+@pytest.fixture(scope="module")
+def address(gguf: Path) -> Generator[str]:
+    with served(gguf) as (url, _):
+        yield url
+
+
+def peer(url: str) -> tuple[str, int]:
+    """Host and port of an address."""
+    found = httpx.URL(url)
+    return found.host, found.port or 80
+
+
+def test_llama_cpp_answers_over_http(address: str, gguf: Path) -> None:
+    (model,) = httpx.get(f"{address}/v1/models").json()["data"]
+    assert (model["id"], model["engine"]) == (gguf.stem, "llama.cpp")
+    body = {"model": gguf.stem, "prompt": "Таң", "max_tokens": 8, "stream": True}
+    with httpx.stream("POST", f"{address}/v1/completions", json=body) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    assert len(lines) > 3
+
+
+@pytest.mark.slow
+def test_a_body_of_a_gigabyte_is_refused_and_memory_stays(address: str) -> None:
+    host, port = peer(address)
+    with socket.create_connection((host, port), timeout=20) as client:
+        head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {1 << 30}\r\n"
+        client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        assert b" 413 " in client.recv(1000).split(b"\r\n")[0]
+    with socket.create_connection((host, port), timeout=20) as client:
+        client.sendall(f"{head}\r\n".encode())
+        threading.Thread(target=_pour, args=(client,), daemon=True).start()
+        assert b" 413 " in client.recv(1000).split(b"\r\n")[0]
+
+
+def _pour(client: socket.socket) -> None:
+    """Send as much as the other side takes, for a second or so."""
+    end = time.monotonic() + 6
+    with suppress(OSError):
+        while time.monotonic() < end:
+            client.sendall(b" " * 1_000_000)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT"])
+def test_a_head_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(listen, "HEADER_SECONDS", 0.3)
+    with _in_thread(monkeypatch) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(sent)
+            started = time.monotonic()
+            assert client.recv(100) == b""
+            assert time.monotonic() - started < 5
+        assert httpx.get(f"http://127.0.0.1:{port}/").text == "ok"
+
+
+def _in_thread(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A tiny application behind PatientProtocol, in a thread; its port."""
+    import contextlib
+
+    from uvicorn import Config, Server
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"ok"})
+
+    @contextlib.contextmanager
+    def running() -> Generator[int]:
+        config = Config(app, http=listen.PatientProtocol, ws="none", log_level="critical")
+        server = Server(config)
+        with listen.listening_socket("127.0.0.1", 0) as found:
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [found]})
+            thread.start()
+            try:
+                yield found.getsockname()[1]
+            finally:
+                server.should_exit = True
+                thread.join(10)
+
+    return running()
+
+
+def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path) -> None:
+    body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "n": 60}
+    for stream in (True, False):
+        asked = json.dumps(body | {"stream": stream}).encode()
+        host, port = peer(address)
+        with socket.create_connection((host, port)) as client:
+            head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
+            client.sendall(head.encode() + asked)
+            time.sleep(0.02)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        figures = httpx.get(f"{address}/metrics").text
+        if f'endonym_active_sequences{{model="{gguf.stem}"}} 0.0' in figures:
+            return
+        time.sleep(0.05)
+    raise AssertionError(figures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_server_with_open_streams_at_once(
+    gguf: Path, number: signal.Signals
+) -> None:
+    body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "stream": True}
+    asked = json.dumps(body).encode()
+    with served(gguf) as (url, process), ExitStack() as stack:
+        host, port = peer(url)
+        head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
+        clients: list[socket.socket] = []
+        for _ in range(32):
+            client = stack.enter_context(socket.create_connection((host, port), timeout=20))
+            client.sendall(head.encode() + asked)
+            clients.append(client)
+        assert all(client.recv(10) for client in clients)
+        started = time.monotonic()
+        process.send_signal(number)
+        ends = [_rest(client)[-200:] for client in clients]
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert time.monotonic() - started < 8
+        assert "Traceback" not in said
+        assert all(b"server_ending" in end for end in ends)
+
+
+def _rest(client: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    found = b""
+    while part := client.recv(65536):
+        found += part
+    return found
+
+
+def test_a_port_in_use_is_told(command: Callable[..., Any], gguf: Path) -> None:
+    with listen.listening_socket("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        said = command("serve", gguf, "--port", port, "--json")
+    assert said.code == 2
+    error = said.json()["error"]
+    assert f"port {port} is in use" in error["message"]
+    assert error["where"] == "--port"
+
+
+def test_an_address_that_is_not_ours_is_told() -> None:
+    with pytest.raises(RecipeError, match="cannot listen on"):
+        listen.listening_socket("203.0.113.7", 8000)

@@ -1,0 +1,117 @@
+"""llama.cpp as an engine: sequences together have the logits that our model has for each alone."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from serving import CHATML, client_of, toy_language_model, write_gguf
+
+from endonym.errors import Damaged
+from endonym.export.gguf.write import Provenance, export_gguf
+from endonym.serve.chat import chat_ids
+from endonym.serve.engine import Row
+from endonym.serve.llama_engine import LlamaEngine, cache_bytes
+
+pytest.importorskip("xllamacpp")
+TEXTS = ("Әбием мич янында <|endoftext|>", "ភូមិស្ងាត់", "Le facteur")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_gguf(tmp_path_factory.mktemp("gguf"))
+
+
+def engine_of(path: Path, slots: int = 4, memory: int = 1 << 30) -> LlamaEngine:
+    return LlamaEngine(path, most_slots=slots, memory=memory, threads=1)
+
+
+@pytest.fixture(scope="module")
+def engine(path: Path) -> Generator[LlamaEngine]:
+    made = engine_of(path)
+    yield made
+    made.close()
+
+
+def test_ids_bytes_and_ends_are_ours(engine: LlamaEngine) -> None:
+    tokenizer = toy_language_model().tokenizer
+    for text in TEXTS:
+        assert engine.vocabulary.encode(text) == tokenizer.encode(text)
+    ours = [tokenizer.bytes_of(index) for index in range(tokenizer.used_vocab)]
+    assert [engine.vocabulary.bytes_of(index) for index in range(len(ours))] == ours
+    assert (engine.opening, set(engine.ends)) == (tokenizer.end_id, {tokenizer.end_id})
+    assert (engine.context, engine.template) == (64, None)
+
+
+def test_sequences_in_one_batch_have_the_logits_of_each_alone(engine: LlamaEngine) -> None:
+    model = toy_language_model()
+    rows = [[model.tokenizer.end_id, *model.tokenizer.encode(text)] for text in TEXTS]
+    with torch.inference_mode():
+        expected = [model.decoder.logits(torch.tensor([ids]))[0].numpy() for ids in rows]
+    first = [Row(slot, ids[:3], 0, 1) for slot, ids in enumerate(rows)]
+    found = engine.compute(first)
+    assert found == pytest.approx(np.stack([each[2] for each in expected]), abs=5e-3)
+    rest = [Row(slot, ids[3:], 3, len(ids) - 3) for slot, ids in enumerate(rows)]
+    found = engine.compute(rest[::-1])
+    assert found == pytest.approx(np.concatenate([e[3:] for e in expected[::-1]]), abs=5e-3)
+    assert len(engine.compute([Row(3, rows[0][:2], 0, 0)])) == 0
+    for slot in range(4):
+        engine.release(slot)
+    assert engine.compute(first[:1])[0] == pytest.approx(expected[0][2], abs=5e-3)
+    engine.release(0)
+
+
+def test_slots_fit_into_the_memory_that_is_given(path: Path) -> None:
+    from endonym.generate.llama_cpp import LlamaCpp
+
+    with LlamaCpp(path, context=0) as described:
+        each = cache_bytes(described)
+    assert each == 2 * 2 * 64 * 2 * 16  # fp16, keys and values, context, layers, channels
+    for memory, slots in ((3 * each, 3), (0, 1), (1 << 40, 4)):
+        engine = engine_of(path, memory=memory)
+        assert engine.slots == slots
+        engine.close()
+
+
+@pytest.mark.parametrize("family", ["mamba", "gpt2"])
+def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family: str) -> None:
+    (made,) = export_gguf(toy_language_model(family), tmp_path, ("F32",), Provenance("тел"))
+    engine = engine_of(made.path)
+    assert engine.slots == 4
+    ids = [engine.opening, *engine.vocabulary.encode("Таң")]
+    with torch.inference_mode():
+        expected = toy_language_model(family).decoder.logits(torch.tensor([ids]))[0, -1].numpy()
+    found = engine.compute([Row(0, ids[:2], 0, 0), Row(3, ids, 0, 1)])
+    assert found[0] == pytest.approx(expected, abs=2e-2)
+    assert engine.compute([Row(0, ids[2:], 2, 1)])[0] == pytest.approx(expected, abs=2e-2)
+    engine.close()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_file_is_told(path: Path, tmp_path: Path, share: float) -> None:
+    data = path.read_bytes()
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(Damaged, match="cannot read"):
+        engine_of(cut)
+
+
+def test_a_chat_template_is_followed_and_names_in_messages_stay_text(tmp_path: Path) -> None:
+    engine = engine_of(write_gguf(tmp_path, CHATML))
+    assert engine.template == CHATML
+    encode = engine.vocabulary.encode
+    said = "Сәлам <|endoftext|><|im_end|>"
+    ids = chat_ids(engine, [{"role": "user", "content": said}])
+    expected = engine.encode_markup("<|im_start|>user\n") + encode(said)
+    assert ids[: len(expected)] == expected
+    assert engine.opening not in ids
+    with client_of(engine) as (client, _):
+        messages = [{"role": "user", "content": "Таң"}]
+        asked = {"messages": messages, "max_tokens": 5, "seed": 1, "logprobs": True}
+        answer = client.post("/v1/chat/completions", **asked).json()
+        (choice,) = answer["choices"]
+        assert (answer["object"], choice["message"]["role"]) == ("chat.completion", "assistant")
+        assert len(choice["logprobs"]["content"]) == answer["usage"]["completion_tokens"]
+        streamed = client.post("/v1/chat/completions", **asked, stream=True).text
+        assert '"role": "assistant"' in streamed.split("\n\n")[0]

@@ -1,0 +1,33 @@
+"""endonym's own runtime as an engine, for every mixer."""
+
+import pytest
+import torch
+from serving import toy_language_model
+
+from endonym.serve.engine import Row
+from endonym.serve.own_engine import OwnEngine
+
+
+@pytest.mark.parametrize("family", ["qwen3", "mistral", "mamba", "mamba2", "gpt2"])
+def test_sequences_in_parts_have_the_logits_of_each_alone(family: str) -> None:
+    model = toy_language_model(family)
+    engine = OwnEngine(model, most_slots=3, memory=1 << 30)
+    rows = [[0, *model.tokenizer.encode(text)] for text in ("Әбием мич янында", "ភូមិ")]
+    with torch.inference_mode():
+        expected = [model.decoder.logits(torch.tensor([ids]))[0].numpy() for ids in rows]
+    engine.compute([Row(2, rows[0][:4], 0, 0), Row(0, rows[1][:2], 0, 1)])
+    found = engine.compute([Row(0, rows[1][2:3], 2, 1), Row(2, rows[0][4:], 4, 2)])
+    assert found[0] == pytest.approx(expected[1][2], abs=1e-4)
+    assert found[1:] == pytest.approx(expected[0][-2:], abs=1e-4)
+    engine.release(2)
+    anew = engine.compute([Row(2, rows[1], 0, 1)])
+    assert anew[0] == pytest.approx(expected[1][-1], abs=1e-4)
+    engine.close()
+
+
+def test_slots_fit_into_the_memory_that_is_given() -> None:
+    model = toy_language_model()
+    each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, 64))
+    assert OwnEngine(model, most_slots=8, memory=3 * each).slots == 3
+    assert OwnEngine(model, most_slots=8, memory=0).slots == 1
+    assert OwnEngine(model, most_slots=8, memory=1 << 40).slots == 8

@@ -1,0 +1,52 @@
+"""What clients may ask."""
+
+import pytest
+from pydantic import ValidationError
+
+from endonym.generate.sample import Sampling
+from endonym.serve.requests import ChatRequest, CompletionRequest
+
+
+def test_what_is_left_out_is_as_in_generate() -> None:
+    asked = CompletionRequest(model="тел")
+    assert asked.sampling(7) == Sampling(seed=7)
+    assert (asked.length(), asked.stops(), asked.prompts()) == (200, [], [""])
+    nothing = CompletionRequest.model_validate(
+        {"model": "тел", "temperature": None, "max_tokens": None, "n": None, "stop": None}
+    )
+    assert nothing.sampling(7) == Sampling(seed=7)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [
+        ("Таң", ["Таң"]),
+        (["Таң", "Кич"], ["Таң", "Кич"]),
+        ([1, 2], [[1, 2]]),
+        ([[1, 2], [3]], [[1, 2], [3]]),
+        ([], []),
+    ],
+)
+def test_a_prompt_is_a_text_or_ids_or_several(prompt: object, prompts: list[object]) -> None:
+    assert CompletionRequest.model_validate({"model": "т", "prompt": prompt}).prompts() == prompts
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"best_of": 2}, {"frequency_penalty": 0.5}, {"unknown": 1}, {"logprobs": 21}, {"n": 0}],
+)
+def test_what_cannot_be_done_is_refused(keys: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CompletionRequest.model_validate({"model": "т"} | keys)
+
+
+def test_contents_in_parts_are_joined_if_all_are_text() -> None:
+    parts = [{"type": "text", "text": "Сәлам, "}, {"type": "text", "text": "дөнья"}]
+    given = {"model": "т", "messages": [{"role": "user", "content": parts}], "logprobs": True}
+    asked = ChatRequest.model_validate(given)
+    assert (asked.messages[0].content, asked.likeliest()) == ("Сәлам, дөнья", 0)
+    picture = [{"type": "image_url", "image_url": {"url": "x"}}]
+    with pytest.raises(ValidationError):
+        ChatRequest.model_validate(
+            {"model": "т", "messages": [{"role": "user", "content": picture}]}
+        )

@@ -1,0 +1,146 @@
+"""Sequences share an engine: each as if it were alone, in turn, and none is forgotten."""
+
+import threading
+import time
+
+import pytest
+from serving import SlowEngine, toy_language_model
+
+from endonym.generate.sample import Sampling
+from endonym.serve.draw import Chooser
+from endonym.serve.scheduler import Full, Generation, Scheduler, Update
+
+
+class Told:
+    """The updates of a generation."""
+
+    def __init__(self, scheduler: Scheduler, text: str, length: int = 10, **keys: object) -> None:
+        engine = scheduler.engine
+        ids = [engine.opening, *engine.vocabulary.encode(text)]
+        self.updates: list[Update] = []
+        self.ended = threading.Event()
+        self.at = 0.0
+        self.generation = Generation(ids, length, Chooser(Sampling(seed=1)), **keys)  # type: ignore[arg-type]
+        self.generation.take = self._take
+
+    def _take(self, update: Update) -> None:
+        self.updates.append(update)
+        if update.reason:
+            self.at = time.monotonic()
+            self.ended.set()
+
+    @property
+    def text(self) -> str:
+        assert self.ended.wait(20)
+        return "".join(piece.text for each in self.updates for piece in each.pieces)
+
+
+def scheduler_of(engine: SlowEngine) -> Scheduler:
+    return Scheduler(engine, report=lambda text: None)
+
+
+TEXTS = ["Әбием мич янында", "Le facteur passe", "ភូមិ", "Un pod vechi de lemn", "Таң", ""]
+
+
+def test_together_each_text_is_what_it_is_alone() -> None:
+    one, many = scheduler_of(SlowEngine(slots=1)), scheduler_of(SlowEngine(slots=4))
+    alone = [Told(one, text, 20) for text in TEXTS]
+    together = [Told(many, text, 20) for text in TEXTS]
+    for scheduler, told in ((one, alone), (many, together)):
+        for each in told:
+            scheduler.submit([each.generation])
+    assert [each.text for each in together] == [each.text for each in alone]
+    assert many.engine.steps < one.engine.steps  # type: ignore[attr-defined]
+    for scheduler in (one, many):
+        scheduler.close()
+        assert (scheduler.active, scheduler.waiting) == (0, 0)
+
+
+def test_a_long_prompt_is_read_in_parts_with_the_same_outcome() -> None:
+    text = "Кояшлы көндә урамда балалар уйный"
+    whole, parts = SlowEngine(), SlowEngine()
+    parts.batch = 3
+    told: list[Told] = []
+    for engine in (whole, parts):
+        scheduler = scheduler_of(engine)
+        told.append(Told(scheduler, text, 8, logprobs=1, scored=True))
+        scheduler.submit([told[-1].generation])
+        assert told[-1].text
+        scheduler.close()
+    assert parts.steps > whole.steps
+    first, second = ([t.nats for u in each.updates for t in u.prompt] for each in told)
+    assert len(first) == len(toy_language_model().tokenizer.encode(text))
+    assert first == pytest.approx(second, abs=1e-4)
+
+
+def test_requests_take_turns_whatever_their_number_of_texts() -> None:
+    scheduler = scheduler_of(SlowEngine(slots=1, seconds=0.002))
+    greedy = [Told(scheduler, "Таң", 5) for _ in range(3)]
+    modest = Told(scheduler, "Кич", 5)
+    scheduler.submit([each.generation for each in greedy])
+    scheduler.submit([modest.generation])
+    for each in (*greedy, modest):
+        assert each.ended.wait(20)
+    assert modest.at < max(each.at for each in greedy)
+    scheduler.close()
+
+
+def test_a_cancelled_text_frees_its_slot_and_a_full_queue_is_told() -> None:
+    engine = SlowEngine(slots=1, seconds=0.01)
+    scheduler = scheduler_of(engine)
+    scheduler.capacity = 4
+    long = Told(scheduler, "Таң", 60)
+    scheduler.submit([long.generation])
+    queued = [Told(scheduler, "Кич", 2) for _ in range(4)]
+    time.sleep(0.05)
+    scheduler.submit([each.generation for each in queued])
+    with pytest.raises(Full) as told:
+        scheduler.submit([Told(scheduler, "Төн").generation])
+    assert 1 <= told.value.seconds <= 60
+    scheduler.cancel([long.generation, queued[0].generation])
+    for each in queued[1:]:
+        assert each.ended.wait(20)
+    assert scheduler.counts.cancelled == 2
+    assert not long.ended.is_set()
+    assert not queued[0].ended.is_set()
+    scheduler.close()
+
+
+def test_an_engine_that_fails_ends_its_texts_and_takes_new_ones() -> None:
+    said: list[str] = []
+    engine = SlowEngine()
+    scheduler = Scheduler(engine, report=said.append)
+    engine.seconds = -1.0
+    broken = Told(scheduler, "Таң")
+    scheduler.submit([broken.generation])
+    assert broken.ended.wait(20)
+    assert broken.updates[-1].reason == "failed"
+    assert len(said) == 1
+    engine.seconds = 0.0
+    whole = Told(scheduler, "Таң")
+    scheduler.submit([whole.generation])
+    assert whole.ended.wait(20)
+    assert whole.updates[-1].reason in ("stop", "length")
+    assert scheduler.counts.failed == 1
+    scheduler.close()
+
+
+def test_closing_ends_all_texts_and_no_new_ones_are_taken() -> None:
+    scheduler = scheduler_of(SlowEngine(slots=1, seconds=0.01))
+    told = [Told(scheduler, "Таң", 60) for _ in range(3)]
+    scheduler.submit([each.generation for each in told])
+    scheduler.close()
+    assert all(each.updates[-1].reason == "failed" for each in told)
+    with pytest.raises(Full):
+        scheduler.submit([Told(scheduler, "Кич").generation])
+
+
+def test_tokens_are_counted() -> None:
+    scheduler = scheduler_of(SlowEngine())
+    told = Told(scheduler, "Таң", 5)
+    scheduler.submit([told.generation])
+    assert told.ended.wait(20)
+    prompt = len(toy_language_model().tokenizer.encode("Таң")) + 1
+    assert scheduler.counts.prompt_tokens == prompt
+    assert scheduler.counts.generated_tokens == told.generation.chooser.made
+    scheduler.close()

@@ -1,0 +1,48 @@
+"""From requests to generations."""
+
+import asyncio
+
+import pytest
+from serving import client_of, toy_language_model
+
+from endonym.serve.answers import ApiError
+from endonym.serve.requests import CompletionRequest
+from endonym.serve.service import Service, text_job
+
+
+def planned(**keys: object) -> list[list[int]]:
+    """The ids of the generations of a request."""
+    with client_of() as (_, service):
+        asked = CompletionRequest.model_validate({"model": "тел"} | keys)
+        job = asyncio.run(text_job(service, asked))
+        return [each.ids for each in job.generations]
+
+
+def test_each_prompt_has_its_continuations_in_order() -> None:
+    tokenizer = toy_language_model().tokenizer
+    one, two = ([tokenizer.end_id, *tokenizer.encode(text)] for text in ("Таң", "Кич"))
+    assert planned(prompt=["Таң", "Кич"], n=2) == [one, one, two, two]
+    assert planned(prompt="") == [[tokenizer.end_id]]
+    assert planned(prompt=[tokenizer.end_id, 7]) == planned(prompt=[7])
+
+
+def test_the_name_of_a_special_in_a_prompt_is_plain_text() -> None:
+    (ids,) = planned(prompt="<|endoftext|>")
+    assert ids.count(toy_language_model().tokenizer.end_id) == 1
+    assert len(ids) > 3
+
+
+def test_seeds_differ_by_choice_and_are_kept() -> None:
+    with client_of() as (_, service):
+        asked = CompletionRequest(model="тел", n=3, seed=5)
+        first, again = (asyncio.run(text_job(service, asked)).generations for _ in range(2))
+    seeds = [each.chooser.sampling.seed for each in first]
+    assert len(set(seeds)) == 3
+    assert seeds == [each.chooser.sampling.seed for each in again]
+
+
+def test_an_unknown_model_is_told_with_those_that_are_here() -> None:
+    service = Service()
+    with pytest.raises(ApiError, match="no model 'x'") as told:
+        service.scheduler("x")
+    assert told.value.status == 404
