@@ -98,10 +98,9 @@ def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine"
     try:
         for limit in require_gguf(model.decoder.config, model.tokenizer):
             log.line(f"{name}: {limit}")
-        gguf = _kept_gguf(name, store, log)
     except ExportError as error:
         return _own_engine(model, name, error.message, log)
-    return _llama_engine(gguf, name, log)
+    return _llama_engine(_kept_gguf(name, store, log), name, log)
 
 
 def _kept_gguf(name: str, store: Store, log: Log) -> Path:
