@@ -33,7 +33,7 @@ def test_the_session_of_the_readme_works_as_it_is_written(
 ) -> None:
     (tmp_path / "chapter.txt").write_text(fables[0] + "\n", encoding="utf-8")
     commands = session()
-    assert len(commands) == 8
+    assert len(commands) == 9
     for command in commands:
         code = answer(shlex.split(command)[1:])
         said = capsys.readouterr()
@@ -43,6 +43,7 @@ def test_the_session_of_the_readme_works_as_it_is_written(
         assert "Traceback" not in said.out + said.err
     assert (tmp_path / "runs" / "my-tatar" / "report.html").is_file()
     assert (tmp_path / "my-tatar-hf" / "model.safetensors").is_file()
+    assert (tmp_path / "my-tatar-gguf" / "my-tatar-Q4_K_M.gguf").is_file()
 
 
 def test_the_readme_names_both_set_up_commands_and_the_makefile_has_them() -> None:
