@@ -15,6 +15,7 @@ from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
 from endonym.export.front_matter import front_matter, hub_license
 from endonym.export.gguf.rows import architecture_of
+from endonym.export.gguf.vocabulary import adds_start
 from endonym.export.history import History
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
 from endonym.export.shapes import row_of
@@ -77,6 +78,7 @@ def write_card(
         given = modelfile(
             chosen_file(list(sizes)),
             context=model.decoder.config.context,
+            start="" if adds_start(model.tokenizer) else model.tokenizer.start,
             end=model.tokenizer.end,
             max_tokens=most_tokens(model.decoder.config.context),
         )
@@ -160,12 +162,16 @@ def _use_transformers(tokens: Tokenizer) -> str:
 
 def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:
     file, name = chosen_file(list(files)), printable(card.name).lower()
+    before, starts = "", f"Both put `{tokens.start}` before every text, as in training."
+    if not adds_start(tokens):
+        before = tokens.start
+        starts = f"A text begins after `{before}`, as in training; the Modelfile puts it there."
     return f"""## Use
 
 llama.cpp:
 
 ```
-llama-completion -m {file} -no-cnv -p "…"
+llama-completion -m {file} -no-cnv -p "{before}…"
 ```
 
 Ollama, with the `Modelfile` of this folder:
@@ -175,7 +181,7 @@ ollama create {name} -f Modelfile
 ollama run {name} "…"
 ```
 
-* Both put `{tokens.start}` before every text, as in training.
+* {starts}
 * The programs of llama.cpp and Ollama read the name of a special token in a prompt as that token;
   endonym itself does not. Take `{tokens.end}` out of texts that are not your own.
 * In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""

@@ -16,12 +16,15 @@ def chosen_file(files: list[str]) -> str:
     return files[0]
 
 
-def modelfile(file: str, *, context: int, end: str, max_tokens: int) -> str:
-    """The file's text. The template is the prompt alone: a base model has no turns."""
+def modelfile(file: str, *, context: int, start: str, end: str, max_tokens: int) -> str:
+    """The file's text. The template is the prompt alone: a base model has no turns.
+
+    start: what stands before the prompt, where Ollama does not put it there by itself.
+    """
     usual = Sampling()
     return f"""# ollama create NAME -f Modelfile
 FROM ./{file}
-TEMPLATE {_quoted("{{ .Prompt }}")}
+TEMPLATE {_quoted(start + "{{ .Prompt }}")}
 PARAMETER stop {_quoted(end)}
 PARAMETER num_ctx {context}
 PARAMETER num_predict {max_tokens}

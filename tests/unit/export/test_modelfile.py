@@ -6,7 +6,9 @@ from endonym.export.modelfile import chosen_file, modelfile
 
 
 def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
-    lines = modelfile("tt-Q8_0.gguf", context=256, end="<|endoftext|>", max_tokens=128).splitlines()
+    lines = modelfile(
+        "tt-Q8_0.gguf", context=256, start="", end="<|endoftext|>", max_tokens=128
+    ).splitlines()
     assert "FROM ./tt-Q8_0.gguf" in lines
     assert 'TEMPLATE "{{ .Prompt }}"' in lines
     assert 'PARAMETER stop "<|endoftext|>"' in lines
@@ -15,7 +17,7 @@ def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
 
 
 def test_a_name_with_quotes_is_quoted() -> None:
-    text = modelfile("a.gguf", context=8, end='<"end">', max_tokens=1)
+    text = modelfile("a.gguf", context=8, start="", end='<"end">', max_tokens=1)
     assert 'PARAMETER stop """<"end">"""' in text
 
 
@@ -29,3 +31,9 @@ def test_a_name_with_quotes_is_quoted() -> None:
 )
 def test_the_smallest_file_that_loses_nothing_is_taken(files: list[str], file: str) -> None:
     assert chosen_file(files) == file
+
+
+def test_a_start_token_that_ollama_does_not_add_stands_in_the_template() -> None:
+    given = {"start": "<|endoftext|>", "end": "<|endoftext|>"}
+    text = modelfile("a.gguf", context=8, max_tokens=1, **given)
+    assert 'TEMPLATE "<|endoftext|>{{ .Prompt }}"' in text.splitlines()

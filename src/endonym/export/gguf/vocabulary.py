@@ -79,8 +79,12 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
 
 def drops_of(tokenizer: Tokenizer) -> str:
     """What llama.cpp takes away from the start of a text with this tokenizer."""
-    is_byte_level = vocabulary_of(tokenizer, tokenizer.vocab).model == "gpt2"
-    return "" if is_byte_level else "\ufeff"
+    return "" if adds_start(tokenizer) else "\ufeff"
+
+
+def adds_start(tokenizer: Tokenizer) -> bool:
+    """Whether llama.cpp's programs put the start token before a prompt by themselves."""
+    return vocabulary_of(tokenizer, tokenizer.vocab).model == "gpt2"
 
 
 def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[str], list[int]]:
