@@ -9,8 +9,10 @@ import pytest
 from laws.shapes import shape
 from toys import toy_decoder
 
-from endonym.export.huggingface import export_huggingface
+from endonym.export.gguf.write import Provenance, export_gguf
+from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.llama_cpp import LlamaCpp
 from endonym.model.families import FAMILIES
 from endonym.tokenizer.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -100,3 +102,32 @@ def test_a_pipeline_begins_a_prompt_once(
         pipe(prompt, max_new_tokens=2)
     end = model.tokenizer.end_id
     assert seen == [[end, *model.tokenizer.encode("Әбием мич")], [end]]
+
+
+def test_a_chat_template_goes_with_the_model(
+    transformers: ModuleType, tokenizers: dict[str, Tokenizer], tmp_path: Path
+) -> None:
+    ours = Tokenizer.load(saved(tokenizers["bpe"], tmp_path))
+    template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+    ours.chat_template = template
+    model = LanguageModel(toy_decoder(shape("qwen3", vocab=ours.vocab)), ours)
+    export_huggingface(model, tmp_path / "hf")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    said = [{"role": "user", "content": "Сәлам"}]
+    how = {"tokenizer_kwargs": {"split_special_tokens": False}}
+    ids = theirs.apply_chat_template(said, tokenize=True, **how)["input_ids"]
+    start, end = (ours.special_ids[name] for name in ("turn_start", "turn_end"))
+    assert ids == [start, *ours.encode("Сәлам"), end]
+    again = import_huggingface(tmp_path / "hf").tokenizer
+    assert again.chat_template == template
+    assert Tokenizer.load(saved(again, tmp_path / "again")).chat_template == template
+    (file,) = export_gguf(model, tmp_path / "gguf", ("F16",), Provenance())
+    with LlamaCpp(file.path, context=0) as engine:
+        assert engine.template() == template
+
+
+def saved(tokenizer: Tokenizer, folder: Path) -> Path:
+    """A tokenizer in a folder; the path of its `tokenizer.json`."""
+    folder.mkdir(exist_ok=True)
+    tokenizer.save(folder)
+    return folder / "tokenizer.json"

@@ -143,6 +143,13 @@ trained to follow instructions or to chat. Its license depends on that of the te
 
 
 def _use_transformers(tokens: Tokenizer) -> str:
+    chat = ""
+    if tokens.chat_template is not None:
+        chat = (
+            "\n* Conversations: in `tokenizer.apply_chat_template(…)` say\n"
+            '  `tokenizer_kwargs={"split_special_tokens": False}`, so that the template\'s own '
+            "special\n  tokens are read as such."
+        )
     return f"""## Use
 
 `{INSTALL}`, then:
@@ -157,7 +164,7 @@ def _use_transformers(tokens: Tokenizer) -> str:
 * `generation_config.json` holds settings of sampling that suit a small model.
 * The padding token is `{tokens.end}`, the end of a text, on the left. Where you train further, mask
   labels by the attention mask and not by this id, or the model forgets how a text ends.
-* llama.cpp and Ollama read GGUF files: `endonym export MODEL --to gguf` writes them."""
+* llama.cpp and Ollama read GGUF files: `endonym export MODEL --to gguf` writes them.{chat}"""
 
 
 def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from endonym.model.foreign.folder import (
 )
 from endonym.model.foreign.weights import load_foreign, stored_weights
 from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
 
 SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
@@ -59,6 +59,9 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     content["post_processor"] = _start_first(content["post_processor"], tokenizer)
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
+    if tokenizer.chat_template is not None:
+        (out / CHAT_TEMPLATE).write_text(tokenizer.chat_template, encoding="utf-8")
+    reserved = [tokenizer.token(index) for index in tokenizer.reserved_ids]
     write_json(
         out / "tokenizer_config.json",
         {
@@ -70,6 +73,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
             "split_special_tokens": True,
+            **({"extra_special_tokens": reserved} if reserved else {}),
         },
     )
 

@@ -15,6 +15,7 @@ from endonym.errors import TokenizerError
 from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
 
 SETTINGS = "tokenizer_config.json"
+CHAT_TEMPLATE = "chat_template.jinja"
 DECODERS = ("ByteLevel", "ByteFallback", "Replace", "Metaspace", "Fuse", "Strip")
 """Supported decoders. With Strip, which removes a leading space, the round trip fails."""
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
@@ -36,8 +37,11 @@ class Tokenizer:
     """A lossless tokenizer. Special tokens in a text are encoded as plain text.
 
     end: the special token between documents (eos). start: the special token that other programs put
-    before a text (bos); endonym only saves it.
+    before a text (bos); endonym only saves it. chat_template: of the folder it was read from, if
+    there is one; it goes into exports.
     """
+
+    chat_template: str | None = None
 
     def __init__(
         self, engine: tokenizers.Tokenizer, end: str = END_OF_TEXT, start: str | None = None
@@ -89,7 +93,9 @@ class Tokenizer:
         """
         engine = read_engine(path)
         try:
-            return cls(engine, *_ends(path.parent, engine))
+            found = cls(engine, *_ends(path.parent, engine))
+            found.chat_template = _chat_template(path.parent)
+            return found
         except (OSError, ValueError) as error:
             raise TokenizerError(str(error), where=str(path)) from error
 
@@ -149,10 +155,14 @@ class Tokenizer:
         return str(self._engine.to_str(pretty=True)) + "\n"
 
     def save(self, folder: Path) -> None:
-        """Write `tokenizer.json` and, if they are not endonym's own, the eos and bos tokens."""
+        """Write `tokenizer.json`, and what is not endonym's own: eos, bos, a chat template."""
         (folder / "tokenizer.json").write_text(self.to_json(), encoding="utf-8")
+        named: dict[str, str] = {}
         if (self.end, self.start) != (END_OF_TEXT, END_OF_TEXT):
-            named = {"bos_token": self.start, "eos_token": self.end}
+            named |= {"bos_token": self.start, "eos_token": self.end}
+        if self.chat_template is not None:
+            named["chat_template"] = self.chat_template
+        if named:
             text = json.dumps(named, ensure_ascii=False, indent=1) + "\n"
             (folder / SETTINGS).write_text(text, encoding="utf-8")
 
@@ -241,6 +251,15 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
             do=f'Name it there: {{"eos_token": "</s>"}}, or have {END_OF_TEXT} in the vocabulary.',
         )
     return end, by_name("bos")
+
+
+def _chat_template(folder: Path) -> str | None:
+    """The chat template of a folder, as `transformers` writes it."""
+    try:
+        return (folder / CHAT_TEMPLATE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        found = _json_object(folder / SETTINGS).get("chat_template")
+        return found if isinstance(found, str) else None
 
 
 def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:

@@ -154,7 +154,9 @@ def _general(about: Provenance) -> Json:
 
 def _special_ids(tokenizer: Tokenizer) -> Json:
     """Specials: a text begins after the start token, and generation ends at the end token."""
+    template = tokenizer.chat_template
     return {
+        **({} if template is None else {"tokenizer.chat_template": template}),
         "tokenizer.ggml.bos_token_id": tokenizer.start_id,
         "tokenizer.ggml.eos_token_id": tokenizer.end_id,
         "tokenizer.ggml.padding_token_id": tokenizer.end_id,

@@ -23,6 +23,7 @@ TOKENIZER = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "generation_config.json",
+    "chat_template.jinja",
 )
 FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes of weights."""
