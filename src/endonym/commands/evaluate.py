@@ -133,7 +133,7 @@ def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:
     None if they are not in its store any more.
     """
     artifact = find_artifact(name, store)
-    if artifact is None or "shards" not in artifact.manifest["inputs"]:
+    if artifact is None or artifact.stage != "model":
         return None
     home = Store(artifact.folder.parent.parent)
     shards = home.find("shards", artifact.manifest["inputs"]["shards"])
