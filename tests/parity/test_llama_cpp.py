@@ -22,7 +22,7 @@ EXACT, GELU_TABLE = 5e-5, 2e-3
 precision."""
 REFUSED = {
     "qwen3-part-rotary": "rotary_share",
-    "qwen3-windowed": "a window together with query_key_norm",
+    "qwen3-windowed": "window together with query_key_norm",
     "qwen3-capped": "logit_cap",
     "qwen3-layer-norm": "norm",
     "qwen3-parallel": "parallel residual",

@@ -104,4 +104,10 @@ def _shown(check: Check) -> str:
         return f"{check.value:.2g} {check.unit}"
     if check.check == "likeliest":
         return f"{100 * check.value:.2f} % {check.unit}"
-    return f"{100 * check.value:+.3f} % {check.unit}"
+    return f"{_signed(check.value)} % {check.unit}"
+
+
+def _signed(share: float) -> str:
+    """A share in percent with its sign; zero has none."""
+    text = f"{100 * share:+.3f}"
+    return text.lstrip("+-") if float(text) == 0 else text

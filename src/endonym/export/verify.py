@@ -36,9 +36,12 @@ RISE: dict[Quantization, float] = {
 """Most that bits per byte may change, as a share of the model's own."""
 MOST_KEPT = 100_000_000
 """Most log-probabilities that are kept in memory, of 8 bytes each."""
-AGREEMENT: dict[Quantization, float] = {"F32": 0.99, "F16": 0.99}
-"""Least share of positions with the same likeliest id: a trained model is at 0.999 and above, one
-of little training has more ties. Coarser formats are reported only."""
+AGREEMENT: dict[Quantization, float] = {"F32": 0.999, "F16": 0.999}
+"""Least share of positions with the same likeliest id, ties included. Coarser formats are reported
+only."""
+TIE = 0.05
+"""Nats by which the model's likeliest id is ahead of one that counts as equally likely: a model of
+little training has many of these."""
 STRANGE = (
     "",
     " ",
@@ -259,12 +262,15 @@ class _Sample:
 
     def _numbers(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Logits and bits per byte of held-out documents."""
-        farthest, same, total, nats = 0.0, 0, 0, np.zeros(2)
+        farthest, same, tied, total, nats = 0.0, 0, 0, 0, np.zeros(2)
         for number, row in enumerate(self.rows):
             # Logits may be shifted by a constant, which changes no probability.
             pair = (self._own(number), _log_softmax(runtime.logits(row.tolist())))
             farthest = max(farthest, float(np.abs(pair[0] - pair[1]).max()))
-            same += int((pair[0].argmax(-1) == pair[1].argmax(-1)).sum())
+            theirs = np.take_along_axis(pair[0], pair[1].argmax(-1)[:, None], -1)[:, 0]
+            behind = pair[0].max(-1) - theirs
+            same += int((behind == 0).sum())
+            tied += int(((behind > 0) & (behind <= TIE)).sum())
             total += len(row)
             targets = row[1:, None]
             nats -= [np.take_along_axis(each[:-1], targets, -1).sum() for each in pair]
@@ -275,10 +281,11 @@ class _Sample:
         size = sum(self.ours.model.tokenizer.byte_counts[row[1:]].sum() for row in self.rows)
         bits = [float(each / np.log(2) / size) for each in nats]
         yield Check(file, runtime.name, "logits", True, farthest, None, "nats at most apart")
-        is_ok = limit is None or agreement >= limit
-        yield Check(file, runtime.name, "likeliest", is_ok, agreement, limit, f"{of} agree")
+        is_ok = limit is None or (same + tied) / total >= limit
+        told = f"{of} agree" + f", {tied} more are ties" * (tied > 0)
+        yield Check(file, runtime.name, "likeliest", is_ok, agreement, limit, told)
         is_ok = abs(rise) <= RISE[kind]  # False for nan
-        told = f"more ({bits[0]:.4f} here, {bits[1]:.4f} there)"
+        told = f"({bits[0]:.4f} here, {bits[1]:.4f} there)"
         yield Check(file, runtime.name, "bits_per_byte", is_ok, rise, RISE[kind], told)
 
     def _own(self, number: int) -> NDArray[np.float64]:

@@ -4,16 +4,18 @@ import json
 from pathlib import Path
 
 import gguf
+import numpy as np
 import pytest
 import torch
 from laws.shapes import shape
 from toys import lively_decoder, toy_texts
 
 from endonym.errors import Damaged, ExportError
+from endonym.export import verify
 from endonym.export.gguf import vocabulary
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.verify import STRANGE, Check, quantization_of, require_ok, verify_export
+from endonym.export.verify import STRANGE, Check, Gguf, quantization_of, require_ok, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
@@ -67,6 +69,23 @@ def test_a_wrong_pre_tokenizer_is_found(
 def test_weights_of_another_model_are_found(model: LanguageModel, tmp_path: Path) -> None:
     export_gguf(small(seed=2), tmp_path, ("F16",), Provenance())
     assert failed(verify_export(tmp_path, model, toy_texts())) == ["likeliest", "bits_per_byte"]
+
+
+def test_bits_per_byte_that_fall_are_no_proof_either(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_gguf(model, tmp_path, ("Q8_0",), Provenance())
+
+    class Flattering(Gguf):
+        def __init__(self, path: Path, context: int, threads: int = 2) -> None:
+            super().__init__(path, context, threads)
+            own = self.logits
+            self.logits = lambda ids: own(ids) + 3 * np.eye(self._engine.vocab)[[*ids[1:], 0]]
+
+    monkeypatch.setattr(verify, "Gguf", Flattering)
+    checks = verify_export(tmp_path, model, toy_texts())
+    assert checks[-1].value < 0
+    assert failed(checks) == ["bits_per_byte"]
 
 
 def test_one_wrong_matrix_is_found_in_a_transformers_folder(

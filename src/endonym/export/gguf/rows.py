@@ -121,11 +121,12 @@ def architecture_of(config: ModelConfig) -> GGUFArchitecture:
         misfits[row.name] = misfit
     mixer = the_mixer(config)
     nearest = FAMILIES.get(config.family, "llama")
-    if isinstance(mixer, AttentionConfig) and mixer.query_key_norm and mixer.window is not None:
-        misfits[nearest] = "a window together with query_key_norm"
+    has_norms = isinstance(mixer, AttentionConfig) and mixer.query_key_norm
+    if misfits[nearest] == "window" and has_norms:
+        misfits[nearest] = "window together with query_key_norm"
     raise ExportError(
-        f"llama.cpp cannot compute this model: its {nearest} has no {misfits[nearest]}, and no "
-        "other architecture of its has this shape",
+        f"llama.cpp cannot compute this model: its {nearest} does not support {misfits[nearest]}, "
+        "and no other architecture of its has this shape",
         where="export gguf",
         do='Remove format = "gguf" from the recipe, or keep the family\'s value of that key.',
     )
