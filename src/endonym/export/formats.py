@@ -85,7 +85,7 @@ def make_export(
     from endonym.export.card import EDITED, write_card
     from endonym.export.verify import require_ok, verify_export
 
-    limits, fallbacks = write_export(export, model, out, card)
+    limits, fallbacks = write_export(export, model, out, card, made_of=made_of)
     for name, kinds in fallbacks.items():
         log.line(fallback_line(name, kinds))
     for limit in limits:
@@ -105,20 +105,30 @@ def make_export(
 
 
 def write_export(
-    export: Export, model: "LanguageModel", out: Path, card: "Card"
+    export: Export, model: "LanguageModel", out: Path, card: "Card", *, made_of: str = ""
 ) -> tuple[list[str], dict[str, dict[str, str]]]:
-    """Write the files; what the format does otherwise, and matrices that did not fit their type."""
+    """Write the files; what the format does otherwise, and matrices that did not fit their type.
+
+    made_of: the model's identity, which a GGUF file keeps.
+    """
     if export.format == "huggingface":
         from endonym.export.huggingface import export_huggingface
 
         export_huggingface(model, out)
         return [], {}
+    from endonym.export.front_matter import hub_license
     from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 
     require_gguf_packages()
     limits = require_gguf(model.decoder.config, model.tokenizer)
-    licenses = ", ".join(sorted({*card.licenses.values()}))
-    about = Provenance(name=card.name, language=card.language, license=licenses)
+    sources = card.history.sources if card.history else ()
+    known = hub_license(card.licenses.get(name) for name in sources)
+    about = Provenance(
+        name=card.name,
+        language=card.language,
+        license="" if known is None else known[0],
+        made_of=made_of,
+    )
     files = export_gguf(model, out, export.quantizations, about)
     return limits, {each.path.name: each.fallbacks for each in files if each.fallbacks}
 

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a GGUF file says of itself, where it is known. language: a code such as "tt"."""
+    """What a GGUF file says of itself, where it is known.
+
+    language: a code such as "tt". made_of: the identity of the model, as `export.json` has it.
+    """
 
     name: str = "model"
     language: str = ""
     license: str = ""
-    description: str = ""
+    made_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def _general(about: Provenance) -> Json:
     language = about.language.partition("-")[0]
     given: Json = {
         "general.name": about.name,
-        "general.description": about.description,
+        "endonym.model": about.made_of,
         "general.license": about.license,
         "general.languages": [language] if language not in ("", "x") else [],
         "general.quantized_by": f"endonym {version('endonym')}",

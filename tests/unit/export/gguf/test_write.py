@@ -28,13 +28,14 @@ def keys_of(path: Path) -> dict[str, Any]:
 
 def test_a_file_says_what_it_is(tmp_path: Path) -> None:
     model = small()
-    about = Provenance("kechkena", "tt", "cc0-1.0", "A small Tatar model")
+    about = Provenance("kechkena", "tt", "cc0-1.0", "ab12cd34ef56")
     (file,) = export_gguf(model, tmp_path, ("Q8_0",), about)
     assert file.path.name == "kechkena-Q8_0.gguf"
     keys = keys_of(file.path)
     assert keys["general.name"] == "kechkena"
     assert keys["general.languages"] == ["tt"]
     assert keys["general.license"] == "cc0-1.0"
+    assert keys["endonym.model"] == "ab12cd34ef56"
     assert keys["general.quantized_by"].startswith("endonym ")
     assert keys["llama.context_length"] == 64
     assert keys["tokenizer.ggml.bos_token_id"] == model.tokenizer.end_id
@@ -44,7 +45,7 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
 
 def test_what_is_not_known_is_not_said(tmp_path: Path) -> None:
     (file,) = export_gguf(small(), tmp_path, ("F16",), Provenance())
-    assert not {"general.license", "general.languages"} & set(keys_of(file.path))
+    assert not {"general.license", "general.languages", "endonym.model"} & set(keys_of(file.path))
 
 
 def test_each_number_format_is_a_file_and_coarser_ones_are_smaller(tmp_path: Path) -> None:
