@@ -13,9 +13,10 @@ from endonym.errors import Damaged, ExportError
 from endonym.export.gguf import vocabulary
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.verify import STRANGE, Check, quantization_of, require_ok, verify_export
+from endonym.export.verify import Check, quantization_of, require_ok, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.train import train_tokenizer
 
 
