@@ -142,6 +142,8 @@ def verify_export(
     Raises Damaged if a runtime cannot read a file.
     """
     files = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
+    if not files and not (path / "config.json").is_file():
+        raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
     sample = _Sample(model, texts)
     if not files:
         return sample.compared(_folder_runtime(path), name or path.name, "F32")

@@ -271,5 +271,5 @@ def test_strange_strings_are_tried_in_training(kind: str, monkeypatch: pytest.Mo
 
 def test_a_tokenizer_that_takes_a_name_for_the_token_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unigram, "NEVER", -100_000_000.0)
-    with pytest.raises(TokenizerError, match=r"comes back as ''"):
+    with pytest.raises(TokenizerError, match="im_start"):
         train(KHMER_LINES, kind="unigram", vocab=340)
