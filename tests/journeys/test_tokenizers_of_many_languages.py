@@ -13,12 +13,14 @@ import zstandard
 from toys import KINDS
 
 from endonym.tokenizer.config import SPECIALS, TokenizerConfig
+from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
+from endonym.tokenizer.unigram import BYTE_TOKENS
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LINES_OF_A_FILE = 150
-VOCAB = 2_000
+VOCAB, SMALL_VOCAB = 2_000, 500
 
 
 def files() -> list[Path]:
@@ -40,6 +42,36 @@ def records(path: Path) -> Iterator[str]:
                 yield text
                 continue
             yield from (each[:5_000] for each in json.loads(text).values() if isinstance(each, str))
+
+
+def by_language() -> dict[str, list[Path]]:
+    """The files of each language; those of `other` are named by theirs, a parallel one is alone."""
+    found: dict[str, list[Path]] = {}
+    for path in files():
+        shared = path.parent.name in ("other", "parallel")
+        name = path.name.split("_")[0] if shared else path.parent.name
+        found.setdefault(name, []).append(path)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("language", by_language())
+def test_a_tokenizer_of_one_language_reads_names_as_text(language: str, kind: str) -> None:
+    own = [text for path in by_language()[language] for text in records(path)]
+    vocab = SMALL_VOCAB if kind in ("bpe", "unigram") else None
+    config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
+    made = train_tokenizer(config, lambda: iter(own[::2]))
+    names = [*SPECIALS.values(), *BYTE_TOKENS]
+    texts = [
+        *own,
+        *STRANGE,
+        *names,
+        *(text[:50] + name for text, name in zip(own, names, strict=False)),
+    ]
+    for text, ids in zip(texts, made.encode_many(texts), strict=True):
+        assert made.decode(ids) == text
+        assert not {*made.special_ids.values()} & {*ids.tolist()}
 
 
 @pytest.fixture(scope="module")

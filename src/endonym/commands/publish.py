@@ -15,7 +15,7 @@ from typing import Any, cast
 from endonym.commands.find import planned, resolve_run, store_of
 from endonym.errors import ExportError
 from endonym.export.card import EDITED
-from endonym.export.formats import RECORD, record_of
+from endonym.export.formats import RECORD, own_file, record_of
 from endonym.log import Log
 from endonym.store import Store
 
@@ -37,13 +37,14 @@ class Upload:
 def find_upload(name: str, store: Store) -> Upload:
     """The export in a folder, or the only export of a run; every file was compared with its hash.
 
-    Raises ExportError if it is none, Damaged if a file is not what was written.
+    Raises ExportError if it is none, Damaged if a file is not what was written, or is a link.
     """
     folder = Path(name)
     if not (folder / RECORD).is_file() and (run := resolve_run(store, name)) is not None:
         folder = _export_of(run, store)
     names = [*record_of(folder)["files"], RECORD]
-    names += [each for each in EDITED if (folder / each).is_file()]
+    edited = [each for each in EDITED if (folder / each).exists() or (folder / each).is_symlink()]
+    names += [own_file(folder, each).name for each in edited]
     if "README.md" not in names:
         do = "Export the model again: the hub shows this file."
         raise ExportError("there is no README.md", where=str(folder), do=do)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from endonym.disk import file_hash, list_files, read_json, write_json
@@ -145,22 +145,21 @@ def fallback_line(name: str, fallbacks: dict[str, str]) -> str:
 def record_of(folder: Path) -> dict[str, Any]:
     """The record of an export, after comparing every file with it.
 
-    Raises ExportError if there is none, Damaged if a file is missing or changed.
+    Raises ExportError if there is none, Damaged if a file is missing, changed or not in the folder.
     """
     path = folder / RECORD
     try:
-        record = read_json(path)
-        files = dict(record["files"])
+        record = read_json(own_file(folder, RECORD) if path.is_symlink() else path)
     except FileNotFoundError as error:
         raise ExportError(
             f"no {RECORD} here: this is no folder that endonym exported", where=str(folder)
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Damaged(f"cannot be read ({error})", where=str(path)) from error
-    for name, entry in files.items():
-        file = folder / name
-        if not file.is_file():
-            raise Damaged(f"{name} is missing", where=str(file), do="Export the model again.")
+    if wrong := _wrong_in(record):
+        raise Damaged(f"cannot be read ({wrong})", where=str(path), do="Export the model again.")
+    for name, entry in record["files"].items():
+        file = own_file(folder, name)
         if file_hash(file) != entry["sha256"]:
             raise Damaged(
                 f"{name} is not what was written: its SHA-256 differs",
@@ -168,3 +167,41 @@ def record_of(folder: Path) -> dict[str, Any]:
                 do="Export the model again.",
             )
     return record
+
+
+def _wrong_in(record: Any) -> str:
+    """What a record lacks; empty for a whole one."""
+    if not isinstance(record, dict):
+        return "it is no JSON object"
+    if not isinstance(record.get("model"), str):
+        return '"model" is missing or no text'
+    files = record.get("files")
+    if not isinstance(files, dict) or not files:
+        return '"files" is missing, empty or no object'
+    for name, entry in files.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str):
+            return f'"sha256" of {name} is missing or no text'
+    return ""
+
+
+def own_file(folder: Path, name: str) -> Path:
+    """A file that lies in the folder itself, by a plain relative name. Raises Damaged for others.
+
+    An export of somebody else may name files of this machine, or hold links to them.
+    """
+    plain = PurePosixPath(name)
+    path = folder / name
+    do = "Do not trust this folder; export the model again."
+    if str(plain) != name or plain.is_absolute() or {"..", "."} & {*plain.parts} or "\\" in name:
+        raise Damaged(f"{name} is no plain name in the folder", where=str(folder), do=do)
+    try:
+        links = [each for each in (plain, *plain.parents[:-1]) if (folder / each).is_symlink()]
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+        is_here = path.is_file()
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{name} cannot be read ({error})", where=str(folder), do=do) from error
+    if links or not is_inside:
+        raise Damaged(f"{name} is a link, no file of this export", where=str(path), do=do)
+    if not is_here:
+        raise Damaged(f"{name} is missing", where=str(path), do="Export the model again.")
+    return path

@@ -12,8 +12,9 @@ from endonym.tokenizer import bpe
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.tokenizer.measure import WORD
 from endonym.tokenizer.sample import evenly
+from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer, half_characters
-from endonym.tokenizer.unigram import unigram
+from endonym.tokenizer.unigram import BYTE_TOKENS, unigram
 from endonym.tokenizer.words import Counts, count_words
 
 FIT_DOCUMENTS = 256
@@ -24,7 +25,7 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
 
     texts: a function that iterates over the training documents; it is called several times.
     The vocabulary is smaller than asked for if the corpus is too small. Raises TokenizerError if
-    decoding does not restore the text.
+    decoding does not restore the text, or a strange string such as the name of a special token.
     """
     makers = {"bpe": bpe.pairs, "unigram": unigram, "char": bpe.characters, "byte": _bytes}
     try:
@@ -34,8 +35,8 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
         raise (half_characters(texts()) or error) from error
     tokenizer = Tokenizer(makers[config.kind](config, counts))
     # The first 200 documents and every hundredth after them.
-    checked = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
-    tokenizer.check_lossless(checked)
+    documents = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
+    tokenizer.check_lossless(itertools.chain(documents, STRANGE, BYTE_TOKENS))
     return tokenizer
 
 

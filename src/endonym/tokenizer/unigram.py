@@ -33,8 +33,12 @@ from endonym.tokenizer.words import LINE_END, Counts
 
 LOWEST = -9_000_000
 """An unknown character costs 10,000,000 in llama.cpp, so no piece may cost as much."""
-NEVER = -100_000_000.0
-"""The score of bytes and special tokens: their names in a text are spelled by other pieces."""
+NEVER = -1_000_000_000.0
+"""The score of bytes and special tokens: their names in a text are spelled by other pieces.
+
+It is below the score of the longest name in letters that no text has, 13 * LOWEST. llama.cpp leaves
+out what costs 20,000,000 or more.
+"""
 BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
 SPELLING = sorted(set("".join([*SPECIALS.values(), *BYTE_TOKENS])))
 """Letters that are always pieces, so that those names can be spelled."""

@@ -150,6 +150,19 @@ def test_a_changed_byte_is_not_uploaded(command: Say, hub: Hub, export: Path) ->
     assert hub.asked == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "Modelfile", "model.safetensors", RECORD])
+def test_links_are_not_uploaded(
+    command: Say, hub: Hub, export: Path, tmp_path: Path, name: str
+) -> None:
+    other = tmp_path / "other"
+    (export / name).rename(other) if (export / name).is_file() else other.write_text("key")
+    (export / name).symlink_to(other)
+    said = command("publish", export, "--to", "tugan/tel", "--yes", "--json")
+    assert said.json()["error"]["kind"] == "Damaged"
+    assert f"{name} is a link" in said.json()["error"]["message"]
+    assert hub.asked == []
+
+
 def test_what_is_no_export_is_not_uploaded(command: Say, hub: Hub, tmp_path: Path) -> None:
     said = command("publish", tmp_path, "--to", "tugan/tel", "--yes")
     assert f"no {RECORD} here" in said.err

@@ -1,5 +1,6 @@
 """Every export leaves a record, is verified, and is refused early where it cannot be made."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -75,6 +76,58 @@ def test_a_damaged_record_is_damaged(text: str, tmp_path: Path) -> None:
     (tmp_path / RECORD).write_text(text, encoding="utf-8")
     with pytest.raises(Damaged, match="cannot be read"):
         record_of(tmp_path)
+
+
+HASHED = {"a.txt": {"sha256": "00"}}
+
+
+@pytest.mark.parametrize(
+    ("record", "missing"),
+    [
+        ({"a": 5}, "model"),
+        ({"model": 5, "files": HASHED}, "model"),
+        ({"model": "x", "files": {}}, "files"),
+        ({"model": "x", "files": {"a.txt": {"bytes": 3}}}, r"sha256.*a\.txt"),
+        ({"model": "x", "files": {"a.txt": 3}}, r"sha256.*a\.txt"),
+    ],
+)
+def test_a_strange_record_says_what_is_missing(
+    record: dict[str, object], missing: str, tmp_path: Path
+) -> None:
+    (tmp_path / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(Damaged, match=missing) as caught:
+        record_of(tmp_path)
+    assert caught.value.where == str(tmp_path / RECORD)
+
+
+def recorded(folder: Path, name: str, data: bytes) -> None:
+    """A record of one file, with its true hash."""
+    folder.mkdir(exist_ok=True)
+    files = {name: {"sha256": hashlib.sha256(data).hexdigest()}}
+    text = json.dumps({"model": "x", "files": files})
+    (folder / RECORD).write_text(text, encoding="utf-8")
+
+
+def test_files_outside_the_folder_are_none_of_an_export(tmp_path: Path) -> None:
+    secret, out = tmp_path / "secret", tmp_path / "out"
+    secret.write_bytes(b"key")
+    for name in (str(secret), "../secret", "a/../../secret", "./../secret", "", ".", "a\\b", "a\0"):
+        recorded(out, name, b"key")
+        with pytest.raises(Damaged):
+            record_of(out)
+    for name in ("linked", "below/secret"):
+        recorded(out, name, b"key")
+        (out / name.partition("/")[0]).symlink_to(tmp_path if "/" in name else secret)
+        with pytest.raises(Damaged, match="is a link"):
+            record_of(out)
+    (out / "below").unlink()
+    (out / "below").mkdir()
+    (out / "below" / "secret").write_bytes(b"key")
+    assert record_of(out)["model"] == "x"
+    (out / RECORD).rename(tmp_path / "record")
+    (out / RECORD).symlink_to(tmp_path / "record")
+    with pytest.raises(Damaged, match="is a link"):
+        record_of(out)
 
 
 def test_a_folder_without_a_record_is_no_export(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from endonym.export import verify
 from endonym.export.gguf import vocabulary
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.verify import STRANGE, Check, Gguf, quantization_of, require_ok, verify_export
+from endonym.export.verify import Check, Gguf, quantization_of, require_ok, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.train import train_tokenizer
 
 
@@ -143,3 +144,9 @@ def test_a_number_format_of_others_is_refused(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(Damaged, match="file type 10"):
         quantization_of(tmp_path / "x.gguf")
+
+
+def test_a_folder_without_a_model_is_said_before_transformers_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Әкият\n", encoding="utf-8")
+    with pytest.raises(Damaged, match=r"neither a GGUF file nor a config\.json"):
+        verify_export(tmp_path, small(), toy_texts())

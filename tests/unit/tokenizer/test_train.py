@@ -4,18 +4,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 import regex
 from tokenizers import Regex, pre_tokenizers
-from toys import toy_texts, toy_tokenizer
+from toys import KINDS, toy_texts, toy_tokenizer
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer import unigram
+from endonym.tokenizer.config import SPECIALS, TokenizerConfig
+from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import fit, train_tokenizer
-from endonym.tokenizer.unigram import SPELLING
+from endonym.tokenizer.unigram import BYTE_TOKENS, SPELLING
 from endonym.tokenizer.words import SPLIT, TRAINING_SPLIT
 
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើមក្បែររបង"
@@ -251,3 +253,23 @@ def test_time_is_linear_in_the_number_of_characters() -> None:
 
     few, many = (min(seconds(count) for _ in range(2)) for count in (3_000, 24_000))
     assert many / few < 12, "for eight times the characters"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strange_strings_are_tried_in_training(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    real = Tokenizer.check_lossless
+
+    def noted(self: Tokenizer, texts: Iterable[str]) -> None:
+        tried.extend(given := [*texts])
+        real(self, given)
+
+    monkeypatch.setattr(Tokenizer, "check_lossless", noted)
+    train(KHMER_LINES, kind=kind)
+    assert {*SPECIALS.values(), *BYTE_TOKENS, *STRANGE, *KHMER_LINES} == {*tried}
+
+
+def test_a_tokenizer_that_takes_a_name_for_the_token_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unigram, "NEVER", -100_000_000.0)
+    with pytest.raises(TokenizerError, match="im_start"):
+        train(KHMER_LINES, kind="unigram", vocab=340)

@@ -9,8 +9,10 @@ from toys import toy_texts, toy_tokenizer
 from endonym.errors import TokenizerError
 from endonym.tokenizer import unigram as module
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
 from endonym.tokenizer.unigram import (
+    BYTE_TOKENS,
     LOWEST,
     SPELLING,
     _whole_numbers,
@@ -35,6 +37,12 @@ def test_scores_are_whole_numbers_that_llama_cpp_can_hold() -> None:
     assert {*"".join(found)} == {piece for piece in found if len(piece) == 1}
     assert {*SPELLING, "\n"} <= {*found}
     assert not [piece for piece in found if len(piece) > 1 and "\n" in piece]
+
+
+def test_names_of_specials_and_bytes_are_spelled_by_the_rarest_letters() -> None:
+    made = Tokenizer(engine(dict.fromkeys(SPELLING, 2 * LOWEST)))
+    for name in [*SPECIALS.values(), *BYTE_TOKENS]:
+        assert [made.token(index) for index in made.encode(name)] == [*name]
 
 
 def test_no_piece_repeats_a_shorter_one() -> None:

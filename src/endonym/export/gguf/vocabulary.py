@@ -26,8 +26,6 @@ SPLITS = {
 """Splits that llama.cpp has, by its name; the ids are compared by `verify`."""
 NO_MERGE = "no merges"
 """llama.cpp wants merges; this one never applies, since no byte is written by two letters."""
-NEVER = -10_000.0
-"""A score of which llama.cpp says that there is no such piece; bytes are used without one."""
 NO_START = (
     "llama.cpp does not put the start token before a prompt of this tokenizer by itself: write "
     "{start} before it, as the Modelfile does"
