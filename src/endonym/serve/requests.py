@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from endonym.generate.language_model import MAX_TOKENS
 from endonym.generate.sample import Sampling
@@ -74,6 +74,13 @@ class CompletionRequest(Asked):
     best_of: int | None = None
     suffix: None = None
 
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _require_prompt(cls, given: Any) -> Any:
+        if given == []:
+            raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> "CompletionRequest":
         if self.best_of not in (None, self.n or 1):
@@ -84,7 +91,7 @@ class CompletionRequest(Asked):
         """Each prompt alone."""
         if isinstance(self.prompt, str):
             return [self.prompt]
-        is_ids = bool(self.prompt) and isinstance(self.prompt[0], int)
+        is_ids = isinstance(self.prompt[0], int)
         return [self.prompt] if is_ids else [*self.prompt]  # type: ignore[list-item]
 
     def length(self) -> int:

@@ -130,7 +130,9 @@ class Scheduler:
         return len(self._active)
 
     def submit(self, sequences: Sequence[Generation]) -> None:
-        """Queue the sequences of one request. Raises Full if there is no place for all."""
+        """Queue the sequences of one request, one at least. Raises Full without a place for all."""
+        if not sequences:
+            raise ValueError("a request without sequences")
         with self._changed:
             waiting = self.waiting
             if self._is_closing:

@@ -118,6 +118,7 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         (LONE, 400, "prompt"),
         ('{"model": "башка"}'.encode(), 404, "model"),
         ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
+        ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
         ('{"model": "тел", "temperature": -1}'.encode(), 400, "temperature"),
         ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
         ('{"model": "тел", "n": 100000}'.encode(), 400, "n"),

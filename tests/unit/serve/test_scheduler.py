@@ -135,6 +135,16 @@ def test_closing_ends_all_texts_and_no_new_ones_are_taken() -> None:
         scheduler.submit([Told(scheduler, "Кич").generation])
 
 
+def test_a_request_of_nothing_is_a_fault_of_the_caller_and_texts_go_on() -> None:
+    scheduler = scheduler_of(SlowEngine())
+    with pytest.raises(ValueError, match="without sequences"):
+        scheduler.submit([])
+    told = Told(scheduler, "Таң", 5)
+    scheduler.submit([told.generation])
+    assert told.text
+    scheduler.close()
+
+
 def test_tokens_are_counted() -> None:
     scheduler = scheduler_of(SlowEngine())
     told = Told(scheduler, "Таң", 5)
