@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from endonym.generate.language_model import MAX_TOKENS
-from endonym.generate.sample import Sampling
+from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
 
 T = TypeVar("T")
 USUAL = Sampling()
@@ -33,7 +33,7 @@ class Asked(BaseModel):
     temperature: float | None = Field(None, ge=0, le=100)
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0, lt=1 << 31)
-    repetition_penalty: float | None = Field(None, gt=0, le=100)
+    repetition_penalty: float | None = Field(None, ge=LEAST_PENALTY, le=MOST_PENALTY)
     min_tokens: int = Field(0, ge=0, lt=1 << 31)
     n: int | None = Field(None, ge=1, le=128)
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None

@@ -120,6 +120,7 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
         ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
         ('{"model": "тел", "temperature": -1}'.encode(), 400, "temperature"),
+        ('{"model": "тел", "repetition_penalty": 1e-42}'.encode(), 400, "repetition_penalty"),
         ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
         ('{"model": "тел", "n": 100000}'.encode(), 400, "n"),
         ('{"model": "тел", "stop": [""]}'.encode(), 400, "stop"),
@@ -171,6 +172,12 @@ def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
         assert "//" not in page.text.replace("http://www.w3.org", "").replace("; //", "")
     assert client.request("GET", "/page/../api.py").status_code == 404
     assert "/v1/completions" in client.request("GET", "/openapi.json").json()["paths"]
+
+
+def test_a_tiny_temperature_is_greedy(client: Client) -> None:
+    cold = {"prompt": PROMPT, "max_tokens": 5}
+    greedy = client.post("/v1/completions", temperature=0, **cold).json()["choices"]
+    assert client.post("/v1/completions", temperature=1e-46, **cold).json()["choices"] == greedy
 
 
 def test_a_full_queue_is_told_with_the_time_to_come_again() -> None:
