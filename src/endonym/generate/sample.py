@@ -7,7 +7,6 @@ from torch import Tensor
 
 from endonym.errors import RecipeError
 
-
 COLDEST = 1e-4
 """A lower temperature is greedy: logits that are divided by it are no longer finite in float32."""
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
@@ -18,8 +17,9 @@ class Sampling:
     """How the next token is chosen.
 
     The defaults suit small models, whose unlikely tokens are mostly wrong ones.
-    temperature: 0 is greedy, and so is less than COLDEST. top_k, top_p: keep the k most probable tokens, or the fewest whose
-    probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep all.
+    temperature: 0 is greedy, and so is less than COLDEST. top_k, top_p: keep the k most probable
+    tokens, or the fewest whose probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep
+    all.
     repetition_penalty: divides positive logits of tokens in the text and multiplies negative ones
     (arXiv:1909.05858, section 4.1); 1 does nothing.
     """

@@ -151,9 +151,9 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
     @app.get("/health")
     async def health() -> Response:
-        """Whether requests are taken."""
-        state = "ending" if service.is_ending else "ok"
-        return JSONResponse({"status": state}, 503 if service.is_ending else 200)
+        """Whether requests are taken, and every model is computed."""
+        state = service.state
+        return JSONResponse({"status": state}, 200 if state == "ok" else 503)
 
     @app.get("/metrics")
     async def figures() -> Response:

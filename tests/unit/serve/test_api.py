@@ -127,6 +127,7 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
         ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
         ('{"model": "тел", "logit_bias": {"x": 1}}'.encode(), 400, "logit_bias"),
+        (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
     ],
 )
 def test_a_wrong_request_is_told_in_openais_form(
@@ -206,6 +207,18 @@ def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
         assert "could not be computed" in streamed.text
         engine.seconds = 0.0
         assert client.post("/v1/completions", prompt=PROMPT).status_code == 200
+
+
+def test_a_model_that_is_no_longer_computed_is_told() -> None:
+    engine = SlowEngine()
+    with client_of(engine) as (client, service):
+        engine.seconds = -1.0
+        engine.release = lambda slot: [].pop()  # type: ignore[method-assign]
+        assert client.post("/v1/completions", prompt=PROMPT).status_code == 500
+        service.schedulers["тел"].close()
+        assert client.post("/v1/completions", prompt=PROMPT).status_code == 500
+        health = client.request("GET", "/health")
+        assert (health.status_code, health.json()) == (503, {"status": "failed"})
 
 
 def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:
