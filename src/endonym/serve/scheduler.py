@@ -174,7 +174,7 @@ class Scheduler:
             while self._is_wanted():
                 self._advance()
                 self._tell_news()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - clients wait
             self._say(error, "no longer computed: ")
         with self._changed:
             self.has_died, self._is_closing = not self._is_closing, True
@@ -182,7 +182,7 @@ class Scheduler:
             self._fail_all()
             self._tell_news()
             self.engine.close()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - clients wait
             self._say(error, "not ended cleanly: ")
 
     def _is_wanted(self) -> bool:
@@ -197,7 +197,7 @@ class Scheduler:
             with self._changed:
                 self._admit()
             self._step()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - clients wait
             self._say(error)
             self._fail_all()
 
