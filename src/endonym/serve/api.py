@@ -67,7 +67,22 @@ def build_app(service: Service, access: Access) -> App:
     _add_completions(app, service)
     _add_watching(app, service, metrics)
     _add_pages(app)
+    _name_models(app, service)
     return Guard(app, access, answered=metrics.answered)
+
+
+def _name_models(app: FastAPI, service: Service) -> None:
+    """Say in the description of the interface which models there are."""
+    described = app.openapi
+
+    def openapi() -> Json:
+        found = described()
+        for request in (CompletionRequest, ChatRequest):
+            keys = found["components"]["schemas"][request.__name__]["properties"]
+            keys["model"]["enum"] = [*service.schedulers]
+        return found
+
+    app.openapi = openapi
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -172,7 +172,10 @@ def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert "//" not in page.text.replace("http://www.w3.org", "").replace("; //", "")
     assert client.request("GET", "/page/../api.py").status_code == 404
-    assert "/v1/completions" in client.request("GET", "/openapi.json").json()["paths"]
+    described = client.request("GET", "/openapi.json").json()
+    assert "/v1/completions" in described["paths"]
+    for name in ("CompletionRequest", "ChatRequest"):
+        assert described["components"]["schemas"][name]["properties"]["model"]["enum"] == ["тел"]
 
 
 def test_a_tiny_temperature_is_greedy(client: Client) -> None:
