@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from serving import served, toy_language_model, write_gguf
 
@@ -157,6 +158,14 @@ def test_schemathesis_finds_no_server_error(address: str) -> None:
     if importlib.util.find_spec("schemathesis") is None:
         pytest.skip("needs schemathesis")
     program = Path(sys.executable).with_name("schemathesis")
+
+    def answered() -> float:
+        """How many texts were continued."""
+        figures = httpx.get(f"{address}/metrics").text
+        found = re.search(r'requests_total{path="/v1/completions",status="200"} (\S+)', figures)
+        return float(found[1]) if found else 0.0
+
+    before = answered()
     given = ["run", f"{address}/openapi.json", "--checks", "not_a_server_error"]
     done = subprocess.run(
         [program, *given, "--max-examples", "60", "--seed", "1"],
@@ -166,6 +175,7 @@ def test_schemathesis_finds_no_server_error(address: str) -> None:
         timeout=500,
     )
     assert done.returncode == 0, done.stdout[-4000:]
+    assert answered() > before
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """`endonym export` and `endonym verify`: a model in another format, proven equal to it."""
 
+import errno
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +28,9 @@ def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log
     fails.
     """
     if out.is_dir() and any(out.iterdir()):
-        raise ExportError(
-            "the folder is not empty", where=str(out), do="Choose another with --out DIR."
-        )
+        raise _not_empty(out)
     model, artifact = load_model(name, store, log=log), find_artifact(name, store)
-    part = out.absolute().with_name(f".{out.absolute().name}.part")
+    part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         with translated_disk_errors(part):
@@ -44,10 +44,25 @@ def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log
                 log=log,
             )
             out.absolute().parent.mkdir(parents=True, exist_ok=True)
-            part.rename(out.absolute())
+            _put(part, out.absolute())
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return [out / file for file in made.files]
+
+
+def _put(part: Path, out: Path) -> None:
+    """Rename a finished folder. Raises ExportError if something came there meanwhile."""
+    try:
+        part.rename(out)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise _not_empty(out) from error
+        raise
+
+
+def _not_empty(out: Path) -> ExportError:
+    do = "Choose another with --out DIR."
+    return ExportError("the folder is not empty", where=str(out), do=do)
 
 
 def texts_of(name: str, model: LanguageModel, store: Store) -> list[str]:

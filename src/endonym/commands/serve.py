@@ -1,6 +1,8 @@
 """Makes models ready to answer: the engine of each, the key, and the server around them."""
 
+import ipaddress
 import secrets
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Sequence
@@ -14,9 +16,9 @@ from endonym import device
 from endonym.commands.export import export_model
 from endonym.commands.load import find_artifact, load_model
 from endonym.disk import file_hash
-from endonym.errors import ExportError, RecipeError
+from endonym.errors import Damaged, ExportError, RecipeError
 from endonym.export.config import Export
-from endonym.export.formats import require_gguf_packages
+from endonym.export.formats import record_of, require_gguf_packages
 from endonym.export.gguf.write import require_gguf
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, counted
@@ -45,7 +47,10 @@ class Place:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host in LOOPBACK
+        try:
+            return self.host in LOOPBACK or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False  # a name
 
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -106,11 +111,29 @@ def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine"
 def _kept_gguf(name: str, store: Store, log: Log) -> Path:
     """The GGUF file of a model, made and verified when it is first asked for."""
     folder = store.cache / "gguf" / f"{_identity(name, store)}-{FORMAT}"
-    if not folder.is_dir():
-        log.line(f"{name}: making a GGUF file for llama.cpp, once …")
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    if _is_whole(folder, log):
+        return next(folder.glob("*.gguf"))
+    log.line(f"{name}: making a GGUF file for llama.cpp, once …")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
         export_model(name, Export(format="gguf", quantize=(FORMAT,)), folder, store=store, log=log)
+    except ExportError:
+        if not _is_whole(folder, log):  # it is if another process has made it meanwhile
+            raise
     return next(folder.glob("*.gguf"))
+
+
+def _is_whole(folder: Path, log: Log) -> bool:
+    """Whether a folder has the files that its record names, byte by byte."""
+    if not folder.exists():
+        return False
+    try:
+        record_of(folder)
+    except (ExportError, Damaged) as error:
+        log.warn(f"{error.where}: {error.message}")
+        return False
+    return any(folder.glob("*.gguf"))
 
 
 def _identity(name: str, store: Store) -> str:
@@ -198,5 +221,5 @@ def serve(
 
 def hosts_of(place: Place) -> frozenset[str]:
     """The names by which this server may be asked."""
-    own = set() if place.is_loopback else {place.host.lower(), socket.gethostname().lower()}
-    return frozenset({*LOOPBACK, *own})
+    own = set() if place.is_loopback else {socket.gethostname().lower()}
+    return frozenset({*LOOPBACK, place.host.lower(), *own})

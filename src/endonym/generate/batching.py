@@ -54,7 +54,7 @@ def continued(
             logits_V = logits[number]
             if made < min_tokens:
                 logits_V = logits_V.index_fill(0, torch.tensor(end_id), -torch.inf)
-            if characters is not None and samplings[number].temperature:
+            if characters is not None and not samplings[number].is_greedy:
                 logits_V = characters.narrowed(logits_V, pending[number])
             index = choose(logits_V, seen, samplings[number], generators[number])
             if characters is not None:

@@ -7,14 +7,19 @@ from torch import Tensor
 
 from endonym.errors import RecipeError
 
+COLDEST = 1e-4
+"""A lower temperature is greedy: logits that are divided by it are no longer finite in float32."""
+LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is chosen.
 
     The defaults suit small models, whose unlikely tokens are mostly wrong ones.
-    temperature: 0 is greedy. top_k, top_p: keep the k most probable tokens, or the fewest whose
-    probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep all.
+    temperature: 0 is greedy, and so is less than COLDEST. top_k, top_p: keep the k most probable
+    tokens, or the fewest whose probabilities reach p (arXiv:1904.09751, section 3.1); 0 and 1 keep
+    all.
     repetition_penalty: divides positive logits of tokens in the text and multiplies negative ones
     (arXiv:1909.05858, section 4.1); 1 does nothing.
     """
@@ -30,7 +35,7 @@ class Sampling:
             "temperature": 0 <= self.temperature <= 100,
             "top_k": self.top_k >= 0,
             "top_p": 0 < self.top_p <= 1,
-            "repetition_penalty": 0 < self.repetition_penalty <= 100,
+            "repetition_penalty": LEAST_PENALTY <= self.repetition_penalty <= MOST_PENALTY,
         }
         for name, fits in bounds.items():
             if not fits:
@@ -38,14 +43,19 @@ class Sampling:
                     f"{getattr(self, name)} is out of bounds",
                     where=f"--{name.replace('_', '-')}",
                     do="temperature and top-k start at 0, top-p lies in (0, 1], "
-                    "repetition-penalty in (0, 100].",
+                    f"repetition-penalty in [{LEAST_PENALTY}, {MOST_PENALTY:.0f}].",
                 )
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is taken."""
+        return self.temperature < COLDEST
 
 
 def choose(logits_V: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     """Sample the next token. seen: ids in the text so far."""
     logits_V = penalised(logits_V.float(), seen, sampling.repetition_penalty)
-    if sampling.temperature == 0:
+    if sampling.is_greedy:
         return int(logits_V.argmax())
     scaled_V = narrowed(logits_V / sampling.temperature, sampling.top_k, sampling.top_p)
     return int(torch.multinomial(scaled_V.softmax(-1), 1, generator=generator))

@@ -67,7 +67,22 @@ def build_app(service: Service, access: Access) -> App:
     _add_completions(app, service)
     _add_watching(app, service, metrics)
     _add_pages(app)
+    _name_models(app, service)
     return Guard(app, access, answered=metrics.answered)
+
+
+def _name_models(app: FastAPI, service: Service) -> None:
+    """Say in the description of the interface which models there are."""
+    described = app.openapi
+
+    def openapi() -> Json:
+        found = described()
+        for request in (CompletionRequest, ChatRequest):
+            keys = found["components"]["schemas"][request.__name__]["properties"]
+            keys["model"]["enum"] = [*service.schedulers]
+        return found
+
+    app.openapi = openapi
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -151,9 +166,9 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
     @app.get("/health")
     async def health() -> Response:
-        """Whether requests are taken."""
-        state = "ending" if service.is_ending else "ok"
-        return JSONResponse({"status": state}, 503 if service.is_ending else 200)
+        """Whether requests are taken, and every model is computed."""
+        state = service.state
+        return JSONResponse({"status": state}, 200 if state == "ok" else 503)
 
     @app.get("/metrics")
     async def figures() -> Response:

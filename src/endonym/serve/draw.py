@@ -57,7 +57,7 @@ class Draw:
         for logits_V, chooser in zip(logits_BV, choosers, strict=True):
             self._restrict(logits_V, chooser)
         found = logits_BV.argmax(axis=1)
-        drawn = [n for n, each in enumerate(choosers) if each.sampling.temperature > 0]
+        drawn = [n for n, each in enumerate(choosers) if not each.sampling.is_greedy]
         if drawn:
             whole = len(drawn) == len(choosers)
             rows_BV = logits_BV if whole else logits_BV[drawn]
@@ -74,14 +74,13 @@ class Draw:
         for index, bias in chooser.bias.items():
             logits_V[index] += bias
         penalty = chooser.sampling.repetition_penalty
-        seen = chooser.seen.difference(self._ends.tolist())
-        if penalty != 1.0 and seen:
-            ids = np.fromiter(seen, dtype=np.int64)
+        if penalty != 1.0:
+            ids = np.fromiter(chooser.seen.difference(self._ends.tolist()), dtype=np.int64)
             old = logits_V[ids]
             logits_V[ids] = np.where(old > 0, old / penalty, old * penalty)
         if chooser.made < chooser.min_tokens:
             logits_V[self._ends] = -np.inf
-        if chooser.sampling.temperature == 0:
+        if chooser.sampling.is_greedy:
             return
         if not chooser.pending:
             logits_V[self._inside] = -np.inf
@@ -104,14 +103,23 @@ class Draw:
 
 
 def _drawn(logits_BV: Logits, choosers: Sequence[Chooser]) -> list[int]:
-    """A token of each row, by its probability among those that top-k and top-p keep."""
+    """A token of each row, by its probability among those that top-k and top-p keep.
+
+    Of a row that is no distribution (all tokens ruled out, or logits that are not numbers) it is
+    the likeliest one.
+    """
+    likeliest_B = np.nan_to_num(logits_BV, nan=-np.inf).argmax(axis=1)
     samplings = [each.sampling for each in choosers]
     heat_B1 = np.array([[each.temperature] for each in samplings], dtype=np.float32)
-    mass_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
-    np.exp(np.divide(mass_BV, heat_B1, out=mass_BV), out=mass_BV)
+    with np.errstate(invalid="ignore"):
+        mass_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
+        np.exp(np.divide(mass_BV, heat_B1, out=mass_BV), out=mass_BV)
     sums_B = mass_BV.sum(axis=1, dtype=np.float64)
     rows = zip(mass_BV, sums_B.tolist(), choosers, strict=True)
-    return [_drawn_one(mass_V, total, chooser) for mass_V, total, chooser in rows]
+    return [
+        _drawn_one(mass_V, total, chooser) if np.isfinite(total) else int(likeliest_B[number])
+        for number, (mass_V, total, chooser) in enumerate(rows)
+    ]
 
 
 def _drawn_one(mass_V: Logits, total: float, chooser: Chooser) -> int:

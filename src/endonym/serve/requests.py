@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from endonym.generate.language_model import MAX_TOKENS
-from endonym.generate.sample import Sampling
+from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
 
 T = TypeVar("T")
 USUAL = Sampling()
@@ -33,7 +33,7 @@ class Asked(BaseModel):
     temperature: float | None = Field(None, ge=0, le=100)
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0, lt=1 << 31)
-    repetition_penalty: float | None = Field(None, gt=0, le=100)
+    repetition_penalty: float | None = Field(None, ge=LEAST_PENALTY, le=MOST_PENALTY)
     min_tokens: int = Field(0, ge=0, lt=1 << 31)
     n: int | None = Field(None, ge=1, le=128)
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
@@ -74,6 +74,13 @@ class CompletionRequest(Asked):
     best_of: int | None = None
     suffix: None = None
 
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _require_prompt(cls, given: Any) -> Any:
+        if given == []:
+            raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> "CompletionRequest":
         if self.best_of not in (None, self.n or 1):
@@ -84,7 +91,7 @@ class CompletionRequest(Asked):
         """Each prompt alone."""
         if isinstance(self.prompt, str):
             return [self.prompt]
-        is_ids = bool(self.prompt) and isinstance(self.prompt[0], int)
+        is_ids = isinstance(self.prompt[0], int)
         return [self.prompt] if is_ids else [*self.prompt]  # type: ignore[list-item]
 
     def length(self) -> int:

@@ -26,6 +26,10 @@ class Full(EndonymError):
         self.seconds = seconds
 
 
+class Broken(EndonymError):
+    """The thread that computes has died of an error."""
+
+
 @dataclass(slots=True, eq=False)
 class Generation:
     """One text to continue. `ids` begins with the token that opens a document.
@@ -114,7 +118,7 @@ class Scheduler:
         self._active: list[Generation] = []
         self._free = list(range(engine.slots))
         self._seconds = 1.0
-        self._is_closing = False
+        self._is_closing = self.has_died = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
         self._thread.start()
@@ -130,9 +134,13 @@ class Scheduler:
         return len(self._active)
 
     def submit(self, sequences: Sequence[Generation]) -> None:
-        """Queue the sequences of one request. Raises Full if there is no place for all."""
+        """Queue the sequences of one request, one at least. Raises Full without a place for all."""
+        if not sequences:
+            raise ValueError("a request without sequences")
         with self._changed:
             waiting = self.waiting
+            if self.has_died:
+                raise Broken("the model is no longer computed")
             if self._is_closing:
                 raise Full(waiting, 1)
             if waiting and waiting + len(sequences) > self.capacity + len(self._free):
@@ -161,21 +169,41 @@ class Scheduler:
         self._thread.join(seconds)
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._is_closing or self._waiting or self._active)
-                if self._is_closing:
-                    break
-                self._admit()
-            try:
-                self._step()
-            except (EndonymError, RuntimeError, ValueError, MemoryError) as error:
-                self._report(f"{self.engine.name}: {error}")
-                self._fail_all()
+        """Compute until the end. Whatever dies here, no client waits for ever."""
+        try:
+            while self._is_wanted():
+                self._advance()
+                self._tell_news()
+        except Exception as error:  # noqa: BLE001 - clients wait
+            self._say(error, "no longer computed: ")
+        with self._changed:
+            self.has_died, self._is_closing = not self._is_closing, True
+        try:
+            self._fail_all()
             self._tell_news()
-        self._fail_all()
-        self._tell_news()
-        self.engine.close()
+            self.engine.close()
+        except Exception as error:  # noqa: BLE001 - clients wait
+            self._say(error, "not ended cleanly: ")
+
+    def _is_wanted(self) -> bool:
+        """Wait for something to do; False at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closing or self._waiting or self._active)
+            return not self._is_closing
+
+    def _advance(self) -> None:
+        """One step. An error of any kind ends the sequences; others may come."""
+        try:
+            with self._changed:
+                self._admit()
+            self._step()
+        except Exception as error:  # noqa: BLE001 - clients wait
+            self._say(error)
+            self._fail_all()
+
+    def _say(self, error: Exception, state: str = "") -> None:
+        message = str(error) if isinstance(error, EndonymError) else repr(error)
+        self._report(f"{self.engine.name}: {state}{message}")
 
     def _tell_news(self) -> None:
         news, self._news = self._news, []
@@ -290,18 +318,16 @@ class Scheduler:
 
     def _leave(self, each: Generation) -> None:
         """Free the slot of a sequence."""
-        self.engine.release(each.slot)
-        heappush(self._free, each.slot)
         self._active.remove(each)
+        heappush(self._free, each.slot)
+        self.engine.release(each.slot)
 
     def _fail_all(self) -> None:
         """End everything: the engine has failed, or the server ends."""
         with self._changed:
-            waiting = [each for request in self._waiting for each in request]
+            failed = [*self._active, *(each for request in self._waiting for each in request)]
             self._waiting.clear()
+        self.counts.failed += len(failed)
+        self._news += [(each, Update(reason="failed")) for each in failed]
         for each in [*self._active]:
             self._leave(each)
-            waiting.append(each)
-        for each in waiting:
-            self.counts.failed += 1
-            self._news.append((each, Update(reason="failed")))

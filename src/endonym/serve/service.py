@@ -26,10 +26,13 @@ from endonym.serve.limits import Receive
 from endonym.serve.pieces import Piece, Token
 from endonym.serve.reader import Numbered, Reader
 from endonym.serve.requests import Asked, ChatRequest, CompletionRequest
-from endonym.serve.scheduler import Full, Generation, News, Scheduler, take_each
+from endonym.serve.scheduler import Broken, Full, Generation, News, Scheduler, take_each
 
 LONGEST_TOKEN = 512
 """Bytes. A text of more than so many for each token of the context is refused without a count."""
+
+LONGEST_ID = 10
+"""Digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,13 @@ class Service:
             message = f"there is no model {name!r} here; there is: {', '.join(self.schedulers)}"
             raise ApiError(404, message, param="model", code="model_not_found")
         return self.schedulers[name]
+
+    @property
+    def state(self) -> str:
+        """How it is: ok, ending, or failed if a model is no longer computed."""
+        if self.is_ending:
+            return "ending"
+        return "failed" if any(each.has_died for each in self.schedulers.values()) else "ok"
 
     def end(self) -> None:
         """End all generations, and take no new ones."""
@@ -200,6 +210,8 @@ class Job:
             if not self.service.is_ending:
                 reader.begin()
                 return reader
+        except Broken as error:
+            raise self._failure() from error
         except Full as error:
             headers = {"Retry-After": str(error.seconds)}
             message = f"{error.message}. {error.do}"
@@ -285,8 +297,11 @@ def logit_bias(asked: Asked, engine: Engine) -> dict[int, float]:
     """The bias of each id. Raises ApiError for what is no id."""
     found: dict[int, float] = {}
     for name, bias in (asked.logit_bias or {}).items():
-        if not name.isascii() or not name.isdigit() or int(name) >= engine.vocabulary.vocab:
-            message = f"{name!r} is no id of a vocabulary of {engine.vocabulary.vocab}"
+        is_number = name.isascii() and name.isdigit() and len(name) <= LONGEST_ID
+        if not is_number or int(name) >= engine.vocabulary.vocab:
+            message = (
+                f"{name[: 2 * LONGEST_ID]!r} is no id of a vocabulary of {engine.vocabulary.vocab}"
+            )
             raise ApiError(400, message, param="logit_bias")
         found[int(name)] = bias
     return found

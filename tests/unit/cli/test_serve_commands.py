@@ -48,6 +48,9 @@ def test_lines_of_a_pipe_are_continued_and_told_as_json(
     monkeypatch.setattr("sys.stdin", io.StringIO("Таң\n"))
     plain = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5")
     assert plain.out == f"Таң{found[0]['text']}\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("Таң\n"))
+    cold = command("chat", gguf, "--max-tokens", "5", "--temperature", "1e-46")
+    assert (cold.code, "Traceback" in cold.err) == (0, False)
 
 
 def test_a_model_with_a_template_holds_a_conversation(

@@ -21,6 +21,7 @@ from endonym.commands.serve import (
     require_extra,
 )
 from endonym.errors import RecipeError
+from endonym.export.formats import make_export
 from endonym.export.huggingface import export_huggingface
 from endonym.log import Log
 from endonym.store import Store
@@ -49,6 +50,50 @@ def test_the_gguf_file_is_made_once_and_kept_in_the_store(
     assert "making" not in said
     assert f"llama.cpp runs {made}" in said
     assert made.stat().st_mtime_ns == written
+
+
+def test_a_damaged_file_is_made_again(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
+    make_engine(str(folder), store, "cpu", Log()).close()
+    (made,) = (store.cache / "gguf").glob("*/*.gguf")
+    whole = made.read_bytes()
+    for damage in (whole[: len(whole) // 2], whole[:-1] + bytes([whole[-1] ^ 1])):
+        made.write_bytes(damage)
+        make_engine(str(folder), store, "cpu", Log()).close()
+        assert made.read_bytes() == whole
+        assert "SHA-256 differs" in capsys.readouterr().err
+    made.unlink()
+    make_engine(str(folder), store, "cpu", Log()).close()
+    assert made.read_bytes() == whole
+
+
+def test_a_file_that_another_process_made_meanwhile_is_taken(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
+    export = serve.export_model
+
+    def beside(name: str, asked: Any, out: Path, **keys: Any) -> object:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: 1)
+            export(name, asked, tmp_path / "other" / out.name, **keys)
+
+        def late(*given: Any, **keys: Any) -> Any:
+            found = make_export(*given, **keys)
+            (tmp_path / "other" / out.name).rename(out)
+            return found
+
+        monkeypatch.setattr("endonym.commands.export.make_export", late)
+        return export(name, asked, out, **keys)
+
+    monkeypatch.setattr(serve, "export_model", beside)
+    make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
+    (made,) = (store.cache / "gguf").iterdir()
+    assert any(made.glob("*.gguf"))
 
 
 def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
@@ -96,14 +141,15 @@ def test_a_key_is_long_and_private(tmp_path: Path) -> None:
 
 
 def test_a_key_is_needed_where_other_machines_reach() -> None:
-    for host in ("127.0.0.1", "localhost", "::1"):
+    for host in ("127.0.0.1", "localhost", "::1", "127.0.0.2"):
         assert place_of(host, 8000, None).is_loopback
-    for host in ("0.0.0.0", "::", "10.0.0.7"):
+    for host in ("0.0.0.0", "::", "10.0.0.7", "127.example"):
         with pytest.raises(RecipeError, match="there is no key"):
             place_of(host, 8000, None)
 
 
 def test_off_loopback_the_machine_has_its_own_names() -> None:
+    assert "127.0.0.2" in hosts_of(Place("127.0.0.2", 80))
     assert "tatar.example" in hosts_of(Place("tatar.example", 80, "k"))
     assert os.uname().nodename.lower() in hosts_of(Place("0.0.0.0", 80, "k"))
     assert os.uname().nodename.lower() not in hosts_of(Place("127.0.0.1", 80))

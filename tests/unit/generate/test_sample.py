@@ -121,3 +121,16 @@ def test_settings_out_of_bounds_are_the_users_mistake(keys: dict[str, float], wh
         Sampling(**keys)
     assert caught.value.where == where
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("temperature", [1e-46, 1e-30, 9e-5, 1e-4])
+def test_a_tiny_temperature_is_greedy(temperature: float) -> None:
+    sampling = Sampling(temperature=temperature)
+    assert set(drawn(sampling, logits_of(*SHARES), 20)) == {1}
+    assert set(drawn(sampling, logits_of(*SHARES) * 1e3, 20)) == {1}
+
+
+def test_a_penalty_that_leaves_no_numbers_is_refused() -> None:
+    for penalty in (1e-42, 0.0, 101.0, math.nan):
+        with pytest.raises(RecipeError, match="out of bounds"):
+            Sampling(repetition_penalty=penalty)

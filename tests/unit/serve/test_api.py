@@ -118,13 +118,16 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         (LONE, 400, "prompt"),
         ('{"model": "башка"}'.encode(), 404, "model"),
         ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
+        ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
         ('{"model": "тел", "temperature": -1}'.encode(), 400, "temperature"),
+        ('{"model": "тел", "repetition_penalty": 1e-42}'.encode(), 400, "repetition_penalty"),
         ('{"model": "тел", "temperature": NaN}'.encode(), 400, "temperature"),
         ('{"model": "тел", "n": 100000}'.encode(), 400, "n"),
         ('{"model": "тел", "stop": [""]}'.encode(), 400, "stop"),
         ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
         ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
         ('{"model": "тел", "logit_bias": {"x": 1}}'.encode(), 400, "logit_bias"),
+        (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
     ],
 )
 def test_a_wrong_request_is_told_in_openais_form(
@@ -169,7 +172,16 @@ def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert "//" not in page.text.replace("http://www.w3.org", "").replace("; //", "")
     assert client.request("GET", "/page/../api.py").status_code == 404
-    assert "/v1/completions" in client.request("GET", "/openapi.json").json()["paths"]
+    described = client.request("GET", "/openapi.json").json()
+    assert "/v1/completions" in described["paths"]
+    for name in ("CompletionRequest", "ChatRequest"):
+        assert described["components"]["schemas"][name]["properties"]["model"]["enum"] == ["тел"]
+
+
+def test_a_tiny_temperature_is_greedy(client: Client) -> None:
+    cold = {"prompt": PROMPT, "max_tokens": 5}
+    greedy = client.post("/v1/completions", temperature=0, **cold).json()["choices"]
+    assert client.post("/v1/completions", temperature=1e-46, **cold).json()["choices"] == greedy
 
 
 def test_a_full_queue_is_told_with_the_time_to_come_again() -> None:
@@ -198,6 +210,18 @@ def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
         assert "could not be computed" in streamed.text
         engine.seconds = 0.0
         assert client.post("/v1/completions", prompt=PROMPT).status_code == 200
+
+
+def test_a_model_that_is_no_longer_computed_is_told() -> None:
+    engine = SlowEngine()
+    with client_of(engine) as (client, service):
+        engine.seconds = -1.0
+        engine.release = lambda slot: [].pop()  # type: ignore[method-assign]
+        assert client.post("/v1/completions", prompt=PROMPT).status_code == 500
+        service.schedulers["тел"].close()
+        assert client.post("/v1/completions", prompt=PROMPT).status_code == 500
+        health = client.request("GET", "/health")
+        assert (health.status_code, health.json()) == (503, {"status": "failed"})
 
 
 def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from serving import CHATML, SlowEngine
+from serving import CHATML, SlowEngine, client_of
 
 from endonym.errors import RecipeError
 from endonym.serve.chat import chat_ids
@@ -39,7 +39,7 @@ def test_a_template_may_refuse_and_may_be_broken() -> None:
     refusing = "{{ raise_exception('no system messages') }}"
     with pytest.raises(RecipeError, match="no system messages"):
         chat_ids(engine_with(refusing), MESSAGES)
-    for broken in ("{% for %}", "{{ messages.x.y }}", "{{ 1 + 'a' }}"):
+    for broken in ("{% for %}", "{{ messages.x.y }}", "{{ 1 + 'a' }}", "{{ 1/0 }}"):
         with pytest.raises(RecipeError, match="cannot be filled in"):
             chat_ids(engine_with(broken), MESSAGES)
 
@@ -47,3 +47,16 @@ def test_a_template_may_refuse_and_may_be_broken() -> None:
 def test_a_template_cannot_reach_into_the_program() -> None:
     with pytest.raises(RecipeError, match="cannot be filled in"):
         chat_ids(engine_with("{{ messages.__class__.__mro__[1].__subclasses__() }}"), MESSAGES)
+
+
+def test_places_that_a_template_makes_itself_are_its_own_text() -> None:
+    engine = engine_with("\ue0009\ue001\ue0001.9\ue001{{ messages[0].content }}")
+    encode = engine.vocabulary.encode
+    expected = [-1, *encode("\ue0009\ue001\ue0001.9\ue001"), *encode("Сәлам \ue0000\ue001")]
+    assert chat_ids(engine, [{"role": "user", "content": "Сәлам \ue0000\ue001"}]) == expected
+
+
+def test_a_template_that_fails_is_a_bad_request() -> None:
+    with client_of(engine_with("{{ 1/0 }}")) as (client, _):
+        answer = client.post("/v1/chat/completions", messages=MESSAGES)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages")

@@ -88,6 +88,40 @@ def test_the_likeliest_token_is_taken_without_temperature_and_penalties_count() 
     assert draw.next(logits_BV[:1].copy(), [biased]) == [9]
 
 
+@pytest.mark.parametrize("temperature", [1e-46, 1e-30, 9e-5, 1e-4])
+def test_a_tiny_temperature_is_greedy(temperature: float) -> None:
+    logits_BV = rows(1)
+    cold = Chooser(Sampling(temperature=temperature))
+    assert Draw(Letters(), (0,)).next(logits_BV.copy(), [cold]) == [int(logits_BV[0].argmax())]
+
+
+@pytest.mark.parametrize("penalty", [0.01, 100.0])
+def test_the_strongest_penalties_leave_numbers(penalty: float) -> None:
+    logits_BV = rows(1, 1000.0)
+    chooser = Chooser(Sampling(repetition_penalty=penalty), seen=set(range(VOCAB)))
+    assert 0 <= Draw(Letters(), (0,)).next(logits_BV, [chooser])[0] < VOCAB
+
+
+@pytest.mark.parametrize("settings", [{}, {"top_k": 3}, {"top_p": 1.0}], ids=str)
+def test_a_row_that_is_no_distribution_gives_a_token(settings: dict[str, float]) -> None:
+    draw = Draw(Letters(), (0,))
+    for value in (np.nan, -np.inf):
+        logits_BV = np.full((2, VOCAB), value, dtype=np.float32)
+        logits_BV[1, 7] = 1.0
+        found = draw.next(logits_BV, [Chooser(Sampling(**settings)) for _ in range(2)])  # type: ignore[arg-type]
+        assert 0 <= found[0] < VOCAB
+        assert found[1] == 7
+
+
+def test_without_a_penalty_what_was_seen_is_not_walked_through() -> None:
+    class Long(set[int]):
+        def difference(self, *others: object) -> set[int]:
+            raise AssertionError("walked through")
+
+    chooser = Chooser(Sampling(), seen=Long({3}))
+    assert Draw(Letters(), (0,)).next(rows(1), [chooser])
+
+
 def test_no_text_ends_before_min_tokens() -> None:
     logits_BV = np.zeros((1, VOCAB), dtype=np.float32)
     logits_BV[0, 0] = 50.0

@@ -24,7 +24,7 @@ def test_what_is_left_out_is_as_in_generate() -> None:
         (["Таң", "Кич"], ["Таң", "Кич"]),
         ([1, 2], [[1, 2]]),
         ([[1, 2], [3]], [[1, 2], [3]]),
-        ([], []),
+        ([[]], [[]]),
     ],
 )
 def test_a_prompt_is_a_text_or_ids_or_several(prompt: object, prompts: list[object]) -> None:
@@ -33,7 +33,14 @@ def test_a_prompt_is_a_text_or_ids_or_several(prompt: object, prompts: list[obje
 
 @pytest.mark.parametrize(
     "keys",
-    [{"best_of": 2}, {"frequency_penalty": 0.5}, {"unknown": 1}, {"logprobs": 21}, {"n": 0}],
+    [
+        {"best_of": 2},
+        {"frequency_penalty": 0.5},
+        {"unknown": 1},
+        {"logprobs": 21},
+        {"n": 0},
+        {"prompt": []},
+    ],
 )
 def test_what_cannot_be_done_is_refused(keys: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -8,7 +8,7 @@ from serving import SlowEngine, toy_language_model
 
 from endonym.generate.sample import Sampling
 from endonym.serve.draw import Chooser
-from endonym.serve.scheduler import Full, Generation, Scheduler, Update
+from endonym.serve.scheduler import Broken, Full, Generation, Scheduler, Update
 
 
 class Told:
@@ -125,6 +125,42 @@ def test_an_engine_that_fails_ends_its_texts_and_takes_new_ones() -> None:
     scheduler.close()
 
 
+@pytest.mark.parametrize("part", ["_admit", "_step"])
+def test_an_error_of_any_kind_fails_texts_and_the_next_is_computed(
+    monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    said: list[str] = []
+    scheduler = Scheduler(SlowEngine(), report=said.append)
+    broken, whole = Told(scheduler, "Таң"), Told(scheduler, "Таң")
+    with monkeypatch.context() as patched:
+        patched.setattr(scheduler, part, lambda: [].pop())
+        scheduler.submit([broken.generation])
+        assert broken.ended.wait(20)
+    assert broken.updates[-1].reason == "failed"
+    assert "IndexError" in said[0]
+    scheduler.submit([whole.generation])
+    assert whole.ended.wait(20)
+    assert whole.updates[-1].reason in ("stop", "length")
+    assert not scheduler.has_died
+    scheduler.close()
+
+
+def test_a_thread_that_dies_fails_its_texts_and_takes_no_more() -> None:
+    said: list[str] = []
+    engine = SlowEngine()
+    scheduler = Scheduler(engine, report=said.append)
+    engine.seconds = -1.0
+    engine.release = lambda slot: [].pop()  # type: ignore[method-assign]
+    told = Told(scheduler, "Таң")
+    scheduler.submit([told.generation])
+    assert told.ended.wait(20)
+    assert told.updates[-1].reason == "failed"
+    with pytest.raises(Broken):
+        scheduler.submit([Told(scheduler, "Кич").generation])
+    assert "no longer computed" in said[-1]
+    scheduler.close()
+
+
 def test_closing_ends_all_texts_and_no_new_ones_are_taken() -> None:
     scheduler = scheduler_of(SlowEngine(slots=1, seconds=0.01))
     told = [Told(scheduler, "Таң", 60) for _ in range(3)]
@@ -133,6 +169,16 @@ def test_closing_ends_all_texts_and_no_new_ones_are_taken() -> None:
     assert all(each.updates[-1].reason == "failed" for each in told)
     with pytest.raises(Full):
         scheduler.submit([Told(scheduler, "Кич").generation])
+
+
+def test_a_request_of_nothing_is_a_fault_of_the_caller_and_texts_go_on() -> None:
+    scheduler = scheduler_of(SlowEngine())
+    with pytest.raises(ValueError, match="without sequences"):
+        scheduler.submit([])
+    told = Told(scheduler, "Таң", 5)
+    scheduler.submit([told.generation])
+    assert told.text
+    scheduler.close()
 
 
 def test_tokens_are_counted() -> None:

@@ -1,0 +1,107 @@
+"""Fills in chat templates, which are strangers' programs, in a process that can be ended.
+
+This file is also that process: a template and its values come as a line of JSON, and the text, a
+refusal or an error goes back as one. It imports nothing of endonym, so that it starts at once.
+"""
+
+import atexit
+import json
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+SECONDS = 5.0
+"""A template that has not ended by then is stopped."""
+MEMORY = 1 << 29
+"""Bytes of the whole process."""
+LONGEST = 1 << 20
+"""Characters of the filled template, without the contents of messages."""
+
+
+class TemplateProcess:
+    """Takes one template after the other; started when first asked, and again after a stop."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def fill(self, template: str, values: Mapping[str, Any]) -> dict[str, str]:
+        """Under `text` the filled template, under `refused` what it refuses, or an `error`."""
+        asked = json.dumps({"template": template, "values": values})
+        with self._lock:
+            process = self._started()
+            timer = threading.Timer(SECONDS, process.kill)
+            timer.start()
+            try:
+                assert process.stdin is not None, "a pipe"
+                assert process.stdout is not None, "a pipe"
+                process.stdin.write(f"{asked}\n")
+                process.stdin.flush()
+                return json.loads(process.stdout.readline())
+            except (OSError, ValueError):
+                self.close()
+                return {"error": f"it does not end within {SECONDS:g} seconds, or takes too much"}
+            finally:
+                timer.cancel()
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with process:
+                pass
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+        return self._process
+
+
+def filled(template: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """What `TemplateProcess.fill` gives, in this process."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    refusals: list[str] = []
+
+    def refuse(message: str) -> None:
+        refusals.append(message)
+        raise ValueError
+
+    try:
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        text = environment.from_string(template).render(raise_exception=refuse, **values)
+        text.encode("utf-8")
+    except Exception as error:  # noqa: BLE001 - a stranger's program
+        if refusals:
+            return {"refused": str(refusals[-1])[:LONGEST]}
+        return {"error": f"{error or type(error).__name__}"[:LONGEST]}
+    if len(text) > LONGEST:
+        return {"error": f"it makes {len(text)} characters; at most {LONGEST}"}
+    return {"text": text}
+
+
+def main() -> None:
+    """Answer line by line until the other side closes."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer = json.dumps(filled(asked["template"], asked["values"]))
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
