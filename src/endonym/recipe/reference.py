@@ -185,6 +185,11 @@ def toml_value(value: Any) -> str:
         return f"{value:_}" if value < 2**62 else "2**63"
     if isinstance(value, float):
         return f"{value:_.1f}" if value.is_integer() else f"{value:g}"
+    if isinstance(value, dict):
+        pairs = [
+            f"{json.dumps(key, ensure_ascii=False)} = {toml_value(value[key])}" for key in value
+        ]
+        return f"{{{', '.join(pairs)}}}"
     return f"[{', '.join(toml_value(item) for item in value)}]"
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,9 @@ def test_a_default_that_is_said_to_be_the_family_s_is_a_field_of_the_family(
     of_family = {field.name for field in dataclasses.fields(FamilyDefaults)} | {"kind", "window"}
     if default_text(table, key) == "from the family":
         assert key in of_family
+
+
+def test_a_table_is_written_as_one() -> None:
+    assert toml_value({}) == "{}"
+    table = {"khmer": 0.6, "ар тел": 0.4}
+    assert tomllib.loads(f"sources = {toml_value(table)}") == {"sources": table}
