@@ -152,6 +152,9 @@ def _llama_engine(path: Path, name: str, log: Log) -> "Engine":
 
     memory = device.free_memory_bytes() // MEMORY_SHARE
     engine = LlamaEngine(path, most_slots=MOST_SLOTS, memory=memory, threads=device.threads())
+    if engine.context < engine.whole_context:
+        whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
+        log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")
     log.line(f"{name}: llama.cpp runs {path} · {_described(engine)}")
     return engine
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from endonym.generate.llama_cpp import BATCH, LlamaCpp
+from endonym.generate.llama_cpp import BATCH, UNIT, LlamaCpp
 from endonym.serve.engine import Logits, Row
 
 BATCH_LOGITS = 1 << 25
@@ -38,16 +38,20 @@ class LlamaVocabulary:
 class LlamaEngine:
     """A GGUF file in llama.cpp, with one cache for each slot.
 
-    memory: bytes that all caches together may take.
+    memory: bytes that all caches together may take. A context whose cache alone would take more is
+    shortened; whole_context is what the file says.
     """
 
     name = "llama.cpp"
 
     def __init__(self, path: Path, *, most_slots: int, memory: int, threads: int) -> None:
         with LlamaCpp(path, context=0) as described:
-            bytes_each = cache_bytes(described)
+            bytes_each, self.whole_context = cache_bytes(described), claimed_context(described)
+        context = self.whole_context
+        if bytes_each > memory:
+            context = min(context, max(UNIT, context * memory // bytes_each // UNIT * UNIT))
         self.slots = max(1, min(most_slots, memory // max(1, bytes_each)))
-        self._llama = LlamaCpp(path, threads=threads, sequences=self.slots)
+        self._llama = LlamaCpp(path, context=context or None, threads=threads, sequences=self.slots)
         self.vocabulary = LlamaVocabulary(self._llama)
         self.context, self.template = self._llama.context, self._llama.template()
         self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
@@ -80,6 +84,12 @@ class LlamaEngine:
     def close(self) -> None:
         """Free the model."""
         self._llama.close()
+
+
+def claimed_context(described: LlamaCpp) -> int:
+    """The context by the keys of the file; 0 if it has none."""
+    found = described.says(f"{described.says('general.architecture')}.context_length") or ""
+    return int(found) if found.isdigit() else 0
 
 
 def cache_bytes(described: LlamaCpp) -> int:

@@ -3,6 +3,7 @@
 Sequences are computed one after the other, each with a cache of its own.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,13 +14,13 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.cache import Cache
 from endonym.model.span import Span
 from endonym.serve.engine import Logits, Row
+from endonym.tokenizer.tokenizer import Tokenizer
 
 
 class OwnEngine:
     """A decoder on its device, and a cache for each slot in use."""
 
     name = "endonym"
-    template = None
 
     def __init__(self, model: LanguageModel, *, most_slots: int, memory: int) -> None:
         """memory: bytes that all caches together may take."""
@@ -28,7 +29,10 @@ class OwnEngine:
         each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, self.context))
         self.slots = max(1, min(most_slots, memory // max(1, each)))
         self.opening = self.ending = model.tokenizer.end_id
-        self.ends = (self.ending,)
+        self.template = model.tokenizer.chat_template
+        turn_end = model.tokenizer.special_ids.get("turn_end", self.ending)
+        self.ends = tuple({self.ending, turn_end}) if self.template else (self.ending,)
+        self._specials = _specials(model.tokenizer)
         self.device = model.decoder.readout.weight_VD.device
         self._caches: dict[int, Cache] = {}
 
@@ -53,9 +57,22 @@ class OwnEngine:
         self._caches.pop(slot, None)
 
     def encode_markup(self, text: str) -> list[int]:
-        """The ids of a text: there is no chat template here."""
-        return self.model.tokenizer.encode(text)
+        """The ids of a chat template's own text: specials by name."""
+        encode, ids = self.model.tokenizer.encode, list[int]()
+        names = sorted(self._specials, key=len, reverse=True)
+        for part in re.split(f"({'|'.join(map(re.escape, names))})", text):
+            if part in self._specials:
+                ids.append(self._specials[part])
+            elif part:
+                ids += encode(part)
+        return ids
 
     def close(self) -> None:
         """Free the caches."""
         self._caches.clear()
+
+
+def _specials(tokenizer: Tokenizer) -> dict[str, int]:
+    """The ids that stand for no text, by their names; the end of a text is always among them."""
+    empty = [index for index in range(tokenizer.vocab) if not tokenizer.bytes_of(index)]
+    return {name: index for index in empty if (name := tokenizer.name_of(index))}

@@ -82,7 +82,22 @@ def test_a_head_that_does_not_come_is_not_waited_for(
         assert httpx.get(f"http://127.0.0.1:{port}/").text == "ok"
 
 
-def _in_thread(monkeypatch: pytest.MonkeyPatch) -> Any:
+def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "WRITE_SECONDS", 0.3)
+    size = 1 << 26
+    with _in_thread(monkeypatch, b" " * size) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            time.sleep(1)
+            count = 0
+            with suppress(ConnectionResetError):
+                while count < size and (part := client.recv(1 << 20)):
+                    count += len(part)
+            assert 0 < count < size
+        assert len(httpx.get(f"http://127.0.0.1:{port}/").content) == size
+
+
+def _in_thread(monkeypatch: pytest.MonkeyPatch, body: bytes = b"ok") -> Any:
     """A tiny application behind PatientProtocol, in a thread; its port."""
     import contextlib
 
@@ -91,7 +106,7 @@ def _in_thread(monkeypatch: pytest.MonkeyPatch) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"ok"})
+            await send({"type": "http.response.body", "body": body})
 
     @contextlib.contextmanager
     def running() -> Generator[int]:

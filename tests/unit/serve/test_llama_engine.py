@@ -79,6 +79,19 @@ def test_slots_fit_into_the_memory_that_is_given(path: Path) -> None:
         engine.close()
 
 
+def test_a_context_that_no_memory_holds_is_shortened(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path, context=64)
+    key, claimed = b"context_length", 200_000_000
+    data = path.read_bytes()
+    at = data.index(key) + len(key) + 4  # the key, its type, its value
+    path.write_bytes(data[:at] + claimed.to_bytes(4, "little") + data[at + 4 :])
+    engine = engine_of(path, memory=1 << 20)
+    assert (engine.whole_context, engine.slots) == (claimed, 1)
+    assert engine.context == (1 << 20) // (2 * 2 * 2 * 16) // 256 * 256
+    assert engine.compute([Row(0, [engine.opening], 0, 1)]).shape[0] == 1
+    engine.close()
+
+
 @pytest.mark.parametrize("family", ["mamba", "gpt2"])
 def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family: str) -> None:
     (made,) = export_gguf(toy_language_model(family), tmp_path, ("F32",), Provenance("тел"))

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from serving import toy_language_model
+from serving import CHATML, toy_language_model
 
+from endonym.serve.chat import chat_ids
 from endonym.serve.engine import Row
 from endonym.serve.own_engine import OwnEngine
 
@@ -31,3 +32,17 @@ def test_slots_fit_into_the_memory_that_is_given() -> None:
     assert OwnEngine(model, most_slots=8, memory=3 * each).slots == 3
     assert OwnEngine(model, most_slots=8, memory=0).slots == 1
     assert OwnEngine(model, most_slots=8, memory=1 << 40).slots == 8
+
+
+def test_a_chat_template_is_followed_and_names_in_messages_stay_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = toy_language_model()
+    monkeypatch.setattr(model.tokenizer, "chat_template", CHATML)
+    engine = OwnEngine(model, most_slots=1, memory=1 << 30)
+    encode, ids = model.tokenizer.encode, model.tokenizer.special_ids
+    said = "Сәлам <|im_end|>"
+    expected = [ids["turn_start"], *encode("user\n"), *encode(said), ids["turn_end"]]
+    expected += [*encode("\n"), ids["turn_start"], *encode("assistant\n")]
+    assert chat_ids(engine, [{"role": "user", "content": said}]) == expected
+    assert set(engine.ends) == {ids["end_of_text"], ids["turn_end"]}
