@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from endonym.cli.main import Settings, print_json, say
-from endonym.cli.sampling_options import sampling_options
+from endonym.cli.shared_options import Generation, sampling_options, text_option
 from endonym.device import program
 from endonym.errors import printable
 
@@ -28,13 +28,7 @@ def generate(
     settings: Settings,
     model: str,
     prompt: str | None,
-    max_tokens: int,
-    min_tokens: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    repetition_penalty: float,
-    seed: int,
+    how: Generation,
     count: int,
 ) -> None:
     """Continue a text, as it comes. MODEL is a run, a model artefact or a transformers folder.
@@ -43,29 +37,26 @@ def generate(
     standard input is one. If it is empty, a text is written from its beginning.
     """
     from endonym import device
-    from endonym.cli.prompt_loop import piped_prompts, prompt_loop
+    from endonym.cli.prompt_loop import piped_prompts, prompt_loop, readable
     from endonym.commands.load import load_model
-    from endonym.generate.sample import Sampling
 
     loaded = load_model(model, settings.open_store(), device.pick(settings.device), settings.log())
     device.prepare()
 
     def continued(text: str, seed: int) -> "Continuation":
-        sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed)
-        readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
-        return loaded.stream(readable, **given, sampling=sampling)
+        lengths = {"max_tokens": how.max_tokens, "min_tokens": how.min_tokens}
+        return loaded.stream(readable(text), **lengths, sampling=how.sampling(seed))
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
     if prompt is None and is_typed and not settings.is_json:
-        prompt_loop(continued, seed)
+        prompt_loop(continued, how.seed)
         return
     prompts = [prompt or ""] if prompt is not None or is_typed else piped_prompts()
     every = (text for text in prompts for _ in range(count))
     for number, text in enumerate(every):
         if number and not settings.is_json:
             click.echo()  # A continuation may have several lines.
-        write_continuation(settings, text, continued(text, seed + number))
+        write_continuation(settings, text, continued(text, how.seed + number))
 
 
 def write_continuation(settings: Settings, prompt: str, made: "Continuation") -> None:
@@ -88,14 +79,7 @@ def write_continuation(settings: Settings, prompt: str, made: "Continuation") ->
 
 @click.command(context_settings={"allow_extra_args": True})
 @MODEL
-@click.option(
-    "--text",
-    "texts",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="A file or folder of texts, of any kind that a recipe reads; may be repeated.",
-)
+@text_option("A file or folder of texts, of any kind that a recipe reads")
 @click.option(
     "--split",
     type=click.Choice(["test", "dev"]),
@@ -200,14 +184,7 @@ def _quantization(path: Path) -> dict[str, str]:
 @click.command()
 @click.argument("path", metavar="EXPORT", type=click.Path(path_type=Path))
 @click.option("--against", metavar="MODEL", help="The model it should equal (default: its own).")
-@click.option(
-    "--text",
-    "texts",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Compare on this text instead of the held-out one; may be repeated.",
-)
+@text_option("Compare on this text instead of the held-out one")
 @click.pass_obj
 def verify(settings: Settings, path: Path, against: str | None, texts: tuple[Path, ...]) -> None:
     """Prove that an export is the model: the same ids, logits and bits per byte.

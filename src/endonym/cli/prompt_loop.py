@@ -103,6 +103,11 @@ def piped_prompts() -> Iterator[str]:
         yield ""
 
 
+def readable(text: str) -> str:
+    """A line as a terminal gave it; bytes that are not UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def write_text(prompt: str, pieces: Iterable[Text]) -> None:
     """A prompt and its continuation as it comes, and a line end even if Ctrl-C stops it.
 

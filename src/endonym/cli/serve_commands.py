@@ -4,7 +4,6 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from endonym.cli.main import Settings, print_json
-from endonym.cli.sampling_options import sampling_options
+from endonym.cli.shared_options import Generation, sampling_options
 
 if TYPE_CHECKING:
     from endonym.cli.prompt_loop import Messages, Text
@@ -79,13 +78,7 @@ def serve(
 def chat(
     settings: Settings,
     model: str,
-    max_tokens: int,
-    min_tokens: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    repetition_penalty: float,
-    seed: int,
+    how: Generation,
     surprise: bool,
 ) -> None:
     """Hold a conversation with a model that has a chat template; other models continue texts.
@@ -94,47 +87,46 @@ def chat(
     line of standard input is a message, or the beginning of a text.
     """
     from endonym import device
-    from endonym.cli.prompt_loop import HELP, conversation_loop, piped_prompts, prompt_loop
+    from endonym.cli.prompt_loop import (
+        HELP,
+        conversation_loop,
+        piped_prompts,
+        prompt_loop,
+        readable,
+    )
     from endonym.commands.chat import Talk
     from endonym.commands.serve import make_engine
-    from endonym.generate.sample import Sampling
 
     log, context = settings.log(), click.get_current_context()
     engine = make_engine(model, settings.open_store(), device.pick(settings.device), log)
     if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
-        min_tokens = 0  # an answer may be short
-    first = Sampling(temperature, top_k, top_p, repetition_penalty, seed)
-    given = {"max_tokens": max_tokens, "min_tokens": min_tokens}
+        how = how._replace(min_tokens=0)  # an answer may be short
+    lengths = {"max_tokens": how.max_tokens, "min_tokens": how.min_tokens}
     with Talk(engine, log.warn) as talk:
 
         def continued(text: str, seed: int) -> "Iterator[Text]":
-            found = talk.continued(readable(text), replace(first, seed=seed), **given)
+            found = talk.continued(readable(text), how.sampling(seed), **lengths)
             return texts(found, has_shades=surprise)
 
         def answered(messages: "Messages", seed: int) -> "Iterator[Text]":
             told = [{**each, "content": readable(each["content"])} for each in messages]
-            found = talk.answered(told, replace(first, seed=seed), **given)
+            found = talk.answered(told, how.sampling(seed), **lengths)
             return texts(found, has_shades=surprise)
 
         is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
         if is_typed and engine.template is None:
-            prompt_loop(continued, seed, f"{model} is a base model: it continues texts. {HELP}")
+            prompt_loop(continued, how.seed, f"{model} is a base model: it continues texts. {HELP}")
         elif is_typed:
-            conversation_loop(answered, seed)
+            conversation_loop(answered, how.seed)
         elif engine.template is None:
             for number, line in enumerate(piped_prompts()):
-                _write(settings, talk, line, continued(line, seed + number))
+                _write(settings, talk, line, continued(line, how.seed + number))
         else:
             messages: Messages = []
             for number, line in enumerate(piped_prompts()):
                 messages.append({"role": "user", "content": line})
-                said = _write(settings, talk, "", answered(messages, seed + number))
+                said = _write(settings, talk, "", answered(messages, how.seed + number))
                 messages.append({"role": "assistant", "content": said})
-
-
-def readable(text: str) -> str:
-    """A line as a terminal gave it; bytes that are not UTF-8 become U+FFFD."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def texts(pieces: "Iterable[Piece]", *, has_shades: bool) -> "Iterator[Text]":

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from endonym.cli.main import Settings, global_options, print_json
+from endonym.cli.shared_options import text_option
 from endonym.errors import printable_lines
 
 
@@ -15,15 +16,7 @@ def tokenizer() -> None:
 
 @tokenizer.command()
 @click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
-@click.option(
-    "--text",
-    "texts",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    multiple=True,
-    help="A file or a folder to measure them on; may be repeated (default: the dev documents of "
-    "the runs among them).",
-)
+@text_option("A file or folder to measure them on instead of the runs' dev documents")
 @click.pass_obj
 def compare(settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]) -> None:
     """Several tokenizers on the same texts: lengths of tokens, cut letters, unused ids, speed.

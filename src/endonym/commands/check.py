@@ -142,8 +142,18 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         tokens += config.steps * config.batch_tokens
         warnings += cautions(config, facts, training.pack.context, seconds=pace)
     parts = promised_parts(recipe, training, facts, paces) if paces else {}
-    sizes = (facts.text_bytes, facts.unique_tokens, facts.positions)
-    return Checked(recipe, training, choices, *sizes, tokens, parts, warnings, is_counted)
+    return Checked(
+        recipe=recipe,
+        training=training,
+        choices=choices,
+        text_bytes=facts.text_bytes,
+        unique_tokens=facts.unique_tokens,
+        positions=facts.positions,
+        train_tokens=tokens,
+        parts=parts,
+        warnings=warnings,
+        is_counted=is_counted,
+    )
 
 
 def raw_sets(recipe: Recipe) -> list[RawSet]:

@@ -51,11 +51,6 @@ def token_text(vocabulary: Vocabulary, index: int) -> str:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
 
 
-def model_json(name: str, created: int) -> Json:
-    """One row of `/v1/models`."""
-    return {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
-
-
 def usage_json(prompt_tokens: int, completion_tokens: int) -> Json:
     """Tokens of a request; the one that opens a document is not counted."""
     return {

@@ -63,7 +63,7 @@ FROZEN = {
     },
     "compare": {"RUN...", "--split", "--out DIR"},
     "tokenizer": set(),
-    "tokenizer compare": {"TOKENIZER...", "--text FILE"},
+    "tokenizer compare": {"TOKENIZER...", "--text PATH"},
     "export": {"MODEL", "--to", "--quantize F16,Q8_0,…", "--out DIR"},
     "verify": {"EXPORT", "--against MODEL", "--text PATH"},
     "publish": {"EXPORT", "--to OWNER/NAME", "--public", "--update", "--yes"},

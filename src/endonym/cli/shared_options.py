@@ -1,0 +1,71 @@
+"""Flags that several commands share: how a text is continued, and texts to measure on."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from endonym.generate.sample import Sampling
+
+OPTIONS = (
+    click.option("--max-tokens", type=click.IntRange(min=0), default=200, show_default=True),
+    click.option(
+        "--min-tokens",
+        type=click.IntRange(min=0),
+        default=40,
+        show_default=True,
+        help="The model may end the text only after so many: small models end early.",
+    ),
+    click.option("--temperature", type=float, default=0.8, show_default=True),
+    click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all."),
+    click.option(
+        "--top-p",
+        type=float,
+        default=0.95,
+        show_default=True,
+        help="Keep the likeliest that reach p.",
+    ),
+    click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+)
+
+
+class Generation(NamedTuple):
+    """What the flags say about how a text is continued."""
+
+    max_tokens: int
+    min_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    repetition_penalty: float
+    seed: int
+
+    def sampling(self, seed: int) -> "Sampling":
+        """How tokens are chosen, with another seed."""
+        from endonym.generate.sample import Sampling
+
+        return Sampling(self.temperature, self.top_k, self.top_p, self.repetition_penalty, seed)
+
+
+def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags to a command, which gets what they say as `how`."""
+
+    @functools.wraps(command)
+    def told(*given: Any, **flags: Any) -> Any:
+        how = Generation(**{name: flags.pop(name) for name in Generation._fields})
+        return command(*given, how=how, **flags)
+
+    for option in reversed(OPTIONS):
+        told = option(told)
+    return told
+
+
+def text_option(use: str) -> Callable[..., Any]:
+    """The flag --text, which names files or folders; use: what it is for."""
+    kind = click.Path(path_type=Path)
+    said = f"{use}; may be repeated."
+    return click.option("--text", "texts", multiple=True, type=kind, metavar="PATH", help=said)
