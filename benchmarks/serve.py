@@ -4,9 +4,9 @@
 
 clients: 64 clients at once, each with one text of 100 tokens: is everyone answered, how far behind
 is the slowest, and how many tokens a second come together; in turn from endonym's server and from
-that of llama.cpp (in xllamacpp), each alone on the machine, with the same threads, slots, context
-and sampling. slow: 8 honest clients with and without 200 connections that send a head or a body
-byte by byte. memory: the resident memory of the server over 5,000 requests. Each cell is a row of
+that of llama.cpp (in xllamacpp), with the same threads, slots, context and sampling. slow: 8 honest
+clients with and without 200 connections that send a head or a body byte by byte. memory: the
+resident memory of the server over 5,000 requests. Each cell is a row of
 benchmarks/results/serve.json; the processor time of the server stands beside the wall clock, as it
 changes little on a busy machine.
 """
@@ -29,8 +29,8 @@ from typing import Any
 import httpx
 from cells import RESULTS, Cells, quiet_machine
 
-CLIENTS, TOKENS, ROUNDS = 64, 40, 3
-HONEST, SLOW, ASKED = 8, 200, 25
+CLIENTS, TOKENS, PAIRS = 64, 100, 7
+HONEST, SLOW, ASKED, ROUNDS = 8, 200, 25, 3
 REQUESTS, AT_ONCE = 5000, 32
 PROMPT = "Әбием мич янында"
 SAMPLING = {"temperature": 0.8, "top_p": 0.95, "top_k": 0}
@@ -130,24 +130,28 @@ def round_of(url: str, name: str, pid: int) -> dict[str, float]:
 
 
 def clients(path: Path, threads: int) -> dict[str, Any]:
-    """Rounds of both servers in turn; the first of each is not counted."""
-    found: dict[str, Any] = {"clients": CLIENTS, "tokens": TOKENS, "threads": threads}
-    with ours(path, threads) as (url, _):
-        (model,) = httpx.get(f"{url}/v1/models").json()["data"]
+    """Pairs of rounds, a round of each server, the other one idle and the order swapped each time.
+
+    The first pair is not counted. A ratio is the median of the ratios of the pairs.
+    """
     rounds: dict[str, list[dict[str, float]]] = {"endonym": [], "llama.cpp": []}
-    for _ in range(ROUNDS):
-        with ours(path, threads) as (url, pid):
-            round_of(url, path.stem, pid)
-            rounds["endonym"].append(round_of(url, path.stem, pid))
-        with peer(path, threads, CLIENTS, model["context"]) as (url, pid):
-            round_of(url, "", pid)
-            rounds["llama.cpp"].append(round_of(url, "", pid))
+    with ours(path, threads) as (url, pid):
+        (model,) = httpx.get(f"{url}/v1/models").json()["data"]
+        with peer(path, threads, CLIENTS, model["context"]) as (peer_url, peer_pid):
+            servers = [("endonym", url, path.stem, pid), ("llama.cpp", peer_url, "", peer_pid)]
+            for number in range(PAIRS + 1):
+                for name, address, asked, process in servers:
+                    measured = round_of(address, asked, process)
+                    if number:
+                        rounds[name].append(measured)
+                servers.reverse()
+    found: dict[str, Any] = {"clients": CLIENTS, "tokens": TOKENS, "threads": threads}
     for name, each in rounds.items():
         for figure in each[0]:
             found[f"{name}/{figure}"] = [one[figure] for one in each]
-    for figure, best in (("tokens_a_second", max), ("cpu_microseconds_a_token", min)):
-        mine, theirs = (best(found[f"{name}/{figure}"]) for name in rounds)
-        found[f"ratio/{figure}"] = round(mine / theirs, 3)
+    for figure in ("tokens_a_second", "cpu_microseconds_a_token"):
+        pairs = zip(*(found[f"{name}/{figure}"] for name in rounds), strict=True)
+        found[f"ratio/{figure}"] = round(statistics.median(a / b for a, b in pairs), 3)
     return found
 
 

@@ -23,6 +23,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models
@@ -61,6 +62,12 @@ SPARE = 1.05
 
 def unigram(config: TokenizerConfig, counts: Counts) -> Engine:
     """Train on counted words. Characters have ids as in byte-pair encoding."""
+    single, room = single_pieces(config, counts)
+    return chosen(_trained(counts, single, room), counts, single, room)
+
+
+def single_pieces(config: TokenizerConfig, counts: Counts) -> tuple[list[str], int]:
+    """The characters that are pieces, and the room for pieces of all lengths."""
     vocab = config.vocab or DEFAULT_VOCAB
     room = vocab - BYTE_VOCAB
     if room <= len(SPELLING):
@@ -72,8 +79,15 @@ def unigram(config: TokenizerConfig, counts: Counts) -> Engine:
     known = counts.characters
     least = max(config.min_count, sum(known.values()) / (vocab * math.log(vocab)))
     frequent = sorted((c for c in known if known[c] >= least), key=lambda c: (-known[c], c))
-    single = list(dict.fromkeys([LINE_END, *SPELLING, *frequent]))[:room]
-    found = _trained(counts, single, room)
+    return list(dict.fromkeys([LINE_END, *SPELLING, *frequent]))[:room], room
+
+
+def chosen(found: Mapping[str, float], counts: Counts, single: Sequence[str], room: int) -> Engine:
+    """The tokenizer of those trained pieces that there is room for.
+
+    found: pieces with their log-probabilities.
+    """
+    known = counts.characters
     rarest = min([*found.values(), -1.0])
     total = sum(known.values()) or 1
     scores = {
@@ -81,7 +95,7 @@ def unigram(config: TokenizerConfig, counts: Counts) -> Engine:
         for each in single
     }
     longer = sorted((p for p in found if len(p) > 1), key=lambda p: (-found[p], p))
-    parts = counts.cut_at(counts.characters.keys() - set(single))
+    parts = counts.cut_at(known.keys() - set(single))
     words = heapq.nsmallest(SETTLED_WORDS, parts, key=lambda each: (-each[1], each[0]))
     texts = [text for text, _ in words]
     return engine(_whole_numbers(scores, {p: found[p] for p in longer}, room, texts))
@@ -98,12 +112,9 @@ def engine(scores: Mapping[str, int]) -> Engine:
     return made
 
 
-def _trained(counts: Counts, single: list[str], room: int) -> dict[str, float]:
-    """Pieces and their log-probabilities by sentencepiece; all characters are among them."""
-    import sentencepiece
-
+def _trained(counts: Counts, single: Sequence[str], room: int) -> dict[str, float]:
+    """Pieces and their log-probabilities by sentencepiece, from the counts."""
     others = [*(counts.characters.keys() - set(single)), *SINGLE]
-    made = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "words.tsv"
         with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -112,26 +123,36 @@ def _trained(counts: Counts, single: list[str], room: int) -> dict[str, float]:
         if not parts:
             return {}
         del parts
-        sentencepiece.SentencePieceTrainer.train(
-            input=str(path),
-            input_format="tsv",
-            model_writer=made,
-            model_type="unigram",
-            vocab_size=max(int(room * SPARE) + 100, 2 * len(single)),
-            hard_vocab_limit=False,
-            character_coverage=1.0,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            add_dummy_prefix=False,
-            split_by_unicode_script=False,
-            split_by_number=False,
-            max_sentencepiece_length=LONGEST,
-            seed_sentencepiece_size=max(100_000, 10 * room),
-            num_threads=THREADS,
-            bos_id=-1,
-            eos_id=-1,
-            minloglevel=2,
-        )
+        return sentencepiece_pieces(single, room, input=str(path), input_format="tsv")
+
+
+def sentencepiece_pieces(single: Sequence[str], room: int, **texts: Any) -> dict[str, float]:
+    """Pieces and their log-probabilities; all characters of the texts are among them.
+
+    texts: where sentencepiece finds them, in its own words.
+    """
+    import sentencepiece
+
+    made = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        **texts,
+        model_writer=made,
+        model_type="unigram",
+        vocab_size=max(int(room * SPARE) + 100, 2 * len(single)),
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=False,
+        split_by_unicode_script=False,
+        split_by_number=False,
+        max_sentencepiece_length=LONGEST,
+        seed_sentencepiece_size=max(100_000, 10 * room),
+        num_threads=THREADS,
+        bos_id=-1,
+        eos_id=-1,
+        minloglevel=2,
+    )
     model = sentencepiece.SentencePieceProcessor(model_proto=made.getvalue())
     ids = [index for index in range(model.get_piece_size()) if not model.is_unknown(index)]
     return {model.id_to_piece(n).replace(SPACE, " "): model.get_score(n) for n in ids}
