@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from endonym.commands.find import planned, resolve_run, store_of
-from endonym.errors import RecipeError
+from endonym.errors import Damaged, RecipeError
 from endonym.evaluate.tables import aligned
 from endonym.log import Log, folded, number, read_jsonl
 from endonym.pipeline.evaluation_texts import documents_below
@@ -79,9 +80,9 @@ def find_tokenizer(name: str, store: Store) -> Named:
     if path.is_file() and path.suffix == ".json":
         return Named(name, path)
     if (path / FILE).is_file():
-        manifest = path / "manifest.json"
-        seconds = _seconds(open_artifact(path)) if manifest.is_file() else None
-        return Named(name, path / FILE, seconds=seconds)
+        with suppress(Damaged):  # A folder from elsewhere may hold a manifest of another program.
+            return Named(name, path / FILE, seconds=_seconds(open_artifact(path)))
+        return Named(name, path / FILE)
     if (run := resolve_run(store, name)) is not None:
         made = {each["stage"]: each["id"] for each in planned(run)}
         there = store_of(run, store)

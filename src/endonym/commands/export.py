@@ -3,7 +3,9 @@
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+import signal
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,21 @@ from endonym.pipeline.evaluation import held_out_documents
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.store import Store
 
+NO_TEXTS = (
+    "the model's held-out texts are not in the store: the export is compared on strange strings "
+    "alone. endonym verify EXPORT --text FILE compares it on yours"
+)
+
+
+@contextmanager
+def unwound_by_sigterm() -> Generator[None]:
+    """SIGTERM ends the work as Ctrl-C does, so that what is half written is removed."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
 
 def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log) -> list[Path]:
     """Export a model into a new folder; its files. Nothing is left of an export that fails.
@@ -30,16 +47,19 @@ def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log
     if out.is_dir() and any(out.iterdir()):
         raise _not_empty(out)
     model, artifact = load_model(name, store, log=log), find_artifact(name, store)
+    texts = texts_of(name, model, store)
+    if not texts:
+        log.warn(NO_TEXTS)
     part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        with translated_disk_errors(part):
+        with translated_disk_errors(part), unwound_by_sigterm():
             made = make_export(
                 export,
                 model,
                 part,
                 card=card_of(name, store),
-                texts=texts_of(name, model, store),
+                texts=texts,
                 made_of=name if artifact is None else artifact.id,
                 log=log,
             )
@@ -95,7 +115,7 @@ def verify_model(
     texts = [t for file in files for t in texts_below(file, model.tokenizer, log).each()]
     texts = texts or texts_of(name, model, store)
     if not texts:
-        log.warn("the model's corpus is not in the store: ids are compared on strange strings only")
+        log.warn(NO_TEXTS)
     return verify_export(path, model, texts), len(texts)
 
 
@@ -113,10 +133,11 @@ def checks_table(checks: Sequence[Check]) -> str:
 
 def _shown(check: Check) -> str:
     """What was measured, in words."""
-    if check.check in ("ids", "decoding"):
+    if check.check in ("ids", "decoding", "settings"):
         return f"{check.value:.0f} {check.unit}{check.example}"
     if check.check == "logits":
-        return f"{check.value:.2g} {check.unit}"
+        wanted = "" if check.limit is None else f", not {check.limit:,.0f}"
+        return f"{check.value:.{'2g' if check.limit is None else '0f'}} {check.unit}{wanted}"
     if check.check == "likeliest":
         return f"{100 * check.value:.2f} % {check.unit}"
     return f"{_signed(check.value)} % {check.unit}"

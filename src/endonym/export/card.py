@@ -3,6 +3,8 @@
 Everything in it comes from manifests. What they do not say, it does not say.
 """
 
+import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -133,10 +135,20 @@ def _summary(card: Card, model: LanguageModel, kind: str) -> str:
     config, tokens = model.decoder.config, model.tokenizer
     of = f" of the language `{card.language}`" if card.language else ""
     total = f"{parameters(config).total:,} parameters, a vocabulary of {tokens.vocab:,}"
+    known = card.history
+    made = f"exported by endonym {version('endonym')}"
+    if known is not None and known.is_from_scratch:
+        made = f"made with endonym {version('endonym')}"
+    does = "A base language model"
+    ability = "It continues texts; it was not\ntrained to follow instructions or to chat."
+    if tokens.chat_template is not None:
+        does, ability = "A language model", "It has a template for conversations."
+    elif known is None or not known.is_from_scratch:
+        does, ability = "A language model", "It continues texts."
     return f"""# {printable(card.name)}
 
-A base language model{of}, made with endonym {version("endonym")}. It continues texts; it was not
-trained to follow instructions or to chat. Its license depends on that of the texts it was made of.
+{does}{of}, {made}. {ability}
+Its license depends on that of the texts it was made of.
 
 {kind}: {config.layers} layers of {config.dim} channels ({parts_text(config)});
 {total}, a context of {config.context:,} tokens."""
@@ -168,7 +180,8 @@ def _use_transformers(tokens: Tokenizer) -> str:
 
 
 def _use_gguf(card: Card, tokens: Tokenizer, files: Sequence[str]) -> str:
-    file, name = chosen_file(list(files)), printable(card.name).lower()
+    file = shlex.quote(chosen_file(list(files)))
+    name = re.sub("[^a-z0-9._-]+", "-", card.name.lower()).strip("-._") or "model"
     before, starts = "", f"Both put `{tokens.start}` before every text, as in training."
     if not adds_start(tokens):
         before = tokens.start

@@ -40,9 +40,15 @@ class Exported:
 
 
 def require_formats(
-    exports: Iterable[Export], config: AnyModelConfig, tokenizer: "Tokenizer | None" = None
+    exports: Iterable[Export],
+    config: AnyModelConfig,
+    tokenizer: "Tokenizer | None" = None,
+    texts: Sequence[str] = (),
 ) -> None:
-    """Raise ExportError if a format cannot hold this model, or, if given, its tokenizer."""
+    """Raise ExportError if a format cannot hold this model, or, if given, its tokenizer.
+
+    texts: which the format's program must read as the tokenizer does.
+    """
     for each in exports:
         if each.format == "gguf":
             require_gguf_packages()
@@ -50,8 +56,11 @@ def require_formats(
                 architecture_of(config)
             elif tokenizer is not None:
                 from endonym.export.gguf.write import require_gguf
+                from endonym.export.verify import require_same_ids
 
                 require_gguf(config, tokenizer)
+                assert isinstance(config, ModelConfig)
+                require_same_ids(config, tokenizer, texts)
         elif isinstance(config, ModelConfig):
             row_of(config)
 
@@ -126,7 +135,7 @@ def write_export(
     about = Provenance(
         name=card.name,
         language=card.language,
-        license="" if known is None else known[0],
+        license="" if known is None else known[0] if known[0] != "other" else known[1],
         made_of=made_of,
     )
     files = export_gguf(model, out, export.quantizations, about)
@@ -137,8 +146,8 @@ def fallback_line(name: str, fallbacks: dict[str, str]) -> str:
     """What a file's matrices became whose rows do not fit their type."""
     kinds = ", ".join(dict.fromkeys(fallbacks.values()))
     return (
-        f"  {name}: rows of {len(fallbacks)} matrices are no multiple of 256: stored as {kinds}, "
-        "as llama.cpp does"
+        f"  {name}: rows of {len(fallbacks)} matrices are no multiple of its blocks (256 for K "
+        f"types, 32 for others): stored as {kinds}, as llama.cpp does"
     )
 
 

@@ -1,5 +1,7 @@
 """Proves that an export is the model: ids, logits and bits per byte, as its runtime has them."""
 
+import math
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -14,11 +16,14 @@ from numpy.typing import NDArray
 from endonym.errors import Damaged, ExportError
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES
-from endonym.export.gguf.vocabulary import drops_of
+from endonym.export.gguf.vocabulary import adds_start, drops_of
+from endonym.export.gguf.write import write_vocabulary
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
+from endonym.model.config import ModelConfig
 from endonym.tokenizer.strange import STRANGE
+from endonym.tokenizer.tokenizer import Tokenizer
 
 LINES = 10_000
 """Held-out lines whose ids are compared."""
@@ -45,10 +50,19 @@ TIE = 0.05
 little training has many of these."""
 
 
+PROBE = "1 һ"
+"""A text without specials, whose ids with specials are compared."""
+
+
 class Runtime(Protocol):
-    """A program that runs an export."""
+    """A program that runs an export. vocab: how many logits it has at a position."""
 
     name: str
+    vocab: int
+
+    def settings(self) -> dict[str, Any]:
+        """What a program does around a text: see `settings_of`."""
+        ...
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without specials."""
@@ -72,7 +86,7 @@ class Check:
 
     file: str
     runtime: str
-    check: Literal["ids", "decoding", "logits", "likeliest", "bits_per_byte"]
+    check: Literal["ids", "decoding", "settings", "logits", "likeliest", "bits_per_byte"]
     ok: bool
     value: float
     limit: float | None
@@ -90,8 +104,12 @@ class Ours:
     name = "endonym"
 
     def __init__(self, model: LanguageModel) -> None:
-        self.model = model
+        self.model, self.vocab = model, model.decoder.config.vocab
         self.encode, self.decode = model.tokenizer.encode, model.tokenizer.decode
+
+    def settings(self) -> dict[str, Any]:
+        """What the model does around a text."""
+        return settings_of(self.model)
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -110,7 +128,17 @@ class Transformers:
         local: dict[str, Any] = {"local_files_only": True}
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
         loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="float32", **local)
-        self._model = loaded.eval()
+        self._model, self.vocab = loaded.eval(), loaded.config.vocab_size
+
+    def settings(self) -> dict[str, Any]:
+        """What transformers does around a text."""
+        ends = {self._tokenizer.eos_token_id, self._model.generation_config.eos_token_id}
+        return {
+            "start": self._tokenizer(PROBE)["input_ids"],
+            "end": ends.pop() if len(ends) == 1 else sorted(map(str, ends)),
+            "context": self._tokenizer.model_max_length,
+            "template": self._tokenizer.chat_template,
+        }
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without specials."""
@@ -132,8 +160,33 @@ class Gguf:
     def __init__(self, path: Path, context: int, threads: int = 2) -> None:
         self.name = f"llama.cpp {llama_cpp_version()}"
         self._engine = LlamaCpp(path, context=context, threads=threads)
+        self.vocab = self._engine.vocab
         self.encode, self.decode = self._engine.encode, self._engine.decode
         self.logits, self.close = self._engine.logits, self._engine.close
+
+    def settings(self) -> dict[str, Any]:
+        """What llama.cpp's programs do around a text."""
+        return {
+            "start": self._engine.encode(PROBE, special=True),
+            "end": self._engine.end_id,
+            "context": self._engine.trained_context,
+            "template": self._engine.template(),
+        }
+
+
+def settings_of(model: LanguageModel, *, starts: bool = True) -> dict[str, Any]:
+    """What a program should do around a text.
+
+    start: the ids of PROBE with the start token, if the program `starts` texts with it. end: the id
+    that ends a text. context: the longest text in tokens. template: for conversations.
+    """
+    tokenizer = model.tokenizer
+    return {
+        "start": [tokenizer.start_id] * starts + tokenizer.encode(PROBE),
+        "end": tokenizer.end_id,
+        "context": model.decoder.config.context,
+        "template": tokenizer.chat_template,
+    }
 
 
 def verify_export(
@@ -149,16 +202,36 @@ def verify_export(
         raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
     sample = _Sample(model, texts)
     if not files:
-        return sample.compared(_folder_runtime(path), name or path.name, "F32")
+        return list(sample.compared(_folder_runtime(path), name or path.name, "F32"))
     found: list[Check] = []
-    dropped = drops_of(model.tokenizer)
     for file in files:
         runtime = Gguf(file, context=sample.longest)
         try:
-            found += sample.compared(runtime, file.name, quantization_of(file), dropped)
+            found += sample.compared(runtime, file.name, quantization_of(file))
         finally:
             runtime.close()
     return found
+
+
+def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+    """Raise ExportError, before a model is trained, if llama.cpp reads these texts otherwise."""
+    lines = _lines(texts)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vocabulary.gguf"
+        write_vocabulary(config, tokenizer, path)
+        runtime = Gguf(path, context=0)
+        try:
+            checks = list(_text_checks(lines, tokenizer, runtime, "", drops_of(tokenizer)))
+        finally:
+            runtime.close()
+    for each in checks:
+        if not each.ok:
+            raise ExportError(
+                f"{each.check}: {each.value:,.0f} {each.unit} in {each.runtime}{each.example}",
+                where="export gguf",
+                do='llama.cpp cannot hold this tokenizer: leave format = "gguf" out, or choose '
+                "another [tokenizer] kind.",
+            )
 
 
 def require_ok(checks: Sequence[Check]) -> None:
@@ -204,40 +277,27 @@ class _Sample:
     """Held-out text, and what the model makes of it."""
 
     def __init__(self, model: LanguageModel, texts: Sequence[str]) -> None:
-        lines = (line for text in texts for line in text.splitlines() if line)
-        self.ours = Ours(model)
-        self.lines = [*islice(lines, LINES), *STRANGE]
-        self.ids = model.tokenizer.encode_many(self.lines)
-        self.rows = _rows(model, texts)
+        self.ours, self.lines = Ours(model), _lines(texts)
+        self.rows = _rows(model, texts or STRANGE)
         self.longest = max(map(len, self.rows), default=LONGEST)
         self._known: dict[int, NDArray[np.float64]] = {}
 
-    def compared(
-        self, runtime: Runtime, file: str, quantization: Quantization, dropped: str = ""
-    ) -> list[Check]:
-        """Every check of one runtime. dropped: what it takes from the start of a text."""
-        return [*self._texts(runtime, file, dropped), *self._numbers(runtime, file, quantization)]
-
-    def _texts(self, runtime: Runtime, file: str, dropped: str) -> Iterator[Check]:
-        """Ids of every line, and the text that they are decoded to."""
-        wrong = {"ids": 0, "decoding": 0}
-        examples = {"ids": "", "decoding": ""}
-        for line, known in zip(self.lines, self.ids, strict=True):
-            text = line.removeprefix(dropped) if dropped else line
-            expected = known.tolist() if text == line else self.ours.encode(text)
-            found = runtime.encode(line)
-            # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
-            shown = {"ids": found, "decoding": runtime.decode(found)}
-            wanted = {"ids": expected, "decoding": self.ours.decode(expected)}
-            for check in wrong:
-                differs = shown[check] != wanted[check]
-                wrong[check] += differs
-                if differs and not examples[check]:
-                    examples[check] = f": {text[:60]!r} became {str(shown[check])[:80]}"
-        for check in ("ids", "decoding"):
-            unit = f"of {len(self.lines):,} lines differ"
-            is_ok = wrong[check] == 0
-            yield Check(file, runtime.name, check, is_ok, wrong[check], 0, unit, examples[check])
+    def compared(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
+        """Every check of one runtime."""
+        tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
+        dropped = drops_of(tokenizer) if is_gguf else ""
+        yield from _text_checks(self.lines, tokenizer, runtime, file, dropped)
+        wanted = settings_of(self.ours.model, starts=not is_gguf or adds_start(tokenizer))
+        found = runtime.settings()
+        wrong = [name for name in wanted if found[name] != wanted[name]]
+        shown = (f"{name} is {found[name]!r}, not {wanted[name]!r}"[:120] for name in wrong)
+        told, example = f"of {len(wanted)} settings differ", "".join(f": {each}" for each in shown)
+        yield Check(file, runtime.name, "settings", not wrong, len(wrong), 0, told, example)
+        if runtime.vocab == self.ours.vocab:
+            yield from self._numbers(runtime, file, kind)
+        else:
+            sizes = (runtime.vocab, self.ours.vocab, "logits at a position")
+            yield Check(file, runtime.name, "logits", False, *sizes)
 
     def _numbers(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Logits and bits per byte of held-out documents."""
@@ -253,8 +313,6 @@ class _Sample:
             total += len(row)
             targets = row[1:, None]
             nats -= [np.take_along_axis(each[:-1], targets, -1).sum() for each in pair]
-        if not self.rows:
-            return
         rise, limit = float(nats[1] / nats[0] - 1), AGREEMENT.get(kind)
         agreement, of = same / total, f"of {total:,} positions"
         size = sum(self.ours.model.tokenizer.byte_counts[row[1:]].sum() for row in self.rows)
@@ -277,17 +335,48 @@ class _Sample:
         return found
 
 
+def _lines(texts: Sequence[str]) -> list[str]:
+    """The lines whose ids are compared: those of the texts, then strange strings."""
+    lines = (line for text in texts for line in text.splitlines() if line)
+    return [*islice(lines, LINES), *STRANGE]
+
+
+def _text_checks(
+    lines: Sequence[str], tokenizer: Tokenizer, runtime: Runtime, file: str, dropped: str
+) -> Iterator[Check]:
+    """Ids of every line, and the text that they are decoded to.
+
+    dropped: what the runtime takes from the start of a text.
+    """
+    wrong = {"ids": 0, "decoding": 0}
+    examples = {"ids": "", "decoding": ""}
+    texts = [line.removeprefix(dropped) for line in lines]
+    for line, text, known in zip(lines, texts, tokenizer.encode_many(texts), strict=True):
+        found, expected = runtime.encode(line), known.tolist()
+        # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
+        shown = {"ids": found, "decoding": runtime.decode(found)}
+        wanted = {"ids": expected, "decoding": tokenizer.decode(expected)}
+        for check in wrong:
+            differs = shown[check] != wanted[check]
+            wrong[check] += differs
+            if differs and not examples[check]:
+                examples[check] = f": {text[:60]!r} became {str(shown[check])[:80]}"
+    for check in ("ids", "decoding"):
+        unit = f"of {len(lines):,} lines differ"
+        is_ok = wrong[check] == 0
+        yield Check(file, runtime.name, check, is_ok, wrong[check], 0, unit, examples[check])
+
+
 def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:
     """Rows of ids: documents evenly spread, TOKENS in all, and joined ones as long as the context.
 
     Each starts with the end-of-text id, as documents did in training.
     """
     tokenizer, context = model.tokenizer, model.decoder.config.context
-    joined = "\n".join(islice((text for text in texts), LONGEST))
+    joined = "\n".join(texts[:LONGEST])
     long = np.array([tokenizer.end_id, *tokenizer.encode(joined[: 16 * TOKENS])])
     rows, left = [long[: min(context, TOKENS)]], TOKENS
-    step = max(1, len(texts) // 64)
-    for text in texts[::step]:
+    for text in _spread(texts, tokenizer, min(context, LONGEST)):
         ids = np.array([tokenizer.end_id, *tokenizer.encode(text[: 16 * LONGEST])])
         ids = ids[: min(context, LONGEST, left)]
         if len(ids) > 1:
@@ -296,6 +385,14 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
         if left <= 1:
             break
     return [row for row in rows if len(row) > 1]
+
+
+def _spread(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> Sequence[str]:
+    """Documents from all over, about as many as have TOKENS together. longest: used of each."""
+    some = texts[:: -(-len(texts) // 64)]
+    sizes = [min(len(ids), longest) for ids in tokenizer.encode_many(some)]
+    wanted = math.ceil(TOKENS * len(some) / max(1, sum(sizes)))
+    return texts[:: max(1, len(texts) // wanted)]
 
 
 def _log_softmax(logits_TV: NDArray[np.float32]) -> NDArray[np.float64]:

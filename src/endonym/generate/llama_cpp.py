@@ -191,7 +191,8 @@ class LlamaCpp:
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
         self.end_id = int(self._lib.llama_vocab_eos(self._vocab))
-        self.context = context or int(self._lib.llama_model_n_ctx_train(self._model))
+        self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
+        self.context = context or self.trained_context
         self._position = 0
         if context == 0:
             return

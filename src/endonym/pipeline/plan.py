@@ -36,11 +36,11 @@ from endonym.tokenizer.config import TokenizerConfig
 VERSIONS = {
     "source": 2,
     "corpus": 4,
-    "tokenizer": 4,
+    "tokenizer": 5,
     "shards": 4,
     "model": 9,
     "evaluation": 9,
-    "export": 6,
+    "export": 7,
 }
 """Raise a stage's version when you change what it produces."""
 SPEED_NAME = "evaluation speed"

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -46,6 +47,8 @@ from endonym.train.report import Report
 
 WEIGHTS = "weights.safetensors"
 LINES = 20
+COMPARED_DOCUMENTS = 10_000
+"""Dev documents that the programs of exports must read as we do."""
 
 
 def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) -> Numbers:
@@ -64,7 +67,8 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     make_decoder = partial(initial_decoder, config, ctx.inputs)
     decoder = make_decoder()
     shape = decoder.config
-    require_formats(config.exports, shape, tokenizer)  # Fail now, not after hours of training.
+    compared = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
+    require_formats(config.exports, shape, tokenizer, list(compared))  # Fail now, not after hours.
     spare_memory(
         shape, phase, pack.longest(inputs.train.longest_document), target=inputs.device, log=ctx.log
     )

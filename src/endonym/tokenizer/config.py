@@ -13,7 +13,7 @@ SPECIALS = {
     "turn_end": "<|im_end|>",
 }
 """Special tokens by their names here; their ids are 0, 1, 2. In transformers, end_of_text is
-eos_token and bos_token, and the others, which are for conversations, additional_special_tokens."""
+eos_token and bos_token, and the others, which are for conversations, extra_special_tokens."""
 
 BYTE_VOCAB = 256 + len(SPECIALS)
 """The 256 bytes and the special tokens."""

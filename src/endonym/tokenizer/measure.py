@@ -11,6 +11,8 @@ import numpy as np
 import regex
 import tokenizers
 
+from endonym.tokenizer.tokenizer import BYTE_TOKEN
+
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 MARK = regex.compile(r"(?<=[\p{L}\p{M}\u25cc])\p{M}")
 """A mark behind its letter."""
@@ -81,7 +83,7 @@ def measure(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, str]]) -> M
             fit.characters += len(text)
             fit.words += sum(1 for _ in WORD.finditer(text))
             fit.tokens += len(encoding.ids)
-            fit.cut_letters += cut_letters(text, encoding.offsets)
+            fit.cut_letters += cut_letters(text, encoding.offsets, encoding.tokens)
             fit.changed += engine.decode(encoding.ids, skip_special_tokens=False) != text
             seen.update(encoding.ids)
     known = engine.get_vocab(with_added_tokens=True)
@@ -91,14 +93,18 @@ def measure(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, str]]) -> M
     return Measured(len(known), unused, speed, dict(sorted(sources.items())))
 
 
-def cut_letters(text: str, offsets: Sequence[tuple[int, int]]) -> int:
+def cut_letters(text: str, offsets: Sequence[tuple[int, int]], tokens: Sequence[str]) -> int:
     """How many tokens begin between a letter and its marks, or inside a character.
 
     offsets: the characters where each token begins and ends. A token that begins before the end of
-    the one before it shares a character with it.
+    the one before it shares a character with it. The bytes of several unknown characters have one
+    span; of these the bytes count that continue a character.
     """
     spans = np.array(offsets, dtype=np.int64).reshape(-1, 2)
     shared = spans[1:, 0] < spans[:-1, 1]
+    for number in np.flatnonzero(shared).tolist():
+        if BYTE_TOKEN.fullmatch(token := tokens[number + 1]):
+            shared[number] = 0x80 <= int(token[3:5], 16) < 0xC0
     marks = [found.start() for found in MARK.finditer(text)]
     return int((shared | np.isin(spans[1:, 0], marks)).sum())
 

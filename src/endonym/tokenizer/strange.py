@@ -17,7 +17,8 @@ STRANGE = (
     "latin\u043a\u0438\u0440\u0438\u043b\u043b\u01e3\u0581\u05d0\u0628\u4e2d\u6587\ud55c\uae00\u3042\u30a2\u0e44\u0e17\u0e22",
     "<|endoftext|> <|im_start|>user <s></s><unk><pad>[CLS] <0x0A><0xE1>",
     "a\x00b\x01\x02\x07\x08\x0b\x0c\x1b[31m\x7f\x80\x85\x9f\u2028\u2029\ufffe\U0010ffff",
-    "don't I'LL we've \u2019tis l\u2019\u00e9t\u00e9 \u201e\u0219\u021b\u201d "
+    "don't I'LL we've l'\u017fouhait '\u017ftand \u2019tis l\u2019\u00e9t\u00e9 "
+    "\u201e\u0219\u021b\u201d "
     "\u2014 \u2026 ... !!! ??",
     "\u2581\u2581lower\u2581one eighth\u2581 \u0120\u010a\u0100",
     "AAAAAAAAAAAAAAAA\u0430\u0430\u0430\u0430\u0430\u0430\u0430\u0430 "

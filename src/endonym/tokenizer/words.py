@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import regex
 
+CONTRACTIONS = r"'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]"
+"""As llama.cpp has them: with (?i:) a long s (\u017f) would be an s, too."""
+
 SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+    rf"{CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}"
     r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """The split of Qwen3.5: combining marks stay with their letters. llama.cpp calls it `qwen35`."""
 
 TRAINING_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]{1,24}|\p{N}"
+    rf"{CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]{{1,24}}|\p{{N}}"
     r"| ?[^\s\p{L}\p{M}\p{N}]{1,24}|[\r\n]|[^\S\r\n]+(?!\S)|[^\S\r\n]+"
 )
 """The same with pieces of at most 24 letters: in scripts without spaces a piece may be a page.

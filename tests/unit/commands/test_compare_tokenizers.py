@@ -24,6 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_files_and_folders_are_measured_on_a_text(folder: Path) -> None:
     names = [str(folder / "bpe"), str(folder / "unigram" / "tokenizer.json")]
+    (folder / "bpe" / "manifest.json").write_text('{"made by": "another program"}', "utf-8")
     found = compare_tokenizers(
         names, [folder / "texts.txt"], Store(folder / "store"), Log(quiet=True)
     )

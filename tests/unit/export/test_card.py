@@ -19,6 +19,7 @@ from endonym.export.verify import Check
 from endonym.generate.language_model import LanguageModel
 from endonym.store import Store
 
+EXPORTED = f"exported by endonym {version('endonym')}."
 MADE = f"made with endonym {version('endonym')}."
 SIZES = {"model.safetensors": 37_248}
 
@@ -50,8 +51,8 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     write_card(tmp_path, Card("әкият", "tt"), model, form="huggingface")
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     parameters = sum(each.numel() for each in model.decoder.parameters())
-    assert "\n# әкият\n\nA base language model of the language `tt`, made with endonym" in text
-    assert f" {MADE} It continues texts;" in text
+    assert "\n# әкият\n\nA language model of the language `tt`, exported by endonym" in text
+    assert f" {EXPORTED} It continues texts." in text
     assert "\nllama: 2 layers of 32 channels (" in text
     assert f");\n{parameters:,} parameters, a vocabulary of 259, a context of 64 tokens.\n" in text
     assert f"\n`{INSTALL}`, then:\n" in text
@@ -82,6 +83,7 @@ def test_the_card_of_a_run_has_its_data_training_and_scores(
     for name, each in known.sources.items():
         assert re.search(rf"^\| {name} \|.* {each['kept']['train']['documents']:,} \|", text, re.M)
         assert f"| {each['kept']['test']['documents']:,} | CC0-1.0 |" in text
+    assert f"A base language model of the language `tt`, {MADE} It continues texts; it was" in text
     numbers = known.phases[0].numbers
     assert f"| {numbers['tokens']:,} | {numbers['epochs']:.1f} |" in text
     assert re.search(r"\nAll steps took .+ on .+ threads?\.\n", text)
@@ -105,8 +107,8 @@ def test_beside_gguf_files_it_tells_of_llama_cpp_and_ollama_and_adds_a_modelfile
     write_card(tmp_path, Card("Әкият"), model, form="gguf", checks=[bits], limits=limits)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert ModelCard(text).data.library_name == "gguf"
-    assert "llama-completion -m әкият-Q8_0.gguf" in text
-    assert "ollama create әкият -f Modelfile" in text
+    assert "llama-completion -m 'әкият-Q8_0.gguf'" in text
+    assert "ollama create model -f Modelfile" in text
     assert "| `әкият-F16.gguf` | 4 |" in text
     assert "| әкият-Q8_0.gguf | +0.012 % |" in text
     assert "* In this format: a window is not kept." in text
@@ -138,6 +140,7 @@ def test_a_phase_from_elsewhere_and_a_lost_score_are_said(
     other = type(known)([phase], known.tokenizer, known.corpus)
     text = of(Card("kechkena", history=other), model)
     assert "from a model that was made elsewhere" in text
+    assert f"A language model, {EXPORTED} It continues texts." in text
     assert "It was not scored on held-out documents." in text
 
 

@@ -140,7 +140,8 @@ def test_shapes_and_tokenizers_are_refused_before_training() -> None:
     for export in (GGUF, FOLDER):
         with pytest.raises(ExportError, match="logit_cap"):
             require_formats([export], capped)
-    require_formats([GGUF, FOLDER], shape("qwen3"), toy_tokenizer("bpe"))
+    tokenizer = toy_tokenizer("bpe")
+    require_formats([GGUF, FOLDER], shape("qwen3", vocab=tokenizer.vocab), tokenizer)
 
 
 def test_a_missing_package_is_named_before_training(monkeypatch: pytest.MonkeyPatch) -> None:

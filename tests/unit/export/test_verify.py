@@ -12,14 +12,25 @@ from toys import lively_decoder, toy_texts
 
 from endonym.errors import Damaged, ExportError
 from endonym.export import verify
-from endonym.export.gguf import vocabulary
+from endonym.export.gguf import vocabulary, write
+from endonym.export.gguf.rows import architecture_of
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.verify import Check, Gguf, quantization_of, require_ok, verify_export
+from endonym.export.verify import (
+    Check,
+    Gguf,
+    quantization_of,
+    require_ok,
+    require_same_ids,
+    verify_export,
+)
 from endonym.generate.language_model import LanguageModel
+from endonym.model.config import ModelConfig
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.strange import STRANGE
 from endonym.tokenizer.train import train_tokenizer
+
+ALL_CHECKS = ["ids", "decoding", "settings", "logits", "likeliest", "bits_per_byte"]
 
 
 def small(seed: int = 1, vocab: int = 1500) -> LanguageModel:
@@ -44,7 +55,7 @@ def test_whole_exports_pass_every_check(model: LanguageModel, tmp_path: Path) ->
     export_huggingface(model, tmp_path / "hf")
     texts = toy_texts()
     checks = verify_export(tmp_path / "gguf", model, texts)
-    assert [(each.file, each.check) for each in checks][::5] == [
+    assert [(each.file, each.check) for each in checks][::6] == [
         ("kechkena-F32.gguf", "ids"),
         ("kechkena-Q8_0.gguf", "ids"),
     ]
@@ -116,8 +127,107 @@ def test_without_texts_the_strange_strings_are_compared(
 ) -> None:
     export_gguf(model, tmp_path, ("F32",), Provenance())
     checks = verify_export(tmp_path, model, [])
-    assert [each.check for each in checks] == ["ids", "decoding"]
+    assert [each.check for each in checks] == ALL_CHECKS
+    assert failed(checks) == []
     assert checks[0].unit == f"of {len(STRANGE)} lines differ"
+    assert failed(verify_export(tmp_path, small(seed=2), [])) == ["likeliest", "bits_per_byte"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tokenizer.ggml.eos_token_id": 2},
+        {"tokenizer.ggml.bos_token_id": 1},
+        {"tokenizer.ggml.add_eos_token": True},
+        {"tokenizer.ggml.add_bos_token": False},
+        {"tokenizer.chat_template": "{{ messages }}"},
+        {"qwen3.context_length": 32},
+    ],
+)
+def test_a_file_that_begins_or_ends_texts_otherwise_is_found(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]
+) -> None:
+    right = write._special_ids(model.tokenizer)
+    monkeypatch.setattr(write, "_special_ids", lambda _: right | wrong)
+    row = architecture_of(model.decoder.config)
+    metadata = row.metadata(model.decoder.config)
+    context = wrong.get("qwen3.context_length", 64)
+    monkeypatch.setattr(type(row), "metadata", lambda *_: metadata | {"context_length": context})
+    export_gguf(model, tmp_path, ("F32",), Provenance())
+    assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+
+
+@pytest.mark.parametrize(
+    "file", ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]
+)
+def test_a_folder_that_begins_or_ends_texts_otherwise_is_found(
+    model: LanguageModel, tmp_path: Path, file: str
+) -> None:
+    export_huggingface(model, tmp_path)
+    given = json.loads((tmp_path / file).read_text(encoding="utf-8"))
+    wrong = {
+        "tokenizer.json": {"post_processor": None},
+        "tokenizer_config.json": {"eos_token": "<|im_end|>"},
+        "generation_config.json": {"eos_token_id": 2},
+    }
+    (tmp_path / file).write_text(json.dumps(given | wrong[file]), encoding="utf-8")
+    assert failed(verify_export(tmp_path, model, toy_texts())) == ["settings"]
+
+
+def test_a_runtime_that_loses_blanks_in_decoding_is_found(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Losing(Gguf):
+        def __init__(self, path: Path, context: int, threads: int = 2) -> None:
+            super().__init__(path, context, threads)
+            own = self.decode
+            self.decode = lambda ids: own(ids).replace(" ", "")
+
+    export_gguf(model, tmp_path, ("F32",), Provenance())
+    monkeypatch.setattr(verify, "Gguf", Losing)
+    assert failed(verify_export(tmp_path, model, toy_texts())) == ["decoding"]
+
+
+@pytest.mark.parametrize(("one", "other"), [(1500, 700), (700, 1500)])
+def test_models_of_two_vocabularies_differ_without_a_crash(
+    tmp_path: Path, one: int, other: int
+) -> None:
+    export_gguf(small(vocab=one), tmp_path / "gguf", ("F16",), Provenance())
+    export_huggingface(small(vocab=one), tmp_path / "hf")
+    for form in ("gguf", "hf"):
+        checks = verify_export(tmp_path / form, small(vocab=other), toy_texts())
+        assert {"ids", "logits"} <= {*failed(checks)}
+        assert (checks[-1].check, checks[-1].value, checks[-1].limit) == ("logits", one, other)
+
+
+def test_many_short_texts_give_as_many_positions_as_long_ones(model: LanguageModel) -> None:
+    texts = ["Кояш чыкты.", "Су ага."] * 20_000
+    assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+    texts = [" ".join(toy_texts())] * 300
+    assert 3500 < sum(map(len, verify._rows(model, texts))) < 5000
+
+
+def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused_before_training(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, texts = model.decoder.config, toy_texts()
+    assert isinstance(config, ModelConfig)
+    require_same_ids(config, model.tokenizer, texts)
+    monkeypatch.setattr(vocabulary, "SPLITS", dict.fromkeys(vocabulary.SPLITS, "gpt-2"))
+    with pytest.raises(ExportError, match=r"ids: \d+ of \d+ lines differ") as caught:
+        require_same_ids(config, model.tokenizer, texts)
+    assert "another [tokenizer] kind" in caught.value.do
+
+
+def test_letters_that_llama_cpp_does_not_know_are_found_before_training() -> None:
+    # Garay is a script of Unicode 16.
+    letters = [chr(0x10D50 + n) for n in range(20)]
+    texts = [f"{letters[n]}лар {letters[n - 1]}га {letters[n - 2]}ның" for n in range(20)]
+    asked = TokenizerConfig(kind="bpe", vocab=400, min_count=1)
+    tokenizer = train_tokenizer(asked, lambda: iter(texts * 5))
+    config = shape("qwen3", vocab=tokenizer.vocab, context=64)
+    with pytest.raises(ExportError, match="lines differ"):
+        require_same_ids(config, tokenizer, texts)
 
 
 @pytest.mark.parametrize("data", [b"", b"GGUF", b"not a model at all" * 9])

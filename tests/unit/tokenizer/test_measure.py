@@ -36,10 +36,12 @@ def test_counts_are_those_of_the_texts_and_the_ids(kind: str) -> None:
 
 def test_a_letter_is_cut_from_its_marks_or_within_its_bytes() -> None:
     # ស ្ រ ី: the coeng and the vowel are marks, each a token of its own.
-    assert cut_letters("ស្រី", [(0, 1), (1, 2), (2, 3), (3, 4)]) == 2
-    assert cut_letters("ស្រី", [(0, 4)]) == 0
-    assert cut_letters("ә", [(0, 1), (0, 1)]) == 1
-    assert cut_letters("", []) == 0
+    assert cut_letters("ស្រី", [(0, 1), (1, 2), (2, 3), (3, 4)], [*"ស្រី"]) == 2
+    assert cut_letters("ស្រី", [(0, 4)], ["ស្រី"]) == 0
+    assert cut_letters("ә", [(0, 1), (0, 1)], ["É", "Ļ"]) == 1
+    assert cut_letters("", [], []) == 0
+    for kind in ("bpe", "unigram", "byte"):  # three characters of three bytes, not in the texts
+        assert measure(engine(kind), [("zh", "中文字")]).total().cut_letters == 6
     assert measure(engine("byte"), [("km", KHMER)]).total().cut_letters == 2 * len(KHMER) + 3
     assert measure(engine("char"), [("km", KHMER)]).total().cut_letters == 3
 

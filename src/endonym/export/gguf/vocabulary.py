@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from endonym.errors import ExportError
-from endonym.tokenizer.kinds import gguf_scores, kind_of
+from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
-from endonym.tokenizer.words import SPLIT
+from endonym.tokenizer.unigram import NEVER
+from endonym.tokenizer.words import CONTRACTIONS, SPLIT
 
-NORMAL, CONTROL, UNUSED, BYTE = 1, 3, 5, 6
+NORMAL, CONTROL, ADDED, UNUSED, BYTE = 1, 3, 4, 5, 6
 """llama.cpp's `llama_token_type`."""
+_ANY_CASE = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 GPT2_SPLIT = ""
 """The split that ByteLevel does by itself (`use_regex`)."""
 SPLITS = {
     SPLIT: "qwen35",
+    SPLIT.replace(CONTRACTIONS, _ANY_CASE): "qwen35",
     GPT2_SPLIT: "gpt-2",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    rf"{_ANY_CASE}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
 }
 """Splits that llama.cpp has, by its name; the ids are compared by `verify`."""
@@ -55,8 +58,8 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
     Raises ExportError for a tokenizer that llama.cpp does not have.
     """
     described: dict[str, Any] = json.loads(tokenizer.to_json())
-    specials = {each["id"] for each in described["added_tokens"] if each["special"]}
-    tokens, types = _tokens(tokenizer, specials, size)
+    added = {each["id"]: CONTROL if each["special"] else ADDED for each in _added(described)}
+    tokens, types = _tokens(tokenizer, added, size)
     if described.get("normalizer") is not None:
         raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
     model = described["model"]
@@ -64,14 +67,14 @@ def vocabulary_of(tokenizer: Tokenizer, size: int) -> Vocabulary:
         scores = gguf_scores(tokenizer)
     elif model["type"] == "BPE" and model.get("byte_fallback") and not model["merges"]:
         scores = [-1.0] * size  # Characters, as endonym made them before they were merges of bytes.
-    elif model["type"] == "BPE" and not model.get("byte_fallback"):
+    elif model["type"] == "BPE" and not (model.get("byte_fallback") or model.get("ignore_merges")):
         merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
         split = _split(described.get("pre_tokenizer"))
         return Vocabulary("gpt2", tokens, types, split, merges or [NO_MERGE])
     else:
         raise _unknown(f"a {model['type']} of this kind")
     limits = (BYTE_ORDER_MARK, NO_START.format(start=tokenizer.start))
-    scores += [0.0] * (size - len(scores))
+    scores += [NEVER / GGUF_SCALE] * (size - len(scores))  # No text is cut into unused ids.
     return Vocabulary("plamo2", tokens, types, scores=scores, limits=limits)
 
 
@@ -85,16 +88,24 @@ def adds_start(tokenizer: Tokenizer) -> bool:
     return vocabulary_of(tokenizer, tokenizer.vocab).model == "gpt2"
 
 
-def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[str], list[int]]:
-    """Every id's token and type; ids that stand for nothing are unused."""
+def _added(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tokens that were added to a vocabulary. Raises ExportError if one eats blanks."""
+    for each in described["added_tokens"]:
+        if not each["special"] and (each["lstrip"] or each["rstrip"] or each["single_word"]):
+            raise _unknown(f"the added token {each['content']!r}, which minds what is around it")
+    return described["added_tokens"]
+
+
+def _tokens(tokenizer: Tokenizer, added: dict[int, int], size: int) -> tuple[list[str], list[int]]:
+    """Every id's token and type; ids that stand for nothing are unused. added: types by id."""
     tokens: list[str] = []
     types: list[int] = []
     for index in range(size):
         token, kind = tokenizer.name_of(index), NORMAL
         if token is None:
             token, kind = f"[unused {index}]", UNUSED
-        elif index in specials:
-            kind = CONTROL
+        elif index in added:
+            kind = added[index]
         elif BYTE_TOKEN.fullmatch(token) and len(tokenizer.bytes_of(index)) == 1:
             kind = BYTE
         tokens.append(token)
@@ -105,19 +116,22 @@ def _tokens(tokenizer: Tokenizer, specials: set[int], size: int) -> tuple[list[s
 def _split(described: dict[str, Any] | None) -> str:
     """llama.cpp's name of the split before byte-level pieces."""
     steps = [] if described is None else described.get("pretokenizers", [described])
-    pattern, is_byte_level = None, False
-    for step in steps:
-        if step["type"] == "Split" and "Regex" in step["pattern"] and not step["invert"]:
-            pattern = step["pattern"]["Regex"] if step["behavior"] == "Isolated" else None
-        elif step["type"] == "ByteLevel" and not step["add_prefix_space"]:
-            is_byte_level = True
-            pattern = GPT2_SPLIT if step.get("use_regex", True) else pattern
-        elif step["type"] != "ByteLevel":
-            pattern = None
-    if not is_byte_level or pattern not in SPLITS:
-        shown = "none" if pattern is None else re.sub(r"\s+", " ", pattern)
-        raise _unknown(f"this split before the merges: {shown}")
-    return SPLITS[pattern]
+    last = steps[-1] if steps else {"type": "nothing"}
+    if last["type"] == "ByteLevel" and not last["add_prefix_space"]:
+        pattern = GPT2_SPLIT if last.get("use_regex", True) else None
+        if len(steps) == 2 and pattern is None:
+            pattern = _isolating(steps[0])
+        if len(steps) <= 2 and pattern in SPLITS and (pattern == GPT2_SPLIT) == (len(steps) == 1):
+            return SPLITS[pattern]
+    shown = re.sub(r"\s+", " ", ", ".join(str(_isolating(step) or step["type"]) for step in steps))
+    raise _unknown(f"this split before the merges: {shown or 'none'}")
+
+
+def _isolating(step: dict[str, Any]) -> str | None:
+    """The regular expression of a step that makes a piece of each match."""
+    if step["type"] == "Split" and step["behavior"] == "Isolated" and not step["invert"]:
+        return step["pattern"].get("Regex")
+    return None
 
 
 def _unknown(what: str) -> ExportError:

@@ -98,16 +98,23 @@ def export_gguf(
     config = model.decoder.config
     require_gguf(config, model.tokenizer)
     assert isinstance(config, ModelConfig)
-    row = architecture_of(config)
-    whole = _Model(
-        row,
-        config,
-        vocabulary_of(model.tokenizer, config.vocab),
-        _general(about) | _special_ids(model.tokenizer),
-        gguf_tensors(row, config, model.decoder.state_dict()),
-    )
+    tensors = gguf_tensors(architecture_of(config), config, model.decoder.state_dict())
+    whole = _model(config, model.tokenizer, about, tensors)
     out.mkdir(parents=True, exist_ok=True)
     return [_write(whole, kind, out / f"{about.name}-{kind}.gguf") for kind in quantize]
+
+
+def write_vocabulary(config: ModelConfig, tokenizer: Tokenizer, path: Path) -> None:
+    """Write a file without weights, from which llama.cpp reads the tokenizer alone."""
+    _write(_model(config, tokenizer, Provenance(), {}), "F32", path)
+
+
+def _model(
+    config: ModelConfig, tokenizer: Tokenizer, about: Provenance, tensors: dict[str, Tensor]
+) -> _Model:
+    words = vocabulary_of(tokenizer, config.vocab)
+    metadata = _general(about) | _special_ids(tokenizer)
+    return _Model(architecture_of(config), config, words, metadata, tensors)
 
 
 def _write(model: _Model, quantization: Quantization, path: Path) -> GGUFFile:

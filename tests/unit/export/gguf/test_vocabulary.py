@@ -2,15 +2,21 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tokenizers
+from laws.shapes import shape
 from toys import toy_tokenizer
 
 from endonym.errors import ExportError
 from endonym.export.gguf.vocabulary import CONTROL, NORMAL, UNUSED, drops_of, vocabulary_of
+from endonym.export.gguf.write import write_vocabulary
+from endonym.generate.llama_cpp import LlamaCpp
 from endonym.tokenizer.tokenizer import Tokenizer
+
+GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> Tokenizer:
@@ -28,6 +34,16 @@ def test_bpe_has_the_split_of_qwen35() -> None:
     assert len(words.merges) == len(json.loads(ours.to_json())["model"]["merges"])
     assert words.types[ours.end_id] == CONTROL
     assert words.types.count(NORMAL) == ours.vocab - words.types.count(CONTROL)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "byte"])
+def test_no_text_is_read_as_a_row_beyond_the_vocabulary(kind: str, tmp_path: Path) -> None:
+    ours = toy_tokenizer(kind)
+    config = shape("qwen3", vocab=ours.vocab + 3, context=64)
+    write_vocabulary(config, ours, tmp_path / "x.gguf")
+    text = f"су [unused {ours.vocab + 1}] ага"
+    with LlamaCpp(tmp_path / "x.gguf", context=0) as engine:
+        assert engine.encode(text) == ours.encode(text)
 
 
 def test_rows_beyond_the_vocabulary_are_unused() -> None:
@@ -55,6 +71,23 @@ def test_bytes_alone_need_a_merge_that_never_applies() -> None:
             "this split",
         ),
         (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "this split"),
+        (
+            lambda d: d.update(
+                pre_tokenizer={
+                    "type": "Sequence",
+                    "pretokenizers": [{"type": "Digits", "individual_digits": True}, GPT2],
+                }
+            ),
+            "this split before the merges: Digits, ByteLevel",
+        ),
+        (lambda d: d["model"].update(ignore_merges=True), "a BPE of this kind"),
+        (
+            lambda d: d["added_tokens"].append(
+                d["added_tokens"][0]
+                | {"id": 5, "content": "\u0120", "special": False, "lstrip": True}
+            ),
+            "the added token",
+        ),
     ],
 )
 def test_what_llama_cpp_does_not_have_is_named(
