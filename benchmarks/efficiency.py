@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, Cells, busy_cores
+from pages import markdown
 
 import endonym
 from endonym import device
@@ -111,6 +112,13 @@ def measured(size: str, asked: argparse.Namespace) -> dict[str, Any]:
         "processor": device.processor(),
         "rows": [row.as_dict() for row in measured_efficiency(speed)],
     }
+
+
+def page_table(size: str) -> str:
+    """The table of a size, for docs/exports.md."""
+    one = Cells(RESULTS / "efficiency.json")[size]
+    heads, *rows = cells([Efficiency(**row) for row in one["rows"]])
+    return markdown(heads, rows)
 
 
 def draw(rows: list[Efficiency], path: Path) -> None:

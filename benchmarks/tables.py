@@ -6,9 +6,11 @@ A test keeps the committed pages current. No number in a table is written by han
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import architectures_page
+import efficiency
 import exports
 import readme_page
 import tokenizers_page
@@ -21,7 +23,11 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,
-    ROOT / "docs" / "exports.md": {"exports": exports.page_table},
+    ROOT / "docs" / "exports.md": {
+        "exports": exports.page_table,
+        "efficiency 5M": partial(efficiency.page_table, "5M"),
+        "efficiency 25M": partial(efficiency.page_table, "25M"),
+    },
 }
 
 

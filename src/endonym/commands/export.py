@@ -60,7 +60,7 @@ def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log
                 part,
                 card=card_of(name, store),
                 texts=texts,
-                made_of=name if artifact is None else artifact.id,
+                made_of=Path(name).name if artifact is None else artifact.id,  # no path is told
                 log=log,
             )
             out.absolute().parent.mkdir(parents=True, exist_ok=True)
