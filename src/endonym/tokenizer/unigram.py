@@ -19,8 +19,10 @@ A limit: llama.cpp leaves out a U+FEFF at the very start of a text.
 
 import heapq
 import io
+import itertools
 import math
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,9 @@ SINGLE = "\t\r\0▁▅\ufffd"
 """Characters that sentencepiece reserves; line ends, too, are never merged."""
 LONGEST = 24
 SETTLED_WORDS = 200_000
-ROUNDS = 20
+ROUNDS, PASSES = 20, 100
+STEPS = 32
+"""Scores are changed by one of so many amounts."""
 RUNNING_WORDS = 15_000_000
 """sentencepiece takes 0.1 kB for each, however often the same word comes again."""
 Part = tuple[str, int]
@@ -190,9 +194,11 @@ def _whole_numbers(
 
 def _settled(scores: dict[str, int], words: Sequence[str]) -> int:
     """Change scores by a little, or drop pieces, where two ways are equally good; how many."""
-    while equal := equal_overlaps(scores):
+    passes = itertools.takewhile(bool, (equal_overlaps(scores) for _ in range(PASSES)))
+    for number, equal in enumerate(passes):
         for piece in equal:
-            scores[piece] -= 1
+            # Steps of one size would go on for ever where both sides of an equation are changed.
+            scores[piece] -= 1 + zlib.crc32(f"{number} {piece}".encode()) % STEPS
     found = ties([*_repeated_edges(scores), *words], scores)
     for first, last in found:
         other = sorted({*first} ^ {*last}, key=len)

@@ -15,6 +15,7 @@ from endonym.tokenizer.unigram import (
     BYTE_TOKENS,
     LOWEST,
     SPELLING,
+    _settled,
     _whole_numbers,
     engine,
     equal_overlaps,
@@ -77,6 +78,13 @@ def test_pieces_of_two_ways_are_changed_or_left_out() -> None:
     assert "хаха" not in found
     assert {"ot", "ier", "tier"} <= {*found}
     assert ties(["otier", "atata"], found) == []
+
+
+def test_two_sides_of_one_equation_are_not_changed_alike_for_ever() -> None:
+    # вб + в = в + бв, and в + б = вб, and б + в = бв: both pairs are changed in each pass.
+    scores = {"а": -5, "б": -2, "в": -2, "вб": -2, "бв": -2}
+    _settled(scores, [])
+    assert equal_overlaps(scores) == set()
 
 
 def test_random_texts_of_pieces_have_one_best_way() -> None:
