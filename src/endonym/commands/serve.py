@@ -218,8 +218,7 @@ def serve(
             ready(f"http://{host}:{port}", list(names))
             listen(build_app(service, access), [listener], service.end)
         finally:
-            for each in service.schedulers.values():
-                each.close()
+            service.close()
 
 
 def hosts_of(place: Place) -> frozenset[str]:

@@ -133,20 +133,25 @@ class Scheduler:
         """Sequences with a slot."""
         return len(self._active)
 
-    def submit(self, sequences: Sequence[Generation]) -> None:
-        """Queue the sequences of one request, one at least. Raises Full without a place for all."""
-        if not sequences:
-            raise ValueError("a request without sequences")
+    def require_place(self, count: int) -> None:
+        """Raise Full or Broken if so many sequences cannot be queued now."""
         with self._changed:
             waiting = self.waiting
             if self.has_died:
                 raise Broken("the model is no longer computed")
             if self._is_closing:
                 raise Full(waiting, 1)
-            if waiting and waiting + len(sequences) > self.capacity + len(self._free):
-                self.counts.refused += len(sequences)
+            if waiting and waiting + count > self.capacity + len(self._free):
+                self.counts.refused += count
                 rounds = 1 + waiting / self.engine.slots
                 raise Full(waiting, max(1, min(LONGEST_WAIT, round(rounds * self._seconds))))
+
+    def submit(self, sequences: Sequence[Generation]) -> None:
+        """Queue the sequences of one request, one at least. Raises Full without a place for all."""
+        if not sequences:
+            raise ValueError("a request without sequences")
+        with self._changed:
+            self.require_place(len(sequences))
             self._waiting.append(deque(sequences))
             self._changed.notify()
 
@@ -158,15 +163,17 @@ class Scheduler:
             self._changed.notify()
 
     def stop(self) -> None:
-        """End all sequences as failed, and free the engine, soon."""
+        """End all sequences as failed, soon. The engine stays: others may read its vocabulary."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
 
     def close(self, seconds: float = 10.0) -> None:
-        """Stop, and wait for it."""
+        """Stop, wait for it, and free the engine, which nobody may use any more."""
         self.stop()
         self._thread.join(seconds)
+        if not self._thread.is_alive():
+            self.engine.close()
 
     def _work(self) -> None:
         """Compute until the end. Whatever dies here, no client waits for ever."""
@@ -181,7 +188,6 @@ class Scheduler:
         try:
             self._fail_all()
             self._tell_news()
-            self.engine.close()
         except Exception as error:  # noqa: BLE001 - clients wait
             self._say(error, "not ended cleanly: ")
 

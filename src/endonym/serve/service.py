@@ -4,7 +4,8 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from endonym.errors import RecipeError
@@ -76,13 +77,47 @@ class Service:
         for each in self.schedulers.values():
             each.stop()
 
+    def close(self) -> None:
+        """End, and free the engines. Only when the event loop and its threads have ended."""
+        self.end()
+        for each in self.schedulers.values():
+            each.close()
+
+    def failure(self) -> ApiError:
+        """What a request is told whose texts are not computed."""
+        if self.is_ending:
+            return ApiError(503, "the server is ending", code="server_ending")
+        return ApiError(500, "the model could not be computed; the server's log says why")
+
+    @contextmanager
+    def queueing(self) -> Generator[None]:
+        """Around a question to a queue: its refusals become ApiErrors."""
+        if self.is_ending:
+            raise self.failure()
+        try:
+            yield
+        except Broken as error:
+            raise self.failure() from error
+        except Full as error:
+            headers = {"Retry-After": str(error.seconds)}
+            message = f"{error.message}. {error.do}"
+            raise ApiError(429, message, code="queue_full", headers=headers) from error
+
+    def require_place(self, count: int, scheduler: Scheduler) -> None:
+        """Raise ApiError if the texts of a request could not be queued now."""
+        if count > scheduler.capacity:
+            message = f"{count} texts in one request; at most {scheduler.capacity}"
+            raise ApiError(400, message, param="n", code="too_many_texts")
+        with self.queueing():
+            scheduler.require_place(count)
+
 
 async def text_job(service: Service, asked: CompletionRequest) -> "Job":
     """The generations of `/v1/completions`. Raises ApiError if they cannot be."""
     scheduler = service.scheduler(asked.model)
     engine = scheduler.engine
     given = asked.prompts()
-    require_capacity(len(given) * (asked.n or 1), scheduler)
+    service.require_place(len(given) * (asked.n or 1), scheduler)
     prompts = [await opened(engine, each) for each in given]
     form = TextForm(engine.vocabulary, asked.logprobs is not None)
     job = Job(service, scheduler, prompts, form, asked.model, bool(asked.echo))
@@ -94,7 +129,7 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     """The generation of `/v1/chat/completions`. Raises ApiError for a base model."""
     scheduler = service.scheduler(asked.model)
     engine = scheduler.engine
-    require_capacity(asked.n or 1, scheduler)
+    service.require_place(asked.n or 1, scheduler)
     if engine.template is None:
         raise ApiError(
             400,
@@ -116,13 +151,6 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     job = Job(service, scheduler, [prompt], form, asked.model)
     job.plan(asked, asked.length(), asked.likeliest())
     return job
-
-
-def require_capacity(count: int, scheduler: Scheduler) -> None:
-    """Raise ApiError for more texts in one request than the queue may hold."""
-    if count > scheduler.capacity:
-        message = f"{count} texts in one request; at most {scheduler.capacity}"
-        raise ApiError(400, message, param="n", code="too_many_texts")
 
 
 async def opened(engine: Engine, prompt: str | list[int]) -> Prompt:
@@ -206,17 +234,9 @@ class Job:
     def begin(self) -> Reader:
         """Queue the generations. Raises ApiError if there is no place."""
         reader = Reader(self.scheduler, self.generations)
-        try:
-            if not self.service.is_ending:
-                reader.begin()
-                return reader
-        except Broken as error:
-            raise self._failure() from error
-        except Full as error:
-            headers = {"Retry-After": str(error.seconds)}
-            message = f"{error.message}. {error.do}"
-            raise ApiError(429, message, code="queue_full", headers=headers) from error
-        raise ending()
+        with self.service.queueing():
+            reader.begin()
+        return reader
 
     async def whole(self, reader: Reader, receive: Receive) -> Json | None:
         """The answer at once; None if the client has gone. Raises ApiError if the engine failed."""
@@ -230,7 +250,7 @@ class Job:
             pieces[number] += update.pieces
             reasons[number] = update.reason
         if "failed" in reasons.values():
-            raise self._failure()
+            raise self.service.failure()
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
         return self._json(self.form.whole_kind, choices, self._usage())
 
@@ -252,7 +272,7 @@ class Job:
         """The chunks of one update; with log-probabilities, one for each piece."""
         number, update = numbered
         if update.reason == "failed":
-            error = self._failure()
+            error = self.service.failure()
             return [_event(error_json(error.status, error.message, code=error.code))]
         pieces = [*self._pieces(number, update.prompt), *update.pieces]
         chunks = [(piece,) for piece in pieces]
@@ -282,15 +302,6 @@ class Job:
         found = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
         return {**found, "choices": choices} | ({"usage": usage} if usage else {})
 
-    def _failure(self) -> ApiError:
-        if self.service.is_ending:
-            return ending()
-        return ApiError(500, "the model could not be computed; the server's log says why")
-
-
-def ending() -> ApiError:
-    """What requests are told while the server ends."""
-    return ApiError(503, "the server is ending", code="server_ending")
 
 
 def logit_bias(asked: Asked, engine: Engine) -> dict[int, float]:

@@ -170,6 +170,27 @@ def test_a_signal_ends_a_server_with_open_streams_at_once(
         assert all(b"server_ending" in end for end in ends)
 
 
+def test_a_signal_under_load_ends_a_server_with_exit_code_0(gguf: Path) -> None:
+    """Requests that come at the end find the model still there."""
+    asked = {"model": gguf.stem, "prompt": "Әбием мич янында", "max_tokens": 3}
+
+    def ask(url: str) -> None:
+        with httpx.Client(timeout=5) as client, suppress(httpx.HTTPError):
+            while True:
+                client.post(f"{url}/v1/completions", json=asked)
+
+    for _ in range(3):
+        with served(gguf) as (url, process):
+            threads = [threading.Thread(target=ask, args=(url,)) for _ in range(4)]
+            for each in threads:
+                each.start()
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            for each in threads:
+                each.join(10)
+
+
 def _rest(client: socket.socket) -> bytes:
     """What comes until the other side closes."""
     found = b""
