@@ -160,6 +160,12 @@ class Scheduler:
         with self._changed:
             for each in sequences:
                 each.is_cancelled = True
+            for request in self._waiting:
+                left = [each for each in request if not each.is_cancelled]
+                self.counts.cancelled += len(request) - len(left)
+                request.clear()
+                request.extend(left)
+            self._waiting = deque(request for request in self._waiting if request)
             self._changed.notify()
 
     def stop(self) -> None:
@@ -226,9 +232,6 @@ class Scheduler:
             sequence = request.popleft()
             if request:
                 self._waiting.append(request)
-            if sequence.is_cancelled:
-                self.counts.cancelled += 1
-                continue
             sequence.slot, sequence.begun = heappop(self._free), time.monotonic()
             self.counts.prompt_tokens += len(sequence.ids)
             self._active.append(sequence)

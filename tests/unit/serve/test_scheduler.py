@@ -106,6 +106,23 @@ def test_a_cancelled_text_frees_its_slot_and_a_full_queue_is_told() -> None:
     scheduler.close()
 
 
+def test_texts_whose_client_has_gone_leave_the_queue_at_once() -> None:
+    scheduler = scheduler_of(SlowEngine(slots=1, seconds=0.02))
+    long = Told(scheduler, "Таң", 60)
+    scheduler.submit([long.generation])
+    while not scheduler.active:
+        time.sleep(0.001)
+    gone = [Told(scheduler, "Кич", 60).generation for _ in range(scheduler.capacity)]
+    one = Told(scheduler, "Төн", 2)
+    scheduler.submit([*gone[1:], one.generation])
+    scheduler.cancel(gone)
+    assert (scheduler.waiting, scheduler.counts.cancelled) == (1, len(gone) - 1)
+    scheduler.submit([Told(scheduler, "Көн", 2).generation for _ in range(scheduler.capacity - 1)])
+    scheduler.cancel([long.generation])
+    assert one.ended.wait(20)
+    scheduler.close()
+
+
 def test_an_engine_that_fails_ends_its_texts_and_takes_new_ones() -> None:
     said: list[str] = []
     engine = SlowEngine()
