@@ -56,7 +56,7 @@ class Access:
             message = f"this server is not called {host!r}"
             raise ApiError(403, message, code="host_not_allowed")
         origin = headers.get("origin", b"").decode("latin-1")
-        if origin and urlsplit(origin).netloc.lower() != host.lower():
+        if origin and _authority(origin) != host.lower():
             message = f"pages of {origin!r} may not use this server"
             raise ApiError(403, message, code="origin_not_allowed")
         path = scope["path"]
@@ -84,6 +84,14 @@ class Access:
             return bool(ipaddress.ip_address(name))
         except ValueError:
             return False
+
+
+def _authority(address: str) -> str:
+    """Host and port of an address; empty if it has none."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_same(given: str, key: str) -> bool:

@@ -59,6 +59,8 @@ def test_off_loopback_addresses_and_own_names_are_answered() -> None:
         ("http://127.0.0.1:9000", 403),
         ("https://evil.example", 403),
         ("null", 403),
+        ("http://[", 403),
+        ("http://[::1", 403),
     ],
 )
 def test_pages_of_other_origins_may_not_ask(origin: str, status: int) -> None:
