@@ -97,6 +97,36 @@ def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch)
         assert len(httpx.get(f"http://127.0.0.1:{port}/").content) == size
 
 
+def test_a_small_tail_that_is_not_read_is_dropped_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the server has closed the connection: it would wait for the tail for ever."""
+    monkeypatch.setattr(listen, "WRITE_SECONDS", 0.3)
+    text = ("Әбием мич янында утыра. " * 1100).encode()
+    for closing in (b"", b"Connection: close\r\n"):
+        with _in_thread(monkeypatch, text) as port, socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + closing + b"\r\n")
+            time.sleep(1)
+            with suppress(ConnectionResetError):
+                assert len(_rest(client)) < len(text)
+
+
+def test_a_client_that_reads_late_but_all_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "WRITE_SECONDS", 0.6)
+    size = 1 << 24
+    with _in_thread(monkeypatch, b" " * size) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            for _ in range(2):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                time.sleep(0.1)
+                count = 0
+                while count < size:
+                    part = client.recv(1 << 20)
+                    assert part
+                    count += len(part)
+                time.sleep(0.8)
+
+
 def _in_thread(monkeypatch: pytest.MonkeyPatch, body: bytes = b"ok") -> Any:
     """A tiny application behind PatientProtocol, in a thread; its port."""
     import contextlib
@@ -113,6 +143,8 @@ def _in_thread(monkeypatch: pytest.MonkeyPatch, body: bytes = b"ok") -> Any:
         config = Config(app, http=listen.PatientProtocol, ws="none", log_level="critical")
         server = Server(config)
         with listen.listening_socket("127.0.0.1", 0) as found:
+            if len(body) < 1 << 16:  # so small that the system would take all of it
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [found]})
             thread.start()
             try:
