@@ -1,5 +1,6 @@
 """Continuous batching: sequences come and go while a thread computes the next token of each."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -283,7 +284,10 @@ class Scheduler:
         ]
 
     def _token(self, index: int, log_V: Logits, count: int | None) -> Token:
-        return Token(index, float(log_V[index]), tuple(likeliest(log_V, count or 0)))
+        """A token with its log-probability. No id that the tokenizer lacks is told beside it."""
+        nats = float(log_V[index])
+        others = likeliest(log_V[: self.engine.vocabulary.vocab], count or 0)
+        return Token(index, nats if math.isfinite(nats) else None, tuple(others))
 
     def _write(self, logits_BV: Logits, writers: list[Generation]) -> None:
         """Choose the next token of each text, and tell it."""

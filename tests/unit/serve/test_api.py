@@ -5,9 +5,15 @@ import math
 from collections.abc import Generator
 
 import httpx
+import numpy as np
 import pytest
 import torch
 from serving import Client, SlowEngine, client_of, events_of, toy_language_model
+from toys import lively_decoder, toy_config, toy_tokenizer
+
+from endonym.generate.language_model import LanguageModel
+from endonym.serve.answers import token_text
+from endonym.serve.own_engine import OwnEngine
 
 PROMPT = "Әбием мич янында"
 
@@ -73,6 +79,37 @@ def test_log_probabilities_are_those_of_the_model_for_the_prompt_as_well(client:
     assert len(told["tokens"]) == len(told["top_logprobs"]) == len(told["text_offset"])
     assert all(len(each) == 2 for each in told["top_logprobs"])
     assert choice["text"].startswith(PROMPT)
+
+
+def test_a_model_wider_than_its_tokenizer_tells_no_id_that_stands_for_nothing() -> None:
+    tokenizer = toy_tokenizer("bpe")
+    config = toy_config("qwen3", vocab=tokenizer.vocab + 64, context=64)
+    model = LanguageModel(lively_decoder(config, noise=0.1), tokenizer)
+    text = "Таң атты"
+    asked = {"prompt": text, "max_tokens": 0, "logprobs": 20, "echo": True}
+    with client_of(OwnEngine(model, most_slots=2, memory=1 << 30)) as (client, _):
+        (choice,) = client.post("/v1/completions", **asked).json()["choices"]
+    told = choice["logprobs"]
+    names = {token_text(tokenizer, index) for index in range(tokenizer.vocab)}
+    assert all(0 < len(each) <= 20 and names.issuperset(each) for each in told["top_logprobs"])
+    bits = -sum(told["token_logprobs"]) / math.log(2)
+    assert bits / len(text.encode()) == pytest.approx(model.score(text), rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_where_the_model_gives_no_number_null_is_told(value: float) -> None:
+    engine = SlowEngine()
+    engine.compute = lambda rows: np.full(  # type: ignore[method-assign]
+        (sum(row.outputs for row in rows), engine.vocabulary.vocab), value, dtype=np.float32
+    )
+    asked = {"prompt": "Таң", "max_tokens": 4, "logprobs": 2, "echo": True}
+    with client_of(engine) as (client, _):
+        whole = client.post("/v1/completions", **asked)
+        (choice,) = json.loads(whole.content, parse_constant=pytest.fail)["choices"]
+        streamed = client.post("/v1/completions", **asked, stream=True).text
+    assert set(choice["logprobs"]["token_logprobs"]) == {None}
+    for part in streamed.split("\n\n")[:-2]:
+        json.loads(part.removeprefix("data: "), parse_constant=pytest.fail)
 
 
 def test_ids_that_open_a_text_themselves_are_told_without_a_probability(client: Client) -> None:

@@ -112,19 +112,19 @@ def test_a_small_tail_that_is_not_read_is_dropped_too(monkeypatch: pytest.Monkey
 
 
 def test_a_client_that_reads_late_but_all_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "WRITE_SECONDS", 0.6)
+    monkeypatch.setattr(listen, "WRITE_SECONDS", 1.0)
     size = 1 << 24
-    with _in_thread(monkeypatch, b" " * size) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-            for _ in range(2):
-                client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-                time.sleep(0.1)
-                count = 0
-                while count < size:
-                    part = client.recv(1 << 20)
-                    assert part
-                    count += len(part)
-                time.sleep(0.8)
+    with _in_thread(monkeypatch, b" " * size) as port, socket.socket() as client:
+        client.connect(("127.0.0.1", port))
+        for seconds in (1.2, 0.0):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            time.sleep(0.1)
+            count = 0
+            while count < size:
+                part = client.recv(1 << 20)
+                assert part
+                count += len(part)
+            time.sleep(seconds)
 
 
 def _in_thread(monkeypatch: pytest.MonkeyPatch, body: bytes = b"ok") -> Any:

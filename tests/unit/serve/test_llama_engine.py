@@ -132,26 +132,29 @@ def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family:
     engine.close()
 
 
-def test_a_model_that_is_no_longer_computed_is_asked_nothing_and_freed_last(path: Path) -> None:
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_model_that_is_no_longer_computed_is_freed_when_nobody_asks_any_more(
+    path: Path, ends: bool
+) -> None:
     """Requests read the vocabulary in threads of their own; freed memory would kill the server."""
-    for ends in (False, True):
-        engine, closed = engine_of(path), list[bool]()
-        with client_of(engine) as (client, service):
-            engine.close = lambda close=engine.close: closed.append(True) or close()  # type: ignore[method-assign]
-            scheduler = service.schedulers["тел"]
-            if ends:
-                service.end()
-            else:
-                engine.compute = engine.release = lambda given: [].pop()  # type: ignore[method-assign]
-                assert client.post("/v1/completions", prompt="Таң").status_code == 500
-            scheduler._thread.join(10)
-            assert (scheduler._thread.is_alive(), closed) == (False, [])
-            engine.vocabulary.encode = lambda text: [].pop()  # type: ignore[method-assign]
-            for _ in range(2):
-                answer = client.post("/v1/completions", prompt="Әбием мич янында")
-                assert answer.status_code == (503 if ends else 500)
-                assert answer.json()["error"]["code"] == ("server_ending" if ends else None)
-        assert closed == [True]
+    engine, closed = engine_of(path), list[bool]()
+    free, encode = engine.close, engine.vocabulary.encode
+    engine.close = lambda: closed.append(True) or free()  # type: ignore[method-assign]
+    with client_of(engine) as (client, service):
+        if ends:
+            service.end()
+        else:
+            engine.compute = engine.release = lambda given: [].pop()  # type: ignore[method-assign]
+            assert client.post("/v1/completions", prompt="Таң").status_code == 500
+        thread = service.schedulers["тел"]._thread
+        thread.join(10)
+        assert (thread.is_alive(), closed) == (False, [])
+        assert encode("Әбием мич янында")
+        engine.vocabulary.encode = lambda text: pytest.fail(text)  # type: ignore[method-assign]
+        answer = client.post("/v1/completions", prompt="Әбием мич янында")
+        assert answer.status_code == (503 if ends else 500)
+        assert answer.json()["error"]["code"] == ("server_ending" if ends else None)
+    assert closed == [True]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
