@@ -124,7 +124,9 @@ async def _answered(job: Job, request: Request, *, is_stream: bool) -> Response:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
     answer = await job.whole(reader, request.receive)
-    return Response(status_code=GONE) if answer is None else JSONResponse(answer)
+    if answer is None:
+        return Response(status_code=GONE)
+    return Response(answer, media_type="application/json")
 
 
 def _add_completions(app: FastAPI, service: Service) -> None:

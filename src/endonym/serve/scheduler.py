@@ -36,7 +36,9 @@ class Generation:
     """One text to continue. `ids` begins with the token that opens a document.
 
     logprobs: how many of the likeliest tokens are told beside each; None tells nothing. scored:
-    log-probabilities of the prompt are wanted, too. take: is called with each Update.
+    log-probabilities of the prompt are wanted, too. They stand in `prompt` before the first Update
+    of this text, and of all texts after it in its request that have the same prompt. take: is
+    called with each Update.
     """
 
     ids: list[int]
@@ -59,14 +61,13 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """News of a sequence: the scored prompt, more text, the end.
+    """News of a sequence: more text, the end.
 
     reason: "stop" for the end of the text or a stop string, "length" for max_tokens or a full
     context, "failed"; None as long as the sequence goes on.
     """
 
     pieces: Sequence[Piece] = ()
-    prompt: Sequence[Token] = ()
     reason: str | None = None
 
 
@@ -297,31 +298,30 @@ class Scheduler:
         chosen = self._draw.next(logits_BV[wanted], [writers[n].chooser for n in wanted])
         indices = dict(zip(wanted, chosen, strict=True))
         for number, each in enumerate(writers):
-            prompt: Sequence[Token] = each.prompt if each.scored else ()
             each.scored = False
             if number not in indices:
-                self._end(each, Update((), prompt, "length"))
+                self._end(each, Update((), "length"))
                 continue
             token = Token(indices[number])
             if number in log_BV:
                 token = self._token(token.index, log_BV[number], each.logprobs)
-            self._tell(each, token, prompt)
+            self._tell(each, token)
 
-    def _tell(self, each: Generation, token: Token, prompt: Sequence[Token]) -> None:
+    def _tell(self, each: Generation, token: Token) -> None:
         """Add a token to its text."""
         self.counts.generated_tokens += 1
         if token.index in self.engine.ends:
             pieces = [*each.pieces.end(), Piece("", (token,))]
-            self._end(each, Update(pieces, prompt, "stop"))
+            self._end(each, Update(pieces, "stop"))
             return
         each.ids.append(token.index)
         pieces = each.pieces.add(token, self.engine.vocabulary.bytes_of(token.index))
         if each.pieces.has_stopped:
-            self._end(each, Update(pieces, prompt, "stop"))
+            self._end(each, Update(pieces, "stop"))
         elif each.chooser.made >= each.max_tokens or len(each.ids) > self.engine.context:
-            self._end(each, Update([*pieces, *each.pieces.end()], prompt, "length"))
-        elif pieces or prompt:
-            self._news.append((each, Update(pieces, prompt)))
+            self._end(each, Update([*pieces, *each.pieces.end()], "length"))
+        elif pieces:
+            self._news.append((each, Update(pieces)))
 
     def _end(self, each: Generation, update: Update) -> None:
         self.counts.ended += 1

@@ -35,6 +35,9 @@ LONGEST_TOKEN = 512
 LONGEST_ID = 10
 """Digits."""
 
+MOST_NATS = 1 << 19
+"""Log-probabilities of one answer: about 50 MB while it is made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -213,6 +216,8 @@ class Job:
 
     def plan(self, asked: Asked, length: int, logprobs: int | None) -> None:
         """Make the generations: `n` for each prompt. Draws depend on seed, number and prompt."""
+        if logprobs is not None:
+            self._require_modest(asked.n or 1, length, logprobs)
         seed = secrets.randbits(60) if asked.seed is None else asked.seed
         bias = logit_bias(asked, self.scheduler.engine)
         self.has_usage = asked.stream_options is not None and asked.stream_options.include_usage
@@ -227,9 +232,21 @@ class Job:
                         chooser,
                         stop=asked.stops(),
                         logprobs=logprobs,
-                        scored=self.echo and logprobs is not None,
+                        scored=self.echo and logprobs is not None and not number,
                     )
                 )
+
+    def _require_modest(self, times: int, length: int, logprobs: int) -> None:
+        """Raise ApiError for more log-probabilities than an answer may hold.
+
+        One text of a whole context may always have them.
+        """
+        room, each = self.scheduler.engine.context + 1, 1 + logprobs
+        prompts = [len(prompt.ids) for prompt in self.prompts]
+        told = sum(self.echo * size + min(length, room - size) for size in prompts) * times * each
+        if told > (most := max(MOST_NATS, room * each)):
+            message = f"up to {told} log-probabilities in one answer; at most {most}"
+            raise ApiError(400, message, param="logprobs", code="too_many_log_probabilities")
 
     def begin(self) -> Reader:
         """Queue the generations. Raises ApiError if there is no place."""
@@ -238,21 +255,25 @@ class Job:
             reader.begin()
         return reader
 
-    async def whole(self, reader: Reader, receive: Receive) -> Json | None:
+    async def whole(self, reader: Reader, receive: Receive) -> bytes | None:
         """The answer at once; None if the client has gone. Raises ApiError if the engine failed."""
         news = await reader.all(receive)
         if news is None:
             return None
+        if any(update.reason == "failed" for _, update in news):
+            raise self.service.failure()
+        return await asyncio.to_thread(self._answer, news)
+
+    def _answer(self, news: Sequence[Numbered]) -> bytes:
+        """The JSON of a whole answer. May take seconds: called in a thread."""
         pieces: list[list[Piece]] = [[] for _ in self.generations]
         reasons: dict[int, str | None] = {}
         for number, update in news:
-            pieces[number] += self._pieces(number, update.prompt)
-            pieces[number] += update.pieces
+            pieces[number] += [*self._prompt(number), *update.pieces]
             reasons[number] = update.reason
-        if "failed" in reasons.values():
-            raise self.service.failure()
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
-        return self._json(self.form.whole_kind, choices, self._usage())
+        found = self._json(self.form.whole_kind, choices, self._usage())
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
     async def stream(self, reader: Reader) -> AsyncIterator[bytes]:
         """The answer as server-sent events, each a chunk."""
@@ -260,13 +281,17 @@ class Job:
         openings = [self.form.opening(n) for n in range(len(self.generations))]
         yield b"".join(_event(self._json(kind, [each])) for each in openings if each)
         async for news in reader.updates():
-            events = [event for each in news for event in self._events(each)]
-            yield b"".join(events)
+            has_prompts = self.echo and any(number not in self._begun for number, _ in news)
+            yield await asyncio.to_thread(self._told, news) if has_prompts else self._told(news)
             if any(update.reason == "failed" for _, update in news):
                 return
         if self.has_usage:
             yield _event(self._json(kind, [], self._usage()))
         yield b"data: [DONE]\n\n"
+
+    def _told(self, news: Sequence[Numbered]) -> bytes:
+        """The chunks of some updates."""
+        return b"".join(event for each in news for event in self._events(each))
 
     def _events(self, numbered: Numbered) -> list[bytes]:
         """The chunks of one update; with log-probabilities, one for each piece."""
@@ -274,7 +299,7 @@ class Job:
         if update.reason == "failed":
             error = self.service.failure()
             return [_event(error_json(error.status, error.message, code=error.code))]
-        pieces = [*self._pieces(number, update.prompt), *update.pieces]
+        pieces = [*self._prompt(number), *update.pieces]
         chunks = [(piece,) for piece in pieces]
         last = chunks.pop() if chunks and not pieces[-1].text else ()
         events = [self.form.chunk(number, each, None) for each in chunks]
@@ -282,12 +307,16 @@ class Job:
             events.append(self.form.chunk(number, last, update.reason))
         return [_event(self._json(self.form.chunk_kind, [each])) for each in events]
 
-    def _pieces(self, number: int, scored: Sequence[Token]) -> list[Piece]:
-        """The prompt as pieces, once, if it is part of the answer."""
+    def _prompt(self, number: int) -> list[Piece]:
+        """The prompt as pieces, once, if it is part of the answer. The first of its texts has it
+        scored.
+        """
         if not self.echo or number in self._begun:
             return []
         self._begun.add(number)
-        prompt = self.prompts[number * len(self.prompts) // len(self.generations)]
+        times = len(self.generations) // len(self.prompts)
+        prompt = self.prompts[number // times]
+        scored = self.generations[number - number % times].prompt
         tokens = scored or [Token(index) for index in prompt.ids[1:]]
         if prompt.given == len(prompt.ids):
             tokens = [Token(prompt.ids[0]), *tokens]
@@ -301,7 +330,6 @@ class Job:
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
         found = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
         return {**found, "choices": choices} | ({"usage": usage} if usage else {})
-
 
 
 def logit_bias(asked: Asked, engine: Engine) -> dict[int, float]:

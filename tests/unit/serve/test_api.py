@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Sequence
 
 import httpx
 import numpy as np
@@ -12,8 +13,11 @@ from serving import Client, SlowEngine, client_of, events_of, toy_language_model
 from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
+from endonym.serve import service
 from endonym.serve.answers import token_text
+from endonym.serve.engine import Logits, Row
 from endonym.serve.own_engine import OwnEngine
+from endonym.serve.pieces import Piece
 
 PROMPT = "Әбием мич янында"
 
@@ -122,6 +126,74 @@ def test_ids_that_open_a_text_themselves_are_told_without_a_probability(client: 
     assert len(alone["logprobs"]["tokens"]) == len(ids) - 1
     assert (opened["text"], alone["text"]) == ("Таң", "Таң")
     assert alone["finish_reason"] == "length"
+
+
+def test_several_texts_of_a_prompt_each_echo_it_and_it_is_scored_once() -> None:
+    encode = toy_language_model().tokenizer.encode
+    texts = ["Таң атты", "ភូមិរបស់ខ្ញុំ"]
+    asked = {"prompt": texts, "n": 3, "max_tokens": 2, "min_tokens": 2, "seed": 3, "echo": True}
+    engine = SlowEngine(slots=4)
+    compute, wanted = engine.compute, list[int]()
+
+    def counted(rows: Sequence[Row]) -> Logits:
+        wanted.extend(row.outputs for row in rows)
+        return compute(rows)
+
+    engine.compute = counted  # type: ignore[method-assign]
+    with client_of(engine) as (client, _):
+        plain = client.post("/v1/completions", **asked).json()
+        wanted.clear()
+        scored = client.post("/v1/completions", **asked, logprobs=1).json()
+        streamed = events_of(client.post("/v1/completions", **asked, logprobs=1, stream=True))
+    lengths = [len(encode(text)) for text in texts]
+    assert lengths[0] != lengths[1]
+    assert plain["usage"] == scored["usage"]
+    assert plain["usage"]["prompt_tokens"] == sum(lengths)
+    assert sum(wanted) == 2 * (sum(lengths) + 2 * 6)  # two answers of 6 texts in 2 steps
+    for index, choice in enumerate(scored["choices"]):
+        text, length = texts[index // 3], lengths[index // 3]
+        assert choice["text"] == plain["choices"][index]["text"]
+        assert choice["text"].startswith(text)
+        told, first = choice["logprobs"], scored["choices"][index - index % 3]["logprobs"]
+        assert len(told["tokens"]) == length + 2
+        for key in ("tokens", "token_logprobs", "text_offset"):
+            assert told[key][:length] == first[key][:length]
+        mine = [c for each in streamed for c in each["choices"] if c["index"] == index]
+        assert [n for each in mine for n in each["logprobs"]["token_logprobs"]] == pytest.approx(
+            told["token_logprobs"], abs=1e-4
+        )
+
+
+def test_more_log_probabilities_than_an_answer_holds_are_refused(client: Client) -> None:
+    asked = {"prompt": PROMPT, "logprobs": 20, "echo": True, "max_tokens": 60, "seed": 1}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service, "MOST_NATS", 2000)
+        assert client.post("/v1/completions", **asked).status_code == 200  # up to 65 · 21
+        for more in ({"n": 2}, {"prompt": [PROMPT, PROMPT]}):
+            answer = client.post("/v1/completions", **asked | more)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["param"]) == (400, "logprobs")
+            assert "2730 log-probabilities" in error["message"]
+            assert "at most 2000" in error["message"]
+            fewer = asked | more | {"logprobs": 10}
+            assert client.post("/v1/completions", **fewer).status_code == 200
+
+
+def test_a_large_answer_is_made_beside_the_event_loop(client: Client) -> None:
+    threads: list[str] = []
+    made = service.Job._prompt
+
+    def noted(job: service.Job, number: int) -> list[Piece]:
+        threads.append(threading.current_thread().name)
+        return made(job, number)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service.Job, "_prompt", noted)
+        for stream in (False, True):
+            asked = {"prompt": PROMPT, "max_tokens": 1, "echo": True, "stream": stream}
+            assert client.post("/v1/completions", **asked).status_code == 200
+    assert len(threads) == 2
+    assert threading.main_thread().name not in threads
 
 
 def test_a_stop_string_ends_the_text_before_it(client: Client) -> None:
