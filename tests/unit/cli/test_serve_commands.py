@@ -77,6 +77,18 @@ def test_a_text_that_is_too_long_is_told(
     assert "context is 64" in said.json()["error"]["message"]
 
 
+def test_a_line_that_is_too_long_does_not_end_a_session(
+    command: Say, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "Таң атты " * 60
+    for path in (gguf, write_gguf(tmp_path, CHATML)):
+        monkeypatch.setattr("sys.stdin", Terminal(f"Сәлам\n{long}\nХәлләр ничек?\n"))
+        said = command("chat", path, "--max-tokens", "4", "--min-tokens", "4")
+        assert said.code == 0
+        assert said.out.count("> ") == 4
+        assert "a context of 64" in said.err or "context is 64" in said.err
+
+
 def test_pieces_have_the_surprise_of_their_tokens() -> None:
     pieces = [Piece("а", (Token(1, -0.6931471805599453),)), Piece("", (Token(0, -9.0),))]
     assert list(texts(pieces, has_shades=False)) == ["а"]
