@@ -1,6 +1,7 @@
 """Makes models ready to answer: the engine of each, the key, and the server around them."""
 
 import ipaddress
+import re
 import secrets
 import shutil
 import socket
@@ -34,15 +35,17 @@ MEMORY_SHARE = 4
 MOST_SLOTS, MOST_OWN_SLOTS = 64, 16
 """Sequences at once, in llama.cpp and in endonym's own runtime."""
 SHORTEST_KEY = 16
+HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/@:?#\[\]]+)(?P<port>:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens, and its key."""
+    """Where a server listens, its key, and the names of proxies before it."""
 
     host: str
     port: int
     key: str | None = None
+    proxies: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -67,9 +70,10 @@ def require_extra() -> None:
             ) from error
 
 
-def place_of(host: str, port: int, key_file: Path | None) -> Place:
-    """Where to listen. Raises RecipeError off loopback without a key."""
-    place = Place(host, port, None if key_file is None else read_key(key_file))
+def place_of(host: str, port: int, key_file: Path | None, proxies: Sequence[str] = ()) -> Place:
+    """Where to listen. Raises RecipeError off loopback without a key, and for what is no name."""
+    names = tuple(map(proxy_name, proxies))
+    place = Place(host, port, None if key_file is None else read_key(key_file), names)
     if place.key is None and not place.is_loopback:
         raise RecipeError(
             f"{host} can be reached from other machines, and there is no key",
@@ -77,6 +81,18 @@ def place_of(host: str, port: int, key_file: Path | None) -> Place:
             do="Put a long random line into a file, and add --api-key-file FILE.",
         )
     return place
+
+
+def proxy_name(name: str) -> str:
+    """`host` or `host:port` as browsers send it. Raises RecipeError for what is neither."""
+    found = HOST.fullmatch(name)
+    try:
+        if found is not None:
+            return found["host"].encode("idna").decode().lower() + (found["port"] or "")
+    except UnicodeError:
+        pass  # told below
+    message = f"{name!r} is no name of a host, such as lm.example.org or lm.example.org:8443"
+    raise RecipeError(message, where="--proxy")
 
 
 def read_key(path: Path) -> str:
@@ -213,7 +229,8 @@ def serve(
                     engine, report=log.warn, hand_out=service.hand_out
                 )
             port = listener.getsockname()[1]
-            access = Access(hosts_of(place), place.is_loopback, place.key)
+            proxies = frozenset(place.proxies)
+            access = Access(hosts_of(place), place.is_loopback, place.key, proxies)
             host = f"[{place.host}]" if ":" in place.host else place.host
             ready(f"http://{host}:{port}", list(names))
             listen(build_app(service, access), [listener], service.end)
@@ -224,4 +241,5 @@ def serve(
 def hosts_of(place: Place) -> frozenset[str]:
     """The names by which this server may be asked."""
     own = set() if place.is_loopback else {socket.gethostname().lower()}
-    return frozenset({*LOOPBACK, place.host.lower(), *own})
+    proxies = (HOST.sub(r"\g<host>", each).strip("[]") for each in place.proxies)
+    return frozenset({*LOOPBACK, place.host.lower(), *own, *proxies})

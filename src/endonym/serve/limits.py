@@ -41,12 +41,14 @@ HEADERS = {
 class Access:
     """Who may ask. hosts: names that the Host header may have; addresses are allowed as well off
     loopback. No web page of another origin may ask, and none can by a name of its own that leads
-    here (DNS rebinding).
+    here (DNS rebinding). proxies: names, some with a port, of proxies before this server: pages
+    that came through them may ask, whatever Host a proxy makes of theirs.
     """
 
     hosts: frozenset[str]
     is_loopback: bool
     key: str | None = None
+    proxies: frozenset[str] = frozenset()
 
     def check(self, scope: Scope) -> None:
         """Raise ApiError if this request is not allowed."""
@@ -56,7 +58,7 @@ class Access:
             message = f"this server is not called {host!r}"
             raise ApiError(403, message, code="host_not_allowed")
         origin = headers.get("origin", b"").decode("latin-1")
-        if origin and _authority(origin) != host.lower():
+        if origin and _authority(origin) not in {host.lower(), *self.proxies}:
             message = f"pages of {origin!r} may not use this server"
             raise ApiError(403, message, code="origin_not_allowed")
         path = scope["path"]

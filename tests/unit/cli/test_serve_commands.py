@@ -101,6 +101,7 @@ def test_pieces_have_the_surprise_of_their_tokens() -> None:
         (["--host", "0.0.0.0"], "can be reached from other machines"),
         (["--port", "99999"], "--port"),
         (["--api-key-file", "/nowhere/key"], "--api-key-file"),
+        (["--proxy", "https://lm.example.org"], "is no name of a host"),
     ],
 )
 def test_a_wrong_place_is_told_before_any_model_is_read(

@@ -155,6 +155,27 @@ def test_off_loopback_the_machine_has_its_own_names() -> None:
     assert os.uname().nodename.lower() not in hosts_of(Place("127.0.0.1", 80))
 
 
+def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
+    place = place_of(
+        "127.0.0.1", 8000, None, ["LM.example.org:8443", "[2001:db8::1]", "тел.example"]
+    )
+    assert place.proxies == ("lm.example.org:8443", "[2001:db8::1]", "xn--e1amt.example")
+    assert {"lm.example.org", "2001:db8::1", "xn--e1amt.example"} <= hosts_of(place)
+    wrong_names = (
+        "https://lm.example.org",
+        "lm.example.org/",
+        "a@b",
+        "a b",
+        "a:",
+        "a:x",
+        "[",
+        "а..б",
+    )
+    for wrong in ("", *wrong_names):
+        with pytest.raises(RecipeError, match="is no name of a host"):
+            place_of("127.0.0.1", 8000, None, [wrong])
+
+
 def test_a_missing_extra_is_one_line(
     monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from serving import LOOPBACK, client_of
 
+from endonym.commands.serve import hosts_of, place_of
 from endonym.serve import limits
 from endonym.serve.answers import ApiError
 from endonym.serve.limits import Access, read_body
@@ -65,6 +66,25 @@ def test_off_loopback_addresses_and_own_names_are_answered() -> None:
 )
 def test_pages_of_other_origins_may_not_ask(origin: str, status: int) -> None:
     assert refused(LOOPBACK, origin=origin) == status
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("lm.example.org", "https://lm.example.org", 0),  # the proxy passes the Host on
+        ("127.0.0.1:8000", "https://lm.example.org", 0),  # or writes its own
+        ("LM.example.org", "https://LM.example.org", 0),
+        ("127.0.0.1:8000", "https://tel.example.org:8443", 0),
+        ("127.0.0.1:8000", "https://tel.example.org", 403),
+        ("127.0.0.1:8000", "https://lm.example.org.evil.example", 403),
+        ("127.0.0.1:8000", "http://localhost:9000", 403),
+        ("evil.example", "https://lm.example.org", 403),
+    ],
+)
+def test_pages_that_came_through_a_named_proxy_may_ask(host: str, origin: str, status: int) -> None:
+    place = place_of("127.0.0.1", 8000, None, ["lm.example.org", "tel.example.org:8443"])
+    access = Access(hosts_of(place), True, proxies=frozenset(place.proxies))
+    assert refused(access, host=host, origin=origin) == status
 
 
 def test_a_key_is_needed_for_all_but_the_page_and_health() -> None:
