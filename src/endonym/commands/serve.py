@@ -221,7 +221,7 @@ def serve(
 
     names = model_names(models)
     with closing(listening_socket(place.host, place.port)) as listener:
-        service = Service()
+        service = Service(log.warn)
         try:
             for short, name in names.items():
                 engine = make_engine(name, store, device_name, log)

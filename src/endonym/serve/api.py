@@ -68,7 +68,7 @@ def build_app(service: Service, access: Access) -> App:
     _add_watching(app, service, metrics)
     _add_pages(app)
     _name_models(app, service)
-    return Guard(app, access, answered=metrics.answered)
+    return Guard(app, access, answered=metrics.answered, report=service.report)
 
 
 def _name_models(app: FastAPI, service: Service) -> None:

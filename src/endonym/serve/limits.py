@@ -6,8 +6,10 @@ import hmac
 import ipaddress
 import json
 import time
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -111,32 +113,47 @@ class Guard:
         access: Access,
         *,
         answered: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None,
+        report: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.app, self.access, self._answered = app, access, answered
+        """answered: is told the status and the seconds of each answer; report: of faults."""
+        self.app, self.access, self._answered, self._report = app, access, answered, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.monotonic()
+        started, is_answered = time.monotonic(), False
 
         async def send_marked(message: Message) -> None:
+            nonlocal is_answered
             if message["type"] == "http.response.start":
+                is_answered = True
                 added = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
                 message["headers"] = [*message.get("headers", ()), *added]
                 self._answered(scope, message["status"], time.monotonic() - started)
             await send(message)
 
         try:
+            body = await self._admitted(scope, receive, send_marked)
+            if body is not None:
+                await self.app(scope, _replayed(body, receive), send_marked)
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{PurePath(last.filename).name}, line {last.lineno}"
+            self._report(f"{scope['method']} {scope['path']!r}: {error!r} in {place}")
+            if not is_answered:
+                await _refuse(ApiError(500, "internal error of the server"), send_marked)
+            raise
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
+        """The body of a request; None if it was refused, or its client has gone."""
+        try:
             self.access.check(scope)
-            body = await read_body(scope, receive)
+            return await read_body(scope, receive)
         except ApiError as error:
-            await _refuse(error, send_marked)
-            return
-        if body is None:
-            return
-        await self.app(scope, _replayed(body, receive), send_marked)
+            await _refuse(error, send)
+            return None
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes | None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,9 +48,13 @@ class Prompt:
 
 
 class Service:
-    """The models by their names; brings the news of their threads to the event loop."""
+    """The models by their names; brings the news of their threads to the event loop.
 
-    def __init__(self) -> None:
+    report: is told of faults.
+    """
+
+    def __init__(self, report: Callable[[str], None] = lambda text: None) -> None:
+        self.report = report
         self.schedulers: dict[str, Scheduler] = {}
         self.is_ending = False
         self.loop: asyncio.AbstractEventLoop | None = None

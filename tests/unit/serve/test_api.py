@@ -321,6 +321,22 @@ def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
         assert client.post("/v1/completions", prompt=PROMPT).status_code == 200
 
 
+def test_a_fault_is_told_to_the_client_in_openais_form_and_to_the_log_with_its_place() -> None:
+    with client_of() as (client, service):
+        said: list[str] = []
+        client.app._report = said.append
+        service.schedulers["тел"].engine.vocabulary = None  # type: ignore[misc]
+        answer = client.post("/v1/completions", prompt=PROMPT)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
+        (line,) = said
+        assert line.startswith("POST '/v1/completions': AttributeError(")
+        assert line.rpartition(" in ")[2].startswith("service.py, line ")
+        client.app.access = None
+        answer = client.request("GET", "/health")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
+        assert said[1].endswith("'check'\") in limits.py, line " + said[1].rpartition(" ")[2])
+
+
 def test_a_model_that_is_no_longer_computed_is_told() -> None:
     engine = SlowEngine()
     with client_of(engine) as (client, service):
