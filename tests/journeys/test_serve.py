@@ -130,6 +130,25 @@ def test_a_text_is_typed_streamed_and_stopped(
     page.close()
 
 
+@needs_browser
+@pytest.mark.slow
+def test_both_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef", encoding="utf-8")
+    key.chmod(0o600)
+    with served(write_gguf(tmp_path), "--api-key-file", key) as (address, _):
+        for path, shown in (("/docs", "#paths h2"), ("/", "#model option")):
+            page = browser.new_page()
+            page.goto(address + path)
+            page.wait_for_selector("#key-row:not([hidden])")
+            assert page.query_selector(shown) is None
+            page.fill("#key", "0123456789abcdef")
+            page.press("#key", "Tab")
+            page.wait_for_selector(shown, state="attached")
+            page.wait_for_selector("#key-row", state="hidden" if path == "/docs" else "attached")
+            page.close()
+
+
 STOPPING = """new MutationObserver(() => {
     const spans = document.querySelectorAll("#text span");
     if (spans.length >= 9) document.querySelector("#stop").click();

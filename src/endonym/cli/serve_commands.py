@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "key_file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
-    help="Requests to /v1, /metrics and /openapi.json must bring the key in this file.",
+    help="Every request but for the pages and /health must bring the key in this file.",
 )
 @click.option(
     "--proxy",

@@ -26,7 +26,7 @@ BODY_SECONDS = 20.0
 """A whole body must come within them."""
 DRAIN_SECONDS = 5.0
 """The rest of a body that is too large is dropped for so long, so that its sender hears why."""
-OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/health", "/docs"})
 """Need no key; nor do the files of the page."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

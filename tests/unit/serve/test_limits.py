@@ -89,13 +89,22 @@ def test_pages_that_came_through_a_named_proxy_may_ask(host: str, origin: str, s
 
 def test_a_key_is_needed_for_all_but_the_page_and_health() -> None:
     access = Access(LOOPBACK.hosts, True, KEY)
-    for path in ("/v1/models", "/v1/completions", "/metrics", "/nowhere"):
+    for path in ("/v1/models", "/v1/completions", "/metrics", "/openapi.json", "/nowhere"):
         assert refused(access, path=path) == 401
         assert refused(access, path=path, authorization=f"Bearer {KEY}x") == 401
         assert refused(access, path=path, authorization=f"Basic {KEY}") == 401
         assert refused(access, path=path, authorization=f"bearer {KEY}") == 0
-    for path in ("/", "/health", "/docs", "/openapi.json", "/page/studio.js"):
+    for path in ("/", "/health", "/docs", "/page/studio.js"):
         assert refused(access, path=path) == 0
+
+
+def test_what_needs_no_key_tells_no_name_of_a_model() -> None:
+    with client_of(access=Access(LOOPBACK.hosts, True, KEY)) as (client, _):
+        for path in ("/", "/health", "/docs", "/page/studio.js", "/page/docs.js"):
+            answer = client.request("GET", path)
+            assert answer.status_code == 200
+            assert "тел" not in answer.text
+        assert client.request("GET", "/openapi.json").status_code == 401
 
 
 def test_refusals_are_in_openais_form_and_carry_no_cors_headers() -> None:
