@@ -126,17 +126,15 @@ def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine"
 
 def _kept_gguf(name: str, store: Store, log: Log) -> Path:
     """The GGUF file of a model, made and verified when it is first asked for."""
-    folder = store.cache / "gguf" / f"{_identity(name, store)}-{FORMAT}"
-    if _is_whole(folder, log):
-        return next(folder.glob("*.gguf"))
-    log.line(f"{name}: making a GGUF file for llama.cpp, once …")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        export_model(name, Export(format="gguf", quantize=(FORMAT,)), folder, store=store, log=log)
-    except ExportError:
-        if not _is_whole(folder, log):  # it is if another process has made it meanwhile
-            raise
+    identity = _identity(name, store)
+    folder = store.cache / "gguf" / f"{identity}-{FORMAT}"
+    with store.lock("gguf", identity, log.line):
+        if not _is_whole(folder, log):
+            log.line(f"{name}: making a GGUF file for llama.cpp, once …")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            asked = Export(format="gguf", quantize=(FORMAT,))
+            export_model(name, asked, folder, store=store, log=log)
     return next(folder.glob("*.gguf"))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from endonym.commands.serve import (
     read_key,
     require_extra,
 )
-from endonym.errors import RecipeError
-from endonym.export.formats import make_export
+from endonym.commands.unused import remove, unused
+from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.log import Log
 from endonym.store import Store
@@ -70,30 +71,44 @@ def test_a_damaged_file_is_made_again(
     assert made.read_bytes() == whole
 
 
-def test_a_file_that_another_process_made_meanwhile_is_taken(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_of_two_processes_one_makes_the_file_and_the_other_waits_for_it(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
-    export = serve.export_model
-
-    def beside(name: str, asked: Any, out: Path, **keys: Any) -> object:
-        with monkeypatch.context() as patched:
-            patched.setattr(os, "getpid", lambda: 1)
-            export(name, asked, tmp_path / "other" / out.name, **keys)
-
-        def late(*given: Any, **keys: Any) -> Any:
-            found = make_export(*given, **keys)
-            (tmp_path / "other" / out.name).rename(out)
-            return found
-
-        monkeypatch.setattr("endonym.commands.export.make_export", late)
-        return export(name, asked, out, **keys)
-
-    monkeypatch.setattr(serve, "export_model", beside)
-    make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
+    with ThreadPoolExecutor() as threads:
+        asked = [threads.submit(make_engine, str(folder), store, "cpu", Log()) for _ in range(2)]
+        for each in asked:
+            each.result().close()
     (made,) = (store.cache / "gguf").iterdir()
     assert any(made.glob("*.gguf"))
+    assert capsys.readouterr().err.count("making a GGUF file") == 1
+
+
+def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, store: Store) -> None:
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
+    make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
+    (made,) = (store.cache / "gguf").iterdir()
+    begun = made.with_name(f".{made.name}.77.part")
+    begun.mkdir()
+    of_a_run = made.with_name(f"{'c' * 12}-F16")
+    of_a_run.mkdir()
+    run = tmp_path / "runs" / "tatar"
+    run.mkdir(parents=True)
+    store.refer(run, {"c" * 64: "model"})
+    found = unused(store)
+    assert [(each.kind, each.folder, each.id) for each in found] == [
+        ("gguf (unfinished)", begun, made.name[:12]),
+        ("gguf", made, made.name[:12]),
+    ]
+    assert found[1].bytes > next(made.glob("*.gguf")).stat().st_size
+    with store.lock("gguf", made.name, pytest.fail), pytest.raises(Busy):
+        remove(store, found)
+    remove(store, found)
+    assert [*(store.cache / "gguf").iterdir()] == [of_a_run]
+    make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
+    assert made.is_dir()
 
 
 def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
