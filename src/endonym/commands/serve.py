@@ -109,6 +109,16 @@ def read_key(path: Path) -> str:
 
 def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
     """The engine of a model: llama.cpp if it can run it, else endonym's own runtime. Says which."""
+    from endonym.serve.chat import acts_on_contents
+
+    engine = _engine(name, store, device_name, log)
+    if engine.template and acts_on_contents(engine):
+        message = "its chat template tests or changes the texts of messages, which is left out here"
+        log.warn(f"{name}: {message}: each is encoded as it was written")
+    return engine
+
+
+def _engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
     if Path(name).is_file():
         return _llama_engine(Path(name), name, log)
     if device_name != "cpu":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import toy_language_model, write_gguf
+from serving import CHATML, toy_language_model, write_gguf
 
 from endonym.commands import serve
 from endonym.commands.serve import (
@@ -132,6 +132,15 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path, store: Store) -> None:
     assert engine.name == "llama.cpp"
     engine.close()
     assert not store.root.exists()
+
+
+def test_a_template_that_changes_messages_is_told(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content, count in (("message.content", 0), ("message.content | trim", 1)):
+        path = write_gguf(tmp_path, CHATML.replace("message.content", content))
+        make_engine(str(path), store, "cpu", Log(quiet=True)).close()
+        assert capsys.readouterr().err.count("chat template tests or changes the texts") == count
 
 
 def test_two_models_may_not_have_one_name() -> None:
