@@ -5,6 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -56,6 +57,8 @@ class Service:
     def __init__(self, report: Callable[[str], None] = lambda text: None) -> None:
         self.report = report
         self.schedulers: dict[str, Scheduler] = {}
+        self.templates = ThreadPoolExecutor(1, "templates")
+        """Fills in chat templates, one at a time: one that hangs holds up nothing else."""
         self.is_ending = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -87,6 +90,7 @@ class Service:
     def close(self) -> None:
         """End, and free the engines. Only when the event loop and its threads have ended."""
         self.end()
+        self.templates.shutdown(cancel_futures=True)
         for each in self.schedulers.values():
             each.close()
 
@@ -149,7 +153,8 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     for each in messages:
         require_readable(each["content"], engine, "messages")
     try:
-        ids = await asyncio.to_thread(chat_ids, engine, messages)
+        loop = asyncio.get_running_loop()
+        ids = await loop.run_in_executor(service.templates, chat_ids, engine, messages)
     except RecipeError as error:
         raise ApiError(400, error.message, param="messages") from error
     prompt = Prompt(ids if ids[:1] == [engine.opening] else [engine.opening, *ids], len(ids))

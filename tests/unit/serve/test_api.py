@@ -1,5 +1,6 @@
 """The HTTP interface: what clients of OpenAI's API send, and what they get."""
 
+import asyncio
 import json
 import math
 import threading
@@ -9,15 +10,16 @@ import httpx
 import numpy as np
 import pytest
 import torch
-from serving import Client, SlowEngine, client_of, events_of, toy_language_model
+from serving import CHATML, Client, SlowEngine, client_of, events_of, toy_language_model
 from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
-from endonym.serve import service
+from endonym.serve import service, template
 from endonym.serve.answers import token_text
 from endonym.serve.engine import Logits, Row
 from endonym.serve.own_engine import OwnEngine
 from endonym.serve.pieces import Piece
+from endonym.serve.scheduler import Full
 
 PROMPT = "Әбием мич янында"
 
@@ -309,6 +311,48 @@ def test_a_full_queue_is_told_with_the_time_to_come_again() -> None:
         assert service.schedulers["тел"].counts.refused == len(refused)
 
 
+def test_a_full_queue_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SlowEngine(slots=1, seconds=0.01)
+    engine.template = CHATML  # type: ignore[assignment]
+    with client_of(engine) as (client, made):
+
+        def full(count: int) -> None:
+            raise Full(64, 9)
+
+        monkeypatch.setattr(made.schedulers["тел"], "require_place", full)
+        monkeypatch.setattr(engine.vocabulary, "encode", pytest.fail)
+        monkeypatch.setattr(service, "chat_ids", pytest.fail)
+        messages = [{"role": "user", "content": "Сәлам!"}]
+        for path, keys in (
+            ("completions", {"prompt": PROMPT}),
+            ("chat/completions", {"messages": messages}),
+        ):
+            answer = client.post(f"/v1/{path}", **keys)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "9")
+
+
+def test_a_template_that_hangs_holds_up_no_completion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "SECONDS", 0.5)
+    engine = SlowEngine()
+    engine.template = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"  # type: ignore[assignment]
+    ended: list[str] = []
+    with client_of(engine) as (client, _):
+
+        async def ask(http: httpx.AsyncClient, path: str, **keys: object) -> None:
+            await http.post(f"/v1/{path}", json={"model": "тел", **keys})
+            ended.append(path)
+
+        async def ask_all() -> None:
+            transport = httpx.ASGITransport(client.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+                messages = [{"role": "user", "content": "Сәлам!"}]
+                chats = [ask(http, "chat/completions", messages=messages) for _ in range(8)]
+                await asyncio.gather(*chats, ask(http, "completions", prompt=PROMPT, max_tokens=2))
+
+        client.loop.run_until_complete(ask_all())
+    assert ended[0] == "completions"
+
+
 def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
     engine = SlowEngine()
     with client_of(engine) as (client, _):
@@ -353,8 +397,6 @@ def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:
     with client_of(SlowEngine(seconds=0.02)) as (client, service):
 
         async def end() -> httpx.Response:
-            import asyncio
-
             transport = httpx.ASGITransport(client.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as one:
                 body = {"model": "тел", "max_tokens": 60, "stream": True}
