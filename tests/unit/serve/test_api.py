@@ -258,8 +258,11 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(client: C
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (400, "context_length_exceeded")
         assert "64 tokens" in error["message"]
-    fits = client.post("/v1/completions", prompt=[5] * 63, max_tokens=9, min_tokens=9).json()
-    assert fits["usage"]["completion_tokens"] == 1
+    for given, made in ((63, 1), (62, 2), (60, 4)):  # with the opening token: up to the last place
+        asked = {"prompt": [5] * given, "max_tokens": 9, "min_tokens": 9}
+        fits = client.post("/v1/completions", **asked).json()
+        assert fits["usage"]["completion_tokens"] == made
+        assert fits["choices"][0]["finish_reason"] == "length"
 
 
 def test_models_health_and_metrics(client: Client) -> None:

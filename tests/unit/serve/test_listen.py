@@ -157,22 +157,28 @@ def _in_thread(monkeypatch: pytest.MonkeyPatch, body: bytes = b"ok") -> Any:
 
 
 def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path) -> None:
+    def figure(name: str) -> float:
+        for line in httpx.get(f"{address}/metrics").text.splitlines():
+            if line.startswith(f"endonym_{name}{{"):
+                return float(line.split()[-1])
+        raise AssertionError(name)
+
     body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "n": 60}
     for stream in (True, False):
+        before = figure("cancelled_total")
         asked = json.dumps(body | {"stream": stream}).encode()
         host, port = peer(address)
         with socket.create_connection((host, port)) as client:
             head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
             head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
             client.sendall(head.encode() + asked)
-            time.sleep(0.02)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        figures = httpx.get(f"{address}/metrics").text
-        if f'endonym_active_sequences{{model="{gguf.stem}"}} 0.0' in figures:
-            return
-        time.sleep(0.05)
-    raise AssertionError(figures)
+            while not figure("active_sequences"):
+                time.sleep(0.01)
+        deadline = time.monotonic() + 5
+        while figure("cancelled_total") < before + 60:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert figure("active_sequences") == 0
 
 
 @pytest.mark.slow
