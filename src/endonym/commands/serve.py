@@ -35,6 +35,8 @@ MEMORY_SHARE = 4
 MOST_SLOTS, MOST_OWN_SLOTS = 64, 16
 """Sequences at once, in llama.cpp and in endonym's own runtime."""
 SHORTEST_KEY = 16
+MAGIC = b"GGUF"
+"""The first bytes of a GGUF file."""
 HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/@:?#\[\]]+)(?P<port>:[0-9]+)?")
 
 
@@ -120,6 +122,7 @@ def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine"
 
 def _engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
     if Path(name).is_file():
+        _require_gguf_file(Path(name))
         return _llama_engine(Path(name), name, log)
     if device_name != "cpu":
         model = load_model(name, store, device_name, log)
@@ -132,6 +135,17 @@ def _engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
     except ExportError as error:
         return _own_engine(model, name, error.message, log)
     return _llama_engine(_kept_gguf(name, store, log), name, log)
+
+
+def _require_gguf_file(path: Path) -> None:
+    """Raise RecipeError for a file of another kind."""
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise RecipeError(
+                "this is no GGUF file",
+                where=str(path),
+                do="MODEL is a run, a model artefact, a transformers folder, or a GGUF file.",
+            )
 
 
 def _kept_gguf(name: str, store: Store, log: Log) -> Path:

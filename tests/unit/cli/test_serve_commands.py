@@ -95,6 +95,20 @@ def test_pieces_have_the_surprise_of_their_tokens() -> None:
     assert list(texts(pieces, has_shades=True)) == [Shaded("а", pytest.approx(1.0))]
 
 
+@pytest.mark.parametrize("given", [["serve", "--port", "0"], ["chat"]])
+def test_a_file_that_is_no_gguf_file_is_told_with_what_may_be(
+    command: Say, tmp_path: Path, given: list[str]
+) -> None:
+    path = tmp_path / "recipe.toml"
+    for text in ('language = "tt"\n', ""):
+        path.write_text(text, encoding="utf-8")
+        said = command(*given, path, "--json")
+        error = said.json()["error"]
+        assert (said.code, error["where"]) == (2, str(path))
+        assert error["message"] == "this is no GGUF file"
+        assert "a run, a model artefact" in error["do"]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
