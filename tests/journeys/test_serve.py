@@ -121,13 +121,31 @@ def test_a_text_is_typed_streamed_and_stopped(
     assert len(text) > len(prompt)
     assert page.query_selector("#text b") is None
     assert page.query_selector("#text span[title$=bits]") is not None
-    assert "tokens" in page.inner_text("#status")
+    status = page.inner_text("#status")
+    assert "tokens" in status
+    assert status.endswith(("the model ended the text", "the context is full"))  # of 64 tokens
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.click("#keep")
     assert page.input_value("#prompt") == text
     assert all(url.startswith(address) or url.startswith("data:") for url in asked)
     assert said == []
     page.close()
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_page_says_why_a_text_has_ended(address: str, browser: Any) -> None:
+    for tokens, end in ((10, "a second"), (60, "the context is full")):
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_selector("#model option", state="attached")
+        page.fill("#prompt", "Әбием мич янында " * 2)
+        page.evaluate(f"document.querySelector('#max_tokens').value = {tokens}")
+        page.evaluate("document.querySelector('#seed').value = 1")
+        page.click("#go")
+        page.wait_for_selector("#go:not([disabled])")
+        assert page.inner_text("#status").endswith(end)
+        page.close()
 
 
 @needs_browser

@@ -25,7 +25,10 @@ class StreamOptions(BaseModel):
 
 
 class Asked(BaseModel):
-    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`."""
+    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`.
+
+    min_tokens: the model may end a text only after so many.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
