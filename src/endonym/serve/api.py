@@ -100,6 +100,7 @@ def _add_errors(app: FastAPI) -> None:
         place = [str(each) for each in first["loc"] if each != "body"]
         reason = first.get("ctx", {}).get("error", "") if is_json else first["msg"]
         param = None if is_json or not place else place[0]
+        reason = reason.removeprefix("Value error, ")
         message = f"invalid JSON: {reason}" if is_json else f"{'.'.join(place) or 'body'}: {reason}"
         return JSONResponse(error_json(400, message, param), 400)
 

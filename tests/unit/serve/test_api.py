@@ -236,6 +236,7 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         ('{"model": "тел", "n": 100000}'.encode(), 400, "n"),
         ('{"model": "тел", "stop": [""]}'.encode(), 400, "stop"),
         ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
+        ('{"model": "тел", "stream_options": {}}'.encode(), 400, "stream_options"),
         ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
         ('{"model": "тел", "logit_bias": {"x": 1}}'.encode(), 400, "logit_bias"),
         (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
@@ -250,6 +251,34 @@ def test_a_wrong_request_is_told_in_openais_form(
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert error["param"] == param
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "prompt",
+            5,
+            "prompt: expected a text, a list of texts, a list of ids, or a list of such lists",
+        ),
+        ("prompt", ["Таң", 5], "prompt: expected a text, a list of texts, a list of ids"),
+        ("prompt", [-1], "prompt: expected a text"),
+        ("prompt", [], "prompt: an empty list holds no prompt"),
+        (
+            "stop",
+            5,
+            "stop: expected a text of 1 to 200 characters, or a list of at most 16 of them",
+        ),
+        ("stream_options", {"include_usage": True}, "stream_options: only with stream: true"),
+        ("best_of", 3, "body: best_of must be n: texts are not ranked here"),
+    ],
+)
+def test_a_refusal_names_the_key_as_people_wrote_it(
+    client: Client, key: str, value: object, message: str
+) -> None:
+    error = client.post("/v1/completions", **{key: value}).json()["error"]
+    assert error["message"].startswith(message)
+    assert "Value error" not in error["message"]
 
 
 def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(client: Client) -> None:
