@@ -146,6 +146,7 @@ def test_texts_whose_client_has_gone_leave_the_queue_at_once() -> None:
     scheduler.submit([Told(scheduler, "Көн", 2).generation for _ in range(scheduler.capacity - 1)])
     scheduler.cancel([long.generation])
     assert one.ended.wait(20)
+    assert one.updates[-1].reason in ("stop", "length")
     scheduler.close()
 
 
