@@ -65,7 +65,7 @@ def client_of(engine: Any = None, access: Access = LOOPBACK) -> Generator[tuple[
     try:
         yield Client(loop, build_app(service, access)), service
     finally:
-        scheduler.close()
+        service.close()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 

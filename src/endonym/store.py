@@ -165,7 +165,7 @@ class Store:
 
         `waiting` is called with the owner if another process holds the lock. See `publish`, too.
         """
-        with self._lock(stage, identifier, waiting):
+        with self.lock(stage, identifier, waiting):
             folder = self.folder(stage, identifier)
             work = folder.with_name(folder.name + ".part")
             if folder.is_dir():
@@ -185,7 +185,7 @@ class Store:
         """
         work = artifact.folder.with_name(artifact.folder.name + ".part")
         if work.is_dir():
-            with self._lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
+            with self.lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
                 shutil.rmtree(work, ignore_errors=True)
 
     def publish(self, workspace: Workspace, manifest: Mapping[str, Any]) -> Artifact:
@@ -200,7 +200,7 @@ class Store:
         return open_artifact(folder)
 
     @contextmanager
-    def _lock(self, stage: str, identifier: str, waiting: Callable[[str], None]) -> Generator[None]:
+    def lock(self, stage: str, identifier: str, waiting: Callable[[str], None]) -> Generator[None]:
         """Hold an artefact's lock; calls `waiting` once with the owner if it is not free."""
         path = self.root / "locks" / f"{stage}-{identifier[:12]}"
         with translated_disk_errors(self.root):
@@ -231,7 +231,7 @@ class Store:
     @contextmanager
     def alone(self, run: Path) -> Generator[None]:
         """Hold a lock on a run's readable files."""
-        with self._lock("run", fingerprint(run.name), lambda owner: None):
+        with self.lock("run", fingerprint(run.name), lambda owner: None):
             yield
 
     def claim(self, run: Path, recipe: Path) -> None:
@@ -277,6 +277,12 @@ class Store:
             if part.with_suffix("").is_dir() or part.stem not in needed
         ]
 
+    def unneeded_gguf(self) -> list[Path]:
+        """Folders of GGUF files that `serve` made of models that no run needs, or began to make."""
+        needed = self._needed()
+        folders = sorted((self.cache / "gguf").glob("*"))
+        return [each for each in folders if each.name[:12] not in needed]
+
     def _needed(self) -> set[str]:
         """The short identifiers of all artefacts that runs refer to."""
         needed: set[str] = set()
@@ -289,14 +295,14 @@ class Store:
     def remove(self, artifact: Artifact) -> None:
         """Delete an artefact. It is renamed first, so that no half of it is taken for complete."""
         gone = artifact.folder.with_name(f"{artifact.folder.name}.gone.part")
-        with self._lock(artifact.stage, artifact.manifest["id"], _refuse(artifact.folder)):
+        with self.lock(artifact.stage, artifact.manifest["id"], _refuse(artifact.folder)):
             shutil.rmtree(gone, ignore_errors=True)
             artifact.folder.rename(gone)
             shutil.rmtree(gone)
 
     def remove_unfinished(self, part: Path) -> None:
-        """Delete a work folder. Raises Busy if a process is using it."""
-        with self._lock(part.parent.name, part.name.split(".")[0], _refuse(part)):
+        """Delete a work folder, or one of GGUF files. Raises Busy if a process is making it."""
+        with self.lock(part.parent.name, part.name.strip(".").split(".")[0], _refuse(part)):
             shutil.rmtree(part, ignore_errors=True)
 
 

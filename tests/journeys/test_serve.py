@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shlex
 import shutil
@@ -121,13 +122,50 @@ def test_a_text_is_typed_streamed_and_stopped(
     assert len(text) > len(prompt)
     assert page.query_selector("#text b") is None
     assert page.query_selector("#text span[title$=bits]") is not None
-    assert "tokens" in page.inner_text("#status")
+    status = page.inner_text("#status")
+    assert "tokens" in status
+    assert status.endswith(("the model ended the text", "the context is full"))  # of 64 tokens
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.click("#keep")
     assert page.input_value("#prompt") == text
     assert all(url.startswith(address) or url.startswith("data:") for url in asked)
     assert said == []
     page.close()
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_page_says_why_a_text_has_ended(address: str, browser: Any) -> None:
+    for tokens, end in ((10, "a second"), (60, "the context is full")):
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_selector("#model option", state="attached")
+        page.fill("#prompt", "Әбием мич янында " * 2)
+        page.evaluate(f"document.querySelector('#max_tokens').value = {tokens}")
+        page.evaluate("document.querySelector('#seed').value = 1")
+        page.click("#go")
+        page.wait_for_selector("#go:not([disabled])")
+        assert page.inner_text("#status").endswith(end)
+        page.close()
+
+
+@needs_browser
+@pytest.mark.slow
+def test_both_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef", encoding="utf-8")
+    key.chmod(0o600)
+    with served(write_gguf(tmp_path), "--api-key-file", key) as (address, _):
+        for path, shown in (("/docs", "#paths h2"), ("/", "#model option")):
+            page = browser.new_page()
+            page.goto(address + path)
+            page.wait_for_selector("#key-row:not([hidden])")
+            assert page.query_selector(shown) is None
+            page.fill("#key", "0123456789abcdef")
+            page.press("#key", "Tab")
+            page.wait_for_selector(shown, state="attached")
+            page.wait_for_selector("#key-row", state="hidden" if path == "/docs" else "attached")
+            page.close()
 
 
 STOPPING = """new MutationObserver(() => {
@@ -187,28 +225,26 @@ def test_lm_eval_measures_through_the_server_what_the_model_has(
     from endonym.export.huggingface import export_huggingface
 
     model, lines = toy_language_model(), language_sentences("tatar")[:6]
-    export_huggingface(model, tmp_path / "hf")
+    export_huggingface(model, tmp_path / "my-tatar-hf")
     texts = "\n".join(json.dumps({"text": line}, ensure_ascii=False) for line in lines)
     (tmp_path / "texts.jsonl").write_text(texts, encoding="utf-8")
-    (tmp_path / "bits.yaml").write_text(
-        "task: bits\ndataset_path: json\ntest_split: test\noutput_type: loglikelihood_rolling\n"
-        f"dataset_kwargs: {{data_files: {{test: {tmp_path / 'texts.jsonl'}}}}}\n"
-        'doc_to_text: ""\ndoc_to_target: "{{text}}"\nmetric_list: [{metric: bits_per_byte}]\n',
-        encoding="utf-8",
-    )
-    given = f"model=my-tatar,base_url={address}/v1/completions,tokenizer_backend=huggingface"
-    command = [sys.executable, "-m", "lm_eval", "--model", "local-completions", "--tasks", "bits"]
-    command += ["--model_args", f"{given},tokenizer={tmp_path / 'hf'}", "--include_path"]
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OPENAI_API_KEY": "none"}
-    import os
-
+    page = PAGE.read_text(encoding="utf-8")
+    (task,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    ((command, table),) = re.findall(r"```console\n\$ lm_eval (.*?)\n(.*?)\n```", page, re.DOTALL)
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "bits.yaml").write_text(task, encoding="utf-8")
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
     done = subprocess.run(
-        [*command, tmp_path],
+        [sys.executable, "-m", "lm_eval", *shlex.split(here(command, address))],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | offline | {"HF_HOME": str(tmp_path / "home")},
+        cwd=tmp_path,
+        env=os.environ | offline,
     )
-    (value,) = re.findall(r"bits_per_byte\|\S+ *\| *([0-9.]+)\|", done.stdout)
+    pattern = r"bits_per_byte\|\S+ *\| *([0-9.]+)\|"
+    (value,) = re.findall(pattern, done.stdout)
+    (told,) = re.findall(pattern, table)
+    assert here(table, address).replace(told, value) in done.stdout
     bits = sum(model.score(line) * len(line.encode()) for line in lines)
     assert float(value) == pytest.approx(bits / sum(len(x.encode()) for x in lines), rel=1e-3)

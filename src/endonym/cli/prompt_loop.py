@@ -3,14 +3,15 @@
 import io
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import NamedTuple
 
 import click
 
-from endonym.errors import printable_lines
+from endonym.errors import EndonymError, printable_lines
+from endonym.log import folded
 
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
 CHAT_HELP = "Type a message. Enter alone: another answer. Ctrl-D ends."
@@ -38,13 +39,15 @@ def prompt_loop(
 
     continued: the pieces of a prompt's continuation with a seed, which counts up. Enter alone
     repeats the prompt; at first it stands for a text from its beginning. Ctrl-C stops a
-    continuation.
+    continuation. A prompt that is refused is forgotten.
     """
     prompt = ""
     for number, line in enumerate(typed(hint)):
-        prompt = line if line.strip() else prompt
-        with suppress(KeyboardInterrupt):
-            write_text(prompt, continued(prompt, seed + number))
+        asked = line if line.strip() else prompt
+        with told_refusals():
+            with suppress(KeyboardInterrupt):
+                write_text(asked, continued(asked, seed + number))
+            prompt = asked
 
 
 def conversation_loop(
@@ -53,20 +56,27 @@ def conversation_loop(
     """Ask for messages and write the answers, each with all messages before it.
 
     Enter alone asks for another answer to the last message. An answer that Ctrl-C stops stays in
-    the conversation as far as it came.
+    the conversation as far as it came. A message that is refused is forgotten.
     """
     messages: Messages = []
     for number, line in enumerate(typed(hint)):
-        if line.strip():
-            messages.append({"role": "user", "content": line})
-        elif messages:
-            messages.pop()  # the answer
-        else:
+        asked = [*messages, {"role": "user", "content": line}] if line.strip() else messages[:-1]
+        if not asked:
             continue
         said: list[str] = []
-        with suppress(KeyboardInterrupt):
-            write_text("", noted(answered(messages, seed + number), said))
-        messages.append({"role": "assistant", "content": "".join(said)})
+        with told_refusals():
+            with suppress(KeyboardInterrupt):
+                write_text("", noted(answered(asked, seed + number), said))
+            messages = [*asked, {"role": "assistant", "content": "".join(said)}]
+
+
+@contextmanager
+def told_refusals() -> Generator[None]:
+    """An error of one prompt or message is told, and the next may come."""
+    try:
+        yield
+    except EndonymError as error:
+        click.echo(folded(str(error)), err=True)
 
 
 def noted(pieces: Iterable[Text], said: list[str]) -> Iterator[Text]:

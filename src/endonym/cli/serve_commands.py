@@ -33,11 +33,23 @@ if TYPE_CHECKING:
     "key_file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
-    help="Every request must bring the key in this file.",
+    help="Every request but for the pages and /health must bring the key in this file.",
+)
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="NAME",
+    help="The name of a proxy before this server, as in the address of its pages; repeatable.",
 )
 @click.pass_obj
 def serve(
-    settings: Settings, models: tuple[str, ...], host: str, port: int, key_file: Path | None
+    settings: Settings,
+    models: tuple[str, ...],
+    host: str,
+    port: int,
+    key_file: Path | None,
+    proxies: tuple[str, ...],
 ) -> None:
     """Answer with models in the form of OpenAI's API, and on a page to try them.
 
@@ -60,7 +72,7 @@ def serve(
 
     answer(
         models,
-        place_of(host, port, key_file),
+        place_of(host, port, key_file, proxies),
         store=settings.open_store(),
         device_name=device.pick(settings.device),
         log=settings.log(),

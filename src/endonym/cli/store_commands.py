@@ -125,17 +125,21 @@ def show_comparison(
 ) -> None:
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
     from endonym.commands import compare as comparing
-    from endonym.commands.comparison_page import write_comparison
+    from endonym.commands.comparison_page import efficiency_path, write_comparison
     from endonym.commands.find import run_argument
 
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}
     pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json")}
+    beside = ".csv and .json"
+    if (efficiency := efficiency_path(page)).exists():
+        pages["efficiency_csv"] = str(efficiency)
+        beside = ".csv, .json and -efficiency.csv"
     if settings.is_json:
         shown = {**comparing.as_dict(comparison), **pages}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it .csv and .json"
+    table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it {beside}"
     click.echo(printable_lines(table))
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)

@@ -13,13 +13,11 @@ from endonym.evaluate.score import BITS, find
 from endonym.evaluate.speed import LENGTHS
 from endonym.evaluate.speed import cells as speed_cells
 from endonym.evaluate.speed import notes as speed_notes
-from endonym.report.efficiency import efficiency_chart
+from endonym.report.efficiency import STYLES, efficiency_chart
 from endonym.report.page import render
 from endonym.report.svg.curves import Chart, Level, Series
 from endonym.report.training import HEADROOM, validations_of
 
-STYLES = 15
-"""Pairs of a colour and a dash in the style sheet."""
 HEIGHT = 420.0
 DIFFERENCE = ("value", "low", "high", "is_claimed")
 FIRST_SHARE = 0.15
@@ -42,9 +40,17 @@ def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
-    if efficiency := efficiency_csv(data):
-        write_atomic(page.with_name(f"{page.stem}-efficiency.csv"), efficiency.encode("utf-8"))
+    efficiency = efficiency_csv(data)
+    if efficiency:
+        write_atomic(efficiency_path(page), efficiency.encode("utf-8"))
+    else:
+        efficiency_path(page).unlink(missing_ok=True)  # of an earlier page
     return page
+
+
+def efficiency_path(page: Path) -> Path:
+    """The CSV of efficiency beside a page; it is there if anything was measured."""
+    return page.with_name(f"{page.stem}-efficiency.csv")
 
 
 def _free(folder: Path, stem: str, mine: list[tuple[str, str]]) -> Path:
@@ -78,11 +84,7 @@ def as_csv(data: dict[str, Any]) -> str:
         rows.append({"row": "run", **plain, **_score(run["score"]), **_apart(run)})
     rows += [_mean(group, rows) for group in data["seeds"] if len(group["runs"]) > 1]
     rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return _csv(rows)
 
 
 def efficiency_csv(data: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Makes models ready to answer: the engine of each, the key, and the server around them."""
 
 import ipaddress
+import re
 import secrets
 import shutil
 import socket
@@ -34,15 +35,19 @@ MEMORY_SHARE = 4
 MOST_SLOTS, MOST_OWN_SLOTS = 64, 16
 """Sequences at once, in llama.cpp and in endonym's own runtime."""
 SHORTEST_KEY = 16
+MAGIC = b"GGUF"
+"""The first bytes of a GGUF file."""
+HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/@:?#\[\]]+)(?P<port>:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens, and its key."""
+    """Where a server listens, its key, and the names of proxies before it."""
 
     host: str
     port: int
     key: str | None = None
+    proxies: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -67,9 +72,10 @@ def require_extra() -> None:
             ) from error
 
 
-def place_of(host: str, port: int, key_file: Path | None) -> Place:
-    """Where to listen. Raises RecipeError off loopback without a key."""
-    place = Place(host, port, None if key_file is None else read_key(key_file))
+def place_of(host: str, port: int, key_file: Path | None, proxies: Sequence[str] = ()) -> Place:
+    """Where to listen. Raises RecipeError off loopback without a key, and for what is no name."""
+    names = tuple(map(proxy_name, proxies))
+    place = Place(host, port, None if key_file is None else read_key(key_file), names)
     if place.key is None and not place.is_loopback:
         raise RecipeError(
             f"{host} can be reached from other machines, and there is no key",
@@ -77,6 +83,18 @@ def place_of(host: str, port: int, key_file: Path | None) -> Place:
             do="Put a long random line into a file, and add --api-key-file FILE.",
         )
     return place
+
+
+def proxy_name(name: str) -> str:
+    """`host` or `host:port` as browsers send it. Raises RecipeError for what is neither."""
+    found = HOST.fullmatch(name)
+    try:
+        if found is not None:
+            return found["host"].encode("idna").decode().lower() + (found["port"] or "")
+    except UnicodeError:
+        pass  # told below
+    message = f"{name!r} is no name of a host, such as lm.example.org or lm.example.org:8443"
+    raise RecipeError(message, where="--proxy")
 
 
 def read_key(path: Path) -> str:
@@ -93,7 +111,18 @@ def read_key(path: Path) -> str:
 
 def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
     """The engine of a model: llama.cpp if it can run it, else endonym's own runtime. Says which."""
+    from endonym.serve.chat import acts_on_contents
+
+    engine = _engine(name, store, device_name, log)
+    if engine.template and acts_on_contents(engine):
+        message = "its chat template tests or changes the texts of messages, which is left out here"
+        log.warn(f"{name}: {message}: each is encoded as it was written")
+    return engine
+
+
+def _engine(name: str, store: Store, device_name: str, log: Log) -> "Engine":
     if Path(name).is_file():
+        _require_gguf_file(Path(name))
         return _llama_engine(Path(name), name, log)
     if device_name != "cpu":
         model = load_model(name, store, device_name, log)
@@ -108,19 +137,28 @@ def make_engine(name: str, store: Store, device_name: str, log: Log) -> "Engine"
     return _llama_engine(_kept_gguf(name, store, log), name, log)
 
 
+def _require_gguf_file(path: Path) -> None:
+    """Raise RecipeError for a file of another kind."""
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise RecipeError(
+                "this is no GGUF file",
+                where=str(path),
+                do="MODEL is a run, a model artefact, a transformers folder, or a GGUF file.",
+            )
+
+
 def _kept_gguf(name: str, store: Store, log: Log) -> Path:
     """The GGUF file of a model, made and verified when it is first asked for."""
-    folder = store.cache / "gguf" / f"{_identity(name, store)}-{FORMAT}"
-    if _is_whole(folder, log):
-        return next(folder.glob("*.gguf"))
-    log.line(f"{name}: making a GGUF file for llama.cpp, once …")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        export_model(name, Export(format="gguf", quantize=(FORMAT,)), folder, store=store, log=log)
-    except ExportError:
-        if not _is_whole(folder, log):  # it is if another process has made it meanwhile
-            raise
+    identity = _identity(name, store)
+    folder = store.cache / "gguf" / f"{identity}-{FORMAT}"
+    with store.lock("gguf", identity, log.line):
+        if not _is_whole(folder, log):
+            log.line(f"{name}: making a GGUF file for llama.cpp, once …")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            asked = Export(format="gguf", quantize=(FORMAT,))
+            export_model(name, asked, folder, store=store, log=log)
     return next(folder.glob("*.gguf"))
 
 
@@ -205,7 +243,7 @@ def serve(
 
     names = model_names(models)
     with closing(listening_socket(place.host, place.port)) as listener:
-        service = Service()
+        service = Service(log.warn)
         try:
             for short, name in names.items():
                 engine = make_engine(name, store, device_name, log)
@@ -213,16 +251,17 @@ def serve(
                     engine, report=log.warn, hand_out=service.hand_out
                 )
             port = listener.getsockname()[1]
-            access = Access(hosts_of(place), place.is_loopback, place.key)
+            proxies = frozenset(place.proxies)
+            access = Access(hosts_of(place), place.is_loopback, place.key, proxies)
             host = f"[{place.host}]" if ":" in place.host else place.host
             ready(f"http://{host}:{port}", list(names))
             listen(build_app(service, access), [listener], service.end)
         finally:
-            for each in service.schedulers.values():
-                each.close()
+            service.close()
 
 
 def hosts_of(place: Place) -> frozenset[str]:
     """The names by which this server may be asked."""
     own = set() if place.is_loopback else {socket.gethostname().lower()}
-    return frozenset({*LOOPBACK, place.host.lower(), *own})
+    proxies = (HOST.sub(r"\g<host>", each).strip("[]") for each in place.proxies)
+    return frozenset({*LOOPBACK, place.host.lower(), *own, *proxies})

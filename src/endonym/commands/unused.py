@@ -13,7 +13,7 @@ from endonym.store import Artifact, Store
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """An artefact, or the work folder of one, that no run refers to.
+    """An artefact that no run refers to, the work folder of one, or its GGUF file for `serve`.
 
     note: what a finished model scores, and when it was finished.
     """
@@ -27,7 +27,7 @@ class Unused:
     @property
     def id(self) -> str:
         """The twelve digits of its name."""
-        return self.folder.name.split(".")[0]
+        return self.folder.name.strip(".")[:12]
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -42,9 +42,15 @@ def unused(store: Store) -> list[Unused]:
         note = _note(each, store, judged) if each.stage == "model" else ""
         found.append(Unused(each.stage, each.folder, each.bytes(), note, each))
     for part in store.unfinished():
-        weight = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
-        found.append(Unused(f"{part.parent.name} (unfinished)", part, weight))
+        found.append(Unused(f"{part.parent.name} (unfinished)", part, _weight(part)))
+    for folder in store.unneeded_gguf():
+        kind = "gguf (unfinished)" if folder.name.endswith(".part") else "gguf"
+        found.append(Unused(kind, folder, _weight(folder), "serve makes it again"))
     return found
+
+
+def _weight(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def remove(store: Store, found: Sequence[Unused]) -> None:

@@ -6,6 +6,7 @@ from endonym.evaluate.speed import Efficiency
 from endonym.report.svg.curves import Chart, Series
 
 STYLES = 15
+"""Pairs of a colour and a dash in the style sheet."""
 HEIGHT = 360.0
 MARGIN = 0.15
 

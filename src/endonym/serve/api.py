@@ -68,7 +68,7 @@ def build_app(service: Service, access: Access) -> App:
     _add_watching(app, service, metrics)
     _add_pages(app)
     _name_models(app, service)
-    return Guard(app, access, answered=metrics.answered)
+    return Guard(app, access, answered=metrics.answered, report=service.report)
 
 
 def _name_models(app: FastAPI, service: Service) -> None:
@@ -100,6 +100,7 @@ def _add_errors(app: FastAPI) -> None:
         place = [str(each) for each in first["loc"] if each != "body"]
         reason = first.get("ctx", {}).get("error", "") if is_json else first["msg"]
         param = None if is_json or not place else place[0]
+        reason = reason.removeprefix("Value error, ")
         message = f"invalid JSON: {reason}" if is_json else f"{'.'.join(place) or 'body'}: {reason}"
         return JSONResponse(error_json(400, message, param), 400)
 
@@ -124,7 +125,9 @@ async def _answered(job: Job, request: Request, *, is_stream: bool) -> Response:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
     answer = await job.whole(reader, request.receive)
-    return Response(status_code=GONE) if answer is None else JSONResponse(answer)
+    if answer is None:
+        return Response(status_code=GONE)
+    return Response(answer, media_type="application/json")
 
 
 def _add_completions(app: FastAPI, service: Service) -> None:

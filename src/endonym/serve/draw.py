@@ -155,15 +155,16 @@ def _ranked(
 def log_probabilities(logits_BV: Logits) -> Logits:
     """Natural logarithms of the model's own probabilities."""
     top_B1 = logits_BV.max(axis=1, keepdims=True)
-    sums_B1 = np.exp(logits_BV - top_B1).sum(axis=1, keepdims=True, dtype=np.float64)
-    return logits_BV - (top_B1 + np.log(sums_B1)).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # of logits that are no numbers
+        sums_B1 = np.exp(logits_BV - top_B1).sum(axis=1, keepdims=True, dtype=np.float64)
+        return logits_BV - (top_B1 + np.log(sums_B1)).astype(np.float32)
 
 
 def likeliest(log_V: Logits, count: int) -> list[tuple[int, float]]:
-    """The likeliest ids with their log-probabilities, in order."""
+    """The likeliest ids with their log-probabilities, in order; none without a finite one."""
     if not count:
         return []
     count = min(count, len(log_V))
     ids = np.argpartition(-log_V, count - 1)[:count]
     ids = ids[np.argsort(-log_V[ids], kind="stable")]
-    return [(int(index), float(log_V[index])) for index in ids]
+    return [(int(index), float(log_V[index])) for index in ids if np.isfinite(log_V[index])]

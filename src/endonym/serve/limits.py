@@ -6,8 +6,10 @@ import hmac
 import ipaddress
 import json
 import time
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +26,7 @@ BODY_SECONDS = 20.0
 """A whole body must come within them."""
 DRAIN_SECONDS = 5.0
 """The rest of a body that is too large is dropped for so long, so that its sender hears why."""
-OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/health", "/docs"})
 """Need no key; nor do the files of the page."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -41,12 +43,14 @@ HEADERS = {
 class Access:
     """Who may ask. hosts: names that the Host header may have; addresses are allowed as well off
     loopback. No web page of another origin may ask, and none can by a name of its own that leads
-    here (DNS rebinding).
+    here (DNS rebinding). proxies: names, some with a port, of proxies before this server: pages
+    that came through them may ask, whatever Host a proxy makes of theirs.
     """
 
     hosts: frozenset[str]
     is_loopback: bool
     key: str | None = None
+    proxies: frozenset[str] = frozenset()
 
     def check(self, scope: Scope) -> None:
         """Raise ApiError if this request is not allowed."""
@@ -56,7 +60,7 @@ class Access:
             message = f"this server is not called {host!r}"
             raise ApiError(403, message, code="host_not_allowed")
         origin = headers.get("origin", b"").decode("latin-1")
-        if origin and urlsplit(origin).netloc.lower() != host.lower():
+        if origin and _authority(origin) not in {host.lower(), *self.proxies}:
             message = f"pages of {origin!r} may not use this server"
             raise ApiError(403, message, code="origin_not_allowed")
         path = scope["path"]
@@ -86,6 +90,14 @@ class Access:
             return False
 
 
+def _authority(address: str) -> str:
+    """Host and port of an address; empty if it has none."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
+
+
 def _is_same(given: str, key: str) -> bool:
     """Whether two keys are one, in a time that tells nothing about them."""
     hashes = (hashlib.sha256(each.encode("utf-8", "replace")).digest() for each in (given, key))
@@ -101,32 +113,47 @@ class Guard:
         access: Access,
         *,
         answered: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None,
+        report: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.app, self.access, self._answered = app, access, answered
+        """answered: is told the status and the seconds of each answer; report: of faults."""
+        self.app, self.access, self._answered, self._report = app, access, answered, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.monotonic()
+        started, is_answered = time.monotonic(), False
 
         async def send_marked(message: Message) -> None:
+            nonlocal is_answered
             if message["type"] == "http.response.start":
+                is_answered = True
                 added = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
                 message["headers"] = [*message.get("headers", ()), *added]
                 self._answered(scope, message["status"], time.monotonic() - started)
             await send(message)
 
         try:
+            body = await self._admitted(scope, receive, send_marked)
+            if body is not None:
+                await self.app(scope, _replayed(body, receive), send_marked)
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{PurePath(last.filename).name}, line {last.lineno}"
+            self._report(f"{scope['method']} {scope['path']!r}: {error!r} in {place}")
+            if not is_answered:
+                await _refuse(ApiError(500, "internal error of the server"), send_marked)
+            raise
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
+        """The body of a request; None if it was refused, or its client has gone."""
+        try:
             self.access.check(scope)
-            body = await read_body(scope, receive)
+            return await read_body(scope, receive)
         except ApiError as error:
-            await _refuse(error, send_marked)
-            return
-        if body is None:
-            return
-        await self.app(scope, _replayed(body, receive), send_marked)
+            await _refuse(error, send)
+            return None
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes | None:

@@ -49,8 +49,13 @@ class PatientProtocol(H11Protocol):
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first head."""
+        """Begin to wait for the first head.
+
+        Writing pauses with the first byte that the client does not take, so that no tail of an
+        answer waits without a deadline, not even after the connection was closed here.
+        """
         super().connection_made(transport)
+        transport.set_write_buffer_limits(0)
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -73,7 +78,7 @@ class PatientProtocol(H11Protocol):
         self._stalled = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads again."""
+        """The client has read everything."""
         super().resume_writing()
         self._stalled = _cancelled(self._stalled)
 

@@ -10,8 +10,8 @@ from endonym.serve.engine import Logits, Row
 
 BATCH_LOGITS = 1 << 25
 """No batch gives more numbers than these."""
-BYTES = 2
-"""Of a number in a cache: fp16."""
+BYTES, STATE_BYTES = 2, 4
+"""Of a number in a cache: fp16 of keys and values, fp32 of the states of state spaces."""
 
 
 class LlamaVocabulary:
@@ -46,11 +46,13 @@ class LlamaEngine:
 
     def __init__(self, path: Path, *, most_slots: int, memory: int, threads: int) -> None:
         with LlamaCpp(path, context=0) as described:
-            bytes_each, self.whole_context = cache_bytes(described), claimed_context(described)
-        context = self.whole_context
-        if bytes_each > memory:
-            context = min(context, max(UNIT, context * memory // bytes_each // UNIT * UNIT))
-        self.slots = max(1, min(most_slots, memory // max(1, bytes_each)))
+            token_bytes, state_bytes = cache_bytes(described)
+            context = self.whole_context = claimed_context(described)
+        if context * token_bytes + state_bytes > memory and token_bytes:
+            fitting = max(0, memory - state_bytes) // token_bytes // UNIT * UNIT
+            context = min(context, max(UNIT, fitting))
+        bytes_each = self.whole_context * token_bytes + state_bytes
+        self.slots = max(1, min(most_slots, memory // bytes_each if bytes_each else 1))
         self._llama = LlamaCpp(path, context=context or None, threads=threads, sequences=self.slots)
         self.vocabulary = LlamaVocabulary(self._llama)
         self.context, self.template = self._llama.context, self._llama.template()
@@ -92,8 +94,11 @@ def claimed_context(described: LlamaCpp) -> int:
     return int(found) if found.isdigit() else 0
 
 
-def cache_bytes(described: LlamaCpp) -> int:
-    """What the cache of one sequence of a whole context takes, by the keys of the file."""
+def cache_bytes(described: LlamaCpp) -> tuple[int, int]:
+    """What the cache of one sequence takes: for each token, and besides. By the keys of the file.
+
+    Both are 0 for a kind of memory that is not known here.
+    """
     family = described.says("general.architecture") or ""
 
     def number(key: str, usual: int) -> int:
@@ -105,4 +110,8 @@ def cache_bytes(described: LlamaCpp) -> int:
     key = number("attention.key_length", width // max(1, heads))
     value = number("attention.value_length", key)
     kept = number("attention.head_count_kv", heads) * (key + value)
-    return BYTES * number("block_count", 1) * kept * number("context_length", 1)
+    inner, state = number("ssm.inner_size", 0), number("ssm.state_size", 0)
+    channels = inner + 2 * number("ssm.group_count", 0) * state
+    remembered = max(0, number("ssm.conv_kernel", 0) - 1) * channels + inner * state
+    layers = number("block_count", 1)
+    return BYTES * layers * kept, STATE_BYTES * layers * remembered

@@ -12,6 +12,7 @@ import torch
 from endonym.generate.batching import PREFILL_TOKENS
 from endonym.generate.language_model import LanguageModel
 from endonym.model.cache import Cache
+from endonym.model.count import cache_bytes
 from endonym.model.span import Span
 from endonym.serve.engine import Logits, Row
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -26,7 +27,8 @@ class OwnEngine:
         """memory: bytes that all caches together may take."""
         self.model, self.batch = model, PREFILL_TOKENS
         self.context, self.vocabulary = model.decoder.config.context, model.tokenizer
-        each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, self.context))
+        width = model.decoder.readout.weight_VD.element_size()
+        each = cache_bytes(model.decoder.config, self.context, width)
         self.slots = max(1, min(most_slots, memory // max(1, each)))
         self.opening = self.ending = model.tokenizer.end_id
         self.template = model.tokenizer.chat_template

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class Token:
     """A token with its log-probability, in nats, and the likeliest ones at its place.
 
-    nats: None where it was not asked for, and for the token that opens a document.
+    nats: None where it was not asked for, for the token that opens a document, and where the model
+    gives no number.
     """
 
     index: int

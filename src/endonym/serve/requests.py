@@ -1,8 +1,19 @@
 """What clients may ask, as OpenAI's API has it. A key that is not known is refused by its name."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from endonym.generate.language_model import MAX_TOKENS
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
@@ -21,11 +32,14 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     include_usage: bool = False
-    include_obfuscation: bool = False
+    include_obfuscation: Literal[False] = False
 
 
 class Asked(BaseModel):
-    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`."""
+    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`.
+
+    min_tokens: the model may end a text only after so many.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -44,6 +58,21 @@ class Asked(BaseModel):
     frequency_penalty: Nothing | None = None
     presence_penalty: Nothing | None = None
     user: str | None = None
+
+    @field_validator("stream_options")
+    @classmethod
+    def _require_stream(
+        cls, given: StreamOptions | None, info: ValidationInfo
+    ) -> StreamOptions | None:
+        if given is not None and not info.data.get("stream"):
+            raise ValueError("only with stream: true")
+        return given
+
+    @field_validator("stop", mode="wrap")
+    @classmethod
+    def _tell_stop(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        with _told_as("a text of 1 to 200 characters, or a list of at most 16 of them"):
+            return check(given)
 
     def sampling(self, seed: int) -> Sampling:
         """How tokens are chosen, with this seed."""
@@ -74,12 +103,13 @@ class CompletionRequest(Asked):
     best_of: int | None = None
     suffix: None = None
 
-    @field_validator("prompt", mode="before")
+    @field_validator("prompt", mode="wrap")
     @classmethod
-    def _require_prompt(cls, given: Any) -> Any:
+    def _require_prompt(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
         if given == []:
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
-        return given
+        with _told_as("a text, a list of texts, a list of ids, or a list of such lists"):
+            return check(given)
 
     @model_validator(mode="after")
     def _check(self) -> "CompletionRequest":
@@ -105,7 +135,6 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
     role: Literal["system", "developer", "user", "assistant"]
     content: str
-    name: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -137,6 +166,15 @@ class ChatRequest(Asked):
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
         return (self.top_logprobs or 0) if self.logprobs else None
+
+
+@contextmanager
+def _told_as(expected: str) -> Generator[None]:
+    """One sentence for a value of several kinds; pydantic has one for each of them."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValueError(f"expected {expected}") from error
 
 
 def _or(value: T | None, usual: T) -> T:

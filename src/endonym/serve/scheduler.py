@@ -1,5 +1,6 @@
 """Continuous batching: sequences come and go while a thread computes the next token of each."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -35,7 +36,9 @@ class Generation:
     """One text to continue. `ids` begins with the token that opens a document.
 
     logprobs: how many of the likeliest tokens are told beside each; None tells nothing. scored:
-    log-probabilities of the prompt are wanted, too. take: is called with each Update.
+    log-probabilities of the prompt are wanted, too. They stand in `prompt` before the first Update
+    of this text, and of all texts after it in its request that have the same prompt. take: is
+    called with each Update.
     """
 
     ids: list[int]
@@ -58,14 +61,13 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """News of a sequence: the scored prompt, more text, the end.
+    """News of a sequence: more text, the end.
 
     reason: "stop" for the end of the text or a stop string, "length" for max_tokens or a full
     context, "failed"; None as long as the sequence goes on.
     """
 
     pieces: Sequence[Piece] = ()
-    prompt: Sequence[Token] = ()
     reason: str | None = None
 
 
@@ -133,20 +135,25 @@ class Scheduler:
         """Sequences with a slot."""
         return len(self._active)
 
-    def submit(self, sequences: Sequence[Generation]) -> None:
-        """Queue the sequences of one request, one at least. Raises Full without a place for all."""
-        if not sequences:
-            raise ValueError("a request without sequences")
+    def require_place(self, count: int) -> None:
+        """Raise Full or Broken if so many sequences cannot be queued now."""
         with self._changed:
             waiting = self.waiting
             if self.has_died:
                 raise Broken("the model is no longer computed")
             if self._is_closing:
                 raise Full(waiting, 1)
-            if waiting and waiting + len(sequences) > self.capacity + len(self._free):
-                self.counts.refused += len(sequences)
+            if waiting and waiting + count > self.capacity + len(self._free):
+                self.counts.refused += count
                 rounds = 1 + waiting / self.engine.slots
                 raise Full(waiting, max(1, min(LONGEST_WAIT, round(rounds * self._seconds))))
+
+    def submit(self, sequences: Sequence[Generation]) -> None:
+        """Queue the sequences of one request, one at least. Raises Full without a place for all."""
+        if not sequences:
+            raise ValueError("a request without sequences")
+        with self._changed:
+            self.require_place(len(sequences))
             self._waiting.append(deque(sequences))
             self._changed.notify()
 
@@ -155,18 +162,26 @@ class Scheduler:
         with self._changed:
             for each in sequences:
                 each.is_cancelled = True
+            for request in self._waiting:
+                left = [each for each in request if not each.is_cancelled]
+                self.counts.cancelled += len(request) - len(left)
+                request.clear()
+                request.extend(left)
+            self._waiting = deque(request for request in self._waiting if request)
             self._changed.notify()
 
     def stop(self) -> None:
-        """End all sequences as failed, and free the engine, soon."""
+        """End all sequences as failed, soon. The engine stays: others may read its vocabulary."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
 
     def close(self, seconds: float = 10.0) -> None:
-        """Stop, and wait for it."""
+        """Stop, wait for it, and free the engine, which nobody may use any more."""
         self.stop()
         self._thread.join(seconds)
+        if not self._thread.is_alive():
+            self.engine.close()
 
     def _work(self) -> None:
         """Compute until the end. Whatever dies here, no client waits for ever."""
@@ -181,7 +196,6 @@ class Scheduler:
         try:
             self._fail_all()
             self._tell_news()
-            self.engine.close()
         except Exception as error:  # noqa: BLE001 - clients wait
             self._say(error, "not ended cleanly: ")
 
@@ -220,9 +234,6 @@ class Scheduler:
             sequence = request.popleft()
             if request:
                 self._waiting.append(request)
-            if sequence.is_cancelled:
-                self.counts.cancelled += 1
-                continue
             sequence.slot, sequence.begun = heappop(self._free), time.monotonic()
             self.counts.prompt_tokens += len(sequence.ids)
             self._active.append(sequence)
@@ -274,7 +285,10 @@ class Scheduler:
         ]
 
     def _token(self, index: int, log_V: Logits, count: int | None) -> Token:
-        return Token(index, float(log_V[index]), tuple(likeliest(log_V, count or 0)))
+        """A token with its log-probability. No id that the tokenizer lacks is told beside it."""
+        nats = float(log_V[index])
+        others = likeliest(log_V[: self.engine.vocabulary.vocab], count or 0)
+        return Token(index, nats if math.isfinite(nats) else None, tuple(others))
 
     def _write(self, logits_BV: Logits, writers: list[Generation]) -> None:
         """Choose the next token of each text, and tell it."""
@@ -284,31 +298,30 @@ class Scheduler:
         chosen = self._draw.next(logits_BV[wanted], [writers[n].chooser for n in wanted])
         indices = dict(zip(wanted, chosen, strict=True))
         for number, each in enumerate(writers):
-            prompt: Sequence[Token] = each.prompt if each.scored else ()
             each.scored = False
             if number not in indices:
-                self._end(each, Update((), prompt, "length"))
+                self._end(each, Update((), "length"))
                 continue
             token = Token(indices[number])
             if number in log_BV:
                 token = self._token(token.index, log_BV[number], each.logprobs)
-            self._tell(each, token, prompt)
+            self._tell(each, token)
 
-    def _tell(self, each: Generation, token: Token, prompt: Sequence[Token]) -> None:
+    def _tell(self, each: Generation, token: Token) -> None:
         """Add a token to its text."""
         self.counts.generated_tokens += 1
         if token.index in self.engine.ends:
             pieces = [*each.pieces.end(), Piece("", (token,))]
-            self._end(each, Update(pieces, prompt, "stop"))
+            self._end(each, Update(pieces, "stop"))
             return
         each.ids.append(token.index)
         pieces = each.pieces.add(token, self.engine.vocabulary.bytes_of(token.index))
         if each.pieces.has_stopped:
-            self._end(each, Update(pieces, prompt, "stop"))
+            self._end(each, Update(pieces, "stop"))
         elif each.chooser.made >= each.max_tokens or len(each.ids) > self.engine.context:
-            self._end(each, Update([*pieces, *each.pieces.end()], prompt, "length"))
-        elif pieces or prompt:
-            self._news.append((each, Update(pieces, prompt)))
+            self._end(each, Update([*pieces, *each.pieces.end()], "length"))
+        elif pieces:
+            self._news.append((each, Update(pieces)))
 
     def _end(self, each: Generation, update: Update) -> None:
         self.counts.ended += 1

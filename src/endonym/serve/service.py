@@ -4,7 +4,9 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from endonym.errors import RecipeError
@@ -34,6 +36,9 @@ LONGEST_TOKEN = 512
 LONGEST_ID = 10
 """Digits."""
 
+MOST_NATS = 1 << 19
+"""Log-probabilities of one answer: about 50 MB while it is made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -44,10 +49,16 @@ class Prompt:
 
 
 class Service:
-    """The models by their names; brings the news of their threads to the event loop."""
+    """The models by their names; brings the news of their threads to the event loop.
 
-    def __init__(self) -> None:
+    report: is told of faults.
+    """
+
+    def __init__(self, report: Callable[[str], None] = lambda text: None) -> None:
+        self.report = report
         self.schedulers: dict[str, Scheduler] = {}
+        self.templates = ThreadPoolExecutor(1, "templates")
+        """Fills in chat templates, one at a time: one that hangs holds up nothing else."""
         self.is_ending = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -76,13 +87,48 @@ class Service:
         for each in self.schedulers.values():
             each.stop()
 
+    def close(self) -> None:
+        """End, and free the engines. Only when the event loop and its threads have ended."""
+        self.end()
+        self.templates.shutdown(cancel_futures=True)
+        for each in self.schedulers.values():
+            each.close()
+
+    def failure(self) -> ApiError:
+        """What a request is told whose texts are not computed."""
+        if self.is_ending:
+            return ApiError(503, "the server is ending", code="server_ending")
+        return ApiError(500, "the model could not be computed; the server's log says why")
+
+    @contextmanager
+    def queueing(self) -> Generator[None]:
+        """Around a question to a queue: its refusals become ApiErrors."""
+        if self.is_ending:
+            raise self.failure()
+        try:
+            yield
+        except Broken as error:
+            raise self.failure() from error
+        except Full as error:
+            headers = {"Retry-After": str(error.seconds)}
+            message = f"{error.message}. {error.do}"
+            raise ApiError(429, message, code="queue_full", headers=headers) from error
+
+    def require_place(self, count: int, scheduler: Scheduler) -> None:
+        """Raise ApiError if the texts of a request could not be queued now."""
+        if count > scheduler.capacity:
+            message = f"{count} texts in one request; at most {scheduler.capacity}"
+            raise ApiError(400, message, param="n", code="too_many_texts")
+        with self.queueing():
+            scheduler.require_place(count)
+
 
 async def text_job(service: Service, asked: CompletionRequest) -> "Job":
     """The generations of `/v1/completions`. Raises ApiError if they cannot be."""
     scheduler = service.scheduler(asked.model)
     engine = scheduler.engine
     given = asked.prompts()
-    require_capacity(len(given) * (asked.n or 1), scheduler)
+    service.require_place(len(given) * (asked.n or 1), scheduler)
     prompts = [await opened(engine, each) for each in given]
     form = TextForm(engine.vocabulary, asked.logprobs is not None)
     job = Job(service, scheduler, prompts, form, asked.model, bool(asked.echo))
@@ -94,7 +140,7 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     """The generation of `/v1/chat/completions`. Raises ApiError for a base model."""
     scheduler = service.scheduler(asked.model)
     engine = scheduler.engine
-    require_capacity(asked.n or 1, scheduler)
+    service.require_place(asked.n or 1, scheduler)
     if engine.template is None:
         raise ApiError(
             400,
@@ -107,7 +153,8 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     for each in messages:
         require_readable(each["content"], engine, "messages")
     try:
-        ids = await asyncio.to_thread(chat_ids, engine, messages)
+        loop = asyncio.get_running_loop()
+        ids = await loop.run_in_executor(service.templates, chat_ids, engine, messages)
     except RecipeError as error:
         raise ApiError(400, error.message, param="messages") from error
     prompt = Prompt(ids if ids[:1] == [engine.opening] else [engine.opening, *ids], len(ids))
@@ -116,13 +163,6 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     job = Job(service, scheduler, [prompt], form, asked.model)
     job.plan(asked, asked.length(), asked.likeliest())
     return job
-
-
-def require_capacity(count: int, scheduler: Scheduler) -> None:
-    """Raise ApiError for more texts in one request than the queue may hold."""
-    if count > scheduler.capacity:
-        message = f"{count} texts in one request; at most {scheduler.capacity}"
-        raise ApiError(400, message, param="n", code="too_many_texts")
 
 
 async def opened(engine: Engine, prompt: str | list[int]) -> Prompt:
@@ -185,6 +225,8 @@ class Job:
 
     def plan(self, asked: Asked, length: int, logprobs: int | None) -> None:
         """Make the generations: `n` for each prompt. Draws depend on seed, number and prompt."""
+        if logprobs is not None:
+            self._require_modest(asked.n or 1, length, logprobs)
         seed = secrets.randbits(60) if asked.seed is None else asked.seed
         bias = logit_bias(asked, self.scheduler.engine)
         self.has_usage = asked.stream_options is not None and asked.stream_options.include_usage
@@ -199,40 +241,48 @@ class Job:
                         chooser,
                         stop=asked.stops(),
                         logprobs=logprobs,
-                        scored=self.echo and logprobs is not None,
+                        scored=self.echo and logprobs is not None and not number,
                     )
                 )
+
+    def _require_modest(self, times: int, length: int, logprobs: int) -> None:
+        """Raise ApiError for more log-probabilities than an answer may hold.
+
+        One text of a whole context may always have them.
+        """
+        room, each = self.scheduler.engine.context + 1, 1 + logprobs
+        prompts = [len(prompt.ids) for prompt in self.prompts]
+        told = sum(self.echo * size + min(length, room - size) for size in prompts) * times * each
+        if told > (most := max(MOST_NATS, room * each)):
+            message = f"up to {told} log-probabilities in one answer; at most {most}"
+            raise ApiError(400, message, param="logprobs", code="too_many_log_probabilities")
 
     def begin(self) -> Reader:
         """Queue the generations. Raises ApiError if there is no place."""
         reader = Reader(self.scheduler, self.generations)
-        try:
-            if not self.service.is_ending:
-                reader.begin()
-                return reader
-        except Broken as error:
-            raise self._failure() from error
-        except Full as error:
-            headers = {"Retry-After": str(error.seconds)}
-            message = f"{error.message}. {error.do}"
-            raise ApiError(429, message, code="queue_full", headers=headers) from error
-        raise ending()
+        with self.service.queueing():
+            reader.begin()
+        return reader
 
-    async def whole(self, reader: Reader, receive: Receive) -> Json | None:
+    async def whole(self, reader: Reader, receive: Receive) -> bytes | None:
         """The answer at once; None if the client has gone. Raises ApiError if the engine failed."""
         news = await reader.all(receive)
         if news is None:
             return None
+        if any(update.reason == "failed" for _, update in news):
+            raise self.service.failure()
+        return await asyncio.to_thread(self._answer, news)
+
+    def _answer(self, news: Sequence[Numbered]) -> bytes:
+        """The JSON of a whole answer. May take seconds: called in a thread."""
         pieces: list[list[Piece]] = [[] for _ in self.generations]
         reasons: dict[int, str | None] = {}
         for number, update in news:
-            pieces[number] += self._pieces(number, update.prompt)
-            pieces[number] += update.pieces
+            pieces[number] += [*self._prompt(number), *update.pieces]
             reasons[number] = update.reason
-        if "failed" in reasons.values():
-            raise self._failure()
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
-        return self._json(self.form.whole_kind, choices, self._usage())
+        found = self._json(self.form.whole_kind, choices, self._usage())
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
     async def stream(self, reader: Reader) -> AsyncIterator[bytes]:
         """The answer as server-sent events, each a chunk."""
@@ -240,21 +290,25 @@ class Job:
         openings = [self.form.opening(n) for n in range(len(self.generations))]
         yield b"".join(_event(self._json(kind, [each])) for each in openings if each)
         async for news in reader.updates():
-            events = [event for each in news for event in self._events(each)]
-            yield b"".join(events)
+            has_prompts = self.echo and any(number not in self._begun for number, _ in news)
+            yield await asyncio.to_thread(self._told, news) if has_prompts else self._told(news)
             if any(update.reason == "failed" for _, update in news):
                 return
         if self.has_usage:
             yield _event(self._json(kind, [], self._usage()))
         yield b"data: [DONE]\n\n"
 
+    def _told(self, news: Sequence[Numbered]) -> bytes:
+        """The chunks of some updates."""
+        return b"".join(event for each in news for event in self._events(each))
+
     def _events(self, numbered: Numbered) -> list[bytes]:
         """The chunks of one update; with log-probabilities, one for each piece."""
         number, update = numbered
         if update.reason == "failed":
-            error = self._failure()
+            error = self.service.failure()
             return [_event(error_json(error.status, error.message, code=error.code))]
-        pieces = [*self._pieces(number, update.prompt), *update.pieces]
+        pieces = [*self._prompt(number), *update.pieces]
         chunks = [(piece,) for piece in pieces]
         last = chunks.pop() if chunks and not pieces[-1].text else ()
         events = [self.form.chunk(number, each, None) for each in chunks]
@@ -262,12 +316,16 @@ class Job:
             events.append(self.form.chunk(number, last, update.reason))
         return [_event(self._json(self.form.chunk_kind, [each])) for each in events]
 
-    def _pieces(self, number: int, scored: Sequence[Token]) -> list[Piece]:
-        """The prompt as pieces, once, if it is part of the answer."""
+    def _prompt(self, number: int) -> list[Piece]:
+        """The prompt as pieces, once, if it is part of the answer. The first of its texts has it
+        scored.
+        """
         if not self.echo or number in self._begun:
             return []
         self._begun.add(number)
-        prompt = self.prompts[number * len(self.prompts) // len(self.generations)]
+        times = len(self.generations) // len(self.prompts)
+        prompt = self.prompts[number // times]
+        scored = self.generations[number - number % times].prompt
         tokens = scored or [Token(index) for index in prompt.ids[1:]]
         if prompt.given == len(prompt.ids):
             tokens = [Token(prompt.ids[0]), *tokens]
@@ -281,16 +339,6 @@ class Job:
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
         found = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
         return {**found, "choices": choices} | ({"usage": usage} if usage else {})
-
-    def _failure(self) -> ApiError:
-        if self.service.is_ending:
-            return ending()
-        return ApiError(500, "the model could not be computed; the server's log says why")
-
-
-def ending() -> ApiError:
-    """What requests are told while the server ends."""
-    return ApiError(503, "the server is ending", code="server_ending")
 
 
 def logit_bias(asked: Asked, engine: Engine) -> dict[int, float]:

@@ -49,7 +49,7 @@ FROZEN = {
         "-n",
     },
     "evaluate": {"MODEL", "--text PATH", "--split"},
-    "serve": {"MODEL...", "--host", "--port", "--api-key-file FILE"},
+    "serve": {"MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME"},
     "chat": {
         "MODEL",
         "--max-tokens",

@@ -17,6 +17,7 @@ from endonym.cli.prompt_loop import (
     prompt_loop,
     write_text,
 )
+from endonym.errors import RecipeError
 
 Say = Callable[..., Any]
 
@@ -142,6 +143,29 @@ def test_a_conversation_grows_and_enter_alone_asks_for_another_answer(
     said = capsys.readouterr()
     assert said.out == "> > җавап 1\n> җавап 2\n> җавап 3\n> "
     assert said.err.startswith(CHAT_HELP)
+
+
+def test_what_is_refused_is_told_and_forgotten_and_the_loop_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ("Сәлам", "ы" * 99, "", "Хәлләр?")
+    heard: list[list[str]] = []
+
+    def answered(messages: Messages, seed: int) -> Iterator[str]:
+        heard.append([each["content"] for each in messages])
+        if len(heard[-1][-1]) > 50:
+            raise RecipeError("a message of 99 tokens", where="MESSAGE")
+        return iter([f"җавап {seed}"])
+
+    type_in("\n".join(lines), monkeypatch)
+    conversation_loop(answered, seed=0)
+    assert heard[2:] == [["Сәлам"], ["Сәлам", "җавап 2", "Хәлләр?"]]
+    assert "MESSAGE: a message of 99 tokens\n" in capsys.readouterr().err
+    heard.clear()
+    type_in("\n".join(lines), monkeypatch)
+    prompt_loop(lambda text, seed: answered([{"content": text}], seed), seed=0)
+    assert heard == [["Сәлам"], ["ы" * 99], ["Сәлам"], ["Хәлләр?"]]
+    assert "җавап 2" in capsys.readouterr().out
 
 
 def test_surprise_is_a_colour_of_the_background(monkeypatch: pytest.MonkeyPatch) -> None:

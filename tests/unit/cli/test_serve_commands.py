@@ -77,10 +77,36 @@ def test_a_text_that_is_too_long_is_told(
     assert "context is 64" in said.json()["error"]["message"]
 
 
+def test_a_line_that_is_too_long_does_not_end_a_session(
+    command: Say, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "Таң атты " * 60
+    for path in (gguf, write_gguf(tmp_path, CHATML)):
+        monkeypatch.setattr("sys.stdin", Terminal(f"Сәлам\n{long}\nХәлләр ничек?\n"))
+        said = command("chat", path, "--max-tokens", "4", "--min-tokens", "4")
+        assert said.code == 0
+        assert said.out.count("> ") == 4
+        assert "a context of 64" in said.err or "context is 64" in said.err
+
+
 def test_pieces_have_the_surprise_of_their_tokens() -> None:
     pieces = [Piece("а", (Token(1, -0.6931471805599453),)), Piece("", (Token(0, -9.0),))]
     assert list(texts(pieces, has_shades=False)) == ["а"]
     assert list(texts(pieces, has_shades=True)) == [Shaded("а", pytest.approx(1.0))]
+
+
+@pytest.mark.parametrize("given", [["serve", "--port", "0"], ["chat"]])
+def test_a_file_that_is_no_gguf_file_is_told_with_what_may_be(
+    command: Say, tmp_path: Path, given: list[str]
+) -> None:
+    path = tmp_path / "recipe.toml"
+    for text in ('language = "tt"\n', ""):
+        path.write_text(text, encoding="utf-8")
+        said = command(*given, path, "--json")
+        error = said.json()["error"]
+        assert (said.code, error["where"]) == (2, str(path))
+        assert error["message"] == "this is no GGUF file"
+        assert "a run, a model artefact" in error["do"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +115,7 @@ def test_pieces_have_the_surprise_of_their_tokens() -> None:
         (["--host", "0.0.0.0"], "can be reached from other machines"),
         (["--port", "99999"], "--port"),
         (["--api-key-file", "/nowhere/key"], "--api-key-file"),
+        (["--proxy", "https://lm.example.org"], "is no name of a host"),
     ],
 )
 def test_a_wrong_place_is_told_before_any_model_is_read(

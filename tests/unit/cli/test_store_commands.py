@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from endonym.commands.finished_runs import FinishedRun
+from endonym.evaluate.speed import Efficiency
+
 Say = Callable[..., Any]
 
 
@@ -257,6 +260,19 @@ def test_compare_prints_a_table_a_page_and_the_next_command(
     data = command("compare", *names, *out, "--json").json()
     assert data["page"] == str(page)
     assert data["same_documents"]
+    assert "efficiency_csv" not in data
+
+
+def test_compare_names_the_csv_of_efficiency_if_there_is_one(
+    finished: Path, copy: Path, command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = [Efficiency("llama.cpp F16", 5_000, 2, reason="юк")]
+    monkeypatch.setattr(FinishedRun, "efficiency", measured)
+    names = [finished / "runs" / "kechkena", copy / "runs" / "kechkena"]
+    given = ["compare", *names, "--out", tmp_path]
+    assert "and beside it .csv, .json and -efficiency.csv\n" in command(*given).out
+    path = Path(command(*given, "--json").json()["efficiency_csv"])
+    assert "llama.cpp F16,5000" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,9 @@ def test_a_run_s_efficiency_has_a_table_a_plot_and_a_csv(
     assert (one["name"], one["runtime"], one["bits_per_byte"]) == ("tt", "endonym fp32", "1.25")
     assert (one["first_token_seconds_128"], one["first_token_seconds_1024"]) == ("0.02", "")
     assert two["reason"] == HOSTILE
+    monkeypatch.setitem(vars(found.runs[0]), "efficiency", [])
+    assert write_comparison(found) == page
+    assert not (tmp_path / "tt-comparison-efficiency.csv").exists()
 
 
 def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import toy_language_model, write_gguf
+from serving import CHATML, toy_language_model, write_gguf
 
 from endonym.commands import serve
 from endonym.commands.serve import (
@@ -20,8 +21,8 @@ from endonym.commands.serve import (
     read_key,
     require_extra,
 )
-from endonym.errors import RecipeError
-from endonym.export.formats import make_export
+from endonym.commands.unused import remove, unused
+from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.log import Log
 from endonym.store import Store
@@ -70,30 +71,44 @@ def test_a_damaged_file_is_made_again(
     assert made.read_bytes() == whole
 
 
-def test_a_file_that_another_process_made_meanwhile_is_taken(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_of_two_processes_one_makes_the_file_and_the_other_waits_for_it(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
-    export = serve.export_model
-
-    def beside(name: str, asked: Any, out: Path, **keys: Any) -> object:
-        with monkeypatch.context() as patched:
-            patched.setattr(os, "getpid", lambda: 1)
-            export(name, asked, tmp_path / "other" / out.name, **keys)
-
-        def late(*given: Any, **keys: Any) -> Any:
-            found = make_export(*given, **keys)
-            (tmp_path / "other" / out.name).rename(out)
-            return found
-
-        monkeypatch.setattr("endonym.commands.export.make_export", late)
-        return export(name, asked, out, **keys)
-
-    monkeypatch.setattr(serve, "export_model", beside)
-    make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
+    with ThreadPoolExecutor() as threads:
+        asked = [threads.submit(make_engine, str(folder), store, "cpu", Log()) for _ in range(2)]
+        for each in asked:
+            each.result().close()
     (made,) = (store.cache / "gguf").iterdir()
     assert any(made.glob("*.gguf"))
+    assert capsys.readouterr().err.count("making a GGUF file") == 1
+
+
+def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, store: Store) -> None:
+    folder = tmp_path / "тел"
+    export_huggingface(toy_language_model(), folder)
+    make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
+    (made,) = (store.cache / "gguf").iterdir()
+    begun = made.with_name(f".{made.name}.77.part")
+    begun.mkdir()
+    of_a_run = made.with_name(f"{'c' * 12}-F16")
+    of_a_run.mkdir()
+    run = tmp_path / "runs" / "tatar"
+    run.mkdir(parents=True)
+    store.refer(run, {"c" * 64: "model"})
+    found = unused(store)
+    assert [(each.kind, each.folder, each.id) for each in found] == [
+        ("gguf (unfinished)", begun, made.name[:12]),
+        ("gguf", made, made.name[:12]),
+    ]
+    assert found[1].bytes > next(made.glob("*.gguf")).stat().st_size
+    with store.lock("gguf", made.name, pytest.fail), pytest.raises(Busy):
+        remove(store, found)
+    remove(store, found)
+    assert [*(store.cache / "gguf").iterdir()] == [of_a_run]
+    make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
+    assert made.is_dir()
 
 
 def test_what_llama_cpp_cannot_run_is_run_here_and_the_reason_is_said(
@@ -117,6 +132,15 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path, store: Store) -> None:
     assert engine.name == "llama.cpp"
     engine.close()
     assert not store.root.exists()
+
+
+def test_a_template_that_changes_messages_is_told(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content, count in (("message.content", 0), ("message.content | trim", 1)):
+        path = write_gguf(tmp_path, CHATML.replace("message.content", content))
+        make_engine(str(path), store, "cpu", Log(quiet=True)).close()
+        assert capsys.readouterr().err.count("chat template tests or changes the texts") == count
 
 
 def test_two_models_may_not_have_one_name() -> None:
@@ -153,6 +177,27 @@ def test_off_loopback_the_machine_has_its_own_names() -> None:
     assert "tatar.example" in hosts_of(Place("tatar.example", 80, "k"))
     assert os.uname().nodename.lower() in hosts_of(Place("0.0.0.0", 80, "k"))
     assert os.uname().nodename.lower() not in hosts_of(Place("127.0.0.1", 80))
+
+
+def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
+    place = place_of(
+        "127.0.0.1", 8000, None, ["LM.example.org:8443", "[2001:db8::1]", "тел.example"]
+    )
+    assert place.proxies == ("lm.example.org:8443", "[2001:db8::1]", "xn--e1amt.example")
+    assert {"lm.example.org", "2001:db8::1", "xn--e1amt.example"} <= hosts_of(place)
+    wrong_names = (
+        "https://lm.example.org",
+        "lm.example.org/",
+        "a@b",
+        "a b",
+        "a:",
+        "a:x",
+        "[",
+        "а..б",
+    )
+    for wrong in ("", *wrong_names):
+        with pytest.raises(RecipeError, match="is no name of a host"):
+            place_of("127.0.0.1", 8000, None, [wrong])
 
 
 def test_a_missing_extra_is_one_line(

@@ -1,13 +1,25 @@
 """The HTTP interface: what clients of OpenAI's API send, and what they get."""
 
+import asyncio
 import json
 import math
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Sequence
 
 import httpx
+import numpy as np
 import pytest
 import torch
-from serving import Client, SlowEngine, client_of, events_of, toy_language_model
+from serving import CHATML, Client, SlowEngine, client_of, events_of, toy_language_model
+from toys import lively_decoder, toy_config, toy_tokenizer
+
+from endonym.generate.language_model import LanguageModel
+from endonym.serve import service, template
+from endonym.serve.answers import token_text
+from endonym.serve.engine import Logits, Row
+from endonym.serve.own_engine import OwnEngine
+from endonym.serve.pieces import Piece
+from endonym.serve.scheduler import Full
 
 PROMPT = "Әбием мич янында"
 
@@ -75,6 +87,37 @@ def test_log_probabilities_are_those_of_the_model_for_the_prompt_as_well(client:
     assert choice["text"].startswith(PROMPT)
 
 
+def test_a_model_wider_than_its_tokenizer_tells_no_id_that_stands_for_nothing() -> None:
+    tokenizer = toy_tokenizer("bpe")
+    config = toy_config("qwen3", vocab=tokenizer.vocab + 64, context=64)
+    model = LanguageModel(lively_decoder(config, noise=0.1), tokenizer)
+    text = "Таң атты"
+    asked = {"prompt": text, "max_tokens": 0, "logprobs": 20, "echo": True}
+    with client_of(OwnEngine(model, most_slots=2, memory=1 << 30)) as (client, _):
+        (choice,) = client.post("/v1/completions", **asked).json()["choices"]
+    told = choice["logprobs"]
+    names = {token_text(tokenizer, index) for index in range(tokenizer.vocab)}
+    assert all(0 < len(each) <= 20 and names.issuperset(each) for each in told["top_logprobs"])
+    bits = -sum(told["token_logprobs"]) / math.log(2)
+    assert bits / len(text.encode()) == pytest.approx(model.score(text), rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_where_the_model_gives_no_number_null_is_told(value: float) -> None:
+    engine = SlowEngine()
+    engine.compute = lambda rows: np.full(  # type: ignore[method-assign]
+        (sum(row.outputs for row in rows), engine.vocabulary.vocab), value, dtype=np.float32
+    )
+    asked = {"prompt": "Таң", "max_tokens": 4, "logprobs": 2, "echo": True}
+    with client_of(engine) as (client, _):
+        whole = client.post("/v1/completions", **asked)
+        (choice,) = json.loads(whole.content, parse_constant=pytest.fail)["choices"]
+        streamed = client.post("/v1/completions", **asked, stream=True).text
+    assert set(choice["logprobs"]["token_logprobs"]) == {None}
+    for part in streamed.split("\n\n")[:-2]:
+        json.loads(part.removeprefix("data: "), parse_constant=pytest.fail)
+
+
 def test_ids_that_open_a_text_themselves_are_told_without_a_probability(client: Client) -> None:
     model = toy_language_model()
     ids = [model.tokenizer.end_id, *model.tokenizer.encode("Таң")]
@@ -85,6 +128,74 @@ def test_ids_that_open_a_text_themselves_are_told_without_a_probability(client: 
     assert len(alone["logprobs"]["tokens"]) == len(ids) - 1
     assert (opened["text"], alone["text"]) == ("Таң", "Таң")
     assert alone["finish_reason"] == "length"
+
+
+def test_several_texts_of_a_prompt_each_echo_it_and_it_is_scored_once() -> None:
+    encode = toy_language_model().tokenizer.encode
+    texts = ["Таң атты", "ភូមិរបស់ខ្ញុំ"]
+    asked = {"prompt": texts, "n": 3, "max_tokens": 2, "min_tokens": 2, "seed": 3, "echo": True}
+    engine = SlowEngine(slots=4)
+    compute, wanted = engine.compute, list[int]()
+
+    def counted(rows: Sequence[Row]) -> Logits:
+        wanted.extend(row.outputs for row in rows)
+        return compute(rows)
+
+    engine.compute = counted  # type: ignore[method-assign]
+    with client_of(engine) as (client, _):
+        plain = client.post("/v1/completions", **asked).json()
+        wanted.clear()
+        scored = client.post("/v1/completions", **asked, logprobs=1).json()
+        streamed = events_of(client.post("/v1/completions", **asked, logprobs=1, stream=True))
+    lengths = [len(encode(text)) for text in texts]
+    assert lengths[0] != lengths[1]
+    assert plain["usage"] == scored["usage"]
+    assert plain["usage"]["prompt_tokens"] == sum(lengths)
+    assert sum(wanted) == 2 * (sum(lengths) + 2 * 6)  # two answers of 6 texts in 2 steps
+    for index, choice in enumerate(scored["choices"]):
+        text, length = texts[index // 3], lengths[index // 3]
+        assert choice["text"] == plain["choices"][index]["text"]
+        assert choice["text"].startswith(text)
+        told, first = choice["logprobs"], scored["choices"][index - index % 3]["logprobs"]
+        assert len(told["tokens"]) == length + 2
+        for key in ("tokens", "token_logprobs", "text_offset"):
+            assert told[key][:length] == first[key][:length]
+        mine = [c for each in streamed for c in each["choices"] if c["index"] == index]
+        assert [n for each in mine for n in each["logprobs"]["token_logprobs"]] == pytest.approx(
+            told["token_logprobs"], abs=1e-4
+        )
+
+
+def test_more_log_probabilities_than_an_answer_holds_are_refused(client: Client) -> None:
+    asked = {"prompt": PROMPT, "logprobs": 20, "echo": True, "max_tokens": 60, "seed": 1}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service, "MOST_NATS", 2000)
+        assert client.post("/v1/completions", **asked).status_code == 200  # up to 65 · 21
+        for more in ({"n": 2}, {"prompt": [PROMPT, PROMPT]}):
+            answer = client.post("/v1/completions", **asked | more)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["param"]) == (400, "logprobs")
+            assert "2730 log-probabilities" in error["message"]
+            assert "at most 2000" in error["message"]
+            fewer = asked | more | {"logprobs": 10}
+            assert client.post("/v1/completions", **fewer).status_code == 200
+
+
+def test_a_large_answer_is_made_beside_the_event_loop(client: Client) -> None:
+    threads: list[str] = []
+    made = service.Job._prompt
+
+    def noted(job: service.Job, number: int) -> list[Piece]:
+        threads.append(threading.current_thread().name)
+        return made(job, number)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service.Job, "_prompt", noted)
+        for stream in (False, True):
+            asked = {"prompt": PROMPT, "max_tokens": 1, "echo": True, "stream": stream}
+            assert client.post("/v1/completions", **asked).status_code == 200
+    assert len(threads) == 2
+    assert threading.main_thread().name not in threads
 
 
 def test_a_stop_string_ends_the_text_before_it(client: Client) -> None:
@@ -125,6 +236,7 @@ LONE = '{"model": "тел", "prompt": "\\ud800"}'.encode()
         ('{"model": "тел", "n": 100000}'.encode(), 400, "n"),
         ('{"model": "тел", "stop": [""]}'.encode(), 400, "stop"),
         ('{"model": "тел", "suffix": "x"}'.encode(), 400, "suffix"),
+        ('{"model": "тел", "stream_options": {}}'.encode(), 400, "stream_options"),
         ('{"model": "тел", "tempreature": 1}'.encode(), 400, "tempreature"),
         ('{"model": "тел", "logit_bias": {"x": 1}}'.encode(), 400, "logit_bias"),
         (f'{{"model": "тел", "logit_bias": {{"{"1" * 5000}": 1}}}}'.encode(), 400, "logit_bias"),
@@ -141,14 +253,45 @@ def test_a_wrong_request_is_told_in_openais_form(
     assert error["param"] == param
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "prompt",
+            5,
+            "prompt: expected a text, a list of texts, a list of ids, or a list of such lists",
+        ),
+        ("prompt", ["Таң", 5], "prompt: expected a text, a list of texts, a list of ids"),
+        ("prompt", [-1], "prompt: expected a text"),
+        ("prompt", [], "prompt: an empty list holds no prompt"),
+        (
+            "stop",
+            5,
+            "stop: expected a text of 1 to 200 characters, or a list of at most 16 of them",
+        ),
+        ("stream_options", {"include_usage": True}, "stream_options: only with stream: true"),
+        ("best_of", 3, "body: best_of must be n: texts are not ranked here"),
+    ],
+)
+def test_a_refusal_names_the_key_as_people_wrote_it(
+    client: Client, key: str, value: object, message: str
+) -> None:
+    error = client.post("/v1/completions", **{key: value}).json()["error"]
+    assert error["message"].startswith(message)
+    assert "Value error" not in error["message"]
+
+
 def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(client: Client) -> None:
     for prompt in (PROMPT * 40, "ы" * 500_000, [5] * 64):
         answer = client.post("/v1/completions", prompt=prompt)
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (400, "context_length_exceeded")
         assert "64 tokens" in error["message"]
-    fits = client.post("/v1/completions", prompt=[5] * 63, max_tokens=9, min_tokens=9).json()
-    assert fits["usage"]["completion_tokens"] == 1
+    for given, made in ((63, 1), (62, 2), (60, 4)):  # with the opening token: up to the last place
+        asked = {"prompt": [5] * given, "max_tokens": 9, "min_tokens": 9}
+        fits = client.post("/v1/completions", **asked).json()
+        assert fits["usage"]["completion_tokens"] == made
+        assert fits["choices"][0]["finish_reason"] == "length"
 
 
 def test_models_health_and_metrics(client: Client) -> None:
@@ -200,6 +343,48 @@ def test_a_full_queue_is_told_with_the_time_to_come_again() -> None:
         assert service.schedulers["тел"].counts.refused == len(refused)
 
 
+def test_a_full_queue_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SlowEngine(slots=1, seconds=0.01)
+    engine.template = CHATML  # type: ignore[assignment]
+    with client_of(engine) as (client, made):
+
+        def full(count: int) -> None:
+            raise Full(64, 9)
+
+        monkeypatch.setattr(made.schedulers["тел"], "require_place", full)
+        monkeypatch.setattr(engine.vocabulary, "encode", pytest.fail)
+        monkeypatch.setattr(service, "chat_ids", pytest.fail)
+        messages = [{"role": "user", "content": "Сәлам!"}]
+        for path, keys in (
+            ("completions", {"prompt": PROMPT}),
+            ("chat/completions", {"messages": messages}),
+        ):
+            answer = client.post(f"/v1/{path}", **keys)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "9")
+
+
+def test_a_template_that_hangs_holds_up_no_completion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "SECONDS", 0.5)
+    engine = SlowEngine()
+    engine.template = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"  # type: ignore[assignment]
+    ended: list[str] = []
+    with client_of(engine) as (client, _):
+
+        async def ask(http: httpx.AsyncClient, path: str, **keys: object) -> None:
+            await http.post(f"/v1/{path}", json={"model": "тел", **keys})
+            ended.append(path)
+
+        async def ask_all() -> None:
+            transport = httpx.ASGITransport(client.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+                messages = [{"role": "user", "content": "Сәлам!"}]
+                chats = [ask(http, "chat/completions", messages=messages) for _ in range(8)]
+                await asyncio.gather(*chats, ask(http, "completions", prompt=PROMPT, max_tokens=2))
+
+        client.loop.run_until_complete(ask_all())
+    assert ended[0] == "completions"
+
+
 def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
     engine = SlowEngine()
     with client_of(engine) as (client, _):
@@ -210,6 +395,22 @@ def test_an_engine_that_fails_is_an_error_and_the_server_lives() -> None:
         assert "could not be computed" in streamed.text
         engine.seconds = 0.0
         assert client.post("/v1/completions", prompt=PROMPT).status_code == 200
+
+
+def test_a_fault_is_told_to_the_client_in_openais_form_and_to_the_log_with_its_place() -> None:
+    with client_of() as (client, service):
+        said: list[str] = []
+        client.app._report = said.append
+        service.schedulers["тел"].engine.vocabulary = None  # type: ignore[misc]
+        answer = client.post("/v1/completions", prompt=PROMPT)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
+        (line,) = said
+        assert line.startswith("POST '/v1/completions': AttributeError(")
+        assert line.rpartition(" in ")[2].startswith("service.py, line ")
+        client.app.access = None
+        answer = client.request("GET", "/health")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
+        assert said[1].endswith("'check'\") in limits.py, line " + said[1].rpartition(" ")[2])
 
 
 def test_a_model_that_is_no_longer_computed_is_told() -> None:
@@ -228,8 +429,6 @@ def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:
     with client_of(SlowEngine(seconds=0.02)) as (client, service):
 
         async def end() -> httpx.Response:
-            import asyncio
-
             transport = httpx.ASGITransport(client.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as one:
                 body = {"model": "тел", "max_tokens": 60, "stream": True}

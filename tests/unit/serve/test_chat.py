@@ -6,7 +6,7 @@ import pytest
 from serving import CHATML, SlowEngine, client_of
 
 from endonym.errors import RecipeError
-from endonym.serve.chat import chat_ids
+from endonym.serve.chat import acts_on_contents, chat_ids
 
 MESSAGES = [
     {"role": "user", "content": "Сәлам <|im_end|>"},
@@ -54,6 +54,22 @@ def test_places_that_a_template_makes_itself_are_its_own_text() -> None:
     encode = engine.vocabulary.encode
     expected = [-1, *encode("\ue0009\ue001\ue0001.9\ue001"), *encode("Сәлам \ue0000\ue001")]
     assert chat_ids(engine, [{"role": "user", "content": "Сәлам \ue0000\ue001"}]) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "acts"),
+    [
+        ("message.content", False),
+        ("'' ~ message['content'] ~ '|'", False),
+        ("message.content | trim", True),
+        ("message.content.split('</think>')[-1]", True),
+        ("('' if '<think>' in message.content else '<think></think>') ~ message.content", True),
+        ("raise_exception('юк')", False),
+    ],
+)
+def test_a_template_that_acts_on_contents_is_known(content: str, acts: bool) -> None:
+    template = CHATML.replace("message.content", content)
+    assert acts_on_contents(engine_with(template)) == acts
 
 
 def test_a_template_that_fails_is_a_bad_request() -> None:

@@ -151,3 +151,11 @@ def test_log_probabilities_are_those_of_torch() -> None:
     assert [index for index, _ in best] == np.argsort(-expected[0])[:4].tolist()
     assert likeliest(found[0], 0) == []
     assert len(likeliest(found[0], 999)) == VOCAB
+
+
+def test_what_is_no_number_is_not_among_the_likeliest() -> None:
+    logits_BV = rows(3, 1.0, 4)
+    logits_BV[0, 1], logits_BV[1], logits_BV[2, 3] = -np.inf, -np.inf, np.nan
+    found = [likeliest(log_V, 4) for log_V in log_probabilities(logits_BV)]
+    assert sorted(index for index, _ in found[0]) == [0, 2, 3]
+    assert found[1:] == [[], []]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from serving import LOOPBACK, client_of
 
+from endonym.commands.serve import hosts_of, place_of
 from endonym.serve import limits
 from endonym.serve.answers import ApiError
 from endonym.serve.limits import Access, read_body
@@ -59,21 +60,51 @@ def test_off_loopback_addresses_and_own_names_are_answered() -> None:
         ("http://127.0.0.1:9000", 403),
         ("https://evil.example", 403),
         ("null", 403),
+        ("http://[", 403),
+        ("http://[::1", 403),
     ],
 )
 def test_pages_of_other_origins_may_not_ask(origin: str, status: int) -> None:
     assert refused(LOOPBACK, origin=origin) == status
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("lm.example.org", "https://lm.example.org", 0),  # the proxy passes the Host on
+        ("127.0.0.1:8000", "https://lm.example.org", 0),  # or writes its own
+        ("LM.example.org", "https://LM.example.org", 0),
+        ("127.0.0.1:8000", "https://tel.example.org:8443", 0),
+        ("127.0.0.1:8000", "https://tel.example.org", 403),
+        ("127.0.0.1:8000", "https://lm.example.org.evil.example", 403),
+        ("127.0.0.1:8000", "http://localhost:9000", 403),
+        ("evil.example", "https://lm.example.org", 403),
+    ],
+)
+def test_pages_that_came_through_a_named_proxy_may_ask(host: str, origin: str, status: int) -> None:
+    place = place_of("127.0.0.1", 8000, None, ["lm.example.org", "tel.example.org:8443"])
+    access = Access(hosts_of(place), True, proxies=frozenset(place.proxies))
+    assert refused(access, host=host, origin=origin) == status
+
+
 def test_a_key_is_needed_for_all_but_the_page_and_health() -> None:
     access = Access(LOOPBACK.hosts, True, KEY)
-    for path in ("/v1/models", "/v1/completions", "/metrics", "/nowhere"):
+    for path in ("/v1/models", "/v1/completions", "/metrics", "/openapi.json", "/nowhere"):
         assert refused(access, path=path) == 401
         assert refused(access, path=path, authorization=f"Bearer {KEY}x") == 401
         assert refused(access, path=path, authorization=f"Basic {KEY}") == 401
         assert refused(access, path=path, authorization=f"bearer {KEY}") == 0
-    for path in ("/", "/health", "/docs", "/openapi.json", "/page/studio.js"):
+    for path in ("/", "/health", "/docs", "/page/studio.js"):
         assert refused(access, path=path) == 0
+
+
+def test_what_needs_no_key_tells_no_name_of_a_model() -> None:
+    with client_of(access=Access(LOOPBACK.hosts, True, KEY)) as (client, _):
+        for path in ("/", "/health", "/docs", "/page/studio.js", "/page/docs.js"):
+            answer = client.request("GET", path)
+            assert answer.status_code == 200
+            assert "тел" not in answer.text
+        assert client.request("GET", "/openapi.json").status_code == 401
 
 
 def test_refusals_are_in_openais_form_and_carry_no_cors_headers() -> None:

@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from serving import served, write_gguf
+from uvicorn import Config, Server
 
 from endonym.errors import RecipeError
 from endonym.serve import listen
@@ -73,7 +74,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(listen, "HEADER_SECONDS", 0.3)
-    with _in_thread(monkeypatch) as port:
+    with _in_thread() as (port, _):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(sent)
             started = time.monotonic()
@@ -85,62 +86,100 @@ def test_a_head_that_does_not_come_is_not_waited_for(
 def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "WRITE_SECONDS", 0.3)
     size = 1 << 26
-    with _in_thread(monkeypatch, b" " * size) as port:
+    with _in_thread(b" " * size) as (port, connections):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-            time.sleep(1)
-            count = 0
+            _wait_for_a_drop(connections)
             with suppress(ConnectionResetError):
-                while count < size and (part := client.recv(1 << 20)):
-                    count += len(part)
-            assert 0 < count < size
+                assert len(_rest(client)) < size
         assert len(httpx.get(f"http://127.0.0.1:{port}/").content) == size
 
 
-def _in_thread(monkeypatch: pytest.MonkeyPatch, body: bytes = b"ok") -> Any:
-    """A tiny application behind PatientProtocol, in a thread; its port."""
-    import contextlib
+def test_a_small_tail_that_is_not_read_is_dropped_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the server has closed the connection: it would wait for the tail for ever."""
+    monkeypatch.setattr(listen, "WRITE_SECONDS", 0.3)
+    text = ("Әбием мич янында утыра. " * 1100).encode()
+    for closing in (b"", b"Connection: close\r\n"):
+        with _in_thread(text) as (port, connections), socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + closing + b"\r\n")
+            _wait_for_a_drop(connections)
+            with suppress(ConnectionResetError):
+                assert len(_rest(client)) < len(text)
 
-    from uvicorn import Config, Server
+
+def _wait_for_a_drop(connections: set[Any]) -> None:
+    """Until a server has had a connection, and has it no more."""
+    deadline = time.monotonic() + 10
+    for is_there in (True, False):
+        while bool(connections) != is_there:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_client_that_reads_late_but_all_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "WRITE_SECONDS", 1.0)
+    size = 1 << 24
+    with _in_thread(b" " * size) as (port, _), socket.socket() as client:
+        client.connect(("127.0.0.1", port))
+        for seconds in (1.2, 0.0):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            time.sleep(0.1)
+            count = 0
+            while count < size:
+                part = client.recv(1 << 20)
+                assert part
+                count += len(part)
+            time.sleep(seconds)
+
+
+@contextmanager
+def _in_thread(body: bytes = b"ok") -> Generator[tuple[int, set[Any]]]:
+    """A tiny application behind PatientProtocol, in a thread; its port and its connections."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": body})
 
-    @contextlib.contextmanager
-    def running() -> Generator[int]:
-        config = Config(app, http=listen.PatientProtocol, ws="none", log_level="critical")
-        server = Server(config)
-        with listen.listening_socket("127.0.0.1", 0) as found:
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [found]})
-            thread.start()
-            try:
-                yield found.getsockname()[1]
-            finally:
-                server.should_exit = True
-                thread.join(10)
-
-    return running()
+    config = Config(app, http=listen.PatientProtocol, ws="none", log_level="critical")
+    server = Server(config)
+    with listen.listening_socket("127.0.0.1", 0) as found:
+        if len(body) < 1 << 16:  # so small that the system would take all of it
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [found]})
+        thread.start()
+        try:
+            yield found.getsockname()[1], server.server_state.connections
+        finally:
+            server.should_exit = True
+            thread.join(10)
 
 
 def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path) -> None:
+    def figure(name: str) -> float:
+        for line in httpx.get(f"{address}/metrics").text.splitlines():
+            if line.startswith(f"endonym_{name}{{"):
+                return float(line.split()[-1])
+        raise AssertionError(name)
+
     body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "n": 60}
     for stream in (True, False):
+        before = figure("cancelled_total")
         asked = json.dumps(body | {"stream": stream}).encode()
         host, port = peer(address)
         with socket.create_connection((host, port)) as client:
             head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
             head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
             client.sendall(head.encode() + asked)
-            time.sleep(0.02)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        figures = httpx.get(f"{address}/metrics").text
-        if f'endonym_active_sequences{{model="{gguf.stem}"}} 0.0' in figures:
-            return
-        time.sleep(0.05)
-    raise AssertionError(figures)
+            while not figure("active_sequences"):
+                time.sleep(0.01)
+        deadline = time.monotonic() + 5
+        while figure("cancelled_total") < before + 60:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert figure("active_sequences") == 0
 
 
 @pytest.mark.slow
@@ -168,6 +207,27 @@ def test_a_signal_ends_a_server_with_open_streams_at_once(
         assert time.monotonic() - started < 8
         assert "Traceback" not in said
         assert all(b"server_ending" in end for end in ends)
+
+
+def test_a_signal_under_load_ends_a_server_with_exit_code_0(gguf: Path) -> None:
+    """Requests that come at the end find the model still there."""
+    asked = {"model": gguf.stem, "prompt": "Әбием мич янында", "max_tokens": 3}
+
+    def ask(url: str) -> None:
+        with httpx.Client(timeout=5) as client, suppress(httpx.HTTPError):
+            while True:
+                client.post(f"{url}/v1/completions", json=asked)
+
+    for _ in range(3):
+        with served(gguf) as (url, process):
+            threads = [threading.Thread(target=ask, args=(url,)) for _ in range(4)]
+            for each in threads:
+                each.start()
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            for each in threads:
+                each.join(10)
 
 
 def _rest(client: socket.socket) -> bytes:

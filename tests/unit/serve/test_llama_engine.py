@@ -11,6 +11,7 @@ from serving import CHATML, client_of, toy_language_model, write_gguf
 from endonym.errors import Damaged
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.generate.llama_cpp import LlamaCpp
+from endonym.serve import llama_engine
 from endonym.serve.chat import chat_ids
 from endonym.serve.engine import Row
 from endonym.serve.llama_engine import LlamaEngine, cache_bytes
@@ -71,8 +72,9 @@ def test_slots_fit_into_the_memory_that_is_given(path: Path) -> None:
     from endonym.generate.llama_cpp import LlamaCpp
 
     with LlamaCpp(path, context=0) as described:
-        each = cache_bytes(described)
-    assert each == 2 * 2 * 64 * 2 * 16  # fp16, keys and values, context, layers, channels
+        token, state = cache_bytes(described)
+    assert (token, state) == (2 * 2 * 2 * 16, 0)  # fp16, keys and values, layers, channels
+    each = 64 * token
     for memory, slots in ((3 * each, 3), (0, 1), (1 << 40, 4)):
         engine = engine_of(path, memory=memory)
         assert engine.slots == slots
@@ -92,6 +94,30 @@ def test_a_context_that_no_memory_holds_is_shortened(tmp_path: Path) -> None:
     engine.close()
 
 
+@pytest.mark.parametrize("family", ["mamba", "mamba2"])
+def test_slots_of_state_spaces_fit_into_the_memory_that_is_given(
+    tmp_path: Path, family: str
+) -> None:
+    model = toy_language_model(family)
+    (made,) = export_gguf(model, tmp_path, ("F32",), Provenance("тел"))
+    each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, 64))
+    with LlamaCpp(made.path, context=0) as described:
+        assert cache_bytes(described) == (0, each)
+    for memory, slots in ((3 * each, 3), (0, 1), (1 << 40, 4)):
+        engine = engine_of(made.path, memory=memory)
+        assert (engine.slots, engine.context) == (slots, 64)
+        engine.close()
+
+
+def test_a_kind_of_memory_that_is_not_known_gets_one_slot(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama_engine, "cache_bytes", lambda described: (0, 0))
+    engine = engine_of(path)
+    assert (engine.slots, engine.context) == (1, 64)
+    engine.close()
+
+
 @pytest.mark.parametrize("family", ["mamba", "gpt2"])
 def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family: str) -> None:
     (made,) = export_gguf(toy_language_model(family), tmp_path, ("F32",), Provenance("тел"))
@@ -104,6 +130,31 @@ def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family:
     assert found[0] == pytest.approx(expected, abs=2e-2)
     assert engine.compute([Row(0, ids[2:], 2, 1)])[0] == pytest.approx(expected, abs=2e-2)
     engine.close()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_model_that_is_no_longer_computed_is_freed_when_nobody_asks_any_more(
+    path: Path, ends: bool
+) -> None:
+    """Requests read the vocabulary in threads of their own; freed memory would kill the server."""
+    engine, closed = engine_of(path), list[bool]()
+    free, encode = engine.close, engine.vocabulary.encode
+    engine.close = lambda: closed.append(True) or free()  # type: ignore[method-assign]
+    with client_of(engine) as (client, service):
+        if ends:
+            service.end()
+        else:
+            engine.compute = engine.release = lambda given: [].pop()  # type: ignore[method-assign]
+            assert client.post("/v1/completions", prompt="Таң").status_code == 500
+        thread = service.schedulers["тел"]._thread
+        thread.join(10)
+        assert (thread.is_alive(), closed) == (False, [])
+        assert encode("Әбием мич янында")
+        engine.vocabulary.encode = lambda text: pytest.fail(text)  # type: ignore[method-assign]
+        answer = client.post("/v1/completions", prompt="Әбием мич янында")
+        assert answer.status_code == (503 if ends else 500)
+        assert answer.json()["error"]["code"] == ("server_ending" if ends else None)
+    assert closed == [True]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])

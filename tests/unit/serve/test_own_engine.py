@@ -1,9 +1,15 @@
 """endonym's own runtime as an engine, for every mixer."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from foreign_folders import write_model
 from serving import CHATML, toy_language_model
+from toys import toy_tokenizer
 
+from endonym.generate.language_model import LanguageModel
+from endonym.model.foreign.weights import load_foreign
 from endonym.serve.chat import chat_ids
 from endonym.serve.engine import Row
 from endonym.serve.own_engine import OwnEngine
@@ -32,6 +38,20 @@ def test_slots_fit_into_the_memory_that_is_given() -> None:
     assert OwnEngine(model, most_slots=8, memory=3 * each).slots == 3
     assert OwnEngine(model, most_slots=8, memory=0).slots == 1
     assert OwnEngine(model, most_slots=8, memory=1 << 40).slots == 8
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "falcon_mamba"])
+def test_slots_of_foreign_classes_fit_into_memory_too(kind: str, tmp_path: Path) -> None:
+    """Their caches are empty at first, and grow."""
+    write_model(kind, tmp_path)
+    model = LanguageModel(load_foreign(tmp_path), toy_tokenizer("bpe"))
+    engine = OwnEngine(model, most_slots=8, memory=1 << 40)
+    ids = [engine.opening, *engine.vocabulary.encode("Әбием мич янында")]
+    engine.compute([Row(0, ids * 3, 0, 1)])
+    held = sum(layer.bytes() for layer in engine._caches[0])
+    assert held > 0
+    assert OwnEngine(model, most_slots=8, memory=3 * held).slots <= 3
+    assert OwnEngine(model, most_slots=8, memory=0).slots == 1
 
 
 def test_a_chat_template_is_followed_and_names_in_messages_stay_text(

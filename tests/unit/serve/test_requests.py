@@ -40,6 +40,10 @@ def test_a_prompt_is_a_text_or_ids_or_several(prompt: object, prompts: list[obje
         {"logprobs": 21},
         {"n": 0},
         {"prompt": []},
+        {"stream_options": {"include_usage": True}},
+        {"stream": True, "stream_options": {"include_obfuscation": True}},
+        {"prompt": ["Таң", 5]},
+        {"stop": ["Таң"] * 17},
     ],
 )
 def test_what_cannot_be_done_is_refused(keys: dict[str, object]) -> None:
@@ -47,11 +51,20 @@ def test_what_cannot_be_done_is_refused(keys: dict[str, object]) -> None:
         CompletionRequest.model_validate({"model": "т"} | keys)
 
 
+def test_options_of_a_stream_are_taken_with_a_stream() -> None:
+    given = {"model": "т", "stream": True, "stream_options": {"include_obfuscation": False}}
+    assert CompletionRequest.model_validate(given).stream_options is not None
+    assert CompletionRequest.model_validate({"model": "т", "stream_options": None})
+
+
 def test_contents_in_parts_are_joined_if_all_are_text() -> None:
     parts = [{"type": "text", "text": "Сәлам, "}, {"type": "text", "text": "дөнья"}]
     given = {"model": "т", "messages": [{"role": "user", "content": parts}], "logprobs": True}
     asked = ChatRequest.model_validate(given)
     assert (asked.messages[0].content, asked.likeliest()) == ("Сәлам, дөнья", 0)
+    named = {"role": "user", "content": "Сәлам", "name": "Әлфия"}
+    with pytest.raises(ValidationError, match="name"):
+        ChatRequest.model_validate({"model": "т", "messages": [named]})
     picture = [{"type": "image_url", "image_url": {"url": "x"}}]
     with pytest.raises(ValidationError):
         ChatRequest.model_validate(

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 import pytest
 from serving import SlowEngine, toy_language_model
@@ -68,9 +69,33 @@ def test_a_long_prompt_is_read_in_parts_with_the_same_outcome() -> None:
         assert told[-1].text
         scheduler.close()
     assert parts.steps > whole.steps
-    first, second = ([t.nats for u in each.updates for t in u.prompt] for each in told)
+    first, second = ([token.nats for token in each.generation.prompt] for each in told)
     assert len(first) == len(toy_language_model().tokenizer.encode(text))
     assert first == pytest.approx(second, abs=1e-4)
+
+
+def test_a_prompt_is_scored_before_any_text_after_it_that_has_it_too() -> None:
+    """Whatever slots are free, and however few tokens a step computes."""
+    engine = SlowEngine(slots=3)
+    engine.batch = 4
+    scheduler = scheduler_of(engine)
+    others = [Told(scheduler, "Таң", length) for length in (9, 3, 5)]
+    scheduler.submit([each.generation for each in others])
+    texts = [Told(scheduler, "Кояшлы көндә урамда", 3, logprobs=0, scored=n == 0) for n in range(6)]
+    wanted = len(texts[0].generation.ids) - 1
+    early: list[int] = []
+
+    def take(update: Update, told: Told) -> None:
+        early.append(wanted - len(texts[0].generation.prompt))
+        Told._take(told, update)
+
+    for each in texts:
+        each.generation.take = partial(take, told=each)
+    scheduler.submit([each.generation for each in texts])
+    for each in texts:
+        assert each.ended.wait(20)
+    assert set(early) == {0}
+    scheduler.close()
 
 
 def test_requests_take_turns_whatever_their_number_of_texts() -> None:
@@ -103,6 +128,25 @@ def test_a_cancelled_text_frees_its_slot_and_a_full_queue_is_told() -> None:
     assert scheduler.counts.cancelled == 2
     assert not long.ended.is_set()
     assert not queued[0].ended.is_set()
+    scheduler.close()
+
+
+def test_texts_whose_client_has_gone_leave_the_queue_at_once() -> None:
+    scheduler = scheduler_of(SlowEngine(slots=1, seconds=0.02))
+    long = Told(scheduler, "Таң", 60)
+    scheduler.submit([long.generation])
+    while not scheduler.active:
+        time.sleep(0.001)
+    gone = [Told(scheduler, "Кич", 60).generation for _ in range(scheduler.capacity)]
+    one = Told(scheduler, "Төн", 2)
+    scheduler.submit(gone[:4])
+    scheduler.submit([*gone[4:-1], one.generation])
+    scheduler.cancel(gone)  # one was never queued
+    assert (scheduler.waiting, scheduler.counts.cancelled) == (1, len(gone) - 1)
+    scheduler.submit([Told(scheduler, "Көн", 2).generation for _ in range(scheduler.capacity - 1)])
+    scheduler.cancel([long.generation])
+    assert one.ended.wait(20)
+    assert one.updates[-1].reason in ("stop", "length")
     scheduler.close()
 
 

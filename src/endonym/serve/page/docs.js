@@ -36,7 +36,12 @@ function keys(schema) {
 }
 
 async function show() {
-  const api = await (await fetch("openapi.json")).json();
+  const key = sessionStorage.getItem("key");
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  const response = await fetch("openapi.json", { headers });
+  const api = await response.json();
+  document.getElementById("key-row").hidden = response.status !== 401;
+  if (!response.ok) return;
   const place = document.getElementById("paths");
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const [method, each] of Object.entries(methods)) {
@@ -53,4 +58,8 @@ async function show() {
     `  -d '{"model": "NAME", "prompt": "…", "max_tokens": 40}'`;
 }
 
+document.getElementById("key").addEventListener("change", (event) => {
+  sessionStorage.setItem("key", event.target.value);
+  show();
+});
 show();

@@ -101,6 +101,7 @@ async function continueText() {
   let tokens = 0;
   let length = 0;
   let reason = null;
+  const body = asked(prompt);
   running = new AbortController();
   setRunning(true);
   say("…");
@@ -108,7 +109,7 @@ async function continueText() {
     const response = await fetch("v1/completions", {
       method: "POST",
       headers: headers(),
-      body: JSON.stringify(asked(prompt)),
+      body: JSON.stringify(body),
       signal: running.signal,
     });
     if (!response.ok) throw new Error(await refusal(response));
@@ -125,7 +126,9 @@ async function continueText() {
       const seconds = (performance.now() - started) / 1000;
       say(`${tokens} tokens · ${(tokens / seconds).toFixed(0)} a second`);
     }
-    if (reason === "stop") say(`${get("status").textContent} · the model ended the text`);
+    const isFull = reason === "length" && tokens < body.max_tokens;
+    const end = reason === "stop" ? "the model ended the text" : isFull ? "the context is full" : "";
+    if (end) say(`${get("status").textContent} · ${end}`);
   } catch (error) {
     if (error.name === "AbortError") say(`${tokens} tokens · stopped`);
     else say(error.message, true);
