@@ -28,6 +28,7 @@ from typing import Any
 
 import httpx
 from cells import RESULTS, Cells, quiet_machine
+from pages import markdown
 
 CLIENTS, TOKENS, PAIRS = 64, 100, 7
 HONEST, SLOW, ASKED, ROUNDS = 8, 200, 25, 3
@@ -263,6 +264,21 @@ def memory(path: Path, threads: int) -> dict[str, Any]:
         "resident_bytes": held,
         "growth": round(held[-1] / held[1] - 1, 4),
     }
+
+
+def page_table() -> str:
+    """The table of docs/serve.md: 64 clients at once, medians of the rounds."""
+    kept, rows = Cells(RESULTS / "serve.json"), list[list[str]]()
+    for name, model in (("5m-q8", "5M, Q8_0"), ("25m-q8", "25M, Q8_0")):
+        one = kept[f"clients {name} 1 threads"]
+        speeds = [
+            statistics.median(one[f"{who}/tokens_a_second"]) for who in ("endonym", "llama.cpp")
+        ]
+        slowest = max(one["endonym/slowest_to_median"])
+        ratio = f"{one['ratio/tokens_a_second']:.2f}"
+        rows.append([model, *(f"{each:,.0f}" for each in speeds), ratio, f"{slowest:.3f}"])
+    heads = ["model", "endonym serve, tokens/s", "llama.cpp's server, tokens/s", "ratio"]
+    return markdown([*heads, "slowest client / median"], rows)
 
 
 CELLS = {"clients": clients, "slow": slow, "memory": memory}

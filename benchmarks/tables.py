@@ -13,6 +13,7 @@ import architectures_page
 import efficiency
 import exports
 import readme_page
+import serve
 import tokenizers_page
 import training_page
 from cells import ROOT
@@ -28,6 +29,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "efficiency 5M": partial(efficiency.page_table, "5M"),
         "efficiency 25M": partial(efficiency.page_table, "25M"),
     },
+    ROOT / "docs" / "serve.md": {"serve": serve.page_table},
 }
 
 
