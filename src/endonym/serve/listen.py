@@ -24,10 +24,15 @@ BACKLOG = 2048
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises RecipeError if the port is in use or the host is not ours."""
+    """A socket that listens. Raises RecipeError if the port is in use or the host is not ours.
+
+    No small write waits for another, which would cost 40 ms: head and body are written apart.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        made = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
     except (OSError, OverflowError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise RecipeError(

@@ -83,6 +83,16 @@ def test_a_head_that_does_not_come_is_not_waited_for(
         assert httpx.get(f"http://127.0.0.1:{port}/").text == "ok"
 
 
+def test_the_parts_of_an_answer_do_not_wait_for_each_other() -> None:
+    with _in_thread() as (port, connections), socket.socket() as client:
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.recv(100)
+        (one,) = connections
+        theirs = one.transport.get_extra_info("socket")
+        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "WRITE_SECONDS", 0.3)
     size = 1 << 26
