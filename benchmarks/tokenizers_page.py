@@ -28,7 +28,7 @@ def memory() -> str:
     """Peak memory and seconds of training."""
     rows: list[list[str]] = []
     for kind in ("bpe", "unigram"):
-        for size in (50, *MEGABYTES):
+        for size in (20, *MEGABYTES):
             if (key := f"memory {kind} {size}") not in CELLS:
                 continue
             one = CELLS[key]

@@ -150,7 +150,7 @@ def export(
     """Hand a model over in another format, and verify that it is the same model there."""
     from pydantic import ValidationError
 
-    from endonym.commands.export import export_model
+    from endonym.commands.export import export_model, unwound_by_sigterm
     from endonym.export.card import INSTALL
     from endonym.export.config import Export
 
@@ -160,7 +160,9 @@ def export(
     except ValidationError as error:
         raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
     target = out or Path(f"{Path(model).name}-{form}")
-    written = export_model(model, wanted, target, store=settings.open_store(), log=settings.log())
+    store, log = settings.open_store(), settings.log()
+    with unwound_by_sigterm():
+        written = export_model(model, wanted, target, store=store, log=log)
     files = [
         {"path": str(path), "format": form, "bytes": path.stat().st_size, **_quantization(path)}
         for path in written
@@ -173,7 +175,7 @@ def export(
     use = f'{INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
     if form == "gguf":
         use = f"{program()} serve {next(each for each in written if each.suffix == '.gguf')}"
-    settings.log().line(f"next: {use}")
+    log.line(f"next: {use}")
 
 
 def _quantization(path: Path) -> dict[str, str]:

@@ -30,7 +30,10 @@ NO_TEXTS = (
 
 @contextmanager
 def unwound_by_sigterm() -> Generator[None]:
-    """SIGTERM ends the work as Ctrl-C does, so that what is half written is removed."""
+    """SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
+
+    In the main thread only.
+    """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -53,7 +56,7 @@ def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log
     part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        with translated_disk_errors(part), unwound_by_sigterm():
+        with translated_disk_errors(part):
             made = make_export(
                 export,
                 model,

@@ -221,7 +221,8 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
         write_vocabulary(config, tokenizer, path)
         runtime = Gguf(path, context=0)
         try:
-            checks = list(_text_checks(lines, tokenizer, runtime, "", drops_of(tokenizer)))
+            dropped = drops_of(tokenizer)
+            checks = list(_text_checks(lines, tokenizer, runtime, file="", dropped=dropped))
         finally:
             runtime.close()
     for each in checks:
@@ -286,7 +287,7 @@ class _Sample:
         """Every check of one runtime."""
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
         dropped = drops_of(tokenizer) if is_gguf else ""
-        yield from _text_checks(self.lines, tokenizer, runtime, file, dropped)
+        yield from _text_checks(self.lines, tokenizer, runtime, file=file, dropped=dropped)
         wanted = settings_of(self.ours.model, starts=not is_gguf or adds_start(tokenizer))
         found = runtime.settings()
         wrong = [name for name in wanted if found[name] != wanted[name]]
@@ -342,7 +343,7 @@ def _lines(texts: Sequence[str]) -> list[str]:
 
 
 def _text_checks(
-    lines: Sequence[str], tokenizer: Tokenizer, runtime: Runtime, file: str, dropped: str
+    lines: Sequence[str], tokenizer: Tokenizer, runtime: Runtime, *, file: str, dropped: str
 ) -> Iterator[Check]:
     """Ids of every line, and the text that they are decoded to.
 
