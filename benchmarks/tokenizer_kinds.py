@@ -11,8 +11,7 @@ Two kinds of cells, each measured in a process of its own:
   counted (sample_bytes is larger). The text is everything in DATA. From its second repetition on,
   one word of every line gets another letter, so that new words go on coming, as in a larger corpus.
   The shares of the languages stay the same. Up to 300 MB the tokens of bpe are compared with those
-  that the library finds in the same text by itself. The pieces of sentencepiece depend on the order
-  of its texts, so at 20 MB the number of tokens is compared: from counts, and from running words.
+  that the library finds in the same text by itself.
 
 DATA holds folders of texts by language. Cells that are in benchmarks/results/tokenizer-kinds.json
 are skipped unless --again is given.
@@ -31,14 +30,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import regex
 import tokenizers
 import zstandard
 from cells import RESULTS, Cells, quiet_machine
 from memory import peak, resident
 from tokenizers import Regex, models, pre_tokenizers, trainers
 
-from endonym.tokenizer import bpe, unigram
+from endonym.tokenizer import bpe
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.tokenizer.kinds import merges_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -57,11 +55,9 @@ MEGABYTES = (100, 300, 1000)
 TRAINED_BYTES = 4_000_000
 HELD_EVERY = 20
 MEMORY_VOCAB = 16_000
-COMPARED_MEGABYTES = {"bpe": 300, "unigram": 20}
-"""sentencepiece holds every running word. From 100 MB on we give it a part of them."""
+COMPARED_MEGABYTES = 300
 CELLS = [f"fit {language} {v} {kind}" for language in FOLDERS for v in SIZES for kind in KINDS]
-CELLS += [f"memory bpe {size}" for size in MEGABYTES]
-CELLS += [f"memory unigram {size}" for size in (20, *MEGABYTES)]
+CELLS += [f"memory {kind} {size}" for kind in ("bpe", "unigram") for size in MEGABYTES]
 
 
 def main() -> None:
@@ -170,13 +166,13 @@ def memory(data: Path, kind: str, megabytes: str) -> dict[str, Any]:
             "text_bytes": path.stat().st_size,
             "vocab": made.vocab,
         }
-        if int(megabytes) <= COMPARED_MEGABYTES[kind]:
-            found |= COMPARED[kind](made, texts)
+        if kind == "bpe" and int(megabytes) <= COMPARED_MEGABYTES:
+            found |= compared(made, texts)
         counts = count_words(texts())
         return found | {"distinct_words_kept": len(counts.words), "pruned": counts.pruned}
 
 
-def compared_merges(made: Tokenizer, texts: Any) -> dict[str, Any]:
+def compared(made: Tokenizer, texts: Any) -> dict[str, Any]:
     """Whether the library, given the texts themselves, finds the same merges; its peak memory."""
     forget_peak()
     started = time.perf_counter()
@@ -208,33 +204,6 @@ def compared_merges(made: Tokenizer, texts: Any) -> dict[str, Any]:
         "equal_merges": sum(a == b for a, b in zip(ours, plain, strict=False)),
         "lines_with_other_ids": sum(a.tolist() != b.tolist() for a, b in pairs),
     }
-
-
-def compared_pieces(made: Tokenizer, texts: Any) -> dict[str, Any]:
-    """How many pieces sentencepiece, given the running words, has in common, and its tokens."""
-    forget_peak()
-    started = time.perf_counter()
-    counts = count_words(texts(), max_words=1 << 60)
-    single, room = unigram.single_pieces(TokenizerConfig(kind="unigram", vocab=made.vocab), counts)
-    others = {*(counts.characters.keys() - set(single)), *unigram.SINGLE, "\r"}
-    table = str.maketrans(dict.fromkeys(others, LINE_END))
-    words = (word for text in texts() for word in regex.findall(TRAINING_SPLIT, text))
-    parts = (part for word in words for part in word.translate(table).split(LINE_END) if part)
-    found = unigram.sentencepiece_pieces(single, room, sentence_iterator=parts)
-    twin = Tokenizer(unigram.chosen(found, counts, single, room))
-    sample = [text for number, text in enumerate(texts()) if number % 100 == 0][:10_000]
-    ours, theirs = ({each.token(n) for n in range(each.vocab)} for each in (made, twin))
-    return {
-        "library_seconds": round(time.perf_counter() - started, 1),
-        "library_peak_bytes": peak(),
-        "pieces": len(ours),
-        "equal_pieces": len(ours & theirs),
-        "tokens": sum(map(len, made.encode_many(sample))),
-        "library_tokens": sum(map(len, twin.encode_many(sample))),
-    }
-
-
-COMPARED = {"bpe": compared_merges, "unigram": compared_pieces}
 
 
 def forget_peak() -> None:

@@ -27,13 +27,16 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
     The vocabulary is smaller than asked for if the corpus is too small. Raises TokenizerError if
     decoding does not restore the text, or a strange string such as the name of a special token.
     """
-    makers = {"bpe": bpe.pairs, "unigram": unigram, "char": bpe.characters, "byte": _bytes}
+    makers = {"bpe": bpe.pairs, "char": bpe.characters, "byte": _bytes}
     try:
         sample = evenly(texts, config.sample_bytes)
         counts = Counts() if config.kind == "byte" else count_words(sample())
     except UnicodeEncodeError as error:
         raise (half_characters(texts()) or error) from error
-    tokenizer = Tokenizer(makers[config.kind](config, counts))
+    if config.kind == "unigram":
+        tokenizer = Tokenizer(unigram(config, counts, sample))
+    else:
+        tokenizer = Tokenizer(makers[config.kind](config, counts))
     # The first 200 documents and every hundredth after them.
     documents = (text[:20_000] for n, text in enumerate(texts()) if n < 200 or n % 100 == 0)
     tokenizer.check_lossless(itertools.chain(documents, STRANGE, BYTE_TOKENS))

@@ -1,7 +1,8 @@
 """A unigram tokenizer: the pieces that make a text most probable. Source: arXiv:1804.10959.
 
-sentencepiece trains it on word counts. It is kept as a `tokenizer.json` without normalizer and
-pre-tokenizer, with spaces as spaces. llama.cpp has the same as `plamo2`; both give the same ids:
+sentencepiece trains it on lines of the texts. It is kept as a `tokenizer.json` without normalizer
+and pre-tokenizer, with spaces as spaces. llama.cpp has the same as `plamo2`; both give the same
+ids:
 
 * Scores are whole numbers down to LOWEST. Here sums of them are exact, and llama.cpp computes with
   these numbers too: a GGUF file says them divided by
@@ -21,11 +22,8 @@ import heapq
 import io
 import itertools
 import math
-import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models
@@ -54,9 +52,11 @@ SETTLED_WORDS = 200_000
 ROUNDS, PASSES = 20, 100
 STEPS = 32
 """Scores are changed by one of so many amounts."""
-RUNNING_WORDS = 15_000_000
-"""sentencepiece takes 0.1 kB for each, however often the same word comes again."""
-Part = tuple[str, int]
+MOST_CHARACTERS = 60_000_000
+"""Of running text: sentencepiece takes about 25 bytes for each. Of a larger text every k-th line is
+read."""
+LINE_CHARACTERS = 1000
+Texts = Callable[[], Iterator[str]]
 THREADS = 8
 """A fixed number: rounding, and so the scores, depend on it."""
 DEFAULT_VOCAB = 4096
@@ -64,10 +64,13 @@ SPARE = 1.05
 """Some pieces are dropped afterwards, so more are trained."""
 
 
-def unigram(config: TokenizerConfig, counts: Counts) -> Engine:
-    """Train on counted words. Characters have ids as in byte-pair encoding."""
+def unigram(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
+    """Train on texts whose words are counted. Characters have ids as in byte-pair encoding.
+
+    texts: a function that iterates over them.
+    """
     single, room = single_pieces(config, counts)
-    return chosen(_trained(counts, single, room), counts, single, room)
+    return chosen(trained(texts, counts, single, room), counts, single, room)
 
 
 def single_pieces(config: TokenizerConfig, counts: Counts) -> tuple[list[str], int]:
@@ -116,30 +119,24 @@ def engine(scores: Mapping[str, int]) -> Engine:
     return made
 
 
-def _trained(counts: Counts, single: Sequence[str], room: int) -> dict[str, float]:
-    """Pieces and their log-probabilities by sentencepiece, from the counts."""
-    others = [*(counts.characters.keys() - set(single)), *SINGLE]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "words.tsv"
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            parts = sorted(counts.cut_at(others), key=lambda each: (-each[1], each[0]))
-            file.writelines(f"{part}\t{count}\n" for part, count in thinned(parts))
-        if not parts:
-            return {}
-        del parts
-        return sentencepiece_pieces(single, room, input=str(path), input_format="tsv")
+def trained(texts: Texts, counts: Counts, single: Sequence[str], room: int) -> dict[str, float]:
+    """Pieces and their log-probabilities by sentencepiece; all characters are among them.
 
-
-def sentencepiece_pieces(single: Sequence[str], room: int, **texts: Any) -> dict[str, float]:
-    """Pieces and their log-probabilities; all characters of the texts are among them.
-
-    texts: where sentencepiece finds them, in its own words.
+    It reads lines, not words: in a list of words nothing but an end follows the end of a word, and
+    it takes only strings that different characters follow for pieces.
     """
     import sentencepiece
 
+    others = [*(counts.characters.keys() - set(single)), *SINGLE]
+    total = sum(counts.characters.values())
+    lines = cut_lines(texts(), others, every=-(-total // MOST_CHARACTERS) or 1)
+    first = next(lines, None)
+    if first is None:
+        return {}
     made = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        **texts,
+        sentence_iterator=itertools.chain([first], lines),
+        max_sentence_length=1 << 30,
         model_writer=made,
         model_type="unigram",
         vocab_size=max(int(room * SPARE) + 100, 2 * len(single)),
@@ -162,15 +159,15 @@ def sentencepiece_pieces(single: Sequence[str], room: int, **texts: Any) -> dict
     return {model.id_to_piece(n).replace(SPACE, " "): model.get_score(n) for n in ids}
 
 
-def thinned(parts: Sequence[Part], most: int = RUNNING_WORDS) -> Iterator[Part]:
-    """Counted parts that sum up to at most so many; each keeps its share, rare ones on average."""
-    factor = max(1.0, sum(count for _, count in parts) / most)
-    seen = given = 0
-    for part, count in parts:
-        seen += count
-        if fewer := int(seen / factor) - given:
-            given += fewer
-            yield part, fewer
+def cut_lines(texts: Iterable[str], others: Iterable[str], every: int = 1) -> Iterator[str]:
+    """Every k-th line, cut at these characters and where it is long; blanks alone are left out."""
+    table = str.maketrans(dict.fromkeys([*others, "\r"], LINE_END))
+    lines = (line for text in texts for line in text.split(LINE_END))
+    for line in itertools.islice(lines, 0, None, every):
+        for part in line.translate(table).split(LINE_END):
+            for start in range(0, len(part), LINE_CHARACTERS):
+                if piece := part[start : start + LINE_CHARACTERS].rstrip(" "):
+                    yield piece
 
 
 def _whole_numbers(

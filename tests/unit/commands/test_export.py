@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from endonym.commands import export as command
-from endonym.commands.export import checks_table, export_model, verify_model
+from endonym.commands.export import (
+    checks_table,
+    export_model,
+    unwound_by_sigterm,
+    verify_model,
+)
 from endonym.errors import Damaged, ExportError, RecipeError, StoreError
 from endonym.export.config import Export
 from endonym.export.formats import RECORD
@@ -119,7 +124,7 @@ def test_sigterm_removes_what_is_half_written(
         time.sleep(10)
 
     monkeypatch.setattr(command, "make_export", half)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), unwound_by_sigterm():
         export_model(
             "kechkena", Export(format="huggingface"), tmp_path / "out", store=store, log=QUIET
         )

@@ -17,9 +17,9 @@ from endonym.tokenizer.unigram import (
     SPELLING,
     _settled,
     _whole_numbers,
+    cut_lines,
     engine,
     equal_overlaps,
-    thinned,
     ties,
 )
 
@@ -94,12 +94,35 @@ def test_random_texts_of_pieces_have_one_best_way() -> None:
     assert ties(texts, scores) == []
 
 
-def test_rare_words_keep_their_share_when_counts_are_divided() -> None:
-    parts = [("һәм", 6_000), *((f"сүз{n}", 1) for n in range(4_000))]
-    found = dict(thinned(parts, most=1_000))
-    assert found["һәм"] == 600
-    assert len(found) == 401
-    assert dict(thinned(parts)) == dict(parts)
+def test_every_kth_line_is_read_and_cut_where_a_character_is_no_piece() -> None:
+    texts = ["су ага\nкояш  \r\n\n", "x" * 2_500, "бала ыu"]
+    long = ["x" * n for n in (1_000, 1_000, 500)]
+    assert list(cut_lines(texts, "u")) == ["су ага", "кояш", *long, "бала ы"]
+    assert list(cut_lines(texts, "", every=5)) == ["су ага", "бала ыu"]
+
+
+def test_an_ending_that_stands_before_blanks_alone_is_a_piece() -> None:
+    parts = [
+        "ки",
+        "бар",
+        "кил",
+        "яз",
+        "ук",
+        "сөй",
+        "күр",
+        "йө",
+        "ут",
+        "тор",
+        "әш",
+        "ба",
+        "са",
+        "ти",
+        "чы",
+    ]
+    words = [f"{one}{other}мастан" for one in parts for other in parts]
+    texts = [" ".join(words[n : n + 5]) for n in range(0, len(words), 5)]
+    tokenizer = train_tokenizer(TokenizerConfig(kind="unigram", vocab=420), lambda: iter(texts))
+    assert tokenizer.token(tokenizer.encode("көләмастан")[-1]) == "мастан"
 
 
 def test_names_of_specials_and_bytes_are_spelled_in_any_language() -> None:
