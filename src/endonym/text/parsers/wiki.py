@@ -1,0 +1,102 @@
+"""Dumps of MediaWiki: one unit a page, the text of an article without its markup.
+
+Of a page with many revisions, the last one counts. Redirects and pages that are no articles (talk,
+templates, categories, users) are units without text.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from endonym.text.parsers.packed import Packed
+from endonym.text.parsers.unit import Options, Refused, Unit
+from endonym.text.parsers.wikitext import Names, is_redirect, plain_text
+from endonym.text.parsers.xml import safe_options
+
+TAGS = ("{*}page", "{*}namespace", "{*}base")
+PAGES_A_TICK = 200
+TITLE_CHARS = 300
+
+
+def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+    """The pages of a dump, compressed or not."""
+    from lxml import etree
+
+    parser = etree.XMLPullParser(events=("end",), tag=TAGS, **safe_options())
+    file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
+    return pages(parser, Packed(file, path), start)
+
+
+def pages(parser: Any, packed: Packed, start: int) -> Iterator[Unit | None]:
+    """The pages from number `start` on. Raises Refused where the dump ends early."""
+    names, number, base = Names(), 0, ""
+    for element in elements(parser, packed):
+        tag = element.tag.rpartition("}")[2]
+        if tag == "namespace":
+            names.add(element.get("key", "0"), element.text or "")
+            continue
+        if tag == "base":
+            base = (element.text or "").rpartition("/")[0]
+            continue
+        number += 1
+        if number >= start:
+            yield page(element, number, names, base=base, raw_bytes=packed.newly())
+        elif number % PAGES_A_TICK == 0:
+            yield None
+        forget(element)
+    if number == 0:
+        raise Refused("damaged", "this XML is no dump of MediaWiki: it has no page")
+
+
+def elements(parser: Any, packed: Packed) -> Iterator[Any]:
+    """The elements of `TAGS`, each when it has been read as a whole."""
+    from lxml import etree
+
+    try:
+        for piece in packed.pieces():
+            parser.feed(piece)
+            for _, element in parser.read_events():
+                yield element
+        parser.close()
+        for _, element in parser.read_events():
+            yield element
+    except etree.XMLSyntaxError as error:
+        for _, element in parser.read_events():
+            yield element
+        is_end = packed.at_end
+        detail = "the dump ends early" if is_end else f"the dump is no whole XML: {error.msg}"
+        raise Refused("truncated" if is_end else "damaged", detail) from error
+
+
+def forget(element: Any) -> None:
+    """Free a page, and what stands before it."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and parent[0] is not element:
+        del parent[0]
+
+
+def page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) -> Unit:
+    """A page as a unit."""
+    title = text_of(element, "title")[:TITLE_CHARS]
+    revision = next(iter(element.iterchildren("{*}revision", reversed=True)), None)
+    text = "" if revision is None else text_of(revision, "text")
+    meta = {"title": title, "method": "wiki"}
+    if revision is not None and (date := text_of(revision, "timestamp")):
+        meta["date"] = date[:40]
+    if base.startswith("http"):
+        meta["url"] = f"{base}/{quote(title.replace(' ', '_'), safe='/:()')}"
+    reason, shown = "", title[:80]
+    if text_of(element, "ns") not in ("", "0"):
+        reason, detail = "not_article", f"{shown}: a page beside the articles"
+    elif element.find("{*}redirect") is not None or is_redirect(text):
+        reason, detail = "redirect", f"{shown}: it leads to another page"
+    if reason:
+        return Unit(number, "", {}, raw_bytes, reason, detail)
+    return Unit(number, plain_text(text, names), meta, raw_bytes)
+
+
+def text_of(element: Any, name: str) -> str:
+    """The text of a child; empty if there is none."""
+    return (element.findtext(f"{{*}}{name}") or "").strip()
