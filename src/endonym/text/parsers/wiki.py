@@ -14,6 +14,7 @@ from endonym.text.parsers.unit import Options, Refused, Unit
 from endonym.text.parsers.wikitext import Names, is_redirect, plain_text
 from endonym.text.parsers.xml import safe_options
 
+END = b"</mediawiki>"
 TAGS = ("{*}page", "{*}namespace", "{*}base")
 PAGES_A_TICK = 200
 TITLE_CHARS = 300
@@ -21,17 +22,16 @@ TITLE_CHARS = 300
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The pages of a dump, compressed or not."""
-    from lxml import etree
+    import lxml.etree  # noqa: F401 - missing, it should be so before the first page
 
-    parser = etree.XMLPullParser(events=("end",), tag=TAGS, **safe_options())
     file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
-    return pages(parser, Packed(file, path), start)
+    return pages(Packed(file, path), start)
 
 
-def pages(parser: Any, packed: Packed, start: int) -> Iterator[Unit | None]:
+def pages(packed: Packed, start: int) -> Iterator[Unit | None]:
     """The pages from number `start` on. Raises Refused where the dump ends early."""
     names, number, base = Names(), 0, ""
-    for element in elements(parser, packed):
+    for element in elements(packed):
         tag = element.tag.rpartition("}")[2]
         if tag == "namespace":
             names.add(element.get("key", "0"), element.text or "")
@@ -49,24 +49,42 @@ def pages(parser: Any, packed: Packed, start: int) -> Iterator[Unit | None]:
         raise Refused("damaged", "this XML is no dump of MediaWiki: it has no page")
 
 
-def elements(parser: Any, packed: Packed) -> Iterator[Any]:
+def elements(packed: Packed) -> Iterator[Any]:
     """The elements of `TAGS`, each when it has been read as a whole."""
     from lxml import etree
 
+    parser = None
     try:
-        for piece in packed.pieces():
+        for piece, is_end in documents(packed.pieces()):
+            parser = parser or etree.XMLPullParser(events=("end",), tag=TAGS, **safe_options())
             parser.feed(piece)
             for _, element in parser.read_events():
                 yield element
-        parser.close()
-        for _, element in parser.read_events():
-            yield element
+            if is_end:
+                parser.close()
+                parser = None
+        if parser is not None:
+            parser.close()
     except etree.XMLSyntaxError as error:
-        for _, element in parser.read_events():
-            yield element
-        is_end = packed.at_end
-        detail = "the dump ends early" if is_end else f"the dump is no whole XML: {error.msg}"
-        raise Refused("truncated" if is_end else "damaged", detail) from error
+        if packed.at_end:
+            raise Refused("truncated", "the dump ends early; its last page is left out") from error
+        raise Refused("damaged", f"the dump is no whole XML: {error.msg}") from error
+
+
+def documents(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Pieces of XML, and whether one ends a document: dumps may follow one another in a file."""
+    held, is_new = b"", True
+    for piece in pieces:
+        *whole, held = (held + piece).split(END)
+        for each in whole:
+            yield (each.lstrip() if is_new else each) + END, True
+            is_new = True
+        held = held.lstrip() if is_new else held
+        if len(held) > len(END):
+            yield held[: -len(END)], False
+            held, is_new = held[-len(END) :], False
+    if held.strip():
+        yield held, False
 
 
 def forget(element: Any) -> None:

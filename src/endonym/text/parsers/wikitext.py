@@ -19,10 +19,11 @@ CUT_TAGS = regex.compile(rf"<({CUT_NAMES})\b[^<>]*?(?:/>|>.*?</\1\s*>)", regex.S
 OPEN_TAGS = regex.compile(rf"</?(?:{CUT_NAMES})\b[^<>]*>", regex.I)
 SWITCH = regex.compile(r"__[\p{Lu}_]{3,}__")
 LANGUAGE = regex.compile(r"[a-z]{2,3}(?:-[a-z-]{2,12})?|simple|nostalgia")
-LEFT_OVER = regex.compile(r"\{\{|\}\}|\[\[|\]\]|^\{\|.*$|^\|[-}+].*$|'{2,5}", regex.M)
+OTHER_WIKI = regex.compile(r"^[ \t*]*\[\[ *\p{L}[\p{L}_ -]*:[^\]\n|]+\]\][ \t]*$", regex.M)
+"""A link alone on its line to a page with a prefix: a category, in the words of another wiki."""
+LEFT_OVER = regex.compile(r"\{\{[^\n{}]*|\}\}|\[\[|\]\]|^\{\|.*$|^\|[-}+].*$|'{2,5}", regex.M)
 EMPTY_BRACKETS = regex.compile(r"[ \t]*\((?:[\s,;:·–—-]|&nbsp;)*\)")
 BLANKS, LINES = regex.compile(r"[ \t\u00a0]+"), regex.compile(r"\s*\n\s*\n\s*")
-BEFORE_SIGN = regex.compile(r" +([,.;:!?…។])(?=\s|$)")
 
 CANONICAL = {
     *("media", "special", "talk", "user", "user talk", "project", "project talk", "file", "image"),
@@ -74,7 +75,7 @@ def plain_text(text: str, names: Names) -> str:
     """The text of an article, its paragraphs apart by an empty line."""
     import mwparserfromhell
 
-    text = COMMENT.sub("", text)
+    text = OTHER_WIKI.sub("", COMMENT.sub("", text))
     text = SWITCH.sub("", OPEN_TAGS.sub("", CUT_TAGS.sub("", text)))
     found = Shown(names).text(mwparserfromhell.parse(text, skip_style_tags=False), 0)
     return tidy(found)
@@ -154,7 +155,7 @@ def tidy(text: str) -> str:
     blocks: list[str] = []
     for block in LINES.split(text):
         lines = (BLANKS.sub(" ", line).strip() for line in block.split("\n"))
-        block = BEFORE_SIGN.sub(r"\1", "\n".join(line for line in lines if line))
+        block = "\n".join(line for line in lines if line)
         if block:
             blocks.append(block)
     kept, level_below = list[str](), 0
