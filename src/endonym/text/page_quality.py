@@ -10,7 +10,7 @@ import regex
 LEAST_WORDS = 8
 """Pages with fewer words are not judged."""
 UNDECODED = regex.compile(r"[\p{Co}\p{Cn}\uFFFD]|[\p{Cc}--\n\r\t\f\v]", regex.V1)
-RUN = regex.compile(r"([^\p{L}\p{M}\p{N}])\1+")
+RUN = regex.compile(r"([^\p{L}\p{M}\p{N}])(?:\s?\1)+")
 SIGN = regex.compile(r"[\p{P}\p{S}]")
 WORD = regex.compile(r"\S*\p{L}\S*")
 TURN = regex.compile(r"\p{Ll}\p{Lu}")

@@ -8,6 +8,7 @@ does not have to be in memory.
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from os.path import commonprefix
 
 import regex
 
@@ -19,9 +20,15 @@ LEAST_PAGES = 3
 """On so many of them a line must stand, too; on all of them if there are fewer."""
 ROWS = 2
 """Rows at the top and at the bottom of a page that may be such lines."""
+LEAST_COMMON = 8
+"""Signs that two running heads begin with, if not all of them are the same."""
 SAME_HEIGHT = 0.02
 """Of the page's height: lines this near are in one row, or at the same place."""
+LEVEL = 0.003
+"""Of the page's height: what is printed at one height."""
 
+ONLY_NUMBER = regex.compile(r"[\W_]*(\p{Nd}{1,5})[\W_]*")
+DIGITS = regex.compile(r"(?<!\p{Nd})\p{Nd}{1,5}(?!\p{Nd})")
 NUMBER = regex.compile(r"\p{Nd}+|\b[ivxlc]{1,7}\b")
 
 Mark = tuple[str, bool, float]
@@ -51,17 +58,34 @@ def without_margins(pages: Iterable[Page]) -> Iterator[Page]:
 def judged(window: "deque[tuple[Page, dict[int, Mark]]]", at: int) -> Page:
     """The page at this place of the window, without what its neighbours have, too."""
     page, own = window[at]
-    others = [found for number, (_, found) in enumerate(window) if abs(number - at) <= NEAR]
-    others.remove(own)
+    others = [
+        (near, found)
+        for number, (near, found) in enumerate(window)
+        if number != at and abs(number - at) <= NEAR
+    ]
     least = min(LEAST_PAGES, len(others))
     if least < 2:
         return page
+    shifts = [shift for near, found in others for shift in numbers(near, found)]
     gone = {
         number
         for number, mark in own.items()
-        if sum(any(is_same(mark, other) for other in each.values()) for each in others) >= least
+        if sum(any(is_same(mark, other) for other in each.values()) for _, each in others) >= least
+        or is_page_number(page, page.lines[number].text, shifts)
     }
     return replace(page, lines=[line for n, line in enumerate(page.lines) if n not in gone])
+
+
+def is_page_number(page: Page, text: str, shifts: list[int]) -> bool:
+    """Whether a line is nothing but a number, by which the pages around are counted, too."""
+    found = ONLY_NUMBER.fullmatch(text)
+    return found is not None and shifts.count(int(found[1]) - page.number) >= LEAST_PAGES
+
+
+def numbers(page: Page, found: dict[int, Mark]) -> set[int]:
+    """How far the numbers at the edges of a page are from its place in the file."""
+    texts = (page.lines[number].text for number in found)
+    return {int(each) - page.number for text in texts for each in DIGITS.findall(text)}
 
 
 def marks(page: Page) -> dict[int, Mark]:
@@ -92,5 +116,12 @@ def skeleton(line: Line) -> str:
 
 
 def is_same(one: Mark, other: Mark) -> bool:
-    """Whether two lines are one running head."""
-    return one[0] == other[0] and one[1] == other[1] and abs(one[2] - other[2]) <= SAME_HEIGHT
+    """Whether two lines are one running head: alike, or with the same beginning (the chapter)."""
+    if one[1] != other[1] or abs(one[2] - other[2]) > SAME_HEIGHT:
+        return False
+    shorter = min(len(one[0]), len(other[0]))
+    common = len(commonprefix([one[0], other[0]]))
+    is_level = abs(one[2] - other[2]) <= LEVEL
+    return one[0] == other[0] or common >= (
+        LEAST_COMMON if is_level else max(LEAST_COMMON, shorter / 2)
+    )
