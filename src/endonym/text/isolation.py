@@ -5,11 +5,13 @@ units of each as they are parsed. If it crashes, hangs, or takes too much memory
 unit is one with a reason, and a new process goes on at unit n + 1.
 """
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import SourceError
-from endonym.text.parsers.frames import BadFrame, Incoming, send
+from endonym.text.parsers.frames import WHEREABOUTS, BadFrame, Incoming, Whereabouts, send
 from endonym.text.parsers.unit import Options, Unit
 
 START = """
@@ -29,10 +31,12 @@ from endonym.text.parsers.worker import main
 main()
 """
 START_SECONDS, CLOSING_SECONDS = 60.0, 1.0
+PIPE_BYTES = 1 << 20
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in a unit of ru_maxrss."""
 MEMORY_SHARE = 0.75
 """A process that crashed with more of its memory in use is taken to have had too little."""
+LAST_UNIT = 1 << 60
 NO_UNIT = "what the parser sent is no unit of the file"
 
 
@@ -73,20 +77,31 @@ class ParserProcess:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self.end = weakref.finalize(self, end, self.process, os.getpid())
-        assert self.process.stdin is not None, "a pipe"
-        assert self.process.stdout is not None, "a pipe"
-        self.requests = self.process.stdin.fileno()
-        self.answers = Incoming(self.process.stdout.fileno())
+        with tempfile.TemporaryFile() as memory:
+            memory.truncate(WHEREABOUTS.size)
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=(memory.fileno(),),
+            )
+            self.end = weakref.finalize(self, end, self.process, os.getpid())
+            self.where = Whereabouts(memory.fileno())
+            assert self.process.stdin is not None, "a pipe"
+            assert self.process.stdout is not None, "a pipe"
+            self.requests = self.process.stdin.fileno()
+            self.answers = Incoming(self.process.stdout.fileno())
+            if sys.platform == "linux":  # fewer turns between the two processes
+                fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            self.begin(memory.fileno())
+
+    def begin(self, memory: int) -> None:
+        """Tell the process its limits. Raises SourceError if it did not start."""
+        first = asdict(self.limits) | {"parent": os.getpid(), "whereabouts": memory}
         try:
-            send(self.requests, {**asdict(limits), "parent": os.getpid()})
+            send(self.requests, first)
             self.receive(START_SECONDS)
         except (Failure, BrokenPipeError) as failure:
             assert self.process.stderr is not None, "a pipe"
@@ -206,31 +221,36 @@ def units(
 
 
 class Parsing:
-    """Where the parsing of a file stands."""
+    """Where the parsing of a file stands.
+
+    next: the first unit that has not come. lost: the failure of a later one; the units before it
+    were parsed, not yet sent, and are parsed again.
+    """
 
     def __init__(
         self, parser: str, path: Path, options: Options, limits: Limits, seconds: float
     ) -> None:
         self.parser, self.limits, self.seconds = parser, limits, seconds
-        self.request = {"parser": parser, "path": str(path.absolute()), "options": dict(options)}
+        self.request = {"parser": parser, "path": os.path.abspath(path), "options": dict(options)}
         self.next = 1
         self.failures = 0
-        self.is_open, self.is_over = False, False
+        self.lost: tuple[int, Failure] | None = None
+        self.is_over = False
 
     def go_on(self) -> Iterator[Unit]:
         """The units from `next` on, up to one that fails, which is a unit with a reason."""
         process, is_usable = IDLE.take(self.limits), False
-        self.is_open = False
+        until = self.lost[0] - 1 if self.lost else LAST_UNIT
         try:
-            send(process.requests, self.request | {"start": self.next})
+            send(process.requests, self.request | {"start": self.next, "until": until})
             while "unit" in (message := self.receive(process)):
                 yield self.taken(message["unit"])
             is_usable = message.get("failed") != "parser_memory"
             yield from self.ended(message)
         except Failure as failure:
-            yield from self.failed(failure)
+            yield from self.failed(failure, process.where.unit)
         except BrokenPipeError:
-            yield from self.failed(process.failure())
+            yield from self.failed(process.failure(), process.where.unit)
         except GeneratorExit:
             is_usable = process.stop()
             raise
@@ -241,16 +261,20 @@ class Parsing:
                 process.close()
 
     def receive(self, process: ParserProcess) -> dict[str, Any]:
-        """A unit or the end, within the time that the file has left. Raises Failure."""
+        """The next message, within the time that the file has left. Raises Failure."""
         while True:
-            began = time.monotonic()
+            steps, began = process.where.steps, time.monotonic()
+            left = self.limits.unit_seconds if self.lost else self.seconds
+            seconds = max(0.0, min(self.limits.unit_seconds, left))
             try:
-                message = process.receive(max(0.0, min(self.limits.unit_seconds, self.seconds)))
+                return process.receive(seconds)
+            except Failure:
+                # Units that are passed over, or not sent yet, show as steps.
+                is_alive = process.is_alive and process.where.steps != steps
+                if not is_alive or left - (time.monotonic() - began) <= 0:
+                    raise
             finally:
                 self.seconds -= time.monotonic() - began
-            if "going" not in message:
-                return message
-            self.is_open = True
 
     def taken(self, message: Any) -> Unit:
         """A unit as it was sent. Raises Failure if it is none, or not the next one."""
@@ -271,19 +295,28 @@ class Parsing:
             raise Failure(message["failed"], detail)
         if "missing" in message:
             raise missing_library(message["missing"])
+        if self.lost:
+            yield from self.refused(self.lost[1])
+            return
         self.is_over = True
         if "refused" in message:
             yield Unit(0, reason=message["refused"], detail=message["detail"])
 
-    def failed(self, failure: Failure) -> Iterator[Unit]:
-        """The unit that failed; the rest of the file, too, if there is no going on."""
-        self.failures += 1
-        if not self.is_open:
+    def failed(self, failure: Failure, unit: int) -> Iterator[Unit]:
+        """What follows from a failure in this unit."""
+        if unit == 0:
             self.is_over = True
             yield Unit(0, reason=failure.reason, detail=failure.detail)
-            return
-        detail, self.next = failure.detail, self.next + 1
-        yield Unit(self.next - 1, reason=failure.reason, detail=detail)
+        elif unit <= self.next:
+            yield from self.refused(failure)
+        else:
+            self.lost = (unit, failure)
+
+    def refused(self, failure: Failure) -> Iterator[Unit]:
+        """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
+        self.failures, self.lost = self.failures + 1, None
+        yield Unit(self.next, reason=failure.reason, detail=failure.detail)
+        self.next += 1
         self.is_over = self.seconds <= 0 or self.failures >= self.limits.failures
         if self.is_over and self.limits.failures > 1:
             why = f"after {self.failures} failures" if self.seconds > 0 else "its time is over"

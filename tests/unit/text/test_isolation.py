@@ -99,10 +99,17 @@ def test_a_parser_that_refuses_the_rest_keeps_what_came_before(tmp_path: Path):
 def test_one_process_reads_many_files_and_a_new_one_is_started_only_after_a_crash(tmp_path: Path):
     processes = [parsed(tmp_path, [A])[0].meta["process"] for _ in range(3)]
     assert len(set(processes)) == 1
-    after = parsed(tmp_path, ["raise", A, "segfault", B])
-    assert [each.meta.get("process") == processes[0] for each in after] == [
-        *(False, True, False, False),
-    ]
+    after = parsed(tmp_path, ["raise", A, "raise", B])
+    assert {each.meta.get("process") for each in after} == {None, processes[0]}
+    after = parsed(tmp_path, ["segfault", B])
+    assert after[1].meta["process"] != processes[0]
+
+
+def test_units_that_were_not_sent_before_a_crash_are_not_lost(tmp_path: Path):
+    many = [f"{number}: {A}" for number in range(1_000)]
+    found = parsed(tmp_path, [*many, "abort", B, C, "segfault", *many])
+    assert texts(found) == [*many, B, C, *many]
+    assert [each.number for each in found if each.reason] == [1_001, 1_004]
 
 
 def test_after_many_failures_the_rest_is_one_reject(tmp_path: Path):

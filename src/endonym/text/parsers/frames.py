@@ -1,32 +1,71 @@
-"""Messages between a reader and its worker process: a length in four bytes, and that much JSON."""
+"""Messages between a reader and its worker process: a length in four bytes, and that much JSON.
+
+Beside them, both see a few bytes of memory, in which the worker says where it is. It outlives the
+worker, so that a reader knows in which unit it crashed, though the units before are not sent yet.
+"""
 
 import json
+import mmap
 import os
 import select
 import struct
 from collections.abc import Mapping
 from typing import Any
 
-HEAD = struct.Struct(">I")
+HEAD, WHEREABOUTS = struct.Struct(">I"), struct.Struct("=qq")
 MAX_FRAME_BYTES = 192 << 20
 """The largest document, each byte of which JSON may write as two or three."""
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
 
 
 class BadFrame(Exception):
     """What came is no message."""
 
 
-def send(descriptor: int, message: Mapping[str, Any]) -> None:
-    """Write one message. Halves of characters become U+FFFD: UTF-8 cannot hold them."""
+def framed(message: Mapping[str, Any]) -> bytes:
+    """A message as bytes. Halves of characters become U+FFFD: UTF-8 cannot hold them."""
     text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
     try:
         body = text.encode("utf-8")
     except UnicodeEncodeError:
         body = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
-    left = memoryview(HEAD.pack(len(body)) + body)
+    return HEAD.pack(len(body)) + body
+
+
+def send(descriptor: int, message: Mapping[str, Any]) -> None:
+    """Write one message."""
+    write(descriptor, framed(message))
+
+
+def write(descriptor: int, data: bytes | bytearray) -> None:
+    """Write all of these bytes."""
+    left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+class Whereabouts:
+    """The memory that a reader and its worker share: the unit in work, and a count of steps.
+
+    The unit is 0 while the file is opened.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.memory = mmap.mmap(descriptor, WHEREABOUTS.size)
+
+    @property
+    def unit(self) -> int:
+        """The unit in work."""
+        return WHEREABOUTS.unpack(self.memory[:])[0]
+
+    @property
+    def steps(self) -> int:
+        """Changes whenever the worker has got further."""
+        return WHEREABOUTS.unpack(self.memory[:])[1]
+
+    def say(self, unit: int) -> None:
+        """Set the unit in work, one step further."""
+        WHEREABOUTS.pack_into(self.memory, 0, unit, (self.steps + 1) % (1 << 62))
 
 
 class Incoming:

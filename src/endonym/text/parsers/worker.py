@@ -11,9 +11,11 @@ import re
 import resource
 import signal
 import sys
+import time
+from collections.abc import Iterator
 from typing import Any
 
-from endonym.text.parsers.frames import Incoming, send
+from endonym.text.parsers.frames import Incoming, Whereabouts, framed, send, write
 from endonym.text.parsers.unit import Refused, Unit
 
 PR_SET_PDEATHSIG = 1
@@ -21,6 +23,9 @@ MAX_FILES = 64
 """Files that a parser may have open."""
 MAX_UNIT_BYTES = 64 << 20
 """As MAX_DOCUMENT_BYTES of text/io/origin.py."""
+HELD_BYTES, HELD_SECONDS = 1 << 17, 0.01
+"""Units are held back until there is so much of them, or so long."""
+RENEWED_SECONDS = 0.2
 DETAIL_CHARS = 300
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
@@ -32,16 +37,15 @@ def main() -> None:
     if limits is None:
         return
     die_with(limits["parent"])
+    where = Whereabouts(limits["whereabouts"])
     confine(limits["memory_bytes"])
-    allow_cpu(limits["unit_cpu_seconds"])
+    worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
     send(answers, {"ready": True})
     be_silent()
     while (request := requests.receive()) is not None:
         if "stop" in request:
             send(answers, {"stopped": True})
-            continue
-        allow_cpu(limits["unit_cpu_seconds"])
-        if not serve(request, requests, answers, limits["unit_cpu_seconds"]):
+        elif not worker.serve(request):
             return
 
 
@@ -83,11 +87,21 @@ def confine(memory_bytes: int) -> None:
         resource.setrlimit(what, (most, most))
 
 
-def allow_cpu(seconds: int) -> None:
-    """Let this process compute for so many seconds more; then the system ends it."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime) + seconds, hard))
+class CpuLimit:
+    """Lets this process compute for so many seconds more; then the system ends it."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds, self.renewed_at = seconds, -1.0
+        self.hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+
+    def renew(self) -> None:
+        """From now on. Within a part of a second, the last time still holds."""
+        if time.monotonic() - self.renewed_at < RENEWED_SECONDS:
+            return
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        most = int(used.ru_utime + used.ru_stime) + self.seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (most, self.hard))
+        self.renewed_at = time.monotonic()
 
 
 def fields(unit: Unit) -> dict[str, Any]:
@@ -101,39 +115,60 @@ def too_long(unit: Unit) -> Unit:
     return Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
 
 
-def serve(request: dict[str, Any], requests: Incoming, answers: int, cpu_seconds: int) -> bool:
-    """Parse one file; False if this process should not be used again."""
-    try:
-        parser = importlib.import_module(request["parser"])
-        found = parser.units(request["path"], request["start"], request["options"])
-        send(answers, {"going": True})
+class Worker:
+    """Parses files. Units are sent together, some milliseconds' worth of them."""
+
+    def __init__(self, requests: Incoming, answers: int, where: Whereabouts, cpu: CpuLimit) -> None:
+        self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
+        self.held, self.sent_at = bytearray(), 0.0
+
+    def serve(self, request: dict[str, Any]) -> bool:
+        """Parse one file; False if this process should not be used again."""
+        end: dict[str, Any] = {"done": True}
+        try:
+            self.where.say(0)
+            self.cpu.renew()
+            parser = importlib.import_module(request["parser"])
+            found = parser.units(request["path"], request["start"], request["options"])
+            if self.is_stopped(found, request["start"], request["until"]):
+                end = {"stopped": True}
+        except Refused as refusal:
+            end = {"refused": refusal.reason, "detail": refusal.detail[:DETAIL_CHARS]}
+        except ModuleNotFoundError as error:
+            end = {"missing": str(error.name)}
+        except MemoryError:
+            end = {"failed": "parser_memory"}
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
+            detail = f"{type(error).__name__}: {error}".replace(request["path"], "the file")
+            detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
+            end = {"failed": "parser_failed", "detail": detail}
+        self.flush(end)
+        return end.get("failed") != "parser_memory"
+
+    def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
+        """Send the units up to number `until`; whether the other side has stopped it."""
+        number = start
+        self.where.say(number)
         for unit in found:
-            if unit is None:
-                message = {"going": True}
-            elif len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
-                message = {"unit": fields(too_long(unit))}
-            else:
-                message = {"unit": fields(unit)}
-            send(answers, message)
-            allow_cpu(cpu_seconds)
-            if requests.is_waiting():
-                stop = requests.receive()
-                if stop is not None:
-                    send(answers, {"stopped": True})
-                return stop is not None
-        send(answers, {"done": True})
-        return True
-    except Refused as refusal:
-        send(answers, {"refused": refusal.reason, "detail": refusal.detail[:DETAIL_CHARS]})
-        return True
-    except ModuleNotFoundError as error:
-        send(answers, {"missing": str(error.name)})
-        return True
-    except MemoryError:
-        send(answers, {"failed": "parser_memory"})
+            if unit is not None:
+                if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
+                    unit = too_long(unit)
+                self.held += framed({"unit": fields(unit)})
+                number = unit.number + 1
+                if number > until:
+                    break
+            self.where.say(number)
+            self.cpu.renew()
+            if len(self.held) >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
+                self.flush()
+                if self.requests.is_waiting():
+                    assert self.requests.receive() is not None, "a reader that has ended"
+                    return True
         return False
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
-        detail = f"{type(error).__name__}: {error}".replace(request["path"], "the file")
-        detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
-        send(answers, {"failed": "parser_failed", "detail": detail})
-        return True
+
+    def flush(self, last: dict[str, Any] | None = None) -> None:
+        """Send what is held, and a last message."""
+        if last is not None:
+            self.held += framed(last)
+        write(self.answers, self.held)
+        self.held, self.sent_at = bytearray(), time.monotonic()

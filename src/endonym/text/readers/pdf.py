@@ -19,6 +19,7 @@ from endonym.text.layout.page import Line, Page
 from endonym.text.layout.paragraphs import rebuilt
 from endonym.text.ocr import OcrFailed
 from endonym.text.page_quality import quality
+from endonym.text.parsers.pdf import PARTS
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers.parsed import Parser, Records, documents, on_disk, units_of
 from endonym.text.readers.scans import Eyes
@@ -114,9 +115,7 @@ class Pdf:
 
 def page_of(unit: Unit, score: float) -> Page:
     """A page as lines, from its text layer."""
-    lines = [
-        Line(text, *box)
-        for text, box in zip(unit.text.split("\n"), unit.data["boxes"], strict=True)
-    ]
+    boxes = ([each / PARTS for each in box] for box in unit.data["boxes"])
+    lines = [Line(text, *box) for text, box in zip(unit.text.split("\n"), boxes, strict=True)]
     meta = unit.meta | {"quality": f"{score:.2f}"}
     return Page(unit.number, unit.data["height"], lines, meta, unit.raw_bytes)
