@@ -7,8 +7,22 @@ from pydantic import Field, field_validator, model_validator
 from endonym.config import NOT_IDENTITY, Config, unset
 
 Format = Literal[
-    *("auto", "txt", "jsonl", "csv", "tsv", "parquet", "arrow", "leipzig"),
-    *("pdf", "image", "html", "epub", "docx", "odt", "warc", "wiki"),
+    "auto",
+    "txt",
+    "jsonl",
+    "csv",
+    "tsv",
+    "parquet",
+    "arrow",
+    "leipzig",
+    "pdf",
+    "image",
+    "html",
+    "epub",
+    "docx",
+    "odt",
+    "warc",
+    "wiki",
 ]
 
 

@@ -135,13 +135,12 @@ class ParserProcess:
     def failure(self) -> Failure:
         """Why the process has closed its pipe, by how it ended and what it used."""
         end = time.monotonic() + CLOSING_SECONDS
-        found = 0
-        while found == 0 and time.monotonic() < end:
+        found, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+        while found == 0:
+            if time.monotonic() >= end:
+                return Failure("parser_crashed", "the parser closed its pipe")
+            time.sleep(0.001)
             found, status, usage = os.wait4(self.process.pid, os.WNOHANG)
-            if found == 0:
-                time.sleep(0.001)
-        if found == 0:
-            return Failure("parser_crashed", "the parser closed its pipe")
         self.process.returncode = code = os.waitstatus_to_exitcode(status)
         if code == -signal.SIGXCPU:
             seconds = self.limits.unit_cpu_seconds
@@ -231,7 +230,8 @@ class Parsing:
         self, parser: str, path: Path, options: Options, limits: Limits, seconds: float
     ) -> None:
         self.parser, self.limits, self.seconds = parser, limits, seconds
-        self.request = {"parser": parser, "path": os.path.abspath(path), "options": dict(options)}
+        where = os.path.abspath(path)  # noqa: PTH100 - links stay as they are
+        self.request = {"parser": parser, "path": where, "options": dict(options)}
         self.next = 1
         self.failures = 0
         self.lost: tuple[int, Failure] | None = None
@@ -282,7 +282,7 @@ class Parsing:
             unit = Unit(**message)
         except TypeError as error:
             raise Failure("parser_crashed", NO_UNIT) from error
-        if unit.number != self.next or not isinstance(unit.text, str):
+        if unit.number != self.next or type(unit.text) is not str:
             raise Failure("parser_crashed", NO_UNIT)
         self.next += 1
         return unit

@@ -5,32 +5,35 @@ or wrong, letters become signs, accented letters or characters without a meaning
 statistics that hold for every language: what stands within a word, and which letters there are.
 """
 
+import re
+from typing import Any
+
 import regex
 
-LEAST_WORDS = 8
-"""Pages with fewer words are not judged."""
+JUDGED_CHARS = 20_000
+LEAST_WORDS, LEAST_LATIN = 8, 20
+"""Pages with fewer words are not judged, and fewer letters not by their accents."""
 UNDECODED = regex.compile(r"[\p{Co}\p{Cn}\uFFFD]|[\p{Cc}--\n\r\t\f\v]", regex.V1)
 RUN = regex.compile(r"([^\p{L}\p{M}\p{N}])(?:\s?\1)+")
-SIGN = regex.compile(r"[\p{P}\p{S}]")
-WORD = regex.compile(r"\S*\p{L}\S*")
-TURN = regex.compile(r"\p{Ll}\p{Lu}")
-WITHIN = regex.compile(r"\p{L}\p{M}*[!\"#$%*<>=?\\^{|}~§¶°ªº¤¦¨¬¯±´¸¹²³¼½¾×÷«»„“”‹›€‡†]+\p{L}")
+SIGNS = regex.compile(r"[\p{P}\p{S}]+")
+LETTER = regex.compile(r"\p{L}")
+WITHIN = r"[!\"#$%*<>=?\\^{|}~§¶°ªº¤¦¨¬¯±´¸¹²³¼½¾×÷«»„“”‹›€‡†]"
+ODD = regex.compile(rf"\p{{Ll}}\p{{Lu}}|\p{{L}}\p{{M}}*{WITHIN}{{1,3}}\p{{L}}")
 BEFORE = regex.compile(r"[ªº¤¦¬±¼½¾¹²³÷×¨¯´¸]\p{L}")
-LATIN, PLAIN_LATIN = regex.compile(r"\p{Script=Latin}"), regex.compile(r"[A-Za-z]")
-MIXED = regex.compile(
-    r"\p{Latin}\p{M}*[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]"
-    r"|[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]\p{M}*\p{Latin}"
-)
+LATIN, PLAIN_LATIN = regex.compile(r"\p{Script=Latin}+"), re.compile("[A-Za-z]+")
+OTHERS = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]"
+MIXED = regex.compile(rf"\p{{Latin}}\p{{M}}*{OTHERS}|{OTHERS}\p{{M}}*\p{{Latin}}")
 
 LIMITS = {
     "characters without a meaning": 0.05,
     "signs instead of letters": 0.45,
-    "capitals or signs within words": 0.3,
+    "capitals or signs within words": 0.6,
     "signs of an old font before letters": 0.03,
-    "accents on most letters": 0.5,
+    "accents on most letters": 0.65,
     "two scripts within words": 0.3,
 }
-"""The share of a page's words or characters from which on it is not text."""
+"""The share of a page's words or characters from which on it is not text. Turns within words are
+counted for each word."""
 
 
 def quality(text: str) -> tuple[float, str]:
@@ -43,21 +46,23 @@ def quality(text: str) -> tuple[float, str]:
 
 def measures(text: str) -> dict[str, float]:
     """The share of a page that shows each sign of a broken font; nothing for a short page."""
-    visible = [each for each in text if not each.isspace()]
-    shorter = RUN.sub(r"\1", text)
-    words = WORD.findall(shorter)
-    if len(words) < LEAST_WORDS and len(visible) < 5 * LEAST_WORDS:
+    text = text[:JUDGED_CHARS]
+    visible, shorter = "".join(text.split()), RUN.sub(r"\1", text)
+    words = max(1, sum(LETTER.search(word) is not None for word in shorter.split()))
+    if words < LEAST_WORDS and len(visible) < 5 * LEAST_WORDS:
         return {}
-    n_words, n_signs = max(1, len(words)), len(SIGN.findall(shorter))
-    n_visible = max(1, sum(not each.isspace() for each in shorter))
-    latin = LATIN.findall(text)
-    accented = len(latin) - sum(map(len, PLAIN_LATIN.findall(text)))
-    odd = sum(bool(TURN.search(word) or WITHIN.search(word)) for word in words)
+    latin = letters(LATIN, text)
+    accented = latin - letters(PLAIN_LATIN, text)
     return {
         "characters without a meaning": len(UNDECODED.findall(text)) / max(1, len(visible)),
-        "signs instead of letters": n_signs / n_visible,
-        "capitals or signs within words": odd / n_words,
-        "signs of an old font before letters": sum(map(bool, map(BEFORE.search, words))) / n_words,
-        "accents on most letters": accented / len(latin) if len(latin) > 20 else 0.0,
-        "two scripts within words": sum(map(bool, map(MIXED.search, words))) / n_words,
+        "signs instead of letters": letters(SIGNS, shorter) / max(1, len("".join(shorter.split()))),
+        "capitals or signs within words": len(ODD.findall(shorter)) / words,
+        "signs of an old font before letters": len(BEFORE.findall(shorter)) / words,
+        "accents on most letters": accented / latin if latin > LEAST_LATIN else 0.0,
+        "two scripts within words": len(MIXED.findall(shorter)) / words,
     }
+
+
+def letters(pattern: Any, text: str) -> int:
+    """How many characters the matches of a pattern have together."""
+    return sum(map(len, pattern.findall(text)))

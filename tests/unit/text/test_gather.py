@@ -109,7 +109,7 @@ def test_damaged_files_are_told_one_by_one_but_not_without_end(tmp_path: Path) -
     whole = gzipped("\n".join(TATAR))
     for number in range(MAX_DAMAGES + 5):
         write(tmp_path, f"raw/{number:02}.txt.gz", whole[:-9])
-    write(tmp_path, "raw/photo.pdf", b"%PDF-1.4 ")
+    write(tmp_path, "raw/photo.rtf", b"{\\rtf1 ")
     _, (stats,), _ = gathered(tmp_path, [lines_source(tmp_path / "raw")], Clean())
     assert stats.dropped["truncated"].records == MAX_DAMAGES + 5
     assert len(stats.damages) == MAX_DAMAGES
@@ -129,7 +129,7 @@ def test_the_encoding_of_every_file_is_counted_once(tmp_path: Path) -> None:
 
 
 def test_progress_ends_at_the_size_of_the_files_whatever_was_read_of_them(tmp_path: Path) -> None:
-    paths = [write(tmp_path, "raw/a.txt", TATAR), write(tmp_path, "raw/b.pdf", b"%PDF" * 99)]
+    paths = [write(tmp_path, "raw/a.txt", TATAR), write(tmp_path, "raw/b.rtf", b"{\\rtf" * 99)]
     _, _, told = gathered(tmp_path, [lines_source(tmp_path / "raw")], Clean())
     assert told == sum(path.stat().st_size for path in paths)
 

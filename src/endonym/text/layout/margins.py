@@ -8,7 +8,6 @@ does not have to be in memory.
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from os.path import commonprefix
 
 import regex
 
@@ -119,9 +118,10 @@ def is_same(one: Mark, other: Mark) -> bool:
     """Whether two lines are one running head: alike, or with the same beginning (the chapter)."""
     if one[1] != other[1] or abs(one[2] - other[2]) > SAME_HEIGHT:
         return False
-    shorter = min(len(one[0]), len(other[0]))
-    common = len(commonprefix([one[0], other[0]]))
+    if one[0] == other[0]:
+        return True
+    if one[0][:LEAST_COMMON] != other[0][:LEAST_COMMON]:
+        return False
+    half = min(len(one[0]), len(other[0])) // 2
     is_level = abs(one[2] - other[2]) <= LEVEL
-    return one[0] == other[0] or common >= (
-        LEAST_COMMON if is_level else max(LEAST_COMMON, shorter / 2)
-    )
+    return len(one[0]) >= LEAST_COMMON and (is_level or one[0][:half] == other[0][:half])

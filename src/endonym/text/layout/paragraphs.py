@@ -6,6 +6,7 @@ line that ends a sentence. Other short lines keep their ends: they are verse, ad
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 import regex
@@ -79,7 +80,7 @@ def paragraphs(page: Page, words: Words) -> list[Paragraph]:
 
 def usual_pitch(lines: Sequence[Line]) -> float:
     """The usual distance of the base lines of two neighbours; 0 if there are none."""
-    steps = [a.bottom - b.bottom for a, b in zip(lines, lines[1:], strict=False)]
+    steps = [a.bottom - b.bottom for a, b in pairwise(lines)]
     return median([step for step in steps if step > 0] or [0.0])
 
 

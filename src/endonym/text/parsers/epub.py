@@ -19,8 +19,15 @@ from endonym.text.readers.archives import unsafe_name
 CONTAINER, LOCKS = "META-INF/container.xml", "META-INF/encryption.xml"
 CHAPTERS = ("application/xhtml+xml", "text/html", "application/html+xml", "text/x-oeb1-document")
 CHAPTER_NAMES = (".xhtml", ".html", ".htm", ".xml")
-FIELDS = {"title": "title", "creator": "author", "language": "language", "date": "date"}
-FIELDS |= {"rights": "rights", "publisher": "publisher", "identifier": "identifier"}
+FIELDS = {
+    "title": "title",
+    "creator": "author",
+    "language": "language",
+    "date": "date",
+    "rights": "rights",
+    "publisher": "publisher",
+    "identifier": "identifier",
+}
 FIELD_CHARS = 300
 
 

@@ -110,7 +110,7 @@ def page_meta(html: str) -> dict[str, str]:
     """Title, language, date and address, as far as the page says them."""
     from resiliparse.parse.html import HTMLTree
 
-    tree = HTMLTree.parse(html)
+    tree: Any = HTMLTree.parse(html)
     meta = {"title": " ".join((tree.title or "").split())}
     root = tree.document.query_selector("html")
     meta["language"] = (root.getattr("lang") or "") if root is not None else ""

@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from endonym.text.parsers.pdf import opened
 from endonym.text.parsers.unit import Options, Unit
@@ -18,11 +19,8 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit]:
     return iter([Unit(1, picture(document[options["page"] - 1]))] if start == 1 else [])
 
 
-def picture(page: object) -> str:
+def picture(page: Any) -> str:
     """The page as a PNM file in base64."""
-    import pypdfium2
-
-    assert isinstance(page, pypdfium2.PdfPage), "a page"
     width, height = page.get_size()
     scale = DOTS_PER_INCH / POINTS_PER_INCH
     scale = min(scale, math.sqrt(MOST_DOTS / max(1.0, width * height)))

@@ -3,6 +3,7 @@
 Requests and notes of the crawler are no answers and are not numbered.
 """
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +23,7 @@ HEAD_BYTES = 256
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The answers from number `start` on."""
-    import fastwarc.warc  # noqa: F401 - missing, it should be so before the first page
-
+    importlib.import_module("fastwarc.warc")  # missing, it should be so before the first page
     file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
     packed = Packed(file, path)
     feed = Feed(packed.pieces())
@@ -35,12 +35,12 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
 
 def of_warc(file: BinaryIO, start: int, options: Options) -> Iterator[Unit | None]:
     """The answers of a WARC. Raises Refused where it ends early or is damaged."""
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
-
-    meant = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
+    fastwarc: Any = importlib.import_module("fastwarc.warc")
+    kinds = fastwarc.WarcRecordType
+    meant = kinds.response | kinds.resource | kinds.conversion
     number = told = 0
     try:
-        for record in ArchiveIterator(file, parse_http=False, record_types=meant):
+        for record in fastwarc.ArchiveIterator(file, parse_http=False, record_types=meant):
             number += 1
             if number < start:
                 if number % RECORDS_A_TICK == 0:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from endonym.text.parsers.packed import Packed
 from endonym.text.parsers.unit import Options, Refused, Unit
 from endonym.text.parsers.wikitext import Names, is_redirect, plain_text
-from endonym.text.parsers.xml import safe_options
+from endonym.text.parsers.xml import lxml_etree, safe_options
 
 END = b"</mediawiki>"
 TAGS = ("{*}page", "{*}namespace", "{*}base")
@@ -22,8 +22,7 @@ TITLE_CHARS = 300
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The pages of a dump, compressed or not."""
-    import lxml.etree  # noqa: F401 - missing, it should be so before the first page
-
+    lxml_etree()  # missing, it should be so before the first page
     file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
     return pages(Packed(file, path), start)
 
@@ -51,9 +50,7 @@ def pages(packed: Packed, start: int) -> Iterator[Unit | None]:
 
 def elements(packed: Packed) -> Iterator[Any]:
     """The elements of `TAGS`, each when it has been read as a whole."""
-    from lxml import etree
-
-    parser = None
+    etree, parser = lxml_etree(), None
     try:
         for piece, is_end in documents(packed.pieces()):
             parser = parser or etree.XMLPullParser(events=("end",), tag=TAGS, **safe_options())
@@ -105,7 +102,7 @@ def page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) 
         meta["date"] = date[:40]
     if base.startswith("http"):
         meta["url"] = f"{base}/{quote(title.replace(' ', '_'), safe='/:()')}"
-    reason, shown = "", title[:80]
+    reason, detail, shown = "", "", title[:80]
     if text_of(element, "ns") not in ("", "0"):
         reason, detail = "not_article", f"{shown}: a page beside the articles"
     elif element.find("{*}redirect") is not None or is_redirect(text):

@@ -3,9 +3,15 @@
 lxml (libxml2) keeps its own limits, as `huge_tree` is off: 256 levels, 10 MB in one text.
 """
 
+import importlib
 from typing import Any
 
 from endonym.text.parsers.unit import Refused
+
+
+def lxml_etree() -> Any:
+    """The library lxml, which has no types."""
+    return importlib.import_module("lxml.etree")
 
 
 def safe_options() -> dict[str, Any]:
@@ -23,8 +29,7 @@ def safe_options() -> dict[str, Any]:
 
 def parsed(data: bytes, what: str) -> Any:
     """The root element. Raises Refused if it is no XML, or declares entities."""
-    from lxml import etree
-
+    etree = lxml_etree()
     try:
         root = etree.fromstring(data, etree.XMLParser(**safe_options()))
     except etree.XMLSyntaxError as error:

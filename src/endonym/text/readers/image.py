@@ -69,9 +69,9 @@ def tiff_pages(path: Path) -> int:
     """
     with path.open("rb") as file:
         head = file.read(8)
-        order = {b"II*\0": "little", b"MM\0*": "big"}.get(head[:4])
-        if order is None:
+        if head[:4] not in (b"II*\0", b"MM\0*"):
             return 1
+        order = "little" if head[:1] == b"I" else "big"
         seen = set[int]()
         at = int.from_bytes(head[4:], order)
         while at and at not in seen and len(seen) < MAX_PAGES:
