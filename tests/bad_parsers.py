@@ -29,7 +29,7 @@ def run(lines: list[str], start: int) -> Iterator[Unit | None]:
         raise Refused("truncated", "it ends early")
 
 
-def act(line: str) -> None:
+def act(line: str) -> None:  # noqa: C901 - a table of what may happen
     """What a line asks for."""
     match line:
         case "abort":
@@ -60,7 +60,7 @@ def act(line: str) -> None:
                 ctypes.memset(found, 1, 10 << 20)
             os.abort()
         case "print":
-            print("бу юл каналга барып җитмәскә тиеш", flush=True)
+            print("бу юл каналга барып җитмәскә тиеш", flush=True)  # noqa: T201
             os.write(1, b"\0\0\0\5junk!")
             sys.stderr.write("x" * 1_000_000)
         case "read-input":

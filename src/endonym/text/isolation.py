@@ -214,7 +214,10 @@ def units(
     raw_bytes: the size of the file, by which it gets its time. A unit with the number 0 stands for
     the whole file, or its rest. Raises SourceError if a library of the parser is not installed.
     """
-    parsing = Parsing(parser, path, options, limits, limits.seconds_of(raw_bytes))
+    # Links stay as they are.
+    where = os.path.abspath(path)  # noqa: PTH100
+    request = {"parser": parser, "path": where, "options": dict(options)}
+    parsing = Parsing(request, limits, limits.seconds_of(raw_bytes))
     while not parsing.is_over:
         yield from parsing.go_on()
 
@@ -226,12 +229,8 @@ class Parsing:
     were parsed, not yet sent, and are parsed again.
     """
 
-    def __init__(
-        self, parser: str, path: Path, options: Options, limits: Limits, seconds: float
-    ) -> None:
-        self.parser, self.limits, self.seconds = parser, limits, seconds
-        where = os.path.abspath(path)  # noqa: PTH100 - links stay as they are
-        self.request = {"parser": parser, "path": where, "options": dict(options)}
+    def __init__(self, request: dict[str, Any], limits: Limits, seconds: float) -> None:
+        self.request, self.limits, self.seconds = request, limits, seconds
         self.next = 1
         self.failures = 0
         self.lost: tuple[int, Failure] | None = None

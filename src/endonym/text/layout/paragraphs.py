@@ -16,6 +16,8 @@ from endonym.text.layout.page import Line, Page
 
 GAP = 1.3
 """Of the usual distance of lines: a larger one parts paragraphs."""
+MOST_PITCH = 2.2
+"""Of the size of the letters: lines are not usually further apart."""
 INDENT = 0.7
 """Of the size of the letters: a line that begins further right begins a paragraph."""
 OTHER_SIZE = 0.12
@@ -71,7 +73,7 @@ def paragraphs(page: Page, words: Words) -> list[Paragraph]:
     pitch = usual_pitch(lines)
     for number, line in enumerate(lines):
         follows = lines[number + 1] if number + 1 < len(lines) else None
-        if found and not begins(found[-1].last, line, follows, pitch, column(lines, number)):
+        if found and not begins(found[-1].last, line, follows, pitch, edges=column(lines, number)):
             add(found[-1], line, column(lines, number - 1), words)
         else:
             found.append(Paragraph(page.number, line.size, line.text.strip(), line))
@@ -93,7 +95,7 @@ def column(lines: Sequence[Line], number: int) -> tuple[float, float]:
 
 
 def begins(
-    last: Line, line: Line, follows: Line | None, pitch: float, edges: tuple[float, float]
+    last: Line, line: Line, follows: Line | None, pitch: float, *, edges: tuple[float, float]
 ) -> bool:
     """Whether a line begins a paragraph, after the line before it."""
     step = last.bottom - line.bottom
@@ -104,7 +106,7 @@ def begins(
         return True
     if step < -size / 2:  # the next column
         return not goes_on(last.text, line.text)
-    if pitch and step > GAP * pitch:
+    if step > GAP * min(pitch or size, MOST_PITCH * size):
         return True
     is_indented = (
         line.left - edges[0] > INDENT * size and abs(last.left - line.left) > INDENT * size

@@ -44,7 +44,8 @@ def read_parsed(content: Content, origin: Origin, source: Source, parser: Parser
     """The documents of a file, by its parser."""
 
     def read(path: Path) -> Records:
-        units = units_of(path, content, origin, parser, {"encoding": source.encoding})
+        options = {"encoding": source.encoding}
+        units = units_of(path, content, origin, parser, options=options)
         return documents(units, origin, source, parser)
 
     return on_disk(content, origin, parser, read)
@@ -64,7 +65,7 @@ def on_disk(
 
 
 def units_of(
-    path: Path, content: Content, origin: Origin, parser: Parser, options: Options
+    path: Path, content: Content, origin: Origin, parser: Parser, *, options: Options
 ) -> Iterator[Unit | Reject]:
     """The units of a file with text; a reject for each without."""
     tally, size = Tally(origin, parser, content.raw_bytes), path.stat().st_size

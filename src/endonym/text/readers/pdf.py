@@ -68,7 +68,7 @@ class Pdf:
 
     def pages(self) -> Iterator[Page]:
         """The pages with text, each by the way that suits it; the others become rejects."""
-        for unit in units_of(self.path, self.content, self.origin, PARSER, {}):
+        for unit in units_of(self.path, self.content, self.origin, PARSER, options={}):
             if isinstance(unit, Reject):
                 self.rejects.append(unit)
                 continue
