@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from endonym.text.io.streams import MAGIC, Counted, Damage, Expansion, Stream, plain, unpacked
-from endonym.text.parsers.unit import Refused
+from endonym.text.parsers.unit import Refused, Unit
+
+
+def closing(file: BinaryIO, found: Iterator[Unit | None]) -> Iterator[Unit | None]:
+    """The same units; the file is closed after the last one."""
+    with file:
+        yield from found
 
 
 class Packed:

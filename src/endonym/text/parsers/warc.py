@@ -12,7 +12,7 @@ from endonym.text.io.streams import Feed
 from endonym.text.parsers.arc import arc_records
 from endonym.text.parsers.http import MAX_BODY_BYTES, Answer, Bomb, answer, media
 from endonym.text.parsers.markup import decoded, page_meta, page_text
-from endonym.text.parsers.packed import Packed
+from endonym.text.parsers.packed import Packed, closing
 from endonym.text.parsers.unit import Options, Refused, Unit
 
 PAGES = ("text/html", "application/xhtml+xml")
@@ -28,9 +28,9 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     packed = Packed(file, path)
     feed = Feed(packed.pieces())
     if feed.peek(HEAD_BYTES).startswith(b"filedesc:"):
-        return of_arc(feed, packed, start, options)
+        return closing(file, of_arc(feed, packed, start, options))
     file.seek(0)
-    return of_warc(file, start, options)
+    return closing(file, of_warc(file, start, options))
 
 
 def of_warc(file: BinaryIO, start: int, options: Options) -> Iterator[Unit | None]:
@@ -41,6 +41,8 @@ def of_warc(file: BinaryIO, start: int, options: Options) -> Iterator[Unit | Non
     number = told = 0
     try:
         for record in fastwarc.ArchiveIterator(file, parse_http=False, record_types=meant):
+            if record.headers.get("Content-Length") is None:
+                raise Refused("truncated", "the archive ends early, in the head of a record")
             number += 1
             if number < start:
                 if number % RECORDS_A_TICK == 0:

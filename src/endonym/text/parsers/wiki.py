@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from endonym.text.parsers.packed import Packed
+from endonym.text.parsers.packed import Packed, closing
 from endonym.text.parsers.unit import Options, Refused, Unit
 from endonym.text.parsers.wikitext import Names, is_redirect, plain_text
 from endonym.text.parsers.xml import lxml_etree, safe_options
@@ -24,7 +24,7 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The pages of a dump, compressed or not."""
     lxml_etree()  # missing, it should be so before the first page
     file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
-    return pages(Packed(file, path), start)
+    return closing(file, pages(Packed(file, path), start))
 
 
 def pages(packed: Packed, start: int) -> Iterator[Unit | None]:

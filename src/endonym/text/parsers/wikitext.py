@@ -9,19 +9,18 @@ from typing import Any
 
 import regex
 
-REDIRECT = regex.compile(r"\s*#\s*\p{L}[\p{L}\p{M}_ ]*:?\s*\[\[")
+REDIRECT = regex.compile(r"\s*#\s*\p{L}[\p{L}\p{M}_]*\s*:?\s*\[\[")
 COMMENT = regex.compile(r"<!--.*?(?:-->|\Z)", regex.S)
 CUT_NAMES = (
     "ref|references|gallery|math|chem|ce|timeline|score|graph|hiero|imagemap|syntaxhighlight|source"
     "|templatestyles|templatedata|inputbox|mapframe|maplink|indicator|categorytree"
 )
-CUT_TAGS = regex.compile(rf"<({CUT_NAMES})\b[^<>]*?(?:/>|>.*?</\1\s*>)", regex.S | regex.I)
-OPEN_TAGS = regex.compile(rf"</?(?:{CUT_NAMES})\b[^<>]*>", regex.I)
+CUT_TAG = regex.compile(rf"<(/?)({CUT_NAMES})\b[^<>]*?(/?)>", regex.I)
 SWITCH = regex.compile(r"__[\p{Lu}_]{3,}__")
 LANGUAGE = regex.compile(r"[a-z]{2,3}(?:-[a-z-]{2,12})?|simple|nostalgia")
 OTHER_WIKI = regex.compile(r"^[ \t*]*\[\[ *\p{L}[\p{L}_ -]*:[^\]\n|]+\]\][ \t]*$", regex.M)
 """A link alone on its line to a page with a prefix: a category, in the words of another wiki."""
-LEFT_OVER = regex.compile(r"\{\{[^\n{}]*|\}\}|\[\[|\]\]|^\{\|.*$|^\|[-}+].*$|'{2,5}", regex.M)
+LEFT_OVER = regex.compile(r"\{\{[^\n{}]*|\}\}|\[\[|\]\]|^\{\|.*\n?|^\|[-}+].*\n?|'{2,5}", regex.M)
 EMPTY_BRACKETS = regex.compile(r"[ \t]*\((?:[\s,;:·–—-]|&nbsp;)*\)")
 BLANKS, LINES = regex.compile(r"[ \t\u00a0]+"), regex.compile(r"\s*\n\s*\n\s*")
 
@@ -76,9 +75,30 @@ def plain_text(text: str, names: Names) -> str:
     import mwparserfromhell
 
     text = OTHER_WIKI.sub("", COMMENT.sub("", text))
-    text = SWITCH.sub("", OPEN_TAGS.sub("", CUT_TAGS.sub("", text)))
+    text = SWITCH.sub("", without_tags(text))
     found = Shown(names).text(mwparserfromhell.parse(text, skip_style_tags=False), 0)
     return tidy(found)
+
+
+def without_tags(text: str) -> str:
+    """The text without tags that show no text, and what is in them; of one that does not close,
+    only the tag itself goes."""
+    tags = [(each.start(), each.end(), *each.groups()) for each in CUT_TAG.finditer(text)]
+    closing: dict[str, list[int]] = {}
+    for _, end, slash, name, _ in reversed(tags):
+        if slash:
+            closing.setdefault(name.lower(), []).append(end)  # the first one stands last
+    parts, at = list[str](), 0
+    for start, end, slash, name, is_empty in tags:
+        if start < at:
+            continue
+        parts.append(text[at:start])
+        ends, at = closing.get(name.lower(), []), end
+        while ends and ends[-1] <= start:
+            ends.pop()
+        if ends and not slash and not is_empty:
+            at = ends[-1]
+    return "".join([*parts, text[at:]])
 
 
 class Shown:
@@ -146,7 +166,7 @@ def character(node: Any) -> str:
         found = str(node.normalize())
     except (ValueError, OverflowError):
         return ""
-    return "" if "\ud800" <= found <= "\udfff" else found
+    return "" if found < " " or "\x7f" <= found < "\xa0" or "\ud800" <= found <= "\udfff" else found
 
 
 def tidy(text: str) -> str:

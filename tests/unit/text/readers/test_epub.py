@@ -111,8 +111,3 @@ def test_a_damaged_chapter_is_left_out_alone(tmp_path: Path):
     found = records(write(tmp_path, "a.epub", data[:at] + b"\0\0\0\0" + data[at + 4 :]))
     assert kept(found) == ["\n\n".join(TATAR[:2])]
     assert len(refused(found)) == 1
-
-
-def test_a_nav_page_and_pictures_are_not_text(tmp_path: Path):
-    data = epub(BOOK).replace(b"", b"")
-    assert kept(records(write(tmp_path, "a.epub", data)))
