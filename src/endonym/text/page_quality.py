@@ -12,7 +12,8 @@ import regex
 
 JUDGED_CHARS = 20_000
 LEAST_WORDS, LEAST_LATIN = 8, 20
-"""Pages with fewer words are not judged, and fewer letters not by their accents."""
+"""Pages with fewer words are judged only by characters without a meaning, and those with fewer
+letters not by their accents."""
 UNDECODED = regex.compile(r"[\p{Co}\p{Cn}\uFFFD]|[\p{Cc}--\n\r\t\f\v]", regex.V1)
 RUN = regex.compile(r"([^\p{L}\p{M}\p{N}])(?:\s?\1)+")
 SIGNS = regex.compile(r"[\p{P}\p{S}]+")
@@ -24,8 +25,9 @@ LATIN, PLAIN_LATIN = regex.compile(r"\p{Script=Latin}+"), re.compile("[A-Za-z]+"
 OTHERS = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]"
 MIXED = regex.compile(rf"\p{{Latin}}\p{{M}}*{OTHERS}|{OTHERS}\p{{M}}*\p{{Latin}}")
 
+UNNAMED = "characters without a meaning"
 LIMITS = {
-    "characters without a meaning": 0.05,
+    UNNAMED: 0.05,
     "signs instead of letters": 0.45,
     "capitals or signs within words": 0.6,
     "signs of an old font before letters": 0.03,
@@ -49,12 +51,12 @@ def measures(text: str) -> dict[str, float]:
     text = text[:JUDGED_CHARS]
     visible, shorter = "".join(text.split()), RUN.sub(r"\1", text)
     words = max(1, sum(LETTER.search(word) is not None for word in shorter.split()))
+    undecoded = {UNNAMED: len(UNDECODED.findall(text)) / max(1, len(visible))}
     if words < LEAST_WORDS and len(visible) < 5 * LEAST_WORDS:
-        return {}
+        return undecoded if len(visible) > LEAST_WORDS else {}
     latin = letters(LATIN, text)
     accented = latin - letters(PLAIN_LATIN, text)
-    return {
-        "characters without a meaning": len(UNDECODED.findall(text)) / max(1, len(visible)),
+    return undecoded | {
         "signs instead of letters": letters(SIGNS, shorter) / max(1, len("".join(shorter.split()))),
         "capitals or signs within words": len(ODD.findall(shorter)) / words,
         "signs of an old font before letters": len(BEFORE.findall(shorter)) / words,
