@@ -31,7 +31,8 @@ class Source(Config):
 
     name: str = Field(pattern=r"^[\w.-]{1,64}$", description="what scores and tables call it")
     path: str = Field(
-        description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe",
+        description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe\n"
+        '    "hub:owner/name" is a data set of the Hugging Face hub',
         json_schema_extra=NOT_IDENTITY,
     )
     exclude: tuple[str, ...] = Field(
@@ -43,7 +44,8 @@ class Source(Config):
     revision: str | None = Field(
         default=None,
         pattern=r"^[\w./-]{1,200}$",
-        description="which version of a data set of the hub: a commit, a tag or a branch",
+        description="which version of a data set of the hub: a commit, a tag or a branch; "
+        "default main",
         json_schema_extra=NOT_IDENTITY,
     )
     format: Format = Field(

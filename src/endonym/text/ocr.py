@@ -14,7 +14,7 @@ from endonym.errors import SourceError
 
 PROGRAM = "tesseract"
 MEMORY_BYTES, PAGE_CPU_SECONDS, PAGE_SECONDS = 1 << 30, 120, 600
-LIMITED = 'ulimit -v "$1"; ulimit -t "$2"; ulimit -c 0; shift 2; exec "$@"'
+LIMITED = 'ulimit -v "$1"; ulimit -t "$2"; ulimit -c 0; shift 2; OMP_THREAD_LIMIT=1 exec "$@"'
 """A shell sets the limits; it is replaced by the program."""
 FOLDER = re.compile(r'"(.+)"')
 NOT_A_PICTURE = ("not supported", "Error in pix", "image file", "Leptonica")
@@ -79,7 +79,6 @@ class Tesseract:
                 stdin=subprocess.DEVNULL if data is None else None,
                 capture_output=True,
                 timeout=PAGE_SECONDS,
-                env={"OMP_THREAD_LIMIT": "1", "LC_ALL": "C.UTF-8"},
                 check=False,
             )
         except subprocess.TimeoutExpired as error:

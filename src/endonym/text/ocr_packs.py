@@ -9,7 +9,9 @@ letters that look like Tatar ones.
 import struct
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import regex
 
@@ -22,35 +24,54 @@ LSTM_LETTERS, LEGACY_LETTERS = 21, 1
 MOST_TRIED, LEAST_COVERED = 6, 0.9
 TRIED_WITHOUT_LETTERS = 12
 
+LEAST_LETTERS, SHOWN = 300, 3
+
 Picture = tuple[Path | bytes, int]
 """A picture, and the number of the page in it."""
 
 
-def best_packs(
-    engine: Tesseract, pictures: Sequence[Picture], letters: str = ""
-) -> tuple[list[str], str]:
-    """The pack that reads these pages best, and why.
+class Score(NamedTuple):
+    """How well a pack reads: the product of its confidence, and of the likeness of its letters to
+    those of the language; each from 0 to 1."""
+
+    total: float
+    confidence: float
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The pack that reads some pages best, how sure it is of them, and what decided."""
+
+    pack: str
+    confidence: float
+    reason: str
+
+
+def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "") -> Chosen:
+    """The pack that reads these pages best.
 
     letters: a text in the language, or its letters; without it, the surest pack is the best.
     Raises OcrFailed if no pack reads anything.
     """
     wanted = Counter(LETTER.findall(letters.casefold()))
     tried = candidates(engine, wanted)
-    scores: dict[str, tuple[float, float, float]] = {}
+    scores: dict[str, Score] = {}
     for pack in tried:
         found = [score for each in pictures if (score := measured(engine, pack, each, wanted))]
         if found:
             sums = [sum(parts) / len(pictures) for parts in zip(*found, strict=True)]
-            scores[pack] = (sums[0], sums[1], sums[2])
+            scores[pack] = Score(*sums)
     if not scores:
         raise OcrFailed("parser_failed", f"none of the packs reads it: {', '.join(tried)}")
-    best = max(scores, key=lambda pack: (scores[pack][0], pack))
-    _, confidence, likeness = scores[best]
-    reason = f"sure to {confidence:.0%}"
-    if wanted:
-        reason += f", and {likeness:.0%} of its letters are the language's"
-    others = [f"{pack} {scores[pack][0]:.2f}" for pack in scores if pack != best]
-    return [best], f"{best} {scores[best][0]:.2f} ({reason}); {', '.join(others)}".rstrip("; ")
+    best = max(scores, key=lambda pack: (scores[pack].total, pack))
+    sure = scores[best].confidence
+    said = f"sure to {sure:.0%}"
+    if wanted.total() >= LEAST_LETTERS:
+        said += f", its letters as frequent as in the language to {scores[best].likeness:.0%}"
+    others = sorted((each for each in scores if each != best), key=lambda x: -scores[x].total)
+    beaten = ", ".join(f"{each} {scores[each].confidence:.0%}" for each in others[:SHOWN])
+    return Chosen(best, sure, f"{said}; {beaten}" if beaten else said)
 
 
 def candidates(engine: Tesseract, wanted: Counter[str]) -> list[str]:
@@ -66,10 +87,8 @@ def candidates(engine: Tesseract, wanted: Counter[str]) -> list[str]:
     return good[:MOST_TRIED]
 
 
-def measured(
-    engine: Tesseract, pack: str, picture: Picture, wanted: Counter[str]
-) -> tuple[float, float, float] | None:
-    """Score, confidence, and likeness of the letters to those of the language, each from 0 to 1."""
+def measured(engine: Tesseract, pack: str, picture: Picture, wanted: Counter[str]) -> Score | None:
+    """The score of a pack for one page; None if it reads nothing there."""
     try:
         page = engine.read(picture[0], [pack], picture[1])
     except OcrFailed:
@@ -80,7 +99,7 @@ def measured(
     likeness = 1.0
     if wanted:
         likeness = sum((found & scaled(wanted, found.total())).values()) / found.total()
-    return page.confidence * likeness, page.confidence, likeness
+    return Score(page.confidence * likeness, page.confidence, likeness)
 
 
 def scaled(letters: Counter[str], total: int) -> Counter[str]:

@@ -43,6 +43,8 @@ BINARY = frozenset({"parquet", "arrow", "pdf", "image", "epub", "docx", "odt", "
 """Formats whose bytes are not text."""
 PARSED = frozenset({"pdf", "image", "html", "epub", "docx", "odt", "warc", "wiki"})
 """Formats that a parser reads."""
+JOINED = frozenset({"pdf", "image", "epub"})
+"""Of these, the formats whose parts (pages, chapters) are one document, unless it is divided."""
 NOT_PLAIN = regex.compile(
     r"\.(?:pdf|epub|x?html?|xml|w?arc|wet|docx?|odt|rtf|djvu|mobi|fb2|tex|jpe?g|png|gif|tiff?|webp"
     r"|bmp|svg|arrow|parquet"

@@ -8,7 +8,7 @@ from statistics import median
 from endonym.text.config import Source
 from endonym.text.layout.page import Line, Page
 from endonym.text.ocr import OcrFailed, OcrLine, Tesseract, require_tesseract
-from endonym.text.ocr_packs import best_packs
+from endonym.text.ocr_packs import best_pack
 from endonym.text.parsers.unit import Unit
 
 LEAST_CONFIDENCE = 0.6
@@ -37,7 +37,7 @@ class Eyes:
 
     def page(self, picture: Path | bytes, unit: Unit, number: int = 1) -> Page:
         """A page as lines. Raises OcrFailed, also if OCR is not sure enough of it."""
-        self.packs = self.packs or best_packs(self.engine, [(picture, number)])[0]
+        self.packs = self.packs or [best_pack(self.engine, [(picture, number)]).pack]
         found = self.engine.read(picture, self.packs, number)
         if not found.lines:
             raise OcrFailed("blank", "OCR finds no text")
