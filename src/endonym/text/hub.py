@@ -51,7 +51,7 @@ def hub_folder(source: Source) -> Path:
 
 def fetched(source: Source, name: str) -> Path:
     """The folder of a data set in the cache of the hub's library."""
-    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.utils import disable_progress_bars
 
     home = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
@@ -69,7 +69,8 @@ def fetched(source: Source, name: str) -> Path:
             do="Take another data set, or save this one as parquet first.",
         )
     if not is_whole(home, commit):
-        snapshot_download(name, repo_type="dataset", revision=commit, allow_patterns=wanted)
+        for each in wanted:
+            hf_hub_download(name, each, repo_type="dataset", revision=commit)
         record_of(home, commit).write_text(json.dumps(wanted, ensure_ascii=False), encoding="utf-8")
     return home / "snapshots" / commit
 
