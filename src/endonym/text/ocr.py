@@ -85,7 +85,11 @@ class Tesseract:
             raise OcrFailed("parser_timeout", f"OCR took more than {PAGE_SECONDS} s") from error
         if done.returncode != 0:
             raise failure(done.returncode, done.stderr.decode("utf-8", "replace"))
-        return OcrPage(tuple(lines_of(done.stdout.decode("utf-8", "replace"))))
+        try:
+            return OcrPage(tuple(lines_of(done.stdout.decode("utf-8", "replace"))))
+        except (KeyError, TypeError, ValueError) as error:
+            what = "what Tesseract wrote is no table of words"
+            raise OcrFailed("parser_crashed", what) from error
 
 
 @functools.cache
@@ -125,7 +129,7 @@ def failure(code: int, said: str) -> OcrFailed:
     """Why Tesseract ended without a page."""
     if code in (137, -9, 152, -24):
         return OcrFailed("parser_timeout", f"OCR took more than {PAGE_CPU_SECONDS} s of processor")
-    if "alloc" in said or code in (134, -6):
+    if any(sign in said.lower() for sign in ("alloc", "memory")):
         limit = MEMORY_BYTES >> 20
         return OcrFailed("parser_memory", f"OCR took more than {limit:,} MiB of memory")
     if code == 1 and any(sign in said for sign in NOT_A_PICTURE):
