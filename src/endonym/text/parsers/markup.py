@@ -24,6 +24,13 @@ AS_BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", 
 """Pages that name the first mean the second (WHATWG, Encoding Standard)."""
 MAX_REPLACED = 0.02
 
+BESIDE = [
+    *("nav", '[role="navigation"]', ".navheader", ".navfooter", ".navigation", ".navbar"),
+    *(".toc", "#toc", ".breadcrumb", ".breadcrumbs", ".pagination", ".pager", ".printfooter"),
+]
+"""What stands beside the main text, by names that resiliparse does not know: the bars and tables of
+contents of DocBook, Sphinx, MediaWiki and Bootstrap."""
+
 DATES = ("article:published_time", "date", "dc.date", "dcterms.created", "datepublished")
 FIELD_CHARS = 300
 LINE_BLANKS = regex.compile(r"[^\S\n\u200b]+")
@@ -101,6 +108,7 @@ def extracted(tree: Any, *, main: bool) -> str:
         alt_texts=False,
         noscript=False,
         comments=False,
+        skip_elements=BESIDE if main else None,
     )
     lines = (LINE_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
     return EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
