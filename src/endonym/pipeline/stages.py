@@ -56,6 +56,7 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.split,
             out=ctx.out,
             advance=advance,
+            contrast=config.contrast,
         )
 
 

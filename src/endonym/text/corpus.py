@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from endonym.errors import CorpusError, RecipeError, SourceError
+from endonym.text.clean.corpus_rules import rounds
 from endonym.text.config import Clean, Source, Split
+from endonym.text.contrast import contrast_texts
 from endonym.text.corpus_stats import SAMPLES, SourceStats, reasons_table, total
 from endonym.text.document import Document, Reject
 from endonym.text.document_files import Dropped, Shards, read_lines
@@ -23,6 +25,7 @@ from endonym.text.files import RawFile
 from endonym.text.gather import Gathering, Spool, Spooled
 from endonym.text.split import SIDES, Chosen, HeldOut, Keys, Side, held_out, of_source
 from endonym.text.text_warnings import WARNINGS
+from endonym.text.waiting import Waiting
 
 CARD = "card.json"
 SHOWN_FILES = 5
@@ -39,20 +42,24 @@ def make_corpus(
     *,
     out: Path,
     advance: Callable[[int], None],
+    contrast: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Make a corpus in the folder `out`; returns its card.
 
-    advance: called with the number of raw bytes newly read.
+    advance: called with the number of raw bytes newly read. contrast: files of texts in other
+    languages, each named by its language.
     Raises SourceError if more than `clean.max_unreadable` of a source's bytes cannot be read, and
     CorpusError if nothing, or too little to hold something out, is left.
     """
     check_names([source.name for source, _ in sources])
     out.mkdir(parents=True, exist_ok=True)
     spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
+    waiting = Waiting(clean, out / "waiting") if rounds(clean) else None
     try:
-        gathering = Gathering(clean, split.seed, spool, dropped)
+        gathering = Gathering(clean, split.seed, spool, dropped, waiting=waiting)
         all_stats = [gathering.source(source, files, advance) for source, files in sources]
         check_readable(all_stats, clean.max_unreadable)
+        gathering.judge(all_stats, contrast_texts(contrast))
         keys = spool.all_keys()
         check_enough(all_stats, sum(map(len, keys)))
         held = held_out(keys, split, lambda chosen: map(text_of, spool.read(chosen)))
@@ -68,6 +75,8 @@ def make_corpus(
             dropped.close()
         finally:
             spool.remove()
+            if waiting is not None:
+                waiting.remove()
     return write_card(all_stats, held, sources, out)
 
 

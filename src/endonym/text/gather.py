@@ -5,15 +5,15 @@ copies are dropped (about a hundred bytes in Python), and sixteen bytes for the 
 """
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from endonym.text.broken import broken
-from endonym.text.clean.filters import cleaner
+from endonym.text.clean.cleaning import Cleaning
+from endonym.text.clean.corpus_rules import CorpusJudge
 from endonym.text.config import Clean, Source
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
@@ -23,6 +23,7 @@ from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_reported
 from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
+from endonym.text.waiting import Waited, Waiting
 
 MAX_DAMAGES = 20
 """How many damaged files of a source are reported one by one."""
@@ -101,12 +102,24 @@ class Progress:
 
 
 class Gathering:
-    """The state of the first pass, shared by all sources."""
+    """The state of the first pass, shared by all sources.
 
-    def __init__(self, clean: Clean, seed: int, spool: Spool, dropped: Dropped) -> None:
+    waiting: where documents wait for the facts of the whole corpus, if a rule needs them; then
+    `judge` is called after all sources.
+    """
+
+    def __init__(
+        self,
+        clean: Clean,
+        seed: int,
+        spool: Spool,
+        dropped: Dropped,
+        *,
+        waiting: Waiting | None = None,
+    ) -> None:
         self.clean, self.seed = clean, seed
-        self.spool, self.dropped = spool, dropped
-        self.cleaned = cleaner(clean)
+        self.spool, self.dropped, self.waiting = spool, dropped, waiting
+        self.cleaning, self.sources = Cleaning(clean), 0
         self.known: set[int] = set()
 
     def source(
@@ -114,9 +127,12 @@ class Gathering:
     ) -> SourceStats:
         """Read one source; returns its counts, before the split."""
         stats = SourceStats(source.name, files=len(files))
-        self.spool.begin_source()
+        self.cleaning.tally, self.sources = stats.tally, self.sources + 1
+        if self.waiting is None:
+            self.spool.begin_source()
         for file in files:
-            self.spool.begin_file()
+            if self.waiting is None:
+                self.spool.begin_file()
             progress = Progress(advance, size_of(file))
             encodings: dict[str, str] = {}
             for record in read_file(source, file, progress.read):
@@ -129,32 +145,56 @@ class Gathering:
         return stats
 
     def record(self, record: Document | Reject, stats: SourceStats, file: str) -> None:
-        """Keep or drop one record."""
+        """Normalize one record, and judge it or let it wait."""
         size = stats.take(record)
-        if isinstance(record, Document):
-            kept = self.verdict(record, stats)
-            if isinstance(kept, Document):
-                self.keep(kept, size, stats, file)
-                return
-            record = kept
-        elif is_reported(record.reason) and len(stats.damages) < MAX_DAMAGES:
-            stats.damages.append(f"{record.id}: {record.detail}")
-        self.drop(record, size, stats, file)
+        if isinstance(record, Reject):
+            if is_reported(record.reason) and len(stats.damages) < MAX_DAMAGES:
+                stats.damages.append(f"{record.id}: {record.detail}")
+            self.drop(record, size, stats, file)
+            return
+        document = self.cleaning.normalized(record)
+        if isinstance(document, Reject):
+            self.drop(document, size, stats, file)
+            return
+        stats.changed_documents += document is not record
+        if self.waiting is not None:
+            self.waiting.write(Waited(self.sources - 1, file, size, document))
+        else:
+            self.decide(document, size, stats, file)
 
-    def verdict(self, document: Document, stats: SourceStats) -> Document | Reject:
-        """The cleaned document, or a reject."""
-        refused = broken(document)
-        if refused is not None:
-            return refused
-        text, verdict = self.cleaned(document.text)
-        if verdict is not None:
-            reason, detail = verdict
-            shown = document.text[:SHOWN_CHARS]
-            return Reject(reason, document.id, document.source, detail, shown)
-        if text == document.text:
-            return document
-        stats.changed_documents += 1
-        return replace(document, text=text)
+    def judge(
+        self, all_stats: Sequence[SourceStats], contrast: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Judge the documents that waited, by the facts of the whole corpus."""
+        if self.waiting is None:
+            return
+        corpus, last = CorpusJudge(self.clean, self.waiting.settle(), contrast), ""
+        for source, file, size, document in self.waiting.read():
+            while len(self.spool.names) <= source:
+                self.spool.begin_source()
+                last = ""
+            if file != last:
+                self.spool.begin_file()
+                last = file
+            self.cleaning.tally = all_stats[source].tally
+            self.decide(document, size, all_stats[source], file, corpus)
+        while len(self.spool.names) < len(all_stats):
+            self.spool.begin_source()
+
+    def decide(
+        self,
+        document: Document,
+        size: int,
+        stats: SourceStats,
+        file: str,
+        corpus: CorpusJudge | None = None,
+    ) -> None:
+        """Keep a normalized document, or drop it for the reason that is found."""
+        judged = self.cleaning.judged(document, size, corpus)
+        if isinstance(judged, Reject):
+            self.drop(judged, size, stats, file)
+        else:
+            self.keep(judged, size, stats, file)
 
     def keep(self, document: Document, size: int, stats: SourceStats, file: str) -> None:
         """Write a document to the spool, unless it is a copy and copies are dropped."""
@@ -165,6 +205,7 @@ class Gathering:
             if number in self.known:
                 detail = "a text that reads the same came before"
                 shown = document.text[:SHOWN_CHARS]
+                stats.tally.dropped("exact", document.text, detail, size)
                 copy = Reject("exact", document.id, document.source, detail, shown)
                 self.drop(copy, size, stats, file)
                 return

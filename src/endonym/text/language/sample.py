@@ -1,0 +1,146 @@
+"""What the character model is learnt from: paragraphs drawn from all over a corpus.
+
+The user has texts of one language, and knows of none of its neighbours. So the neighbours are taken
+from what is there: texts that the user names (`contrast`), and paragraphs of the corpus itself that
+the libraries are certain of to be in another language. Only what is too rare or too near to be
+found so is left to the model's class of unknown languages.
+
+1. Paragraphs are drawn by hash: those with the smallest ones, so that the sample is the same
+   however the corpus is divided.
+2. pycld2 labels them. Those with the label of another language are a class each, if there are
+   enough. If pycld2 does not know the language of the corpus, its labels may be wrong for it:
+   they count only where py3langid says the same, and never for most of the corpus.
+3. Twice, each half of the sample is judged by a model of the other half, and paragraphs change to
+   the class that they are most likely in: labels were wrong here and there.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from endonym.text.clean.keyed import key_of
+from endonym.text.language.model import CharacterModel
+from endonym.text.language.votes import known_codes, langid_vote, reliable_code
+
+SAMPLE_CHARS = 6_000_000
+"""Characters of the sample."""
+LEAST_PARAGRAPH, MOST_PARAGRAPH = 30, 1_000
+"""Characters of a paragraph that is drawn, and of how much of it is taken."""
+LEAST_CLASS = 2_000
+"""Characters of a class; of languages with less, all texts together are one."""
+LEAST_MODEL = 20_000
+"""Characters of the language without which no model is learnt."""
+MOST_WRONG = 0.3
+"""Largest share of paragraphs with one label, if the libraries do not know the language."""
+ROUNDS = 2
+OTHERS = "others"
+
+
+@dataclass(slots=True)
+class Sample:
+    """Paragraphs with the smallest hashes, up to a number of characters."""
+
+    most_chars: int = SAMPLE_CHARS
+    chars: int = 0
+    heap: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    keys: set[int] = field(default_factory=set[int])
+
+    def add(self, text: str) -> None:
+        """Draw from the paragraphs of a document."""
+        for line in text.split("\n"):
+            if len(line) >= LEAST_PARAGRAPH:
+                self.offer(line[:MOST_PARAGRAPH])
+
+    def offer(self, paragraph: str) -> None:
+        """Keep a paragraph if its hash is small enough; of equal ones one is kept."""
+        key = key_of(paragraph)
+        is_full = self.chars >= self.most_chars
+        if key in self.keys or (is_full and key > -self.heap[0][0]):
+            return
+        heapq.heappush(self.heap, (-key, paragraph))
+        self.keys.add(key)
+        self.chars += len(paragraph)
+        while self.chars - len(self.heap[0][1]) >= self.most_chars:
+            negative, gone = heapq.heappop(self.heap)
+            self.keys.discard(-negative)
+            self.chars -= len(gone)
+
+    def paragraphs(self) -> list[str]:
+        """All of them, in the order of their keys."""
+        return [paragraph for _, paragraph in sorted(self.heap, reverse=True)]
+
+
+def learn(
+    paragraphs: Sequence[str], language: str, contrast: Mapping[str, Iterable[str]]
+) -> CharacterModel | None:
+    """The model of a language against what else is in its corpus, and against given texts.
+
+    None if there is too little text.
+    """
+    code = language.partition("-")[0]
+    given = {name: list(texts) for name, texts in contrast.items() if name != code}
+    labels = _labels(paragraphs, code)
+    for _ in range(ROUNDS):
+        labels = _relabelled(paragraphs, labels, code, given)
+    classes = _classes(paragraphs, labels, code, given)
+    if sum(map(len, classes.get(code, ()))) < LEAST_MODEL:
+        return None
+    return CharacterModel(classes)
+
+
+def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
+    """The language of each paragraph by the libraries: the corpus's own unless they are certain."""
+    found = [reliable_code(each) or code for each in paragraphs]
+    if code in known_codes()["pycld2"]:
+        return found
+    most = MOST_WRONG * len(paragraphs)
+    frequent = {label for label in set(found) if label != code and found.count(label) > most}
+    return [
+        label if label not in frequent and langid_vote(text).code == label else code
+        for label, text in zip(found, paragraphs, strict=True)
+    ]
+
+
+def _classes(
+    paragraphs: Sequence[str],
+    labels: Sequence[str],
+    code: str,
+    given: Mapping[str, Sequence[str]],
+) -> dict[str, list[str]]:
+    """The texts of each class, the language's own first; small classes are one."""
+    classes: dict[str, list[str]] = {code: []}
+    for name in sorted({*labels, *given} - {code}):
+        classes[name] = list(given.get(name, ()))
+    for text, label in zip(paragraphs, labels, strict=True):
+        classes[label].append(text)
+    small = [
+        name
+        for name, texts in classes.items()
+        if name != code and sum(map(len, texts)) < LEAST_CLASS
+    ]
+    together = [text for name in small for text in classes.pop(name)]
+    if sum(map(len, together)) >= LEAST_CLASS:
+        classes[OTHERS] = together
+    return classes
+
+
+def _relabelled(
+    paragraphs: Sequence[str],
+    labels: Sequence[str],
+    code: str,
+    given: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Labels after each half has been judged by a model of the other half."""
+    halves = [[n for n in range(len(labels)) if n % 2 == half] for half in (0, 1)]
+    found = list(labels)
+    for mine, other in (halves, halves[::-1]):
+        classes = _classes([paragraphs[n] for n in other], [labels[n] for n in other], code, given)
+        if len(classes) < 2:
+            continue
+        model = CharacterModel(classes)
+        texts = [paragraphs[n] for n in mine]
+        likely, _ = model.likelihoods(texts)
+        for n, best in zip(mine, likely[:, :-1].argmax(axis=1), strict=True):
+            name = model.codes[int(best)]
+            found[n] = labels[n] if name == OTHERS and labels[n] != code else name
+    return found
