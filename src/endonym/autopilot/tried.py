@@ -65,7 +65,7 @@ def try_cleaning(raw: Sequence[RawSet], clean: Clean, contrast: Sequence[Path] =
     corpus = None
     if rounds(clean):
         texts = [document.text for document, _ in waiting]
-        corpus = CorpusJudge(clean, facts_of(clean, texts), contrast_texts(contrast))
+        corpus = CorpusJudge(clean, facts_of(clean, texts, contrast_texts(contrast)))
     seen: set[str] = set()
     for document, size in waiting:
         judged = cleaning.judged(document, size, corpus)

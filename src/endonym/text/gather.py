@@ -4,6 +4,7 @@ The temporary file ("spool") is beside the corpus. In memory there is one digest
 copies are dropped (about a hundred bytes in Python), and sixteen bytes for the split.
 """
 
+import itertools
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from endonym.text.reasons import is_reported
 from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
 from endonym.text.waiting import Waited, Waiting
 
+JUDGED_AT_ONCE = 64
+"""Documents whose language is looked at together."""
 MAX_DAMAGES = 20
 """How many damaged files of a source are reported one by one."""
 
@@ -168,8 +171,8 @@ class Gathering:
         """Judge the documents that waited, by the facts of the whole corpus."""
         if self.waiting is None:
             return
-        corpus, last = CorpusJudge(self.clean, self.waiting.settle(), contrast), ""
-        for source, file, size, document in self.waiting.read():
+        corpus, last = CorpusJudge(self.clean, self.waiting.settle(contrast)), ""
+        for source, file, size, document in self.prepared(corpus, self.waiting.read()):
             while len(self.spool.names) <= source:
                 self.spool.begin_source()
                 last = ""
@@ -180,6 +183,12 @@ class Gathering:
             self.decide(document, size, all_stats[source], file, corpus)
         while len(self.spool.names) < len(all_stats):
             self.spool.begin_source()
+
+    def prepared(self, corpus: CorpusJudge, waited: Iterator[Waited]) -> Iterator[Waited]:
+        """The documents, of which the judge has looked at many at once."""
+        while batch := list(itertools.islice(waited, JUDGED_AT_ONCE)):
+            corpus.prepare([each.document.text for each in batch])
+            yield from batch
 
     def decide(
         self,

@@ -5,7 +5,7 @@ Used if a rule needs the facts of the whole corpus (`clean/corpus_rules.py`).
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -57,11 +57,14 @@ class Waiting:
         self.counts.counted().save(self.saved[-1])
         self.counts, self.chars = Counts(self.clean, self.facts), 0
 
-    def settle(self) -> Facts:
-        """The facts of the corpus, after as many rounds of counting as the rules need."""
+    def settle(self, contrast: Mapping[str, Sequence[str]]) -> Facts:
+        """The facts of the corpus, after as many rounds of counting as the rules need.
+
+        contrast: texts in other languages, by language.
+        """
         self.file.flush()
         self.save()
-        self.facts = combine(self.clean, map(Counted.load, self.saved))
+        self.facts = combine(self.clean, map(Counted.load, self.saved), None, contrast)
         for _ in range(1, rounds(self.clean)):
             self.saved, self.counts = [], Counts(self.clean, self.facts)
             for waited in self.read():

@@ -8,11 +8,11 @@ alone. There are up to two rounds of counting, since skeletons need to know whic
     for _ in range(rounds(clean)):
         counts = Counts(clean, facts)                 # one for each part, in any process
         ...                                           # counts.add(text) for each of its documents
-        facts = combine(clean, [each.counted() for each in all_counts], facts)
+        facts = combine(clean, [each.counted() for each in all_counts], facts, contrast)
     judge = CorpusJudge(clean, facts)                 # in any process
 
-What was counted can be saved to a folder of small files. Memory is bounded in every step, and the
-facts are the same however the corpus is divided.
+What was counted, and the facts, can be saved to a folder of a few files. Memory is bounded in every
+step, and the facts are the same however the corpus is divided.
 """
 
 import json
@@ -30,10 +30,10 @@ from endonym.text.clean.skeletons import skeleton, word_keys
 from endonym.text.config import Clean
 from endonym.text.language.identify import Identifier
 from endonym.text.language.paragraphs import other_language
-from endonym.text.language.sample import SAMPLE_CHARS, Sample, learn
+from endonym.text.language.sample import SAMPLE_CHARS, Learnt, Sample, learn
 
 ARRAYS = ("lines", "words", "skeletons")
-PARAGRAPHS, SIZE = "paragraphs.jsonl", "documents.json"
+PARAGRAPHS, SIZE, LEARNT = "paragraphs.jsonl", "documents.json", "language"
 USUAL_SHARE = 0.001
 """Share of the documents in which a word must stand that is not rare."""
 
@@ -121,18 +121,49 @@ class Facts:
 
     lines: keys of lines in too many documents, sorted. usual: keys of words that are not rare.
     skeletons: keys of those of too many documents, and the largest key of a document that is kept.
-    paragraphs: the sample of which the language's model is learnt.
+    learnt: the model of the language, if a rule asks for it and there is enough text.
     """
 
     documents: int = 0
     lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     usual: frozenset[int] = frozenset()
     skeletons: "np.ndarray" = field(default_factory=lambda: np.zeros((0, 2), dtype=np.uint64))
-    paragraphs: tuple[str, ...] = ()
+    learnt: Learnt | None = None
+
+    def save(self, folder: Path) -> None:
+        """Write the facts to files in a folder; that with the number of documents comes last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {"lines": self.lines, "skeletons": self.skeletons}
+        arrays["usual"] = np.array(sorted(self.usual), dtype=np.uint64)
+        for name, array in arrays.items():
+            save(array, folder / f"{name}.npy")
+        if self.learnt is not None:
+            self.learnt.save(folder / LEARNT)
+        (folder / SIZE).write_text(json.dumps(self.documents), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Facts":
+        """The facts in a folder."""
+        return cls(
+            json.loads((folder / SIZE).read_text(encoding="utf-8")),
+            load(folder / "lines.npy"),
+            frozenset(load(folder / "usual.npy").tolist()),
+            load(folder / "skeletons.npy"),
+            Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None,
+        )
 
 
-def combine(clean: Clean, parts: Iterable[Counted], before: Facts | None = None) -> Facts:
-    """The facts from the counts of all parts. before: the facts of the first round."""
+def combine(
+    clean: Clean,
+    parts: Iterable[Counted],
+    before: Facts | None = None,
+    contrast: Mapping[str, Sequence[str]] | None = None,
+) -> Facts:
+    """The facts from the counts of all parts.
+
+    before: the facts of the first round. contrast: texts in other languages that the user names,
+    by the code or name of each.
+    """
     every, sample = list[Counted](), Sample(SAMPLE_CHARS)
     for part in parts:
         for paragraph in part.paragraphs:
@@ -145,41 +176,44 @@ def combine(clean: Clean, parts: Iterable[Counted], before: Facts | None = None)
     lines = merged([each.lines for each in every], summed((clean.max_line_documents or 0) + 1))
     least = max((clean.max_same_skeleton or 0) + 1, int(USUAL_SHARE * documents))
     usual = merged([each.words for each in every], summed(least))
+    learnt = None
+    if asks_language(clean):
+        learnt = learn(sample.paragraphs(), clean.language or "", contrast or {})
     return Facts(
         documents,
         lines[:, 0].copy(),
         frozenset(int(key) for key in usual[:, 0]),
-        paragraphs=tuple(sample.paragraphs()),
+        learnt=learnt,
     )
 
 
-def facts_of(clean: Clean, documents: Sequence[str]) -> Facts:
+def facts_of(
+    clean: Clean, documents: Sequence[str], contrast: Mapping[str, Sequence[str]] | None = None
+) -> Facts:
     """The facts of a few documents, as if they were the whole corpus."""
     facts: Facts | None = None
     for _ in range(rounds(clean)):
         counts = Counts(clean, facts)
         for text in documents:
             counts.add(text)
-        facts = combine(clean, [counts.counted()], facts)
+        facts = combine(clean, [counts.counted()], facts, contrast)
     return facts or Facts()
 
 
 class CorpusJudge:
-    """Judges normalized documents by the facts of their corpus.
+    """Judges normalized documents by the facts of their corpus."""
 
-    contrast: texts in other languages that the user names, by the code or name of each.
-    """
-
-    def __init__(
-        self, clean: Clean, facts: Facts, contrast: Mapping[str, Sequence[str]] | None = None
-    ) -> None:
+    def __init__(self, clean: Clean, facts: Facts) -> None:
         self.clean, self.facts = clean, facts
         self.lines, self.most = Members(facts.lines), dict(map(tuple, facts.skeletons.tolist()))
         self.identifier: Identifier | None = None
         if asks_language(clean):
-            language = clean.language or ""
-            model = learn(facts.paragraphs, language, contrast or {})
-            self.identifier = Identifier(language, model)
+            self.identifier = Identifier(clean.language or "", facts.learnt)
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Look at documents that will be judged one by one: that is faster at once."""
+        if self.identifier is not None and self.clean.min_language_score is not None:
+            self.identifier.prepare(texts)
 
     def shortened(self, text: str) -> tuple[str, list[tuple[str, str]]]:
         """A document without lines of boilerplate and paragraphs in another language.

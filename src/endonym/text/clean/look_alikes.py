@@ -1,10 +1,10 @@
 """Letters of another script that look like the right ones, within words: `бaрның` with a Latin a.
 
 A word of one script stays as it is, and so does a word with a letter that has no twin in the other
-script (`Windowsның`), and an acronym with an ending (`HPның`): there, both scripts are meant. Of
-the rest, the letters that have twins become those of the script of the letters that have none. If
-all have one, the script of the recipe decides, then that of most of the word's letters, then that
-of most of the text's.
+script (`Windowsның`), and an acronym with an ending (`HPның`): there, both scripts are meant. All
+others become words of the usual script, if all of their foreign letters have twins in it, or else
+of the script of most of their letters, on the same condition. The usual script is the recipe's, or
+else that of the text.
 """
 
 import functools
@@ -88,12 +88,11 @@ def in_one_script(word: str, usual: str) -> str:
     possible = [name for name in dict.fromkeys(scripts) if is_possible(word, name)]
     if not possible or is_acronym(word):
         return word
-    if len(possible) == 1:
-        chosen = possible[0]
-    elif usual in possible:
-        chosen = usual
-    else:
+    chosen = usual
+    if usual not in possible:
         chosen = max(possible, key=lambda name: (scripts.count(name), name))
+        if 2 * scripts.count(chosen) <= len(scripts):
+            return word
     to = twins()[chosen]
     return "".join(to.get(letter, letter) for letter in word)
 

@@ -15,25 +15,64 @@ found so is left to the model's class of unknown languages.
 """
 
 import heapq
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from endonym.text.clean.keyed import key_of
 from endonym.text.language.model import CharacterModel
 from endonym.text.language.votes import known_codes, langid_vote, reliable_code
 
-SAMPLE_CHARS = 6_000_000
+SAMPLE_CHARS = 3_000_000
 """Characters of the sample."""
 LEAST_PARAGRAPH, MOST_PARAGRAPH = 30, 1_000
 """Characters of a paragraph that is drawn, and of how much of it is taken."""
 LEAST_CLASS = 2_000
 """Characters of a class; of languages with less, all texts together are one."""
-LEAST_MODEL = 20_000
+LEAST_MODEL = 10_000
 """Characters of the language without which no model is learnt."""
 MOST_WRONG = 0.3
 """Largest share of paragraphs with one label, if the libraries do not know the language."""
 ROUNDS = 2
-OTHERS = "others"
+RARE, PART = 0.05, 0.4
+"""Share of a language's paragraphs that are unlike it, and the part of what the others reach above
+the background that a text must reach."""
+LEAST_MARGIN = 5.0
+"""Nats by which another class must be likelier before a paragraph changes to it."""
+OTHERS, TOLD = "others", "language.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A character model.
+
+    least: how much likelier than by its background each letter must be. knows_neighbours: whether
+    the user gave texts to contrast with.
+    """
+
+    model: CharacterModel
+    least: float = 0.0
+    knows_neighbours: bool = False
+
+    def save(self, folder: Path) -> None:
+        """Write the model to a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in self.model.arrays().items():
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
+        (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Learnt":
+        """The model in a folder."""
+        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        model = CharacterModel.of_arrays(told["codes"], arrays)
+        return cls(model, told["least"], told["knows"])
 
 
 @dataclass(slots=True)
@@ -72,7 +111,7 @@ class Sample:
 
 def learn(
     paragraphs: Sequence[str], language: str, contrast: Mapping[str, Iterable[str]]
-) -> CharacterModel | None:
+) -> "Learnt | None":
     """The model of a language against what else is in its corpus, and against given texts.
 
     None if there is too little text.
@@ -83,9 +122,26 @@ def learn(
     for _ in range(ROUNDS):
         labels = _relabelled(paragraphs, labels, code, given)
     classes = _classes(paragraphs, labels, code, given)
-    if sum(map(len, classes.get(code, ()))) < LEAST_MODEL:
+    if sum(map(len, classes[code])) < LEAST_MODEL:
         return None
-    return CharacterModel(classes)
+    return Learnt(CharacterModel(classes), _usual_odds(classes[code]), bool(given))
+
+
+def _usual_odds(texts: Sequence[str]) -> float:
+    """What nearly all texts of a language reach above the background, a letter; at least 0.
+
+    Each half is judged by a model of the other half: a text that was learnt knows itself.
+    """
+    found: list[float] = []
+    for mine, other in ((texts[::2], texts[1::2]), (texts[1::2], texts[::2])):
+        likely, letters = CharacterModel({"": other}).likelihoods(mine)
+        found.append(_usual((likely[:, 0] - likely[:, 1]) / np.maximum(1, letters)))
+    return sum(found) / len(found)
+
+
+def _usual(above: NDArray[np.float64]) -> float:
+    """The least that a text must reach, of what texts reach above the background a letter."""
+    return max(0.0, PART * float(np.quantile(above, RARE))) if len(above) else 0.0
 
 
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
@@ -130,17 +186,28 @@ def _relabelled(
     code: str,
     given: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """Labels after each half has been judged by a model of the other half."""
+    """Labels after each half has been judged by a model of the other half.
+
+    A label of the libraries is given up only if they do not know the language of the corpus, and
+    the paragraph is as far above the background as the language's others.
+    """
     halves = [[n for n in range(len(labels)) if n % 2 == half] for half in (0, 1)]
-    found = list(labels)
+    is_known, found = code in known_codes()["pycld2"], list(labels)
     for mine, other in (halves, halves[::-1]):
         classes = _classes([paragraphs[n] for n in other], [labels[n] for n in other], code, given)
         if len(classes) < 2:
             continue
         model = CharacterModel(classes)
-        texts = [paragraphs[n] for n in mine]
-        likely, _ = model.likelihoods(texts)
-        for n, best in zip(mine, likely[:, :-1].argmax(axis=1), strict=True):
-            name = model.codes[int(best)]
-            found[n] = labels[n] if name == OTHERS and labels[n] != code else name
+        likely, letters = model.likelihoods([paragraphs[n] for n in mine])
+        above = (likely[:, model.codes.index(code)] - likely[:, -1]) / np.maximum(1, letters)
+        usual = _usual(above[[labels[n] == code for n in mine]])
+        for n, each, typical in zip(mine, likely[:, :-1], above >= usual, strict=True):
+            label = labels[n] if labels[n] in model.codes else OTHERS
+            best = model.codes[int(each.argmax())]
+            if label not in model.codes or (labels[n] != code and is_known):
+                continue
+            if each.max() - each[model.codes.index(label)] < LEAST_MARGIN:
+                continue
+            if best != code or typical:
+                found[n] = best
     return found
