@@ -26,8 +26,8 @@ PRIOR_ODDS = 1.0
 """Log-odds of a text of which nothing tells the language: most of a corpus is in its language."""
 ENOUGH_ODDS = 4.0
 """From so much on, one more opinion would change nothing."""
-LEAST_LETTERS = 10
-"""Shorter texts say nothing."""
+LEAST_LETTERS, WHOLE_VOTE = 10, 30
+"""Letters below which a text says nothing, and below which a library's vote counts for less."""
 LETTER = regex.compile(r"[\p{L}\p{M}]")
 
 
@@ -73,11 +73,13 @@ class Identifier:
 
     def _with_votes(self, text: str, own: float) -> float:
         """The log-odds with the libraries' votes, as far as these are needed."""
-        if len(LETTER.findall(text[:200])) < LEAST_LETTERS:
+        letters = len(LETTER.findall(text[: 4 * WHOLE_VOTE]))
+        if letters < LEAST_LETTERS:
             return PRIOR_ODDS
-        odds = PRIOR_ODDS + own + self._odds_of(cld2_vote(text), "pycld2")
+        weight = min(1.0, letters / WHOLE_VOTE)
+        odds = PRIOR_ODDS + own + weight * self._odds_of(cld2_vote(text), "pycld2")
         if abs(odds) < ENOUGH_ODDS:
-            odds += self._odds_of(langid_vote(text), "py3langid")
+            odds += weight * self._odds_of(langid_vote(text), "py3langid")
         return odds
 
     def _odds_of(self, vote: Vote, library: str) -> float:

@@ -7,9 +7,9 @@ found so is left to the model's class of unknown languages.
 
 1. Paragraphs are drawn by hash: those with the smallest ones, so that the sample is the same
    however the corpus is divided.
-2. pycld2 labels them. Those with the label of another language are a class each, if there are
-   enough. If pycld2 does not know the language of the corpus, its labels may be wrong for it:
-   they count only where py3langid says the same, and never for most of the corpus.
+2. A paragraph that pycld2 is certain of to be in another language gets its label if py3langid says
+   the same, unless so many would get it that the libraries must mean the corpus's own language,
+   which they do not know. Each language with enough text is a class.
 3. Twice, each half of the sample is judged by a model of the other half, and paragraphs change to
    the class that they are most likely in: labels were wrong here and there.
 """
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from endonym.text.clean.keyed import key_of
 from endonym.text.language.model import CharacterModel
-from endonym.text.language.votes import known_codes, langid_vote, reliable_code
+from endonym.text.language.votes import langid_vote, reliable_code
 
 SAMPLE_CHARS = 3_000_000
 """Characters of the sample."""
@@ -145,14 +145,14 @@ def _usual(above: NDArray[np.float64]) -> float:
 
 
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
-    """The language of each paragraph by the libraries: the corpus's own unless they are certain."""
+    """The language of each paragraph: the corpus's own unless both libraries name another."""
     found = [reliable_code(each) or code for each in paragraphs]
-    if code in known_codes()["pycld2"]:
-        return found
     most = MOST_WRONG * len(paragraphs)
     frequent = {label for label in set(found) if label != code and found.count(label) > most}
     return [
-        label if label not in frequent and langid_vote(text).code == label else code
+        label
+        if label != code and label not in frequent and langid_vote(text).code == label
+        else code
         for label, text in zip(found, paragraphs, strict=True)
     ]
 
@@ -188,11 +188,11 @@ def _relabelled(
 ) -> list[str]:
     """Labels after each half has been judged by a model of the other half.
 
-    A label of the libraries is given up only if they do not know the language of the corpus, and
-    the paragraph is as far above the background as the language's others.
+    A paragraph changes to the language of the corpus only if it is as far above the background as
+    most of that language.
     """
     halves = [[n for n in range(len(labels)) if n % 2 == half] for half in (0, 1)]
-    is_known, found = code in known_codes()["pycld2"], list(labels)
+    found = list(labels)
     for mine, other in (halves, halves[::-1]):
         classes = _classes([paragraphs[n] for n in other], [labels[n] for n in other], code, given)
         if len(classes) < 2:
@@ -204,10 +204,8 @@ def _relabelled(
         for n, each, typical in zip(mine, likely[:, :-1], above >= usual, strict=True):
             label = labels[n] if labels[n] in model.codes else OTHERS
             best = model.codes[int(each.argmax())]
-            if label not in model.codes or (labels[n] != code and is_known):
+            if label not in model.codes or (best == code and not typical):
                 continue
-            if each.max() - each[model.codes.index(label)] < LEAST_MARGIN:
-                continue
-            if best != code or typical:
+            if each.max() - each[model.codes.index(label)] >= LEAST_MARGIN:
                 found[n] = best
     return found
