@@ -257,7 +257,10 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
     """Sample documents, or dropped ones with their reasons."""
     corpus = Corpus(artifact.folder)
     if reason:
-        counts = {name: n["records"] for name, n in corpus.card["total"]["dropped"].items()}
+        total = corpus.card["total"]
+        counts = {name: rule["parts"] for name, rule in total.get("rules", {}).items()}
+        counts = {name: parts for name, parts in counts.items() if parts}
+        counts |= {name: n["records"] for name, n in total["dropped"].items()}
         return _look_at_dropped(artifact.folder, counts, reason, count)
     lines: list[str] = []
     for name, card in corpus.card["sources"].items():

@@ -4,6 +4,7 @@ Made in three passes: read and clean into a temporary file, choose what is held 
 The same raw files, configs always give the same bytes.
 """
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -27,7 +28,7 @@ from endonym.text.split import SIDES, Chosen, HeldOut, Keys, Side, held_out, of_
 from endonym.text.text_warnings import WARNINGS
 from endonym.text.waiting import Waiting
 
-CARD = "card.json"
+CARD, REMOVED = "card.json", "removed"
 SHOWN_FILES = 5
 MOST_SPREAD = 8
 """Records in memory for each one shown."""
@@ -53,10 +54,10 @@ def make_corpus(
     """
     check_names([source.name for source, _ in sources])
     out.mkdir(parents=True, exist_ok=True)
-    spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
+    spool, dropped, removed = Spool(out / "spool"), Dropped(out / "dropped"), Dropped(out / REMOVED)
     waiting = Waiting(clean, out / "waiting") if rounds(clean) else None
     try:
-        gathering = Gathering(clean, split.seed, spool, dropped, waiting=waiting)
+        gathering = Gathering(clean, split.seed, spool, dropped, waiting=waiting, removed=removed)
         all_stats = [gathering.source(source, files, advance) for source, files in sources]
         check_readable(all_stats, clean.max_unreadable)
         gathering.judge(all_stats, contrast_texts(contrast))
@@ -73,6 +74,7 @@ def make_corpus(
     finally:
         try:
             dropped.close()
+            removed.close()
         finally:
             spool.remove()
             if waiting is not None:
@@ -244,12 +246,13 @@ class Corpus:
 
 
 def dropped_records(folder: Path, reason: str | None = None) -> Iterator[Reject]:
-    """Dropped records in a corpus's folder, for one reason or for all.
+    """Dropped records in a corpus's folder, for one reason or for all; parts of documents last.
 
     The files of a corpus that is not finished may end early, after a kill.
     """
     is_finished = (folder / "card.json").is_file()
-    for path in sorted((folder / "dropped").glob("*.jsonl.gz")):
+    paths = [sorted((folder / each).glob("*.jsonl.gz")) for each in ("dropped", REMOVED)]
+    for path in itertools.chain(*paths):
         name = path.name.removesuffix(".jsonl.gz")
         if reason not in (None, name):
             continue

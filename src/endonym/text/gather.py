@@ -108,7 +108,7 @@ class Gathering:
     """The state of the first pass, shared by all sources.
 
     waiting: where documents wait for the facts of the whole corpus, if a rule needs them; then
-    `judge` is called after all sources.
+    `judge` is called after all sources. removed: gets the parts that are taken out of documents.
     """
 
     def __init__(
@@ -119,10 +119,12 @@ class Gathering:
         dropped: Dropped,
         *,
         waiting: Waiting | None = None,
+        removed: Dropped | None = None,
     ) -> None:
         self.clean, self.seed = clean, seed
         self.spool, self.dropped, self.waiting = spool, dropped, waiting
-        self.cleaning, self.sources = Cleaning(clean), 0
+        self.cleaning = Cleaning(clean, removed.write) if removed else Cleaning(clean)
+        self.sources = 0
         self.known: set[int] = set()
 
     def source(

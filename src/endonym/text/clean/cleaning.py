@@ -4,6 +4,7 @@ Between the two, rules that need the whole corpus are settled, if the recipe has
 (`corpus_rules.py`). Both steps are pure functions of a document, and of the corpus's facts.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from endonym.text.broken import broken
@@ -16,11 +17,18 @@ from endonym.text.document import Document, Reject
 from endonym.text.io.origin import SHOWN_CHARS
 
 
-class Cleaning:
-    """The rules of a recipe, and what they did: `tally`, which a caller may replace."""
+def forgotten(part: Reject) -> None:
+    """The default for `removed`: does nothing."""
 
-    def __init__(self, clean: Clean) -> None:
-        self.tally = Tally()
+
+class Cleaning:
+    """The rules of a recipe, and what they did: `tally`, which a caller may replace.
+
+    removed: called with each part that is taken out of a document; its reason is the rule.
+    """
+
+    def __init__(self, clean: Clean, removed: Callable[[Reject], None] = forgotten) -> None:
+        self.tally, self._removed = Tally(), removed
         self._normalized = normalizer(clean, lambda *change: self.tally.changed(*change))
         self._judged = judge(clean)
         self._repairs = "mojibake" in clean.normalize
@@ -47,6 +55,11 @@ class Cleaning:
         text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
         for rule, part in gone:
             self.tally.removed(rule, part)
+            part_bytes = len(part.encode())
+            shown = part[:SHOWN_CHARS]
+            self._removed(
+                Reject(rule, document.id, document.source, text=shown, raw_bytes=part_bytes)
+            )
         if gone:
             text = self._normalized(text)
         verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)
