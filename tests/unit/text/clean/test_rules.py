@@ -1,7 +1,7 @@
 """Rules that refuse a text."""
 
 import pytest
-from endonym.text.clean.filters import cleaner
+from endonym.text.clean.rules import cleaner
 from text_samples import FRENCH, KHMER, TATAR
 
 from endonym.text.config import Clean
