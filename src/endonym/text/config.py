@@ -94,7 +94,29 @@ class Clean(Config):
         le=1,
         description="drop documents where more of the lines are repetitions",
     )
-    dedup: tuple[Literal["exact"], ...] = Field(default=(), description="which copies are dropped")
+    dedup: tuple[Literal["exact", "paragraphs", "near"], ...] = Field(
+        default=(),
+        description="which copies are dropped, in this order: exact, near, paragraphs\n"
+        '    "exact" drops a document whose text stood before\n'
+        '    "near" drops a document that is similar to another one; the better copy stays: less '
+        "worn, longer, earlier\n"
+        '    "paragraphs" takes out paragraphs of a hundred letters or more that stand in an '
+        "earlier document",
+    )
+    near_similarity: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="from which share of common shingles on two documents are near copies; a "
+        "shingle is a run of six letters",
+    )
+    decontaminate: tuple[str, ...] = Field(
+        default=(),
+        description="files or globs whose texts must not stand in the corpus, beside those that "
+        "[[evaluate]] scores: paragraphs that share thirteen words in a row with them are taken "
+        "out",
+        json_schema_extra=NOT_IDENTITY,
+    )
     max_unreadable: float = Field(
         default=0.01,
         ge=0,

@@ -1,6 +1,7 @@
 """A corpus on disk: clean documents in three splits, dropped ones, and a card with the counts.
 
-Made in three passes: read and clean into a temporary file, choose what is held out, write shards.
+Made in passes: read and clean into a temporary file, drop what stands elsewhere, choose what is
+held out, write shards.
 The same raw files, configs always give the same bytes.
 """
 
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from endonym.text.files import RawFile
 from endonym.text.gather import Gathering, Spool, Spooled
 from endonym.text.split import SIDES, Chosen, HeldOut, Keys, Side, held_out, of_source
 from endonym.text.text_warnings import WARNINGS
+from endonym.text.waiting import Waiting
+
+if TYPE_CHECKING:
+    from endonym.text.sifting import EvaluationFile
 
 CARD = "card.json"
 SHOWN_FILES = 5
@@ -39,20 +44,29 @@ def make_corpus(
     *,
     out: Path,
     advance: Callable[[int], None],
+    evaluation: "Sequence[EvaluationFile]" = (),
 ) -> dict[str, Any]:
     """Make a corpus in the folder `out`; returns its card.
 
-    advance: called with the number of raw bytes newly read.
+    advance: called with the number of raw bytes newly read. evaluation: files whose texts must not
+    stand in the corpus.
     Raises SourceError if more than `clean.max_unreadable` of a source's bytes cannot be read, and
     CorpusError if nothing, or too little to hold something out, is left.
     """
+    # With DuckDB and pyarrow this takes a third of a second, which readers of a corpus save.
+    from endonym.text.sifting import Sifting, sift
+
     check_names([source.name for source, _ in sources])
     out.mkdir(parents=True, exist_ok=True)
     spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
+    waiting = Waiting(out / "waiting")
     try:
-        gathering = Gathering(clean, split.seed, spool, dropped)
+        gathering = Gathering(clean, waiting, dropped)
         all_stats = [gathering.source(source, files, advance) for source, files in sources]
         check_readable(all_stats, clean.max_unreadable)
+        sifting = Sifting(clean, split.seed, dropped, all_stats, out)
+        said = sift(sifting, waiting, spool, evaluation)
+        waiting.remove()
         keys = spool.all_keys()
         check_enough(all_stats, sum(map(len, keys)))
         held = held_out(keys, split, lambda chosen: map(text_of, spool.read(chosen)))
@@ -67,8 +81,9 @@ def make_corpus(
         try:
             dropped.close()
         finally:
+            waiting.remove()
             spool.remove()
-    return write_card(all_stats, held, sources, out)
+    return write_card(all_stats, held, sources, out, said)
 
 
 def text_of(spooled: Spooled) -> str:
@@ -158,8 +173,9 @@ def write_card(
     held: HeldOut,
     sources: Sequence[tuple[Source, Sequence[RawFile]]],
     out: Path,
+    said: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write card.json; returns its content."""
+    """Write card.json; returns its content. said: of copies and of evaluation texts."""
     warnings = [
         f"{stats.name}: {note}"
         for stats, (source, _) in zip(all_stats, sources, strict=True)
@@ -170,6 +186,7 @@ def write_card(
         "total": total(all_stats),
         "overlap": round(held.overlap, 6),
         "warnings": warnings,
+        **said,
     }
     text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
     (out / CARD).write_text(text + "\n", encoding="utf-8")
@@ -253,6 +270,7 @@ def dropped_records(folder: Path, reason: str | None = None) -> Iterator[Reject]
                     record["detail"],
                     record["text"],
                     record["raw_bytes"],
+                    record.get("stayed", ""),
                 )
 
 

@@ -6,6 +6,7 @@ kept documents after cleaning.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -42,6 +43,15 @@ class Kept:
 
 
 @dataclass(slots=True)
+class CutStats:
+    """What was taken out of documents that stay: paragraphs, and their characters."""
+
+    documents: int = 0
+    paragraphs: int = 0
+    chars: int = 0
+
+
+@dataclass(slots=True)
 class SourceStats:
     """The counts of one source."""
 
@@ -50,6 +60,7 @@ class SourceStats:
     read: RecordStats = field(default_factory=RecordStats)
     kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
     dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
+    cuts: dict[str, CutStats] = field(default_factory=dict[str, CutStats])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
     near_copies: int = 0
@@ -77,6 +88,13 @@ class SourceStats:
         self.dropped.setdefault(reject.reason, RecordStats()).add(size)
         if is_unreadable(reject.reason):
             self.unreadable[file, reject.reason] += size
+
+    def cut(self, reason: str, removed: Sequence[str]) -> None:
+        """Count the paragraphs that were taken out of a document for a reason."""
+        found = self.cuts.setdefault(reason, CutStats())
+        found.documents += 1
+        found.paragraphs += len(removed)
+        found.chars += sum(map(len, removed))
 
     def unreadable_share(self) -> float:
         """The share of bytes that could not be read, of those that should be read."""
@@ -106,6 +124,7 @@ class SourceStats:
             "read": asdict(self.read),
             "kept": {side: asdict(kept) for side, kept in self.kept.items()},
             "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
+            "cut": {reason: asdict(each) for reason, each in sorted(self.cuts.items())},
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,

@@ -29,7 +29,8 @@ class Reject:
     """A record, a part of a file or a whole file that does not become a document, and why.
 
     reason: a short word to count by (`invalid_utf8`, `min_chars`). detail: one sentence for people.
-    text: the beginning of the dropped text, at most 2,000 characters.
+    text: the beginning of the dropped text, at most 2,000 characters. stayed: of a copy, the source
+    and id of the document that stays in its place.
     """
 
     reason: str
@@ -38,3 +39,4 @@ class Reject:
     detail: str = ""
     text: str = ""
     raw_bytes: int = 0
+    stayed: str = ""

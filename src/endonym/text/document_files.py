@@ -109,6 +109,8 @@ class Dropped:
             self.files[reject.reason] = GzipLines(self.folder / f"{reject.reason}.jsonl.gz")
         line = asdict(reject)
         del line["reason"]
+        if not reject.stayed:
+            del line["stayed"]
         self.files[reject.reason].write(json_line(line))
 
     def close(self) -> None:

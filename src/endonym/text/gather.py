@@ -1,7 +1,8 @@
-"""The first pass over raw files: read, clean, drop copies, write the rest to a temporary file.
+"""The first pass over raw files: read, clean, write what is kept to a temporary file.
 
-The temporary file ("spool") is beside the corpus. In memory there is one digest per document if
-copies are dropped (about a hundred bytes in Python), and sixteen bytes for the split.
+There the documents wait until it is known which of them are copies (`text/sifting.py`). Those that
+stay go to a second temporary file ("spool"). In memory there are sixteen bytes per document, for
+the split.
 """
 
 from array import array
@@ -22,7 +23,8 @@ from endonym.text.files import RawFile
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_reported
-from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
+from endonym.text.split import Blocks, Chosen, Keys, split_keys
+from endonym.text.waiting import Waiting, WaitingDocument
 
 MAX_DAMAGES = 20
 """How many damaged files of a source are reported one by one."""
@@ -45,7 +47,7 @@ class Spool:
         self.file = path.open("wb")
         self.names: list[tuple[array[int], array[int]]] = []
         self.blocks = Blocks()
-        self.position = 0
+        self.files = self.position = 0
 
     def begin_source(self) -> None:
         """The following documents belong to the next source."""
@@ -54,6 +56,7 @@ class Spool:
     def begin_file(self) -> None:
         """The following documents are from another raw file, so not neighbours of earlier ones."""
         self.blocks.end()
+        self.files += 1
         self.position += 1
 
     def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
@@ -103,20 +106,17 @@ class Progress:
 class Gathering:
     """The state of the first pass, shared by all sources."""
 
-    def __init__(self, clean: Clean, seed: int, spool: Spool, dropped: Dropped) -> None:
-        self.clean, self.seed = clean, seed
-        self.spool, self.dropped = spool, dropped
+    def __init__(self, clean: Clean, waiting: Waiting, dropped: Dropped) -> None:
+        self.waiting, self.dropped = waiting, dropped
         self.cleaned = cleaner(clean)
-        self.known: set[int] = set()
+        self.sources = self.files = 0
 
     def source(
         self, source: Source, files: Sequence[RawFile], advance: Callable[[int], None]
     ) -> SourceStats:
-        """Read one source; returns its counts, before the split."""
+        """Read one source; returns its counts, before copies are dropped."""
         stats = SourceStats(source.name, files=len(files))
-        self.spool.begin_source()
         for file in files:
-            self.spool.begin_file()
             progress = Progress(advance, size_of(file))
             encodings: dict[str, str] = {}
             for record in read_file(source, file, progress.read):
@@ -126,6 +126,8 @@ class Gathering:
                     encodings[member] = record.meta.get("encoding", "utf-8")
             stats.encodings.update(encodings.values())
             progress.read(progress.left)
+            self.files += 1
+        self.sources += 1
         return stats
 
     def record(self, record: Document | Reject, stats: SourceStats, file: str) -> None:
@@ -134,7 +136,7 @@ class Gathering:
         if isinstance(record, Document):
             kept = self.verdict(record, stats)
             if isinstance(kept, Document):
-                self.keep(kept, size, stats, file)
+                self.waiting.write(WaitingDocument(self.sources, self.files, size, kept))
                 return
             record = kept
         elif is_reported(record.reason) and len(stats.damages) < MAX_DAMAGES:
@@ -155,22 +157,6 @@ class Gathering:
             return document
         stats.changed_documents += 1
         return replace(document, text=text)
-
-    def keep(self, document: Document, size: int, stats: SourceStats, file: str) -> None:
-        """Write a document to the spool, unless it is a copy and copies are dropped."""
-        text = document.text.encode()
-        name = digest(text, self.seed)
-        if "exact" in self.clean.dedup:
-            number = int.from_bytes(name, "big")
-            if number in self.known:
-                detail = "a text that reads the same came before"
-                shown = document.text[:SHOWN_CHARS]
-                copy = Reject("exact", document.id, document.source, detail, shown)
-                self.drop(copy, size, stats, file)
-                return
-            self.known.add(number)
-        stats.warn(document.text)
-        self.spool.write(document, size, len(text), name)
 
     def drop(self, reject: Reject, size: int, stats: SourceStats, file: str) -> None:
         """Count and write a reject."""
