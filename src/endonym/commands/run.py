@@ -167,7 +167,9 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 def conclusions(run: Run) -> list[str]:
     """The warnings about the texts and the verdicts of the report."""
-    return [*text_warnings(run), *map(plain, verdicts(scores_of(run)))]
+    corpus = run.artifact("corpus")
+    card = {} if corpus is None else corpus.numbers
+    return [*text_warnings(run), *map(plain, verdicts(scores_of(run), card))]
 
 
 def text_warnings(run: Run) -> list[str]:

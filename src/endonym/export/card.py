@@ -24,6 +24,7 @@ from endonym.log import duration, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
+from endonym.text.copies.notes import copies, kept_out
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -236,12 +237,16 @@ def _data(known: History, licenses: Mapping[str, str]) -> str:
     made = f"The tokenizer ({kind}, {vocab}) was made of the training text alone."
     tokenizer = made if kind else f"The tokenizer ({vocab}) is that of the model it began with."
     fit = numbers["held_out"]["total"]["bytes_per_token"]
+    card = known.corpus.numbers
+    sentences = [*copies(card), *kept_out(card).values()]
+    said = "".join(f"\n* {sentence}" for sentence in sentences)
+    said = f"\n{said}" if said else ""
     return f"""## Data
 
 {_table(heads, cells)}
 
 Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropped by cleaning.
-{tokenizer} {fit:.2f} bytes of dev text are a token."""
+{tokenizer} {fit:.2f} bytes of dev text are a token.{said}"""
 
 
 def _training(known: History) -> str:

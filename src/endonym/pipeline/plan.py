@@ -8,6 +8,7 @@ two. Paths in a config are not hashed: the inputs hash the contents of these fil
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
@@ -35,7 +36,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 4,
+    "corpus": 5,
     "tokenizer": 4,
     "shards": 4,
     "model": 9,
@@ -99,17 +100,20 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     raw: the hashed files of the recipe's sources, in its order.
     """
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
+    files, texts = file_stages(recipe), recipe.evaluation_texts
+    kept_out = {f"evaluation text {n}": files[str(path)] for n, path in enumerate(texts)}
     corpus = Stage(
         "corpus",
         "corpus",
         CorpusConfig(
             order=tuple(each.source.name for each in raw),
             sources=tuple(raw),
+            evaluation=tuple(texts),
             clean=recipe.clean,
             split=recipe.split.resolved(),
         ),
         stages.corpus,
-        {stage.name: stage for stage in sources},
+        {**{stage.name: stage for stage in sources}, **kept_out},
     )
     folder, inputs = pretrained_stage(recipe), {"corpus": corpus}
     if folder is None:
@@ -121,7 +125,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         ids = Stage("tokenizer", "tokenizer", config, stages.pretrained_tokenizer, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
-    return DataStages(sources, folder, file_stages(recipe), corpus, ids, shards)
+    return DataStages(sources, folder, files, corpus, ids, shards)
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -165,11 +169,16 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
     """A stage for every other file that the recipe names, by its path."""
     by_path: dict[str, Stage] = {}
-    for evaluation in recipe.evaluate:
-        for path in evaluation.files(recipe.folder):
-            config = NamedFiles(paths=(path,), files=(file_identity(path),))
-            by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
+    for path in named_files(recipe):
+        config = NamedFiles(paths=(path,), files=(file_identity(path),))
+        by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
     return by_path
+
+
+def named_files(recipe: Recipe) -> list[Path]:
+    """The files that evaluations and `clean.decontaminate` name, each once."""
+    named = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    return list(dict.fromkeys([*named, *recipe.evaluation_texts]))
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -233,8 +242,8 @@ def evaluation_names(recipe: Recipe) -> list[str]:
 def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     """Name and kind of every stage, in order, without planning any."""
     given = [recipe.model_folder] if recipe.model_folder else []
-    files = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
-    sources = [each.name for each in recipe.source] + [path.name for path in [*given, *files]]
+    files = [*given, *named_files(recipe)]
+    sources = [each.name for each in recipe.source] + [path.name for path in files]
     judged = [(name, "evaluation") for name in evaluation_names(recipe)]
     speeds = [each for each in judged if each[0].startswith(SPEED_NAME)]
     return [

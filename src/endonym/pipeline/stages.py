@@ -47,7 +47,9 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 
 
 def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
-    """Read, clean, split."""
+    """Read, clean, drop copies and evaluation texts, split."""
+    from endonym.pipeline.evaluation_texts import texts_to_keep_out
+
     total = sum(each.bytes() for each in config.sources)
     with ctx.log.progress("corpus", total, "raw bytes") as advance:
         return make_corpus(
@@ -56,6 +58,7 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.split,
             out=ctx.out,
             advance=advance,
+            evaluation=[(path.name, texts_to_keep_out(path)) for path in config.evaluation],
         )
 
 

@@ -64,10 +64,14 @@ class PretrainedFiles(NamedFiles):
 
 
 class CorpusConfig(Config):
-    """How sources become a corpus. order: names of the sources, whose files are inputs."""
+    """How sources become a corpus. order: names of the sources, whose files are inputs.
+
+    evaluation: files whose texts must not stand in it; inputs, too.
+    """
 
     order: tuple[str, ...]
     sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     clean: Clean
     split: Split
 

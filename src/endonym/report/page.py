@@ -86,16 +86,18 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     texts = [text for step in written for _, text in step.texts]
     texts += [each["text"] for each in prompts]
     corpus = run.artifact("corpus")
+    has_card = corpus is not None and (corpus.folder / CARD).is_file()
+    card = read_json(corpus.folder / CARD) if corpus is not None and has_card else {}
     copied = None
-    if corpus is not None and any(texts) and (corpus.folder / CARD).is_file():
+    if corpus is not None and any(texts) and has_card:
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
     return {
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
-        "verdict": verdicts(scores),
+        "verdict": verdicts(scores, card),
         "facts": _facts(run, phases),
         "groups": [
-            group(each)
+            group(each, card)
             for part in parts.values()
             for each in by_text(part)
             if any(score.metric == BITS and score.source is None for score in each)

@@ -14,6 +14,7 @@ import numpy as np
 from endonym.text.config import Clean
 from endonym.text.copies.contamination import Contamination
 from endonym.text.copies.keys import Asked
+from endonym.text.copies.notes import CUT
 from endonym.text.copies.paragraphs import paragraphs, without
 from endonym.text.copies.reading import Involved
 from endonym.text.copies.removal import Removal, removal
@@ -27,9 +28,6 @@ from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.split import digest
 from endonym.text.waiting import Waiting, WaitingDocument
-
-CUT = "cut.jsonl.gz"
-"""The paragraphs that were taken out of documents that stay."""
 
 EvaluationFile = tuple[str, Iterable[str]]
 """The name of a file, and its texts."""

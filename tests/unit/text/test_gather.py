@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from strange_files import FILES
-from text_samples import KHMER, ROMANIAN, TATAR, files, gzipped, write
+from text_samples import KHMER, TATAR, files, gzipped, write
 
 from endonym.text.config import Clean, Source
 from endonym.text.corpus_stats import SourceStats
@@ -15,6 +15,7 @@ from endonym.text.document import Document
 from endonym.text.document_files import Dropped, read_lines
 from endonym.text.gather import MAX_DAMAGES, Gathering, Progress, Spool
 from endonym.text.split import digest
+from endonym.text.waiting import Waiting, WaitingDocument
 
 
 def lines_source(path: Path, **keys: Any) -> Source:
@@ -23,20 +24,20 @@ def lines_source(path: Path, **keys: Any) -> Source:
 
 def gathered(
     folder: Path, sources: list[Source], clean: Clean
-) -> tuple[list[dict[str, Any]], list[SourceStats], int]:
-    """The records in the spool, the counts of each source, and the bytes told as progress."""
-    spool, dropped, read = Spool(folder / "spool"), Dropped(folder / "dropped"), [0]
-    gathering = Gathering(clean, 7, spool, dropped)
+) -> tuple[list[WaitingDocument], list[SourceStats], int]:
+    """The documents that wait, the counts of each source, and the bytes told as progress."""
+    waiting, dropped, read = Waiting(folder / "waiting"), Dropped(folder / "dropped"), [0]
+    gathering = Gathering(clean, waiting, dropped)
     stats = [gathering.source(source, files(source), read.append) for source in sources]
-    found = [json.loads(each.line) for each in spool.read()]
+    found = list(waiting.read())
     dropped.close()
-    spool.remove()
-    assert not (folder / "spool").exists()
+    waiting.remove()
+    assert not (folder / "waiting").exists()
     return found, stats, sum(read)
 
 
-def texts(found: list[dict[str, Any]]) -> list[str]:
-    return [each["text"] for each in found]
+def texts(found: list[WaitingDocument]) -> list[str]:
+    return [each.document.text for each in found]
 
 
 def test_documents_come_back_in_their_order_with_their_sizes(tmp_path: Path) -> None:
@@ -56,35 +57,18 @@ def test_documents_come_back_in_their_order_with_their_sizes(tmp_path: Path) -> 
     spool.remove()
 
 
-def test_numbers_follow_one_another_within_a_file_and_leave_one_out_between_files(
-    tmp_path: Path,
-) -> None:
-    one = lines_source(write(tmp_path, "one.txt", TATAR[:3]))
-    two = lines_source(write(tmp_path, "two.txt", KHMER))
+def test_every_document_knows_its_source_and_its_raw_file(tmp_path: Path) -> None:
+    one = lines_source(write(tmp_path, "one/a.txt", TATAR[:2]).parent)
+    write(tmp_path, "one/b.txt", TATAR[2:3])
+    two = lines_source(write(tmp_path, "two.txt", KHMER[:1]))
     found, _, _ = gathered(tmp_path, [one, two], Clean())
-    assert [each["position"] for each in found] == [1, 2, 3, 5, 6, 7]
-    blocks = [each["block"] for each in found]
-    assert blocks == sorted(blocks)
-    assert blocks[2] < blocks[3]
+    assert [(each.source, each.file) for each in found] == [(0, 0), (0, 0), (0, 1), (1, 2)]
+    assert [each.size for each in found] == [len(text.encode()) for text in texts(found)]
 
 
-def test_a_copy_is_dropped_after_cleaning_and_over_all_sources(tmp_path: Path) -> None:
-    one = lines_source(write(tmp_path, "one.txt", [TATAR[0], TATAR[1], TATAR[0]]))
-    two = lines_source(write(tmp_path, "two.txt", [f"  {TATAR[1]} ", ROMANIAN[0]]))
-    clean = Clean(normalize=("spaces",), dedup=("exact",))
-    found, stats, _ = gathered(tmp_path, [one, two], clean)
-    assert texts(found) == [TATAR[0], TATAR[1], ROMANIAN[0]]
-    assert [each.dropped["exact"].records for each in stats] == [1, 1]
-    assert stats[1].dropped["exact"].bytes == len(TATAR[1].encode()) + 3
-    assert [each["id"] for each in read_lines(tmp_path / "dropped" / "exact.jsonl.gz")] == [
-        "one.txt#3",
-        "two.txt#1",
-    ]
-
-
-def test_without_the_rule_copies_stay(tmp_path: Path) -> None:
+def test_copies_stay_until_all_texts_are_read(tmp_path: Path) -> None:
     source = lines_source(write(tmp_path, "one.txt", TATAR[:1] * 3))
-    found, (stats,), _ = gathered(tmp_path, [source], Clean())
+    found, (stats,), _ = gathered(tmp_path, [source], Clean(dedup=("exact",)))
     assert texts(found) == TATAR[:1] * 3
     assert stats.dropped == {}
 
@@ -148,13 +132,13 @@ def test_a_member_with_a_long_name_takes_no_more_of_the_disk_than_its_text(
     tmp_path: Path, name: str
 ) -> None:
     source = lines_source(write(tmp_path, name, FILES[name]()))
-    spool, dropped = Spool(tmp_path / "spool"), Dropped(tmp_path / "dropped")
-    stats = Gathering(Clean(), 7, spool, dropped).source(source, files(source), lambda size: None)
-    spool.file.flush()
+    waiting, dropped = Waiting(tmp_path / "waiting"), Dropped(tmp_path / "dropped")
+    stats = Gathering(Clean(), waiting, dropped).source(source, files(source), lambda size: None)
+    waiting.file.flush()
     dropped.close()
-    assert (tmp_path / "spool").stat().st_size < 100_000
+    assert (tmp_path / "waiting").stat().st_size < 100_000
     (damage,) = stats.damages
     assert len(damage) < 500
-    spool.remove()
+    waiting.remove()
     (reject,) = read_lines(tmp_path / "dropped" / "unsafe_member.jsonl.gz")
     assert len(json.dumps(reject)) < 2_000

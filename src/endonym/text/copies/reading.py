@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from endonym.text.copies.notes import COPIES
 from endonym.text.copies.tables import Tables
 from endonym.text.document import Reject
-from endonym.text.document_files import GzipLines, json_line, read_lines
+from endonym.text.document_files import GzipLines, json_line
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.waiting import WaitingDocument
 
-COPIES = "copies.jsonl.gz"
 SHOWN_COPIES = 20
 WAITING_ROWS = 4_096
 
@@ -119,15 +119,3 @@ def cluster(members: Iterator[dict[str, Any]]) -> tuple[dict[str, Any], int]:
             kept = {name: row[name] for name in ("source", "id", "text")}
             shown.append({**kept, "similarity": round(row["similarity"], 3)})
     return {"stays": stays, "copies": count, "goes": shown}, count
-
-
-def staying_texts(folder: Path, names: set[str]) -> dict[str, str]:
-    """The texts that stayed, by `source/id`, for those of a corpus that have these names."""
-    found: dict[str, str] = {}
-    path = folder / COPIES
-    for record in read_lines(path) if path.is_file() and names else ():
-        stays = record["stays"]
-        name = f"{stays['source']}/{stays['id']}"
-        if name in names:
-            found[name] = stays["text"]
-    return found
