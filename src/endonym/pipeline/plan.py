@@ -40,7 +40,7 @@ VERSIONS = {
     "tokenizer": 4,
     "shards": 4,
     "model": 9,
-    "evaluation": 9,
+    "evaluation": 10,
     "export": 6,
 }
 """Raise a stage's version when you change what it produces."""

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from endonym.disk import read_json, write_atomic
+from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
 from endonym.log import duration, read_jsonl, size
@@ -77,6 +78,7 @@ def _figure(wide: str, narrow: str) -> str:
 def gather(run: Run, store: Store) -> dict[str, Any]:
     """The values of every section of the template."""
     scores = [Score(**row) for row in _rows(run, "scores.json")]
+    beside = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
     kind = "as it came" if run.recipe.model.folder else run.recipe.tokenizer.kind
     models = [made for made in run.made if made.stage.kind == "model"]
@@ -94,10 +96,10 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     return {
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
-        "verdict": verdicts(scores, card),
+        "verdict": verdicts(scores, card, beside),
         "facts": _facts(run, phases),
         "groups": [
-            group(each, card)
+            group(each, card, beside)
             for part in parts.values()
             for each in by_text(part)
             if any(score.metric == BITS and score.source is None for score in each)

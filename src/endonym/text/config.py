@@ -148,6 +148,7 @@ class Clean(Config):
         return self
 
 
+BLOCK_BYTES = 2_000
 DEFAULT_SHARE = 0.06
 """Share of each source's documents that is held out by default."""
 
@@ -171,6 +172,13 @@ class Split(Config):
         description="hold out this share of each source's documents: half of them for dev, half "
         "for test; default 0.06",
     )
+    block_bytes: int = Field(
+        default=BLOCK_BYTES,
+        ge=1,
+        le=1_000_000,
+        description="about how many bytes of neighbouring lines are held out together; larger "
+        "blocks have less training text beside them, smaller ones are more",
+    )
     seed: int = Field(
         default=42,
         ge=0,
@@ -189,4 +197,4 @@ class Split(Config):
         """A copy with the default share, if neither key is set."""
         if self.val_documents is not None or self.val_share is not None:
             return self
-        return Split(val_share=DEFAULT_SHARE, seed=self.seed)
+        return self.model_copy(update={"val_share": DEFAULT_SHARE})

@@ -58,7 +58,7 @@ def make_corpus(
 
     check_names([source.name for source, _ in sources])
     out.mkdir(parents=True, exist_ok=True)
-    spool, dropped = Spool(out / "spool"), Dropped(out / "dropped")
+    spool, dropped = Spool(out / "spool", split.block_bytes), Dropped(out / "dropped")
     waiting = Waiting(out / "waiting")
     try:
         gathering = Gathering(clean, waiting, dropped)

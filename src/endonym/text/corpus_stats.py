@@ -53,7 +53,7 @@ class CutStats:
 
 @dataclass(slots=True)
 class SourceStats:
-    """The counts of one source."""
+    """The counts of one source. of_articles: sentences whose article is known."""
 
     name: str
     files: int = 0
@@ -64,6 +64,7 @@ class SourceStats:
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
     near_copies: int = 0
+    of_articles: int = 0
     warnings: Counter[str] = field(default_factory=Counter[str])
     examples: dict[str, str] = field(default_factory=dict[str, str])
     unreadable: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -128,6 +129,7 @@ class SourceStats:
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,
+            "of_articles": self.of_articles,
             "samples": self.samples,
         }
 

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 
+ARTICLE = "article"
+"""In a document's notes: the article that a sentence of a shuffled list is from. Those of one
+article stand in one split."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -15,7 +15,7 @@ import numpy as np
 
 from endonym.text.broken import broken
 from endonym.text.clean.filters import cleaner
-from endonym.text.config import Clean, Source
+from endonym.text.config import BLOCK_BYTES, Clean, Source
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
 from endonym.text.document_files import Dropped, document_line
@@ -42,11 +42,11 @@ class Spooled(NamedTuple):
 class Spool:
     """The kept documents of all sources, in order, with the keys for the split."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES) -> None:
         self.path = path
         self.file = path.open("wb")
         self.names: list[tuple[array[int], array[int]]] = []
-        self.blocks = Blocks()
+        self.blocks = Blocks(block_bytes)
         self.files = self.position = 0
 
     def begin_source(self) -> None:
@@ -59,9 +59,19 @@ class Spool:
         self.files += 1
         self.position += 1
 
-    def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
-        """Add one document; `name` is its digest."""
-        block = self.blocks.add(name, text_bytes)
+    def write(
+        self,
+        document: Document,
+        size: int,
+        text_bytes: int,
+        name: bytes,
+        article: bytes | None = None,
+    ) -> None:
+        """Add one document; `name` is its digest. article: the digest of the article it is from."""
+        if article is None:
+            block = self.blocks.add(name, text_bytes)
+        else:
+            block, name = self.blocks.add_of_article(article), article
         documents, blocks = self.names[-1]
         documents.append(int.from_bytes(name[:8], "big"))
         blocks.append(self.blocks.key)

@@ -21,7 +21,7 @@ from endonym.text.copies.removal import Removal, removal
 from endonym.text.copies.repeated import Copies
 from endonym.text.copies.tables import Tables
 from endonym.text.corpus_stats import SourceStats
-from endonym.text.document import Document, Reject
+from endonym.text.document import ARTICLE, Document, Reject
 from endonym.text.document_files import Dropped, GzipLines, json_line
 from endonym.text.gather import Spool
 from endonym.text.io.origin import SHOWN_CHARS
@@ -152,9 +152,12 @@ class Sifting:
             spool.begin_source()
         while spool.files <= each.file:
             spool.begin_file()
-        text = each.document.text.encode()
-        self.all_stats[each.source].warn(each.document.text)
-        spool.write(each.document, each.size, len(text), digest(text, self.seed))
+        text, article = each.document.text.encode(), each.document.meta.get(ARTICLE)
+        stats = self.all_stats[each.source]
+        stats.warn(each.document.text)
+        stats.of_articles += article is not None
+        key = None if article is None else digest(article.encode(), self.seed)
+        spool.write(each.document, each.size, len(text), digest(text, self.seed), key)
 
 
 def sift(

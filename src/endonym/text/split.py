@@ -3,8 +3,10 @@
 Whole blocks of neighbouring documents are held out, so that a paragraph of a text that is stored
 line by line is not divided between training and evaluation, and held-out lines can also be read as
 longer texts. Where a block begins is decided by each document's own text (content-defined
-chunking): with a probability of its size / 2,000 bytes, after a document of that size, and with
-every raw file. So blocks have about 2,000 bytes, and a longer document is a block of its own.
+chunking): with a probability of its size / 2,000 bytes (`block_bytes`), after a document of that
+size, and with every raw file. So blocks have about 2,000 bytes, and a longer document is a block of
+its own. Where a source says which article a sentence is from (`article` in its notes), all
+sentences of an article have one key, wherever they stand: they are held out together or not at all.
 
 The hash of a block is that of its first document, and depends on the seed and on the text alone:
 texts added at the end of a file, or in other files, move nothing into the held-out sets. A block is
@@ -25,12 +27,11 @@ from typing import Literal
 import numpy as np
 
 from endonym.errors import CorpusError
-from endonym.text.config import Split
+from endonym.text.config import BLOCK_BYTES, Split
 from endonym.text.near import Index
 
 Side = Literal["train", "dev", "test"]
 SIDES: tuple[Side, ...] = ("train", "dev", "test")
-BLOCK_BYTES = 2_000
 FEW_BLOCKS = 20
 """Sources of fewer blocks are split by documents: a block would be too large a part of them."""
 
@@ -59,9 +60,10 @@ class HeldOut:
 
 
 class Blocks:
-    """Groups documents into blocks as they come. key: that of the current block."""
+    """Groups documents into blocks of about `size` bytes as they come. key: of the current one."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = BLOCK_BYTES) -> None:
+        self.size = size
         self.key, self.number = 0, -1
         self.is_over = True
 
@@ -72,10 +74,16 @@ class Blocks:
     def add(self, name: bytes, size: int) -> int:
         """The number of a document's block, by its digest and its size in bytes."""
         chance = int.from_bytes(name[8:], "big")
-        if self.is_over or chance * BLOCK_BYTES < size << 64:
+        if self.is_over or chance * self.size < size << 64:
             self.number += 1
             self.key = int.from_bytes(name[:8], "big")
-        self.is_over = size >= BLOCK_BYTES
+        self.is_over = size >= self.size
+        return self.number
+
+    def add_of_article(self, article: bytes) -> int:
+        """The number of the block of a sentence, by the digest of its article."""
+        self.number += 1
+        self.key, self.is_over = int.from_bytes(article[:8], "big"), True
         return self.number
 
 
