@@ -44,7 +44,7 @@ def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
     keys: dict[str, object] = {
         "normalize": ("nfc", "zero_width", "spaces"),
         "max_repeated_lines": 0.5,
-        "dedup": ("exact", "paragraphs", "near"),
+        "dedup": ("exact", "near", "paragraphs"),
     }
     reasons = {
         "normalize": "one form of each letter, no marks without a use, single spaces",

@@ -94,7 +94,7 @@ class Clean(Config):
         le=1,
         description="drop documents where more of the lines are repetitions",
     )
-    dedup: tuple[Literal["exact", "paragraphs", "near"], ...] = Field(
+    dedup: tuple[Literal["exact", "near", "paragraphs"], ...] = Field(
         default=(),
         description="which copies are dropped, in this order: exact, near, paragraphs\n"
         '    "exact" drops a document whose text stood before\n'

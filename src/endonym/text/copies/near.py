@@ -15,7 +15,7 @@ import numpy as np
 from endonym.text.copies.candidates import Candidates
 from endonym.text.copies.keys import Asked
 from endonym.text.copies.letters import Marks
-from endonym.text.copies.repeated import Copies, gathered
+from endonym.text.copies.repeated import Copies, gathered, no_copies
 from endonym.text.copies.sets import Sets, Shares
 from endonym.text.copies.tables import Tables
 from endonym.text.shingles import Indices
@@ -47,6 +47,8 @@ def near_copies(
 
     files: their `near` keys.
     """
+    if not files:
+        return Near(no_copies(), 0)
     candidates = Candidates(tables, files, asked.bands, gone)
     documents = candidates.documents()
     chosen = np.zeros(count, dtype=np.bool_)

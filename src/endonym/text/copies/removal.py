@@ -9,18 +9,18 @@ import numpy as np
 from endonym.text.copies.keys import Asked, key_files, write_keys
 from endonym.text.copies.letters import Marks
 from endonym.text.copies.near import Near, near_copies
-from endonym.text.copies.repeated import Copies, Cuts, repeated_paragraphs, repeated_texts
+from endonym.text.copies.repeated import (
+    Copies,
+    Cuts,
+    no_copies,
+    repeated_paragraphs,
+    repeated_texts,
+)
 from endonym.text.copies.tables import Tables
 from endonym.text.shingles import Indices
 
 Texts = Callable[[Marks | None], Iterator[str]]
 """From chosen documents, or from all, to their texts, in order."""
-
-
-def no_copies() -> Copies:
-    """No document goes."""
-    none = np.zeros(0, dtype=np.int64)
-    return Copies(none, none, np.zeros(0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,12 @@ class Copies(NamedTuple):
     similarity: np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
+def no_copies() -> Copies:
+    """No document goes."""
+    none = np.zeros(0, dtype=np.int64)
+    return Copies(none, none, np.zeros(0, dtype=np.float32))
+
+
 class Cuts(NamedTuple):
     """Paragraphs that go: documents, ascending, and the number of the paragraph within each."""
 

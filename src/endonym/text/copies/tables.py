@@ -1,8 +1,10 @@
 """Tables that are larger than memory: DuckDB with a limit, in a folder of its own."""
 
+import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,8 +31,9 @@ class Tables:
         self.folder = folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+        # A database in memory writes to its folder only what exceeds the limit.
         self.connection = duckdb.connect(
-            str(folder / "tables.duckdb"),
+            ":memory:",
             config={
                 "memory_limit": f"{memory_bytes // 1_000_000}MB",
                 "temp_directory": str(folder / "spill"),
@@ -52,7 +55,8 @@ class Tables:
 
     def run(self, sql: str) -> None:
         """Run statements that return nothing."""
-        self.connection.execute(sql)
+        with disk_errors():
+            self.connection.execute(sql)
 
     def files(self, name: str, files: Sequence[Path]) -> None:
         """Show files of parquet as one table; they are read again by each query."""
@@ -63,19 +67,34 @@ class Tables:
 
     def insert(self, name: str, columns: Columns) -> None:
         """Add rows to a table; also while the rows of a query are read."""
-        self.writer.register("_rows", pa.table(columns))
-        self.writer.execute(f"INSERT INTO {name} SELECT {', '.join(columns)} FROM _rows")
-        self.writer.unregister("_rows")
+        with disk_errors():
+            self.writer.register("_rows", pa.table(columns))
+            self.writer.execute(f"INSERT INTO {name} SELECT {', '.join(columns)} FROM _rows")
+            self.writer.unregister("_rows")
 
     def batches(self, sql: str) -> Iterator[Columns]:
         """The rows of a query as arrays, some at a time. Meanwhile there is no other query."""
-        for batch in self.connection.sql(sql).to_arrow_reader(BATCH_ROWS):
-            yield {
-                name: column.to_numpy(zero_copy_only=False)
-                for name, column in zip(batch.schema.names, batch.columns, strict=True)
-            }
+        with disk_errors():
+            for batch in self.connection.sql(sql).to_arrow_reader(BATCH_ROWS):
+                yield {
+                    name: column.to_numpy(zero_copy_only=False)
+                    for name, column in zip(batch.schema.names, batch.columns, strict=True)
+                }
 
     def number(self, sql: str) -> int:
         """The only number that a query returns; 0 for none."""
-        found = self.connection.sql(sql).fetchall()
+        with disk_errors():
+            found = self.connection.sql(sql).fetchall()
         return int(found[0][0] or 0) if found else 0
+
+
+@contextmanager
+def disk_errors() -> Generator[None]:
+    """Make DuckDB's error of a full disk the usual one, so that the user is told the usual."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException) as error:
+        full = os.strerror(errno.ENOSPC)
+        if full not in str(error) and "max_temp_directory_size" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, full) from error
