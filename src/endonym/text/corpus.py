@@ -64,7 +64,7 @@ def make_corpus(
         gathering = Gathering(clean, waiting, dropped)
         all_stats = [gathering.source(source, files, advance) for source, files in sources]
         check_readable(all_stats, clean.max_unreadable)
-        sifting = Sifting(clean, split.seed, dropped, all_stats, out)
+        sifting = Sifting(clean, split.seed, dropped=dropped, all_stats=all_stats, folder=out)
         said = sift(sifting, waiting, spool, evaluation)
         waiting.remove()
         keys = spool.all_keys()
@@ -83,7 +83,7 @@ def make_corpus(
         finally:
             waiting.remove()
             spool.remove()
-    return write_card(all_stats, held, sources, out, said)
+    return write_card(all_stats, held, sources, out=out, said=said)
 
 
 def text_of(spooled: Spooled) -> str:
@@ -172,6 +172,7 @@ def write_card(
     all_stats: list[SourceStats],
     held: HeldOut,
     sources: Sequence[tuple[Source, Sequence[RawFile]]],
+    *,
     out: Path,
     said: dict[str, Any],
 ) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Spool:
         size: int,
         text_bytes: int,
         name: bytes,
+        *,
         article: bytes | None = None,
     ) -> None:
         """Add one document; `name` is its digest. article: the digest of the article it is from."""

@@ -40,6 +40,7 @@ class Sifting:
         self,
         clean: Clean,
         seed: int,
+        *,
         dropped: Dropped,
         all_stats: Sequence[SourceStats],
         folder: Path,
@@ -82,7 +83,7 @@ class Sifting:
                 self.copy(each, number, reason, goes[reason], involved=involved)
                 continue
             if stays[number]:
-                involved.add(number, number, 1.0, "", each)
+                involved.add(each, number, number)
             document = self.without_repeated(each, number, found)
             if document is not None:
                 self.take(each._replace(document=document), spool)
@@ -97,7 +98,8 @@ class Sifting:
     ) -> None:
         """Count a copy; it is written when the name of the one that stays is known."""
         at = int(np.searchsorted(copies.documents, number))
-        involved.add(number, int(copies.stayed[at]), float(copies.similarity[at]), reason, each)
+        stayed, similarity = int(copies.stayed[at]), float(copies.similarity[at])
+        involved.add(each, number, stayed, similarity=similarity, reason=reason)
         reject = Reject(reason, each.document.id, each.document.source)
         self.all_stats[each.source].drop(reject, each.size, "")
 
@@ -157,7 +159,7 @@ class Sifting:
         stats.warn(each.document.text)
         stats.of_articles += article is not None
         key = None if article is None else digest(article.encode(), self.seed)
-        spool.write(each.document, each.size, len(text), digest(text, self.seed), key)
+        spool.write(each.document, each.size, len(text), digest(text, self.seed), article=key)
 
 
 def sift(

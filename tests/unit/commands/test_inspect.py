@@ -14,9 +14,10 @@ from endonym.commands.inspect import describe_status, look, status, unrun
 from endonym.errors import RecipeError
 from endonym.log import THIN, append_jsonl, columns
 from endonym.store import Artifact, Store
+from endonym.text.copies.notes import COPIES, CUT
 from endonym.text.corpus import Corpus
 from endonym.text.document import Reject
-from endonym.text.document_files import Dropped
+from endonym.text.document_files import Dropped, GzipLines, json_line
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_a_reason_for_which_nothing_was_dropped_is_refused_with_those_there_are(
         look(store, str(copy), dropped="mojibake", text=None, count=3)
     assert "exact; or all" in caught.value.do
     found = look(store, str(copy), dropped="exact", text=None, count=3)
-    assert found.data == {"rejects": [], "dropped": {"exact": 0}}
+    assert found.data == {"rejects": [], "dropped": {"exact": 0}, "cut": {}}
 
 
 def drop(folder: Path) -> None:
@@ -300,3 +301,46 @@ def test_a_refused_corpus_is_found_from_any_folder_and_may_be_cut_off(
     cut.write_bytes(cut.read_bytes()[:-12])
     found = look(Store(Path("store")), str(run), dropped="all", text=None, count=9)
     assert found.data["dropped"]["max_chars"] == 1
+
+
+def test_a_near_copy_is_shown_beside_the_text_that_stays(store: Store, tmp_path: Path) -> None:
+    (folder,) = (store.root / "corpus").iterdir()
+    copy = tmp_path / "corpus"
+    shutil.copytree(folder, copy)
+    sizes = {"records": 1, "bytes": 9}
+    card = json.loads((copy / "card.json").read_text(encoding="utf-8"))
+    card["total"]["dropped"] = {"near": sizes}
+    (copy / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    dropped = Dropped(copy / "dropped")
+    reject = Reject(
+        "near", "a#2", "tt", "similarity 0.91 to tt/a#1, which stays", "КОЯШ", 9, "tt/a#1"
+    )
+    dropped.write(reject)
+    dropped.close()
+    write_lines(
+        copy / COPIES,
+        {"stays": {"source": "tt", "id": "b#1", "text": "Җил"}, "copies": 1, "goes": []},
+        {"stays": {"source": "tt", "id": "a#1", "text": "Кояш"}, "copies": 1, "goes": []},
+    )
+    write_lines(
+        copy / CUT,
+        {"id": "a#7", "source": "tt", "reason": "paragraphs", "detail": "why", "text": "Кар"},
+    )
+    found = look(store, str(copy), dropped="near", text=None, count=3)
+    assert found.data["rejects"][0]["stayed_text"] == "Кояш"
+    assert found.text.splitlines()[-4:] == [
+        "near  tt/a#2  similarity 0.91 to tt/a#1, which stays",
+        "  КОЯШ",
+        "  tt/a#1 stays:",
+        "  Кояш",
+    ]
+    cut = look(store, str(copy), dropped="paragraphs", text=None, count=3)
+    assert cut.data["cut"] == {"paragraphs": 1}
+    assert cut.text.splitlines()[-2:] == ["paragraphs  tt/a#7  why", "  Кар"]
+
+
+def write_lines(path: Path, *records: dict[str, Any]) -> None:
+    lines = GzipLines(path)
+    for each in records:
+        lines.write(json_line(each))
+    lines.close()

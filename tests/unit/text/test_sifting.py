@@ -44,7 +44,7 @@ class Sifted:
                     meta = {ARTICLE: article} if article else {}
                     each = Document(text, f"{file}.txt#{n + 1}", f"s{number}", meta)
                     waiting.write(WaitingDocument(number, file, len(text.encode()), each))
-        sifting = Sifting(clean, 7, dropped, self.stats, folder)
+        sifting = Sifting(clean, 7, dropped=dropped, all_stats=self.stats, folder=folder)
         self.said: dict[str, Any] = sift(sifting, waiting, spool, evaluation or [])
         dropped.close()
         self.documents = [json.loads(each.line) for each in spool.read()]

@@ -50,7 +50,13 @@ class Involved:
         self.waiting: list[tuple[Any, ...]] = []
 
     def add(
-        self, document: int, stayed: int, similarity: float, reason: str, each: WaitingDocument
+        self,
+        each: WaitingDocument,
+        document: int,
+        stayed: int,
+        *,
+        similarity: float = 1.0,
+        reason: str = "",
     ) -> None:
         """Add a document. The values are those of COLUMNS."""
         found = each.document

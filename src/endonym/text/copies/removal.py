@@ -42,10 +42,10 @@ def removal(tables: Tables, texts: Texts, asked: Asked, count: int) -> Removal:
     keys = tables.folder / "keys"
     keys.mkdir()
     write_keys(texts(None), asked, keys / "all")
-    return decided(tables, keys, texts, asked, count)
+    return decided(tables, keys, texts, asked, count=count)
 
 
-def decided(tables: Tables, keys: Path, texts: Texts, asked: Asked, count: int) -> Removal:
+def decided(tables: Tables, keys: Path, texts: Texts, asked: Asked, *, count: int) -> Removal:
     """What goes, from the files of keys in a folder, which may be of several parts of the corpus.
 
     Equal texts go first, then near copies, then the repeated paragraphs of what is left: the other
