@@ -12,6 +12,7 @@ from endonym.cli.main import Settings, print_json, say
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import columns, duration, number, padded
+from endonym.workers import RAY
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -25,6 +26,20 @@ VARIANTS = click.option(
     help="Use this variant's tables; NAME,NAME: several; all: the recipe and every variant.",
 )
 SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
+
+
+class WorkersType(click.ParamType):
+    """A number of processes, or the word that means Ray."""
+
+    name = f"N|{RAY}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """The number, or the word."""
+        if value == RAY or (str(value).isdecimal() and int(value) > 0):
+            return value if value == RAY else int(value)
+        self.fail(f'"{value}" is neither a number of processes nor "{RAY}".', param, ctx)
 
 
 @click.command()
@@ -150,6 +165,12 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     metavar="N",
     help="Train in N processes on this machine.",
 )
+@click.option(
+    "--workers",
+    type=WorkersType(),
+    help="Make the corpus in N processes, or on a cluster of Ray (default: one for each core; for "
+    "small texts, one).",
+)
 @click.pass_obj
 def run(
     settings: Settings,
@@ -162,6 +183,7 @@ def run(
     tune_minutes: float | None,
     seeds: int,
     processes: int,
+    workers: int | str | None,
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
@@ -188,6 +210,7 @@ def run(
                 replan=replan,
                 tune_minutes=tune_minutes,
                 seeds=seeds,
+                workers=workers,
             )
 
 
@@ -202,6 +225,7 @@ def run_recipes(
     replan: bool,
     tune_minutes: float | None,
     seeds: int,
+    workers: int | str | None,
 ) -> None:
     """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds."""
     from endonym.autopilot import machine
@@ -217,7 +241,7 @@ def run_recipes(
     if replan and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
-    given["device"] = settings.device
+    given |= {"device": settings.device, "workers": workers}
     finished: list[Run] = []
     for place, each in enumerate(recipes, start=1):
         if is_study:

@@ -47,6 +47,7 @@ def run_and_report(
     replan: bool = False,
     tune_minutes: float | None = None,
     device: str | None = None,
+    workers: int | str | None = None,
 ) -> Run:
     """Run a recipe and write `report.html` into its folder.
 
@@ -62,7 +63,7 @@ def run_and_report(
         )
     promise = promised(recipe, store) if is_first and device in (None, "cpu") else {}
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
-    finished = run_recipe(recipe, store, log, **given, device=device)
+    finished = run_recipe(recipe, store, log, **given, device=device, workers=workers)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, store)

@@ -3,7 +3,7 @@
 Everything in it comes from manifests. What they do not say, it does not say.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from endonym.export.front_matter import front_matter, hub_license
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.gguf.vocabulary import adds_start
 from endonym.export.history import History
+from endonym.export.markdown import README, table
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
@@ -29,7 +30,6 @@ from endonym.tokenizer.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from endonym.export.verify import Check
 
-README = "README.md"
 EDITED = (README, MODELFILE)
 """Files that people edit after an export."""
 INSTALL = "pip install torch transformers"
@@ -216,7 +216,7 @@ read the same training text."""
             values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
             span = "too few" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
             cells.append([row.name, *values, span, f"{mine.n_documents:,}"])
-        parts += [_table(heads, cells), "\n".join(f"* {note}" for note in remarks(rows))]
+        parts += [table(heads, cells), "\n".join(f"* {note}" for note in remarks(rows))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -238,7 +238,7 @@ def _data(known: History, licenses: Mapping[str, str]) -> str:
     fit = numbers["held_out"]["total"]["bytes_per_token"]
     return f"""## Data
 
-{_table(heads, cells)}
+{table(heads, cells)}
 
 Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropped by cleaning.
 {tokenizer} {fit:.2f} bytes of dev text are a token."""
@@ -262,7 +262,7 @@ def _training(known: History) -> str:
             ]
         )
     heads = ["tokens", "epochs", "weights of step", "tokens a batch", "optimizer", "learning rate"]
-    parts = ["## Training", _table([*heads, "weight decay", "numbers"], cells)]
+    parts = ["## Training", table([*heads, "weight decay", "numbers"], cells)]
     if not known.is_from_scratch:
         parts.append(
             "Training went on from a model that was made elsewhere; its data and its license are "
@@ -295,7 +295,7 @@ def _limits(known: History | None, scores: Sequence[Score], limits: Sequence[str
 def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
     """Every file that holds the model, with its size, and how it was proven equal to the model."""
     cells = [[f"`{name}`", f"{bytes_:,}"] for name, bytes_ in sizes.items()]
-    parts = ["## Files", _table(["file", "bytes"], cells)]
+    parts = ["## Files", table(["file", "bytes"], cells)]
     rises = [each for each in checks if each.check == "bits_per_byte"]
     if rises:
         runtimes = ", ".join(dict.fromkeys(each.runtime for each in checks))
@@ -304,12 +304,5 @@ def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
             f"program\ncomputes them ({runtimes}). `endonym verify` does it again."
         )
         heads = ["file", "bits per byte, beside the trained model"]
-        parts.append(_table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))
+        parts.append(table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))
     return "\n\n".join(parts)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown: the first column left-aligned, the others right-aligned."""
-    marks = ["---", *["--:"] * (len(heads) - 1)]
-    lines = [heads, marks, *rows]
-    return "\n".join(f"| {' | '.join(each.replace('|', '∣') for each in line)} |" for line in lines)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
+from endonym.export.config import DATASET
 from endonym.export.history import is_of_test
 from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
@@ -130,20 +131,26 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     evaluations = evaluation_stages(recipe, data, training, models[-1])
     speeds = [each for each in evaluations if each.name.startswith(SPEED_NAME)]
     planned = [*models, *(each for each in evaluations if each not in speeds)]
+    inputs = {"model": models[-1], "shards": data.shards}
+    inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
     exports: list[Stage] = []
+    datasets: list[Stage] = []
     for export in recipe.export:
-        inputs = {"model": models[-1], "shards": data.shards}
-        inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
         config = ExportConfig(
             export=export,
             name=recipe.name,
             language=recipe.language,
             licenses={each.name: each.license for each in recipe.source if each.license} or None,
         )
-        exports.append(Stage(f"export {export.format}", "export", config, stages.export, inputs))
+        name = f"export {export.format}"
+        if export.format == DATASET:  # needs no model, and comes before it
+            given = {"corpus": data.corpus}
+            datasets.append(Stage(name, "export", config, stages.dataset, given))
+        else:
+            exports.append(Stage(name, "export", config, stages.export, inputs))
     made = {each.name: each for each in exports}
     speeds = [replace(each, inputs={**each.inputs, **made}) for each in speeds]
-    return [*planned, *exports, *speeds]
+    return [*datasets, *planned, *exports, *speeds]
 
 
 def pretrained_stage(recipe: Recipe) -> Stage | None:
@@ -240,8 +247,9 @@ def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     return [
         *((f"source {name}", "source") for name in sources),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
+        *((f"export {each.format}", "export") for each in recipe.export if each.format == DATASET),
         *((f"model {phase.name}", "model") for phase in recipe.phase),
         *(each for each in judged if each not in speeds),
-        *((f"export {each.format}", "export") for each in recipe.export),
+        *((f"export {each.format}", "export") for each in recipe.export if each.format != DATASET),
         *speeds,
     ]

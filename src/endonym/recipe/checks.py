@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from endonym.data.config import Pack
 from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
-from endonym.export.config import Export
+from endonym.export.config import DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
@@ -245,6 +245,7 @@ def _shape(data: Mapping[str, Any]) -> list[Problem]:
     return [
         problem
         for number, item in _items(data, "export", Export)
+        if item.format != DATASET
         for problem in _inexpressible(number, item, shape)
     ]
 

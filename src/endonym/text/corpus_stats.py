@@ -6,16 +6,17 @@ kept documents after cleaning.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from endonym.errors import CorpusError
-from endonym.text.document import Document, Reject
 from endonym.text.reasons import is_unread, is_unreadable
 from endonym.text.split import SIDES, Side
-from endonym.text.text_warnings import example, text_warnings
 
 SAMPLES = 5
+MAX_DAMAGES = 20
+"""How many damaged files of a source are reported one by one."""
 
 
 @dataclass(slots=True)
@@ -27,8 +28,12 @@ class RecordStats:
 
     def add(self, size: int) -> None:
         """Add one record."""
-        self.records += 1
-        self.bytes += size
+        self.more(1, size)
+
+    def more(self, records: int, bytes: int) -> None:
+        """Add so many records, with so many bytes together."""
+        self.records += records
+        self.bytes += bytes
 
 
 @dataclass(slots=True)
@@ -39,6 +44,13 @@ class Kept:
     bytes: int = 0
     text_bytes: int = 0
     chars: int = 0
+
+    def more(self, documents: int, *, bytes: int, text_bytes: int, chars: int) -> None:
+        """Add so many documents, with the sums of their sizes."""
+        self.documents += documents
+        self.bytes += bytes
+        self.text_bytes += text_bytes
+        self.chars += chars
 
 
 @dataclass(slots=True)
@@ -55,28 +67,45 @@ class SourceStats:
     near_copies: int = 0
     warnings: Counter[str] = field(default_factory=Counter[str])
     examples: dict[str, str] = field(default_factory=dict[str, str])
-    unreadable: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    unreadable: Counter[str] = field(default_factory=Counter[str])
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
-    def warn(self, text: str) -> None:
-        """Count the warnings about a kept text, with an example of each."""
-        for warning in text_warnings(text):
+    def warn(self, found: Mapping[str, str]) -> None:
+        """Count the warnings about a kept text, each given with an example."""
+        for warning, example in found.items():
             self.warnings[warning] += 1
-            if warning not in self.examples:
-                self.examples[warning] = example(text, warning)
+            self.examples.setdefault(warning, example)
 
-    def take(self, record: Document | Reject) -> int:
-        """Count a record from the reader; returns its size."""
-        size = len(record.text.encode()) if isinstance(record, Document) else record.raw_bytes
-        self.read.add(size)
-        return size
+    def damage(self, place: str, detail: str) -> None:
+        """Note a damaged file, if not too many are noted already."""
+        if len(self.damages) < MAX_DAMAGES:
+            self.damages.append(f"{place}: {detail}")
 
-    def drop(self, reject: Reject, size: int, file: str) -> None:
+    def drop(self, reason: str, size: int, file: str) -> None:
         """Count a reject."""
-        self.dropped.setdefault(reject.reason, RecordStats()).add(size)
-        if is_unreadable(reject.reason):
-            self.unreadable[file, reject.reason] += size
+        self.dropped.setdefault(reason, RecordStats()).add(size)
+        if is_unreadable(reason):
+            self.unreadable[f"{reason}  {file}"] += size
+
+    def counts(self) -> dict[str, Any]:
+        """What was read and dropped, as JSON; `add` reads it."""
+        return {
+            "read": asdict(self.read),
+            "dropped": {reason: asdict(each) for reason, each in self.dropped.items()},
+            "changed_documents": self.changed_documents,
+            "unreadable": dict(self.unreadable),
+            "damages": self.damages,
+        }
+
+    def add(self, counts: Mapping[str, Any]) -> None:
+        """Add the counts of records that come after these."""
+        self.read.more(**counts["read"])
+        for reason, each in counts["dropped"].items():
+            self.dropped.setdefault(reason, RecordStats()).more(**each)
+        self.changed_documents += counts["changed_documents"]
+        self.unreadable.update(counts["unreadable"])
+        self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
 
     def unreadable_share(self) -> float:
         """The share of bytes that could not be read, of those that should be read."""

@@ -34,7 +34,15 @@ BLOCK_BYTES = 2_000
 FEW_BLOCKS = 20
 """Sources of fewer blocks are split by documents: a block would be too large a part of them."""
 
+CHANCES = np.array(
+    [-(-(size << 64) // BLOCK_BYTES) for size in range(BLOCK_BYTES)], dtype=np.uint64
+)
+"""A document of that size begins a block if the second half of its digest is below this."""
+
 Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Digests = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
+"""The digests of documents, each as two numbers."""
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 Chosen = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Numbers = np.ndarray[tuple[int], np.dtype[np.int8]]
 Texts = Callable[[Chosen], Iterator[str]]
@@ -62,21 +70,27 @@ class Blocks:
     """Groups documents into blocks as they come. key: that of the current block."""
 
     def __init__(self) -> None:
-        self.key, self.number = 0, -1
+        self.key, self.number = np.uint64(0), -1
         self.is_over = True
 
-    def end(self) -> None:
-        """Start a new block with the next document."""
-        self.is_over = True
+    def add(self, digests: Digests, sizes: Counts, starts: Chosen) -> tuple[Counts, Keys]:
+        """The numbers of the documents' blocks, and the keys of these.
 
-    def add(self, name: bytes, size: int) -> int:
-        """The number of a document's block, by its digest and its size in bytes."""
-        chance = int.from_bytes(name[8:], "big")
-        if self.is_over or chance * BLOCK_BYTES < size << 64:
-            self.number += 1
-            self.key = int.from_bytes(name[:8], "big")
-        self.is_over = size >= BLOCK_BYTES
-        return self.number
+        sizes: in bytes. starts: which documents begin a block whatever their digest is, as the
+        first one of a raw file does.
+        """
+        if not len(digests):
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
+        is_long = sizes >= BLOCK_BYTES
+        begins = starts | is_long
+        begins |= digests[:, 1] < CHANCES[np.minimum(sizes, BLOCK_BYTES - 1)]
+        begins[1:] |= is_long[:-1]
+        begins[0] |= self.is_over
+        numbers = self.number + np.cumsum(begins)
+        keys = np.append(self.key, digests[begins, 0])[numbers - self.number]
+        self.is_over = bool(is_long[-1])
+        self.number, self.key = int(numbers[-1]), keys[-1]
+        return numbers, keys
 
 
 def digest(text: bytes, seed: int) -> bytes:

@@ -1,0 +1,313 @@
+"""How a corpus is made: a chain of maps over files and of what must see all of them.
+
+read (groups of raw files → chunks) · clean (chunks) · exact (ranges of digests → copies) · dropped
+(reasons → files) · place (numbers of documents) · split (what is held out) · write (files of the
+splits). Each map is a step of `text/work.py`. In memory are eight bytes for each document, about
+forty while what is held out is chosen, and the held-out texts themselves (text/near.py).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from endonym.disk import link_or_copy
+from endonym.errors import CorpusError, SourceError
+from endonym.text.chunks import read_chunk, write_array
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus_stats import SAMPLES, RecordStats, SourceStats, reasons_table
+from endonym.text.exact import find_copies, ranges
+from endonym.text.files import RawFile
+from endonym.text.gather import Group, RawChunk, clean_chunk, groups_of, read_group
+from endonym.text.placing import Placing
+from endonym.text.split import (
+    FEW_BLOCKS,
+    SIDES,
+    Chosen,
+    HeldOut,
+    Keys,
+    held_out,
+    of_source,
+    split_keys,
+)
+from endonym.text.work import Work
+from endonym.text.write import Part, Reason, rows_of, shards, write_dropped, write_shard
+from endonym.workers import Result
+
+SHOWN_FILES = 5
+LEAST_DOCUMENTS = 4
+"""Two for train, one each for dev and test: at most half is held out."""
+EXACT = "exact"
+
+Sources = Sequence[tuple[Source, Sequence[RawFile]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A cleaned chunk: its source, its file, how many documents it has, and its counts."""
+
+    source: str
+    path: Path
+    documents: int
+    counts: Mapping[str, Any]
+
+
+class Making:
+    """The steps of one corpus."""
+
+    def __init__(self, sources: Sources, clean: Clean, split: Split, work: Work, out: Path) -> None:
+        self.sources, self.clean, self.split = sources, clean, split
+        self.work, self.out = work, out
+        self.stats = {
+            source.name: SourceStats(source.name, files=len(files)) for source, files in sources
+        }
+
+    def make(self) -> HeldOut:
+        """Every step; the counts are in `stats` then, and the files in `out`."""
+        chunks = self.chunks()
+        copies = self.copies(chunks)
+        self.write_dropped(chunks, copies)
+        check_readable(list(self.stats.values()), self.clean.max_unreadable)
+        placed = Placed(self.sources, chunks, copies, self.work.place("place"))
+        check_enough(list(self.stats.values()), placed.documents)
+        held = self.held_out(placed)
+        self.write_shards(placed, held)
+        self.note_samples(placed, held)
+        for stats in self.stats.values():
+            stats.balance()
+        return held
+
+    def chunks(self) -> list[Chunk]:
+        """Read and clean."""
+        cleaned = self.work.finished("clean")
+        if cleaned is None:
+            raw = self.work.step("read", read_group, *unzipped(self.groups()))
+            cleaned = self.work.step("clean", clean_chunk, *unzipped(self.raw_chunks(raw)))
+        for each in self.work.results("read") or ():
+            self.stats[each["source"]].encodings.update(each["encodings"])
+        self.work.forget("read")
+        folder = self.work.place("clean")
+        chunks = [
+            Chunk(each["source"], folder / file["name"], each["documents"], each["counts"])
+            for each in cleaned
+            for file in each["files"]
+        ]
+        for chunk in chunks:
+            self.stats[chunk.source].add(chunk.counts)
+        return chunks
+
+    def groups(self) -> Iterator[tuple[Group, int]]:
+        """The tasks of reading, with their sizes."""
+        folder, number = self.work.place("read"), 0
+        for source, files in self.sources:
+            for first, end, size in groups_of(files):
+                yield Group(source, tuple(files[first:end]), first, folder, f"{number:05d}"), size
+                number += 1
+
+    def raw_chunks(self, read: Sequence[Result]) -> Iterator[tuple[RawChunk, int]]:
+        """The tasks of cleaning, with their sizes."""
+        folder, number = self.work.place("clean"), 0
+        for (group, _), result in zip(self.groups(), read, strict=True):
+            names = tuple(file.name for file in group.files)
+            for file in result["files"]:
+                raw, name = group.folder / file["name"], f"{number:05d}.arrow"
+                source, seed = group.source.name, self.split.seed
+                task = RawChunk(raw, folder, name, source, self.clean, seed, names, group.first)
+                yield task, file["size"]
+                number += 1
+
+    def copies(self, chunks: Sequence[Chunk]) -> list[Path]:
+        """Files that say where copies stand; none if no rule drops them."""
+        if EXACT not in self.clean.dedup:
+            return []
+        folder = self.work.place(EXACT)
+        documents = sum(chunk.documents for chunk in chunks)
+        tasks = ranges(folder, [chunk.path for chunk in chunks], documents)
+        made = self.work.step(EXACT, find_copies, tasks, [documents] * len(tasks))
+        return [folder / file["name"] for each in made for file in each["files"]]
+
+    def write_dropped(self, chunks: Sequence[Chunk], copies: Sequence[Path]) -> None:
+        """Write what is dropped, by reason; count copies."""
+        places = list(enumerate(chunks))
+        tasks: dict[str, tuple[Reason, int]] = {}
+        folder = self.work.place("dropped")
+        for reason in sorted({reason for chunk in chunks for reason in chunk.counts["dropped"]}):
+            some = [(n, each) for n, each in places if reason in each.counts["dropped"]]
+            size = sum(each.counts["dropped"][reason]["bytes"] for _, each in some)
+            task = Reason(folder, reason, tuple((each.source, each.path, n) for n, each in some))
+            tasks[reason] = (task, size)
+        having = {n for path in copies for n in np.unique(load(path)["chunk"]).tolist()}
+        if having:
+            some = [(each.source, each.path, n) for n, each in places if n in having]
+            tasks[EXACT] = (Reason(folder, EXACT, tuple(some), tuple(copies)), 0)
+        made = self.work.step("dropped", write_dropped, *unzipped(tasks.values()))
+        for each in made:
+            if each["reason"] == EXACT:
+                for source, counts in each["sources"].items():
+                    self.stats[source].dropped[EXACT] = RecordStats(**counts)
+        self.hand_over("dropped", made, self.out / "dropped")
+
+    def held_out(self, placed: "Placed") -> HeldOut:
+        """Choose what is held out, or take what an earlier run has chosen."""
+        folder = self.work.place("split")
+
+        def chosen() -> Result:
+            held = held_out(placed.keys, self.split, placed.texts)
+            arrays = {"sides": held.sides(), "moved": held.near_copies}
+            files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
+            return {"files": files, "overlap": held.overlap}
+
+        overlap = self.work.once("split", chosen)["overlap"]
+        sides, moved = np.load(folder / "sides.npy"), np.load(folder / "moved.npy")
+        held = HeldOut(sides == SIDES.index("dev"), sides == SIDES.index("test"), moved, overlap)
+        if not held.dev.any() or not held.test.any():
+            raise CorpusError(
+                "too few documents could be held out that do not nearly repeat a training text",
+                do="Hold out more with val_share in [split], divide the texts into smaller "
+                "documents, or add texts.",
+            )
+        return held
+
+    def write_shards(self, placed: "Placed", held: HeldOut) -> None:
+        """Write the files of the splits; count what is written."""
+        sides = self.work.place("split") / "sides.npy"
+        sizes = placed.sizes(held.sides())
+        tasks = shards(placed.parts, sizes, sides, self.work.place("write"))
+        made = self.work.step("write", write_shard, *unzipped(tasks))
+        firsts: dict[tuple[str, str], tuple[int, str]] = {}
+        for each in made:
+            for source, found in each["sources"].items():
+                stats = self.stats[source]
+                stats.kept[each["side"]].more(**found["kept"])
+                for warning, (count, position, example) in found["warnings"].items():
+                    stats.warnings[warning] += count
+                    key = (source, warning)
+                    firsts[key] = min(firsts.get(key, (position, example)), (position, example))
+        for (source, warning), (_, example) in firsts.items():
+            self.stats[source].examples[warning] = example
+        self.hand_over("write", made, self.out)
+
+    def hand_over(self, step: str, made: Sequence[Result], out: Path) -> None:
+        """Give the artefact the files of a step."""
+        for each in made:
+            for file in each["files"]:
+                link_or_copy(self.work.place(step) / file["name"], out / file["name"])
+
+    def note_samples(self, placed: "Placed", held: HeldOut) -> None:
+        """Note how many near copies of each source were moved, and a few documents of each split."""
+        counts = [len(each) for each in placed.keys]
+        sides, moved = (of_source(each, counts) for each in (held.sides(), held.near_copies))
+        first = 0
+        for stats, keys, side, near in zip(
+            self.stats.values(), placed.keys, sides, moved, strict=True
+        ):
+            stats.near_copies = int(near.sum())
+            for number, name in enumerate(SIDES):
+                some = sampled(keys, side == number)
+                stats.samples[name] = [placed.id_of(first + each) for each in sorted(some)]
+            first += len(keys)
+
+
+class Placed:
+    """The kept documents of all chunks, in order: their keys, and where to read them.
+
+    keys: by which each source is split, one for each document.
+    """
+
+    def __init__(
+        self, sources: Sources, chunks: Sequence[Chunk], copies: Sequence[Path], folder: Path
+    ) -> None:
+        self.parts: list[Part] = []
+        self.keys: list[Keys] = []
+        placing, dropped = Placing(), [load(path) for path in copies]
+        numbered, files_before = list(enumerate(chunks)), 0
+        for source, files in sources:
+            placing.begin_source(files_before)
+            files_before += len(files)
+            blocks, own, few = [np.empty(0, dtype=np.uint64)], list[Keys](), True
+            for number, chunk in numbered:
+                if chunk.source != source.name:
+                    continue
+                numbers, first = folder / f"{number:05d}.npy", placing.documents
+                keys, of_blocks = placing.add(chunk.path, rows_of(dropped, number), numbers)
+                self.parts.append(Part(source.name, chunk.path, numbers, first))
+                blocks.append(of_blocks)
+                own += [keys] * few
+                few = few and len(np.unique(np.concatenate(blocks))) < FEW_BLOCKS
+            every = np.concatenate(blocks)
+            self.keys.append(split_keys(np.concatenate([every[:0], *own]), every) if few else every)
+        self.documents = placing.documents
+
+    def texts(self, chosen: Chosen) -> Iterator[str]:
+        """The texts of chosen documents, in order."""
+        for part in self.parts:
+            rows = load(part.numbers)["row"]
+            rows = rows[chosen[part.first : part.first + len(rows)]]
+            if len(rows):
+                yield from read_chunk(part.chunk, ["text"]).take(rows)["text"].to_pylist()
+
+    def sizes(self, sides: Any) -> list[list[int]]:
+        """Of each part, the bytes of text in each split."""
+        found: list[list[int]] = []
+        for part in self.parts:
+            sizes = load(part.numbers)["bytes"]
+            here = sides[part.first : part.first + len(sizes)]
+            found.append([int(sizes[here == side].sum()) for side in range(len(SIDES))])
+        return found
+
+    def id_of(self, number: int) -> str:
+        """The id of a document, by its number in the corpus."""
+        part = next(each for each in reversed(self.parts) if each.first <= number)
+        row = int(load(part.numbers)["row"][number - part.first])
+        return read_chunk(part.chunk, ["id"])["id"][row].as_py()
+
+
+def unzipped(pairs: Any) -> tuple[list[Any], list[int]]:
+    """Tasks, and their sizes."""
+    every = list(pairs)
+    return [task for task, _ in every], [size for _, size in every]
+
+
+def load(path: Path) -> Any:
+    """An array of numpy, of which only what is used is read."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def sampled(keys: Keys, chosen: Chosen) -> set[int]:
+    """A random sample of the documents of one split: those with the largest hashes."""
+    numbers = np.nonzero(chosen)[0]
+    return {int(number) for number in numbers[np.argsort(keys[numbers], kind="stable")][-SAMPLES:]}
+
+
+def check_readable(all_stats: Sequence[SourceStats], limit: float) -> None:
+    """Raise SourceError if too much of a source could not be read."""
+    for stats in all_stats:
+        share = stats.unreadable_share()
+        if share <= limit:
+            continue
+        worst = sorted(stats.unreadable.items(), key=lambda each: (-each[1], each[0]))
+        raise SourceError(
+            f"{share:.1%} of its bytes cannot be read, above clean.max_unreadable = {limit:g}\n"
+            + "\n".join(f"    {size:>12,} bytes  {what}" for what, size in worst[:SHOWN_FILES]),
+            where=f'source "{stats.name}"',
+            do="Repair these files, leave them out with `exclude` in [[source]], name their "
+            "`encoding`, `document` or `column`, or raise clean.max_unreadable to go on.",
+        )
+
+
+def check_enough(all_stats: list[SourceStats], kept: int) -> None:
+    """Raise CorpusError if there are too few documents for three splits."""
+    if kept == 0:
+        raise CorpusError(
+            f"no document is left; dropped were, by reason:\n{reasons_table(all_stats)}",
+            do="Look at what was dropped (endonym look RUN --dropped all), then loosen that rule "
+            "in [clean] or correct [[source]].",
+        )
+    if kept < LEAST_DOCUMENTS:
+        raise CorpusError(
+            f"documents left: {kept}; to hold out one to choose by and one to judge by, "
+            f"{LEAST_DOCUMENTS} are the least",
+            do='Divide it with document = "blank_lines" or "line" in [[source]], or add texts.',
+        )

@@ -1,0 +1,167 @@
+"""The last step of a corpus: kept documents to the files of their split, dropped records by reason.
+
+Each file is a job of its own, so that several are compressed side by side. A file of a split takes
+whole chunks until it has 64 MB of text. What a job counts is what it has written.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from json.encoder import encode_basestring as json_string
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.compute as compute
+
+from endonym.text.chunks import Rows, read_chunk
+from endonym.text.corpus_stats import Kept, RecordStats
+from endonym.text.document import Reject
+from endonym.text.document_files import GzipLines, reject_line
+from endonym.text.exact import DETAIL, Places
+from endonym.text.io.origin import SHOWN_CHARS
+from endonym.text.split import SIDES, Side
+
+SHARD_BYTES = 64_000_000
+"""Approximate size of the text in a file."""
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.void]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A chunk, the numbers of its kept documents, and the number of the first in the corpus."""
+
+    source: str
+    chunk: Path
+    numbers: Path
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A file of one split, to be written to a folder. sides: the split of every document."""
+
+    folder: Path
+    name: str
+    side: Side
+    sides: Path
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The file of all records dropped for one reason, to be written to a folder.
+
+    chunks: those that hold one, with their sources and their numbers among all chunks. copies:
+    files that say where copies stand, if that is the reason.
+    """
+
+    folder: Path
+    reason: str
+    chunks: tuple[tuple[str, Path, int], ...]
+    copies: tuple[Path, ...] = ()
+
+
+def write_shard(shard: Shard, advance: Callable[[int], None]) -> dict[str, Any]:
+    """Write the documents of one split in some chunks; what was written of each source."""
+    sides = np.load(shard.sides, mmap_mode="r", allow_pickle=False)
+    lines = GzipLines(shard.folder, f"{shard.name}.jsonl.gz")
+    found: dict[str, dict[str, Any]] = {}
+    with lines:
+        for part in shard.parts:
+            numbers = np.load(part.numbers, allow_pickle=False)
+            here = sides[part.first : part.first + len(numbers)] == SIDES.index(shard.side)
+            if not here.any():
+                continue
+            numbers = numbers[here]
+            table = read_chunk(part.chunk).take(arrow.array(numbers["row"]))
+            for line in document_lines(part.source, table, numbers):
+                lines.line(line)
+            count(table, numbers, found.setdefault(part.source, {"kept": Kept(), "warnings": {}}))
+            advance(int(numbers["bytes"].sum()))
+    for each in found.values():
+        each["kept"] = asdict(each["kept"])
+    return {"files": [lines.written], "side": shard.side, "sources": found}
+
+
+def document_lines(source: str, table: arrow.Table, numbers: Numbers) -> Iterator[bytes]:
+    """Documents as `document_line` writes them, from their columns: several times as fast."""
+    name = json_string(source)
+    columns = [table[each].to_pylist() for each in ("text", "id", "meta")]
+    places = numbers["block"].tolist(), numbers["position"].tolist()
+    for text, place, meta, block, position in zip(*columns, *places, strict=True):
+        yield (
+            f'{{"block": {block}, "id": {json_string(place)}, "meta": {meta}, '
+            f'"position": {position}, "source": {name}, "text": {json_string(text)}}}\n'
+        ).encode()
+
+
+def count(table: arrow.Table, numbers: Numbers, found: dict[str, Any]) -> None:
+    """Count documents, and the warnings about them with the example that stands first."""
+    size, bytes_, chars = (compute.sum(table[each]).as_py() for each in ("size", "bytes", "chars"))
+    found["kept"].more(len(table), bytes=size, text_bytes=bytes_, chars=chars)
+    has_some = np.flatnonzero(table["warnings"].is_valid().to_numpy())
+    for row in has_some.tolist():
+        position = int(numbers["position"][row])
+        for warning, example in json.loads(table["warnings"][row].as_py()).items():
+            known = found["warnings"].setdefault(warning, [0, position, example])
+            known[0] += 1
+
+
+def write_dropped(reason: Reason, advance: Callable[[int], None]) -> dict[str, Any]:
+    """Write all records dropped for one reason; how many of each source, and their bytes."""
+    lines = GzipLines(reason.folder, f"{reason.reason}.jsonl.gz")
+    copies = [np.load(path, mmap_mode="r", allow_pickle=False) for path in reason.copies]
+    found: dict[str, RecordStats] = {}
+    with lines:
+        for source, path, number in reason.chunks:
+            table = read_chunk(path)
+            if reason.copies:
+                rows = rows_of(copies, number)
+            else:
+                rows = np.flatnonzero(compute.equal(table["reason"], reason.reason).to_numpy())
+            counted = found.setdefault(source, RecordStats())
+            for each in table.take(arrow.array(rows)).to_pylist():
+                detail = DETAIL if reason.copies else each["detail"]
+                lines.line(reject_line(reject(each, source, detail)))
+                counted.add(each["size"])
+    return {
+        "files": [lines.written],
+        "reason": reason.reason,
+        "sources": {source: asdict(each) for source, each in found.items()},
+    }
+
+
+def reject(row: dict[str, Any], source: str, detail: str) -> Reject:
+    """A row of a chunk as a reject."""
+    shown = row["text"][:SHOWN_CHARS]
+    return Reject(row["reason"] or "", row["id"], source, detail, shown, row["size"])
+
+
+def rows_of(places: Sequence[Places], chunk: int) -> Rows:
+    """The rows of one chunk among places that are sorted."""
+    found = [np.empty(0, dtype=np.int32)]
+    for each in places:
+        first, last = np.searchsorted(each["chunk"], [chunk, chunk + 1])
+        found.append(each["row"][first:last])
+    return np.sort(np.concatenate(found))
+
+
+def shards(
+    parts: Sequence[Part], sizes: Sequence[Sequence[int]], sides: Path, folder: Path
+) -> Iterator[tuple[Shard, int]]:
+    """The files to write, with the size of their text. sizes: of each part, by split."""
+    for index, side in enumerate(SIDES):
+        taken: list[Part] = []
+        number = size = 0
+        for part, each in zip(parts, sizes, strict=True):
+            if each[index]:
+                taken.append(part)
+                size += each[index]
+            if size >= SHARD_BYTES:
+                yield Shard(folder, f"{side}-{number:05d}", side, sides, tuple(taken)), size
+                taken, size, number = [], 0, number + 1
+        if taken or not number:
+            yield Shard(folder, f"{side}-{number:05d}", side, sides, tuple(taken)), size
