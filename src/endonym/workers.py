@@ -9,13 +9,17 @@ How many run, where, and what is done when a worker is lost, is left to `concurr
 Ray. Both hand jobs to their own processes pickled; nothing that is pickled lies on disk.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
 import time
+import uuid
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -55,7 +59,7 @@ class Job:
 
 
 class Runner(Protocol):
-    """Runs jobs of one function; `count` at a time."""
+    """Runs jobs of one function, `count` at a time."""
 
     count: int
 
@@ -68,7 +72,7 @@ class Runner(Protocol):
 def perform(function: Function, job: Job, advance: Advance) -> Result:
     """Do one job and write its record."""
     result = function(job.task, advance)
-    part = job.record.with_name(f"{job.record.name}.{os.getpid()}.part")
+    part = job.record.with_name(f"{job.record.name}.{uuid.uuid4().hex}.part")
     part.write_bytes(json_bytes(result))
     part.replace(job.record)
     return result
@@ -127,7 +131,57 @@ class Inline:
             yield result
 
 
-class Processes:
+@dataclass(slots=True)
+class Handed:
+    """A job that a worker has, and by what its result is known."""
+
+    share: Share
+    handle: Any
+
+
+class Afar(ABC):
+    """Runs jobs in other processes: twice as many wait or run as there are workers."""
+
+    count: int
+
+    def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
+        """See Runner."""
+        left, handed = iter(jobs), deque[Handed]()
+        while True:
+            open_ = [each for each in handed if not self.is_done(each.handle)]
+            for job in islice(left, 2 * self.count - len(open_)):
+                handed.append(Handed(Share(job, advance), self.hand_over(function, job)))
+            if not handed:
+                return
+            first = handed[0]
+            if self.is_done(first.handle):
+                result = self.result(function, handed)
+                first.share.end()
+                handed.popleft()
+                yield result
+                continue
+            self.wait([each.handle for each in handed])
+            for each in handed:
+                each.share.look()
+
+    @abstractmethod
+    def hand_over(self, function: Function, job: Job) -> Any:
+        """Give a job to a worker; gives what `result` needs."""
+
+    @abstractmethod
+    def is_done(self, handle: Any) -> bool:
+        """Whether a job has ended, well or not."""
+
+    @abstractmethod
+    def wait(self, handles: Sequence[Any]) -> None:
+        """Wait until one more job has ended, but no longer than TELL_SECONDS."""
+
+    @abstractmethod
+    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+        """The result of the first job, which has ended. Raises what the job raised."""
+
+
+class Processes(Afar):
     """Runs jobs in processes of this machine.
 
     A worker that is killed breaks the pool, and nobody knows which job it had. So the jobs that
@@ -139,43 +193,28 @@ class Processes:
         self.count = count
         self.pool: Pool | None = None
 
-    def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
-        """See Runner."""
-        left = iter(jobs)
-        under_way: deque[tuple[Share, Future[Result]]] = deque()
-        while True:
-            for job in islice(left, 2 * self.count - len(under_way)):
-                under_way.append((Share(job, advance), self._submit(function, job)))
-            if not under_way:
-                return
-            share, future = under_way[0]
-            try:
-                result = awaited(future, [each for each, _ in under_way])
-            except BrokenProcessPool:
-                self.close()
-                under_way = deque((s, self._again(function, s.job, f)) for s, f in under_way)
-                continue
-            under_way.popleft()
-            share.end()
-            yield result
-
-    def _submit(self, function: Function, job: Job) -> Future[Result]:
+    def hand_over(self, function: Function, job: Job) -> Future[Result]:
+        """See Afar."""
         if self.pool is None:
             self.pool = Pool(self.count)
         return self.pool.submit(function, job)
 
-    def _again(self, function: Function, job: Job, before: Future[Result]) -> Future[Result]:
-        """What a job came to that was under way when a worker was killed."""
-        if not isinstance(before.exception(), BrokenProcessPool):
-            return before
-        alone = Pool(1)
-        try:
-            done = alone.submit(function, job)
-            if isinstance(done.exception(), BrokenProcessPool):
-                raise lost(job)
-            return done
-        finally:
-            alone.close()
+    def is_done(self, handle: Future[Result]) -> bool:
+        """See Afar."""
+        return handle.done()
+
+    def wait(self, handles: Sequence[Future[Result]]) -> None:
+        """See Afar."""
+        running = [each for each in handles if not each.done()]
+        futures.wait(running, TELL_SECONDS, futures.FIRST_COMPLETED)
+
+    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+        """See Afar."""
+        if isinstance(handed[0].handle.exception(), BrokenProcessPool):
+            self.close()
+            for each in handed:
+                each.handle = again(function, each)
+        return handed[0].handle.result()
 
     def close(self) -> None:
         """End the workers at once: what they have under way is made again by the next run."""
@@ -184,16 +223,18 @@ class Processes:
             self.pool = None
 
 
-def awaited(future: Future[Result], shares: Sequence[Share]) -> Result:
-    """The result of the first job; meanwhile the progress of all that are under way."""
-    while True:
-        try:
-            return future.result(timeout=TELL_SECONDS)
-        except TimeoutError:
-            if future.done():
-                raise  # the job's own
-            for share in shares:
-                share.look()
+def again(function: Function, handed: Handed) -> Future[Result]:
+    """What a job comes to that was under way when a worker was killed. Raises LostWorker."""
+    if not isinstance(handed.handle.exception(), BrokenProcessPool):
+        return handed.handle
+    alone = Pool(1)
+    try:
+        done = alone.submit(function, handed.share.job)
+        if isinstance(done.exception(), BrokenProcessPool):
+            raise lost(handed.share.job)
+        return done
+    finally:
+        alone.close()
 
 
 def lost(job: Job) -> LostWorker:
@@ -251,44 +292,51 @@ def end_with_parent(lifeline: Connection) -> None:
     os._exit(1)
 
 
-class Cluster:
+class Cluster(Afar):
     """Runs jobs as tasks of Ray, which must see the files of all jobs under the same paths.
 
-    A task whose worker or machine is lost is tried once more by Ray.
+    It takes the cluster that RAY_ADDRESS names, or that runs on this machine, or starts one here.
+    Ray itself tries a task once more whose worker or machine is lost.
     """
 
     def __init__(self) -> None:
         import ray
 
-        if not ray.is_initialized():
-            ray.init(configure_logging=False, log_to_driver=False, include_dashboard=False)
+        given = {"log_to_driver": False, "logging_level": logging.WARNING}
+        ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
-    def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
-        """See Runner."""
+    def hand_over(self, function: Function, job: Job) -> Any:
+        """See Afar."""
         import ray
 
-        task = ray.remote(max_retries=TRIES - 1)(perform_afar)
-        left = iter(jobs)
-        under_way: deque[tuple[Share, Any]] = deque()
-        while True:
-            for job in islice(left, 2 * self.count - len(under_way)):
-                under_way.append((Share(job, advance), task.remote(function, job)))
-            if not under_way:
-                return
-            share, reference = under_way[0]
-            while not ray.wait([reference], timeout=TELL_SECONDS)[0]:
-                for each, _ in under_way:
-                    each.look()
-            try:
-                result = ray.get(reference)
-            except ray.exceptions.RayTaskError as error:
-                raise error.cause from error
-            except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-                raise lost(share.job) from error
-            under_way.popleft()
-            share.end()
-            yield result
+        task: Any = ray.remote(max_retries=TRIES - 1)(perform_afar)
+        return task.remote(function, job)
+
+    def is_done(self, handle: Any) -> bool:
+        """See Afar."""
+        import ray
+
+        return bool(ray.wait([handle], timeout=0)[0])
+
+    def wait(self, handles: Sequence[Any]) -> None:
+        """See Afar."""
+        import ray
+
+        running = [each for each in handles if not self.is_done(each)]
+        ray.wait(running, timeout=TELL_SECONDS)
+
+    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+        """See Afar."""
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return ray.get(handed[0].handle)
+        except RayTaskError as error:
+            raise error.cause from error
+        except RayError as error:
+            raise lost(handed[0].share.job) from error
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

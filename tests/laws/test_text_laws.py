@@ -120,7 +120,7 @@ def sides_of(files: dict[str, list[str]]) -> dict[str, str]:
             (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         source = Source.model_validate({"name": "lines", "path": ".", "document": "line"})
         pair = (source, source_files(source, root))
-        make_corpus([pair], Clean(), Split(seed=3), out=root / "out", advance=lambda size: None)
+        make_corpus([pair], Clean(), Split(seed=3), out=root / "out")
         corpus = Corpus(root / "out")
         return {each.text: side for side in SIDES for each in corpus.documents(side)}
 
@@ -250,7 +250,7 @@ def attempt(contents: list[bytes], name: str, **keys: object) -> Made | None:
             (root / "raw" / f"{number}.{name}").write_bytes(content)
         pair = (source, source_files(source, root))
         try:
-            make_corpus([pair], clean, Split(seed=1), out=root / "out", advance=lambda size: None)
+            make_corpus([pair], clean, Split(seed=1), out=root / "out")
         except CorpusError as error:
             if "do not balance" in error.message:
                 raise

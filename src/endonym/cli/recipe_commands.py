@@ -37,9 +37,11 @@ class WorkersType(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
         """The number, or the word."""
-        if value == RAY or (str(value).isdecimal() and int(value) > 0):
-            return value if value == RAY else int(value)
-        self.fail(f'"{value}" is neither a number of processes nor "{RAY}".', param, ctx)
+        if value == RAY:
+            return RAY
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f'"{value}" is neither a number of processes nor "{RAY}".', param, ctx)
+        return int(value)
 
 
 @click.command()

@@ -30,8 +30,9 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
     """
     corpus, said = find_corpus(name, store).verify(), words_of(name, store)
     with new_folder(out) as part:
-        given = {"name": said.name, "language": said.language, "licenses": said.licenses}
-        files = make_dataset(corpus, part, **given)
+        files = make_dataset(
+            corpus, part, name=said.name, language=said.language, licenses=said.licenses
+        )
     return [out / file for file in files]
 
 

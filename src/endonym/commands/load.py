@@ -68,7 +68,7 @@ def words_of(name: str, store: Store) -> Words:
 
 
 def find_corpus(name: str, store: Store) -> Artifact:
-    """The corpus of a run, or a corpus artefact by its folder. Raises RecipeError if there is none."""
+    """The corpus of a run, or a corpus artefact by its folder. Raises RecipeError without one."""
     if (Path(name) / "manifest.json").is_file():
         found = open_artifact(Path(name))
         if found.stage != "corpus":

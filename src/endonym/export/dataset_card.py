@@ -18,10 +18,8 @@ from endonym.log import size
 from endonym.text.reasons import in_words
 from endonym.text.split import SIDES
 
-SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
-"""Limits of the hub's size categories, in documents."""
-SHORT = {1_000: "1K", 10_000: "10K", 100_000: "100K", 1_000_000: "1M", 10_000_000: "10M"}
-SHORT |= {100_000_000: "100M", 1_000_000_000: "1B"}
+CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
+"""Limits of the hub's categories of size, in documents, and how they are written."""
 UNKNOWN = "unknown"
 """What the hub calls a license that nobody has said."""
 LONGEST_VALUE = 60
@@ -77,12 +75,9 @@ def size_category(documents: int) -> str:
     >>> size_category(25_000)
     '10K<n<100K'
     """
-    if documents < SIZES[0]:
-        return f"n<{SHORT[SIZES[0]]}"
-    for low, high in zip(SIZES, SIZES[1:], strict=False):
-        if documents < high:
-            return f"{SHORT[low]}<n<{SHORT[high]}"
-    return f"n>{SHORT[SIZES[-1]]}"
+    low = next((name for limit, name in reversed(CATEGORIES.items()) if documents >= limit), "")
+    high = next((name for limit, name in CATEGORIES.items() if documents < limit), "100M")
+    return f"{low}<n<{high}" if low else f"n<{high}"
 
 
 def _summary(card: DatasetCard) -> str:

@@ -93,7 +93,8 @@ def make_export(
         log.line(f"  limit: {limit}")
     checks = verify_export(out, model, texts, name=card.name)
     require_ok(checks)
-    write_card(out, card, model, form=export.format, checks=checks, limits=limits)
+    form = "gguf" if export.format == "gguf" else "huggingface"
+    write_card(out, card, model, form=form, checks=checks, limits=limits)
     record = {
         "model": made_of,
         "format": export.format,

@@ -36,7 +36,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 4,
+    "corpus": 5,
     "tokenizer": 4,
     "shards": 4,
     "model": 9,

@@ -176,8 +176,13 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the corpus."""
     from endonym.export.formats import make_dataset
 
-    given = {"name": config.name, "language": config.language, "licenses": config.licenses or {}}
-    files = make_dataset(ctx.inputs["corpus"], ctx.out, **given)
+    files = make_dataset(
+        ctx.inputs["corpus"],
+        ctx.out,
+        name=config.name,
+        language=config.language,
+        licenses=config.licenses or {},
+    )
     return {"format": config.export.format, "files": files, "checks": []}
 
 

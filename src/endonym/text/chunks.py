@@ -85,7 +85,7 @@ def column_of(values: Sequence[Any], field: arrow.Field) -> arrow.Array:
 
 
 def strings(values: Sequence[str | None]) -> arrow.Array:
-    """A column of strings; halves of characters, which no UTF-8 can hold, are written as escapes."""
+    """A column of strings. Halves of characters, which UTF-8 cannot hold, become escapes."""
     try:
         return arrow.array(values, type=arrow.string())
     except UnicodeEncodeError:
@@ -95,12 +95,18 @@ def strings(values: Sequence[str | None]) -> arrow.Array:
 
 def byte_lengths(texts: arrow.Array) -> Lengths:
     """The length of each text in UTF-8."""
-    return compute.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    return _computed("binary_length", texts)
 
 
 def char_lengths(texts: arrow.Array) -> Lengths:
     """The number of characters of each text."""
-    return compute.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    return _computed("utf8_length", texts)
+
+
+def _computed(name: str, texts: arrow.Array) -> Lengths:
+    """What a function of Arrow says of each text."""
+    found = compute.call_function(name, [texts])
+    return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def digests(table: arrow.Table) -> tuple[Lengths, Keys]:

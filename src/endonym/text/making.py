@@ -196,7 +196,7 @@ class Making:
                 link_or_copy(self.work.place(step) / file["name"], out / file["name"])
 
     def note_samples(self, placed: "Placed", held: HeldOut) -> None:
-        """Note how many near copies of each source were moved, and a few documents of each split."""
+        """Note of each source how many near copies moved, and a few documents of each split."""
         counts = [len(each) for each in placed.keys]
         sides, moved = (of_source(each, counts) for each in (held.sides(), held.near_copies))
         first = 0

@@ -6,7 +6,7 @@ are not flushed one by one: after a power cut, those that are not whole are made
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ Progress = Callable[[str, float, str], AbstractContextManager[Callable[..., None
 
 
 @contextmanager
-def no_progress(what: str, total: float, unit: str) -> Iterator[Callable[..., None]]:
+def no_progress(what: str, total: float, unit: str) -> Generator[Callable[..., None]]:
     """Progress that nobody sees."""
     yield lambda size: None
 
@@ -50,6 +50,7 @@ class Work:
         """What a step of a single job in this process gives, or gave an earlier run."""
         found = self.finished(name)
         if found is None:
+            self.place(name)
             found = [make()]
             write_file(self.folder, f"{name}.json", json_bytes({"results": found}))
         return found[0]

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as arrow
-import pyarrow.compute as compute
 
 from endonym.text.chunks import Rows, read_chunk
 from endonym.text.corpus_stats import Kept, RecordStats
@@ -100,7 +99,8 @@ def document_lines(source: str, table: arrow.Table, numbers: Numbers) -> Iterato
 
 def count(table: arrow.Table, numbers: Numbers, found: dict[str, Any]) -> None:
     """Count documents, and the warnings about them with the example that stands first."""
-    size, bytes_, chars = (compute.sum(table[each]).as_py() for each in ("size", "bytes", "chars"))
+    columns = (table[each].to_numpy() for each in ("size", "bytes", "chars"))
+    size, bytes_, chars = (int(each.sum()) for each in columns)
     found["kept"].more(len(table), bytes=size, text_bytes=bytes_, chars=chars)
     has_some = np.flatnonzero(table["warnings"].is_valid().to_numpy())
     for row in has_some.tolist():
@@ -121,7 +121,8 @@ def write_dropped(reason: Reason, advance: Callable[[int], None]) -> dict[str, A
             if reason.copies:
                 rows = rows_of(copies, number)
             else:
-                rows = np.flatnonzero(compute.equal(table["reason"], reason.reason).to_numpy())
+                reasons = table["reason"].to_pylist()
+                rows = [row for row, each in enumerate(reasons) if each == reason.reason]
             counted = found.setdefault(source, RecordStats())
             for each in table.take(arrow.array(rows)).to_pylist():
                 detail = DETAIL if reason.copies else each["detail"]

@@ -48,13 +48,36 @@ def shares(chosen: tuple[Chosen, Chosen]) -> tuple[float, float]:
 
 def blocks_of(texts: list[str], seed: int = 1) -> tuple[list[int], np.ndarray]:
     """The number of each text's block, and the key of it."""
-    blocks = Blocks()
-    numbers, found = [], []
-    for text in texts:
-        data = text.encode()
-        numbers.append(blocks.add(digest(data, seed), len(data)))
-        found.append(blocks.key)
-    return numbers, np.array(found, dtype=np.uint64)
+    names, sizes = digests(texts, seed), np.array([len(text.encode()) for text in texts])
+    numbers, found = Blocks().add(names, sizes, np.zeros(len(texts), dtype=np.bool_))
+    return numbers.tolist(), found
+
+
+def digests(texts: list[str], seed: int) -> np.ndarray:
+    names = b"".join(digest(text.encode(), seed) for text in texts)
+    return np.frombuffer(names, dtype=">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def test_blocks_are_those_of_the_rule_however_their_documents_come():
+    """The rule, document by document: a block ends with a file or a long document; it begins with
+    a probability of its first document's size / 2,000."""
+    random = np.random.Generator(np.random.Philox(3))
+    texts = numbered(3_000)
+    texts = [text * int(n) for text, n in zip(texts, random.integers(1, 40, 3_000), strict=True)]
+    starts = random.random(3_000) < 0.01
+    names, sizes = digests(texts, 1), np.array([len(text.encode()) for text in texts])
+    number, key, is_over = -1, 0, True
+    expected: list[tuple[int, int]] = []
+    for (first, second), size, start in zip(names.tolist(), sizes.tolist(), starts, strict=True):
+        if is_over or start or second * BLOCK_BYTES < size << 64:
+            number, key = number + 1, first
+        is_over = size >= BLOCK_BYTES
+        expected.append((number, key))
+    blocks, found = Blocks(), list[tuple[int, int]]()
+    for part in np.split(np.arange(3_000), [0, 1, 700, 2_999]):
+        numbers, keys_ = blocks.add(names[part], sizes[part], starts[part])
+        found += zip(numbers.tolist(), keys_.tolist(), strict=True)
+    assert found == expected
 
 
 def test_about_three_hundredths_each_are_dev_and_test():
