@@ -21,7 +21,7 @@ from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document, Reject
 from endonym.text.files import source_files
 from endonym.text.fold import folded
-from endonym.text.split import SIDES, Chosen, digest, held_out
+from endonym.text.split import SIDES, Chosen, Looking, digest, held_out
 
 STEPS = some.permutations(["nfc", "spaces", "zero_width"]).flatmap(
     lambda steps: some.integers(1, 3).map(lambda count: tuple(steps[:count]))
@@ -184,7 +184,7 @@ def held_texts(sources: list[list[str]], split: Split, seed: int) -> set[str]:
     def read(chosen: Chosen) -> Iterator[str]:
         return (text for text, is_chosen in zip(every, chosen, strict=True) if is_chosen)
 
-    held = held_out([keys_of(source, seed) for source in sources], split, read)
+    held = held_out([keys_of(source, seed) for source in sources], split, Looking(read))
     return {text for text, is_held in zip(every, held.dev | held.test, strict=True) if is_held}
 
 

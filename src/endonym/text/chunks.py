@@ -51,24 +51,33 @@ Rows = np.ndarray[tuple[int], np.dtype[np.int32]]
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-def write_chunk(folder: Path, name: str, schema: arrow.Schema, columns: Sequence[Any]) -> Whole:
-    """Write the columns of a chunk in the schema's order."""
+def write_chunk(
+    folder: Path,
+    name: str,
+    schema: arrow.Schema,
+    columns: Sequence[Any],
+    *,
+    compression: str | None = COMPRESSION,
+) -> Whole:
+    """Write the columns of a chunk in the schema's order. What is not compressed can be mapped."""
     arrays = [
         column if isinstance(column, arrow.Array) else column_of(column, field)
         for field, column in zip(schema, columns, strict=True)
     ]
     batch = arrow.RecordBatch.from_arrays(arrays, schema=schema)
     sink = arrow.BufferOutputStream()
-    options = ipc.IpcWriteOptions(compression=COMPRESSION, use_threads=False)
+    options = ipc.IpcWriteOptions(compression=compression, use_threads=False)
     with ipc.new_file(sink, schema, options=options) as writer:
         writer.write_batch(batch)
     return write_file(folder, name, memoryview(sink.getvalue()))
 
 
-def read_chunk(path: Path, names: Sequence[str] | None = None) -> arrow.Table:
+def read_chunk(
+    path: Path, names: Sequence[str] | None = None, schema: arrow.Schema = CLEAN
+) -> arrow.Table:
     """A chunk, or some of its columns, in the order of its schema."""
     with arrow.memory_map(str(path)) as file:
-        fields = [CLEAN.get_field_index(name) for name in names] if names else None
+        fields = [schema.get_field_index(name) for name in names] if names else None
         options = ipc.IpcReadOptions(included_fields=fields, use_threads=False)
         return ipc.open_file(file, options=options).read_all()
 

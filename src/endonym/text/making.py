@@ -16,6 +16,7 @@ import numpy as np
 from endonym.disk import link_or_copy
 from endonym.errors import CorpusError, SourceError
 from endonym.text.chunks import read_chunk, write_array
+from endonym.text.comparing import LookingByWorkers, Part, load
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus_stats import SAMPLES, RecordStats, SourceStats, reasons_table
 from endonym.text.exact import find_copies, ranges
@@ -33,7 +34,7 @@ from endonym.text.split import (
     split_keys,
 )
 from endonym.text.work import Work
-from endonym.text.write import Part, Reason, rows_of, shards, write_dropped, write_shard
+from endonym.text.write import Reason, rows_of, shards, write_dropped, write_shard
 from endonym.workers import Result
 
 SHOWN_FILES = 5
@@ -154,7 +155,8 @@ class Making:
         folder = self.work.place("split")
 
         def chosen() -> Result:
-            held = held_out(placed.keys, self.split, placed.texts)
+            looking = LookingByWorkers(placed.parts, self.work)
+            held = held_out(placed.keys, self.split, looking)
             arrays = {"sides": held.sides(), "moved": held.near_copies}
             files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
             return {"files": files, "overlap": held.overlap}
@@ -240,14 +242,6 @@ class Placed:
             self.keys.append(split_keys(np.concatenate([every[:0], *own]), every) if few else every)
         self.documents = placing.documents
 
-    def texts(self, chosen: Chosen) -> Iterator[str]:
-        """The texts of chosen documents, in order."""
-        for part in self.parts:
-            rows = load(part.numbers)["row"]
-            rows = rows[chosen[part.first : part.first + len(rows)]]
-            if len(rows):
-                yield from read_chunk(part.chunk, ["text"]).take(rows)["text"].to_pylist()
-
     def sizes(self, sides: Any) -> list[list[int]]:
         """Of each part, the bytes of text in each split."""
         found: list[list[int]] = []
@@ -268,11 +262,6 @@ def unzipped(pairs: Any) -> tuple[list[Any], list[int]]:
     """Tasks, and their sizes."""
     every = list(pairs)
     return [task for task, _ in every], [size for _, size in every]
-
-
-def load(path: Path) -> Any:
-    """An array of numpy, of which only what is used is read."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def sampled(keys: Keys, chosen: Chosen) -> set[int]:

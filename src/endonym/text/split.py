@@ -103,28 +103,43 @@ def split_keys(documents: Keys, blocks: Keys) -> Keys:
     return documents if len(np.unique(blocks)) < FEW_BLOCKS else blocks
 
 
-def held_out(keys: Sequence[Keys], split: Split, texts: Texts) -> HeldOut:
+class Looking:
+    """Looks for near copies in texts, one after the other."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+
+    def index(self, candidates: Chosen, every: Chosen) -> Index:
+        """The index of some documents; every: they and all that they are compared with."""
+        return Index.made(self.texts(candidates), self.texts(every))
+
+    def compare(self, index: Index, others: Chosen) -> None:
+        """Mark the candidates that some of these documents nearly repeat."""
+        index.compare(self.texts(others))
+
+
+def held_out(keys: Sequence[Keys], split: Split, looking: Looking) -> HeldOut:
     """The held-out documents of all sources, concatenated.
 
     keys: the block key of each document, source by source.
     """
     dev, test = (np.concatenate(each) for each in zip(*candidates_of(keys, split), strict=True))
     candidates = dev | test
-    moved, index = near_copies(candidates, ~candidates, texts)
+    moved, index = near_copies(candidates, ~candidates, looking)
     dev, test = dev & ~moved, test & ~moved
-    to_dev, _ = near_copies(test, dev, texts)
+    to_dev, _ = near_copies(test, dev, Looking(looking.texts))
     overlap = index.overlap(np.nonzero(~moved[candidates])[0])
     return HeldOut(dev | to_dev, test & ~to_dev, moved | to_dev, overlap)
 
 
-def near_copies(candidates: Chosen, others: Chosen, texts: Texts) -> tuple[Chosen, Index]:
+def near_copies(candidates: Chosen, others: Chosen, looking: Looking) -> tuple[Chosen, Index]:
     """The candidates that some other text, or another near copy, nearly repeats."""
-    index = Index(texts(candidates), texts(candidates | others))
+    index = looking.index(candidates, candidates | others)
     numbers = np.nonzero(candidates)[0]
     found, others = np.zeros(len(candidates), dtype=np.bool_), others.copy()
     while others.any():
         before = index.contaminated.copy()
-        index.compare(texts(others))
+        looking.compare(index, others)
         others = np.zeros(len(candidates), dtype=np.bool_)
         others[numbers[index.contaminated & ~before]] = True
         found |= others

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.text.chunks import Rows, read_chunk
+from endonym.text.comparing import Part
 from endonym.text.corpus_stats import Kept, RecordStats
 from endonym.text.document import Reject
 from endonym.text.document_files import GzipLines, reject_line
@@ -26,16 +27,6 @@ SHARD_BYTES = 64_000_000
 """Approximate size of the text in a file."""
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.void]]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A chunk, the numbers of its kept documents, and the number of the first in the corpus."""
-
-    source: str
-    chunk: Path
-    numbers: Path
-    first: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from endonym.text.split import (
     Blocks,
     Chosen,
     HeldOut,
+    Looking,
     Texts,
     candidates_of,
     digest,
@@ -30,7 +31,7 @@ def keys(texts: list[str], seed: int = 1) -> np.ndarray:
 
 def split_texts(sources: list[list[str]], split: Split, seed: int = 1) -> HeldOut:
     texts = [text for source in sources for text in source]
-    return held_out([keys(source, seed) for source in sources], split, reader(texts))
+    return held_out([keys(source, seed) for source in sources], split, Looking(reader(texts)))
 
 
 def reader(texts: list[str]) -> Texts:
@@ -210,7 +211,7 @@ def indices(side: Chosen) -> list[int]:
 def test_a_near_copy_in_training_moves_a_document_to_training():
     texts = numbered(20)
     texts[12] = texts[1].upper() + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
     assert indices(held.near_copies) == [1]
     assert (indices(held.test), indices(held.dev)) == ([0], [2, 3])
     assert held.sides().tolist() == [2, 0, 1, 1] + [0] * 16
@@ -219,21 +220,21 @@ def test_a_near_copy_in_training_moves_a_document_to_training():
 def test_near_copies_in_one_set_stay():
     texts = numbered(20)
     texts[1] = texts[0] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
     assert (indices(held.test), indices(held.dev)) == ([0, 1], [2, 3])
 
 
 def test_a_document_of_test_that_dev_nearly_repeats_goes_to_dev():
     texts = numbered(20)
     texts[2] = texts[1] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
     assert (indices(held.test), indices(held.dev)) == ([0], [1, 2, 3])
 
 
 def test_what_has_moved_takes_its_own_near_copies_with_it():
     chain = ["abcdefghijklmnopqrst", "defghijklmnopqrstuvw", "ghijklmnopqrstuvwxyz"]
     texts = [chain[2], chain[1], *numbered(10), chain[0]]
-    held = held_out([ordered(13)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(13)], Split(val_documents=4), Looking(reader(texts)))
     assert indices(held.near_copies) == [0, 1]
     assert indices(held.dev) == [2, 3]
 
@@ -241,6 +242,6 @@ def test_what_has_moved_takes_its_own_near_copies_with_it():
 def test_the_overlap_that_remains_is_measured():
     texts = numbered(20)
     texts[10] = texts[0][:20] + " башка сүзләр килә аннары"
-    held = held_out([ordered(20)], Split(val_documents=2), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=2), Looking(reader(texts)))
     assert (held.dev | held.test).sum() == 2
     assert 0 < held.overlap < 0.5
