@@ -126,8 +126,8 @@ class Clean(Config):
         return self
 
 
-DEFAULT_SHARE = 0.06
-"""Share of each source's documents that is held out by default."""
+DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000
+"""Share of each source's documents that is held out by default, and how much of it at most."""
 
 
 class Split(Config):
@@ -149,6 +149,12 @@ class Split(Config):
         description="hold out this share of each source's documents: half of them for dev, half "
         "for test; default 0.06",
     )
+    val_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="hold out about so many bytes of each source at most, whatever its share is; "
+        "default 20,000,000 where neither key above is given",
+    )
     seed: int = Field(
         default=42,
         ge=0,
@@ -161,10 +167,13 @@ class Split(Config):
         """Only one of both keys may be set."""
         if self.val_documents is not None and self.val_share is not None:
             raise ValueError("give val_documents or val_share, not both")
+        if self.val_documents is not None and self.val_bytes is not None:
+            raise ValueError("val_bytes limits val_share, not val_documents")
         return self
 
     def resolved(self) -> "Split":
         """A copy with the default share, if neither key is set."""
         if self.val_documents is not None or self.val_share is not None:
             return self
-        return Split(val_share=DEFAULT_SHARE, seed=self.seed)
+        most = self.val_bytes or DEFAULT_BYTES
+        return Split(val_share=DEFAULT_SHARE, val_bytes=most, seed=self.seed)

@@ -16,7 +16,8 @@ from typing import Any
 
 from endonym.text.document import Document, Reject
 
-LEVEL = 3
+LEVEL = 2
+"""1.6 times as fast as level 3, and 6 % more bytes."""
 GZIP = 16 + zlib.MAX_WBITS
 """Tells zlib to write the head and the check sum of gzip."""
 ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)

@@ -156,7 +156,7 @@ class Making:
 
         def chosen() -> Result:
             looking = LookingByWorkers(placed.parts, self.work)
-            held = held_out(placed.keys, self.split, looking)
+            held = held_out(placed.keys, self.split, looking, placed.source_sizes())
             arrays = {"sides": held.sides(), "moved": held.near_copies}
             files = [write_array(folder, f"{name}.npy", each) for name, each in arrays.items()]
             return {"files": files, "overlap": held.overlap}
@@ -221,6 +221,7 @@ class Placed:
     def __init__(
         self, sources: Sources, chunks: Sequence[Chunk], copies: Sequence[Path], folder: Path
     ) -> None:
+        self.names = [source.name for source, _ in sources]
         self.parts: list[Part] = []
         self.keys: list[Keys] = []
         placing, dropped = Placing(), [load(path) for path in copies]
@@ -241,6 +242,13 @@ class Placed:
             every = np.concatenate(blocks)
             self.keys.append(split_keys(np.concatenate([every[:0], *own]), every) if few else every)
         self.documents = placing.documents
+
+    def source_sizes(self) -> list[int]:
+        """The bytes of text of each source."""
+        found = dict.fromkeys(self.names, 0)
+        for part in self.parts:
+            found[part.source] += int(load(part.numbers)["bytes"].sum())
+        return list(found.values())
 
     def sizes(self, sides: Any) -> list[list[int]]:
         """Of each part, the bytes of text in each split."""

@@ -9,9 +9,10 @@ every raw file. So blocks have about 2,000 bytes, and a longer document is a blo
 The hash of a block is that of its first document, and depends on the seed and on the text alone:
 texts added at the end of a file, or in other files, move nothing into the held-out sets. A block is
 held out if its hash is below a share of all hashes, or among the smallest, and more documents can
-only push it out. There are exceptions for small sources: one of fewer than twenty blocks is split
-by documents (so its sets change when it grows beyond), one without a hash below the share gives its
-smallest one, and no more than half of a source is held out.
+only push it out. The share is lower where it would be more of a source than split.val_bytes. There
+are exceptions for small sources: one of fewer than twenty blocks is split by documents (so its sets
+change when it grows beyond), one without a hash below the share gives its smallest one, and no more
+than half of a source is held out.
 
 A held-out document that some training text nearly repeats goes to training, and one of test that
 some dev text nearly repeats goes to dev.
@@ -118,12 +119,16 @@ class Looking:
         index.compare(self.texts(others))
 
 
-def held_out(keys: Sequence[Keys], split: Split, looking: Looking) -> HeldOut:
+def held_out(
+    keys: Sequence[Keys], split: Split, looking: Looking, sizes: Sequence[int] | None = None
+) -> HeldOut:
     """The held-out documents of all sources, concatenated.
 
-    keys: the block key of each document, source by source.
+    keys: the block key of each document, source by source. sizes: of the sources in bytes, for
+    split.val_bytes.
     """
-    dev, test = (np.concatenate(each) for each in zip(*candidates_of(keys, split), strict=True))
+    chosen = candidates_of(keys, split, sizes)
+    dev, test = (np.concatenate(each) for each in zip(*chosen, strict=True))
     candidates = dev | test
     moved, index = near_copies(candidates, ~candidates, looking)
     dev, test = dev & ~moved, test & ~moved
@@ -146,13 +151,19 @@ def near_copies(candidates: Chosen, others: Chosen, looking: Looking) -> tuple[C
     return found, index
 
 
-def candidates_of(keys: Sequence[Keys], split: Split) -> list[tuple[Chosen, Chosen]]:
+def candidates_of(
+    keys: Sequence[Keys], split: Split, sizes: Sequence[int] | None = None
+) -> list[tuple[Chosen, Chosen]]:
     """For each source the dev and test documents, before near copies are moved."""
     if split.val_documents is not None:
         return smallest(keys, split.val_documents)
-    share = split.resolved().val_share
+    split = split.resolved()
+    share = split.val_share
     assert share is not None
-    chosen = [below(source, share) for source in keys]
+    shares = [share] * len(keys)
+    if split.val_bytes is not None and sizes is not None:
+        shares = [min(share, split.val_bytes / max(1, size)) for size in sizes]
+    chosen = [below(*each) for each in zip(keys, shares, strict=True)]
     if all(any(each[side].any() for each in chosen) for side in (0, 1)):
         return chosen
     # Sources of a few documents each: split as if they were one.

@@ -87,6 +87,20 @@ def test_about_three_hundredths_each_are_dev_and_test():
         assert 0.026 < share < 0.034
 
 
+def test_of_a_large_source_a_few_bytes_are_enough_and_growth_moves_nothing_into_them():
+    split, texts = Split(val_share=0.2, val_bytes=20_000), numbered(6_000)
+    held = []
+    for count in (3_000, 6_000):
+        every = texts[:count]
+        size = sum(len(text.encode()) for text in every)
+        ((dev, test),) = candidates_of([keys(every)], split, [size])
+        chosen = {text for text, is_held in zip(every, dev | test, strict=True) if is_held}
+        assert 14_000 < sum(len(text.encode()) for text in chosen) < 26_000
+        assert dev.any() and test.any()
+        held.append(chosen)
+    assert held[1] & set(texts[:3_000]) < held[0]
+
+
 def test_a_share_is_taken_of_each_source():
     first, second = candidates_of(
         [keys(numbered(5_000)), keys(numbered(500, 5_000))], Split(val_share=0.4)
