@@ -267,13 +267,23 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         lines.append(f"{name}: read {card['read']['records']}, kept {sides}, dropped {lost}")
     documents = (each for side in SIDES for each in corpus.documents(side))
     shown = list(itertools.islice(documents, count))
-    lines += [f"\n{each.id} ({each.source})\n{each.text[:SHOWN_CHARS]}" for each in shown]
+    lines += [f"\n{_origin(each)}\n{each.text[:SHOWN_CHARS]}" for each in shown]
     return Inspection("\n".join(lines), {"documents": [_plain(each) for each in shown]})
 
 
-def _plain(each: Document | Reject) -> dict[str, str]:
-    why = {"reason": each.reason, "detail": each.detail} if isinstance(each, Reject) else {}
-    return {"id": each.id, "source": each.source, **why, "text": each.text[:SHOWN_CHARS]}
+def _origin(document: Document) -> str:
+    """A document's place and source, and what its reader noted of it."""
+    noted = [f"{key}: {value}" for key, value in sorted(document.meta.items())]
+    return "\n".join(
+        [f"{document.id} ({document.source})", *([" · ".join(noted)] if noted else [])]
+    )
+
+
+def _plain(each: Document | Reject) -> dict[str, Any]:
+    shown = {"id": each.id, "source": each.source, "text": each.text[:SHOWN_CHARS]}
+    if isinstance(each, Reject):
+        return {**shown, "reason": each.reason, "detail": each.detail}
+    return {**shown, "meta": each.meta}
 
 
 def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:

@@ -96,7 +96,8 @@ def test_of_a_large_source_a_few_bytes_are_enough_and_growth_moves_nothing_into_
         ((dev, test),) = candidates_of([keys(every)], split, [size])
         chosen = {text for text, is_held in zip(every, dev | test, strict=True) if is_held}
         assert 14_000 < sum(len(text.encode()) for text in chosen) < 26_000
-        assert dev.any() and test.any()
+        assert dev.any()
+        assert test.any()
         held.append(chosen)
     assert held[1] & set(texts[:3_000]) < held[0]
 
