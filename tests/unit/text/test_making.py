@@ -1,4 +1,4 @@
-"""How a corpus is made in steps: by any number of workers, interrupted or not, to the same bytes."""
+"""How a corpus is made: by any number of workers, interrupted or not, to the same bytes."""
 
 import hashlib
 import json
