@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import architectures_page
+import corpus_page
 import exports
 import readme_page
 import tokenizers_page
@@ -19,6 +20,7 @@ from pages import renewed
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": readme_page.TABLES,
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
+    ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,
     ROOT / "docs" / "exports.md": {"exports": exports.page_table},
