@@ -143,7 +143,11 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @VARIANTS
 @SETS
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
-@click.option("--dry-run", is_flag=True, help="List the stages, make nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="List the stages and what cleaning does to a sample; make nothing.",
+)
 @click.option("--replan", is_flag=True, help="Choose and measure again.")
 @click.option(
     "--tune",
@@ -310,6 +314,7 @@ def show_plans(
         for stage in each["stages"]:
             state = "there" if stage["there"] else "missing"
             say(f"{padded(stage['name'], widest)} {stage['id']}  {state}")
+        say(f"\n{commands.describe_cleaning(each['cleaning'])}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

@@ -13,6 +13,7 @@ from endonym.autopilot.resolve import (
     resolve_training,
     training_choices,
 )
+from endonym.autopilot.tried import try_cleaning
 from endonym.commands.check import check, likely_formats, promised
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.find import run_argument
@@ -23,7 +24,7 @@ from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
-from endonym.log import Log, counted, duration, for_screen
+from endonym.log import Log, counted, duration, for_screen, number, size
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
@@ -34,6 +35,8 @@ from endonym.report.page import write_report
 from endonym.report.scores import verdicts
 from endonym.store import Store
 
+SAMPLE_SHOWN = 100
+"""Characters of a sample on the screen."""
 PROMISED = ("model", "evaluation", "export")
 """The kinds of stages whose time `check` estimates."""
 
@@ -220,4 +223,37 @@ def describe_plan(
         for stage in stages
     ]
     tokens = sum(config.steps * config.batch_tokens for config in training.phases)
-    return {"run": recipe.run_name, "train_tokens": tokens, "stages": listed}
+    contrast = recipe.clean.contrast_files(recipe.folder)
+    cleaning = try_cleaning(raw, recipe.clean, contrast).as_dict()
+    return {
+        "run": recipe.run_name,
+        "train_tokens": tokens,
+        "stages": listed,
+        "cleaning": cleaning,
+    }
+
+
+def describe_cleaning(cleaning: dict[str, Any]) -> str:
+    """What each rule of cleaning does to a sample: documents, their share, and examples."""
+    whole = "all texts" if cleaning["is_whole"] else "a sample of the texts"
+    head = (
+        f"cleaning, tried on {whole}: {counted(cleaning['documents'], 'document')}, "
+        f"{size(cleaning['bytes'])}; {number(cleaning['kept'])} kept"
+    )
+    rules: dict[str, dict[str, Any]] = cleaning["rules"]
+    widest = max(map(len, rules), default=0)
+    lines = [head]
+    for name, rule in rules.items():
+        parts = f"  {counted(rule['parts'], 'part')} taken out" if rule["parts"] else ""
+        share = f"{100 * rule['share']:.2f} %"
+        lines.append(f"  {name:<{widest}}  {number(rule['documents']):>9}  {share:>8}{parts}")
+        lines += [f"      {told(each)}" for each in rule["samples"]]
+    return "\n".join(lines if rules else [f"{head}; no rule changes or drops any"])
+
+
+def told(sample: dict[str, str]) -> str:
+    """A sample of what a rule did, on one line."""
+    if "before" in sample:
+        return for_screen(f"{sample['before']!r} → {sample['after']!r}")
+    why = f"  ({sample['why']})" if sample.get("why") else ""
+    return for_screen(" ".join(sample["text"].split())[:SAMPLE_SHOWN] + why)

@@ -12,7 +12,7 @@ from endonym.data.shards import TokenShards
 from endonym.errors import SourceError
 from endonym.evaluate.bits import Texts
 from endonym.log import Log, counted, number
-from endonym.text.clean.normalize import normalizer
+from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean, Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import source_files

@@ -8,6 +8,7 @@ two. Paths in a config are not hashed: the inputs hash the contents of these fil
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
@@ -100,17 +101,21 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     raw: the hashed files of the recipe's sources, in its order.
     """
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
+    files, contrast = file_stages(recipe), recipe.clean.contrast_files(recipe.folder)
+    inputs = {stage.name: stage for stage in sources}
+    inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
     corpus = Stage(
         "corpus",
         "corpus",
         CorpusConfig(
             order=tuple(each.source.name for each in raw),
             sources=tuple(raw),
+            contrast=tuple(contrast),
             clean=recipe.clean,
             split=recipe.split.resolved(),
         ),
         stages.corpus,
-        {stage.name: stage for stage in sources},
+        inputs,
     )
     folder, inputs = pretrained_stage(recipe), {"corpus": corpus}
     if folder is None:
@@ -122,7 +127,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         ids = Stage("tokenizer", "tokenizer", config, stages.pretrained_tokenizer, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
-    return DataStages(sources, folder, file_stages(recipe), corpus, ids, shards)
+    return DataStages(sources, folder, files, corpus, ids, shards)
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -172,11 +177,16 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
     """A stage for every other file that the recipe names, by its path."""
     by_path: dict[str, Stage] = {}
-    for evaluation in recipe.evaluate:
-        for path in evaluation.files(recipe.folder):
-            config = NamedFiles(paths=(path,), files=(file_identity(path),))
-            by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
+    for path in other_files(recipe):
+        config = NamedFiles(paths=(path,), files=(file_identity(path),))
+        by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
     return by_path
+
+
+def other_files(recipe: Recipe) -> list[Path]:
+    """The files that a recipe names beside its sources."""
+    judged = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    return [*recipe.clean.contrast_files(recipe.folder), *judged]
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -240,7 +250,7 @@ def evaluation_names(recipe: Recipe) -> list[str]:
 def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     """Name and kind of every stage, in order, without planning any."""
     given = [recipe.model_folder] if recipe.model_folder else []
-    files = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    files = other_files(recipe)
     sources = [each.name for each in recipe.source] + [path.name for path in [*given, *files]]
     judged = [(name, "evaluation") for name in evaluation_names(recipe)]
     speeds = [each for each in judged if each[0].startswith(SPEED_NAME)]

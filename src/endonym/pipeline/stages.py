@@ -62,6 +62,7 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.clean,
             config.split,
             out=ctx.out,
+            contrast=config.contrast,
             work=ctx.work / "corpus",
             runner=crew,
             progress=ctx.log.progress,

@@ -66,10 +66,15 @@ class PretrainedFiles(NamedFiles):
 
 
 class CorpusConfig(Config):
-    """How sources become a corpus. order: names of the sources, whose files are inputs."""
+    """How sources become a corpus.
+
+    order: names of the sources, whose files are inputs. contrast: files in other languages, which
+    are inputs, too.
+    """
 
     order: tuple[str, ...]
     sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    contrast: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     clean: Clean
     split: Split
 

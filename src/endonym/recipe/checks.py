@@ -20,7 +20,7 @@ from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
-from endonym.text.config import Source
+from endonym.text.config import Clean, Source
 from endonym.text.files import source_files
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
@@ -49,7 +49,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
 
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
-    """Missing files of evaluations, and a `model.folder` without a model."""
+    """Missing files of evaluations and of cleaning, and a `model.folder` without a model."""
     missing: list[Problem] = []
     keys = _part(ModelKeys, data.get("model"))
     named = keys.folder if keys else None
@@ -57,6 +57,17 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         message = f"there is no config.json in {named}."
         do = "Name a folder in the transformers format: its path starts at the recipe's folder."
         missing.append(Problem(("model", "folder"), message, do, at_value=True))
+    clean = _part(Clean, data.get("clean"))
+    missing += [
+        Problem(
+            ("clean", "contrast", number),
+            f"no file matches {pattern}.",
+            "Put texts there, or correct the pattern: it starts at the recipe's folder.",
+            at_value=True,
+        )
+        for number, pattern in enumerate(clean.contrast if clean else ())
+        if not Clean(contrast=(pattern,)).contrast_files(folder)
+    ]
     return missing + [
         Problem(
             ("evaluate", number, "file"),

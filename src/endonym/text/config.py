@@ -1,5 +1,8 @@
 """The recipe's tables for texts: sources, cleaning, split."""
 
+import os.path
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -52,17 +55,85 @@ class Source(Config):
     )
 
 
+NormalizeStep = Literal[
+    "mojibake",
+    "nfc",
+    "controls",
+    "zero_width",
+    "look_alikes",
+    "bashkir_letters",
+    "chuvash_letters",
+    "french_apostrophes",
+    "french_spaces",
+    "kazakh_letters",
+    "khmer_order",
+    "kyrgyz_letters",
+    "romanian_commas",
+    "tatar_letters",
+    "spaces",
+]
+"""The steps of `normalize`; those of one language are defined in text/packs."""
+
+
 class Clean(Config):
     """Cleaning: what is not written is not applied."""
 
-    normalize: tuple[Literal["nfc", "spaces", "zero_width"], ...] = Field(
+    normalize: tuple[NormalizeStep, ...] = Field(
         default=(),
         description="changes made to every text, in this order\n"
+        '    "mojibake" repairs UTF-8 that was read in another encoding and saved\n'
         '    "nfc" writes each letter with its marks in one form, Unicode NFC\n'
+        '    "controls" deletes control characters, overrides of direction and what is no '
+        "character\n"
+        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
+        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts\n"
+        '    "look_alikes" writes a word in one script: letters of another that look the same '
+        "become those of the word\n"
         '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
         "deletes control characters\n"
-        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
-        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts",
+        "    The others belong to one language each, and to no other; docs/cleaning.md says what "
+        "they do.",
+    )
+    mask: tuple[Literal["email", "phone", "card", "ip"], ...] = Field(
+        default=(), description="personal data that is replaced by `mask_with`"
+    )
+    mask_with: str = Field(
+        default="<{kind}>",
+        pattern=r"^[^@\d]*$",
+        description="what stands in place of it; {kind} is its kind",
+    )
+    language: str | None = Field(
+        default=None,
+        pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
+        description="the code of the language that documents must be in",
+    )
+    contrast: tuple[str, ...] = Field(
+        default=(),
+        description="texts in other languages from which to tell it, as globs; one file a "
+        "language, named by its code: neighbours/ba.txt",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    min_language_score: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents that are less probably in `language`",
+    )
+    split_languages: bool = Field(
+        default=False,
+        description="take out the paragraphs of a document that are in another language",
+    )
+    max_line_documents: int | None = Field(
+        default=None,
+        ge=1,
+        description="take out lines that stand in more documents: at the beginning and end of a "
+        "document all of them, within it those of at least 40 letters",
+    )
+    max_same_skeleton: int | None = Field(
+        default=None,
+        ge=1,
+        description="keep so many of the documents that are the same once digits, names and rare "
+        "words are blanked, as those that a program has filled in",
     )
     min_chars: int | None = Field(
         default=None, ge=1, description="drop documents shorter than this"
@@ -88,11 +159,68 @@ class Clean(Config):
         le=1,
         description="drop documents where they are a smaller share of letters",
     )
+    min_words: int | None = Field(default=None, ge=1, description="drop documents of fewer words")
+    min_word_length: float | None = Field(
+        default=None, gt=0, description="drop documents whose words are shorter on average"
+    )
+    max_word_length: float | None = Field(
+        default=None, gt=0, description="drop documents whose words are longer on average"
+    )
+    max_symbols: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the characters are no letters, digits or "
+        "punctuation",
+    )
+    max_digits: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the characters are digits",
+    )
+    min_ended_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where fewer of the lines end with punctuation, as menus",
+    )
+    max_short_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines have at most 30 characters",
+    )
+    max_list_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines begin with a bullet or a number",
+    )
+    max_table_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines are rows of a table",
+    )
+    max_code_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines look like a program",
+    )
     max_repeated_lines: float | None = Field(
         default=None,
         ge=0,
         le=1,
         description="drop documents where more of the lines are repetitions",
+    )
+    max_repeated_5grams: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the words are in five words in a row that "
+        "stood before in it",
     )
     dedup: tuple[Literal["exact"], ...] = Field(default=(), description="which copies are dropped")
     max_unreadable: float = Field(
@@ -101,6 +229,11 @@ class Clean(Config):
         le=1,
         description="a larger share of unreadable bytes is an error, not a reject",
     )
+
+    def contrast_files(self, folder: Path) -> list[Path]:
+        """The files of texts in other languages; patterns are relative to the recipe's folder."""
+        found = {path for pattern in self.contrast for path in _matching(folder, pattern)}
+        return sorted(path for path in found if path.is_file())
 
     @field_validator("script")
     @classmethod
@@ -121,9 +254,19 @@ class Clean(Config):
             raise ValueError("min_script_share needs script")
         if self.min_expected_share is not None and not self.expected_letters:
             raise ValueError("min_expected_share needs expected_letters")
+        if self.min_language_score is not None and self.language is None:
+            raise ValueError("min_language_score needs language")
+        if self.split_languages and self.language is None:
+            raise ValueError("split_languages needs language")
         if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
             raise ValueError("min_chars is above max_chars")
         return self
+
+
+def _matching(folder: Path, pattern: str) -> Iterator[Path]:
+    """The paths that a pattern matches; it may begin at the root, or climb out of the folder."""
+    path = Path(os.path.normpath(folder / pattern))
+    return Path(path.anchor).glob(str(path.relative_to(path.anchor)))
 
 
 DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000

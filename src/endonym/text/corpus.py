@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,14 @@ def make_corpus(
     split: Split,
     *,
     out: Path,
+    contrast: Sequence[Path] = (),
     work: Path | None = None,
     runner: Runner | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Make a corpus in the folder `out`; returns its card.
 
+    contrast: files of texts in other languages, each named by its language.
     work: a folder for temporary files. What an earlier call has finished there is taken from it; it
     is deleted when the corpus is whole. Without one, nothing is left of a call that fails, but what
     was dropped. runner: runs the jobs; the files are the same whichever does.
@@ -49,7 +51,8 @@ def make_corpus(
     check_names([source.name for source, _ in sources])
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "work" if work is None else work
-    making = Making(sources, clean, split, Work(folder, runner or Inline(), progress), out)
+    steps = Work(folder, runner or Inline(), progress)
+    making = Making(sources, clean, split, work=steps, out=out, contrast=contrast)
     try:
         held = making.make()
         card = write_card(list(making.stats.values()), held, sources, out)

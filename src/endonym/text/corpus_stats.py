@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from endonym.errors import CorpusError
+from endonym.text.clean.tally import RuleCount, Tally
 from endonym.text.reasons import is_unread, is_unreadable
 from endonym.text.split import SIDES, Side
 
@@ -64,6 +65,7 @@ class SourceStats:
     dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
+    tally: Tally = field(default_factory=Tally)
     near_copies: int = 0
     warnings: Counter[str] = field(default_factory=Counter[str])
     examples: dict[str, str] = field(default_factory=dict[str, str])
@@ -96,6 +98,7 @@ class SourceStats:
             "changed_documents": self.changed_documents,
             "unreadable": dict(self.unreadable),
             "damages": self.damages,
+            "rules": self.tally.as_dict(),
         }
 
     def add(self, counts: Mapping[str, Any]) -> None:
@@ -106,6 +109,7 @@ class SourceStats:
         self.changed_documents += counts["changed_documents"]
         self.unreadable.update(counts["unreadable"])
         self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
+        self.tally.add(Tally.of(counts["rules"]))
 
     def unreadable_share(self) -> float:
         """The share of bytes that could not be read, of those that should be read."""
@@ -139,7 +143,13 @@ class SourceStats:
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,
             "samples": self.samples,
+            "rules": rules_table(self.tally.rules, self.read.records),
         }
+
+
+def rules_table(rules: dict[str, RuleCount], read: int) -> dict[str, Any]:
+    """The work of each rule as it stands in card.json. read: records of which it is a share."""
+    return {name: rule.as_dict(read) for name, rule in sorted(rules.items())}
 
 
 def added(values: list[Any]) -> Any:
@@ -152,10 +162,13 @@ def added(values: list[Any]) -> Any:
 
 def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     """The counts of all sources together."""
-    tables = [stats.as_dict() for stats in all_stats]
-    for each in tables:
-        del each["samples"]
-    return added(tables)
+    tables, tally = [stats.as_dict() for stats in all_stats], Tally()
+    for each, stats in zip(tables, all_stats, strict=True):
+        del each["samples"], each["rules"]
+        tally.add(stats.tally)
+    every = added(tables)
+    every["rules"] = rules_table(tally.rules, every["read"]["records"])
+    return every
 
 
 def reasons_table(all_stats: list[SourceStats]) -> str:

@@ -65,6 +65,15 @@ def write_file(folder: Path, name: str, data: bytes | memoryview) -> Whole:
     return file.written
 
 
+def seen_files(folder: Path, out: Path) -> list[Whole]:
+    """What is_whole needs to know of all files below `out`, which something else has written."""
+    found: list[Whole] = []
+    for path in sorted(path for path in out.rglob("*") if path.is_file()):
+        data, name = path.read_bytes(), path.relative_to(folder).as_posix()
+        found.append({"name": name, "bytes": len(data), "crc": zlib.crc32(data)})
+    return found
+
+
 def is_whole(folder: Path, file: Whole) -> bool:
     """Whether a file is what was written: after a power cut it may be empty, or lack its end."""
     path = folder / file["name"]

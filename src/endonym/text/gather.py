@@ -5,45 +5,37 @@ side. Reading takes a group of raw files of one source, cleaning one chunk. Noth
 other groups or chunks; what must know all of them (copies, the split) comes later.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from endonym.text.broken import broken
 from endonym.text.chunks import (
     CHUNK_CHARS,
-    CLEAN,
     RAW,
     RECORD_CHARS,
     byte_lengths,
-    char_lengths,
     read_chunk,
     strings,
     write_chunk,
 )
-from endonym.text.clean.filters import cleaner
+from endonym.text.clean.cleaning import Cleaning
+from endonym.text.clean.corpus_rules import rounds
+from endonym.text.cleaned import Cleaned, Row
 from endonym.text.config import Clean, Source
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
 from endonym.text.document_files import Whole, json_text
 from endonym.text.files import RawFile
 from endonym.text.io.formats import file_format
-from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_reported
-from endonym.text.split import digest
-from endonym.text.text_warnings import example, text_warnings
 
 GROUP_BYTES, GROUP_FILES = 16 << 20, 1_000
 """A group of raw files is closed when it has so many bytes, or so many files."""
-
-Row = tuple[str, str, str | None, int, int, str | None, str | None]
-"""What stands in the columns of a raw chunk (text/chunks.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,82 +165,34 @@ class RawChunks:
 
 
 def clean_chunk(chunk: RawChunk, advance: Callable[[int], None]) -> dict[str, Any]:
-    """Clean the documents of a chunk; the chunk of what is kept and dropped, and the counts."""
-    table = read_chunk(chunk.raw)
-    cleaning = Cleaning(chunk)
+    """Clean the documents of a chunk; the chunk of what is kept and dropped, and the counts.
+
+    If a rule needs to know the whole corpus, documents are only normalized (text/judging.py).
+    """
+    table, stats = read_chunk(chunk.raw), SourceStats(chunk.source)
+    cleaning, rows = Cleaning(chunk.clean), Cleaned(chunk.source, chunk.seed)
+    cleaning.tally, waits = stats.tally, rounds(chunk.clean) > 0
     for row in zip(*(table[name].to_pylist() for name in RAW.names), strict=True):
-        cleaning.record(row)
-        advance(row[4])
-    return cleaning.end()
-
-
-class Cleaning:
-    """The records of a chunk after cleaning, and their counts."""
-
-    def __init__(self, chunk: RawChunk) -> None:
-        self.chunk = chunk
-        self.cleaned = cleaner(chunk.clean)
-        self.stats = SourceStats(chunk.source)
-        self.rows: list[Row] = []
-        self.digests: list[bytes | None] = []
-        self.warnings: list[str | None] = []
-        self.meta, self.meta_text = dict[str, str](), "{}"
-
-    def record(self, row: Row) -> None:
-        """Keep or drop one record."""
         text, place, meta, file, size, reason, detail = row
-        self.stats.read.add(size)
+        stats.read.add(size)
         if reason is None:
-            document = Document(text, place, self.chunk.source, self.noted(meta or "{}"))
-            kept = self.verdict(document)
-            if isinstance(kept, Document):
-                self.keep(kept, meta, file, size)
-                return
-            text, reason, detail = kept.text, kept.reason, kept.detail
-        elif is_reported(reason):
-            self.stats.damage(place, detail or "")
-        self.stats.drop(reason, size, self.chunk.files[file - self.chunk.first])
-        self.rows.append((text, place, None, file, size, reason, detail))
-        self.digests.append(None)
-        self.warnings.append(None)
-
-    def noted(self, meta: str) -> dict[str, str]:
-        """The notes of the reader; those of neighbours are mostly the same."""
-        if meta != self.meta_text:
-            self.meta, self.meta_text = json.loads(meta), meta
-        return self.meta
-
-    def verdict(self, document: Document) -> Document | Reject:
-        """The cleaned document, or a reject."""
-        refused = broken(document)
-        if refused is not None:
-            return refused
-        text, verdict = self.cleaned(document.text)
-        if verdict is not None:
-            reason, detail = verdict
-            shown = document.text[:SHOWN_CHARS]
-            return Reject(reason, document.id, document.source, detail, shown)
-        if text == document.text:
-            return document
-        self.stats.changed_documents += 1
-        return replace(document, text=text)
-
-    def keep(self, document: Document, meta: str | None, file: int, size: int) -> None:
-        """Keep a cleaned document."""
-        text = document.text
-        found = {name: example(text, name) for name in text_warnings(text)}
-        self.rows.append((text, document.id, meta, file, size, None, None))
-        self.digests.append(digest(text.encode(), self.chunk.seed))
-        self.warnings.append(json_text(found) if found else None)
-
-    def end(self) -> dict[str, Any]:
-        """Write the chunk; which it is, and its counts."""
-        texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
-        column = strings(texts)
-        columns = [column, places, metas, files, sizes, reasons, details, self.digests]
-        columns += [byte_lengths(column), char_lengths(column), self.warnings]
-        written = write_chunk(self.chunk.folder, self.chunk.name, CLEAN, columns)
-        kept = sum(each is not None for each in self.digests)
-        counts = self.stats.counts()
-        source = self.chunk.source
-        return {"source": source, "files": [written], "documents": kept, "counts": counts}
+            read = Document(text, place, chunk.source, rows.noted(meta))
+            found = cleaning.normalized(read)
+            stats.changed_documents += isinstance(found, Document) and found is not read
+            if isinstance(found, Document) and not waits:
+                found = cleaning.judged(found, size)
+        else:
+            found = Reject(reason, place, chunk.source, detail, text)
+            if is_reported(reason):
+                stats.damage(place, detail)
+        if isinstance(found, Reject):
+            stats.drop(found.reason, size, chunk.files[file - chunk.first])
+        rows.add(found, meta, file, size)
+        advance(size)
+    written = rows.write(chunk.folder, chunk.name)
+    return {
+        "source": chunk.source,
+        "files": [written],
+        "documents": rows.documents,
+        "counts": stats.counts(),
+    }

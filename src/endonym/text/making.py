@@ -1,6 +1,7 @@
 """How a corpus is made: a chain of maps over files and of what must see all of them.
 
-read (groups of raw files → chunks) · clean (chunks) · exact (ranges of digests → copies) · dropped
+read (groups of raw files → chunks) · clean (chunks) · count and judge (chunks, if a rule must know
+the whole corpus: text/judging.py) · exact (ranges of digests → copies) · dropped
 (reasons → files) · place (numbers of documents) · split (what is held out) · write (files of the
 splits). Each map is a step of `text/work.py`. In memory are eight bytes for each document, about
 forty while what is held out is chosen, and the held-out texts themselves (text/near.py).
@@ -16,12 +17,16 @@ import numpy as np
 from endonym.disk import link_or_copy
 from endonym.errors import CorpusError, SourceError
 from endonym.text.chunks import read_chunk, write_array
+from endonym.text.clean.corpus_rules import rounds
+from endonym.text.clean.tally import Tally
 from endonym.text.comparing import LookingByWorkers, Part, load
 from endonym.text.config import Clean, Source, Split
+from endonym.text.contrast import contrast_texts
 from endonym.text.corpus_stats import SAMPLES, RecordStats, SourceStats, reasons_table
 from endonym.text.exact import find_copies, ranges
 from endonym.text.files import RawFile
 from endonym.text.gather import Group, RawChunk, clean_chunk, groups_of, read_group
+from endonym.text.judging import Waiting, judge_chunk, settled
 from endonym.text.placing import Placing
 from endonym.text.split import (
     FEW_BLOCKS,
@@ -58,9 +63,18 @@ class Chunk:
 class Making:
     """The steps of one corpus."""
 
-    def __init__(self, sources: Sources, clean: Clean, split: Split, work: Work, out: Path) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        clean: Clean,
+        split: Split,
+        *,
+        work: Work,
+        out: Path,
+        contrast: Sequence[Path] = (),
+    ) -> None:
         self.sources, self.clean, self.split = sources, clean, split
-        self.work, self.out = work, out
+        self.work, self.out, self.contrast = work, out, contrast
         self.stats = {
             source.name: SourceStats(source.name, files=len(files)) for source, files in sources
         }
@@ -81,23 +95,44 @@ class Making:
         return held
 
     def chunks(self) -> list[Chunk]:
-        """Read and clean."""
-        cleaned = self.work.finished("clean")
+        """Read, clean, and judge by the whole corpus if a rule asks for that."""
+        judged = self.work.finished("judge") if rounds(self.clean) else None
+        known = self.work.results if judged is not None else self.work.finished
+        cleaned = known("clean")
         if cleaned is None:
             raw = self.work.step("read", read_group, *unzipped(self.groups()))
             cleaned = self.work.step("clean", clean_chunk, *unzipped(self.raw_chunks(raw)))
         for each in self.work.results("read") or ():
             self.stats[each["source"]].encodings.update(each["encodings"])
         self.work.forget("read")
-        folder = self.work.place("clean")
-        chunks = [
-            Chunk(each["source"], folder / file["name"], each["documents"], each["counts"])
-            for each in cleaned
-            for file in each["files"]
-        ]
+        chunks = [chunk_of(each, each, self.work.place("clean")) for each in cleaned]
         for chunk in chunks:
             self.stats[chunk.source].add(chunk.counts)
-        return chunks
+        return self.judged(chunks, judged) if rounds(self.clean) else chunks
+
+    def judged(self, chunks: Sequence[Chunk], made: list[Result] | None) -> list[Chunk]:
+        """The chunks after the rules that must know the whole corpus. made: by an earlier run."""
+        sizes = [chunk.counts["read"]["bytes"] for chunk in chunks]
+
+        def waiting(step: str, facts: Path | None) -> list[Waiting]:
+            folder, given = self.work.place(step), (self.clean, self.split.seed, facts)
+            return [
+                Waiting(chunk.path, chunk.source, *given, folder, f"{number:05d}")
+                for number, chunk in enumerate(chunks)
+            ]
+
+        if made is None:
+            contrast = contrast_texts(self.contrast)
+            facts = settled(waiting, sizes, contrast, clean=self.clean, work=self.work)
+            made = self.work.step("judge", judge_chunk, waiting("judge", facts), sizes)
+        self.work.forget("clean")
+        found: list[Chunk] = []
+        for chunk, each in zip(chunks, made, strict=True):
+            self.stats[chunk.source].add(each["counts"])
+            dropped = {**chunk.counts["dropped"], **each["counts"]["dropped"]}
+            said = {"source": chunk.source, "counts": {"dropped": dropped}}
+            found.append(chunk_of(each, said, self.work.place("judge")))
+        return found
 
     def groups(self) -> Iterator[tuple[Group, int]]:
         """The tasks of reading, with their sizes."""
@@ -148,6 +183,7 @@ class Making:
             if each["reason"] == EXACT:
                 for source, counts in each["sources"].items():
                     self.stats[source].dropped[EXACT] = RecordStats(**counts)
+                    self.stats[source].tally.add(Tally.of(each["rules"][source]))
         self.hand_over("dropped", made, self.out / "dropped")
 
     def held_out(self, placed: "Placed") -> HeldOut:
@@ -264,6 +300,12 @@ class Placed:
         part = next(each for each in reversed(self.parts) if each.first <= number)
         row = int(load(part.numbers)["row"][number - part.first])
         return read_chunk(part.chunk, ["id"])["id"][row].as_py()
+
+
+def chunk_of(made: Result, said: Mapping[str, Any], folder: Path) -> Chunk:
+    """The chunk that a job made. said: its source and its counts."""
+    (file,) = made["files"]
+    return Chunk(said["source"], folder / file["name"], made["documents"], said["counts"])
 
 
 def unzipped(pairs: Any) -> tuple[list[Any], list[int]]:

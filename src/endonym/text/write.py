@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.text.chunks import Rows, read_chunk
+from endonym.text.clean.tally import Tally
 from endonym.text.comparing import Part
 from endonym.text.corpus_stats import Kept, RecordStats
 from endonym.text.document import Reject
@@ -106,6 +107,7 @@ def write_dropped(reason: Reason, advance: Callable[[int], None]) -> dict[str, A
     lines = GzipLines(reason.folder, f"{reason.reason}.jsonl.gz")
     copies = [np.load(path, mmap_mode="r", allow_pickle=False) for path in reason.copies]
     found: dict[str, RecordStats] = {}
+    rules: dict[str, Tally] = {}
     with lines:
         for source, path, number in reason.chunks:
             table = read_chunk(path)
@@ -114,15 +116,22 @@ def write_dropped(reason: Reason, advance: Callable[[int], None]) -> dict[str, A
             else:
                 reasons = table["reason"].to_pylist()
                 rows = [row for row, each in enumerate(reasons) if each == reason.reason]
-            counted = found.setdefault(source, RecordStats())
+            counted, tally = (
+                found.setdefault(source, RecordStats()),
+                rules.setdefault(source, Tally()),
+            )
             for each in table.take(arrow.array(rows)).to_pylist():
                 detail = DETAIL if reason.copies else each["detail"]
                 lines.line(reject_line(reject(each, source, detail)))
                 counted.add(each["size"])
+                if reason.copies:
+                    tally.begin(each["id"])
+                    tally.dropped(reason.reason, each["text"], detail, each["size"])
     return {
         "files": [lines.written],
         "reason": reason.reason,
         "sources": {source: asdict(each) for source, each in found.items()},
+        "rules": {source: tally.as_dict() for source, tally in rules.items()},
     }
 
 

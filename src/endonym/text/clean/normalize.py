@@ -1,18 +1,9 @@
-"""Normalization of every text: Unicode composition, spaces, line ends, zero-width characters.
-
-The listed steps are repeated until nothing changes, so that cleaning is idempotent for any order
-of steps. Each step only composes, maps to one form or removes, so this ends, after two rounds for
-nearly every text.
-"""
+"""Normalization of every text: Unicode composition, spaces, line ends."""
 
 import re
 import unicodedata
-from collections.abc import Callable
 
 import regex
-
-from endonym.text.clean.zero_width import without_zero_width
-from endonym.text.config import Clean
 
 LINE_END = regex.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
 BLANK = re.compile(r"[\t\0\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
@@ -57,23 +48,3 @@ def with_plain_spaces(text: str) -> str:
     if "\n\n\n" in text:
         text = BLANK_LINES.sub("\n\n", text)
     return text.strip(" \n")
-
-
-def normalizer(clean: Clean) -> Callable[[str], str]:
-    """A function that applies the steps of a recipe in its order."""
-    steps: dict[str, Callable[[str], str]] = {
-        "nfc": composed,
-        "spaces": with_plain_spaces,
-        "zero_width": lambda text: without_zero_width(text, clean.script),
-    }
-    chosen = [steps[name] for name in clean.normalize]
-
-    def normalized(text: str) -> str:
-        before = None
-        while text != before:
-            before = text
-            for step in chosen:
-                text = step(text)
-        return text
-
-    return normalized
