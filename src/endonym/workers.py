@@ -302,7 +302,7 @@ class Cluster(Afar):
     def __init__(self) -> None:
         import ray
 
-        given = {"log_to_driver": False, "logging_level": logging.WARNING}
+        given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
