@@ -51,7 +51,10 @@ def guess_clean(
     sample: of the texts. documents: a sample of whole documents; without it, no rule that measures
     documents is recommended.
     """
-    keys: dict[str, object] = {"max_repeated_lines": 0.5, "dedup": ("exact",)}
+    keys: dict[str, object] = {
+        "max_repeated_lines": 0.5,
+        "dedup": ("exact", "near", "paragraphs"),
+    }
     reasons = {
         "max_repeated_lines": "menus and lists teach nothing; below a half, refrains would go too",
         "dedup": "copies are memorized, and leak into the held-out text",

@@ -22,6 +22,7 @@ from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError, printable
+from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
 from endonym.log import Log, counted, duration, for_screen, number, size
@@ -171,7 +172,11 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 def conclusions(run: Run) -> list[str]:
     """The warnings about the texts and the verdicts of the report."""
-    return [*text_warnings(run), *map(plain, verdicts(scores_of(run)))]
+    corpus = run.artifact("corpus")
+    card = {} if corpus is None else corpus.numbers
+    paths = [artifact.folder / NEIGHBOURS for artifact in run.all("evaluation")]
+    beside = [Gain(**each) for path in paths if path.is_file() for each in read_json(path)]
+    return [*text_warnings(run), *map(plain, verdicts(scores_of(run), card, beside))]
 
 
 def text_warnings(run: Run) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from endonym.disk import write_atomic
 from endonym.errors import printable
+from endonym.evaluate.neighbours import held_by_article, sentences
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
 from endonym.export.front_matter import front_matter, hub_license
@@ -25,6 +26,7 @@ from endonym.log import duration, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
+from endonym.text.copies.notes import copies, kept_out
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ def readme(
         parts.append(_use_transformers(model.tokenizer))
     else:
         parts.append(_use_gguf(card, model.tokenizer, list(sizes)))
-    parts.append(_scores(scores))
+    beside = sentences(known.neighbours(), held_by_article(known.corpus.numbers)) if known else []
+    parts.append(_scores(scores, beside))
     if known is not None:
         parts += [_data(known, card.licenses), _training(known)]
     parts += [_limits(known, scores, limits), _files(sizes, checks)]
@@ -194,8 +197,11 @@ ollama run {name} "…"
 * In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""
 
 
-def _scores(scores: Sequence[Score]) -> str:
-    """Bits per byte of test documents, with intervals and baselines, by source."""
+def _scores(scores: Sequence[Score], beside: Sequence[str]) -> str:
+    """Bits per byte of test documents, with intervals and baselines, by source.
+
+    beside: what is said of their neighbours in training.
+    """
     if not scores:
         return ""
     parts = [
@@ -217,6 +223,7 @@ read the same training text."""
             span = "too few" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
             cells.append([row.name, *values, span, f"{mine.n_documents:,}"])
         parts += [table(heads, cells), "\n".join(f"* {note}" for note in remarks(rows))]
+    parts += beside
     return "\n\n".join(part for part in parts if part)
 
 
@@ -236,12 +243,16 @@ def _data(known: History, licenses: Mapping[str, str]) -> str:
     made = f"The tokenizer ({kind}, {vocab}) was made of the training text alone."
     tokenizer = made if kind else f"The tokenizer ({vocab}) is that of the model it began with."
     fit = numbers["held_out"]["total"]["bytes_per_token"]
+    card = known.corpus.numbers
+    sentences = [*copies(card), *kept_out(card).values()]
+    said = "".join(f"\n* {sentence}" for sentence in sentences)
+    said = f"\n{said}" if said else ""
     return f"""## Data
 
 {table(heads, cells)}
 
 Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropped by cleaning.
-{tokenizer} {fit:.2f} bytes of dev text are a token."""
+{tokenizer} {fit:.2f} bytes of dev text are a token.{said}"""
 
 
 def _training(known: History) -> str:

@@ -41,7 +41,7 @@ VERSIONS = {
     "tokenizer": 4,
     "shards": 4,
     "model": 9,
-    "evaluation": 9,
+    "evaluation": 10,
     "export": 6,
 }
 """Raise a stage's version when you change what it produces."""
@@ -102,8 +102,10 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     """
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
     files, contrast = file_stages(recipe), recipe.clean.contrast_files(recipe.folder)
+    texts = recipe.evaluation_texts
     inputs = {stage.name: stage for stage in sources}
     inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
+    inputs |= {f"evaluation text {n}": files[str(path)] for n, path in enumerate(texts)}
     corpus = Stage(
         "corpus",
         "corpus",
@@ -111,6 +113,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
             order=tuple(each.source.name for each in raw),
             sources=tuple(raw),
             contrast=tuple(contrast),
+            evaluation=tuple(texts),
             clean=recipe.clean,
             split=recipe.split.resolved(),
         ),
@@ -177,16 +180,17 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
     """A stage for every other file that the recipe names, by its path."""
     by_path: dict[str, Stage] = {}
-    for path in other_files(recipe):
+    for path in named_files(recipe):
         config = NamedFiles(paths=(path,), files=(file_identity(path),))
         by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
     return by_path
 
 
-def other_files(recipe: Recipe) -> list[Path]:
-    """The files that a recipe names beside its sources."""
-    judged = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
-    return [*recipe.clean.contrast_files(recipe.folder), *judged]
+def named_files(recipe: Recipe) -> list[Path]:
+    """The files that evaluations and cleaning name, each once."""
+    named = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    contrast = recipe.clean.contrast_files(recipe.folder)
+    return list(dict.fromkeys([*contrast, *named, *recipe.evaluation_texts]))
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -250,8 +254,8 @@ def evaluation_names(recipe: Recipe) -> list[str]:
 def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     """Name and kind of every stage, in order, without planning any."""
     given = [recipe.model_folder] if recipe.model_folder else []
-    files = other_files(recipe)
-    sources = [each.name for each in recipe.source] + [path.name for path in [*given, *files]]
+    files = [*given, *named_files(recipe)]
+    sources = [each.name for each in recipe.source] + [path.name for path in files]
     judged = [(name, "evaluation") for name in evaluation_names(recipe)]
     speeds = [each for each in judged if each[0].startswith(SPEED_NAME)]
     return [

@@ -54,7 +54,9 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 
 
 def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
-    """Read, clean, split. What is finished of it survives a kill."""
+    """Read, clean, drop copies and evaluation texts, split. What is finished survives a kill."""
+    from endonym.pipeline.evaluation_texts import texts_to_keep_out
+
     workers = ctx.workers or suitable_workers(sum(each.bytes() for each in config.sources))
     with runner(workers) as crew:
         return make_corpus(
@@ -63,6 +65,7 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.split,
             out=ctx.out,
             contrast=config.contrast,
+            evaluation=[(path.name, texts_to_keep_out(path)) for path in config.evaluation],
             work=ctx.work / "corpus",
             runner=crew,
             progress=ctx.log.progress,

@@ -69,12 +69,13 @@ class CorpusConfig(Config):
     """How sources become a corpus.
 
     order: names of the sources, whose files are inputs. contrast: files in other languages, which
-    are inputs, too.
+    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too.
     """
 
     order: tuple[str, ...]
     sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
     contrast: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     clean: Clean
     split: Split
 

@@ -21,7 +21,7 @@ from endonym.model.keys import ModelKeys
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
 from endonym.text.config import Clean, Source
-from endonym.text.files import source_files
+from endonym.text.files import files_named, source_files
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
 
@@ -67,6 +67,16 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         )
         for number, pattern in enumerate(clean.contrast if clean else ())
         if not Clean(contrast=(pattern,)).contrast_files(folder)
+    ]
+    unmatched = files_named(clean.decontaminate, folder)[1] if clean else []
+    missing += [
+        Problem(
+            ("clean", "decontaminate"),
+            f"no file matches {pattern}.",
+            "Correct it, or leave it out: it is a path or a glob from the recipe's folder.",
+            at_value=True,
+        )
+        for pattern in unmatched
     ]
     return missing + [
         Problem(

@@ -42,6 +42,8 @@ CLEAN = arrow.schema(
         "bytes": arrow.int64(),  # of a document's cleaned text
         "chars": arrow.int64(),
         "warnings": arrow.string(),  # JSON (text/text_warnings.py): an example for each; or null
+        "article": arrow.binary(DIGEST_BYTES),  # digest of the article of a sentence, if known
+        "stayed": arrow.string(),  # of a copy that is dropped: source and id of what stays
     }
 )
 
@@ -118,9 +120,9 @@ def _computed(name: str, texts: arrow.Array) -> Lengths:
     return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def digests(table: arrow.Table) -> tuple[Lengths, Keys]:
-    """The rows of the documents, and their digests as two numbers each."""
-    column = table["digest"].combine_chunks()
+def digests(table: arrow.Table, column_name: str = "digest") -> tuple[Lengths, Keys]:
+    """The rows that have a digest, as all documents have, and the digests as two numbers each."""
+    column = table[column_name].combine_chunks()
     rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
     data = column.buffers()[1]
     found = np.frombuffer(data or b"", dtype=">u8").reshape(-1, 2)[column.offset :]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from endonym.text.chunks import CLEAN, byte_lengths, char_lengths, strings, write_chunk
-from endonym.text.document import Document, Reject
+from endonym.text.document import ARTICLE, Document, Reject
 from endonym.text.document_files import Whole, json_text
 from endonym.text.split import digest
 from endonym.text.text_warnings import example, text_warnings
@@ -22,6 +22,8 @@ class Cleaned:
         self.rows: list[Row] = []
         self.digests: list[bytes | None] = []
         self.warnings: list[str | None] = []
+        self.articles: list[bytes | None] = []
+        self.stayed: list[str | None] = []
         self.meta, self.meta_text = dict[str, str](), "{}"
 
     def noted(self, meta: str | None) -> dict[str, str]:
@@ -37,11 +39,16 @@ class Cleaned:
             self.rows.append((text, place, None, file, size, record.reason, record.detail))
             self.digests.append(None)
             self.warnings.append(None)
+            self.articles.append(None)
+            self.stayed.append(record.stayed or None)
             return
         found = {name: example(text, name) for name in text_warnings(text)}
         self.rows.append((text, place, meta, file, size, None, None))
         self.digests.append(digest(text.encode(), self.seed))
         self.warnings.append(json_text(found) if found else None)
+        article = record.meta.get(ARTICLE)
+        self.articles.append(None if article is None else digest(article.encode(), self.seed))
+        self.stayed.append(None)
         self.documents += 1
 
     def write(self, folder: Path, name: str) -> Whole:
@@ -50,4 +57,5 @@ class Cleaned:
         column = strings(texts)
         columns = [column, places, metas, files, sizes, reasons, details, self.digests]
         columns += [byte_lengths(column), char_lengths(column), self.warnings]
+        columns += [self.articles, self.stayed]
         return write_chunk(folder, name, CLEAN, columns)

@@ -222,7 +222,29 @@ class Clean(Config):
         description="drop documents where more of the words are in five words in a row that "
         "stood before in it",
     )
-    dedup: tuple[Literal["exact"], ...] = Field(default=(), description="which copies are dropped")
+    dedup: tuple[Literal["exact", "near", "paragraphs"], ...] = Field(
+        default=(),
+        description="which copies are dropped, in this order: exact, near, paragraphs\n"
+        '    "exact" drops a document whose text stood before\n'
+        '    "near" drops a document that is similar to another one; the better copy stays: less '
+        "worn, longer, earlier\n"
+        '    "paragraphs" takes out paragraphs of a hundred letters or more that stand in an '
+        "earlier document",
+    )
+    near_similarity: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="from which share of common shingles on two documents are near copies; a "
+        "shingle is a run of six letters",
+    )
+    decontaminate: tuple[str, ...] = Field(
+        default=(),
+        description="files or globs whose texts must not stand in the corpus, beside those that "
+        "[[evaluate]] scores: paragraphs that share thirteen words in a row with them are taken "
+        "out",
+        json_schema_extra=NOT_IDENTITY,
+    )
     max_unreadable: float = Field(
         default=0.01,
         ge=0,
@@ -269,6 +291,7 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
     return Path(path.anchor).glob(str(path.relative_to(path.anchor)))
 
 
+BLOCK_BYTES = 2_000
 DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000
 """Share of each source's documents that is held out by default, and how much of it at most."""
 
@@ -298,6 +321,13 @@ class Split(Config):
         description="hold out about so many bytes of each source at most, whatever its share is; "
         "default 20,000,000 where neither key above is given",
     )
+    block_bytes: int = Field(
+        default=BLOCK_BYTES,
+        ge=1,
+        le=1_000_000,
+        description="about how many bytes of neighbouring lines are held out together; larger "
+        "blocks have less training text beside them, smaller ones are more",
+    )
     seed: int = Field(
         default=42,
         ge=0,
@@ -319,4 +349,4 @@ class Split(Config):
         if self.val_documents is not None or self.val_share is not None:
             return self
         most = self.val_bytes or DEFAULT_BYTES
-        return Split(val_share=DEFAULT_SHARE, val_bytes=most, seed=self.seed)
+        return self.model_copy(update={"val_share": DEFAULT_SHARE, "val_bytes": most})

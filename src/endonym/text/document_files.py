@@ -8,7 +8,7 @@ import gzip
 import json
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,8 @@ def reject_line(reject: Reject) -> bytes:
     """A reject as a JSON line; its reason is the name of its file."""
     line = asdict(reject)
     del line["reason"]
+    if not reject.stayed:
+        del line["stayed"]
     return json_line(line)
 
 
@@ -65,10 +67,10 @@ def write_file(folder: Path, name: str, data: bytes | memoryview) -> Whole:
     return file.written
 
 
-def seen_files(folder: Path, out: Path) -> list[Whole]:
-    """What is_whole needs to know of all files below `out`, which something else has written."""
+def seen_files(folder: Path, paths: Iterable[Path]) -> list[Whole]:
+    """What is_whole needs to know of files below a folder, which something else has written."""
     found: list[Whole] = []
-    for path in sorted(path for path in out.rglob("*") if path.is_file()):
+    for path in sorted(path for path in paths if path.is_file()):
         data, name = path.read_bytes(), path.relative_to(folder).as_posix()
         found.append({"name": name, "bytes": len(data), "crc": zlib.crc32(data)})
     return found

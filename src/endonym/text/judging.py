@@ -79,7 +79,7 @@ def combine_counts(
     """Write the facts that follow from the counts of all chunks."""
     known = None if before is None else Facts.load(before)
     combine(clean, map(Counted.load, counts), known, contrast).save(out)
-    return {"files": seen_files(out, out)}
+    return {"files": seen_files(out, out.rglob("*"))}
 
 
 def count_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:
@@ -92,7 +92,7 @@ def count_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:
         advance(size)
     out = waiting.folder / waiting.name
     counts.counted().save(out)
-    return {"files": seen_files(waiting.folder, out), "counts": waiting.name}
+    return {"files": seen_files(waiting.folder, out.rglob("*")), "counts": waiting.name}
 
 
 def judge_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:

@@ -1,33 +1,45 @@
 """How a corpus is made: a chain of maps over files and of what must see all of them.
 
-read (groups of raw files → chunks) · clean (chunks) · count and judge (chunks, if a rule must know
-the whole corpus: text/judging.py) · exact (ranges of digests → copies) · dropped
-(reasons → files) · place (numbers of documents) · split (what is held out) · write (files of the
-splits). Each map is a step of `text/work.py`. In memory are eight bytes for each document, about
-forty while what is held out is chosen, and the held-out texts themselves (text/near.py).
+read: groups of raw files to chunks. clean: chunks. count, judge: chunks, if a rule must know the
+whole corpus (text/judging.py). decontaminate, keys, copies, sift: chunks without evaluation texts
+and copies (text/sifting.py). dropped: a file for each reason. place: the numbers of documents.
+split: what is held out. write: the files of the splits.
+
+Each map is a step of `text/work.py`. In memory are eight bytes for each document, about forty while
+what is held out is chosen, and an index of the held-out texts (text/near.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from endonym.disk import link_or_copy
+from endonym.disk import link_or_copy, write_json
 from endonym.errors import CorpusError, SourceError
 from endonym.text.chunks import read_chunk, write_array
 from endonym.text.clean.corpus_rules import rounds
-from endonym.text.clean.tally import Tally
 from endonym.text.comparing import LookingByWorkers, Part, load
 from endonym.text.config import Clean, Source, Split
 from endonym.text.contrast import contrast_texts
-from endonym.text.corpus_stats import SAMPLES, RecordStats, SourceStats, reasons_table
-from endonym.text.exact import find_copies, ranges
+from endonym.text.copies.notes import COPIES, CUT
+from endonym.text.corpus_stats import SAMPLES, SourceStats, reasons_table
+from endonym.text.document_files import GzipLines
 from endonym.text.files import RawFile
 from endonym.text.gather import Group, RawChunk, clean_chunk, groups_of, read_group
 from endonym.text.judging import Waiting, judge_chunk, settled
 from endonym.text.placing import Placing
+from endonym.text.sifting import (
+    EvaluationFile,
+    Unsifted,
+    contamination_of,
+    decide,
+    decontaminate_chunk,
+    key_chunk,
+    sift_chunk,
+)
 from endonym.text.split import (
     FEW_BLOCKS,
     SIDES,
@@ -39,25 +51,28 @@ from endonym.text.split import (
     split_keys,
 )
 from endonym.text.work import Work
-from endonym.text.write import Reason, rows_of, shards, write_dropped, write_shard
+from endonym.text.write import Reason, shards, write_dropped, write_shard
 from endonym.workers import Result
 
 SHOWN_FILES = 5
 LEAST_DOCUMENTS = 4
 """Two for train, one each for dev and test: at most half is held out."""
-EXACT = "exact"
 
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A cleaned chunk: its source, its file, how many documents it has, and its counts."""
+    """A cleaned chunk: its source and file, its documents, and for what reasons some are dropped.
+
+    size: of what was read, in bytes.
+    """
 
     source: str
     path: Path
     documents: int
-    counts: Mapping[str, Any]
+    size: int
+    dropped: tuple[str, ...] = ()
 
 
 class Making:
@@ -72,20 +87,24 @@ class Making:
         work: Work,
         out: Path,
         contrast: Sequence[Path] = (),
+        evaluation: Sequence[EvaluationFile] = (),
     ) -> None:
         self.sources, self.clean, self.split = sources, clean, split
-        self.work, self.out, self.contrast = work, out, contrast
+        self.work, self.out = work, out
+        self.contrast, self.evaluation = contrast, evaluation
+        self.said, self.cuts = dict[str, Any](), list[Path]()
         self.stats = {
             source.name: SourceStats(source.name, files=len(files)) for source, files in sources
         }
 
     def make(self) -> HeldOut:
         """Every step; the counts are in `stats` then, and the files in `out`."""
-        chunks = self.chunks()
-        copies = self.copies(chunks)
-        self.write_dropped(chunks, copies)
+        chunks = self.sifted(self.chunks())
+        self.write_dropped(chunks)
         check_readable(list(self.stats.values()), self.clean.max_unreadable)
-        placed = Placed(self.sources, chunks, copies, self.work.place("place"))
+        placed = Placed(self.sources, chunks, self.split.block_bytes, self.work.place("place"))
+        for source, count in placed.of_articles.items():
+            self.stats[source].of_articles = count
         check_enough(list(self.stats.values()), placed.documents)
         held = self.held_out(placed)
         self.write_shards(placed, held)
@@ -105,14 +124,17 @@ class Making:
         for each in self.work.results("read") or ():
             self.stats[each["source"]].encodings.update(each["encodings"])
         self.work.forget("read")
-        chunks = [chunk_of(each, each, self.work.place("clean")) for each in cleaned]
-        for chunk in chunks:
-            self.stats[chunk.source].add(chunk.counts)
+        folder = self.work.place("clean")
+        chunks: list[Chunk] = []
+        for each in cleaned:
+            size = each["counts"]["read"]["bytes"]
+            read = Chunk(each["source"], folder, each["documents"], size)
+            chunks.append(self.next_chunk(read, each, folder))
         return self.judged(chunks, judged) if rounds(self.clean) else chunks
 
     def judged(self, chunks: Sequence[Chunk], made: list[Result] | None) -> list[Chunk]:
         """The chunks after the rules that must know the whole corpus. made: by an earlier run."""
-        sizes = [chunk.counts["read"]["bytes"] for chunk in chunks]
+        sizes = [chunk.size for chunk in chunks]
 
         def waiting(step: str, facts: Path | None) -> list[Waiting]:
             folder, given = self.work.place(step), (self.clean, self.split.seed, facts)
@@ -126,13 +148,8 @@ class Making:
             facts = settled(waiting, sizes, contrast, clean=self.clean, work=self.work)
             made = self.work.step("judge", judge_chunk, waiting("judge", facts), sizes)
         self.work.forget("clean")
-        found: list[Chunk] = []
-        for chunk, each in zip(chunks, made, strict=True):
-            self.stats[chunk.source].add(each["counts"])
-            dropped = {**chunk.counts["dropped"], **each["counts"]["dropped"]}
-            said = {"source": chunk.source, "counts": {"dropped": dropped}}
-            found.append(chunk_of(each, said, self.work.place("judge")))
-        return found
+        folder = self.work.place("judge")
+        return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
 
     def groups(self) -> Iterator[tuple[Group, int]]:
         """The tasks of reading, with their sizes."""
@@ -154,37 +171,68 @@ class Making:
                 yield task, file["size"]
                 number += 1
 
-    def copies(self, chunks: Sequence[Chunk]) -> list[Path]:
-        """Files that say where copies stand; none if no rule drops them."""
-        if EXACT not in self.clean.dedup:
-            return []
-        folder = self.work.place(EXACT)
-        documents = sum(chunk.documents for chunk in chunks)
-        tasks = ranges(folder, [chunk.path for chunk in chunks], documents)
-        made = self.work.step(EXACT, find_copies, tasks, [documents] * len(tasks))
-        return [folder / file["name"] for each in made for file in each["files"]]
+    def sifted(self, chunks: list[Chunk]) -> list[Chunk]:
+        """The chunks without evaluation texts and without copies, if a key asks for that."""
+        if self.evaluation:
+            given = self.work.place("evaluation") / "texts.json"
+            write_json(given, [[name, list(texts)] for name, texts in self.evaluation])
+            folder = self.work.place("decontaminate")
+            tasks = self.unsifted(chunks, given, folder)
+            made = self.work.step("decontaminate", decontaminate_chunk, *tasks)
+            self.said["decontamination"] = contamination_of(made, given, folder)
+            chunks = self.sieved(chunks, made, folder)
+        if self.clean.dedup:
+            keys, copies, folder = (self.work.place(n) for n in ("keys", "copies", "sift"))
+            self.work.step("keys", key_chunk, *self.unsifted(chunks, keys, keys))
+            tasks, sizes = self.unsifted(chunks, copies, folder)
+            documents = sum(chunk.documents for chunk in chunks)
+            said = self.work.once("copies", partial(decide, tasks, documents, keys, copies))["said"]
+            if said:
+                self.said["near"] = said
+                link_or_copy(copies / COPIES, self.out / COPIES)
+            chunks = self.sieved(chunks, self.work.step("sift", sift_chunk, tasks, sizes), folder)
+        return chunks
 
-    def write_dropped(self, chunks: Sequence[Chunk], copies: Sequence[Path]) -> None:
-        """Write what is dropped, by reason; count copies."""
-        places = list(enumerate(chunks))
-        tasks: dict[str, tuple[Reason, int]] = {}
+    def unsifted(
+        self, chunks: Sequence[Chunk], given: Path, folder: Path
+    ) -> tuple[list[Unsifted], list[int]]:
+        """The tasks of a step of sifting, with their sizes."""
+        tasks: list[Unsifted] = []
+        first = 0
+        for number, chunk in enumerate(chunks):
+            place = (first, given, folder, f"{number:05d}")
+            tasks.append(Unsifted(chunk.path, chunk.source, self.clean, self.split.seed, *place))
+            first += chunk.documents
+        return tasks, [chunk.size for chunk in chunks]
+
+    def sieved(self, chunks: Sequence[Chunk], made: Sequence[Result], folder: Path) -> list[Chunk]:
+        """The chunks that a step of sifting made, which is counted."""
+        self.cuts += [folder / each["files"][1]["name"] for each in made]
+        return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
+
+    def next_chunk(self, chunk: Chunk, made: Result, folder: Path) -> Chunk:
+        """What a job made of a chunk; what it dropped is counted."""
+        self.stats[chunk.source].add(made["counts"])
+        dropped = sorted({*chunk.dropped, *made["counts"]["dropped"]})
+        path = folder / made["files"][0]["name"]
+        return Chunk(chunk.source, path, made["documents"], chunk.size, tuple(dropped))
+
+    def write_dropped(self, chunks: Sequence[Chunk]) -> None:
+        """Write what is dropped, by reason, and what was taken out of documents that stay."""
         folder = self.work.place("dropped")
-        for reason in sorted({reason for chunk in chunks for reason in chunk.counts["dropped"]}):
-            some = [(n, each) for n, each in places if reason in each.counts["dropped"]]
-            size = sum(each.counts["dropped"][reason]["bytes"] for _, each in some)
-            task = Reason(folder, reason, tuple((each.source, each.path, n) for n, each in some))
-            tasks[reason] = (task, size)
-        having = {n for path in copies for n in np.unique(load(path)["chunk"]).tolist()}
-        if having:
-            some = [(each.source, each.path, n) for n, each in places if n in having]
-            tasks[EXACT] = (Reason(folder, EXACT, tuple(some), tuple(copies)), 0)
-        made = self.work.step("dropped", write_dropped, *unzipped(tasks.values()))
-        for each in made:
-            if each["reason"] == EXACT:
-                for source, counts in each["sources"].items():
-                    self.stats[source].dropped[EXACT] = RecordStats(**counts)
-                    self.stats[source].tally.add(Tally.of(each["rules"][source]))
+        tasks: list[Reason] = []
+        for reason in sorted({reason for chunk in chunks for reason in chunk.dropped}):
+            some = [(each.source, each.path) for each in chunks if reason in each.dropped]
+            tasks.append(Reason(folder, reason, tuple(some)))
+        made = self.work.step("dropped", write_dropped, tasks, [0] * len(tasks))
         self.hand_over("dropped", made, self.out / "dropped")
+        if any(path.stat().st_size for path in self.cuts):
+            with GzipLines(folder, CUT) as lines:
+                for path in self.cuts:
+                    with path.open("rb") as file:
+                        for line in file:
+                            lines.line(line)
+            link_or_copy(folder / CUT, self.out / CUT)
 
     def held_out(self, placed: "Placed") -> HeldOut:
         """Choose what is held out, or take what an earlier run has chosen."""
@@ -251,16 +299,18 @@ class Making:
 class Placed:
     """The kept documents of all chunks, in order: their keys, and where to read them.
 
-    keys: by which each source is split, one for each document.
+    keys: by which each source is split, one for each document. of_articles: sentences of each
+    source whose article is known.
     """
 
     def __init__(
-        self, sources: Sources, chunks: Sequence[Chunk], copies: Sequence[Path], folder: Path
+        self, sources: Sources, chunks: Sequence[Chunk], block_bytes: int, folder: Path
     ) -> None:
         self.names = [source.name for source, _ in sources]
         self.parts: list[Part] = []
         self.keys: list[Keys] = []
-        placing, dropped = Placing(), [load(path) for path in copies]
+        self.of_articles = dict.fromkeys(self.names, 0)
+        placing = Placing(block_bytes)
         numbered, files_before = list(enumerate(chunks)), 0
         for source, files in sources:
             placing.begin_source(files_before)
@@ -270,7 +320,8 @@ class Placed:
                 if chunk.source != source.name:
                     continue
                 numbers, first = folder / f"{number:05d}.npy", placing.documents
-                keys, of_blocks = placing.add(chunk.path, rows_of(dropped, number), numbers)
+                keys, of_blocks, articles = placing.add(chunk.path, numbers)
+                self.of_articles[source.name] += articles
                 self.parts.append(Part(source.name, chunk.path, numbers, first))
                 blocks.append(of_blocks)
                 own += [keys] * few
@@ -300,12 +351,6 @@ class Placed:
         part = next(each for each in reversed(self.parts) if each.first <= number)
         row = int(load(part.numbers)["row"][number - part.first])
         return read_chunk(part.chunk, ["id"])["id"][row].as_py()
-
-
-def chunk_of(made: Result, said: Mapping[str, Any], folder: Path) -> Chunk:
-    """The chunk that a job made. said: its source and its counts."""
-    (file,) = made["files"]
-    return Chunk(said["source"], folder / file["name"], made["documents"], said["counts"])
 
 
 def unzipped(pairs: Any) -> tuple[list[Any], list[int]]:

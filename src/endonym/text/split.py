@@ -3,8 +3,10 @@
 Whole blocks of neighbouring documents are held out, so that a paragraph of a text that is stored
 line by line is not divided between training and evaluation, and held-out lines can also be read as
 longer texts. Where a block begins is decided by each document's own text (content-defined
-chunking): with a probability of its size / 2,000 bytes, after a document of that size, and with
-every raw file. So blocks have about 2,000 bytes, and a longer document is a block of its own.
+chunking): with a probability of its size / 2,000 bytes (`block_bytes`), after a document of that
+size, and with every raw file. So blocks have about 2,000 bytes, and a longer document is a block of
+its own. Where a source says which article a sentence is from (`article` in its notes), all
+sentences of an article have one key, wherever they stand: they are held out together or not at all.
 
 The hash of a block is that of its first document, and depends on the seed and on the text alone:
 texts added at the end of a file, or in other files, move nothing into the held-out sets. A block is
@@ -18,6 +20,7 @@ A held-out document that some training text nearly repeats goes to training, and
 some dev text nearly repeats goes to dev.
 """
 
+import functools
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,19 +29,13 @@ from typing import Literal
 import numpy as np
 
 from endonym.errors import CorpusError
-from endonym.text.config import Split
+from endonym.text.config import BLOCK_BYTES, Split
 from endonym.text.near import Index
 
 Side = Literal["train", "dev", "test"]
 SIDES: tuple[Side, ...] = ("train", "dev", "test")
-BLOCK_BYTES = 2_000
 FEW_BLOCKS = 20
 """Sources of fewer blocks are split by documents: a block would be too large a part of them."""
-
-CHANCES = np.array(
-    [-(-(size << 64) // BLOCK_BYTES) for size in range(BLOCK_BYTES)], dtype=np.uint64
-)
-"""A document of that size begins a block if the second half of its digest is below this."""
 
 Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Digests = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
@@ -67,10 +64,19 @@ class HeldOut:
         return (self.dev + 2 * self.test).astype(np.int8)
 
 
-class Blocks:
-    """Groups documents into blocks as they come. key: that of the current block."""
+@functools.cache
+def chances(block_bytes: int) -> Keys:
+    """A document of that size begins a block if the second half of its digest is below this."""
+    return np.array(
+        [-(-(size << 64) // block_bytes) for size in range(block_bytes)], dtype=np.uint64
+    )
 
-    def __init__(self) -> None:
+
+class Blocks:
+    """Groups documents into blocks of about `size` bytes as they come. key: of the current one."""
+
+    def __init__(self, size: int = BLOCK_BYTES) -> None:
+        self.size = size
         self.key, self.number = np.uint64(0), -1
         self.is_over = True
 
@@ -82,9 +88,9 @@ class Blocks:
         """
         if not len(digests):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
-        is_long = sizes >= BLOCK_BYTES
+        is_long = sizes >= self.size
         begins = starts | is_long
-        begins |= digests[:, 1] < CHANCES[np.minimum(sizes, BLOCK_BYTES - 1)]
+        begins |= digests[:, 1] < chances(self.size)[np.minimum(sizes, self.size - 1)]
         begins[1:] |= is_long[:-1]
         begins[0] |= self.is_over
         numbers = self.number + np.cumsum(begins)

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as arrow
 
-from endonym.text.chunks import Rows, read_chunk
-from endonym.text.clean.tally import Tally
+from endonym.text.chunks import read_chunk
 from endonym.text.comparing import Part
-from endonym.text.corpus_stats import Kept, RecordStats
+from endonym.text.corpus_stats import Kept
 from endonym.text.document import Reject
 from endonym.text.document_files import GzipLines, reject_line
-from endonym.text.exact import DETAIL, Places
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.split import SIDES, Side
 
@@ -45,14 +43,12 @@ class Shard:
 class Reason:
     """The file of all records dropped for one reason, to be written to a folder.
 
-    chunks: those that hold one, with their sources and their numbers among all chunks. copies:
-    files that say where copies stand, if that is the reason.
+    chunks: those that hold one, with their sources.
     """
 
     folder: Path
     reason: str
-    chunks: tuple[tuple[str, Path, int], ...]
-    copies: tuple[Path, ...] = ()
+    chunks: tuple[tuple[str, Path], ...]
 
 
 def write_shard(shard: Shard, advance: Callable[[int], None]) -> dict[str, Any]:
@@ -103,51 +99,23 @@ def count(table: arrow.Table, numbers: Numbers, found: dict[str, Any]) -> None:
 
 
 def write_dropped(reason: Reason, advance: Callable[[int], None]) -> dict[str, Any]:
-    """Write all records dropped for one reason; how many of each source, and their bytes."""
+    """Write all records dropped for one reason."""
     lines = GzipLines(reason.folder, f"{reason.reason}.jsonl.gz")
-    copies = [np.load(path, mmap_mode="r", allow_pickle=False) for path in reason.copies]
-    found: dict[str, RecordStats] = {}
-    rules: dict[str, Tally] = {}
     with lines:
-        for source, path, number in reason.chunks:
+        for source, path in reason.chunks:
             table = read_chunk(path)
-            if reason.copies:
-                rows = rows_of(copies, number)
-            else:
-                reasons = table["reason"].to_pylist()
-                rows = [row for row, each in enumerate(reasons) if each == reason.reason]
-            counted, tally = (
-                found.setdefault(source, RecordStats()),
-                rules.setdefault(source, Tally()),
-            )
+            reasons = table["reason"].to_pylist()
+            rows = [row for row, each in enumerate(reasons) if each == reason.reason]
             for each in table.take(arrow.array(rows)).to_pylist():
-                detail = DETAIL if reason.copies else each["detail"]
-                lines.line(reject_line(reject(each, source, detail)))
-                counted.add(each["size"])
-                if reason.copies:
-                    tally.begin(each["id"])
-                    tally.dropped(reason.reason, each["text"], detail, each["size"])
-    return {
-        "files": [lines.written],
-        "reason": reason.reason,
-        "sources": {source: asdict(each) for source, each in found.items()},
-        "rules": {source: tally.as_dict() for source, tally in rules.items()},
-    }
+                lines.line(reject_line(reject(each, source)))
+                advance(each["size"])
+    return {"files": [lines.written]}
 
 
-def reject(row: dict[str, Any], source: str, detail: str) -> Reject:
+def reject(row: dict[str, Any], source: str) -> Reject:
     """A row of a chunk as a reject."""
-    shown = row["text"][:SHOWN_CHARS]
-    return Reject(row["reason"] or "", row["id"], source, detail, shown, row["size"])
-
-
-def rows_of(places: Sequence[Places], chunk: int) -> Rows:
-    """The rows of one chunk among places that are sorted."""
-    found = [np.empty(0, dtype=np.int32)]
-    for each in places:
-        first, last = np.searchsorted(each["chunk"], [chunk, chunk + 1])
-        found.append(each["row"][first:last])
-    return np.sort(np.concatenate(found))
+    said = (row["detail"] or "", row["text"][:SHOWN_CHARS], row["size"], row["stayed"] or "")
+    return Reject(row["reason"], row["id"], source, *said)
 
 
 def shards(

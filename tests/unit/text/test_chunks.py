@@ -40,6 +40,8 @@ def columns() -> list[Any]:
         [*numbers[:2], None],
         chars,
         [None] * 3,
+        [None, names[0], None],
+        [None, None, "a/b#1"],
     ]
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_chunks import chunk
 from text_samples import KHMER, TATAR, numbered
-from unit.text.test_exact import chunk
 
 from endonym.text import comparing
 from endonym.text.comparing import LookingByWorkers, Part, read_index, texts_of, write_index
@@ -25,7 +25,7 @@ def parts(tmp_path: Path) -> list[Part]:
     for number in range(8):
         made = chunk(tmp_path, number, [*lines[number::8], None])
         first = placing.documents
-        placing.add(made, np.empty(0, dtype=np.int32), tmp_path / f"{number}.npy")
+        placing.add(made, tmp_path / f"{number}.npy")
         found.append(Part("a", made, tmp_path / f"{number}.npy", first))
     return found
 

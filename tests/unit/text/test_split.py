@@ -7,9 +7,8 @@ import pytest
 from text_samples import TATAR, numbered
 
 from endonym.errors import CorpusError
-from endonym.text.config import Split
+from endonym.text.config import BLOCK_BYTES, Split
 from endonym.text.split import (
-    BLOCK_BYTES,
     FEW_BLOCKS,
     Blocks,
     Chosen,

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_chunks import chunk
 from text_samples import TATAR, numbered
-from unit.text.test_exact import chunk
 
 from endonym.text import write
 from endonym.text.chunks import write_array
+from endonym.text.cleaned import Cleaned
 from endonym.text.comparing import Part
-from endonym.text.document import Document
+from endonym.text.document import Document, Reject
 from endonym.text.document_files import document_line
-from endonym.text.exact import DETAIL, PLACE
 from endonym.text.placing import Placing
-from endonym.text.write import Reason, Shard, rows_of, shards, write_dropped, write_shard
+from endonym.text.write import Reason, Shard, shards, write_dropped, write_shard
 
 
 def placed(folder: Path, count: int = 3) -> list[Part]:
@@ -26,7 +26,7 @@ def placed(folder: Path, count: int = 3) -> list[Part]:
     for number in range(count):
         made = chunk(folder, number, [*numbered(10, number * 10), None])
         first = placing.documents
-        placing.add(made, np.empty(0, dtype=np.int32), folder / f"{number}.npy")
+        placing.add(made, folder / f"{number}.npy")
         found.append(Part("тел" if number < 2 else "ил", made, folder / f"{number}.npy", first))
     return found
 
@@ -79,33 +79,28 @@ def test_files_of_a_split_take_whole_chunks_until_they_are_full(
     ]
 
 
-def test_dropped_records_are_written_by_reason(tmp_path: Path) -> None:
-    made = chunk(tmp_path, 0, [TATAR[0], None, TATAR[1], None])
-    reason = Reason(tmp_path, "min_chars", (("тел", made, 0),))
-    said = write_dropped(reason, lambda size: None)
-    assert said["sources"] == {"тел": {"records": 2, "bytes": 0}}
-    lines = lines_of(tmp_path / "min_chars.jsonl.gz")
-    assert [set(each) for each in lines] == [{"detail", "id", "raw_bytes", "source", "text"}] * 2
-
-
-def test_copies_are_written_from_their_places(tmp_path: Path) -> None:
-    chunks = [chunk(tmp_path, n, [*TATAR[:3], "ә" * 3_000]) for n in range(2)]
-    places = [np.array([(0, 2), (1, 0)], dtype=PLACE), np.array([(1, 3)], dtype=PLACE)]
-    for number, each in enumerate(places):
-        write_array(tmp_path, f"copies{number}.npy", each)
-    copies = tuple(tmp_path / f"copies{number}.npy" for number in range(2))
-    having = tuple(("тел", path, number) for number, path in enumerate(chunks))
-    said = write_dropped(Reason(tmp_path, "exact", having, copies), lambda size: None)
-    assert said["sources"]["тел"]["records"] == 3
-    lines = lines_of(tmp_path / "exact.jsonl.gz")
-    assert [each["text"] for each in lines] == [TATAR[2], TATAR[0], "ә" * 2_000]
-    assert {each["detail"] for each in lines} == {DETAIL}
-
-
-def test_rows_of_a_chunk_are_found_among_all_places() -> None:
-    places = [
-        np.array([(0, 2), (1, 7)], dtype=PLACE),
-        np.array([(1, 3), (4, 0)], dtype=PLACE),
+def test_dropped_records_are_written_by_reason_with_what_stays(tmp_path: Path) -> None:
+    rows = Cleaned("тел", 7)
+    rows.add(Document(TATAR[0], "a#1", "тел"), "{}", 0, 70)
+    rows.add(
+        Reject("near", "a#2", "тел", "similarity 0.91", "ә" * 3_000, stayed="тел/a#1"), None, 0, 9
+    )
+    rows.add(Reject("min_chars", "a#3", "тел", "2 characters, below 5", "ук"), None, 0, 4)
+    rows.write(tmp_path, "0.arrow")
+    for reason in ("near", "min_chars"):
+        given = Reason(tmp_path, reason, (("тел", tmp_path / "0.arrow"),))
+        write_dropped(given, lambda size: None)
+    near, short = (lines_of(tmp_path / f"{n}.jsonl.gz") for n in ("near", "min_chars"))
+    assert near == [
+        {
+            "detail": "similarity 0.91",
+            "id": "a#2",
+            "raw_bytes": 9,
+            "source": "тел",
+            "stayed": "тел/a#1",
+            "text": "ә" * 2_000,
+        }
     ]
-    assert rows_of(places, 1).tolist() == [3, 7]
-    assert rows_of(places, 2).tolist() == []
+    assert [(each["text"], each["raw_bytes"], "stayed" in each) for each in short] == [
+        ("ук", 4, False)
+    ]
