@@ -95,10 +95,12 @@ def publish(
         if log.quiet or not sys.stderr.isatty():
             disable_progress_bars()
         hub = HfApi(library_name="endonym")
-        kind = {"repo_type": upload.kind}
-        hub.create_repo(repository, private=not is_public, exist_ok=is_update, **kind)
+        kind = upload.kind
+        hub.create_repo(repository, private=not is_public, exist_ok=is_update, repo_type=kind)
         added = [CommitOperationAdd(name, upload.folder / name) for name in upload.sizes]
-        made = hub.create_commit(repository, added, commit_message="Export of endonym", **kind)
+        made = hub.create_commit(
+            repository, added, commit_message="Export of endonym", repo_type=kind
+        )
     return {"url": str(made.repo_url), "commit": made.oid}
 
 

@@ -61,7 +61,7 @@ def make_corpus(
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "work" if work is None else work
     steps = Work(folder, runner or Inline(), progress)
-    given = {"contrast": contrast, "evaluation": evaluation}
+    given: dict[str, Any] = {"contrast": contrast, "evaluation": evaluation}
     making = Making(sources, clean, split, work=steps, out=out, **given)
     try:
         held = making.make()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from endonym.text.document import Document, Reject
 
@@ -104,7 +104,7 @@ class WholeFile:
         self.written["bytes"] += len(data)
         self.written["crc"] = zlib.crc32(data, self.written["crc"])
 
-    def __enter__(self) -> "WholeFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
