@@ -113,8 +113,11 @@ class Sifting:
         text, cut = each.document.text, found.cuts.paragraphs[first:last].tolist()
         spans = paragraphs(text)
         removed = [text[slice(*spans[paragraph])] for paragraph in cut]
-        parts = (without(text, spans, cut), removed)
         detail = f"{len(removed)} of its {len(spans)} paragraphs stood before"
+        parts: tuple[str | None, Sequence[str]] = (without(text, spans, cut), removed)
+        at = int(np.searchsorted(found.scraps, number))
+        if at < len(found.scraps) and found.scraps[at] == number:
+            parts, detail = (None, removed), f"{detail}; the rest stands elsewhere, too"
         return self.shortened(each, *parts, reason="paragraphs", detail=detail)
 
     def shortened(

@@ -234,7 +234,11 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import make_corpus
 from endonym.text.files import source_files
 source = Source(name="raw", path="raw", document="line")
-clean = Clean(normalize=("nfc", "zero_width", "spaces"), min_chars=30, dedup=("exact",))
+clean = Clean(
+    normalize=("nfc", "zero_width", "spaces"),
+    min_chars=30,
+    dedup=("exact", "near", "paragraphs"),
+)
 pair = (source, source_files(source, Path(sys.argv[1])))
 make_corpus([pair], clean, Split(seed=3), out=Path(sys.argv[2]), advance=lambda size: None)
 """
