@@ -30,19 +30,23 @@ def needs_ocr(rejects: Sequence[Reject]) -> bool:
     return any(each.reason in WANTED for each in rejects)
 
 
-def pack_for(path: Path, rejects: Sequence[Reject], language: str, texts: str) -> tuple[str, str]:
-    """The pack that reads a page of this file best, "" if none is good enough; and why."""
+Blind = tuple[Path, Sequence[Reject]]
+"""A file, and the rejects of its pages."""
+
+
+def pack_for(files: Sequence[Blind], language: str, texts: str) -> tuple[str, str]:
+    """The pack that reads a page of each of these files best, "" if none is good enough; and why."""
     engine = tesseract()
     if engine is None:
         return "", NO_PROGRAM
     letters = texts[:SAMPLE_CHARS] + EXPECTED.get(language.split("-")[0], ("",))[0]
     try:
-        found = best_pack(engine, [page_of(path, rejects)], letters)
+        found = best_pack(engine, [page_of(*each) for each in files], letters)
     except OcrFailed as failed:
-        return "", f"a picture, and {failed.detail}"
+        return "", f"pictures, and {failed.detail}"
     if found.confidence < LEAST_CONFIDENCE:
-        return "", f"no text in this picture that OCR can read: {found.pack} is {found.reason}"
-    return found.pack, f"OCR by the pack that reads a page best: {found.pack} is {found.reason}"
+        return "", f"pictures that OCR does not read well enough: {found.pack} is {found.reason}"
+    return found.pack, f"OCR by the pack that reads it best: {found.pack} is {found.reason}"
 
 
 def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: str) -> str:
@@ -52,7 +56,7 @@ def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: st
         rejects = (each for each in read_file(plain, file) if isinstance(each, Reject))
         wanted = next((each for each in rejects if each.reason in WANTED), None)
         if wanted is not None and "/" not in wanted.id.rpartition("#")[0].removeprefix(file.name):
-            return pack_for(file.path, [wanted], language, letters)[0]
+            return pack_for([(file.path, [wanted])], language, letters)[0]
     return ""
 
 

@@ -91,7 +91,7 @@ class Survey:
 
     odd: sources that are not in the language of the others, each with the reason; of many files of
     one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
-    language. foreign: files of kinds that are not read, by extension.
+    language. foreign: files of kinds that are not read, by extension. pictures: why those are not.
     unreadable: patterns of `exclude` for other unreadable files, with reasons. lists: the names of
     sources that are lists of lines or sentences. all_documents: estimated.
     """
@@ -103,6 +103,7 @@ class Survey:
     doubt: str = ""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     foreign: Counter[str] = field(default_factory=Counter[str])
+    pictures: str = ""
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
     encodings: Counter[str] = field(default_factory=Counter[str])
     files: int = 0
@@ -228,7 +229,9 @@ def see(found: list[Look], language: str, texts: str) -> None:
     blind = [each for each in found if needs_ocr(each.rejects)]
     if not blind:
         return
-    pack, reason = pack_for(blind[0].path, blind[0].rejects, language, texts)
+    step = -(-len(blind) // SEEN_FILES)
+    tried = [(each.path, each.rejects) for each in blind[::step]]
+    pack, reason = pack_for(tried, language, texts)
     for each in blind:
         each.problem = "" if pack or each.documents else reason
     if not pack:
@@ -325,6 +328,7 @@ def _add(
             survey.skipped.append((printable(str(each.path)), each.problem))
             if each.is_foreign:
                 survey.foreign["".join(each.path.suffixes[-1:]).lower() or "no extension"] += 1
+                survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
             else:
                 survey.unreadable[pattern(each.path)] = each.problem
             left_out[pattern(each.path)] = each.problem

@@ -41,7 +41,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The pack that reads some pages best, how sure it is of them, and what decided."""
+    """The pack that reads some pages best, how sure it is of the best of them, and what decided."""
 
     pack: str
     confidence: float
@@ -56,22 +56,22 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     """
     wanted = Counter(LETTER.findall(letters.casefold()))
     tried = candidates(engine, wanted)
-    scores: dict[str, Score] = {}
+    scores, sure = dict[str, Score](), dict[str, float]()
     for pack in tried:
         found = [score for each in pictures if (score := measured(engine, pack, each, wanted))]
         if found:
             sums = [sum(parts) / len(pictures) for parts in zip(*found, strict=True)]
             scores[pack] = Score(*sums)
+            sure[pack] = max(each.confidence for each in found)
     if not scores:
         raise OcrFailed("parser_failed", f"none of the packs reads it: {', '.join(tried)}")
     best = max(scores, key=lambda pack: (scores[pack].total, pack))
-    sure = scores[best].confidence
-    said = f"sure to {sure:.0%}"
+    said = f"sure to {scores[best].confidence:.0%}"
     if wanted.total() >= LEAST_LETTERS:
         said += f", its letters as frequent as in the language to {scores[best].likeness:.0%}"
     others = sorted((each for each in scores if each != best), key=lambda x: -scores[x].total)
     beaten = ", ".join(f"{each} {scores[each].confidence:.0%}" for each in others[:SHOWN])
-    return Chosen(best, sure, f"{said}; {beaten}" if beaten else said)
+    return Chosen(best, sure[best], f"{said}; {beaten}" if beaten else said)
 
 
 def candidates(engine: Tesseract, wanted: Counter[str]) -> list[str]:

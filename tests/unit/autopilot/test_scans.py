@@ -33,14 +33,14 @@ def test_a_picture_gets_the_pack_that_reads_it_and_the_reason(tmp_path: Path):
     path = write(tmp_path, "a.png", picture("\n".join(TATAR)))
     found = rejects(path)
     assert needs_ocr(found)
-    pack, reason = pack_for(path, found, "tt", "")
+    pack, reason = pack_for([(path, found)], "tt", "")
     assert pack == "Cyrillic"
     assert "Cyrillic is sure to 95%" in reason
 
 
 def test_a_photograph_gets_none(tmp_path: Path):
     path = write(tmp_path, "a.png", picture(""))
-    pack, reason = pack_for(path, rejects(path), "tt", "")
+    pack, reason = pack_for([(path, rejects(path))], "tt", "")
     assert pack == ""
     assert "none of the packs reads it" in reason
 
@@ -48,7 +48,7 @@ def test_a_photograph_gets_none(tmp_path: Path):
 def test_a_page_that_no_pack_is_sure_of_gets_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     install(tmp_path / "u", {"weak": (ALL, 30.0)}, monkeypatch)
     path = write(tmp_path, "a.png", picture(TATAR[0]))
-    assert pack_for(path, rejects(path), "tt", "")[0] == ""
+    assert pack_for([(path, rejects(path))], "tt", "")[0] == ""
 
 
 def test_without_tesseract_the_reason_says_how_to_get_it(
@@ -56,7 +56,7 @@ def test_without_tesseract_the_reason_says_how_to_get_it(
 ):
     remove(monkeypatch)
     path = write(tmp_path, "a.png", picture(TATAR[0]))
-    pack, reason = pack_for(path, rejects(path), "tt", "")
+    pack, reason = pack_for([(path, rejects(path))], "tt", "")
     assert (pack, "apt-get install tesseract-ocr" in reason) == ("", True)
 
 
