@@ -228,7 +228,7 @@ def test_khmer_out_of_order_is_warned_of_with_an_example_and_what_to_do(tmp_path
     (warning,) = [each for each in corpus.card["warnings"] if "out of order" in each]
     assert warning.startswith("lines: 1 documents hold")
     assert "ខុ្ញំ for ខ្ញុំ" in warning
-    assert "no key of [clean] repairs that" in warning
+    assert '"khmer_order" in normalize repairs that' in warning
 
 
 def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_path: Path):
