@@ -81,11 +81,13 @@ def respond(path: str, body: bytes, hub: Hub) -> tuple[int, Any]:
         hub.stored[oid] = body
         return 200, {}
     if path.endswith("/commit/main"):
-        return commit(path.removeprefix("/api/models/").removesuffix("/commit/main"), body, hub)
+        name = path.removeprefix("/api/models/").removeprefix("/api/datasets/")
+        return commit(name.removesuffix("/commit/main"), body, hub)
     given = json.loads(body)
     if path == "/api/repos/create":
         name = f"{given['organization']}/{given['name']}"
-        is_there, url = name in hub.private, f"{hub.url}/{name}"
+        kind = "datasets/" if given.get("type") == "dataset" else ""
+        is_there, url = name in hub.private, f"{hub.url}/{kind}{name}"
         if not is_there:
             hub.private[name] = given.get("private") or given.get("visibility") == "private"
         return 409 if is_there else 200, {"url": url, "name": name, "error": "exists"}

@@ -13,6 +13,8 @@ from typing import Any
 from endonym.errors import StoreError
 
 CHUNK_BYTES = 1 << 22
+NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems say that have no links, or too many of a file."""
 
 
 def file_hash(path: Path, advance: Callable[[int], None] | None = None) -> str:
@@ -122,6 +124,17 @@ def existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def link_or_copy(path: Path, name: Path) -> None:
+    """Give a file another name, in the same file system without another copy of its bytes."""
+    name.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        name.hardlink_to(path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copyfile(path, name)
 
 
 def read_json(path: Path) -> Any:

@@ -113,6 +113,10 @@ class LostProcess(TrainingError):
     """Another process of this training has ended, or cannot be reached."""
 
 
+class LostWorker(EndonymError):
+    """A worker was killed each time that it did a job."""
+
+
 class StoreError(EndonymError):
     """An artefact cannot be written or read."""
 

@@ -245,7 +245,7 @@ def run(source: Source, out: Path, max_unreadable: float) -> Corpus:
     began = time.monotonic()
     clean = Clean(normalize=ALL, dedup=("exact",), max_unreadable=max_unreadable)
     pair = (source, files(source))
-    make_corpus([pair], clean, Split(seed=1), out=out, advance=lambda raw_bytes: None)
+    make_corpus([pair], clean, Split(seed=1), out=out)
     assert time.monotonic() - began < 60
     return Corpus(out)
 
@@ -295,7 +295,6 @@ def test_exact_copies_are_dropped_and_near_ones_stand_on_one_side(tmp_path: Path
         Clean(dedup=("exact",)),
         Split(val_share=0.3, seed=1),
         out=tmp_path,
-        advance=lambda raw_bytes: None,
     )
     corpus = Corpus(tmp_path)
     assert corpus.card["total"]["dropped"]["exact"]["records"] == 10

@@ -14,7 +14,7 @@ from reference.edit_distance import similarity
 from endonym.text.config import Split
 from endonym.text.fold import folded
 from endonym.text.near import Index
-from endonym.text.split import Chosen, digest, held_out
+from endonym.text.split import Chosen, Looking, digest, held_out
 
 
 def words(text: str) -> list[str]:
@@ -115,7 +115,7 @@ def test_17_nineteen_of_twenty_edited_copies_are_found(language: str, edit: Edit
     originals, copies = planted(language, edit)
     assert len(copies) > 100
     texts = originals + sentences(language, 3_000, 2)
-    index = Index(copies, copies + texts)
+    index = Index.made(copies, copies + texts)
     index.compare(texts)
     assert index.contaminated.mean() >= 0.95
 
@@ -127,7 +127,7 @@ def test_17_edited_copies_are_found_where_most_runs_are_frequent(
     originals, copies = planted(language, letters_changed)
     texts = originals + sentences(language, 12_000, 2)
     monkeypatch.setattr("endonym.text.near.MAX_COMPARED_TEXTS", 200)
-    index = Index(copies, copies + texts)
+    index = Index.made(copies, copies + texts)
     index.compare(texts)
     assert index.contaminated.mean() >= 0.95
 
@@ -135,7 +135,7 @@ def test_17_edited_copies_are_found_where_most_runs_are_frequent(
 @pytest.mark.parametrize("language", WORDS)
 def test_17_unrelated_sentences_are_left_alone(language: str) -> None:
     candidates, texts = sentences(language, 1_000, 4), sentences(language, 3_000, 5)
-    index = Index(candidates, candidates + texts)
+    index = Index.made(candidates, candidates + texts)
     index.compare(texts)
     assert index.contaminated.mean() <= 0.01
 
@@ -149,7 +149,7 @@ def test_17_edited_copies_stay_on_one_side(language: str) -> None:
     def read(chosen: Chosen) -> Iterator[str]:
         return (text for text, is_chosen in zip(texts, chosen, strict=True) if is_chosen)
 
-    sides = held_out([keys.astype(np.uint64)], Split(val_share=0.3), read).sides()
+    sides = held_out([keys.astype(np.uint64)], Split(val_share=0.3), Looking(read)).sides()
     mine, theirs = np.split(sides[: 2 * len(copies)], 2)
     assert (mine == theirs).mean() >= 0.95
     assert all((sides == number).mean() > 0.05 for number in range(3))
@@ -166,7 +166,7 @@ def test_17_no_real_sentence_keeps_a_near_copy(name: str) -> None:
         pytest.skip("../shared/data is not beside the project")
     texts = list(dict.fromkeys(path.read_text(encoding="utf-8").splitlines()))
     candidates, others = texts[::20], [text for n, text in enumerate(texts) if n % 20]
-    index = Index(candidates, texts)
+    index = Index.made(candidates, texts)
     index.compare(others)
     likeness = cdist(
         folded(candidates), folded(others), scorer=Levenshtein.normalized_similarity

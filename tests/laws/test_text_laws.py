@@ -9,19 +9,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from endonym.text.clean.filters import cleaner
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 from reference.edit_distance import similarity
 
 from endonym.errors import CorpusError
-from endonym.text.clean.filters import cleaner
 from endonym.text.clean.normalize import normalizer
 from endonym.text.config import DEFAULT_SHARE, Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document, Reject
 from endonym.text.files import source_files
 from endonym.text.fold import folded
-from endonym.text.split import SIDES, Chosen, digest, held_out
+from endonym.text.split import SIDES, Chosen, Looking, digest, held_out
 
 STEPS = some.permutations(["nfc", "spaces", "zero_width"]).flatmap(
     lambda steps: some.integers(1, 3).map(lambda count: tuple(steps[:count]))
@@ -120,7 +120,7 @@ def sides_of(files: dict[str, list[str]]) -> dict[str, str]:
             (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         source = Source.model_validate({"name": "lines", "path": ".", "document": "line"})
         pair = (source, source_files(source, root))
-        make_corpus([pair], Clean(), Split(seed=3), out=root / "out", advance=lambda size: None)
+        make_corpus([pair], Clean(), Split(seed=3), out=root / "out")
         corpus = Corpus(root / "out")
         return {each.text: side for side in SIDES for each in corpus.documents(side)}
 
@@ -184,7 +184,7 @@ def held_texts(sources: list[list[str]], split: Split, seed: int) -> set[str]:
     def read(chosen: Chosen) -> Iterator[str]:
         return (text for text, is_chosen in zip(every, chosen, strict=True) if is_chosen)
 
-    held = held_out([keys_of(source, seed) for source in sources], split, read)
+    held = held_out([keys_of(source, seed) for source in sources], split, Looking(read))
     return {text for text, is_held in zip(every, held.dev | held.test, strict=True) if is_held}
 
 
@@ -250,7 +250,7 @@ def attempt(contents: list[bytes], name: str, **keys: object) -> Made | None:
             (root / "raw" / f"{number}.{name}").write_bytes(content)
         pair = (source, source_files(source, root))
         try:
-            make_corpus([pair], clean, Split(seed=1), out=root / "out", advance=lambda size: None)
+            make_corpus([pair], clean, Split(seed=1), out=root / "out")
         except CorpusError as error:
             if "do not balance" in error.message:
                 raise

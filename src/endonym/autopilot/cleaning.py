@@ -4,7 +4,11 @@ A threshold is written only if a sample of the texts shows that it is safe. The 
 whole documents are longer and pass more easily.
 """
 
-from endonym.text.clean.normalize import normalizer
+from collections.abc import Sequence
+
+from endonym.autopilot.evidence import ALWAYS, corpus_keys, language_keys, step_keys
+from endonym.autopilot.thresholds import thresholds
+from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.scripts import BRIEF_SCRIPTS, letters_share, script_counts, script_share
@@ -39,25 +43,47 @@ EXPECTED = {
 """Letters that tell a language from others in its script, and the names of those others."""
 
 
-def guess_clean(language: str, sample: str) -> tuple[Clean, dict[str, str]]:
-    """Recommended cleaning for a language code and a sample of texts, with reasons."""
+def guess_clean(
+    language: str, sample: str, documents: Sequence[str] = ()
+) -> tuple[Clean, dict[str, str]]:
+    """Recommended cleaning for a language code, with reasons.
+
+    sample: of the texts. documents: a sample of whole documents; without it, no rule that measures
+    documents is recommended.
+    """
     keys: dict[str, object] = {
-        "normalize": ("nfc", "zero_width", "spaces"),
         "max_repeated_lines": 0.5,
-        "dedup": ("exact",),
+        "dedup": ("exact", "near", "paragraphs"),
     }
     reasons = {
-        "normalize": "one form of each letter, no marks without a use, single spaces",
         "max_repeated_lines": "menus and lists teach nothing; below a half, refrains would go too",
         "dedup": "copies are memorized, and leak into the held-out text",
     }
     lines = sample_lines(sample)
     script = script_keys(lines)
-    length = length_keys(lines, str(script[0].get("script", "")))
-    for chosen, why in (script, length, letter_keys(language, lines)):
+    name = str(script[0].get("script", ""))
+    plain = [text for each in documents if (text := normalized(each))]
+    limits = thresholds(plain, name)
+    for chosen, why in (
+        step_keys(language, name, [*documents] or lines),
+        script,
+        length_keys(lines, name),
+        letter_keys(language, lines),
+        (
+            {key: each.limit for key, each in limits.items()},
+            {k: v.reason for k, v in limits.items()},
+        ),
+        corpus_keys(plain),
+        language_keys(language, plain),
+    ):
         keys |= chosen
         reasons |= why
     return Clean.model_validate(keys), reasons
+
+
+def normalized(text: str) -> str:
+    """A text as the steps write it that every corpus gets."""
+    return normalizer(Clean(normalize=ALWAYS))(text)
 
 
 def sample_lines(sample: str) -> list[str]:

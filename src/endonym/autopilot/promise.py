@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.evaluate.compressor import PRIMING_LIMIT_BYTES, draws_of, most_documents
+from endonym.export.config import DATASET
 from endonym.recipe.recipe import Recipe
-from endonym.text.split import BLOCK_BYTES
+from endonym.text.config import BLOCK_BYTES
 from endonym.train.config import SAMPLE_TOKENS
 
 FORWARD_SHARE = 1 / 3
@@ -28,6 +29,7 @@ def promised_parts(
     judged = _held_tokens(recipe, facts) / 2
     names = ("start", "training", "validations", "samples", "evaluation", "export")
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
+    models = sum(each.format != DATASET for each in recipe.export)
     generated = GENERATED_TOKEN_SECONDS * training.model.layers
     for config, seconds in zip(training.phases, seconds_a_token, strict=True):
         validations = config.steps // config.eval_every_steps + 1
@@ -42,7 +44,7 @@ def promised_parts(
             parts["evaluation"] += asked.max_tokens * generated
             continue
         if asked.kind == "speed":
-            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * len(recipe.export))
+            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * models)
             continue
         # Lists of sentences are read a second time, in blocks.
         readings = 2 if training.pack.join else 1
@@ -51,7 +53,7 @@ def promised_parts(
             parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=False)
             if training.pack.join:
                 parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=True)
-    parts["export"] = EXPORT_SECONDS * len(recipe.export)
+    parts["export"] = EXPORT_SECONDS * models
     return parts
 
 

@@ -28,6 +28,8 @@ from endonym.text.io.formats import COMPRESSIONS
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
+LONGEST_TEXT, TEXTS_CHARS = 100_000, 1_500_000
+"""Characters of a document in the sample of documents, and of all of them, about."""
 READ_CHARS, LEAST_CHARS = 4_000_000, 3_000
 """Characters read from all files together, and from each one at least."""
 SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
@@ -66,7 +68,8 @@ class Survey:
     odd: sources that are not in the language of the others, each with the reason; of many files of
     one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
     language. foreign: files of kinds that are not read, by extension.
-    unreadable: patterns of `exclude` for other unreadable files, with reasons. lists: the names of
+    unreadable: patterns of `exclude` for other unreadable files, with reasons. texts: a sample of
+    documents. lists: the names of
     sources that are lists of lines or sentences. all_documents: estimated.
     """
 
@@ -82,6 +85,7 @@ class Survey:
     files: int = 0
     text_bytes: float = 0.0
     sample: str = ""
+    texts: list[str] = field(default_factory=list[str])
     lists: list[str] = field(default_factory=list)
     documents: int = 0
     document_bytes: int = 0
@@ -142,6 +146,7 @@ def survey_texts(
     for found in looks:
         _add(survey, found, odd.reasons, taken=taken, folder=folder)
     survey.sample = _sample(survey, looks, odd.reasons)
+    survey.texts = _texts(looks, odd.reasons)
     if not survey.sources:
         reasons = "\n".join(f"    {name}: {reason}" for name, reason in survey.skipped[:10])
         raise MissingSource(
@@ -318,6 +323,19 @@ def _sample(survey: Survey, looks: Sequence[Sequence[Look]], odd: dict[str, str]
             text = "\n".join(document.text for document in each.documents)
             parts.append(text[:each_share])
     return "".join(part + "\n" for part in parts)
+
+
+def _texts(looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> list[str]:
+    """A sample of whole documents, evenly spread; of a long one the beginning."""
+    every = [
+        document.text[:LONGEST_TEXT]
+        for found in looks
+        for each in found
+        if str(each.path) not in odd
+        for document in each.documents
+    ]
+    step = max(1, -(-sum(map(len, every)) // TEXTS_CHARS))
+    return every[::step]
 
 
 def pattern(path: Path) -> str:

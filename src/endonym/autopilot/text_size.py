@@ -13,7 +13,7 @@ from pathlib import Path
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
 from endonym.errors import TokenizerError
 from endonym.text.broken import lost_letters
-from endonym.text.clean.filters import cleaner
+from endonym.text.clean.rules import cleaner
 from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, RawSet, size_on_disk

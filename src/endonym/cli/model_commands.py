@@ -122,10 +122,10 @@ def evaluate(
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["huggingface", "gguf"]),
+    type=click.Choice(["huggingface", "gguf", "dataset"]),
     default="huggingface",
     show_default=True,
-    help="A folder for transformers, or files for llama.cpp and Ollama.",
+    help="A folder for transformers, files for llama.cpp and Ollama, or the corpus as a data set.",
 )
 @click.option(
     "--quantize",
@@ -137,22 +137,25 @@ def evaluate(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where to write it (default: NAME-huggingface or NAME-gguf).",
+    help="Where to write it (default: NAME-huggingface, NAME-gguf or NAME-dataset).",
 )
 @click.pass_obj
 def export(
     settings: Settings,
     model: str,
-    form: Literal["huggingface", "gguf"],
+    form: Literal["huggingface", "gguf", "dataset"],
     quantize: str | None,
     out: Path | None,
 ) -> None:
-    """Hand a model over in another format, and verify that it is the same model there."""
+    """Hand a model over in another format, and verify that it is the same model there.
+
+    --to dataset hands over the corpus of a run instead; MODEL may be a corpus artefact then.
+    """
     from pydantic import ValidationError
 
-    from endonym.commands.export import export_model, unwound_by_sigterm
+    from endonym.commands.export import export_corpus, export_model, unwound_by_sigterm
     from endonym.export.card import INSTALL
-    from endonym.export.config import Export
+    from endonym.export.config import DATASET, Export
 
     asked = tuple(each.strip() for each in quantize.split(",")) if quantize else None
     try:
@@ -162,7 +165,10 @@ def export(
     target = out or Path(f"{Path(model).name}-{form}")
     store, log = settings.open_store(), settings.log()
     with unwound_by_sigterm():
-        written = export_model(model, wanted, target, store=store, log=log)
+        if form == DATASET:
+            written = export_corpus(model, target, store=store)
+        else:
+            written = export_model(model, wanted, target, store=store, log=log)
     files = [
         {"path": str(path), "format": form, "bytes": path.stat().st_size, **_quantization(path)}
         for path in written
@@ -173,6 +179,8 @@ def export(
     lines = (f"{printable(str(each['path']))}  {each['bytes']}" for each in files)
     click.echo("\n".join(lines))
     use = f'{INSTALL}, then AutoModelForCausalLM.from_pretrained("{target}")'
+    if form == DATASET:
+        use = f'pip install datasets, then datasets.load_dataset("{target}")'
     if form == "gguf":
         use = f"{program()} serve {next(each for each in written if each.suffix == '.gguf')}"
     log.line(f"next: {use}")

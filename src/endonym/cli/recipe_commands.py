@@ -12,6 +12,7 @@ from endonym.cli.main import Settings, print_json, say
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import columns, duration, number, padded
+from endonym.workers import RAY
 
 if TYPE_CHECKING:
     from endonym.pipeline.execute import Run
@@ -25,6 +26,22 @@ VARIANTS = click.option(
     help="Use this variant's tables; NAME,NAME: several; all: the recipe and every variant.",
 )
 SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
+
+
+class WorkersType(click.ParamType):
+    """A number of processes, or the word that means Ray."""
+
+    name = f"N|{RAY}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """The number, or the word."""
+        if value == RAY:
+            return RAY
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f'"{value}" is neither a number of processes nor "{RAY}".', param, ctx)
+        return int(value)
 
 
 @click.command()
@@ -126,7 +143,11 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @VARIANTS
 @SETS
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
-@click.option("--dry-run", is_flag=True, help="List the stages, make nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="List the stages and what cleaning does to a sample; make nothing.",
+)
 @click.option("--replan", is_flag=True, help="Choose and measure again.")
 @click.option(
     "--tune",
@@ -150,6 +171,12 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     metavar="N",
     help="Train in N processes on this machine.",
 )
+@click.option(
+    "--workers",
+    type=WorkersType(),
+    help="Make the corpus in N processes, or on a cluster of Ray (default: one for each core; for "
+    "small texts, one).",
+)
 @click.pass_obj
 def run(
     settings: Settings,
@@ -162,6 +189,7 @@ def run(
     tune_minutes: float | None,
     seeds: int,
     processes: int,
+    workers: int | str | None,
 ) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
@@ -188,6 +216,7 @@ def run(
                 replan=replan,
                 tune_minutes=tune_minutes,
                 seeds=seeds,
+                workers=workers,
             )
 
 
@@ -202,6 +231,7 @@ def run_recipes(
     replan: bool,
     tune_minutes: float | None,
     seeds: int,
+    workers: int | str | None,
 ) -> None:
     """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds."""
     from endonym.autopilot import machine
@@ -217,7 +247,7 @@ def run_recipes(
     if replan and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
-    given["device"] = settings.device
+    given |= {"device": settings.device, "workers": workers}
     finished: list[Run] = []
     for place, each in enumerate(recipes, start=1):
         if is_study:
@@ -284,6 +314,7 @@ def show_plans(
         for stage in each["stages"]:
             state = "there" if stage["there"] else "missing"
             say(f"{padded(stage['name'], widest)} {stage['id']}  {state}")
+        say(f"\n{commands.describe_cleaning(each['cleaning'])}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

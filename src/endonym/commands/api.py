@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from endonym.commands.load import load_model
 from endonym.commands.new import write_recipe
@@ -42,12 +43,21 @@ def new(
     return path
 
 
-def make(recipe: Recipe, *, store: str | Path = "store", quiet: bool = False) -> Run:
+def make(
+    recipe: Recipe,
+    *,
+    store: str | Path = "store",
+    quiet: bool = False,
+    workers: int | Literal["ray"] = 1,
+) -> Run:
     """Make every missing artefact of a recipe, as `endonym run` does.
+
+    workers: how many processes make the corpus; more than one import the calling script, so call
+    this below `if __name__ == "__main__":` there.
 
     >>> run = endonym.make(endonym.Recipe.load("my-tatar/recipe.toml"))
     """
-    return run_and_report(recipe, Store(Path(store)), Log(quiet=quiet))
+    return run_and_report(recipe, Store(Path(store)), Log(quiet=quiet), workers=workers)
 
 
 def load(model: str | Path, *, store: str | Path = "store", device: str = "cpu") -> LanguageModel:

@@ -128,8 +128,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     clean = recipe.clean
     if clean.min_script_share is None and clean.min_expected_share is None:
         warnings.append("[clean] names no script threshold: other languages may pass")
-    if not clean.dedup:
-        warnings.append('[clean] has no dedup = ["exact"]: copies may be memorized')
+    if missing := [each for each in ("exact", "near") if each not in clean.dedup]:
+        kinds = " and ".join(f'"{each}"' for each in missing)
+        warnings.append(f"[clean] dedup has no {kinds}: copies may be memorized")
     if "nfc" not in clean.normalize:
         warnings.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
     try:

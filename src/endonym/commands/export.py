@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from endonym.commands.evaluate import shards_of
-from endonym.commands.load import card_of, find_artifact, load_model
+from endonym.commands.load import card_of, find_artifact, find_corpus, load_model, words_of
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
-from endonym.export.config import Export
-from endonym.export.formats import RECORD, make_export, record_of
+from endonym.export.config import DATASET, Export
+from endonym.export.formats import RECORD, make_dataset, make_export, record_of
 from endonym.export.verify import Check, verify_export
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -41,36 +41,63 @@ def unwound_by_sigterm() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
+    """Export the corpus of a run, or a corpus artefact, as a data set into a new folder; its files.
+
+    Nothing is left of an export that fails. Raises RecipeError if there is no finished corpus, and
+    ExportError if the folder is not empty.
+    """
+    corpus, said = find_corpus(name, store).verify(), words_of(name, store)
+    with new_folder(out) as part:
+        files = make_dataset(
+            corpus, part, name=said.name, language=said.language, licenses=said.licenses
+        )
+    return [out / file for file in files]
+
+
 def export_model(name: str, export: Export, out: Path, *, store: Store, log: Log) -> list[Path]:
     """Export a model into a new folder; its files. Nothing is left of an export that fails.
 
     Raises ExportError if the folder is not empty, the format cannot hold the model, or a check
     fails.
     """
-    if out.is_dir() and any(out.iterdir()):
-        raise _not_empty(out)
+    require_empty(out)
     model, artifact = load_model(name, store, log=log), find_artifact(name, store)
     texts = texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)
+    with new_folder(out) as part:
+        made = make_export(
+            export,
+            model,
+            part,
+            card=card_of(name, store),
+            texts=texts,
+            made_of=Path(name).name if artifact is None else artifact.id,  # no path is told
+            log=log,
+        )
+    return [out / file for file in made.files]
+
+
+def require_empty(out: Path) -> None:
+    """Raise ExportError if a folder has files."""
+    if out.is_dir() and any(out.iterdir()):
+        raise _not_empty(out)
+
+
+@contextmanager
+def new_folder(out: Path) -> Generator[Path]:
+    """A folder beside `out`, which takes its name when all is well, or is deleted."""
+    require_empty(out)
     part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         with translated_disk_errors(part):
-            made = make_export(
-                export,
-                model,
-                part,
-                card=card_of(name, store),
-                texts=texts,
-                made_of=Path(name).name if artifact is None else artifact.id,  # no path is told
-                log=log,
-            )
+            yield part
             out.absolute().parent.mkdir(parents=True, exist_ok=True)
             _put(part, out.absolute())
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return [out / file for file in made.files]
 
 
 def _put(part: Path, out: Path) -> None:
@@ -107,6 +134,11 @@ def verify_model(
         raise RecipeError("there is no such file or folder", where=str(path))
     has_record = (folder / RECORD).is_file()
     record: dict[str, Any] = record_of(folder) if has_record else {}
+    if record.get("format") == DATASET:
+        raise RecipeError(
+            "this is a data set, which has no model to be compared with; its files are whole",
+            where=str(folder),
+        )
     name = against or record.get("model")
     if not name:
         raise RecipeError(

@@ -32,6 +32,7 @@ from endonym.log import columns, counted, number, padded, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, open_artifact
+from endonym.text.copies.notes import cut_records, staying_texts
 from endonym.text.corpus import Corpus, dropped_records, some_dropped
 from endonym.text.document import Document, Reject
 from endonym.text.reasons import in_words
@@ -227,6 +228,8 @@ def _refused_corpus(store: Store, name: str) -> Path | None:
 
 def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: int) -> Inspection:
     """How many records were dropped for each reason, and some of them."""
+    cuts = Counter(each["reason"] for each in cut_records(folder))
+    counts = {**dict.fromkeys(cuts, 0), **counts}
     if reason not in ("all", *counts):
         raise RecipeError(
             f"nothing was dropped for the reason {reason}",
@@ -236,21 +239,36 @@ def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: i
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
     width = max(map(len, ordered), default=0)
     lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
-    rejects: list[Reject] = []
+    found: list[dict[str, str]] = []
     for why in ordered if reason == "all" else [reason]:
         some = some_dropped(folder, why, count)
-        rejects += some
+        stayed = staying_texts(folder, {each.stayed for each in some if why == "near"})
         for each in some:
-            shown = each.text[:SHOWN_CHARS] + ("…" if len(each.text) > SHOWN_CHARS else "")
             lines += ["", f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()]
-            lines += [f"  {line}" for line in shown.splitlines()]
+            lines += _indented(each.text)
+            found.append(_plain(each))
+            if text := stayed.get(each.stayed):
+                found[-1]["stayed_text"] = text[:SHOWN_CHARS]
+                lines += [f"  {each.stayed} stays:", *_indented(text)]
         if len(some) < counts[why]:
             more = f"{number(len(some))} of {number(counts[why])} shown; -n {counts[why]} shows all"
             lines += ["", f"{why}: {more}"]
-    found = [_plain(each) for each in rejects]
+        if cuts[why]:
+            lines += ["", f"{why}: {counted(cuts[why], 'paragraph')} taken out of texts that stay"]
+            parts = (each for each in cut_records(folder) if each["reason"] == why)
+            for each in itertools.islice(parts, count):
+                lines += ["", f"{why}  {each['source']}/{each['id']}  {each['detail']}"]
+                lines += _indented(each["text"])
     return Inspection(
-        "\n".join(lines) or "nothing was dropped", {"rejects": found, "dropped": counts}
+        "\n".join(lines) or "nothing was dropped",
+        {"rejects": found, "dropped": counts, "cut": dict(cuts)},
     )
+
+
+def _indented(text: str) -> list[str]:
+    """The beginning of a text as lines."""
+    shown = text[:SHOWN_CHARS] + ("…" if len(text) > SHOWN_CHARS else "")
+    return [f"  {line}" for line in shown.splitlines()]
 
 
 def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspection:
@@ -267,13 +285,23 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         lines.append(f"{name}: read {card['read']['records']}, kept {sides}, dropped {lost}")
     documents = (each for side in SIDES for each in corpus.documents(side))
     shown = list(itertools.islice(documents, count))
-    lines += [f"\n{each.id} ({each.source})\n{each.text[:SHOWN_CHARS]}" for each in shown]
+    lines += [f"\n{_origin(each)}\n{each.text[:SHOWN_CHARS]}" for each in shown]
     return Inspection("\n".join(lines), {"documents": [_plain(each) for each in shown]})
 
 
-def _plain(each: Document | Reject) -> dict[str, str]:
-    why = {"reason": each.reason, "detail": each.detail} if isinstance(each, Reject) else {}
-    return {"id": each.id, "source": each.source, **why, "text": each.text[:SHOWN_CHARS]}
+def _origin(document: Document) -> str:
+    """A document's place and source, and what its reader noted of it."""
+    noted = [f"{key}: {value}" for key, value in sorted(document.meta.items())]
+    return "\n".join(
+        [f"{document.id} ({document.source})", *([" · ".join(noted)] if noted else [])]
+    )
+
+
+def _plain(each: Document | Reject) -> dict[str, Any]:
+    shown = {"id": each.id, "source": each.source, "text": each.text[:SHOWN_CHARS]}
+    if isinstance(each, Reject):
+        return {**shown, "reason": each.reason, "detail": each.detail}
+    return {**shown, "meta": each.meta}
 
 
 def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:

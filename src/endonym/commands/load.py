@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from endonym.commands.find import no_such, planned, resolve_run, run_argument, store_of
 from endonym.device import program
@@ -42,15 +43,49 @@ def card_of(name: str, store: Store) -> Card:
     if artifact is not None and artifact.stage == "model":
         history = history_of(artifact, evaluations_of(artifact))
         history = with_times(history) if history else None
+    said = words_of(name, store)
+    return Card(said.name, said.language, said.licenses, history)
+
+
+class Words(NamedTuple):
+    """What a recipe calls its run, its language and the licenses of its sources."""
+
+    name: str
+    language: str = ""
+    licenses: dict[str, str] = {}  # noqa: RUF012
+
+
+def words_of(name: str, store: Store) -> Words:
+    """The words of a run's recipe; of an artefact its folder's name alone."""
     is_folder = any((Path(name) / each).is_file() for each in ("config.json", "manifest.json"))
     folder = None if is_folder else resolve_run(store, name)
     if folder is None:
-        return Card(Path(name).name, history=history)
+        return Words(Path(name).name)
     recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
     said = {each["name"]: each.get("license") for each in recipe.get("source", [])}
     licenses = {name: str(license) for name, license in said.items() if license}
-    own = str(recipe.get("name", name)), str(recipe.get("language", ""))
-    return Card(*own, licenses, history)
+    return Words(str(recipe.get("name", name)), str(recipe.get("language", "")), licenses)
+
+
+def find_corpus(name: str, store: Store) -> Artifact:
+    """The corpus of a run, or a corpus artefact by its folder. Raises RecipeError without one."""
+    if (Path(name) / "manifest.json").is_file():
+        found = open_artifact(Path(name))
+        if found.stage != "corpus":
+            raise RecipeError(f"{name} is a {found.stage}, not a corpus", where="MODEL")
+        return found
+    run = resolve_run(store, name)
+    if run is None:
+        raise no_such("corpus", name, store, where="MODEL")
+    stages = [each for each in planned(run) if each["stage"] == "corpus"]
+    made = store_of(run, store).find("corpus", stages[0]["id"]) if stages else None
+    if made is None:
+        raise RecipeError(
+            "this run has no finished corpus yet",
+            where=str(run),
+            do=f"Make it: {program()} run {run_argument(run, store)} --until corpus",
+        )
+    return made
 
 
 def model_of_run(folder: Path, store: Store) -> Artifact:

@@ -88,7 +88,7 @@ def write_recipe(
     language = usual_language(language, log)
     survey = survey_texts(texts, folder, language=language, log=log)
     describe_survey(survey, language, log)
-    clean, reasons = guess_clean(language, survey.sample)
+    clean, reasons = guess_clean(language, survey.sample, survey.texts)
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=clean)

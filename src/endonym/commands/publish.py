@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from endonym.commands.find import planned, resolve_run, store_of
 from endonym.errors import ExportError
 from endonym.export.card import EDITED
+from endonym.export.config import DATASET
 from endonym.export.formats import RECORD, own_file, record_of
 from endonym.log import Log
 from endonym.store import Store
@@ -27,6 +28,7 @@ class Upload:
     folder: Path
     sizes: dict[str, int]
     left_out: list[str]
+    kind: Literal["model", "dataset"] = "model"
 
     @property
     def bytes(self) -> int:
@@ -42,7 +44,8 @@ def find_upload(name: str, store: Store) -> Upload:
     folder = Path(name)
     if not (folder / RECORD).is_file() and (run := resolve_run(store, name)) is not None:
         folder = _export_of(run, store)
-    names = [*record_of(folder)["files"], RECORD]
+    record = record_of(folder)
+    names = [*record["files"], RECORD]
     edited = [each for each in EDITED if (folder / each).exists() or (folder / each).is_symlink()]
     names += [own_file(folder, each).name for each in edited]
     if "README.md" not in names:
@@ -50,7 +53,8 @@ def find_upload(name: str, store: Store) -> Upload:
         raise ExportError("there is no README.md", where=str(folder), do=do)
     others = {path.name for path in folder.iterdir()} - {*names, "manifest.json"}
     sizes = {each: (folder / each).stat().st_size for each in sorted(names)}
-    return Upload(folder, sizes, sorted(others))
+    kind = "dataset" if record.get("format") == DATASET else "model"
+    return Upload(folder, sizes, sorted(others), kind)
 
 
 def _export_of(run: Path, store: Store) -> Path:
@@ -72,7 +76,7 @@ def _export_of(run: Path, store: Store) -> Path:
 def publish(
     upload: Upload, repository: str, *, is_public: bool, is_update: bool, log: Log
 ) -> dict[str, Any]:
-    """Create a repository of models and upload the export in one commit; its URL and commit.
+    """Create a repository of its kind and upload the export in one commit; its URL and commit.
 
     is_update: the repository may exist, and keeps being private or public as it is. Raises
     ExportError for a missing token, and for whatever the hub refuses.
@@ -91,9 +95,12 @@ def publish(
         if log.quiet or not sys.stderr.isatty():
             disable_progress_bars()
         hub = HfApi(library_name="endonym")
-        hub.create_repo(repository, private=not is_public, exist_ok=is_update)
+        kind = upload.kind
+        hub.create_repo(repository, private=not is_public, exist_ok=is_update, repo_type=kind)
         added = [CommitOperationAdd(name, upload.folder / name) for name in upload.sizes]
-        made = hub.create_commit(repository, added, commit_message="Export of endonym")
+        made = hub.create_commit(
+            repository, added, commit_message="Export of endonym", repo_type=kind
+        )
     return {"url": str(made.repo_url), "commit": made.oid}
 
 

@@ -13,6 +13,7 @@ from endonym.autopilot.resolve import (
     resolve_training,
     training_choices,
 )
+from endonym.autopilot.tried import try_cleaning
 from endonym.commands.check import check, likely_formats, promised
 from endonym.commands.compare import Comparison, compare
 from endonym.commands.find import run_argument
@@ -21,9 +22,10 @@ from endonym.data.shards import TokenShards
 from endonym.device import program
 from endonym.disk import read_json
 from endonym.errors import EndonymError, RecipeError, printable
+from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
-from endonym.log import Log, counted, duration, for_screen
+from endonym.log import Log, counted, duration, for_screen, number, size
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.lockfile import Lockfile
@@ -34,6 +36,8 @@ from endonym.report.page import write_report
 from endonym.report.scores import verdicts
 from endonym.store import Store
 
+SAMPLE_SHOWN = 100
+"""Characters of a sample on the screen."""
 PROMISED = ("model", "evaluation", "export")
 """The kinds of stages whose time `check` estimates."""
 
@@ -47,6 +51,7 @@ def run_and_report(
     replan: bool = False,
     tune_minutes: float | None = None,
     device: str | None = None,
+    workers: int | str | None = None,
 ) -> Run:
     """Run a recipe and write `report.html` into its folder.
 
@@ -62,7 +67,7 @@ def run_and_report(
         )
     promise = promised(recipe, store) if is_first and device in (None, "cpu") else {}
     given: dict[str, Any] = {"until": until, "replan": replan, "tune_minutes": tune_minutes}
-    finished = run_recipe(recipe, store, log, **given, device=device)
+    finished = run_recipe(recipe, store, log, **given, device=device, workers=workers)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, store)
@@ -167,7 +172,11 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 def conclusions(run: Run) -> list[str]:
     """The warnings about the texts and the verdicts of the report."""
-    return [*text_warnings(run), *map(plain, verdicts(scores_of(run)))]
+    corpus = run.artifact("corpus")
+    card = {} if corpus is None else corpus.numbers
+    paths = [artifact.folder / NEIGHBOURS for artifact in run.all("evaluation")]
+    beside = [Gain(**each) for path in paths if path.is_file() for each in read_json(path)]
+    return [*text_warnings(run), *map(plain, verdicts(scores_of(run), card, beside))]
 
 
 def text_warnings(run: Run) -> list[str]:
@@ -219,4 +228,37 @@ def describe_plan(
         for stage in stages
     ]
     tokens = sum(config.steps * config.batch_tokens for config in training.phases)
-    return {"run": recipe.run_name, "train_tokens": tokens, "stages": listed}
+    contrast = recipe.clean.contrast_files(recipe.folder)
+    cleaning = try_cleaning(raw, recipe.clean, contrast).as_dict()
+    return {
+        "run": recipe.run_name,
+        "train_tokens": tokens,
+        "stages": listed,
+        "cleaning": cleaning,
+    }
+
+
+def describe_cleaning(cleaning: dict[str, Any]) -> str:
+    """What each rule of cleaning does to a sample: documents, their share, and examples."""
+    whole = "all texts" if cleaning["is_whole"] else "a sample of the texts"
+    head = (
+        f"cleaning, tried on {whole}: {counted(cleaning['documents'], 'document')}, "
+        f"{size(cleaning['bytes'])}; {number(cleaning['kept'])} kept"
+    )
+    rules: dict[str, dict[str, Any]] = cleaning["rules"]
+    widest = max(map(len, rules), default=0)
+    lines = [head]
+    for name, rule in rules.items():
+        parts = f"  {counted(rule['parts'], 'part')} taken out" if rule["parts"] else ""
+        share = f"{100 * rule['share']:.2f} %"
+        lines.append(f"  {name:<{widest}}  {number(rule['documents']):>9}  {share:>8}{parts}")
+        lines += [f"      {told(each)}" for each in rule["samples"]]
+    return "\n".join(lines if rules else [f"{head}; no rule changes or drops any"])
+
+
+def told(sample: dict[str, str]) -> str:
+    """A sample of what a rule did, on one line."""
+    if "before" in sample:
+        return for_screen(f"{sample['before']!r} → {sample['after']!r}")
+    why = f"  ({sample['why']})" if sample.get("why") else ""
+    return for_screen(" ".join(sample["text"].split())[:SAMPLE_SHOWN] + why)

@@ -1,5 +1,6 @@
 """Baselines without training: uniform, unigram and bigram models, counted on training tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,20 +28,30 @@ class Baselines:
     pair_counts: NDArray[np.int64]
     followers: NDArray[np.int64]
 
-    def nats(self, ids: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    def counts_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How often these pairs occur."""
+        indices = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
+        return np.where(self.pairs[indices] == keys, self.pair_counts[indices], 0)
+
+    def nats(
+        self, ids: NDArray[np.int64], less: "Less | None" = None
+    ) -> dict[str, NDArray[np.float64]]:
         """Nats of each id of a document under the three models, starting after end-of-text.
+
+        less: documents of the training text to leave out of the counts.
 
         unigram: (n(w) + 1) / (N + V). bigram: max(n(c,w) - d, 0) / n(c) + d · types(c) / n(c) ·
         unigram(w), with d = 0.75; a context never seen leaves the unigram.
         Source: Ney, Essen and Kneser 1994, eq. 12 (absolute discounting, interpolated).
         """
-        unigram = (self.tokens[ids] + 1.0) / (self.tokens.sum() + self.vocab)
+        less = less or Less(self, [])
+        found = self.tokens[ids] - less.tokens.of(ids)
+        unigram = (found + 1.0) / (self.tokens.sum() - less.size + self.vocab)
         contexts = np.concatenate(([self.end_id], ids[:-1]))
         keys = contexts * self.vocab + ids
-        indices = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
-        seen = np.where(self.pairs[indices] == keys, self.pair_counts[indices], 0)
-        totals = np.maximum(self.contexts[contexts], 1)
-        types = self.followers[contexts]
+        seen = self.counts_of(keys) - less.pairs.of(keys)
+        totals = np.maximum(self.contexts[contexts] - less.contexts.of(contexts), 1)
+        types = self.followers[contexts] - less.followers.of(contexts)
         left = np.where(types > 0, DISCOUNT * types / totals, 1.0)
         bigram = np.maximum(seen - DISCOUNT, 0.0) / totals + left * unigram
         return {
@@ -48,6 +59,40 @@ class Baselines:
             "unigram": -np.log(unigram),
             "bigram": -np.log(bigram),
         }
+
+
+class Few:
+    """Counts of a few numbers."""
+
+    def __init__(self, numbers: NDArray[np.int64]) -> None:
+        self.numbers, self.counts = np.unique(numbers, return_counts=True)
+
+    def of(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How often each of these numbers occurs."""
+        if not len(self.numbers):
+            return np.zeros(len(wanted), dtype=np.int64)
+        indices = np.minimum(np.searchsorted(self.numbers, wanted), len(self.numbers) - 1)
+        return np.where(self.numbers[indices] == wanted, self.counts[indices], 0)
+
+
+class Less:
+    """What some training documents add to the counts: tokens, contexts, pairs, followers.
+
+    Where documents are joined by line ends, their ends are counted as end-of-text here; no count
+    falls below zero.
+    """
+
+    def __init__(self, whole: Baselines, documents: Sequence[NDArray[np.int64]]) -> None:
+        none, end = np.zeros(0, dtype=np.int64), np.array([whole.end_id])
+        befores = np.concatenate([none, *(part for ids in documents for part in (end, ids))])
+        afters = np.concatenate([none, *(part for ids in documents for part in (ids, end))])
+        self.size = len(afters)
+        self.tokens, self.contexts = Few(afters), Few(befores)
+        self.pairs = Few(befores * whole.vocab + afters)
+        known = whole.counts_of(self.pairs.numbers)
+        self.pairs.counts = np.minimum(self.pairs.counts, known)
+        is_gone = (self.pairs.counts == known) & (known > 0)
+        self.followers = Few(self.pairs.numbers[is_gone] // whole.vocab)
 
 
 def count(shards: TokenShards, order: Order | None = None) -> Baselines:

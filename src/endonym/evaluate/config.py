@@ -43,6 +43,10 @@ class Evaluation(Config):
         """The files of this evaluation; names are relative to the recipe's folder."""
         return [folder / self.file] if self.file else []
 
+    def scored_files(self, folder: Path) -> list[Path]:
+        """The file that is scored, if there is one."""
+        return self.files(folder) if self.kind == "bits" else []
+
     def prompt_files(self, folder: Path) -> list[Path]:
         """The file of prompts, if there is one."""
         return self.files(folder) if self.kind == "prompts" else []

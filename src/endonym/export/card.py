@@ -5,7 +5,7 @@ Everything in it comes from manifests. What they do not say, it does not say.
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Literal
 
 from endonym.disk import write_atomic
 from endonym.errors import printable
+from endonym.evaluate.neighbours import held_by_article, sentences
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import by_text, model_heads, remarks, score_rows
 from endonym.export.front_matter import front_matter, hub_license
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.gguf.vocabulary import adds_start
 from endonym.export.history import History
+from endonym.export.markdown import README, table
 from endonym.export.modelfile import MODELFILE, chosen_file, modelfile
 from endonym.export.shapes import row_of
 from endonym.generate.language_model import LanguageModel, most_tokens
@@ -26,12 +28,12 @@ from endonym.log import duration, size
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters
 from endonym.model.describe import parts_text
+from endonym.text.copies.notes import copies, kept_out
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from endonym.export.verify import Check
 
-README = "README.md"
 EDITED = (README, MODELFILE)
 """Files that people edit after an export."""
 INSTALL = "pip install torch transformers"
@@ -107,7 +109,8 @@ def readme(
         parts.append(_use_transformers(model.tokenizer))
     else:
         parts.append(_use_gguf(card, model.tokenizer, list(sizes)))
-    parts.append(_scores(scores))
+    beside = sentences(known.neighbours(), held_by_article(known.corpus.numbers)) if known else []
+    parts.append(_scores(scores, beside))
     if known is not None:
         parts += [_data(known, card.licenses), _training(known)]
     parts += [_limits(known, scores, limits), _files(sizes, checks)]
@@ -207,8 +210,11 @@ ollama run {name} "…"
 * In transformers: `endonym export MODEL --to huggingface` writes a folder for it."""
 
 
-def _scores(scores: Sequence[Score]) -> str:
-    """Bits per byte of test documents, with intervals and baselines, by source."""
+def _scores(scores: Sequence[Score], beside: Sequence[str]) -> str:
+    """Bits per byte of test documents, with intervals and baselines, by source.
+
+    beside: what is said of their neighbours in training.
+    """
     if not scores:
         return ""
     parts = [
@@ -229,7 +235,8 @@ read the same training text."""
             values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
             span = "too few" if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
             cells.append([row.name, *values, span, f"{mine.n_documents:,}"])
-        parts += [_table(heads, cells), "\n".join(f"* {note}" for note in remarks(rows))]
+        parts += [table(heads, cells), "\n".join(f"* {note}" for note in remarks(rows))]
+    parts += beside
     return "\n\n".join(part for part in parts if part)
 
 
@@ -249,12 +256,16 @@ def _data(known: History, licenses: Mapping[str, str]) -> str:
     made = f"The tokenizer ({kind}, {vocab}) was made of the training text alone."
     tokenizer = made if kind else f"The tokenizer ({vocab}) is that of the model it began with."
     fit = numbers["held_out"]["total"]["bytes_per_token"]
+    card = known.corpus.numbers
+    sentences = [*copies(card), *kept_out(card).values()]
+    said = "".join(f"\n* {sentence}" for sentence in sentences)
+    said = f"\n{said}" if said else ""
     return f"""## Data
 
-{_table(heads, cells)}
+{table(heads, cells)}
 
 Of {total["read"]["records"]:,} documents that were read, {dropped:,} were dropped by cleaning.
-{tokenizer} {fit:.2f} bytes of dev text are a token."""
+{tokenizer} {fit:.2f} bytes of dev text are a token.{said}"""
 
 
 def _training(known: History) -> str:
@@ -275,7 +286,7 @@ def _training(known: History) -> str:
             ]
         )
     heads = ["tokens", "epochs", "weights of step", "tokens a batch", "optimizer", "learning rate"]
-    parts = ["## Training", _table([*heads, "weight decay", "numbers"], cells)]
+    parts = ["## Training", table([*heads, "weight decay", "numbers"], cells)]
     if not known.is_from_scratch:
         parts.append(
             "Training went on from a model that was made elsewhere; its data and its license are "
@@ -308,7 +319,7 @@ def _limits(known: History | None, scores: Sequence[Score], limits: Sequence[str
 def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
     """Every file that holds the model, with its size, and how it was proven equal to the model."""
     cells = [[f"`{name}`", f"{bytes_:,}"] for name, bytes_ in sizes.items()]
-    parts = ["## Files", _table(["file", "bytes"], cells)]
+    parts = ["## Files", table(["file", "bytes"], cells)]
     rises = [each for each in checks if each.check == "bits_per_byte"]
     if rises:
         runtimes = ", ".join(dict.fromkeys(each.runtime for each in checks))
@@ -317,12 +328,5 @@ def _files(sizes: Mapping[str, int], checks: Sequence["Check"]) -> str:
             f"program\ncomputes them ({runtimes}). `endonym verify` does it again."
         )
         heads = ["file", "bits per byte, beside the trained model"]
-        parts.append(_table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))
+        parts.append(table(heads, [[each.file, f"{100 * each.value:+.3f} %"] for each in rises]))
     return "\n\n".join(parts)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown: the first column left-aligned, the others right-aligned."""
-    marks = ["---", *["--:"] * (len(heads) - 1)]
-    lines = [heads, marks, *rows]
-    return "\n".join(f"| {' | '.join(each.replace('|', '∣') for each in line)} |" for line in lines)

@@ -6,15 +6,17 @@ from pydantic import Field, model_validator
 
 from endonym.config import Config, unset
 
+DATASET = "dataset"
 Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M"]
 
 
 class Export(Config):
-    """One format in which the finished model is exported."""
+    """One format in which the finished model, or the corpus, is exported."""
 
-    format: Literal["huggingface", "gguf"] = Field(
+    format: Literal["huggingface", "gguf", "dataset"] = Field(
         description="huggingface: a folder that transformers loads without remote code\n"
-        "    gguf: files for llama.cpp, Ollama and other programs that are built on it"
+        "    gguf: files for llama.cpp, Ollama and other programs that are built on it\n"
+        "    dataset: the corpus, as parquet files that `datasets.load_dataset` opens"
     )
     quantize: tuple[Quantization, ...] | None = Field(
         default=None,

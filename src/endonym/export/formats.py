@@ -1,19 +1,20 @@
 """Every export, from a finished model to a folder whose files are proven equal to it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from endonym.disk import file_hash, list_files, read_json, write_json
+from endonym.disk import file_hash, list_files, read_json, write_atomic, write_json
 from endonym.errors import Damaged, ExportError
-from endonym.export.config import Export
+from endonym.export.config import DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
+from endonym.store import Artifact
 
 if TYPE_CHECKING:
     from endonym.export.card import Card
@@ -61,7 +62,7 @@ def require_formats(
                 require_gguf(config, tokenizer)
                 assert isinstance(config, ModelConfig)
                 require_same_ids(config, tokenizer, texts)
-        elif isinstance(config, ModelConfig):
+        elif each.format != DATASET and isinstance(config, ModelConfig):
             row_of(config)
 
 
@@ -101,7 +102,8 @@ def make_export(
         log.line(f"  limit: {limit}")
     checks = verify_export(out, model, texts, name=card.name)
     require_ok(checks)
-    write_card(out, card, model, form=export.format, checks=checks, limits=limits)
+    form = "gguf" if export.format == "gguf" else "huggingface"
+    write_card(out, card, model, form=form, checks=checks, limits=limits)
     record = {
         "model": made_of,
         "format": export.format,
@@ -111,6 +113,27 @@ def make_export(
     }
     write_json(out / RECORD, record)
     return Exported(sorted(each.name for each in out.iterdir()), checks, limits, fallbacks)
+
+
+def make_dataset(
+    corpus: Artifact, out: Path, *, name: str, language: str, licenses: Mapping[str, str]
+) -> list[str]:
+    """Write a corpus as a data set into an empty folder, with its card; the files' names.
+
+    name, language: of the recipe, for the card. licenses: of its sources, by name.
+    """
+    from endonym.export.dataset import write_dataset
+    from endonym.export.dataset_card import DatasetCard, readme
+    from endonym.export.markdown import README
+    from endonym.text.corpus import Corpus
+
+    files = write_dataset(Corpus(corpus.folder), out, licenses)
+    record = {"format": DATASET, "corpus": corpus.id, "files": list_files(out)}
+    clean = corpus.manifest["config"]["clean"]
+    card = DatasetCard(name, language, corpus.numbers, clean, licenses)
+    write_atomic(out / README, readme(card).encode("utf-8"))
+    write_json(out / RECORD, record)
+    return [*files, README, RECORD]
 
 
 def write_export(
@@ -182,7 +205,7 @@ def _wrong_in(record: Any) -> str:
     """What a record lacks; empty for a whole one."""
     if not isinstance(record, dict):
         return "it is no JSON object"
-    if not isinstance(record.get("model"), str):
+    if not isinstance(record.get("corpus" if record.get("format") == DATASET else "model"), str):
         return '"model" is missing or no text'
     files = record.get("files")
     if not isinstance(files, dict) or not files:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from endonym.disk import read_json
+from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score
 from endonym.log import counted, read_jsonl
 from endonym.store import Artifact, Store
@@ -38,6 +39,13 @@ class History:
         held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
         every = [read_json(each.folder / "scores.json") for each in held]
         return [Score(**each) for each in max(every, key=len, default=[])]
+
+    def neighbours(self) -> list[Gain]:
+        """What neighbours in training save of test documents, in each source."""
+        held = [each for each in self.evaluations if is_of_test(each.manifest["config"])]
+        paths = [each.folder / NEIGHBOURS for each in held]
+        found = [read_json(path) for path in paths if path.is_file()]
+        return [Gain(**each) for each in max(found, key=len, default=[])]
 
     def seconds(self) -> float:
         """Time of all training steps; 0 if no journal tells."""

@@ -21,6 +21,7 @@ from endonym.evaluate.bits import (
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
+from endonym.evaluate.neighbours import NEIGHBOURS, gains
 from endonym.evaluate.score import Measured, Score
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -61,6 +62,8 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             each = documents(texts.each(), texts.sources, measured, texts.in_mean())
             save(ctx.out, each)
     write_json(ctx.out / "scores.json", [score.as_dict() for score in scores])
+    if train is not None and not files:
+        write_json(ctx.out / NEIGHBOURS, neighbour_gains(shards, asked.split, train))
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
@@ -88,6 +91,15 @@ def held_texts(
     held = TokenShards(shards, split)
     blocks = blocks_of(held, tokenizer, pack.join)
     return [held_out(held, tokenizer), *([blocks] if blocks.ids else [])]
+
+
+def neighbour_gains(
+    shards: Path, split: Literal["test", "dev"], train: TrainingText
+) -> list[dict[str, Any]]:
+    """How much easier the documents of a split are because of their neighbours in training."""
+    other = "dev" if split == "test" else "test"
+    held, third = (TokenShards(shards, each) for each in (split, other))
+    return [each.as_dict() for each in gains(train.shards, held, third, train.counts)]
 
 
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:

@@ -1,10 +1,14 @@
 """Texts to score that are not of the corpus: a file or a folder, read as a source would be."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from endonym.autopilot.format_guess import guess_source
@@ -12,11 +16,13 @@ from endonym.data.shards import TokenShards
 from endonym.errors import SourceError
 from endonym.evaluate.bits import Texts
 from endonym.log import Log, counted, number
-from endonym.text.clean.normalize import normalizer
+from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean, Source
 from endonym.text.document import Document, Reject
-from endonym.text.files import source_files
+from endonym.text.files import RawFile, source_files
+from endonym.text.io.formats import file_format
 from endonym.text.reader import read_file
+from endonym.text.readers.parquet import is_text
 from endonym.text.reasons import in_words
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -83,6 +89,63 @@ def documents_below(path: Path, log: Log) -> tuple[list[str], list[str]]:
         counts = ", ".join(f"{number(n)} {in_words(reason)}" for reason, n in reasons)
         log.warn(f"{path.name}: not read: {counts}")
     return texts, sources
+
+
+def texts_to_keep_out(path: Path) -> Iterator[str]:
+    """All texts of an evaluation file, which must not stand in a corpus.
+
+    Of a task every string in every field: questions, answers, pairs. Of tables every line. Other
+    files are read as `documents_below` reads them. Raises SourceError if there is no text.
+    """
+    is_plain, kind = path.is_file(), file_format(path.name, Source(name="texts", path="."))
+    source, _ = guess_source(path, "texts", is_plain=is_plain)
+    if path.suffix == ".json":
+        source = Source(name="texts", path=str(path), format="txt")
+    elif kind.format in ("jsonl", "csv", "tsv"):
+        source = Source(name="texts", path=str(path), format="txt", document="line")
+    columns = [source]
+    if kind.format == "parquet" and not kind.compression:
+        names = string_columns(path)
+        columns = [source.model_copy(update={"column": name}) for name in names] or columns
+    found, refused = 0, list[Reject]()
+    for each in columns:
+        for record in read_file(each, RawFile(path=path, name=path.name)):
+            if isinstance(record, Reject):
+                refused.append(record)
+                continue
+            found += 1
+            is_json = kind.format == "jsonl" or path.suffix == ".json"
+            yield from strings(record.text) if is_json else (record.text,)
+    if not found:
+        raise SourceError(
+            f"no text that can be read: {why(refused[0])}",
+            where=str(path),
+            do="Name files with texts in [clean] decontaminate and in [[evaluate]].",
+        )
+
+
+def string_columns(path: Path) -> list[str]:
+    """The names of the columns of strings in a file of parquet; none if it is damaged."""
+    try:
+        schema = parquet.read_schema(path)
+    except (arrow.ArrowException, OSError, ValueError):
+        return []
+    return [field.name for field in schema if is_text(field.type)]
+
+
+def strings(record: str) -> Iterator[str]:
+    """Every string in a record of JSON, however deep; the record itself if it is none."""
+    try:
+        left: list[Any] = [json.loads(record)]
+    except (ValueError, RecursionError):
+        yield record
+        return
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            left += reversed(list(value.values()) if isinstance(value, dict) else value)
 
 
 def cut(source: Source, documents: Sequence[Document]) -> str:

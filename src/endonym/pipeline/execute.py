@@ -88,10 +88,12 @@ def run_recipe(
     replan: bool = False,
     tune_minutes: float | None = None,
     device: str | None = None,
+    workers: int | str | None = None,
 ) -> Run:
     """Make every missing artefact of a recipe, in order.
 
     tune_minutes: how long short trainings may search for better rates before the first phase.
+    workers: how many processes make the corpus, or "ray"; chosen by its size if None.
     """
     last = last_stage(recipe, until)
     require_packages(recipe)
@@ -110,7 +112,8 @@ def run_recipe(
         metrics = Metrics(folder, recipe, log)
         with remembered_failure(folder):
             for stage in planned_stages(run, raw, lock, resolved, log=log):
-                run.made.append(make(stage, store, log, device, metrics=metrics))
+                made = make(stage, store, log, device, metrics=metrics, workers=workers)
+                run.made.append(made)
                 if stage.name == last:
                     break
         with store.alone(folder):
@@ -164,19 +167,27 @@ def make(
     device: str | None = None,
     *,
     metrics: Metrics | None = None,
+    workers: int | str | None = None,
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
-    metrics: of the run, which follow the training of a model.
+    metrics: of the run, which follow the training of a model. workers: that make a corpus.
     """
-    made = _made(stage, store, log, device, metrics=metrics if stage.kind == "model" else None)
+    following = metrics if stage.kind == "model" else None
+    made = _made(stage, store, log, device, metrics=following, workers=workers)
     if metrics is not None and stage.kind == "model":
         metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
     return made
 
 
 def _made(
-    stage: Stage, store: Store, log: Log, device: str | None, *, metrics: Metrics | None
+    stage: Stage,
+    store: Store,
+    log: Log,
+    device: str | None,
+    *,
+    metrics: Metrics | None,
+    workers: int | str | None,
 ) -> Made:
     """The artefact; metrics: of the run, if the stage is a training."""
     found = store.find(stage.kind, stage.id)
@@ -201,7 +212,7 @@ def _made(
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
         following = metrics and metrics.following(stage.name, stage.id, at.journal)
-        ctx = StageContext(at.out, at.work, at.journal, inputs, log, device, metrics)
+        ctx = StageContext(at.out, at.work, at.journal, inputs, log, device, metrics, workers)
         with following or nullcontext():
             numbers = stage.make(stage.config, ctx)
         manifest = {**stage.declared(), "id": stage.id, "numbers": numbers}

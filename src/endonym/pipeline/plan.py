@@ -8,10 +8,12 @@ two. Paths in a config are not hashed: the inputs hash the contents of these fil
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.config import Config, identity
+from endonym.export.config import DATASET
 from endonym.export.history import is_of_test
 from endonym.export.shapes import folder_shape
 from endonym.model.config import ExpertsConfig, ModelConfig
@@ -35,11 +37,11 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 4,
+    "corpus": 5,
     "tokenizer": 5,
     "shards": 4,
     "model": 9,
-    "evaluation": 9,
+    "evaluation": 10,
     "export": 7,
 }
 """Raise a stage's version when you change what it produces."""
@@ -99,17 +101,24 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     raw: the hashed files of the recipe's sources, in its order.
     """
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
+    files, contrast = file_stages(recipe), recipe.clean.contrast_files(recipe.folder)
+    texts = recipe.evaluation_texts
+    inputs = {stage.name: stage for stage in sources}
+    inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
+    inputs |= {f"evaluation text {n}": files[str(path)] for n, path in enumerate(texts)}
     corpus = Stage(
         "corpus",
         "corpus",
         CorpusConfig(
             order=tuple(each.source.name for each in raw),
             sources=tuple(raw),
+            contrast=tuple(contrast),
+            evaluation=tuple(texts),
             clean=recipe.clean,
             split=recipe.split.resolved(),
         ),
         stages.corpus,
-        {stage.name: stage for stage in sources},
+        inputs,
     )
     folder, inputs = pretrained_stage(recipe), {"corpus": corpus}
     if folder is None:
@@ -121,7 +130,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         ids = Stage("tokenizer", "tokenizer", config, stages.pretrained_tokenizer, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
-    return DataStages(sources, folder, file_stages(recipe), corpus, ids, shards)
+    return DataStages(sources, folder, files, corpus, ids, shards)
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -130,20 +139,26 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     evaluations = evaluation_stages(recipe, data, training, models[-1])
     speeds = [each for each in evaluations if each.name.startswith(SPEED_NAME)]
     planned = [*models, *(each for each in evaluations if each not in speeds)]
+    inputs = {"model": models[-1], "shards": data.shards}
+    inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
     exports: list[Stage] = []
+    datasets: list[Stage] = []
     for export in recipe.export:
-        inputs = {"model": models[-1], "shards": data.shards}
-        inputs |= {each.name: each for each in evaluations if is_of_test(identity(each.config))}
         config = ExportConfig(
             export=export,
             name=recipe.name,
             language=recipe.language,
             licenses={each.name: each.license for each in recipe.source if each.license} or None,
         )
-        exports.append(Stage(f"export {export.format}", "export", config, stages.export, inputs))
+        name = f"export {export.format}"
+        if export.format == DATASET:  # needs no model, and comes before it
+            given = {"corpus": data.corpus}
+            datasets.append(Stage(name, "export", config, stages.dataset, given))
+        else:
+            exports.append(Stage(name, "export", config, stages.export, inputs))
     made = {each.name: each for each in exports}
     speeds = [replace(each, inputs={**each.inputs, **made}) for each in speeds]
-    return [*planned, *exports, *speeds]
+    return [*datasets, *planned, *exports, *speeds]
 
 
 def pretrained_stage(recipe: Recipe) -> Stage | None:
@@ -165,11 +180,17 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
 def file_stages(recipe: Recipe) -> dict[str, Stage]:
     """A stage for every other file that the recipe names, by its path."""
     by_path: dict[str, Stage] = {}
-    for evaluation in recipe.evaluate:
-        for path in evaluation.files(recipe.folder):
-            config = NamedFiles(paths=(path,), files=(file_identity(path),))
-            by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
+    for path in named_files(recipe):
+        config = NamedFiles(paths=(path,), files=(file_identity(path),))
+        by_path[str(path)] = Stage(f"source {path.name}", "source", config, stages.named_files)
     return by_path
+
+
+def named_files(recipe: Recipe) -> list[Path]:
+    """The files that evaluations and cleaning name, each once."""
+    named = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
+    contrast = recipe.clean.contrast_files(recipe.folder)
+    return list(dict.fromkeys([*contrast, *named, *recipe.evaluation_texts]))
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
@@ -233,15 +254,16 @@ def evaluation_names(recipe: Recipe) -> list[str]:
 def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
     """Name and kind of every stage, in order, without planning any."""
     given = [recipe.model_folder] if recipe.model_folder else []
-    files = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
-    sources = [each.name for each in recipe.source] + [path.name for path in [*given, *files]]
+    files = [*given, *named_files(recipe)]
+    sources = [each.name for each in recipe.source] + [path.name for path in files]
     judged = [(name, "evaluation") for name in evaluation_names(recipe)]
     speeds = [each for each in judged if each[0].startswith(SPEED_NAME)]
     return [
         *((f"source {name}", "source") for name in sources),
         *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
+        *((f"export {each.format}", "export") for each in recipe.export if each.format == DATASET),
         *((f"model {phase.name}", "model") for phase in recipe.phase),
         *(each for each in judged if each not in speeds),
-        *((f"export {each.format}", "export") for each in recipe.export),
+        *((f"export {each.format}", "export") for each in recipe.export if each.format != DATASET),
         *speeds,
     ]

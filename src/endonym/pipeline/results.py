@@ -52,6 +52,9 @@ def _corpus(card: Numbers) -> str:
         f"{number(kept['dev'] + kept['test'])} held out",
         _dropped(total["dropped"]),
     ]
+    cut = [each["paragraphs"] for each in total.get("cut", {}).values()]
+    if cut:
+        parts.append(f"{counted(sum(cut), 'paragraph')} taken out")
     others = {name: n for name, n in total["encodings"].items() if not name.startswith("utf-")}
     if others:
         parts.append(f"{counted(sum(others.values()), 'file')} not in UTF-8 ({', '.join(others)})")

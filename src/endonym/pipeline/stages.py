@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from endonym.config import Config
+from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
 from endonym.log import Log
 from endonym.pipeline.types import (
@@ -21,9 +22,15 @@ from endonym.pipeline.types import (
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.files import RawSet
 from endonym.tokenizer.config import TokenizerConfig
+from endonym.workers import runner
 
 if TYPE_CHECKING:
     from endonym.tokenizer.tokenizer import Tokenizer
+
+LARGE_BYTES = 50_000_000
+"""Of raw files together, from which on several processes make the corpus."""
+WORKER_BYTES = 1 << 30
+"""What a worker may need: it holds a few copies of a chunk, or of one document of 64 MiB."""
 
 
 def source(raw: RawSet, ctx: StageContext) -> Numbers:
@@ -47,16 +54,32 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 
 
 def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
-    """Read, clean, split."""
-    total = sum(each.bytes() for each in config.sources)
-    with ctx.log.progress("corpus", total, "raw bytes") as advance:
+    """Read, clean, drop copies and evaluation texts, split. What is finished survives a kill."""
+    from endonym.pipeline.evaluation_texts import texts_to_keep_out
+
+    workers = ctx.workers or suitable_workers(sum(each.bytes() for each in config.sources))
+    with runner(workers) as crew:
         return make_corpus(
             [(each.source, each.files) for each in config.sources],
             config.clean,
             config.split,
             out=ctx.out,
-            advance=advance,
+            contrast=config.contrast,
+            evaluation=[(path.name, texts_to_keep_out(path)) for path in config.evaluation],
+            work=ctx.work / "corpus",
+            runner=crew,
+            progress=ctx.log.progress,
         )
+
+
+def suitable_workers(raw_bytes: int) -> int:
+    """One process for small texts, as others take a second to start; else one for each core.
+
+    Not more than there is memory for.
+    """
+    if raw_bytes < LARGE_BYTES:
+        return 1
+    return max(1, min(cores(), free_memory_bytes() // WORKER_BYTES))
 
 
 def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
@@ -151,6 +174,20 @@ def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     from endonym.pipeline.evaluation import evaluate
 
     return evaluate(config, ctx)
+
+
+def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
+    """Export the corpus."""
+    from endonym.export.formats import make_dataset
+
+    files = make_dataset(
+        ctx.inputs["corpus"],
+        ctx.out,
+        name=config.name,
+        language=config.language,
+        licenses=config.licenses or {},
+    )
+    return {"format": config.export.format, "files": files, "checks": []}
 
 
 def export(config: ExportConfig, ctx: StageContext) -> Numbers:

@@ -31,6 +31,7 @@ class StageContext:
 
     out: the folder that becomes the artefact. work: a folder that survives a kill. device: the one
     asked for, if any; never part of an identity. metrics: of the run, if this is a training.
+    workers: how many processes make the corpus, or "ray"; chosen by the size of the texts if None.
     """
 
     out: Path
@@ -40,6 +41,7 @@ class StageContext:
     log: Log
     device: str | None = None
     metrics: Metrics | None = None
+    workers: int | str | None = None
 
 
 StageFunction = Callable[[Any, StageContext], Numbers]
@@ -64,10 +66,16 @@ class PretrainedFiles(NamedFiles):
 
 
 class CorpusConfig(Config):
-    """How sources become a corpus. order: names of the sources, whose files are inputs."""
+    """How sources become a corpus.
+
+    order: names of the sources, whose files are inputs. contrast: files in other languages, which
+    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too.
+    """
 
     order: tuple[str, ...]
     sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    contrast: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     clean: Clean
     split: Split
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from endonym.data.config import Pack
 from endonym.errors import ExportError, MissingSource, ShapeError
 from endonym.evaluate.config import Evaluation
-from endonym.export.config import Export
+from endonym.export.config import DATASET, Export
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
@@ -20,8 +20,8 @@ from endonym.model.families import resolve, without_heads
 from endonym.model.keys import ModelKeys
 from endonym.recipe.diagnostics.messages import AnyConfig, validated
 from endonym.recipe.diagnostics.problems import Problem
-from endonym.text.config import Source
-from endonym.text.files import source_files
+from endonym.text.config import Clean, Source
+from endonym.text.files import files_named, source_files
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
 
@@ -49,7 +49,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
 
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
-    """Missing files of evaluations, and a `model.folder` without a model."""
+    """Missing files of evaluations and of cleaning, and a `model.folder` without a model."""
     missing: list[Problem] = []
     keys = _part(ModelKeys, data.get("model"))
     named = keys.folder if keys else None
@@ -57,6 +57,27 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         message = f"there is no config.json in {named}."
         do = "Name a folder in the transformers format: its path starts at the recipe's folder."
         missing.append(Problem(("model", "folder"), message, do, at_value=True))
+    clean = _part(Clean, data.get("clean"))
+    missing += [
+        Problem(
+            ("clean", "contrast", number),
+            f"no file matches {pattern}.",
+            "Put texts there, or correct the pattern: it starts at the recipe's folder.",
+            at_value=True,
+        )
+        for number, pattern in enumerate(clean.contrast if clean else ())
+        if not Clean(contrast=(pattern,)).contrast_files(folder)
+    ]
+    unmatched = files_named(clean.decontaminate, folder)[1] if clean else []
+    missing += [
+        Problem(
+            ("clean", "decontaminate"),
+            f"no file matches {pattern}.",
+            "Correct it, or leave it out: it is a path or a glob from the recipe's folder.",
+            at_value=True,
+        )
+        for pattern in unmatched
+    ]
     return missing + [
         Problem(
             ("evaluate", number, "file"),
@@ -245,6 +266,7 @@ def _shape(data: Mapping[str, Any]) -> list[Problem]:
     return [
         problem
         for number, item in _items(data, "export", Export)
+        if item.format != DATASET
         for problem in _inexpressible(number, item, shape)
     ]
 

@@ -26,6 +26,7 @@ from endonym.recipe.diagnostics.text import KeyPath, dotted
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, set_value
 from endonym.recipe.written import recipe_toml
 from endonym.text.config import Clean, Source, Split
+from endonym.text.files import files_named
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase, Track
 
@@ -138,6 +139,15 @@ class Recipe(Config):
     def model_folder(self) -> Path | None:
         """The model to train further; None to train from scratch."""
         return self.folder / self.model.folder if self.model.folder is not None else None
+
+    @property
+    def evaluation_texts(self) -> list[Path]:
+        """The files whose texts must not stand in the corpus: those that are scored, and those of
+        `clean.decontaminate`."""
+        scored = [path for each in self.evaluate for path in each.scored_files(self.folder)]
+        named, _ = files_named(self.clean.decontaminate, self.folder)
+        by_path = {path.absolute().resolve(): path for path in reversed([*scored, *named])}
+        return list(by_path.values())[::-1]
 
     @property
     def text(self) -> str:

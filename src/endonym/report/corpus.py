@@ -10,6 +10,7 @@ from endonym.disk import read_json
 from endonym.log import size
 from endonym.report.formatting import beginning, counted, shown, whole
 from endonym.store import Artifact
+from endonym.text.copies.notes import copies, kept_out
 from endonym.text.corpus import CARD, Corpus, some_dropped
 from endonym.text.document import Document, Reject
 from endonym.text.split import SIDES
@@ -104,6 +105,8 @@ def _notes(card: dict[str, Any]) -> list[str]:
         f"{'repeats' if near == 1 else 'repeat'} a training text: "
         f"{'it is' if near == 1 else 'they are'} trained on instead (one of test that repeats a "
         "text of dev goes to dev).",
+        *copies(card),
+        *kept_out(card).values(),
         *([f"Cleaning changed {whole(changed)} of the texts that were kept."] if changed else []),
     ]
 

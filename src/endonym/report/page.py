@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from endonym.disk import read_json, write_atomic
+from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
 from endonym.log import duration, read_jsonl, size
@@ -77,6 +78,7 @@ def _figure(wide: str, narrow: str) -> str:
 def gather(run: Run, store: Store) -> dict[str, Any]:
     """The values of every section of the template."""
     scores = [Score(**row) for row in _rows(run, "scores.json")]
+    beside = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
     kind = "as it came" if run.recipe.model.folder else run.recipe.tokenizer.kind
     models = [made for made in run.made if made.stage.kind == "model"]
@@ -86,16 +88,18 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     texts = [text for step in written for _, text in step.texts]
     texts += [each["text"] for each in prompts]
     corpus = run.artifact("corpus")
+    has_card = corpus is not None and (corpus.folder / CARD).is_file()
+    card = read_json(corpus.folder / CARD) if corpus is not None and has_card else {}
     copied = None
-    if corpus is not None and any(texts) and (corpus.folder / CARD).is_file():
+    if corpus is not None and any(texts) and has_card:
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
     return {
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
-        "verdict": verdicts(scores),
+        "verdict": verdicts(scores, card, beside),
         "facts": _facts(run, phases),
         "groups": [
-            group(each)
+            group(each, card, beside)
             for part in parts.values()
             for each in by_text(part)
             if any(score.metric == BITS and score.source is None for score in each)

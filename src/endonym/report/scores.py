@@ -1,9 +1,11 @@
 """The report's scores: a verdict, tables, bars, and how the texts differ."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from endonym.evaluate.neighbours import Gain, held_by_article, sentences
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.tables import (
     BLOCKS,
@@ -18,6 +20,7 @@ from endonym.evaluate.tables import (
 from endonym.log import THIN
 from endonym.report.formatting import NARROW_BLANK, between, counted, decimal, whole
 from endonym.report.svg.bars import Bar, Bars
+from endonym.text.copies.notes import kept_out_of
 
 NEAR_UNIFORM = 0.9
 NEXT = "A longer training or more text may help."
@@ -69,13 +72,31 @@ def interval(score: Score, decimals: int) -> str:
     return between(score.low, score.high, decimals)
 
 
-def verdicts(scores: Sequence[Score]) -> list[str]:
-    """What the scores of test text say, and those of each file that was judged beside it."""
+def verdicts(
+    scores: Sequence[Score],
+    card: Mapping[str, Any] | None = None,
+    beside: Sequence[Gain] = (),
+) -> list[str]:
+    """What the scores of test text say, and those of each file that was judged beside it.
+
+    card: of the corpus, which says what was removed from it for these files. beside: what
+    neighbours in training save, in each source.
+    """
     parts = splits(scores)
     first = "test" if "test" in parts else next(iter(parts), "")
     others = [name for name in parts if name not in (first, "test", "dev")]
-    judged = [verdict(parts[name]) for name in [first, *others] if name]
+    judged = [
+        [*verdict(parts[name]), *provisos(name, card or {}, beside)]
+        for name in [first, *others]
+        if name
+    ]
     return [sentence for sentences in judged for sentence in sentences]
+
+
+def provisos(split: str, card: Mapping[str, Any], beside: Sequence[Gain]) -> list[str]:
+    """What makes the scores of a text too good, and what was done about it."""
+    mine = [gain for gain in beside if gain.split == split]
+    return [*kept_out_of(card, split), *sentences(mine, held_by_article(card))]
 
 
 def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
@@ -164,8 +185,12 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     return ["It predicts these texts better than counting pairs."] if bigram else []
 
 
-def group(scores: Sequence[Score]) -> Group:
-    """The tables and bars of one split, read in one way."""
+def group(
+    scores: Sequence[Score],
+    card: Mapping[str, Any] | None = None,
+    beside: Sequence[Gain] = (),
+) -> Group:
+    """The tables and bars of one split, read in one way. card, beside: as in `verdicts`."""
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
@@ -176,6 +201,7 @@ def group(scores: Sequence[Score]) -> Group:
     notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
     if first.text == "block":
         notes.insert(0, BLOCKS)
+    notes += provisos(first.split, card or {}, beside)
     return Group(
         title=title if first.text == "document" else f"{title}, neighbours read together",
         heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],

@@ -6,6 +6,8 @@ that became "?": question marks within words. Both are detected by their share o
 a quoted example or a URL with a question mark passes.
 """
 
+import re
+
 import regex
 
 from endonym.text.document import Document, Reject
@@ -28,8 +30,14 @@ MOJIBAKE = regex.compile(
 )
 """A character of two or three bytes in UTF-8, decoded as cp1252 or cp1251."""
 
-SUSPECT = regex.compile(r"[\x80-\x9f\xa4-\xb9€ЂЃѓ†‡‰ЉЊЌЋЏђ™љњќћџЎўҐґ]")
-"""Any longer mojibake has one of these; most good texts have none."""
+SUSPECT = re.compile(r"[\x80-\x9f\xa4-\xb9€ЂЃѓ†‡‰ЉЊЌЋЏђ™љњќћџЎўҐґ]")
+"""Any longer mojibake has one of these; most good texts have none.
+
+`re` finds characters of a set four times as fast as `regex`.
+"""
+
+TAIL = re.compile(f"{LATIN_TAIL[:-1]}{CYRILLIC_TAIL[1:]}")
+"""The second half of every pair."""
 
 ADDRESS = regex.compile(r"[/=&]")
 """Signs of an address of the web, in which a question mark is right."""
@@ -38,6 +46,8 @@ LONGEST_EXAMPLE = 24
 """Characters of a word that is shown."""
 
 LOST = regex.compile(r"\p{L}\?+\p{Ll}")
+WITHIN = re.compile(r"\?\w")
+"""What every lost letter has; most texts have none, and it is found much sooner."""
 
 
 def broken(document: Document) -> Reject | None:
@@ -60,24 +70,27 @@ def is_mojibake(text: str) -> bool:
     """Whether most non-ASCII characters are in such pairs."""
     if text.isascii() or not SUSPECT.search(text):
         return False
+    beyond = len(text) - len(text.encode("ascii", "ignore"))
+    # A pair has at most two characters for each tail in it.
+    if 2 * len(TAIL.findall(text)) < MOJIBAKE_SHARE * beyond:
+        return False
     found = paired = 0
     for match in MOJIBAKE.finditer(text):
         found += 1
         paired += match.end() - match.start()
-    beyond = len(text) - len(text.encode("ascii", "ignore"))
     return found >= MIN_SIGNS and paired >= MOJIBAKE_SHARE * beyond
 
 
 def is_lossy(text: str) -> bool:
     """Whether too many words contain a question mark."""
-    if text.count("?") < MIN_LOST:
+    if text.count("?") < MIN_LOST or not WITHIN.search(text):
         return False
     return sum(1 for _ in LOST.finditer(text)) >= max(MIN_LOST, LOST_SHARE * words(text))
 
 
 def has_lost_letters(text: str) -> bool:
     """Whether some words contain a question mark: too few to drop the text."""
-    if "?" not in text or text.isascii():
+    if text.isascii() or not WITHIN.search(text):
         return False
     return sum(1 for _ in LOST.finditer(text)) > ODD_SHARE * words(text)
 

@@ -1,5 +1,8 @@
 """The recipe's tables for texts: sources, cleaning, split."""
 
+import os.path
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -52,17 +55,85 @@ class Source(Config):
     )
 
 
+NormalizeStep = Literal[
+    "mojibake",
+    "nfc",
+    "controls",
+    "zero_width",
+    "look_alikes",
+    "bashkir_letters",
+    "chuvash_letters",
+    "french_apostrophes",
+    "french_spaces",
+    "kazakh_letters",
+    "khmer_order",
+    "kyrgyz_letters",
+    "romanian_commas",
+    "tatar_letters",
+    "spaces",
+]
+"""The steps of `normalize`; those of one language are defined in text/packs."""
+
+
 class Clean(Config):
     """Cleaning: what is not written is not applied."""
 
-    normalize: tuple[Literal["nfc", "spaces", "zero_width"], ...] = Field(
+    normalize: tuple[NormalizeStep, ...] = Field(
         default=(),
         description="changes made to every text, in this order\n"
+        '    "mojibake" repairs UTF-8 that was read in another encoding and saved\n'
         '    "nfc" writes each letter with its marks in one form, Unicode NFC\n'
+        '    "controls" deletes control characters, overrides of direction and what is no '
+        "character\n"
+        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
+        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts\n"
+        '    "look_alikes" writes a word in one script: letters of another that look the same '
+        "become those of the word\n"
         '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
         "deletes control characters\n"
-        '    "zero_width" deletes invisible characters where the script does not need them: U+200B '
-        "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts",
+        "    The others belong to one language each, and to no other; docs/cleaning.md says what "
+        "they do.",
+    )
+    mask: tuple[Literal["email", "phone", "card", "ip"], ...] = Field(
+        default=(), description="personal data that is replaced by `mask_with`"
+    )
+    mask_with: str = Field(
+        default="<{kind}>",
+        pattern=r"^[^@\d]*$",
+        description="what stands in place of it; {kind} is its kind",
+    )
+    language: str | None = Field(
+        default=None,
+        pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$",
+        description="the code of the language that documents must be in",
+    )
+    contrast: tuple[str, ...] = Field(
+        default=(),
+        description="texts in other languages from which to tell it, as globs; one file a "
+        "language, named by its code: neighbours/ba.txt",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    min_language_score: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents that are less probably in `language`",
+    )
+    split_languages: bool = Field(
+        default=False,
+        description="take out the paragraphs of a document that are in another language",
+    )
+    max_line_documents: int | None = Field(
+        default=None,
+        ge=1,
+        description="take out lines that stand in more documents: at the beginning and end of a "
+        "document all of them, within it those of at least 40 letters",
+    )
+    max_same_skeleton: int | None = Field(
+        default=None,
+        ge=1,
+        description="keep so many of the documents that are the same once digits, names and rare "
+        "words are blanked, as those that a program has filled in",
     )
     min_chars: int | None = Field(
         default=None, ge=1, description="drop documents shorter than this"
@@ -88,19 +159,103 @@ class Clean(Config):
         le=1,
         description="drop documents where they are a smaller share of letters",
     )
+    min_words: int | None = Field(default=None, ge=1, description="drop documents of fewer words")
+    min_word_length: float | None = Field(
+        default=None, gt=0, description="drop documents whose words are shorter on average"
+    )
+    max_word_length: float | None = Field(
+        default=None, gt=0, description="drop documents whose words are longer on average"
+    )
+    max_symbols: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the characters are no letters, digits or "
+        "punctuation",
+    )
+    max_digits: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the characters are digits",
+    )
+    min_ended_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where fewer of the lines end with punctuation, as menus",
+    )
+    max_short_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines have at most 30 characters",
+    )
+    max_list_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines begin with a bullet or a number",
+    )
+    max_table_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines are rows of a table",
+    )
+    max_code_lines: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the lines look like a program",
+    )
     max_repeated_lines: float | None = Field(
         default=None,
         ge=0,
         le=1,
         description="drop documents where more of the lines are repetitions",
     )
-    dedup: tuple[Literal["exact"], ...] = Field(default=(), description="which copies are dropped")
+    max_repeated_5grams: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="drop documents where more of the words are in five words in a row that "
+        "stood before in it",
+    )
+    dedup: tuple[Literal["exact", "near", "paragraphs"], ...] = Field(
+        default=(),
+        description="which copies are dropped, in this order: exact, near, paragraphs\n"
+        '    "exact" drops a document whose text stood before\n'
+        '    "near" drops a document that is similar to another one; the better copy stays: less '
+        "worn, longer, earlier\n"
+        '    "paragraphs" takes out paragraphs of a hundred letters or more that stand in an '
+        "earlier document",
+    )
+    near_similarity: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="from which share of common shingles on two documents are near copies; a "
+        "shingle is a run of six letters",
+    )
+    decontaminate: tuple[str, ...] = Field(
+        default=(),
+        description="files or globs whose texts must not stand in the corpus, beside those that "
+        "[[evaluate]] scores: paragraphs that share thirteen words in a row with them are taken "
+        "out",
+        json_schema_extra=NOT_IDENTITY,
+    )
     max_unreadable: float = Field(
         default=0.01,
         ge=0,
         le=1,
         description="a larger share of unreadable bytes is an error, not a reject",
     )
+
+    def contrast_files(self, folder: Path) -> list[Path]:
+        """The files of texts in other languages; patterns are relative to the recipe's folder."""
+        found = {path for pattern in self.contrast for path in _matching(folder, pattern)}
+        return sorted(path for path in found if path.is_file())
 
     @field_validator("script")
     @classmethod
@@ -121,13 +276,24 @@ class Clean(Config):
             raise ValueError("min_script_share needs script")
         if self.min_expected_share is not None and not self.expected_letters:
             raise ValueError("min_expected_share needs expected_letters")
+        if self.min_language_score is not None and self.language is None:
+            raise ValueError("min_language_score needs language")
+        if self.split_languages and self.language is None:
+            raise ValueError("split_languages needs language")
         if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
             raise ValueError("min_chars is above max_chars")
         return self
 
 
-DEFAULT_SHARE = 0.06
-"""Share of each source's documents that is held out by default."""
+def _matching(folder: Path, pattern: str) -> Iterator[Path]:
+    """The paths that a pattern matches; it may begin at the root, or climb out of the folder."""
+    path = Path(os.path.normpath(folder / pattern))
+    return Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+
+
+BLOCK_BYTES = 2_000
+DEFAULT_SHARE, DEFAULT_BYTES = 0.06, 20_000_000
+"""Share of each source's documents that is held out by default, and how much of it at most."""
 
 
 class Split(Config):
@@ -149,6 +315,19 @@ class Split(Config):
         description="hold out this share of each source's documents: half of them for dev, half "
         "for test; default 0.06",
     )
+    val_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="hold out about so many bytes of each source at most, whatever its share is; "
+        "default 20,000,000 where neither key above is given",
+    )
+    block_bytes: int = Field(
+        default=BLOCK_BYTES,
+        ge=1,
+        le=1_000_000,
+        description="about how many bytes of neighbouring lines are held out together; larger "
+        "blocks have less training text beside them, smaller ones are more",
+    )
     seed: int = Field(
         default=42,
         ge=0,
@@ -161,10 +340,13 @@ class Split(Config):
         """Only one of both keys may be set."""
         if self.val_documents is not None and self.val_share is not None:
             raise ValueError("give val_documents or val_share, not both")
+        if self.val_documents is not None and self.val_bytes is not None:
+            raise ValueError("val_bytes limits val_share, not val_documents")
         return self
 
     def resolved(self) -> "Split":
         """A copy with the default share, if neither key is set."""
         if self.val_documents is not None or self.val_share is not None:
             return self
-        return Split(val_share=DEFAULT_SHARE, seed=self.seed)
+        most = self.val_bytes or DEFAULT_BYTES
+        return self.model_copy(update={"val_share": DEFAULT_SHARE, "val_bytes": most})

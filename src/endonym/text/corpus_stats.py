@@ -6,16 +6,18 @@ kept documents after cleaning.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from endonym.errors import CorpusError
-from endonym.text.document import Document, Reject
+from endonym.text.clean.tally import RuleCount, Tally
 from endonym.text.reasons import is_unread, is_unreadable
 from endonym.text.split import SIDES, Side
-from endonym.text.text_warnings import example, text_warnings
 
 SAMPLES = 5
+MAX_DAMAGES = 20
+"""How many damaged files of a source are reported one by one."""
 
 
 @dataclass(slots=True)
@@ -27,8 +29,12 @@ class RecordStats:
 
     def add(self, size: int) -> None:
         """Add one record."""
-        self.records += 1
-        self.bytes += size
+        self.more(1, size)
+
+    def more(self, records: int, bytes: int) -> None:
+        """Add so many records, with so many bytes together."""
+        self.records += records
+        self.bytes += bytes
 
 
 @dataclass(slots=True)
@@ -40,43 +46,95 @@ class Kept:
     text_bytes: int = 0
     chars: int = 0
 
+    def more(self, documents: int, *, bytes: int, text_bytes: int, chars: int) -> None:
+        """Add so many documents, with the sums of their sizes."""
+        self.documents += documents
+        self.bytes += bytes
+        self.text_bytes += text_bytes
+        self.chars += chars
+
+
+@dataclass(slots=True)
+class CutStats:
+    """What was taken out of documents that stay: paragraphs, and their characters."""
+
+    documents: int = 0
+    paragraphs: int = 0
+    chars: int = 0
+
+    def more(self, documents: int, paragraphs: int, chars: int) -> None:
+        """Add so many documents, with what was taken out of them."""
+        self.documents += documents
+        self.paragraphs += paragraphs
+        self.chars += chars
+
 
 @dataclass(slots=True)
 class SourceStats:
-    """The counts of one source."""
+    """The counts of one source. of_articles: sentences whose article is known."""
 
     name: str
     files: int = 0
     read: RecordStats = field(default_factory=RecordStats)
     kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
     dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
+    cuts: dict[str, CutStats] = field(default_factory=dict[str, CutStats])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
+    tally: Tally = field(default_factory=Tally)
     near_copies: int = 0
+    of_articles: int = 0
     warnings: Counter[str] = field(default_factory=Counter[str])
     examples: dict[str, str] = field(default_factory=dict[str, str])
-    unreadable: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    unreadable: Counter[str] = field(default_factory=Counter[str])
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
-    def warn(self, text: str) -> None:
-        """Count the warnings about a kept text, with an example of each."""
-        for warning in text_warnings(text):
+    def warn(self, found: Mapping[str, str]) -> None:
+        """Count the warnings about a kept text, each given with an example."""
+        for warning, example in found.items():
             self.warnings[warning] += 1
-            if warning not in self.examples:
-                self.examples[warning] = example(text, warning)
+            self.examples.setdefault(warning, example)
 
-    def take(self, record: Document | Reject) -> int:
-        """Count a record from the reader; returns its size."""
-        size = len(record.text.encode()) if isinstance(record, Document) else record.raw_bytes
-        self.read.add(size)
-        return size
+    def damage(self, place: str, detail: str) -> None:
+        """Note a damaged file, if not too many are noted already."""
+        if len(self.damages) < MAX_DAMAGES:
+            self.damages.append(f"{place}: {detail}")
 
-    def drop(self, reject: Reject, size: int, file: str) -> None:
+    def drop(self, reason: str, size: int, file: str) -> None:
         """Count a reject."""
-        self.dropped.setdefault(reject.reason, RecordStats()).add(size)
-        if is_unreadable(reject.reason):
-            self.unreadable[file, reject.reason] += size
+        self.dropped.setdefault(reason, RecordStats()).add(size)
+        if is_unreadable(reason):
+            self.unreadable[f"{reason}  {file}"] += size
+
+    def counts(self) -> dict[str, Any]:
+        """What was read and dropped, as JSON; `add` reads it."""
+        return {
+            "read": asdict(self.read),
+            "dropped": {reason: asdict(each) for reason, each in self.dropped.items()},
+            "changed_documents": self.changed_documents,
+            "unreadable": dict(self.unreadable),
+            "damages": self.damages,
+            "rules": self.tally.as_dict(),
+            "cuts": {reason: asdict(each) for reason, each in self.cuts.items()},
+        }
+
+    def add(self, counts: Mapping[str, Any]) -> None:
+        """Add the counts of records that come after these."""
+        self.read.more(**counts["read"])
+        for reason, each in counts["dropped"].items():
+            self.dropped.setdefault(reason, RecordStats()).more(**each)
+        self.changed_documents += counts["changed_documents"]
+        self.unreadable.update(counts["unreadable"])
+        self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
+        self.tally.add(Tally.of(counts["rules"]))
+        for reason, each in counts["cuts"].items():
+            self.cuts.setdefault(reason, CutStats()).more(**each)
+
+    def cut(self, reason: str, removed: Sequence[str]) -> None:
+        """Count the paragraphs that were taken out of a document for a reason."""
+        chars = sum(map(len, removed))
+        self.cuts.setdefault(reason, CutStats()).more(1, len(removed), chars)
 
     def unreadable_share(self) -> float:
         """The share of bytes that could not be read, of those that should be read."""
@@ -106,11 +164,19 @@ class SourceStats:
             "read": asdict(self.read),
             "kept": {side: asdict(kept) for side, kept in self.kept.items()},
             "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
+            "cut": {reason: asdict(each) for reason, each in sorted(self.cuts.items())},
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,
+            "of_articles": self.of_articles,
             "samples": self.samples,
+            "rules": rules_table(self.tally.rules, self.read.records),
         }
+
+
+def rules_table(rules: dict[str, RuleCount], read: int) -> dict[str, Any]:
+    """The work of each rule as it stands in card.json. read: records of which it is a share."""
+    return {name: rule.as_dict(read) for name, rule in sorted(rules.items())}
 
 
 def added(values: list[Any]) -> Any:
@@ -123,10 +189,13 @@ def added(values: list[Any]) -> Any:
 
 def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     """The counts of all sources together."""
-    tables = [stats.as_dict() for stats in all_stats]
-    for each in tables:
-        del each["samples"]
-    return added(tables)
+    tables, tally = [stats.as_dict() for stats in all_stats], Tally()
+    for each, stats in zip(tables, all_stats, strict=True):
+        del each["samples"], each["rules"]
+        tally.add(stats.tally)
+    every = added(tables)
+    every["rules"] = rules_table(tally.rules, every["read"]["records"])
+    return every
 
 
 def reasons_table(all_stats: list[SourceStats]) -> str:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 
+ARTICLE = "article"
+"""In a document's notes: the article that a sentence of a shuffled list is from. Those of one
+article stand in one split."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -29,7 +33,8 @@ class Reject:
     """A record, a part of a file or a whole file that does not become a document, and why.
 
     reason: a short word to count by (`invalid_utf8`, `min_chars`). detail: one sentence for people.
-    text: the beginning of the dropped text, at most 2,000 characters.
+    text: the beginning of the dropped text, at most 2,000 characters. stayed: of a copy, the source
+    and id of the document that stays in its place.
     """
 
     reason: str
@@ -38,3 +43,4 @@ class Reject:
     detail: str = ""
     text: str = ""
     raw_bytes: int = 0
+    stayed: str = ""

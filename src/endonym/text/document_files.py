@@ -6,25 +6,35 @@ so that the same inputs always give the same files.
 
 import gzip
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+import uuid
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from endonym.text.document import Document, Reject
 
-SHARD_BYTES = 64_000_000
-"""Approximate size of the text in a file."""
-
-LEVEL = 3
+LEVEL = 2
+"""1.6 times as fast as level 3, and 6 % more bytes."""
+GZIP = 16 + zlib.MAX_WBITS
+"""Tells zlib to write the head and the check sum of gzip."""
 ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 BUFFER_BYTES = 1 << 20
 
+Whole = dict[str, Any]
+"""A file that was written: its name in its folder, its bytes and their CRC-32."""
 
-def json_line(value: dict[str, Any]) -> bytes:
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """A record as JSON on one line."""
+    return ENCODER.encode(value)
+
+
+def json_line(value: Mapping[str, Any]) -> bytes:
     """A record as a JSON line."""
-    return ENCODER.encode(value).encode("utf-8", "backslashreplace") + b"\n"
+    return json_text(value).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def document_line(document: Document) -> bytes:
@@ -41,81 +51,101 @@ def document_line(document: Document) -> bytes:
     )
 
 
-class GzipLines:
-    """A gzip file to write lines to."""
+def reject_line(reject: Reject) -> bytes:
+    """A reject as a JSON line; its reason is the name of its file."""
+    line = asdict(reject)
+    del line["reason"]
+    if not reject.stayed:
+        del line["stayed"]
+    return json_line(line)
 
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("wb")
-        self.packed = gzip.GzipFile("", "wb", LEVEL, self.file, mtime=0)
+
+def write_file(folder: Path, name: str, data: bytes | memoryview) -> Whole:
+    """Write a file as a whole or not at all."""
+    with WholeFile(folder, name) as file:
+        file.write(data)
+    return file.written
+
+
+def seen_files(folder: Path, paths: Iterable[Path]) -> list[Whole]:
+    """What is_whole needs to know of files below a folder, which something else has written."""
+    found: list[Whole] = []
+    for path in sorted(path for path in paths if path.is_file()):
+        data, name = path.read_bytes(), path.relative_to(folder).as_posix()
+        found.append({"name": name, "bytes": len(data), "crc": zlib.crc32(data)})
+    return found
+
+
+def is_whole(folder: Path, file: Whole) -> bool:
+    """Whether a file is what was written: after a power cut it may be empty, or lack its end."""
+    path = folder / file["name"]
+    if not path.is_file() or path.stat().st_size != file["bytes"]:
+        return False
+    check = 0
+    with path.open("rb") as data:
+        while piece := data.read(BUFFER_BYTES):
+            check = zlib.crc32(piece, check)
+    return check == file["crc"]
+
+
+class WholeFile:
+    """A file that has its name only when all of it is written. written: what is_whole needs."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / name
+        # Another process may write the same file; its bytes are the same.
+        self.part = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.part")
+        self.file = self.part.open("wb")
+        self.written: Whole = {"name": name, "bytes": 0, "crc": 0}
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Add bytes."""
+        self.file.write(data)
+        self.written["bytes"] += len(data)
+        self.written["crc"] = zlib.crc32(data, self.written["crc"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file, and give it its name unless something went wrong."""
+        try:
+            if error is None:
+                self.finish()
+            self.file.close()
+            if error is None:
+                self.part.replace(self.path)
+        finally:
+            self.file.close()
+            self.part.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Write what is not written yet."""
+
+
+class GzipLines(WholeFile):
+    """The same for lines, gzipped."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__(folder, name)
+        self.packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
         self.buffer = bytearray()
 
-    def write(self, line: bytes) -> None:
+    def line(self, line: bytes) -> None:
         """Add a line."""
         self.buffer += line
         if len(self.buffer) >= BUFFER_BYTES:
-            self.flush()
+            self.write(self.packer.compress(self.buffer))
+            self.buffer.clear()
 
-    def flush(self) -> None:
-        """Compress the buffer."""
-        self.packed.write(bytes(self.buffer))
-        self.buffer.clear()
-
-    def close(self) -> None:
-        """Finish and close the file; it is closed even if the disk is full."""
-        try:
-            self.flush()
-            self.packed.close()
-        finally:
-            self.file.close()
-
-
-class Shards:
-    """The files `train-00000.jsonl.gz`, `train-00001.jsonl.gz` … of one split."""
-
-    def __init__(self, folder: Path, split: str) -> None:
-        self.folder, self.split = folder, split
-        self.number, self.size = 0, 0
-        self.lines = GzipLines(self.path())
-
-    def path(self) -> Path:
-        """The file that is being written."""
-        return self.folder / f"{self.split}-{self.number:05d}.jsonl.gz"
-
-    def write(self, line: bytes) -> None:
-        """Add a line, in a new file if this one is full."""
-        if self.size >= SHARD_BYTES:
-            self.lines.close()
-            self.number, self.size = self.number + 1, 0
-            self.lines = GzipLines(self.path())
-        self.lines.write(line)
-        self.size += len(line)
-
-    def close(self) -> None:
-        """Finish the last file."""
-        self.lines.close()
-
-
-class Dropped:
-    """The files `dropped/<reason>.jsonl.gz`, each created when its reason first occurs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.files: dict[str, GzipLines] = {}
-
-    def write(self, reject: Reject) -> None:
-        """Add a reject; its reason is the file's name."""
-        if reject.reason not in self.files:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.files[reject.reason] = GzipLines(self.folder / f"{reject.reason}.jsonl.gz")
-        line = asdict(reject)
-        del line["reason"]
-        self.files[reject.reason].write(json_line(line))
-
-    def close(self) -> None:
-        """Finish all files."""
-        with ExitStack() as files:
-            for file in self.files.values():
-                files.callback(file.close)
+    def finish(self) -> None:
+        """Compress what is left."""
+        self.write(self.packer.compress(self.buffer) + self.packer.flush())
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -79,6 +79,20 @@ def source_files(source: Source, folder: Path) -> list[RawFile]:
     return files_at(given, folder, name=source.name, exclude=source.exclude)
 
 
+def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
+    """The files that paths and globs name, each once, in their order; and those that name none."""
+    found: dict[Path, None] = {}
+    missing: list[str] = []
+    for pattern in patterns:
+        try:
+            here = files_at(Path(pattern), folder, name=pattern)
+        except SourceError:
+            missing.append(pattern)
+            continue
+        found |= dict.fromkeys(each.path for each in here if not not_a_file(each.path))
+    return list(found), missing
+
+
 def files_at(given: Path, folder: Path, *, name: str, exclude: Sequence[str] = ()) -> list[RawFile]:
     """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
     path = Path(os.path.abspath(folder / given))  # noqa: PTH100

@@ -1,89 +1,72 @@
-"""The first pass over raw files: read, clean, drop copies, write the rest to a temporary file.
+"""The first two steps of a corpus: raw files are read to chunks, and chunks are cleaned.
 
-The temporary file ("spool") is beside the corpus. In memory there is one digest per document if
-copies are dropped (about a hundred bytes in Python), and sixteen bytes for the split.
+Both are functions from files to files, which `endonym.workers` runs: any number of them side by
+side. Reading takes a group of raw files of one source, cleaning one chunk. Nothing here knows of
+other groups or chunks; what must know all of them (copies, the split) comes later.
 """
 
-from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from endonym.text.broken import broken
-from endonym.text.clean.filters import cleaner
+from endonym.text.chunks import (
+    CHUNK_CHARS,
+    RAW,
+    RECORD_CHARS,
+    byte_lengths,
+    read_chunk,
+    strings,
+    write_chunk,
+)
+from endonym.text.clean.cleaning import Cleaning
+from endonym.text.clean.corpus_rules import rounds
+from endonym.text.cleaned import Cleaned, Row
 from endonym.text.config import Clean, Source
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
-from endonym.text.document_files import Dropped, document_line
+from endonym.text.document_files import Whole, json_text
 from endonym.text.files import RawFile
-from endonym.text.io.origin import SHOWN_CHARS
+from endonym.text.io.formats import file_format
 from endonym.text.reader import read_file, size_of
 from endonym.text.reasons import is_reported
-from endonym.text.split import Blocks, Chosen, Keys, digest, split_keys
 
-MAX_DAMAGES = 20
-"""How many damaged files of a source are reported one by one."""
-
-
-class Spooled(NamedTuple):
-    """A kept document: its bytes as read and as cleaned, its characters, its JSON line."""
-
-    size: int
-    text_bytes: int
-    chars: int
-    line: bytes
+GROUP_BYTES, GROUP_FILES = 16 << 20, 1_000
+"""A group of raw files is closed when it has so many bytes, or so many files."""
 
 
-class Spool:
-    """The kept documents of all sources, in order, with the keys for the split."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbouring raw files of one source, to be read to chunks in a folder.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.file = path.open("wb")
-        self.names: list[tuple[array[int], array[int]]] = []
-        self.blocks = Blocks()
-        self.position = 0
+    first: the number of the first file in its source. name: what its chunks' names begin with.
+    """
 
-    def begin_source(self) -> None:
-        """The following documents belong to the next source."""
-        self.names.append((array("Q"), array("Q")))
+    source: Source
+    files: tuple[RawFile, ...]
+    first: int
+    folder: Path
+    name: str
 
-    def begin_file(self) -> None:
-        """The following documents are from another raw file, so not neighbours of earlier ones."""
-        self.blocks.end()
-        self.position += 1
 
-    def write(self, document: Document, size: int, text_bytes: int, name: bytes) -> None:
-        """Add one document; `name` is its digest."""
-        block = self.blocks.add(name, text_bytes)
-        documents, blocks = self.names[-1]
-        documents.append(int.from_bytes(name[:8], "big"))
-        blocks.append(self.blocks.key)
-        self.file.write(b"%d %d %d " % (size, text_bytes, len(document.text)))
-        self.file.write(document_line(replace(document, block=block, position=self.position)))
-        self.position += 1
+@dataclass(frozen=True, slots=True)
+class RawChunk:
+    """A chunk to be cleaned, the folder and the name of what is made of it.
 
-    def all_keys(self) -> list[Keys]:
-        """The split keys of every document, source by source."""
-        arrays = ([np.array(each, dtype=np.uint64) for each in pair] for pair in self.names)
-        return [split_keys(documents, blocks) for documents, blocks in arrays]
+    files: the names of all raw files in its group, whose first one has the number `first`.
+    """
 
-    def read(self, chosen: Chosen | None = None) -> Iterator[Spooled]:
-        """All documents, or the chosen ones, in order."""
-        self.file.flush()
-        with self.path.open("rb") as lines:
-            for number, line in enumerate(lines):
-                if chosen is None or chosen[number]:
-                    size, text_bytes, chars, record = line.split(b" ", 3)
-                    yield Spooled(int(size), int(text_bytes), int(chars), record)
-
-    def remove(self) -> None:
-        """Delete the temporary file."""
-        self.file.close()
-        self.path.unlink(missing_ok=True)
+    raw: Path
+    folder: Path
+    name: str
+    source: str
+    clean: Clean
+    seed: int
+    files: tuple[str, ...]
+    first: int
 
 
 @dataclass(slots=True)
@@ -100,79 +83,116 @@ class Progress:
         self.advance(size)
 
 
-class Gathering:
-    """The state of the first pass, shared by all sources."""
+def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
+    """Neighbouring files in groups: the first one, the one after the last, and their bytes."""
+    first = size = 0
+    for number, file in enumerate(files):
+        size += size_of(file)
+        if size >= GROUP_BYTES or number + 1 - first >= GROUP_FILES:
+            yield first, number + 1, size
+            first, size = number + 1, 0
+    if first < len(files):
+        yield first, len(files), size
 
-    def __init__(self, clean: Clean, seed: int, spool: Spool, dropped: Dropped) -> None:
-        self.clean, self.seed = clean, seed
-        self.spool, self.dropped = spool, dropped
-        self.cleaned = cleaner(clean)
-        self.known: set[int] = set()
 
-    def source(
-        self, source: Source, files: Sequence[RawFile], advance: Callable[[int], None]
-    ) -> SourceStats:
-        """Read one source; returns its counts, before the split."""
-        stats = SourceStats(source.name, files=len(files))
-        self.spool.begin_source()
-        for file in files:
-            self.spool.begin_file()
-            progress = Progress(advance, size_of(file))
-            encodings: dict[str, str] = {}
-            for record in read_file(source, file, progress.read):
-                self.record(record, stats, file.name)
-                if isinstance(record, Document):
-                    member = record.id.rpartition("#")[0]
-                    encodings[member] = record.meta.get("encoding", "utf-8")
-            stats.encodings.update(encodings.values())
-            progress.read(progress.left)
-        return stats
+def read_group(group: Group, advance: Callable[[int], None]) -> dict[str, Any]:
+    """Read raw files to chunks; which these are, and the encodings of the files."""
+    chunks = RawChunks(group)
+    for number, file in enumerate(group.files, group.first):
+        progress = Progress(advance, size_of(file))
+        for record in read_file(group.source, file, progress.read):
+            chunks.add(record, number)
+        progress.read(progress.left)
+    chunks.write()
+    source = group.source.name
+    return {"source": source, "files": chunks.written, "encodings": dict(chunks.encodings)}
 
-    def record(self, record: Document | Reject, stats: SourceStats, file: str) -> None:
-        """Keep or drop one record."""
-        size = stats.take(record)
+
+class RawChunks:
+    """Gathers the records of a group, and writes them as chunks."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.written: list[Whole] = []
+        self.encodings = Counter[str]()
+        self.member, self.method = "", ""
+        self.meta: dict[str, str] | None = None
+        self.meta_text = ""
+        self.rows: list[Row] = []
+        self.chars = 0
+
+    def add(self, record: Document | Reject, file: int) -> None:
+        """Add a record of a file."""
+        text, place = record.text, record.id
         if isinstance(record, Document):
-            kept = self.verdict(record, stats)
-            if isinstance(kept, Document):
-                self.keep(kept, size, stats, file)
-                return
-            record = kept
-        elif is_reported(record.reason) and len(stats.damages) < MAX_DAMAGES:
-            stats.damages.append(f"{record.id}: {record.detail}")
-        self.drop(record, size, stats, file)
+            self.rows.append((text, place, self.noted(record), file, -1, None, None))
+        else:
+            why = (record.raw_bytes, record.reason, record.detail)
+            self.rows.append((text, place, None, file, *why))
+        self.chars += len(text) + len(place) + RECORD_CHARS
+        if self.chars >= CHUNK_CHARS:
+            self.write()
 
-    def verdict(self, document: Document, stats: SourceStats) -> Document | Reject:
-        """The cleaned document, or a reject."""
-        refused = broken(document)
-        if refused is not None:
-            return refused
-        text, verdict = self.cleaned(document.text)
-        if verdict is not None:
-            reason, detail = verdict
-            shown = document.text[:SHOWN_CHARS]
-            return Reject(reason, document.id, document.source, detail, shown)
-        if text == document.text:
-            return document
-        stats.changed_documents += 1
-        return replace(document, text=text)
+    def noted(self, document: Document) -> str:
+        """The notes of the reader as JSON, with how the text was taken from its file.
 
-    def keep(self, document: Document, size: int, stats: SourceStats, file: str) -> None:
-        """Write a document to the spool, unless it is a copy and copies are dropped."""
-        text = document.text.encode()
-        name = digest(text, self.seed)
-        if "exact" in self.clean.dedup:
-            number = int.from_bytes(name, "big")
-            if number in self.known:
-                detail = "a text that reads the same came before"
-                shown = document.text[:SHOWN_CHARS]
-                copy = Reject("exact", document.id, document.source, detail, shown)
-                self.drop(copy, size, stats, file)
-                return
-            self.known.add(number)
-        stats.warn(document.text)
-        self.spool.write(document, size, len(text), name)
+        The encoding of a file, or of a member of an archive, is counted with its first document.
+        """
+        member = document.id.rpartition("#")[0]
+        if member != self.member:
+            self.member, self.meta = member, None
+            self.method = file_format(member, self.group.source).format
+            self.encodings[document.meta.get("encoding", "utf-8")] += 1
+        # Documents of one file mostly share their notes.
+        if document.meta is not self.meta:
+            self.meta = document.meta
+            self.meta_text = json_text({"method": self.method} | document.meta)
+        return self.meta_text
 
-    def drop(self, reject: Reject, size: int, stats: SourceStats, file: str) -> None:
-        """Count and write a reject."""
-        stats.drop(reject, size, file)
-        self.dropped.write(replace(reject, raw_bytes=size))
+    def write(self) -> None:
+        """Write what was gathered, if anything was, and begin a new chunk."""
+        if not self.rows:
+            return
+        texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
+        column = strings(texts)
+        lengths = np.array(sizes, dtype=np.int64)
+        lengths = np.where(lengths < 0, byte_lengths(column), lengths)
+        name = f"{self.group.name}-{len(self.written):05d}.arrow"
+        columns = [column, places, metas, files, lengths, reasons, details]
+        written = write_chunk(self.group.folder, name, RAW, columns)
+        self.written.append(written | {"size": int(lengths.sum())})
+        self.rows, self.chars = [], 0
+
+
+def clean_chunk(chunk: RawChunk, advance: Callable[[int], None]) -> dict[str, Any]:
+    """Clean the documents of a chunk; the chunk of what is kept and dropped, and the counts.
+
+    If a rule needs to know the whole corpus, documents are only normalized (text/judging.py).
+    """
+    table, stats = read_chunk(chunk.raw), SourceStats(chunk.source)
+    cleaning, rows = Cleaning(chunk.clean), Cleaned(chunk.source, chunk.seed)
+    cleaning.tally, waits = stats.tally, rounds(chunk.clean) > 0
+    for row in zip(*(table[name].to_pylist() for name in RAW.names), strict=True):
+        text, place, meta, file, size, reason, detail = row
+        stats.read.add(size)
+        if reason is None:
+            read = Document(text, place, chunk.source, rows.noted(meta))
+            found = cleaning.normalized(read)
+            stats.changed_documents += isinstance(found, Document) and found is not read
+            if isinstance(found, Document) and not waits:
+                found = cleaning.judged(found, size)
+        else:
+            found = Reject(reason, place, chunk.source, detail, text)
+            if is_reported(reason):
+                stats.damage(place, detail)
+        if isinstance(found, Reject):
+            stats.drop(found.reason, size, chunk.files[file - chunk.first])
+        rows.add(found, meta, file, size)
+        advance(size)
+    written = rows.write(chunk.folder, chunk.name)
+    return {
+        "source": chunk.source,
+        "files": [written],
+        "documents": rows.documents,
+        "counts": stats.counts(),
+    }

@@ -12,7 +12,7 @@ if a text has only frequent runs. A fixed number of the rarest runs would not wo
 makes rare runs.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -45,6 +45,7 @@ MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS = 2_000, 200_000
 
 COUNTER_BITS = 24
 
+Texts = Callable[[Indices], list[str]]
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
@@ -52,14 +53,23 @@ Counters = np.ndarray[tuple[int], np.dtype[np.uint32]]
 class Index:
     """Candidates, and which of them are nearly repeated by other texts.
 
-    every: all texts of the comparison, with the candidates, to count how rare runs are.
     contaminated[c]: some text contains, or is similar to, candidate c. The result does not depend
     on the order of texts. In memory are the candidates' runs, the candidates up to MAX_LETTERS
     themselves, and 64 MB of counters while the index is made.
     """
 
-    def __init__(self, candidates: Iterable[str], every: Iterable[str]) -> None:
-        counters = occurrences(every)
+    def __init__(self, contained: "Contained", similar: "Similar") -> None:
+        self.contained, self.similar = contained, similar
+        self.contaminated = np.zeros(len(contained.sizes), dtype=np.bool_)
+
+    @classmethod
+    def made(cls, candidates: Iterable[str], every: "Iterable[str] | Counters") -> "Index":
+        """An index of candidates.
+
+        every: all texts of the comparison, with the candidates, to count how rare runs are; or
+        these counts.
+        """
+        counters = every if isinstance(every, np.ndarray) else occurrences(every)
         kept: list[Numbers] = []
         rare: list[tuple[Numbers, Indices]] = []
         texts: list[str] = []
@@ -68,8 +78,7 @@ class Index:
             hashes, owners = rare_runs(gathered, counters)
             rare.append((hashes, owners + len(texts)))
             texts += [text if len(text) <= MAX_LETTERS else "" for text in gathered]
-        self.contained, self.similar = Contained(kept), Similar(texts, rare)
-        self.contaminated = np.zeros(len(texts), dtype=np.bool_)
+        return cls(Contained.made(kept), Similar.made(texts, rare))
 
     def compare(self, texts: Iterable[str]) -> None:
         """Mark the candidates that these texts nearly repeat."""
@@ -80,12 +89,22 @@ class Index:
             self.contained.mark(gathered, self.contaminated)
             self.similar.mark(gathered, self.contaminated)
             if self.contaminated.sum() > before:
-                for postings in (self.contained.postings, self.similar.postings):
-                    postings.keep(~self.contaminated[postings.owners])
+                self.forget_found()
 
     def overlap(self, candidates: Indices) -> float:
         """The share of these candidates' runs of thirteen that occur in the compared texts."""
         return self.contained.overlap(candidates)
+
+    def add(self, contaminated: Indices, seen: Marks) -> None:
+        """Add what a copy of this index has found: candidates, and which runs were seen."""
+        self.contaminated[contaminated] = True
+        self.contained.seen |= seen
+        self.forget_found()
+
+    def forget_found(self) -> None:
+        """Look no more for what is contaminated already."""
+        for postings in (self.contained.postings, self.similar.postings):
+            postings.keep(~self.contaminated[postings.owners])
 
 
 class Contained:
@@ -99,20 +118,26 @@ class Contained:
     them has one of the first half: only these are used to find c.
     """
 
-    def __init__(self, kept: Sequence[Numbers]) -> None:
-        self.sizes = np.array([len(runs) for runs in kept], dtype=np.int64)
+    def __init__(self, postings: Postings, sizes: Indices, runs: Indices) -> None:
+        self.postings, self.sizes, self.runs = postings, sizes, runs
         self.firsts = np.cumsum(self.sizes) - self.sizes
-        owners = np.repeat(np.arange(len(kept)), self.sizes)
-        self.postings = Postings(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
         self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
         self.here = np.zeros_like(self.seen)
-        holders = np.diff(self.postings.firsts)
-        runs = np.repeat(np.arange(len(self.seen)), holders)
-        order = np.lexsort((runs, holders[runs], self.postings.owners))
-        self.runs = runs[order]
+
+    @classmethod
+    def made(cls, kept: Sequence[Numbers]) -> "Contained":
+        """From the runs of each candidate."""
+        sizes = np.array([len(runs) for runs in kept], dtype=np.int64)
+        firsts = np.cumsum(sizes) - sizes
+        owners = np.repeat(np.arange(len(kept)), sizes)
+        postings = Postings.made(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
+        holders = np.diff(postings.firsts)
+        runs = np.repeat(np.arange(len(postings.hashes)), holders)
+        order = np.lexsort((runs, holders[runs], postings.owners))
         leads = np.zeros(len(order), dtype=np.bool_)
-        leads[order] = 2 * (np.arange(len(order)) - self.firsts[owners]) < self.sizes[owners]
-        self.postings.keep(leads)
+        leads[order] = 2 * (np.arange(len(order)) - firsts[owners]) < sizes[owners]
+        postings.keep(leads)
+        return cls(postings, sizes, runs[order])
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates of which one of these folded texts has more than half of the runs."""
@@ -183,14 +208,22 @@ def long_runs(texts: Sequence[str]) -> Iterator[tuple[Numbers, Indices]]:
 
 
 class Similar:
-    """The candidates by their rarest runs of six letters, for edit distance."""
+    """The candidates by their rarest runs of six letters, for edit distance.
 
-    def __init__(self, texts: list[str], rare: Sequence[tuple[Numbers, Indices]]) -> None:
-        self.texts = texts
-        self.lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    texts: gives chosen candidates, folded.
+    """
+
+    def __init__(self, postings: Postings, lengths: Indices, texts: Texts) -> None:
+        self.postings, self.lengths, self.texts = postings, lengths, texts
+
+    @classmethod
+    def made(cls, texts: list[str], rare: Sequence[tuple[Numbers, Indices]]) -> "Similar":
+        """From folded candidates, and their rarest runs with the numbers of their candidates."""
+        lengths = np.array([len(text) for text in texts], dtype=np.int64)
         hashes = [np.empty(0, dtype=np.uint64), *(hashes for hashes, _ in rare)]
         owners = [np.empty(0, dtype=np.int64), *(owners for _, owners in rare)]
-        self.postings = Postings(np.concatenate(hashes), np.concatenate(owners))
+        postings = Postings.made(np.concatenate(hashes), np.concatenate(owners))
+        return cls(postings, lengths, lambda chosen: [texts[i] for i in chosen.tolist()])
 
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates to which one of these folded texts is similar."""
@@ -200,11 +233,11 @@ class Similar:
             theirs, ours = lengths[documents], self.lengths[owners]
             near = np.minimum(theirs, ours) + 1 > SIMILARITY * np.maximum(theirs, ours)
             near &= ~contaminated[owners]
-            pairs, _ = counted(documents[near] * len(self.texts) + owners[near])
-            documents, owners = pairs // len(self.texts), pairs % len(self.texts)
+            pairs, _ = counted(documents[near] * len(self.lengths) + owners[near])
+            documents, owners = pairs // len(self.lengths), pairs % len(self.lengths)
             similarity = cpdist(
                 [texts[i] for i in documents.tolist()],
-                [self.texts[i] for i in owners.tolist()],
+                self.texts(owners),
                 scorer=Levenshtein.normalized_similarity,
                 score_cutoff=SIMILARITY,
             )

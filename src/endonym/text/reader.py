@@ -9,6 +9,7 @@ from functools import partial
 from typing import BinaryIO
 
 from endonym.errors import SourceError, printable
+from endonym.text.articles import with_articles
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, not_a_file, size_on_disk
@@ -55,7 +56,8 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
             yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
             return
         with file.path.open("rb") as raw:
-            yield from never_silent(opened_file(raw, origin, source, advance), origin)
+            records = never_silent(opened_file(raw, origin, source, advance), origin)
+            yield from with_articles(records, file, source)
     except OSError as error:
         raise no_access(file, error) from error
 

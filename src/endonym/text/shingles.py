@@ -67,14 +67,18 @@ def counted(numbers: Indices) -> tuple[Indices, Indices]:
 class Postings:
     """Which candidates have a shingle: `owners[firsts[i]:firsts[i + 1]]` have `hashes[i]`."""
 
-    def __init__(self, hashes: Numbers, owners: Indices) -> None:
-        order = np.argsort(hashes, kind="stable")
-        self.owners = owners[order]
-        self.hashes, firsts = np.unique(hashes[order], return_index=True)
-        self.firsts = np.append(firsts, len(hashes))
+    def __init__(self, hashes: Numbers, firsts: Indices, owners: Indices) -> None:
+        self.hashes, self.firsts, self.owners = hashes, firsts, owners
         self.shift = np.uint64(64 - min(27, max(16, (8 * len(self.hashes)).bit_length())))
         self.filter = np.zeros(1 << (64 - int(self.shift)), dtype=np.bool_)
         self.filter[self.hashes >> self.shift] = True
+
+    @classmethod
+    def made(cls, hashes: Numbers, owners: Indices) -> "Postings":
+        """From shingles in any order, each with the candidate that has it."""
+        order = np.argsort(hashes, kind="stable")
+        distinct, firsts = np.unique(hashes[order], return_index=True)
+        return cls(distinct, np.append(firsts, len(hashes)), owners[order])
 
     def keep(self, stays: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
         """Drop all other `owners`; the shingles keep their numbers."""

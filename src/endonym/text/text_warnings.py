@@ -1,22 +1,14 @@
 """Signs of errors in a kept text: counted and reported, never a reason to drop it."""
 
+import functools
+from collections.abc import Callable
+
 import regex
 
 from endonym.text.broken import has_lost_letters
-
-KHMER_DISORDER = regex.compile(
-    "[\u17b6-\u17c5]\u17d2|\u17d2\u17d2|\u17c1[\u17b6\u17b8]|\u17d2\u179a\u17d2"
-)
-"""A vowel before a subscript, a doubled coeng, one vowel typed as two signs, subscript RO first."""
+from endonym.text.clean.packs import packs
 
 SYLLABLE = r"[\u1780-\u17b3](?:\u17d2[\u1780-\u17b3]|[\u17b4-\u17d3\u17dd])*"
-KHMER_REPAIRS = (
-    (regex.compile("\u17d2{2,}"), "\u17d2"),
-    (regex.compile("\u17c1\u17b6"), "\u17c4"),
-    (regex.compile("\u17c1\u17b8"), "\u17be"),
-    (regex.compile("([\u17b6-\u17c5])(\u17d2[\u1780-\u17b3])"), r"\2\1"),
-    (regex.compile("(\u17d2\u179a)(\u17d2[\u1780-\u17b3])"), r"\2\1"),
-)
 EXAMPLES = {
     "lost_letters": regex.compile(r"\w*\p{L}\?+\p{L}[\w?]*"),
     "replacement": regex.compile("\\w*\ufffd[\\w\ufffd]*"),
@@ -29,8 +21,20 @@ WARNINGS = {
     "replacement": "hold U+FFFD, the mark of a letter that an earlier program lost, as in "
     "{example}",
     "khmer_order": "hold Khmer signs out of order, as in {example}: one word is spelt in two ways; "
-    "no key of [clean] repairs that, so put them in order in the files",
+    '"khmer_order" in normalize repairs that',
 }
+
+
+@functools.cache
+def khmer_disorder() -> "regex.Pattern[str]":
+    """What the language pack puts in order."""
+    return packs()["khmer_order"].finds()
+
+
+@functools.cache
+def in_order() -> Callable[[str], str]:
+    """The step of the language pack that puts Khmer signs in order."""
+    return packs()["khmer_order"].change()
 
 
 def text_warnings(text: str) -> list[str]:
@@ -40,7 +44,7 @@ def text_warnings(text: str) -> list[str]:
         found.append("lost_letters")
     if "\ufffd" in text:
         found.append("replacement")
-    if ("\u17d2" in text or "\u17c1" in text) and KHMER_DISORDER.search(text):
+    if ("\u17d2" in text or "\u17c1" in text) and khmer_disorder().search(text):
         found.append("khmer_order")
     return found
 
@@ -51,16 +55,6 @@ def example(text: str, warning: str) -> str:
         word = found[0][:LONGEST_EXAMPLE]
         if warning != "khmer_order":
             return word
-        if KHMER_DISORDER.search(word):
-            return f"{word} for {in_order(word)}"
+        if khmer_disorder().search(word):
+            return f"{word} for {packs()['khmer_order'].change()(word)}"
     return "…"
-
-
-def in_order(syllable: str) -> str:
-    """A Khmer syllable with its signs in the order of Unicode: subscripts, RO last, then vowels."""
-    before = ""
-    while syllable != before:
-        before = syllable
-        for wrong, right in KHMER_REPAIRS:
-            syllable = wrong.sub(right, syllable)
-    return syllable

@@ -31,6 +31,7 @@ FROZEN = {
         "--tune MINUTES",
         "--seeds N",
         "--processes N",
+        "--workers",
     },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},

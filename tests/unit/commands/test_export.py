@@ -6,18 +6,20 @@ import signal
 import time
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 
 from endonym.commands import export as command
 from endonym.commands.export import (
     checks_table,
+    export_corpus,
     export_model,
     unwound_by_sigterm,
     verify_model,
 )
 from endonym.errors import Damaged, ExportError, RecipeError, StoreError
 from endonym.export.config import Export
-from endonym.export.formats import RECORD
+from endonym.export.formats import RECORD, record_of
 from endonym.log import Log
 from endonym.store import Store
 
@@ -129,3 +131,35 @@ def test_sigterm_removes_what_is_half_written(
             "kechkena", Export(format="huggingface"), tmp_path / "out", store=store, log=QUIET
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(
+    store: Store, tmp_path: Path
+) -> None:
+    files = export_corpus("kechkena", tmp_path / "out", store=store)
+    assert sorted(path.name for path in files if path.parent.name == "data") == [
+        "dev-00000.parquet",
+        "test-00000.parquet",
+        "train-00000.parquet",
+    ]
+    record = record_of(tmp_path / "out")
+    (corpus,) = [each for each in store.artifacts() if each.stage == "corpus"]
+    assert record["corpus"] == corpus.id
+    rows = parquet.read_table(tmp_path / "out" / "data")
+    kept = corpus.numbers["total"]["kept"].values()
+    assert len(rows) == sum(each["documents"] for each in kept)
+    readme = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert 'pretty_name: "kechkena"' in readme
+    assert f"{len(rows):,} documents" in readme
+    with pytest.raises(RecipeError, match="no model to be compared with"):
+        verify_model(tmp_path / "out", None, (), store=store, log=QUIET)
+
+
+def test_a_corpus_may_be_named_by_its_artefact(store: Store, tmp_path: Path) -> None:
+    (corpus,) = [each for each in store.artifacts() if each.stage == "corpus"]
+    export_corpus(str(corpus.folder), tmp_path / "out", store=store)
+    assert (tmp_path / "out" / "data" / "train-00000.parquet").is_file()
+    (model,) = [each for each in store.artifacts() if each.stage == "model"]
+    with pytest.raises(RecipeError, match="is a model, not a corpus"):
+        export_corpus(str(model.folder), tmp_path / "other", store=store)
+    assert not (tmp_path / "other").exists()

@@ -16,7 +16,7 @@ from endonym.log import THIN, append_jsonl, columns
 from endonym.store import Artifact, Store
 from endonym.text.corpus import Corpus
 from endonym.text.document import Reject
-from endonym.text.document_files import Dropped
+from endonym.text.document_files import GzipLines, reject_line
 
 
 @pytest.fixture
@@ -171,12 +171,18 @@ def test_a_reason_for_which_nothing_was_dropped_is_refused_with_those_there_are(
 
 def drop(folder: Path) -> None:
     """Rejects as a corpus keeps them."""
-    dropped = Dropped(folder / "dropped")
     text = "Карурман уртасында\n— бер өй. " + "ә" * 500
-    dropped.write(Reject("min_chars", "a.txt#1", "tatar", "4 characters", "Юк."))
-    dropped.write(Reject("min_chars", "a.txt#2", "tatar", "4 characters", "Бар"))
-    dropped.write(Reject("max_chars", "a.txt#3", "tatar", "530 characters", text))
-    dropped.close()
+    rejects = [
+        Reject("min_chars", "a.txt#1", "tatar", "4 characters", "Юк."),
+        Reject("min_chars", "a.txt#2", "tatar", "4 characters", "Бар"),
+        Reject("max_chars", "a.txt#3", "tatar", "530 characters", text),
+    ]
+    (folder / "dropped").mkdir(parents=True)
+    for reason in ("min_chars", "max_chars"):
+        with GzipLines(folder / "dropped", f"{reason}.jsonl.gz") as lines:
+            for each in rejects:
+                if each.reason == reason:
+                    lines.line(reject_line(each))
 
 
 def test_what_was_dropped_begins_with_counts_by_reason_and_is_shown_as_text(bare: Store) -> None:

@@ -51,6 +51,24 @@ def test_an_export_is_uploaded_whole_and_privately(command: Say, hub: Hub, expor
     assert "to tugan/tel (private): 7 files" in said.err
 
 
+def test_a_data_set_is_uploaded_as_one(
+    command: Say, hub: Hub, finished: Path, tmp_path: Path
+) -> None:
+    out, store = tmp_path / "texts", finished / "store"
+    said = command("export", "kechkena", "--to", "dataset", "--out", out, "--store", store)
+    assert said.code == 0, said.err
+    assert f'datasets.load_dataset("{out}")' in said.err
+    said = command("publish", out, "--to", "tugan/tel", "--yes")
+    assert said.code == 0, said.err
+    assert said.out.strip() == f"{hub.url}/datasets/tugan/tel"
+    assert any("/api/datasets/tugan/tel/commit/main" in each for each in hub.asked)
+    assert set(hub.files) == {
+        "README.md",
+        "export.json",
+        *(f"data/{side}-00000.parquet" for side in ("train", "dev", "test")),
+    }
+
+
 def test_a_run_means_its_only_export(command: Say, hub: Hub, finished: Path) -> None:
     args = ["publish", "kechkena", "--to", "tugan/tel", "--public", "--yes", "--json"]
     data = command(*args, "--store", finished / "store").json()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference.counting import SlowCounts
 from toys import END, write_toy_shards
 
-from endonym.data.baselines import Baselines, count
+from endonym.data.baselines import Baselines, Less, count
 from endonym.data.order import Order
 
 VOCAB = 7
@@ -119,3 +119,16 @@ def test_the_size_of_the_chunks_changes_nothing(
     for name in ("tokens", "pairs", "pair_counts", "followers"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
     assert whole.tokens.tolist() == [4, 4, 6, 1, 2, 1, 0]
+
+
+@SETTINGS
+@given(documents=DOCUMENTS, asked=st.lists(st.integers(0, VOCAB - 1), max_size=9))
+def test_leaving_documents_out_equals_counting_the_others(
+    tmp_path: Path, documents: list[list[int]], asked: list[int]
+) -> None:
+    ids = np.array(asked, dtype=np.int64)
+    whole = counted(tmp_path / "whole", [*documents, [1, 2, 2, 1], [3]])
+    less = Less(whole, [np.array([1, 2, 2, 1]), np.array([3])])
+    left = counted(tmp_path / "left", documents).nats(ids)
+    assert whole.nats(ids, less)["unigram"] == pytest.approx(left["unigram"])
+    assert whole.nats(ids, less)["bigram"] == pytest.approx(left["bigram"])

@@ -49,7 +49,7 @@ def corpus(tmp_path: Path) -> Artifact:
     pairs = [(source, files(source)) for source in sources]
     clean = Clean(normalize=("spaces",), min_chars=20, dedup=("exact",))
     out = tmp_path / "corpus"
-    make_corpus(pairs, clean, Split(val_share=0.3, seed=7), out=out, advance=lambda n: None)
+    make_corpus(pairs, clean, Split(val_share=0.3, seed=7), out=out)
     return Artifact(out, {})
 
 

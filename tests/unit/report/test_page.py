@@ -137,7 +137,6 @@ class Workshop:
             Clean(min_chars=5),
             Split(val_share=0.2, seed=1),
             out=artifact.folder,
-            advance=lambda n: None,
         )
 
     def tokenizer(self) -> None:

@@ -6,9 +6,15 @@ from pathlib import Path
 import pytest
 from text_samples import KHMER
 
-from endonym.text import document_files
 from endonym.text.document import Document, Reject
-from endonym.text.document_files import Dropped, Shards, document_line, read_lines
+from endonym.text.document_files import (
+    GzipLines,
+    document_line,
+    is_whole,
+    read_lines,
+    reject_line,
+    write_file,
+)
 
 
 def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
@@ -20,38 +26,47 @@ def test_a_record_is_one_line_with_sorted_keys_and_its_own_letters():
     assert line.decode() == expected % KHMER[0]
 
 
-def test_a_full_file_is_followed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(document_files, "SHARD_BYTES", 100)
-    train = Shards(tmp_path, "train")
+def test_lines_are_written_as_a_whole_file_without_time_or_name(tmp_path: Path):
     lines = [document_line(Document(KHMER[0], f"a#{n}", "km")) for n in range(3)]
-    for line in lines:
-        train.write(line)
-    train.close()
-    names = [path.name for path in sorted(tmp_path.iterdir())]
-    assert names == [f"train-0000{n}.jsonl.gz" for n in range(3)]
-    assert b"".join(gzip.decompress((tmp_path / name).read_bytes()) for name in names) == b"".join(
-        lines
-    )
+    with GzipLines(tmp_path, "train.jsonl.gz") as file:
+        for line in lines:
+            file.line(line)
+        assert not (tmp_path / "train.jsonl.gz").exists()
+    data = (tmp_path / "train.jsonl.gz").read_bytes()
+    assert gzip.decompress(data) == b"".join(lines)
+    assert (data[3], data[4:8]) == (0, bytes(4))
+    assert [path.name for path in tmp_path.iterdir()] == ["train.jsonl.gz"]
+    assert is_whole(tmp_path, file.written)
 
 
-def test_a_file_holds_neither_a_time_nor_a_name(tmp_path: Path):
-    train = Shards(tmp_path, "train")
-    train.close()
-    header = (tmp_path / "train-00000.jsonl.gz").read_bytes()[:10]
-    assert header[3] == 0
-    assert header[4:8] == bytes(4)
+def test_what_fails_halfway_leaves_no_file(tmp_path: Path):
+    def fail() -> None:
+        with GzipLines(tmp_path, "train.jsonl.gz") as file:
+            file.line(b"{}\n")
+            raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_refusals_are_written_by_reason(tmp_path: Path):
-    dropped = Dropped(tmp_path / "dropped")
-    dropped.write(Reject("min_chars", "a#1", "km", "2 characters, below 5", "ក", 3))
-    dropped.write(Reject("exact", "a#2", "km"))
-    dropped.close()
-    assert sorted(path.name for path in (tmp_path / "dropped").iterdir()) == [
-        "exact.jsonl.gz",
-        "min_chars.jsonl.gz",
-    ]
-    (record,) = read_lines(tmp_path / "dropped" / "min_chars.jsonl.gz")
+@pytest.mark.parametrize("change", ["cut", "zeros", "gone"])
+def test_a_file_that_is_not_what_was_written_is_not_whole(tmp_path: Path, change: str):
+    said = write_file(tmp_path, "00001.npy", KHMER[0].encode())
+    assert is_whole(tmp_path, said)
+    path = tmp_path / "00001.npy"
+    if change == "gone":
+        path.unlink()
+    else:
+        size = path.stat().st_size
+        path.write_bytes(bytes(size) if change == "zeros" else path.read_bytes()[:-1])
+    assert not is_whole(tmp_path, said)
+
+
+def test_a_reject_is_one_line_without_its_reason(tmp_path: Path):
+    with GzipLines(tmp_path, "min_chars.jsonl.gz") as lines:
+        lines.line(reject_line(Reject("min_chars", "a#1", "km", "2 characters, below 5", "ក", 3)))
+    (record,) = read_lines(tmp_path / "min_chars.jsonl.gz")
     assert record == {
         "detail": "2 characters, below 5",
         "id": "a#1",

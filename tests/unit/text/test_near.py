@@ -30,7 +30,7 @@ def edited(text: str, seed: int, edits: int) -> str:
 
 
 def contaminated(candidates: list[str], texts: list[str]) -> list[bool]:
-    index = Index(iter(candidates), iter(candidates + texts))
+    index = Index.made(iter(candidates), iter(candidates + texts))
     index.compare(iter(texts))
     return index.contaminated.tolist()
 
@@ -133,7 +133,7 @@ def test_a_candidate_is_searched_by_its_rarest_runs_within_the_bound(
 def test_a_footer_on_every_page_leads_to_few_pairs():
     footer = " Барлык хокуклар якланган, күчереп бастырганда сылтама кирәк."
     pages = folded([story(seed, 20) + footer for seed in range(201)])
-    postings = Index(pages[:100], pages).contained.postings
+    postings = Index.made(pages[:100], pages).contained.postings
     found = postings.find(*next(near.long_runs(pages[100:])))
     assert sum(len(owners) for _, owners in postings.pairs(found)) < 1_000
 
@@ -174,7 +174,7 @@ def test_texts_without_letters_are_compared_as_they_stand():
 
 def test_the_overlap_is_the_share_of_runs_that_stand_in_the_texts_compared():
     candidates = ["abcdefghijklmnop", "Кояш чыкты, көн җылы.", "Кар яуды."]
-    index = Index(candidates, candidates)
+    index = Index.made(candidates, candidates)
     index.compare(["Кар яуды.", "abcdefghijklmn 123456789", "Карда эз бар."])
     assert index.contaminated.tolist() == [False, False, True]
     assert index.overlap(np.array([0])) == 2 / 4
@@ -188,4 +188,4 @@ def test_no_candidates_is_no_work():
         raise AssertionError
         yield ""
 
-    Index([], TATAR).compare(never())
+    Index.made([], TATAR).compare(never())

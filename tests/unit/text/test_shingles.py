@@ -54,7 +54,7 @@ def test_postings_give_the_pairs_that_share_a_shingle(
     owners = [rng.choices(words, k=5) for _ in range(20)]
     documents = [rng.choices(words, k=5) for _ in range(30)]
     number = {word: i for i, word in enumerate(sorted(set(words)))}
-    postings = Postings(*flat([sorted(set(each)) for each in owners], number))
+    postings = Postings.made(*flat([sorted(set(each)) for each in owners], number))
     found = postings.find(*flat(documents, number))
     given = [
         (int(document), int(owner))
@@ -73,7 +73,7 @@ def test_postings_give_the_pairs_that_share_a_shingle(
 
 def test_an_owner_that_is_not_kept_is_in_no_pair_and_shingles_keep_their_numbers():
     hashes = np.array([5, 9, 5, 9, 11], dtype=np.uint64) << np.uint64(40)
-    postings = Postings(hashes, np.array([0, 0, 1, 2, 2]))
+    postings = Postings.made(hashes, np.array([0, 0, 1, 2, 2]))
     found = postings.find(hashes[[1, 4]], np.array([0, 0]))
     postings.keep(postings.owners == 1)
     assert (postings.find(hashes[[1, 4]], np.array([0, 0])) == found).all()
@@ -89,7 +89,7 @@ def flat(texts: list[list[str]], number: dict[str, int]) -> tuple[np.ndarray, np
 
 
 def test_postings_of_nothing_find_nothing():
-    empty = Postings(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
+    empty = Postings.made(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
     found = empty.find(shingle_hashes("кояшчыкты", 6), np.zeros(4, dtype=np.int64))
     assert len(found) == 0
     assert all(len(documents) == 0 for documents, _ in empty.pairs(found))

@@ -7,13 +7,13 @@ import pytest
 from text_samples import TATAR, numbered
 
 from endonym.errors import CorpusError
-from endonym.text.config import Split
+from endonym.text.config import BLOCK_BYTES, Split
 from endonym.text.split import (
-    BLOCK_BYTES,
     FEW_BLOCKS,
     Blocks,
     Chosen,
     HeldOut,
+    Looking,
     Texts,
     candidates_of,
     digest,
@@ -30,7 +30,7 @@ def keys(texts: list[str], seed: int = 1) -> np.ndarray:
 
 def split_texts(sources: list[list[str]], split: Split, seed: int = 1) -> HeldOut:
     texts = [text for source in sources for text in source]
-    return held_out([keys(source, seed) for source in sources], split, reader(texts))
+    return held_out([keys(source, seed) for source in sources], split, Looking(reader(texts)))
 
 
 def reader(texts: list[str]) -> Texts:
@@ -48,19 +48,57 @@ def shares(chosen: tuple[Chosen, Chosen]) -> tuple[float, float]:
 
 def blocks_of(texts: list[str], seed: int = 1) -> tuple[list[int], np.ndarray]:
     """The number of each text's block, and the key of it."""
-    blocks = Blocks()
-    numbers, found = [], []
-    for text in texts:
-        data = text.encode()
-        numbers.append(blocks.add(digest(data, seed), len(data)))
-        found.append(blocks.key)
-    return numbers, np.array(found, dtype=np.uint64)
+    names, sizes = digests(texts, seed), np.array([len(text.encode()) for text in texts])
+    numbers, found = Blocks().add(names, sizes, np.zeros(len(texts), dtype=np.bool_))
+    return numbers.tolist(), found
+
+
+def digests(texts: list[str], seed: int) -> np.ndarray:
+    names = b"".join(digest(text.encode(), seed) for text in texts)
+    return np.frombuffer(names, dtype=">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def test_blocks_are_those_of_the_rule_however_their_documents_come():
+    """The rule, document by document: a block ends with a file or a long document; it begins with
+    a probability of its first document's size / 2,000."""
+    random = np.random.Generator(np.random.Philox(3))
+    texts = numbered(3_000)
+    texts = [text * int(n) for text, n in zip(texts, random.integers(1, 40, 3_000), strict=True)]
+    starts = random.random(3_000) < 0.01
+    names, sizes = digests(texts, 1), np.array([len(text.encode()) for text in texts])
+    number, key, is_over = -1, 0, True
+    expected: list[tuple[int, int]] = []
+    for (first, second), size, start in zip(names.tolist(), sizes.tolist(), starts, strict=True):
+        if is_over or start or second * BLOCK_BYTES < size << 64:
+            number, key = number + 1, first
+        is_over = size >= BLOCK_BYTES
+        expected.append((number, key))
+    blocks, found = Blocks(), list[tuple[int, int]]()
+    for part in np.split(np.arange(3_000), [0, 1, 700, 2_999]):
+        numbers, keys_ = blocks.add(names[part], sizes[part], starts[part])
+        found += zip(numbers.tolist(), keys_.tolist(), strict=True)
+    assert found == expected
 
 
 def test_about_three_hundredths_each_are_dev_and_test():
     (chosen,) = candidates_of([keys(numbered(20_000))], Split())
     for share in shares(chosen):
         assert 0.026 < share < 0.034
+
+
+def test_of_a_large_source_a_few_bytes_are_enough_and_growth_moves_nothing_into_them():
+    split, texts = Split(val_share=0.2, val_bytes=20_000), numbered(6_000)
+    held = []
+    for count in (3_000, 6_000):
+        every = texts[:count]
+        size = sum(len(text.encode()) for text in every)
+        ((dev, test),) = candidates_of([keys(every)], split, [size])
+        chosen = {text for text, is_held in zip(every, dev | test, strict=True) if is_held}
+        assert 14_000 < sum(len(text.encode()) for text in chosen) < 26_000
+        assert dev.any()
+        assert test.any()
+        held.append(chosen)
+    assert held[1] & set(texts[:3_000]) < held[0]
 
 
 def test_a_share_is_taken_of_each_source():
@@ -187,7 +225,7 @@ def indices(side: Chosen) -> list[int]:
 def test_a_near_copy_in_training_moves_a_document_to_training():
     texts = numbered(20)
     texts[12] = texts[1].upper() + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
     assert indices(held.near_copies) == [1]
     assert (indices(held.test), indices(held.dev)) == ([0], [2, 3])
     assert held.sides().tolist() == [2, 0, 1, 1] + [0] * 16
@@ -196,21 +234,21 @@ def test_a_near_copy_in_training_moves_a_document_to_training():
 def test_near_copies_in_one_set_stay():
     texts = numbered(20)
     texts[1] = texts[0] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
     assert (indices(held.test), indices(held.dev)) == ([0, 1], [2, 3])
 
 
 def test_a_document_of_test_that_dev_nearly_repeats_goes_to_dev():
     texts = numbered(20)
     texts[2] = texts[1] + " Тагын бер сүз."
-    held = held_out([ordered(20)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=4), Looking(reader(texts)))
     assert (indices(held.test), indices(held.dev)) == ([0], [1, 2, 3])
 
 
 def test_what_has_moved_takes_its_own_near_copies_with_it():
     chain = ["abcdefghijklmnopqrst", "defghijklmnopqrstuvw", "ghijklmnopqrstuvwxyz"]
     texts = [chain[2], chain[1], *numbered(10), chain[0]]
-    held = held_out([ordered(13)], Split(val_documents=4), reader(texts))
+    held = held_out([ordered(13)], Split(val_documents=4), Looking(reader(texts)))
     assert indices(held.near_copies) == [0, 1]
     assert indices(held.dev) == [2, 3]
 
@@ -218,6 +256,6 @@ def test_what_has_moved_takes_its_own_near_copies_with_it():
 def test_the_overlap_that_remains_is_measured():
     texts = numbered(20)
     texts[10] = texts[0][:20] + " башка сүзләр килә аннары"
-    held = held_out([ordered(20)], Split(val_documents=2), reader(texts))
+    held = held_out([ordered(20)], Split(val_documents=2), Looking(reader(texts)))
     assert (held.dev | held.test).sum() == 2
     assert 0 < held.overlap < 0.5

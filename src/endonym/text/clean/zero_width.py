@@ -7,6 +7,7 @@ The script is the recipe's if it names one; otherwise that of the letters beside
 """
 
 import functools
+import re
 
 import regex
 
@@ -17,7 +18,7 @@ BREAK = "\u200b"
 DIRECTION = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NOWHERE = "\ufeff\u2060\u00ad\u0336"
 
-ANY = regex.compile(f"[{JOINERS}{BREAK}{DIRECTION}{NOWHERE}]")
+ANY = re.compile(f"[{JOINERS}{BREAK}{DIRECTION}{NOWHERE}]")
 RUN = regex.compile(f"[{JOINERS}{BREAK}{DIRECTION}{NOWHERE}]+")
 REPEATED = regex.compile(f"([{JOINERS}{BREAK}])\\1+")
 EMOJI = regex.compile(r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F]")

@@ -4,6 +4,7 @@ A line that cannot be decoded is rejected alone; the lines around it are kept. E
 documents and are not records.
 """
 
+import re
 from collections.abc import Iterator
 
 import regex
@@ -18,7 +19,7 @@ from endonym.text.io.streams import Stream
 VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
 """A line without such a character is blank: spaces, controls, zero-width characters."""
 
-INNER_END = regex.compile(r"[\v\f\x85\u2028\u2029]")
+INNER_END = re.compile(r"[\v\f\x85\u2028\u2029]")
 """Other Unicode line ends; they separate documents with document = "line"."""
 
 MAX_COLUMN = 1 << 20
@@ -66,7 +67,7 @@ def lines_within(number: int, line: str) -> Iterator[tuple[int | str, str]]:
         if VISIBLE.search(line):
             yield number, line
         return
-    for index, part in enumerate(INNER_END.splititer(line), 1):
+    for index, part in enumerate(INNER_END.split(line), 1):
         if VISIBLE.search(part):
             yield f"{number}.{index}", part
 

@@ -1,12 +1,13 @@
 """JSON lines: one object per line, with its text in a field.
 
 A line that is not an object, or has no string in that field, is rejected with its number and a
-reason. The record's own id, if any, goes into `meta`: the document's id is its line number, as
-records may have equal ids.
+reason. What it says of where it comes from goes into `meta` (text/provenance.py), also its own id:
+the document's id is its line number, as records may have equal ids.
 """
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from endonym.text.config import Source
@@ -15,14 +16,12 @@ from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.lines import readable_lines
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Stream
+from endonym.text.provenance import noted
 
 DEFAULT_FIELD = "text"
 LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
 """Large records with more objects and lists, or with more commas, and so with more values, are
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
-
-ID_CHARS = 200
-"""How much of a record's own id is kept."""
 
 
 def read_json_lines(stream: Stream, origin: Origin, source: Source) -> Iterator[Document | Reject]:
@@ -54,10 +53,8 @@ def record(
     text, reason, detail = text_of(value, column)
     if reason:
         return origin.reject(reason, f"line {number}: {detail}", record=number, raw=raw)
-    if isinstance(value.get("id"), str | int | float):
-        own = str(value["id"])[:ID_CHARS].encode("utf-8", "backslashreplace").decode()
-        meta = meta | {"id": own}
-    return origin.document(number, text, raw_bytes=len(raw), meta=meta)
+    said = noted(value, text=field_of(value, column))
+    return origin.document(number, text, raw_bytes=len(raw), meta=meta | said)
 
 
 def too_many(line: str) -> str:
@@ -67,17 +64,20 @@ def too_many(line: str) -> str:
     return f"{MAX_COMMAS:,} commas" if line.count(",") > MAX_COMMAS else ""
 
 
+def field_of(value: dict[str, Any], column: str | int | None) -> str:
+    """The name of the field that should hold the text."""
+    if not isinstance(column, int):
+        return column or DEFAULT_FIELD
+    return next(islice(value, column - 1, None), f"number {column}")
+
+
 def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
     """The text of a record; if there is none, an empty text, a reason and a sentence."""
     if not isinstance(value, dict):
         return "", "not_object", f"this is a JSON {type(value).__name__}, not an object"
-    names = list(value)
-    if isinstance(column, int):
-        name = names[column - 1] if column <= len(names) else f"number {column}"
-    else:
-        name = column or DEFAULT_FIELD
+    name = field_of(value, column)
     if name not in value:
-        known = ", ".join(str(key)[:40] for key in names[:8])
+        known = ", ".join(str(key)[:40] for key in list(value)[:8])
         return "", "no_text_field", f'there is no field "{name}"; the fields are: {known}'
     text = value[name]
     if text is None:

@@ -8,7 +8,7 @@ a semicolon or a tab, whichever the first row has most of. In tsv quotes have no
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
@@ -16,6 +16,7 @@ from endonym.text.io.encoding import utf8_stream
 from endonym.text.io.lines import readable_lines
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin
 from endonym.text.io.streams import Stream
+from endonym.text.provenance import columns_noted, noted
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
 
@@ -40,10 +41,14 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The index of the text column, and the number of columns (0: any that is large enough)."""
+    """The index of the text column, and the number of columns (0: any that is large enough).
+
+    notes: columns that say where a record comes from, by their names.
+    """
 
     index: int
     columns: int
+    notes: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def read_table(
@@ -73,7 +78,10 @@ def header_layout(header: TableRow, column: str | int | None) -> Layout | None:
     if column is None and len(names) == 1:
         return Layout(0, 1)
     name = str(column or DEFAULT_FIELD)
-    return Layout(names.index(name), len(names)) if name in names else None
+    if name not in names:
+        return None
+    notes = {each: names.index(each) for each in columns_noted(names, text=name).values()}
+    return Layout(names.index(name), len(names), notes)
 
 
 def no_column(
@@ -105,6 +113,8 @@ def row_document(
         what = what if found <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,} columns"
         detail = f"line {row.number}: the row has {what}"
         return origin.reject("bad_row", detail, record=row.number, raw=raw)
+    if layout.notes:
+        meta = meta | noted({name: row.fields[place] for name, place in layout.notes.items()})
     return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
 
 

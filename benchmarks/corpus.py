@@ -1,0 +1,359 @@
+"""The corpus stage on a gigabyte of mixed texts: speed, peak memory, kills, the same bytes.
+
+    python benchmarks/corpus.py --data DATA --work DIR [--cells "1 worker"] [--anyway]
+
+DIR gets the raw files: the texts of DATA in six formats (plain, JSON lines plain and packed, csv,
+parquet, tar). From the second repetition on, words stand in another order, within windows of 2,000
+documents: real words and lengths, but no text that another one repeats. So all near copies but
+those of the texts themselves are gone, and what is held out stays held out.
+
+Cells: 1 and 2 workers; Ray on two nodes of this machine; "killed" is made by 2 workers that are
+killed three times with SIGKILL. Each is measured in processes of its own: wall time, CPU time, and
+the peak of all processes together (proportional set size, read four times a second), Ray's own
+included. `hash` is the SHA-256 of all files of the corpus. Cells that are in
+benchmarks/results/corpus.json are skipped unless --again is given.
+"""
+
+import argparse
+import contextlib
+import csv
+import gzip
+import hashlib
+import io
+import itertools
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import regex
+import zstandard
+from cells import RESULTS, Cells, quiet_machine
+
+from endonym.text.document_files import read_lines
+
+MEGABYTES = 1_000
+WINDOW = 2_000
+LONG = 1_000
+"""A source whose texts are longer on average is written as documents, others as lines."""
+KHMER_PIECE = regex.compile(r"[^ \u200b]{1,24}(?=[ \u200b]|$)|\X{1,6}|[ \u200b]")
+TEXTS = {
+    "en-novels": "en/eltec_eng_novels.jsonl.zst",
+    "fr-novels": "fr/eltec_fra_novels.jsonl.zst",
+    "ro-novels": "ro/eltec_rom_novels.jsonl.zst",
+    "ro-old": "ro/eltec_rom_old_spelling.jsonl.zst",
+    "en-fables": "en/tinyfabulist_fables.jsonl.gz",
+    "km-help": "km/libreoffice_help.jsonl.gz",
+    "km-paragraphs": "km/wikipedia_paragraphs.txt",
+    "km-flores": "km/wiki_flores1_devtest.txt",
+    "fr-sentences": "fr/common_voice_sentences.txt.gz",
+    "en-sentences": "en/common_voice_sentences.txt",
+    "ro-sentences": "ro/ronec_sentences.txt",
+    "tt-sentences": "tt/common_voice_sentences.txt",
+    "tt-tatoeba": "tt/tatoeba_sentences.txt",
+    "hi-stories": "other/hi_pratham_storybooks.jsonl",
+    "fa-sentences": "other/fa_common_voice.txt",
+    "ky-sentences": "other/ky_common_voice.txt",
+}
+DOCUMENT_FORMATS = ("jsonl.zst", "tar.gz", "jsonl.gz", "parquet")
+LINE_FORMATS = ("txt", "csv", "jsonl.gz", "parquet")
+CELLS = ("1 worker", "2 workers", "ray", "killed")
+KILLS = 3
+RECIPE = """
+name = "mixed"
+language = "x-mixed"
+
+[[source]]
+name = "documents"
+path = "raw/documents"
+
+[[source]]
+name = "lines"
+path = "raw/lines"
+document = "line"
+
+[clean]
+normalize = ["nfc", "zero_width", "spaces"]
+min_chars = 10
+max_repeated_lines = 0.5
+dedup = ["exact"]
+
+[split]
+seed = 7
+
+[[phase]]
+name = "none"
+steps = 1
+"""
+
+
+def main() -> None:
+    """Measure the cells asked for, and print each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--cells", nargs="+", default=CELLS)
+    parser.add_argument("--megabytes", type=int, default=MEGABYTES)
+    parser.add_argument("--results", type=Path, default=RESULTS / "corpus.json")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--anyway", action="store_true", help="measure on a busy machine, too")
+    parser.add_argument("--alone", metavar="CELL", help="measure one cell in this process")
+    asked = parser.parse_args()
+    work = asked.work.absolute()
+    if asked.alone:
+        print(json.dumps(measured(work, asked.alone)))
+        return
+    if not (work / "raw").is_dir():
+        write_raw(asked.data, work / "raw", asked.megabytes)
+    (work / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    cells = Cells(asked.results)
+    for cell in asked.cells:
+        if cell not in cells or asked.again:
+            busy = quiet_machine(cell, anyway=asked.anyway)
+            command = [sys.executable, __file__, "--data", str(asked.data), "--work", str(work)]
+            said = subprocess.run(
+                [*command, "--alone", cell], stdout=subprocess.PIPE, text=True, check=True
+            ).stdout
+            cells.keep(cell, json.loads(said.splitlines()[-1]) | busy)
+        print(f"{cell:<10}", {k: v for k, v in cells[cell].items() if isinstance(v, int | float)})
+
+
+def measured(work: Path, cell: str) -> dict[str, Any]:
+    """One corpus from nothing, its figures and its hash."""
+    shutil.rmtree(work / "store", ignore_errors=True)
+    environment, kills, nodes = dict(os.environ), 0, list[Any]()
+    workers = {"1 worker": "1", "2 workers": "2", "killed": "2", "ray": "ray"}[cell]
+    watch = Watch(work / "store")
+    if cell == "ray":
+        nodes, environment["RAY_ADDRESS"] = two_nodes(work)
+    started = time.perf_counter()
+    try:
+        while cell == "killed" and kills < KILLS:
+            kills += killed_once(work, workers, environment, after=25.0 * (kills + 1))
+        command(work, workers, environment).wait()
+    finally:
+        for node in nodes:
+            node.terminate()
+            node.wait()
+    seconds = time.perf_counter() - started
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    (corpus,) = [path for path in (work / "store" / "corpus").iterdir() if path.is_dir()]
+    card = json.loads((corpus / "card.json").read_text(encoding="utf-8"))
+    total = card["total"]
+    text = sum(each["text_bytes"] for each in total["kept"].values())
+    return {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1) if cell != "ray" else None,
+        "peak_bytes": watch.peak,
+        "disk_bytes": watch.disk,
+        "text_bytes": text,
+        "raw_bytes": sum(path.stat().st_size for path in (work / "raw").rglob("*.*")),
+        "megabytes_a_second": round(text / 1e6 / seconds, 2),
+        "documents": sum(each["documents"] for each in total["kept"].values()),
+        "is_balanced": is_balanced(corpus, total),
+        "kills": kills,
+        "hash": hash_of(corpus),
+    }
+
+
+def command(work: Path, workers: str, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """`endonym run --until corpus`."""
+    arguments = ["run", "recipe.toml", "--until", "corpus", "--workers", workers]
+    environment = {**environment, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "endonym", *arguments], cwd=work, env=environment
+    )
+
+
+def killed_once(work: Path, workers: str, environment: dict[str, str], *, after: float) -> int:
+    """Kill a run some seconds after its start; whether it had not ended by then."""
+    run = command(work, workers, environment)
+    try:
+        run.wait(after)
+        return KILLS
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        return 1
+
+
+def two_nodes(work: Path) -> tuple[list[Any], str]:
+    """A cluster of Ray with two nodes of one core each on this machine; its address."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus", "1"]
+    ray += ["--disable-usage-stats", "--object-store-memory", "100000000"]
+    address = "127.0.0.1:6390"
+    head = ["--head", "--port", "6390", "--include-dashboard", "false"]
+    head += ["--node-ip-address", "127.0.0.1", "--temp-dir", str(work / "ray")]
+    nodes: list[Any] = []
+    for arguments in (head, ["--address", address]):
+        log = (work / f"ray-{len(nodes)}.txt").open("wb")
+        nodes.append(subprocess.Popen([*ray, *arguments], env=environment, stdout=log, stderr=log))
+        time.sleep(12)
+    return nodes, address
+
+
+class Watch:
+    """The peak memory of all processes below this one, and the most that a folder took."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.peak = self.disk = 0
+        threading.Thread(target=self.look, daemon=True).start()
+
+    def look(self) -> None:
+        """Four times a second; at the folder once in four seconds."""
+        for number in itertools.count():
+            self.peak = max(self.peak, sum(map(proportional, family())))
+            if number % 16 == 0:
+                self.disk = max(self.disk, size_of(self.folder))
+            time.sleep(0.25)
+
+
+def family() -> list[int]:
+    """The processes below this one, without it."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found, left = list[int](), [os.getpid()]
+    while left:
+        mine = children.get(left.pop(), [])
+        found += mine
+        left += mine
+    return found
+
+
+def proportional(process: int) -> int:
+    """A process's memory, each shared page divided by those who share it."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder; two names of one file count once."""
+    found: dict[int, int] = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            found[status.st_ino] = status.st_size
+    return sum(found.values())
+
+
+def hash_of(corpus: Path) -> str:
+    """SHA-256 of the names and bytes of all files."""
+    seen = hashlib.sha256()
+    for path in sorted(path for path in corpus.rglob("*") if path.is_file()):
+        seen.update(path.relative_to(corpus).as_posix().encode())
+        seen.update(hashlib.sha256(path.read_bytes()).digest())
+    return seen.hexdigest()[:16]
+
+
+def is_balanced(corpus: Path, total: dict[str, Any]) -> bool:
+    """Whether what stands in the files is what the card counts, and adds up to what was read."""
+    records = size = 0
+    for side, kept in total["kept"].items():
+        lines, size_here = 0, 0
+        for path in corpus.glob(f"{side}-*.jsonl.gz"):
+            for each in read_lines(path):
+                lines, size_here = lines + 1, size_here + len(each["text"].encode())
+        if (lines, size_here) != (kept["documents"], kept["text_bytes"]):
+            return False
+        records, size = records + lines, size + kept["bytes"]
+    for reason, counted in total["dropped"].items():
+        dropped = list(read_lines(corpus / "dropped" / f"{reason}.jsonl.gz"))
+        gone = sum(each["raw_bytes"] for each in dropped)
+        if (len(dropped), gone) != (counted["records"], counted["bytes"]):
+            return False
+        records, size = records + len(dropped), size + gone
+    return (records, size) == (total["read"]["records"], total["read"]["bytes"])
+
+
+def texts_of(path: Path) -> list[str]:
+    """The texts of a file, one a line or one a record."""
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
+    if path.suffix == ".zst":
+        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    lines = [line for line in data.decode("utf-8").split("\n") if line.strip()]
+    return [json.loads(line)["text"] for line in lines] if ".jsonl" in path.name else lines
+
+
+def shuffled(texts: list[str], seed: int) -> Iterator[str]:
+    """Texts with their words in another order within a window; each has as many as before."""
+    generator = np.random.Generator(np.random.Philox(seed))
+    for start in range(0, len(texts), WINDOW):
+        window = texts[start : start + WINDOW]
+        is_khmer = any("\u1780" <= sign <= "\u17ff" for sign in window[0][:50])
+        words = [KHMER_PIECE.findall(t) if is_khmer else t.split(" ") for t in window]
+        flat = [word for each in words for word in each]
+        order = generator.permutation(len(flat)).tolist()
+        first = 0
+        for each in words:
+            mine = [flat[number] for number in order[first : first + len(each)]]
+            first += len(each)
+            yield ("" if is_khmer else " ").join(mine)
+
+
+def write_raw(data: Path, raw: Path, megabytes: int) -> None:
+    """All texts, again and again in other orders and formats, until there are so many."""
+    given = {name: texts_of(data / path) for name, path in TEXTS.items()}
+    size = 0
+    for again in itertools.count():
+        for name, texts in given.items():
+            if size >= megabytes * 1_000_000:
+                return
+            made = list(shuffled(texts, again)) if again else texts
+            is_long = sum(map(len, texts)) > LONG * len(texts)
+            formats = DOCUMENT_FORMATS if is_long else LINE_FORMATS
+            folder = raw / ("documents" if is_long else "lines")
+            folder.mkdir(parents=True, exist_ok=True)
+            write_file(made, folder / f"{name}-{again:03d}.{formats[again % len(formats)]}")
+            size += sum(len(text.encode()) for text in made)
+
+
+def write_file(texts: list[str], path: Path) -> None:
+    """Texts in the format that the file's name says."""
+    kind = path.name.partition(".")[2]
+    if kind == "txt":
+        lines = "\n".join(text.replace("\n", " ") for text in texts)
+        path.write_text(lines + "\n", encoding="utf-8")
+    elif kind == "csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["id", "text"], *enumerate(texts)])
+    elif kind == "parquet":
+        titles = [f"{path.stem} {number}" for number in range(len(texts))]
+        parquet.write_table(arrow.table({"text": texts, "title": titles}), path)
+    elif kind == "tar.gz":
+        with tarfile.open(path, "w:gz", compresslevel=6) as archive:
+            for number, text in enumerate(texts):
+                member = tarfile.TarInfo(f"{number:05d}.txt")
+                member.size = len(text.encode())
+                archive.addfile(member, io.BytesIO(text.encode()))
+    else:
+        records = ({"text": text, "id": number} for number, text in enumerate(texts))
+        lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records).encode()
+        is_gzip = kind.endswith("gz")
+        packed = gzip.compress(lines, 6) if is_gzip else zstandard.ZstdCompressor().compress(lines)
+        path.write_bytes(packed)
+
+
+if __name__ == "__main__":
+    main()

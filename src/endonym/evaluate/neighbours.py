@@ -1,0 +1,191 @@
+"""How much easier held-out text is because training text stands right beside it.
+
+Held-out blocks of a list or of a book by lines have their neighbours in training: names and words
+come again. The measure is the bigram baseline (data/baselines.py). For each block it is counted
+without the training text on both sides, and without as much text from elsewhere in the source; the
+difference in bits per byte is what the neighbours save. Text that follows no order, such as a
+shuffled list, shows none.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.data.baselines import Baselines, Less
+from endonym.data.shards import TokenShards
+from endonym.evaluate.bits import neighbours
+from endonym.evaluate.score import ratio
+
+NEIGHBOURS = "neighbours.json"
+"""The file of an evaluation that holds its gains."""
+SIDE_BYTES = 20_000
+"""How much training text on each side counts as beside: about a chapter."""
+MOST_BLOCKS = 300
+"""So many blocks of a source are measured, evenly spread."""
+FEWEST_BLOCKS = 5
+MEASURED_DOCUMENTS = 1_000
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What neighbours save, in bits per byte of the held-out text of a source, with a 95 % interval
+    over blocks; low and high are None for fewer than ten. side_bytes: text on each side."""
+
+    split: str
+    source: str
+    bits_per_byte: float
+    low: float | None
+    high: float | None
+    blocks: int
+    side_bytes: int = SIDE_BYTES
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form of neighbours.json."""
+        return asdict(self)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low is not None and self.low > 0
+
+
+class Beside(NamedTuple):
+    """A block, as numbers of held-out documents, and ranges of training documents: those on both
+    sides of it, and as many tokens elsewhere."""
+
+    block: Integers
+    near: range
+    elsewhere: range
+
+
+class Places:
+    """Where the documents of one source stand: raw files, positions, tokens."""
+
+    def __init__(self, train: TokenShards, held: TokenShards, every: Integers, source: int) -> None:
+        self.train, self.held = train, held
+        self.mine = np.flatnonzero(train.index["source"] == source)
+        self.positions = train.index["position"][self.mine]
+        # A raw file is a run of positions without a gap.
+        self.every = every
+        self.files = np.cumsum(np.diff(every, prepend=every[:1]) > 1, dtype=np.int64)
+        self.of_train = self.file_of(self.positions)
+        self.tokens = np.append(0, np.cumsum(train.index["length"][self.mine] + 1))
+        groups = neighbours(held)
+        here = np.flatnonzero(held.index["source"] == source)
+        self.blocks = np.split(here, np.flatnonzero(np.diff(groups[here])) + 1) if len(here) else []
+
+    def file_of(self, positions: Integers) -> Integers:
+        """The numbers of the raw files of these positions."""
+        return self.files[np.searchsorted(self.every, positions)]
+
+    def beside(self) -> Iterator[Beside]:
+        """Some blocks that have training text beside them in their file, evenly spread."""
+        side = SIDE_BYTES / self._bytes_per_token()
+        step = max(1, len(self.blocks) // MOST_BLOCKS)
+        for block in self.blocks[::step]:
+            position = self.held.index["position"][block[:1]]
+            at = int(np.searchsorted(self.positions, position[0]))
+            file = self.file_of(position)[0]
+            bounds = np.searchsorted(self.of_train, (file, file + 1))
+            ends = np.searchsorted(self.tokens, (self.tokens[at] - side, self.tokens[at] + side))
+            first = min(at, max(int(ends[0]), int(bounds[0])))
+            last = max(at, min(int(ends[1]), int(bounds[1])))
+            if first < last:
+                yield Beside(block, range(first, last), self._elsewhere(first, last))
+
+    def _elsewhere(self, first: int, last: int) -> range:
+        """As many tokens of training text, half a source away."""
+        size = self.tokens[last] - self.tokens[first]
+        start = (first + len(self.mine) // 2) % len(self.mine)
+        if self.tokens[-1] - self.tokens[start] < size:
+            start = 0
+        end = int(np.searchsorted(self.tokens, self.tokens[start] + size))
+        return range(start, min(end, len(self.mine)))
+
+    def _bytes_per_token(self) -> float:
+        """Of a sample of the training documents."""
+        sample = self.mine[:: max(1, len(self.mine) // MEASURED_DOCUMENTS)]
+        ids = np.concatenate([self.train.document(int(number)).ids for number in sample])
+        return float(self.train.byte_counts[ids].sum() / max(1, len(ids)))
+
+    def documents(self, numbers: range) -> list[Integers]:
+        """The ids of training documents of this source."""
+        return [self.train.document(int(self.mine[number])).ids for number in numbers]
+
+
+def gains(
+    train: TokenShards, held: TokenShards, other: TokenShards, counts: Baselines
+) -> list[Gain]:
+    """What neighbours save in each source with several documents in a file.
+
+    held: the split that is judged. other: the third split. counts: of the training text.
+    """
+    positions = [shards.index["position"] for shards in (train, held, other)]
+    every = np.sort(np.concatenate(positions))
+    found: list[Gain] = []
+    for number, name in enumerate(held.sources):
+        if not (train.index["source"] == number).any():
+            continue
+        places = Places(train, held, every, number)
+        saved: list[float] = []
+        sizes: list[int] = []
+        for beside in places.beside():
+            ids = [held.document(int(each)).ids for each in beside.block]
+            without = [
+                Less(counts, places.documents(some)) for some in (beside.near, beside.elsewhere)
+            ]
+            nats = [
+                sum(counts.nats(each, less)["bigram"].sum() for each in ids) for less in without
+            ]
+            saved.append((nats[0] - nats[1]) / np.log(2))
+            sizes.append(sum(int(held.byte_counts[each].sum()) for each in ids))
+        if len(saved) >= FEWEST_BLOCKS:
+            value, low, high = ratio(np.array(saved), np.array(sizes, dtype=np.int64))
+            found.append(Gain(held.split, name, value, low, high, len(saved)))
+    return found
+
+
+def sentences(found: Sequence[Gain], by_article: Collection[str] = ()) -> list[str]:
+    """What to say beside a score. by_article: sources held out article by article."""
+    certain = [each for each in found if each.is_certain]
+    others = [each.source for each in found if not each.is_certain]
+    unknown = [name for name in others if name not in by_article]
+    together = [name for name in others if name in by_article]
+    said: list[str] = []
+    if certain:
+        each = ", ".join(
+            f"{gain.source} {gain.bits_per_byte:.3f} ({gain.low:.3f}–{gain.high:.3f})"
+            for gain in certain
+        )
+        said.append(
+            "Neighbours flatter this score: without the training text on both sides of each block "
+            f"({certain[0].side_bytes // 1000} kB each), counting pairs of tokens needs more bits "
+            f"per byte than without as much text from elsewhere: {each}. Larger blocks "
+            "(block_bytes in [split]) lessen it."
+        )
+    if together:
+        said.append(
+            f"Sentences of {', '.join(together)} are held out article by article, and no effect "
+            "of neighbours is seen."
+        )
+    if unknown:
+        said.append(
+            f"No effect of neighbours is seen in {', '.join(unknown)}: its lines are independent, "
+            "or they do not stand in the order of their texts. If other lines of the same texts "
+            "are trained on, that flatters the score and cannot be measured here."
+        )
+    return said
+
+
+def held_by_article(card: Mapping[str, Any]) -> list[str]:
+    """The sources of a corpus most of whose sentences are held out with their articles."""
+    return [
+        name
+        for name, source in card.get("sources", {}).items()
+        if 2 * source.get("of_articles", 0) > sum(e["documents"] for e in source["kept"].values())
+    ]

@@ -1,0 +1,58 @@
+"""Cleaning of one document in two steps, each with its counts: normalize it, then judge it.
+
+Between the two, rules that need the whole corpus are settled, if the recipe has such rules
+(`corpus_rules.py`). Both steps are pure functions of a document, and of the corpus's facts.
+"""
+
+from dataclasses import replace
+
+from endonym.text.broken import broken
+from endonym.text.clean.corpus_rules import CorpusJudge
+from endonym.text.clean.mojibake import without_mojibake
+from endonym.text.clean.rules import judge, normalizer
+from endonym.text.clean.tally import Tally
+from endonym.text.config import Clean
+from endonym.text.document import Document, Reject
+from endonym.text.io.origin import SHOWN_CHARS
+
+
+class Cleaning:
+    """The rules of a recipe, and what they did: `tally`, which a caller may replace."""
+
+    def __init__(self, clean: Clean) -> None:
+        self.tally = Tally()
+        self._normalized = normalizer(clean, lambda *change: self.tally.changed(*change))
+        self._judged = judge(clean)
+        self._repairs = "mojibake" in clean.normalize
+
+    def normalized(self, document: Document) -> Document | Reject:
+        """The document with its text normalized; a reject if it is broken."""
+        self.tally.begin(document.id)
+        text = without_mojibake(document.text) if self._repairs else document.text
+        # Before the other steps, which delete the controls that give mojibake away.
+        refused = broken(replace(document, text=text))
+        if refused is not None:
+            return refused
+        text = self._normalized(document.text)
+        return document if text == document.text else replace(document, text=text)
+
+    def judged(
+        self, document: Document, size: int, corpus: CorpusJudge | None = None
+    ) -> Document | Reject:
+        """A normalized document, shortened where rules of the corpus ask for it; or a reject.
+
+        size: its bytes as read.
+        """
+        self.tally.begin(document.id)
+        text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
+        for rule, part in gone:
+            self.tally.removed(rule, part)
+        if gone:
+            text = self._normalized(text)
+        verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)
+        if verdict is None:
+            return replace(document, text=text) if gone else document
+        reason, detail = verdict
+        self.tally.dropped(reason, text, detail, size)
+        shown = (text or document.text)[:SHOWN_CHARS]
+        return Reject(reason, document.id, document.source, detail, shown)

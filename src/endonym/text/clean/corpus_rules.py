@@ -1,0 +1,262 @@
+"""Rules that need the whole corpus: what is counted, what follows, and what is judged by it.
+
+A corpus is cleaned as a map and a reduce. Each part of it (a chunk of documents) is counted on its
+own; the counts of all parts are combined into facts; then each document is judged by the facts,
+alone. There are up to two rounds of counting, since skeletons need to know which words are rare:
+
+    facts = None
+    for _ in range(rounds(clean)):
+        counts = Counts(clean, facts)                 # one for each part, in any process
+        ...                                           # counts.add(text) for each of its documents
+        facts = combine(clean, [each.counted() for each in all_counts], facts, contrast)
+    judge = CorpusJudge(clean, facts)                 # in any process
+
+What was counted, and the facts, can be saved to a folder of a few files. Memory is bounded in every
+step, and the facts are the same however the corpus is divided.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from endonym.text.clean.boilerplate import line_keys, without_boilerplate
+from endonym.text.clean.keyed import key_of, keyed, load, merged, save, smallest, summed
+from endonym.text.clean.rules import Verdict
+from endonym.text.clean.skeletons import skeleton, word_keys
+from endonym.text.config import Clean
+from endonym.text.language.identify import Identifier
+from endonym.text.language.paragraphs import other_language
+from endonym.text.language.sample import SAMPLE_CHARS, Learnt, Sample, learn
+
+ARRAYS = ("lines", "words", "skeletons")
+PARAGRAPHS, SIZE, LEARNT = "paragraphs.jsonl", "documents.json", "language"
+USUAL_SHARE = 0.001
+"""Share of the documents in which a word must stand that is not rare."""
+
+
+def rounds(clean: Clean) -> int:
+    """How often documents are counted before they are judged; 0 if no rule asks for it."""
+    if clean.max_same_skeleton is not None:
+        return 2
+    return int(clean.max_line_documents is not None or asks_language(clean))
+
+
+def asks_language(clean: Clean) -> bool:
+    """Whether a rule needs to know the language."""
+    return clean.min_language_score is not None or clean.split_languages
+
+
+class Counts:
+    """What is counted of one part of a corpus in one round. facts: of the round before."""
+
+    def __init__(self, clean: Clean, facts: "Facts | None" = None) -> None:
+        self.clean, self.facts = clean, facts
+        self.documents = 0
+        self.lines, self.words = Counter[int](), Counter[int]()
+        self.skeletons: list[tuple[int, int]] = []
+        self.sample = Sample()
+
+    def add(self, text: str) -> None:
+        """Count a document."""
+        if self.facts is not None:
+            if found := skeleton(text, self.facts.usual):
+                self.skeletons.append((key_of(found), key_of(text)))
+            return
+        self.documents += 1
+        if self.clean.max_line_documents is not None:
+            self.lines.update(line_keys(text))
+        if self.clean.max_same_skeleton is not None:
+            self.words.update(word_keys(text))
+        if asks_language(self.clean):
+            self.sample.add(text)
+
+    def counted(self) -> "Counted":
+        """What was counted so far."""
+        return Counted(
+            self.documents,
+            keyed(list(self.lines.items())),
+            keyed(list(self.words.items())),
+            keyed(self.skeletons),
+            tuple(self.sample.paragraphs()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts of one part of a corpus: rows of key and value, and the sample's paragraphs."""
+
+    documents: int
+    lines: "np.ndarray"
+    words: "np.ndarray"
+    skeletons: "np.ndarray"
+    paragraphs: Sequence[str]
+
+    def save(self, folder: Path) -> None:
+        """Write the counts to files in a folder; that with the number of documents comes last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ARRAYS:
+            save(getattr(self, name), folder / f"{name}.npy")
+        lines = (json.dumps(each) + "\n" for each in self.paragraphs)
+        (folder / PARAGRAPHS).write_text("".join(lines), encoding="utf-8")
+        (folder / SIZE).write_text(json.dumps(self.documents), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Counted":
+        """The counts in a folder; of the arrays only what is used is read."""
+        lines = (folder / PARAGRAPHS).read_text(encoding="utf-8").splitlines()
+        return cls(
+            json.loads((folder / SIZE).read_text(encoding="utf-8")),
+            *(load(folder / f"{name}.npy") for name in ARRAYS),
+            paragraphs=tuple(json.loads(line) for line in lines),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a whole corpus.
+
+    lines: keys of lines in too many documents, sorted. usual: keys of words that are not rare.
+    skeletons: keys of those of too many documents, and the largest key of a document that is kept.
+    learnt: the model of the language, if a rule asks for it and there is enough text.
+    """
+
+    documents: int = 0
+    lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    usual: frozenset[int] = frozenset()
+    skeletons: "np.ndarray" = field(default_factory=lambda: np.zeros((0, 2), dtype=np.uint64))
+    learnt: Learnt | None = None
+
+    def save(self, folder: Path) -> None:
+        """Write the facts to files in a folder; that with the number of documents comes last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {"lines": self.lines, "skeletons": self.skeletons}
+        arrays["usual"] = np.array(sorted(self.usual), dtype=np.uint64)
+        for name, array in arrays.items():
+            save(array, folder / f"{name}.npy")
+        if self.learnt is not None:
+            self.learnt.save(folder / LEARNT)
+        (folder / SIZE).write_text(json.dumps(self.documents), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Facts":
+        """The facts in a folder."""
+        return cls(
+            json.loads((folder / SIZE).read_text(encoding="utf-8")),
+            load(folder / "lines.npy"),
+            frozenset(load(folder / "usual.npy").tolist()),
+            load(folder / "skeletons.npy"),
+            Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None,
+        )
+
+
+def combine(
+    clean: Clean,
+    parts: Iterable[Counted],
+    before: Facts | None = None,
+    contrast: Mapping[str, Sequence[str]] | None = None,
+) -> Facts:
+    """The facts from the counts of all parts.
+
+    before: the facts of the first round. contrast: texts in other languages that the user names,
+    by the code or name of each.
+    """
+    every, sample = list[Counted](), Sample(SAMPLE_CHARS)
+    for part in parts:
+        for paragraph in part.paragraphs:
+            sample.offer(paragraph)
+        every.append(replace(part, paragraphs=()))
+    if before is not None:
+        found = merged([each.skeletons for each in every], smallest(clean.max_same_skeleton or 1))
+        return replace(before, skeletons=found)
+    documents = sum(each.documents for each in every)
+    lines = merged([each.lines for each in every], summed((clean.max_line_documents or 0) + 1))
+    least = max((clean.max_same_skeleton or 0) + 1, int(USUAL_SHARE * documents))
+    usual = merged([each.words for each in every], summed(least))
+    learnt = None
+    if asks_language(clean):
+        learnt = learn(sample.paragraphs(), clean.language or "", contrast or {})
+    return Facts(
+        documents,
+        lines[:, 0].copy(),
+        frozenset(int(key) for key in usual[:, 0]),
+        learnt=learnt,
+    )
+
+
+def facts_of(
+    clean: Clean, documents: Sequence[str], contrast: Mapping[str, Sequence[str]] | None = None
+) -> Facts:
+    """The facts of a few documents, as if they were the whole corpus."""
+    facts: Facts | None = None
+    for _ in range(rounds(clean)):
+        counts = Counts(clean, facts)
+        for text in documents:
+            counts.add(text)
+        facts = combine(clean, [counts.counted()], facts, contrast)
+    return facts or Facts()
+
+
+class CorpusJudge:
+    """Judges normalized documents by the facts of their corpus."""
+
+    def __init__(self, clean: Clean, facts: Facts) -> None:
+        self.clean, self.facts = clean, facts
+        self.lines, self.most = Members(facts.lines), dict(map(tuple, facts.skeletons.tolist()))
+        self.identifier: Identifier | None = None
+        if asks_language(clean):
+            self.identifier = Identifier(clean.language or "", facts.learnt)
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Look at documents that will be judged one by one: that is faster at once."""
+        if self.identifier is not None and self.clean.min_language_score is not None:
+            self.identifier.prepare(texts)
+
+    def shortened(self, text: str) -> tuple[str, list[tuple[str, str]]]:
+        """A document without lines of boilerplate and paragraphs in another language.
+
+        With what was taken out, each part with its rule.
+        """
+        gone: list[tuple[str, str]] = []
+        if self.clean.max_line_documents is not None:
+            text, lines = without_boilerplate(text, self.lines)
+            gone += [("max_line_documents", line) for line in lines]
+        if self.clean.split_languages and "\n" in text and self.identifier is not None:
+            lines = text.split("\n")
+            is_other = other_language(lines, self.identifier)
+            if any(is_other) and not all(is_other):
+                pairs = list(zip(lines, is_other, strict=True))
+                text = "\n".join(line for line, other in pairs if not other).strip("\n")
+                gone += [("split_languages", line) for line, other in pairs if other and line]
+        return text, gone
+
+    def verdict(self, text: str) -> Verdict | None:
+        """Why a document is dropped that no other rule drops."""
+        least = self.clean.min_language_score
+        if least is not None and self.identifier is not None:
+            score = self.identifier.score(text)
+            if score < least:
+                return "min_language_score", f"the language's score is {score:.2f}, below {least:g}"
+        if self.clean.max_same_skeleton is not None:
+            found = skeleton(text, self.facts.usual)
+            largest = self.most.get(key_of(found)) if found else None
+            if largest is not None and key_of(text) > largest:
+                return "max_same_skeleton", (
+                    f"more than {self.clean.max_same_skeleton} documents are the same once digits, "
+                    f"names and rare words are blanked: {found[:100]}"
+                )
+        return None
+
+
+class Members:
+    """A sorted array of keys as a set."""
+
+    def __init__(self, keys: "np.ndarray") -> None:
+        self.keys = keys
+
+    def __contains__(self, key: int) -> bool:
+        place = int(np.searchsorted(self.keys, np.uint64(key)))
+        return place < len(self.keys) and int(self.keys[place]) == key

@@ -1,0 +1,27 @@
+"""Texts in other languages that a recipe names, from which to tell its own (`[clean] contrast`)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from endonym.text.config import Source
+from endonym.text.document import Document
+from endonym.text.files import RawFile
+from endonym.text.reader import read_file
+
+MOST_CHARS = 2_000_000
+"""Characters that are read of a language: more make no difference."""
+
+
+def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:
+    """The texts of each file, line by line, by the file's name up to its first dot."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(files, key=lambda each: each.name):
+        texts, left = found.setdefault(path.name.split(".")[0], []), MOST_CHARS
+        source = Source(name="contrast", path=str(path))
+        for record in read_file(source, RawFile(path=path, name=path.name)):
+            if left <= 0:
+                break
+            if isinstance(record, Document):
+                texts += record.text[:left].split("\n")
+                left -= len(record.text)
+    return found

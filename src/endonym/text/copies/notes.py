@@ -1,0 +1,87 @@
+"""What a corpus says of copies and of evaluation texts: sentences, and the texts themselves."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from endonym.log import counted, number
+from endonym.text.document_files import read_lines
+
+COPIES = "copies.jsonl.gz"
+"""A line for each cluster of near copies: the document that stays, and those that go."""
+CUT = "cut.jsonl.gz"
+"""The paragraphs that were taken out of documents that stay."""
+
+
+def kept_out(card: Mapping[str, Any]) -> dict[str, str]:
+    """For each evaluation file, by its name: what was removed for it, and what overlap is left."""
+    return {each["file"]: _kept_out(each) for each in card.get("decontamination", [])}
+
+
+def kept_out_of(card: Mapping[str, Any], file: str) -> list[str]:
+    """The sentence about one evaluation file, which a recipe names by its path; or none."""
+    found = kept_out(card)
+    name = PurePath(file).name
+    return [found[name]] if name in found else []
+
+
+def _kept_out(each: dict[str, Any]) -> str:
+    """One file."""
+    dropped, cut = each["dropped_documents"], each["cut_documents"]
+    removed = [f"{counted(dropped, 'document')} dropped"] if dropped else []
+    removed += [f"{counted(cut, 'document')} shortened"] if cut else []
+    said = f"Overlap with {each['file']} was looked for in the corpus: "
+    said += f"{' and '.join(removed)} for it. " if removed else "no document had any. "
+    if not each["runs"]:
+        return f"{said}All its texts are too short to be compared."
+    said += f"{100 * each['overlap']:.1f} % of its runs of eight words still stand in the corpus"
+    if each["too_short"]:
+        short = f"{number(each['too_short'])} of its {counted(each['texts'], 'text')}"
+        said += f"; {short} are too short to be compared"
+    return f"{said}."
+
+
+def copies(card: Mapping[str, Any]) -> list[str]:
+    """What was found of near copies and repeated paragraphs."""
+    found: list[str] = []
+    dropped = card["total"].get("dropped", {}).get("near", {}).get("records", 0)
+    near = card.get("near")
+    if near and dropped:
+        found.append(
+            f"Near copies dropped: {number(dropped)}, of {counted(near['clusters'], 'document')} "
+            f"that stay (similarity from {near['similarity']:g} on; the most of one are "
+            f"{number(near['largest'] - 1)})."
+        )
+    if near and near["crowded"]:
+        found.append(
+            f"{counted(near['crowded'], 'document')} resemble so many others that each was "
+            "compared with the best of them only: near copies may be left among them."
+        )
+    for reason, cut in card["total"].get("cut", {}).items():
+        why = {
+            "paragraphs": "that stood in an earlier document",
+            "decontaminate": "that overlap with evaluation texts",
+        }[reason]
+        found.append(
+            f"{counted(cut['paragraphs'], 'paragraph')} {why} were taken out of "
+            f"{counted(cut['documents'], 'document')}."
+        )
+    return found
+
+
+def staying_texts(folder: Path, names: set[str]) -> dict[str, str]:
+    """The texts that stayed, by `source/id`, for those of a corpus that have these names."""
+    found: dict[str, str] = {}
+    path = folder / COPIES
+    for record in read_lines(path) if path.is_file() and names else ():
+        stays = record["stays"]
+        name = f"{stays['source']}/{stays['id']}"
+        if name in names:
+            found[name] = stays["text"]
+    return found
+
+
+def cut_records(folder: Path) -> Iterator[dict[str, str]]:
+    """The paragraphs that were taken out of documents that stay, with the reason of each."""
+    path = folder / CUT
+    yield from read_lines(path) if path.is_file() else ()

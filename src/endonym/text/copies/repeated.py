@@ -1,0 +1,81 @@
+"""Texts and paragraphs that stood before, by their digests. A reduce over files of keys."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from endonym.text.copies.tables import Columns, Tables
+from endonym.text.shingles import Indices
+
+
+class Copies(NamedTuple):
+    """Documents that go, ascending, and for each the one that stays in its place.
+
+    similarity: the Jaccard similarity of the two; 1 for equal texts.
+    """
+
+    documents: Indices
+    stayed: Indices
+    similarity: np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
+def no_copies() -> Copies:
+    """No document goes."""
+    none = np.zeros(0, dtype=np.int64)
+    return Copies(none, none, np.zeros(0, dtype=np.float32))
+
+
+class Cuts(NamedTuple):
+    """Paragraphs that go: documents, ascending, and the number of the paragraph within each."""
+
+    documents: Indices
+    paragraphs: Indices
+
+
+def repeated_texts(tables: Tables, files: Sequence[Path]) -> Copies:
+    """The documents whose digest an earlier document has; the first one stays."""
+    tables.files("texts", files)
+    found = gathered(
+        tables,
+        """
+        SELECT document, stayed FROM texts JOIN (
+            SELECT high, low, min(document) AS stayed FROM texts
+            GROUP BY high, low HAVING count(*) > 1
+        ) USING (high, low) WHERE document > stayed ORDER BY document
+        """,
+        ("document", "stayed"),
+    )
+    ones = np.ones(len(found["document"]), dtype=np.float32)
+    return Copies(found["document"], found["stayed"], ones)
+
+
+def repeated_paragraphs(tables: Tables, files: Sequence[Path], gone: Indices) -> Cuts:
+    """The paragraphs that stand in an earlier document too; those of the first one stay.
+
+    gone: documents that are dropped, and so neither lose nor save a paragraph. A paragraph that a
+    document repeats itself stays: it is a refrain.
+    """
+    tables.files("every_paragraph", files)
+    tables.run("CREATE OR REPLACE TABLE gone (document BIGINT)")
+    tables.insert("gone", {"document": gone})
+    found = gathered(
+        tables,
+        """
+        WITH kept AS (SELECT * FROM every_paragraph ANTI JOIN gone USING (document))
+        SELECT document, paragraph FROM kept JOIN (
+            SELECT high, low, min(document) AS stayed FROM kept
+            GROUP BY high, low HAVING max(document) > min(document)
+        ) USING (high, low) WHERE document > stayed ORDER BY document, paragraph
+        """,
+        ("document", "paragraph"),
+    )
+    return Cuts(found["document"], found["paragraph"])
+
+
+def gathered(tables: Tables, sql: str, names: Sequence[str]) -> Columns:
+    """All rows of a query."""
+    found = list(tables.batches(sql))
+    empty = np.zeros(0, dtype=np.int64)
+    return {name: np.concatenate([empty, *(each[name] for each in found)]) for name in names}

@@ -1,0 +1,47 @@
+"""How worn a text is: signs that a copy was spoilt on its way. The less worn copy is the better.
+
+Counted are U+FFFD, neighbouring letters of Latin and Cyrillic (look-alikes within a word), and
+capitals where most letters are capitals.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from endonym.text.scripts import table
+from endonym.text.shingles import Indices
+
+REPLACEMENT = 0xFFFD
+LATIN, CYRILLIC = 1, 2
+
+
+@functools.cache
+def alphabets() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+    """For every code point, whether it is a letter of Latin or of Cyrillic."""
+    return LATIN * table(r"(?=\p{L})\p{Script=Latin}").astype(np.uint8) + CYRILLIC * table(
+        r"(?=\p{L})\p{Script=Cyrillic}"
+    ).astype(np.uint8)
+
+
+def wear(texts: Sequence[str]) -> Indices:
+    """Of each text, how many of a hundred characters are such signs, rounded down."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    firsts = np.append(0, np.cumsum(lengths))
+    alphabet = alphabets()[codes]
+    both = np.zeros(len(codes), dtype=np.bool_)
+    both[1:] = alphabet[1:] + alphabet[:-1] == LATIN + CYRILLIC  # other characters are 0
+    # A text does not mix with the one before it.
+    both[firsts[:-1][lengths > 0]] = False
+    capitals = _counted(table(r"\p{Lu}")[codes], firsts)
+    small = _counted(table(r"\p{Ll}")[codes], firsts)
+    signs = _counted(both | (codes == REPLACEMENT), firsts)
+    signs += np.where(capitals > small, capitals, 0)
+    return 100 * signs // np.maximum(lengths, 1)
+
+
+def _counted(marks: "np.ndarray[tuple[int], np.dtype[np.bool_]]", firsts: Indices) -> Indices:
+    """How many marks each text has."""
+    totals = np.append(0, np.cumsum(marks))
+    return totals[firsts[1:]] - totals[firsts[:-1]]

@@ -1,0 +1,91 @@
+"""How probable it is that a text is in the language of the corpus.
+
+Three opinions are added as log-odds: the character model's, pycld2's, and, where these two do not
+agree or say little, py3langid's. A library that does not know the language has no say, unless it is
+certain of a language of another script. The model is learnt from the corpus itself
+(`language/sample.py`); without one the libraries decide alone.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import regex
+
+from endonym.text.language.sample import Learnt
+from endonym.text.language.votes import NONE, Vote, cld2_vote, excerpt, known_codes, langid_vote
+
+MOST_LETTERS = 100
+"""Letters beyond which evidence does not add up: a text of another kind is unlikely all along."""
+MOST_ODDS = 6.0
+"""The largest log-odds of one opinion."""
+MOST_UNKNOWN, MOST_UNTOLD = 4.0, 2.0
+"""The largest log-odds against languages of which the model has no texts: with texts to contrast
+with, which are the language's neighbours, and without, when a neighbour may be among them."""
+PRIOR_ODDS = 1.0
+"""Log-odds of a text of which nothing tells the language: most of a corpus is in its language."""
+ENOUGH_ODDS = 4.0
+"""From so much on, one more opinion would change nothing."""
+LEAST_LETTERS, WHOLE_VOTE = 10, 30
+"""Letters below which a text says nothing, and below which a library's vote counts for less."""
+LETTER = regex.compile(r"[\p{L}\p{M}]")
+
+
+class Identifier:
+    """Tells texts in one language from others. language: its code."""
+
+    def __init__(self, language: str, learnt: Learnt | None = None) -> None:
+        self.language, self.learnt = language.partition("-")[0], learnt
+        self.known: dict[str, float] = {}
+
+    def score(self, text: str) -> float:
+        """The probability, from 0 to 1, that a text is in the language; of a long one, of parts."""
+        return float(1 / (1 + math.exp(-self.odds([excerpt(text)])[0])))
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Ask the model about texts that will be judged one by one: that is faster at once."""
+        self.known = {}
+        parts = [*map(excerpt, texts)]
+        self.known = dict(zip(parts, self.own_odds(parts), strict=True))
+
+    def odds(self, texts: Sequence[str]) -> list[float]:
+        """The log-odds of each text being in the language."""
+        own = self.own_odds(texts)
+        return [self._with_votes(text, first) for text, first in zip(texts, own, strict=True)]
+
+    def own_odds(self, texts: Sequence[str]) -> list[float]:
+        """The character model's log-odds; 0 without a model."""
+        if self.learnt is None:
+            return [0.0] * len(texts)
+        if len(texts) == 1 and texts[0] in self.known:
+            return [self.known[texts[0]]]
+        found, letters = self.learnt.model.likelihoods(texts)
+        found[:, -1] += self.learnt.least * letters
+        place = self.learnt.model.codes.index(self.language)
+        known = np.delete(found[:, :-1], place, axis=1).max(axis=1, initial=-np.inf)
+        far = np.minimum(1, MOST_LETTERS / np.maximum(1, letters))
+        against_known = np.clip(far * (found[:, place] - known), -MOST_ODDS, MOST_ODDS)
+        most = MOST_UNKNOWN if self.learnt.knows_neighbours else MOST_UNTOLD
+        against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -MOST_ODDS, most)
+        odds = np.minimum(against_known, against_unknown)
+        odds[letters < LEAST_LETTERS] = 0
+        return [float(each) for each in odds]
+
+    def _with_votes(self, text: str, own: float) -> float:
+        """The log-odds with the libraries' votes, as far as these are needed."""
+        letters = len(LETTER.findall(text[: 4 * WHOLE_VOTE]))
+        if letters < LEAST_LETTERS:
+            return PRIOR_ODDS
+        weight = min(1.0, letters / WHOLE_VOTE)
+        odds = PRIOR_ODDS + own + weight * self._odds_of(cld2_vote(text), "pycld2")
+        if abs(odds) < ENOUGH_ODDS:
+            odds += weight * self._odds_of(langid_vote(text), "py3langid")
+        return odds
+
+    def _odds_of(self, vote: Vote, library: str) -> float:
+        """What a vote says about the language."""
+        if vote == NONE or self.language not in known_codes()[library]:
+            return 0.0
+        p = min(max(vote.probability, 0.02), 0.98)
+        odds = math.log(p / (1 - p))
+        return odds if vote.code == self.language else -abs(odds)

@@ -1,0 +1,1 @@
+"""Language packs: changes that are right in one language only, as data files `<code>.toml`."""

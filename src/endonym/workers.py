@@ -1,0 +1,370 @@
+"""Runs jobs: here, in processes of this machine, or on a cluster of Ray.
+
+A job is a function from files to files. Its record, a small JSON file, is written last: where it
+stands, the job is done and is not done again. So a run that was killed goes on. Results come in the
+order of the jobs, and no job knows how many others run beside it: the files are the same for any
+number of workers.
+
+How many run, where, and what is done when a worker is lost, is left to `concurrent.futures` and to
+Ray. Both hand jobs to their own processes pickled; nothing that is pickled lies on disk.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import islice
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+from endonym.disk import json_bytes
+from endonym.errors import LostWorker, RecipeError
+
+Advance = Callable[[int], None]
+Result = dict[str, Any]
+Function = Callable[[Any, Advance], Result]
+"""From a task to what its record says. It tells how many bytes more it has worked on."""
+
+TELL_SECONDS = 0.5
+"""How often progress is told and read."""
+TRIES = 2
+RAY = "ray"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task, the file of its record, and its size in bytes for the progress."""
+
+    task: Any
+    record: Path
+    size: int = 0
+
+    @property
+    def told(self) -> Path:
+        """The file in which a worker says how far it is."""
+        return self.record.with_suffix(".told")
+
+
+class Runner(Protocol):
+    """Runs jobs of one function, `count` at a time."""
+
+    count: int
+
+    def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
+        """The results of all jobs, in their order. advance: is told the bytes done, of each job
+        its size in all. An error of a job is raised as it is."""
+        ...
+
+
+def perform(function: Function, job: Job, advance: Advance) -> Result:
+    """Do one job and write its record."""
+    result = function(job.task, advance)
+    part = job.record.with_name(f"{job.record.name}.{uuid.uuid4().hex}.part")
+    part.write_bytes(json_bytes(result))
+    part.replace(job.record)
+    return result
+
+
+def perform_afar(function: Function, job: Job) -> Result:
+    """Do one job in a worker, which says in a file how far it is."""
+    told, due = 0, time.monotonic() + TELL_SECONDS
+
+    def tell(size: int) -> None:
+        nonlocal told, due
+        told += size
+        if time.monotonic() >= due:
+            job.told.write_text(str(told), encoding="utf-8")
+            due = time.monotonic() + TELL_SECONDS
+
+    try:
+        return perform(function, job, tell)
+    finally:
+        job.told.unlink(missing_ok=True)
+
+
+class Share:
+    """How much of a job was told already, so that each job counts with its size in all."""
+
+    def __init__(self, job: Job, advance: Advance) -> None:
+        self.job, self.advance, self.told = job, advance, 0
+
+    def more(self, size: int) -> None:
+        """So many bytes more were worked on."""
+        size = min(size, self.job.size - self.told)
+        self.told += size
+        self.advance(size)
+
+    def look(self) -> None:
+        """Read how far a worker is."""
+        with suppress(OSError, ValueError):
+            self.more(max(0, int(self.job.told.read_text(encoding="utf-8")) - self.told))
+
+    def end(self) -> None:
+        """The job is done."""
+        self.more(self.job.size)
+
+
+class Inline:
+    """Runs one job after the other in this process."""
+
+    count = 1
+
+    def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
+        """See Runner."""
+        for job in jobs:
+            share = Share(job, advance)
+            result = perform(function, job, share.more)
+            share.end()
+            yield result
+
+
+@dataclass(slots=True)
+class Handed:
+    """A job that a worker has, and by what its result is known."""
+
+    share: Share
+    handle: Any
+
+
+class Afar(ABC):
+    """Runs jobs in other processes: twice as many wait or run as there are workers."""
+
+    count: int
+
+    def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
+        """See Runner."""
+        left, handed = iter(jobs), deque[Handed]()
+        while True:
+            open_ = [each for each in handed if not self.is_done(each.handle)]
+            for job in islice(left, 2 * self.count - len(open_)):
+                handed.append(Handed(Share(job, advance), self.hand_over(function, job)))
+            if not handed:
+                return
+            first = handed[0]
+            if self.is_done(first.handle):
+                result = self.result(function, handed)
+                first.share.end()
+                handed.popleft()
+                yield result
+                continue
+            self.wait([each.handle for each in handed])
+            for each in handed:
+                each.share.look()
+
+    @abstractmethod
+    def hand_over(self, function: Function, job: Job) -> Any:
+        """Give a job to a worker; gives what `result` needs."""
+
+    @abstractmethod
+    def is_done(self, handle: Any) -> bool:
+        """Whether a job has ended, well or not."""
+
+    @abstractmethod
+    def wait(self, handles: Sequence[Any]) -> None:
+        """Wait until one more job has ended, but no longer than TELL_SECONDS."""
+
+    @abstractmethod
+    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+        """The result of the first job, which has ended. Raises what the job raised."""
+
+
+class Processes(Afar):
+    """Runs jobs in processes of this machine.
+
+    A worker that is killed breaks the pool, and nobody knows which job it had. So the jobs that
+    were under way are done again one by one, each in a process of its own. One that is killed again
+    is named in a LostWorker.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pool: Pool | None = None
+
+    def hand_over(self, function: Function, job: Job) -> Future[Result]:
+        """See Afar."""
+        if self.pool is None:
+            self.pool = Pool(self.count)
+        return self.pool.submit(function, job)
+
+    def is_done(self, handle: Future[Result]) -> bool:
+        """See Afar."""
+        return handle.done()
+
+    def wait(self, handles: Sequence[Future[Result]]) -> None:
+        """See Afar."""
+        running = [each for each in handles if not each.done()]
+        futures.wait(running, TELL_SECONDS, futures.FIRST_COMPLETED)
+
+    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+        """See Afar."""
+        if isinstance(handed[0].handle.exception(), BrokenProcessPool):
+            self.close()
+            for each in handed:
+                each.handle = again(function, each)
+        return handed[0].handle.result()
+
+    def close(self) -> None:
+        """End the workers at once: what they have under way is made again by the next run."""
+        if self.pool is not None:
+            self.pool.close()
+            self.pool = None
+
+
+def again(function: Function, handed: Handed) -> Future[Result]:
+    """What a job comes to that was under way when a worker was killed. Raises LostWorker."""
+    if not isinstance(handed.handle.exception(), BrokenProcessPool):
+        return handed.handle
+    alone = Pool(1)
+    try:
+        done = alone.submit(function, handed.share.job)
+        if isinstance(done.exception(), BrokenProcessPool):
+            raise lost(handed.share.job)
+        return done
+    finally:
+        alone.close()
+
+
+def lost(job: Job) -> LostWorker:
+    """The error for a job whose worker was killed each time."""
+    return LostWorker(
+        f"the worker was killed, {TRIES} times (if nobody did it, memory ran out)",
+        where=f"job {job.record.parent.name}/{job.record.stem}",
+        do="What was finished is kept: the same command goes on. With fewer --workers each has "
+        "more memory.",
+    )
+
+
+class Pool:
+    """Processes that start from nothing, as threads of this one would make forks unsafe.
+
+    Each holds one end of a pipe. They end when the other end closes: with `close`, in the midst of
+    a job, or with this process, however it ends.
+    """
+
+    def __init__(self, count: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        theirs, self.lifeline = context.Pipe(duplex=False)
+        self.executor = ProcessPoolExecutor(
+            count, mp_context=context, initializer=begin, initargs=(theirs,)
+        )
+
+    def submit(self, function: Function, job: Job) -> Future[Result]:
+        """Hand over a job; a process that starts here inherits that Ctrl-C waits."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            return self.executor.submit(perform_afar, function, job)
+        except BrokenProcessPool as broken:  # A worker died since the last job was handed over.
+            failed: Future[Result] = Future()
+            failed.set_exception(broken)
+            return failed
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def close(self) -> None:
+        """End the processes now."""
+        self.lifeline.close()
+        self.executor.shutdown(cancel_futures=True)
+
+
+def begin(lifeline: Connection) -> None:
+    """Make a new process a worker: Ctrl-C is its parent's matter, and it ends with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, args=(lifeline,), daemon=True).start()
+
+
+def end_with_parent(lifeline: Connection) -> None:
+    """End this process when the pipe closes, over which nothing is ever sent."""
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    os._exit(1)
+
+
+class Cluster(Afar):
+    """Runs jobs as tasks of Ray, which must see the files of all jobs under the same paths.
+
+    It takes the cluster that RAY_ADDRESS names, or that runs on this machine, or starts one here.
+    Ray itself tries a task once more whose worker or machine is lost.
+    """
+
+    def __init__(self) -> None:
+        import ray
+
+        given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+        ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
+        self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def hand_over(self, function: Function, job: Job) -> Any:
+        """See Afar."""
+        import ray
+
+        task: Any = ray.remote(max_retries=TRIES - 1)(perform_afar)
+        return task.remote(function, job)
+
+    def is_done(self, handle: Any) -> bool:
+        """See Afar."""
+        import ray
+
+        return bool(ray.wait([handle], timeout=0)[0])
+
+    def wait(self, handles: Sequence[Any]) -> None:
+        """See Afar."""
+        import ray
+
+        running = [each for each in handles if not self.is_done(each)]
+        ray.wait(running, timeout=TELL_SECONDS)
+
+    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+        """See Afar."""
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return ray.get(handed[0].handle)
+        except RayTaskError as error:
+            raise error.cause from error
+        except RayError as error:
+            raise lost(handed[0].share.job) from error
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        import ray
+
+        ray.shutdown()
+
+
+def require_ray() -> None:
+    """Raise RecipeError if Ray is not installed."""
+    if find_spec("ray") is None:
+        raise RecipeError(
+            "Ray is not installed here",
+            where=f"--workers {RAY}",
+            do='Install it: pip install "endonym[cluster]", or give a number of processes.',
+        )
+
+
+@contextmanager
+def runner(workers: int | str) -> Generator[Runner]:
+    """What runs the jobs: so many processes (1: this one), or Ray."""
+    if workers == 1:
+        yield Inline()
+        return
+    if workers == RAY:
+        require_ray()
+    found = Cluster() if workers == RAY else Processes(int(workers))
+    try:
+        yield found
+    finally:
+        found.close()

@@ -1,0 +1,143 @@
+"""What training text beside held-out text saves."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from endonym.data.baselines import count
+from endonym.data.shards import Piece, TokenShards, write_shards
+from endonym.evaluate import neighbours as module
+from endonym.evaluate.neighbours import Gain, Places, gains, held_by_article, sentences
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.train import train_tokenizer
+
+NAMES = [
+    "Айсылу",
+    "Булат",
+    "Гөлнара",
+    "Дамир",
+    "Зөлфия",
+    "Илнар",
+    "Камилә",
+    "Ленар",
+    "Мәдинә",
+    "Наил",
+    "Рәмзия",
+    "Салават",
+]
+VERBS = ["килде", "китте", "укыды", "көлде", "сөйләде", "җырлады"]
+PLACES = ["урманга", "авылга", "мәктәпкә", "күлгә", "базарга", "бакчага"]
+
+
+def chapters(seed: int, count: int = 40, lines: int = 60) -> list[str]:
+    """A book by lines: each chapter has words of its own, which its lines repeat."""
+    rng, book = random.Random(seed), list[str]()
+    for _ in range(count):
+        made = ["".join(rng.choices("абвгдеҗзиклмнңоөпрст", k=7)) for _ in range(6)]
+        for _ in range(lines):
+            word, other = rng.choices(made, k=2)
+            parts = (rng.choice(NAMES), word, rng.choice(VERBS), other, rng.choice(PLACES))
+            book.append(" ".join(parts) + ".")
+    return book
+
+
+def corpus(
+    folder: Path, books: dict[str, list[list[str]]], every: int = 12
+) -> tuple[TokenShards, TokenShards, TokenShards]:
+    """Shards of sources with several files each; one block of lines in so many is held out."""
+    splits: dict[str, list[Piece]] = {"train": [], "dev": [], "test": []}
+    position, block = 0, 0
+    for name, files in books.items():
+        for lines in files:
+            position += 1
+            for number, line in enumerate(lines):
+                block += number % 10 == 0
+                side = {0: "test", 1: "dev"}.get(block % every, "train")
+                splits[side].append(Piece(name, line, block, position))
+                position += 1
+    config = TokenizerConfig(kind="bpe", vocab=600)
+    tokenizer = train_tokenizer(config, lambda: (each.text for each in splits["train"]))
+    folder.mkdir()
+    write_shards(
+        folder, tokenizer, sorted(books), lambda side: splits[side], advance=lambda n: None
+    )
+    return TokenShards(folder, "train"), TokenShards(folder, "test"), TokenShards(folder, "dev")
+
+
+def measured(folder: Path, books: dict[str, list[list[str]]]) -> list[Gain]:
+    train, test, dev = corpus(folder, books)
+    return gains(train, test, dev, count(train))
+
+
+def test_a_book_by_lines_flatters_and_its_shuffled_lines_show_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SIDE_BYTES", 3_000)
+    book, other = chapters(1), chapters(2)
+    random.Random(3).shuffle(other)
+    found = measured(tmp_path / "a", {"book": [book], "list": [other]})
+    ordered, shuffled = found
+    assert (ordered.source, shuffled.source) == ("book", "list")
+    assert ordered.is_certain
+    assert ordered.bits_per_byte > 10 * abs(shuffled.bits_per_byte)
+    assert ordered.low is not None
+    assert ordered.low < ordered.bits_per_byte
+    assert not shuffled.is_certain
+    assert found == measured(tmp_path / "b", {"book": [book], "list": [other]})
+
+
+def test_text_of_another_file_is_no_neighbour(tmp_path: Path) -> None:
+    files = [[" ".join(random.Random(n).choices(NAMES, k=9))] * 10 for n in range(40)]
+    train, test, dev = corpus(tmp_path / "a", {"files": files, "one": [chapters(4, count=20)]})
+    positions = [each.index["position"] for each in (train, test, dev)]
+    places = Places(train, test, np.sort(np.concatenate(positions)), 0)
+    assert list(places.beside()) == []
+    assert [each.source for each in gains(train, test, dev, count(train))] == ["one"]
+
+
+def test_both_sides_of_a_block_are_beside_it_and_as_much_is_taken_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SIDE_BYTES", 800)
+    train, test, dev = corpus(tmp_path / "a", {"book": [chapters(5)]})
+    positions = [each.index["position"] for each in (train, test, dev)]
+    places = Places(train, test, np.sort(np.concatenate(positions)), 0)
+    for beside in places.beside():
+        position = int(test.index["position"][beside.block[0]])
+        near = train.index["position"][list(beside.near)]
+        assert (near < position).any() or position < 20
+        assert np.abs(near - position).max() < 60
+        sizes = [sum(map(len, places.documents(some))) for some in beside[1:]]
+        assert abs(sizes[0] - sizes[1]) < 0.2 * sizes[0]
+        assert not set(beside.near) & set(beside.elsewhere)
+
+
+def gain(source: str, value: float, low: float | None) -> Gain:
+    return Gain("test", source, value, low, None if low is None else value + 0.01, 40)
+
+
+def test_figures_are_said_of_certain_sources_and_a_caution_of_others() -> None:
+    assert sentences([]) == []
+    certain, unknown = sentences([gain("китап", 0.025, 0.02), gain("исемлек", 0.001, -0.01)])
+    assert "китап 0.025 (0.020–0.035)" in certain
+    assert "20 kB each" in certain
+    assert "исемлек" in unknown
+    assert "cannot be measured" in unknown
+    (together,) = sentences([gain("leipzig", 0.0, -0.01)], ["leipzig"])
+    assert "article by article" in together
+    assert sentences([gain("аз", 0.5, None)])[0].startswith("No effect")
+
+
+def test_a_source_is_held_out_by_article_if_most_of_its_sentences_know_theirs() -> None:
+    kept = {side: {"documents": 100} for side in ("train", "dev", "test")}
+    card = {
+        "sources": {
+            "leipzig": {"kept": kept, "of_articles": 299},
+            "few": {"kept": kept, "of_articles": 20},
+            "old": {"kept": kept},
+        }
+    }
+    assert held_by_article(card) == ["leipzig"]
+    assert held_by_article({}) == []

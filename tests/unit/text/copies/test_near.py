@@ -1,0 +1,190 @@
+"""Near copies: what goes, what stays, and that the order of work changes nothing."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR
+
+from endonym.text.copies import candidates
+from endonym.text.copies.keys import Asked, key_files, write_keys
+from endonym.text.copies.near import Near, near_copies
+from endonym.text.copies.tables import Tables
+from endonym.text.fold import folded
+
+NEAR = Asked(frozenset({"near"}))
+NONE = np.zeros(0, dtype=np.int64)
+WORDS = " ".join([*TATAR, *ROMANIAN, *FRENCH]).split()
+
+
+def found(
+    folder: Path,
+    texts: list[str],
+    *,
+    asked: Asked = NEAR,
+    gone: np.ndarray = NONE,
+    parts: int = 1,
+) -> Near:
+    """The near copies; the keys are in so many files, in a random order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ends = np.linspace(0, len(texts), parts + 1).astype(int).tolist()
+    pairs = list(pairwise(ends))
+    random.Random(3).shuffle(pairs)
+    for number, (first, last) in enumerate(pairs):
+        write_keys(texts[first:last], asked, folder / f"{number}", first=first)
+
+    def read(chosen: np.ndarray | None) -> Iterator[str]:
+        assert chosen is not None
+        return (text for text, is_chosen in zip(texts, chosen, strict=True) if is_chosen)
+
+    files = key_files(folder, "near")
+    random.Random(5).shuffle(files)
+    with Tables(folder / "work") as tables:
+        return near_copies(tables, files, asked, read, count=len(texts), gone=gone)
+
+
+def replaced(near: Near) -> dict[int, int]:
+    return dict(zip(near.copies.documents.tolist(), near.copies.stayed.tolist(), strict=True))
+
+
+def sentences(count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [" ".join(rng.choices(WORDS, k=rng.randint(12, 30))) for _ in range(count)]
+
+
+LONG = " ".join(TATAR)
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        LONG.upper() + "!",
+        f"{LONG} Шул гына.",
+        LONG.replace("матур", "яхшы"),
+        LONG[: int(0.9 * len(LONG))],
+        LONG.replace("а", "a", 6),
+        "— " + LONG.replace(" ", "  "),
+    ],
+)
+def test_copies_in_other_letters_shorter_or_longer_are_near(tmp_path: Path, copy: str) -> None:
+    texts = [" ".join(FRENCH), LONG, " ".join(ROMANIAN), copy, "".join(KHMER)]
+    assert replaced(found(tmp_path, texts)) in ({3: 1}, {1: 3})
+
+
+def test_the_less_worn_then_the_longer_then_the_earlier_copy_stays(tmp_path: Path) -> None:
+    longer = f"{LONG} Шул гына инде."
+    worn = longer.replace("а", "a")
+    assert replaced(found(tmp_path / "a", [LONG.upper(), LONG])) == {0: 1}
+    assert replaced(found(tmp_path / "b", [LONG, longer])) == {0: 1}
+    assert replaced(found(tmp_path / "c", [worn, LONG, longer, longer])) == {0: 2, 1: 2, 3: 2}
+
+
+def test_texts_without_letters_and_unlike_texts_stay(tmp_path: Path) -> None:
+    texts = ["…", "…", "1917", "1918", "", *TATAR, *KHMER, *FRENCH]
+    assert replaced(found(tmp_path, texts)) == {}
+    assert replaced(found(tmp_path / "none", [])) == {}
+
+
+def test_what_is_gone_already_takes_no_part(tmp_path: Path) -> None:
+    longer = f"{LONG} Шул гына инде."
+    assert replaced(found(tmp_path, [LONG, longer, LONG.upper()], gone=np.array([1]))) == {2: 0}
+
+
+def test_each_that_goes_resembles_one_that_stays_and_no_two_that_stay_resemble(
+    tmp_path: Path,
+) -> None:
+    rng, base = random.Random(7), sentences(60, 1)
+    texts = list(base)
+    for text in base * 12:
+        words = text.split()
+        for _ in range(rng.randint(1, 4)):
+            words[rng.randrange(len(words))] = rng.choice(WORDS)
+        texts.append(" ".join(words))
+    rng.shuffle(texts)
+    near = found(tmp_path, texts)
+    stays = np.ones(len(texts), dtype=np.bool_)
+    stays[near.copies.documents] = False
+    assert 100 < stays.sum() < len(texts) - 50
+    assert stays[near.copies.stayed].all()
+    sets = [{part[i : i + 6] for i in range(len(part) - 5)} for part in map(plain, texts)]
+    for document, stayed, similarity in zip(*near.copies, strict=True):
+        exact = jaccard(sets[document], sets[stayed])
+        assert exact == pytest.approx(similarity, abs=1e-6)
+        assert exact >= 0.8 - 1e-9
+    left = np.flatnonzero(stays).tolist()
+    missed = [(a, b) for a in left for b in left if a < b and jaccard(sets[a], sets[b]) > 0.85]
+    assert missed == []
+
+
+def plain(text: str) -> str:
+    return folded([text])[0]
+
+
+def jaccard(one: set[str], two: set[str]) -> float:
+    return len(one & two) / len(one | two)
+
+
+def test_the_order_of_files_and_parts_changes_nothing(tmp_path: Path) -> None:
+    texts = sentences(300, 2)
+    texts += [f"{text} {TATAR[0].split()[n % 5]}" for n, text in enumerate(texts[::3])]
+    texts += [text.upper() for text in texts[::7]]
+    whole = found(tmp_path / "whole", texts)
+    parts = found(tmp_path / "parts", texts, parts=9)
+    assert len(whole.copies.documents) > 100
+    for one, two in zip(whole.copies, parts.copies, strict=True):
+        assert (one == two).all()
+
+
+def test_a_large_family_is_compared_with_its_best_ones_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = "{} авылы Татарстанның Арча районында урнашкан, анда {} кеше яши. " + LONG
+    texts = [stub.format(f"Кырлай{n}", 100 + n) for n in range(500)]
+    near = found(tmp_path / "a", texts)
+    assert len(near.copies.documents) >= 495
+    assert near.crowded == 0
+    monkeypatch.setattr(candidates, "LEADERS", (1,))
+    unlike = [f"{LONG} {' '.join(random.Random(n).choices(WORDS, k=60))}" for n in range(300)]
+    crowded = found(tmp_path / "b", unlike, asked=Asked(frozenset({"near"}), 0.5))
+    assert crowded.crowded > 0
+
+
+def test_a_lower_threshold_finds_more(tmp_path: Path) -> None:
+    half = f"{LONG} {' '.join(FRENCH)}"
+    counts = [
+        len(found(tmp_path / f"{s}", [LONG, half], asked=Asked(frozenset({"near"}), s)).copies[0])
+        for s in (0.5, 0.9)
+    ]
+    assert counts == [1, 0]
+
+
+def test_texts_of_several_levels_of_length_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("keys", "shingles", "sets"):
+        monkeypatch.setattr(f"endonym.text.copies.{name}.LONG_CHARS", 2_000)
+    monkeypatch.setattr("endonym.text.copies.keys.BATCH_CHARS", 1_000)
+    book = " ".join(sentences(50, 9))
+    assert len(book) > 4_000
+    shorter = [book[: int(share * len(book))] for share in (0.97, 0.9)]
+    other = " ".join(sentences(50, 10))
+    assert replaced(found(tmp_path, [other, *shorter, book])) == {1: 3, 2: 3}
+
+
+def test_groups_of_copies_made_for_the_purpose_are_found(tmp_path: Path) -> None:
+    path = SHARED / "raw" / "broken" / "near_duplicates.jsonl"
+    if not path.is_file():
+        pytest.skip("../shared/data is not beside the project")
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    near = found(tmp_path, [each["text"] for each in records])
+    left = Counter(each["group"] for each in records)
+    for document, stayed in replaced(near).items():
+        assert records[document]["group"] == records[stayed]["group"]
+        left[records[document]["group"]] -= 1
+    assert set(left.values()) == {1}
+    assert sum(left.values()) == 30

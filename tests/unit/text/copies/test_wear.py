@@ -1,0 +1,22 @@
+"""How worn a text is."""
+
+from text_samples import FRENCH, KHMER, TATAR
+
+from endonym.text.copies.wear import wear
+
+
+def test_good_texts_show_no_wear() -> None:
+    assert not wear([*TATAR, *FRENCH, *KHMER, "", "1917"]).any()
+
+
+def test_lost_letters_look_alikes_and_capitals_show() -> None:
+    look_alikes = TATAR[0].replace("а", "a").replace("у", "y")
+    lost = TATAR[0].replace("ү", "\ufffd").replace("и", "\ufffd")
+    found = wear([TATAR[0], look_alikes, lost, TATAR[0].upper(), TATAR[0]])
+    assert found[0] == found[4] == 0
+    assert (found[1:4] >= 5).all()
+    assert found[3] > 70
+
+
+def test_a_text_does_not_mix_with_the_one_before_it() -> None:
+    assert not wear(["Кояш", "soleil", "", "көн"]).any()

@@ -1,0 +1,163 @@
+"""How a corpus is made: by any number of workers, interrupted or not, to the same bytes."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from text_samples import KHMER, ROMANIAN, TATAR, files, numbered, write
+
+from endonym.errors import CorpusError
+from endonym.text import comparing, gather
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import dropped_records, make_corpus
+from endonym.workers import Advance, Function, Inline, Job, Result, Runner, runner
+
+CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), min_chars=12, dedup=("exact",))
+SPLIT = Split(val_share=0.2, seed=7)
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[tuple[Source, Any]]:
+    """Two sources of several files, with copies, near copies, rejects and odd texts."""
+    lines = [*numbered(300), "Кояш.", *numbered(20, 30), "Күк й\ufffdзе аяз бүген."]
+    for number in range(4):
+        more = [f"{line} Бүген {number} градус." for line in lines[number::5]]
+        write(tmp_path, f"raw/{number}.txt", [*lines[number::4], *more, *ROMANIAN])
+    write(tmp_path, "raw/5.txt", TATAR[0].encode() + b"\n\xff\n")
+    stories = [" ".join([*TATAR, *KHMER, text]) for text in numbered(60, 900)]
+    records = [json.dumps({"text": text, "title": text[:9]}) for text in [*stories, *stories[:3]]]
+    write(tmp_path, "stories.jsonl", records)
+    found = [
+        Source(name="lines", path=str(tmp_path / "raw"), document="line"),
+        Source(name="stories", path=str(tmp_path / "stories.jsonl")),
+    ]
+    return [(source, files(source)) for source in found]
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many groups and chunks, so that each step has several jobs."""
+    monkeypatch.setattr(gather, "CHUNK_CHARS", 4_000)
+    monkeypatch.setattr(gather, "GROUP_BYTES", 8_000)
+    monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
+
+
+def made(
+    folder: Path, sources: list[tuple[Source, Any]], crew: Runner, work: Path | None = None
+) -> dict[str, str]:
+    """SHA-256 of every file of a corpus."""
+    make_corpus(sources, CLEAN, SPLIT, out=folder, work=work, runner=crew)
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
+    sources: list[tuple[Source, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = made(tmp_path / "whole", sources, Inline())
+    assert {"card.json", "dropped/exact.jsonl.gz", "dropped/min_chars.jsonl.gz"} < set(whole)
+    monkeypatch.setattr(gather, "GROUP_BYTES", 8_000)
+    monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
+    with runner(2) as crew:  # which read whole chunks: they know nothing of these settings
+        assert made(tmp_path / "two", sources, crew) == whole
+    monkeypatch.setattr(gather, "CHUNK_CHARS", 4_000)
+    assert made(tmp_path / "tiny", sources, Inline()) == whole
+
+
+class Failing(Inline):
+    """Fails when so many jobs are done."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.done: list[str] = []
+
+    def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
+        """See Runner."""
+        for job in jobs:
+            if len(self.done) == self.left:
+                raise OSError("the disk is full")
+            for result in super().run(function, [job], advance):
+                self.done.append(f"{job.record.parent.name}/{job.record.stem}")
+                yield result
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_that_was_stopped_anywhere_goes_on_and_makes_no_job_twice(
+    sources: list[tuple[Source, Any]], tmp_path: Path
+) -> None:
+    calm = Failing(10**9)
+    whole = made(tmp_path / "calm", sources, calm)
+    steps = list(dict.fromkeys(name.partition("/")[0] for name in calm.done))
+    assert steps == ["read", "clean", "keys", "sift", "dropped", "runs", "compare", "write"]
+    assert len(calm.done) > 25
+    for count in range(0, len(calm.done), 3):
+        out, work = tmp_path / f"out{count}", tmp_path / f"work{count}"
+        first, second = Failing(count), Failing(10**9)
+        with pytest.raises(OSError, match="full"):
+            made(out, sources, first, work)
+        for path in list(out.rglob("*.gz")):
+            path.unlink()
+        assert made(out, sources, second, work) == whole
+        assert first.done + second.done == calm.done
+        assert not work.exists()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_files_that_a_power_cut_left_empty_are_made_again(
+    sources: list[tuple[Source, Any]], tmp_path: Path
+) -> None:
+    whole = made(tmp_path / "calm", sources, Inline())
+    work = tmp_path / "work"
+    with pytest.raises(OSError, match="full"):
+        made(tmp_path / "out", sources, Failing(20), work)
+    for path in sorted(work.rglob("*.arrow"))[::3]:
+        path.write_bytes(b"")
+    assert made(tmp_path / "out", sources, Inline(), work) == whole
+
+
+def test_what_was_dropped_can_be_looked_at_when_too_little_is_left(tmp_path: Path) -> None:
+    source = Source(name="a", path=str(write(tmp_path, "a.txt", TATAR)), document="line")
+    with pytest.raises(CorpusError, match="no document is left"):
+        make_corpus([(source, files(source))], Clean(min_chars=500), SPLIT, out=tmp_path / "out")
+    assert [each.text for each in dropped_records(tmp_path / "out", "min_chars")] == TATAR
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dropped"]
+
+
+ON_RAY = """
+import sys
+from pathlib import Path
+import text_samples
+from unit.text import test_making as given
+from endonym.text.config import Source
+from endonym.workers import Cluster, Inline, runner
+folder = Path(sys.argv[1])
+sources = [Source(name="lines", path=str(folder / "raw"), document="line")]
+pairs = [(source, text_samples.files(source)) for source in sources]
+with runner("ray") as crew:
+    assert isinstance(crew, Cluster)
+    there = given.made(folder / "ray", pairs, crew)
+print(there == given.made(folder / "here", pairs, Inline()))
+"""
+
+
+@pytest.mark.slow
+def test_on_ray_the_corpus_is_the_same(
+    sources: list[tuple[Source, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    tests = Path(__file__).parents[2]
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests.parent / 'src'}")
+    said = subprocess.run(
+        [sys.executable, "-c", ON_RAY, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert said.stdout.strip().endswith("True"), said.stderr[-2000:]
