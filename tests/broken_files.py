@@ -3,7 +3,7 @@
 import pytest
 from text_samples import SHARED, records
 
-from endonym.text.clean.normalize import normalizer
+from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean
 from endonym.text.document import Document, Reject
 

@@ -15,7 +15,7 @@ def chunk(folder: Path, number: int, texts: list[str | None], source: str = "Ñ‚Ð
             rows.add(Reject("min_chars", "", source, "0 characters, below 5"), None, 0, 0)
         else:
             rows.add(Document(text, text, source), "{}", 0, len(text.encode()))
-    rows.write(folder, f"{number}.arrow")
+    rows.write(folder, str(number))
     return folder / f"{number}.arrow"
 
 

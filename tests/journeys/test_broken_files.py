@@ -11,7 +11,7 @@ from text_samples import files, kept, reasons, records, refused
 
 from endonym.errors import SourceError
 from endonym.text.broken import broken
-from endonym.text.clean.normalize import normalizer
+from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document

@@ -9,13 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from endonym.text.clean.filters import cleaner
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 from reference.edit_distance import similarity
 
 from endonym.errors import CorpusError
-from endonym.text.clean.normalize import normalizer
+from endonym.text.clean.rules import cleaner, normalizer
 from endonym.text.config import DEFAULT_SHARE, Clean, Source, Split
 from endonym.text.corpus import Corpus, make_corpus
 from endonym.text.document import Document, Reject

@@ -22,6 +22,8 @@ ALWAYS = ("nfc", "zero_width", "spaces")
 """Steps that do no harm to any text, and that nearly every corpus needs."""
 BOILERPLATE_DOCUMENTS, SAME_SKELETON = 10, 20
 LEAST_SCORE = 0.6
+MOST_DOCUMENTS = 5_000
+"""Documents that are identified."""
 SAFE_LOSS = 0.02
 LEAST_LINES = 3
 """Lines of the median document that make paragraphs of another language likely."""
@@ -97,18 +99,22 @@ def language_keys(language: str, documents: Sequence[str]) -> Keys:
     if not documents or code == "x":
         return {}, {}
     judge = CorpusJudge(clean, facts_of(clean, documents))
-    short = [judge.shortened(text) for text in documents]
+    chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
+    short = [judge.shortened(text) for text in chosen]
     parts = [part for _, gone in short for _, part in gone]
+    judge.prepare([text for text, _ in short])
     lost = [text for text, _ in short if judge.verdict(text) is not None]
-    share = len(lost) / len(documents)
+    share = len(lost) / len(chosen)
     keys: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     if share <= SAFE_LOSS:
         keys |= {"language": code, "min_language_score": LEAST_SCORE}
+        reasons["language"] = "documents must be in it"
         reasons["min_language_score"] = f"drops {share:.1%} of the sample: another language"
     lines = median(text.count("\n") + 1 for text in documents)
     if parts and lines >= LEAST_LINES:
         keys |= {"language": code, "split_languages": True}
+        reasons["language"] = "documents must be in it"
         reasons["split_languages"] = (
             f"takes out {counted(len(parts), 'paragraph')} of the sample, such as "
             f'"{parts[0][:EXAMPLE_CHARS]}"'

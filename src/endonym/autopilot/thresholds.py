@@ -17,8 +17,8 @@ from endonym.text.clean.rules import DROPS, Drop
 from endonym.text.config import Clean
 from endonym.text.scripts import BREAK_SCRIPTS, BRIEF_SCRIPTS
 
-LEAST_DOCUMENTS = 40
-"""Documents that a measure is known of; fewer have no distribution to speak of."""
+LEAST_DOCUMENTS, MOST_DOCUMENTS = 40, 5_000
+"""Documents that a measure is known of: fewer have no distribution, and more tell no more."""
 SAFE_LOSS = 0.02
 FENCE = 3.0
 """Ranges of the middle half from it to the limit."""
@@ -58,16 +58,18 @@ class Recommended(NamedTuple):
 
 def thresholds(documents: Sequence[str], script: str) -> dict[str, Recommended]:
     """The limits that a sample of normalized documents supports, by key."""
+    has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
     rules = {each.key: each for each in DROPS}
+    wanted = [each for each in BOUNDS if has_words or not each.of_words]
+    measures = [rules[each.key].measure(Clean()) for each in wanted]
+    chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
+    table = [[measure(text) for measure in measures] for text in chosen]
     found: dict[str, Recommended] = {}
-    for bounds in BOUNDS:
-        if bounds.of_words and script in BREAK_SCRIPTS | BRIEF_SCRIPTS:
-            continue
-        measure = rules[bounds.key].measure(Clean())
-        values = [value for text in documents if (value := measure(text)) is not None]
+    for bounds, column in zip(wanted, zip(*table, strict=True), strict=False):
+        values = [value for value in column if value is not None]
         if len(values) < LEAST_DOCUMENTS:
             continue
-        recommended = limit_of(rules[bounds.key], bounds, values, len(documents))
+        recommended = limit_of(rules[bounds.key], bounds, values, len(chosen))
         if recommended is not None:
             found[bounds.key] = recommended
     return found
@@ -85,7 +87,8 @@ def limit_of(
     if dropped > SAFE_LOSS * len(values):
         return None
     half = " to ".join(written(each, rule.like) for each in (low, high))
-    reason = f"{bounds.about}: half of the sample has {half}; drops {dropped / documents:.1%} of it"
+    share = f"{dropped / documents:.1%}" if dropped else "none"
+    reason = f"{bounds.about}: half of the sample has {half}; drops {share} of it"
     return Recommended(limit, reason)
 
 

@@ -66,6 +66,7 @@ def try_cleaning(raw: Sequence[RawSet], clean: Clean, contrast: Sequence[Path] =
     if rounds(clean):
         texts = [document.text for document, _ in waiting]
         corpus = CorpusJudge(clean, facts_of(clean, texts, contrast_texts(contrast)))
+        corpus.prepare(texts)
     seen: set[str] = set()
     for document, size in waiting:
         judged = cleaning.judged(document, size, corpus)

@@ -32,9 +32,10 @@ from endonym.log import columns, counted, number, padded, read_jsonl, size
 from endonym.pipeline.execute import FAILURE
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, open_artifact
-from endonym.text.copies.notes import cut_records, staying_texts
+from endonym.text.copies.notes import staying_texts
 from endonym.text.corpus import Corpus, dropped_records, some_dropped
 from endonym.text.document import Document, Reject
+from endonym.text.document_files import DROPPED, REMOVED
 from endonym.text.reasons import in_words
 from endonym.text.split import SIDES
 
@@ -175,8 +176,11 @@ def look(
     wanted = "corpus" if dropped else "tokenizer" if text is not None else kind
     refused = _refused_corpus(store, name) if dropped else None
     if dropped and refused is not None:
-        counts = Counter(each.reason for each in dropped_records(refused))
-        return _look_at_dropped(refused, dict(counts), dropped, count)
+        counts, parts = (
+            dict(Counter(each.reason for each in dropped_records(refused, kind=kind)))
+            for kind in (DROPPED, REMOVED)
+        )
+        return _look_at_dropped(refused, counts, parts, dropped, count)
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
         flag = "--dropped" if dropped else "--text" if text is not None else "this"
@@ -226,10 +230,11 @@ def _refused_corpus(store: Store, name: str) -> Path | None:
     return left if not made.is_dir() and (left / "dropped").is_dir() else None
 
 
-def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: int) -> Inspection:
-    """How many records were dropped for each reason, and some of them."""
-    cuts = Counter(each["reason"] for each in cut_records(folder))
-    counts = {**dict.fromkeys(cuts, 0), **counts}
+def _look_at_dropped(
+    folder: Path, counts: dict[str, int], parts: dict[str, int], reason: str, count: int
+) -> Inspection:
+    """How many records were dropped for each reason, and some of them; and parts of documents."""
+    counts = {**dict.fromkeys(parts, 0), **counts}
     if reason not in ("all", *counts):
         raise RecipeError(
             f"nothing was dropped for the reason {reason}",
@@ -239,7 +244,7 @@ def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: i
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
     width = max(map(len, ordered), default=0)
     lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
-    found: list[dict[str, str]] = []
+    found, removed = list[dict[str, str]](), list[dict[str, str]]()
     for why in ordered if reason == "all" else [reason]:
         some = some_dropped(folder, why, count)
         stayed = staying_texts(folder, {each.stayed for each in some if why == "near"})
@@ -253,15 +258,15 @@ def _look_at_dropped(folder: Path, counts: dict[str, int], reason: str, count: i
         if len(some) < counts[why]:
             more = f"{number(len(some))} of {number(counts[why])} shown; -n {counts[why]} shows all"
             lines += ["", f"{why}: {more}"]
-        if cuts[why]:
-            lines += ["", f"{why}: {counted(cuts[why], 'paragraph')} taken out of texts that stay"]
-            parts = (each for each in cut_records(folder) if each["reason"] == why)
-            for each in itertools.islice(parts, count):
-                lines += ["", f"{why}  {each['source']}/{each['id']}  {each['detail']}"]
-                lines += _indented(each["text"])
+        if why in parts:
+            lines += ["", f"{why}: {counted(parts[why], 'part')} taken out of documents"]
+            for each in some_dropped(folder, why, count, REMOVED):
+                lines += ["", f"{why}  {each.source}/{each.id}  {each.detail}".rstrip()]
+                lines += _indented(each.text)
+                removed.append(_plain(each))
     return Inspection(
         "\n".join(lines) or "nothing was dropped",
-        {"rejects": found, "dropped": counts, "cut": dict(cuts)},
+        {"rejects": found, "dropped": counts, "removed": removed, "parts": parts},
     )
 
 
@@ -275,8 +280,11 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
     """Sample documents, or dropped ones with their reasons."""
     corpus = Corpus(artifact.folder)
     if reason:
-        counts = {name: n["records"] for name, n in corpus.card["total"]["dropped"].items()}
-        return _look_at_dropped(artifact.folder, counts, reason, count)
+        total = corpus.card["total"]
+        counts = {name: n["records"] for name, n in total["dropped"].items()}
+        rules: dict[str, dict[str, Any]] = total.get("rules", {})  # none before version 5
+        parts = {name: rule["parts"] for name, rule in rules.items() if rule["parts"]}
+        return _look_at_dropped(artifact.folder, counts, parts, reason, count)
     lines: list[str] = []
     for name, card in corpus.card["sources"].items():
         kept, gone = card["kept"], card["dropped"]

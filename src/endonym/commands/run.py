@@ -34,7 +34,9 @@ from endonym.recipe.recipe import Recipe
 from endonym.report.formatting import plain
 from endonym.report.page import write_report
 from endonym.report.scores import verdicts
-from endonym.store import Store
+from endonym.store import Artifact, Store
+from endonym.text.clean.rules import in_order
+from endonym.text.files import RawSet
 
 SAMPLE_SHOWN = 100
 """Characters of a sample on the screen."""
@@ -228,13 +230,25 @@ def describe_plan(
         for stage in stages
     ]
     tokens = sum(config.steps * config.batch_tokens for config in training.phases)
-    contrast = recipe.clean.contrast_files(recipe.folder)
-    cleaning = try_cleaning(raw, recipe.clean, contrast).as_dict()
     return {
         "run": recipe.run_name,
         "train_tokens": tokens,
         "stages": listed,
-        "cleaning": cleaning,
+        "cleaning": cleaned(recipe, raw, store.find("corpus", data.corpus.id)),
+    }
+
+
+def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> dict[str, Any]:
+    """What each rule did to the texts, or, before the corpus is made, does to a sample of them."""
+    if corpus is None:
+        return try_cleaning(raw, recipe.clean, recipe.clean.contrast_files(recipe.folder)).as_dict()
+    total = corpus.numbers["total"]
+    return {
+        "documents": total["read"]["records"],
+        "bytes": total["read"]["bytes"],
+        "kept": sum(kept["documents"] for kept in total["kept"].values()),
+        "is_whole": True,
+        "rules": total["rules"],
     }
 
 
@@ -242,13 +256,14 @@ def describe_cleaning(cleaning: dict[str, Any]) -> str:
     """What each rule of cleaning does to a sample: documents, their share, and examples."""
     whole = "all texts" if cleaning["is_whole"] else "a sample of the texts"
     head = (
-        f"cleaning, tried on {whole}: {counted(cleaning['documents'], 'document')}, "
+        f"cleaning of {whole}: {counted(cleaning['documents'], 'document')}, "
         f"{size(cleaning['bytes'])}; {number(cleaning['kept'])} kept"
     )
     rules: dict[str, dict[str, Any]] = cleaning["rules"]
     widest = max(map(len, rules), default=0)
     lines = [head]
-    for name, rule in rules.items():
+    for name in in_order(rules):
+        rule = rules[name]
         parts = f"  {counted(rule['parts'], 'part')} taken out" if rule["parts"] else ""
         share = f"{100 * rule['share']:.2f} %"
         lines.append(f"  {name:<{widest}}  {number(rule['documents']):>9}  {share:>8}{parts}")

@@ -51,14 +51,19 @@ def _corpus(card: Numbers) -> str:
         f"{number(kept['train'])} to train on",
         f"{number(kept['dev'] + kept['test'])} held out",
         _dropped(total["dropped"]),
+        *_changed(total),
     ]
-    cut = [each["paragraphs"] for each in total.get("cut", {}).values()]
-    if cut:
-        parts.append(f"{counted(sum(cut), 'paragraph')} taken out")
     others = {name: n for name, n in total["encodings"].items() if not name.startswith("utf-")}
     if others:
         parts.append(f"{counted(sum(others.values()), 'file')} not in UTF-8 ({', '.join(others)})")
     return " · ".join(parts)
+
+
+def _changed(total: dict[str, Any]) -> list[str]:
+    """How many texts cleaning changed, and the rules that took parts out of documents."""
+    parts = {name: rule["parts"] for name, rule in total["rules"].items() if rule["parts"]}
+    told = [f"{number(total['changed_documents'])} changed"] if total["changed_documents"] else []
+    return told + [f"{counted(n, 'part')} {in_words(name)}" for name, n in parts.items()]
 
 
 def _dropped(dropped: dict[str, dict[str, int]]) -> str:

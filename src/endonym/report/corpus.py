@@ -10,6 +10,7 @@ from endonym.disk import read_json
 from endonym.log import size
 from endonym.report.formatting import beginning, counted, shown, whole
 from endonym.store import Artifact
+from endonym.text.clean.rules import in_order
 from endonym.text.copies.notes import copies, kept_out
 from endonym.text.corpus import CARD, Corpus, some_dropped
 from endonym.text.document import Document, Reject
@@ -26,10 +27,16 @@ SENTENCE = regex.compile(r".+?(?:[.!?…।॥።؟۔。！？](?=\s|$)|[។៕]
 
 @dataclass(frozen=True, slots=True)
 class CorpusCard:
-    """sources: a row of cells each. reasons: reason, records, bytes, share of the records read."""
+    """sources: a row of cells each. reasons: reason, records, bytes, share of the records read.
+
+    changes: rule, documents changed, their share of what was read, parts taken out of them.
+    changed: a rule, and what it made of a document or took out of it.
+    """
 
     sources: list[list[str]]
     reasons: list[list[str]]
+    changes: list[list[str]]
+    changed: list[tuple[str, dict[str, str]]]
     notes: list[str]
     warnings: list[str]
     kept: list[tuple[str, Document]]
@@ -68,11 +75,22 @@ def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
             [reason, whole(n["records"]), size(n["bytes"]), f"{100 * n['records'] / read:.1f} %"]
             for reason, n in sorted(dropped.items(), key=lambda each: -each[1]["records"])
         ],
+        changes=[
+            [name, whole(n["documents"]), f"{100 * n['share']:.2f} %", whole(n["parts"])]
+            for name, n in _changes(total).items()
+        ],
+        changed=[(name, each) for name, n in _changes(total).items() for each in n["samples"]],
         notes=_notes(card),
         warnings=list(card.get("warnings", [])),
         kept=_kept(corpus, sources),
         rejects=[(reason, rejects) for reason, rejects in firsts if rejects][:REASONS_SHOWN],
     )
+
+
+def _changes(total: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rules that changed documents, in their order; a corpus of version 4 has none."""
+    rules: dict[str, dict[str, Any]] = total.get("rules", {})
+    return {name: rules[name] for name in in_order(rules) if name not in total["dropped"]}
 
 
 def _source_row(name: str, stats: dict[str, Any]) -> list[str]:
@@ -107,7 +125,7 @@ def _notes(card: dict[str, Any]) -> list[str]:
         "text of dev goes to dev).",
         *copies(card),
         *kept_out(card).values(),
-        *([f"Cleaning changed {whole(changed)} of the texts that were kept."] if changed else []),
+        *([f"Cleaning changed {whole(changed)} of the texts."] if changed else []),
     ]
 
 

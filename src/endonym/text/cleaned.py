@@ -5,7 +5,8 @@ from pathlib import Path
 
 from endonym.text.chunks import CLEAN, byte_lengths, char_lengths, strings, write_chunk
 from endonym.text.document import ARTICLE, Document, Reject
-from endonym.text.document_files import Whole, json_text
+from endonym.text.document_files import Whole, json_line, json_text, reject_line, write_file
+from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.split import digest
 from endonym.text.text_warnings import example, text_warnings
 
@@ -25,6 +26,7 @@ class Cleaned:
         self.articles: list[bytes | None] = []
         self.stayed: list[str | None] = []
         self.meta, self.meta_text = dict[str, str](), "{}"
+        self.removed: list[bytes] = []
 
     def noted(self, meta: str | None) -> dict[str, str]:
         """The notes of the reader; those of neighbours are mostly the same."""
@@ -51,11 +53,20 @@ class Cleaned:
         self.stayed.append(None)
         self.documents += 1
 
-    def write(self, folder: Path, name: str) -> Whole:
-        """Write the chunk."""
+    def remove(self, document: Document, reason: str, part: str, detail: str = "") -> None:
+        """Note a part that is taken out of a document."""
+        shown, size = part[:SHOWN_CHARS], len(part.encode())
+        reject = Reject(reason, document.id, document.source, detail, shown, size)
+        self.removed.append(json_line({reason: reject_line(reject).decode()}))
+
+    def write(self, folder: Path, name: str) -> list[Whole]:
+        """Write the chunk, and a file of what was taken out of its documents."""
         texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
         column = strings(texts)
         columns = [column, places, metas, files, sizes, reasons, details, self.digests]
         columns += [byte_lengths(column), char_lengths(column), self.warnings]
         columns += [self.articles, self.stayed]
-        return write_chunk(folder, name, CLEAN, columns)
+        return [
+            write_chunk(folder, f"{name}.arrow", CLEAN, columns),
+            write_file(folder, f"{name}.removed", b"".join(self.removed)),
+        ]

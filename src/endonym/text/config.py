@@ -89,10 +89,19 @@ class Clean(Config):
         "between words stays in Khmer, Thai, Lao and Burmese, joiners in Arabic and Indic scripts\n"
         '    "look_alikes" writes a word in one script: letters of another that look the same '
         "become those of the word\n"
+        '    "bashkir_letters" writes ə ѳ ӊ ç қ in Cyrillic words as ә ө ң ҫ ҡ\n'
+        '    "chuvash_letters" writes ă ĕ ç ÿ in Cyrillic words as ӑ ӗ ҫ ӳ\n'
+        '    "french_apostrophes" writes the apostrophe between letters as ’\n'
+        '    "french_spaces" puts one space before ; : ! ? and inside « »\n'
+        '    "kazakh_letters" writes ə ѳ ӊ ҡ in Cyrillic words as ә ө ң қ\n'
+        '    "khmer_order" puts the signs of a syllable in the order of Unicode: subscripts, RO '
+        "last, then vowels\n"
+        '    "kyrgyz_letters" writes ѳ ӊ in Cyrillic words as ө ң\n'
+        '    "romanian_commas" writes ş ţ as ș ț, with a comma below; lines in other languages '
+        "keep theirs\n"
+        '    "tatar_letters" writes ə ѳ ӊ in Cyrillic words as ә ө ң\n'
         '    "spaces" makes blanks of every kind one space, line ends LF and empty lines one, and '
-        "deletes control characters\n"
-        "    The others belong to one language each, and to no other; docs/cleaning.md says what "
-        "they do.",
+        "deletes control characters",
     )
     mask: tuple[Literal["email", "phone", "card", "ip"], ...] = Field(
         default=(), description="personal data that is replaced by `mask_with`"

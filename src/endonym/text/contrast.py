@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from endonym.errors import SourceError, printable
 from endonym.text.config import Source
 from endonym.text.document import Document
 from endonym.text.files import RawFile
@@ -13,7 +14,10 @@ MOST_CHARS = 2_000_000
 
 
 def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:
-    """The texts of each file, line by line, by the file's name up to its first dot."""
+    """The texts of each file, line by line, by the file's name up to its first dot.
+
+    Raises SourceError for a file that holds no text that can be read.
+    """
     found: dict[str, list[str]] = {}
     for path in sorted(files, key=lambda each: each.name):
         texts, left = found.setdefault(path.name.split(".")[0], []), MOST_CHARS
@@ -24,4 +28,10 @@ def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:
             if isinstance(record, Document):
                 texts += record.text[:left].split("\n")
                 left -= len(record.text)
+        if left == MOST_CHARS:
+            raise SourceError(
+                "it holds no text that can be read",
+                where=f"clean.contrast: {printable(str(path))}",
+                do="Give a file of plain text in UTF-8, or take it out of contrast in [clean].",
+            )
     return found

@@ -16,7 +16,7 @@ from endonym.errors import CorpusError, RecipeError
 from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus_stats import SourceStats, total
 from endonym.text.document import Document, Reject
-from endonym.text.document_files import read_lines
+from endonym.text.document_files import DROPPED, read_lines
 from endonym.text.files import RawFile
 from endonym.text.split import HeldOut, Side
 from endonym.text.text_warnings import WARNINGS
@@ -166,13 +166,17 @@ class Corpus:
         return dropped_records(self.folder, reason)
 
 
-def dropped_records(folder: Path, reason: str | None = None) -> Iterator[Reject]:
+def dropped_records(
+    folder: Path, reason: str | None = None, kind: str = DROPPED
+) -> Iterator[Reject]:
     """Dropped records in a corpus's folder, for one reason or for all.
+
+    kind: REMOVED gives the parts that were taken out of documents instead.
 
     The files of a corpus that is not finished may end early, after a kill.
     """
     is_finished = (folder / "card.json").is_file()
-    for path in sorted((folder / "dropped").glob("*.jsonl.gz")):
+    for path in sorted((folder / kind).glob("*.jsonl.gz")):
         name = path.name.removesuffix(".jsonl.gz")
         if reason not in (None, name):
             continue
@@ -189,11 +193,14 @@ def dropped_records(folder: Path, reason: str | None = None) -> Iterator[Reject]
                 )
 
 
-def some_dropped(folder: Path, reason: str, count: int) -> list[Reject]:
-    """A few dropped records of one reason: of each source in turn, evenly spread within it."""
+def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> list[Reject]:
+    """A few dropped records of one reason: of each source in turn, evenly spread within it.
+
+    kind: see dropped_records.
+    """
     found: dict[str, list[Reject]] = {}
     numbers, strides = Counter[str](), dict[str, int]()
-    for reject in dropped_records(folder, reason) if count > 0 else ():
+    for reject in dropped_records(folder, reason, kind) if count > 0 else ():
         kept, stride = found.setdefault(reject.source, []), strides.setdefault(reject.source, 1)
         if numbers[reject.source] % stride == 0:
             kept.append(reject)

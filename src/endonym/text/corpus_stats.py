@@ -6,7 +6,7 @@ kept documents after cleaning.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -55,21 +55,6 @@ class Kept:
 
 
 @dataclass(slots=True)
-class CutStats:
-    """What was taken out of documents that stay: paragraphs, and their characters."""
-
-    documents: int = 0
-    paragraphs: int = 0
-    chars: int = 0
-
-    def more(self, documents: int, paragraphs: int, chars: int) -> None:
-        """Add so many documents, with what was taken out of them."""
-        self.documents += documents
-        self.paragraphs += paragraphs
-        self.chars += chars
-
-
-@dataclass(slots=True)
 class SourceStats:
     """The counts of one source. of_articles: sentences whose article is known."""
 
@@ -78,7 +63,6 @@ class SourceStats:
     read: RecordStats = field(default_factory=RecordStats)
     kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
     dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
-    cuts: dict[str, CutStats] = field(default_factory=dict[str, CutStats])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -116,7 +100,6 @@ class SourceStats:
             "unreadable": dict(self.unreadable),
             "damages": self.damages,
             "rules": self.tally.as_dict(),
-            "cuts": {reason: asdict(each) for reason, each in self.cuts.items()},
         }
 
     def add(self, counts: Mapping[str, Any]) -> None:
@@ -128,13 +111,6 @@ class SourceStats:
         self.unreadable.update(counts["unreadable"])
         self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
         self.tally.add(Tally.of(counts["rules"]))
-        for reason, each in counts["cuts"].items():
-            self.cuts.setdefault(reason, CutStats()).more(**each)
-
-    def cut(self, reason: str, removed: Sequence[str]) -> None:
-        """Count the paragraphs that were taken out of a document for a reason."""
-        chars = sum(map(len, removed))
-        self.cuts.setdefault(reason, CutStats()).more(1, len(removed), chars)
 
     def unreadable_share(self) -> float:
         """The share of bytes that could not be read, of those that should be read."""
@@ -164,7 +140,6 @@ class SourceStats:
             "read": asdict(self.read),
             "kept": {side: asdict(kept) for side, kept in self.kept.items()},
             "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
-            "cut": {reason: asdict(each) for reason, each in sorted(self.cuts.items())},
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,

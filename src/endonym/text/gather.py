@@ -170,7 +170,8 @@ def clean_chunk(chunk: RawChunk, advance: Callable[[int], None]) -> dict[str, An
     If a rule needs to know the whole corpus, documents are only normalized (text/judging.py).
     """
     table, stats = read_chunk(chunk.raw), SourceStats(chunk.source)
-    cleaning, rows = Cleaning(chunk.clean), Cleaned(chunk.source, chunk.seed)
+    rows = Cleaned(chunk.source, chunk.seed)
+    cleaning = Cleaning(chunk.clean, rows.remove)
     cleaning.tally, waits = stats.tally, rounds(chunk.clean) > 0
     for row in zip(*(table[name].to_pylist() for name in RAW.names), strict=True):
         text, place, meta, file, size, reason, detail = row
@@ -192,7 +193,7 @@ def clean_chunk(chunk: RawChunk, advance: Callable[[int], None]) -> dict[str, An
     written = rows.write(chunk.folder, chunk.name)
     return {
         "source": chunk.source,
-        "files": [written],
+        "files": written,
         "documents": rows.documents,
         "counts": stats.counts(),
     }

@@ -102,7 +102,8 @@ def judge_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:
         CorpusJudge(waiting.clean, Facts.load(waiting.facts)),
         SourceStats(waiting.source),
     )
-    cleaning, rows = Cleaning(waiting.clean), Cleaned(waiting.source, waiting.seed)
+    rows = Cleaned(waiting.source, waiting.seed)
+    cleaning = Cleaning(waiting.clean, rows.remove)
     cleaning.tally = stats.tally
     for text, place, meta, file, size, reason, detail in prepared(corpus, waiting.chunk):
         if reason is None:
@@ -114,8 +115,8 @@ def judge_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:
             found = Reject(reason, place, waiting.source, detail or "", text)
         rows.add(found, meta, file, size)
         advance(size)
-    written = rows.write(waiting.folder, f"{waiting.name}.arrow")
-    return {"files": [written], "documents": rows.documents, "counts": stats.counts()}
+    written = rows.write(waiting.folder, waiting.name)
+    return {"files": written, "documents": rows.documents, "counts": stats.counts()}
 
 
 def prepared(corpus: CorpusJudge, chunk: Path) -> Iterator[Row]:

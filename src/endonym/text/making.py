@@ -24,9 +24,9 @@ from endonym.text.clean.corpus_rules import rounds
 from endonym.text.comparing import LookingByWorkers, Part, load
 from endonym.text.config import Clean, Source, Split
 from endonym.text.contrast import contrast_texts
-from endonym.text.copies.notes import COPIES, CUT
+from endonym.text.copies.notes import COPIES
 from endonym.text.corpus_stats import SAMPLES, SourceStats, reasons_table
-from endonym.text.document_files import GzipLines
+from endonym.text.document_files import DROPPED, REMOVED
 from endonym.text.files import RawFile
 from endonym.text.gather import Group, RawChunk, clean_chunk, groups_of, read_group
 from endonym.text.judging import Waiting, judge_chunk, settled
@@ -51,7 +51,7 @@ from endonym.text.split import (
     split_keys,
 )
 from endonym.text.work import Work
-from endonym.text.write import Reason, shards, write_dropped, write_shard
+from endonym.text.write import Reason, shards, write_dropped, write_removed, write_shard
 from endonym.workers import Result
 
 SHOWN_FILES = 5
@@ -92,7 +92,7 @@ class Making:
         self.sources, self.clean, self.split = sources, clean, split
         self.work, self.out = work, out
         self.contrast, self.evaluation = contrast, evaluation
-        self.said, self.cuts = dict[str, Any](), list[Path]()
+        self.said, self.removed = dict[str, Any](), list[Path]()
         self.stats = {
             source.name: SourceStats(source.name, files=len(files)) for source, files in sources
         }
@@ -148,6 +148,7 @@ class Making:
             facts = settled(waiting, sizes, contrast, clean=self.clean, work=self.work)
             made = self.work.step("judge", judge_chunk, waiting("judge", facts), sizes)
         self.work.forget("clean")
+        self.removed.clear()  # Nothing is taken out of documents before they are judged.
         folder = self.work.place("judge")
         return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
 
@@ -207,14 +208,14 @@ class Making:
 
     def sieved(self, chunks: Sequence[Chunk], made: Sequence[Result], folder: Path) -> list[Chunk]:
         """The chunks that a step of sifting made, which is counted."""
-        self.cuts += [folder / each["files"][1]["name"] for each in made]
         return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
 
     def next_chunk(self, chunk: Chunk, made: Result, folder: Path) -> Chunk:
         """What a job made of a chunk; what it dropped is counted."""
         self.stats[chunk.source].add(made["counts"])
         dropped = sorted({*chunk.dropped, *made["counts"]["dropped"]})
-        path = folder / made["files"][0]["name"]
+        path, removed = (folder / each["name"] for each in made["files"][:2])
+        self.removed.append(removed)
         return Chunk(chunk.source, path, made["documents"], chunk.size, tuple(dropped))
 
     def write_dropped(self, chunks: Sequence[Chunk]) -> None:
@@ -225,14 +226,9 @@ class Making:
             some = [(each.source, each.path) for each in chunks if reason in each.dropped]
             tasks.append(Reason(folder, reason, tuple(some)))
         made = self.work.step("dropped", write_dropped, tasks, [0] * len(tasks))
-        self.hand_over("dropped", made, self.out / "dropped")
-        if any(path.stat().st_size for path in self.cuts):
-            with GzipLines(folder, CUT) as lines:
-                for path in self.cuts:
-                    with path.open("rb") as file:
-                        for line in file:
-                            lines.line(line)
-            link_or_copy(folder / CUT, self.out / CUT)
+        self.hand_over("dropped", made, self.out / DROPPED)
+        for file in write_removed(self.removed, folder / REMOVED):
+            link_or_copy(folder / REMOVED / file["name"], self.out / REMOVED / file["name"])
 
     def held_out(self, placed: "Placed") -> HeldOut:
         """Choose what is held out, or take what an earlier run has chosen."""

@@ -27,7 +27,7 @@ from endonym.text.copies.removal import Removal, decided
 from endonym.text.copies.tables import Tables
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
-from endonym.text.document_files import json_line, seen_files, write_file
+from endonym.text.document_files import seen_files
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.readers.plain import VISIBLE
 from endonym.workers import Advance, Result
@@ -69,7 +69,6 @@ None if nothing goes."""
 def sift(unsifted: Unsifted, judge: Judge, advance: Advance, reason: str) -> dict[str, Any]:
     """Write a chunk without what a judge takes out; its counts."""
     rows, stats = Cleaned(unsifted.source, unsifted.seed), SourceStats(unsifted.source)
-    cuts: list[bytes] = []
     number, table = 0, read_chunk(unsifted.chunk)
     for row in table.to_pylist():
         meta, size = row["meta"], row["size"]
@@ -81,6 +80,7 @@ def sift(unsifted: Unsifted, judge: Judge, advance: Advance, reason: str) -> dic
             continue
         document = Document(row["text"], row["id"], unsifted.source, rows.noted(meta))
         found: Document | Reject | None = document
+        stats.tally.begin(document.id)
         judged = judge(number, document)
         number += 1
         if isinstance(judged, Reject):
@@ -89,15 +89,14 @@ def sift(unsifted: Unsifted, judge: Judge, advance: Advance, reason: str) -> dic
             part, detail = judged
             found = shortened(document, part, reason, detail, least=unsifted.clean.min_chars or 0)
             if isinstance(found, Document):
-                stats.cut(reason, part.removed)
-                cuts += cut_lines(document, part.removed, reason, detail)
+                for text in part.removed:
+                    stats.tally.removed(reason, text)
+                    rows.remove(document, reason, text, detail)
         if isinstance(found, Reject):
             stats.drop(found.reason, size, "")
-            stats.tally.begin(found.id)
             stats.tally.dropped(found.reason, document.text, found.detail, size)
         rows.add(found, meta, row["file"], size)
-    written = [rows.write(unsifted.folder, f"{unsifted.name}.arrow")]
-    written.append(write_file(unsifted.folder, f"{unsifted.name}.cut", b"".join(cuts)))
+    written = rows.write(unsifted.folder, unsifted.name)
     return {"files": written, "documents": rows.documents, "counts": stats.counts()}
 
 
@@ -114,15 +113,6 @@ def shortened(
     if text is not None:
         return replace(document, text=text)
     return Reject(reason, document.id, document.source, detail, document.text[:SHOWN_CHARS])
-
-
-def cut_lines(
-    document: Document, removed: Sequence[str], reason: str, detail: str
-) -> Iterator[bytes]:
-    """The parts that were taken out of a document, as JSON lines."""
-    for part in removed:
-        record = {"id": document.id, "source": document.source, "reason": reason}
-        yield json_line(record | {"detail": detail, "text": part[:SHOWN_CHARS]})
 
 
 @functools.lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ whole chunks until it has 64 MB of text. What a job counts is what it has writte
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from json.encoder import encode_basestring as json_string
 from pathlib import Path
@@ -18,7 +19,7 @@ from endonym.text.chunks import read_chunk
 from endonym.text.comparing import Part
 from endonym.text.corpus_stats import Kept
 from endonym.text.document import Reject
-from endonym.text.document_files import GzipLines, reject_line
+from endonym.text.document_files import GzipLines, Whole, reject_line
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.split import SIDES, Side
 
@@ -110,6 +111,22 @@ def write_dropped(reason: Reason, advance: Callable[[int], None]) -> dict[str, A
                 lines.line(reject_line(reject(each, source)))
                 advance(each["size"])
     return {"files": [lines.written]}
+
+
+def write_removed(noted: Sequence[Path], folder: Path) -> list[Whole]:
+    """Write the parts that were taken out of documents, by reason. noted: see Cleaned.remove."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: dict[str, GzipLines] = {}
+    with ExitStack() as stack:
+        for path in noted:
+            with path.open("rb") as file:
+                for line in file:
+                    ((reason, reject),) = json.loads(line).items()
+                    if reason not in lines:
+                        name = f"{reason}.jsonl.gz"
+                        lines[reason] = stack.enter_context(GzipLines(folder, name))
+                    lines[reason].line(reject.encode())
+    return [each.written for each in lines.values()]
 
 
 def reject(row: dict[str, Any], source: str) -> Reject:

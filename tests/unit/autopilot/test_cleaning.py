@@ -1,10 +1,10 @@
 """The cleaning that is recommended for a language."""
 
 import pytest
-from endonym.text.clean.filters import cleaner
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.autopilot.format_guess import guess_clean
+from endonym.text.clean.rules import cleaner
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,38 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     assert all(stage["there"] for stage in said["stages"])
     more = ["--set", "phase.0.lr=1e-3", "--dry-run"]
     text = command("run", finished / "recipe.toml", *store, *more).out
-    states = {line.split()[0]: line.split()[-1] for line in text.splitlines()}
+    stages = text.partition("\n\n")[0]
+    states = {line.split()[0]: line.split()[-1] for line in stages.splitlines()}
     assert (states["shards"], states["model"], states["export"]) == ("there", "missing", "missing")
+
+
+def test_a_dry_run_shows_what_each_rule_does_before_the_corpus_is_made(
+    recipe: Path, command: Say
+) -> None:
+    texts = recipe.parent / "texts" / "tatar.txt"
+    dirt = "Бу бaрның хаты.\nЮк.\nСаша@почта.рф\n"
+    texts.write_text(texts.read_text(encoding="utf-8") + dirt, encoding="utf-8")
+    steps = 'clean.normalize=["nfc","look_alikes","spaces"]'
+    sets = ["--set", steps, "--set", "clean.min_chars=10", "--set", 'clean.mask=["email"]']
+    given = ["run", recipe, "--store", recipe.parent / "store", "--dry-run", *sets]
+    said = command(*given).out
+    assert "cleaning of all texts: " in said
+    assert "'…" not in said
+    assert "'Бу бaрның хаты.' → 'Бу барның хаты.'" in said
+    assert "'Саша@почта.рф' → '<email>'" in said
+    lines = {line.split()[0]: line.split() for line in said.splitlines() if line.startswith("  ")}
+    assert lines["look_alikes"][1] == "1"
+    assert "Юк." in said
+    found = command(*given, "--json").json()["cleaning"]
+    assert found["rules"]["min_chars"]["documents"] >= 1
+    assert found["rules"]["min_chars"]["share"] == pytest.approx(
+        found["rules"]["min_chars"]["documents"] / found["documents"], abs=1e-6
+    )
+    store = ["--store", recipe.parent / "store"]
+    assert command("run", recipe, *store, *sets, "--until", "corpus").code == 0
+    made = command(*given, "--json").json()["cleaning"]
+    assert made["rules"] == found["rules"]
+    assert made["kept"] == found["kept"]
 
 
 def tree(folder: Path) -> dict[Path, int]:

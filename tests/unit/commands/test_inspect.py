@@ -166,7 +166,7 @@ def test_a_reason_for_which_nothing_was_dropped_is_refused_with_those_there_are(
         look(store, str(copy), dropped="mojibake", text=None, count=3)
     assert "exact; or all" in caught.value.do
     found = look(store, str(copy), dropped="exact", text=None, count=3)
-    assert found.data == {"rejects": [], "dropped": {"exact": 0}}
+    assert found.data == {"rejects": [], "dropped": {"exact": 0}, "removed": [], "parts": {}}
 
 
 def drop(folder: Path) -> None:

@@ -15,6 +15,8 @@ def card(dropped: dict[str, int], **encodings: int) -> dict[str, Any]:
             "kept": {side: {"documents": count} for side, count in kept.items()},
             "dropped": {reason: {"records": n, "bytes": n} for reason, n in dropped.items()},
             "encodings": encodings or {"utf-8": 3},
+            "changed_documents": 0,
+            "rules": {},
         }
     }
 
@@ -27,6 +29,17 @@ def test_a_corpus_is_told_by_what_was_read_held_out_and_dropped_and_why() -> Non
         "80 copies, 5 empty, 2 bad json, 1 for other reasons) · 2 files not in UTF-8 (cp1251)"
     )
     assert result("corpus", card({})).endswith("none dropped")
+
+
+def test_what_cleaning_changed_and_took_out_is_told() -> None:
+    changed = card({})
+    changed["total"]["changed_documents"] = 40
+    changed["total"]["rules"] = {
+        "spaces": {"documents": 40, "parts": 0},
+        "split_languages": {"documents": 2, "parts": 7},
+    }
+    said = result("corpus", changed)
+    assert said.endswith("none dropped · 40 changed · 7 parts in another language")
 
 
 def test_every_other_stage_is_told_by_its_counts() -> None:

@@ -17,7 +17,7 @@ def test_documents_and_rejects_are_written_in_their_order(tmp_path: Path) -> Non
     rows.add(Document(TATAR[0], "a#1", "ил", rows.noted(meta)), meta, 4, 99)
     gone = Reject("near", "a#2", "ил", "similarity 0.9", ROMANIAN[0], stayed="ил/a#1")
     rows.add(gone, meta, 4, 50)
-    rows.write(tmp_path, "0.arrow")
+    rows.write(tmp_path, "0")
     first, second = read_chunk(tmp_path / "0.arrow").to_pylist()
     assert rows.documents == 1
     assert (first["text"], first["meta"], first["size"], first["file"]) == (TATAR[0], meta, 99, 4)

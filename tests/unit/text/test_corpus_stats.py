@@ -4,16 +4,14 @@ import pytest
 
 from endonym.errors import CorpusError
 from endonym.text.corpus_stats import SourceStats, reasons_table, total
-from endonym.text.document import Document, Reject
 
 
 def source_stats() -> SourceStats:
     """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
     made = SourceStats("tt", files=1)
-    made.take(Document("һә", "a#1", "tt"))
-    made.take(Document("көн", "a#2", "tt"))
-    refusal = Reject("bad_json", "a#3", "tt", raw_bytes=5)
-    made.drop(refusal, made.take(refusal), "a")
+    for size in (4, 6, 5):
+        made.read.add(size)
+    made.drop("bad_json", 5, "a")
     made.kept["train"].documents, made.kept["train"].bytes = 1, 4
     made.kept["test"].documents, made.kept["test"].bytes = 1, 6
     return made
@@ -34,8 +32,8 @@ def test_a_lost_record_or_byte_is_an_error(field: str):
 def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
     made = source_stats()
     assert made.unreadable_share() == 5 / 15
-    refusal = Reject("unsupported_format", "b.pdf", "tt", raw_bytes=1_000_000)
-    made.drop(refusal, made.take(refusal), "b.pdf")
+    made.read.add(1_000_000)
+    made.drop("unsupported_format", 1_000_000, "b.pdf")
     assert made.unreadable_share() == 5 / 15
     assert SourceStats("empty").unreadable_share() == 0.0
 
@@ -50,6 +48,6 @@ def test_sources_add_up():
 def test_reasons_are_listed_the_most_frequent_first():
     made = source_stats()
     for _ in range(3):
-        made.drop(Reject("min_chars", "a#9", "tt"), 1, "a")
+        made.drop("min_chars", 1, "a")
     lines = reasons_table([made]).split("\n")
     assert [line.split() for line in lines] == [["3", "min_chars"], ["1", "bad_json"]]

@@ -47,7 +47,7 @@ def test_sentences_of_an_article_are_blocks_with_its_key(tmp_path: Path) -> None
     for number, text in enumerate(lines):
         meta = {ARTICLE: f"tat#{number % 2}"} if number in (1, 2, 3) else {}
         rows.add(Document(text, text, "a", meta), "{}", 0, len(text.encode()))
-    rows.write(tmp_path, "0.arrow")
+    rows.write(tmp_path, "0")
     placing = Placing()
     placing.begin_source(0)
     own, keys, known = placing.add(tmp_path / "0.arrow", tmp_path / "0.npy")

@@ -11,10 +11,10 @@ from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 from endonym.text.chunks import read_chunk
 from endonym.text.cleaned import Cleaned
 from endonym.text.config import Clean, Source, Split
-from endonym.text.copies.notes import COPIES, CUT, staying_texts
+from endonym.text.copies.notes import COPIES, staying_texts
 from endonym.text.corpus import dropped_records
 from endonym.text.document import ARTICLE, Document, Reject
-from endonym.text.document_files import json_text
+from endonym.text.document_files import REMOVED, json_text
 from endonym.text.making import Chunk, Making, Placed
 from endonym.text.sifting import EvaluationFile
 from endonym.text.work import Work
@@ -50,7 +50,7 @@ class Sifted:
                     each = Document(text, f"{file}.txt#{n + 1}", f"s{number}", rows.noted(meta))
                     rows.add(each, meta, place, len(text.encode()))
                 if texts:
-                    rows.write(folder / "work", f"{file}.arrow")
+                    rows.write(folder / "work", str(file))
                     path = folder / "work" / f"{file}.arrow"
                     chunks.append(Chunk(source.name, path, len(texts), 0))
         found = making.sifted(chunks)
@@ -126,10 +126,10 @@ def test_repeated_paragraphs_are_taken_out_and_can_be_read(tmp_path: Path) -> No
     assert sifted.texts() == [f"{LONG}\n\n{OTHER}", THIRD]
     (gone,) = sifted.rejects("paragraphs")
     assert (gone.id, gone.detail) == ("0.txt#3", "1 of its 1 paragraphs stood before")
-    (cut,) = lines(tmp_path / CUT)
-    assert (cut["id"], cut["reason"], cut["text"]) == ("0.txt#2", "paragraphs", LONG)
-    found = sifted.stats[0].cuts["paragraphs"]
-    assert (found.documents, found.paragraphs, found.chars) == (1, 1, len(LONG))
+    (cut,) = dropped_records(tmp_path, kind=REMOVED)
+    assert (cut.id, cut.reason, cut.text) == ("0.txt#2", "paragraphs", LONG)
+    assert cut.raw_bytes == len(LONG.encode())
+    assert sifted.stats[0].tally.rules["paragraphs"].parts == 1
 
 
 def test_a_rest_below_min_chars_goes_too(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_dropped_records_are_written_by_reason_with_what_stays(tmp_path: Path) -
         Reject("near", "a#2", "тел", "similarity 0.91", "ә" * 3_000, stayed="тел/a#1"), None, 0, 9
     )
     rows.add(Reject("min_chars", "a#3", "тел", "2 characters, below 5", "ук"), None, 0, 4)
-    rows.write(tmp_path, "0.arrow")
+    rows.write(tmp_path, "0")
     for reason in ("near", "min_chars"):
         given = Reason(tmp_path, reason, (("тел", tmp_path / "0.arrow"),))
         write_dropped(given, lambda size: None)

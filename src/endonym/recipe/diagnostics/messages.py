@@ -43,6 +43,7 @@ SHAPES = {
     r"^\w[\w.-]{0,63}$": "1 to 64 letters, digits, `_`, `.` or `-`, first neither `.` nor `-`",
     r"^[\w.-]{1,64}$": "1 to 64 letters, digits, `_`, `.` or `-`",
     r"^[^\s`|][^\n`|]{0,99}$": "1 to 100 characters of one line, without ` and |",
+    r"^[^@\d]*$": "text without @ and digits",
     r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$": 'a language code such as "tt", "ro" or "zh-Hant"',
 }
 """The patterns that configs ask for, in words."""

@@ -4,6 +4,7 @@ Between the two, rules that need the whole corpus are settled, if the recipe has
 (`corpus_rules.py`). Both steps are pure functions of a document, and of the corpus's facts.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from endonym.text.broken import broken
@@ -15,12 +16,22 @@ from endonym.text.config import Clean
 from endonym.text.document import Document, Reject
 from endonym.text.io.origin import SHOWN_CHARS
 
+Removed = Callable[[Document, str, str], None]
+"""Called with a document, a rule, and a part that the rule takes out of it."""
+
+
+def forgotten(document: Document, rule: str, part: str) -> None:
+    """The default for `removed`: does nothing."""
+
 
 class Cleaning:
-    """The rules of a recipe, and what they did: `tally`, which a caller may replace."""
+    """The rules of a recipe, and what they did: `tally`, which a caller may replace.
 
-    def __init__(self, clean: Clean) -> None:
-        self.tally = Tally()
+    removed: called with each part that is taken out of a document.
+    """
+
+    def __init__(self, clean: Clean, removed: Removed = forgotten) -> None:
+        self.tally, self._removed = Tally(), removed
         self._normalized = normalizer(clean, lambda *change: self.tally.changed(*change))
         self._judged = judge(clean)
         self._repairs = "mojibake" in clean.normalize
@@ -47,6 +58,7 @@ class Cleaning:
         text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
         for rule, part in gone:
             self.tally.removed(rule, part)
+            self._removed(document, rule, part)
         if gone:
             text = self._normalized(text)
         verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)

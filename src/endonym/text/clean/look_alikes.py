@@ -16,7 +16,7 @@ from endonym.text.clean.words import with_words
 
 LATIN, CYRILLIC, GREEK = "latin", "cyrillic", "greek"
 TWINS = """
-aа eе oоο cс pр xх yу iіі jј sѕ hһ dԁ qԛ wԝ əә ëё ïї öӧ äӓ ăӑ ĕӗ ÿӱ
+aа eе oоο cс pрρ vν xх yу iіі jј sѕ hһ dԁ qԛ wԝ əә ëё ïї öӧ äӓ ăӑ ĕӗ ÿӱ
 AАΑ BВΒ EЕΕ KКΚ MМΜ HНΗ OОΟ PРΡ CС TТΤ XХΧ YУ IІΙ JЈ SЅ ZΖ NΝ DԀ QԚ WԜ ƏӘ ËЁ ÏЇ ÖӦ ÄӒ ĂӐ ĔӖ ŸӰ
 """
 """Letters of the same shape: Latin, Cyrillic, and Greek where it has one."""

@@ -31,7 +31,7 @@ LIST_LINE = regex.compile(r"(?:[*•‣▪●◦·◆►→✓]|\(?\d{1,3}[.)]|\
 """A bullet or a number. A dash is none: it begins direct speech in many languages."""
 TABLE_LINE = regex.compile(r"[^|\t]*[|\t][^|\t]*[|\t]")
 CODE_LINE = regex.compile(
-    r"[{}]|=>|[=!<>]=|&&|\|\||\(\)|</?[a-zA-Z][^<>]{0,200}>|\w\([^()]{0,200}\)\s*;"
+    r"[{}]|=>|[=!<>]=|&&|\|\||\(\)|</?[a-zA-Z][^<>]{0,200}>|\w\([^()]{0,200}\)\s*[;:]"
     r"|^\s*(?:#include|import\s+\w+[.;]|def\s+\w+\(|//|/\*)|\w\s?=\s?[^\s;]{1,200};"
 )
 ENDED = regex.compile(

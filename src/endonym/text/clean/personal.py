@@ -23,7 +23,8 @@ PHONE = regex.compile(
     r")(?![\w-])"
 )
 IP = regex.compile(
-    r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4})(?![\w.:]\w|\w)"
+    r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)"
+    r"|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4}(?![\w:]))"
 )
 LEAST_DIGITS, MOST_DIGITS = 9, 15
 """Of a telephone number."""

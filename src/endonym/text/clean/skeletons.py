@@ -7,6 +7,7 @@ something only if enough of its words are left: short sentences of common words 
 chance.
 """
 
+import functools
 from collections.abc import Set as AbstractSet
 
 import regex
@@ -19,7 +20,7 @@ MOST_CHARS = 20_000
 """Longer texts are no template's."""
 BLANK = "_"
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-NAME = regex.compile(r".*[\p{Lu}\p{Lt}\p{N}]")
+NAME = regex.compile(r"[\p{Lu}\p{Lt}\p{N}]")
 
 
 def words_of(text: str) -> list[str]:
@@ -27,14 +28,15 @@ def words_of(text: str) -> list[str]:
     return WORD.findall(text[:MOST_CHARS])
 
 
-def is_name(word: str) -> bool:
-    """Whether a word has a capital letter or a digit."""
-    return NAME.match(word) is not None
+@functools.lru_cache(maxsize=1 << 17)
+def word_key(word: str) -> int:
+    """The key of a word; 0 for a name, which is a word with a capital letter or a digit."""
+    return 0 if NAME.search(word) else key_of(word)
 
 
 def word_keys(text: str) -> set[int]:
     """The keys of a document's words that are no names."""
-    return {key_of(word) for word in set(words_of(text)) if not is_name(word)}
+    return {word_key(word) for word in set(words_of(text))} - {0}
 
 
 def skeleton(text: str, usual: AbstractSet[int]) -> str:
@@ -43,7 +45,7 @@ def skeleton(text: str, usual: AbstractSet[int]) -> str:
         return ""
     words, kept = words_of(text), list[str]()
     for word in words:
-        if not is_name(word) and key_of(word) in usual:
+        if word_key(word) in usual:
             kept.append(word)
         elif not kept or kept[-1] is not BLANK:
             kept.append(BLANK)

@@ -17,10 +17,10 @@ def with_words(text: str, where: "regex.Pattern[str]", change: Callable[[str], s
     for found in where.finditer(text):
         if found.start() < done:
             continue
-        before = WORD_BEFORE.match(text, done, found.start())
-        after = WORD.match(text, found.start())
-        start = before.start() if before else found.start()
-        end = max(after.end() if after else 0, found.end())
+        start, end = found.span()
+        word, before = WORD.match(text, start), WORD_BEFORE.match(text, done, start)
+        if word and before and word.end() > start:
+            start, end = before.start(), max(word.end(), end)
         parts += [text[done:start], change(text[start:end])]
         done = end
     return "".join(parts) + text[done:] if parts else text

@@ -1,6 +1,6 @@
 """What a corpus says of copies and of evaluation texts: sentences, and the texts themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -9,8 +9,11 @@ from endonym.text.document_files import read_lines
 
 COPIES = "copies.jsonl.gz"
 """A line for each cluster of near copies: the document that stays, and those that go."""
-CUT = "cut.jsonl.gz"
-"""The paragraphs that were taken out of documents that stay."""
+WHY_CUT = {
+    "paragraphs": "that stood in an earlier document",
+    "decontaminate": "that overlap with evaluation texts",
+}
+"""Of what is taken out of documents, by the rule."""
 
 
 def kept_out(card: Mapping[str, Any]) -> dict[str, str]:
@@ -57,15 +60,12 @@ def copies(card: Mapping[str, Any]) -> list[str]:
             f"{counted(near['crowded'], 'document')} resemble so many others that each was "
             "compared with the best of them only: near copies may be left among them."
         )
-    for reason, cut in card["total"].get("cut", {}).items():
-        why = {
-            "paragraphs": "that stood in an earlier document",
-            "decontaminate": "that overlap with evaluation texts",
-        }[reason]
-        found.append(
-            f"{counted(cut['paragraphs'], 'paragraph')} {why} were taken out of "
-            f"{counted(cut['documents'], 'document')}."
-        )
+    rules = card["total"].get("rules", {})
+    found += [
+        f"{counted(rules[reason]['parts'], 'paragraph')} {why} were taken out of documents."
+        for reason, why in WHY_CUT.items()
+        if rules.get(reason, {}).get("parts")
+    ]
     return found
 
 
@@ -79,9 +79,3 @@ def staying_texts(folder: Path, names: set[str]) -> dict[str, str]:
         if name in names:
             found[name] = stays["text"]
     return found
-
-
-def cut_records(folder: Path) -> Iterator[dict[str, str]]:
-    """The paragraphs that were taken out of documents that stay, with the reason of each."""
-    path = folder / CUT
-    yield from read_lines(path) if path.is_file() else ()

@@ -66,7 +66,7 @@ class Identifier:
         far = np.minimum(1, MOST_LETTERS / np.maximum(1, letters))
         against_known = np.clip(far * (found[:, place] - known), -MOST_ODDS, MOST_ODDS)
         most = MOST_UNKNOWN if self.learnt.knows_neighbours else MOST_UNTOLD
-        against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -MOST_ODDS, most)
+        against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -most, most)
         odds = np.minimum(against_known, against_unknown)
         odds[letters < LEAST_LETTERS] = 0
         return [float(each) for each in odds]

@@ -33,7 +33,7 @@ LEAST_PARAGRAPH, MOST_PARAGRAPH = 30, 1_000
 """Characters of a paragraph that is drawn, and of how much of it is taken."""
 LEAST_CLASS = 2_000
 """Characters of a class; of languages with less, all texts together are one."""
-LEAST_MODEL = 10_000
+LEAST_MODEL = 5_000
 """Characters of the language without which no model is learnt."""
 MOST_WRONG = 0.3
 """Largest share of paragraphs with one label, if the libraries do not know the language."""

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.text.clean.normalize import normalizer
+from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean
 
 ALL = ("nfc", "zero_width", "spaces")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from endonym.text.copies.notes import copies, cut_records, kept_out, kept_out_of, staying_texts
+from endonym.text.copies.notes import copies, kept_out, kept_out_of, staying_texts
 
 FILE = {
     "file": "eval.txt",
@@ -17,7 +17,7 @@ FILE = {
 
 
 def card(**found: Any) -> dict[str, Any]:
-    return {"total": {"dropped": {}, "cut": {}}, **found}
+    return {"total": {"dropped": {}, "rules": {}}, **found}
 
 
 def test_a_file_is_known_by_its_name_wherever_it_lies() -> None:
@@ -46,15 +46,14 @@ def test_copies_are_counted_with_what_was_left_uncompared() -> None:
     known = card(near=near)
     assert copies(known) == []
     known["total"]["dropped"] = {"near": {"records": 9, "bytes": 1}}
-    known["total"]["cut"] = {"paragraphs": {"documents": 2, "paragraphs": 3, "chars": 400}}
+    known["total"]["rules"] = {"paragraphs": {"parts": 3}, "near": {"parts": 0}}
     first, last = copies(known)
     assert first.startswith("Near copies dropped: 9, of 3 documents that stay")
     assert "the most of one are 4" in first
-    assert last == "3 paragraphs that stood in an earlier document were taken out of 2 documents."
+    assert last == "3 paragraphs that stood in an earlier document were taken out of documents."
     known["near"] = {**near, "crowded": 7}
     assert "7 documents resemble so many others" in copies(known)[1]
 
 
 def test_a_corpus_without_such_files_has_none(tmp_path: Path) -> None:
     assert staying_texts(tmp_path, {"a/b#1"}) == {}
-    assert list(cut_records(tmp_path)) == []

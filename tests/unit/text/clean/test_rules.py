@@ -1,9 +1,9 @@
 """Rules that refuse a text."""
 
 import pytest
-from endonym.text.clean.filters import cleaner
 from text_samples import FRENCH, KHMER, TATAR
 
+from endonym.text.clean.rules import cleaner
 from endonym.text.config import Clean
 
 

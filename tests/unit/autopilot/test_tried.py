@@ -1,0 +1,74 @@
+"""Cleaning tried on a sample, before the corpus is made."""
+
+from pathlib import Path
+
+import pytest
+from made_dirt import fables, stubs
+from text_samples import RUSSIAN, TATAR, files, write
+
+from endonym.autopilot import tried as module
+from endonym.autopilot.tried import try_cleaning
+from endonym.text.config import Clean, Source, Split
+from endonym.text.corpus import make_corpus
+from endonym.text.files import RawSet
+
+NOTICE = "Tous droits réservés, toute reproduction interdite sans accord écrit."
+
+
+def raw(folder: Path, texts: list[str]) -> list[RawSet]:
+    path = write(folder, "texts.txt", "\n\n\n".join(texts))
+    source = Source(name="texts", path=str(path), document="blank_lines", blank_lines=2)
+    return [RawSet(source=source, files=tuple(files(source)))]
+
+
+CLEAN = Clean(
+    normalize=("nfc", "look_alikes", "spaces"),
+    mask=("email",),
+    min_chars=20,
+    dedup=("exact",),
+    language="fr",
+    min_language_score=0.6,
+    max_line_documents=5,
+    max_same_skeleton=4,
+)
+
+
+def dirty() -> list[str]:
+    texts = [f"{text}\n{NOTICE}" for text in fables("fr")]
+    texts[3] += " Écrivez à a@b.fr !"
+    return [*texts, texts[5], "Oui.", *RUSSIAN[:2], *stubs(9)]
+
+
+def test_the_whole_of_small_texts_is_cleaned_as_the_corpus_will_be(tmp_path: Path) -> None:
+    sets = raw(tmp_path, dirty())
+    found = try_cleaning(sets, CLEAN).as_dict()
+    pairs = [(each.source, each.files) for each in sets]
+    out = tmp_path / "out"
+    card = make_corpus(pairs, CLEAN, Split(seed=1), out=out, advance=lambda size: None)
+    total = card["total"]
+    assert found["is_whole"]
+    assert found["documents"] == total["read"]["records"]
+    assert found["kept"] == sum(kept["documents"] for kept in total["kept"].values())
+    assert found["rules"] == total["rules"]
+    assert set(found["rules"]) == {
+        "mask email",
+        "max_line_documents",
+        "min_chars",
+        "min_language_score",
+        "exact",
+    }
+
+
+def test_a_sample_of_large_texts_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SAMPLE_CHARS", 2_000)
+    found = try_cleaning(raw(tmp_path, TATAR * 200), Clean(min_chars=45)).as_dict()
+    assert not found["is_whole"]
+    assert 0 < found["documents"] < 200
+    assert found["rules"]["min_chars"]["documents"] == found["documents"] - found["kept"]
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    sets = raw(tmp_path, dirty())
+    before = sorted(tmp_path.rglob("*"))
+    try_cleaning(sets, CLEAN)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,56 @@
+"""Lines that stand in many documents."""
+
+from collections import Counter
+
+from text_samples import TATAR
+
+from endonym.text.clean.boilerplate import line_keys, without_boilerplate
+
+NOTICE = "Барлык хокуклар якланган, материалларны сайттан алганда сылтама мәҗбүри."
+MENU = ["Баш бит", "Яңалыклар", "Элемтә"]
+
+
+def frequent(pages: list[str], most: int) -> set[int]:
+    counts = Counter(key for page in pages for key in line_keys(page))
+    return {key for key, count in counts.items() if count > most}
+
+
+def page(number: int) -> str:
+    text = TATAR[number % len(TATAR)]
+    own = [text, "— Әйе.", f"{text} {number} тапкыр."]
+    return "\n".join([*MENU, f"{number} нче бит", *own, NOTICE])
+
+
+def test_menus_and_notices_go_and_the_texts_between_stay():
+    pages = [page(number) for number in range(8)]
+    text, gone = without_boilerplate(pages[3], frequent(pages, 5))
+    assert gone == [*MENU, "3 нче бит", NOTICE]
+    assert text == f"{TATAR[3]}\n— Әйе.\n{TATAR[3]} 3 тапкыр."
+
+
+def test_a_short_line_within_a_document_stays_though_many_have_it():
+    pages = [page(number) for number in range(8)]
+    assert all("— Әйе." in without_boilerplate(each, frequent(pages, 2))[0] for each in pages)
+
+
+def test_digits_and_case_do_not_tell_lines_apart():
+    assert line_keys("Бит 3\n\n— БИТ 17 —\n***") == line_keys("бит\nбит")
+
+
+def test_a_document_counts_a_line_once_and_one_line_is_no_boilerplate():
+    assert len(line_keys("Баш бит\nБаш бит")) == 1
+    assert line_keys(NOTICE) == set()
+    assert without_boilerplate(NOTICE, line_keys(f"{NOTICE}\nа")) == (NOTICE, [])
+
+
+def test_taking_out_twice_takes_out_no_more():
+    pages = [page(number) for number in range(8)]
+    often = frequent(pages, 2)
+    for each in pages:
+        once = without_boilerplate(each, often)[0]
+        assert without_boilerplate(once, often) == (once, [])
+
+
+def test_a_page_of_boilerplate_alone_becomes_empty():
+    pages = ["\n".join([*MENU, NOTICE])] * 5
+    assert without_boilerplate(pages[0], frequent(pages, 2)) == ("", [*MENU, NOTICE])

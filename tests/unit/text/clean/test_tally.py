@@ -1,0 +1,51 @@
+"""What each rule did."""
+
+from endonym.text.clean.tally import SAMPLES, Tally
+
+
+def tally(numbers: range) -> Tally:
+    made = Tally()
+    for number in numbers:
+        made.begin(f"a.txt#{number}")
+        made.changed("spaces", f"кояш  {number}", f"кояш {number}")
+        made.changed("spaces", f"кояш {number} ", f"кояш {number}")
+        if number % 2:
+            made.removed("split_languages", "солнце")
+            made.removed("split_languages", "взошло")
+        else:
+            made.dropped("min_chars", f"кояш {number}", "5 characters, below 10", 11)
+    return made
+
+
+def test_a_document_counts_once_for_a_rule_and_its_parts_each():
+    made = tally(range(10))
+    assert made.rules["spaces"].documents == 10
+    assert made.rules["split_languages"].documents == 5
+    assert made.rules["split_languages"].parts == 10
+    assert made.rules["split_languages"].bytes == 10 * len("солнце".encode())
+    assert made.rules["min_chars"].bytes == 55
+
+
+def test_a_change_is_shown_before_and_after():
+    made = Tally()
+    made.begin("a.txt#1")
+    long = "ә" * 500
+    made.changed("look_alikes", f"{long} бaр {long}", f"{long} бар {long}")
+    (sample,) = made.rules["look_alikes"].as_dict(4)["samples"]
+    assert sample["id"] == "a.txt#1"
+    assert "бaр" in sample["before"]
+    assert "бар" in sample["after"]
+    assert len(sample["before"]) < 100
+    assert made.rules["look_alikes"].as_dict(4)["share"] == 0.25
+
+
+def test_parts_of_a_corpus_add_up_in_any_order():
+    whole = tally(range(100))
+    pieces = [tally(range(60, 100)), tally(range(30)), tally(range(30, 60))]
+    added = Tally()
+    for each in pieces:
+        added.add(each)
+    assert sorted(added.rules) == sorted(whole.rules)
+    for name, rule in whole.rules.items():
+        assert added.rules[name].as_dict(100) == rule.as_dict(100)
+        assert len(rule.samples) == SAMPLES

@@ -1,0 +1,80 @@
+"""What the model of letters is learnt from."""
+
+import random
+from pathlib import Path
+
+import pytest
+from made_dirt import lines_of
+from text_samples import FRENCH, RUSSIAN, TATAR
+
+from endonym.text.language.identify import Identifier
+from endonym.text.language.sample import Learnt, Sample, learn
+
+
+def sampled(texts: list[str], most: int = 10**6) -> Sample:
+    sample = Sample(most)
+    for text in texts:
+        sample.add(text)
+    return sample
+
+
+def test_the_sample_is_the_same_in_any_order_and_bounded():
+    lines = lines_of("fr")
+    shuffled = random.Random(1).sample(lines, len(lines))
+    one, other = sampled(lines, 5_000), sampled(shuffled, 5_000)
+    assert one.paragraphs() == other.paragraphs()
+    assert 5_000 <= sum(map(len, one.paragraphs())) < 7_000
+
+
+def test_samples_of_parts_merge_to_that_of_the_whole():
+    lines = lines_of("fr")
+    merged = Sample(5_000)
+    for part in (lines[40:], lines[:40]):
+        for paragraph in sampled(part, 5_000).paragraphs():
+            merged.offer(paragraph)
+    assert merged.paragraphs() == sampled(lines, 5_000).paragraphs()
+
+
+def test_copies_count_once_and_short_lines_not_at_all():
+    text = "\n".join([TATAR[0], TATAR[0], "Кояш чыкты."])
+    assert sampled([text, text]).paragraphs() == [TATAR[0]]
+
+
+def test_a_foreign_language_in_the_corpus_is_a_class_of_its_own():
+    dirty = [*lines_of("fr"), *lines_of("ro")]
+    learnt = learn(sampled(dirty).paragraphs(), "fr", {})
+    assert learnt is not None
+    assert learnt.model.codes == ("fr", "ro")
+    assert not learnt.knows_neighbours
+
+
+def test_too_little_text_gives_no_model():
+    assert learn(TATAR, "tt", {}) is None
+
+
+def test_a_language_that_no_library_knows_is_learnt_from_its_own_texts():
+    """French under a code that the libraries do not know, with Russian and Romanian among it."""
+    dirty = [*lines_of("fr"), *lines_of("ro")[:12], *RUSSIAN]
+    learnt = learn(sampled(dirty).paragraphs(), "x-gasconha", {})
+    assert learnt is not None
+    identifier = Identifier("x-gasconha", learnt)
+    assert all(identifier.score(text) > 0.6 for text in FRENCH)
+    assert all(identifier.score(text) < 0.6 for text in [*RUSSIAN, *TATAR])
+
+
+def test_texts_to_contrast_with_are_classes_and_count_for_more():
+    texts = sampled(lines_of("tt")).paragraphs()
+    learnt = learn(texts, "tt", {"ru": RUSSIAN * 20, "tt": ["left out"]})
+    assert learnt is not None
+    assert learnt.model.codes == ("tt", "ru")
+    assert learnt.knows_neighbours
+
+
+def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
+    learnt = learn(sampled(lines_of("fr")).paragraphs(), "fr", {})
+    assert learnt is not None
+    learnt.save(tmp_path)
+    again = Learnt.load(tmp_path)
+    assert (again.least, again.knows_neighbours) == (learnt.least, learnt.knows_neighbours)
+    odds = [Identifier("fr", each).own_odds([*FRENCH, *TATAR]) for each in (learnt, again)]
+    assert odds[0] == pytest.approx(odds[1])

@@ -1,0 +1,59 @@
+"""Votes of two libraries on a text's language."""
+
+import pytest
+from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
+
+from endonym.text.language.votes import (
+    NONE,
+    SHOWN_CHARS,
+    cld2_vote,
+    excerpt,
+    known_codes,
+    langid_vote,
+    reliable_code,
+    usual,
+)
+
+SAMPLES = [("tt", TATAR), ("km", KHMER), ("ro", ROMANIAN), ("fr", FRENCH), ("ru", RUSSIAN)]
+
+
+@pytest.mark.parametrize(("code", "lines"), SAMPLES)
+def test_both_name_the_language_of_a_paragraph(code: str, lines: list[str]):
+    text = " ".join(lines)
+    for vote in (cld2_vote(text), langid_vote(text)):
+        assert vote.code == code
+        assert vote.probability > 0.6
+    assert reliable_code(text) == code
+
+
+@pytest.mark.parametrize("text", ["", "12345 67", "★★★", "ә"])
+def test_nothing_is_said_of_nothing(text: str):
+    assert reliable_code(text) == ""
+    assert cld2_vote(text) == NONE or cld2_vote(text).probability < 0.7
+
+
+@pytest.mark.parametrize(
+    "mark", ["\0", "\x0b", "\x1b", "\x7f", "\x85", "\ufffe", "\ud800", "\ufdd0"]
+)
+def test_what_the_libraries_refuse_is_taken_out_first(mark: str):
+    text = f"{mark}{TATAR[0]}{mark}{TATAR[1]}"
+    assert cld2_vote(text).code == langid_vote(text).code == "tt"
+
+
+def test_a_long_text_is_read_at_three_places():
+    text = "\n".join([*FRENCH * 200, *TATAR * 200])
+    parts = excerpt(text)
+    assert len(parts) <= SHOWN_CHARS + 2
+    assert text.startswith(parts[:1000])
+    assert text.endswith(parts[-1000:])
+    assert excerpt(TATAR[0]) is TATAR[0]
+
+
+def test_codes_are_those_of_recipes():
+    assert (usual("iw"), usual("zh-Hant"), usual("tat"), usual("mo")) == ("he", "zh", "tt", "ro")
+
+
+def test_it_is_known_which_languages_each_knows():
+    for codes in known_codes().values():
+        assert {"tt", "ba", "km", "ro", "fr", "kk", "ky", "fa", "ar"} <= codes
+        assert "udm" not in codes
