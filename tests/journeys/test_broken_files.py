@@ -259,7 +259,7 @@ def test_bad_json_records_are_dropped_one_by_one_with_reason_and_line():
     documents = [each for each in found if isinstance(each, Document) and normalized(each.text)]
     ids = [each.meta.get("id", "") for each in documents]
     assert {"a1", "a2", "a10", "a22", "a23", "last"} <= set(ids)
-    assert set(ids) <= {*ALLOWED_IDS, "1" + "0" * 199}
+    assert set(ids) <= {*ALLOWED_IDS, "1" + "0" * 299}
     assert len({each.id for each in documents}) == len(documents)
     assert all("line " in refusal.detail for refusal in refused(found))
     assert reasons(found) == {
@@ -308,3 +308,21 @@ def test_exact_copies_are_dropped_and_near_ones_stand_on_one_side(tmp_path: Path
     assert not train & test
     assert not dev & test
     assert all(len(documents[side]) >= 2 for side in SIDES)
+
+
+def test_near_copies_leave_one_text_of_each_group(tmp_path: Path):
+    path = FOLDER / "near_duplicates.jsonl"
+    source = Source(name="near", path=str(path))
+    clean = Clean(normalize=ALL, dedup=("exact", "near", "paragraphs"))
+    make_corpus([(source, files(source))], clean, Split(seed=1), out=tmp_path)
+    corpus = Corpus(tmp_path)
+    dropped = {reason: n["records"] for reason, n in corpus.card["total"]["dropped"].items()}
+    assert dropped == {"exact": 10, "near": 20}
+    groups = {
+        f"{path.name}#{number}": json.loads(line)["group"]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    }
+    kept = [groups[each.id] for side in SIDES for each in corpus.documents(side)]
+    assert len(kept) == len(set(kept)) == 30
+    for each in corpus.dropped("near"):
+        assert groups[each.id] == groups[each.stayed.removeprefix("near/")]

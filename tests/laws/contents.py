@@ -23,7 +23,8 @@ from endonym.store import Artifact
 CLOSE = {"rel": 3e-5, "abs": 3e-5}
 SAMPLED = 8
 """Values of a tensor that are kept, evenly spaced, beside its root mean square."""
-COMPUTED = {"model": ("validations.json",), "evaluation": ("scores.json", "continuations.json")}
+FIGURES = ("scores.json", "neighbours.json", "continuations.json")
+COMPUTED = {"model": ("validations.json",), "evaluation": FIGURES}
 """Of a kind of stage, the JSON files that hold what was computed with floating point."""
 DRAWN = ("continuations.json", "text")
 """A file, and its key whose value was drawn from a model's distribution."""

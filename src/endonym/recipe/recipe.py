@@ -146,8 +146,10 @@ class Recipe(Config):
         `clean.decontaminate`."""
         scored = [path for each in self.evaluate for path in each.scored_files(self.folder)]
         named, _ = files_named(self.clean.decontaminate, self.folder)
-        by_path = {path.absolute().resolve(): path for path in reversed([*scored, *named])}
-        return list(by_path.values())[::-1]
+        found: dict[Path, Path] = {}
+        for path in [*scored, *named]:
+            found.setdefault(path.resolve(), path)
+        return list(found.values())
 
     @property
     def text(self) -> str:

@@ -174,7 +174,7 @@ def decide(every: Sequence[Unsifted], documents: int, keys: Path, out: Path) -> 
 
     asked = asked_of(every[0].clean)
     with Tables(out / "tables") as tables:
-        found = decided(tables, keys, texts, asked, documents)
+        found = decided(tables, keys, texts, asked, count=documents)
         said: dict[str, Any] = {}
         if "near" in asked.kinds:
             figures = write_clusters(found, every, tables, out)
@@ -184,6 +184,7 @@ def decide(every: Sequence[Unsifted], documents: int, keys: Path, out: Path) -> 
             write_array(out, f"{kind}-{name}.npy", array)
     for name, array in found.cuts._asdict().items():
         write_array(out, f"cuts-{name}.npy", array)
+    write_array(out, "scraps.npy", found.scraps)
     write_names(found, every, out)
     return {"files": seen_files(out, out.rglob("*")), "said": said}
 
@@ -252,6 +253,9 @@ class Decisions:
             documents[low:high].tolist(), parts[low:high].tolist(), strict=True
         ):
             self.cuts.setdefault(number - first, []).append(part)
+        scraps = np.load(folder / "scraps.npy", mmap_mode="r")
+        low, high = np.searchsorted(scraps, [first, first + count])
+        self.scraps = set((scraps[low:high] - first).tolist())
         self.numbers = np.load(folder / "stayed.npy", mmap_mode="r")
         self.names = read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
@@ -269,7 +273,10 @@ class Decisions:
         spans = paragraphs(text)
         removed = tuple(text[slice(*spans[part])] for part in cut)
         detail = f"{len(removed)} of its {len(spans)} paragraphs stood before"
-        return Judged(without(text, spans, cut), (), removed), detail
+        left = without(text, spans, cut)
+        if number in self.scraps:
+            left, detail = None, f"{detail}; the rest stands elsewhere, too"
+        return Judged(left, (), removed), detail
 
 
 def sift_chunk(unsifted: Unsifted, advance: Advance) -> Result:

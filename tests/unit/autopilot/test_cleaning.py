@@ -46,7 +46,7 @@ def test_no_sample_gives_only_what_is_always_safe():
     clean, _ = guess_clean("tt", "")
     assert clean.min_chars is None
     assert clean.script is None
-    assert clean.dedup == ("exact",)
+    assert clean.dedup == ("exact", "near", "paragraphs")
 
 
 def test_short_sentences_among_long_ones_are_not_sacrificed():

@@ -14,9 +14,10 @@ from endonym.commands.inspect import describe_status, look, status, unrun
 from endonym.errors import RecipeError
 from endonym.log import THIN, append_jsonl, columns
 from endonym.store import Artifact, Store
+from endonym.text.copies.notes import COPIES
 from endonym.text.corpus import Corpus
 from endonym.text.document import Reject
-from endonym.text.document_files import GzipLines, reject_line
+from endonym.text.document_files import DROPPED, REMOVED, GzipLines, json_line, reject_line
 
 
 @pytest.fixture
@@ -306,3 +307,47 @@ def test_a_refused_corpus_is_found_from_any_folder_and_may_be_cut_off(
     cut.write_bytes(cut.read_bytes()[:-12])
     found = look(Store(Path("store")), str(run), dropped="all", text=None, count=9)
     assert found.data["dropped"]["max_chars"] == 1
+
+
+def test_a_near_copy_is_shown_beside_the_text_that_stays(store: Store, tmp_path: Path) -> None:
+    (folder,) = (store.root / "corpus").iterdir()
+    copy = tmp_path / "corpus"
+    shutil.copytree(folder, copy)
+    sizes = {"records": 1, "bytes": 9}
+    card = json.loads((copy / "card.json").read_text(encoding="utf-8"))
+    card["total"]["dropped"] = {"near": sizes}
+    card["total"]["rules"] = {"near": {"parts": 0}, "paragraphs": {"parts": 1}}
+    (copy / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    detail = "similarity 0.91 to tt/a#1, which stays"
+    rejects = {
+        DROPPED: Reject("near", "a#2", "tt", detail, "КОЯШ", 9, "tt/a#1"),
+        REMOVED: Reject("paragraphs", "a#7", "tt", "why", "Кар", 6),
+    }
+    for kind, reject in rejects.items():
+        (copy / kind).mkdir(exist_ok=True)
+        with GzipLines(copy / kind, f"{reject.reason}.jsonl.gz") as lines:
+            lines.line(reject_line(reject))
+    write_lines(
+        copy,
+        COPIES,
+        {"stays": {"source": "tt", "id": "b#1", "text": "Җил"}, "copies": 1, "goes": []},
+        {"stays": {"source": "tt", "id": "a#1", "text": "Кояш"}, "copies": 1, "goes": []},
+    )
+    found = look(store, str(copy), dropped="near", text=None, count=3)
+    assert found.data["rejects"][0]["stayed_text"] == "Кояш"
+    assert found.text.splitlines()[-4:] == [
+        "near  tt/a#2  similarity 0.91 to tt/a#1, which stays",
+        "  КОЯШ",
+        "  tt/a#1 stays:",
+        "  Кояш",
+    ]
+    cut = look(store, str(copy), dropped="paragraphs", text=None, count=3)
+    assert cut.data["parts"] == {"paragraphs": 1}
+    assert [each["text"] for each in cut.data["removed"]] == ["Кар"]
+    assert cut.text.splitlines()[-2:] == ["paragraphs  tt/a#7  why", "  Кар"]
+
+
+def write_lines(folder: Path, name: str, *records: dict[str, Any]) -> None:
+    with GzipLines(folder, name) as lines:
+        for each in records:
+            lines.line(json_line(each))

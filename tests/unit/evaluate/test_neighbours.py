@@ -13,20 +13,7 @@ from endonym.evaluate.neighbours import Gain, Places, gains, held_by_article, se
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
-NAMES = [
-    "Айсылу",
-    "Булат",
-    "Гөлнара",
-    "Дамир",
-    "Зөлфия",
-    "Илнар",
-    "Камилә",
-    "Ленар",
-    "Мәдинә",
-    "Наил",
-    "Рәмзия",
-    "Салават",
-]
+NAMES = ["Айсылу", "Булат", "Гөлнара", "Дамир", "Зөлфия", "Илнар", "Камилә", "Ленар", "Мәдинә"]
 VERBS = ["килде", "китте", "укыды", "көлде", "сөйләде", "җырлады"]
 PLACES = ["урманга", "авылга", "мәктәпкә", "күлгә", "базарга", "бакчага"]
 

@@ -3,12 +3,14 @@
 import gzip
 from pathlib import Path
 
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
 from toys import toy_tokenizer
 
 from endonym.errors import SourceError, TokenizerError
 from endonym.log import Log
-from endonym.pipeline.evaluation_texts import texts_below
+from endonym.pipeline.evaluation_texts import texts_below, texts_to_keep_out
 from endonym.tokenizer.tokenizer import Tokenizer
 
 READER = toy_tokenizer("byte")
@@ -101,3 +103,45 @@ def test_what_to_do_fits_the_reason_and_no_key_of_a_recipe_is_named(
     assert "encoding =" not in said
     assert ("UTF-8" in caught.value.do) == bool(data)
     assert capsys.readouterr().err == ""
+
+
+def kept_out(path: Path, data: str | bytes) -> list[str]:
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return list(texts_to_keep_out(path))
+
+
+def test_every_string_of_a_task_is_kept_out_however_deep(tmp_path: Path) -> None:
+    lines = [
+        '{"question": "Кем?", "choices": ["Әни", {"text": "Әти"}], "answer": 1}',
+        "no JSON",
+        '["Кояш", null, 5]',
+    ]
+    expected = ["Кем?", "Әни", "Әти", "no JSON", "Кояш"]
+    assert kept_out(tmp_path / "a.jsonl", "\n".join(lines)) == expected
+    packed = gzip.compress("\n".join(lines).encode())
+    assert kept_out(tmp_path / "b.jsonl.gz", packed) == expected
+    assert kept_out(tmp_path / "c.json", '{"x": [{"y": "Бер"}, "Ике"]}') == ["Бер", "Ике"]
+    deep = "[" * 100_000 + '"Бер"' + "]" * 100_000
+    assert kept_out(tmp_path / "d.jsonl", f'{deep}\n{{"x": "Ике"}}')[1:] == ["Ике"]
+
+
+def test_tables_are_kept_out_line_by_line_and_all_their_columns_of_strings(tmp_path: Path) -> None:
+    assert kept_out(tmp_path / "a.tsv", "id\ttext\n1\tКояш чыкты\n")[1] == "1\tКояш чыкты"
+    path = tmp_path / "b.parquet"
+    parquet.write_table(arrow.table({"a": ["Бер", "Ике"], "n": [1, 2], "b": ["Өч", None]}), path)
+    assert [text for text in texts_to_keep_out(path) if text] == ["Бер", "Ике", "Өч"]
+
+
+def test_other_texts_are_read_as_they_are_scored(tmp_path: Path) -> None:
+    assert kept_out(tmp_path / "a.txt", "Бер.\nИке.\n\nӨч.\n\nДүрт.\n") == [
+        "Бер.\nИке.",
+        "Өч.",
+        "Дүрт.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.jpg"])
+def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="no text that can be read") as caught:
+        kept_out(tmp_path / name, "")
+    assert caught.value.where == str(tmp_path / name)

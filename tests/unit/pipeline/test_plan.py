@@ -102,3 +102,29 @@ def test_names_are_known_before_anything_is_planned(
     recipe = Recipe.load(tmp_path / "project" / "recipe.toml")
     names = stage_names(recipe)
     assert sorted(names) == sorted((stage.name, stage.kind) for stage in found.values())
+
+
+def test_what_is_scored_and_what_is_named_is_kept_out_of_the_corpus(
+    stages_of: Callable[..., dict[str, Stage]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "project"
+    for name in ("unseen.txt", "tasks/a.jsonl", "tasks/b.jsonl"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text('{"text": "Кояш чыкты."}', encoding="utf-8")
+    before = stages_of()["corpus"]
+    scored = '\n[[evaluate]]\nkind = "bits"\nfile = "unseen.txt"\n'
+    found = stages_of(scored)
+    assert "source unseen.txt" in reads(found)["corpus"]
+    assert "source prompts.txt" not in reads(found)["corpus"]
+    assert found["corpus"].id != before.id
+    (folder / "unseen.txt").write_text("Башка текст.", encoding="utf-8")
+    assert stages_of(scored)["corpus"].id != found["corpus"].id
+    path = folder / "recipe.toml"
+    text = path.read_text(encoding="utf-8")
+    named = text.replace("[clean]", '[clean]\ndecontaminate = ["tasks/*.jsonl", "unseen.txt"]')
+    path.write_text(named, encoding="utf-8")
+    recipe = Recipe.load(path)
+    assert [each.name for each in recipe.evaluation_texts] == ["unseen.txt", "a.jsonl", "b.jsonl"]
+    names = [name for name, _ in stage_names(recipe)]
+    assert {"source a.jsonl", "source b.jsonl"} <= set(names)
+    assert len(names) == len(set(names))

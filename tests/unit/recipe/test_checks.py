@@ -159,6 +159,13 @@ CONTRADICTIONS = {
         "model",
         "Choose a head_width that divides dim · expand.",
     ),
+    "evaluation texts that are not there": (
+        '[clean]\ndecontaminate = ["tasks/*.jsonl"]',
+        8,
+        "no file matches tasks/*.jsonl.",
+        '["tasks/*.jsonl"]',
+        "Correct it, or leave it out: it is a path or a glob from the recipe's folder.",
+    ),
     "prompts that are not there": (
         '[[evaluate]]\nkind = "prompts"\nfile = "prompts/җөмләләр.txt"',
         9,

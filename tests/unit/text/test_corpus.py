@@ -249,7 +249,11 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import make_corpus
 from endonym.text.files import source_files
 source = Source(name="raw", path="raw", document="line")
-clean = Clean(normalize=("nfc", "zero_width", "spaces"), min_chars=30, dedup=("exact",))
+clean = Clean(
+    normalize=("nfc", "zero_width", "spaces"),
+    min_chars=30,
+    dedup=("exact", "near", "paragraphs"),
+)
 pair = (source, source_files(source, Path(sys.argv[1])))
 make_corpus([pair], clean, Split(seed=3), out=Path(sys.argv[2]))
 """
@@ -257,13 +261,14 @@ make_corpus([pair], clean, Split(seed=3), out=Path(sys.argv[2]))
 
 def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path: Path):
     for name in ("b.txt", "a.txt", "c/ә.txt"):
-        write(tmp_path, f"raw/{name}", numbered(300, len(name) * 1_000) + KHMER)
+        lines = numbered(300, len(name) * 1_000)
+        write(tmp_path, f"raw/{name}", [*lines, *KHMER, *map(str.upper, lines[::9])])
     digests = []
-    for hash_seed in ("0", "4242"):
+    for hash_seed, threads in (("0", "1"), ("4242", "4")):
         for number, path in enumerate(sorted((tmp_path / "raw").rglob("*.txt"))):
             os.utime(path, (number, int(hash_seed) + number))
         out = tmp_path / f"out{hash_seed}"
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "RAYON_NUM_THREADS": threads}
         command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(out)]
         subprocess.run(command, check=True, env=environment, cwd=tmp_path)
         digests.append(
@@ -276,6 +281,8 @@ def test_the_same_texts_give_the_same_bytes_in_any_process_at_any_time(tmp_path:
     assert digests[0] == digests[1]
     assert set(digests[0]) == {
         "card.json",
+        "copies.jsonl.gz",
         "dropped/exact.jsonl.gz",
+        "dropped/near.jsonl.gz",
         *(f"{side}-00000.jsonl.gz" for side in SIDES),
     }

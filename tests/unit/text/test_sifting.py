@@ -132,6 +132,14 @@ def test_repeated_paragraphs_are_taken_out_and_can_be_read(tmp_path: Path) -> No
     assert sifted.stats[0].tally.rules["paragraphs"].parts == 1
 
 
+def test_a_rest_that_stands_elsewhere_goes_too(tmp_path: Path) -> None:
+    clean = Clean(dedup=("paragraphs",))
+    sifted = Sifted(tmp_path, [[[LONG, *[f"{LONG}\n\nБарлык хокуклар сакланган."] * 3]]], clean)
+    assert sifted.texts() == [LONG, "Барлык хокуклар сакланган."]
+    details = {each.detail for each in sifted.rejects("paragraphs")}
+    assert details == {"1 of its 2 paragraphs stood before; the rest stands elsewhere, too"}
+
+
 def test_a_rest_below_min_chars_goes_too(tmp_path: Path) -> None:
     clean = Clean(dedup=("paragraphs",), min_chars=30)
     sifted = Sifted(tmp_path, [[[LONG, f"{OTHER}\n\n{LONG}", f"Кояш.\n\n{LONG}"]]], clean)

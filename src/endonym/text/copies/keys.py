@@ -126,7 +126,7 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield gathered
 
 
-def text_keys(texts: Sequence[str], numbers: Indices, _: Asked) -> Columns:
+def text_keys(texts: Sequence[str], numbers: Indices, _: Asked | None = None) -> Columns:
     """128 bits of SHA-256 of each text as it is."""
     found = b"".join(
         hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16] for text in texts

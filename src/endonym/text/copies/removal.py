@@ -6,14 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from endonym.text.copies.keys import Asked, key_files, write_keys
+from endonym.text.copies.keys import (
+    Asked,
+    KeyFile,
+    batches,
+    key_files,
+    text_keys,
+    write_keys,
+)
 from endonym.text.copies.letters import Marks
 from endonym.text.copies.near import Near, near_copies
+from endonym.text.copies.paragraphs import paragraphs, without
 from endonym.text.copies.repeated import (
     Copies,
     Cuts,
     no_copies,
+    no_cuts,
     repeated_paragraphs,
+    repeated_rests,
     repeated_texts,
 )
 from endonym.text.copies.tables import Tables
@@ -27,13 +37,15 @@ Texts = Callable[[Marks | None], Iterator[str]]
 class Removal:
     """Which documents go as exact and as near copies, and which paragraphs of the others go.
 
+    scraps: documents that go because what their paragraphs leave of them stands elsewhere, too.
     crowded: as in Near. asked: what was looked for.
     """
 
     asked: Asked
     exact: Copies = field(default_factory=no_copies)
     near: Copies = field(default_factory=no_copies)
-    cuts: Cuts = field(default_factory=lambda: Cuts(*[np.zeros(0, dtype=np.int64)] * 2))
+    cuts: Cuts = field(default_factory=no_cuts)
+    scraps: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     crowded: int = 0
 
 
@@ -42,10 +54,10 @@ def removal(tables: Tables, texts: Texts, asked: Asked, count: int) -> Removal:
     keys = tables.folder / "keys"
     keys.mkdir()
     write_keys(texts(None), asked, keys / "all")
-    return decided(tables, keys, texts, asked, count)
+    return decided(tables, keys, texts, asked, count=count)
 
 
-def decided(tables: Tables, keys: Path, texts: Texts, asked: Asked, count: int) -> Removal:
+def decided(tables: Tables, keys: Path, texts: Texts, asked: Asked, *, count: int) -> Removal:
     """What goes, from the files of keys in a folder, which may be of several parts of the corpus.
 
     Equal texts go first, then near copies, then the repeated paragraphs of what is left: the other
@@ -59,11 +71,30 @@ def decided(tables: Tables, keys: Path, texts: Texts, asked: Asked, count: int) 
         near = near_copies(tables, files, asked, texts, count=count, gone=gone)
         gone = np.union1d(gone, near.copies.documents)
         exact = exact._replace(stayed=instead(exact.stayed, near.copies))
-    found = Removal(asked, exact, near.copies, crowded=near.crowded)
+    cuts, scraps = no_cuts(), gone[:0]
     if files := key_files(keys, "paragraphs"):
         cuts = repeated_paragraphs(tables, files, gone)
-        return Removal(asked, exact, near.copies, cuts, near.crowded)
-    return found
+        rests = tables.folder / "rests.parquet"
+        write_rests(texts, cuts, count, rests)
+        scraps = repeated_rests(tables, rests, key_files(keys, "exact"), gone)
+    return Removal(asked, exact, near.copies, cuts, scraps, near.crowded)
+
+
+def write_rests(texts: Texts, cuts: Cuts, count: int, out: Path) -> None:
+    """Write the digests of what is left of the documents that lose paragraphs."""
+    numbers, firsts = np.unique(cuts.documents, return_index=True)
+    chosen = np.zeros(count, dtype=np.bool_)
+    chosen[numbers] = True
+    lost = np.split(cuts.paragraphs, firsts[1:])
+    rests = (
+        without(text, paragraphs(text), removed.tolist())
+        for text, removed in zip(texts(chosen), lost, strict=False)
+    )
+    done = 0
+    with KeyFile(out) as file:
+        for batch in batches(rests):
+            file.write(text_keys(batch, numbers[done : done + len(batch)]))
+            done += len(batch)
 
 
 def instead(documents: Indices, copies: Copies) -> Indices:

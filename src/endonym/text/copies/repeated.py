@@ -34,6 +34,12 @@ class Cuts(NamedTuple):
     paragraphs: Indices
 
 
+def no_cuts() -> Cuts:
+    """No paragraph goes."""
+    none = np.zeros(0, dtype=np.int64)
+    return Cuts(none, none)
+
+
 def repeated_texts(tables: Tables, files: Sequence[Path]) -> Copies:
     """The documents whose digest an earlier document has; the first one stays."""
     tables.files("texts", files)
@@ -72,6 +78,33 @@ def repeated_paragraphs(tables: Tables, files: Sequence[Path], gone: Indices) ->
         ("document", "paragraph"),
     )
     return Cuts(found["document"], found["paragraph"])
+
+
+def repeated_rests(tables: Tables, rests: Path, files: Sequence[Path], gone: Indices) -> Indices:
+    """The documents of which there is left what an earlier one leaves, or what another one is.
+
+    rests: digests of what is left of the documents that lose paragraphs. files: digests of whole
+    texts; gone: documents that are dropped.
+    """
+    if not rests.is_file():
+        return np.zeros(0, dtype=np.int64)
+    tables.files("rests", [rests])
+    others = "SELECT NULL AS high, NULL AS low, NULL AS document WHERE false"
+    if files:
+        tables.files("texts", files)
+        tables.run("CREATE OR REPLACE TABLE gone (document BIGINT)")
+        tables.insert("gone", {"document": gone})
+        others = """
+            SELECT high, low, -1 AS document FROM texts
+            ANTI JOIN gone USING (document) ANTI JOIN rests USING (document)
+        """
+    sql = f"""
+        WITH every AS (SELECT high, low, document FROM rests UNION ALL {others}),
+        firsts AS (SELECT high, low, min(document) AS stayed FROM every GROUP BY high, low)
+        SELECT document FROM rests JOIN firsts USING (high, low)
+        WHERE document > stayed ORDER BY document
+    """
+    return gathered(tables, sql, ("document",))["document"]
 
 
 def gathered(tables: Tables, sql: str, names: Sequence[str]) -> Columns:

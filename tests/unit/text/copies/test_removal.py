@@ -44,3 +44,14 @@ def test_an_exact_copy_names_the_text_that_stays_in_the_end(tmp_path: Path) -> N
     every = found(tmp_path, TEXTS, "near", "exact")
     assert every.exact.stayed.tolist() == [5]
     assert every.near.stayed.tolist() == [5, 5]
+
+
+def test_what_paragraphs_leave_of_several_documents_stays_once(tmp_path: Path) -> None:
+    foot = "Барлык хокуклар сакланган."
+    texts = [LONG, *[f"{LONG}\n\n{foot}"] * 2, f"{OTHER}\n\n{LONG}", f"{LONG}\n\n{foot}\n", OTHER]
+    every = found(tmp_path / "a", texts, "paragraphs")
+    assert every.cuts.documents.tolist() == [1, 2, 3, 4, 5]
+    assert every.scraps.tolist() == [2, 4]
+    with_exact = found(tmp_path / "b", [*texts[:5], foot], "paragraphs", "exact")
+    assert with_exact.exact.documents.tolist() == [2]
+    assert with_exact.scraps.tolist() == [1, 4]

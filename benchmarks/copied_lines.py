@@ -1,0 +1,177 @@
+"""Real lines with planted copies, larger mixtures of them, and the pairs that are truly similar.
+
+The truth is computed without hashes: runs of six letters are numbered one by one, and all pairs
+above a similarity are found by an inverted index over the rarest runs of each line (the prefix
+filter: Bayardo, Ma and Srikant 2007, section 3). It shares only `text/fold.py` with what it judges.
+"""
+
+import gzip
+import io
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import zstandard
+
+from endonym.text.fold import folded
+
+LINES = (
+    *("tt/common_voice_sentences.txt", "tt/tatoeba_sentences.txt", "ro/ronec_sentences.txt"),
+    *("ro/common_voice_sentences.txt", "km/tico19_sentences.txt", "km/wikipedia_paragraphs.txt"),
+    *("other/ky_common_voice.txt", "other/kk_common_voice.txt", "other/fa_common_voice.txt"),
+    *("other/ar_common_voice.txt", "en/common_voice_sentences.txt"),
+    "fr/common_voice_sentences.txt.gz",
+)
+NOVELS = tuple(
+    f"{code}/eltec_{name}_novels.jsonl.zst"
+    for code, name in (("fr", "fra"), ("ro", "rom"), ("en", "eng"))
+)
+PLANTED = 0.1
+"""Share of the lines that are edited copies of others."""
+WIDTH = 6
+
+Edit = Callable[[str, random.Random], str]
+Pairs = list[tuple[int, int, float]]
+
+
+def opened(path: Path) -> str:
+    """The text of a file, decompressed."""
+    if path.suffix == ".gz":
+        return gzip.decompress(path.read_bytes()).decode()
+    if path.suffix == ".zst":
+        with path.open("rb") as file:
+            reader = zstandard.ZstdDecompressor().stream_reader(file)
+            return io.TextIOWrapper(reader, encoding="utf-8").read()
+    return path.read_text(encoding="utf-8")
+
+
+def real_lines(data: Path) -> list[str]:
+    """All lines of the lists in a folder of texts."""
+    return [line for name in LINES for line in opened(data / name).split("\n") if line.strip()]
+
+
+def one_letter(text: str, rng: random.Random) -> str:
+    """Another letter somewhere."""
+    at = rng.randrange(len(text))
+    return text[:at] + rng.choice(text) + text[at + 1 :]
+
+
+def another_word(text: str, rng: random.Random) -> str:
+    """A word turned around."""
+    words = text.split(" ")
+    at = rng.randrange(len(words))
+    return " ".join([*words[:at], words[at][::-1], *words[at + 1 :]])
+
+
+def more_words(text: str, rng: random.Random) -> str:
+    """Some words of the beginning again at the end."""
+    words = text.split(" ")
+    return " ".join([*words, *words[: rng.randint(1, 3)]])
+
+
+EDITS: dict[str, Edit] = {
+    "other capitals and signs": lambda text, rng: f"— {text.upper()}!",
+    "one letter": one_letter,
+    "two letters": lambda text, rng: one_letter(one_letter(text, rng), rng),
+    "one word": another_word,
+    "cut by a tenth": lambda text, rng: text[: max(5, len(text) * 9 // 10)],
+    "more words": more_words,
+}
+
+
+def with_copies(lines: list[str], count: int) -> list[dict[str, str | int]]:
+    """So many lines in random order, a tenth of them edited copies: text, edit, number of the line
+    that was copied."""
+    rng = random.Random(5)
+    rng.shuffle(lines)
+    texts = lines[: count - int(PLANTED * count)]
+    found: list[tuple[str, str, int]] = [(text, "", -1) for text in texts]
+    names = list(EDITS)
+    for number in range(count - len(texts)):
+        source, name = rng.randrange(len(texts)), names[number % len(names)]
+        found.append((EDITS[name](texts[source], rng), name, source))
+    order = list(range(len(found)))
+    rng.shuffle(order)
+    places = {old: new for new, old in enumerate(order)}
+    return [
+        {"text": found[old][0], "edit": found[old][1], "of": places.get(found[old][2], -1)}
+        for old in order
+    ]
+
+
+def similar_pairs(texts: list[str], least: float) -> Pairs:
+    """All pairs of texts whose runs of six folded letters have at least this Jaccard similarity."""
+    ids, owners = numbered_runs(folded(texts))
+    sizes = np.bincount(owners, minlength=len(texts))
+    firsts = np.cumsum(sizes) - sizes
+    counts = np.bincount(ids)
+    rarest = np.lexsort((ids, counts[ids], owners))
+    places = np.arange(len(ids)) - firsts[owners]
+    prefix = sizes - np.ceil(least * sizes - 1e-9).astype(np.int64) + 1
+    leads = rarest[places < prefix[owners]]
+    found: list[np.ndarray] = []
+    lead_ids, lead_owners = ids[leads], owners[leads]
+    order = np.lexsort((lead_owners, lead_ids))
+    lead_ids, lead_owners = lead_ids[order], lead_owners[order]
+    starts = np.append(np.flatnonzero(np.diff(lead_ids, prepend=-1)), len(lead_ids))
+    for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        group = lead_owners[start:end]
+        one, two = (group[side] for side in np.triu_indices(len(group), 1))
+        near = np.minimum(sizes[one], sizes[two]) >= least * np.maximum(sizes[one], sizes[two])
+        found.append(one[near] * len(texts) + two[near])
+    pairs = np.unique(np.concatenate(found))
+    similar: Pairs = []
+    for one, two in zip(*np.divmod(pairs, len(texts)), strict=True):
+        a, b = (ids[firsts[n] : firsts[n] + sizes[n]] for n in (one, two))
+        common = len(np.intersect1d(a, b, assume_unique=True))
+        similarity = common / (len(a) + len(b) - common)
+        if similarity >= least:
+            similar.append((int(one), int(two), similarity))
+    return similar
+
+
+def numbered_runs(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct runs of each text, numbered over all texts, sorted; and the text of each."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32)
+    letters = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    lengths = np.array([len(text) for text in texts])
+    counts = np.maximum(0, lengths - WIDTH + 1)
+    starts = np.cumsum(lengths) - lengths
+    places = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    alphabet, found = int(letters.max()) + 1, letters[places]
+    for offset in range(1, WIDTH):
+        longer = found * alphabet + letters[places + offset]
+        found = np.unique(longer, return_inverse=True)[1].astype(np.int64)
+    owners = np.repeat(np.arange(len(texts)), counts)
+    pairs = np.unique(owners * (found.max() + 1) + found)
+    return pairs % (found.max() + 1), pairs // (found.max() + 1)
+
+
+def mixture(data: Path, size: int) -> Iterator[str]:
+    """Documents of one to six kilobytes of sentences drawn from lists and novels, in all so many
+    bytes; one in twenty is an earlier one with a sentence more."""
+    rng = random.Random(9)
+    pool = real_lines(data)
+    for name in NOVELS:
+        for line in opened(data / name).split("\n"):
+            if line.strip():
+                pool += [part for part in json.loads(line)["text"].split("\n") if part.strip()]
+    recent: list[str] = []
+    while size > 0:
+        if recent and rng.random() < 0.05:
+            text = f"{rng.choice(recent)}\n{rng.choice(pool)}"
+        else:
+            text = "\n".join(rng.choice(pool) for _ in range(rng.randint(8, 40)))
+        recent = [*recent[-999:], text]
+        size -= len(text.encode()) + 1
+        yield text
+
+
+def write_lines(path: Path, records: list[dict[str, str | int]]) -> None:
+    """Records as JSON lines, and beside them their texts alone, folded: one a line."""
+    lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records)
+    path.write_text(lines, encoding="utf-8")
+    texts = folded([str(each["text"]) for each in records])
+    path.with_suffix(".folded").write_text("\n".join(texts), encoding="utf-8")
