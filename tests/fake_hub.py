@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 import yaml
 
@@ -26,6 +27,8 @@ class Hub:
     stored: dict[str, bytes] = field(default_factory=dict[str, bytes])
     asked: list[str] = field(default_factory=list[str])
     refuses: dict[str, int] = field(default_factory=dict[str, int])
+    data: dict[str, dict[str, bytes]] = field(default_factory=dict[str, dict[str, bytes]])
+    """Data sets: their names, and the files of each."""
 
 
 @contextmanager
@@ -37,7 +40,13 @@ def running_hub() -> Generator[Hub]:
         def do_POST(self) -> None:
             answer(self, hub)
 
-        do_PUT = do_GET = do_POST
+        do_PUT = do_POST
+
+        def do_GET(self) -> None:
+            if not send_data(self, hub):
+                answer(self, hub)
+
+        do_HEAD = do_GET
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -52,6 +61,44 @@ def running_hub() -> Generator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+COMMIT = "c0ffee" * 6 + "c0de"
+
+
+def send_data(request: BaseHTTPRequestHandler, hub: Hub) -> bool:
+    """Answer what asks for a data set or a file of one; False if it asks for something else."""
+    path = request.path
+    name = next((each for each in hub.data if f"/datasets/{each}" in path), "")
+    if not path.startswith(("/api/datasets/", "/datasets/")):
+        return False
+    hub.asked.append(f"{request.command} {path}")
+    status, body, heads = (
+        404,
+        b'{"error": "Repository not found"}',
+        {"X-Error-Code": "RepoNotFound"},
+    )
+    _, _, version = path.partition("/revision/")
+    if name and "/resolve/" in path:
+        version, _, file = unquote(path.partition("/resolve/")[2]).partition("/")
+        found = hub.data[name].get(file)
+        status, body = (404, b"") if found is None else (200, found)
+        tag = hashlib.sha256(body).hexdigest()
+        heads = {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT}
+    elif name and version in ("", "main", "v1", COMMIT):
+        files = [{"rfilename": each} for each in sorted(hub.data[name])]
+        found = {"id": name, "sha": COMMIT, "siblings": files, "private": False, "tags": []}
+        status, body, heads = 200, json.dumps(found).encode(), {}
+    elif name:
+        body, heads = b'{"error": "no such revision"}', {"X-Error-Code": "RevisionNotFound"}
+    status = next((code for start, code in hub.refuses.items() if path.startswith(start)), status)
+    request.send_response(status)
+    for head, value in (heads | {"Content-Length": str(len(body))}).items():
+        request.send_header(head, value)
+    request.end_headers()
+    if request.command != "HEAD":
+        request.wfile.write(body)
+    return True
 
 
 def answer(request: BaseHTTPRequestHandler, hub: Hub) -> None:

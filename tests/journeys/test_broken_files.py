@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from broken_files import ALL, FOLDER, NEEDED, answer, cleaned, lines
-from text_samples import files, kept, reasons, records, refused
+from text_samples import SHARED, files, kept, reasons, records, refused
 
 from endonym.errors import SourceError
 from endonym.text.broken import broken
@@ -226,6 +226,110 @@ def test_a_bad_leipzig_file_loses_its_bad_lines_only():
     ]
     assert reasons(found) == {"bad_row": 2}
     assert not any(text[:1].isdigit() for text in kept(found))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "said"),
+    [
+        ("truncated.epub", "damaged", "not a whole zip"),
+        ("truncated.pdf", "damaged", "not a whole PDF"),
+        ("encrypted_password.pdf", "needs_password", "needs a password"),
+        ("encrypted_owner_only.pdf", "extraction_forbidden", "author forbade"),
+    ],
+)
+def test_a_book_that_cannot_be_opened_is_refused_by_cause(name: str, reason: str, said: str):
+    (refusal,) = records(FOLDER / name)
+    assert refusal.reason == reason
+    assert said in refusal.detail
+
+
+def test_of_a_bomb_the_good_chapter_is_kept_in_time():
+    began = time.monotonic()
+    found = records(FOLDER / "bomb.epub")
+    assert time.monotonic() - began < 10
+    assert len(kept(found)) == 1
+    assert reasons(found) == {"bomb": 1}
+    assert "unpacks to more than" in refused(found)[0].detail
+
+
+def test_a_book_that_climbs_out_gives_its_chapter_and_nothing_else():
+    found = records(FOLDER / "traversal.epub")
+    assert len(kept(found)[0].split("\n\n")) == 10
+    assert reasons(found) == {"unsafe_member": 4}
+    assert not list(Path("/tmp").glob("evil_*"))
+
+
+def test_a_page_that_lies_about_its_encoding_is_read_right():
+    (text,) = kept(records(FOLDER / "charset_lie.html"))
+    assert "Ã©" not in text
+    assert len(text.split("\n\n")) == 10
+    (document,) = records(FOLDER / "cp1251_meta.html")
+    assert len(document.text.split("\n\n")) == 10
+    assert document.meta["encoding"] == "cp1251"
+
+
+def test_a_soup_of_tags_gives_its_lines_and_nothing_of_its_scripts():
+    (text,) = kept(records(FOLDER / "tag_soup.html"))
+    lines = [
+        "Sainte-Geneviève",
+        "toujours un médecin",
+        "une nuit obscure",
+        "monsieur le maire",
+        "Elle",
+    ]
+    assert all(each in text for each in lines)
+    assert not any(each in text for each in ("script", "style", "color", "alert", "<!--"))
+
+
+def test_a_dump_gives_its_articles_without_markup():
+    found = records(FOLDER / "ttwiki-mini-pages-articles.xml.bz2")
+    texts = {each.meta["title"]: each.text for each in found if isinstance(each, Document)}
+    assert len(texts) == 21
+    assert reasons(found) == {"redirect": 3, "not_article": 5, "blank": 1}
+    answers = (FOLDER / "ttwiki-mini.expected.jsonl").read_text(encoding="utf-8").splitlines()
+    for each in map(json.loads, answers):
+        text = texts.get(each["title"])
+        assert (text is not None) == each["kind"].startswith("article")
+        assert not [part for part in each["must"] if part not in (text or "")]
+        assert not [part for part in each["must_not"] if part in (text or "")]
+
+
+def test_a_dump_that_ends_early_keeps_whole_pages_only():
+    found = records(FOLDER / "ttwiki-truncated.xml.bz2")
+    whole = kept(records(FOLDER / "ttwiki-mini-pages-articles.xml.bz2"))
+    assert set(kept(found)) == set(whole)
+    assert reasons(found)["truncated"] == 1
+    assert "ends early" in refused(found)[-1].detail
+
+
+def test_the_archive_and_the_file_of_leipzig_are_known_by_their_names():
+    found = records(FOLDER / "tat_mixed_2015_2K.tar.gz")
+    assert len(kept(found)) == 2_000
+    assert reasons(found) == {"unsupported_format": 3}
+    found = records(FOLDER / "leipzig_bad-sentences.txt")
+    numbers = [each.meta["id"] for each in found if isinstance(each, Document)]
+    assert {"1", "2", "8"} <= set(numbers)
+    assert not any(text[:1].isdigit() for text in kept(found))
+    assert set(reasons(found)) == {"bad_row"}
+
+
+@pytest.mark.skipif(not (SHARED / "raw" / "warc").is_dir(), reason="needs ../shared/data/raw/warc")
+@pytest.mark.parametrize(
+    ("name", "documents", "expected"),
+    [
+        ("example.warc", 1, {}),
+        ("example.warc.gz", 1, {}),
+        ("example-iana.org-chunked.warc", 1, {}),
+        ("example-trunc.warc", 1, {"truncated": 1}),
+        ("example-bad-non-chunked.warc.gz", 1, {}),
+        ("example.arc.gz", 1, {}),
+        ("post-test.warc.gz", 0, {"not_a_page": 3}),
+    ],
+)
+def test_web_archives_give_their_pages(name: str, documents: int, expected: dict[str, int]):
+    found = records(SHARED / "raw" / "warc" / name)
+    assert len(kept(found)) == documents
+    assert reasons(found) == expected
 
 
 @pytest.mark.timeout(120)

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -26,9 +26,10 @@ from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.files import not_a_file
 from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
-from endonym.text.io.formats import FileFormat, file_format, unsupported
+from endonym.text.io.formats import PARSED, FileFormat, file_format, unsupported
 from endonym.text.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, zip_members
+from endonym.text.readers.arrow import batch_values, opened
 from endonym.text.readers.parquet import batch_rows, is_text
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
@@ -43,6 +44,18 @@ MAX_TITLE_CHARS = 60
 SENTENCES = "-sentences.txt"
 NUMBERED = regex.compile(r"\d+\t")
 CLOSED = regex.compile(r"[\p{Sentence_Terminal}\p{Pe}\p{Pf}\"…។៕]\s*$")
+
+WHOLE = {
+    "pdf": "PDF: each file is a document",
+    "image": "pictures of pages: each file is a document",
+    "html": "web pages: the main text of each is a document",
+    "epub": "e-books: each is a document",
+    "docx": "Word files: each is a document",
+    "odt": "OpenDocument texts: each is a document",
+    "warc": "web archives: the main text of each page is a document",
+    "wiki": "a dump of MediaWiki: each article is a document",
+}
+"""What is said of a format that divides itself."""
 
 Guess = tuple[dict[str, Any], str]
 """Keys of a Source, and the reason for them."""
@@ -65,8 +78,8 @@ def guess_source(path: Path, name: str, *, is_plain: bool = False) -> tuple[Sour
     with path.open("rb") as raw:
         if kind.archive:
             keys, reason = archive_guess(raw, kind, source)
-        elif kind.format == "parquet" and not kind.compression:
-            keys, reason = parquet_guess(raw)
+        elif kind.format in COLUMNS and not kind.compression:
+            keys, reason = COLUMNS[kind.format](raw)
         else:
             keys, reason = stream_guess(plain(raw), kind, path.name)
     return source.model_copy(update=keys), reason
@@ -76,8 +89,10 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str) -> Guess:
     """The guess for one file that is no archive."""
     if not kind.format:
         return {}, unsupported(kind, name)
-    if kind.format == "parquet":
-        return {}, "a packed parquet file; its text is taken to be in the column text"
+    if kind.format in PARSED:
+        return {}, WHOLE[kind.format]
+    if kind.format in ("parquet", "arrow"):
+        return {}, f"a packed {kind.format} file; its text is taken to be in the column text"
     if kind.compression:
         stream = unpacked(stream, kind.compression)
     head = head_of(stream)
@@ -85,6 +100,7 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str) -> Guess:
         return {}, "no readable text at the start of the file"
     guesses: dict[str, Callable[[str], Guess]] = {
         "txt": plain_guess,
+        "leipzig": leipzig_guess,
         "jsonl": json_guess,
         "csv": partial(table_guess, table="csv"),
         "tsv": partial(table_guess, table="tsv"),
@@ -150,6 +166,35 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
     except (arrow.ArrowException, OSError):
         return {}, "not a whole parquet file"
     return field_guess(lengths, n_rows, "column")
+
+
+def arrow_guess(raw: BinaryIO) -> Guess:
+    """The string column with the longest values, as in `parquet_guess`."""
+    lengths, n_rows = dict[str, list[int]](), 0
+    try:
+        schema, batches = opened(raw)
+        names = [field.name for field in schema if is_text(field.type)]
+        for batch in islice(batches, 1):
+            rows = batch.slice(0, LOOKED_AT_RECORDS)
+            n_rows = rows.num_rows
+            for name in names:
+                lengths[name] = [len(value) for value in batch_values(rows, name) if value]
+    except (arrow.ArrowException, OSError, ValueError):
+        return {}, "not a whole Arrow file"
+    return field_guess(lengths, n_rows, "column")
+
+
+COLUMNS: dict[str, Callable[[io.BufferedReader], Guess]] = {
+    "parquet": parquet_guess,
+    "arrow": arrow_guess,
+}
+"""Formats of which one column is text."""
+
+
+def leipzig_guess(head: str) -> Guess:
+    """Sentences of the Leipzig corpora say all by their name."""
+    keys = {"document": "line", "column": 2}
+    return keys, "numbered sentences of the Leipzig corpora, by its name"
 
 
 def json_guess(head: str) -> Guess:

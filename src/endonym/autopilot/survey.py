@@ -12,19 +12,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from glob import escape
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from endonym.autopilot.format_guess import guess_source
 from endonym.autopilot.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
+from endonym.autopilot.scans import needs_ocr, pack_for
 from endonym.autopilot.text_size import beginning
 from endonym.errors import MissingSource, printable
 from endonym.log import Log
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, files_at, not_a_file, source_files
-from endonym.text.io.formats import COMPRESSIONS
+from endonym.text.io.formats import COMPRESSIONS, JOINED, PARSED, file_format
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -38,6 +40,17 @@ FEW_FILES = 24
 """Up to so many files of one kind in a folder, each is a source."""
 
 
+FEW_DOCUMENTS = 20
+"""Fewer documents of a kind, such as PDFs, are divided: none could be held out."""
+PARTS = {"page": "page or chapter", "blank_lines": "paragraph"}
+COLLECTIONS = frozenset({"warc", "wiki"})
+"""Files of many documents."""
+PROBE = Source(name="probe", path=".")
+SEEN_FILES, SEEN_CHARS = 3, 3_000
+"""Of files that Tesseract has to read, so many are, and so many characters of each."""
+
+LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
+"""Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
 
 
@@ -53,7 +66,20 @@ class Look:
     text_bytes: float = 0.0
     problem: str = ""
     is_foreign: bool = False
-    """Whether it is of a kind that is not read, such as docx."""
+    """Whether it is of a kind that is not read, such as djvu."""
+    rejects: list[Reject] = field(default_factory=list[Reject])
+    is_assumed: bool = False
+    """Whether it was not read, as reading takes long, and is taken to be as others of its kind."""
+
+    @property
+    def format(self) -> str:
+        """How it is read."""
+        return file_format(self.path.name, self.source).format
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is one document, of which parts were read."""
+        return self.format in JOINED and self.source.document == "file"
 
     @property
     def encodings(self) -> set[str]:
@@ -67,7 +93,7 @@ class Survey:
 
     odd: sources that are not in the language of the others, each with the reason; of many files of
     one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
-    language. foreign: files of kinds that are not read, by extension.
+    language. foreign: files of kinds that are not read, by extension. pictures: why those are not.
     unreadable: patterns of `exclude` for other unreadable files, with reasons. texts: a sample of
     documents. lists: the names of
     sources that are lists of lines or sentences. all_documents: estimated.
@@ -80,6 +106,7 @@ class Survey:
     doubt: str = ""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     foreign: Counter[str] = field(default_factory=Counter[str])
+    pictures: str = ""
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
     encodings: Counter[str] = field(default_factory=Counter[str])
     files: int = 0
@@ -137,6 +164,8 @@ def survey_texts(
             for path in group:
                 looks[-1].append(look(path, chars, folder))
                 advance(1, printable(path.name)[:30])
+        for found in looks:
+            see(found, language, some_text(looks))
     read = [each for found in looks for each in found if each.documents]
     step = -(-len(read) // MOST_FILES) or 1
     others = (_sketched(each) for number, each in enumerate(read) if number % step)
@@ -152,7 +181,8 @@ def survey_texts(
         raise MissingSource(
             f"no text that can be read\n{reasons}",
             where=", ".join(str(text) for text in texts),
-            do="Give txt, jsonl, csv, tsv or parquet files, plain or compressed.",
+            do="Give files of text: txt, jsonl, csv, parquet, html, pdf, epub, docx, odt, web "
+            "archives, dumps of a wiki; plain, compressed, or in archives.",
         )
     return survey
 
@@ -162,24 +192,69 @@ def look(path: Path, chars: int, folder: Path) -> Look:
 
     folder: of the recipe, which names the file from there.
     """
-    here = Source(name="texts", path=str(path.absolute()))
     if not _is_writable(_relative(path, folder)):
+        here = Source(name="texts", path=str(path.absolute()))
         return Look(path, here, "", problem="its path is not UTF-8; rename it")
     source, reason = guess_source(path, "texts")
     found = Look(path, source, reason)
-    here = source.model_copy(update={"path": here.path})
+    read_beginning(found, chars)
+    return found
+
+
+def read_beginning(found: Look, chars: int) -> None:
+    """Read the first documents of a file by its guessed source."""
+    path = found.path
+    here = found.source.model_copy(update={"path": str(path.absolute())})
     begin = beginning(here, RawFile(path=path, name=printable(path.name)), chars)
-    rejects = [each for each in begin.records if isinstance(each, Reject)]
+    found.rejects = [each for each in begin.records if isinstance(each, Reject)]
     found.problem = begin.broken
     if found.problem:
-        return found
+        return
     found.documents = [each for each in begin.records if isinstance(each, Document)]
-    found.text_bytes = begin.text_bytes
+    found.text_bytes, found.total_documents = begin.text_bytes, begin.documents
     if not found.documents:
-        found.problem = (rejects[0].detail or rejects[0].reason) if rejects else "no text in it"
-        found.is_foreign = bool(rejects) and rejects[0].reason == "unsupported_format"
-    found.total_documents = len(found.documents) / begin.share
-    return found
+        first = found.rejects[0] if found.rejects else None
+        found.problem = (first.detail or first.reason) if first else "no text in it"
+        found.is_foreign = first is not None and first.reason in ("unsupported_format", "needs_ocr")
+
+
+def some_text(looks: Sequence[Sequence[Look]]) -> str:
+    """The beginnings of what was read, to know the language's letters."""
+    texts = (
+        text.text[:LETTERS_CHARS] for found in looks for each in found for text in each.documents
+    )
+    return "\n".join(islice(texts, LETTERS_DOCUMENTS))
+
+
+def see(found: list[Look], language: str, texts: str) -> None:
+    """Let Tesseract read what the files of a group have as pictures, and take it into the source.
+
+    Only a few files are read, as a page takes seconds; others are taken to be like them.
+    """
+    blind = [each for each in found if needs_ocr(each.rejects)]
+    if not blind:
+        return
+    step = -(-len(blind) // SEEN_FILES)
+    tried = [(each.path, each.rejects) for each in blind[::step]]
+    pack, reason = pack_for(tried, language, texts)
+    for each in blind:
+        each.problem = "" if pack or each.documents else reason
+    if not pack:
+        return
+    for each in found:
+        each.source = each.source.model_copy(update={"ocr": (pack,)})
+        each.reason += f"; {reason}"
+    seen: list[Look] = []
+    for each in blind:
+        if each.documents:
+            continue
+        if len(seen) < SEEN_FILES:
+            read_beginning(each, SEEN_CHARS)
+            seen += [each] if each.documents else []
+        elif seen:
+            each.is_assumed, each.is_foreign = True, False
+            each.text_bytes = sum(one.text_bytes for one in seen) / len(seen)
+            each.total_documents = sum(one.total_documents for one in seen) / len(seen)
 
 
 def files_below(text: Path) -> list[Path]:
@@ -206,14 +281,22 @@ def _near_path(text: Path) -> str:
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:
     """Groups of files in their order: single files, or many of one kind in one folder."""
-    kinds: dict[tuple[Path, str], list[Path]] = {}
+    kinds: dict[tuple[Path | None, str], list[Path]] = {}
     for path in files:
-        kinds.setdefault((path.parent, kind(path)), []).append(path)
+        # Documents of one kind are one source, wherever they lie: each is a text of its own.
+        folder = None if is_document(path) else path.parent
+        kinds.setdefault((folder, kind(path)), []).append(path)
     groups: list[list[Path]] = []
-    for alike in kinds.values():
-        groups += [alike] if len(alike) > FEW_FILES else [[path] for path in alike]
+    for (folder, _), alike in kinds.items():
+        is_one = folder is None or len(alike) > FEW_FILES
+        groups += [alike] if is_one else [[path] for path in alike]
     order = {path: number for number, path in enumerate(files)}
     return sorted(groups, key=lambda group: order[group[0]])
+
+
+def is_document(path: Path) -> bool:
+    """Whether a file is a document that a parser reads, and no collection of them."""
+    return file_format(path.name, PROBE).format in PARSED - COLLECTIONS
 
 
 def kind(path: Path) -> str:
@@ -250,12 +333,15 @@ def _add(
             survey.skipped.append((printable(str(each.path)), each.problem))
             if each.is_foreign:
                 survey.foreign["".join(each.path.suffixes[-1:]).lower() or "no extension"] += 1
+                survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
             else:
                 survey.unreadable[pattern(each.path)] = each.problem
             left_out[pattern(each.path)] = each.problem
         elif len(found) > 1 and str(each.path) in odd:
             left_out[pattern(each.path)] = odd[str(each.path)]
-    good = [each for each in found if each.documents and str(each.path) not in odd]
+    good = [
+        each for each in found if (each.documents or each.is_assumed) and str(each.path) not in odd
+    ]
     strange = [each for each in found if each.documents and str(each.path) in odd]
     for each in strange[:SHOWN_ODD]:
         _source(survey.odd, [each], {}, taken=taken, folder=folder)
@@ -270,9 +356,13 @@ def _add(
     for each in good:
         survey.encodings.update(each.encodings)
         survey.text_bytes += each.text_bytes
-        survey.documents += len(each.documents)
-        survey.document_bytes += sum(len(text.text.encode("utf-8")) for text in each.documents)
         survey.all_documents += each.total_documents
+        if each.is_whole and source.document == "file":
+            survey.documents += 1
+            survey.document_bytes += int(each.text_bytes)
+        else:
+            survey.documents += len(each.documents)
+            survey.document_bytes += sum(len(text.text.encode()) for text in each.documents)
 
 
 def _source(
@@ -285,23 +375,36 @@ def _source(
 ) -> Source:
     """Append the source of these files, with a name of its own."""
     first, is_alone = found[0], len(found) == 1 and not left_out
-    name = _unique(first.path if is_alone else first.path.parent, taken)
+    home = Path(os.path.commonpath([each.path.parent.absolute() for each in found]))
+    name = _unique(first.path if is_alone else home, taken)
     taken.add(name)
     path, reason = _relative(first.path, folder), first.reason
     if not is_alone:
-        path = escape(_relative(first.path.parent, folder)) + "/*" + escape(kind(first.path))
+        is_deep = any(each.path.parent.absolute() != home for each in found)
+        below = "/**/*" if is_deep else "/*"
+        path = escape(_relative(home, folder)) + below + escape(kind(first.path))
         reason = f"{len(found)} files of one kind; the first: {reason}"
+    divided = _divided(found)
+    if divided:
+        reason += f"; they are few, so each {PARTS[divided]} is a document"
     if left_out:
         why = next(iter(left_out.values()))
         reason += f"; excluded: {len(left_out)} files, the first because: {why}".replace("\n", " ")
-    source = first.source.model_copy(
-        update={"name": name, "path": path, "exclude": tuple(left_out)}
-    )
+    update = {"name": name, "path": path, "exclude": tuple(left_out)}
+    source = first.source.model_copy(update=update | ({"document": divided} if divided else {}))
     if not is_alone:
         more = _others(source, found, folder)
         source = source.model_copy(update={"exclude": (*left_out, *more)})
     sources.append((source, reason))
     return source
+
+
+def _divided(found: list[Look]) -> str:
+    """How the documents of a source are divided if they are too few to hold some out; or ""."""
+    kind_of = found[0].format
+    if len(found) >= FEW_DOCUMENTS or kind_of not in PARSED - COLLECTIONS:
+        return ""
+    return "page" if kind_of in ("pdf", "epub") else "blank_lines"
 
 
 def _others(source: Source, found: list[Look], folder: Path) -> list[str]:

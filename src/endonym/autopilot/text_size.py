@@ -18,7 +18,7 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, RawSet, size_on_disk
 from endonym.text.io.encoding import utf8_stream
-from endonym.text.io.formats import file_format
+from endonym.text.io.formats import BINARY, JOINED, PARSED, file_format
 from endonym.text.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
 from endonym.tokenizer.config import TokenizerConfig
 
@@ -26,6 +26,8 @@ TRIED_FILES = 8
 """Files of each source that are read."""
 LEAST_CHARS, MOST_CHARS = 1 << 17, 1 << 21
 """Characters that are read of each source at least, and of all of them."""
+OCR_FILES, OCR_CHARS = 2, 4_000
+"""The same where Tesseract reads them, which takes seconds a page."""
 PACKED_BYTES = 1 << 19
 """Bytes of a tar file that show how much of it is text."""
 UNPACKED_A_CHAR, LEAST_UNPACKED, MOST_UNPACKED = 64, 8 << 20, 64 << 20
@@ -85,6 +87,8 @@ class Beginning:
 
     records: list[Document | Reject] = field(default_factory=list[Document | Reject])
     share: float = 1.0
+    is_one_document: bool = False
+    """Whether the records are parts, such as pages, of what the corpus takes as one document."""
 
     @property
     def texts(self) -> list[str]:
@@ -106,6 +110,11 @@ class Beginning:
         """Bytes of text in the whole file, estimated."""
         return sum(len(text.encode("utf-8", "replace")) for text in self.texts) / self.share
 
+    @property
+    def documents(self) -> float:
+        """Documents in the whole file, estimated."""
+        return 1.0 if self.is_one_document and self.texts else len(self.texts) / self.share
+
 
 def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     """Read the first records of a file, up to about so many characters.
@@ -116,7 +125,12 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     from endonym.text.reader import read_file  # Parquet and others, which few commands need.
 
     found, kind, total = Beginning(), file_format(file.name, source), size_on_disk(file.path)
-    is_tar, is_as_read = kind.archive == "tar", kind.format == "parquet" or not kind.compression
+    is_tar = kind.archive == "tar"
+    is_as_read = kind.format in BINARY | PARSED or not kind.compression
+    if kind.format in JOINED and source.document == "file":
+        # A whole book would have to be read for its beginning.
+        source = source.model_copy(update={"document": "page"})
+        found.is_one_document = True
     seen = consumed = read = kept = marked = 0
     per_byte = 0.0  # bytes of a tar file for each that was read; 0: unknown
 
@@ -248,9 +262,13 @@ def _of_source(raw: RawSet, clean: Clean, limit: int) -> tuple[_Sums, list[str]]
     """What a source holds, estimated, and the documents that were read."""
     step = -(-len(raw.files) // TRIED_FILES)
     chosen, sums, texts, seen = raw.files[:: max(1, step)], _Sums(), list[str](), 0
+    if raw.source.ocr is not None:
+        chosen, limit = chosen[:OCR_FILES], OCR_CHARS
     for file in chosen:
         found = beginning(raw.source, file, limit // len(chosen))
         of_file, kept = _cleaned(found.texts, clean)
+        if found.is_one_document and kept:
+            of_file.documents = found.share
         sums.add(of_file, 1 / found.share)
         texts += kept
         seen += size_on_disk(file.path)

@@ -120,7 +120,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     """
     recipe.require_sources()
     require_packages(recipe)
-    raw = raw_sets(recipe)
+    raw = raw_sets(recipe, store)
     facts, choices, training, is_counted = expected(recipe, raw, store, target)
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_formats(recipe.export, training.model)
@@ -157,9 +157,10 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     )
 
 
-def raw_sets(recipe: Recipe) -> list[RawSet]:
+def raw_sets(recipe: Recipe, store: Store) -> list[RawSet]:
     """The recipe's sources with their files, not hashed."""
-    return [RawSet(source=source, files=tuple(files)) for source, files in sources.find(recipe)]
+    found = sources.find(recipe, store)
+    return [RawSet(source=source, files=tuple(files)) for source, files in found]
 
 
 class Expected(NamedTuple):
@@ -195,7 +196,7 @@ def made_shards(recipe: Recipe, store: Store, choices: Choices) -> tuple[Artifac
 
     None and nothing if there are none. No text is read for it.
     """
-    raw = sources.remembered(sources.find(recipe), store)
+    raw = sources.remembered(sources.find(recipe, store), store)
     if raw is None:
         return None, {}
     known = Lockfile(run_folder(store, recipe), recipe, raw, replan=False).choices
@@ -228,7 +229,7 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     """
     if not machine.known(store.root / "machine.json", "matmul_per_second"):
         return {}
-    found = expected(recipe, raw_sets(recipe), store, "cpu")
+    found = expected(recipe, raw_sets(recipe, store), store, "cpu")
     paces = paces_here(found.training, found.facts, store)
     return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
 

@@ -27,6 +27,8 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
     if survey.foreign:
         kinds = ", ".join(f"{number(n)} {kind}" for kind, n in survey.foreign.most_common())
         log.line(f"{'not read':<{LABEL}}{kinds}: convert them to txt to use them")
+    if survey.pictures:
+        log.line(f"{'pictures':<{LABEL}}{survey.pictures}")
     for name, reason in list(survey.unreadable.items())[:SHOWN]:
         log.warn(f"{name} cannot be read, and is left out: {reason}")
     log.line(f"{'language':<{LABEL}}{language_name(language)}: {_odd_share(survey)}")

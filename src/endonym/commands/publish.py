@@ -1,7 +1,7 @@
-"""Uploads an export to the Hugging Face hub. Nothing else in endonym uses the network.
+"""Uploads an export to the Hugging Face hub. Only text/hub.py uses the network, too.
 
 The library of the hub reads token and endpoint from its own places (`hf auth login`, HF_TOKEN,
-HF_ENDPOINT) and is imported only here.
+HF_ENDPOINT).
 """
 
 import sys

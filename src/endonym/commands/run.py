@@ -206,7 +206,7 @@ def describe_plan(
     """
     recipe.require_sources()
     last = last_stage(recipe, until)
-    raw = sources.hash_all(sources.find(recipe), store, log, is_kept=False)
+    raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
     lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     facts, choices = estimated(recipe, raw, target, lock.choices)
     data = plan_data(recipe, raw, resolve_tokenizer(recipe, choices))

@@ -104,7 +104,7 @@ def run_recipe(
         folder.mkdir(parents=True, exist_ok=True)
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
-        raw = sources.hash_all(sources.find(recipe), store, log)
+        raw = sources.hash_all(sources.find(recipe, store), store, log)
         run = Run(folder, recipe, store)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         given = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from endonym.autopilot import machine
+from endonym.autopilot.scans import pack_of
 from endonym.disk import file_hash, read_if_good, write_json
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 from endonym.text.config import Source
 from endonym.text.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
+from endonym.text.ocr import tesseract
 from endonym.text.reader import no_access
+
+TRIED_FILES = 4
+"""Files of a source in which a page is looked for that OCR has to read."""
 
 
 def file_identity(path: Path) -> dict[str, str]:
@@ -27,9 +33,31 @@ def _hash_once(path: Path, size: int, modified_ns: int) -> str:
     return file_hash(path)
 
 
-def find(recipe: Recipe) -> list[tuple[Source, list[RawFile]]]:
-    """The files of every source. Raises MissingSource for the first path that has none."""
-    return [(source, source_files(source, recipe.folder)) for source in recipe.source]
+def find(recipe: Recipe, store: Store | None = None) -> list[tuple[Source, list[RawFile]]]:
+    """The files of every source. Raises MissingSource for the first path that has none.
+
+    Where OCR is to choose its pack, it does so here, once for the source, if there is a store to
+    remember it in: the name of the pack is part of what the corpus is made of.
+    """
+    found = [(source, source_files(source, recipe.folder)) for source in recipe.source]
+    if store is None:
+        return found
+    return [(with_pack(source, files, recipe, store), files) for source, files in found]
+
+
+def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: Store) -> Source:
+    """A source whose OCR names its pack; the choice is remembered for this machine."""
+    if source.ocr != "auto" or tesseract() is None:
+        return source
+    letters = recipe.clean.expected_letters or ""
+    marks = [[file.name, *_mark(file.path)] for file in files[:TRIED_FILES] if file.path.is_file()]
+    key = f"ocr {recipe.language} {letters} {hashlib.sha256(repr(marks).encode()).hexdigest()[:16]}"
+
+    def measure() -> str:
+        return pack_of(source, files[:TRIED_FILES], recipe.language, letters)
+
+    pack = machine.remembered(store.root / "machine.json", key, measure)
+    return source.model_copy(update={"ocr": (pack,)}) if pack else source
 
 
 def hash_all(

@@ -7,7 +7,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from endonym.config import NOT_IDENTITY, Config
+from endonym.config import NOT_IDENTITY, Config, unset
+
+Format = Literal[
+    "auto",
+    "txt",
+    "jsonl",
+    "csv",
+    "tsv",
+    "parquet",
+    "arrow",
+    "leipzig",
+    "pdf",
+    "image",
+    "html",
+    "epub",
+    "docx",
+    "odt",
+    "warc",
+    "wiki",
+]
 
 
 class Source(Config):
@@ -15,7 +34,8 @@ class Source(Config):
 
     name: str = Field(pattern=r"^[\w.-]{1,64}$", description="what scores and tables call it")
     path: str = Field(
-        description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe",
+        description="a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe\n"
+        '    "hub:owner/name" is a data set of the Hugging Face hub',
         json_schema_extra=NOT_IDENTITY,
     )
     exclude: tuple[str, ...] = Field(
@@ -24,11 +44,22 @@ class Source(Config):
         '"old/*.txt" a path below `path`',
         json_schema_extra=NOT_IDENTITY,
     )
-    format: Literal["auto", "txt", "jsonl", "csv", "tsv", "parquet"] = Field(
+    revision: str | None = Field(
+        default=None,
+        pattern=r"^[\w./-]{1,200}$",
+        description="which version of a data set of the hub: a commit, a tag or a branch; "
+        "default main",
+        json_schema_extra=NOT_IDENTITY,
+    )
+    format: Format = Field(
         default="auto", description="how records are written; auto goes by the file's name"
     )
-    document: Literal["file", "line", "blank_lines"] = Field(
-        default="file", description="what one document is in a plain text file"
+    document: Literal["file", "page", "line", "blank_lines"] = Field(
+        default="file",
+        description="what one document is\n"
+        '    "file" a whole file; each page of web archives, each article of dumps\n'
+        '    "page" a page of a PDF, a chapter of an e-book\n'
+        '    "line" or "blank_lines" each line, or each block between empty lines',
     )
     blank_lines: Literal[1, 2] = Field(
         default=1,
@@ -45,6 +76,20 @@ class Source(Config):
     )
     encoding: str | None = Field(
         default=None, description="the files' encoding; detected and recorded if it is not given"
+    )
+    ocr: Literal["auto"] | tuple[str, ...] | None = Field(
+        default=None,
+        description="Tesseract reads pictures, and pages of PDFs without good text\n"
+        '    a list names its packs, such as ["Cyrillic"] or ["fra", "lat"]\n'
+        '    "auto" measures which of the packs on this machine read the language\'s letters best\n'
+        "    without it such pages are counted and left out",
+    )
+    min_ocr_confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="a page of which Tesseract is less sure is left out",
+        json_schema_extra=unset("0.6"),
     )
     license: str | None = Field(
         default=None,

@@ -1,4 +1,5 @@
-"""The raw files of a source: one file, all files below a folder, or those that match a glob.
+"""The raw files of a source: one file, all files below a folder, those that match a glob, or those
+of a data set of the hub.
 
 They are sorted by name, so that the order does not depend on the file system. Hidden files and
 folders (a leading dot) and what `exclude` names are ignored. Nothing here opens a file. What is no
@@ -20,6 +21,7 @@ from pydantic import Field
 from endonym.config import NOT_IDENTITY, Config
 from endonym.errors import MissingSource, SourceError, printable
 from endonym.text.config import Source
+from endonym.text.hub import hub_folder, is_on_hub
 
 GLOB_SIGNS = "*?["
 LONGEST_PATH_BYTES = 4_000
@@ -72,8 +74,11 @@ class RawSet(Config):
 def source_files(source: Source, folder: Path) -> list[RawFile]:
     """The raw files of a source, sorted by name; a relative path starts at `folder`.
 
-    Raises MissingSource if the path does not exist or holds no file.
+    A data set of the hub is fetched if need be. Raises MissingSource if the path does not exist or
+    holds no file.
     """
+    if is_on_hub(source):
+        return files_at(hub_folder(source), folder, name=source.name, exclude=source.exclude)
     # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
     given = Path(os.path.expanduser(source.path))  # noqa: PTH111
     return files_at(given, folder, name=source.name, exclude=source.exclude)

@@ -6,6 +6,7 @@ Nothing here raises for bad content. An error of the disk is a SourceError.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 from endonym.errors import SourceError, printable
@@ -13,26 +14,54 @@ from endonym.text.articles import with_articles
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, not_a_file, size_on_disk
+from endonym.text.io.content import Content
 from endonym.text.io.formats import FileFormat, file_format, unsupported
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Counted, Damage, Expansion, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, is_meant, zip_members
-from endonym.text.readers.parquet import read_packed_parquet, read_parquet
+from endonym.text.readers.arrow import read_arrow
+from endonym.text.readers.docx import read_docx
+from endonym.text.readers.epub import read_epub
+from endonym.text.readers.html import read_html
+from endonym.text.readers.image import read_image
+from endonym.text.readers.leipzig import read_leipzig
+from endonym.text.readers.odt import read_odt
+from endonym.text.readers.parquet import read_parquet_content
+from endonym.text.readers.pdf import read_pdf
 from endonym.text.readers.plain import read_plain
 from endonym.text.readers.records import read_json_lines
 from endonym.text.readers.tables import read_table
 from endonym.text.readers.tar import tar_members
+from endonym.text.readers.warc import read_warc
+from endonym.text.readers.wiki import read_wiki
 
 Records = Iterator[Document | Reject]
+Reader = Callable[[Content, Origin, Source], Records]
 
-READERS: dict[str, Callable[[Stream, Origin, Source], Records]] = {
-    "txt": read_plain,
-    "jsonl": read_json_lines,
-    "csv": partial(read_table, table="csv"),
-    "tsv": partial(read_table, table="tsv"),
-    "parquet": read_packed_parquet,
+
+def streamed(read: Callable[[Stream, Origin, Source], Records]) -> Reader:
+    """The reader that takes a stream, as one that takes a file's content."""
+    return lambda content, origin, source: read(content.stream(), origin, source)
+
+
+READERS: dict[str, Reader] = {
+    "txt": streamed(read_plain),
+    "leipzig": streamed(read_leipzig),
+    "jsonl": streamed(read_json_lines),
+    "csv": streamed(partial(read_table, table="csv")),
+    "tsv": streamed(partial(read_table, table="tsv")),
+    "parquet": read_parquet_content,
+    "arrow": read_arrow,
+    "pdf": read_pdf,
+    "image": read_image,
+    "html": read_html,
+    "epub": read_epub,
+    "docx": read_docx,
+    "odt": read_odt,
+    "warc": read_warc,
+    "wiki": read_wiki,
 }
-"""The reader of each format of `text/io/formats.py`. A parquet file on disk is read in place."""
+"""The reader of each format of `text/io/formats.py`."""
 
 SHOWN_MEMBERS = 5
 
@@ -56,8 +85,8 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
             yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
             return
         with file.path.open("rb") as raw:
-            records = never_silent(opened_file(raw, origin, source, advance), origin)
-            yield from with_articles(records, file, source)
+            records = opened_file(raw, file.path, origin, source, advance=advance)
+            yield from with_articles(never_silent(records, origin), file, source)
     except OSError as error:
         raise no_access(file, error) from error
 
@@ -90,24 +119,21 @@ def never_silent(records: Records, origin: Origin) -> Records:
 
 
 def opened_file(
-    raw: BinaryIO, origin: Origin, source: Source, advance: Callable[[int], None]
+    raw: BinaryIO, path: Path, origin: Origin, source: Source, *, advance: Callable[[int], None]
 ) -> Records:
     """The records of a file on disk."""
     kind, expansion = file_format(origin.name, source), Expansion(origin.raw_bytes)
+    stream = plain(Counted(raw, advance))
     if kind.archive == "zip":
         members = bounded_members(zip_members(raw), expansion)
         yield from archive_records(members, origin, source, expansion)
-        return
-    if kind.format == "parquet" and not (kind.compression or kind.archive):
-        yield from read_parquet(raw, origin, source)
-        return
-    stream = plain(Counted(raw, advance))
-    if kind.archive == "tar":
+    elif kind.archive == "tar":
         if kind.compression:
             stream = expansion.bounded(unpacked(stream, kind.compression))
         yield from archive_records(tar_members(stream), origin, source, expansion)
     else:
-        yield from single_records(stream, kind, origin, source, expansion=expansion)
+        content = Content(stream, kind.compression, expansion, path, origin.raw_bytes, advance)
+        yield from single_records(content, kind, origin, source)
 
 
 def bounded_members(
@@ -124,16 +150,12 @@ def bounded_members(
         yield member
 
 
-def single_records(
-    stream: Stream, kind: FileFormat, origin: Origin, source: Source, *, expansion: Expansion
-) -> Records:
+def single_records(content: Content, kind: FileFormat, origin: Origin, source: Source) -> Records:
     """The records of one file that is not an archive, compressed or not."""
-    if not kind.format:
+    if kind.format:
+        yield from READERS[kind.format](content, origin, source)
+    else:
         yield origin.whole_file("unsupported_format", unsupported(kind, origin.name))
-        return
-    if kind.compression:
-        stream = expansion.bounded(unpacked(stream, kind.compression))
-    yield from READERS[kind.format](stream, origin, source)
 
 
 def archive_records(
@@ -169,6 +191,7 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
     elif not member.raw_bytes:
         yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
     else:
-        yield from never_silent(
-            single_records(member.stream, kind, origin, source, expansion=expansion), origin
+        content = Content(
+            member.stream, kind.compression, expansion, None, member.raw_bytes, ignored
         )
+        yield from never_silent(single_records(content, kind, origin, source), origin)

@@ -20,6 +20,10 @@ READER_REASONS = {
     "bad_checksum": "file",
     "damaged": "file",
     "bomb": "file",  # it unpacks to far more than any text
+    "parser_crashed": "file",
+    "parser_timeout": "file",
+    "parser_memory": "file",
+    "parser_failed": "file",  # it raised an error that we do not know
     "trailing_garbage": "file",
     "not_compressed": "file",
     "binary": "file",
@@ -29,10 +33,20 @@ READER_REASONS = {
     "no_text": "unread",
     "no_member": "unread",
     "unsafe_member": "unread",
-    "unsupported_format": "unread",
+    "needs_password": "unread",
+    "extraction_forbidden": "unread",
+    "unsupported_format": "passed",
+    "needs_ocr": "passed",  # a page or a picture, and the recipe does not ask for OCR
+    "bad_text_layer": "passed",  # a page whose letters a broken or old font made nonsense
+    "low_confidence": "passed",  # OCR was not sure of this page
+    "blank": "passed",
+    "redirect": "passed",
+    "not_article": "passed",
+    "not_a_page": "passed",
 }
 """`record`: one bad record. `file`: reported file by file. `unread`: a file or a member that is not
-meant to be read; it is counted, but its bytes are neither good nor bad."""
+meant to be read; it is counted, but its bytes are neither good nor bad. `passed`: the same, and
+there may be thousands, so they are not reported one by one."""
 
 
 WORDS = {
@@ -66,6 +80,18 @@ WORDS = {
     "invalid_bytes": "not of their encoding",
     "unsupported_format": "in a format that is not read",
     "empty_file": "empty files",
+    "parser_crashed": "that crashed the parser",
+    "parser_timeout": "that took the parser too long",
+    "parser_memory": "that took the parser too much memory",
+    "parser_failed": "that the parser cannot read",
+    "needs_password": "that need a password",
+    "extraction_forbidden": "whose authors forbid extraction",
+    "needs_ocr": "pages without a text layer",
+    "bad_text_layer": "pages whose text layer is nonsense",
+    "low_confidence": "pages that OCR is not sure of",
+    "not_article": "pages beside the articles",
+    "not_a_page": "that are no web pages",
+    "redirect": "redirects",
 }
 """Reasons whose names say too little."""
 
@@ -82,10 +108,9 @@ def is_unreadable(reason: str) -> bool:
 
 def is_unread(reason: str) -> bool:
     """Whether its bytes are left out of that share."""
-    return READER_REASONS.get(reason) == "unread"
+    return READER_REASONS.get(reason) in ("unread", "passed")
 
 
 def is_reported(reason: str) -> bool:
-    """Whether it is reported file by file; unsupported formats are only counted."""
-    kind = READER_REASONS.get(reason)
-    return kind == "file" or (kind == "unread" and reason != "unsupported_format")
+    """Whether it is reported file by file."""
+    return READER_REASONS.get(reason) in ("file", "unread")

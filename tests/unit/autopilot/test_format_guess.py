@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from made_documents import docx, dump, epub, lines, pdf, warc, word_paragraph, xhtml
 from text_samples import FRENCH, KHMER, ROMANIAN, SHARED, TATAR, gzipped, numbered, tar, write
 
 from endonym.autopilot.format_guess import guess_source
@@ -150,3 +151,36 @@ def test_a_link_that_leads_nowhere_is_no_error_here(tmp_path: Path):
 )
 def test_real_files_are_guessed_right(name: str, keys: dict[str, object]):
     assert guessed(SHARED / name) == keys
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.pdf", pdf([lines(TATAR)])),
+        ("a.html", xhtml(TATAR)),
+        ("a.epub", epub({"a.xhtml": xhtml(TATAR)})),
+        ("a.docx", docx(word_paragraph(TATAR[0]))),
+        ("a.warc", warc([])),
+        ("ttwiki-1-pages-articles.xml", dump([("Казан", "0", TATAR[0])])),
+        ("a.html.gz", gzipped(xhtml(TATAR))),
+    ],
+)
+def test_documents_divide_themselves_and_nothing_is_guessed_of_them(
+    tmp_path: Path, name: str, content: str | bytes
+):
+    assert guessed(write(tmp_path, name, content)) == {}
+
+
+def test_the_longest_column_of_an_arrow_file_is_its_text(tmp_path: Path):
+    table = arrow.table({"n": ["1", "2"], "tt": TATAR[:2]})
+    path = tmp_path / "data-00000-of-00001.arrow"
+    with path.open("wb") as sink, arrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    assert guessed(path) == {"column": "tt"}
+    assert "Arrow" in guess_source(write(tmp_path, "b.arrow", b"no"), "b")[1]
+
+
+def test_sentences_of_leipzig_are_known_by_their_name(tmp_path: Path):
+    text = "".join(f"{n}\t{line}\n" for n, line in enumerate(TATAR, 1))
+    expected = {"document": "line", "column": 2}
+    assert guessed(write(tmp_path, "tat_news_2020_1K-sentences.txt", text)) == expected

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from fake_ocr import install, picture, remove
 from found_texts import write_found_texts
-from text_samples import RUSSIAN, TATAR, write
+from made_documents import docx, dump, epub, lines, pdf, word_paragraph, xhtml
+from text_samples import RUSSIAN, TATAR, numbered, write
 
 from endonym.autopilot import survey
 from endonym.autopilot.odd_sources import Odd, Sketch, odd_ones
@@ -22,6 +24,7 @@ from endonym.autopilot.survey import (
     survey_texts,
 )
 from endonym.errors import MissingSource
+from endonym.text import ocr
 from endonym.text.config import Source
 from endonym.text.document import Document
 from endonym.text.files import source_files
@@ -308,3 +311,89 @@ def test_a_folder_whose_name_is_not_utf8_is_named_and_left_out(
     ((name, why),) = found.skipped
     assert name.endswith("\\xcf\\xf0\\xe8/old.txt")
     assert "not UTF-8" in why
+
+
+def mixed(folder: Path) -> None:
+    """Documents of many kinds, in folders of their own."""
+    for n in range(3):
+        write(
+            folder, f"китаплар/{n}/{n}.pdf", pdf([lines(numbered(9, 40 * n + k)) for k in range(4)])
+        )
+    for n in range(25):
+        write(folder, f"web/{n}.html", xhtml([f"{n}. {each}" for each in TATAR]))
+    write(folder, "web/a.epub", epub({f"{k}.xhtml": xhtml(numbered(9, 900 + k)) for k in range(6)}))
+    write(folder, "хат.docx", docx("".join(map(word_paragraph, numbered(12, 1_000)))))
+    pages = [(f"{n}", "0", "\n".join(numbered(5, 1_100 + n))) for n in range(30)]
+    write(folder, "ttwiki-1-pages-articles.xml", dump(pages))
+    write(folder, "list.txt", numbered(60, 1_300))
+    write(folder, "old.djvu", b"AT&TFORM")
+
+
+def test_every_kind_of_document_is_one_source_wherever_its_files_lie(tmp_path: Path) -> None:
+    mixed(tmp_path / "texts")
+    found = survey_texts([tmp_path / "texts"], tmp_path)
+    sources = {source.path: source for source, _ in found.sources}
+    assert set(sources) == {
+        "texts/китаплар/**/*.pdf",
+        "texts/web/*.html",
+        "texts/web/a.epub",
+        "texts/хат.docx",
+        "texts/ttwiki-1-pages-articles.xml",
+        "texts/list.txt",
+    }
+    divided = {path: source.document for path, source in sources.items()}
+    assert divided["texts/китаплар/**/*.pdf"] == "page"
+    assert divided["texts/web/a.epub"] == "page"
+    assert divided["texts/хат.docx"] == "blank_lines"
+    assert divided["texts/web/*.html"] == "file"
+    assert found.foreign == {".djvu": 1}
+    assert all(source_files(source, tmp_path) for source in sources.values())
+    reasons = {source.path: reason for source, reason in found.sources}
+    assert "they are few, so each page or chapter is a document" in reasons["texts/web/a.epub"]
+
+
+def test_a_long_book_is_not_read_whole_and_counts_as_one_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "FEW_DOCUMENTS", 1)
+    texts = [numbered(30, 30 * k) for k in range(120)]
+    path = write(tmp_path, "a/book.pdf", pdf([lines(each) for each in texts]))
+    monkeypatch.setattr(survey, "SAMPLE_CHARS", 8_000)
+    monkeypatch.setattr(survey, "LEAST_CHARS", 8_000)
+    found = survey_texts([path], tmp_path)
+    size = sum(len(text.encode()) + 1 for page in texts for text in page)
+    assert found.text_bytes == pytest.approx(size, rel=0.2)
+    assert found.documents == 1
+    assert found.mean_document_bytes == pytest.approx(size, rel=0.2)
+
+
+CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюяәөүҗңһ"
+
+
+def test_pictures_are_read_by_the_pack_that_reads_them_and_only_a_few_to_estimate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = "".join(sorted(set("".join(numbered(60))))) + CYRILLIC
+    packs = {"Cyrillic": (letters, 95.0), "tat": ("abc", 99.0)}
+    asked = install(tmp_path / "t", packs, monkeypatch)
+    for n in range(30):
+        write(tmp_path, f"p/{n:02}.jpg", picture("\n".join(numbered(9, 9 * n))))
+    found = survey_texts([tmp_path / "p"], tmp_path, language="tt")
+    ((source, reason),) = found.sources
+    assert (source.path, source.ocr, source.document) == ("p/*.jpg", ("Cyrillic",), "file")
+    assert "Cyrillic is sure to 95%" in reason
+    assert found.all_documents == pytest.approx(30)
+    assert len(asked()) < 10
+    ocr.tesseract.cache_clear()
+
+
+def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove(monkeypatch)
+    write(tmp_path, "p/a.jpg", picture(TATAR[0]))
+    write(tmp_path, "p/b.txt", numbered(30))
+    found = survey_texts([tmp_path / "p"], tmp_path)
+    assert found.foreign == {".jpg": 1}
+    assert any("apt-get install tesseract-ocr" in reason for _, reason in found.skipped)
+    ocr.tesseract.cache_clear()

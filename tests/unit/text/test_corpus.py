@@ -121,7 +121,7 @@ def test_too_much_that_cannot_be_read_is_an_error_that_names_the_files(tmp_path:
 
 def test_files_in_other_formats_are_counted_and_stop_nothing(tmp_path: Path):
     write(tmp_path, "raw/good.txt", TATAR)
-    write(tmp_path, "raw/book.pdf", b"%PDF-1.4 " * 1_000)
+    write(tmp_path, "raw/book.rtf", b"{\\rtf1 " * 1_000)
     write(tmp_path, "raw/empty.txt", b"")
     corpus = made(tmp_path, Source(name="raw", path=str(tmp_path / "raw"), document="line"))
     assert set(corpus.card["total"]["dropped"]) == {"unsupported_format", "empty_file"}
@@ -173,8 +173,8 @@ def test_a_guessed_encoding_is_reported(tmp_path: Path):
 
 def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
     one = lines_source(tmp_path, numbered(5_000), "one")
-    write(tmp_path, "two.pdf", b"%PDF" * 100)
-    two = Source(name="two", path=str(tmp_path / "two.pdf"))
+    write(tmp_path, "two.rtf", b"{\\rtf" * 100)
+    two = Source(name="two", path=str(tmp_path / "two.rtf"))
     told: dict[str, list[float]] = {}
 
     @contextmanager
@@ -188,7 +188,7 @@ def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
 
     pairs = [(source, files(source)) for source in (one, two)]
     make_corpus(pairs, CLEAN, Split(seed=1), out=tmp_path / "out", progress=progress)
-    raw = sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.pdf"))
+    raw = sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.rtf"))
     assert told["read"] == [raw, raw]
     assert all(total == done for total, done in told.values())
     assert set(told) >= {"read", "clean", "write"}

@@ -6,46 +6,35 @@ parquet file is read from its end, so one that is compressed or in an archive is
 temporary file, up to a size limit.
 """
 
-import tempfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
+from endonym.text.io.content import Content, Unusable
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, Origin, too_long
-from endonym.text.io.streams import Damage, Expansion, Stream
+from endonym.text.io.streams import Expansion
 from endonym.text.readers.records import DEFAULT_FIELD
-
-MAX_UNPACKED_BYTES = 4 << 30
-"""The largest parquet file that is extracted to a temporary file."""
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 16 << 20
 """How much is decoded at a time: so many rows, fewer if they are long. Each batch comes with a copy
 of the whole dictionary, so that small batches of many values would take quadratic time."""
 
 
-def read_packed_parquet(
-    stream: Stream, origin: Origin, source: Source
+def read_parquet_content(
+    content: Content, origin: Origin, source: Source
 ) -> Iterator[Document | Reject]:
-    """The documents of a parquet file that comes as a stream."""
-    with tempfile.TemporaryFile() as file:
-        size = 0
-        for piece in stream:
-            if isinstance(piece, Damage):
-                detail = f"{piece.detail}; a parquet file cannot be read in part"
-                yield origin.reject(piece.reason, detail, record=None, raw_bytes=size)
-                return
-            size += len(piece)
-            if size > MAX_UNPACKED_BYTES:
-                detail = f"it unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB"
-                yield origin.whole_file("too_long", detail)
-                return
-            file.write(piece)
-        file.seek(0)
-        yield from read_parquet(cast(BinaryIO, file), origin, source)
+    """The documents of a parquet file on disk, compressed, or in an archive."""
+    try:
+        with content.on_disk() as path, path.open("rb") as file:
+            yield from read_parquet(file, origin, source)
+    except Unusable as error:
+        damage = error.damage
+        detail = f"{damage.detail}; a parquet file cannot be read in part"
+        yield origin.reject(damage.reason, detail, record=None, raw_bytes=damage.raw_bytes)
 
 
 def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Document | Reject]:
@@ -56,11 +45,7 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
         kept = Expansion(origin.raw_bytes)
         column = text_column(table.schema_arrow, source.column)
         if column is None:
-            fields = list(table.schema_arrow)[:12]
-            names = ", ".join(f"{field.name} ({field.type})"[:60] for field in fields)
-            name = source.column or DEFAULT_FIELD
-            detail = f'there is no column "{name}" of strings; it has: {names}'
-            yield origin.whole_file("no_text_field", detail)
+            yield no_column(table.schema_arrow, origin, source)
             return
         for value in values(file, column, batch_rows(table)):
             rows += 1
@@ -73,6 +58,14 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
         detail = f"not a whole parquet file, after {rows:,} rows: {why}"
         yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+
+
+def no_column(schema: Any, origin: Origin, source: Source) -> Reject:
+    """A whole file without the column that the recipe names."""
+    names = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
+    name = source.column or DEFAULT_FIELD
+    detail = f'there is no column "{name}" of strings; it has: {names}'
+    return origin.whole_file("no_text_field", detail)
 
 
 def batch_rows(table: parquet.ParquetFile) -> int:

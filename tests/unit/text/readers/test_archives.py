@@ -60,7 +60,7 @@ def test_without_a_member_the_tables_of_leipzig_are_named_and_not_read(tmp_path:
 
 
 def test_a_zip_is_read_like_a_folder(tmp_path: Path):
-    members = {"b/ә.txt": LINES, "a.jsonl": '{"text": "ក"}\n', "p.pdf": "%PDF", ".hidden.txt": "x"}
+    members = {"b/ә.txt": LINES, "a.jsonl": '{"text": "ក"}\n', "p.rtf": "{rtf", ".hidden.txt": "x"}
     found = records(write(tmp_path, "a.zip", zipped(members)), document="line")
     assert kept(found) == [*TATAR, "ក"]
     assert reasons(found) == {"unsupported_format": 1}

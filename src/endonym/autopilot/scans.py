@@ -1,0 +1,73 @@
+"""Which pack of Tesseract reads the pages of a source.
+
+They are measured on one page, with the letters of the language's other texts, if there are any, and
+those that it must have.
+"""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+from endonym.autopilot.cleaning import EXPECTED
+from endonym.text import isolation
+from endonym.text.config import Source
+from endonym.text.document import Reject
+from endonym.text.files import RawFile
+from endonym.text.ocr import OcrFailed, tesseract
+from endonym.text.ocr_packs import Picture, best_pack
+from endonym.text.reader import read_file
+from endonym.text.readers.pdf import PICTURE
+from endonym.text.readers.scans import LEAST_CONFIDENCE
+
+WANTED = ("needs_ocr", "bad_text_layer")
+"""Reasons of pages that OCR may read."""
+NO_PROGRAM = "pictures of text; Tesseract reads them: apt-get install tesseract-ocr"
+SAMPLE_CHARS = 20_000
+
+
+def needs_ocr(rejects: Sequence[Reject]) -> bool:
+    """Whether pages were left out that OCR may read."""
+    return any(each.reason in WANTED for each in rejects)
+
+
+Blind = tuple[Path, Sequence[Reject]]
+"""A file, and the rejects of its pages."""
+
+
+def pack_for(files: Sequence[Blind], language: str, texts: str) -> tuple[str, str]:
+    """The pack that reads a page of each of these files best, "" if none is good; and why."""
+    engine = tesseract()
+    if engine is None:
+        return "", NO_PROGRAM
+    letters = texts[:SAMPLE_CHARS] + EXPECTED.get(language.split("-")[0], ("",))[0]
+    try:
+        found = best_pack(engine, [page_of(*each) for each in files], letters)
+    except OcrFailed as failed:
+        return "", f"pictures, and {failed.detail}"
+    if found.confidence < LEAST_CONFIDENCE:
+        return "", f"pictures that OCR does not read well enough: {found.pack} is {found.reason}"
+    return found.pack, f"OCR by the pack that reads it best: {found.pack} is {found.reason}"
+
+
+def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: str) -> str:
+    """The pack for a source whose recipe leaves the choice; "" if none of these files needs OCR."""
+    plain = source.model_copy(update={"ocr": None, "document": "page"})
+    for file in files:
+        rejects = (each for each in read_file(plain, file) if isinstance(each, Reject))
+        wanted = next((each for each in rejects if each.reason in WANTED), None)
+        if wanted is not None and "/" not in wanted.id.rpartition("#")[0].removeprefix(file.name):
+            return pack_for([(file.path, [wanted])], language, letters)[0]
+    return ""
+
+
+def page_of(path: Path, rejects: Sequence[Reject]) -> Picture:
+    """A picture of a page that OCR may read. Raises OcrFailed."""
+    pages = [each for each in rejects if each.reason in WANTED]
+    number = pages[len(pages) // 2].id.rpartition("#")[2]
+    if not number.isdecimal():  # the file is a picture
+        return path, 1
+    size = path.stat().st_size
+    (found,) = isolation.units(PICTURE, path, {"page": int(number)}, raw_bytes=size)
+    if found.reason:
+        raise OcrFailed(found.reason, f"a page cannot be drawn: {found.detail}")
+    return base64.b64decode(found.text), 1

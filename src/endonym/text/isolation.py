@@ -1,0 +1,331 @@
+"""Runs the parsers of untrusted files in a process with limits, and goes on after they fail.
+
+One worker process (`text/parsers/worker.py`) takes many files, one after the other, and sends the
+units of each as they are parsed. If it crashes, hangs, or takes too much memory in unit n, that
+unit is one with a reason, and a new process goes on at unit n + 1.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from endonym.errors import SourceError
+from endonym.text.parsers.frames import WHEREABOUTS, BadFrame, Incoming, Whereabouts, send
+from endonym.text.parsers.unit import Options, Unit
+
+START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from endonym.text.parsers.worker import main
+main()
+"""
+START_SECONDS, CLOSING_SECONDS = 60.0, 1.0
+PIPE_BYTES = 1 << 20
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in a unit of ru_maxrss."""
+MEMORY_SHARE = 0.75
+"""A process that crashed with more of its memory in use is taken to have had too little."""
+LAST_UNIT = 1 << 60
+NO_UNIT = "what the parser sent is no unit of the file"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a parser may take.
+
+    memory_bytes: of the process. unit_cpu_seconds: processor time of one unit. unit_seconds: wall
+    clock of one unit, far longer, as a busy machine must not change what is read. file_seconds and
+    file_seconds_per_mb: wall clock of one file. failures: after so many, its rest is not read.
+    """
+
+    memory_bytes: int = 768 << 20
+    unit_cpu_seconds: int = 8
+    unit_seconds: float = 60.0
+    file_seconds: float = 120.0
+    file_seconds_per_mb: float = 60.0
+    failures: int = 30
+
+    def seconds_of(self, raw_bytes: int) -> float:
+        """The wall clock of a file of this size."""
+        return self.file_seconds + self.file_seconds_per_mb * raw_bytes / 1e6
+
+
+LIMITS = Limits()
+
+
+class Failure(Exception):
+    """A unit that the parser did not survive: the reason, and a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(detail)
+
+
+class ParserProcess:
+    """One worker process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        with tempfile.TemporaryFile() as memory:
+            memory.truncate(WHEREABOUTS.size)
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", START, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=(memory.fileno(),),
+            )
+            self.end = weakref.finalize(self, end, self.process, os.getpid())
+            self.where = Whereabouts(memory.fileno())
+            assert self.process.stdin is not None, "a pipe"
+            assert self.process.stdout is not None, "a pipe"
+            self.requests = self.process.stdin.fileno()
+            self.answers = Incoming(self.process.stdout.fileno())
+            if sys.platform == "linux":  # fewer turns between the two processes
+                fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            self.begin(memory.fileno())
+
+    def begin(self, memory: int) -> None:
+        """Tell the process its limits. Raises SourceError if it did not start."""
+        first = asdict(self.limits) | {"parent": os.getpid(), "whereabouts": memory}
+        try:
+            send(self.requests, first)
+            self.receive(START_SECONDS)
+        except (Failure, BrokenPipeError) as failure:
+            assert self.process.stderr is not None, "a pipe"
+            self.process.kill()
+            said = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+            self.close()
+            raise SourceError(
+                f"the process for parsers does not start: {(said or [str(failure)])[-1][:200]}",
+                where="[[source]]",
+                do="This is a fault of the installation: install endonym again.",
+            ) from failure
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can take a file."""
+        return self.process.poll() is None
+
+    def receive(self, seconds: float) -> dict[str, Any]:
+        """The next message. Raises Failure if there is none within so many seconds."""
+        end = time.monotonic() + seconds
+        try:
+            while (message := self.answers.whole()) is None:
+                if not self.answers.is_waiting(end - time.monotonic()):
+                    raise Failure("parser_timeout", f"nothing came for {seconds:.0f} s")
+                if not self.answers.more():
+                    raise self.failure()
+        except BadFrame as error:
+            raise Failure("parser_crashed", "what the parser sent is no message") from error
+        return message
+
+    def failure(self) -> Failure:
+        """Why the process has closed its pipe, by how it ended and what it used."""
+        end = time.monotonic() + CLOSING_SECONDS
+        found, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+        while found == 0:
+            if time.monotonic() >= end:
+                return Failure("parser_crashed", "the parser closed its pipe")
+            time.sleep(0.001)
+            found, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+        self.process.returncode = code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGXCPU:
+            seconds = self.limits.unit_cpu_seconds
+            return Failure("parser_timeout", f"it took more than {seconds} s of processor time")
+        used, most = usage.ru_maxrss * RSS_UNIT, self.limits.memory_bytes
+        if code == -signal.SIGKILL or used > MEMORY_SHARE * most:
+            return Failure("parser_memory", f"it took more than {most >> 20:,} MiB of memory")
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return Failure("parser_crashed", f"the parser crashed ({how})")
+
+    def close(self) -> None:
+        """End the process."""
+        self.end()
+
+    def stop(self) -> bool:
+        """Give up the current file; False if the process had to be ended."""
+        try:
+            send(self.requests, {"stop": True})
+            end = time.monotonic() + self.limits.unit_seconds
+            while "stopped" not in self.receive(end - time.monotonic()):
+                pass
+        except (Failure, OSError):
+            self.close()
+            return False
+        return True
+
+
+def end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End a process and close its pipes; after a fork, it still belongs to the parent."""
+    if os.getpid() != owner:
+        process.returncode = 0
+    elif process.returncode is None:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+class Idle(threading.local):
+    """The processes of this thread that wait for a file.
+
+    The system ends a process when the thread that started it ends, so threads share none.
+    """
+
+    def __init__(self) -> None:
+        self.processes: list[ParserProcess] = []
+        self.owner = os.getpid()
+
+    def take(self, limits: Limits) -> ParserProcess:
+        """A process with these limits, a new one if none waits."""
+        if self.owner != os.getpid():  # after a fork: they belong to the parent
+            self.processes, self.owner = [], os.getpid()
+        for number in reversed(range(len(self.processes))):
+            if self.processes[number].limits == limits:
+                found = self.processes.pop(number)
+                if found.is_alive:
+                    return found
+                found.close()
+        return ParserProcess(limits)
+
+
+IDLE = Idle()
+
+
+def units(
+    parser: str, path: Path, options: Options, *, raw_bytes: int, limits: Limits = LIMITS
+) -> Iterator[Unit]:
+    """The units of a file, by the parser in this module; what fails is a unit with a reason.
+
+    raw_bytes: the size of the file, by which it gets its time. A unit with the number 0 stands for
+    the whole file, or its rest. Raises SourceError if a library of the parser is not installed.
+    """
+    # Links stay as they are.
+    where = os.path.abspath(path)  # noqa: PTH100
+    request = {"parser": parser, "path": where, "options": dict(options)}
+    parsing = Parsing(request, limits, limits.seconds_of(raw_bytes))
+    while not parsing.is_over:
+        yield from parsing.go_on()
+
+
+class Parsing:
+    """Where the parsing of a file stands.
+
+    next: the first unit that has not come. lost: the failure of a later one; the units before it
+    were parsed, not yet sent, and are parsed again.
+    """
+
+    def __init__(self, request: dict[str, Any], limits: Limits, seconds: float) -> None:
+        self.request, self.limits, self.seconds = request, limits, seconds
+        self.next = 1
+        self.failures = 0
+        self.lost: tuple[int, Failure] | None = None
+        self.is_over = False
+
+    def go_on(self) -> Iterator[Unit]:
+        """The units from `next` on, up to one that fails, which is a unit with a reason."""
+        process, is_usable = IDLE.take(self.limits), False
+        until = self.lost[0] - 1 if self.lost else LAST_UNIT
+        try:
+            send(process.requests, self.request | {"start": self.next, "until": until})
+            while "unit" in (message := self.receive(process)):
+                yield self.taken(message["unit"])
+            is_usable = message.get("failed") != "parser_memory"
+            yield from self.ended(message)
+        except Failure as failure:
+            yield from self.failed(failure, process.where.unit)
+        except BrokenPipeError:
+            yield from self.failed(process.failure(), process.where.unit)
+        except GeneratorExit:
+            is_usable = process.stop()
+            raise
+        finally:
+            if is_usable:
+                IDLE.processes.append(process)
+            else:
+                process.close()
+
+    def receive(self, process: ParserProcess) -> dict[str, Any]:
+        """The next message, within the time that the file has left. Raises Failure."""
+        while True:
+            steps, began = process.where.steps, time.monotonic()
+            left = self.limits.unit_seconds if self.lost else self.seconds
+            seconds = max(0.0, min(self.limits.unit_seconds, left))
+            try:
+                return process.receive(seconds)
+            except Failure:
+                # Units that are passed over, or not sent yet, show as steps.
+                is_alive = process.is_alive and process.where.steps != steps
+                if not is_alive or left - (time.monotonic() - began) <= 0:
+                    raise
+            finally:
+                self.seconds -= time.monotonic() - began
+
+    def taken(self, message: Any) -> Unit:
+        """A unit as it was sent. Raises Failure if it is none, or not the next one."""
+        try:
+            unit = Unit(**message)
+        except TypeError as error:
+            raise Failure("parser_crashed", NO_UNIT) from error
+        if unit.number != self.next or type(unit.text) is not str:
+            raise Failure("parser_crashed", NO_UNIT)
+        self.next += 1
+        return unit
+
+    def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
+        """What follows from the parser's last message. Raises Failure."""
+        if "failed" in message:
+            most = self.limits.memory_bytes >> 20
+            detail = message.get("detail") or f"it took more than {most:,} MiB of memory"
+            raise Failure(message["failed"], detail)
+        if "missing" in message:
+            raise missing_library(message["missing"])
+        if self.lost:
+            yield from self.refused(self.lost[1])
+            return
+        self.is_over = True
+        if "refused" in message:
+            yield Unit(0, reason=message["refused"], detail=message["detail"])
+
+    def failed(self, failure: Failure, unit: int) -> Iterator[Unit]:
+        """What follows from a failure in this unit."""
+        if unit == 0:
+            self.is_over = True
+            yield Unit(0, reason=failure.reason, detail=failure.detail)
+        elif unit <= self.next:
+            yield from self.refused(failure)
+        else:
+            self.lost = (unit, failure)
+
+    def refused(self, failure: Failure) -> Iterator[Unit]:
+        """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
+        self.failures, self.lost = self.failures + 1, None
+        yield Unit(self.next, reason=failure.reason, detail=failure.detail)
+        self.next += 1
+        self.is_over = self.seconds <= 0 or self.failures >= self.limits.failures
+        if self.is_over and self.limits.failures > 1:
+            why = f"after {self.failures} failures" if self.seconds > 0 else "its time is over"
+            yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")
+
+
+def missing_library(name: str) -> SourceError:
+    """The error for a library of a parser that is not installed."""
+    return SourceError(
+        f"the library {name} is not installed, which reads such files",
+        where="[[source]]",
+        do='Install it: pip install "endonym[documents]"',
+    )

@@ -1,0 +1,70 @@
+"""Whether the text of a page is text: what broken and legacy fonts decode to is not.
+
+A PDF names glyphs, and a table in it says which character each stands for. If the table is missing
+or wrong, letters become signs, accented letters or characters without a meaning. This shows in
+statistics that hold for every language: what stands within a word, and which letters there are.
+"""
+
+import re
+from typing import Any
+
+import regex
+
+JUDGED_CHARS = 20_000
+LEAST_WORDS, LEAST_LATIN = 8, 20
+"""Pages with fewer words are judged only by characters without a meaning, and those with fewer
+letters not by their accents."""
+UNDECODED = regex.compile(r"[\p{Co}\p{Cn}\uFFFD]|[\p{Cc}--\n\r\t\f\v]", regex.V1)
+RUN = regex.compile(r"([^\p{L}\p{M}\p{N}])(?:\s?\1)+")
+SIGNS = regex.compile(r"[\p{P}\p{S}]+")
+LETTER = regex.compile(r"\p{L}")
+WITHIN = r"[!\"#$%*<>=?\\^{|}~§¶°ªº¤¦¨¬¯±´¸¹²³¼½¾×÷«»„“”‹›€‡†]"
+ODD = regex.compile(rf"\p{{Ll}}\p{{Lu}}|\p{{L}}\p{{M}}*{WITHIN}{{1,3}}\p{{L}}")
+BEFORE = regex.compile(r"[ªº¤¦¬±¼½¾¹²³÷×¨¯´¸]\p{L}")
+LATIN, PLAIN_LATIN = regex.compile(r"\p{Script=Latin}+"), re.compile("[A-Za-z]+")
+OTHERS = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]"
+MIXED = regex.compile(rf"\p{{Latin}}\p{{M}}*{OTHERS}|{OTHERS}\p{{M}}*\p{{Latin}}")
+
+UNNAMED = "characters without a meaning"
+LIMITS = {
+    UNNAMED: 0.05,
+    "signs instead of letters": 0.45,
+    "capitals or signs within words": 0.6,
+    "signs of an old font before letters": 0.03,
+    "accents on most letters": 0.65,
+    "two scripts within words": 0.3,
+}
+"""The share of a page's words or characters from which on it is not text. Turns within words are
+counted for each word."""
+
+
+def quality(text: str) -> tuple[float, str]:
+    """A score from 0 to 1, of which 0.5 is the least of a text; and what lowers it most."""
+    shares = measures(text)
+    worst = max(shares, key=lambda name: shares[name] / LIMITS[name], default="")
+    badness = shares[worst] / LIMITS[worst] if worst else 0.0
+    return max(0.0, 1 - badness / 2), worst
+
+
+def measures(text: str) -> dict[str, float]:
+    """The share of a page that shows each sign of a broken font; nothing for a short page."""
+    text = text[:JUDGED_CHARS]
+    visible, shorter = "".join(text.split()), RUN.sub(r"\1", text)
+    words = max(1, sum(LETTER.search(word) is not None for word in shorter.split()))
+    undecoded = {UNNAMED: len(UNDECODED.findall(text)) / max(1, len(visible))}
+    if words < LEAST_WORDS and len(visible) < 5 * LEAST_WORDS:
+        return undecoded if len(visible) > LEAST_WORDS else {}
+    latin = letters(LATIN, text)
+    accented = latin - letters(PLAIN_LATIN, text)
+    return undecoded | {
+        "signs instead of letters": letters(SIGNS, shorter) / max(1, len("".join(shorter.split()))),
+        "capitals or signs within words": len(ODD.findall(shorter)) / words,
+        "signs of an old font before letters": len(BEFORE.findall(shorter)) / words,
+        "accents on most letters": accented / latin if latin > LEAST_LATIN else 0.0,
+        "two scripts within words": len(MIXED.findall(shorter)) / words,
+    }
+
+
+def letters(pattern: Any, text: str) -> int:
+    """How many characters the matches of a pattern have together."""
+    return sum(map(len, pattern.findall(text)))

@@ -1,0 +1,127 @@
+"""E-books (EPUB 2 and 3): one unit a chapter, in the order of the spine.
+
+Only what the book's own list names is read. Its table of contents is left out, and so are chapters
+under a digital lock.
+"""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from endonym.text.parsers.markup import decoded, whole_text
+from endonym.text.parsers.unit import Options, Refused, Unit
+from endonym.text.parsers.xml import parsed
+from endonym.text.parsers.zipped import Bounded
+from endonym.text.readers.archives import unsafe_name
+
+CONTAINER, LOCKS = "META-INF/container.xml", "META-INF/encryption.xml"
+CHAPTERS = ("application/xhtml+xml", "text/html", "application/html+xml", "text/x-oeb1-document")
+CHAPTER_NAMES = (".xhtml", ".html", ".htm", ".xml")
+FIELDS = {
+    "title": "title",
+    "creator": "author",
+    "language": "language",
+    "date": "date",
+    "rights": "rights",
+    "publisher": "publisher",
+    "identifier": "identifier",
+}
+FIELD_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A chapter: the name of its member, and why it is not read, if it is not."""
+
+    name: str
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """An open book: its archive, its chapters in order, and what it says of itself."""
+
+    archive: Bounded
+    items: list[Item]
+    meta: dict[str, str]
+
+
+def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+    """The chapters from number `start` on."""
+    book = opened(Bounded(path))
+    return (
+        chapter(book, number, item) for number, item in enumerate(book.items, 1) if number >= start
+    )
+
+
+def opened(archive: Bounded) -> Book:
+    """A book. Raises Refused if it has no list of its chapters."""
+    place = package_name(archive)
+    package = parsed(archive.read(place), place)
+    meta = {"method": "epub"}
+    for name, key in FIELDS.items():
+        found = package.find(f".//{{http://purl.org/dc/elements/1.1/}}{name}")
+        if found is not None and (text := " ".join("".join(found.itertext()).split())):
+            meta[key] = text[:FIELD_CHARS]
+    items = [*spine(package, posixpath.dirname(place), locked(archive))]
+    unsafe = (name for name in archive.infos if unsafe_name(name))
+    items += [Item(name, "unsafe_member", f"{name}: {unsafe_name(name)}") for name in unsafe]
+    if not items:
+        raise Refused("no_text", "no text: the book's list names no chapter")
+    return Book(archive, items, meta)
+
+
+def package_name(archive: Bounded) -> str:
+    """The member that lists the book's parts."""
+    root = parsed(archive.read(CONTAINER), CONTAINER)
+    for each in root.iter("{*}rootfile"):
+        if name := each.get("full-path"):
+            return name
+    raise Refused("damaged", f"{CONTAINER} names no list of the book's parts")
+
+
+def spine(package: Any, folder: str, locked_names: set[str]) -> Iterator[Item]:
+    """The chapters in their order. One that is listed twice, as in a loop, is read once."""
+    manifest = {each.get("id"): each for each in package.iter("{*}item")}
+    seen = set[str]()
+    for reference in package.iter("{*}itemref"):
+        item = manifest.get(reference.get("idref"))
+        if item is None or "nav" in (item.get("properties") or "").split():
+            continue
+        given = unquote(item.get("href") or "")
+        name = posixpath.normpath(posixpath.join(folder, given))
+        kind = (item.get("media-type") or "").strip().lower()
+        if name in seen or not (kind in CHAPTERS or given.lower().endswith(CHAPTER_NAMES)):
+            continue
+        seen.add(name)
+        if unsafe_name(name):
+            yield Item(name, "unsafe_member", f"{given}: {unsafe_name(name)}")
+        elif name in locked_names:
+            yield Item(name, "needs_password", f"{name} is under a digital lock (DRM)")
+        else:
+            yield Item(name)
+
+
+def locked(archive: Bounded) -> set[str]:
+    """The members under a digital lock; fonts may be among them, which are no text."""
+    if LOCKS not in archive:
+        return set()
+    root = parsed(archive.read(LOCKS), LOCKS)
+    return {unquote(each.get("URI") or "") for each in root.iter("{*}CipherReference")}
+
+
+def chapter(book: Book, number: int, item: Item) -> Unit:
+    """A chapter as a unit."""
+    info = book.archive.infos.get(item.name)
+    size = info.compress_size if info is not None else 0
+    if item.reason:
+        return Unit(number, "", {}, 0, item.reason, item.detail)
+    try:
+        data = book.archive.read(item.name)
+    except Refused as refusal:
+        return Unit(number, "", {}, size, refusal.reason, refusal.detail)
+    text, _ = decoded(data, None, None)
+    return Unit(number, whole_text(text), book.meta | {"part": item.name}, size)

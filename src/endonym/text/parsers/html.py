@@ -1,0 +1,27 @@
+"""A web page: its main text, without menus, heads, feet and scripts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from endonym.text.parsers.markup import decoded, page_meta, page_text
+from endonym.text.parsers.unit import Options, Refused, Unit
+
+MAX_PAGE_BYTES = 64 << 20
+
+
+def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+    """The page as one unit. Options: `encoding`, if the recipe names it."""
+    file = Path(path)
+    size = file.stat().st_size
+    if size > MAX_PAGE_BYTES:
+        raise Refused("too_long", f"{size:,} bytes; a page may have {MAX_PAGE_BYTES >> 20} MiB")
+    return iter([page(file.read_bytes(), options.get("encoding"))] if start == 1 else [])
+
+
+def page(data: bytes, given: str | None) -> Unit:
+    """The one unit."""
+    text, encoding = decoded(data, None, given)
+    meta = page_meta(text) | {"method": "html"}
+    if encoding != "utf-8":
+        meta["encoding"] = encoding
+    return Unit(1, page_text(text), meta, len(data))

@@ -1,0 +1,131 @@
+"""Web pages: their encoding, their main text, and what they say of themselves.
+
+resiliparse parses the page as browsers do, and finds the main text. U+200B is kept: it parts the
+words of Khmer and others.
+"""
+
+import codecs
+from typing import Any
+
+import regex
+
+from endonym.text.io.encoding import HEAD_BYTES, detect
+from endonym.text.io.streams import Damage
+from endonym.text.parsers.unit import Refused
+
+DECLARED = regex.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|<\?xml[^>]{0,80}?encoding=[\"']([\w.-]+)",
+    regex.I,
+)
+DECLARED_BYTES = 8_192
+STATEFUL = {"iso2022_jp", "hz", "iso2022_kr"}
+"""Encodings in which every byte is ASCII."""
+AS_BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "tis-620": "cp874"}
+"""Pages that name the first mean the second (WHATWG, Encoding Standard)."""
+MAX_REPLACED = 0.02
+
+BESIDE = [
+    *("nav", '[role="navigation"]', ".navheader", ".navfooter", ".navigation", ".navbar"),
+    *(".toc", "#toc", ".breadcrumb", ".breadcrumbs", ".pagination", ".pager", ".printfooter"),
+]
+"""What stands beside the main text, by names that resiliparse does not know: the bars and tables of
+contents of DocBook, Sphinx, MediaWiki and Bootstrap."""
+
+DATES = ("article:published_time", "date", "dc.date", "dcterms.created", "datepublished")
+FIELD_CHARS = 300
+LINE_BLANKS = regex.compile(r"[^\S\n\u200b]+")
+EMPTY_LINES = regex.compile(r"\n{3,}")
+
+
+def decoded(data: bytes, of_server: str | None, given: str | None) -> tuple[str, str]:
+    """A page as text, and the name of its encoding.
+
+    of_server: what the server said. given: by the recipe. UTF-8 that is whole is taken as such,
+    whatever the page says. Raises Refused.
+    """
+    if given is None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        said = declared(data, of_server)
+        try:
+            text = data.decode("utf-8-sig")
+            if said not in STATEFUL or not data.isascii():
+                return text, "utf-8"
+        except UnicodeDecodeError:
+            pass
+        if said and said != "utf-8":
+            return readable(data, said)
+    found = detect(data[:HEAD_BYTES], given)
+    if isinstance(found, Damage):
+        raise Refused(found.reason, found.detail)
+    return readable(data[found.mark_bytes :], found.name)
+
+
+def declared(data: bytes, of_server: str | None) -> str:
+    """Python's name of the encoding that the server or the page names; "" if none is known."""
+    found = DECLARED.search(data[:DECLARED_BYTES])
+    of_page = next((each for each in found.groups() if each), b"") if found else b""
+    for name in (of_server or "", of_page.decode("ascii", "ignore")):
+        try:
+            known = codecs.lookup(name.strip().strip("\"'")).name
+            "".encode(known)
+        except (LookupError, ValueError):
+            continue
+        return AS_BROWSERS.get(known, known)
+    return ""
+
+
+def readable(data: bytes, name: str) -> tuple[str, str]:
+    """The text in this encoding. Raises Refused if too many bytes mean nothing in it."""
+    text = data.decode(name, "replace")
+    if text.count("\ufffd") > MAX_REPLACED * len(text):
+        raise Refused("invalid_bytes", f"the page says that it is {name}, and it is not")
+    return text, name
+
+
+def page_text(html: str) -> str:
+    """The main text of a page; all of its text if it has no part that is the main one."""
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse(html)
+    return extracted(tree, main=True) or extracted(tree, main=False)
+
+
+def whole_text(html: str) -> str:
+    """All text of a page, as in a chapter of a book."""
+    from resiliparse.parse.html import HTMLTree
+
+    return extracted(HTMLTree.parse(html), main=False)
+
+
+def extracted(tree: Any, *, main: bool) -> str:
+    """Paragraphs with an empty line between them, of the main text or of all."""
+    from resiliparse.extract.html2text import extract_plain_text
+
+    text = extract_plain_text(
+        tree,
+        preserve_formatting=True,
+        main_content=main,
+        list_bullets=False,
+        alt_texts=False,
+        noscript=False,
+        comments=False,
+        skip_elements=BESIDE if main else None,
+    )
+    lines = (LINE_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
+    return EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def page_meta(html: str) -> dict[str, str]:
+    """Title, language, date and address, as far as the page says them."""
+    from resiliparse.parse.html import HTMLTree
+
+    tree: Any = HTMLTree.parse(html)
+    meta = {"title": " ".join((tree.title or "").split())}
+    root = tree.document.query_selector("html")
+    meta["language"] = (root.getattr("lang") or "") if root is not None else ""
+    link = tree.document.query_selector('link[rel="canonical"]')
+    meta["url"] = (link.getattr("href") or "") if link is not None else ""
+    for each in tree.document.query_selector_all("meta"):
+        name = (each.getattr("property") or each.getattr("name") or "").lower()
+        if name in DATES and "date" not in meta:
+            meta["date"] = each.getattr("content") or ""
+    return {key: value[:FIELD_CHARS] for key, value in meta.items() if value}

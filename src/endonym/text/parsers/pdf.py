@@ -1,0 +1,126 @@
+"""PDF: one unit a page, with the lines of its text layer and their boxes. PDFium reads it.
+
+A unit's `data` is `height`, the number of `objects` on the page, and `boxes`: for each line of
+`text` its left edge, base line, right edge, top, and the size of its letters, in tenths of points.
+"""
+
+import ctypes
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from endonym.text.parsers.unit import Options, Refused, Unit
+
+MAY_COPY = 1 << 4
+"""The bit of a PDF's permissions that allows to extract text (ISO 32000-1, table 22)."""
+FIELDS = {"Title": "title", "Author": "author", "CreationDate": "date"}
+FIELD_CHARS = 300
+DATE = re.compile(r"D:(\d{4})(\d\d)(\d\d)")
+LINE_END = re.compile("\r\n|[\r\n\ufffe]")
+"""PDFium writes U+FFFE for a hyphen at a line end, and no line end."""
+PARTS = 10
+"""Of a point: whole numbers pass between processes much faster than others."""
+TAIL_BYTES = 2_048
+
+
+def units(path: str, start: int, options: Options) -> Iterator[Unit]:
+    """The pages from number `start` on."""
+    document = opened(path)
+    meta = {"method": "pdf"} | said(document)
+    if b"%%EOF" not in tail(path):
+        meta["recovered"] = "the file is damaged; these pages could be recovered"
+    each_bytes = Path(path).stat().st_size // max(1, len(document))
+    return (page(document, number, meta, each_bytes) for number in range(start, len(document) + 1))
+
+
+def opened(path: str) -> Any:
+    """The document. Raises Refused."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise Refused("needs_password", "it needs a password") from error
+        raise Refused("damaged", "not a whole PDF: PDFium cannot open it") from error
+    if not pdfium.FPDF_GetDocPermissions(document.raw) & MAY_COPY:
+        raise Refused(
+            "extraction_forbidden",
+            "its author forbade to extract text; if you have the right, unlock it, such as: "
+            "qpdf --decrypt",
+        )
+    if len(document) == 0:
+        raise Refused("no_text", "no text: it has no page")
+    return document
+
+
+def said(document: Any) -> dict[str, str]:
+    """Title, author and date, as far as the file says them."""
+    found = document.get_metadata_dict()
+    meta = {key: found[name].strip()[:FIELD_CHARS] for name, key in FIELDS.items() if name in found}
+    date = DATE.match(meta.get("date", ""))
+    meta["date"] = "-".join(date.groups()) if date else ""
+    return {key: value for key, value in meta.items() if value}
+
+
+def tail(path: str) -> bytes:
+    """The last bytes of a file, in which a whole PDF has its mark."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, Path(path).stat().st_size - TAIL_BYTES))
+        return file.read()
+
+
+def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit:
+    """A page as a unit."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    try:
+        found = document[number - 1]
+        text = found.get_textpage()
+    except pypdfium2.PdfiumError:
+        return Unit(number, "", {}, raw_bytes, "damaged", f"page {number} cannot be read")
+    lines = list(lines_of(text))
+    data = {
+        "height": found.get_height(),
+        "objects": pdfium.FPDFPage_CountObjects(found.raw),
+        "boxes": [box for _, box in lines],
+    }
+    text.close()
+    found.close()
+    joined = "\n".join(line for line, _ in lines)
+    return Unit(number, joined, meta | {"page": str(number)}, raw_bytes, data=data)
+
+
+def lines_of(text: Any) -> Iterator[tuple[str, list[int]]]:
+    """The lines of a page with their boxes, in the order of the file."""
+    import pypdfium2.raw as pdfium
+
+    whole, at = text.get_text_range(), 0
+    x, y, right, matrix = (
+        ctypes.c_double(),
+        ctypes.c_double(),
+        pdfium.FS_RECTF(),
+        pdfium.FS_MATRIX(),
+    )
+    while at < len(whole):
+        end = LINE_END.search(whole, at)
+        stop, after = (end.start(), end.end()) if end else (len(whole), len(whole))
+        line = whole[at:stop]
+        if line.strip():
+            first = at + len(line) - len(line.lstrip())
+            # Characters beyond U+FFFF are two for PDFium.
+            first += sum(sign > "\uffff" for sign in whole[:first]) if not whole.isascii() else 0
+            last = first + len(line.strip()) - 1
+            pdfium.FPDFText_GetCharOrigin(text.raw, first, x, y)
+            pdfium.FPDFText_GetLooseCharBox(text.raw, last, right)
+            pdfium.FPDFText_GetMatrix(text.raw, first, matrix)
+            scale = math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c)) or 1.0
+            size = pdfium.FPDFText_GetFontSize(text.raw, first) * scale
+            hyphen = "-" if end is not None and end[0] == "\ufffe" else ""
+            numbers = (x.value, y.value, right.right, right.top, size)
+            yield line.strip() + hyphen, [round(each * PARTS) for each in numbers]
+        at = after

@@ -1,0 +1,187 @@
+"""The text of an article in wiki markup, as a reader of the page sees it.
+
+Templates, tables, references, galleries, formulas, files, categories and links to other languages
+are left out; links are their texts. mwparserfromhell reads the markup.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import regex
+
+REDIRECT = regex.compile(r"\s*#\s*\p{L}[\p{L}\p{M}_]*\s*:?\s*\[\[")
+COMMENT = regex.compile(r"<!--.*?(?:-->|\Z)", regex.S)
+CUT_NAMES = (
+    "ref|references|gallery|math|chem|ce|timeline|score|graph|hiero|imagemap|syntaxhighlight|source"
+    "|templatestyles|templatedata|inputbox|mapframe|maplink|indicator|categorytree"
+)
+CUT_TAG = regex.compile(rf"<(/?)({CUT_NAMES})\b[^<>]*?(/?)>", regex.I)
+SWITCH = regex.compile(r"__[\p{Lu}_]{3,}__")
+LANGUAGE = regex.compile(r"[a-z]{2,3}(?:-[a-z-]{2,12})?|simple|nostalgia")
+OTHER_WIKI = regex.compile(r"^[ \t*]*\[\[ *\p{L}[\p{L}_ -]*:[^\]\n|]+\]\][ \t]*$", regex.M)
+"""A link alone on its line to a page with a prefix: a category, in the words of another wiki."""
+LEFT_OVER = regex.compile(r"\{\{[^\n{}]*|\}\}|\[\[|\]\]|^\{\|.*\n?|^\|[-}+].*\n?|'{2,5}", regex.M)
+EMPTY_BRACKETS = regex.compile(r"[ \t]*\((?:[\s,;:·–—-]|&nbsp;)*\)")
+BLANKS, LINES = regex.compile(r"[ \t\u00a0]+"), regex.compile(r"\s*\n\s*\n\s*")
+
+CANONICAL = {
+    *("media", "special", "talk", "user", "user talk", "project", "project talk", "file", "image"),
+    *(
+        "file talk",
+        "mediawiki",
+        "template",
+        "template talk",
+        "help",
+        "category",
+        "portal",
+        "module",
+    ),
+}
+DROPPED_TAGS = {"table", "ref", "gallery", "math", "style", "script", "timeline", "noinclude"}
+BREAKS = {"br", "p", "div", "li", "dd", "dt", "tr", "hr", "center", "blockquote", "ul", "ol", "dl"}
+TEXT_LEVEL = 9
+"""Below every heading; those have the levels 1 to 6."""
+MAX_DEPTH = 60
+"""mwparserfromhell itself ends at 40."""
+
+
+class Names:
+    """The names of a wiki's namespaces, in lower case."""
+
+    def __init__(self) -> None:
+        self.known = set(CANONICAL)
+
+    def add(self, number: str, name: str) -> None:
+        """A namespace of this wiki; articles have number 0 and no name."""
+        if number != "0" and name:
+            self.known.add(name.lower())
+
+    def is_aside(self, title: str) -> bool:
+        """Whether a link shows no text: a file, a category, the page in another language."""
+        prefix, colon, _ = title.partition(":")
+        name = prefix.strip().replace("_", " ").lower()
+        return bool(colon) and (
+            name in self.known or LANGUAGE.fullmatch(prefix.strip()) is not None
+        )
+
+
+def is_redirect(text: str) -> bool:
+    """Whether the page only leads to another one, in any language."""
+    return REDIRECT.match(text[:500]) is not None
+
+
+def plain_text(text: str, names: Names) -> str:
+    """The text of an article, its paragraphs apart by an empty line."""
+    import mwparserfromhell
+
+    text = OTHER_WIKI.sub("", COMMENT.sub("", text))
+    text = SWITCH.sub("", without_tags(text))
+    found = Shown(names).text(mwparserfromhell.parse(text, skip_style_tags=False), 0)
+    return tidy(found)
+
+
+def without_tags(text: str) -> str:
+    """The text without tags that show no text, and what is in them; of one that does not close,
+    only the tag itself goes."""
+    tags = [(each.start(), each.end(), *each.groups()) for each in CUT_TAG.finditer(text)]
+    closing: dict[str, list[int]] = {}
+    for _, end, slash, name, _ in reversed(tags):
+        if slash:
+            closing.setdefault(name.lower(), []).append(end)  # the first one stands last
+    parts, at = list[str](), 0
+    for start, end, slash, name, is_empty in tags:
+        if start < at:
+            continue
+        parts.append(text[at:start])
+        ends, at = closing.get(name.lower(), []), end
+        while ends and ends[-1] <= start:
+            ends.pop()
+        if ends and not slash and not is_empty:
+            at = ends[-1]
+    return "".join([*parts, text[at:]])
+
+
+class Shown:
+    """Writes what a page shows."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.shown: dict[str, Callable[[Any, int], str]] = {
+            "Text": lambda node, depth: str(node.value),
+            "Wikilink": self.link,
+            "ExternalLink": self.external,
+            "Tag": self.tag,
+            "Heading": self.heading,
+            "HTMLEntity": lambda node, depth: character(node),
+        }
+
+    def text(self, code: Any, depth: int) -> str:
+        """What a piece of markup shows; what is not named here shows nothing."""
+        if code is None or depth > MAX_DEPTH:
+            return ""
+        parts: list[str] = []
+        for node in code.nodes:
+            shown = self.shown.get(type(node).__name__)
+            if shown is not None:
+                parts.append(shown(node, depth + 1))
+        return "".join(parts)
+
+    def link(self, node: Any, depth: int) -> str:
+        """The text of a link, or the title that it leads to."""
+        title = self.text(node.title, depth).strip()
+        if self.names.is_aside(title):
+            return ""
+        if node.text is None:
+            return title.lstrip(":").partition("#")[0] or title
+        return self.text(node.text, depth) or title.lstrip(":")
+
+    def external(self, node: Any, depth: int) -> str:
+        """The text of a link to elsewhere; its address is none."""
+        return self.text(node.title, depth) if node.brackets else ""
+
+    def tag(self, node: Any, depth: int) -> str:
+        """The content of a tag."""
+        name = str(node.tag).strip().lower()
+        if name in DROPPED_TAGS:
+            return ""
+        content = self.text(node.contents, depth)
+        if name not in BREAKS:
+            return content
+        if node.wiki_markup in ("*", "#", ":", ";"):
+            return content  # the sign that opens a line
+        return f"\n{content}\n" if content else "\n"
+
+    def heading(self, node: Any, depth: int) -> str:
+        """A heading, marked for `tidy`."""
+        return f"\n\n{HEADING}{node.level}{self.text(node.title, depth).strip()}\n\n"
+
+
+HEADING = "\ue000"
+"""Marks a heading until it is known whether text follows; private use, taken out of texts."""
+
+
+def character(node: Any) -> str:
+    """The character that a reference stands for; none for half a character."""
+    try:
+        found = str(node.normalize())
+    except (ValueError, OverflowError):
+        return ""
+    return "" if found < " " or "\x7f" <= found < "\xa0" or "\ud800" <= found <= "\udfff" else found
+
+
+def tidy(text: str) -> str:
+    """Paragraphs without what is left of markup, and without headings that nothing follows."""
+    text = EMPTY_BRACKETS.sub("", LEFT_OVER.sub("", text))
+    blocks: list[str] = []
+    for block in LINES.split(text):
+        lines = (BLANKS.sub(" ", line).strip() for line in block.split("\n"))
+        block = "\n".join(line for line in lines if line)
+        if block:
+            blocks.append(block)
+    kept, level_below = list[str](), 0
+    for block in reversed(blocks):
+        level = int(block[1]) if block.startswith(HEADING) else TEXT_LEVEL
+        if level < level_below or level == TEXT_LEVEL:
+            kept.append(block[2:] if level < TEXT_LEVEL else block)
+            level_below = level
+    return "\n\n".join(reversed(kept)).replace(HEADING, "")

@@ -1,0 +1,174 @@
+"""The process in which parsers run: it takes one file after the other, and sends its units.
+
+`text/isolation.py` starts it. It has no use of the disk but to read, dies with its parent, and ends
+for good when a unit takes too much time or memory.
+"""
+
+import ctypes
+import importlib
+import os
+import re
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from endonym.text.parsers.frames import Incoming, Whereabouts, framed, send, write
+from endonym.text.parsers.unit import Refused, Unit
+
+PR_SET_PDEATHSIG = 1
+MAX_FILES = 64
+"""Files that a parser may have open."""
+MAX_UNIT_BYTES = 64 << 20
+"""As MAX_DOCUMENT_BYTES of text/io/origin.py."""
+HELD_BYTES, HELD_SECONDS = 1 << 17, 0.01
+"""Units are held back until there is so much of them, or so long."""
+RENEWED_SECONDS = 0.2
+DETAIL_CHARS = 300
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+def main() -> None:
+    """Serve requests until the other side closes. The first message has the limits."""
+    requests, answers = own_pipes()
+    limits = requests.receive()
+    if limits is None:
+        return
+    die_with(limits["parent"])
+    where = Whereabouts(limits["whereabouts"])
+    confine(limits["memory_bytes"])
+    worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
+    send(answers, {"ready": True})
+    be_silent()
+    while (request := requests.receive()) is not None:
+        if "stop" in request:
+            send(answers, {"stopped": True})
+        elif not worker.serve(request):
+            return
+
+
+def own_pipes() -> tuple[Incoming, int]:
+    """The two pipes under numbers of their own: a parser that prints must not write into one."""
+    requests, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return Incoming(requests), answers
+
+
+def be_silent() -> None:
+    """Errors are said in messages; libraries print warnings of their own."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends, also in the middle of a parser's loop (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def confine(memory_bytes: int) -> None:
+    """Limit memory and open files; forbid to write files and memory images."""
+    for what, most in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_NOFILE, MAX_FILES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+
+
+class CpuLimit:
+    """Lets this process compute for so many seconds more; then the system ends it."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds, self.renewed_at = seconds, -1.0
+        self.hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+
+    def renew(self) -> None:
+        """From now on. Within a part of a second, the last time still holds."""
+        if time.monotonic() - self.renewed_at < RENEWED_SECONDS:
+            return
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        most = int(used.ru_utime + used.ru_stime) + self.seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (most, self.hard))
+        self.renewed_at = time.monotonic()
+
+
+def fields(unit: Unit) -> dict[str, Any]:
+    """A unit as JSON can hold it; dataclasses.asdict would copy every line of a page."""
+    return {name: getattr(unit, name) for name in Unit.__slots__}
+
+
+def too_long(unit: Unit) -> Unit:
+    """A unit that is no document, as its text is too long."""
+    detail = f"{len(unit.text):,} characters; a document may have {MAX_UNIT_BYTES >> 20} MiB"
+    return Unit(unit.number, "", unit.meta, unit.raw_bytes, "too_long", detail)
+
+
+class Worker:
+    """Parses files. Units are sent together, some milliseconds' worth of them."""
+
+    def __init__(self, requests: Incoming, answers: int, where: Whereabouts, cpu: CpuLimit) -> None:
+        self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
+        self.held, self.sent_at = bytearray(), 0.0
+
+    def serve(self, request: dict[str, Any]) -> bool:
+        """Parse one file; False if this process should not be used again."""
+        end: dict[str, Any] = {"done": True}
+        try:
+            self.where.say(0)
+            self.cpu.renew()
+            parser = importlib.import_module(request["parser"])
+            found = parser.units(request["path"], request["start"], request["options"])
+            if self.is_stopped(found, request["start"], request["until"]):
+                end = {"stopped": True}
+        except Refused as refusal:
+            end = {"refused": refusal.reason, "detail": refusal.detail[:DETAIL_CHARS]}
+        except ModuleNotFoundError as error:
+            end = {"missing": str(error.name)}
+        except MemoryError:
+            end = {"failed": "parser_memory"}
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
+            detail = f"{type(error).__name__}: {error}".replace(request["path"], "the file")
+            detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
+            end = {"failed": "parser_failed", "detail": detail}
+        self.flush(end)
+        return end.get("failed") != "parser_memory"
+
+    def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
+        """Send the units up to number `until`; whether the other side has stopped it."""
+        number = start
+        self.where.say(number)
+        for unit in found:
+            if unit is not None:
+                if len(unit.text) * 4 > MAX_UNIT_BYTES and len(unit.text.encode()) > MAX_UNIT_BYTES:
+                    unit = too_long(unit)
+                self.held += framed({"unit": fields(unit)})
+                number = unit.number + 1
+                if number > until:
+                    break
+            self.where.say(number)
+            self.cpu.renew()
+            if len(self.held) >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
+                self.flush()
+                if self.requests.is_waiting():
+                    assert self.requests.receive() is not None, "a reader that has ended"
+                    return True
+        return False
+
+    def flush(self, last: dict[str, Any] | None = None) -> None:
+        """Send what is held, and a last message."""
+        if last is not None:
+            self.held += framed(last)
+        write(self.answers, self.held)
+        self.held, self.sent_at = bytearray(), time.monotonic()

@@ -1,0 +1,74 @@
+"""Folders of Hugging Face `datasets` on disk (Arrow): one string column, batch by batch.
+
+Each batch is validated before its values are read, as offsets may point anywhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import pyarrow as arrow
+
+from endonym.text.config import Source
+from endonym.text.document import Document, Reject
+from endonym.text.io.content import Content, Unusable
+from endonym.text.io.origin import Origin
+from endonym.text.readers.parquet import no_column, text_column, value_document
+
+ERRORS = (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError)
+
+
+def read_arrow(content: Content, origin: Origin, source: Source) -> Iterator[Document | Reject]:
+    """The documents of a file in Arrow's format for streams, or in its format for files."""
+    try:
+        with content.on_disk() as path, path.open("rb") as file:
+            yield from documents(file, content, origin, source)
+    except Unusable as error:
+        damage = error.damage
+        detail = f"{damage.detail}; such a file cannot be read in part"
+        yield origin.reject(damage.reason, detail, record=None, raw_bytes=damage.raw_bytes)
+
+
+def documents(
+    file: BinaryIO, content: Content, origin: Origin, source: Source
+) -> Iterator[Document | Reject]:
+    """The documents of an open file. A row takes its share of all columns of its batch."""
+    rows = 0
+    try:
+        schema, batches = opened(file)
+        column = text_column(schema, source.column)
+        if column is None:
+            yield no_column(schema, origin, source)
+            return
+        for batch in batches:
+            row_bytes = batch.nbytes // max(1, batch.num_rows)
+            for value in batch_values(batch, column):
+                rows += 1
+                yield replace(value_document(rows, value, origin), raw_bytes=row_bytes)
+            content.advance(batch.nbytes)
+    except ERRORS as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        detail = f"not a whole Arrow file, after {rows:,} rows: {why}"
+        yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+
+
+def opened(file: BinaryIO) -> tuple[Any, Iterator[Any]]:
+    """The schema of a file, and its batches. `datasets` writes the format for streams."""
+    try:
+        stream = arrow.ipc.open_stream(file)
+        return stream.schema, iter(stream)
+    except arrow.ArrowInvalid:
+        file.seek(0)
+        found = arrow.ipc.open_file(file)
+        return found.schema, (found.get_batch(n) for n in range(found.num_record_batches))
+
+
+def batch_values(batch: Any, column: str) -> Iterator[bytes]:
+    """The values of a column of strings, null as empty ones."""
+    values = batch.column(column)
+    values.validate(full=False)
+    if arrow.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    for value in values:
+        buffer = value.as_buffer()
+        yield b"" if buffer is None else buffer.to_pybytes()

@@ -1,0 +1,66 @@
+"""Answers of servers."""
+
+import gzip
+import zlib
+
+import brotli
+import pytest
+import zstandard
+from made_documents import http
+from text_samples import TATAR
+
+from endonym.text.parsers import http as module
+from endonym.text.parsers.http import Bomb, answer, media, unpacked, without_chunks
+
+BODY = "\n".join(TATAR).encode() * 20
+
+
+def test_status_kind_and_body_are_read():
+    found = answer(http(BODY, 'Content-Type: Text/HTML; Charset="windows-1251"', "404 Юк"))
+    assert (found.status, found.media_type, found.charset, found.body) == (
+        *(404, "text/html", "windows-1251"),
+        BODY,
+    )
+
+
+@pytest.mark.parametrize("data", [BODY, b"", b"HTTP/1.1", b"HTTP/1.1 abc\r\n\r\n"])
+def test_an_answer_without_a_whole_head_has_no_status(data: bytes):
+    assert answer(data).status == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "packed"),
+    [
+        ("gzip", gzip.compress(BODY)),
+        ("x-gzip", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", zlib.compress(BODY)[2:-4]),
+        ("br", brotli.compress(BODY)),
+        ("zstd", zstandard.compress(BODY)),
+        ("identity", BODY),
+    ],
+)
+def test_every_packing_is_undone_and_a_lie_about_it_is_none(method: str, packed: bytes):
+    assert unpacked(packed, method) == BODY
+    assert unpacked(BODY, method) == BODY
+
+
+@pytest.mark.parametrize("method", ["gzip", "br", "zstd"])
+def test_a_bomb_is_no_page(method: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "LEAST_BODY_BYTES", 1_000)
+    big = b"a" * 1_000_000
+    packed = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.compress}[method](big)
+    with pytest.raises(Bomb):
+        unpacked(packed, method)
+
+
+def test_chunks_are_joined_and_cut_ones_give_what_came():
+    chunks = b"5;x=y\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    assert without_chunks(chunks) == b"hello world"
+    assert without_chunks(chunks[:20]) == b"hello"
+    assert without_chunks(b"plain text") == b"plain text"
+
+
+def test_parameters_of_a_kind_are_found():
+    assert media("text/html") == ("text/html", "")
+    assert media(" TEXT/html ;a=b; charset='utf-8'") == ("text/html", "utf-8")

@@ -1,0 +1,82 @@
+"""Word files."""
+
+from pathlib import Path
+
+import pytest
+from made_documents import docx, word_paragraph, zipped
+from text_samples import KHMER, TATAR, kept, reasons, records, refused, write
+
+from endonym.text.document import Document
+
+CORE = (
+    '<cp:coreProperties xmlns:cp="x" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    'xmlns:dcterms="http://purl.org/dc/terms/"><dc:title>Хат</dc:title>'
+    "<dc:creator>Әнвәр</dc:creator><dcterms:created>2026-01-02</dcterms:created></cp:coreProperties>"
+)
+
+
+def test_paragraphs_are_read_in_order_with_what_the_file_says_of_itself(tmp_path: Path):
+    body = "".join(map(word_paragraph, TATAR + KHMER))
+    (document,) = records(write(tmp_path, "a.docx", docx(body, {"docProps/core.xml": CORE})))
+    assert isinstance(document, Document)
+    assert document.text == "\n\n".join(TATAR + KHMER)
+    expected = {"title": "Хат", "author": "Әнвәр", "date": "2026-01-02", "method": "docx"}
+    assert document.meta == expected
+
+
+def test_runs_tabs_breaks_and_tables_are_text_and_deleted_text_and_codes_are_not(tmp_path: Path):
+    body = (
+        "<w:p><w:r><w:t>Бү</w:t></w:r><w:r><w:t>ген</w:t><w:tab/><w:t>һава</w:t><w:br/>"
+        "<w:t>матур</w:t></w:r><w:del><w:r><w:delText>юк</w:delText></w:r></w:del>"
+        "<w:ins><w:r><w:t>!</w:t></w:r></w:ins><w:r><w:instrText>PAGE 7</w:instrText></w:r></w:p>"
+        f"<w:tbl><w:tr><w:tc>{word_paragraph('күзәнәк')}</w:tc></w:tr></w:tbl>"
+    )
+    assert kept(records(write(tmp_path, "a.docx", docx(body)))) == [
+        "Бүген\tһава\nматур!\n\nкүзәнәк"
+    ]
+
+
+def test_a_text_box_is_read_once_and_notes_come_after_the_text(tmp_path: Path):
+    mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    box = f"<w:txbxContent>{word_paragraph('рамка')}</w:txbxContent>"
+    body = (
+        f"<w:p><w:r><w:t>текст</w:t><mc:AlternateContent {mc}><mc:Choice>{box}</mc:Choice>"
+        f"<mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r></w:p>"
+    )
+    w = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    notes = f"<w:footnotes {w}><w:footnote>{word_paragraph('искәрмә')}</w:footnote></w:footnotes>"
+    data = docx(body, {"word/footnotes.xml": notes})
+    assert kept(records(write(tmp_path, "a.docx", data))) == ["текст\n\nрамка\n\nискәрмә"]
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b"PK\x03\x04", "not a whole zip"),
+        (b"\xd0\xcf\x11\xe0" * 200, "not a whole zip"),
+        (zipped({"x": "y"}), "no word/document.xml"),
+        (zipped({"word/document.xml": "<w:document"}), "no whole XML"),
+        (
+            zipped({"word/document.xml": '<!DOCTYPE d [<!ENTITY a "b">]><d>&a;</d>'}),
+            "declares entities",
+        ),
+        (zipped({"word/document.xml": "<a>" * 5_000 + "</a>" * 5_000}), "no whole XML"),
+    ],
+)
+def test_what_is_no_word_file_is_one_reject_with_the_cause(
+    tmp_path: Path, data: bytes, detail: str
+):
+    (refusal,) = records(write(tmp_path, "a.docx", data))
+    assert refusal.reason == "damaged"
+    assert detail in refusal.detail
+
+
+def test_a_bomb_is_a_reject(tmp_path: Path):
+    data = zipped({"word/document.xml": "<a>" + " " * 100_000_000 + "</a>"})
+    found = records(write(tmp_path, "a.docx", data))
+    assert reasons(found) == {"bomb": 1}
+    assert "unpacks to more than" in refused(found)[0].detail
+
+
+def test_a_file_without_text_is_blank(tmp_path: Path):
+    assert reasons(records(write(tmp_path, "a.docx", docx("<w:p/>")))) == {"blank": 1}
