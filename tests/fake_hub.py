@@ -128,8 +128,8 @@ def respond(path: str, body: bytes, hub: Hub) -> tuple[int, Any]:
         hub.stored[oid] = body
         return 200, {}
     if path.endswith("/commit/main"):
-        name = path.removeprefix("/api/models/").removeprefix("/api/datasets/")
-        return commit(name.removesuffix("/commit/main"), body, hub)
+        name = path.removesuffix("/commit/main").removeprefix("/api/")
+        return commit(name.removeprefix("models/"), body, hub)
     given = json.loads(body)
     if path == "/api/repos/create":
         name = f"{given['organization']}/{given['name']}"
@@ -157,7 +157,7 @@ def respond(path: str, body: bytes, hub: Hub) -> tuple[int, Any]:
 
 
 def commit(name: str, body: bytes, hub: Hub) -> tuple[int, Any]:
-    """Keep the files of a commit, given line by line."""
+    """Keep the files of a commit, given line by line. name: of a data set, it begins datasets/."""
     for line in map(json.loads, body.splitlines()):
         value = line["value"]
         if line["key"] == "file":

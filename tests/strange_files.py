@@ -301,11 +301,25 @@ def nested(folder: Path, levels: int) -> Generator[None]:
         subprocess.run(["rm", "-rf", str(folder / "d")], check=True)
 
 
+LIMITED = """
+import os, re, resource, sys
+from pathlib import Path
+from endonym.cli.main import main
+bytes_ = int(float(sys.argv.pop(1)) * 1e9)
+resource.setrlimit(resource.RLIMIT_AS, (2 * bytes_,) * 2)
+try:
+    main(sys.argv[1:])
+finally:
+    most = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
+    if int(most[1]) * 1024 > bytes_:
+        os._exit(99)
+"""
+
+
 def limited(*arguments: str, cwd: Path, gb: float = 2) -> "subprocess.CompletedProcess[bytes]":
-    """The command `endonym` in a process of its own that may have so much memory."""
-    code = (
-        "import resource, sys; from endonym.cli.main import main; "
-        f"resource.setrlimit(resource.RLIMIT_AS, ({int(gb * 1e9)},) * 2); main(sys.argv[1:])"
-    )
-    command = [sys.executable, "-c", code, *arguments]
+    """The command `endonym` in a process of its own; its exit status is 99 if it took more memory.
+
+    Its addresses are limited to twice as much: Arrow and DuckDB reserve more than they use.
+    """
+    command = [sys.executable, "-c", LIMITED, str(gb), *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, timeout=120, check=False)

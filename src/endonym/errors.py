@@ -15,6 +15,7 @@ EndonymError
     Damaged          artefact, file          hash differs from the manifest
     Busy             artefact, owner
   ExportError        format, feature         the format cannot represent this
+  LostWorker         job                     a worker was killed, twice by the same job
 
 Each carries what was expected and found (`message`), where (`where`), and what to do (`do`).
 """

@@ -12,6 +12,7 @@ from endonym.text.clean.rules import in_order
 from endonym.text.clean.tally import Tally
 from endonym.text.config import Clean
 from endonym.text.contrast import contrast_texts
+from endonym.text.copies.notes import DETAILS
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawSet
 
@@ -67,17 +68,16 @@ def try_cleaning(raw: Sequence[RawSet], clean: Clean, contrast: Sequence[Path] =
         texts = [document.text for document, _ in waiting]
         corpus = CorpusJudge(clean, facts_of(clean, texts, contrast_texts(contrast)))
         corpus.prepare(texts)
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for document, size in waiting:
         judged = cleaning.judged(document, size, corpus)
         if isinstance(judged, Reject):
             continue
         if "exact" in clean.dedup and judged.text in seen:
-            tried.tally.dropped(
-                "exact", judged.text, "a text that reads the same came before", size
-            )
+            detail = DETAILS["exact"].format(stayed=seen[judged.text])
+            tried.tally.dropped("exact", judged.text, detail, size)
             continue
-        seen.add(judged.text)
+        seen[judged.text] = f"{judged.source}/{judged.id}"
         tried.kept += 1
     return tried
 

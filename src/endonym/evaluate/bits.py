@@ -19,13 +19,11 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     most_documents,
 )
+from endonym.evaluate.neighbours import neighbours
 from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read
 from endonym.tokenizer.tokenizer import Tokenizer
-
-MOST_MISSING = 2
-"""Documents that may be missing between two neighbours of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +81,6 @@ def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
         if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
     return Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
-
-
-def neighbours(shards: TokenShards) -> NDArray[np.int64]:
-    """For each document the number of its group: neighbours within one block."""
-    index = shards.index
-    is_first = np.ones(len(index), dtype=np.bool_)
-    is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
-    is_first[1:] |= np.diff(index["position"]) > MOST_MISSING + 1
-    return np.cumsum(is_first) - 1
 
 
 def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:

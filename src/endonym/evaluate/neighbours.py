@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from endonym.data.baselines import Baselines, Less
 from endonym.data.shards import TokenShards
-from endonym.evaluate.bits import neighbours
 from endonym.evaluate.score import ratio
 
 NEIGHBOURS = "neighbours.json"
@@ -27,8 +26,19 @@ MOST_BLOCKS = 300
 """So many blocks of a source are measured, evenly spread."""
 FEWEST_BLOCKS = 5
 MEASURED_DOCUMENTS = 1_000
+MOST_MISSING = 2
+"""Documents that may be missing between two neighbours of a block."""
 
 Integers = NDArray[np.int64]
+
+
+def neighbours(shards: TokenShards) -> NDArray[np.int64]:
+    """For each document the number of its group: neighbours within one block."""
+    index = shards.index
+    is_first = np.ones(len(index), dtype=np.bool_)
+    is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
+    is_first[1:] |= np.diff(index["position"]) > MOST_MISSING + 1
+    return np.cumsum(is_first) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,6 @@ main()
 """
 START_SECONDS, CLOSING_SECONDS = 60.0, 1.0
 PIPE_BYTES = 1 << 20
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in a unit of ru_maxrss."""
-MEMORY_SHARE = 0.75
-"""A process that crashed with more of its memory in use is taken to have had too little."""
 LAST_UNIT = 1 << 60
 NO_UNIT = "what the parser sent is no unit of the file"
 
@@ -105,7 +102,7 @@ class ParserProcess:
             self.receive(START_SECONDS)
         except (Failure, BrokenPipeError) as failure:
             assert self.process.stderr is not None, "a pipe"
-            self.process.kill()
+            kill(self.process)
             said = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
             self.close()
             raise SourceError(
@@ -135,19 +132,16 @@ class ParserProcess:
     def failure(self) -> Failure:
         """Why the process has closed its pipe, by how it ended and what it used."""
         end = time.monotonic() + CLOSING_SECONDS
-        found, status, usage = os.wait4(self.process.pid, os.WNOHANG)
-        while found == 0:
+        while (code := self.process.poll()) is None:
             if time.monotonic() >= end:
                 return Failure("parser_crashed", "the parser closed its pipe")
             time.sleep(0.001)
-            found, status, usage = os.wait4(self.process.pid, os.WNOHANG)
-        self.process.returncode = code = os.waitstatus_to_exitcode(status)
         if code == -signal.SIGXCPU:
             seconds = self.limits.unit_cpu_seconds
             return Failure("parser_timeout", f"it took more than {seconds} s of processor time")
-        used, most = usage.ru_maxrss * RSS_UNIT, self.limits.memory_bytes
-        if code == -signal.SIGKILL or used > MEMORY_SHARE * most:
-            return Failure("parser_memory", f"it took more than {most >> 20:,} MiB of memory")
+        if code == -signal.SIGKILL:
+            most = self.limits.memory_bytes >> 20
+            return Failure("parser_memory", f"it took more than {most:,} MiB of memory")
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return Failure("parser_crashed", f"the parser crashed ({how})")
 
@@ -168,12 +162,18 @@ class ParserProcess:
         return True
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and the one it has forked."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def end(process: subprocess.Popen[bytes], owner: int) -> None:
     """End a process and close its pipes; after a fork, it still belongs to the parent."""
     if os.getpid() != owner:
         process.returncode = 0
     elif process.returncode is None:
-        process.kill()
+        kill(process)
         process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:

@@ -21,8 +21,9 @@ from endonym.text.config import Clean
 from endonym.text.copies.contamination import Contamination, Judged
 from endonym.text.copies.keys import Asked, write_keys
 from endonym.text.copies.letters import Marks
+from endonym.text.copies.notes import DETAILS
 from endonym.text.copies.paragraphs import paragraphs, without
-from endonym.text.copies.reading import DETAILS, Involved
+from endonym.text.copies.reading import Involved
 from endonym.text.copies.removal import Removal, decided
 from endonym.text.copies.tables import Tables
 from endonym.text.corpus_stats import SourceStats

@@ -44,7 +44,7 @@ def test_the_whole_of_small_texts_is_cleaned_as_the_corpus_will_be(tmp_path: Pat
     found = try_cleaning(sets, CLEAN).as_dict()
     pairs = [(each.source, each.files) for each in sets]
     out = tmp_path / "out"
-    card = make_corpus(pairs, CLEAN, Split(seed=1), out=out, advance=lambda size: None)
+    card = make_corpus(pairs, CLEAN, Split(seed=1), out=out)
     total = card["total"]
     assert found["is_whole"]
     assert found["documents"] == total["read"]["records"]

@@ -85,7 +85,7 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     (folder / "иске.txt").write_bytes("\n\n".join(lines * 3).encode("utf-16"))
     record = json.dumps({"текст": lines[0], "id": 1}, ensure_ascii=False)
     (folder / "web.jsonl").write_text(record + "\n", encoding="utf-8")
-    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "photo.heic").write_bytes(b"\xff\xd8\xff")
     store = Store(finished / "store")
     found = score_model(
         "kechkena", [folder], "test", store=store, log=Log(), device_name="cpu"
@@ -101,7 +101,7 @@ def test_a_folder_is_read_as_a_source_would_be_and_each_cut_is_said(
     said = capsys.readouterr().err
     assert "юллар.txt: 3 documents, one a line (" in said
     assert "иске.txt: 9 documents, which end at empty lines, read as utf-16-le (" in said
-    assert "photo.jpg: not read: .jpg files are not read" in said
+    assert "photo.heic: not read: .heic files are not read" in said
     assert "яңа: not read: 1 in a format that is not read" in said
 
 

@@ -200,14 +200,30 @@ def test_each_thread_has_its_own_process_and_a_fork_does_not_end_its_parents(tmp
     thread.start()
     thread.join()
     assert others[0] != own
+    waiting = list(IDLE.processes)
     child = os.fork()
     if child == 0:
         found = IDLE.take(QUICK)
         found.close()
         gc.collect()
-        os._exit(0 if found.process.pid != int(own) else 1)
+        os._exit(0 if found not in waiting else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert parsed(tmp_path, [A])[0].meta["process"] == own
+
+
+def test_the_memory_of_a_large_parent_is_not_taken_for_the_parsers(tmp_path: Path):
+    path = write(tmp_path, "a.odd", ["open", "abort", "eat-in-c"])
+    code = f"""
+from pathlib import Path
+import sys
+sys.path[:] = {sys.path!r}
+held = b"x" * (700 << 20)
+from endonym.text.isolation import Limits, units
+found = units("bad_parsers", Path({str(path)!r}), {{}}, raw_bytes=9, limits=Limits(400 << 20))
+print([each.reason for each in found])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "['parser_crashed', 'parser_memory']"
 
 
 def test_a_process_that_does_not_start_is_an_error_with_its_cause(monkeypatch: pytest.MonkeyPatch):

@@ -40,6 +40,7 @@ LIMITS = {
     "less_than": ("below", "lt"),
 }
 SHAPES = {
+    r"^[\w./-]{1,200}$": "1 to 200 letters, digits, `_`, `.`, `/` or `-`",
     r"^\w[\w.-]{0,63}$": "1 to 64 letters, digits, `_`, `.` or `-`, first neither `.` nor `-`",
     r"^[\w.-]{1,64}$": "1 to 64 letters, digits, `_`, `.` or `-`",
     r"^[^\s`|][^\n`|]{0,99}$": "1 to 100 characters of one line, without ` and |",

@@ -9,6 +9,11 @@ from endonym.text.document_files import read_lines
 
 COPIES = "copies.jsonl.gz"
 """A line for each cluster of near copies: the document that stays, and those that go."""
+DETAILS = {
+    "exact": "a text that reads the same came before; {stayed} stays",
+    "near": "similarity {similarity:.2f} to {stayed}, which stays",
+}
+"""Why a copy goes."""
 WHY_CUT = {
     "paragraphs": "that stood in an earlier document",
     "decontaminate": "that overlap with evaluation texts",

@@ -33,10 +33,6 @@ COLUMNS = {
 """Of a document that has a copy, or is one: its number, that of the one that stays (its own, if it
 stays itself), their similarity, why it goes, and the beginning of its text."""
 TYPES = {"BIGINT": np.int64, "FLOAT": np.float32, "VARCHAR": object}
-DETAILS = {
-    "exact": "a text that reads the same came before; {stayed} stays",
-    "near": "similarity {similarity:.2f} to {stayed}, which stays",
-}
 
 
 class Involved:

@@ -98,7 +98,7 @@ def whole_text(html: str) -> str:
 
 def extracted(tree: Any, *, main: bool) -> str:
     """Paragraphs with an empty line between them, of the main text or of all."""
-    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.extract.html2text import extract_plain_text  # pyright: ignore[reportMissingModuleSource]
 
     text = extract_plain_text(
         tree,

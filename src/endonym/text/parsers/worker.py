@@ -1,7 +1,8 @@
 """The process in which parsers run: it takes one file after the other, and sends its units.
 
 `text/isolation.py` starts it. It has no use of the disk but to read, dies with its parent, and ends
-for good when a unit takes too much time or memory.
+for good when a unit takes too much time or memory. The process that was started forks it, waits,
+and ends as it ends.
 """
 
 import ctypes
@@ -13,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from endonym.text.parsers.frames import Incoming, Whereabouts, framed, send, write
 from endonym.text.parsers.unit import Refused, Unit
@@ -27,6 +28,10 @@ HELD_BYTES, HELD_SECONDS = 1 << 17, 0.01
 """Units are held back until there is so much of them, or so long."""
 RENEWED_SECONDS = 0.2
 DETAIL_CHARS = 300
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in a unit of ru_maxrss."""
+MEMORY_SHARE = 0.75
+"""A process that crashed with more of its memory in use is taken to have had too little."""
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
@@ -37,6 +42,10 @@ def main() -> None:
     if limits is None:
         return
     die_with(limits["parent"])
+    starter = os.getpid()
+    if worker := os.fork():
+        watch(worker, limits["memory_bytes"])
+    die_with(starter)
     where = Whereabouts(limits["whereabouts"])
     confine(limits["memory_bytes"])
     worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
@@ -47,6 +56,27 @@ def main() -> None:
             send(answers, {"stopped": True})
         elif not worker.serve(request):
             return
+
+
+def watch(worker: int, memory_bytes: int) -> NoReturn:
+    """End as the worker ends; by SIGKILL if it crashed with most of its memory in use.
+
+    A process that is started by a large one begins with the other's peak of memory (Linux keeps it
+    over exec), so the peak is only known of a process that is forked from a small one.
+    """
+    os.closerange(0, MAX_FILES)
+    _, status, usage = os.wait4(worker, 0)
+    code = os.waitstatus_to_exitcode(status)
+    used = usage.ru_maxrss * RSS_UNIT
+    if code != -signal.SIGXCPU and used > MEMORY_SHARE * memory_bytes:
+        code = -signal.SIGKILL
+    if code < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [-code])
+        if code != -signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
 
 
 def own_pipes() -> tuple[Incoming, int]:
