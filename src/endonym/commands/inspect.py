@@ -180,7 +180,7 @@ def look(
             dict(Counter(each.reason for each in dropped_records(refused, kind=kind)))
             for kind in (DROPPED, REMOVED)
         )
-        return _look_at_dropped(refused, counts, parts, dropped, count)
+        return _look_at_dropped(refused, counts, parts, reason=dropped, count=count)
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
         flag = "--dropped" if dropped else "--text" if text is not None else "this"
@@ -231,7 +231,7 @@ def _refused_corpus(store: Store, name: str) -> Path | None:
 
 
 def _look_at_dropped(
-    folder: Path, counts: dict[str, int], parts: dict[str, int], reason: str, count: int
+    folder: Path, counts: dict[str, int], parts: dict[str, int], *, reason: str, count: int
 ) -> Inspection:
     """How many records were dropped for each reason, and some of them; and parts of documents."""
     counts = {**dict.fromkeys(parts, 0), **counts}
@@ -284,7 +284,7 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         counts = {name: n["records"] for name, n in total["dropped"].items()}
         rules: dict[str, dict[str, Any]] = total.get("rules", {})  # none before version 5
         parts = {name: rule["parts"] for name, rule in rules.items() if rule["parts"]}
-        return _look_at_dropped(artifact.folder, counts, parts, reason, count)
+        return _look_at_dropped(artifact.folder, counts, parts, reason=reason, count=count)
     lines: list[str] = []
     for name, card in corpus.card["sources"].items():
         kept, gone = card["kept"], card["dropped"]

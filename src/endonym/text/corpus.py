@@ -65,7 +65,7 @@ def make_corpus(
     making = Making(sources, clean, split, work=steps, out=out, **given)
     try:
         held = making.make()
-        card = write_card(list(making.stats.values()), held, sources, out, making.said)
+        card = write_card(list(making.stats.values()), held, sources, out=out, said=making.said)
         shutil.rmtree(folder)
     finally:
         if work is None:
@@ -87,6 +87,7 @@ def write_card(
     all_stats: list[SourceStats],
     held: HeldOut,
     sources: Sources,
+    *,
     out: Path,
     said: Mapping[str, Any],
 ) -> dict[str, Any]:
