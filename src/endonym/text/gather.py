@@ -24,6 +24,7 @@ from endonym.text.chunks import (
 )
 from endonym.text.clean.cleaning import Cleaning
 from endonym.text.clean.corpus_rules import rounds
+from endonym.text.clean.tally import SAMPLES, Tally
 from endonym.text.cleaned import Cleaned, Row
 from endonym.text.config import Clean, Source
 from endonym.text.corpus_stats import SourceStats
@@ -43,6 +44,7 @@ class Group:
     """Neighbouring raw files of one source, to be read to chunks in a folder.
 
     first: the number of the first file in its source. name: what its chunks' names begin with.
+    most_bytes: how much of each file is read, if not all of it.
     """
 
     source: Source
@@ -50,6 +52,7 @@ class Group:
     first: int
     folder: Path
     name: str
+    most_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class RawChunk:
     """A chunk to be cleaned, the folder and the name of what is made of it.
 
     files: the names of all raw files in its group, whose first one has the number `first`.
+    samples: of what each rule does.
     """
 
     raw: Path
@@ -67,6 +71,7 @@ class RawChunk:
     seed: int
     files: tuple[str, ...]
     first: int
+    samples: int = SAMPLES
 
 
 @dataclass(slots=True)
@@ -75,9 +80,11 @@ class Progress:
 
     advance: Callable[[int], None]
     left: int
+    done: int = 0
 
     def read(self, raw_bytes: int) -> None:
         """So many more bytes were read."""
+        self.done += raw_bytes
         size = min(raw_bytes, self.left)
         self.left -= size
         self.advance(size)
@@ -102,6 +109,8 @@ def read_group(group: Group, advance: Callable[[int], None]) -> dict[str, Any]:
         progress = Progress(advance, size_of(file))
         for record in read_file(group.source, file, progress.read):
             chunks.add(record, number)
+            if group.most_bytes is not None and progress.done >= group.most_bytes:
+                break
         progress.read(progress.left)
     chunks.write()
     source = group.source.name
@@ -169,7 +178,7 @@ def clean_chunk(chunk: RawChunk, advance: Callable[[int], None]) -> dict[str, An
 
     If a rule needs to know the whole corpus, documents are only normalized (text/judging.py).
     """
-    table, stats = read_chunk(chunk.raw), SourceStats(chunk.source)
+    table, stats = read_chunk(chunk.raw), SourceStats(chunk.source, tally=Tally(chunk.samples))
     rows = Cleaned(chunk.source, chunk.seed)
     cleaning = Cleaning(chunk.clean, rows.remove)
     cleaning.tally, waits = stats.tally, rounds(chunk.clean) > 0

@@ -14,6 +14,7 @@ from typing import Any
 from endonym.text.chunks import RAW, read_chunk
 from endonym.text.clean.cleaning import Cleaning
 from endonym.text.clean.corpus_rules import CorpusJudge, Counted, Counts, Facts, combine, rounds
+from endonym.text.clean.tally import SAMPLES, Tally
 from endonym.text.cleaned import Cleaned, Row
 from endonym.text.config import Clean
 from endonym.text.corpus_stats import SourceStats
@@ -30,7 +31,8 @@ JUDGED_AT_ONCE = 64
 class Waiting:
     """A chunk of normalized documents, and the folder and the name of what is made of it.
 
-    facts: the folder of what is known of the corpus; None in the first round of counting.
+    facts: the folder of what is known of the corpus; None in the first round of counting. samples:
+    of what each rule does.
     """
 
     chunk: Path
@@ -40,6 +42,7 @@ class Waiting:
     facts: Path | None
     folder: Path
     name: str
+    samples: int = SAMPLES
 
 
 def settled(
@@ -98,10 +101,8 @@ def count_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:
 def judge_chunk(waiting: Waiting, advance: Callable[[int], None]) -> Result:
     """Judge the documents of a chunk by what is known of the whole corpus."""
     assert waiting.facts is not None
-    corpus, stats = (
-        CorpusJudge(waiting.clean, Facts.load(waiting.facts)),
-        SourceStats(waiting.source),
-    )
+    corpus = CorpusJudge(waiting.clean, Facts.load(waiting.facts))
+    stats = SourceStats(waiting.source, tally=Tally(waiting.samples))
     rows = Cleaned(waiting.source, waiting.seed)
     cleaning = Cleaning(waiting.clean, rows.remove)
     cleaning.tally = stats.tally

@@ -21,6 +21,8 @@ from endonym.disk import link_or_copy, write_json
 from endonym.errors import CorpusError, SourceError
 from endonym.text.chunks import read_chunk, write_array
 from endonym.text.clean.corpus_rules import rounds
+from endonym.text.clean.tally import SAMPLES as RULE_SAMPLES
+from endonym.text.clean.tally import Tally
 from endonym.text.comparing import LookingByWorkers, Part, load
 from endonym.text.config import Clean, Source, Split
 from endonym.text.contrast import contrast_texts
@@ -76,7 +78,10 @@ class Chunk:
 
 
 class Making:
-    """The steps of one corpus."""
+    """The steps of one corpus.
+
+    samples: of what each rule does. most_bytes: how much of each raw file is read, if not all.
+    """
 
     def __init__(
         self,
@@ -88,19 +93,22 @@ class Making:
         out: Path,
         contrast: Sequence[Path] = (),
         evaluation: Sequence[EvaluationFile] = (),
+        samples: int = RULE_SAMPLES,
+        most_bytes: int | None = None,
     ) -> None:
         self.sources, self.clean, self.split = sources, clean, split
+        self.samples, self.most_bytes = samples, most_bytes
         self.work, self.out = work, out
         self.contrast, self.evaluation = contrast, evaluation
         self.said, self.removed = dict[str, Any](), list[Path]()
         self.stats = {
-            source.name: SourceStats(source.name, files=len(files)) for source, files in sources
+            source.name: SourceStats(source.name, len(files), tally=Tally(samples))
+            for source, files in sources
         }
 
     def make(self) -> HeldOut:
         """Every step; the counts are in `stats` then, and the files in `out`."""
-        chunks = self.sifted(self.chunks())
-        self.write_dropped(chunks)
+        chunks = self.cleaned()
         check_readable(list(self.stats.values()), self.clean.max_unreadable)
         placed = Placed(self.sources, chunks, self.split.block_bytes, self.work.place("place"))
         for source, count in placed.of_articles.items():
@@ -113,14 +121,24 @@ class Making:
             stats.balance()
         return held
 
+    def cleaned(self) -> list[Chunk]:
+        """The chunks of what stays; what is dropped is written for people."""
+        chunks = self.sifted(self.chunks())
+        self.write_dropped(chunks)
+        return chunks
+
+    def read(self) -> tuple[list[RawChunk], list[int]]:
+        """Read the raw files; the tasks of cleaning, with their sizes."""
+        raw = self.work.step("read", read_group, *unzipped(self.groups()))
+        return unzipped(self.raw_chunks(raw))
+
     def chunks(self) -> list[Chunk]:
         """Read, clean, and judge by the whole corpus if a rule asks for that."""
         judged = self.work.finished("judge") if rounds(self.clean) else None
         known = self.work.results if judged is not None else self.work.finished
         cleaned = known("clean")
         if cleaned is None:
-            raw = self.work.step("read", read_group, *unzipped(self.groups()))
-            cleaned = self.work.step("clean", clean_chunk, *unzipped(self.raw_chunks(raw)))
+            cleaned = self.work.step("clean", clean_chunk, *self.read())
         for each in self.work.results("read") or ():
             self.stats[each["source"]].encodings.update(each["encodings"])
         self.work.forget("read")
@@ -139,7 +157,7 @@ class Making:
         def waiting(step: str, facts: Path | None) -> list[Waiting]:
             folder, given = self.work.place(step), (self.clean, self.split.seed, facts)
             return [
-                Waiting(chunk.path, chunk.source, *given, folder, f"{number:05d}")
+                Waiting(chunk.path, chunk.source, *given, folder, f"{number:05d}", self.samples)
                 for number, chunk in enumerate(chunks)
             ]
 
@@ -157,7 +175,8 @@ class Making:
         folder, number = self.work.place("read"), 0
         for source, files in self.sources:
             for first, end, size in groups_of(files):
-                yield Group(source, tuple(files[first:end]), first, folder, f"{number:05d}"), size
+                some, most = tuple(files[first:end]), self.most_bytes
+                yield Group(source, some, first, folder, f"{number:05d}", most), size
                 number += 1
 
     def raw_chunks(self, read: Sequence[Result]) -> Iterator[tuple[RawChunk, int]]:
@@ -167,9 +186,8 @@ class Making:
             names = tuple(file.name for file in group.files)
             for file in result["files"]:
                 raw, name = group.folder / file["name"], f"{number:05d}.arrow"
-                source, seed = group.source.name, self.split.seed
-                task = RawChunk(raw, folder, name, source, self.clean, seed, names, group.first)
-                yield task, file["size"]
+                given = (group.source.name, self.clean, self.split.seed, names, group.first)
+                yield RawChunk(raw, folder, name, *given, self.samples), file["size"]
                 number += 1
 
     def sifted(self, chunks: list[Chunk]) -> list[Chunk]:
@@ -201,7 +219,7 @@ class Making:
         tasks: list[Unsifted] = []
         first = 0
         for number, chunk in enumerate(chunks):
-            place = (first, given, folder, f"{number:05d}")
+            place = (first, given, folder, f"{number:05d}", self.samples)
             tasks.append(Unsifted(chunk.path, chunk.source, self.clean, self.split.seed, *place))
             first += chunk.documents
         return tasks, [chunk.size for chunk in chunks]

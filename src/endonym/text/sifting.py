@@ -16,6 +16,7 @@ import pyarrow as arrow
 
 from endonym.disk import read_json
 from endonym.text.chunks import is_document, read_chunk, write_array, write_chunk
+from endonym.text.clean.tally import SAMPLES, Tally
 from endonym.text.cleaned import Cleaned
 from endonym.text.config import Clean
 from endonym.text.copies.contamination import Contamination, Judged
@@ -44,7 +45,7 @@ class Unsifted:
     """A chunk, the folder and the name of what is made of it.
 
     first: the number of its first document. given: what goes: the file of evaluation texts, or the
-    folder of decisions about copies.
+    folder of decisions about copies. samples: of what each rule does.
     """
 
     chunk: Path
@@ -55,6 +56,7 @@ class Unsifted:
     given: Path
     folder: Path
     name: str
+    samples: int = SAMPLES
 
     def texts(self) -> list[str]:
         """The texts of its documents."""
@@ -69,7 +71,8 @@ None if nothing goes."""
 
 def sift(unsifted: Unsifted, judge: Judge, advance: Advance, reason: str) -> dict[str, Any]:
     """Write a chunk without what a judge takes out; its counts."""
-    rows, stats = Cleaned(unsifted.source, unsifted.seed), SourceStats(unsifted.source)
+    rows = Cleaned(unsifted.source, unsifted.seed)
+    stats = SourceStats(unsifted.source, tally=Tally(unsifted.samples))
     number, table = 0, read_chunk(unsifted.chunk)
     for row in table.to_pylist():
         meta, size = row["meta"], row["size"]

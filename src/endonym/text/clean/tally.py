@@ -1,4 +1,4 @@
-"""What each rule did: how many documents it changed or dropped, and three samples.
+"""What each rule did: how many documents it changed or dropped, and a few samples.
 
 Tallies of parts of a corpus add up to that of the whole, in any order: the samples are those whose
 documents' names have the smallest hashes.
@@ -11,6 +11,7 @@ from typing import Any
 from endonym.text.clean.keyed import key_of
 
 SAMPLES = 3
+"""Samples of each rule, if nobody asks for more."""
 SHOWN, AROUND = 160, 40
 """Characters of a sample, and of what stands around a change."""
 
@@ -21,23 +22,26 @@ class RuleCount:
 
     documents: changed, shortened or dropped by it. parts: lines or paragraphs taken out.
     bytes: of documents dropped and of parts taken out, in UTF-8. samples: by the key of the
-    document, its name, and `before` and `after`, or `text`.
+    document, its name, and `before` and `after`, or `text`. most: how many are kept.
     """
 
     documents: int = 0
     parts: int = 0
     bytes: int = 0
     samples: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
+    most: int = SAMPLES
 
     def sample(self, key: int, made: dict[str, str]) -> None:
         """Keep a sample if it is among the first by key."""
         self.samples[key] = made
-        if len(self.samples) > SAMPLES:
+        if len(self.samples) > self.most:
             del self.samples[max(self.samples)]
 
     def wants(self, key: int) -> bool:
         """Whether a sample of this key would be kept."""
-        return key not in self.samples and (len(self.samples) < SAMPLES or key < max(self.samples))
+        if key in self.samples:
+            return False
+        return len(self.samples) < self.most or key < max(self.samples, default=0)
 
     def add(self, other: "RuleCount") -> None:
         """Add the work on another part of the corpus."""
@@ -60,8 +64,9 @@ class RuleCount:
 
 @dataclass(slots=True)
 class Tally:
-    """The work of all rules on a source, by rule."""
+    """The work of all rules on a source, by rule. most: samples that are kept of each."""
 
+    most: int = SAMPLES
     rules: dict[str, RuleCount] = field(default_factory=dict[str, RuleCount])
     _id: str = ""
     _key: int = 0
@@ -74,7 +79,7 @@ class Tally:
 
     def _rule(self, name: str) -> tuple[RuleCount, int]:
         """The count of a rule, and the key of the document; the document is counted once."""
-        rule = self.rules.setdefault(name, RuleCount())
+        rule = self.rules.setdefault(name, RuleCount(most=self.most))
         if name not in self._seen:
             self._seen.add(name)
             rule.documents += 1
@@ -133,4 +138,4 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Add the work on another part of the corpus."""
         for name, rule in other.rules.items():
-            self.rules.setdefault(name, RuleCount()).add(rule)
+            self.rules.setdefault(name, RuleCount(most=self.most)).add(rule)
