@@ -149,6 +149,25 @@ def survey_texts(
 
     Raises MissingSource if a path has no file, or if no file can be read.
     """
+    survey = look_through(texts, folder, language=language, log=log)
+    if not survey.sources:
+        reasons = "\n".join(f"    {name}: {reason}" for name, reason in survey.skipped[:10])
+        raise MissingSource(
+            f"no text that can be read\n{reasons}",
+            where=", ".join(str(text) for text in texts),
+            do="Give files of text: txt, jsonl, csv, parquet, html, pdf, epub, docx, odt, web "
+            "archives, dumps of a wiki; plain, compressed, or in archives.",
+        )
+    return survey
+
+
+def look_through(
+    texts: Sequence[Path], folder: Path, *, language: str = "", log: Log | None = None
+) -> Survey:
+    """The same; without sources if no file can be read.
+
+    Raises MissingSource if a path has no file.
+    """
     listed = [files_below(text) for text in texts]
     refused = {path: why for paths in listed for path in paths if (why := not_a_file(path))}
     groups = [
@@ -176,14 +195,6 @@ def survey_texts(
         _add(survey, found, odd.reasons, taken=taken, folder=folder)
     survey.sample = _sample(survey, looks, odd.reasons)
     survey.texts = _texts(looks, odd.reasons)
-    if not survey.sources:
-        reasons = "\n".join(f"    {name}: {reason}" for name, reason in survey.skipped[:10])
-        raise MissingSource(
-            f"no text that can be read\n{reasons}",
-            where=", ".join(str(text) for text in texts),
-            do="Give files of text: txt, jsonl, csv, parquet, html, pdf, epub, docx, odt, web "
-            "archives, dumps of a wiki; plain, compressed, or in archives.",
-        )
     return survey
 
 

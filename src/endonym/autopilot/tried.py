@@ -54,7 +54,7 @@ def try_cleaning(raw: Sequence[RawSet], clean: Clean, contrast: Sequence[Path] =
     tried, cleaning = Tried(), Cleaning(clean)
     cleaning.tally = tried.tally
     waiting: list[tuple[Document, int]] = []
-    for each in _sampled(raw, tried):
+    for each in sampled_documents(raw, tried):
         size = len(each.text.encode("utf-8", "surrogatepass"))
         tried.documents += 1
         tried.bytes += size
@@ -82,7 +82,7 @@ def try_cleaning(raw: Sequence[RawSet], clean: Clean, contrast: Sequence[Path] =
     return tried
 
 
-def _sampled(raw: Sequence[RawSet], tried: Tried) -> "list[Document]":
+def sampled_documents(raw: Sequence[RawSet], tried: Tried) -> list[Document]:
     """The first documents of some files of each source."""
     found: list[Document] = []
     limit = SAMPLE_CHARS // max(1, len(raw))

@@ -20,6 +20,7 @@ from endonym.log import Log, folded, for_screen
 from endonym.store import Store
 
 COMMANDS = {
+    "doctor": ("recipe_commands", "what is wrong with texts, on a page, and what mends it"),
     "new": ("recipe_commands", "writes a commented starter recipe for your texts"),
     "check": ("recipe_commands", "parses a recipe, counts and estimates; makes nothing"),
     "run": ("recipe_commands", "makes every missing artefact, in order; safe to repeat"),

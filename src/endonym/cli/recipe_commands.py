@@ -1,4 +1,4 @@
-"""Commands about a recipe: new, check, run, explain."""
+"""Commands about a recipe: doctor, new, check, run, explain."""
 
 import json
 import shlex
@@ -106,6 +106,69 @@ def new(
         click.echo(printable(str(path)))
     quoted = shlex.quote(str(path))
     log.line(f"next: {program()} check {quoted}, then {program()} run {quoted}")
+
+
+@click.command()
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option("--language", metavar="CODE", help="The language's code; guessed if not given.")
+@click.option(
+    "--contrast",
+    multiple=True,
+    metavar="FILES",
+    help="Texts in other languages from which to tell it, each file named by its code: ba.txt; may "
+    "be repeated.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("doctor.html"),
+    show_default=True,
+    metavar="FILE",
+    help="Where to write the page.",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Examples of each finding.",
+)
+@click.option("--workers", type=WorkersType(), help="As for run: processes, or a cluster of Ray.")
+@click.pass_obj
+def doctor(
+    settings: Settings,
+    paths: tuple[Path, ...],
+    language: str | None,
+    contrast: tuple[str, ...],
+    out: Path,
+    examples: int,
+    workers: int | str | None,
+) -> None:
+    """Say what is wrong with texts, and what mends it, on one page that needs no network.
+
+    PATH is a file or folder of texts, or a recipe.toml. Nothing else is written.
+    """
+    from endonym.commands import doctor as examining
+    from endonym.commands.new import require_language
+
+    if language is not None:
+        require_language(language)
+    diagnosis = examining.examine_texts(
+        paths,
+        out=out,
+        log=settings.log(),
+        language=language,
+        contrast=contrast,
+        samples=examples,
+        workers=workers,
+    )
+    if settings.is_json:
+        print_json(examining.as_dict(diagnosis, out))
+        return
+    say(f"{examining.describe(diagnosis)}\n\npage  {out}")
 
 
 @click.command()

@@ -129,7 +129,7 @@ class Tally:
     def of(cls, counts: Mapping[str, Sequence[Any]]) -> "Tally":
         """The counts that `as_dict` gave."""
         return cls(
-            {
+            rules={
                 name: RuleCount(documents, parts, bytes_, dict(samples))
                 for name, (documents, parts, bytes_, samples) in counts.items()
             }

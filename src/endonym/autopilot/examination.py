@@ -1,0 +1,261 @@
+"""Examines raw texts: the corpus stage in a folder that is deleted, with every rule switched on.
+
+What each rule does there is what is wrong with the texts (autopilot/findings.py). The texts are
+observed as they were read and as they stay (text/observing.py). Nothing is held out, so that a few
+texts are enough.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from endonym.autopilot.cleaning import MOST_LETTERS, normalized, sample_lines, script_keys
+from endonym.autopilot.evidence import BOILERPLATE_DOCUMENTS, LEAST_SCORE, SAME_SKELETON, is_wanted
+from endonym.autopilot.thresholds import thresholds
+from endonym.text.clean.corpus_rules import rounds
+from endonym.text.clean.packs import pack_steps
+from endonym.text.clean.rules import STEPS, step_names
+from endonym.text.config import Clean, Source, Split
+from endonym.text.copies.notes import COPIES, staying_texts
+from endonym.text.corpus import check_names, dropped_records, some_dropped
+from endonym.text.corpus_stats import SourceStats
+from endonym.text.document import Reject
+from endonym.text.document_files import REMOVED, read_lines
+from endonym.text.files import RawFile, size_on_disk
+from endonym.text.gather import RawChunk
+from endonym.text.language.votes import reliable_code
+from endonym.text.making import Chunk, Making
+from endonym.text.observing import Observed, Point, Seen, growth, observe_chunk, together
+from endonym.text.scripts import BRIEF_SCRIPTS
+from endonym.text.work import Progress, Work, no_progress
+from endonym.workers import Inline, Result, Runner
+
+LIMIT_BYTES = 300_000_000
+"""Raw bytes that are examined: of more, an evenly spread sample of files."""
+EXAMPLES = 20
+"""Examples of each finding."""
+REPEATED_LINES = 0.5
+SHORTEST, SHORTEST_BRIEF = 5, 2
+"""Characters of the shortest text that says anything, and of scripts of short words."""
+IDENTIFIED = 20_000
+"""Dropped documents whose language is named."""
+VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
+"""Documents by which a language is guessed, those that must tell one, and their majority."""
+FOREIGN = ("min_language_score", "min_script_share")
+SHOWN_CHARS = 300
+
+Sources = Sequence[tuple[Source, Sequence[RawFile]]]
+
+
+@dataclass(slots=True)
+class Examined:
+    """What was found.
+
+    stats: of each source. raw, kept: the documents as they were read and as they stay; growth: of
+    their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
+    copies go, by source and id. clusters: of near copies, the largest first. templates: documents
+    by skeleton. languages: documents that are in another one, by its code. files, all_files,
+    all_bytes: examined and given. cut: whether only the beginnings of large files were read.
+    """
+
+    clean: Clean
+    stats: list[SourceStats] = field(default_factory=list[SourceStats])
+    raw: Seen = field(default_factory=Seen)
+    kept: Seen = field(default_factory=Seen)
+    growth: dict[str, list[Point]] = field(default_factory=dict[str, list[Point]])
+    rejects: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
+    removed: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
+    stayed: dict[str, str] = field(default_factory=dict[str, str])
+    clusters: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    templates: Counter[str] = field(default_factory=Counter[str])
+    languages: Counter[str] = field(default_factory=Counter[str])
+    files: int = 0
+    all_files: int = 0
+    bytes: int = 0
+    all_bytes: int = 0
+    cut: bool = False
+
+    @property
+    def documents(self) -> int:
+        """Documents that were read."""
+        return self.raw.documents
+
+    def dropped(self, reason: str) -> tuple[int, int]:
+        """Records dropped for a reason, and their bytes."""
+        found = [each.dropped[reason] for each in self.stats if reason in each.dropped]
+        return sum(each.records for each in found), sum(each.bytes for each in found)
+
+    def reasons(self) -> list[str]:
+        """All reasons for which something was dropped."""
+        return sorted({reason for each in self.stats for reason in each.dropped})
+
+
+def guess_language(documents: Sequence[str]) -> tuple[str, float]:
+    """The language of most documents, empty if it cannot be told; and their share.
+
+    pycld2 votes; for a language that it does not know, the user has to name it.
+    """
+    step = max(1, -(-len(documents) // VOTERS))
+    votes = Counter(code for each in documents[::step] if (code := reliable_code(each)))
+    if votes.total() < LEAST_VOTES:
+        return "", 0.0
+    code, number = votes.most_common(1)[0]
+    share = number / votes.total()
+    return (code, share) if share > MAJORITY else ("", share)
+
+
+def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Clean:
+    """Cleaning with every rule that says something about these texts.
+
+    language: its code, or empty. sample: of the texts; documents: whole ones.
+    """
+    script = str(script_keys(sample_lines(sample))[0].get("script", ""))
+    plain = [text for each in documents if (text := normalized(each))]
+    own, code = pack_steps(language), language.partition("-")[0]
+    keys: dict[str, Any] = {
+        "normalize": tuple(
+            name
+            for name in step_names()
+            if name in STEPS or (name in own and is_wanted(name, documents))
+        ),
+        "min_chars": SHORTEST_BRIEF if script in BRIEF_SCRIPTS else SHORTEST,
+        "max_repeated_lines": REPEATED_LINES,
+        "max_line_documents": BOILERPLATE_DOCUMENTS,
+        "max_same_skeleton": SAME_SKELETON,
+        "dedup": ("exact", "near", "paragraphs"),
+        "max_unreadable": 1.0,
+    }
+    keys |= {name: each.limit for name, each in thresholds(plain, script).items()}
+    if script:
+        keys |= {"script": script, "min_script_share": MOST_LETTERS}
+    if code and code != "x":
+        keys |= {"language": code, "min_language_score": LEAST_SCORE, "split_languages": True}
+    return Clean.model_validate(keys)
+
+
+class Examining(Making):
+    """The steps of a corpus up to the split, and what is seen before and after them."""
+
+    raw: Sequence[Result] = ()
+
+    def read(self) -> tuple[list[RawChunk], list[int]]:
+        """See Making; the raw documents are observed."""
+        tasks, sizes = super().read()
+        folder = self.work.place("raw")
+        seen = [
+            Observed(task.raw, task.source, folder, task.name, samples=self.samples)
+            for task in tasks
+        ]
+        self.raw = self.work.step("raw", observe_chunk, seen, sizes)
+        return tasks, sizes
+
+    def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
+        """What is seen of the documents that stay."""
+        folder, counted = self.work.place("kept"), rounds(self.clean)
+        facts = self.work.folder / f"facts{counted - 1}" if counted > 1 else None
+        seen = [
+            Observed(each.path, each.source, folder, f"{number:05d}", facts, self.samples)
+            for number, each in enumerate(chunks)
+        ]
+        return self.work.step("kept", observe_chunk, seen, [each.size for each in chunks])
+
+
+def examine(
+    sources: Sources,
+    clean: Clean,
+    *,
+    contrast: Sequence[Path] = (),
+    runner: Runner | None = None,
+    progress: Progress = no_progress,
+    samples: int = EXAMPLES,
+    limit: int = LIMIT_BYTES,
+) -> Examined:
+    """Clean all texts, or a sample if they are large, in a folder that is deleted.
+
+    contrast: files of texts in other languages. samples: of each finding. limit: bytes of raw
+    files. Raises SourceError if the disk does not give a file.
+    """
+    check_names([source.name for source, _ in sources])
+    chosen, found = sampled(sources, limit), Examined(clean)
+    found.all_files, found.all_bytes = _sizes(sources)
+    found.files, found.bytes = _sizes(chosen)
+    found.cut = found.bytes > limit
+    if not found.files:
+        return found
+    with TemporaryDirectory(prefix="endonym-doctor-") as name:
+        out = Path(name) / "out"
+        out.mkdir()
+        making = Examining(
+            chosen,
+            clean,
+            Split(),
+            work=Work(Path(name) / "work", runner or Inline(), progress),
+            out=out,
+            contrast=contrast,
+            samples=samples,
+            most_bytes=limit // found.files if found.cut else None,
+        )
+        kept = making.kept(making.cleaned())
+        found.stats = list(making.stats.values())
+        found.raw, found.kept = together(making.raw, samples), together(kept, samples)
+        for side, made in (("raw", making.raw), ("kept", kept)):
+            found.growth[side] = growth(making.work.place(side), made)
+        _read_out(found, out, samples)
+    return found
+
+
+def sampled(sources: Sources, limit: int) -> list[tuple[Source, list[RawFile]]]:
+    """Of large texts an evenly spread sample of files, of each source one at least."""
+    _, total = _sizes(sources)
+    step = max(1, -(-total // limit))
+    return [(source, list(files[step // 2 :: step] or files[:1])) for source, files in sources]
+
+
+def _sizes(sources: Sources) -> tuple[int, int]:
+    """How many files, and their bytes."""
+    every = [file for _, files in sources for file in files]
+    return len(every), sum(size_on_disk(file.path) for file in every)
+
+
+def _read_out(found: Examined, out: Path, samples: int) -> None:
+    """Read the examples, before the folder is deleted."""
+    for reason in found.reasons():
+        found.rejects[reason] = some_dropped(out, reason, samples)
+    for path in sorted((out / REMOVED).glob("*.jsonl.gz")):
+        reason = path.name.removesuffix(".jsonl.gz")
+        found.removed[reason] = some_dropped(out, reason, samples, REMOVED)
+    names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
+    found.stayed = {
+        name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()
+    }
+    found.clusters = sorted(_clusters(out), key=lambda each: -each["copies"])[:samples]
+    for each in dropped_records(out, "max_same_skeleton"):
+        found.templates[each.detail.partition(": ")[2]] += 1
+    for skeleton, number in found.kept.stubs.items():
+        found.templates[skeleton[:100]] += number
+    for number, each in enumerate(_foreign(out)):
+        if number >= IDENTIFIED:
+            break
+        found.languages[reliable_code(each.text)] += 1
+
+
+def _foreign(out: Path) -> Iterator[Reject]:
+    """The documents that are in another language or script."""
+    for reason in FOREIGN:
+        yield from dropped_records(out, reason)
+
+
+def _clusters(out: Path) -> Iterator[dict[str, Any]]:
+    """The clusters of near copies: how many copies, and the first two texts."""
+    path = out / COPIES
+    for record in read_lines(path) if path.is_file() else ():
+        goes = record["goes"]
+        yield {
+            "copies": record["copies"],
+            "stays": f"{record['stays']['source']}/{record['stays']['id']}",
+            "text": record["stays"]["text"][:SHOWN_CHARS],
+            "copy": goes[0]["text"][:SHOWN_CHARS] if goes else "",
+        }

@@ -1,0 +1,325 @@
+"""What is wrong with texts: a finding for each rule that acts on them (autopilot/examination.py).
+
+Findings are ordered by how much they matter: the weight of a rule by the share of the documents
+that it acts on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from endonym.autopilot.examination import Examined
+from endonym.autopilot.finding_words import (
+    MEASURED,
+    MEASURED_MEANING,
+    MEASURED_WEIGHT,
+    NO_FINDING,
+    PAGES,
+    RULES,
+    STEP_MEANING,
+    STEP_WEIGHT,
+    UNREAD_MEANING,
+    UNREAD_WEIGHT,
+    Words,
+)
+from endonym.autopilot.survey import Survey
+from endonym.log import counted
+from endonym.recipe.written import toml
+from endonym.text.clean.packs import packs
+from endonym.text.clean.tally import Tally
+from endonym.text.config import Source
+from endonym.text.document import Reject
+from endonym.text.reasons import READER_REASONS, in_words
+
+SHOWN_CHARS = 300
+MOST_EXCLUDED = 12
+SERIOUS, WORTHWHILE = 0.01, 0.001
+"""Weight by share from which on a finding is serious, or worth mending."""
+TEMPLATE = "max_same_skeleton"
+MENDED = {"mojibake", "lost_letters"}
+"""Rules that both repair and drop, or that only drop before any other rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A place, `source/file#number`, with what a person should look at.
+
+    text: of the document, or of what is taken out of it. before, after: around a change. why: what
+    the rule says. other: the text that stays in the place of a copy, and its place.
+    """
+
+    place: str
+    text: str = ""
+    before: str = ""
+    after: str = ""
+    why: str = ""
+    other: str = ""
+    other_place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong. name: the rule's, or the reader's reason. of: what is counted.
+
+    count: documents, records, pages or files; share: of all of these. parts: lines or paragraphs
+    taken out. groups: templates or clusters with their sizes. recipe: the lines that mend it;
+    table: where in the recipe these stand.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    count: int
+    share: float
+    of: str = "document"
+    parts: int = 0
+    weight: float = 0.5
+    recipe: str = ""
+    table: str = "[clean]"
+    groups: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    examples: list[Example] = field(default_factory=list[Example])
+
+    @property
+    def rank(self) -> float:
+        """How much it matters."""
+        return self.weight * self.share
+
+    @property
+    def severity(self) -> str:
+        """The same as a word."""
+        if self.rank >= SERIOUS:
+            return "serious"
+        return "worth mending" if self.rank >= WORTHWHILE else "small"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints; of examples only what is there."""
+        told = asdict(self) | {"severity": self.severity, "share": round(self.share, 6)}
+        told["examples"] = [
+            {key: value for key, value in each.items() if value} for each in told["examples"]
+        ]
+        return told
+
+
+def findings_of(
+    found: Examined, sources: Sequence[Source], survey: Survey | None, *, samples: int
+) -> list[Finding]:
+    """All findings, those that matter most first. survey: if the sources were guessed."""
+    every = [*_of_rules(found), *_of_reader(found), *_of_texts(found, samples)]
+    every += _of_licences(found, sources)
+    if survey is not None:
+        every += _of_survey(survey, found, samples)
+    return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
+
+
+def words_of(rule: str) -> Words:
+    """What is said of a rule of cleaning."""
+    if rule in RULES:
+        return RULES[rule]
+    if rule in packs():
+        return Words(f"Spelling: {rule.replace('_', ' ')}", STEP_MEANING, STEP_WEIGHT)
+    title = MEASURED.get(rule, in_words(rule))
+    return Words(title, MEASURED_MEANING, MEASURED_WEIGHT)
+
+
+def _of_rules(found: Examined) -> Iterator[Finding]:
+    """What rules of cleaning did."""
+    tally = _tally(found)
+    names = {*tally, *(each for each in MENDED if found.dropped(each)[0])}
+    for name in sorted(names):
+        count = tally[name].documents if name in tally else 0
+        count += found.dropped(name)[0] if name in MENDED else 0
+        words, groups = words_of(name), list[tuple[str, int]]()
+        if name == TEMPLATE:
+            stay = sum(found.kept.stubs.values())
+            count, groups = count + stay, found.templates.most_common(20)
+        elif name == "near":
+            groups = [(each["text"], each["copies"] + 1) for each in found.clusters]
+        elif name == "min_language_score":
+            groups = found.languages.most_common()
+        yield Finding(
+            name,
+            words.title,
+            words.meaning,
+            count,
+            count / max(1, found.documents),
+            parts=tally[name].parts if name in tally else 0,
+            weight=words.weight,
+            groups=groups,
+            examples=_examples(found, name),
+        )
+
+
+def _tally(found: Examined) -> Any:
+    """The work of all rules on all sources."""
+    whole = Tally()
+    for each in found.stats:
+        whole.add(each.tally)
+    return whole.rules
+
+
+def _examples(found: Examined, name: str) -> list[Example]:
+    """Examples of a rule: its changes, what it took out, what it dropped."""
+    changes = [
+        Example(f"{stats.name}/{one['id']}", before=one["before"], after=one["after"])
+        for stats in found.stats
+        if name in stats.tally.rules
+        for _, one in sorted(stats.tally.rules[name].samples.items())
+        if "before" in one
+    ]
+    taken = [_rejected(each, found) for each in found.removed.get(name, ())]
+    dropped = [_rejected(each, found) for each in found.rejects.get(name, ())]
+    most = max(map(len, (changes, taken, dropped)))
+    every = [*dropped, *taken] if name != "mojibake" else dropped
+    if name == TEMPLATE:
+        every += [Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members]
+    return _spread([*changes, *every], max(most, 1))
+
+
+def _spread(examples: list[Example], most: int) -> list[Example]:
+    """At most so many, evenly spread."""
+    step = max(1, -(-len(examples) // most))
+    return examples[::step]
+
+
+def _rejected(reject: Reject, found: Examined) -> Example:
+    """A reject as an example."""
+    why = "" if reject.stayed else reject.detail
+    place, other = f"{reject.source}/{reject.id}", found.stayed.get(reject.stayed, "")
+    text = reject.text[:SHOWN_CHARS]
+    return Example(place, text, why=why, other=other, other_place=reject.stayed)
+
+
+def _of_reader(found: Examined) -> Iterator[Finding]:
+    """What could not be read, by reason."""
+    for reason in found.reasons():
+        if reason not in READER_REASONS or reason in NO_FINDING | MENDED:
+            continue
+        count, _ = found.dropped(reason)
+        rejects = found.rejects.get(reason, [])
+        is_page = reason in PAGES
+        title, meaning = PAGES.get(
+            reason, (f"Unreadable: {in_words(reason)}", f"{UNREAD_MEANING} ({reason}).")
+        )
+        yield Finding(
+            reason,
+            title,
+            meaning,
+            count,
+            count / max(1, found.documents + count),
+            of="page" if is_page else "record",
+            weight=UNREAD_WEIGHT,
+            recipe='ocr = "auto"' if is_page else _excluded(rejects),
+            table=_sources(each.source for each in rejects),
+            examples=[_rejected(each, found) for each in rejects],
+        )
+
+
+def _excluded(rejects: Sequence[Reject]) -> str:
+    """The line that leaves out the files of these rejects, if they are whole files."""
+    whole = [each for each in rejects if READER_REASONS.get(each.reason) in ("file", "unread")]
+    names = dict.fromkeys(PurePosixPath(each.id.rpartition("#")[0] or each.id).name for each in whole)
+    return exclude_line(list(names)) if names else ""
+
+
+def exclude_line(names: Sequence[str]) -> str:
+    """The key that leaves out files of these names."""
+    return f"exclude = {toml(tuple(names[:MOST_EXCLUDED]))}" if names else ""
+
+
+def _sources(names: Iterable[str]) -> str:
+    """The tables of these sources."""
+    every = ", ".join(f'"{name}"' for name in dict.fromkeys(names))
+    return f"[[source]] {every}".strip()
+
+
+def _of_texts(found: Examined, samples: int) -> Iterator[Finding]:
+    """Guessed encodings, and damage that stays."""
+    guessed = {n: c for n, c in found.raw.encodings.items() if not n.startswith("utf-")}
+    if guessed:
+        files, examples = sum(guessed.values()), list[Example]()
+        for place, (encoding, text) in found.raw.named.items():
+            examples.append(Example(place, text, why=f"guessed: {encoding}"))
+        most = Counter(guessed).most_common(1)[0][0]
+        yield Finding(
+            "encoding",
+            *RULES["encoding"][:2],
+            files,
+            files / max(1, found.raw.encodings.total()),
+            of="file",
+            weight=RULES["encoding"].weight,
+            recipe=f'encoding = "{most}"',
+            table=_sources(place.partition("/")[0] for place in found.raw.named),
+            groups=sorted(guessed.items(), key=lambda each: -each[1]),
+            examples=examples[:samples],
+        )
+    damaged = found.kept.damaged
+    if damaged:
+        yield Finding(
+            "replacement",
+            *RULES["replacement"][:2],
+            damaged,
+            damaged / max(1, found.documents),
+            weight=RULES["replacement"].weight,
+            examples=[
+                Example(place, text, why=why) for place, text, why in found.kept.damages
+            ],
+        )
+
+
+def _of_licences(found: Examined, sources: Sequence[Source]) -> Iterator[Finding]:
+    """Sources without a licence, neither in the recipe nor in their documents."""
+    silent = [each.name for each in sources if not each.license and not _says(found, each.name)]
+    if silent:
+        count = sum(found.raw.licences.get(name, {}).get("", 0) for name in silent)
+        yield Finding(
+            "license",
+            *RULES["license"][:2],
+            len(silent),
+            len(silent) / max(1, len(sources)),
+            of="source",
+            weight=RULES["license"].weight,
+            recipe='license = "CC-BY-SA-4.0"  # or what it is',
+            table=_sources(silent),
+            groups=[(counted(count, "document"), count)] if count else [],
+        )
+
+
+def _says(found: Examined, source: str) -> bool:
+    """Whether the documents of a source all name a licence."""
+    counts = found.raw.licences.get(source, {})
+    return bool(counts) and not counts.get("")
+
+
+def _of_survey(survey: Survey, found: Examined, samples: int) -> Iterator[Finding]:
+    """Files that were left out when the sources were guessed."""
+    files = max(1, survey.files)
+    unread = [(path, why) for path, why in survey.skipped]
+    if unread:
+        words = RULES["unread_files"]
+        yield Finding(
+            "unread_files",
+            *words[:2],
+            len(unread),
+            len(unread) / files,
+            of="file",
+            weight=words.weight,
+            recipe=exclude_line(survey.exclude()),
+            table="[[source]] of their folder",
+            groups=Counter(why for _, why in unread).most_common(20),
+            examples=[Example(path, why=why) for path, why in unread[:samples]],
+        )
+    if survey.odd_files:
+        words = RULES["odd_files"]
+        yield Finding(
+            "odd_files",
+            *words[:2],
+            survey.odd_files,
+            survey.odd_bytes / max(1.0, survey.odd_bytes + survey.text_bytes),
+            of="file",
+            weight=words.weight,
+            recipe=exclude_line([PurePosixPath(source.path).name for source, _ in survey.odd]),
+            table="[[source]] of their folder",
+            examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
+        )

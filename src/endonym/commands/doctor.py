@@ -1,0 +1,63 @@
+"""`endonym doctor`: what is wrong with texts, on one page and as JSON."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from endonym.autopilot.diagnosis import Diagnosis, diagnose
+from endonym.autopilot.examination import EXAMPLES, LIMIT_BYTES
+from endonym.disk import write_atomic
+from endonym.log import Log, number, padded
+from endonym.pipeline.stages import suitable_workers
+from endonym.report.doctor import page, percent
+from endonym.workers import runner
+
+SHOWN = 12
+"""Findings on the screen."""
+
+
+def examine_texts(
+    paths: Sequence[Path],
+    *,
+    out: Path,
+    log: Log,
+    language: str | None = None,
+    contrast: Sequence[str] = (),
+    samples: int = EXAMPLES,
+    limit: int = LIMIT_BYTES,
+    workers: int | str | None = None,
+) -> Diagnosis:
+    """Examine texts or a recipe's sources, and write the page to `out`.
+
+    workers: how many processes, or "ray"; chosen by the size of the texts if None. Raises
+    MissingSource if a path has no file.
+    """
+    diagnosis = diagnose(
+        paths,
+        crew=lambda size: runner(workers or suitable_workers(size)),
+        log=log,
+        language=language,
+        contrast=contrast,
+        samples=samples,
+        limit=limit,
+    )
+    write_atomic(out, page(diagnosis).encode("utf-8", "backslashreplace"))
+    return diagnosis
+
+
+def describe(diagnosis: Diagnosis) -> str:
+    """The verdict and a short table for the screen."""
+    lines = [diagnosis.verdict(), *diagnosis.read(), ""]
+    shown = diagnosis.findings[:SHOWN]
+    for each in shown:
+        count = padded(number(each.count), 9, right=True)
+        share = padded(percent(each.share), 9, right=True)
+        lines.append(f"{count} {share}  {each.title} ({each.severity})")
+    if len(diagnosis.findings) > SHOWN:
+        lines.append(f"and {len(diagnosis.findings) - SHOWN} more on the page")
+    return "\n".join(lines)
+
+
+def as_dict(diagnosis: Diagnosis, out: Path) -> dict[str, Any]:
+    """The form that `--json` prints."""
+    return {**diagnosis.as_dict(), "page": str(out)}

@@ -1,0 +1,221 @@
+"""`doctor.html`: what is wrong with texts, in one HTML file that loads nothing else."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from endonym.autopilot.diagnosis import Diagnosis, rough
+from endonym.autopilot.findings import Finding
+from endonym.log import duration, size
+from endonym.report.formatting import counted, whole
+from endonym.report.page import render
+from endonym.report.svg.bars import Bar, Bars
+from endonym.report.svg.curves import Chart, Series
+from endonym.text.languages import language_name
+from endonym.text.observing import EDGES, Seen, heaps, letter_script
+
+RARE_SHARE, MOST_RARE = 5e-5, 60
+"""Share of all letters below which one is rare, and how many of those are shown."""
+FIRST_EXAMPLES = 5
+"""Examples that are shown before the others are unfolded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A rare letter, and a word with it."""
+
+    letter: str
+    code: str
+    name: str
+    count: int
+    word: str
+    place: str
+    is_foreign: bool
+
+
+def page(diagnosis: Diagnosis) -> str:
+    """The page as HTML."""
+    found, raw = diagnosis.found, diagnosis.found.raw
+    return render(
+        "doctor.html",
+        {
+            "name": diagnosis.patient.name,
+            "language": diagnosis.language,
+            "verdict": diagnosis.verdict(),
+            "notes": diagnosis.read(),
+            "facts": facts(diagnosis),
+            "findings": diagnosis.findings,
+            "percent": percent,
+            "named_groups": named_groups,
+            "first": FIRST_EXAMPLES,
+            "languages": languages(diagnosis),
+            "scripts": shares(raw.scripts, raw.documents),
+            "mixed": shares(raw.mixed, raw.documents),
+            "mixed_examples": raw.mixed_examples[:FIRST_EXAMPLES],
+            "encodings": shares(raw.encodings, raw.encodings.total()),
+            "lengths": lengths(raw) if raw.documents else None,
+            "alphabet": alphabet(raw),
+            "rare": rare_letters(raw),
+            "growth": growth_chart(diagnosis),
+            "growth_says": growth_says(diagnosis),
+            "licences": licences(diagnosis),
+            "feeds": feeds(diagnosis),
+            "recipe": diagnosis.recipe,
+            "folder": str(diagnosis.patient.folder),
+            "reading": f"{counted(found.files, 'file')}, {size(found.bytes)}, examined in "
+            f"{duration(diagnosis.seconds)}",
+        },
+    )
+
+
+def facts(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """The few numbers under the verdict."""
+    raw, kept = diagnosis.found.raw, diagnosis.found.kept
+    return [
+        ("documents", whole(raw.documents)),
+        ("text", size(raw.bytes)),
+        ("findings", whole(len(diagnosis.findings))),
+        ("documents that stay", whole(kept.documents)),
+        ("text that stays", size(kept.bytes)),
+        ("tokens that stay", f"≈ {rough(diagnosis.kept.tokens)}"),
+    ]
+
+
+def percent(share: float) -> str:
+    """A share as people read it: two digits of what is not zero."""
+    if share <= 0:
+        return "0 %"
+    return "< 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %" if share < 0.995 else "100 %"
+
+
+def named_groups(finding: Finding) -> list[tuple[str, str]]:
+    """The groups of a finding, such as templates, with their sizes."""
+    names = {code: name for code, _ in finding.groups if (name := code)}
+    if finding.name == "min_language_score":
+        names = {code: language_name(code) for code in names}
+    return [(names.get(name) or "not told", whole(n)) for name, n in finding.groups]
+
+
+def shares(counts: Mapping[str, int], total: int) -> list[tuple[str, str, str]]:
+    """Names with counts and shares, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return [(name, whole(n), percent(n / max(1, total))) for name, n in ordered]
+
+
+def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
+    """Documents by language: those of the corpus's own, and those that were found in others."""
+    found = diagnosis.found
+    if not diagnosis.patient.code:
+        return []
+    others = {language_name(code) if code else "not told": n for code, n in found.languages.items()}
+    foreign = sum(found.dropped(reason)[0] for reason in ("min_language_score", "min_script_share"))
+    own = {language_name(diagnosis.patient.code): max(0, found.documents - foreign)}
+    return shares(own, found.documents) + [
+        (f"other: {name}", n, share) for name, n, share in shares(others, found.documents)
+    ]
+
+
+def lengths(raw: Seen) -> Bars:
+    """The share of documents in each class of lengths, in percent."""
+    names = [f"< {EDGES[0]}"]
+    names += [f"{whole(a)}–{whole(b)}" for a, b in zip(EDGES, EDGES[1:], strict=False)]
+    names.append(f"≥ {whole(EDGES[-1])}")
+    rows = [(name, 100 * n / raw.documents) for name, n in zip(names, raw.lengths, strict=True)]
+    seen = [place for place, (_, value) in enumerate(rows) if value]
+    chosen = rows[seen[0] : seen[-1] + 1]
+    bars = [Bar(name, value, None, None, "model") for name, value in chosen]
+    return Bars("Documents by their length in characters, in percent", bars)
+
+
+def alphabet(raw: Seen) -> list[tuple[str, str]]:
+    """All letters with their counts, the most frequent first."""
+    return [(letter, whole(n)) for letter, n in raw.letters.most_common() if n > 1][:300]
+
+
+def rare_letters(raw: Seen) -> list[Letter]:
+    """Letters that are rare, those of another script than most first: there look-alikes hide."""
+    total = raw.letters.total()
+    by_script: dict[str, int] = {}
+    for letter, n in raw.letters.items():
+        by_script[letter_script(letter)] = by_script.get(letter_script(letter), 0) + n
+    usual = max(by_script, key=by_script.__getitem__, default="")
+    found = [
+        Letter(
+            letter,
+            f"U+{ord(letter):04X}",
+            unicodedata.name(letter, "no name").lower(),
+            n,
+            *raw.examples[letter],
+            is_foreign=letter_script(letter) not in (usual, ""),
+        )
+        for letter, n in raw.letters.items()
+        if n <= max(1, RARE_SHARE * total)
+    ]
+    return sorted(found, key=lambda each: (not mixes(each), each.count, each.letter))[:MOST_RARE]
+
+
+def mixes(letter: Letter) -> bool:
+    """Whether the word of a letter has letters of two scripts."""
+    scripts = {letter_script(each) for each in letter.word} - {""}
+    return len(scripts) > 1
+
+
+def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
+    """Distinct words against words read."""
+    growth = diagnosis.found.growth
+    names = {"raw": ("as it is", "train"), "kept": ("what stays", "held")}
+    series = [
+        Series(names[side][0], [(float(a), float(b)) for a, b in points], names[side][1])
+        for side, points in growth.items()
+        if len(points) > 2
+    ]
+    if not series:
+        return []
+    said = "How many distinct words so many words of text hold, in the order of the texts."
+    return [Chart("Growth of the vocabulary", said, "words read", "distinct words", series)]
+
+
+def growth_says(diagnosis: Diagnosis) -> str:
+    """What Heaps' law says of more text."""
+    points = diagnosis.found.growth.get("kept", [])
+    exponent = heaps(points)
+    if exponent is None:
+        return ""
+    more = 2**exponent - 1
+    said = (
+        f"{whole(points[-1][0])} words hold {whole(points[-1][1])} distinct ones. They grow as the "
+        f"text to the power of {exponent:.2f} (Heaps' law): twice as much text of this kind would "
+        f"bring about {100 * more:.0f} % more distinct words. "
+    )
+    if exponent >= 0.6:
+        return said + "That is fast: every new text still teaches many words, so look for more."
+    return said + "That is slow: the texts are alike, so look for texts of other kinds."
+
+
+def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """Each source with its licence, of the recipe or of its documents."""
+    rows: list[tuple[str, str]] = []
+    for source, _ in diagnosis.patient.sources:
+        told = diagnosis.found.raw.licences.get(source.name, {})
+        said = [f"{name} ({whole(n)})" for name, n in told.items() if name][:5]
+        silent = told.get("", 0)
+        said += [f"{whole(silent)} documents say none"] if said and silent else []
+        rows.append((source.name, source.license or ", ".join(said) or "none is named"))
+    return rows
+
+
+def feeds(diagnosis: Diagnosis) -> list[list[str]]:
+    """Tokens, and the model that they can feed: of the text as it is, and of what stays."""
+    sides: Sequence[tuple[str, Any]] = (("as it is", diagnosis.raw), ("what stays", diagnosis.kept))
+    return [
+        [
+            name,
+            size(each.bytes),
+            whole(each.vocab),
+            rough(each.tokens),
+            f"{each.layers} layers × {each.dim}",
+            rough(each.parameters),
+        ]
+        for name, each in sides
+    ]
