@@ -107,9 +107,7 @@ class Diagnosis:
                 f"{size(found.all_bytes)}. All numbers below are of this sample."
             )
         if found.cut:
-            said.append(
-                "Of large files only the beginnings were read. Numbers below are of these."
-            )
+            said.append("Of large files only the beginnings were read. Numbers below are of these.")
         if any(source.ocr for source, _ in patient.sources):
             said.append("Pictures of text were not read here; the recipe lets Tesseract read them.")
         if patient.survey is not None and patient.survey.doubt:
@@ -212,9 +210,7 @@ def _concluded(patient: Patient, found: Examined, samples: int, began: float) ->
     clean = recommended(found.clean, findings)
     findings = prescribed(findings, clean)
     notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
-    recipe = recipe_text(
-        patient.name, patient.code, sources, clean, findings=findings, notes=notes
-    )
+    recipe = recipe_text(patient.name, patient.code, sources, clean, findings=findings, notes=notes)
     raw, kept = (
         potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())
         for each in (found.raw, found.kept)

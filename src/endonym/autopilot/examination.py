@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from endonym.autopilot.cleaning import MOST_LETTERS, normalized, sample_lines, script_keys
-from endonym.autopilot.evidence import BOILERPLATE_DOCUMENTS, LEAST_SCORE, SAME_SKELETON, is_wanted
+from endonym.autopilot.evidence import BOILERPLATE_DOCUMENTS, SAME_SKELETON, is_wanted
 from endonym.autopilot.thresholds import thresholds
 from endonym.text.clean.corpus_rules import rounds
 from endonym.text.clean.packs import pack_steps
@@ -38,7 +38,11 @@ LIMIT_BYTES = 300_000_000
 EXAMPLES = 20
 """Examples of each finding."""
 REPEATED_LINES = 0.5
-SHORTEST, SHORTEST_BRIEF = 5, 2
+SUSPECT_SCORE = 0.2
+"""A document is called foreign if the odds against its language are four to one: at 0.6 three times as
+many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones
+(docs/doctor.md)."""
+SHORTEST, SHORTEST_BRIEF = 3, 2
 """Characters of the shortest text that says anything, and of scripts of short words."""
 IDENTIFIED = 20_000
 """Dropped documents whose language is named."""
@@ -132,7 +136,7 @@ def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Cl
     if script:
         keys |= {"script": script, "min_script_share": MOST_LETTERS}
     if code and code != "x":
-        keys |= {"language": code, "min_language_score": LEAST_SCORE, "split_languages": True}
+        keys |= {"language": code, "min_language_score": SUSPECT_SCORE, "split_languages": True}
     return Clean.model_validate(keys)
 
 
@@ -228,9 +232,7 @@ def _read_out(found: Examined, out: Path, samples: int) -> None:
         reason = path.name.removesuffix(".jsonl.gz")
         found.removed[reason] = some_dropped(out, reason, samples, REMOVED)
     names = {each.stayed for each in found.rejects.get("near", ()) if each.stayed}
-    found.stayed = {
-        name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()
-    }
+    found.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
     found.clusters = sorted(_clusters(out), key=lambda each: -each["copies"])[:samples]
     for each in dropped_records(out, "max_same_skeleton"):
         found.templates[each.detail.partition(": ")[2]] += 1

@@ -173,7 +173,9 @@ def _examples(found: Examined, name: str) -> list[Example]:
     most = max(map(len, (changes, taken, dropped)))
     every = [*dropped, *taken] if name != "mojibake" else dropped
     if name == TEMPLATE:
-        every += [Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members]
+        every += [
+            Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members
+        ]
     return _spread([*changes, *every], max(most, 1))
 
 
@@ -219,7 +221,9 @@ def _of_reader(found: Examined) -> Iterator[Finding]:
 def _excluded(rejects: Sequence[Reject]) -> str:
     """The line that leaves out the files of these rejects, if they are whole files."""
     whole = [each for each in rejects if READER_REASONS.get(each.reason) in ("file", "unread")]
-    names = dict.fromkeys(PurePosixPath(each.id.rpartition("#")[0] or each.id).name for each in whole)
+    names = dict.fromkeys(
+        PurePosixPath(each.id.rpartition("#")[0] or each.id).name for each in whole
+    )
     return exclude_line(list(names)) if names else ""
 
 
@@ -262,9 +266,7 @@ def _of_texts(found: Examined, samples: int) -> Iterator[Finding]:
             damaged,
             damaged / max(1, found.documents),
             weight=RULES["replacement"].weight,
-            examples=[
-                Example(place, text, why=why) for place, text, why in found.kept.damages
-            ],
+            examples=[Example(place, text, why=why) for place, text, why in found.kept.damages],
         )
 
 

@@ -1,8 +1,10 @@
 """`doctor.html`: what is wrong with texts, in one HTML file that loads nothing else."""
 
+import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from endonym.autopilot.diagnosis import Diagnosis, rough
@@ -17,6 +19,8 @@ from endonym.text.observing import EDGES, Seen, heaps, letter_script
 
 RARE_SHARE, MOST_RARE = 5e-5, 60
 """Share of all letters below which one is rare, and how many of those are shown."""
+MOST_CODES = 4
+"""Letters that are named by their numbers beside a change."""
 FIRST_EXAMPLES = 5
 """Examples that are shown before the others are unfolded."""
 
@@ -48,6 +52,8 @@ def page(diagnosis: Diagnosis) -> str:
             "findings": diagnosis.findings,
             "percent": percent,
             "named_groups": named_groups,
+            "compared": compared,
+            "code_points": code_points,
             "first": FIRST_EXAMPLES,
             "languages": languages(diagnosis),
             "scripts": shares(raw.scripts, raw.documents),
@@ -97,6 +103,41 @@ def named_groups(finding: Finding) -> list[tuple[str, str]]:
     return [(names.get(name) or "not told", whole(n)) for name, n in finding.groups]
 
 
+Piece = tuple[str, bool]
+"""A part of a text, and whether it was changed."""
+
+
+def compared(before: str, after: str) -> tuple[list[Piece], list[Piece]]:
+    """A text before and after a change, in parts; what cannot be seen is named.
+
+    Both are windows on longer texts, so that what differs at their very end is no change.
+    """
+    sides: tuple[list[Piece], list[Piece]] = ([], [])
+    steps = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    for place, (kind, low, high, first, last) in enumerate(steps):
+        is_end = place and place + 1 == len(steps) and kind in ("insert", "delete")
+        is_changed = kind != "equal" and not is_end
+        for side, part in zip(sides, (before[low:high], after[first:last]), strict=True):
+            if part:
+                side.append((visible(part) if is_changed else part, is_changed))
+    return sides
+
+
+def visible(part: str) -> str:
+    """Changed letters, with a name for those that nobody can see."""
+    return "".join(
+        sign if unicodedata.category(sign)[0] not in "CZ" else f"[U+{ord(sign):04X}]"
+        for sign in part
+    )
+
+
+def code_points(pieces: Sequence[Piece]) -> str:
+    """The changed letters by their numbers: twins of two scripts look the same."""
+    letters = dict.fromkeys(sign for text, is_changed in pieces if is_changed for sign in text)
+    shown = [f"{sign} U+{ord(sign):04X}" for sign in letters if sign.isalpha()]
+    return ", ".join(shown) if len(shown) <= MOST_CODES else ""
+
+
 def shares(counts: Mapping[str, int], total: int) -> list[tuple[str, str, str]]:
     """Names with counts and shares, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
@@ -119,7 +160,7 @@ def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
 def lengths(raw: Seen) -> Bars:
     """The share of documents in each class of lengths, in percent."""
     names = [f"< {EDGES[0]}"]
-    names += [f"{whole(a)}–{whole(b)}" for a, b in zip(EDGES, EDGES[1:], strict=False)]
+    names += [f"{whole(a)}–{whole(b)}" for a, b in pairwise(EDGES)]
     names.append(f"≥ {whole(EDGES[-1])}")
     rows = [(name, 100 * n / raw.documents) for name, n in zip(names, raw.lengths, strict=True)]
     seen = [place for place, (_, value) in enumerate(rows) if value]

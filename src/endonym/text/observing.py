@@ -104,9 +104,9 @@ class Seen:
         for name in ("mixed_examples", "members", "damages"):
             mine = getattr(self, name)
             mine += told[name][: max(0, samples - len(mine))]
-        for file, example in told["named"].items():
+        for file, found in told["named"].items():
             if len(self.named) < MOST_NAMED:
-                self.named.setdefault(file, example)
+                self.named.setdefault(file, found)
         for source, counts in told["licences"].items():
             mine = self.licences.setdefault(source, {})
             for name, count in counts.items():
