@@ -39,9 +39,8 @@ EXAMPLES = 20
 """Examples of each finding."""
 REPEATED_LINES = 0.5
 SUSPECT_SCORE = 0.2
-"""A document is called foreign if the odds against its language are four to one: at 0.6 three times as
-many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones
-(docs/doctor.md)."""
+"""A document is called foreign if the odds against its language are four to one: at 0.6 three times
+as many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones."""
 SHORTEST, SHORTEST_BRIEF = 3, 2
 """Characters of the shortest text that says anything, and of scripts of short words."""
 IDENTIFIED = 20_000

@@ -106,7 +106,7 @@ def findings_of(
     found: Examined, sources: Sequence[Source], survey: Survey | None, *, samples: int
 ) -> list[Finding]:
     """All findings, those that matter most first. survey: if the sources were guessed."""
-    every = [*_of_rules(found), *_of_reader(found), *_of_texts(found, samples)]
+    every = [*_of_rules(found, samples), *_of_reader(found), *_of_texts(found, samples)]
     every += _of_licences(found, sources)
     if survey is not None:
         every += _of_survey(survey, found, samples)
@@ -123,7 +123,7 @@ def words_of(rule: str) -> Words:
     return Words(title, MEASURED_MEANING, MEASURED_WEIGHT)
 
 
-def _of_rules(found: Examined) -> Iterator[Finding]:
+def _of_rules(found: Examined, samples: int) -> Iterator[Finding]:
     """What rules of cleaning did."""
     tally = _tally(found)
     names = {*tally, *(each for each in MENDED if found.dropped(each)[0])}
@@ -147,7 +147,7 @@ def _of_rules(found: Examined) -> Iterator[Finding]:
             parts=tally[name].parts if name in tally else 0,
             weight=words.weight,
             groups=groups,
-            examples=_examples(found, name),
+            examples=_examples(found, name, samples),
         )
 
 
@@ -159,7 +159,7 @@ def _tally(found: Examined) -> Any:
     return whole.rules
 
 
-def _examples(found: Examined, name: str) -> list[Example]:
+def _examples(found: Examined, name: str, samples: int) -> list[Example]:
     """Examples of a rule: its changes, what it took out, what it dropped."""
     changes = [
         Example(f"{stats.name}/{one['id']}", before=one["before"], after=one["after"])
@@ -170,8 +170,7 @@ def _examples(found: Examined, name: str) -> list[Example]:
     ]
     taken = [_rejected(each, found) for each in found.removed.get(name, ())]
     dropped = [_rejected(each, found) for each in found.rejects.get(name, ())]
-    most = max(map(len, (changes, taken, dropped)))
-    every = [*dropped, *taken] if name != "mojibake" else dropped
+    every = [*dropped, *taken]
     if name == TEMPLATE:
         every += [
             Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members
