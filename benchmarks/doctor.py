@@ -1,9 +1,9 @@
-"""The doctor on Tatar texts: what it finds of dirt that was planted, and what it finds in clean text.
+"""The doctor on Tatar texts: what it finds of planted dirt, and what it finds in clean text.
 
     python benchmarks/doctor.py DATA WORK [--seed 1]
 
-DATA: a folder of texts (tt, other, parallel). WORK: a folder for what is made. Dirt is planted with a
-seed, `endonym doctor` runs as anybody runs it, and each planted document is looked for among the
+DATA: a folder of texts (tt, other, parallel). WORK: a folder for what is made. Dirt is planted
+with a seed, `endonym doctor` runs as anybody runs it, and each planted document is looked for among the
 examples of the right finding. A document that was not planted and is in a finding is a false alarm,
 unless a check that shares no code with the rule says that the finding is true. Results:
 benchmarks/results/doctor.json; the table of docs/doctor.md is made of them.
@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from copied_lines import another_word, more_words, one_letter
+from copied_lines import WIDTH, another_word, more_words, one_letter
 from pages import markdown
 from rapidfuzz.fuzz import ratio
+
+from endonym.text.fold import folded as fold
 
 sys.path.insert(0, str(ROOT / "tests"))
 from made_documents import lines as placed_lines
@@ -39,17 +41,41 @@ TWINS = dict(zip("аеорсухАВЕКМНОРСТХ", "aeopcyxABEKMHOPCTX", s
 MENU = "Баш бит | Яңалыклар | Мәкаләләр | Безнең турында | Элемтә"
 COPYRIGHT = "© 2019 «Туган як» газетасы. Барлык хокуклар да сакланган, күчереп басу тыела."
 SIDE = "Безнең Telegram-каналга языл һәм яңалыкларны беренче булып бел"
-NAMES = (
-    "Әҗәм Мәмсә Күлле Кенәр Битаман Кишет Шушма Арташ Сабай Төрнә Чулпан Ташлы Яшел Каен".split()
-)
-REGIONS = "Актаныш Арча Саба Балтач Кукмара Биектау Теләче Мамадыш Әгерҗе Минзәлә".split()
+NAMES = [
+    "Әҗәм",
+    "Мәмсә",
+    "Күлле",
+    "Кенәр",
+    "Битаман",
+    "Кишет",
+    "Шушма",
+    "Арташ",
+    "Сабай",
+    "Төрнә",
+    "Чулпан",
+    "Ташлы",
+    "Яшел",
+    "Каен",
+]
+REGIONS = [
+    "Актаныш",
+    "Арча",
+    "Саба",
+    "Балтач",
+    "Кукмара",
+    "Биектау",
+    "Теләче",
+    "Мамадыш",
+    "Әгерҗе",
+    "Минзәлә",
+]
 TEMPLATES = (
     "{name} — Татарстанның {region} районындагы авыл. {year} елда халык саны {number} кеше булган, "
     "авыл елга буенда урнашкан һәм район үзәгеннән {far} чакрым ераклыкта тора.",
     "{name} елгасы — {region} районында ага торган елга, озынлыгы {far} чакрым, су җыю мәйданы "
     "{number} квадрат чакрым. Елга тулысынча республика җирләреннән ага.",
-    "{name} {region} улы — {year} елда туган язучы һәм журналист, {number} мәкалә һәм берничә китап "
-    "авторы. Ул озак еллар буе район газетасында эшләгән.",
+    "{name} {region} улы — {year} елда туган язучы һәм журналист, {number} мәкалә һәм берничә "
+    "китап авторы. Ул озак еллар буе район газетасында эшләгән.",
 )
 RIGHT = {
     "Russian sentences": {"min_language_score", "min_script_share"},
@@ -63,12 +89,16 @@ RIGHT = {
     "mojibake by latin-1": {"mojibake"},
     "exact copies": {"exact", "near"},
     "near copies": {"exact", "near"},
+    "near copies of pages": {"exact", "near"},
+    "copies less similar than 0.8": {"exact", "near"},
     "bot stubs": {"max_same_skeleton", "near"},
     "boilerplate lines": {"max_line_documents"},
     "nonsense text of PDF pages": {"bad_text_layer"},
 }
 """What is planted, and the findings that are right about it."""
-HARDER = ("Bashkir sentences", "Kazakh sentences")
+HARDER = ("Bashkir sentences", "Kazakh sentences", "copies less similar than 0.8")
+"""What is planted to see how far the rules reach."""
+SIMILARITY = 0.8
 NO_ALARM = {"license", "spaces", "nfc", "encoding", "unread_files"}
 """Findings that accuse no document of anything."""
 ALIKE = 80
@@ -165,7 +195,7 @@ def russian(data: Path) -> Iterator[str]:
 
 
 def misread(text: str, encoding: str) -> str:
-    """UTF-8 read in another encoding; bytes without a meaning there become controls, as on the web."""
+    """UTF-8 read in another encoding; bytes without a meaning stay controls."""
     raw, out = text.encode("utf-8"), list[str]()
     for byte in raw:
         try:
@@ -176,8 +206,8 @@ def misread(text: str, encoding: str) -> str:
 
 
 def plant_sentences(dirt: Dirt, folder: Path) -> None:
-    """A list of sentences: 8,000 clean ones, and dirt among them."""
-    rows: list[tuple[str, str]] = [("", each) for each in dirt.take("sentences", 8_000)]
+    """A list of sentences: 6,000 clean ones, and dirt among them."""
+    rows: list[tuple[str, str]] = [("", each) for each in dirt.take("sentences", 6_000)]
     originals = [text for _, text in rows if len(text) >= 60]
     rows += [("Russian sentences", each) for each in dirt.take("ru", 250)]
     rows += [("Bashkir sentences", each) for each in dirt.take("ba", 100)]
@@ -190,12 +220,20 @@ def plant_sentences(dirt: Dirt, folder: Path) -> None:
     copied = dirt.rng.sample(originals, 500)
     rows += [("exact copies", each) for each in copied[:200]]
     for each in copied[200:]:
-        edit = dirt.rng.choice((one_letter, another_word, more_words))
-        if edit is not one_letter and len(each) < 100:
-            edit = one_letter
-        rows.append(("near copies", edit(each, dirt.rng)))
+        edited = dirt.rng.choice((one_letter, another_word, more_words))(each, dirt.rng)
+        rows.append((near_kind(each, edited), edited))
     dirt.rng.shuffle(rows)
     write_lines(dirt, folder / "sentences.txt", rows)
+
+
+def near_kind(text: str, edited: str) -> str:
+    """Which near copy it is, by the true similarity of both: what their runs of letters share."""
+    one, two = (
+        {line[n : n + WIDTH] for line in [fold(each)] for n in range(len(line) - WIDTH + 1)}
+        for each in (text, edited)
+    )
+    is_near = len(one & two) >= SIMILARITY * len(one | two)
+    return "near copies" if is_near else "copies less similar than 0.8"
 
 
 def write_lines(dirt: Dirt, path: Path, rows: Sequence[tuple[str, str]]) -> None:
@@ -231,6 +269,11 @@ def plant_pages(dirt: Dirt, folder: Path) -> None:
             body = [misread(each, "cp1251") for each in body]
             kinds.append(("mojibake by cp1251", ""))
         rows.append((kinds, "\n".join(body)))
+        if 400 <= number < 450:  # some letters differ, and a line stands above it
+            worn = "\n".join([f"{dirt.rng.randint(1, 28)}.03.2019", *body])
+            for _ in range(3):
+                worn = one_letter(worn, dirt.rng)
+            rows.append(([("near copies of pages", "")], worn))
     for _ in range(60):
         body = dirt.take("ru", dirt.rng.randint(4, 8))
         rows.append(([("Russian pages", "")], "\n".join(body)))
@@ -244,10 +287,8 @@ def plant_pages(dirt: Dirt, folder: Path) -> None:
 
 
 def plant_stubs(dirt: Dirt, folder: Path) -> None:
-    """Articles: 200 stubs of each template among 400 real texts."""
-    rows: list[tuple[str, str]] = [
-        ("", " ".join(dirt.take("sentences", 3, least=50))) for _ in range(400)
-    ]
+    """Articles: 200 stubs of each template among 300 real texts."""
+    rows: list[tuple[str, str]] = [("", " ".join(dirt.take("sentences", 3))) for _ in range(300)]
     for template in TEMPLATES:
         for _ in range(200):
             values = {
@@ -276,14 +317,14 @@ def nonsense(text: str, rng: random.Random) -> str:
 
 
 def plant_books(dirt: Dirt, folder: Path) -> None:
-    """Books: six PDFs of twenty pages, a quarter of which has a text layer of nonsense."""
+    """Books: four PDFs of twenty pages, a quarter of which has a text layer of nonsense."""
     (folder / "books").mkdir()
-    for book in range(6):
+    for book in range(4):
         pages: list[Any] = []
         broken = set(dirt.rng.sample(range(20), 5))
         for number in range(20):
             rows: list[str] = []
-            for each in dirt.take("sentences", 8, least=50):
+            for each in dirt.take("sentences", 8):
                 text = nonsense(each, dirt.rng) if number in broken else each
                 rows += [text[n : n + 70] for n in range(0, len(text), 70)]
             pages.append(placed_lines(rows))
@@ -321,7 +362,7 @@ def is_found(kind: str, place: str, part: str, by_name: dict[str, Any]) -> bool:
     for name in RIGHT[kind]:
         mine = by_name.get(name, {})
         examples = mine.get(place, [])
-        if kind.endswith("copies"):
+        if "copies" in kind:
             examples = [*examples, *mine.get(f"stays {place}", [])]
         if any(not part or part[:100] in each.get("text", "") for each in examples):
             return True
@@ -417,7 +458,13 @@ def recall_table() -> str:
     """What is found of each kind, by seed."""
     keys = sorted(key for key in CELLS if key.startswith("dirty"))
     kinds = sorted({kind for key in keys for kind in CELLS[key]["kinds"]}, key=list(RIGHT).index)
-    rows = [[kind, *(_recall(CELLS[key]["kinds"].get(kind)) for key in keys)] for kind in kinds]
+    rows = [
+        [
+            kind + (" (harder)" if kind in HARDER else ""),
+            *(_recall(CELLS[key]["kinds"].get(kind)) for key in keys),
+        ]
+        for kind in kinds
+    ]
     return markdown(["planted", *(f"found, {key.removeprefix('dirty ')}" for key in keys)], rows)
 
 

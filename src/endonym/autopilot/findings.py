@@ -175,7 +175,7 @@ def _examples(found: Examined, name: str, samples: int) -> list[Example]:
         every += [
             Example(place, text, why=f"stays: {why}") for place, text, why in found.kept.members
         ]
-    return _spread([*changes, *every], max(most, 1))
+    return _spread([*changes, *every], samples)
 
 
 def _spread(examples: list[Example], most: int) -> list[Example]:

@@ -21,13 +21,15 @@ RARE_SHARE, MOST_RARE = 5e-5, 60
 """Share of all letters below which one is rare, and how many of those are shown."""
 MOST_CODES = 4
 """Letters that are named by their numbers beside a change."""
+KEPT_SHARE = 0.1
+"""Share of a letter that may stay, if cleaning is said to take it away."""
 FIRST_EXAMPLES = 5
 """Examples that are shown before the others are unfolded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A rare letter, and a word with it."""
+    """A letter that is rare or goes, and a word with it."""
 
     letter: str
     code: str
@@ -35,12 +37,11 @@ class Letter:
     count: int
     word: str
     place: str
-    is_foreign: bool
 
 
 def page(diagnosis: Diagnosis) -> str:
     """The page as HTML."""
-    found, raw = diagnosis.found, diagnosis.found.raw
+    found, raw, kept = diagnosis.found, diagnosis.found.raw, diagnosis.found.kept
     return render(
         "doctor.html",
         {
@@ -61,8 +62,9 @@ def page(diagnosis: Diagnosis) -> str:
             "mixed_examples": raw.mixed_examples[:FIRST_EXAMPLES],
             "encodings": shares(raw.encodings, raw.encodings.total()),
             "lengths": lengths(raw) if raw.documents else None,
-            "alphabet": alphabet(raw),
-            "rare": rare_letters(raw),
+            "alphabet": alphabet(kept),
+            "rare": rare_letters(kept),
+            "gone": gone_letters(raw, kept),
             "growth": growth_chart(diagnosis),
             "growth_says": growth_says(diagnosis),
             "licences": licences(diagnosis),
@@ -174,26 +176,28 @@ def alphabet(raw: Seen) -> list[tuple[str, str]]:
     return [(letter, whole(n)) for letter, n in raw.letters.most_common() if n > 1][:300]
 
 
-def rare_letters(raw: Seen) -> list[Letter]:
-    """Letters that are rare, those of another script than most first: there look-alikes hide."""
-    total = raw.letters.total()
-    by_script: dict[str, int] = {}
-    for letter, n in raw.letters.items():
-        by_script[letter_script(letter)] = by_script.get(letter_script(letter), 0) + n
-    usual = max(by_script, key=by_script.__getitem__, default="")
-    found = [
-        Letter(
-            letter,
-            f"U+{ord(letter):04X}",
-            unicodedata.name(letter, "no name").lower(),
-            n,
-            *raw.examples[letter],
-            is_foreign=letter_script(letter) not in (usual, ""),
-        )
-        for letter, n in raw.letters.items()
-        if n <= max(1, RARE_SHARE * total)
-    ]
+def rare_letters(seen: Seen) -> list[Letter]:
+    """Letters that are rare; first those in a word with another script, where look-alikes hide."""
+    most = max(1, RARE_SHARE * seen.letters.total())
+    found = [letter_of(seen, letter) for letter, n in seen.letters.items() if n <= most]
     return sorted(found, key=lambda each: (not mixes(each), each.count, each.letter))[:MOST_RARE]
+
+
+def gone_letters(raw: Seen, kept: Seen) -> list[Letter]:
+    """Letters that cleaning takes away, nearly all of them; the most frequent first."""
+    found = [
+        letter_of(raw, letter)
+        for letter, n in raw.letters.items()
+        if kept.letters.get(letter, 0) <= KEPT_SHARE * n
+    ]
+    return sorted(found, key=lambda each: (-each.count, each.letter))[:MOST_RARE]
+
+
+def letter_of(seen: Seen, letter: str) -> Letter:
+    """A letter with what is known of it."""
+    name = unicodedata.name(letter, "no name").lower()
+    code, count = f"U+{ord(letter):04X}", seen.letters[letter]
+    return Letter(letter, code, name, count, *seen.examples[letter])
 
 
 def mixes(letter: Letter) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from endonym.log import number as whole_number
 from endonym.report.svg.axes import nice_ticks, spread, text_width, tick_labels
 
 Points = Sequence[tuple[float, float]]
@@ -16,6 +17,8 @@ Range = tuple[float, float]
 GAP = 15.0
 STRIP = 17.0
 NARROW = 480.0
+WHOLE = 1_000.0
+"""From here on decimals say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +226,17 @@ def _labels(chart: Chart, ys: Range, *, is_narrow: bool) -> list[tuple[str, floa
     ends += [(each.name, each.value, f"label level {each.name}") for each in chart.levels]
     labels: list[tuple[str, float, str]] = []
     for name, value, style in ends:
-        number = "" if is_narrow else f" {value:.3g}" if value < 1e-2 else f" {value:.2f}"
+        number = "" if is_narrow else f" {written(value)}"
         arrow = " ↑" if value > ys[1] else " ↓" if value < ys[0] else ""
         labels.append((name + number + arrow, value, style))
     return labels
+
+
+def written(value: float) -> str:
+    """A value with as many decimals as its size asks for."""
+    if abs(value) >= WHOLE:
+        return whole_number(value)
+    return f"{value:.3g}" if value < 1e-2 else f"{value:.2f}"
 
 
 def _names(chart: Chart, frame: Frame, *, is_narrow: bool) -> list[str]:

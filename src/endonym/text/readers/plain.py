@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import regex
 
+from endonym.text.broken import is_mojibake
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.io.encoding import utf8_stream
@@ -21,6 +22,9 @@ VISIBLE = regex.compile(r"[^\p{Z}\p{C}]|\p{Co}")
 
 INNER_END = re.compile(r"[\v\f\x85\u2028\u2029]")
 """Other Unicode line ends; they separate documents with document = "line"."""
+NEXT_LINE = "\x85"
+"""The one of these that is also half a letter, such as х, of UTF-8 that was read as latin-1."""
+INNER_END_OF_GARBLED = re.compile(r"[\v\f\u2028\u2029]")
 
 MAX_COLUMN = 1 << 20
 """No line is split into more columns."""
@@ -63,11 +67,12 @@ def line_documents(
 
 def lines_within(number: int, line: str) -> Iterator[tuple[int | str, str]]:
     """The line, or its parts between other line ends, numbered 7.1, 7.2 …; blank ones left out."""
-    if not INNER_END.search(line):
+    end = INNER_END_OF_GARBLED if NEXT_LINE in line and is_mojibake(line) else INNER_END
+    if not end.search(line):
         if VISIBLE.search(line):
             yield number, line
         return
-    for index, part in enumerate(INNER_END.split(line), 1):
+    for index, part in enumerate(end.split(line), 1):
         if VISIBLE.search(part):
             yield f"{number}.{index}", part
 

@@ -62,6 +62,13 @@ def test_unicodes_other_line_ends_end_a_line_document(tmp_path: Path, end: str):
     assert [document.id for document in found] == ["a.txt#1.1", "a.txt#1.2", "a.txt#2"]
 
 
+def test_half_a_letter_of_garbled_text_is_no_line_end(tmp_path: Path):
+    garbled = "Бу халык әкиятләрен бик яхшы хәтерли.".encode().decode("latin-1")
+    assert "\x85" in garbled
+    (document,) = records(write(tmp_path, "a.txt", garbled + "\n"), document="line")
+    assert document.text.encode("latin-1").decode() == "Бу халык әкиятләрен бик яхшы хәтерли."
+
+
 @pytest.mark.parametrize("content", ["\n \n\t\n", "\u00a0\u200b\n", "\ufeff"])
 def test_a_blank_file_is_refused_by_name(tmp_path: Path, content: str):
     (refusal,) = records(write(tmp_path, "a.txt", content))
