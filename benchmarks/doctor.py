@@ -4,7 +4,7 @@
 
 DATA: a folder of texts (tt, other, parallel). WORK: a folder for what is made. Dirt is planted
 with a seed, `endonym doctor` runs as anybody runs it, and each planted document is looked for among
-the examples of the right finding. A document that was not planted and is in a finding is a false alarm,
+the examples of the right finding. A document that was not planted and is in one is a false alarm,
 unless a check that shares no code with the rule says that the finding is true. Results:
 benchmarks/results/doctor.json; the table of docs/doctor.md is made of them.
 """
@@ -351,7 +351,7 @@ def doctor(folder: Path, page: Path, more: Sequence[str] = ()) -> dict[str, Any]
     began = time.perf_counter()
     done = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout.rstrip("\n").rpartition("\n")[2])
     return found | {"wall_seconds": time.perf_counter() - began, "peak_bytes": peak}
 
 

@@ -282,6 +282,8 @@ def files_below(text: Path) -> list[Path]:
 
 def _near_path(text: Path) -> str:
     """A question whether another name beside this path is meant; empty if none is like it."""
+    if text.exists():
+        return ""
     try:
         beside = [each.name for each in text.absolute().parent.iterdir()]
     except OSError:
