@@ -1,0 +1,103 @@
+"""From paths to findings."""
+
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_dirt import lines_of, stubs
+from text_samples import FRENCH, TATAR, write
+
+from endonym.autopilot.diagnosis import Diagnosis, diagnose, known_language, rough
+from endonym.errors import MissingSource
+from endonym.log import Log
+from endonym.recipe.recipe import Recipe
+from endonym.workers import Inline
+
+
+def diagnosis(*paths: Path, **given: Any) -> Diagnosis:
+    """What is said of these paths."""
+    return diagnose(paths, crew=lambda size: nullcontext(Inline()), log=Log(quiet=True), **given)
+
+
+@pytest.fixture
+def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of Tatar texts, some of which a program has filled in."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tatar"
+    folder.mkdir()
+    write(folder, "fables.txt", "\n".join(lines_of("tt")) + "\n")
+    write(folder, "stubs.txt", "\n".join([*TATAR, *stubs(60)]) + "\n")
+    return folder
+
+
+def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp_path: Path):
+    found = diagnosis(texts)
+    assert found.patient.code == "tt"
+    assert "taken to be Tatar" in found.read()[0]
+    assert "texts filled in by a program (60)" in found.verdict()
+    (tmp_path / "recipe.toml").write_text(found.recipe, encoding="utf-8")
+    recipe = Recipe.load(tmp_path / "recipe.toml")
+    assert recipe.clean.max_same_skeleton
+    assert {source.name for source in recipe.source} == {"fables", "stubs"}
+    told = found.as_dict()
+    assert told["read"]["documents"] > told["left"]["documents"]
+    assert not told["read"]["is_sample"]
+
+
+def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path):
+    path = tmp_path / "recipe.toml"
+    head = 'name = "my-tatar"\nlanguage = "tt"\n[[source]]\nname = "s"\npath = "tatar/stubs.txt"\n'
+    path.write_text(head + 'document = "line"\nlicense = "CC0-1.0"\n', encoding="utf-8")
+    found = diagnosis(path)
+    assert (found.patient.name, found.patient.code) == ("my-tatar", "tt")
+    assert found.found.documents == len(TATAR) + 60
+    assert "license" not in {each.name for each in found.findings}
+    assert found.as_dict()["licenses"] == {"s": "CC0-1.0"}
+
+
+def test_texts_to_contrast_with_are_taken_into_the_recipe(texts: Path, tmp_path: Path):
+    write(tmp_path, "fr.txt", "\n".join(FRENCH * 3))
+    found = diagnosis(texts, language="tt", contrast=["fr.txt"])
+    assert found.found.clean.contrast == ("fr.txt",)
+    with pytest.raises(MissingSource, match="no such file"):
+        diagnosis(texts, language="tt", contrast=["nothere.txt"])
+
+
+def test_files_that_cannot_be_read_are_findings_and_no_error(tmp_path: Path):
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
+    found = diagnosis(tmp_path, language="tt")
+    assert [each.name for each in found.findings] == ["unread_files"]
+    assert "No text could be read" in found.verdict()
+
+
+def test_a_path_without_files_is_an_error_that_names_it(tmp_path: Path):
+    with pytest.raises(MissingSource) as missing:
+        diagnosis(tmp_path / "nothere")
+    assert missing.value.where == str(tmp_path / "nothere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingSource, match="no file here") as empty:
+        diagnosis(tmp_path / "empty")
+    assert "Did you mean" not in empty.value.do
+
+
+def test_a_crew_is_asked_for_by_the_size_of_the_texts(texts: Path):
+    sizes: list[int] = []
+
+    @contextmanager
+    def crew(size: int):
+        sizes.append(size)
+        yield Inline()
+
+    diagnose([texts], crew=crew, log=Log(quiet=True), limit=1_000)
+    assert sizes == [1_000]
+
+
+def test_a_language_is_known_guessed_or_not_told():
+    assert known_language("tat", []) == ("tt", "")
+    assert known_language(None, ["123"])[0] == ""
+
+
+def test_large_numbers_are_said_in_words():
+    said = [rough(each) for each in (999, 1_234, 2_345_678, 3e9)]
+    assert said == ["999", "1.2 thousand", "2.3 million", "3 billion"]

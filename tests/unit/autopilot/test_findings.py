@@ -1,0 +1,105 @@
+"""Findings from what the rules did."""
+
+from pathlib import Path
+
+from made_dirt import stubs
+from text_samples import FRENCH, TATAR, write
+
+from endonym.autopilot.examination import diagnostic_clean, examine
+from endonym.autopilot.findings import Example, Finding, exclude_line, findings_of, words_of
+from endonym.autopilot.survey import Survey, look_through
+from endonym.text.clean.rules import AFTER, DROPS, OF_THE_CORPUS, step_names
+from endonym.text.config import Source
+from endonym.text.files import RawFile
+
+
+def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> dict[str, Finding]:
+    """The findings about a list, by name."""
+    path = write(path, "a.txt", "\n".join(texts) + "\n")
+    source = Source(name="a", path=str(path), document="line")
+    clean = diagnostic_clean("", "\n".join(texts), texts)
+    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
+    return {
+        each.name: each for each in findings_of(examined, [source], survey, samples=20)
+    }
+
+
+def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
+    garbled = TATAR[1].encode().decode("cp1252", "ignore")
+    found = found_in(tmp_path, [*TATAR, TATAR[0], "Безнeң aвылда бүген бәйрәм", garbled])
+    copy = found["exact"]
+    assert (copy.count, copy.of) == (1, "document")
+    assert copy.examples[0].place == "a/a.txt#7"
+    assert copy.examples[0].other_place == "a/a.txt#1"
+    (change,) = found["look_alikes"].examples
+    assert (change.place, change.before[:9], change.after[:9]) == (
+        "a/a.txt#8",
+        "Безнeң aв",
+        "Безнең ав",
+    )
+    assert found["mojibake"].count == 1
+
+
+def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
+    assert set(found_in(tmp_path, TATAR)) == {"license"}
+    assert found_in(tmp_path, TATAR)["license"].severity == "small"
+
+
+def test_templates_are_named_with_all_their_documents(tmp_path: Path):
+    found = found_in(tmp_path, [*TATAR, *stubs(60)])["max_same_skeleton"]
+    assert found.count == 60
+    assert sum(number for _, number in found.groups) == 60
+    assert "районындагы авыл" in found.groups[0][0]
+    assert found.severity == "serious"
+
+
+def test_what_matters_comes_first(tmp_path: Path):
+    texts = [*TATAR, *stubs(60), "Ике  буш урын монда", *FRENCH]
+    path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
+    source = Source(name="a", path=str(path), document="line")
+    clean = diagnostic_clean("", "\n".join(texts), texts)
+    examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
+    ranks = [each.rank for each in findings_of(examined, [source], None, samples=20)]
+    assert ranks == sorted(ranks, reverse=True)
+    assert ranks[0] > 0
+
+
+def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_out(tmp_path: Path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    write(texts, "a.txt", "\n".join(TATAR))
+    (texts / "b.txt").write_bytes(bytes(range(256)) * 20)
+    survey = look_through([texts], tmp_path)
+    source = survey.sources[0][0]
+    clean = diagnostic_clean("tt", survey.sample, survey.texts)
+    examined = examine([(source, [RawFile(path=texts / "a.txt", name="a.txt")])], clean)
+    found = {e.name: e for e in findings_of(examined, [source], survey, samples=20)}
+    assert found["unread_files"].count == 1
+    assert found["unread_files"].recipe == 'exclude = ["b.txt"]'
+    assert found["unread_files"].examples[0].place.endswith("b.txt")
+
+
+def test_pages_without_text_ask_for_ocr_and_broken_files_are_left_out(tmp_path: Path):
+    path = write(tmp_path, "a.pdf", "%PDF-1.4 nothing")
+    source = Source(name="a", path=str(path))
+    examined = examine([(source, [RawFile(path=path, name="a.pdf")])], diagnostic_clean("", "", []))
+    (found, licence) = findings_of(examined, [source], None, samples=20)
+    assert (found.name, found.recipe) == ("damaged", 'exclude = ["a.pdf"]')
+    assert found.examples[0].why
+    assert licence.name == "license"
+
+
+def test_every_rule_has_words():
+    names = [*step_names(), *OF_THE_CORPUS, *AFTER, *(drop.key for drop in DROPS)]
+    for name in [*names, "exact", "near", "paragraphs"]:
+        title, meaning, weight = words_of(name)
+        assert title
+        assert meaning
+        assert 0 <= weight <= 1, name
+
+
+def test_json_leaves_out_what_an_example_does_not_say():
+    finding = Finding("near", "t", "m", 2, 0.5, examples=[Example("a/b#1", text="т")])
+    assert finding.as_dict()["examples"] == [{"place": "a/b#1", "text": "т"}]
+    assert finding.as_dict()["severity"] == "serious"
+    assert exclude_line([]) == ""

@@ -1,0 +1,69 @@
+"""The recipe that mends what was found."""
+
+from pathlib import Path
+
+from endonym.autopilot.findings import Finding
+from endonym.autopilot.prescription import lines_for, prescribed, recipe_text, recommended
+from endonym.recipe.recipe import Recipe
+from endonym.text.config import Clean, Source
+
+EVERY = Clean(
+    normalize=("mojibake", "nfc", "zero_width", "look_alikes", "spaces"),
+    language="tt",
+    min_language_score=0.2,
+    split_languages=True,
+    script="cyrillic",
+    min_script_share=0.5,
+    max_digits=0.3,
+    max_line_documents=10,
+    dedup=("exact", "near", "paragraphs"),
+    max_unreadable=1.0,
+)
+
+
+def finding(name: str) -> Finding:
+    """A finding of ten documents."""
+    return Finding(name, name.replace("_", " "), "…", 10, 0.1)
+
+
+def test_what_found_nothing_is_not_prescribed():
+    clean = recommended(EVERY, [finding("look_alikes"), finding("max_digits")])
+    assert clean.normalize == ("nfc", "zero_width", "look_alikes", "spaces")
+    assert (clean.max_digits, clean.max_line_documents, clean.language) == (0.3, None, None)
+    assert clean.dedup == ("exact", "near", "paragraphs")
+    assert clean.max_unreadable == Clean().max_unreadable
+
+
+def test_a_rule_comes_with_the_keys_that_it_needs():
+    clean = recommended(EVERY, [finding("min_language_score"), finding("min_script_share")])
+    assert (clean.language, clean.min_language_score) == ("tt", 0.2)
+    assert (clean.script, clean.min_script_share) == ("cyrillic", 0.5)
+    assert lines_for("min_language_score", clean) == 'language = "tt"\nmin_language_score = 0.2'
+    assert lines_for("near", clean) == 'dedup = ["exact", "near", "paragraphs"]'
+    assert lines_for("lost_letters", clean) == ""
+
+
+def test_each_finding_gets_its_lines():
+    findings = [finding("look_alikes"), finding("max_line_documents")]
+    first, second = prescribed(findings, recommended(EVERY, findings))
+    assert first.recipe == 'normalize = ["nfc", "zero_width", "look_alikes", "spaces"]'
+    assert second.recipe == "max_line_documents = 10"
+
+
+def test_the_recipe_can_be_loaded(tmp_path: Path):
+    findings = [finding("look_alikes"), finding("max_digits")]
+    sources = [Source(name="a", path="a.txt", document="line"), Source(name="b", path="b.txt")]
+    clean = recommended(EVERY, findings)
+    text = recipe_text("tatar", "tt", sources, clean, findings=findings, notes=["Save it."])
+    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
+    recipe = Recipe.load(tmp_path / "recipe.toml")
+    assert recipe.clean == clean
+    assert list(recipe.source) == sources
+    assert text.startswith("# Save it.\n")
+    assert "# max digits: 10" in text
+
+
+def test_a_language_that_nobody_named_is_no_error(tmp_path: Path):
+    text = recipe_text("a", "", [Source(name="a", path="a.txt")], Clean())
+    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
+    assert Recipe.load(tmp_path / "recipe.toml").language == "x-mine"
