@@ -21,6 +21,7 @@ NEEDS = {
 COPIES = ("exact", "near", "paragraphs")
 UNKNOWN = "x-mine"
 """The code of a language that nobody has named."""
+TRAINING = "everything else is chosen from the texts and the machine"
 WIDE = 28
 
 
@@ -77,6 +78,7 @@ def recipe_text(
         parts.append("\n".join(lines))
     reasons = {each.name: f"{each.title.lower()}: {each.count:,}" for each in findings}
     parts.append("\n".join(["[clean]", *_lines(clean, reasons)]))
+    parts.append(f"[[phase]]  # {TRAINING}\nname = \"pretrain\"")
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,0 +1,92 @@
+"""The doctor's page."""
+
+import re
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from made_dirt import stubs
+from text_samples import KHMER, TATAR, write
+
+from endonym.autopilot.diagnosis import Diagnosis, diagnose
+from endonym.log import Log
+from endonym.report.doctor import (
+    code_points,
+    compared,
+    gone_letters,
+    growth_says,
+    page,
+    percent,
+    rare_letters,
+    visible,
+)
+from endonym.workers import Inline
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
+    """What is said of Tatar texts with a few faults."""
+    monkeypatch.chdir(tmp_path)
+    texts = [*TATAR, *stubs(60), "Безнeң aвылда <b>бүген</b> бәйрәм", f"сүз\u200bара {TATAR[2]}"]
+    path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
+    crew = nullcontext(Inline())
+    return diagnose([path], crew=lambda size: crew, log=Log(quiet=True), language="tt")
+
+
+def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
+    html = page(made)
+    assert not re.findall(r"(?:src|href)=\"(?!#)", html)
+    assert "http" not in html.split("<body>")[1]
+    assert "<b>бүген" not in html
+    assert "&lt;b&gt;бүген" in html
+    assert html.count("<h1") == 1
+
+
+def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Diagnosis):
+    html = page(made)
+    titles = re.findall(r'<a href="#f-\d+">(.*?)</a>', html)
+    assert titles == [each.title for each in made.findings]
+    assert titles[0] == "Texts filled in by a program"
+    assert "look_alikes" in html.split('id="whole"')[1]
+    assert html.count('class="copy"') == 1 + sum(bool(each.recipe) for each in made.findings)
+    for part in ("findings", "texts", "alphabet", "vocabulary", "feeds", "recipe"):
+        assert f'<section id="{part}"' in html
+
+
+def test_a_page_about_nothing_is_a_page(tmp_path: Path):
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
+    found = diagnose([tmp_path], crew=lambda size: nullcontext(Inline()), log=Log(quiet=True))
+    assert "No text could be read" in page(found)
+
+
+def test_changed_letters_are_marked_and_named():
+    before, after = compared("Безнeң aвылда", "Безнең авылда")
+    assert before == [("Безн", False), ("e", True), ("ң ", False), ("a", True), ("вылда", False)]
+    assert [text for text, is_changed in after if is_changed] == ["е", "а"]
+    assert code_points(before) == "e U+0065, a U+0061"
+    assert code_points([(KHMER[0], True)]) == ""
+
+
+def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
+    before, after = compared("сүз\u200bара тора", "сүзара тора б")
+    assert ("[U+200B]", True) in before
+    assert after[-1] == (" б", False)
+    assert visible("а\u00a0б") == "а[U+00A0]б"
+
+
+def test_letters_that_are_rare_and_that_go_come_with_a_word(made: Diagnosis):
+    raw, kept = made.found.raw, made.found.kept
+    gone = {each.letter: each for each in gone_letters(raw, kept)}
+    assert gone["e"].word == "Безнeң"
+    assert gone["e"].code == "U+0065"
+    assert all(kept.letters[each.letter] == each.count for each in rare_letters(kept))
+
+
+def test_shares_and_growth_are_said_in_words(made: Diagnosis):
+    said = [percent(each) for each in (0, 0.00001, 0.00123, 0.5, 1.0)]
+    assert said == ["0 %", "< 0.01 %", "0.12 %", "50 %", "100 %"]
+    assert growth_says(made) == ""
+    made.found.growth["kept"] = [(n, round(10 * n**0.5)) for n in range(0, 50_000, 1_000)]
+    assert "look for texts of other kinds" in growth_says(made)
+    made.found.growth["kept"] = [(n, round(10 * n**0.7)) for n in range(0, 50_000, 1_000)]
+    assert "power of 0.70" in growth_says(made)
