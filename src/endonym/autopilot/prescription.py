@@ -78,7 +78,7 @@ def recipe_text(
         parts.append("\n".join(lines))
     reasons = {each.name: f"{each.title.lower()}: {each.count:,}" for each in findings}
     parts.append("\n".join(["[clean]", *_lines(clean, reasons)]))
-    parts.append(f"[[phase]]  # {TRAINING}\nname = \"pretrain\"")
+    parts.append(f'[[phase]]  # {TRAINING}\nname = "pretrain"')
     return "\n\n".join(parts) + "\n"
 
 

@@ -48,7 +48,9 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
 def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path):
     path = tmp_path / "recipe.toml"
     head = 'name = "my-tatar"\nlanguage = "tt"\n[[source]]\nname = "s"\npath = "tatar/stubs.txt"\n'
-    path.write_text(head + 'document = "line"\nlicense = "CC0-1.0"\n[[phase]]\nname = "a"\n', encoding="utf-8")
+    path.write_text(
+        head + 'document = "line"\nlicense = "CC0-1.0"\n[[phase]]\nname = "a"\n', encoding="utf-8"
+    )
     found = diagnosis(path)
     assert (found.patient.name, found.patient.code) == ("my-tatar", "tt")
     assert found.found.documents == len(TATAR) + 60

@@ -19,9 +19,7 @@ def found_in(path: Path, texts: list[str], survey: Survey | None = None) -> dict
     source = Source(name="a", path=str(path), document="line")
     clean = diagnostic_clean("", "\n".join(texts), texts)
     examined = examine([(source, [RawFile(path=path, name="a.txt")])], clean)
-    return {
-        each.name: each for each in findings_of(examined, [source], survey, samples=20)
-    }
+    return {each.name: each for each in findings_of(examined, [source], survey, samples=20)}
 
 
 def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):

@@ -21,6 +21,7 @@ from endonym.autopilot.survey import (
     Survey,
     grouped,
     is_list,
+    look_through,
     survey_texts,
 )
 from endonym.errors import MissingSource
@@ -397,3 +398,12 @@ def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_ins
     assert found.foreign == {".jpg": 1}
     assert any("apt-get install tesseract-ocr" in reason for _, reason in found.skipped)
     ocr.tesseract.cache_clear()
+
+
+def test_texts_can_be_looked_through_though_none_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
+    survey = look_through([tmp_path], tmp_path)
+    assert survey.sources == []
+    assert len(survey.skipped) == 1
+    with pytest.raises(MissingSource, match="no text that can be read"):
+        survey_texts([tmp_path], tmp_path)

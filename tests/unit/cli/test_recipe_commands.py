@@ -1,5 +1,6 @@
 """new, check, run and explain, as they are typed."""
 
+import json
 import os
 import tomllib
 from collections.abc import Callable
@@ -412,3 +413,38 @@ def test_check_counts_every_variant_at_once(
     shown = command("check", recipe, "--variant", "narrow", "--store", tmp_path / "store")
     assert "next: endonym run" in shown.err
     assert "--variant narrow" in shown.err
+
+
+def test_the_doctor_writes_a_page_and_prints_a_table_or_json(
+    tmp_path: Path, command: Say, language_sentences: Callable[[str], list[str]]
+) -> None:
+    texts, out = tmp_path / "a.txt", tmp_path / "page.html"
+    lines = [*language_sentences("tatar"), language_sentences("tatar")[0]]
+    texts.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    said = command("doctor", texts, "--language", "tt", "--out", out, "-q")
+    assert said.code == 0, said.err
+    assert f"page  {out}" in said.out
+    assert "Exact copies" in said.out
+    assert out.is_file()
+    given = ("--out", out, "--examples", "1", "--json")
+    told = json.loads(command("doctor", texts, *given).out.splitlines()[-1])
+    (copies,) = [each for each in told["findings"] if each["name"] == "exact"]
+    assert copies["count"] == 1
+    assert copies["examples"][0]["place"] == f"a/a.txt#{len(lines)}"
+    assert told["language"] == "tt"
+
+
+@pytest.mark.parametrize("name", ["nothere", "empty"])
+def test_the_doctor_says_what_is_missing(tmp_path: Path, command: Say, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    said = command("doctor", tmp_path / name, "--out", tmp_path / "page.html")
+    assert said.code == 2
+    assert str(tmp_path / name) in said.err
+    assert "Give a file or a folder of texts." in said.err
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_the_doctor_refuses_a_word_that_is_no_code(tmp_path: Path, command: Say) -> None:
+    said = command("doctor", tmp_path, "--language", "Tatar!")
+    assert said.code == 2
+    assert "no language code" in said.err

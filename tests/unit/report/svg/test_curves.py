@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from endonym.report.svg.axes import text_width
-from endonym.report.svg.curves import Chart, Level, Mark, Series, draw_all
+from endonym.report.svg.curves import Chart, Level, Mark, Series, draw_all, written
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -110,3 +110,11 @@ def test_a_series_of_one_point_or_none_is_drawn_without_dividing_by_zero(
 ) -> None:
     empty = chart(series=[Series("x", points, "held")], levels=[], marks=[], low=None, high=None)
     parsed(draw(empty, 350))
+
+
+def test_values_have_the_decimals_that_their_size_asks_for() -> None:
+    assert [written(each) for each in (0.00123, 1.234, 27_912.0)] == [
+        "0.00123",
+        "1.23",
+        "27\u2009912",
+    ]

@@ -49,3 +49,15 @@ def test_parts_of_a_corpus_add_up_in_any_order():
     for name, rule in whole.rules.items():
         assert added.rules[name].as_dict(100) == rule.as_dict(100)
         assert len(rule.samples) == SAMPLES
+
+
+def test_so_many_samples_are_kept_as_are_asked_for_also_of_parts_together():
+    whole = Tally(5)
+    for part in range(3):
+        made = Tally(5)
+        for number in range(4):
+            made.begin(f"a.txt#{part}{number}")
+            made.changed("look_alikes", "бaр", "бар")
+        whole.add(Tally.of(made.as_dict()))
+    assert whole.rules["look_alikes"].documents == 12
+    assert len(whole.rules["look_alikes"].samples) == 5
