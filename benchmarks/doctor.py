@@ -24,9 +24,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cells import RESULTS, ROOT, Cells
+from cells import ROOT
 from copied_lines import WIDTH, another_word, more_words, one_letter
-from pages import markdown
+from doctor_page import CELLS, alarm_table, recall_table
 from rapidfuzz.fuzz import ratio
 
 from endonym.text.fold import folded as fold
@@ -35,7 +35,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 from made_documents import lines as placed_lines
 from made_documents import pdf
 
-CELLS = Cells(RESULTS / "doctor.json")
 CLEAN = ("common_voice_sentences", "tatoeba_sentences", "mediawiki_messages")
 TWINS = dict(zip("аеорсухАВЕКМНОРСТХ", "aeopcyxABEKMHOPCTX", strict=True))
 MENU = "Баш бит | Яңалыклар | Мәкаләләр | Безнең турында | Элемтә"
@@ -96,8 +95,6 @@ RIGHT = {
     "nonsense text of PDF pages": {"bad_text_layer"},
 }
 """What is planted, and the findings that are right about it."""
-HARDER = ("Bashkir sentences", "Kazakh sentences", "copies less similar than 0.8")
-"""What is planted to see how far the rules reach."""
 SIMILARITY = 0.8
 NO_ALARM = {"license", "spaces", "nfc", "encoding", "unread_files"}
 """Findings that accuse no document of anything."""
@@ -462,44 +459,6 @@ def clean_texts(data: Path, work: Path) -> dict[str, Any]:
     found = doctor(folder, work / "clean.html")
     (work / "clean.json").write_text(json.dumps(found, ensure_ascii=False), "utf-8")
     return {"clean": alarms(found, texts_by_place(folder), set()), **measured(found)}
-
-
-def recall_table() -> str:
-    """What is found of each kind, by seed."""
-    keys = sorted(key for key in CELLS if key.startswith("dirty"))
-    kinds = sorted({kind for key in keys for kind in CELLS[key]["kinds"]}, key=list(RIGHT).index)
-    rows = [
-        [
-            kind + (" (harder)" if kind in HARDER else ""),
-            *(_recall(CELLS[key]["kinds"].get(kind)) for key in keys),
-        ]
-        for kind in kinds
-    ]
-    return markdown(["planted", *(f"found, {key.removeprefix('dirty ')}" for key in keys)], rows)
-
-
-def _recall(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return "–"
-    share = 100 * found["found"] / found["planted"]
-    return f"{found['found']:,} of {found['planted']:,} ({share:.1f} %)"
-
-
-def alarm_table() -> str:
-    """False alarms on text that nobody dirtied."""
-    rows: list[list[str]] = []
-    for key in sorted(CELLS):
-        cell = CELLS[key]
-        mine = cell["clean"]
-        named = ", ".join(f"{name} {n}" for name, n in mine["false_by_finding"].items()) or "–"
-        row = [key, f"{mine['documents']:,}", f"{mine['accused']:,}", f"{mine['false']:,}"]
-        row += [f"{100 * mine['false_share']:.2f} %", named]
-        rows.append([*row, f"{cell['seconds']:.0f}", f"{cell['peak_bytes'] / 1e6:.0f}"])
-    head = ["texts", "clean documents", "in a finding", "falsely", "share", "by which finding"]
-    return markdown([*head, "seconds", "peak MB"], rows)
-
-
-TABLES = {"doctor recall": recall_table, "doctor alarms": alarm_table}
 
 
 def main() -> None:

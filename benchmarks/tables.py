@@ -11,6 +11,7 @@ from pathlib import Path
 
 import architectures_page
 import corpus_page
+import doctor_page
 import efficiency
 import exports
 import readme_page
@@ -23,6 +24,7 @@ from pages import renewed
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": readme_page.TABLES,
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
+    ROOT / "docs" / "doctor.md": doctor_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,

@@ -95,11 +95,14 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints; of examples only what is there."""
-        told = asdict(self) | {"severity": self.severity, "share": round(self.share, 6)}
-        told["examples"] = [
-            {key: value for key, value in each.items() if value} for each in told["examples"]
-        ]
-        return told
+        told: dict[str, Any] = asdict(self)
+        examples: list[dict[str, str]] = told["examples"]
+        shown = [{key: value for key, value in each.items() if value} for each in examples]
+        return told | {
+            "severity": self.severity,
+            "share": round(self.share, 6),
+            "examples": shown,
+        }
 
 
 def findings_of(

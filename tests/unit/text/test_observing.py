@@ -23,7 +23,10 @@ from endonym.workers import Result
 
 def chunk(folder: Path, name: str, texts: list[str], **meta: str) -> Path:
     """A raw chunk with these documents, and one reject."""
-    rows = [(t, f"a.txt#{n}", json.dumps(meta), 0, len(t), None, None) for n, t in enumerate(texts)]
+    notes = json.dumps(meta)
+    rows: list[tuple[str | int | None, ...]] = [
+        (text, f"a.txt#{n}", notes, 0, len(text), None, None) for n, text in enumerate(texts)
+    ]
     rows.append(("сынык", "a.txt#99", None, 0, 9, "invalid_utf8", "why"))
     write_chunk(folder, f"{name}.arrow", RAW, list(zip(*rows, strict=True)))
     return folder / f"{name}.arrow"
