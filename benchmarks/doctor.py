@@ -255,7 +255,8 @@ def plant_pages(dirt: Dirt, folder: Path) -> None:
             worn = "\n".join([f"{dirt.rng.randint(1, 28)}.03.2019", *body])
             for _ in range(3):
                 worn = one_letter(worn, dirt.rng)
-            rows.append(([("near copies of pages", "")], worn))
+            kind = near_kind("\n".join(body), worn)
+            rows.append(([(kind.replace("near copies", "near copies of pages"), "")], worn))
     for _ in range(60):
         body = dirt.take("ru", dirt.rng.randint(4, 8))
         rows.append(([("Russian pages", "")], "\n".join(body)))
@@ -325,7 +326,7 @@ def nonsense(text: str, rng: random.Random) -> str:
 
 def plant_books(dirt: Dirt, folder: Path) -> None:
     """Books: four PDFs of twenty pages, a quarter of which has a text layer of nonsense."""
-    (folder / "books").mkdir()
+    (folder / "books").mkdir(exist_ok=True)
     for book in range(4):
         pages: list[Any] = []
         broken = set(dirt.rng.sample(range(20), 5))
@@ -423,12 +424,16 @@ def texts_by_place(folder: Path) -> dict[str, str]:
 def dirty(data: Path, work: Path, seed: int) -> dict[str, Any]:
     """The cell of a corpus that is dirtied on purpose."""
     folder = work / f"dirty-{seed}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     dirt = Dirt(data, seed)
     for plant in (plant_sentences, plant_stubs, plant_books, plant_pages):
         plant(dirt, folder)
-    found = doctor(folder, work / f"dirty-{seed}.html")
-    (work / f"dirty-{seed}.json").write_text(json.dumps(found, ensure_ascii=False), "utf-8")
+    told = work / f"dirty-{seed}.json"
+    if told.is_file():  # of an earlier call: the same seed plants the same
+        found = json.loads(told.read_text(encoding="utf-8"))
+    else:
+        found = doctor(folder, work / f"dirty-{seed}.html")
+        told.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
     by_name, kinds = places(found), dict[str, Any]()
     for kind, rows in sorted(dirt.planted.items()):
         hits = [is_found(kind, *each, by_name) for each in rows]
