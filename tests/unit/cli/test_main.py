@@ -19,6 +19,14 @@ from endonym.errors import Damaged, MissingSource
 
 GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"}
 FROZEN = {
+    "doctor": {
+        "PATH...",
+        "--language CODE",
+        "--contrast FILES",
+        "--out FILE",
+        "--examples N",
+        "--workers",
+    },
     "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME"},
     "check": {"RECIPE", "--variant NAME|all", "--set K=V"},
     "run": {
