@@ -88,7 +88,7 @@ document = "line"
 normalize = ["nfc", "zero_width", "spaces"]
 min_chars = 10
 max_repeated_lines = 0.5
-dedup = ["exact"]
+dedup = DEDUP
 
 [split]
 seed = 7
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--cells", nargs="+", default=CELLS)
     parser.add_argument("--megabytes", type=int, default=MEGABYTES)
+    parser.add_argument("--dedup", nargs="+", default=["exact"])
     parser.add_argument("--results", type=Path, default=RESULTS / "corpus.json")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--anyway", action="store_true", help="measure on a busy machine, too")
@@ -117,7 +118,8 @@ def main() -> None:
         return
     if not (work / "raw").is_dir():
         write_raw(asked.data, work / "raw", asked.megabytes)
-    (work / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    recipe = RECIPE.replace("DEDUP", json.dumps(asked.dedup))
+    (work / "recipe.toml").write_text(recipe, encoding="utf-8")
     cells = Cells(asked.results)
     for cell in asked.cells:
         if cell not in cells or asked.again:
@@ -191,9 +193,10 @@ def killed_once(work: Path, workers: str, environment: dict[str, str], *, after:
 
 def two_nodes(work: Path) -> tuple[list[Any], str]:
     """A cluster of Ray with two nodes of one core each on this machine; its address."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # Ray gives its workers the niceness 15: beside other programs they would get next to nothing.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus", "1"]
-    ray += ["--disable-usage-stats", "--object-store-memory", "100000000"]
+    ray += ["--disable-usage-stats", "--object-store-memory", "200000000"]
     address = "127.0.0.1:6390"
     head = ["--head", "--port", "6390", "--include-dashboard", "false"]
     head += ["--node-ip-address", "127.0.0.1", "--temp-dir", str(work / "ray")]

@@ -54,7 +54,7 @@ from endonym.text.split import (
 )
 from endonym.text.work import Work
 from endonym.text.write import Reason, shards, write_dropped, write_removed, write_shard
-from endonym.workers import Result
+from endonym.workers import Cluster, Result
 
 SHOWN_FILES = 5
 LEAST_DOCUMENTS = 4
@@ -205,7 +205,9 @@ class Making:
             self.work.step("keys", key_chunk, *self.unsifted(chunks, keys, keys))
             tasks, sizes = self.unsifted(chunks, copies, folder)
             documents = sum(chunk.documents for chunk in chunks)
-            said = self.work.once("copies", partial(decide, tasks, documents, keys, copies))["said"]
+            by_ray = isinstance(self.work.runner, Cluster)
+            decided = partial(decide, tasks, documents, keys, copies, by_ray=by_ray)
+            said = self.work.once("copies", decided)["said"]
             if said:
                 self.said["near"] = said
                 link_or_copy(copies / COPIES, self.out / COPIES)

@@ -25,7 +25,8 @@ from endonym.text.copies.letters import Marks
 from endonym.text.copies.notes import DETAILS
 from endonym.text.copies.paragraphs import paragraphs, without
 from endonym.text.copies.reading import Involved
-from endonym.text.copies.removal import Removal, decided
+from endonym.text.copies.removal import Removal, decided, every_row
+from endonym.text.copies.sharing import rows_that_share
 from endonym.text.copies.tables import Tables
 from endonym.text.corpus_stats import SourceStats
 from endonym.text.document import Document, Reject
@@ -167,8 +168,13 @@ def key_chunk(unsifted: Unsifted, advance: Advance) -> Result:
     return {"files": seen_files(out.parent, out.parent.glob(f"{out.name}.*.parquet"))}
 
 
-def decide(every: Sequence[Unsifted], documents: int, keys: Path, out: Path) -> Result:
-    """Write what goes as a copy, to a folder; what the card says of it."""
+def decide(
+    every: Sequence[Unsifted], documents: int, keys: Path, out: Path, *, by_ray: bool = False
+) -> Result:
+    """Write what goes as a copy, to a folder; what the card says of it.
+
+    by_ray: keys are brought together by the cluster that runs (text/copies/sharing.py).
+    """
 
     def texts(chosen: Marks | None) -> Iterator[str]:
         for each in every:
@@ -178,7 +184,9 @@ def decide(every: Sequence[Unsifted], documents: int, keys: Path, out: Path) -> 
 
     asked = asked_of(every[0].clean)
     with Tables(out / "tables") as tables:
-        found = decided(tables, keys, texts, asked, count=documents)
+        by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
+        shuffled = by_keys if by_ray else every_row
+        found = decided(tables, keys, texts, asked, count=documents, sharing=shuffled)
         said: dict[str, Any] = {}
         if "near" in asked.kinds:
             figures = write_clusters(found, every, tables, out)

@@ -1,6 +1,6 @@
 """Everything that goes because it stands elsewhere in the corpus: texts and paragraphs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from endonym.text.copies.keys import (
     Asked,
     KeyFile,
+    Kind,
     batches,
     key_files,
     text_keys,
@@ -31,6 +32,8 @@ from endonym.text.shingles import Indices
 
 Texts = Callable[[Marks | None], Iterator[str]]
 """From chosen documents, or from all, to their texts, in order."""
+Sharing = Callable[[Sequence[Path], Kind], Sequence[Path]]
+"""From files of one kind of keys to files of those rows that matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +60,36 @@ def removal(tables: Tables, texts: Texts, asked: Asked, count: int) -> Removal:
     return decided(tables, keys, texts, asked, count=count)
 
 
-def decided(tables: Tables, keys: Path, texts: Texts, asked: Asked, *, count: int) -> Removal:
+def every_row(files: Sequence[Path], kind: Kind) -> Sequence[Path]:
+    """All rows of keys: DuckDB groups them itself."""
+    return files
+
+
+def decided(
+    tables: Tables,
+    keys: Path,
+    texts: Texts,
+    asked: Asked,
+    *,
+    count: int,
+    sharing: Sharing = every_row,
+) -> Removal:
     """What goes, from the files of keys in a folder, which may be of several parts of the corpus.
 
+    sharing: from files of keys to files of those rows that may share a key with another one.
     Equal texts go first, then near copies, then the repeated paragraphs of what is left: the other
     way round, near copies would be left as the scraps in which they differ.
     """
     exact, near, gone = no_copies(), Near(no_copies(), 0), np.zeros(0, dtype=np.int64)
-    if files := key_files(keys, "exact"):
+    if files := sharing(key_files(keys, "exact"), "exact"):
         exact = repeated_texts(tables, files)
         gone = exact.documents
-    if files := key_files(keys, "near"):
+    if files := sharing(key_files(keys, "near"), "near"):
         near = near_copies(tables, files, asked, texts, count=count, gone=gone)
         gone = np.union1d(gone, near.copies.documents)
         exact = exact._replace(stayed=instead(exact.stayed, near.copies))
     cuts, scraps = no_cuts(), gone[:0]
-    if files := key_files(keys, "paragraphs"):
+    if files := sharing(key_files(keys, "paragraphs"), "paragraphs"):
         cuts = repeated_paragraphs(tables, files, gone)
         rests = tables.folder / "rests.parquet"
         write_rests(texts, cuts, count, rests)

@@ -95,7 +95,7 @@ def repeated_rests(tables: Tables, rests: Path, files: Sequence[Path], gone: Ind
         tables.run("CREATE OR REPLACE TABLE gone (document BIGINT)")
         tables.insert("gone", {"document": gone})
         others = """
-            SELECT high, low, -1 AS document FROM texts
+            SELECT high, low, -1 AS document FROM texts SEMI JOIN rests USING (high, low)
             ANTI JOIN gone USING (document) ANTI JOIN rests USING (document)
         """
     sql = f"""
