@@ -132,29 +132,41 @@ def test_what_was_dropped_can_be_looked_at_when_too_little_is_left(tmp_path: Pat
 
 
 ON_RAY = """
+import os
 import sys
 from pathlib import Path
+import ray
 import text_samples
+from ray.cluster_utils import Cluster as Nodes
 from unit.text import test_making as given
-from endonym.text.config import Source
+from endonym.text.config import Clean, Source
 from endonym.workers import Cluster, Inline, runner
 folder = Path(sys.argv[1])
 sources = [Source(name="lines", path=str(folder / "raw"), document="line")]
 pairs = [(source, text_samples.files(source)) for source in sources]
+given.CLEAN = Clean(min_chars=12, dedup=("exact", "near", "paragraphs"))
+nodes = Nodes()
+for _ in range(2):
+    nodes.add_node(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False)
+os.environ["RAY_ADDRESS"] = nodes.address
 with runner("ray") as crew:
     assert isinstance(crew, Cluster)
+    assert len(ray.nodes()) == crew.count == 2
     there = given.made(folder / "ray", pairs, crew)
+nodes.shutdown()
+assert {"dropped/exact.jsonl.gz", "dropped/near.jsonl.gz"} < set(there)
 print(there == given.made(folder / "here", pairs, Inline()))
 """
 
 
 @pytest.mark.slow
-def test_on_ray_the_corpus_is_the_same(
+def test_on_two_nodes_of_ray_the_corpus_is_the_same(
     sources: list[tuple[Source, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
     tests = Path(__file__).parents[2]
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests.parent / 'src'}")
     said = subprocess.run(
