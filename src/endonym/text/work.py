@@ -29,7 +29,8 @@ class Work:
     """The folder of all steps, what runs their jobs, and who is told of the progress."""
 
     def __init__(self, folder: Path, runner: Runner, progress: Progress = no_progress) -> None:
-        self.folder, self.runner, self.progress = folder, runner, progress
+        # Workers of a cluster have another current folder.
+        self.folder, self.runner, self.progress = folder.absolute(), runner, progress
 
     def place(self, name: str) -> Path:
         """The folder of a step, in which its jobs write."""

@@ -149,13 +149,14 @@ nodes = Nodes()
 for _ in range(2):
     nodes.add_node(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False)
 os.environ["RAY_ADDRESS"] = nodes.address
+os.chdir(folder)  # The workers of the nodes stay where these were started.
 with runner("ray") as crew:
     assert isinstance(crew, Cluster)
     assert len(ray.nodes()) == crew.count == 2
-    there = given.made(folder / "ray", pairs, crew)
+    there = given.made(Path("ray"), pairs, crew)
 nodes.shutdown()
 assert {"dropped/exact.jsonl.gz", "dropped/near.jsonl.gz"} < set(there)
-print(there == given.made(folder / "here", pairs, Inline()))
+print(there == given.made(Path("here"), pairs, Inline()))
 """
 
 
