@@ -12,6 +12,10 @@ killed three times with SIGKILL. Each is measured in processes of its own: wall 
 the peak of all processes together (proportional set size, read four times a second), Ray's own
 included. `hash` is the SHA-256 of all files of the corpus. Cells that are in
 benchmarks/results/corpus.json are skipped unless --again is given.
+
+With all kinds of copies, on the first three repetitions (corpus_copies.json):
+
+    … --dedup exact near paragraphs --megabytes 300 --results benchmarks/results/corpus_copies.json
 """
 
 import argparse
