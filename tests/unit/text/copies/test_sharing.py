@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from text_samples import KHMER, numbered
 
-from endonym.text.copies.keys import Asked, Kind, write_keys
+from endonym.text.copies.keys import Asked, Kind, key_files, write_keys
 from endonym.text.copies.removal import decided, every_row
-from endonym.text.copies.sharing import rows_that_share, sharers
+from endonym.text.copies.sharing import key_rows, rows_that_share, sharers
 from endonym.text.copies.tables import Tables
 
 PER_FILE = 100
@@ -27,6 +27,24 @@ def test_documents_share_a_key_with_another_one_not_with_themselves() -> None:
     documents = np.array([0, 1, 2, 3, 3, 4, 5, 0])
     assert sharers(keys, documents).tolist() == [0, 1, 2, 4]
     assert sharers(keys[:0], documents[:0]).tolist() == []
+
+
+def test_the_rows_of_files_say_which_documents_share_something(tmp_path: Path) -> None:
+    texts = planted()
+    write_all(texts, tmp_path / "keys")
+    for kind in ("exact", "near", "paragraphs"):
+        files = key_files(tmp_path / "keys", kind)
+        assert len(files) > 5
+        parts = list(key_rows({"item": [str(path) for path in files]}))
+        keys, documents = (np.concatenate([each[n] for each in parts]) for n in ("key", "document"))
+        owners: dict[int, set[int]] = {}
+        for key, document in zip(keys.tolist(), documents.tolist(), strict=True):
+            owners.setdefault(key, set()).add(document)
+        expected = set[int]().union(*(each for each in owners.values() if len(each) > 1))
+        assert sharers(keys, documents).tolist() == sorted(expected)
+        copy = texts.index(texts[0], 1)
+        assert {0, copy} <= expected
+        assert not {4, 5} & expected  # Nothing is planted of these.
 
 
 def planted() -> list[str]:
