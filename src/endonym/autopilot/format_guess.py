@@ -29,8 +29,9 @@ from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.text.io.formats import PARSED, FileFormat, file_format, unsupported
 from endonym.text.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, zip_members
-from endonym.text.readers.arrow import batch_values, opened
-from endonym.text.readers.parquet import batch_rows, is_text
+from endonym.text.readers.arrow import opened
+from endonym.text.readers.columns import is_text, texts
+from endonym.text.readers.parquet import batch_rows
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.readers.records import DEFAULT_FIELD
 from endonym.text.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
@@ -178,7 +179,7 @@ def arrow_guess(raw: BinaryIO) -> Guess:
             rows = batch.slice(0, LOOKED_AT_RECORDS)
             n_rows = rows.num_rows
             for name in names:
-                lengths[name] = [len(value) for value in batch_values(rows, name) if value]
+                lengths[name] = [len(value) for value in texts(rows.column(name)) if value]
     except (arrow.ArrowException, OSError, ValueError):
         return {}, "not a whole Arrow file"
     return field_guess(lengths, n_rows, "column")

@@ -22,7 +22,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, source_files
 from endonym.text.io.formats import file_format
 from endonym.text.reader import read_file
-from endonym.text.readers.parquet import is_text
+from endonym.text.readers.columns import is_text
 from endonym.text.reasons import in_words
 from endonym.tokenizer.tokenizer import Tokenizer
 

@@ -1,4 +1,4 @@
-"""Where a document comes from: the keys of `Document.meta`, all of them here.
+"""Where a document comes from: the keys of `Document.meta`.
 
 Its source is `Document.source`, and its place in a file or an archive is `Document.id`. Readers
 note what a record says of itself; a record that says nothing has no such key. All of it travels
@@ -18,8 +18,20 @@ KEYS = {
     "language": "what the file says, not what was measured",
     "encoding": "of the file, if that is not UTF-8",
     "method": "how the text was taken from the file: the format, and what read it",
+    "publisher": "of a book",
+    "rights": "what a book says of its rights",
+    "identifier": "of a book, such as its ISBN",
+    "page": "of a file whose pages are documents, its number, from 1",
+    "part": "of a file whose chapters are documents, the member that holds it",
+    "pages": "how many of them the text was taken from",
+    "chapters": "the same, of a book",
+    "quality": "how much the text layer of the page looks like text, from 0 to 1",
+    "confidence": "how sure OCR is of the page, from 0 to 1",
+    "article": "of a Leipzig archive, the number of the article that the sentence stands in",
+    "recovered": "that the file is damaged, and that this part of it could be read",
 }
-"""Each key of `Document.meta`, and what it says."""
+"""Each key of `Document.meta`, and what it says. From `publisher` on they are the readers' own;
+a whole PDF has the `quality` of its first page."""
 
 NAMES = {
     "id": ("id", "_id", "doc_id"),

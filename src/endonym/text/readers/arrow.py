@@ -1,7 +1,5 @@
-"""Folders of Hugging Face `datasets` on disk (Arrow): one string column, batch by batch.
-
-Each batch is validated before its values are read, as offsets may point anywhere.
-"""
+"""Folders of Hugging Face `datasets` on disk (Arrow): one string column, batch by batch, and what
+stands beside it of its origin."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +11,15 @@ from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.io.content import Content, Unusable
 from endonym.text.io.origin import Origin
-from endonym.text.readers.parquet import no_column, text_column, value_document
+from endonym.text.io.streams import Expansion
+from endonym.text.readers.columns import (
+    no_column,
+    note_columns,
+    notes,
+    text_column,
+    texts,
+    value_document,
+)
 
 ERRORS = (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError)
 
@@ -33,18 +39,25 @@ def documents(
     file: BinaryIO, content: Content, origin: Origin, source: Source
 ) -> Iterator[Document | Reject]:
     """The documents of an open file. A row takes its share of all columns of its batch."""
-    rows = 0
+    rows, kept = 0, Expansion(origin.raw_bytes)
     try:
         schema, batches = opened(file)
         column = text_column(schema, source.column)
         if column is None:
             yield no_column(schema, origin, source)
             return
+        beside = note_columns(schema, column)
         for batch in batches:
             row_bytes = batch.nbytes // max(1, batch.num_rows)
-            for value in batch_values(batch, column):
+            said = notes({key: batch.column(name) for key, name in beside.items()}, batch.num_rows)
+            for value, meta in zip(texts(batch.column(column)), said, strict=True):
                 rows += 1
-                yield replace(value_document(rows, value, origin), raw_bytes=row_bytes)
+                if not kept.has_room(len(value)):
+                    detail = f"after {rows - 1:,} rows {kept.message()}"
+                    yield origin.reject("bomb", detail, record=None, raw_bytes=0)
+                    return
+                found = value_document(rows, value, origin, meta)
+                yield replace(found, raw_bytes=row_bytes)
             content.advance(batch.nbytes)
     except ERRORS as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
@@ -61,14 +74,3 @@ def opened(file: BinaryIO) -> tuple[Any, Iterator[Any]]:
         file.seek(0)
         found = arrow.ipc.open_file(file)
         return found.schema, (found.get_batch(n) for n in range(found.num_record_batches))
-
-
-def batch_values(batch: Any, column: str) -> Iterator[bytes]:
-    """The values of a column of strings, null as empty ones."""
-    values = batch.column(column)
-    values.validate(full=False)
-    if arrow.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    for value in values:
-        buffer = value.as_buffer()
-        yield b"" if buffer is None else buffer.to_pybytes()

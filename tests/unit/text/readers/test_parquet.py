@@ -9,7 +9,7 @@ import pytest
 from strange_files import parquet_file
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
-from endonym.text.readers.parquet import batch_rows, values
+from endonym.text.readers.parquet import batch_rows, rows_of
 
 
 def saved(folder: Path, columns: dict[str, object]) -> Path:
@@ -107,4 +107,10 @@ def test_many_distinct_values_come_in_few_batches(tmp_path: Path):
     n_rows = batch_rows(parquet.ParquetFile(path))
     assert len(texts) / n_rows < 3
     with path.open("rb") as file:
-        assert [value.decode() for value in values(file, "text", n_rows)] == texts
+        assert [value.decode() for value, _ in rows_of(file, "text", n_rows)] == texts
+
+
+def test_a_value_beside_the_text_that_is_far_too_long_is_no_note(tmp_path: Path):
+    columns = {"text": TATAR[:2], "title": ["ә" * (8 << 20)] * 2, "url": ["https://a.tt", None]}
+    found = records(saved(tmp_path, columns))
+    assert [each.meta for each in found] == [{"url": "https://a.tt"}, {}]
