@@ -22,7 +22,7 @@ from endonym.autopilot.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
 from endonym.autopilot.scans import needs_ocr, pack_for
 from endonym.autopilot.text_size import beginning
 from endonym.errors import MissingSource, printable
-from endonym.log import Log
+from endonym.log import Log, counted
 from endonym.text.config import Source
 from endonym.text.document import Document, Reject
 from endonym.text.files import RawFile, files_at, not_a_file, source_files
@@ -396,13 +396,14 @@ def _source(
         is_deep = any(each.path.parent.absolute() != home for each in found)
         below = "/**/*" if is_deep else "/*"
         path = escape(_relative(home, folder)) + below + escape(kind(first.path))
-        reason = f"{len(found)} files of one kind; the first: {reason}"
+        if len(found) > 1:
+            reason = f"{len(found)} files of one kind; the first: {reason}"
     divided = _divided(found)
     if divided:
         reason += f"; they are few, so each {PARTS[divided]} is a document"
     if left_out:
         why = next(iter(left_out.values()))
-        reason += f"; excluded: {len(left_out)} files, the first because: {why}".replace("\n", " ")
+        reason += f"; excluded: {counted(len(left_out), 'file')}, the first because: {why}".replace("\n", " ")
     update = {"name": name, "path": path, "exclude": tuple(left_out)}
     source = first.source.model_copy(update=update | ({"document": divided} if divided else {}))
     if not is_alone:

@@ -1,8 +1,8 @@
 """Chooses Tesseract's packs by what they read on given pages, not by their names.
 
 A pack can only write the letters in its own list, so those that lack letters of the language are
-left out first. The others read a page, and the one is best whose letters are those of the language
-and that is surest of them. A pack may lie in its name and in its confidence: "tat" writes Latin
+left out first. The others read a page, and the one is best that has the language's letters, writes
+them as often as the language does, and is surest of them. A pack may lie in its name and in its confidence: "tat" writes Latin
 letters that look like Tatar ones.
 """
 
@@ -21,7 +21,7 @@ LETTER = regex.compile(r"\p{L}|\p{M}")
 SCRIPT_NAMES = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Khmer", "Thai", "Devanagari")
 LSTM_LETTERS, LEGACY_LETTERS = 21, 1
 """Numbers of the lists of letters in a pack (tesseract/src/ccutil/tessdatamanager.h)."""
-MOST_TRIED, LEAST_COVERED = 6, 0.9
+MOST_TRIED, LEAST_COVERED = 6, 0.95
 TRIED_WITHOUT_LETTERS = 12
 
 LEAST_LETTERS, SHOWN = 300, 3
@@ -31,8 +31,8 @@ Picture = tuple[Path | bytes, int]
 
 
 class Score(NamedTuple):
-    """How well a pack reads: the product of its confidence, and of the likeness of its letters to
-    those of the language; each from 0 to 1."""
+    """How well a pack reads: the product of its confidence, of the likeness of its letters to those
+    of the language, and of the share of those that it has; each from 0 to 1."""
 
     total: float
     confidence: float
@@ -57,8 +57,9 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     wanted = Counter(LETTER.findall(letters.casefold()))
     tried = candidates(engine, wanted)
     scores, sure = dict[str, Score](), dict[str, float]()
-    for pack in tried:
-        found = [score for each in pictures if (score := measured(engine, pack, each, wanted))]
+    for pack, covered in tried.items():
+        read = (measured(engine, pack, each, wanted) for each in pictures)
+        found = [score._replace(total=score.total * covered) for score in read if score]
         if found:
             sums = [sum(parts) / len(pictures) for parts in zip(*found, strict=True)]
             scores[pack] = Score(*sums)
@@ -74,17 +75,17 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     return Chosen(best, sure[best], f"{said}; {beaten}" if beaten else said)
 
 
-def candidates(engine: Tesseract, wanted: Counter[str]) -> list[str]:
-    """The packs that can write the letters, best first."""
+def candidates(engine: Tesseract, wanted: Counter[str]) -> dict[str, float]:
+    """The packs that can write the letters, best first, and which share of them each has."""
     if not wanted:
-        return list(engine.packs[:TRIED_WITHOUT_LETTERS])
+        return dict.fromkeys(engine.packs[:TRIED_WITHOUT_LETTERS], 1.0)
     covered: dict[str, float] = {}
     for pack in engine.packs:
         known = pack_letters(engine.folder / f"{pack}.traineddata")
         covered[pack] = sum(n for sign, n in wanted.items() if sign in known) / wanted.total()
     best = sorted(covered, key=lambda pack: (-covered[pack], pack))
     good = [pack for pack in best if covered[pack] >= LEAST_COVERED * covered[best[0]]]
-    return good[:MOST_TRIED]
+    return {pack: covered[pack] for pack in good[:MOST_TRIED]}
 
 
 def measured(engine: Tesseract, pack: str, picture: Picture, wanted: Counter[str]) -> Score | None:

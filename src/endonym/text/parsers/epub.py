@@ -67,7 +67,9 @@ def opened(archive: Bounded) -> Book:
         if found is not None and (text := " ".join("".join(found.itertext()).split())):
             meta[key] = text[:FIELD_CHARS]
     items = [*spine(package, posixpath.dirname(place), locked(archive))]
+    named = {item.name for item in items}
     unsafe = (name for name in archive.infos if unsafe_name(name))
+    unsafe = (name for name in unsafe if posixpath.normpath(name) not in named)
     items += [Item(name, "unsafe_member", f"{name}: {unsafe_name(name)}") for name in unsafe]
     if not items:
         raise Refused("no_text", "no text: the book's list names no chapter")

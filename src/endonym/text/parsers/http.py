@@ -59,15 +59,16 @@ def media(value: str) -> tuple[str, str]:
 
 
 def without_chunks(body: bytes) -> bytes:
-    """The body without the lengths of its chunks; as it is if it is not in chunks after all."""
+    """The body without the lengths of its chunks; as it is if it is not in chunks after all.
+
+    The last chunk may be shorter than it says.
+    """
     parts, at = list[bytes](), 0
     while (found := CHUNK.match(body, at)) is not None:
         size = int(found[1], 16)
         if size == 0:
             return b"".join(parts)
         at = found.end() + size
-        if at > len(body):
-            break
         parts.append(body[found.end() : at])
     return b"".join(parts) if parts else body
 

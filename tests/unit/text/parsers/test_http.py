@@ -57,7 +57,8 @@ def test_a_bomb_is_no_page(method: str, monkeypatch: pytest.MonkeyPatch):
 def test_chunks_are_joined_and_cut_ones_give_what_came():
     chunks = b"5;x=y\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
     assert without_chunks(chunks) == b"hello world"
-    assert without_chunks(chunks[:20]) == b"hello"
+    assert without_chunks(chunks[:20]) == b"hello wo"
+    assert without_chunks(b"FFFFFFFF\r\nhello") == b"hello"
     assert without_chunks(b"plain text") == b"plain text"
 
 
