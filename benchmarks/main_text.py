@@ -37,11 +37,25 @@ MARKS: Marks = {
 }
 """For each page the hash of its bytes, and the first and last blocks of what is main text."""
 
-BLOCKS = frozenset(
-    "p div li td th tr table h1 h2 h3 h4 h5 h6 ul ol dl dt dd pre br hr title header footer nav "
-    "section article form body blockquote option button label caption center address main aside "
-    "figure figcaption".split()
-)
+BLOCKS = {
+    *("p", "div", "li", "td", "th", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol"),
+    *(
+        "dl",
+        "dt",
+        "dd",
+        "pre",
+        "br",
+        "hr",
+        "title",
+        "header",
+        "footer",
+        "nav",
+        "section",
+        "article",
+    ),
+    *("form", "body", "blockquote", "option", "button", "label", "caption", "center"),
+    *("address", "main", "aside", "figure", "figcaption"),
+}
 NO_TEXT = frozenset({"script", "style", "template", "noscript", "head"})
 WORD = regex.compile(r"\p{Khmer}|[\p{L}\p{M}\p{N}--\p{Khmer}]+", regex.V1)
 

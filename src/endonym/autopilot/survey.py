@@ -403,7 +403,8 @@ def _source(
         reason += f"; they are few, so each {PARTS[divided]} is a document"
     if left_out:
         why = next(iter(left_out.values()))
-        reason += f"; excluded: {counted(len(left_out), 'file')}, the first because: {why}".replace("\n", " ")
+        out = counted(len(left_out), "file")
+        reason += f"; excluded: {out}, the first because: {why}".replace("\n", " ")
     update = {"name": name, "path": path, "exclude": tuple(left_out)}
     source = first.source.model_copy(update=update | ({"document": divided} if divided else {}))
     if not is_alone:

@@ -2,8 +2,8 @@
 
 A pack can only write the letters in its own list, so those that lack letters of the language are
 left out first. The others read a page, and the one is best that has the language's letters, writes
-them as often as the language does, and is surest of them. A pack may lie in its name and in its confidence: "tat" writes Latin
-letters that look like Tatar ones.
+them as often as the language does, and is surest of them. A pack may lie in its name and in its
+confidence: "tat" writes Latin letters that look like Tatar ones.
 """
 
 import struct

@@ -14,10 +14,13 @@ from endonym.text.parsers.unit import Options, Refused, Unit
 from endonym.text.parsers.wikitext import Names, is_redirect, plain_text
 from endonym.text.parsers.xml import lxml_etree, safe_options
 
-END = b"</mediawiki>"
-TAGS = ("{*}page", "{*}namespace", "{*}base")
+ROOT, END = b"<mediawiki", b"</mediawiki>"
+PAGE, PAGE_END = b"<page", b"</page>"
+SITE, SITE_END = b"<siteinfo", b"</siteinfo>"
 PAGES_A_TICK = 200
 TITLE_CHARS = 300
+MAX_PAGE_BYTES = 96 << 20
+"""Of a page with all its revisions."""
 
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
@@ -29,67 +32,78 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
 
 def pages(packed: Packed, start: int) -> Iterator[Unit | None]:
     """The pages from number `start` on. Raises Refused where the dump ends early."""
-    names, number, base = Names(), 0, ""
-    for element in elements(packed):
-        tag = element.tag.rpartition("}")[2]
-        if tag == "namespace":
-            names.add(element.get("key", "0"), element.text or "")
-            continue
-        if tag == "base":
-            base = (element.text or "").rpartition("/")[0]
-            continue
-        number += 1
+    site = Site()
+    for number, (before, data) in enumerate(divided(packed.pieces()), 1):
+        site.learn(before)
+        if not site.is_dump:
+            raise Refused("damaged", "this is no dump of MediaWiki")
         if number >= start:
-            yield page(element, number, names, base=base, raw_bytes=packed.newly())
+            yield unit(data, number, site, packed.newly())
         elif number % PAGES_A_TICK == 0:
             yield None
-        forget(element)
-    if number == 0:
-        raise Refused("damaged", "this XML is no dump of MediaWiki: it has no page")
 
 
-def elements(packed: Packed) -> Iterator[Any]:
-    """The elements of `TAGS`, each when it has been read as a whole."""
-    etree, parser = lxml_etree(), None
-    try:
-        for piece, is_end in documents(packed.pieces()):
-            parser = parser or etree.XMLPullParser(events=("end",), tag=TAGS, **safe_options())
-            parser.feed(piece)
-            for _, element in parser.read_events():
-                yield element
-            if is_end:
-                parser.close()
-                parser = None
-        if parser is not None:
-            parser.close()
-    except etree.XMLSyntaxError as error:
-        if packed.at_end:
-            raise Refused("truncated", "the dump ends early; its last page is left out") from error
-        raise Refused("damaged", f"the dump is no whole XML: {error.msg}") from error
+def divided(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """What stands before each page, and the page, by their tags: in a text, these are escaped.
 
-
-def documents(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Pieces of XML, and whether one ends a document: dumps may follow one another in a file."""
-    held, is_new = b"", True
+    So a page that is no XML loses nothing but itself. One that is too long is empty. Raises Refused
+    where the dump ends early, or if it has no page.
+    """
+    held, searched, is_skipped, is_found = bytearray(), 0, False, False
     for piece in pieces:
-        *whole, held = (held + piece).split(END)
-        for each in whole:
-            yield (each.lstrip() if is_new else each) + END, True
-            is_new = True
-        held = held.lstrip() if is_new else held
-        if len(held) > len(END):
-            yield held[: -len(END)], False
-            held, is_new = held[-len(END) :], False
-    if held.strip():
-        yield held, False
+        held += piece
+        while (end := held.find(PAGE_END, searched)) >= 0:
+            whole = bytes(held[: end + len(PAGE_END)])
+            del held[: end + len(PAGE_END)]
+            start = whole.find(PAGE)
+            searched, is_found = 0, True
+            yield (b"", b"") if is_skipped or start < 0 else (whole[:start], whole[start:])
+            is_skipped = False
+        searched = max(0, len(held) - len(PAGE_END))
+        if len(held) > MAX_PAGE_BYTES:
+            del held[:searched]
+            searched, is_skipped = 0, True
+    if is_skipped or (is_found and END not in held):
+        raise Refused("truncated", "the dump ends early; its last page is left out")
+    if not is_found:
+        raise Refused("damaged", "this is no dump of MediaWiki: it has no whole page")
 
 
-def forget(element: Any) -> None:
-    """Free a page, and what stands before it."""
-    element.clear()
-    parent = element.getparent()
-    while parent is not None and parent[0] is not element:
-        del parent[0]
+class Site:
+    """What a dump says of its wiki: the names of its namespaces, and where its pages stand."""
+
+    def __init__(self) -> None:
+        self.names, self.base, self.is_dump = Names(), "", False
+
+    def learn(self, before: bytes) -> None:
+        """Take in what stands before a page; dumps may follow one another in a file."""
+        self.is_dump |= ROOT in before
+        start, end = before.find(SITE), before.rfind(SITE_END)
+        if start < 0 or end < start:
+            return
+        etree = lxml_etree()
+        try:
+            root = etree.fromstring(
+                before[start : end + len(SITE_END)], etree.XMLParser(**safe_options())
+            )
+        except etree.XMLSyntaxError:
+            return
+        for each in root.iter("{*}namespace"):
+            self.names.add(each.get("key", "0"), each.text or "")
+        self.base = (root.findtext("{*}base") or "").rpartition("/")[0]
+
+
+def unit(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
+    """A page as a unit, from its XML."""
+    etree = lxml_etree()
+    try:
+        element = etree.fromstring(data, etree.XMLParser(**safe_options())) if data else None
+    except etree.XMLSyntaxError as error:
+        return Unit(number, "", {}, raw_bytes, "damaged", f"this page is no XML: {error.msg}")
+    if element is None:
+        detail = f"a page of more than {MAX_PAGE_BYTES >> 20} MiB"
+        return Unit(number, "", {}, raw_bytes, "too_long", detail)
+    return page(element, number, site.names, base=site.base, raw_bytes=raw_bytes)
 
 
 def page(element: Any, number: int, names: Names, *, base: str, raw_bytes: int) -> Unit:

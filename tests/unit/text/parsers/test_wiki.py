@@ -7,8 +7,9 @@ import pytest
 from made_documents import dump
 from text_samples import TATAR, write
 
-from endonym.text.parsers.unit import Unit
-from endonym.text.parsers.wiki import END, documents, units
+from endonym.text.parsers import wiki
+from endonym.text.parsers.unit import Refused, Unit
+from endonym.text.parsers.wiki import divided, units
 
 
 def parsed(folder: Path, start: int, count: int) -> list[Unit | None]:
@@ -27,8 +28,39 @@ def pieces(text: bytes, size: int) -> Iterable[bytes]:
 
 
 @pytest.mark.parametrize("size", [1, 5, 13, 1_000])
-def test_documents_are_parted_wherever_the_pieces_end(size: int):
-    one, other = b"<?xml?><mediawiki>a" + END, b"<mediawiki>b" + END
-    found = list(documents(iter(pieces(one + b"\n \n" + other + b"\n", size))))
-    joined = b"".join(piece + (b"|" if is_end else b"") for piece, is_end in found)
-    assert joined == one + b"|" + other + b"|"
+def test_pages_are_parted_wherever_the_pieces_end(size: int):
+    one = b"<mediawiki><siteinfo/><page>a</page>\n<page>b</page></mediawiki>\n"
+    found = list(divided(iter(pieces(one + one, size))))
+    assert [page for _, page in found] == [b"<page>a</page>", b"<page>b</page>"] * 2
+    assert b"".join(before + page for before, page in found) + b"</mediawiki>\n" == one + one
+
+
+def reasons_of(folder: Path, text: str | bytes) -> list[tuple[int, str, str]]:
+    found = units(str(write(folder, "a.xml", text)), 1, {})
+    return [(each.number, each.text, each.reason) for each in found if each is not None]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["&юк;", "\x01", "<b>", "</text>", "<page>" * 100_000, "&#xD800;", "ә" * 5_100_000],
+    ids=["entity", "control", "open", "closed", "deep", "half", "long"],
+)
+def test_a_page_that_is_no_xml_loses_nothing_but_itself(tmp_path: Path, bad: str):
+    whole = dump([("А", "0", TATAR[0]), ("Б", "0", "БОЗЫК"), ("В", "0", TATAR[1])])
+    found = reasons_of(tmp_path, whole.replace("БОЗЫК", bad))
+    assert found == [(1, TATAR[0], ""), (2, "", "damaged"), (3, TATAR[1], "")]
+
+
+def test_a_page_without_end_is_too_long_and_its_neighbours_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(wiki, "MAX_PAGE_BYTES", 200_000)
+    pages = [("А", "0", TATAR[0]), ("Б", "0", TATAR[2] * 9_000), ("В", "0", TATAR[1])]
+    found = reasons_of(tmp_path, dump(pages))
+    assert found == [(1, TATAR[0], ""), (2, "", "too_long"), (3, TATAR[1], "")]
+
+
+def test_a_dump_that_ends_between_two_pages_is_said_to_end_early(tmp_path: Path):
+    whole = dump([("А", "0", TATAR[0])]).removesuffix("</mediawiki>")
+    with pytest.raises(Refused, match="ends early"):
+        reasons_of(tmp_path, whole)

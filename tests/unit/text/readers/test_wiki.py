@@ -66,8 +66,8 @@ def test_a_dump_that_is_cut_keeps_its_whole_pages_and_says_so(tmp_path: Path, sh
     ("text", "detail"),
     [
         ("<html><body>юк</body></html>", "no dump of MediaWiki"),
-        ("<mediawiki><page></pag></mediawiki>", "no whole XML"),
-        ("бу XML түгел", "no whole XML"),
+        ("<mediawiki><page></pag></mediawiki>", "no whole page"),
+        ("бу XML түгел", "no whole page"),
     ],
 )
 def test_what_is_no_dump_is_refused(tmp_path: Path, text: str, detail: str):

@@ -1,0 +1,395 @@
+"""What is read of files of every kind: how much, how well, how fast, in how much memory.
+
+    python benchmarks/extraction.py --data ../shared/data [--cells files pdf ocr html isolation]
+
+`files`: each folder of DATA/raw in a process of its own; seconds of wall clock and of processors,
+and the peak memory of the reading process and of its largest worker. `pdf`: the text of the Debian
+guides against the text that Debian ships, beside PDFium alone. `ocr`: the pictures against what
+stands on them, by pack, and by the pack that is chosen. `html`: main_text.py. `isolation`: clean
+files through a worker process and by the same parser in this one, by turns.
+
+Error rates are edit distances of characters, divided by the length of the truth, after NFKC, with
+one blank for white space of any kind, and one form of apostrophes and quotation marks. In the
+guides the signs of lists, notes and rules and all tables of contents are left out; notes stand at
+the foot of a page in the one, and at the end of a chapter in the other, which counts as an error. Results are added to benchmarks/results/extraction.json.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import main_text
+import regex
+from cells import RESULTS, ROOT, Cells, busy_cores
+from rapidfuzz.distance import Levenshtein
+
+from endonym.text import isolation
+from endonym.text.config import Source
+from endonym.text.document import Document, Reject
+from endonym.text.files import source_files
+from endonym.text.io.formats import file_format
+from endonym.text.ocr import require_tesseract
+from endonym.text.ocr_packs import best_pack
+from endonym.text.reader import read_file
+
+RESULT = RESULTS / "extraction.json"
+FOLDERS = ("pdf", "html", "epub", "ocr", "warc", "encoding", "broken")
+GUIDES = ("fr", "ro")
+PACKS = {"fr": ("fra", "frm", "eng"), "tt": ("Cyrillic", "kir", "kaz", "rus", "tat")}
+ROUNDS, SAMPLED_SECONDS, LARGE_BYTES = 5, 0.02, 6_000_000
+ONE_FORM = str.maketrans("’‘‛´`ʼ“”„«»", "''''''\"\"\"\"\"")
+LIST_SIGNS = regex.compile(
+    r"^\s*(?:[•∘◦▪*+o-]\s+|[-=_*─═━┌┐└┘├┤┬┴┼│|+ ]+$)|[│┌┐└┘├┤┬┴┼─═|]", regex.M
+)
+NOTE_MARK = regex.compile(r"\^?\[\d+\]")
+CONTENTS_LINE = regex.compile(r"^.*(?:\. ){4,}.*$", regex.M)
+CONTENTS = regex.compile(
+    r"^ *(?:Table des matières|Cuprins) *\n(?:\s*\n| *(?:\d+|[A-F])\.[\d.]*\s.+\n)+", regex.M
+)
+"""Of the whole guide and of its chapters, which the printed one has not."""
+
+
+def main() -> None:
+    """Measure the cells asked for, and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--cells", nargs="+", default=list(CELLS), choices=list(CELLS))
+    parser.add_argument("--results", type=Path, default=RESULT)
+    parser.add_argument("--folder", help="read one folder here, and print what was read")
+    asked = parser.parse_args()
+    if asked.folder:
+        print(json.dumps(read_folder(asked.data / "raw" / asked.folder), ensure_ascii=False))
+        return
+    cells = Cells(asked.results)
+    for name in asked.cells:
+        for key, cell in CELLS[name](asked.data).items():
+            cells.keep(f"{name}/{key}", cell)
+            print(f"{name}/{key}", cell, flush=True)
+
+
+def files(data: Path) -> dict[str, Any]:
+    """Each folder, in a process of its own."""
+    found: dict[str, Any] = {}
+    for folder in FOLDERS:
+        command = [sys.executable, __file__, "--data", str(data), "--folder", folder]
+        busy = busy_cores()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found[folder] = json.loads(done.stdout.splitlines()[-1]) | {"busy_cores_before": busy}
+    return found
+
+
+def read_folder(folder: Path) -> dict[str, Any]:
+    """What the readers make of a folder, and what that takes. Scans are read by `fra`."""
+    tally, reasons = Counter[str](), Counter[str]()
+    started, workers = time.perf_counter(), Workers()
+    ocr = ("fra",) if folder.name == "ocr" else None
+    source = Source(name="x", path=str(folder), ocr=ocr)
+    for file in source_files(source, folder):
+        tally["files"] += 1
+        tally["bytes"] += file.path.stat().st_size
+        for record in read_file(source, file):
+            count(record, tally, reasons)
+    seconds = time.perf_counter() - started
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    workers.end()
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        **tally,
+        "rejects": dict(sorted(reasons.items())),
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(sum((*own[:2], *ended[:2])), 2),
+        "own_mib": own.ru_maxrss >> 10,
+        "worker_mib": workers.peak >> 10,
+    }
+
+
+def count(record: Document | Reject, tally: Counter[str], reasons: Counter[str]) -> None:
+    """Count a record, and its pages or chapters."""
+    if isinstance(record, Reject):
+        reasons[record.reason] += 1
+        return
+    parts = record.meta.get("pages") or record.meta.get("chapters") or "1"
+    tally.update(documents=1, pages=int(parts), characters=len(record.text))
+
+
+class Workers(threading.Thread):
+    """Watches the processes below this one. peak: the most memory that one of them took, in KiB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak, self.is_over = 0, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        """Look again and again."""
+        while not self.is_over.wait(SAMPLED_SECONDS):
+            for process in below(os.getpid()):
+                self.peak = max(self.peak, high_water(process))
+
+    def end(self) -> None:
+        """Look a last time, and end the workers, so that their time counts."""
+        self.is_over.set()
+        self.join()
+        for process in isolation.IDLE.processes:
+            self.peak = max(self.peak, high_water(process.process.pid))
+            process.close()
+        isolation.IDLE.processes.clear()
+
+
+def below(process: int) -> list[int]:
+    """The children of a process, which any of its threads may have started."""
+    found: list[int] = []
+    for each in Path(f"/proc/{process}/task").iterdir():
+        with suppress(OSError):
+            found += map(int, (each / "children").read_text().split())
+    return found
+
+
+def high_water(process: int) -> int:
+    """The most memory that a process has taken, in KiB; 0 if it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1])
+    return 0
+
+
+def plain(text: str) -> str:
+    """A text as it is compared."""
+    text = unicodedata.normalize("NFKC", text).translate(ONE_FORM)
+    return " ".join(text.replace("\u00ad", "").replace("\u200b", "").split())
+
+
+def error_rate(found: str, truth: str) -> float:
+    """Edits of characters, for each character of the truth."""
+    return round(Levenshtein.distance(found, truth) / len(truth), 4)
+
+
+def texts(path: Path, **keys: Any) -> str:
+    """All text of a file."""
+    source = Source(name="x", path=str(path), **keys)
+    records = (
+        each for file in source_files(source, path.parent) for each in read_file(source, file)
+    )
+    return "\n\n".join(each.text for each in records if isinstance(each, Document))
+
+
+def pdf(data: Path) -> dict[str, Any]:
+    """The guides: error rates of all characters, and of letters and digits alone; words found."""
+    found: dict[str, Any] = {}
+    for language in GUIDES:
+        path = data / "raw" / "pdf" / f"debian_install_guide.{language}.pdf"
+        truth = guide(path.with_suffix(".txt").read_text(encoding="utf-8"))
+        for name, read in (("endonym", texts), ("pdfium", pdfium)):
+            found[f"{language} {name}"] = compared(guide(read(path)), truth)
+    return found
+
+
+def guide(text: str) -> str:
+    """A guide as it is compared: without the signs of lists, notes and rules, and the contents."""
+    text = CONTENTS.sub("\n", CONTENTS_LINE.sub("", text))
+    return plain(NOTE_MARK.sub("", LIST_SIGNS.sub(" ", text)))
+
+
+def compared(text: str, truth: str) -> dict[str, Any]:
+    """A text beside its truth."""
+    words, wanted = (Counter(main_text.WORD.findall(each)) for each in (text, truth))
+    common = (words & wanted).total()
+    letters, true_letters = (
+        "".join(sign for sign in each if sign.isalnum()) for each in (text, truth)
+    )
+    return {
+        "characters": len(text),
+        "truth": len(truth),
+        "cer": error_rate(text, truth),
+        "letters_cer": error_rate(letters, true_letters),
+        "precision": round(common / words.total(), 4),
+        "recall": round(common / wanted.total(), 4),
+    }
+
+
+def pdfium(path: Path) -> str:
+    """The text of PDFium alone, page by page."""
+    import pypdfium2
+
+    return "\n".join(page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path))
+
+
+def ocr(data: Path) -> dict[str, Any]:
+    """Each picture by each pack; and the pack that is chosen by the letters of other texts."""
+    folder, found = data / "raw" / "ocr", dict[str, Any]()
+    pictures = {"fr": sorted(folder.glob("fr17_*.jpg")), "tt": sorted(folder.glob("tt_*.jpeg"))}
+    samples = {"fr": "fr/lafontaine_fables.txt", "tt": "tt/common_voice_sentences.txt"}
+    for language, paths in pictures.items():
+        truths = {each.stem: written(each) for each in paths}
+        letters = (data / samples[language]).read_text(encoding="utf-8")[:20_000]
+        chosen = best_pack(require_tesseract([]), [(each, 1) for each in paths[:3]], letters)
+        for pack in dict.fromkeys((*PACKS[language], chosen.pack)):
+            read = {p.stem: plain(texts(p, ocr=(pack,), min_ocr_confidence=0.0)) for p in paths}
+            kept = [p.stem for p in paths if texts_kept(p, pack)]
+            rates = {name: error_rate(modern(read[name]), truths[name]) for name in truths}
+            found[f"{language} {pack}"] = {
+                "chosen": pack == chosen.pack,
+                "cer": pooled(rates, truths, list(truths)),
+                "kept": len(kept),
+                "kept_cer": pooled(rates, truths, kept),
+                "pictures": rates,
+            }
+    return found
+
+
+def texts_kept(path: Path, pack: str) -> bool:
+    """Whether a picture is kept at the usual confidence."""
+    return bool(texts(path, ocr=(pack,)))
+
+
+def written(path: Path) -> str:
+    """What stands on a picture, with the hyphens at line ends joined, as we join them."""
+    beside = next(each for end in (".txt", ".md") if (each := path.with_suffix(end)).is_file())
+    return modern(plain(regex.sub(r"¬\s*\n", "", beside.read_text(encoding="utf-8"))))
+
+
+def modern(text: str) -> str:
+    """Old prints with the letters of today: packs write s for ſ (NFKC does, too)."""
+    return text.replace("ſ", "s").replace("¬", "")
+
+
+def pooled(rates: dict[str, float], truths: dict[str, str], names: list[str]) -> float | None:
+    """The error rate of several pictures together."""
+    letters = sum(len(truths[name]) for name in names)
+    edits = sum(rates[name] * len(truths[name]) for name in names)
+    return round(edits / letters, 4) if letters else None
+
+
+def html(data: Path) -> dict[str, Any]:
+    """Main text beside peers."""
+    return main_text.measured(data)
+
+
+def isolated(data: Path) -> dict[str, Any]:
+    """The same units in this process and in a worker: medians of the rounds, and of their ratios.
+
+    Processor time is that of both processes together.
+    """
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, path in clean_files(data, Path(folder)).items():
+            found[name] = by_turns(f"endonym.text.parsers.{name.partition(' ')[0]}", path)
+    return found
+
+
+def by_turns(module: str, path: Path) -> dict[str, Any]:
+    """One file, both ways, by turns; the first turn, in which libraries are loaded, is for free."""
+    rounds: list[dict[str, float]] = []
+    parse, size = import_module(module).units, path.stat().st_size
+
+    def here() -> int:
+        return sum(1 for each in parse(str(path), 1, {}) if each is not None)
+
+    def apart() -> int:
+        return sum(1 for each in isolation.units(module, path, {}, raw_bytes=size) if each.number)
+
+    for _ in range(ROUNDS + 1):
+        own, other = timed(here), timed(apart)
+        assert own["units"] == other["units"], "both read the same"
+        rounds.append({f"here_{key}": value for key, value in own.items()} | other)
+    rounds = rounds[1:]
+    ratios = {
+        f"{what}_ratio": round(
+            statistics.median(each[what] / each[f"here_{what}"] for each in rounds), 3
+        )
+        for what in ("seconds", "cpu_seconds")
+    }
+    medians = {key: round(statistics.median(each[key] for each in rounds), 3) for key in rounds[0]}
+    return {"bytes": path.stat().st_size, **medians, **ratios}
+
+
+def timed(read: Callable[[], int]) -> dict[str, float]:
+    """Seconds of wall clock, and of processors, the workers' included."""
+    wall, cpu = time.perf_counter(), processor_seconds()
+    units = read()
+    return {
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": processor_seconds() - cpu,
+        "units": units,
+    }
+
+
+def processor_seconds() -> float:
+    """Of this process and of the workers that wait, to a hundredth."""
+    found = time.process_time()
+    for process in isolation.IDLE.processes:
+        fields = Path(f"/proc/{process.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        found += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def clean_files(data: Path, folder: Path) -> dict[str, Path]:
+    """Large files without faults, made of those of the data. Returns: parser and what -> path."""
+    import bz2
+
+    raw = data / "raw"
+    pages = sorted((raw / "html").glob("*.htm*"))
+    large = folder / "large.html"
+    book = (raw / "html" / "fr_lafontaine_livre1_gutenberg.htm").read_bytes()
+    start, end = book.index(b"<p"), book.rindex(b"</body")
+    large.write_bytes(book[:start] + book[start:end] * (LARGE_BYTES // len(book)) + book[end:])
+    archive = folder / "pages.warc"
+    with archive.open("wb") as file:
+        for number in range(6 * len(pages)):
+            file.write(warc_record(number, pages[number % len(pages)].read_bytes()))
+    dump = bz2.decompress((raw / "broken" / "ttwiki-mini-pages-articles.xml.bz2").read_bytes())
+    first, last = dump.index(b"<page>"), dump.rindex(b"</mediawiki>")
+    articles = folder / "articles.xml"
+    articles.write_bytes(dump[:first] + dump[first:last] * 150 + dump[last:])
+    return {
+        "html": large,
+        "warc": archive,
+        "wiki": articles,
+        "pdf": raw / "pdf" / "debian_reference.fr.pdf",
+        "epub": raw / "epub" / "developers_reference.fr.epub",
+    }
+
+
+def warc_record(number: int, page: bytes) -> bytes:
+    """A page as an archive has it."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + page
+    head = (
+        f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: https://example.org/{number}\r\n"
+        f"WARC-Date: 2026-01-02T03:04:05Z\r\nWARC-Record-ID: <urn:uuid:{number:032x}>\r\n"
+        f"Content-Type: application/http\r\nContent-Length: {len(answer)}\r\n\r\n"
+    )
+    return head.encode() + answer + b"\r\n\r\n"
+
+
+def formats_of(folder: Path) -> Counter[str]:
+    """How the files of a folder are read."""
+    source = Source(name="x", path=str(folder))
+    return Counter(file_format(file.name, source).format for file in source_files(source, folder))
+
+
+CELLS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "files": files,
+    "pdf": pdf,
+    "ocr": ocr,
+    "html": html,
+    "isolation": isolated,
+}
+
+
+if __name__ == "__main__":
+    main()
