@@ -17,17 +17,14 @@ the foot of a page in the one, and at the end of a chapter in the other, which c
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,18 +36,18 @@ from rapidfuzz.distance import Levenshtein
 
 from endonym.text import isolation
 from endonym.text.config import Source
-from endonym.text.document import Document, Reject
+from endonym.text.document import Document
 from endonym.text.files import source_files
-from endonym.text.io.formats import file_format
 from endonym.text.ocr import require_tesseract
 from endonym.text.ocr_packs import best_pack
 from endonym.text.reader import read_file
+from endonym.text.readers.scans import LEAST_CONFIDENCE
 
 RESULT = RESULTS / "extraction.json"
 FOLDERS = ("pdf", "html", "epub", "ocr", "warc", "encoding", "broken")
 GUIDES = ("fr", "ro")
 PACKS = {"fr": ("fra", "frm", "eng"), "tt": ("Cyrillic", "kir", "kaz", "rus", "tat")}
-ROUNDS, SAMPLED_SECONDS, LARGE_BYTES = 5, 0.02, 6_000_000
+ROUNDS, LARGE_BYTES = 5, 6_000_000
 ONE_FORM = str.maketrans("’‘‛´`ʼ“”„«»", "''''''\"\"\"\"\"")
 LIST_SIGNS = regex.compile(
     r"^\s*(?:[•∘◦▪*+o-]\s+|[-=_*─═━┌┐└┘├┤┬┴┼│|+ ]+$)|[│┌┐└┘├┤┬┴┼─═|]", regex.M
@@ -69,11 +66,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--cells", nargs="+", default=list(CELLS), choices=list(CELLS))
     parser.add_argument("--results", type=Path, default=RESULT)
-    parser.add_argument("--folder", help="read one folder here, and print what was read")
     asked = parser.parse_args()
-    if asked.folder:
-        print(json.dumps(read_folder(asked.data / "raw" / asked.folder), ensure_ascii=False))
-        return
     cells = Cells(asked.results)
     for name in asked.cells:
         for key, cell in CELLS[name](asked.data).items():
@@ -85,87 +78,12 @@ def files(data: Path) -> dict[str, Any]:
     """Each folder, in a process of its own."""
     found: dict[str, Any] = {}
     for folder in FOLDERS:
-        command = [sys.executable, __file__, "--data", str(data), "--folder", folder]
+        worker = str(Path(__file__).with_name("extraction_worker.py"))
+        command = [sys.executable, worker, str(data / "raw" / folder)]
         busy = busy_cores()
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found[folder] = json.loads(done.stdout.splitlines()[-1]) | {"busy_cores_before": busy}
     return found
-
-
-def read_folder(folder: Path) -> dict[str, Any]:
-    """What the readers make of a folder, and what that takes. Scans are read by `fra`."""
-    tally, reasons = Counter[str](), Counter[str]()
-    started, workers = time.perf_counter(), Workers()
-    ocr = ("fra",) if folder.name == "ocr" else None
-    source = Source(name="x", path=str(folder), ocr=ocr)
-    for file in source_files(source, folder):
-        tally["files"] += 1
-        tally["bytes"] += file.path.stat().st_size
-        for record in read_file(source, file):
-            count(record, tally, reasons)
-    seconds = time.perf_counter() - started
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    workers.end()
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
-        **tally,
-        "rejects": dict(sorted(reasons.items())),
-        "seconds": round(seconds, 2),
-        "cpu_seconds": round(sum((*own[:2], *ended[:2])), 2),
-        "own_mib": own.ru_maxrss >> 10,
-        "worker_mib": workers.peak >> 10,
-    }
-
-
-def count(record: Document | Reject, tally: Counter[str], reasons: Counter[str]) -> None:
-    """Count a record, and its pages or chapters."""
-    if isinstance(record, Reject):
-        reasons[record.reason] += 1
-        return
-    parts = record.meta.get("pages") or record.meta.get("chapters") or "1"
-    tally.update(documents=1, pages=int(parts), characters=len(record.text))
-
-
-class Workers(threading.Thread):
-    """Watches the processes below this one. peak: the most memory that one of them took, in KiB."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak, self.is_over = 0, threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        """Look again and again."""
-        while not self.is_over.wait(SAMPLED_SECONDS):
-            for process in below(os.getpid()):
-                self.peak = max(self.peak, high_water(process))
-
-    def end(self) -> None:
-        """Look a last time, and end the workers, so that their time counts."""
-        self.is_over.set()
-        self.join()
-        for process in isolation.IDLE.processes:
-            self.peak = max(self.peak, high_water(process.process.pid))
-            process.close()
-        isolation.IDLE.processes.clear()
-
-
-def below(process: int) -> list[int]:
-    """The children of a process, which any of its threads may have started."""
-    found: list[int] = []
-    for each in Path(f"/proc/{process}/task").iterdir():
-        with suppress(OSError):
-            found += map(int, (each / "children").read_text().split())
-    return found
-
-
-def high_water(process: int) -> int:
-    """The most memory that a process has taken, in KiB; 0 if it has ended."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1])
-    return 0
 
 
 def plain(text: str) -> str:
@@ -239,9 +157,9 @@ def ocr(data: Path) -> dict[str, Any]:
         letters = (data / samples[language]).read_text(encoding="utf-8")[:20_000]
         chosen = best_pack(require_tesseract([]), [(each, 1) for each in paths[:3]], letters)
         for pack in dict.fromkeys((*PACKS[language], chosen.pack)):
-            read = {p.stem: plain(texts(p, ocr=(pack,), min_ocr_confidence=0.0)) for p in paths}
-            kept = [p.stem for p in paths if texts_kept(p, pack)]
-            rates = {name: error_rate(modern(read[name]), truths[name]) for name in truths}
+            read = {each.stem: seen(each, pack) for each in paths}
+            kept = [name for name, (_, sure) in read.items() if sure >= LEAST_CONFIDENCE]
+            rates = {name: error_rate(read[name][0], truths[name]) for name in truths}
             found[f"{language} {pack}"] = {
                 "chosen": pack == chosen.pack,
                 "cer": pooled(rates, truths, list(truths)),
@@ -252,9 +170,13 @@ def ocr(data: Path) -> dict[str, Any]:
     return found
 
 
-def texts_kept(path: Path, pack: str) -> bool:
-    """Whether a picture is kept at the usual confidence."""
-    return bool(texts(path, ocr=(pack,)))
+def seen(path: Path, pack: str) -> tuple[str, float]:
+    """The text of a picture as it is compared, and how sure the pack is of it."""
+    source = Source(name="x", path=str(path), ocr=(pack,), min_ocr_confidence=0.0)
+    (file,) = source_files(source, path.parent)
+    found = [each for each in read_file(source, file) if isinstance(each, Document)]
+    sure = float(found[0].meta["confidence"]) if found else 0.0
+    return modern(plain("\n".join(each.text for each in found))), sure
 
 
 def written(path: Path) -> str:
@@ -374,12 +296,6 @@ def warc_record(number: int, page: bytes) -> bytes:
         f"Content-Type: application/http\r\nContent-Length: {len(answer)}\r\n\r\n"
     )
     return head.encode() + answer + b"\r\n\r\n"
-
-
-def formats_of(folder: Path) -> Counter[str]:
-    """How the files of a folder are read."""
-    source = Source(name="x", path=str(folder))
-    return Counter(file_format(file.name, source).format for file in source_files(source, folder))
 
 
 CELLS: dict[str, Callable[[Path], dict[str, Any]]] = {

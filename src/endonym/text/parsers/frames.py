@@ -16,6 +16,8 @@ HEAD, WHEREABOUTS = struct.Struct(">I"), struct.Struct("=qq")
 MAX_FRAME_BYTES = 192 << 20
 """The largest document, each byte of which JSON may write as two or three."""
 PIECE_BYTES = 1 << 18
+ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""As json.dumps, which would make a new encoder for each message."""
 
 
 class BadFrame(Exception):
@@ -24,7 +26,7 @@ class BadFrame(Exception):
 
 def framed(message: Mapping[str, Any]) -> bytes:
     """A message as bytes. Halves of characters become U+FFFD: UTF-8 cannot hold them."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    text = ENCODE(message)
     try:
         body = text.encode("utf-8")
     except UnicodeEncodeError:
@@ -56,12 +58,12 @@ class Whereabouts:
     @property
     def unit(self) -> int:
         """The unit in work."""
-        return WHEREABOUTS.unpack(self.memory[:])[0]
+        return WHEREABOUTS.unpack_from(self.memory)[0]
 
     @property
     def steps(self) -> int:
         """Changes whenever the worker has got further."""
-        return WHEREABOUTS.unpack(self.memory[:])[1]
+        return WHEREABOUTS.unpack_from(self.memory)[1]
 
     def say(self, unit: int) -> None:
         """Set the unit in work, one step further."""
@@ -106,7 +108,7 @@ class Incoming:
         body = bytes(self.held[HEAD.size : HEAD.size + size])
         del self.held[: HEAD.size + size]
         try:
-            message = json.loads(body)
+            message = json.loads(body.decode())
         except (ValueError, RecursionError) as error:
             raise BadFrame from error
         if not isinstance(message, dict):

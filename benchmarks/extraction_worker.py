@@ -1,0 +1,103 @@
+"""Reads a folder as the corpus does, and prints what that takes: one cell of extraction.py.
+
+A process of its own, which imports nothing else, so that its peak memory is that of reading.
+"""
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from endonym.text import isolation
+from endonym.text.config import Source
+from endonym.text.document import Document, Reject
+from endonym.text.files import source_files
+from endonym.text.reader import read_file
+
+SAMPLED_SECONDS = 0.02
+
+
+def read_folder(folder: Path) -> dict[str, Any]:
+    """What the readers make of a folder, and what that takes. Scans are read by `fra`."""
+    tally, reasons = Counter[str](), Counter[str]()
+    started, workers = time.perf_counter(), Workers()
+    ocr = ("fra",) if folder.name == "ocr" else None
+    source = Source(name="x", path=str(folder), ocr=ocr)
+    for file in source_files(source, folder):
+        tally["files"] += 1
+        tally["bytes"] += file.path.stat().st_size
+        for record in read_file(source, file):
+            count(record, tally, reasons)
+    seconds = time.perf_counter() - started
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    workers.end()
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        **tally,
+        "rejects": dict(sorted(reasons.items())),
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(sum((*own[:2], *ended[:2])), 2),
+        "own_mib": own.ru_maxrss >> 10,
+        "worker_mib": workers.peak >> 10,
+    }
+
+
+def count(record: Document | Reject, tally: Counter[str], reasons: Counter[str]) -> None:
+    """Count a record, and its pages or chapters."""
+    if isinstance(record, Reject):
+        reasons[record.reason] += 1
+        return
+    parts = record.meta.get("pages") or record.meta.get("chapters") or "1"
+    tally.update(documents=1, pages=int(parts), characters=len(record.text))
+
+
+class Workers(threading.Thread):
+    """Watches the processes below this one. peak: the most memory that one of them took, in KiB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak, self.is_over = 0, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        """Look again and again."""
+        while not self.is_over.wait(SAMPLED_SECONDS):
+            for process in below(os.getpid()):
+                self.peak = max(self.peak, high_water(process))
+
+    def end(self) -> None:
+        """Look a last time, and end the workers, so that their time counts."""
+        self.is_over.set()
+        self.join()
+        for process in isolation.IDLE.processes:
+            self.peak = max(self.peak, high_water(process.process.pid))
+            process.close()
+        isolation.IDLE.processes.clear()
+
+
+def below(process: int) -> list[int]:
+    """The children of a process, which any of its threads may have started."""
+    found: list[int] = []
+    for each in Path(f"/proc/{process}/task").iterdir():
+        with suppress(OSError):
+            found += map(int, (each / "children").read_text().split())
+    return found
+
+
+def high_water(process: int) -> int:
+    """The most memory that a process has taken, in KiB; 0 if it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1])
+    return 0
+
+
+if __name__ == "__main__":
+    print(json.dumps(read_folder(Path(sys.argv[1])), ensure_ascii=False))
