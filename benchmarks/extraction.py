@@ -11,7 +11,8 @@ files through a worker process and by the same parser in this one, by turns.
 Error rates are edit distances of characters, divided by the length of the truth, after NFKC, with
 one blank for white space of any kind, and one form of apostrophes and quotation marks. In the
 guides the signs of lists, notes and rules and all tables of contents are left out; notes stand at
-the foot of a page in the one, and at the end of a chapter in the other, which counts as an error. Results are added to benchmarks/results/extraction.json.
+the foot of a page in the one, and at the end of a chapter in the other, which counts as an error.
+Results are added to benchmarks/results/extraction.json.
 """
 
 import argparse
