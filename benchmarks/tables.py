@@ -14,6 +14,7 @@ import corpus_page
 import doctor_page
 import efficiency
 import exports
+import extraction_page
 import readme_page
 import serve
 import tokenizers_page
@@ -25,6 +26,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": readme_page.TABLES,
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
     ROOT / "docs" / "doctor.md": doctor_page.TABLES,
+    ROOT / "docs" / "documents.md": extraction_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES,
