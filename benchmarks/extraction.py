@@ -284,7 +284,6 @@ def clean_files(data: Path, folder: Path) -> dict[str, Path]:
         "warc": archive,
         "wiki": articles,
         "pdf": raw / "pdf" / "debian_reference.fr.pdf",
-        "epub": raw / "epub" / "developers_reference.fr.epub",
     }
 
 

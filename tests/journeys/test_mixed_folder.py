@@ -26,7 +26,7 @@ def folder(
     texts = tmp_path / "texts"
     for each in texts.iterdir():
         each.unlink()
-    letters = "".join(dict.fromkeys("".join(fables).casefold()))
+    letters = "".join(dict.fromkeys("".join(fables)))
     fake_ocr.install(tmp_path / "ocr", {"kir": (letters, 95), "eng": ("abcdef", 90)}, monkeypatch)
     text = " ".join(" ".join(fables).split())
     sentences = [f"{each.strip()}." for each in text.split(".") if len(each) > 20]
