@@ -1,7 +1,7 @@
 """Real lines with planted copies, larger mixtures of them, and the pairs that are truly similar.
 
-The truth is computed without hashes: runs of six letters are numbered one by one, and all pairs
-above a similarity are found by an inverted index over the rarest runs of each line (the prefix
+The truth is computed without hashes: runs of six letters, or words, are numbered one by one, and
+all pairs above a similarity are found by an inverted index over the rarest of each line (the prefix
 filter: Bayardo, Ma and Srikant 2007, section 3). It shares only `text/fold.py` with what it judges.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import regex
 import zstandard
 
 from endonym.text.fold import folded
@@ -34,6 +35,9 @@ WIDTH = 6
 
 Edit = Callable[[str, random.Random], str]
 Pairs = list[tuple[int, int, float]]
+Items = tuple[np.ndarray, np.ndarray]
+"""The distinct items of all texts as numbers, and the text of each, in order of the texts."""
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 def opened(path: Path) -> str:
@@ -71,11 +75,27 @@ def more_words(text: str, rng: random.Random) -> str:
     return " ".join([*words, *words[: rng.randint(1, 3)]])
 
 
+def word_less(text: str, rng: random.Random) -> str:
+    """Without one of the words, if there are several."""
+    words = text.split(" ")
+    at = rng.randrange(len(words))
+    return " ".join([*words[:at], *words[at + 1 :]]) if len(words) > 1 else text + text
+
+
+def word_between(text: str, rng: random.Random) -> str:
+    """One of the words a second time, somewhere, turned around."""
+    words = text.split(" ")
+    at = rng.randrange(len(words) + 1)
+    return " ".join([*words[:at], rng.choice(words)[::-1], *words[at:]])
+
+
 EDITS: dict[str, Edit] = {
     "other capitals and signs": lambda text, rng: f"— {text.upper()}!",
     "one letter": one_letter,
     "two letters": lambda text, rng: one_letter(one_letter(text, rng), rng),
     "one word": another_word,
+    "a word less": word_less,
+    "a word inserted": word_between,
     "cut by a tenth": lambda text, rng: text[: max(5, len(text) * 9 // 10)],
     "more words": more_words,
 }
@@ -101,10 +121,28 @@ def with_copies(lines: list[str], count: int) -> list[dict[str, str | int]]:
     ]
 
 
-def similar_pairs(texts: list[str], least: float) -> Pairs:
-    """All pairs of texts whose runs of six folded letters have at least this Jaccard similarity."""
-    ids, owners = numbered_runs(folded(texts))
-    sizes = np.bincount(owners, minlength=len(texts))
+def runs_of(texts: list[str]) -> Items:
+    """The runs of six folded letters of texts."""
+    return numbered_runs(folded(texts))
+
+
+def words_of(texts: list[str]) -> Items:
+    """The words of texts, in small letters."""
+    numbers: dict[str, int] = {}
+    pairs = [
+        (numbers.setdefault(word, len(numbers)), owner)
+        for owner, text in enumerate(texts)
+        for word in sorted(set(WORD.findall(text.lower())))
+    ]
+    ids, owners = np.array(pairs, dtype=np.int64).T
+    order = np.lexsort((ids, owners))
+    return ids[order], owners[order]
+
+
+def similar_pairs(items: Items, count: int, least: float) -> Pairs:
+    """All pairs of `count` texts whose sets of items have at least this Jaccard similarity."""
+    ids, owners = items
+    sizes = np.bincount(owners, minlength=count)
     firsts = np.cumsum(sizes) - sizes
     counts = np.bincount(ids)
     rarest = np.lexsort((ids, counts[ids], owners))
@@ -120,10 +158,10 @@ def similar_pairs(texts: list[str], least: float) -> Pairs:
         group = lead_owners[start:end]
         one, two = (group[side] for side in np.triu_indices(len(group), 1))
         near = np.minimum(sizes[one], sizes[two]) >= least * np.maximum(sizes[one], sizes[two])
-        found.append(one[near] * len(texts) + two[near])
+        found.append(one[near] * count + two[near])
     pairs = np.unique(np.concatenate(found))
     similar: Pairs = []
-    for one, two in zip(*np.divmod(pairs, len(texts)), strict=True):
+    for one, two in zip(*np.divmod(pairs, count), strict=True):
         a, b = (ids[firsts[n] : firsts[n] + sizes[n]] for n in (one, two))
         common = len(np.intersect1d(a, b, assume_unique=True))
         similarity = common / (len(a) + len(b) - common)
@@ -132,7 +170,7 @@ def similar_pairs(texts: list[str], least: float) -> Pairs:
     return similar
 
 
-def numbered_runs(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def numbered_runs(texts: list[str]) -> Items:
     """The distinct runs of each text, numbered over all texts, sorted; and the text of each."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32)
     letters = np.unique(codes, return_inverse=True)[1].astype(np.int64)

@@ -4,12 +4,14 @@
         [--lines 200000] [--cells endonym datasketch …] [--work FOLDER]
 
 Lines of real texts, a tenth of them edited copies of others. Each contender drops near copies from
-a similarity of 0.8 on, in a process of its own, by turns, so that a busy machine slows all of them.
-Recall is the share of the pairs with an exact Jaccard similarity above 0.85 of which at most one
-line stays; precision the share of dropped lines that resemble (0.8) a line that stays. Peers get
-their lines folded already, which endonym does itself. `endonym 1 GB` is a mixture of documents
-through `dedup = ["exact", "near", "paragraphs"]`. Needs a virtual environment with `datasketch` and
-`datatrove[processing]`. Rounds are added to benchmarks/results/copies.json.
+a similarity of 0.8 on, in a process of its own on one core, by turns, so that a busy machine slows
+all of them. Recall is the share of the pairs with an exact Jaccard similarity above 0.85 of which
+at most one line stays: of sets of runs of six letters, and of sets of words. Precision is the share
+of dropped lines that resemble (0.8, by runs or by words) a line that stays. Peers get their lines
+folded already, which endonym does itself. `datasketch, wide` has its weights set for recall.
+`endonym 1 GB` is a mixture of documents through `dedup = ["exact", "near", "paragraphs"]`. Needs a
+virtual environment with `datasketch` and `datatrove[io,processing]`. Rounds are added to
+benchmarks/results/copies.json.
 """
 
 import argparse
@@ -28,12 +30,14 @@ from copied_lines import (
     Pairs,
     mixture,
     real_lines,
+    runs_of,
     similar_pairs,
     with_copies,
+    words_of,
     write_lines,
 )
 
-CELLS = ("endonym", "datasketch", "rensa", "datatrove")
+CELLS = ("endonym", "datasketch", "datasketch, wide", "rensa", "datatrove")
 LARGE = "endonym 1 GB"
 LARGE_BYTES = 1_000_000_000
 SIMILARITY, JUDGED = 0.8, 0.85
@@ -72,21 +76,25 @@ def main() -> None:
             print(name, {**ran, **found}, flush=True)
 
 
-def known_pairs(path: Path, texts: list[str]) -> Pairs:
-    """The pairs that are truly similar; kept in a file, as they take minutes."""
-    file = path.with_suffix(".pairs.npy")
-    if not file.is_file():
-        np.save(file, np.array(similar_pairs(texts, SIMILARITY)))
-    return [(int(a), int(b), float(s)) for a, b, s in np.load(file)]
+def known_pairs(path: Path, texts: list[str]) -> dict[str, Pairs]:
+    """The pairs that are truly similar by runs and by words; in files, as they take minutes."""
+    known: dict[str, Pairs] = {}
+    for name, items_of in (("runs", runs_of), ("words", words_of)):
+        file = path.with_suffix(f".{name}.npy")
+        if not file.is_file():
+            np.save(file, np.array(similar_pairs(items_of(texts), len(texts), SIMILARITY)))
+        known[name] = [(int(a), int(b), float(s)) for a, b, s in np.load(file)]
+    return known
 
 
 def run(name: str, path: Path, peers: Path, work: Path) -> dict[str, Any]:
     """What a contender keeps, and its seconds and peak memory; the error if it does not run."""
     python = sys.executable if name == "endonym" else str(peers)
     worker = Path(__file__).with_name("copies_worker.py")
-    command = [python, str(worker), name, str(path), str(work / name)]
+    command = [python, str(worker), name, str(path), str(work / name.replace(", ", "-"))]
     own = {"PYTHONPATH": str(ROOT / "src")} if name == "endonym" else {}
     environment = {**os.environ, "PYTHONPATH": "", **own, "HF_HUB_OFFLINE": "1"}
+    environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:300]}
@@ -94,17 +102,20 @@ def run(name: str, path: Path, peers: Path, work: Path) -> dict[str, Any]:
 
 
 def judged(
-    records: list[dict[str, str | int]], kept: list[int], truth: Pairs
+    records: list[dict[str, str | int]], kept: list[int], truth: dict[str, Pairs]
 ) -> dict[str, float | int]:
     """Recall, precision, and the share of planted copies of each kind that were found."""
     stays = np.zeros(len(records), dtype=np.bool_)
     stays[kept] = True
-    near = [(a, b) for a, b, similarity in truth if similarity > JUDGED]
-    found = sum(not (stays[a] and stays[b]) for a, b in near)
     resembles = np.zeros(len(records), dtype=np.bool_)
-    for a, b, _ in truth:
-        resembles[a] |= stays[b]
-        resembles[b] |= stays[a]
+    by_truth: dict[str, float | int] = {}
+    for name, pairs in truth.items():
+        near = [(a, b) for a, b, similarity in pairs if similarity > JUDGED]
+        found = sum(not (stays[a] and stays[b]) for a, b in near)
+        by_truth |= {f"pairs/{name}": len(near), f"recall/{name}": round(found / len(near), 5)}
+        for a, b, _ in pairs:
+            resembles[a] |= stays[b]
+            resembles[b] |= stays[a]
     dropped = ~stays
     by_edit = {}
     for edit in EDITS:
@@ -114,8 +125,7 @@ def judged(
         )
     return {
         "lines": len(records),
-        "pairs": len(near),
-        "recall": round(found / len(near), 5),
+        **by_truth,
         "dropped": int(dropped.sum()),
         "precision": round(float(resembles[dropped].mean()), 5),
         **by_edit,

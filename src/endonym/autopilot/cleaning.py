@@ -1,15 +1,23 @@
 """The [clean] table that `new` writes for a language, with a reason for each key.
 
 A threshold is written only if a sample of the texts shows that it is safe. The sample is of lines:
-whole documents are longer and pass more easily.
+whole documents are longer and pass more easily. Texts that are certainly in another language are no
+part of it: that a rule drops them is no loss, and they would hide what is usual in the language.
 """
 
 from collections.abc import Sequence
 
-from endonym.autopilot.evidence import ALWAYS, corpus_keys, language_keys, step_keys
+from endonym.autopilot.evidence import (
+    ALWAYS,
+    MOST_OTHERS,
+    corpus_keys,
+    language_keys,
+    step_keys,
+)
 from endonym.autopilot.thresholds import thresholds
 from endonym.text.clean.rules import normalizer
 from endonym.text.config import Clean
+from endonym.text.language.sample import of_others
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.scripts import BRIEF_SCRIPTS, letters_share, script_counts, script_share
 
@@ -59,13 +67,14 @@ def guess_clean(
         "max_repeated_lines": "menus and lists teach nothing; below a half, refrains would go too",
         "dedup": "copies are memorized, and leak into the held-out text",
     }
-    lines = sample_lines(sample)
+    lines = in_language(sample_lines(sample), language)
     script = script_keys(lines)
     name = str(script[0].get("script", ""))
-    plain = [text for each in documents if (text := normalized(each))]
-    limits = thresholds(plain, name)
+    steps = step_keys(language, name, [*documents] or lines)
+    plain = [text for each in documents if (text := normalized(each, steps[0]["normalize"]))]
+    limits = thresholds(in_language(plain, language), name)
     for chosen, why in (
-        step_keys(language, name, [*documents] or lines),
+        steps,
         script,
         length_keys(lines, name),
         letter_keys(language, lines),
@@ -81,9 +90,16 @@ def guess_clean(
     return Clean.model_validate(keys), reasons
 
 
-def normalized(text: str) -> str:
-    """A text as the steps write it that every corpus gets."""
-    return normalizer(Clean(normalize=ALWAYS))(text)
+def in_language(texts: list[str], language: str) -> list[str]:
+    """The texts that are not certainly in another language; all if hardly any would be left."""
+    others = of_others(texts, language)
+    own = [text for text, is_other in zip(texts, others, strict=True) if not is_other]
+    return own if len(own) > MOST_OTHERS * len(texts) else texts
+
+
+def normalized(text: str, steps: Sequence[str] = ALWAYS) -> str:
+    """A text as steps write it; those that every corpus gets, if none are given."""
+    return normalizer(Clean.model_validate({"normalize": steps}))(text)
 
 
 def sample_lines(sample: str) -> list[str]:

@@ -14,6 +14,7 @@ from endonym.text.clean.packs import pack_steps, packs
 from endonym.text.clean.rules import STEPS, normalizer, step_names
 from endonym.text.clean.tally import Tally
 from endonym.text.config import Clean
+from endonym.text.language.sample import of_others
 
 Keys = tuple[dict[str, Any], dict[str, str]]
 """Keys of [clean], and the reason for each."""
@@ -27,6 +28,8 @@ MOST_DOCUMENTS = 5_000
 SAFE_LOSS = 0.02
 LEAST_LINES = 3
 """Lines of the median document that make paragraphs of another language likely."""
+MOST_OTHERS = 0.5
+"""Share of the documents in other languages from which on the language itself is in doubt."""
 EXAMPLE_CHARS = 60
 
 
@@ -93,7 +96,11 @@ def corpus_keys(documents: Sequence[str]) -> Keys:
 
 
 def language_keys(language: str, documents: Sequence[str]) -> Keys:
-    """A least score of the language, if it is safe, and paragraphs of others, if there are any."""
+    """A least score of the language, if it is safe, and paragraphs of others, if there are any.
+
+    It is safe if it drops hardly any document beside those that are certainly in other languages,
+    and most documents are not.
+    """
     code = language.partition("-")[0]
     clean = Clean(language=code, min_language_score=LEAST_SCORE, split_languages=True)
     if not documents or code == "x":
@@ -104,10 +111,12 @@ def language_keys(language: str, documents: Sequence[str]) -> Keys:
     parts = [part for _, gone in short for _, part in gone]
     judge.prepare([text for text, _ in short])
     lost = [text for text, _ in short if judge.verdict(text) is not None]
+    doubtful = len(lost) - sum(of_others(lost, code))
     share = len(lost) / len(chosen)
+    is_safe = share < MOST_OTHERS and doubtful <= SAFE_LOSS * (len(chosen) - len(lost) + doubtful)
     keys: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    if share <= SAFE_LOSS:
+    if is_safe:
         keys |= {"language": code, "min_language_score": LEAST_SCORE}
         reasons["language"] = "documents must be in it"
         reasons["min_language_score"] = f"drops {share:.1%} of the sample: another language"

@@ -25,7 +25,12 @@ from numpy.typing import NDArray
 
 from endonym.text.clean.keyed import key_of
 from endonym.text.language.model import CharacterModel
-from endonym.text.language.votes import langid_vote, reliable_code
+from endonym.text.language.votes import (
+    certain_other,
+    known_codes,
+    langid_vote,
+    reliable_code,
+)
 
 SAMPLE_CHARS = 3_000_000
 """Characters of the sample."""
@@ -155,6 +160,21 @@ def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
         else code
         for label, text in zip(found, paragraphs, strict=True)
     ]
+
+
+def of_others(texts: Sequence[str], language: str) -> list[bool]:
+    """For each text, whether the libraries are certain that it is in another language or in none.
+
+    A label that very many texts get counts only if pycld2 knows the language: else it may be what
+    pycld2 takes the language for.
+    """
+    code = language.partition("-")[0]
+    if code == "x":
+        return [False] * len(texts)
+    found = [certain_other(text, code) for text in texts]
+    most = len(texts) if code in known_codes()["pycld2"] else MOST_WRONG * len(texts)
+    frequent = {label for label in set(found) if label and found.count(label) > most}
+    return [label != "" and label not in frequent for label in found]
 
 
 def _classes(

@@ -22,6 +22,7 @@ SAME = {"iw": "he", "in": "id", "jw": "jv", "mo": "ro", "bs": "sh", "hr": "sh", 
 CERTAIN = 0.97
 """The probability that a reliable vote is given: on whole lines that is how often they are right
 (docs/cleaning.md)."""
+NO_LANGUAGE, SURE = "zxx", 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,19 @@ def reliable_code(text: str) -> str:
     is_reliable, _, found = _cld2().detect(usable(excerpt(text)))
     _, code, percent, _ = found[0]
     return usual(code) if is_reliable and code != "un" and percent >= 80 else ""
+
+
+def certain_other(text: str, code: str) -> str:
+    """The other language that both libraries name, pycld2 being certain; else empty.
+
+    "zxx", which is the code of no language, if py3langid is certain of that: a program, numbers.
+    """
+    found, vote = reliable_code(text), NONE
+    if found != code:
+        vote = langid_vote(text)
+    if vote.code == NO_LANGUAGE and vote.probability > SURE * CERTAIN:
+        return NO_LANGUAGE
+    return found if vote.code == found else ""
 
 
 @functools.cache
