@@ -94,7 +94,7 @@ def run(name: str, path: Path, peers: Path, work: Path) -> dict[str, Any]:
     command = [python, str(worker), name, str(path), str(work / name.replace(", ", "-"))]
     own = {"PYTHONPATH": str(ROOT / "src")} if name == "endonym" else {}
     environment = {**os.environ, "PYTHONPATH": "", **own, "HF_HUB_OFFLINE": "1"}
-    environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:300]}

@@ -48,7 +48,8 @@ FEET = {
     "tt": "© {site}. Барлык хокуклар сакланган. Материалларны кулланганда сайтка сылтама куярга "
     "кирәк.\nБезнең белән элемтә: редакция, {site}",
     "ro": "© {site}. Toate drepturile rezervate. Preluarea textelor este permisă numai cu citarea "
-    "sursei.\nAcest site folosește cookie-uri. Continuarea navigării înseamnă acceptul dumneavoastră.",
+    "sursei.\nAcest site folosește cookie-uri. Continuarea navigării "
+    "înseamnă acceptul dumneavoastră.",
 }
 STUBS = {
     "tt": "{name} — Россиянең {area} өлкәсендәге авыл. {name} авылында {people} кеше яши (2010 "
@@ -212,8 +213,11 @@ def junk(language: str, rng: random.Random) -> Iterator[str]:
     while True:
         kind, count = rng.randrange(3), rng.randint(15, 60)
         if kind == 0:
-            rows = (f"{rng.choice(GOODS[language])} | {rng.randint(9, 9_999)},00 | {rng.randint(1, 99)}"
-                    for _ in range(count))  # fmt: skip
+            goods = GOODS[language]
+            rows = (
+                f"{rng.choice(goods)} | {rng.randint(9, 9_999)},00 | {rng.randint(1, 99)}"
+                for _ in range(count)
+            )
         elif kind == 1:
             words = MENUS[language].split("|")
             rows = (f"» {rng.choice(words)} ({rng.randint(1, 999)})" for _ in range(count))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import regex
+from numpy.typing import NDArray
 
 from endonym.text.language.sample import Learnt
 from endonym.text.language.votes import NONE, Vote, cld2_vote, excerpt, known_codes, langid_vote
@@ -28,6 +29,10 @@ ENOUGH_ODDS = 4.0
 """From so much on, one more opinion would change nothing."""
 LEAST_LETTERS, WHOLE_VOTE = 10, 30
 """Letters below which a text says nothing, and below which a library's vote counts for less."""
+LEAST_KNOWN = 0.5
+"""Share of the letters of a short text that the language's texts must have."""
+SURE = 0.8
+"""Probability from which on a vote for a language that was not learnt outweighs the model."""
 LETTER = regex.compile(r"[\p{L}\p{M}]")
 
 
@@ -68,19 +73,42 @@ class Identifier:
         most = MOST_UNKNOWN if self.learnt.knows_neighbours else MOST_UNTOLD
         against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -most, most)
         odds = np.minimum(against_known, against_unknown)
-        odds[letters < LEAST_LETTERS] = 0
+        short = np.flatnonzero(letters < LEAST_LETTERS)
+        odds[short] = self._short_odds([texts[n] for n in short])
         return [float(each) for each in odds]
+
+    def _short_odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Log-odds of texts too short for words to tell: against, where the letters are foreign."""
+        assert self.learnt is not None
+        place = self.learnt.model.codes.index(self.language)
+        has_letters = np.array([LETTER.search(text) is not None for text in texts], dtype=np.bool_)
+        known = self.learnt.model.known_letters(texts, place)
+        return np.where(has_letters & (known < LEAST_KNOWN), -MOST_UNKNOWN, 0.0)
 
     def _with_votes(self, text: str, own: float) -> float:
         """The log-odds with the libraries' votes, as far as these are needed."""
         letters = len(LETTER.findall(text[: 4 * WHOLE_VOTE]))
         if letters < LEAST_LETTERS:
-            return PRIOR_ODDS
+            return PRIOR_ODDS + min(0.0, own)
         weight = min(1.0, letters / WHOLE_VOTE)
-        odds = PRIOR_ODDS + own + weight * self._odds_of(cld2_vote(text), "pycld2")
+        vote = cld2_vote(text)
+        if own > 0 and self._names_unlearnt(text, vote):
+            own = 0.0
+        odds = PRIOR_ODDS + own + weight * self._odds_of(vote, "pycld2")
         if abs(odds) < ENOUGH_ODDS:
             odds += weight * self._odds_of(langid_vote(text), "py3langid")
         return odds
+
+    def _names_unlearnt(self, text: str, vote: Vote) -> bool:
+        """Whether neither library names the language, though both know it, and pycld2 is sure of
+        one that the model has no texts of: the model can only say that the text is like its own."""
+        return (
+            self.learnt is not None
+            and vote.probability >= SURE
+            and vote.code not in self.learnt.model.codes
+            and all(self.language in codes for codes in known_codes().values())
+            and langid_vote(text).code != self.language
+        )
 
     def _odds_of(self, vote: Vote, library: str) -> float:
         """What a vote says about the language."""

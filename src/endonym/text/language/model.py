@@ -34,6 +34,8 @@ FLAT_LETTERS, FLAT = 200, 0.3
 """Letters that a script may have, and how much of the background takes them for alike."""
 LOOSE = 0.3
 """How much of the background takes a letter to be independent of the one before."""
+RARE_LETTER = 1e-4
+"""A letter of which a language's texts have a smaller share is none of its own."""
 SPACE, PORTION_CHARS = 32, 30_000
 
 
@@ -150,6 +152,20 @@ class CharacterModel:
         model.shares = [arrays[f"shares-{length}"] for length in range(len(ROW_BITS))]
         model.unseen = [arrays[f"unseen-{length}"] for length in range(len(ROW_BITS))]
         return model
+
+    def known_letters(self, texts: Sequence[str], place: int) -> NDArray[np.float64]:
+        """Of each text, the share of its letters that are no rarity in the class at a place."""
+        if not texts:
+            return np.zeros(0)
+        codes, owner = coded(texts)
+        rows = rows_of(codes, starts_of(owner))[0]
+        is_letter = codes != SPACE
+        is_known = self.shares[0][rows, place] > np.log(RARE_LETTER)
+        known, letters = (
+            np.bincount(owner[marked], minlength=len(texts))
+            for marked in (is_letter & is_known, is_letter)
+        )
+        return known / np.maximum(1, letters)
 
     def likelihoods(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Integers]:
         """The log-likelihood of each text in each class and in the background; and its letters."""

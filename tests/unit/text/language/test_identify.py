@@ -1,5 +1,6 @@
 """How probable it is that a text is in the language of a corpus."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
 from endonym.text.language.identify import Identifier
 from endonym.text.language.sample import learn
+from endonym.text.language.votes import Vote
 from endonym.text.languages import NAMES
 
 TEXTS = Path(__file__).parents[3] / "texts"
@@ -64,3 +66,29 @@ def test_texts_that_were_prepared_get_the_same_scores():
     prepared = Identifier("fr", learnt)
     prepared.prepare(texts)
     assert [prepared.score(text) for text in texts] == pytest.approx(alone, abs=1e-4)
+
+
+def test_a_short_text_in_letters_that_the_language_has_not_is_no_text_of_it():
+    learnt = learn(lines_of("tt"), "tt", {})
+    own = Identifier("tt", learnt)
+    assert all(own.score(text) < 0.6 for text in ("نعم، هنا", "បាទ ចាស", "Oui, oui."))
+    assert all(own.score(text) > 0.6 for text in ("Әйе.", "Юк инде.", "123", "— ?", ""))
+    assert own.odds(["نعم", "", "Әйе."])[0] < 0
+
+
+def test_without_texts_of_a_neighbour_the_model_does_not_outvote_libraries_that_name_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    learnt = learn(lines_of("tt"), "tt", {})
+    own = Identifier("tt", learnt)
+    text = TATAR[0][:40]
+    assert own.score(text) > 0.6
+
+    def says(code: str, probability: float) -> Callable[[str], Vote]:
+        return lambda _: Vote(code, probability)
+
+    monkeypatch.setattr("endonym.text.language.identify.cld2_vote", says("ba", 0.95))
+    monkeypatch.setattr("endonym.text.language.identify.langid_vote", says("kk", 0.3))
+    assert own.score(text) < 0.6
+    monkeypatch.setattr("endonym.text.language.identify.langid_vote", says("tt", 0.9))
+    assert own.score(text) > 0.6  # one library names the language: the model decides
