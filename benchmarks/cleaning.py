@@ -127,8 +127,8 @@ def cell(recipe: Path, language: str, seed: int, asked: argparse.Namespace) -> d
     changes |= {"phase.0.compile": "off", "phase.0.number_format": "fp32"}
     changes |= {"clean.max_unreadable": 1.0}
     used = processor_seconds()
-    said = endonym(asked.work, "run", recipe.relative_to(asked.work), *sets_of(changes),
-                   "--workers", 1, "--json", "-q")  # fmt: skip
+    words = (recipe.relative_to(asked.work), *sets_of(changes), "--until", "model")
+    said = endonym(asked.work, "run", *words, "--workers", 1, "--json", "-q")
     used = processor_seconds() - used
     finished = last_json(said)
     stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}

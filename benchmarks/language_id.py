@@ -47,6 +47,7 @@ WAYS = ("pycld2", "py3langid", "votes", "own model", "with contrast")
 LENGTHS = {"line": 10_000, "20 characters": 20}
 LEARNT, CONTRAST, DIRT = 4_000, 1_000, 0.1
 """Lines of a corpus, lines of a file to contrast with, share of the corpus in other languages."""
+LIBRARIES, CERTAIN_VOTE = "libraries", 0.9
 RESULT = RESULTS / "language-id.json"
 
 
@@ -71,6 +72,7 @@ def main() -> None:
         kept = kept_lines(target, parts)
         cells.keep(target, {"kept": kept, "lines": sizes(parts)})
         print(target, kept["line"]["with contrast"], flush=True)
+    cells.keep(LIBRARIES, right_votes(parts))
     print(own_table(cells), false_table(cells), sep="\n")
 
 
@@ -153,6 +155,37 @@ def judges(target: str, half: Half) -> dict[str, Keeps]:
         "py3langid": named_by(identify.langid_vote),
     }
     return libraries | {way: scored_by(each) for way, each in identifiers.items()}
+
+
+def right_votes(parts: Sequence[Half]) -> dict[str, dict[str, list[int]]]:
+    """By length and library: lines, certain votes, and how many of these are right.
+
+    A vote is certain if it has at least CERTAIN_VOTE as its probability.
+    """
+    votes = {"pycld2": identify.cld2_vote, "py3langid": identify.langid_vote}
+    found = {length: {name: [0, 0, 0] for name in votes} for length in LENGTHS}
+    for length, most in LENGTHS.items():
+        for half in parts:
+            for code, lines in half.judging.items():
+                for name, vote in votes.items():
+                    made = [vote(line[:most]) for line in lines]
+                    certain = [each for each in made if each.probability >= CERTAIN_VOTE]
+                    right = sum(each.code == code for each in certain)
+                    counts = (len(made), len(certain), right)
+                    found[length][name] = [
+                        a + b for a, b in zip(found[length][name], counts, strict=True)
+                    ]
+    return found
+
+
+def library_table(cells: Cells) -> str:
+    """How often the libraries are certain, and how often they are then right."""
+    rows = [
+        [name, length, f"{lines:,}", share(certain / lines), share(right / max(1, certain))]
+        for length in LENGTHS
+        for name, (lines, certain, right) in cells[LIBRARIES][length].items()
+    ]
+    return markdown(["library", "judged by", "lines", "certain %", "then right %"], rows, labels=2)
 
 
 def odds_of(probability: float) -> float:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import architectures_page
+import cleaning_page
 import corpus_page
 import doctor_page
 import efficiency
@@ -25,6 +26,7 @@ from pages import renewed
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": readme_page.TABLES,
     ROOT / "docs" / "architectures.md": architectures_page.TABLES,
+    ROOT / "docs" / "cleaning.md": cleaning_page.TABLES,
     ROOT / "docs" / "doctor.md": doctor_page.TABLES,
     ROOT / "docs" / "documents.md": extraction_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
