@@ -1,6 +1,6 @@
 """What cleaning buys: the same model on raw and on cleaned text, bits per byte on clean text.
 
-    python benchmarks/cleaning.py [--languages tt ro] [--seeds 1 2] [--tokens 1200000]
+    python benchmarks/cleaning.py [--languages tt ro] [--seeds 1 2] [--tokens 600000]
 
 The raw text is made by dirty_web.py. The recipe is what `endonym new` writes for it, with a fixed
 shape, vocabulary and number of tokens; a cell is a language, a seed and whether `[clean]` is as
@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--languages", nargs="+", choices=["tt", "ro"], default=["tt", "ro"])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--tokens", type=int, default=1_200_000)
+    parser.add_argument("--tokens", type=int, default=600_000)
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "cleaning")
     parser.add_argument("--results", type=Path, default=RESULT)
     return parser.parse_args()
@@ -125,7 +125,7 @@ def cell(recipe: Path, language: str, seed: int, asked: argparse.Namespace) -> d
     changes = SHAPE | {"name": name, "seed": seed, "phase.0.tokens": asked.tokens}
     changes |= {"phase.0.patience": "", "phase.0.keep": "last", "evaluate.0.baselines": False}
     changes |= {"phase.0.compile": "off", "phase.0.number_format": "fp32"}
-    changes |= {"clean.max_unreadable": 1.0}
+    changes |= {"clean.max_unreadable": 1.0, "phase.0.eval_every_steps": 300}
     used = processor_seconds()
     words = (recipe.relative_to(asked.work), *sets_of(changes), "--until", "model")
     said = endonym(asked.work, "run", *words, "--workers", 1, "--json", "-q")

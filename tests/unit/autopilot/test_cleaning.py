@@ -1,7 +1,7 @@
 """The cleaning that is recommended for a language."""
 
 import pytest
-from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
+from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
 from endonym.autopilot.format_guess import guess_clean
 from endonym.text.clean.rules import cleaner
@@ -62,3 +62,9 @@ def test_whole_sentences_of_a_few_khmer_characters_are_kept():
     assert clean.min_chars == 3
     assert reasons["min_chars"].startswith("drops 0.")
     assert "no sentences" not in reasons["min_chars"]
+
+
+def test_foreign_lines_do_not_hide_what_tells_the_language():
+    alone, _ = guess_clean("tt", "\n".join(TATAR * 20))
+    mixed, _ = guess_clean("tt", "\n".join([*TATAR * 20, *RUSSIAN * 4]))
+    assert mixed.min_expected_share == alone.min_expected_share is not None

@@ -72,6 +72,13 @@ def test_the_language_is_asked_for_where_that_is_safe():
     assert language_keys("fr", []) == ({}, {})
 
 
+def test_texts_that_are_certainly_foreign_do_not_make_the_score_unsafe():
+    dirty = [*lines_of("fr"), " ".join(TATAR), " ".join(RUSSIAN), *RUSSIAN]
+    keys, reasons = language_keys("fr", dirty)
+    assert keys["min_language_score"] == 0.6
+    assert "another language" in reasons["min_language_score"]
+
+
 def test_paragraphs_of_another_language_are_taken_out_where_there_are_some():
     texts = [
         f"{text}\n{RUSSIAN[n % 5]}\n{RUSSIAN[(n + 1) % 5]}" for n, text in enumerate(fables("fr"))

@@ -2,7 +2,7 @@
 
 A shingle is a run of six letters, of three in scripts with a letter for each word or syllable. Runs
 of words would be fewer, but an error in a letter or another ending spoils three of them: of lines
-with one wrong letter they find a fifth as many (docs/copies.md).
+with one wrong letter they find half as many (docs/cleaning.md).
 """
 
 from collections.abc import Iterator

@@ -31,8 +31,9 @@ LEAST_LETTERS, WHOLE_VOTE = 10, 30
 """Letters below which a text says nothing, and below which a library's vote counts for less."""
 LEAST_KNOWN = 0.5
 """Share of the letters of a short text that the language's texts must have."""
-SURE = 0.8
-"""Probability from which on a vote for a language that was not learnt outweighs the model."""
+SURE, LEAST_WEIGHT = 0.8, 0.5
+"""Probability and weight from which on a vote for a language that was not learnt outweighs the
+model."""
 LETTER = regex.compile(r"[\p{L}\p{M}]")
 
 
@@ -92,7 +93,7 @@ class Identifier:
             return PRIOR_ODDS + min(0.0, own)
         weight = min(1.0, letters / WHOLE_VOTE)
         vote = cld2_vote(text)
-        if own > 0 and self._names_unlearnt(text, vote):
+        if own > 0 and weight >= LEAST_WEIGHT and self._names_unlearnt(text, vote):
             own = 0.0
         odds = PRIOR_ODDS + own + weight * self._odds_of(vote, "pycld2")
         if abs(odds) < ENOUGH_ODDS:
@@ -101,9 +102,12 @@ class Identifier:
 
     def _names_unlearnt(self, text: str, vote: Vote) -> bool:
         """Whether neither library names the language, though both know it, and pycld2 is sure of
-        one that the model has no texts of: the model can only say that the text is like its own."""
+        one that the model has no texts of: the model can only say that the text is like its own.
+
+        Not asked if there are texts of neighbours: other languages are less like it than those."""
         return (
             self.learnt is not None
+            and not self.learnt.knows_neighbours
             and vote.probability >= SURE
             and vote.code not in self.learnt.model.codes
             and all(self.language in codes for codes in known_codes().values())

@@ -8,7 +8,7 @@ from made_dirt import lines_of
 from text_samples import FRENCH, RUSSIAN, TATAR
 
 from endonym.text.language.identify import Identifier
-from endonym.text.language.sample import Learnt, Sample, learn
+from endonym.text.language.sample import Learnt, Sample, learn, of_others
 
 
 def sampled(texts: list[str], most: int = 10**6) -> Sample:
@@ -78,3 +78,16 @@ def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
     assert (again.least, again.knows_neighbours) == (learnt.least, learnt.knows_neighbours)
     odds = [Identifier("fr", each).own_odds([*FRENCH, *TATAR]) for each in (learnt, again)]
     assert odds[0] == pytest.approx(odds[1])
+
+
+def test_texts_of_others_are_told_from_those_of_the_language():
+    texts = [" ".join(TATAR), " ".join(RUSSIAN), " ".join(FRENCH), "Әйе."]
+    assert of_others(texts, "tt") == [False, True, True, False]
+    assert of_others(texts, "x-mine") == [False] * 4
+
+
+def test_what_the_libraries_take_an_unknown_language_for_is_not_another_one():
+    """Nearly all of a corpus gets one label: that is what they call its language."""
+    texts = [" ".join(RUSSIAN)] * 9 + [" ".join(FRENCH)]
+    assert of_others(texts, "udm") == [False] * 9 + [True]
+    assert of_others(texts, "tt") == [True] * 10

@@ -6,6 +6,7 @@ from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 from endonym.text.language.votes import (
     NONE,
     SHOWN_CHARS,
+    certain_other,
     cld2_vote,
     excerpt,
     known_codes,
@@ -57,3 +58,15 @@ def test_it_is_known_which_languages_each_knows():
     for codes in known_codes().values():
         assert {"tt", "ba", "km", "ro", "fr", "kk", "ky", "fa", "ar"} <= codes
         assert "udm" not in codes
+
+
+def test_another_language_is_certain_only_if_both_name_it():
+    assert certain_other(" ".join(RUSSIAN), "tt") == "ru"
+    assert certain_other(" ".join(TATAR), "tt") == ""
+    assert certain_other("Oui, oui.", "tt") == ""
+
+
+def test_a_program_is_in_no_language():
+    program = "\n".join(f"var x{n} = document.getElementById('a{n}f');" for n in range(20))
+    assert reliable_code(program) == ""
+    assert certain_other(program, "tt") == "zxx"
