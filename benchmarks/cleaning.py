@@ -40,6 +40,8 @@ SHAPE = {
     "pack.context": 256,
 }
 TEXTS = {"pages": "clean pages of the same kinds", "flores": "FLORES sentences"}
+MOST_PAGES = 120
+"""Held-out pages that judge: with more, reading takes longer than training."""
 RESULT = RESULTS / "cleaning.json"
 
 
@@ -99,7 +101,8 @@ def written(language: str, asked: argparse.Namespace) -> dict[str, Path]:
         raw = asked.work / f"{language}-web" / "pages.jsonl"
         raw.parent.mkdir(parents=True, exist_ok=True)
         as_lines(raw, found.raw)
-        as_lines(asked.work / f"{language}-held-out.jsonl", found.held_out)
+        thinned = found.held_out[:: -(-len(found.held_out) // MOST_PAGES)]
+        as_lines(asked.work / f"{language}-held-out.jsonl", thinned)
         (asked.work / f"{language}-kinds.json").write_text(json.dumps(found.kinds))
         words = ("--language", language, "--text", raw.resolve(), "--hours", 0.1)
         endonym(asked.work, "new", language, *words)

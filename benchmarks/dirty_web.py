@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import ftfy.bad_codecs  # noqa: F401  (the encodings that browsers read for each other)
+import ftfy.bad_codecs
 from copied_lines import opened
 
 from endonym.text.fold import folded
@@ -158,6 +158,7 @@ def dirtied(page: str, language: str, rng: random.Random) -> str:
         wrong = {a: b for a, b in WRONG[language].items() if rng.random() < 0.5}
         return "".join(wrong.get(c, c) if rng.random() < 0.5 else c for c in page)
     if drawn > 1 - MOJIBAKE:
+        ftfy.bad_codecs.ok()  # the encodings as browsers read them
         return page.encode().decode("sloppy-windows-1252")
     return page
 

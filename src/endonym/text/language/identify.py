@@ -75,7 +75,7 @@ class Identifier:
         against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -most, most)
         odds = np.minimum(against_known, against_unknown)
         short = np.flatnonzero(letters < LEAST_LETTERS)
-        odds[short] = self._short_odds([texts[n] for n in short])
+        odds[short] = self._short_odds([texts[n] for n in short.tolist()])
         return [float(each) for each in odds]
 
     def _short_odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
