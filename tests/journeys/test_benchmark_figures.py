@@ -61,7 +61,9 @@ def test_nanogpt_is_chosen_by_dev_text_and_quoted_by_test_text(
     assert benchmarks("quality").Beside.of("tt 10 min test", "block", cells) is None
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architectures.md", "docs/cleaning.md", "docs/training.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/architectures.md", "docs/cleaning.md", "docs/training.md"]
+)
 def test_the_tables_of_a_page_are_those_of_the_results(benchmarks: Any, page: str) -> None:
     tables = benchmarks("tables").PAGES[ROOT / page]
     text = benchmarks("pages").renewed(ROOT / page, tables)
