@@ -3,8 +3,8 @@
 Shares of a raw corpus, in bytes: half is text of the language, a fifth other languages, an eighth
 copies, a tenth pages that a program filled in, the rest pages without sentences. Of the pages of
 the language itself some are mojibake or have letters that only look right, and menus stand around
-many. Audits of web corpora of small languages find as much and more (Kreutzer et al. 2022,
-arXiv:2103.12028), and up to a seventh near copies (Lee et al. 2022, arXiv:2107.06499).
+many. The shares are our choice, of the order of audits (Kreutzer et al. 2022, arXiv:2103.12028;
+Lee et al. 2022, arXiv:2107.06499).
 """
 
 import json
