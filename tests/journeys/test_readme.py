@@ -33,7 +33,7 @@ def test_the_session_of_the_readme_works_as_it_is_written(
 ) -> None:
     (tmp_path / "chapter.txt").write_text(fables[0] + "\n", encoding="utf-8")
     commands = session()
-    assert len(commands) == 9
+    assert len(commands) == 10
     for command in commands:
         code = answer(shlex.split(command)[1:])
         said = capsys.readouterr()

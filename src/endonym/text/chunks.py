@@ -6,6 +6,7 @@ the numbers of documents reads no text.
 """
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def read_chunk(
     path: Path, names: Sequence[str] | None = None, schema: arrow.Schema = CLEAN
 ) -> arrow.Table:
     """A chunk, or some of its columns, in the order of its schema."""
-    with arrow.memory_map(str(path)) as file:
+    with arrow.memory_map(os.fsencode(path)) as file:
         fields = [schema.get_field_index(name) for name in names] if names else None
         options = ipc.IpcReadOptions(included_fields=fields, use_threads=False)
         return ipc.open_file(file, options=options).read_all()

@@ -81,9 +81,9 @@ def test_the_library_reads_every_document_with_its_provenance(
 
 
 def test_notes_that_have_no_column_of_their_own_are_kept() -> None:
-    document = Document(KHMER[0], "a.pdf#3", "km", {"quality": "0.93", "title": "ទឹក"})
+    document = Document(KHMER[0], "a.pdf#3", "km", {"shelf": "7", "title": "ទឹក"})
     row = dataset.row(document, {})
-    assert json.loads(row["meta"]) == {"quality": "0.93"}
+    assert json.loads(row["meta"]) == {"shelf": "7"}
     assert (row["title"], row["license"]) == ("ទឹក", None)
 
 

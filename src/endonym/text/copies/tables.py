@@ -12,6 +12,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from endonym.errors import StoreError, printable
+
 MEMORY_BYTES = 1 << 30
 """What DuckDB may hold; the rest is written to the folder."""
 MOST_THREADS = 4
@@ -29,6 +31,7 @@ class Tables:
 
     def __init__(self, folder: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         self.folder = folder
+        require_utf8(folder)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         # A database in memory writes to its folder only what exceeds the limit.
@@ -86,6 +89,18 @@ class Tables:
         with disk_errors():
             found = self.connection.sql(sql).fetchall()
         return int(found[0][0] or 0) if found else 0
+
+
+def require_utf8(folder: Path) -> None:
+    """Raise StoreError if DuckDB and Arrow cannot open files in a folder."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            "the path is not UTF-8, and copies are looked for in files that must have such a path",
+            where=printable(str(folder)),
+            do="Give another store with --store, or rename the folder.",
+        ) from error
 
 
 @contextmanager

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from endonym.errors import StoreError
 from endonym.text.copies.tables import Tables
+
+
+def test_a_path_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="not UTF-8") as caught:
+        Tables(tmp_path / "store-\udcff")
+    assert caught.value.where.endswith("store-\\xff")
+    assert "--store" in caught.value.do
 
 
 def test_rows_are_added_while_others_are_read(tmp_path: Path) -> None:
