@@ -38,7 +38,7 @@ class Sifted:
         self.folder, file = folder, -1
         names = [(Source(name=f"s{n}", path="."), files) for n, files in enumerate(sources)]
         work = Work(folder / "work", Inline())
-        work.folder.mkdir()
+        work.folder.mkdir(parents=True)
         given: Any = {"work": work, "out": folder, "evaluation": evaluation or []}
         making, chunks = Making(names, clean, Split(seed=7), **given), list[Chunk]()
         for number, (source, files) in enumerate(names):
@@ -158,6 +158,20 @@ def test_evaluation_texts_go_before_copies_are_looked_for(tmp_path: Path) -> Non
     (counts,) = sifted.said["decontamination"]
     assert (counts["dropped_documents"], counts["cut_documents"]) == (1, 1)
     assert [each.id for each in sifted.rejects("exact")] == ["0.txt#3"]
+
+
+def test_what_all_chunks_say_of_an_evaluation_file_is_added_up(tmp_path: Path) -> None:
+    """The runs that are left stand in the first chunk, what goes stands in all three."""
+    asked = " ".join([*TATAR, *ROMANIAN])
+    short = " ".join(asked.split()[:9])
+    files = [[asked, short], [f"{' '.join(TATAR[:3])}\n\n{OTHER}"], [LONG, asked, FRENCH[1]]]
+    sifted = Sifted(tmp_path / "three", [files], evaluation=[("unseen.txt", [asked])])
+    one = [[text for texts in files for text in texts]]
+    whole = Sifted(tmp_path / "one", [one], evaluation=[("unseen.txt", [asked])])
+    (counts,) = sifted.said["decontamination"]
+    assert (counts["dropped_documents"], counts["cut_documents"]) == (3, 1)
+    assert counts["overlap"] > 0
+    assert sifted.said["decontamination"] == whole.said["decontamination"]
 
 
 def test_records_and_bytes_are_all_accounted_for(tmp_path: Path) -> None:
