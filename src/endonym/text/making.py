@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from endonym.disk import link_or_copy, write_json
+from endonym.disk import link_or_copy
 from endonym.errors import CorpusError, SourceError
 from endonym.text.chunks import read_chunk, write_array
 from endonym.text.clean.corpus_rules import rounds
@@ -39,6 +39,7 @@ from endonym.text.sifting import (
     contamination_of,
     decide,
     decontaminate_chunk,
+    evaluation_index,
     key_chunk,
     sift_chunk,
 )
@@ -193,8 +194,7 @@ class Making:
     def sifted(self, chunks: list[Chunk]) -> list[Chunk]:
         """The chunks without evaluation texts and without copies, if a key asks for that."""
         if self.evaluation:
-            given = self.work.place("evaluation") / "texts.json"
-            write_json(given, [[name, list(texts)] for name, texts in self.evaluation])
+            given = evaluation_index(self.evaluation, self.work)
             folder = self.work.place("decontaminate")
             tasks = self.unsifted(chunks, given, folder)
             made = self.work.step("decontaminate", decontaminate_chunk, *tasks)

@@ -2,15 +2,18 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.chunks import read_chunk
 from endonym.text.cleaned import Cleaned
 from endonym.text.config import Clean, Source, Split
+from endonym.text.copies import contamination
 from endonym.text.copies.notes import COPIES, staying_texts
 from endonym.text.corpus import dropped_records
 from endonym.text.document import ARTICLE, Document, Reject
@@ -172,6 +175,24 @@ def test_what_all_chunks_say_of_an_evaluation_file_is_added_up(tmp_path: Path) -
     assert (counts["dropped_documents"], counts["cut_documents"]) == (3, 1)
     assert counts["overlap"] > 0
     assert sifted.said["decontamination"] == whole.said["decontamination"]
+
+
+def test_other_evaluation_texts_in_the_same_place_are_other_texts(tmp_path: Path) -> None:
+    for evaluation, left in ((LONG, [OTHER, THIRD]), (OTHER, [LONG, THIRD])):
+        sifted = Sifted(tmp_path, [[[LONG, OTHER, THIRD]]], evaluation=[("a.txt", [evaluation])])
+        assert sifted.texts() == left
+        shutil.rmtree(tmp_path)
+
+
+def test_runs_of_evaluation_texts_are_looked_for_once_not_in_each_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, found = list[str](), contamination.evaluation_runs
+    monkeypatch.setattr(
+        contamination, "evaluation_runs", lambda texts, n: (seen.append(n.file), found(texts, n))[1]
+    )
+    Sifted(tmp_path, [[[LONG], [OTHER], [THIRD]]], evaluation=[("a.txt", [LONG]), ("b.txt", [])])
+    assert seen == ["a.txt", "b.txt"]
 
 
 def test_records_and_bytes_are_all_accounted_for(tmp_path: Path) -> None:
