@@ -166,7 +166,8 @@ class Making:
             contrast = contrast_texts(self.contrast)
             facts = settled(waiting, sizes, contrast, clean=self.clean, work=self.work)
             made = self.work.step("judge", judge_chunk, waiting("judge", facts), sizes)
-        self.work.forget("clean")
+        for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
+            self.work.forget(step)
         self.removed.clear()  # Nothing is taken out of documents before they are judged.
         folder = self.work.place("judge")
         return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
