@@ -34,9 +34,8 @@ LONGEST_ROW = 1 << 16
 """In bytes; what has longer ones is no table."""
 ROW = re.compile(rb"^(\d{1,9})\t(\d{1,9})\s*$", re.MULTILINE)
 
-Rows = np.ndarray[tuple[int, int], np.dtype[np.int32]]
-"""The number of a source and of one of its sentences."""
-NO_ROWS: Rows = np.zeros((0, 2), dtype=np.int32)
+Rows = list[np.ndarray[tuple[int, int], np.dtype[np.int32]]]
+"""The number of a source and of one of its sentences, of each row; in portions."""
 
 Articles = np.ndarray[tuple[int], np.dtype[np.int32]]
 """The number of the source of each sentence, by the sentence's number; 0 if there is none."""
@@ -70,7 +69,7 @@ def corpus_name(member: str) -> str:
 def articles(file: RawFile, name: str, source: Source) -> Articles:
     """The articles of a corpus's sentences: from the archive, or from the file beside them."""
     kind = file_format(file.path.name, source)
-    rows = NO_ROWS
+    rows = Rows()
     with suppress(OSError):
         if kind.archive:
             wanted = name.removeprefix(f"{file.name}/") + TABLE
@@ -100,31 +99,33 @@ def member_rows(raw: BinaryIO, kind: FileFormat, wanted: str, size: int) -> Rows
     for member in members:
         if isinstance(member, Member) and member.name == wanted and not member.problem:
             return rows_of(member.stream)
-    return NO_ROWS
+    return []
 
 
 def rows_of(stream: Stream) -> Rows:
     """The rows of a table; none if it is damaged or too long. Eight bytes a row are held."""
-    found, size, rest = [NO_ROWS], 0, b""
+    found, size, rest = Rows(), 0, b""
     for piece in stream:
         size += 0 if isinstance(piece, Damage) else len(piece)
         if isinstance(piece, Damage) or size > MOST_BYTES or len(rest) > LONGEST_ROW:
-            return NO_ROWS
+            return []
         for first in range(0, len(piece), PORTION_BYTES):
             lines, end, rest = (rest + piece[first : first + PORTION_BYTES]).rpartition(b"\n")
             found.append(parsed(lines + end))
-    return np.concatenate([*found, parsed(rest)])
+    return [*found, parsed(rest)]
 
 
-def parsed(lines: bytes) -> Rows:
+def parsed(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
     """The rows of whole lines; those of another form are left out."""
     return np.array(ROW.findall(lines), dtype="S9").astype(np.int32).reshape(-1, 2)
 
 
 def numbered(rows: Rows) -> Articles:
     """A table as an array; of a sentence in several sources the first counts."""
-    most = min(MOST_SENTENCES, SPARSE * len(rows) + 1)
-    rows = rows[(rows[:, 1] > 0) & (rows[:, 1] < most)]
-    found = np.zeros(int(rows[:, 1].max(initial=0)) + 1, dtype=np.int32)
-    found[rows[::-1, 1]] = rows[::-1, 0]
+    most = min(MOST_SENTENCES, SPARSE * sum(map(len, rows)) + 1)
+    known = [(each[:, 1] > 0) & (each[:, 1] < most) for each in rows]
+    largest = (int(each[k, 1].max(initial=0)) for each, k in zip(rows, known, strict=True))
+    found = np.zeros(max(largest, default=0) + 1, dtype=np.int32)
+    for each, k in zip(rows[::-1], known[::-1], strict=True):
+        found[each[k, 1][::-1]] = each[k, 0][::-1]
     return found
