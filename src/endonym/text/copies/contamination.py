@@ -175,7 +175,7 @@ class Contamination:
             counts = FileCounts(name)
             for kept, hashes in zip(found, evaluation_runs(texts, counts), strict=True):
                 kept.append(hashes)
-            counts.runs = len(hashes)
+            counts.runs = len(found[2][-1])
             every.append(counts)
         return cls(every, [Known.of_files(each) for each in found])
 
