@@ -42,8 +42,8 @@ Function = Callable[[Any, Advance], Result]
 TELL_SECONDS = 0.5
 """How often progress is told and read."""
 TRIES = 2
-MOST_SAID = 4
-"""Lines of what Ray says of an error; the others say where in Ray it was."""
+MOST_SAID, SAID_CHARS = 4, 500
+"""Lines and characters of what Ray says of an error."""
 RAY = "ray"
 
 
@@ -359,11 +359,18 @@ def cluster_errors(where: str) -> Generator[None]:
         if full in said:
             raise OSError(errno.ENOSPC, full) from error
         raise ClusterError(
-            "\n".join(said.splitlines()[-MOST_SAID:]),
+            words_of(said),
             where=where,
             do="What was finished is kept: the same command goes on. `ray status` says how the "
             "cluster is; with --workers and a number there is none.",
         ) from error
+
+
+def words_of(said: str) -> str:
+    """What an error says that Ray shows with its trace: the first cause, without places in code."""
+    lines = said.partition("\n\nThe above exception was the direct cause")[0].splitlines()
+    words = [line for line in lines if line and not line.startswith((" ", "\x1b", "Traceback"))]
+    return "\n".join(words[-MOST_SAID:]) or said[:SAID_CHARS]
 
 
 def require_ray() -> None:

@@ -233,6 +233,13 @@ def test_errors_of_ray_itself_say_what_ray_says_and_what_to_do() -> None:
         assert found.where == "job clean/00002"
         assert "ray status" in found.do
     assert "conda is missing" in found.message
+    shown = (
+        '\x1b[36mray::Map()\x1b[39m (pid=7)\n  File "a.py", line 7\nendonym.SourceError: текст\n\n'
+    )
+    shown += "The above exception was the direct cause of the following exception:\n\nUDF failed"
+    found = raised(ray.RayTaskError("keys", shown, ray.UserCodeException("UDF failed")))
+    assert isinstance(found, ClusterError)
+    assert found.message == "endonym.SourceError: текст"
     full = ray.RayTaskError("keys", "", ray.UserCodeException("No space left on device"))
     assert isinstance(raised(full), OSError)
 

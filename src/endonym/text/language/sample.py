@@ -15,7 +15,6 @@ found so is left to the model's class of unknown languages.
 """
 
 import heapq
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.text.clean.keyed import key_of
+from endonym.disk import json_bytes, read_json
+from endonym.text.clean.keyed import key_of, save
+from endonym.text.document_files import write_file
 from endonym.text.language.model import CharacterModel
 from endonym.text.language.votes import (
     certain_other,
@@ -67,14 +68,14 @@ class Learnt:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in self.model.arrays().items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            save(array, folder / f"{name}.npy")
         told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
-        (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
+        write_file(folder, TOLD, json_bytes(told))
 
     @classmethod
     def load(cls, folder: Path) -> "Learnt":
         """The model in a folder."""
-        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+        told = read_json(folder / TOLD)
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
         model = CharacterModel.of_arrays(told["codes"], arrays)
         return cls(model, told["least"], told["knows"])
