@@ -306,7 +306,8 @@ class Cluster(Afar):
         import ray
 
         given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
-        ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
+        with cluster_errors(f"--workers {RAY}"):
+            ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def hand_over(self, function: Function, job: Job) -> Any:
@@ -350,9 +351,9 @@ def cluster_errors(where: str) -> Generator[None]:
 
     try:
         yield
-    except (RayError, UserCodeException) as error:
+    except (RayError, UserCodeException, ConnectionError) as error:
         cause = error.cause if isinstance(error, RayTaskError) else error
-        if not isinstance(cause, RayError | UserCodeException):
+        if not isinstance(cause, RayError | UserCodeException) and cause is not error:
             raise cause from error
         said = str(error).strip() or str(cause)
         full = os.strerror(errno.ENOSPC)

@@ -227,6 +227,7 @@ def test_errors_of_ray_itself_say_what_ray_says_and_what_to_do() -> None:
         ray.RuntimeEnvSetupError("conda is missing"),
         ray.RayTaskError("clean", "Traceback …", ray.RaySystemError("conda is missing")),
         ray.UserCodeException("conda is missing"),
+        ConnectionError("there is no cluster at 10.0.0.1: conda is missing"),
     ):
         found = raised(error)
         assert isinstance(found, ClusterError)

@@ -1,5 +1,6 @@
 """Keys of documents in files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -110,9 +111,15 @@ def test_two_processes_may_write_the_same_keys_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_keys_that_could_not_all_be_written_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="full"), KeyFile(tmp_path / "0.exact.parquet") as file:
-        file.write(text_keys(TATAR, np.arange(len(TATAR))))
-        file.flush()
+def test_keys_that_could_not_all_be_written_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def texts() -> Iterator[str]:
+        yield "а" * module.BATCH_CHARS
+        yield TATAR[0]
         raise OSError("the disk is full")
+
+    monkeypatch.setattr(module, "ROW_GROUP", 1)
+    with pytest.raises(OSError, match="full"):
+        write_keys(texts(), ALL, tmp_path / "0")
     assert list(tmp_path.iterdir()) == []
