@@ -13,9 +13,9 @@ the peak of all processes together (proportional set size, read four times a sec
 included. `hash` is the SHA-256 of all files of the corpus. Cells that are in
 benchmarks/results/corpus.json are skipped unless --again is given.
 
-With all kinds of copies, on the first three repetitions (corpus_copies.json):
+With all kinds of copies, on 10 MB (corpus_copies.json):
 
-    … --dedup exact near paragraphs --megabytes 300 --results benchmarks/results/corpus_copies.json
+    … --dedup exact near paragraphs --megabytes 10 --results benchmarks/results/corpus_copies.json
 """
 
 import argparse
@@ -75,6 +75,21 @@ DOCUMENT_FORMATS = ("jsonl.zst", "tar.gz", "jsonl.gz", "parquet")
 LINE_FORMATS = ("txt", "csv", "jsonl.gz", "parquet")
 CELLS = ("1 worker", "2 workers", "ray", "killed")
 KILLS = 3
+READY = """
+import sys
+import time
+from contextlib import suppress
+from ray._raylet import GcsClient
+until = time.monotonic() + 120
+while time.monotonic() < until:
+    with suppress(Exception):
+        found = GcsClient(address=sys.argv[1]).get_all_node_info()
+        if len(found) >= int(sys.argv[2]):
+            sys.exit()
+    time.sleep(0.2)
+sys.exit(f"{sys.argv[1]}: no {sys.argv[2]} nodes after two minutes")
+"""
+"""Ends when a cluster has so many nodes. Ray's own `init` gives up only after minutes."""
 RECIPE = """
 name = "mixed"
 language = "x-mixed"
@@ -208,8 +223,13 @@ def two_nodes(work: Path) -> tuple[list[Any], str]:
     for arguments in (head, ["--address", address]):
         log = (work / f"ray-{len(nodes)}.txt").open("wb")
         nodes.append(subprocess.Popen([*ray, *arguments], env=environment, stdout=log, stderr=log))
-        time.sleep(12)
+        wait_for(address, len(nodes))
     return nodes, address
+
+
+def wait_for(address: str, count: int) -> None:
+    """Wait until a cluster has so many nodes. Raises CalledProcessError after two minutes."""
+    subprocess.run([sys.executable, "-c", READY, address, str(count)], check=True)
 
 
 class Watch:

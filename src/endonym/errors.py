@@ -16,6 +16,7 @@ EndonymError
     Busy             artefact, owner
   ExportError        format, feature         the format cannot represent this
   LostWorker         job                     a worker was killed, twice by the same job
+  ClusterError       job                     Ray cannot do what it should
 
 Each carries what was expected and found (`message`), where (`where`), and what to do (`do`).
 """
@@ -116,6 +117,10 @@ class LostProcess(TrainingError):
 
 class LostWorker(EndonymError):
     """A worker was killed each time that it did a job."""
+
+
+class ClusterError(EndonymError):
+    """The cluster of Ray cannot do what it should."""
 
 
 class StoreError(EndonymError):

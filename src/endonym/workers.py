@@ -9,6 +9,7 @@ How many run, where, and what is done when a worker is lost, is left to `concurr
 Ray. Both hand jobs to their own processes pickled; nothing that is pickled lies on disk.
 """
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from endonym.disk import json_bytes
-from endonym.errors import LostWorker, RecipeError
+from endonym.errors import ClusterError, LostWorker, RecipeError
 
 Advance = Callable[[int], None]
 Result = dict[str, Any]
@@ -41,6 +42,8 @@ Function = Callable[[Any, Advance], Result]
 TELL_SECONDS = 0.5
 """How often progress is told and read."""
 TRIES = 2
+MOST_SAID, SAID_CHARS = 4, 500
+"""Lines and characters of what Ray says of an error."""
 RAY = "ray"
 
 
@@ -51,6 +54,11 @@ class Job:
     task: Any
     record: Path
     size: int = 0
+
+    @property
+    def name(self) -> str:
+        """The job as a message names it."""
+        return f"job {self.record.parent.name}/{self.record.stem}"
 
     @property
     def told(self) -> Path:
@@ -133,10 +141,11 @@ class Inline:
 
 @dataclass(slots=True)
 class Handed:
-    """A job that a worker has, and by what its result is known."""
+    """A job that a worker has or had, and by what its result is known."""
 
     share: Share
     handle: Any
+    is_done: bool = False
 
 
 class Afar(ABC):
@@ -146,22 +155,22 @@ class Afar(ABC):
 
     def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
         """See Runner."""
-        left, handed = iter(jobs), deque[Handed]()
+        left, handed, running = iter(jobs), deque[Handed](), list[Handed]()
         while True:
-            open_ = [each for each in handed if not self.is_done(each.handle)]
-            for job in islice(left, 2 * self.count - len(open_)):
-                handed.append(Handed(Share(job, advance), self.hand_over(function, job)))
+            for job in islice(left, 2 * self.count - len(running)):
+                given = Handed(Share(job, advance), self.hand_over(function, job))
+                handed.append(given)
+                running.append(given)
             if not handed:
                 return
-            first = handed[0]
-            if self.is_done(first.handle):
+            if handed[0].is_done:
                 result = self.result(function, handed)
-                first.share.end()
-                handed.popleft()
+                handed.popleft().share.end()
                 yield result
                 continue
-            self.wait([each.handle for each in handed])
-            for each in handed:
+            self.wait(running)
+            running = [each for each in running if not each.is_done]
+            for each in running:
                 each.share.look()
 
     @abstractmethod
@@ -169,12 +178,9 @@ class Afar(ABC):
         """Give a job to a worker; gives what `result` needs."""
 
     @abstractmethod
-    def is_done(self, handle: Any) -> bool:
-        """Whether a job has ended, well or not."""
-
-    @abstractmethod
-    def wait(self, handles: Sequence[Any]) -> None:
-        """Wait until one more job has ended, but no longer than TELL_SECONDS."""
+    def wait(self, running: Sequence[Handed]) -> None:
+        """Note which of these jobs have ended, well or not; wait for one, but no longer than
+        TELL_SECONDS."""
 
     @abstractmethod
     def result(self, function: Function, handed: Sequence[Handed]) -> Result:
@@ -199,14 +205,11 @@ class Processes(Afar):
             self.pool = Pool(self.count)
         return self.pool.submit(function, job)
 
-    def is_done(self, handle: Future[Result]) -> bool:
+    def wait(self, running: Sequence[Handed]) -> None:
         """See Afar."""
-        return handle.done()
-
-    def wait(self, handles: Sequence[Future[Result]]) -> None:
-        """See Afar."""
-        running = [each for each in handles if not each.done()]
-        futures.wait(running, TELL_SECONDS, futures.FIRST_COMPLETED)
+        futures.wait([each.handle for each in running], TELL_SECONDS, futures.FIRST_COMPLETED)
+        for each in running:
+            each.is_done = each.handle.done()
 
     def result(self, function: Function, handed: Sequence[Handed]) -> Result:
         """See Afar."""
@@ -241,7 +244,7 @@ def lost(job: Job) -> LostWorker:
     """The error for a job whose worker was killed each time."""
     return LostWorker(
         f"the worker was killed, {TRIES} times (if nobody did it, memory ran out)",
-        where=f"job {job.record.parent.name}/{job.record.stem}",
+        where=job.name,
         do="What was finished is kept: the same command goes on. With fewer --workers each has "
         "more memory.",
     )
@@ -303,7 +306,8 @@ class Cluster(Afar):
         import ray
 
         given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
-        ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
+        with cluster_errors(f"--workers {RAY}"):
+            ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def hand_over(self, function: Function, job: Job) -> Any:
@@ -313,36 +317,61 @@ class Cluster(Afar):
         task: Any = ray.remote(max_retries=TRIES - 1)(perform_afar)
         return task.remote(function, job)
 
-    def is_done(self, handle: Any) -> bool:
+    def wait(self, running: Sequence[Handed]) -> None:
         """See Afar."""
         import ray
 
-        return bool(ray.wait([handle], timeout=0)[0])
-
-    def wait(self, handles: Sequence[Any]) -> None:
-        """See Afar."""
-        import ray
-
-        running = [each for each in handles if not self.is_done(each)]
-        ray.wait(running, timeout=TELL_SECONDS)
+        ended, _ = ray.wait([each.handle for each in running], timeout=TELL_SECONDS)
+        for each in running:
+            each.is_done = each.handle in ended
 
     def result(self, function: Function, handed: Sequence[Handed]) -> Result:
         """See Afar."""
         import ray
-        from ray.exceptions import RayError, RayTaskError
+        from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
-        try:
-            return ray.get(handed[0].handle)
-        except RayTaskError as error:
-            raise error.cause from error
-        except RayError as error:
-            raise lost(handed[0].share.job) from error
+        job = handed[0].share.job
+        with cluster_errors(job.name):
+            try:
+                return ray.get(handed[0].handle)
+            except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as error:
+                raise lost(job) from error
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         import ray
 
         ray.shutdown()
+
+
+@contextmanager
+def cluster_errors(where: str) -> Generator[None]:
+    """Raise an error of a job as it is, and one of Ray as a ClusterError with Ray's own words."""
+    from ray.exceptions import RayError, RayTaskError, UserCodeException
+
+    try:
+        yield
+    except (RayError, UserCodeException, ConnectionError) as error:
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        if not isinstance(cause, RayError | UserCodeException) and cause is not error:
+            raise cause from error
+        said = str(error).strip() or str(cause)
+        full = os.strerror(errno.ENOSPC)
+        if full in said:
+            raise OSError(errno.ENOSPC, full) from error
+        raise ClusterError(
+            words_of(said),
+            where=where,
+            do="What was finished is kept: the same command goes on. `ray status` says how the "
+            "cluster is; with --workers and a number there is none.",
+        ) from error
+
+
+def words_of(said: str) -> str:
+    """What an error says that Ray shows with its trace: the first cause, without places in code."""
+    lines = said.partition("\n\nThe above exception was the direct cause")[0].splitlines()
+    words = [line for line in lines if line and not line.startswith((" ", "\x1b", "Traceback"))]
+    return "\n".join(words[-MOST_SAID:]) or said[:SAID_CHARS]
 
 
 def require_ray() -> None:

@@ -6,15 +6,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from endonym import workers
-from endonym.errors import LostWorker, RecipeError, SourceError
-from endonym.workers import Function, Inline, Job, Processes, Runner, runner
+from endonym.errors import ClusterError, LostWorker, RecipeError, SourceError
+from endonym.workers import (
+    Afar,
+    Cluster,
+    Function,
+    Handed,
+    Inline,
+    Job,
+    Processes,
+    Result,
+    Runner,
+    Share,
+    cluster_errors,
+    runner,
+)
 
 ADVANCE = Callable[[int], None]
 
@@ -159,6 +172,95 @@ def has_ended(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+class OneSlow(Afar):
+    """All jobs but the first end at once; counts how many were looked at."""
+
+    count = 4
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs, self.given, self.looked = jobs, 0, 0
+
+    def hand_over(self, function: Function, job: Job) -> int:
+        """See Afar."""
+        self.given += 1
+        return self.given
+
+    def wait(self, running: Sequence[Handed]) -> None:
+        """See Afar."""
+        self.looked += len(running)
+        for each in running:
+            each.is_done = each.handle > 1 or self.given == self.jobs
+
+    def result(self, function: Function, handed: Sequence[Handed]) -> Result:
+        """See Afar."""
+        return {"number": handed[0].handle}
+
+
+def test_jobs_that_wait_for_a_slow_one_are_not_looked_at_again(tmp_path: Path) -> None:
+    crew = OneSlow(500)
+    found, told = results(crew, double, jobs(tmp_path, 500))
+    assert [each["number"] for each in found] == list(range(1, 501))
+    assert told == 5_000
+    assert crew.looked < 3 * 500
+
+
+def raised(error: Exception) -> BaseException:
+    """What becomes of an error that Ray raises for a job."""
+    with pytest.raises(Exception) as caught, cluster_errors("job clean/00002"):  # noqa: PT011
+        raise error
+    return caught.value
+
+
+def test_errors_of_a_job_come_from_ray_as_they_are() -> None:
+    ray = pytest.importorskip("ray.exceptions")
+    cause = SourceError("the file cannot be read", where="тексты", do="Check it.")
+    assert raised(ray.RayTaskError("clean", "Traceback …", cause)) is cause
+    other = ValueError("a mistake of ours")
+    assert raised(other) is other
+
+
+def test_errors_of_ray_itself_say_what_ray_says_and_what_to_do() -> None:
+    ray = pytest.importorskip("ray.exceptions")
+    for error in (
+        ray.RuntimeEnvSetupError("conda is missing"),
+        ray.RayTaskError("clean", "Traceback …", ray.RaySystemError("conda is missing")),
+        ray.UserCodeException("conda is missing"),
+        ConnectionError("there is no cluster at 10.0.0.1: conda is missing"),
+    ):
+        found = raised(error)
+        assert isinstance(found, ClusterError)
+        assert found.where == "job clean/00002"
+        assert "ray status" in found.do
+    assert "conda is missing" in found.message
+    shown = (
+        '\x1b[36mray::Map()\x1b[39m (pid=7)\n  File "a.py", line 7\nendonym.SourceError: текст\n\n'
+    )
+    shown += "The above exception was the direct cause of the following exception:\n\nUDF failed"
+    found = raised(ray.RayTaskError("keys", shown, ray.UserCodeException("UDF failed")))
+    assert isinstance(found, ClusterError)
+    assert found.message == "endonym.SourceError: текст"
+    full = ray.RayTaskError("keys", "", ray.UserCodeException("No space left on device"))
+    assert isinstance(raised(full), OSError)
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_only_workers_that_ended_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
+) -> None:
+    ray = pytest.importorskip("ray")
+    error = ray.exceptions.WorkerCrashedError() if is_lost else ray.exceptions.OutOfDiskError("/")
+
+    def get(handle: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "get", get)
+    (job,) = jobs(tmp_path, 1)
+    crew = Cluster.__new__(Cluster)
+    with pytest.raises(LostWorker if is_lost else ClusterError) as caught:
+        crew.result(double, [Handed(Share(job, lambda size: None), None)])
+    assert caught.value.where == "job double/00000"
 
 
 PARENT = """

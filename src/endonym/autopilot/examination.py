@@ -157,8 +157,8 @@ class Examining(Making):
 
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
-        folder, counted = self.work.place("kept"), rounds(self.clean)
-        facts = self.work.folder / f"facts{counted - 1}" if counted > 1 else None
+        folder, knows = self.work.place("kept"), self.clean.max_same_skeleton is not None
+        facts = self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
         seen = [
             Observed(each.path, each.source, folder, f"{number:05d}", facts, self.samples)
             for number, each in enumerate(chunks)

@@ -27,7 +27,15 @@ SENTENCES, TABLE = "-sentences.txt", "-inv_so.txt"
 MOST_BYTES = 256 << 20
 """A larger table is not read; that of a million sentences has about 14 MB."""
 MOST_SENTENCES = 100_000_000
+SPARSE = 10
+"""A number of a sentence is larger than that of all rows by no more than this factor."""
+PORTION_BYTES = 1 << 16
+LONGEST_ROW = 1 << 16
+"""In bytes; what has longer ones is no table."""
 ROW = re.compile(rb"^(\d{1,9})\t(\d{1,9})\s*$", re.MULTILINE)
+
+Rows = list[np.ndarray[tuple[int, int], np.dtype[np.int32]]]
+"""The number of a source and of one of its sentences, of each row; in portions."""
 
 Articles = np.ndarray[tuple[int], np.dtype[np.int32]]
 """The number of the source of each sentence, by the sentence's number; 0 if there is none."""
@@ -61,19 +69,19 @@ def corpus_name(member: str) -> str:
 def articles(file: RawFile, name: str, source: Source) -> Articles:
     """The articles of a corpus's sentences: from the archive, or from the file beside them."""
     kind = file_format(file.path.name, source)
-    data = b""
+    rows = Rows()
     with suppress(OSError):
         if kind.archive:
             wanted = name.removeprefix(f"{file.name}/") + TABLE
             with file.path.open("rb") as raw:
-                data = member_bytes(raw, kind, wanted, file.path.stat().st_size)
+                rows = member_rows(raw, kind, wanted, file.path.stat().st_size)
         else:
             beside = file.path.with_name(file.path.name.replace(SENTENCES, TABLE))
             if beside != file.path and beside.is_file():
                 with beside.open("rb") as raw:
                     compression = file_format(beside.name, source).compression
-                    data = whole(opened(raw, compression, beside.stat().st_size))
-    return numbered(data)
+                    rows = rows_of(opened(raw, compression, beside.stat().st_size))
+    return numbered(rows)
 
 
 def opened(raw: BinaryIO, compression: str, size: int) -> Stream:
@@ -82,34 +90,42 @@ def opened(raw: BinaryIO, compression: str, size: int) -> Stream:
     return Expansion(size).bounded(unpacked(stream, compression)) if compression else stream
 
 
-def member_bytes(raw: BinaryIO, kind: FileFormat, wanted: str, size: int) -> bytes:
-    """The content of a member of an archive; empty if it is not there or is damaged."""
+def member_rows(raw: BinaryIO, kind: FileFormat, wanted: str, size: int) -> Rows:
+    """The rows of a member of an archive; none if it is not there or is damaged."""
     if kind.archive == "zip":
         members = zip_members(raw)
     else:
         members = tar_members(opened(raw, kind.compression, size))
     for member in members:
         if isinstance(member, Member) and member.name == wanted and not member.problem:
-            return whole(member.stream)
-    return b""
+            return rows_of(member.stream)
+    return []
 
 
-def whole(stream: Stream) -> bytes:
-    """All bytes of a stream; empty if it is damaged or too long."""
-    pieces: list[bytes] = []
-    size = 0
+def rows_of(stream: Stream) -> Rows:
+    """The rows of a table; none if it is damaged or too long. Eight bytes a row are held."""
+    found, size, rest = Rows(), 0, b""
     for piece in stream:
         size += 0 if isinstance(piece, Damage) else len(piece)
-        if isinstance(piece, Damage) or size > MOST_BYTES:
-            return b""
-        pieces.append(piece)
-    return b"".join(pieces)
+        if isinstance(piece, Damage) or size > MOST_BYTES or len(rest) > LONGEST_ROW:
+            return []
+        for first in range(0, len(piece), PORTION_BYTES):
+            lines, end, rest = (rest + piece[first : first + PORTION_BYTES]).rpartition(b"\n")
+            found.append(parsed(lines + end))
+    return [*found, parsed(rest)]
 
 
-def numbered(table: bytes) -> Articles:
+def parsed(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """The rows of whole lines; those of another form are left out."""
+    return np.array(ROW.findall(lines), dtype="S9").astype(np.int32).reshape(-1, 2)
+
+
+def numbered(rows: Rows) -> Articles:
     """A table as an array; of a sentence in several sources the first counts."""
-    rows = np.array(ROW.findall(table), dtype="S9").astype(np.int64).reshape(-1, 2)
-    rows = rows[(rows[:, 1] > 0) & (rows[:, 1] < MOST_SENTENCES)]
-    found = np.zeros(int(rows[:, 1].max(initial=0)) + 1, dtype=np.int32)
-    found[rows[::-1, 1]] = rows[::-1, 0]
+    most = min(MOST_SENTENCES, SPARSE * sum(map(len, rows)) + 1)
+    known = [(each[:, 1] > 0) & (each[:, 1] < most) for each in rows]
+    largest = (int(each[k, 1].max(initial=0)) for each, k in zip(rows, known, strict=True))
+    found = np.zeros(max(largest, default=0) + 1, dtype=np.int32)
+    for each, k in zip(rows[::-1], known[::-1], strict=True):
+        found[each[k, 1][::-1]] = each[k, 0][::-1]
     return found

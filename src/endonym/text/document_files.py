@@ -71,9 +71,12 @@ def write_file(folder: Path, name: str, data: bytes | memoryview) -> Whole:
 
 
 def seen_files(folder: Path, paths: Iterable[Path]) -> list[Whole]:
-    """What is_whole needs to know of files below a folder, which something else has written."""
+    """What is_whole needs to know of files below a folder, which something else has written.
+
+    Parts are left out, of a run that was killed or of another process that writes the same.
+    """
     found: list[Whole] = []
-    for path in sorted(path for path in paths if path.is_file()):
+    for path in sorted(path for path in paths if path.suffix != ".part" and path.is_file()):
         data, name = path.read_bytes(), path.relative_to(folder).as_posix()
         found.append({"name": name, "bytes": len(data), "crc": zlib.crc32(data)})
     return found
@@ -100,6 +103,11 @@ class WholeFile:
         self.part = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.part")
         self.file = self.part.open("wb")
         self.written: Whole = {"name": name, "bytes": 0, "crc": 0}
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be added any more, as pyarrow asks."""
+        return self.file.closed
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Add bytes."""

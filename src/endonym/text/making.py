@@ -6,7 +6,8 @@ and copies (text/sifting.py). dropped: a file for each reason. place: the number
 split: what is held out. write: the files of the splits.
 
 Each map is a step of `text/work.py`. In memory are eight bytes for each document, about forty while
-what is held out is chosen, and an index of the held-out texts (text/near.py).
+what is held out is chosen, and an index of the held-out texts (text/near.py). While near copies are
+looked for, there are about fifty bytes for each document that shares a key with another one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from endonym.disk import link_or_copy, write_json
+from endonym.disk import link_or_copy
 from endonym.errors import CorpusError, SourceError
 from endonym.text.chunks import read_chunk, write_array
 from endonym.text.clean.corpus_rules import rounds
@@ -39,6 +40,7 @@ from endonym.text.sifting import (
     contamination_of,
     decide,
     decontaminate_chunk,
+    evaluation_index,
     key_chunk,
     sift_chunk,
 )
@@ -165,7 +167,8 @@ class Making:
             contrast = contrast_texts(self.contrast)
             facts = settled(waiting, sizes, contrast, clean=self.clean, work=self.work)
             made = self.work.step("judge", judge_chunk, waiting("judge", facts), sizes)
-        self.work.forget("clean")
+        for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
+            self.work.forget(step)
         self.removed.clear()  # Nothing is taken out of documents before they are judged.
         folder = self.work.place("judge")
         return [self.next_chunk(*each, folder) for each in zip(chunks, made, strict=True)]
@@ -193,8 +196,7 @@ class Making:
     def sifted(self, chunks: list[Chunk]) -> list[Chunk]:
         """The chunks without evaluation texts and without copies, if a key asks for that."""
         if self.evaluation:
-            given = self.work.place("evaluation") / "texts.json"
-            write_json(given, [[name, list(texts)] for name, texts in self.evaluation])
+            given = evaluation_index(self.evaluation, self.work)
             folder = self.work.place("decontaminate")
             tasks = self.unsifted(chunks, given, folder)
             made = self.work.step("decontaminate", decontaminate_chunk, *tasks)

@@ -112,7 +112,7 @@ class Seen:
             for name, count in counts.items():
                 mine[name] = mine.get(name, 0) + count
         for paragraph in told["paragraphs"]:
-            self.sample.offer(paragraph)
+            self.sample.offer(key_of(paragraph), paragraph)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ documents share. **copies**: from all keys it is decided, in this process, what 
 """
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as arrow
 
-from endonym.disk import read_json
+from endonym.disk import json_bytes
 from endonym.text.chunks import is_document, read_chunk, write_array, write_chunk
 from endonym.text.clean.tally import SAMPLES, Tally
 from endonym.text.cleaned import Cleaned
@@ -33,6 +34,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.document_files import seen_files
 from endonym.text.io.origin import SHOWN_CHARS
 from endonym.text.readers.plain import VISIBLE
+from endonym.text.work import Work
 from endonym.workers import Advance, Result
 
 EvaluationFile = tuple[str, Iterable[str]]
@@ -45,8 +47,8 @@ STAYED = ("exact", "near")
 class Unsifted:
     """A chunk, the folder and the name of what is made of it.
 
-    first: the number of its first document. given: what goes: the file of evaluation texts, or the
-    folder of decisions about copies. samples: of what each rule does.
+    first: the number of its first document. given: the folder of what goes: of the runs of
+    evaluation texts, or of decisions about copies. samples: of what each rule does.
     """
 
     chunk: Path
@@ -120,15 +122,18 @@ def shortened(
     return Reject(reason, document.id, document.source, detail, document.text[:SHOWN_CHARS])
 
 
-@functools.lru_cache(maxsize=1)
-def evaluation_texts(path: Path) -> list[tuple[str, list[str]]]:
-    """The evaluation files and their texts, once for each process."""
-    return [(name, texts) for name, texts in read_json(path)]
+def evaluation_index(files: Sequence[EvaluationFile], work: Work) -> Path:
+    """The folder of the runs of evaluation texts, named by these texts; made once, then mapped."""
+    every = [(name, list(texts)) for name, texts in files]
+    name = f"evaluation-{hashlib.sha256(json_bytes(every)).hexdigest()[:16]}"
+    folder = work.place(name)
+    work.once(name, lambda: {"files": Contamination.of_files(every).save(folder)})
+    return folder
 
 
 def decontaminate_chunk(unsifted: Unsifted, advance: Advance) -> Result:
     """Take evaluation texts out of the documents of a chunk."""
-    contamination = Contamination(evaluation_texts(unsifted.given))
+    contamination = Contamination.load(unsifted.given)
     judged = list(contamination.judge(unsifted.texts()))
 
     def judge(number: int, document: Document) -> tuple[Judged, str] | None:
@@ -145,7 +150,7 @@ def decontaminate_chunk(unsifted: Unsifted, advance: Advance) -> Result:
 
 def contamination_of(made: Sequence[Result], given: Path, folder: Path) -> list[dict[str, Any]]:
     """What the card says of each evaluation file, from what all chunks say."""
-    found = Contamination(evaluation_texts(given))
+    found = Contamination.load(given)
     for each in made:
         seen = np.load(folder / each["files"][-1]["name"])
         found.seen |= np.unpackbits(seen, count=len(found.seen)).astype(np.bool_)

@@ -3,13 +3,16 @@
 import gzip
 import io
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from text_samples import FRENCH, TATAR, records
 
-from endonym.text.articles import numbered
+from endonym.text import articles
+from endonym.text.articles import numbered, rows_of
 from endonym.text.document import ARTICLE, Document
 
 NAME = "tat_mixed_2015_6"
@@ -81,8 +84,42 @@ def test_a_damaged_archive_gives_no_table(tmp_path: Path) -> None:
 
 
 def test_numbers_beyond_all_reason_take_no_memory() -> None:
-    assert len(numbered(b"5\t999999999\n7\t3\n")) == 4
-    assert numbered(b"")[0] == 0
+    assert len(numbered(rows_of(iter([b"5\t999999999\n7\t3\n"])))) == 4
+    assert numbered(rows_of(iter([])))[0] == 0
+    sparse = "".join(f"7\t{number}\n" for number in (1, 2, 3, 40, 41, 99_999_999)).encode()
+    assert np.flatnonzero(numbered(rows_of(iter([sparse])))).tolist() == [1, 2, 3, 40, 41]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000, 10**6])
+def test_a_table_is_the_same_in_any_pieces(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(articles, "PORTION_BYTES", 300)
+    table = "".join(f"{number % 97}\t{number * 7 % 400}\n" for number in range(500)).encode()
+    table += b"no row\n98\t399"
+    pieces = [table[first : first + size] for first in range(0, len(table), size)]
+    found = numbered(rows_of(iter(pieces)))
+    expected = [0] * 400
+    for number in reversed(range(500)):
+        expected[number * 7 % 400] = number % 97
+    expected[0], expected[399] = 0, expected[399] or 98
+    assert found.tolist() == expected
+
+
+def test_a_large_table_takes_little_memory() -> None:
+    """1 MB of the shortest rows, which took 30 MB."""
+    size = 1 << 20
+    tracemalloc.start()
+    try:
+        rows = rows_of(iter([b"1\t1\n" * (size // 4)]))
+        assert len(numbered(rows)) == 2
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(map(len, rows)) == size // 4
+    assert peak < 6 * size
+
+
+def test_a_file_without_line_ends_is_no_table() -> None:
+    assert rows_of(iter([b"1" * (1 << 17)] * 3)) == []
 
 
 def test_other_files_have_no_articles(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from endonym.text.document_files import (
     is_whole,
     read_lines,
     reject_line,
+    seen_files,
     write_file,
 )
 
@@ -74,3 +75,9 @@ def test_a_reject_is_one_line_without_its_reason(tmp_path: Path):
         "source": "km",
         "text": "ក",
     }
+
+
+def test_parts_of_another_process_are_no_files_of_a_folder(tmp_path: Path) -> None:
+    write_file(tmp_path, "lines.npy", b"abc")
+    (tmp_path / "lines.npy.1f2e.part").write_bytes(b"ab")
+    assert [each["name"] for each in seen_files(tmp_path, tmp_path.iterdir())] == ["lines.npy"]

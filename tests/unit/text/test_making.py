@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from text_samples import KHMER, ROMANIAN, TATAR, files, numbered, write
+from made_dirt import lines_of, stubs
+from text_samples import ROMANIAN, RUSSIAN, TATAR, files, write
 
 from endonym.errors import CorpusError
 from endonym.text import comparing, gather
@@ -17,19 +19,45 @@ from endonym.text.config import Clean, Source, Split
 from endonym.text.corpus import dropped_records, make_corpus
 from endonym.workers import Advance, Function, Inline, Job, Result, Runner, runner
 
-CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), min_chars=12, dedup=("exact",))
+CLEAN = Clean(
+    normalize=("nfc", "zero_width", "spaces"),
+    language="tt",
+    min_language_score=0.6,
+    split_languages=True,
+    max_line_documents=10,
+    max_same_skeleton=4,
+    min_chars=12,
+    dedup=("exact", "near", "paragraphs"),
+)
 SPLIT = Split(val_share=0.2, seed=7)
+STEPS = ["read", "clean", "count0", "count1", "judge", "decontaminate", "keys", "sift"]
+STEPS += ["dropped", "runs", "compare", "write"]
+NOTICE = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
+WORDS = [word for line in lines_of("tt") for word in line.split()]
+
+
+def drawn(count: int, words: int, seed: int) -> list[str]:
+    """Texts of Tatar words that are no near copies of one another."""
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(WORDS, k=words)) + "." for _ in range(count)]
+
+
+EVALUATION = [("tasks.txt", drawn(4, 30, 1)), ("more.txt", drawn(2, 30, 2))]
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> list[tuple[Source, Any]]:
-    """Two sources of several files, with copies, near copies, rejects and odd texts."""
-    lines = [*numbered(300), "Кояш.", *numbered(20, 30), "Күк й\ufffdзе аяз бүген."]
-    for number in range(4):
-        more = [f"{line} Бүген {number} градус." for line in lines[number::5]]
-        write(tmp_path, f"raw/{number}.txt", [*lines[number::4], *more, *ROMANIAN])
+    """Two sources of several files, in which each rule of CLEAN finds something in two chunks."""
+    lines = [*drawn(90, 12, 3), "Кояш.", *RUSSIAN, *stubs(12), "Күк й\ufffdзе аяз бүген."]
+    for number in range(3):
+        more = [f"{line} Бүген {number} градус." for line in lines[number:60:5]]
+        asked = [EVALUATION[0][1][number], " ".join(EVALUATION[0][1][3 - number].split()[:9])]
+        write(tmp_path, f"raw/{number}.txt", [*lines[number::3], *more, *asked, lines[7]])
     write(tmp_path, "raw/5.txt", TATAR[0].encode() + b"\n\xff\n")
-    stories = [" ".join([*TATAR, *KHMER, text]) for text in numbered(60, 900)]
+    texts = ["\n\n".join(drawn(3, 25, 50 + number)) for number in range(24)]
+    ends = [NOTICE, ROMANIAN[0] + ROMANIAN[1], texts[0], EVALUATION[1][1][0]]
+    stories = [f"{text}\n\n{ends[number % 4]}" for number, text in enumerate(texts)]
+    stories += [f"{text}\n\n{NOTICE}" for text in texts[1::4]]
     records = [json.dumps({"text": text, "title": text[:9]}) for text in [*stories, *stories[:3]]]
     write(tmp_path, "stories.jsonl", records)
     found = [
@@ -42,7 +70,7 @@ def sources(tmp_path: Path) -> list[tuple[Source, Any]]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many groups and chunks, so that each step has several jobs."""
-    monkeypatch.setattr(gather, "CHUNK_CHARS", 4_000)
+    monkeypatch.setattr(gather, "CHUNK_CHARS", 6_000)
     monkeypatch.setattr(gather, "GROUP_BYTES", 8_000)
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
 
@@ -51,7 +79,8 @@ def made(
     folder: Path, sources: list[tuple[Source, Any]], crew: Runner, work: Path | None = None
 ) -> dict[str, str]:
     """SHA-256 of every file of a corpus."""
-    make_corpus(sources, CLEAN, SPLIT, out=folder, work=work, runner=crew)
+    given: dict[str, Any] = {"evaluation": EVALUATION, "work": work, "runner": crew}
+    make_corpus(sources, CLEAN, SPLIT, out=folder, **given)
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -63,12 +92,19 @@ def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     sources: list[tuple[Source, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = made(tmp_path / "whole", sources, Inline())
-    assert {"card.json", "dropped/exact.jsonl.gz", "dropped/min_chars.jsonl.gz"} < set(whole)
+    card = json.loads((tmp_path / "whole" / "card.json").read_text(encoding="utf-8"))
+    rules = {"min_chars", "max_same_skeleton", "min_language_score"}
+    assert rules | {"decontaminate", "exact", "near"} <= set(card["total"]["dropped"])
+    cut = {name for name, each in card["total"]["rules"].items() if each["parts"]}
+    assert {"max_line_documents", "split_languages", "decontaminate", "paragraphs"} <= cut
+    first, second = card["decontamination"]
+    assert (first["dropped_documents"], second["cut_documents"]) == (3, 6)
+    assert first["overlap"] > 0
     monkeypatch.setattr(gather, "GROUP_BYTES", 8_000)
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 3)
     with runner(2) as crew:  # which read whole chunks: they know nothing of these settings
         assert made(tmp_path / "two", sources, crew) == whole
-    monkeypatch.setattr(gather, "CHUNK_CHARS", 4_000)
+    monkeypatch.setattr(gather, "CHUNK_CHARS", 6_000)
     assert made(tmp_path / "tiny", sources, Inline()) == whole
 
 
@@ -90,24 +126,27 @@ class Failing(Inline):
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_run_that_was_stopped_anywhere_goes_on_and_makes_no_job_twice(
+def test_a_run_that_is_stopped_in_each_step_goes_on_and_makes_no_job_twice(
     sources: list[tuple[Source, Any]], tmp_path: Path
 ) -> None:
     calm = Failing(10**9)
     whole = made(tmp_path / "calm", sources, calm)
-    steps = list(dict.fromkeys(name.partition("/")[0] for name in calm.done))
-    assert steps == ["read", "clean", "keys", "sift", "dropped", "runs", "compare", "write"]
-    assert len(calm.done) > 25
-    for count in range(0, len(calm.done), 3):
-        out, work = tmp_path / f"out{count}", tmp_path / f"work{count}"
-        first, second = Failing(count), Failing(10**9)
+    steps = [name.partition("/")[0] for name in calm.done]
+    assert list(dict.fromkeys(steps)) == STEPS
+    assert min(map(steps.count, STEPS)) > 1
+    stops = [steps.index(step) + steps.count(step) // 2 for step in STEPS]
+    out, work, done = tmp_path / "out", tmp_path / "work", list[str]()
+    for stop in stops:
+        crew = Failing(stop - len(done))
         with pytest.raises(OSError, match="full"):
-            made(out, sources, first, work)
+            made(out, sources, crew, work)
+        done += crew.done
         for path in list(out.rglob("*.gz")):
             path.unlink()
-        assert made(out, sources, second, work) == whole
-        assert first.done + second.done == calm.done
-        assert not work.exists()
+    last = Failing(10**9)
+    assert made(out, sources, last, work) == whole
+    assert done + last.done == calm.done
+    assert not work.exists()
 
 
 @pytest.mark.usefixtures("tiny")
@@ -117,8 +156,10 @@ def test_files_that_a_power_cut_left_empty_are_made_again(
     whole = made(tmp_path / "calm", sources, Inline())
     work = tmp_path / "work"
     with pytest.raises(OSError, match="full"):
-        made(tmp_path / "out", sources, Failing(20), work)
-    for path in sorted(work.rglob("*.arrow"))[::3]:
+        made(tmp_path / "out", sources, Failing(40), work)
+    emptied = sorted(work.rglob("*.arrow"))[::3]
+    assert len(emptied) > 3
+    for path in emptied:
         path.write_bytes(b"")
     assert made(tmp_path / "out", sources, Inline(), work) == whole
 
@@ -139,12 +180,13 @@ import ray
 import text_samples
 from ray.cluster_utils import Cluster as Nodes
 from unit.text import test_making as given
-from endonym.text.config import Clean, Source
+from endonym.text.config import Source
 from endonym.workers import Cluster, Inline, runner
 folder = Path(sys.argv[1])
 sources = [Source(name="lines", path=str(folder / "raw"), document="line")]
 pairs = [(source, text_samples.files(source)) for source in sources]
-given.CLEAN = Clean(min_chars=12, dedup=("exact", "near", "paragraphs"))
+# The other kinds of copies take the same way (copies/test_sharing.py), but each its seconds.
+given.CLEAN = given.CLEAN.model_copy(update={"dedup": ("near",)})
 nodes = Nodes()
 for _ in range(2):
     nodes.add_node(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False)
@@ -155,7 +197,8 @@ with runner("ray") as crew:
     assert len(ray.nodes()) == crew.count == 2
     there = given.made(Path("ray"), pairs, crew)
 nodes.shutdown()
-assert {"dropped/exact.jsonl.gz", "dropped/near.jsonl.gz"} < set(there)
+rules = ("decontaminate", "max_same_skeleton", "min_language_score", "near")
+assert {f"dropped/{rule}.jsonl.gz" for rule in rules} < set(there)
 print(there == given.made(Path("here"), pairs, Inline()))
 """
 

@@ -2,15 +2,18 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.chunks import read_chunk
 from endonym.text.cleaned import Cleaned
 from endonym.text.config import Clean, Source, Split
+from endonym.text.copies import contamination
 from endonym.text.copies.notes import COPIES, staying_texts
 from endonym.text.corpus import dropped_records
 from endonym.text.document import ARTICLE, Document, Reject
@@ -38,7 +41,7 @@ class Sifted:
         self.folder, file = folder, -1
         names = [(Source(name=f"s{n}", path="."), files) for n, files in enumerate(sources)]
         work = Work(folder / "work", Inline())
-        work.folder.mkdir()
+        work.folder.mkdir(parents=True)
         given: Any = {"work": work, "out": folder, "evaluation": evaluation or []}
         making, chunks = Making(names, clean, Split(seed=7), **given), list[Chunk]()
         for number, (source, files) in enumerate(names):
@@ -158,6 +161,38 @@ def test_evaluation_texts_go_before_copies_are_looked_for(tmp_path: Path) -> Non
     (counts,) = sifted.said["decontamination"]
     assert (counts["dropped_documents"], counts["cut_documents"]) == (1, 1)
     assert [each.id for each in sifted.rejects("exact")] == ["0.txt#3"]
+
+
+def test_what_all_chunks_say_of_an_evaluation_file_is_added_up(tmp_path: Path) -> None:
+    """The runs that are left stand in the first chunk, what goes stands in all three."""
+    asked = " ".join([*TATAR, *ROMANIAN])
+    short = " ".join(asked.split()[:9])
+    files = [[asked, short], [f"{' '.join(TATAR[:3])}\n\n{OTHER}"], [LONG, asked, FRENCH[1]]]
+    sifted = Sifted(tmp_path / "three", [files], evaluation=[("unseen.txt", [asked])])
+    one = [[text for texts in files for text in texts]]
+    whole = Sifted(tmp_path / "one", [one], evaluation=[("unseen.txt", [asked])])
+    (counts,) = sifted.said["decontamination"]
+    assert (counts["dropped_documents"], counts["cut_documents"]) == (3, 1)
+    assert counts["overlap"] > 0
+    assert sifted.said["decontamination"] == whole.said["decontamination"]
+
+
+def test_other_evaluation_texts_in_the_same_place_are_other_texts(tmp_path: Path) -> None:
+    for evaluation, left in ((LONG, [OTHER, THIRD]), (OTHER, [LONG, THIRD])):
+        sifted = Sifted(tmp_path, [[[LONG, OTHER, THIRD]]], evaluation=[("a.txt", [evaluation])])
+        assert sifted.texts() == left
+        shutil.rmtree(tmp_path)
+
+
+def test_runs_of_evaluation_texts_are_looked_for_once_not_in_each_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, found = list[str](), contamination.evaluation_runs
+    monkeypatch.setattr(
+        contamination, "evaluation_runs", lambda texts, n: (seen.append(n.file), found(texts, n))[1]
+    )
+    Sifted(tmp_path, [[[LONG], [OTHER], [THIRD]]], evaluation=[("a.txt", [LONG]), ("b.txt", [])])
+    assert seen == ["a.txt", "b.txt"]
 
 
 def test_records_and_bytes_are_all_accounted_for(tmp_path: Path) -> None:

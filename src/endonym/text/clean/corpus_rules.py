@@ -2,7 +2,8 @@
 
 A corpus is cleaned as a map and a reduce. Each part of it (a chunk of documents) is counted on its
 own; the counts of all parts are combined into facts; then each document is judged by the facts,
-alone. There are up to two rounds of counting, since skeletons need to know which words are rare:
+alone. There are up to two rounds of counting: skeletons need to know which words are rare, and the
+sample of paragraphs (text/language/sample.py) which keys are small enough, of those of all parts:
 
     facts = None
     for _ in range(rounds(clean)):
@@ -15,34 +16,45 @@ What was counted, and the facts, can be saved to a folder of a few files. Memory
 step, and the facts are the same however the corpus is divided.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as arrow
 
+from endonym.disk import json_bytes, read_json
+from endonym.text.chunks import read_chunk, write_chunk
 from endonym.text.clean.boilerplate import line_keys, without_boilerplate
 from endonym.text.clean.keyed import key_of, keyed, load, merged, save, smallest, summed
 from endonym.text.clean.rules import Verdict
 from endonym.text.clean.skeletons import skeleton, word_keys
 from endonym.text.config import Clean
+from endonym.text.document_files import write_file
 from endonym.text.language.identify import Identifier
 from endonym.text.language.paragraphs import other_language
-from endonym.text.language.sample import SAMPLE_CHARS, Learnt, Sample, learn
+from endonym.text.language.sample import (
+    SAMPLE_CHARS,
+    Learnt,
+    candidates,
+    learn,
+    smallest_keys,
+)
 
-ARRAYS = ("lines", "words", "skeletons")
-PARAGRAPHS, SIZE, LEARNT = "paragraphs.jsonl", "documents.json", "language"
+ARRAYS = ("lines", "words", "paragraphs", "skeletons")
+TEXTS, SIZE, LEARNT = "texts.arrow", "documents.json", "language"
+TEXT = arrow.schema({"text": arrow.string()})
+NONE = np.zeros((0, 2), dtype=np.uint64)
 USUAL_SHARE = 0.001
 """Share of the documents in which a word must stand that is not rare."""
 
 
 def rounds(clean: Clean) -> int:
     """How often documents are counted before they are judged; 0 if no rule asks for it."""
-    if clean.max_same_skeleton is not None:
+    if clean.max_same_skeleton is not None or asks_language(clean):
         return 2
-    return int(clean.max_line_documents is not None or asks_language(clean))
+    return int(clean.max_line_documents is not None)
 
 
 def asks_language(clean: Clean) -> bool:
@@ -58,13 +70,12 @@ class Counts:
         self.documents = 0
         self.lines, self.words = Counter[int](), Counter[int]()
         self.skeletons: list[tuple[int, int]] = []
-        self.sample = Sample()
+        self.paragraphs, self.texts = dict[int, int](), dict[int, str]()
 
     def add(self, text: str) -> None:
         """Count a document."""
         if self.facts is not None:
-            if found := skeleton(text, self.facts.usual):
-                self.skeletons.append((key_of(found), key_of(text)))
+            self._count_again(text, self.facts)
             return
         self.documents += 1
         if self.clean.max_line_documents is not None:
@@ -72,7 +83,15 @@ class Counts:
         if self.clean.max_same_skeleton is not None:
             self.words.update(word_keys(text))
         if asks_language(self.clean):
-            self.sample.add(text)
+            self.paragraphs.update((key, len(each)) for key, each in candidates(text))
+
+    def _count_again(self, text: str, facts: "Facts") -> None:
+        """Count a document in the second round."""
+        if self.clean.max_same_skeleton is not None and (found := skeleton(text, facts.usual)):
+            self.skeletons.append((key_of(found), key_of(text)))
+        if asks_language(self.clean):
+            some = (each for each in candidates(text) if each[0] <= facts.sampled)
+            self.texts.update(some)
 
     def counted(self) -> "Counted":
         """What was counted so far."""
@@ -80,38 +99,41 @@ class Counts:
             self.documents,
             keyed(list(self.lines.items())),
             keyed(list(self.words.items())),
+            smallest_keys([keyed(list(self.paragraphs.items()))], SAMPLE_CHARS),
             keyed(self.skeletons),
-            tuple(self.sample.paragraphs()),
+            tuple(self.texts.values()),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The counts of one part of a corpus: rows of key and value, and the sample's paragraphs."""
+    """The counts of one part of a corpus, as rows of key and value.
+
+    paragraphs: keys and characters of those that may be in the sample. texts: of those that are.
+    """
 
     documents: int
     lines: "np.ndarray"
     words: "np.ndarray"
+    paragraphs: "np.ndarray"
     skeletons: "np.ndarray"
-    paragraphs: Sequence[str]
+    texts: Sequence[str]
 
     def save(self, folder: Path) -> None:
         """Write the counts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
             save(getattr(self, name), folder / f"{name}.npy")
-        lines = (json.dumps(each) + "\n" for each in self.paragraphs)
-        (folder / PARAGRAPHS).write_text("".join(lines), encoding="utf-8")
-        (folder / SIZE).write_text(json.dumps(self.documents), encoding="utf-8")
+        write_chunk(folder, TEXTS, TEXT, [self.texts])
+        write_file(folder, SIZE, json_bytes(self.documents))
 
     @classmethod
     def load(cls, folder: Path) -> "Counted":
         """The counts in a folder; of the arrays only what is used is read."""
-        lines = (folder / PARAGRAPHS).read_text(encoding="utf-8").splitlines()
         return cls(
-            json.loads((folder / SIZE).read_text(encoding="utf-8")),
+            read_json(folder / SIZE),
             *(load(folder / f"{name}.npy") for name in ARRAYS),
-            paragraphs=tuple(json.loads(line) for line in lines),
+            texts=tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist()),
         )
 
 
@@ -120,14 +142,16 @@ class Facts:
     """What is known of a whole corpus.
 
     lines: keys of lines in too many documents, sorted. usual: keys of words that are not rare.
-    skeletons: keys of those of too many documents, and the largest key of a document that is kept.
-    learnt: the model of the language, if a rule asks for it and there is enough text.
+    sampled: the largest key of a paragraph in the sample; -1 if there is none. skeletons: keys of
+    those of too many documents, and the largest key of a document that is kept. learnt: the model
+    of the language, if a rule asks for it and there is enough text.
     """
 
     documents: int = 0
     lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     usual: frozenset[int] = frozenset()
-    skeletons: "np.ndarray" = field(default_factory=lambda: np.zeros((0, 2), dtype=np.uint64))
+    sampled: int = -1
+    skeletons: "np.ndarray" = field(default_factory=NONE.copy)
     learnt: Learnt | None = None
 
     def save(self, folder: Path) -> None:
@@ -139,15 +163,17 @@ class Facts:
             save(array, folder / f"{name}.npy")
         if self.learnt is not None:
             self.learnt.save(folder / LEARNT)
-        (folder / SIZE).write_text(json.dumps(self.documents), encoding="utf-8")
+        write_file(folder, SIZE, json_bytes([self.documents, self.sampled]))
 
     @classmethod
     def load(cls, folder: Path) -> "Facts":
         """The facts in a folder."""
+        documents, sampled = read_json(folder / SIZE)
         return cls(
-            json.loads((folder / SIZE).read_text(encoding="utf-8")),
+            documents,
             load(folder / "lines.npy"),
             frozenset(load(folder / "usual.npy").tolist()),
+            sampled,
             load(folder / "skeletons.npy"),
             Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None,
         )
@@ -164,27 +190,37 @@ def combine(
     before: the facts of the first round. contrast: texts in other languages that the user names,
     by the code or name of each.
     """
-    every, sample = list[Counted](), Sample(SAMPLE_CHARS)
-    for part in parts:
-        for paragraph in part.paragraphs:
-            sample.offer(paragraph)
-        every.append(replace(part, paragraphs=()))
     if before is not None:
-        found = merged([each.skeletons for each in every], smallest(clean.max_same_skeleton or 1))
-        return replace(before, skeletons=found)
+        return _combined_again(clean, parts, before, contrast or {})
+    every, sample = list[Counted](), NONE
+    for part in parts:
+        sample = smallest_keys([sample, part.paragraphs], SAMPLE_CHARS)
+        every.append(part)
     documents = sum(each.documents for each in every)
     lines = merged([each.lines for each in every], summed((clean.max_line_documents or 0) + 1))
     least = max((clean.max_same_skeleton or 0) + 1, int(USUAL_SHARE * documents))
     usual = merged([each.words for each in every], summed(least))
-    learnt = None
-    if asks_language(clean):
-        learnt = learn(sample.paragraphs(), clean.language or "", contrast or {})
     return Facts(
         documents,
         lines[:, 0].copy(),
         frozenset(int(key) for key in usual[:, 0]),
-        learnt=learnt,
+        int(sample[-1, 0]) if len(sample) else -1,
     )
+
+
+def _combined_again(
+    clean: Clean, parts: Iterable[Counted], before: Facts, contrast: Mapping[str, Sequence[str]]
+) -> Facts:
+    """The facts after the second round."""
+    skeletons, texts = list[np.ndarray](), dict[int, str]()
+    for part in parts:
+        skeletons.append(part.skeletons)
+        texts.update((key_of(each), each) for each in part.texts)
+    found = merged(skeletons, smallest(clean.max_same_skeleton or 1))
+    learnt = None
+    if asks_language(clean):
+        learnt = learn([texts[key] for key in sorted(texts)], clean.language or "", contrast)
+    return replace(before, skeletons=found, learnt=learnt)
 
 
 def facts_of(

@@ -9,8 +9,11 @@ one in forty.
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
+
+from endonym.text.document_files import WholeFile
 
 Keyed = "np.ndarray[tuple[int, int], np.dtype[np.uint64]]"
 """Rows of key and value, sorted by key, then value."""
@@ -35,10 +38,8 @@ def keyed(rows: "Sequence[tuple[int, int]]") -> "np.ndarray":
 
 def save(counts: "np.ndarray", path: Path) -> None:
     """Write counts to a file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.save(file, counts, allow_pickle=False)
-    part.replace(path)
+    with WholeFile(path.parent, path.name) as file:
+        np.save(cast(BinaryIO, file), counts, allow_pickle=False)
 
 
 def load(path: Path) -> "np.ndarray":

@@ -8,12 +8,15 @@ put no space between words, runs of letters are taken. Texts are folded before (
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import regex
 
+from endonym.disk import json_bytes, read_json
+from endonym.text.chunks import write_array
 from endonym.text.copies.keys import batches
 from endonym.text.copies.letters import (
     DENSE,
@@ -26,6 +29,7 @@ from endonym.text.copies.letters import (
     words,
 )
 from endonym.text.copies.paragraphs import Span, paragraphs, without
+from endonym.text.document_files import Whole, write_file
 from endonym.text.shingles import Indices, Numbers, spread
 
 WIDTHS = {SPACED: (13, 8), UNSPACED: (50, 30), DENSE: (20, 12)}
@@ -33,6 +37,7 @@ WIDTHS = {SPACED: (13, 8), UNSPACED: (50, 30), DENSE: (20, 12)}
 
 LONG_PARAGRAPH_CHARS = 2_000
 """Of a longer paragraph only the lines or sentences that overlap are removed."""
+KINDS, COUNTS = ("long", "brief", "short"), "counts.json"
 MOST_REMOVED = 0.5
 """A document that would lose more of its letters is dropped."""
 SENTENCE_END = regex.compile(r"[.!?…।॥؟۔。！？៕។]+[\s\p{Pf}\"']*|\n")
@@ -50,23 +55,45 @@ class Judged(NamedTuple):
     removed: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
 class Known:
-    """Distinct hashes, each with the files that hold it: `owners[firsts[i] : firsts[i + 1]]`."""
+    """Distinct hashes, each with the files that hold it: `owners[firsts[i] : firsts[i + 1]]`.
 
-    def __init__(self, of_files: Sequence[Numbers]) -> None:
+    filter: says of the first bits of a hash whether a known one begins so.
+    """
+
+    hashes: Numbers
+    owners: Indices
+    firsts: Indices
+    filter: Marks
+
+    @classmethod
+    def of_files(cls, of_files: Sequence[Numbers]) -> "Known":
+        """The hashes of all files."""
         owners = np.repeat(np.arange(len(of_files)), [len(each) for each in of_files])
         hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *of_files])
         order = np.lexsort((owners, hashes))
-        self.owners = owners[order]
-        self.hashes, firsts = np.unique(hashes[order], return_index=True)
-        self.firsts = np.append(firsts, len(hashes))
-        self.shift = np.uint64(64 - min(27, max(16, (8 * len(self.hashes)).bit_length())))
-        self.filter = np.zeros(1 << (64 - int(self.shift)), dtype=np.bool_)
-        self.filter[self.hashes >> self.shift] = True
+        distinct, firsts = np.unique(hashes[order], return_index=True)
+        bits = min(27, max(16, (8 * len(distinct)).bit_length()))
+        begins = np.zeros(1 << bits, dtype=np.bool_)
+        begins[distinct >> np.uint64(64 - bits)] = True
+        return cls(distinct, owners[order], np.append(firsts, len(hashes)), begins)
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> "Known":
+        """What was saved, of which only what is used is read."""
+        paths = [folder / f"{name}-{each}.npy" for each in cls.__slots__]
+        return cls(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
+
+    def save(self, folder: Path, name: str) -> list[Whole]:
+        """Write it to files that can be mapped."""
+        names = self.__slots__
+        return [write_array(folder, f"{name}-{n}.npy", getattr(self, n)) for n in names]
 
     def find(self, hashes: Numbers) -> tuple[Indices, Indices]:
         """Which of these hashes are known, and the number of each of them."""
-        likely = np.flatnonzero(self.filter[hashes >> self.shift])
+        shift = np.uint64(64 - (len(self.filter).bit_length() - 1))
+        likely = np.flatnonzero(self.filter[hashes >> shift])
         wanted = hashes[likely]
         numbers = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
         same = self.hashes[numbers] == wanted if len(self.hashes) else np.zeros(0, dtype=np.bool_)
@@ -131,21 +158,39 @@ class Hits:
 class Contamination:
     """The runs of evaluation files, and how many documents of a corpus have some of them.
 
-    files: the name and the texts of each.
+    counts: of each file. known: the runs of each kind (KINDS).
     """
 
-    def __init__(self, files: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self.counts: list[FileCounts] = []
+    def __init__(self, counts: list[FileCounts], known: Sequence[Known]) -> None:
+        self.counts = counts
+        self.long, self.brief, self.short = known
+        self.seen = np.zeros(len(self.short.hashes), dtype=np.bool_)
+
+    @classmethod
+    def of_files(cls, files: Iterable[tuple[str, Iterable[str]]]) -> "Contamination":
+        """From the name and the texts of each file. Takes as long as to judge these texts."""
+        every: list[FileCounts] = []
         found: list[list[Numbers]] = [[], [], []]
         for name, texts in files:
             counts = FileCounts(name)
             for kept, hashes in zip(found, evaluation_runs(texts, counts), strict=True):
                 kept.append(hashes)
-            self.counts.append(counts)
-        self.long, self.brief, self.short = (Known(each) for each in found)
-        self.seen = np.zeros(len(self.short.hashes), dtype=np.bool_)
-        for counts, hashes in zip(self.counts, found[2], strict=True):
-            counts.runs = len(hashes)
+            counts.runs = len(found[2][-1])
+            every.append(counts)
+        return cls(every, [Known.of_files(each) for each in found])
+
+    @classmethod
+    def load(cls, folder: Path) -> "Contamination":
+        """What was saved, with nothing compared yet."""
+        counts = [FileCounts(**each) for each in read_json(folder / COUNTS)]
+        return cls(counts, [Known.load(folder, kind) for kind in KINDS])
+
+    def save(self, folder: Path) -> list[Whole]:
+        """Write the runs to files that can be mapped, before anything is compared."""
+        known = zip((self.long, self.brief, self.short), KINDS, strict=True)
+        written = [file for each, kind in known for file in each.save(folder, kind)]
+        counts = json_bytes([asdict(each) for each in self.counts])
+        return [*written, write_file(folder, COUNTS, counts)]
 
     def judge(self, texts: Iterable[str]) -> Iterator[Judged]:
         """What is left of each document."""

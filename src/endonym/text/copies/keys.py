@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,7 @@ from endonym.text.copies.shingles import (
 )
 from endonym.text.copies.tables import Columns
 from endonym.text.copies.wear import wear
+from endonym.text.document_files import WholeFile
 from endonym.text.fold import portions
 from endonym.text.shingles import Indices
 
@@ -74,24 +76,28 @@ def write_keys(texts: Iterable[str], asked: Asked, out: Path, *, first: int = 0)
 
 
 class KeyFile:
-    """A file of parquet, written in groups of rows."""
+    """A file of parquet, written in groups of rows; there is none without rows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.part = path.with_name(f"{path.name}.part")
+        self.files = ExitStack()
         self.writer: pq.ParquetWriter | None = None
         self.waiting: list[pa.Table] = []
 
     def __enter__(self) -> "KeyFile":
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.files.__exit__(kind, error, trace)
+            return
+        with self.files:
             self.flush()
-        if self.writer is not None:
-            self.writer.close()
-            if kind is None:
-                self.part.replace(self.path)
 
     def write(self, columns: Columns) -> None:
         """Add rows."""
@@ -105,9 +111,10 @@ class KeyFile:
             return
         table = pa.concat_tables(self.waiting)
         if self.writer is None:
-            self.writer = pq.ParquetWriter(
-                self.part, table.schema, compression="zstd", use_dictionary=False
-            )
+            file = self.files.enter_context(WholeFile(self.path.parent, self.path.name))
+            given: Any = {"compression": "zstd", "use_dictionary": False}
+            self.writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), table.schema, **given)
+            self.files.callback(self.writer.close)
         self.writer.write_table(table)
         self.waiting.clear()
 

@@ -5,6 +5,7 @@ of two texts is then estimated on the 1,024 smallest hashes of both together, wi
 deviation of at most 0.016; of shorter texts it is exact. Source: Broder 1997, section 3.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Sets:
     """The sets of some documents, in one file; a set is asked for by its number."""
 
     def __init__(self, path: Path, texts: Iterable[str]) -> None:
-        sizes: list[int] = []
+        sizes = array("q")
         with path.open("wb") as file:
             for each in text_sets(texts):
                 file.write(each.tobytes())

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from endonym.text.copies.keys import ROW_GROUP, Kind
 from endonym.text.shingles import Indices, Numbers
+from endonym.workers import cluster_errors
 
 PARTITION_ROWS = 1 << 21
 """Rows of a key and a document that are grouped at once: 32 MB, and as much for sorting."""
@@ -33,6 +34,11 @@ def rows_that_share(files: Sequence[Path], kind: Kind, *, folder: Path, count: i
     """
     if not files:
         return []
+    with cluster_errors(f"keys of {kind} copies"):
+        return _rows_that_share(files, kind, folder, count)
+
+
+def _rows_that_share(files: Sequence[Path], kind: Kind, folder: Path, count: int) -> list[Path]:
     import ray
     from ray.data import DataContext
 

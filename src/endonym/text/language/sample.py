@@ -15,15 +15,16 @@ found so is left to the model's class of unknown languages.
 """
 
 import heapq
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.text.clean.keyed import key_of
+from endonym.disk import json_bytes, read_json
+from endonym.text.clean.keyed import key_of, save
+from endonym.text.document_files import write_file
 from endonym.text.language.model import CharacterModel
 from endonym.text.language.votes import (
     certain_other,
@@ -67,14 +68,14 @@ class Learnt:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in self.model.arrays().items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            save(array, folder / f"{name}.npy")
         told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
-        (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
+        write_file(folder, TOLD, json_bytes(told))
 
     @classmethod
     def load(cls, folder: Path) -> "Learnt":
         """The model in a folder."""
-        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+        told = read_json(folder / TOLD)
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
         model = CharacterModel.of_arrays(told["codes"], arrays)
         return cls(model, told["least"], told["knows"])
@@ -91,13 +92,11 @@ class Sample:
 
     def add(self, text: str) -> None:
         """Draw from the paragraphs of a document."""
-        for line in text.split("\n"):
-            if len(line) >= LEAST_PARAGRAPH:
-                self.offer(line[:MOST_PARAGRAPH])
+        for key, paragraph in candidates(text):
+            self.offer(key, paragraph)
 
-    def offer(self, paragraph: str) -> None:
-        """Keep a paragraph if its hash is small enough; of equal ones one is kept."""
-        key = key_of(paragraph)
+    def offer(self, key: int, paragraph: str) -> None:
+        """Keep a paragraph if its key is small enough; of equal ones one is kept."""
         is_full = self.chars >= self.most_chars
         if key in self.keys or (is_full and key > -self.heap[0][0]):
             return
@@ -112,6 +111,22 @@ class Sample:
     def paragraphs(self) -> list[str]:
         """All of them, in the order of their keys."""
         return [paragraph for _, paragraph in sorted(self.heap, reverse=True)]
+
+
+def candidates(text: str) -> Iterator[tuple[int, str]]:
+    """The paragraphs of a document that may be drawn, each with its key."""
+    for line in text.split("\n"):
+        if len(line) >= LEAST_PARAGRAPH:
+            paragraph = line[:MOST_PARAGRAPH]
+            yield key_of(paragraph), paragraph
+
+
+def smallest_keys(parts: "Sequence[np.ndarray]", most_chars: int) -> "np.ndarray":
+    """The keys that a Sample would keep. parts: rows of a paragraph's key and its characters."""
+    rows = np.concatenate(parts)
+    _, firsts = np.unique(rows[:, 0], return_index=True)
+    rows = rows[firsts]
+    return rows[: int(np.searchsorted(np.cumsum(rows[:, 1]), most_chars)) + 1]
 
 
 def learn(

@@ -8,6 +8,7 @@ import pytest
 from made_dirt import fables, stubs
 from text_samples import FRENCH, RUSSIAN, TATAR
 
+from endonym.text.clean import corpus_rules
 from endonym.text.clean.corpus_rules import (
     CorpusJudge,
     Counted,
@@ -18,6 +19,7 @@ from endonym.text.clean.corpus_rules import (
     rounds,
 )
 from endonym.text.config import Clean
+from endonym.text.language.sample import Sample
 
 NOTICE = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
 CLEAN = Clean(
@@ -57,7 +59,7 @@ def facts_from(parts: list[list[str]], folder: Path) -> Facts:
 def test_rounds_are_as_many_as_the_rules_need() -> None:
     assert rounds(Clean(min_chars=5)) == 0
     assert rounds(Clean(max_line_documents=5)) == 1
-    assert rounds(Clean(language="tt", split_languages=True)) == 1
+    assert rounds(Clean(language="tt", split_languages=True)) == 2
     assert rounds(Clean(max_same_skeleton=5)) == 2
 
 
@@ -77,6 +79,34 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
     assert found.learnt.least == whole.learnt.least
     for name, array in found.learnt.model.arrays().items():
         assert np.array_equal(array, whole.learnt.model.arrays()[name])
+
+
+def test_the_sample_is_drawn_from_all_parts_and_no_part_keeps_more_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean, texts = Clean(language="fr", min_language_score=0.6), corpus()
+    monkeypatch.setattr(corpus_rules, "SAMPLE_CHARS", 9_000)
+    sample = Sample(9_000)
+    for text in texts:
+        sample.add(text)
+    parts = [texts[:40], texts[40:], texts[:9]]
+    first = [Counts(clean) for _ in parts]
+    for counts, part in zip(first, parts, strict=True):
+        for text in part:
+            counts.add(text)
+        counts.counted().save(tmp_path / "first")
+        assert sum(map(len, counts.counted().texts)) == 0
+        written = sum(path.stat().st_size for path in (tmp_path / "first").iterdir())
+        assert written < 0.3 * sum(len(text.encode()) for text in part) + 1_500
+    facts = combine(clean, [each.counted() for each in first])
+    second = [Counts(clean, facts) for _ in parts]
+    for counts, part in zip(second, parts, strict=True):
+        for text in part:
+            counts.add(text)
+    drawn = {text for each in second for text in each.counted().texts}
+    assert drawn == set(sample.paragraphs())
+    every = {line for text in texts for line in text.split("\n") if len(line) >= 30}
+    assert len(drawn) < len(every)
 
 
 def test_saved_facts_judge_as_those_at_hand(tmp_path: Path) -> None:

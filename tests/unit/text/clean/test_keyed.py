@@ -65,3 +65,22 @@ def test_counts_come_back_from_their_file(tmp_path: Path) -> None:
 def test_nothing_merges_to_nothing() -> None:
     assert len(merged([], summed(1))) == 0
     assert len(merged([keyed([])], smallest(1))) == 0
+
+
+def test_two_processes_may_write_the_same_counts_at_once(tmp_path: Path) -> None:
+    """The second one begins and ends while the first one writes."""
+    path, counts = tmp_path / "lines.npy", keyed([(3, 1), (1, 2)])
+
+    real, begun = np.save, list[int]()
+
+    def slow(file: object, array: np.ndarray, **given: bool) -> None:
+        begun.append(1)
+        if len(begun) == 1:
+            save(counts, path)
+        real(file, array, **given)  # pyright: ignore
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np, "save", slow)
+        save(counts, path)
+    assert load(path).tolist() == [[1, 2], [3, 1]]
+    assert [each.name for each in tmp_path.iterdir()] == ["lines.npy"]

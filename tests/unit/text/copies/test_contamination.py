@@ -1,5 +1,7 @@
 """Overlap with evaluation texts."""
 
+from pathlib import Path
+
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
@@ -17,7 +19,7 @@ OTHERS = " ".join(TATAR[:4])
 
 def judged(evaluation: list[str], *documents: str) -> tuple[list[Judged], dict[str, float]]:
     """The documents after the comparison, and the counts of the only file."""
-    contamination = Contamination([("eval.txt", evaluation)])
+    contamination = Contamination.of_files([("eval.txt", evaluation)])
     found = list(contamination.judge(documents))
     contamination.count_remaining()
     return found, contamination.counts[0].as_dict()
@@ -65,7 +67,7 @@ def test_scripts_without_spaces_are_compared_by_runs_of_letters() -> None:
 
 
 def test_every_file_that_has_a_run_is_named() -> None:
-    contamination = Contamination(
+    contamination = Contamination.of_files(
         [("a", [SENTENCE]), ("b", [" ".join(ROMANIAN)]), ("c", [SENTENCE, SHORT])]
     )
     found = list(contamination.judge([SENTENCE, " ".join(ROMANIAN), " ".join(FRENCH)]))
@@ -92,7 +94,25 @@ def test_a_text_of_many_batches_is_compared_piece_by_piece(monkeypatch: pytest.M
 
 
 def test_without_evaluation_texts_nothing_changes() -> None:
-    contamination = Contamination([("empty.txt", [])])
+    contamination = Contamination.of_files([("empty.txt", [])])
     assert [each.text for each in contamination.judge([*TATAR, ""])] == [*TATAR, ""]
     contamination.count_remaining()
     assert contamination.counts[0].as_dict()["runs"] == 0
+
+
+def test_saved_runs_judge_as_those_at_hand_and_know_nothing_of_what_was_judged(
+    tmp_path: Path,
+) -> None:
+    files = [("a.txt", [SENTENCE, PHRASE]), ("b.txt", [KHMER_TEXT, SHORT])]
+    at_hand = Contamination.of_files(files)
+    at_hand.save(tmp_path)
+    saved = [Contamination.load(tmp_path) for _ in range(2)]
+    texts = [f"{OTHERS}\n\n{SENTENCE}", KHMER_TEXT, SHORT, " ".join(SENTENCE.split()[:9]), OTHERS]
+    expected = list(at_hand.judge(texts))
+    assert [each.files for each in expected] == [(0,), (1,), (1,), (), ()]
+    at_hand.count_remaining()
+    for each in saved:
+        assert list(each.judge(texts)) == expected
+        each.count_remaining()
+        assert each.counts == at_hand.counts
+    assert at_hand.counts[0].found > 0

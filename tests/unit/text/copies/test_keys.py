@@ -1,5 +1,6 @@
 """Keys of documents in files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.text.copies import keys as module
-from endonym.text.copies.keys import Asked, Kind, key_files, write_keys
+from endonym.text.copies.keys import Asked, KeyFile, Kind, key_files, text_keys, write_keys
 
 TEXTS = [*TATAR, "…", TATAR[0].upper(), *FRENCH, *KHMER, *ROMANIAN]
 ALL = Asked(frozenset({"exact", "near", "paragraphs"}))
@@ -95,3 +96,30 @@ def test_digests_of_texts_are_those_of_their_bytes(tmp_path: Path) -> None:
     high, low = (np.array(table[name]) for name in ("high", "low"))
     assert high[0] == high[2] != high[1]
     assert low[0] == low[2] != low[1]
+
+
+def test_two_processes_may_write_the_same_keys_at_once(tmp_path: Path) -> None:
+    path, columns = tmp_path / "0.exact.parquet", text_keys(TATAR, np.arange(len(TATAR)))
+    with KeyFile(path) as first:
+        first.write(columns)
+        first.flush()
+        with KeyFile(path) as second:
+            second.write(columns)
+        written = path.read_bytes()
+        assert pq.read_table(path).num_rows == len(TATAR)
+    assert path.read_bytes() == written
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_keys_that_could_not_all_be_written_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def texts() -> Iterator[str]:
+        yield "а" * module.BATCH_CHARS
+        yield TATAR[0]
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(module, "ROW_GROUP", 1)
+    with pytest.raises(OSError, match="full"):
+        write_keys(texts(), ALL, tmp_path / "0")
+    assert list(tmp_path.iterdir()) == []

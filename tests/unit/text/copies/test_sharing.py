@@ -19,7 +19,8 @@ from endonym.text.copies.removal import decided, every_row
 from endonym.text.copies.sharing import key_rows, rows_that_share, sharers
 from endonym.text.copies.tables import Tables
 
-PER_FILE = 100
+PER_FILE = 190
+"""Few files, as Ray takes seconds for each."""
 
 
 def test_documents_share_a_key_with_another_one_not_with_themselves() -> None:
@@ -34,7 +35,7 @@ def test_the_rows_of_files_say_which_documents_share_something(tmp_path: Path) -
     write_all(texts, tmp_path / "keys")
     for kind in ("exact", "near", "paragraphs"):
         files = key_files(tmp_path / "keys", kind)
-        assert len(files) > 5
+        assert len(files) > 2
         parts = list(key_rows({"item": [str(path) for path in files]}))
         keys, documents = (np.concatenate([each[n] for each in parts]) for n in ("key", "document"))
         owners: dict[int, set[int]] = {}
@@ -127,6 +128,8 @@ def test_on_two_nodes_the_same_goes_as_here(tmp_path: Path) -> None:
     said = json.loads(run.stdout)
     assert said["here"] == said["there"]
     exact, _, _, near, _, _, cuts, _, _ = said["here"]
-    assert min(len(exact), len(near), len(cuts)) > 10
+    # Equal: 43 in Tatar, 17 in Khmer. Near: in Khmer all but three, in Tatar 8 and one in capitals.
+    # Of 22 paragraphs with 100 letters three stand nowhere else once near copies are gone.
+    assert (len(exact), len(near), len(cuts)) == (43 + 17, 147 + 8 + 1, 22 - 3)
     for kept, every in said["rows"].values():
         assert 0 < kept < every

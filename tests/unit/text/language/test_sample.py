@@ -7,8 +7,16 @@ import pytest
 from made_dirt import lines_of
 from text_samples import FRENCH, RUSSIAN, TATAR
 
+from endonym.text.clean.keyed import key_of, keyed
 from endonym.text.language.identify import Identifier
-from endonym.text.language.sample import Learnt, Sample, learn, of_others
+from endonym.text.language.sample import (
+    Learnt,
+    Sample,
+    candidates,
+    learn,
+    of_others,
+    smallest_keys,
+)
 
 
 def sampled(texts: list[str], most: int = 10**6) -> Sample:
@@ -26,13 +34,15 @@ def test_the_sample_is_the_same_in_any_order_and_bounded():
     assert 5_000 <= sum(map(len, one.paragraphs())) < 7_000
 
 
-def test_samples_of_parts_merge_to_that_of_the_whole():
+@pytest.mark.parametrize("most", [1, 5_000, 10**6])
+def test_keys_of_parts_merge_to_those_of_the_sample_of_the_whole(most: int):
     lines = lines_of("fr")
-    merged = Sample(5_000)
-    for part in (lines[40:], lines[:40]):
-        for paragraph in sampled(part, 5_000).paragraphs():
-            merged.offer(paragraph)
-    assert merged.paragraphs() == sampled(lines, 5_000).paragraphs()
+    parts = (lines[40:], lines[:40], lines[30:50])
+    rows = [keyed([(k, len(p)) for line in part for k, p in candidates(line)]) for part in parts]
+    merged = smallest_keys([smallest_keys([rows[0]], most), *rows[1:]], most)
+    expected = [key_of(paragraph) for paragraph in sampled(lines, most).paragraphs()]
+    assert merged[:, 0].tolist() == expected
+    assert smallest_keys([merged[:0]], most).tolist() == []
 
 
 def test_copies_count_once_and_short_lines_not_at_all():
