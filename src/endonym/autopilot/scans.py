@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from endonym.autopilot.cleaning import EXPECTED
-from endonym.text import isolation
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.files import RawFile
 from endonym.text.ocr import OcrFailed, tesseract
 from endonym.text.ocr_packs import Picture, best_pack
 from endonym.text.reader import read_file
-from endonym.text.readers.pdf import PICTURE
+from endonym.text.readers.pdf import drawn
 from endonym.text.readers.scans import LEAST_CONFIDENCE
 
 WANTED = ("needs_ocr", "bad_text_layer")
@@ -66,8 +65,7 @@ def page_of(path: Path, rejects: Sequence[Reject]) -> Picture:
     number = pages[len(pages) // 2].id.rpartition("#")[2]
     if not number.isdecimal():  # the file is a picture
         return path, 1
-    size = path.stat().st_size
-    (found,) = isolation.units(PICTURE, path, {"page": int(number)}, raw_bytes=size)
+    found = drawn(path, int(number))
     if found.reason:
         raise OcrFailed(found.reason, f"a page cannot be drawn: {found.detail}")
     return base64.b64decode(found.text), 1

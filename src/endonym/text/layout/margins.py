@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from os.path import commonprefix
 from statistics import median
 
 import regex
@@ -200,7 +199,8 @@ def is_same(one: Mark, other: Mark, *, whole: bool) -> bool:
         return False
     if one.text == other.text:
         return True
-    common = len(commonprefix([one.text, other.text]))
+    unlike = (n for n, (a, b) in enumerate(zip(one.text, other.text, strict=False)) if a != b)
+    common = next(unlike, min(len(one.text), len(other.text)))
     if whole or common < LEAST_COMMON:
         return False
     if one.is_apart and other.is_apart:
