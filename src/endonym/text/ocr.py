@@ -69,7 +69,8 @@ class Tesseract:
         Raises OcrFailed.
         """
         given, data = ("stdin", picture) if isinstance(picture, bytes) else (str(picture), None)
-        page = ["-c", f"tessedit_page_number={number - 1}"] if number > 1 else []
+        # Without it, the first page of a TIFF would be all of them.
+        page = ["-c", f"tessedit_page_number={number - 1}"]
         command = [self.program, given, "stdout", "-l", "+".join(packs), *page, "tsv"]
         limits = [str(MEMORY_BYTES >> 10), str(PAGE_CPU_SECONDS)]
         try:
