@@ -29,7 +29,7 @@ from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.text.io.formats import PARSED, FileFormat, file_format, unsupported
 from endonym.text.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, zip_members
-from endonym.text.readers.arrow import opened
+from endonym.text.readers.arrow import ERRORS, opened
 from endonym.text.readers.columns import is_text, texts
 from endonym.text.readers.parquet import batch_rows
 from endonym.text.readers.plain import VISIBLE
@@ -180,7 +180,7 @@ def arrow_guess(raw: BinaryIO) -> Guess:
             n_rows = rows.num_rows
             for name in names:
                 lengths[name] = [len(value) for value in texts(rows.column(name)) if value]
-    except (arrow.ArrowException, OSError, ValueError):
+    except ERRORS:
         return {}, "not a whole Arrow file"
     return field_guess(lengths, n_rows, "column")
 

@@ -23,6 +23,8 @@ LEAST_PAGES = 3
 """On so many of them a line must stand, too; on all of them if there are fewer."""
 ROWS = 2
 """Rows at the top and at the bottom of a page that may be such lines."""
+MOST_MARKS, MOST_CHARS = 40, 300
+"""Lines in those rows that are looked at, and characters of each; a table may have thousands."""
 LEAST_COMMON = 8
 """Signs that two running heads begin with, if not all of them are the same."""
 LITTLE = 0.25
@@ -134,14 +136,14 @@ def is_running(mark: Mark, others: Sequence[Seen], least: int, opening: int) -> 
 
 def is_page_number(page: Page, text: str, shifts: list[int]) -> bool:
     """Whether a line is nothing but a number, by which the pages around are counted, too."""
-    found = ONLY_NUMBER.fullmatch(text)
+    found = ONLY_NUMBER.fullmatch(text) if len(text) <= MOST_CHARS else None
     return found is not None and shifts.count(int(found[1]) - page.number) >= LEAST_PAGES
 
 
 def numbers(page: Page, found: dict[int, Mark]) -> set[int]:
     """How far the numbers at the edges of a page are from its place in the file."""
     texts = (page.lines[number].text for number in found)
-    return {int(each) - page.number for text in texts for each in DIGITS.findall(text)}
+    return {int(each) - page.number for text in texts for each in DIGITS.findall(text[:MOST_CHARS])}
 
 
 def marks(page: Page) -> dict[int, Mark]:
@@ -157,6 +159,8 @@ def marks(page: Page) -> dict[int, Mark]:
         is_top = any(abs(at - each) <= near for each in top)
         if not is_top and not any(abs(at - each) <= near for each in bottom):
             continue
+        if len(found) == MOST_MARKS:
+            break
         if is_top:
             inward = [each for each in heights[: -ROWS - 2 : -1] if each < at]
         else:

@@ -9,6 +9,7 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ PARTS = 10
 TAIL_BYTES = 2_048
 FEW_CHARS = 200
 """Up to so many characters, a page may be a scan with a stamp or a number on it."""
+MOST_LINES, MOST_CHARS = 50_000, 2_000_000
+"""No page has more."""
 MOST_OBJECTS = 2_000
 """So many objects of a page are looked at for its picture."""
 
@@ -88,7 +91,7 @@ def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Un
         text = found.get_textpage()
     except pypdfium2.PdfiumError:
         return Unit(number, "", {}, raw_bytes, "damaged", f"page {number} cannot be read")
-    lines = list(lines_of(text))
+    lines = list(islice(lines_of(text), MOST_LINES + 1))
     joined = "\n".join(line for line, _ in lines)
     data = {
         "picture": picture_share(found) if len(joined) <= FEW_CHARS else 0.0,
@@ -98,6 +101,9 @@ def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Un
     }
     text.close()
     found.close()
+    if len(lines) > MOST_LINES or len(joined) > MOST_CHARS:
+        detail = f"page {number} has more than {MOST_LINES:,} lines or {MOST_CHARS:,} characters"
+        return Unit(number, "", {}, raw_bytes, "too_long", detail)
     return Unit(number, joined, meta | {"page": str(number)}, raw_bytes, data=data)
 
 
@@ -136,6 +142,7 @@ def lines_of(text: Any) -> Iterator[tuple[str, list[int]]]:
     import pypdfium2.raw as pdfium
 
     whole, at = text.get_text_range(), 0
+    counted = wide = 0
     x, y, right, matrix = (
         ctypes.c_double(),
         ctypes.c_double(),
@@ -149,7 +156,8 @@ def lines_of(text: Any) -> Iterator[tuple[str, list[int]]]:
         if line.strip():
             first = at + len(line) - len(line.lstrip())
             # Characters beyond U+FFFF are two for PDFium.
-            first += sum(sign > "\uffff" for sign in whole[:first]) if not whole.isascii() else 0
+            wide += sum(sign > "\uffff" for sign in whole[counted:first])
+            counted, first = first, first + wide
             last = first + len(line.strip()) - 1
             pdfium.FPDFText_GetCharOrigin(text.raw, first, x, y)
             pdfium.FPDFText_GetLooseCharBox(text.raw, last, right)
