@@ -34,6 +34,7 @@ main()
 START_SECONDS, CLOSING_SECONDS = 60.0, 1.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
+UNITS_A_FAILURE = 20
 NO_UNIT = "what the parser sent is no unit of the file"
 
 
@@ -43,7 +44,8 @@ class Limits:
 
     memory_bytes: of the process. unit_cpu_seconds: processor time of one unit. unit_seconds: wall
     clock of one unit, far longer, as a busy machine must not change what is read. file_seconds and
-    file_seconds_per_mb: wall clock of one file. failures: after so many, its rest is not read.
+    file_seconds_per_mb: wall clock of one file. failures: after so many units that crash, hang or
+    take too much memory, one more for each twenty units that are read, its rest is not read.
     """
 
     memory_bytes: int = 768 << 20
@@ -313,10 +315,12 @@ class Parsing:
 
     def refused(self, failure: Failure) -> Iterator[Unit]:
         """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
-        self.failures, self.lost = self.failures + 1, None
+        self.lost = None
+        self.failures += failure.reason != "parser_failed"
         yield Unit(self.next, reason=failure.reason, detail=failure.detail)
         self.next += 1
-        self.is_over = self.seconds <= 0 or self.failures >= self.limits.failures
+        most = self.limits.failures + self.next // UNITS_A_FAILURE
+        self.is_over = self.seconds <= 0 or self.failures >= most
         if self.is_over and self.limits.failures > 1:
             why = f"after {self.failures} failures" if self.seconds > 0 else "its time is over"
             yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")

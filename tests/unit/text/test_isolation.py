@@ -117,7 +117,11 @@ def test_units_that_were_not_sent_before_a_crash_are_not_lost(tmp_path: Path):
 
 def test_after_many_failures_the_rest_is_one_reject(tmp_path: Path):
     limits = Limits(memory_bytes=400 << 20, failures=3)
-    found = parsed(tmp_path, [A, *["raise"] * 9, B], limits)
+    found = parsed(tmp_path, [A, *["raise"] * 9, *["abort"] * 9, B], limits)
+    assert [each.number for each in found] == [*range(1, 14), 0]
+    found = parsed(tmp_path, [A, *(["abort", *[B] * 30] * 5), C], limits)
+    assert found[-1].text == C
+    found = parsed(tmp_path, [A, *["abort"] * 9, B], limits)
     assert [each.number for each in found] == [1, 2, 3, 4, 0]
     assert "after 3 failures, the rest is not read" in found[-1].detail
 

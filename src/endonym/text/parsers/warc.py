@@ -116,6 +116,8 @@ def unit_of(
         return Unit(number, "", {}, raw_bytes, "bomb", f"{shown}: {bomb}")
     except Refused as refusal:
         return Unit(number, "", {}, raw_bytes, refusal.reason, f"{shown}: {refusal.detail}")
+    if found.is_cut:
+        return Unit(number, "", {}, raw_bytes, "truncated", f"{shown}: its body ends early")
     meta = {key: value[:300] for key, value in meta.items() if value}
     if encoding != "utf-8":
         meta["encoding"] = encoding
