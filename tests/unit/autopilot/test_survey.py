@@ -214,6 +214,21 @@ def test_odd_and_unreadable_files_among_many_are_excluded(
     assert found.exclude() == ["*.bak", "broken.txt"]
 
 
+def test_an_empty_file_does_not_leave_out_its_namesakes_in_other_folders(tmp_path: Path):
+    for book in ("бер", "ике", "өч"):
+        for number in (1, 2):
+            page = xhtml([*TATAR[number:], *TATAR[:number], book])
+            write(tmp_path, f"t/{book}/chapter{number}.html", page)
+    write(tmp_path, "t/бер/chapter1.html", xhtml([]))
+    found = survey_texts([tmp_path / "t"], tmp_path, language="tt")
+    assert found.exclude() == ["*бер/chapter1.html"]
+    ((source, _),) = found.sources
+    assert source.exclude == ("/бер/chapter1.html",)
+    names = [each.name for each in source_files(source, tmp_path)]
+    assert len(names) == 5
+    assert "бер/chapter1.html" not in names
+
+
 def test_documents_of_files_that_are_not_read_whole_are_estimated(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:

@@ -30,12 +30,14 @@ AS_BROWSERS = {
     "big5hkscs": "big5",
 }
 """Pages that name the first mean the second (WHATWG, Encoding Standard)."""
-OF_BROWSERS = frozenset(
-    "utf-8 utf-16 utf-16-le utf-16-be cp866 koi8-r koi8-u mac-roman mac-cyrillic cp874 gbk gb18030"
-    " big5 euc_jp iso2022_jp shift_jis cp932 euc_kr cp949".split()
-) | {f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)}
-OF_BROWSERS |= {f"cp{n}" for n in range(1250, 1259)}
-"""Encodings that browsers read (WHATWG). Python knows others, such as idna, that are none of text."""
+OF_BROWSERS = {
+    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp866", "koi8-r", "koi8-u", "mac-roman"),
+    *("mac-cyrillic", "cp874", "gbk", "gb18030", "big5", "euc_jp", "iso2022_jp", "shift_jis"),
+    *("cp932", "euc_kr", "cp949"),
+    *(f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
+    *(f"cp{n}" for n in range(1250, 1259)),
+}
+"""Encodings that browsers read (WHATWG). Python knows others, such as idna, which no page is in."""
 MAX_REPLACED = 0.02
 
 BESIDE = [
