@@ -31,6 +31,8 @@ sys.path[:] = json.loads(sys.argv[1])
 from endonym.text.parsers.worker import main
 main()
 """
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""What of the environment a parser sees: no keys and no tokens."""
 START_SECONDS, CLOSING_SECONDS = 60.0, 1.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
@@ -84,6 +86,7 @@ class ParserProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
                 pass_fds=(memory.fileno(),),
             )
             self.end = weakref.finalize(self, end, self.process, os.getpid())
