@@ -59,6 +59,8 @@ def act(line: str) -> None:  # noqa: C901, PLR0915 - a table of what may happen
             while found := libc.malloc(ctypes.c_size_t(10 << 20)):
                 ctypes.memset(found, 1, 10 << 20)
             os.abort()
+        case "use-much":
+            bytearray(200 << 20)
         case "print":
             print("бу юл каналга барып җитмәскә тиеш", flush=True)  # noqa: T201
             os.write(1, b"\0\0\0\5junk!")

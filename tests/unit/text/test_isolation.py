@@ -141,6 +141,22 @@ def test_after_many_failures_the_rest_is_one_reject(tmp_path: Path):
     assert "after 3 failures, the rest is not read" in found[-1].detail
 
 
+def test_a_file_that_hangs_three_times_in_a_row_or_too_often_is_given_up(tmp_path: Path):
+    found = parsed(tmp_path, [A, "spin", B, "spin", "spin", "spin", *[C] * 9])
+    assert [each.number for each in found] == [1, 2, 3, 4, 5, 6, 0]
+    assert "too much processor time, the rest is not read" in found[-1].detail
+    few = Limits(memory_bytes=400 << 20, unit_cpu_seconds=1, lost_cpu_seconds=2.5)
+    found = parsed(tmp_path, [*[A, "spin"] * 9, C], few)
+    assert found[-1].number == 0
+    assert len(found) < 14
+
+
+def test_a_process_that_used_much_memory_takes_no_other_file(tmp_path: Path):
+    first = parsed(tmp_path, ["use-much", A])
+    assert texts(first) == ["use-much", A]
+    assert parsed(tmp_path, [B])[0].meta["process"] != first[1].meta["process"]
+
+
 def test_a_file_whose_time_is_over_ends_with_one_reject(tmp_path: Path):
     limits = Limits(unit_cpu_seconds=9, unit_seconds=0.5, file_seconds=0.9, file_seconds_per_mb=0)
     found = parsed(tmp_path, [A, "sleep", B, "sleep", C], limits)

@@ -33,6 +33,9 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in a unit of ru_maxrss."""
 MEMORY_SHARE = 0.75
 """A process that crashed with more of its memory in use is taken to have had too little."""
+RENEWED_SHARE = 0.4
+"""A process that has used more of its memory takes no other file: what is left of it, and its peak,
+would change what the next file comes to."""
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
@@ -178,8 +181,16 @@ class Worker:
             detail = f"{type(error).__name__}: {error}".replace(request["path"], "the file")
             detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
             end = {"failed": "parser_failed", "detail": detail}
+        if end.get("failed") == "parser_memory" or self.is_worn():
+            end["last"] = True
         self.flush(end)
-        return end.get("failed") != "parser_memory"
+        return "last" not in end
+
+    def is_worn(self) -> bool:
+        """Whether it has used much of its memory."""
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+        return most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
 
     def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
         """Send the units up to number `until`; whether the other side has stopped it."""
