@@ -36,7 +36,7 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
 
 
 class Unpacked:
-    """A file for fastwarc whose bytes are unpacked on the way. Raises Refused where it is damaged."""
+    """A file for fastwarc, unpacked on the way. Raises Refused where it is damaged."""
 
     def __init__(self, feed: Feed) -> None:
         self.feed, self.at = feed, 0
