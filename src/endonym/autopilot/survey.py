@@ -259,13 +259,17 @@ def see(found: list[Look], language: str, texts: str) -> None:
         each.source = each.source.model_copy(update={"ocr": (pack,)})
         each.reason += f"; {reason}"
     seen: list[Look] = []
+    unread = 0
     for each in blind:
         if each.documents:
             continue
-        if len(seen) < SEEN_FILES:
+        if len(seen) < SEEN_FILES and unread < SEEN_FILES:
             read_beginning(each, SEEN_CHARS)
             seen += [each] if each.documents else []
-        elif seen:
+            unread += not each.documents
+        elif not seen:
+            each.problem = f"a picture, as {unread} others, in which OCR finds no text"
+        else:
             each.is_assumed, each.is_foreign = True, False
             each.text_bytes = sum(one.text_bytes for one in seen) / len(seen)
             each.total_documents = sum(one.total_documents for one in seen) / len(seen)
@@ -347,9 +351,11 @@ def _add(
     for each in found:
         if each.problem:
             survey.skipped.append((printable(str(each.path)), each.problem))
-            if each.is_foreign:
+            is_archive = file_format(each.path.name, each.source).archive != ""
+            survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
+            # The kind of an archive says nothing of what other archives hold.
+            if each.is_foreign and not is_archive:
                 survey.foreign["".join(each.path.suffixes[-1:]).lower() or "no extension"] += 1
-                survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
             else:
                 is_one = survey.names[each.path.name] < 2
                 name = pattern(each.path) if is_one else f"*{pattern_below(each.path, 2)}"
