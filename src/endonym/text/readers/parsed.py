@@ -170,7 +170,7 @@ class Whole:
         if self.running_lines:
             meta[NOTE] = str(self.running_lines)
         reason = "too_long" if self.size > MAX_DOCUMENT_BYTES else ""
-        detail = too_long(self.size) if reason else ""
+        detail = too_long(self.size, '"page"') if reason else ""
         yield Unit(1, BETWEEN.join(self.texts), meta, self.raw_bytes, reason, detail)
 
 
