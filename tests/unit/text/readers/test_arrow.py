@@ -8,6 +8,7 @@ import pytest
 from text_samples import KHMER, TATAR, kept, reasons, records, write
 
 from endonym.autopilot.format_guess import arrow_guess
+from endonym.text.io import streams
 
 TEXTS = TATAR + KHMER
 
@@ -92,3 +93,20 @@ def test_an_offset_in_the_middle_or_an_index_that_leads_out_is_a_reject(tmp_path
     assert set(reasons(records(path))) == {"damaged"}
     with path.open("rb") as file:
         assert arrow_guess(file) == ({}, "not a whole Arrow file")
+
+
+def test_a_bomb_is_not_unpacked_and_a_compressed_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 100_000)
+    for name, texts in (("a.arrow", TATAR), ("b.arrow", ["ә" * 1_000_000] * 9)):
+        table = arrow.table({"text": texts})
+        options = arrow.ipc.IpcWriteOptions(compression="zstd")
+        path = tmp_path / name
+        with path.open("wb") as sink, arrow.ipc.new_file(sink, table.schema, options=options) as f:
+            f.write_table(table)
+    assert kept(records(tmp_path / "a.arrow")) == TATAR
+    (refusal,) = records(tmp_path / "b.arrow")
+    assert (refusal.reason, refusal.id) == ("bomb", "b.arrow")
+    with (tmp_path / "b.arrow").open("rb") as file:
+        assert arrow_guess(file)[0] == {}
