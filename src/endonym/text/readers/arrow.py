@@ -45,7 +45,7 @@ def documents(
     rows, kept = 0, Expansion(origin.raw_bytes)
     try:
         if (bomb := too_large(file, kept)) is not None:
-            yield origin.reject("bomb", bomb, record=None, raw_bytes=0)
+            yield origin.whole_file("bomb", bomb)
             return
         schema, batches = opened(file)
         column = text_column(schema, source.column)

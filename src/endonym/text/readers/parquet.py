@@ -61,7 +61,7 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
             yield no_column(table.schema_arrow, origin, source)
             return
         if not kept.has_room(declared_bytes(table.metadata, column)):
-            yield origin.reject("bomb", kept.message(), record=None, raw_bytes=0)
+            yield origin.whole_file("bomb", kept.message())
             return
         kept = Expansion(origin.raw_bytes)
         for value, meta in rows_of(file, column, batch_rows(table)):
