@@ -27,7 +27,7 @@ from endonym.text.readers.scans import ONLY_RUNNING, Eyes
 
 PARSER = Parser("endonym.text.parsers.pdf", "page", text_share=0.2, is_joined=True)
 PICTURE = "endonym.text.parsers.pdf_picture"
-LEAST_QUALITY = 0.5
+LEAST_QUALITY, SHOWN = 0.5, 500
 BAD_LAYER = "the text layer of this page is not text ({share}); a broken or old font"
 NO_LAYER = "this page has no text, only a picture"
 SCAN = "this page is a picture, with only {letters} letters of text on it"
@@ -64,7 +64,7 @@ class Pdf:
             if each.paragraphs:  # none if a paragraph of the page before goes on to its end
                 yield Unit(page.number, each.text, page.meta, page.raw_bytes)
             elif not page.lines:
-                self.refuse(page.number, page.raw_bytes, "", "blank", ONLY_RUNNING)
+                self.refuse(page, "blank", ONLY_RUNNING)
         yield from self.taken()
 
     def taken(self) -> list[Reject]:
@@ -95,7 +95,7 @@ class Pdf:
             return self.seen(unit, "bad_text_layer", BAD_LAYER.format(share=worst))
         if unit.data["objects"]:
             return self.seen(unit, "needs_ocr", NO_LAYER)
-        self.refuse(unit.number, unit.raw_bytes, "", "blank", "this page is blank")
+        self.refuse(unit, "blank", "this page is blank")
         return None
 
     def seen(self, unit: Unit, reason: str, detail: str, layer: Page | None = None) -> Page | None:
@@ -103,16 +103,15 @@ class Pdf:
 
         layer: what its text layer says, which is taken if OCR fails or reads less.
         """
-        number, shown = unit.number, unit.text[:500]
         if self.eyes is None:
             detail += '; OCR reads it: ocr = "auto" in [[source]]'
-            self.refuse(number, unit.raw_bytes, shown, reason, detail)
+            self.refuse(unit, reason, detail)
             return None
         try:
-            found = self.eyes.page(self.picture(number), unit)
+            found = self.eyes.page(self.picture(unit.number), unit)
         except OcrFailed as failed:
             if layer is None:
-                self.refuse(number, unit.raw_bytes, shown, failed.reason, failed.detail)
+                self.refuse(unit, failed.reason, failed.detail)
             return layer
         return found if layer is None or letters(found) > letters(layer) else layer
 
@@ -123,11 +122,12 @@ class Pdf:
             raise OcrFailed(found.reason, f"the page cannot be drawn: {found.detail}")
         return base64.b64decode(found.text)
 
-    def refuse(self, number: int, raw_bytes: int, text: str, reason: str, detail: str) -> None:
+    def refuse(self, unit: Unit | Page, reason: str, detail: str) -> None:
         """Add a reject for a page."""
+        number, size = unit.number, unit.raw_bytes
         said = f"page {number}: {detail}"
-        raw = text.encode()
-        reject = self.origin.reject(reason, said, record=number, raw=raw, raw_bytes=raw_bytes)
+        raw = unit.text[:SHOWN].encode() if isinstance(unit, Unit) else b""
+        reject = self.origin.reject(reason, said, record=number, raw=raw, raw_bytes=size)
         self.rejects.append(reject)
 
 
