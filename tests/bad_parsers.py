@@ -29,7 +29,7 @@ def run(lines: list[str], start: int) -> Iterator[Unit | None]:
         raise Refused("truncated", "it ends early")
 
 
-def act(line: str) -> None:  # noqa: C901 - a table of what may happen
+def act(line: str) -> None:  # noqa: C901, PLR0915 - a table of what may happen
     """What a line asks for."""
     match line:
         case "abort":
@@ -59,6 +59,8 @@ def act(line: str) -> None:  # noqa: C901 - a table of what may happen
             while found := libc.malloc(ctypes.c_size_t(10 << 20)):
                 ctypes.memset(found, 1, 10 << 20)
             os.abort()
+        case "use-much":
+            bytearray(200 << 20)
         case "print":
             print("бу юл каналга барып җитмәскә тиеш", flush=True)  # noqa: T201
             os.write(1, b"\0\0\0\5junk!")
@@ -67,6 +69,10 @@ def act(line: str) -> None:  # noqa: C901 - a table of what may happen
             sys.stdin.read()
         case "write":
             Path("/tmp/endonym_evil").write_text("evil", encoding="utf-8")
+        case "environment":
+            raise ValueError(sorted(os.environ))
+        case "environment-of-parent":
+            raise ValueError(Path(f"/proc/{os.getppid()}/environ").read_bytes()[-100:])
         case "raise":
             raise KeyError("юк")
         case "recurse":

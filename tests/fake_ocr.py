@@ -20,12 +20,12 @@ if sys.argv[1] == "--list-langs":
     sys.exit()
 given, chosen = sys.argv[1], sys.argv[sys.argv.index("-l") + 1].split("+")
 data = sys.stdin.buffer.read() if given == "stdin" else open(given, "rb").read()
-page = 0
+page = None
 for each in sys.argv:
     if each.startswith("tessedit_page_number="):
         page = int(each.partition("=")[2])
 pages = data.partition(b"TEXT:")[2].partition(b"\\0END")[0].decode().split("\\f")
-text = pages[page]
+text = "\\n".join(pages) if page is None else pages[page]
 open({log!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
 if text.startswith("crash"): os.abort()
 if text.startswith("no picture"):

@@ -29,7 +29,7 @@ from endonym.text.io.encoding import HEAD_BYTES, utf8_stream
 from endonym.text.io.formats import PARSED, FileFormat, file_format, unsupported
 from endonym.text.io.streams import Damage, Expansion, Feed, Stream, plain, unpacked
 from endonym.text.readers.archives import Member, zip_members
-from endonym.text.readers.arrow import opened
+from endonym.text.readers.arrow import ERRORS, opened, too_large
 from endonym.text.readers.columns import is_text, texts
 from endonym.text.readers.parquet import batch_rows
 from endonym.text.readers.plain import VISIBLE
@@ -173,6 +173,8 @@ def arrow_guess(raw: BinaryIO) -> Guess:
     """The string column with the longest values, as in `parquet_guess`."""
     lengths, n_rows = dict[str, list[int]](), 0
     try:
+        if too_large(raw, Expansion(raw.seek(0, io.SEEK_END))) is not None:
+            return {}, "an Arrow file that unpacks to far more than any text"
         schema, batches = opened(raw)
         names = [field.name for field in schema if is_text(field.type)]
         for batch in islice(batches, 1):
@@ -180,7 +182,7 @@ def arrow_guess(raw: BinaryIO) -> Guess:
             n_rows = rows.num_rows
             for name in names:
                 lengths[name] = [len(value) for value in texts(rows.column(name)) if value]
-    except (arrow.ArrowException, OSError, ValueError):
+    except ERRORS:
         return {}, "not a whole Arrow file"
     return field_guess(lengths, n_rows, "column")
 

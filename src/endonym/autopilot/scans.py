@@ -5,24 +5,29 @@ those that it must have.
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from endonym.autopilot.cleaning import EXPECTED
-from endonym.text import isolation
+from endonym.errors import printable
 from endonym.text.config import Source
 from endonym.text.document import Reject
 from endonym.text.files import RawFile
 from endonym.text.ocr import OcrFailed, tesseract
 from endonym.text.ocr_packs import Picture, best_pack
+from endonym.text.parsers.unit import Refused
+from endonym.text.parsers.zipped import Bounded
 from endonym.text.reader import read_file
-from endonym.text.readers.pdf import PICTURE
+from endonym.text.readers.pdf import drawn
 from endonym.text.readers.scans import LEAST_CONFIDENCE
 
 WANTED = ("needs_ocr", "bad_text_layer")
 """Reasons of pages that OCR may read."""
 NO_PROGRAM = "pictures of text; Tesseract reads them: apt-get install tesseract-ocr"
 SAMPLE_CHARS = 20_000
+SIGNED = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|webp)$", re.IGNORECASE)
+"""Names of pictures."""
 
 
 def needs_ocr(rejects: Sequence[Reject]) -> bool:
@@ -60,14 +65,26 @@ def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: st
     return ""
 
 
+def member_picture(path: Path, member: str) -> bytes:
+    """A picture in a zip. Raises OcrFailed."""
+    if path.suffix.lower() != ".zip" or not SIGNED.search(member):
+        raise OcrFailed("needs_ocr", "its pages cannot be tried; unpack the archive")
+    try:
+        return Bounded(str(path)).read(member)
+    except Refused as refused:
+        raise OcrFailed(refused.reason, refused.detail) from refused
+
+
 def page_of(path: Path, rejects: Sequence[Reject]) -> Picture:
     """A picture of a page that OCR may read. Raises OcrFailed."""
     pages = [each for each in rejects if each.reason in WANTED]
-    number = pages[len(pages) // 2].id.rpartition("#")[2]
+    name = pages[len(pages) // 2].id
+    number = name.rpartition("#")[2]
+    if member := name.partition(f"{printable(path.name)}/")[2]:
+        return member_picture(path, member), 1
     if not number.isdecimal():  # the file is a picture
         return path, 1
-    size = path.stat().st_size
-    (found,) = isolation.units(PICTURE, path, {"page": int(number)}, raw_bytes=size)
+    found = drawn(path, int(number))
     if found.reason:
         raise OcrFailed(found.reason, f"a page cannot be drawn: {found.detail}")
     return base64.b64decode(found.text), 1

@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 from endonym.autopilot.format_guess import guess_source
+from endonym.autopilot.globs import globs, pattern, pattern_below
 from endonym.autopilot.odd_sources import MOST_FILES, Sketch, odd_ones, sketch
 from endonym.autopilot.scans import needs_ocr, pack_for
 from endonym.autopilot.text_size import beginning
@@ -95,8 +96,8 @@ class Survey:
     one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
     language. foreign: files of kinds that are not read, by extension. pictures: why those are not.
     unreadable: patterns of `exclude` for other unreadable files, with reasons. texts: a sample of
-    documents. lists: the names of
-    sources that are lists of lines or sentences. all_documents: estimated.
+    documents. lists: the names of sources that are lists of lines or sentences. all_documents:
+    estimated. names: how many files have this name.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -114,6 +115,7 @@ class Survey:
     sample: str = ""
     texts: list[str] = field(default_factory=list[str])
     lists: list[str] = field(default_factory=list)
+    names: Counter[str] = field(default_factory=Counter[str])
     documents: int = 0
     document_bytes: int = 0
     all_documents: float = 0.0
@@ -174,6 +176,7 @@ def look_through(
         group for paths in listed for group in grouped([p for p in paths if p not in refused])
     ]
     survey = Survey(files=sum(map(len, groups)))
+    survey.names.update(path.name for group in groups for path in group)
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
     chars = min(SAMPLE_CHARS, max(LEAST_CHARS, READ_CHARS // max(1, survey.files)))
     looks: list[list[Look]] = []
@@ -256,13 +259,17 @@ def see(found: list[Look], language: str, texts: str) -> None:
         each.source = each.source.model_copy(update={"ocr": (pack,)})
         each.reason += f"; {reason}"
     seen: list[Look] = []
+    unread = 0
     for each in blind:
         if each.documents:
             continue
-        if len(seen) < SEEN_FILES:
+        if len(seen) < SEEN_FILES and unread < SEEN_FILES:
             read_beginning(each, SEEN_CHARS)
             seen += [each] if each.documents else []
-        elif seen:
+            unread += not each.documents
+        elif not seen:
+            each.problem = f"a picture, as {unread} others, in which OCR finds no text"
+        else:
             each.is_assumed, each.is_foreign = True, False
             each.text_bytes = sum(one.text_bytes for one in seen) / len(seen)
             each.total_documents = sum(one.total_documents for one in seen) / len(seen)
@@ -340,18 +347,22 @@ def _add(
     survey: Survey, found: list[Look], odd: dict[str, str], *, taken: set[str], folder: Path
 ) -> None:
     """Add the source of a file, or of many of one kind; what is odd or unreadable is named."""
-    left_out: dict[str, str] = {}
+    left_out: dict[Path, str] = {}
     for each in found:
         if each.problem:
             survey.skipped.append((printable(str(each.path)), each.problem))
-            if each.is_foreign:
+            is_archive = file_format(each.path.name, each.source).archive != ""
+            survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
+            # The kind of an archive says nothing of what other archives hold.
+            if each.is_foreign and not is_archive:
                 survey.foreign["".join(each.path.suffixes[-1:]).lower() or "no extension"] += 1
-                survey.pictures = each.problem if needs_ocr(each.rejects) else survey.pictures
             else:
-                survey.unreadable[pattern(each.path)] = each.problem
-            left_out[pattern(each.path)] = each.problem
+                is_one = survey.names[each.path.name] < 2
+                name = pattern(each.path) if is_one else f"*{pattern_below(each.path, 2)}"
+                survey.unreadable[name] = each.problem
+            left_out[each.path] = each.problem
         elif len(found) > 1 and str(each.path) in odd:
-            left_out[pattern(each.path)] = odd[str(each.path)]
+            left_out[each.path] = odd[str(each.path)]
     good = [
         each for each in found if (each.documents or each.is_assumed) and str(each.path) not in odd
     ]
@@ -381,7 +392,7 @@ def _add(
 def _source(
     sources: list[tuple[Source, str]],
     found: list[Look],
-    left_out: dict[str, str],
+    left_out: dict[Path, str],
     *,
     taken: set[str],
     folder: Path,
@@ -405,11 +416,13 @@ def _source(
         why = next(iter(left_out.values()))
         out = counted(len(left_out), "file")
         reason += f"; excluded: {out}, the first because: {why}".replace("\n", " ")
-    update = {"name": name, "path": path, "exclude": tuple(left_out)}
+    given = [each.path for each in found]
+    exclude = globs(left_out, given, home)
+    update = {"name": name, "path": path, "exclude": tuple(exclude)}
     source = first.source.model_copy(update=update | ({"document": divided} if divided else {}))
     if not is_alone:
-        more = _others(source, found, folder)
-        source = source.model_copy(update={"exclude": (*left_out, *more)})
+        more = _others(source, given, folder, home)
+        source = source.model_copy(update={"exclude": (*exclude, *more)})
     sources.append((source, reason))
     return source
 
@@ -422,12 +435,14 @@ def _divided(found: list[Look]) -> str:
     return "page" if kind_of in ("pdf", "epub") else "blank_lines"
 
 
-def _others(source: Source, found: list[Look], folder: Path) -> list[str]:
+def _others(source: Source, given: list[Path], folder: Path, home: Path) -> list[str]:
     """Globs that leave out what else the path of a source matches: other kinds, other sources."""
-    given, own = {each.path for each in found}, kind(found[0].path)
-    more = [file.path for file in source_files(source, folder) if file.path not in given]
-    globs = ("*" + escape(end) if (end := kind(path)) != own else pattern(path) for path in more)
-    return list(dict.fromkeys(globs))
+    known, own = {each.absolute() for each in given}, kind(given[0])
+    paths = [file.path for file in source_files(source, folder)]
+    more = [path for path in paths if path.absolute() not in known]
+    kinds = ["*" + escape(kind(path)) for path in more if kind(path) != own]
+    alike = [path for path in more if kind(path) == own]
+    return list(dict.fromkeys([*kinds, *globs(alike, given, home)]))
 
 
 def _sample(survey: Survey, looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> str:
@@ -454,11 +469,6 @@ def _texts(looks: Sequence[Sequence[Look]], odd: dict[str, str]) -> list[str]:
     ]
     step = max(1, -(-sum(map(len, every)) // TEXTS_CHARS))
     return every[::step]
-
-
-def pattern(path: Path) -> str:
-    """The glob that leaves this file out of a folder."""
-    return escape(printable(path.name))
 
 
 def _is_writable(path: str) -> bool:

@@ -150,15 +150,20 @@ def found_files(
 
 
 def is_excluded(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a glob matches a file's name, its path below the source's, or a folder above it."""
+    """Whether a glob matches a file's name, its path below the source's, or a folder above it.
+
+    One with a slash in front matches paths only: it means one a.txt, and not each.
+    """
     path = PurePosixPath(name)
-    meant = [name, path.name, *(folder.as_posix() for folder in path.parents[:-1])]
-    return any(is_named(each, patterns) for each in meant)
+    meant = [name, *(folder.as_posix() for folder in path.parents[:-1])]
+    return is_named(path.name, [each for each in patterns if not each.startswith("/")]) or any(
+        is_named(each, patterns) for each in meant
+    )
 
 
 def is_named(name: str, patterns: Sequence[str]) -> bool:
     """Whether a glob matches just this name."""
-    return any(fnmatchcase(name, pattern.rstrip("/")) for pattern in patterns)
+    return any(fnmatchcase(name, pattern.strip("/")) for pattern in patterns)
 
 
 def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:

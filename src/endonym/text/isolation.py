@@ -31,9 +31,14 @@ sys.path[:] = json.loads(sys.argv[1])
 from endonym.text.parsers.worker import main
 main()
 """
-START_SECONDS, CLOSING_SECONDS = 60.0, 1.0
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""What of the environment a parser sees: no keys and no tokens."""
+START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
 PIPE_BYTES = 1 << 20
 LAST_UNIT = 1 << 60
+UNITS_A_FAILURE = 20
+TIMEOUTS_IN_A_ROW, SPARE_A_UNIT = 3, 0.5
+"""Units in a row that hang; seconds of processor time that a good unit gives to bad ones."""
 NO_UNIT = "what the parser sent is no unit of the file"
 
 
@@ -43,7 +48,10 @@ class Limits:
 
     memory_bytes: of the process. unit_cpu_seconds: processor time of one unit. unit_seconds: wall
     clock of one unit, far longer, as a busy machine must not change what is read. file_seconds and
-    file_seconds_per_mb: wall clock of one file. failures: after so many, its rest is not read.
+    file_seconds_per_mb: wall clock of one file. failures: after so many units that crash, hang or
+    take too much memory, one more for each twenty units that are read, its rest is not read.
+    lost_cpu_seconds: processor time that units which hang may take of a small file; of a larger
+    one as much more as of wall clock, and a part of a second more for each unit that is read.
     """
 
     memory_bytes: int = 768 << 20
@@ -51,6 +59,7 @@ class Limits:
     unit_seconds: float = 60.0
     file_seconds: float = 120.0
     file_seconds_per_mb: float = 60.0
+    lost_cpu_seconds: float = 60.0
     failures: int = 30
 
     def seconds_of(self, raw_bytes: int) -> float:
@@ -82,6 +91,7 @@ class ParserProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
                 pass_fds=(memory.fileno(),),
             )
             self.end = weakref.finalize(self, end, self.process, os.getpid())
@@ -108,7 +118,8 @@ class ParserProcess:
             raise SourceError(
                 f"the process for parsers does not start: {(said or [str(failure)])[-1][:200]}",
                 where="[[source]]",
-                do="This is a fault of the installation: install endonym again.",
+                do="If this machine is very busy, try again; if it says that a module is missing, "
+                "install endonym again.",
             ) from failure
 
     @property
@@ -154,8 +165,11 @@ class ParserProcess:
         try:
             send(self.requests, {"stop": True})
             end = time.monotonic() + self.limits.unit_seconds
-            while "stopped" not in self.receive(end - time.monotonic()):
+            while "stopped" not in (message := self.receive(end - time.monotonic())):
                 pass
+            if message.get("last"):
+                self.close()
+                return False
         except (Failure, OSError):
             self.close()
             return False
@@ -232,7 +246,8 @@ class Parsing:
     def __init__(self, request: dict[str, Any], limits: Limits, seconds: float) -> None:
         self.request, self.limits, self.seconds = request, limits, seconds
         self.next = 1
-        self.failures = 0
+        self.failures = self.timeouts = 0
+        self.spare = limits.lost_cpu_seconds * seconds / max(1e-9, limits.file_seconds)
         self.lost: tuple[int, Failure] | None = None
         self.is_over = False
 
@@ -244,7 +259,7 @@ class Parsing:
             send(process.requests, self.request | {"start": self.next, "until": until})
             while "unit" in (message := self.receive(process)):
                 yield self.taken(message["unit"])
-            is_usable = message.get("failed") != "parser_memory"
+            is_usable = not message.get("last")
             yield from self.ended(message)
         except Failure as failure:
             yield from self.failed(failure, process.where.unit)
@@ -284,6 +299,8 @@ class Parsing:
         if unit.number != self.next or type(unit.text) is not str:
             raise Failure("parser_crashed", NO_UNIT)
         self.next += 1
+        self.timeouts = 0
+        self.spare += SPARE_A_UNIT
         return unit
 
     def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
@@ -313,12 +330,22 @@ class Parsing:
 
     def refused(self, failure: Failure) -> Iterator[Unit]:
         """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
-        self.failures, self.lost = self.failures + 1, None
+        self.lost = None
+        self.failures += failure.reason != "parser_failed"
+        if failure.reason == "parser_timeout":
+            self.timeouts += 1
+            self.spare -= self.limits.unit_cpu_seconds
+        else:
+            self.timeouts = 0
         yield Unit(self.next, reason=failure.reason, detail=failure.detail)
         self.next += 1
-        self.is_over = self.seconds <= 0 or self.failures >= self.limits.failures
+        most = self.limits.failures + self.next // UNITS_A_FAILURE
+        is_slow = self.timeouts >= TIMEOUTS_IN_A_ROW or self.spare <= 0
+        self.is_over = self.seconds <= 0 or self.failures >= most or is_slow
         if self.is_over and self.limits.failures > 1:
-            why = f"after {self.failures} failures" if self.seconds > 0 else "its time is over"
+            why = f"after {self.failures} failures"
+            why = "it takes too much processor time" if is_slow else why
+            why = why if self.seconds > 0 else "its time is over"
             yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")
 
 

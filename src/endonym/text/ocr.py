@@ -18,6 +18,12 @@ LIMITED = 'ulimit -v "$1"; ulimit -t "$2"; ulimit -c 0; shift 2; OMP_THREAD_LIMI
 """A shell sets the limits; it is replaced by the program."""
 FOLDER = re.compile(r'"(.+)"')
 NOT_A_PICTURE = ("not supported", "Error in pix", "image file", "Leptonica")
+SIGNATURE = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II\*\0|MM\0\*|BM|GIF8[79]a|RIFF....WEBP|P5 ", re.S
+)
+"""How pictures begin: PNG, JPEG, TIFF, BMP, GIF, WebP, PNM. Tesseract takes any other file for a
+list of files, and would read those."""
+NO_PICTURE = "this is no picture that can be read, or not a whole one"
 LINE, WORD = "4", "5"
 """Levels of rows in the table that Tesseract writes."""
 
@@ -68,8 +74,11 @@ class Tesseract:
 
         Raises OcrFailed.
         """
+        if not SIGNATURE.match(beginning(picture)):
+            raise OcrFailed("damaged", NO_PICTURE)
         given, data = ("stdin", picture) if isinstance(picture, bytes) else (str(picture), None)
-        page = ["-c", f"tessedit_page_number={number - 1}"] if number > 1 else []
+        # Without it, the first page of a TIFF would be all of them.
+        page = ["-c", f"tessedit_page_number={number - 1}"]
         command = [self.program, given, "stdout", "-l", "+".join(packs), *page, "tsv"]
         limits = [str(MEMORY_BYTES >> 10), str(PAGE_CPU_SECONDS)]
         try:
@@ -90,6 +99,14 @@ class Tesseract:
         except (KeyError, TypeError, ValueError) as error:
             what = "what Tesseract wrote is no table of words"
             raise OcrFailed("parser_crashed", what) from error
+
+
+def beginning(picture: Path | bytes) -> bytes:
+    """The first bytes of a picture."""
+    if isinstance(picture, bytes):
+        return picture[:16]
+    with picture.open("rb") as file:
+        return file.read(16)
 
 
 @functools.cache
@@ -133,7 +150,7 @@ def failure(code: int, said: str) -> OcrFailed:
         limit = MEMORY_BYTES >> 20
         return OcrFailed("parser_memory", f"OCR took more than {limit:,} MiB of memory")
     if code == 1 and any(sign in said for sign in NOT_A_PICTURE):
-        return OcrFailed("damaged", "this is no picture that can be read, or not a whole one")
+        return OcrFailed("damaged", NO_PICTURE)
     return OcrFailed("parser_crashed", f"Tesseract ended with exit code {code}")
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import regex
 
 from endonym.text.ocr import OcrFailed, Tesseract
+from endonym.text.scripts import script_counts
 
 LETTER = regex.compile(r"\p{L}|\p{M}")
 SCRIPT_NAMES = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Khmer", "Thai", "Devanagari")
@@ -77,15 +78,28 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
 
 def candidates(engine: Tesseract, wanted: Counter[str]) -> dict[str, float]:
     """The packs that can write the letters, best first, and which share of them each has."""
+    letters = {each: pack_letters(engine.folder / f"{each}.traineddata") for each in engine.packs}
     if not wanted:
-        return dict.fromkeys(engine.packs[:TRIED_WITHOUT_LETTERS], 1.0)
+        return dict.fromkeys(one_of_each_script(letters), 1.0)
     covered: dict[str, float] = {}
-    for pack in engine.packs:
-        known = pack_letters(engine.folder / f"{pack}.traineddata")
+    for pack, known in letters.items():
         covered[pack] = sum(n for sign, n in wanted.items() if sign in known) / wanted.total()
     best = sorted(covered, key=lambda pack: (-covered[pack], pack))
     good = [pack for pack in best if covered[pack] >= LEAST_COVERED * covered[best[0]]]
     return {pack: covered[pack] for pack in good[:MOST_TRIED]}
+
+
+def one_of_each_script(letters: dict[str, set[str]]) -> list[str]:
+    """For each script the pack with the most letters, which can write all its languages; then
+    others, as long as they are few."""
+    largest: dict[str, str] = {}
+    for pack in sorted(letters, key=lambda each: (-len(letters[each]), each)):
+        counts = script_counts("".join(sorted(letters[pack])))
+        script = max(counts, key=lambda each: (counts[each], each), default="")
+        largest.setdefault(script, pack)
+    others = [pack for pack in letters if pack not in largest.values()]
+    first = sorted(largest.values())
+    return first + others[: max(0, TRIED_WITHOUT_LETTERS - len(first))]
 
 
 def measured(engine: Tesseract, pack: str, picture: Picture, wanted: Counter[str]) -> Score | None:

@@ -3,6 +3,8 @@
 Nothing here raises for bad content. An error of the disk is a SourceError.
 """
 
+import errno
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -100,7 +102,13 @@ def size_of(file: RawFile) -> int:
 
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
-    """The error for a file that cannot be read from the disk."""
+    """The error for a file that cannot be read from the disk, or not be unpacked to it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SourceError(
+            f"there is no room to unpack this file: {error.strerror}",
+            where=printable(str(file.path)),
+            do=f"Make room in {tempfile.gettempdir()}, or name another folder by TMPDIR.",
+        )
     return SourceError(
         f"the file cannot be read: {error.strerror or error}",
         where=printable(str(file.path)),

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from fake_ocr import install, picture, remove
-from made_documents import drawn_pdf, lines, pdf
+from made_documents import drawn_pdf, lines, pdf, zipped
 from text_samples import TATAR, files, records, refused, write
 
 from endonym.autopilot.scans import needs_ocr, pack_for, pack_of, page_of
 from endonym.text import ocr
 from endonym.text.config import Source
 from endonym.text.document import Reject
+from endonym.text.ocr import OcrFailed
 
 CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 ALL = CYRILLIC + "әөүҗңһ" + (CYRILLIC + "әөүҗңһ").upper()
@@ -65,6 +66,14 @@ def test_a_page_of_a_pdf_is_drawn(tmp_path: Path):
     data, number = page_of(path, rejects(path))
     assert isinstance(data, bytes)
     assert (data[:2], number) == (b"P5", 1)
+
+
+def test_a_picture_in_a_zip_is_tried_and_other_pages_in_archives_say_why_not(tmp_path: Path):
+    path = write(tmp_path, "a.zip", zipped({"б.png": picture("\n".join(TATAR))}))
+    assert pack_for([(path, rejects(path))], "tt", "")[0] == "Cyrillic"
+    path = write(tmp_path, "b.zip", zipped({"a.pdf": drawn_pdf("0 0 100 100 re f")}))
+    with pytest.raises(OcrFailed, match="unpack the archive"):
+        page_of(path, rejects(path))
 
 
 def test_a_source_that_leaves_the_choice_gets_its_pack_once(tmp_path: Path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_ocr import install, picture, remove
 from found_texts import write_found_texts
-from made_documents import docx, dump, epub, lines, pdf, word_paragraph, xhtml
+from made_documents import docx, dump, epub, lines, pdf, word_paragraph, xhtml, zipped
 from text_samples import RUSSIAN, TATAR, numbered, write
 
 from endonym.autopilot import survey
@@ -214,6 +214,21 @@ def test_odd_and_unreadable_files_among_many_are_excluded(
     assert found.exclude() == ["*.bak", "broken.txt"]
 
 
+def test_an_empty_file_does_not_leave_out_its_namesakes_in_other_folders(tmp_path: Path):
+    for book in ("бер", "ике", "өч"):
+        for number in (1, 2):
+            page = xhtml([*TATAR[number:], *TATAR[:number], book])
+            write(tmp_path, f"t/{book}/chapter{number}.html", page)
+    write(tmp_path, "t/бер/chapter1.html", xhtml([]))
+    found = survey_texts([tmp_path / "t"], tmp_path, language="tt")
+    assert found.exclude() == ["*бер/chapter1.html"]
+    ((source, _),) = found.sources
+    assert source.exclude == ("/бер/chapter1.html",)
+    names = [each.name for each in source_files(source, tmp_path)]
+    assert len(names) == 5
+    assert "бер/chapter1.html" not in names
+
+
 def test_documents_of_files_that_are_not_read_whole_are_estimated(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:
@@ -407,3 +422,24 @@ def test_texts_can_be_looked_through_though_none_can_be_read(tmp_path: Path) -> 
     assert len(survey.skipped) == 1
     with pytest.raises(MissingSource, match="no text that can be read"):
         survey_texts([tmp_path], tmp_path)
+
+
+def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked = install(tmp_path / "t", {"tat": ("abc", 20.0)}, monkeypatch)
+    write(tmp_path, "z/scans.zip", zipped({"a.png": picture("abc")}))
+    write(tmp_path, "z/texts.zip", zipped({"a.txt": "\n".join(TATAR * 9)}))
+    found = survey_texts([tmp_path / "z"], tmp_path, language="tt")
+    assert [source.path for source, _ in found.sources] == ["z/texts.zip"]
+    assert found.exclude() == ["scans.zip"]
+    write(tmp_path, "p/a.txt", TATAR * 9)
+    assert asked()
+    asked = install(tmp_path / "v", {"Cyrillic": ("".join(TATAR), 95.0)}, monkeypatch)
+    monkeypatch.setattr(survey, "pack_for", lambda *_: ("Cyrillic", "told"))
+    for number in range(12):
+        write(tmp_path, f"p/{number:02}.png", picture(""))
+    found = survey_texts([tmp_path / "p"], tmp_path, language="tt")
+    assert len(asked()) <= 4
+    assert sum("OCR finds no text" in why for _, why in found.skipped) >= 9
+    ocr.tesseract.cache_clear()

@@ -1,5 +1,6 @@
 """A raw file in, documents and refusals out."""
 
+import errno
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,7 @@ from endonym.errors import SourceError
 from endonym.text.config import Source
 from endonym.text.files import RawFile
 from endonym.text.io.formats import FORMATS
-from endonym.text.reader import READERS, read_file
+from endonym.text.reader import READERS, no_access, read_file
 
 LINES = "\n".join(TATAR) + "\n"
 
@@ -91,3 +92,10 @@ def test_every_format_that_a_name_or_a_recipe_can_have_has_a_reader() -> None:
     assert set(READERS) == set(named) - {"auto"}
     by_whole_name = {"leipzig", "wiki"}
     assert set(READERS) == set(FORMATS.values()) | by_whole_name
+
+
+def test_a_full_disk_is_no_fault_of_the_file(tmp_path: Path):
+    file = RawFile(path=tmp_path / "a.pdf.gz", name="a.pdf.gz")
+    full = no_access(file, OSError(errno.ENOSPC, "No space left on device"))
+    assert "TMPDIR" in full.do
+    assert "permissions" in no_access(file, OSError(errno.EIO, "Input/output error")).do

@@ -60,10 +60,10 @@ def readable(raw: bytes) -> str:
     return raw[: 4 * SHOWN_CHARS].decode("utf-8", "backslashreplace")[:SHOWN_CHARS]
 
 
-def too_long(size: int) -> str:
-    """The message about a text above the limit."""
+def too_long(size: int, parts: str = '"line" or "blank_lines"') -> str:
+    """The message about a text above the limit. parts: values of `document` that divide it."""
     limit = MAX_DOCUMENT_BYTES >> 20
     return (
         f"{size:,} bytes without an end; a document may have {limit} MiB. "
-        'Say how it is divided: document = "line" or "blank_lines"'
+        f"Say how it is divided: document = {parts}"
     )

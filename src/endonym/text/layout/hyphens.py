@@ -12,6 +12,8 @@ WORD = regex.compile(r"[\p{L}\p{M}'’]+(?:[-\u2010\u2011][\p{L}\p{M}'’]+)*")
 NO_BLANKS = r"[\p{Khmer}\p{Thai}\p{Lao}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}\p{Tibetan}]\p{M}*"
 UNSPACED = (regex.compile(NO_BLANKS + "$"), regex.compile(NO_BLANKS))
 MOST_WORDS = 500_000
+TAIL_CHARS = 100
+"""How much of two pieces of text is looked at where they meet."""
 
 
 class Words:
@@ -27,18 +29,19 @@ class Words:
             if len(self.known) < MOST_WORDS:
                 self.known.update(found[1:-1])
 
-    def joined(self, before: str, after: str) -> str:
-        """Two pieces of a text that a line end has parted, as one."""
+    def joined(self, before: str, after: str) -> tuple[str, str]:
+        """Two pieces of a text that a line end has parted, as they stand one after the other."""
         before, after = before.rstrip(), after.lstrip()
-        hyphen = HYPHEN.search(before)
+        tail, head = before[-TAIL_CHARS:], after[:TAIL_CHARS]
+        hyphen = HYPHEN.search(tail)
         if hyphen is None or not after[:1].isalpha():
-            if UNSPACED[0].search(before) and UNSPACED[1].match(after):
-                return before + after
-            return f"{before} {after}"
-        stem = before[: hyphen.start()]
-        if hyphen[1] in SOFT or not (after[0].isupper() or self.keeps_hyphen(stem, after)):
-            return stem + after
-        return before + after
+            if UNSPACED[0].search(tail) and UNSPACED[1].match(head):
+                return before, after
+            return before, f" {after}"
+        stem = tail[: hyphen.start()]
+        if hyphen[1] in SOFT or not (after[0].isupper() or self.keeps_hyphen(stem, head)):
+            return before[: len(before) - len(tail) + hyphen.start()], after
+        return before, after
 
     def keeps_hyphen(self, stem: str, after: str) -> bool:
         """Whether the word has a hyphen elsewhere in the document, and is nowhere without it."""

@@ -11,7 +11,7 @@ from statistics import median
 
 import regex
 
-from endonym.text.layout.hyphens import HYPHEN, Words
+from endonym.text.layout.hyphens import HYPHEN, TAIL_CHARS, Words
 from endonym.text.layout.page import Line, Page
 
 GAP = 1.3
@@ -24,18 +24,29 @@ OTHER_SIZE = 0.12
 """Of the size of the letters: a larger difference parts a heading or a note from the text."""
 SHORT, VERY_SHORT = 0.9, 0.7
 """Of the width of the lines around: a line that ends before."""
+MOST_NOTES = 50
+"""Paragraphs at the foot of a page that may be notes."""
 BULLET = regex.compile(r"[•‣◦▪■●○·*–—-]\s|\(?(?:\p{Nd}{1,3}|\p{L})[.)]\s")
 CLOSED = regex.compile(r"[\p{Sentence_Terminal}:;។៕…][\p{Pe}\p{Pf}\"'»”’]*\s*$")
 
 
 @dataclass(slots=True)
 class Paragraph:
-    """A paragraph that may go on. page: where it begins. size: of its letters, in points."""
+    """A paragraph that may go on. page: where it begins. size: of its letters, in points.
+
+    parts: its lines, with what stands between them. They are joined once, as a page may have
+    thousands.
+    """
 
     page: int
     size: float
-    text: str
+    parts: list[str]
     last: Line
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.parts)
 
 
 @dataclass(slots=True)
@@ -76,7 +87,7 @@ def paragraphs(page: Page, words: Words) -> list[Paragraph]:
         if found and not begins(found[-1].last, line, follows, pitch, edges=column(lines, number)):
             add(found[-1], line, column(lines, number - 1), words)
         else:
-            found.append(Paragraph(page.number, line.size, line.text.strip(), line))
+            found.append(Paragraph(page.number, line.size, [line.text.strip()], line))
     return found
 
 
@@ -112,14 +123,15 @@ def begins(
         line.left - edges[0] > INDENT * size and abs(last.left - line.left) > INDENT * size
     )
     if is_indented and (follows is None or line.left - follows.left > INDENT * size):
-        return not HYPHEN.search(last.text)
+        return not HYPHEN.search(last.text[-TAIL_CHARS:])
     left, right = edges
     is_short = last.right < left + SHORT * (right - left)
-    return is_short and CLOSED.search(last.text) is not None
+    return is_short and CLOSED.search(last.text[-TAIL_CHARS:]) is not None
 
 
 def goes_on(before: str, after: str) -> bool:
     """Whether a text that is cut in two goes on: it is not closed, and no capital follows."""
+    before = before[-TAIL_CHARS:]
     if HYPHEN.search(before):
         return True
     return not CLOSED.search(before) and not after.lstrip()[:1].isupper()
@@ -129,10 +141,10 @@ def add(paragraph: Paragraph, line: Line, edges: tuple[float, float], words: Wor
     """Add a line to a paragraph."""
     left, right = edges
     is_short = paragraph.last.right < left + VERY_SHORT * (right - left)
-    if is_short and not HYPHEN.search(paragraph.text):
-        paragraph.text = f"{paragraph.text}\n{line.text.strip()}"
+    if is_short and not HYPHEN.search(paragraph.parts[-1][-TAIL_CHARS:]):
+        paragraph.parts.append(f"\n{line.text.strip()}")
     else:
-        paragraph.text = words.joined(paragraph.text, line.text.strip())
+        paragraph.parts[-1:] = words.joined(paragraph.parts[-1], line.text.strip())
     paragraph.last = line
 
 
@@ -144,14 +156,14 @@ def join_over_pages(before: Rebuilt, after: Rebuilt, words: Words) -> None:
     if not after.paragraphs or not before.paragraphs:
         return
     first = after.paragraphs[0]
-    for last in reversed(before.paragraphs):
+    for last in before.paragraphs[: -MOST_NOTES - 1 : -1]:
         if last.size >= first.size * (1 - OTHER_SIZE):
             break
     else:
         return
-    if abs(last.size - first.size) > OTHER_SIZE * first.size or BULLET.match(first.text):
+    if abs(last.size - first.size) > OTHER_SIZE * first.size or BULLET.match(first.parts[0]):
         return
-    if goes_on(last.text, first.text):
-        last.text = words.joined(last.text, first.text)
+    if goes_on(last.parts[-1], first.parts[0]):
+        last.parts[-1:] = [*words.joined(last.parts[-1], first.parts[0]), *first.parts[1:]]
         last.last = first.last
         del after.paragraphs[0]

@@ -3,6 +3,7 @@
 Headers and footers, deleted text, field codes and comments are left out.
 """
 
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,11 @@ PARAGRAPHS = {
     "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}p",
     "{http://purl.oclc.org/ooxml/wordprocessingml/main}p",
 }
-BODY, NOTES = "word/document.xml", ("word/footnotes.xml", "word/endnotes.xml")
+BODY, NOTES = "word/document.xml", ("footnotes.xml", "endnotes.xml")
+RELATIONS, MAIN = "_rels/.rels", "/officeDocument"
+WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+EMPTIED = [f"{WORD}{name}" for name in ("rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr")]
+"""How a text looks: the larger part of most files."""
 SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011", "softHyphen": "\u00ad"}
 LEFT_OUT = {"del", "moveFrom", "instrText", "delText", "delInstrText", "txbxContent", "rt"}
 """Deleted text, field codes, text boxes (paragraphs of their own), readings above letters."""
@@ -26,16 +31,26 @@ FIELDS = {"title": "title", "creator": "author", "language": "language", "create
 def units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    body = parsed(archive.read(BODY), BODY)
-    return iter([whole(archive, body)] if start == 1 else [])
+    return (whole(archive, main_part(archive)) for _ in range(start, 2))
 
 
-def whole(archive: Bounded, body: Any) -> Unit:
-    """The one unit. A note or a property that cannot be read is none."""
-    texts = list(paragraphs(body))
-    for name in NOTES:
+def main_part(archive: Bounded) -> str:
+    """The member with the text, which the file names; most call it by its usual name."""
+    if RELATIONS in archive:
+        for each in parsed(archive.read(RELATIONS), RELATIONS).iter("{*}Relationship"):
+            name = posixpath.normpath((each.get("Target") or "").lstrip("/"))
+            if (each.get("Type") or "").endswith(MAIN) and name in archive:
+                return name
+    return BODY
+
+
+def whole(archive: Bounded, main: str) -> Unit:
+    """The one unit. Raises Refused."""
+    texts = list(paragraphs(parsed(archive.read(main), main, EMPTIED)))
+    for each in NOTES:
+        name = posixpath.join(posixpath.dirname(main), each)
         if name in archive:
-            texts += paragraphs(parsed(archive.read(name), name))
+            texts += paragraphs(parsed(archive.read(name), name, EMPTIED))
     meta = properties(archive) | {"method": "docx"}
     return Unit(1, "\n\n".join(texts), meta)
 

@@ -18,6 +18,7 @@ from endonym.text.readers.archives import unsafe_name
 
 CONTAINER, LOCKS = "META-INF/container.xml", "META-INF/encryption.xml"
 CHAPTERS = ("application/xhtml+xml", "text/html", "application/html+xml", "text/x-oeb1-document")
+XML, PLAIN = ("application/xml", "text/xml", "application/x-dtbook+xml"), "text/plain"
 CHAPTER_NAMES = (".xhtml", ".html", ".htm", ".xml")
 FIELDS = {
     "title": "title",
@@ -38,6 +39,7 @@ class Item:
     name: str
     reason: str = ""
     detail: str = ""
+    is_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +88,48 @@ def package_name(archive: Bounded) -> str:
 
 
 def spine(package: Any, folder: str, locked_names: set[str]) -> Iterator[Item]:
-    """The chapters in their order. One that is listed twice, as in a loop, is read once."""
+    """The chapters in their order, also those that cannot be read.
+
+    One that is listed twice, as in a loop, is read once. One that is no text may name another for
+    readers that cannot show it.
+    """
     manifest = {each.get("id"): each for each in package.iter("{*}item")}
     seen = set[str]()
     for reference in package.iter("{*}itemref"):
-        item = manifest.get(reference.get("idref"))
-        if item is None or "nav" in (item.get("properties") or "").split():
+        listed = (reference.get("idref") or "")[:200]
+        item = manifest.get(listed)
+        if item is None:
+            yield Item(listed, "no_member", f'the book lists a chapter "{listed}", and has none')
             continue
+        if "nav" in (item.get("properties") or "").split():
+            continue
+        other = manifest.get(item.get("fallback"))
+        item = other if other is not None and not is_text(item) else item
         given = unquote(item.get("href") or "")
         name = posixpath.normpath(posixpath.join(folder, given))
-        kind = (item.get("media-type") or "").strip().lower()
-        if name in seen or not (kind in CHAPTERS or given.lower().endswith(CHAPTER_NAMES)):
+        if name in seen:
             continue
         seen.add(name)
         if unsafe_name(name):
             yield Item(name, "unsafe_member", f"{given}: {unsafe_name(name)}")
         elif name in locked_names:
             yield Item(name, "needs_password", f"{name} is under a digital lock (DRM)")
+        elif not is_text(item):
+            kind = media_type(item)[:40] or "of no known kind"
+            yield Item(name, "not_a_page", f"{name} is {kind}, not a text")
         else:
-            yield Item(name)
+            yield Item(name, is_plain=media_type(item) == PLAIN)
+
+
+def media_type(item: Any) -> str:
+    """What the book says that a member is."""
+    return (item.get("media-type") or "").strip().lower()
+
+
+def is_text(item: Any) -> bool:
+    """Whether a member is text, by what the book says of it, or by its name."""
+    name = unquote(item.get("href") or "").lower()
+    return media_type(item) in (*CHAPTERS, *XML, PLAIN) or name.endswith(CHAPTER_NAMES)
 
 
 def locked(archive: Bounded) -> set[str]:
@@ -126,4 +151,5 @@ def chapter(book: Book, number: int, item: Item) -> Unit:
     except Refused as refusal:
         return Unit(number, "", {}, size, refusal.reason, refusal.detail)
     text, _ = decoded(data, None, None)
-    return Unit(number, whole_text(text), book.meta | {"part": item.name}, size)
+    text = text.strip() if item.is_plain else whole_text(text)
+    return Unit(number, text, book.meta | {"part": item.name}, size)

@@ -15,7 +15,7 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit]:
     size = file.stat().st_size
     if size > MAX_PAGE_BYTES:
         raise Refused("too_long", f"{size:,} bytes; a page may have {MAX_PAGE_BYTES >> 20} MiB")
-    return iter([page(file.read_bytes(), options.get("encoding"))] if start == 1 else [])
+    return (page(file.read_bytes(), options.get("encoding")) for _ in range(start, 2))
 
 
 def page(data: bytes, given: str | None) -> Unit:

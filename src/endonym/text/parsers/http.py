@@ -10,11 +10,17 @@ from dataclasses import dataclass
 
 import zstandard
 
+from endonym.text.io.streams import ZSTD_PIECE_BYTES, ZstdFrame
+
 MAX_BODY_BYTES = 64 << 20
 MAX_RATIO, LEAST_BODY_BYTES = 100, 1 << 20
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 CHUNK = re.compile(rb"\s*([0-9a-fA-F]{1,8})[^\r\n]{0,200}\r?\n")
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+Unpacked = tuple[bytes, bool]
+"""Bytes, and whether they end early."""
 
 
 class Bomb(Exception):
@@ -23,12 +29,16 @@ class Bomb(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """status: 0 if there is none. media_type: in lower case, without its parameters."""
+    """status: 0 if there is none. media_type: in lower case, without its parameters.
+
+    is_cut: the body is not whole.
+    """
 
     status: int
     media_type: str
     charset: str
     body: bytes
+    is_cut: bool = False
 
 
 def answer(data: bytes) -> Answer:
@@ -43,11 +53,14 @@ def answer(data: bytes) -> Answer:
     }
     status = first.split(" ")[1] if first.count(" ") else ""
     media_type, charset = media(fields.get("content-type", ""))
+    is_cut = False
     if "chunked" in fields.get("transfer-encoding", "").lower():
-        body = without_chunks(body)
+        body, is_cut = without_chunks(body)
     for method in reversed(fields.get("content-encoding", "").lower().split(",")):
-        body = unpacked(body, method.strip())
-    return Answer(int(status) if status.isdecimal() else 0, media_type, charset, body)
+        body, ends_early = unpacked(body, method.strip())
+        is_cut = is_cut or ends_early
+    code = int(status) if status.isdecimal() else 0
+    return Answer(code, media_type, charset, body, is_cut)
 
 
 def media(value: str) -> tuple[str, str]:
@@ -58,45 +71,65 @@ def media(value: str) -> tuple[str, str]:
     return kind.strip().lower(), named.get("charset", "")
 
 
-def without_chunks(body: bytes) -> bytes:
-    """The body without the lengths of its chunks; as it is if it is not in chunks after all.
+def without_chunks(body: bytes) -> tuple[bytes, bool]:
+    """The body without the lengths of its chunks, and whether it ends before the last of them.
 
-    The last chunk may be shorter than it says.
+    As it is if it is not in chunks after all.
     """
     parts, at = list[bytes](), 0
     while (found := CHUNK.match(body, at)) is not None:
         size = int(found[1], 16)
         if size == 0:
-            return b"".join(parts)
+            return b"".join(parts), False
         at = found.end() + size
         parts.append(body[found.end() : at])
-    return b"".join(parts) if parts else body
+    return (b"".join(parts), True) if parts else (body, False)
 
 
-def unpacked(body: bytes, method: str) -> bytes:
-    """The body without its packing; as it is if it is not packed after all. Raises Bomb."""
+def unpacked(body: bytes, method: str) -> Unpacked:
+    """The body without its packing, and whether it ends early. Raises Bomb.
+
+    As it is if it is not packed after all.
+    """
     unpack = UNPACK.get(method)
     if unpack is None or not body:
-        return body
+        return body, False
     most = min(MAX_BODY_BYTES, max(LEAST_BODY_BYTES, MAX_RATIO * len(body)))
     try:
-        found = unpack(body, most + 1)
+        found, is_cut = unpack(body, most + 1)
     except (zlib.error, zstandard.ZstdError, ValueError):
-        return body
+        return body, False
     if len(found) > most:
         raise Bomb(f"its body unpacks to more than {most >> 20} MiB")
-    return found
+    return found, is_cut
 
 
-def inflated(body: bytes, most: int) -> bytes:
-    """gzip, zlib, or bare deflate as some servers send it."""
+def inflated(body: bytes, most: int) -> Unpacked:
+    """gzip, of several members too, zlib, or bare deflate as some servers send it."""
     try:
-        return zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, most)
+        return members(body, most, GZIP_OR_ZLIB)
     except zlib.error:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(body, most)
+        return members(body, most, -zlib.MAX_WBITS)
 
 
-def brotli_unpacked(body: bytes, most: int) -> bytes:
+def members(body: bytes, most: int, kind: int) -> Unpacked:
+    """One member after the other; what follows them and is none is left out."""
+    found, left = bytearray(), body
+    while left and len(found) < most:
+        member = zlib.decompressobj(kind)
+        try:
+            found += member.decompress(left, most - len(found))
+        except zlib.error:
+            if left is body:
+                raise
+            break
+        if not member.eof:
+            return bytes(found), True
+        left = member.unused_data if kind == GZIP_OR_ZLIB else b""
+    return bytes(found), False
+
+
+def brotli_unpacked(body: bytes, most: int) -> Unpacked:
     """Brotli; fastwarc brings the library."""
     import brotli
 
@@ -110,16 +143,23 @@ def brotli_unpacked(body: bytes, most: int) -> bytes:
             found += more
     except brotli.error as error:
         raise ValueError("no brotli") from error
-    return bytes(found)
+    return bytes(found), not unpacker.is_finished()
 
 
-def zstd_unpacked(body: bytes, most: int) -> bytes:
-    """Zstandard."""
-    with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
-        return reader.read(most)
+def zstd_unpacked(body: bytes, most: int) -> Unpacked:
+    """Zstandard, of several frames too."""
+    frame, found = ZstdFrame(), bytearray()
+    for at in range(0, len(body), ZSTD_PIECE_BYTES):
+        left = body[at : at + ZSTD_PIECE_BYTES]
+        while left and len(found) < most:
+            if frame.eof:
+                frame = ZstdFrame()
+            found += frame.decompress(left, most)
+            left = frame.unused_data if frame.eof else b""
+    return bytes(found), not frame.eof
 
 
-UNPACK: dict[str, Callable[[bytes, int], bytes]] = {
+UNPACK: dict[str, Callable[[bytes, int], Unpacked]] = {
     "gzip": inflated,
     "x-gzip": inflated,
     "deflate": inflated,

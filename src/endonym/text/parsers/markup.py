@@ -20,8 +20,24 @@ DECLARED = regex.compile(
 DECLARED_BYTES = 8_192
 STATEFUL = {"iso2022_jp", "hz", "iso2022_kr"}
 """Encodings in which every byte is ASCII."""
-AS_BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "tis-620": "cp874"}
+AS_BROWSERS = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "iso8859-9": "cp1254",
+    "tis-620": "cp874",
+    "iso8859-11": "cp874",
+    "gb2312": "gbk",
+    "big5hkscs": "big5",
+}
 """Pages that name the first mean the second (WHATWG, Encoding Standard)."""
+OF_BROWSERS = {
+    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp866", "koi8-r", "koi8-u", "mac-roman"),
+    *("mac-cyrillic", "cp874", "gbk", "gb18030", "big5", "euc_jp", "iso2022_jp", "shift_jis"),
+    *("cp932", "euc_kr", "cp949"),
+    *(f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
+    *(f"cp{n}" for n in range(1250, 1259)),
+}
+"""Encodings that browsers read (WHATWG). Python knows others, such as idna, which no page is in."""
 MAX_REPLACED = 0.02
 
 BESIDE = [
@@ -31,6 +47,7 @@ BESIDE = [
 """What stands beside the main text, by names that resiliparse does not know: the bars and tables of
 contents of DocBook, Sphinx, MediaWiki and Bootstrap."""
 
+LEAST_SIGNS = 3
 DATES = ("article:published_time", "date", "dc.date", "dcterms.created", "datepublished")
 FIELD_CHARS = 300
 LINE_BLANKS = regex.compile(r"[^\S\n\u200b]+")
@@ -45,6 +62,8 @@ def decoded(data: bytes, of_server: str | None, given: str | None) -> tuple[str,
     """
     if given is None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         said = declared(data, of_server)
+        if b"\0" in data[:HEAD_BYTES] and (wide := utf16(data[:HEAD_BYTES], said)):
+            return readable(data, wide)
         try:
             text = data.decode("utf-8-sig")
             if said not in STATEFUL or not data.isascii():
@@ -66,16 +85,35 @@ def declared(data: bytes, of_server: str | None) -> str:
     for name in (of_server or "", of_page.decode("ascii", "ignore")):
         try:
             known = codecs.lookup(name.strip().strip("\"'")).name
-            "".encode(known)
         except (LookupError, ValueError):
             continue
-        return AS_BROWSERS.get(known, known)
+        known = AS_BROWSERS.get(known, known)
+        if known in OF_BROWSERS:
+            return known
     return ""
+
+
+def utf16(head: bytes, said: str) -> str:
+    """Which UTF-16 a page with NUL bytes and no mark is in; "" if none.
+
+    Its signs <, >, / and blanks have a NUL byte in every pair, at one side of it.
+    """
+    if said in ("utf-16-le", "utf-16-be"):
+        return said
+    even, odd = head[::2], head[1::2]
+    first = sum(map(odd.count, b"<> /")) if even.count(0) > odd.count(0) else 0
+    last = sum(map(even.count, b"<> /")) if odd.count(0) > even.count(0) else 0
+    if max(first, last) < LEAST_SIGNS:
+        return ""
+    return "utf-16-be" if first else "utf-16-le"
 
 
 def readable(data: bytes, name: str) -> tuple[str, str]:
     """The text in this encoding. Raises Refused if too many bytes mean nothing in it."""
-    text = data.decode(name, "replace")
+    try:
+        text = data.decode(name, "replace")
+    except UnicodeError as error:
+        raise Refused("invalid_bytes", f"the page says that it is {name}, and it is not") from error
     if text.count("\ufffd") > MAX_REPLACED * len(text):
         raise Refused("invalid_bytes", f"the page says that it is {name}, and it is not")
     return text, name

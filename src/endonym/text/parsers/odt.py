@@ -10,6 +10,9 @@ from endonym.text.parsers.zipped import Bounded
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 BODY, META = "content.xml", "meta.xml"
+MANIFEST, ENCRYPTED = "META-INF/manifest.xml", "encrypted-package"
+"""Since ODF 1.3, some programs encrypt the whole package in one member."""
+FULL_PATH = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}full-path"
 MAX_BLANKS = 1_000
 """Most blanks that one element stands for."""
 LEFT_OUT = {
@@ -26,14 +29,24 @@ FIELDS = {"title": "title", "creator": "author", "language": "language", "creati
 def units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    body = parsed(archive.read(BODY), BODY)
-    return iter([whole(archive, body)] if start == 1 else [])
+    return (whole(archive) for _ in range(start, 2))
 
 
-def whole(archive: Bounded, body: Any) -> Unit:
-    """The one unit: the paragraphs, and after each the notes in it."""
+def is_locked(archive: Bounded) -> bool:
+    """Whether the list of the parts says that the text is encrypted."""
+    if MANIFEST not in archive:
+        return False
+    parts = parsed(archive.read(MANIFEST), MANIFEST).iter("{*}file-entry")
+    text = (each for each in parts if each.get(FULL_PATH) in (BODY, ENCRYPTED))
+    return any(each.find("{*}encryption-data") is not None for each in text)
+
+
+def whole(archive: Bounded) -> Unit:
+    """The one unit: the paragraphs, and after each the notes in it. Raises Refused."""
+    if is_locked(archive):
+        raise Refused("needs_password", "it needs a password")
     texts: list[str] = []
-    stack = [body]
+    stack = [parsed(archive.read(BODY), BODY)]
     while stack:
         each = stack.pop()
         if each.tag in LEFT_OUT or not isinstance(each.tag, str):

@@ -1,13 +1,15 @@
 """PDF: one unit a page, with the lines of its text layer and their boxes. PDFium reads it.
 
-A unit's `data` is `height`, the number of `objects` on the page, and `boxes`: for each line of
-`text` its left edge, base line, right edge, top, and the size of its letters, in tenths of points.
+A unit's `data` is `height`, the number of `objects` on the page, `picture`: the share of the page
+that its largest picture covers (0 if there is much text), and `boxes`: for each line of `text` its
+left edge, base line, right edge, top, and the size of its letters, in tenths of points.
 """
 
 import ctypes
 import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,12 @@ LINE_END = re.compile("\r\n|[\r\n\ufffe]")
 PARTS = 10
 """Of a point: whole numbers pass between processes much faster than others."""
 TAIL_BYTES = 2_048
+FEW_CHARS = 200
+"""Up to so many characters, a page may be a scan with a stamp or a number on it."""
+MOST_LINES, MOST_CHARS = 50_000, 2_000_000
+"""No page has more."""
+MOST_OBJECTS = 2_000
+"""So many objects of a page are looked at for its picture."""
 
 
 def units(path: str, start: int, options: Options) -> Iterator[Unit]:
@@ -83,16 +91,50 @@ def page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Un
         text = found.get_textpage()
     except pypdfium2.PdfiumError:
         return Unit(number, "", {}, raw_bytes, "damaged", f"page {number} cannot be read")
-    lines = list(lines_of(text))
+    lines = list(islice(lines_of(text), MOST_LINES + 1))
+    joined = "\n".join(line for line, _ in lines)
     data = {
+        "picture": picture_share(found) if len(joined) <= FEW_CHARS else 0.0,
         "height": found.get_height(),
         "objects": pdfium.FPDFPage_CountObjects(found.raw),
         "boxes": [box for _, box in lines],
     }
     text.close()
     found.close()
-    joined = "\n".join(line for line, _ in lines)
+    if len(lines) > MOST_LINES or len(joined) > MOST_CHARS:
+        detail = f"page {number} has more than {MOST_LINES:,} lines or {MOST_CHARS:,} characters"
+        return Unit(number, "", {}, raw_bytes, "too_long", detail)
     return Unit(number, joined, meta | {"page": str(number)}, raw_bytes, data=data)
+
+
+def picture_share(page: Any) -> float:
+    """The share of a page that its largest picture covers; a form counts by what it holds."""
+    import pypdfium2.raw as pdfium
+
+    width, height = page.get_size()
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    largest = 0.0
+    for number in range(min(MOST_OBJECTS, pdfium.FPDFPage_CountObjects(page.raw))):
+        each = pdfium.FPDFPage_GetObject(page.raw, number)
+        if not has_picture(each):
+            continue
+        if pdfium.FPDFPageObj_GetBounds(each, left, bottom, right, top):
+            wide = min(right.value, width) - max(left.value, 0.0)
+            high = min(top.value, height) - max(bottom.value, 0.0)
+            largest = max(largest, max(0.0, wide) * max(0.0, high))
+    return round(largest / max(1.0, width * height), 3)
+
+
+def has_picture(thing: Any) -> bool:
+    """Whether an object of a page is a picture, or a form with one in it."""
+    import pypdfium2.raw as pdfium
+
+    kind = pdfium.FPDFPageObj_GetType(thing)
+    if kind != pdfium.FPDF_PAGEOBJ_FORM:
+        return kind == pdfium.FPDF_PAGEOBJ_IMAGE
+    inner = range(min(MOST_OBJECTS, pdfium.FPDFFormObj_CountObjects(thing)))
+    kinds = (pdfium.FPDFPageObj_GetType(pdfium.FPDFFormObj_GetObject(thing, n)) for n in inner)
+    return pdfium.FPDF_PAGEOBJ_IMAGE in kinds
 
 
 def lines_of(text: Any) -> Iterator[tuple[str, list[int]]]:
@@ -100,6 +142,7 @@ def lines_of(text: Any) -> Iterator[tuple[str, list[int]]]:
     import pypdfium2.raw as pdfium
 
     whole, at = text.get_text_range(), 0
+    counted = wide = 0
     x, y, right, matrix = (
         ctypes.c_double(),
         ctypes.c_double(),
@@ -113,7 +156,8 @@ def lines_of(text: Any) -> Iterator[tuple[str, list[int]]]:
         if line.strip():
             first = at + len(line) - len(line.lstrip())
             # Characters beyond U+FFFF are two for PDFium.
-            first += sum(sign > "\uffff" for sign in whole[:first]) if not whole.isascii() else 0
+            wide += sum(sign > "\uffff" for sign in whole[counted:first])
+            counted, first = first, first + wide
             last = first + len(line.strip()) - 1
             pdfium.FPDFText_GetCharOrigin(text.raw, first, x, y)
             pdfium.FPDFText_GetLooseCharBox(text.raw, last, right)

@@ -29,11 +29,32 @@ def units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     feed = Feed(packed.pieces())
     if feed.peek(HEAD_BYTES).startswith(b"filedesc:"):
         return closing(file, of_arc(feed, packed, start, options))
+    if packed.compression in ("bzip2", "xz"):  # fastwarc unpacks the others, record by record
+        return closing(file, of_warc(Unpacked(feed), packed, start, options))
     file.seek(0)
-    return closing(file, of_warc(file, start, options))
+    return closing(file, of_warc(file, None, start, options))
 
 
-def of_warc(file: BinaryIO, start: int, options: Options) -> Iterator[Unit | None]:
+class Unpacked:
+    """A file for fastwarc, unpacked on the way. Raises Refused where it is damaged."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed, self.at = feed, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most so many."""
+        data = self.feed.take(size)
+        self.at += len(data)
+        return data
+
+    def tell(self) -> int:
+        """How many bytes were read."""
+        return self.at
+
+
+def of_warc(
+    file: BinaryIO | Unpacked, packed: Packed | None, start: int, options: Options
+) -> Iterator[Unit | None]:
     """The answers of a WARC. Raises Refused where it ends early or is damaged."""
     fastwarc: Any = importlib.import_module("fastwarc.warc")
     kinds = fastwarc.WarcRecordType
@@ -48,7 +69,8 @@ def of_warc(file: BinaryIO, start: int, options: Options) -> Iterator[Unit | Non
                 if number % RECORDS_A_TICK == 0:
                     yield None
                 continue
-            raw_bytes, told = file.tell() - told, file.tell()
+            now = packed.consumed if packed is not None else file.tell()
+            raw_bytes, told = now - told, now
             yield warc_unit(record, number, raw_bytes, options)
     except OSError as error:
         what = str(error).splitlines()[0][:100] if str(error) else "it cannot be read on"
@@ -116,6 +138,8 @@ def unit_of(
         return Unit(number, "", {}, raw_bytes, "bomb", f"{shown}: {bomb}")
     except Refused as refusal:
         return Unit(number, "", {}, raw_bytes, refusal.reason, f"{shown}: {refusal.detail}")
+    if found.is_cut:
+        return Unit(number, "", {}, raw_bytes, "truncated", f"{shown}: its body ends early")
     meta = {key: value[:300] for key, value in meta.items() if value}
     if encoding != "utf-8":
         meta["encoding"] = encoding

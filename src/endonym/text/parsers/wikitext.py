@@ -9,7 +9,11 @@ from typing import Any
 
 import regex
 
-REDIRECT = regex.compile(r"\s*#\s*\p{L}[\p{L}\p{M}_]*\s*:?\s*\[\[")
+REDIRECT = regex.compile(
+    r"\s*#(?P<blank>\s*)\p{L}[\p{L}\p{M}_]*\s*:?\s*\[\[[^\]\n]*\]\](?P<after>[^\n]*)"
+)
+ASIDE = regex.compile(r"\s*(?:<!--.*|\[\[[^\]\n]*:[^\]\n]*\]\].*|\{\{.*|__\w+__.*)?")
+"""What may stand behind a redirect: comments, categories, templates."""
 COMMENT = regex.compile(r"<!--.*?(?:-->|\Z)", regex.S)
 CUT_NAMES = (
     "ref|references|gallery|math|chem|ce|timeline|score|graph|hiero|imagemap|syntaxhighlight|source"
@@ -18,7 +22,7 @@ CUT_NAMES = (
 CUT_TAG = regex.compile(rf"<(/?)({CUT_NAMES})\b[^<>]*?(/?)>", regex.I)
 SWITCH = regex.compile(r"__[\p{Lu}_]{3,}__")
 LANGUAGE = regex.compile(r"[a-z]{2,3}(?:-[a-z-]{2,12})?|simple|nostalgia")
-OTHER_WIKI = regex.compile(r"^[ \t*]*\[\[ *\p{L}[\p{L}_ -]*:[^\]\n|]+\]\][ \t]*$", regex.M)
+OTHER_WIKI = regex.compile(r"^[ \t]*\[\[ *\p{L}[\p{L}_ -]*:[^\]\n|]+\]\][ \t]*$", regex.M)
 """A link alone on its line to a page with a prefix: a category, in the words of another wiki."""
 LEFT_OVER = regex.compile(r"\{\{[^\n{}]*|\}\}|\[\[|\]\]|^\{\|.*\n?|^\|[-}+].*\n?|'{2,5}", regex.M)
 EMPTY_BRACKETS = regex.compile(r"[ \t]*\((?:[\s,;:·–—-]|&nbsp;)*\)")
@@ -67,7 +71,12 @@ class Names:
 
 def is_redirect(text: str) -> bool:
     """Whether the page only leads to another one, in any language."""
-    return REDIRECT.match(text[:500]) is not None
+    found = REDIRECT.match(text[:500])
+    if found is None or ASIDE.fullmatch(found["after"]) is None:
+        return False
+    # With a blank, it may be the first entry of a numbered list.
+    rest = text[found.end() :].split("\n") if found["blank"] else []
+    return all(ASIDE.fullmatch(line) for line in rest)
 
 
 def plain_text(text: str, names: Names) -> str:

@@ -1,8 +1,8 @@
 """The process in which parsers run: it takes one file after the other, and sends its units.
 
-`text/isolation.py` starts it. It has no use of the disk but to read, dies with its parent, and ends
-for good when a unit takes too much time or memory. The process that was started forks it, waits,
-and ends as it ends.
+`text/isolation.py` starts it. It dies with its parent, and ends for good when a unit takes too much
+time or memory. The process that was started forks it, waits, and ends as it ends. Where the kernel
+has Landlock it cannot change the disk (text/parsers/landlock.py); elsewhere no file can grow.
 """
 
 import ctypes
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from endonym.text.parsers.frames import Incoming, Whereabouts, framed, send, write
+from endonym.text.parsers.landlock import restrict
 from endonym.text.parsers.unit import Refused, Unit
 
 PR_SET_PDEATHSIG = 1
@@ -32,6 +33,9 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in a unit of ru_maxrss."""
 MEMORY_SHARE = 0.75
 """A process that crashed with more of its memory in use is taken to have had too little."""
+RENEWED_SHARE = 0.4
+"""A process that has used more of its memory takes no other file: what is left of it, and its peak,
+would change what the next file comes to."""
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
@@ -51,6 +55,7 @@ def main() -> None:
     worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
     send(answers, {"ready": True})
     be_silent()
+    restrict()
     while (request := requests.receive()) is not None:
         if "stop" in request:
             send(answers, {"stopped": True})
@@ -105,12 +110,16 @@ def die_with(parent: int) -> None:
 
 
 def confine(memory_bytes: int) -> None:
-    """Limit memory and open files; forbid to write files and memory images."""
+    """Limit memory and open files; no file may grow, no process or thread be started.
+
+    The last does not bind the user root.
+    """
     for what, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_NOFILE, MAX_FILES),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, 0),
     ):
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -172,8 +181,16 @@ class Worker:
             detail = f"{type(error).__name__}: {error}".replace(request["path"], "the file")
             detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
             end = {"failed": "parser_failed", "detail": detail}
+        if end.get("failed") == "parser_memory" or self.is_worn():
+            end["last"] = True
         self.flush(end)
-        return end.get("failed") != "parser_memory"
+        return "last" not in end
+
+    def is_worn(self) -> bool:
+        """Whether it has used much of its memory."""
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+        return most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
 
     def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
         """Send the units up to number `until`; whether the other side has stopped it."""

@@ -9,6 +9,8 @@ from endonym.text.readers.archives import UNREADABLE, zip_stream
 
 MAX_MEMBER_BYTES = 64 << 20
 """No chapter is longer."""
+OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+"""How files of older Office begin, and files of today's under a password (MS-CFB, MS-OFFCRYPTO)."""
 MAX_MEMBERS = 100_000
 
 
@@ -17,6 +19,10 @@ class Bounded:
 
     def __init__(self, path: str) -> None:
         """Raises Refused if it is no whole zip."""
+        with Path(path).open("rb") as file:
+            if file.read(len(OLE)) == OLE:
+                what = "it needs a password, or is of an older kind of Office: save it anew"
+                raise Refused("needs_password", what)
         try:
             self.archive = zipfile.ZipFile(path)
         except (*UNREADABLE, OSError) as error:

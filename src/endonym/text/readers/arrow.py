@@ -12,6 +12,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.io.content import Content, Unusable
 from endonym.text.io.origin import Origin
 from endonym.text.io.streams import Expansion
+from endonym.text.readers.arrow_sizes import declared_bytes
 from endonym.text.readers.columns import (
     no_column,
     note_columns,
@@ -21,6 +22,8 @@ from endonym.text.readers.columns import (
     value_document,
 )
 
+MOST_BATCH_BYTES = 2 << 30
+"""Of a compressed batch, which is unpacked as a whole."""
 ERRORS = (arrow.ArrowException, OSError, ValueError, IndexError, OverflowError)
 
 
@@ -41,6 +44,9 @@ def documents(
     """The documents of an open file. A row takes its share of all columns of its batch."""
     rows, kept = 0, Expansion(origin.raw_bytes)
     try:
+        if (bomb := too_large(file, kept)) is not None:
+            yield origin.whole_file("bomb", bomb)
+            return
         schema, batches = opened(file)
         column = text_column(schema, source.column)
         if column is None:
@@ -63,6 +69,16 @@ def documents(
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
         detail = f"not a whole Arrow file, after {rows:,} rows: {why}"
         yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+
+
+def too_large(file: BinaryIO, kept: Expansion) -> str | None:
+    """Why a file is not unpacked, by what its compressed batches say; None if it may be."""
+    total, largest = declared_bytes(file)
+    if total > kept.limit:
+        return kept.message()
+    if largest > MOST_BATCH_BYTES:
+        return f"a batch of it unpacks to {largest:,} bytes; {MOST_BATCH_BYTES >> 30} GiB are read"
+    return None
 
 
 def opened(file: BinaryIO) -> tuple[Any, Iterator[Any]]:

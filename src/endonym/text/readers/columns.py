@@ -71,6 +71,7 @@ def strings(column: Any) -> Iterator[Any]:
     kind = column.type
     if arrow.types.is_dictionary(kind):
         known = as_bytes(column.dictionary)
+        column.indices.validate(full=True)
         for number in column.indices.to_pylist():
             yield None if number is None else known[number].as_buffer()
         return

@@ -17,7 +17,7 @@ from endonym.text.layout.paragraphs import rebuilt
 from endonym.text.ocr import OcrFailed
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers.parsed import Parser, Records, documents, on_disk
-from endonym.text.readers.scans import Eyes
+from endonym.text.readers.scans import ONLY_RUNNING, Eyes
 
 PARSER = Parser("", "page", text_share=0.005, is_joined=True)
 MAX_PAGES = 10_000
@@ -43,6 +43,10 @@ def texts(path: Path, eyes: Eyes, origin: Origin) -> Iterator[Unit | Reject]:
     for each in rebuilt(without_margins(pages(path, eyes, origin, rejects))):
         if each.paragraphs:
             yield Unit(each.page.number, each.text, each.page.meta, each.page.raw_bytes)
+        elif not each.page.lines:
+            number, size = each.page.number, each.page.raw_bytes
+            detail = f"page {number}: {ONLY_RUNNING}"
+            rejects.append(origin.reject("blank", detail, record=number, raw_bytes=size))
     yield from rejects
 
 

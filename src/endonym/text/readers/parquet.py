@@ -60,6 +60,10 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
         if column is None:
             yield no_column(table.schema_arrow, origin, source)
             return
+        if not kept.has_room(declared_bytes(table.metadata, column)):
+            yield origin.whole_file("bomb", kept.message())
+            return
+        kept = Expansion(origin.raw_bytes)
         for value, meta in rows_of(file, column, batch_rows(table)):
             rows += 1
             if not kept.has_room(len(value)):
@@ -71,6 +75,13 @@ def read_parquet(file: BinaryIO, origin: Origin, source: Source) -> Iterator[Doc
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
         detail = f"not a whole parquet file, after {rows:,} rows: {why}"
         yield origin.reject("damaged", detail, record=None, raw_bytes=origin.raw_bytes)
+
+
+def declared_bytes(metadata: Any, column: str) -> int:
+    """What a column says that it unpacks to. Its pages, which may lie, have 2 GiB each at most."""
+    groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+    chunks = (group.column(n) for group in groups for n in range(group.num_columns))
+    return sum(each.total_uncompressed_size for each in chunks if each.path_in_schema == column)
 
 
 def batch_rows(table: parquet.ParquetFile) -> int:

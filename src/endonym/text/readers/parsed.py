@@ -12,6 +12,7 @@ from endonym.text.document import Document, Reject
 from endonym.text.io.content import Content, Unusable
 from endonym.text.io.origin import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Origin, too_long
 from endonym.text.isolation import LIMITS, Limits
+from endonym.text.layout.margins import NOTE
 from endonym.text.parsers.unit import Options, Unit
 from endonym.text.readers.plain import VISIBLE
 from endonym.text.reasons import is_unreadable
@@ -144,6 +145,7 @@ class Whole:
     meta: dict[str, str] = field(default_factory=dict[str, str])
     methods: dict[str, None] = field(default_factory=dict[str, None])
     units: int = 0
+    running_lines: int = 0
     size: int = 0
     raw_bytes: int = 0
 
@@ -152,6 +154,7 @@ class Whole:
         self.units += 1
         self.raw_bytes += unit.raw_bytes
         self.size += len(unit.text.encode())
+        self.running_lines += int(unit.meta.get(NOTE, 0))
         self.meta = self.meta or unit.meta
         self.methods[unit.meta.get("method", "")] = None
         self.texts.append(unit.text)
@@ -164,8 +167,10 @@ class Whole:
             return
         meta = {key: value for key, value in self.meta.items() if key not in ("part", "page")}
         meta |= {f"{parser.what}s": str(self.units), "method": "+".join(self.methods)}
+        if self.running_lines:
+            meta[NOTE] = str(self.running_lines)
         reason = "too_long" if self.size > MAX_DOCUMENT_BYTES else ""
-        detail = too_long(self.size) if reason else ""
+        detail = too_long(self.size, '"page"') if reason else ""
         yield Unit(1, BETWEEN.join(self.texts), meta, self.raw_bytes, reason, detail)
 
 

@@ -1,8 +1,9 @@
 """PDF: a document is the whole file, or a page with document = "page".
 
 Each page gets a verdict. If its text layer is text, its lines become paragraphs again, without
-running heads and page numbers. If there is none, or a broken font made nonsense of it, Tesseract
-reads the page if the recipe asks for OCR; otherwise it is a reject with its number.
+running heads and page numbers. If there is none, or a broken font made nonsense of it, or there is
+only a stamp or a number on a scan, Tesseract reads the page if the recipe asks for OCR; otherwise
+it is a reject with its number. So is a page that has nothing but running heads.
 """
 
 import base64
@@ -18,17 +19,20 @@ from endonym.text.layout.margins import without_margins
 from endonym.text.layout.page import Line, Page
 from endonym.text.layout.paragraphs import rebuilt
 from endonym.text.ocr import OcrFailed
-from endonym.text.page_quality import quality
+from endonym.text.page_quality import LETTER, quality
 from endonym.text.parsers.pdf import PARTS
 from endonym.text.parsers.unit import Unit
 from endonym.text.readers.parsed import Parser, Records, documents, on_disk, units_of
-from endonym.text.readers.scans import Eyes
+from endonym.text.readers.scans import ONLY_RUNNING, Eyes
 
 PARSER = Parser("endonym.text.parsers.pdf", "page", text_share=0.2, is_joined=True)
 PICTURE = "endonym.text.parsers.pdf_picture"
-LEAST_QUALITY = 0.5
+LEAST_QUALITY, SHOWN = 0.5, 500
 BAD_LAYER = "the text layer of this page is not text ({share}); a broken or old font"
 NO_LAYER = "this page has no text, only a picture"
+SCAN = "this page is a picture, with only {letters} letters of text on it"
+MOST_LETTERS, LEAST_PICTURE = 100, 0.6
+"""A scan with a stamp on it has fewer letters, and its picture covers more of the page."""
 
 
 def read_pdf(content: Content, origin: Origin, source: Source) -> Records:
@@ -59,6 +63,8 @@ class Pdf:
             page = each.page
             if each.paragraphs:  # none if a paragraph of the page before goes on to its end
                 yield Unit(page.number, each.text, page.meta, page.raw_bytes)
+            elif not page.lines:
+                self.refuse(page, "blank", ONLY_RUNNING)
         yield from self.taken()
 
     def taken(self) -> list[Reject]:
@@ -72,45 +78,75 @@ class Pdf:
             if isinstance(unit, Reject):
                 self.rejects.append(unit)
                 continue
-            score, worst = quality(unit.text)
-            if unit.text and score >= LEAST_QUALITY:
-                yield page_of(unit, score)
-            elif not unit.text and not unit.data["objects"]:
-                self.refuse(unit, "blank", "this page is blank")
-            else:
-                reason = "bad_text_layer" if unit.text else "needs_ocr"
-                detail = BAD_LAYER.format(share=worst) if unit.text else NO_LAYER
-                page = self.seen(unit, reason, detail)
-                if page is not None:
-                    yield page
+            page = self.page(unit)
+            if page is not None:
+                yield page
 
-    def seen(self, unit: Unit, reason: str, detail: str) -> Page | None:
-        """The page as OCR reads it, or None and a reject."""
+    def page(self, unit: Unit) -> Page | None:
+        """A page by the way that suits it, or None and a reject."""
+        score, worst = quality(unit.text)
+        found = page_of(unit, score) if unit.text and score >= LEAST_QUALITY else None
+        if found is not None and not is_scan(unit):
+            return found
+        if found is not None:
+            letters = len(LETTER.findall(unit.text))
+            return self.seen(unit, "needs_ocr", SCAN.format(letters=letters), found)
+        if unit.text:
+            return self.seen(unit, "bad_text_layer", BAD_LAYER.format(share=worst))
+        if unit.data["objects"]:
+            return self.seen(unit, "needs_ocr", NO_LAYER)
+        self.refuse(unit, "blank", "this page is blank")
+        return None
+
+    def seen(self, unit: Unit, reason: str, detail: str, layer: Page | None = None) -> Page | None:
+        """The page as OCR reads it, or None and a reject.
+
+        layer: what its text layer says, which is taken if OCR fails or reads less.
+        """
         if self.eyes is None:
-            self.refuse(unit, reason, f'{detail}; OCR reads it: ocr = "auto" in [[source]]')
+            detail += '; OCR reads it: ocr = "auto" in [[source]]'
+            self.refuse(unit, reason, detail)
             return None
-        size = self.path.stat().st_size
-        (found,) = isolation.units(PICTURE, self.path, {"page": unit.number}, raw_bytes=size)
         try:
-            if found.reason:
-                raise OcrFailed(found.reason, f"the page cannot be drawn: {found.detail}")
-            return self.eyes.page(base64.b64decode(found.text), unit)
+            found = self.eyes.page(self.picture(unit.number), unit)
         except OcrFailed as failed:
-            self.refuse(unit, failed.reason, failed.detail)
-            return None
+            if layer is None:
+                self.refuse(unit, failed.reason, failed.detail)
+            return layer
+        return found if layer is None or letters(found) > letters(layer) else layer
 
-    def refuse(self, unit: Unit, reason: str, detail: str) -> None:
+    def picture(self, number: int) -> bytes:
+        """A page as a picture. Raises OcrFailed."""
+        found = drawn(self.path, number)
+        if found.reason:
+            raise OcrFailed(found.reason, f"the page cannot be drawn: {found.detail}")
+        return base64.b64decode(found.text)
+
+    def refuse(self, unit: Unit | Page, reason: str, detail: str) -> None:
         """Add a reject for a page."""
-        shown, number = unit.text[:500].encode(), unit.number
-        self.rejects.append(
-            self.origin.reject(
-                reason,
-                f"page {number}: {detail}",
-                record=number,
-                raw=shown,
-                raw_bytes=unit.raw_bytes,
-            )
-        )
+        number, size = unit.number, unit.raw_bytes
+        said = f"page {number}: {detail}"
+        raw = unit.text[:SHOWN].encode() if isinstance(unit, Unit) else b""
+        reject = self.origin.reject(reason, said, record=number, raw=raw, raw_bytes=size)
+        self.rejects.append(reject)
+
+
+def drawn(path: Path, number: int) -> Unit:
+    """A page of a PDF as a picture in base64, or why it cannot be drawn."""
+    size = path.stat().st_size
+    found = isolation.units(PICTURE, path, {"page": number}, raw_bytes=size)
+    return next(found, Unit(0, reason="parser_failed", detail="no picture came"))
+
+
+def is_scan(unit: Unit) -> bool:
+    """Whether a page is a picture, and its text layer is about a stamp or a number on it."""
+    is_picture = unit.data["picture"] >= LEAST_PICTURE
+    return is_picture and len(LETTER.findall(unit.text)) < MOST_LETTERS
+
+
+def letters(page: Page) -> int:
+    """The letters on a page."""
+    return sum(len(LETTER.findall(line.text)) for line in page.lines)
 
 
 def page_of(unit: Unit, score: float) -> Page:

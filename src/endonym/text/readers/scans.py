@@ -12,6 +12,7 @@ from endonym.text.ocr_packs import best_pack
 from endonym.text.parsers.unit import Unit
 
 LEAST_CONFIDENCE = 0.6
+ONLY_RUNNING = "it has nothing but running heads, feet or a page number"
 OTHER_SIZE = 1.5
 """A line so much higher or lower than the others is in letters of another size. The height of a
 line's box says less, as it depends on its letters."""

@@ -8,7 +8,7 @@ from endonym.text.layout.hyphens import Words
 def joined(before: str, after: str, *lines: str) -> str:
     words = Words()
     words.learn(lines)
-    return words.joined(before, after)
+    return "".join(words.joined(before, after))
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_a_hyphen_stays_if_the_document_writes_the_word_with_it_and_never_withou
 def test_pieces_at_line_ends_do_not_count_as_words():
     words = Words()
     words.learn(["peut-être oui", "non et peut-être"])
-    assert words.joined("peut-", "être") == "peutêtre"
+    assert words.joined("peut-", "être") == ("peut", "être")

@@ -66,6 +66,38 @@ def test_pages_come_in_order_and_of_a_long_book_only_some_are_held():
         assert len(seen) <= number + NEAR
 
 
+def speeches(names: list[str]) -> list[Page]:
+    """Pages of a play: each line begins with the name of who speaks."""
+    pages: list[Page] = []
+    for n in range(12):
+        spoken = numbered(30, 30 * n)
+        body = [
+            line(f"{names[k % len(names)]} {text}", 700 - 14 * k) for k, text in enumerate(spoken)
+        ]
+        pages.append(Page(n + 1, 842, body))
+    return pages
+
+
+def test_the_first_and_last_lines_of_a_play_or_a_list_are_no_running_heads():
+    for names in (["МЕФИСТОФЕЛЬ:", "МАРГАРИТА:"], ["Question 17."], ["MÉPHISTOPHÉLÈS —"]):
+        pages = speeches(names)
+        assert texts(pages) == [each.text for page in pages for each in page.lines]
+
+
+def test_a_line_that_begins_as_others_do_goes_only_if_it_stands_apart_from_the_text():
+    pages = [
+        Page(n, 842, [line(f"Икенче бүлек: {one}", 714), *book(12)[n - 1].lines])
+        for n, one in enumerate(numbered(12, 500), 1)
+    ]
+    assert texts(pages) == [each.text for page in pages for each in page.lines]
+
+
+def test_lines_that_went_are_counted_in_the_notes_of_their_page():
+    pages = list(without_margins(book(10, "Урман", "— {n} —")))
+    assert [page.meta["running_lines"] for page in pages] == ["2"] * 10
+    assert "running_lines" not in next(without_margins(book(10))).meta
+
+
 def test_two_pages_are_too_few():
     assert len(texts(book(2, "Урман", "{n}"))) == 28
 

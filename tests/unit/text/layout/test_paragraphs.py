@@ -1,5 +1,7 @@
 """Lines to paragraphs."""
 
+import time
+
 import pytest
 from text_samples import FRENCH, KHMER, TATAR
 
@@ -99,3 +101,18 @@ def test_a_page_that_belongs_whole_to_the_one_before_has_no_paragraph():
 def test_the_usual_distance_is_that_of_most_lines():
     assert usual_pitch([line("", y) for y in (700, 686, 672, 600)]) == 14
     assert usual_pitch([line(FRENCH[0], 700)]) == 0
+
+
+def test_time_and_memory_grow_with_the_lines_of_a_page_and_not_with_their_square():
+    def seconds(count: int) -> float:
+        long = [line("бик озын җөмлә һәм тагын бер-", 40_000 - n) for n in range(count)]
+        began = time.process_time()
+        assert len(texts(long)[0]) == 1
+        return time.process_time() - began
+
+    assert seconds(20_000) < 12 * seconds(4_000)
+
+
+def test_a_word_is_joined_over_a_page_and_over_many():
+    each = [[line(text, 700)] for text in ("мәк-", "тәп-", "ләр-", "гә")]
+    assert texts(*each)[0] == ["мәктәпләргә"]

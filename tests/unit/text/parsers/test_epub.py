@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from made_documents import epub, xhtml
+from made_documents import CONTAINER, epub, xhtml, zipped
 from text_samples import TATAR, write
 
 from endonym.text.parsers.epub import Item, spine, units
@@ -20,9 +20,10 @@ PACKAGE = """<package><manifest>
 
 def test_only_chapters_are_read_each_once_and_none_outside():
     found = list(spine(parsed(PACKAGE.encode(), "a"), "OEBPS", set()))
-    assert found[0] == Item("b.html")
-    assert [each.reason for each in found] == ["", "unsafe_member"]
-    (locked, _) = spine(parsed(PACKAGE.encode(), "a"), "OEBPS", {"b.html"})
+    assert found[1] == Item("b.html")
+    reasons = [each.reason for each in found]
+    assert reasons == ["not_a_page", "", "no_member", "unsafe_member"]
+    (_, locked, *_) = spine(parsed(PACKAGE.encode(), "a"), "OEBPS", {"b.html"})
     assert locked.reason == "needs_password"
 
 
@@ -30,3 +31,22 @@ def test_units_begin_where_they_are_asked_to(tmp_path: Path):
     chapters = {f"{n}.xhtml": xhtml([each]) for n, each in enumerate(TATAR)}
     path = write(tmp_path, "a.epub", epub(chapters))
     assert [each.text for each in units(str(path), 5, {})] == TATAR[4:]
+
+
+def test_chapters_in_plain_text_and_xml_are_read_and_a_picture_by_its_fallback(tmp_path: Path):
+    package = """<package><manifest><item id="a" href="a.txt" media-type="text/plain"/>
+<item id="b" href="b.php" media-type="text/xml"/>
+<item id="c" href="c.svg" media-type="image/svg+xml" fallback="d"/>
+<item id="d" href="d.xhtml" media-type="application/xhtml+xml"/></manifest>
+<spine><itemref idref="a"/><itemref idref="b"/><itemref idref="c"/></spine></package>"""
+    found = [*spine(parsed(package.encode(), "a"), "", set())]
+    assert found == [Item("a.txt", is_plain=True), Item("b.php"), Item("d.xhtml")]
+    members = {
+        "META-INF/container.xml": CONTAINER.replace("OEBPS/", ""),
+        "book.opf": package,
+        "a.txt": TATAR[0],
+        "b.php": f"<html><body><p>{TATAR[1]}</p></body></html>",
+        "d.xhtml": xhtml(TATAR[2:3]),
+    }
+    path = write(tmp_path, "a.epub", zipped(members))
+    assert [each.text for each in units(str(path), 1, {})] == TATAR[:3]

@@ -41,8 +41,29 @@ def test_an_answer_without_a_whole_head_has_no_status(data: bytes):
     ],
 )
 def test_every_packing_is_undone_and_a_lie_about_it_is_none(method: str, packed: bytes):
-    assert unpacked(packed, method) == BODY
-    assert unpacked(BODY, method) == BODY
+    assert unpacked(packed, method) == (BODY, False)
+    assert unpacked(BODY, method) == (BODY, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "packed"),
+    [
+        ("gzip", gzip.compress(BODY) + gzip.compress(BODY)),
+        ("zstd", zstandard.compress(BODY) + zstandard.compress(BODY)),
+    ],
+)
+def test_all_members_of_a_body_are_read_and_one_that_ends_early_is_known(
+    method: str, packed: bytes
+):
+    assert unpacked(packed, method) == (BODY * 2, False)
+    text, is_cut = unpacked(packed[:-20], method)
+    assert is_cut
+    assert (BODY * 2).startswith(text)
+    assert unpacked(brotli.compress(BODY)[:-9], "br")[1]
+    head = f"Content-Encoding: {method}\r\nTransfer-Encoding: chunked"
+    chunk = b"%x\r\n%s" % (len(packed), packed)
+    assert not answer(http(chunk + b"\r\n0\r\n\r\n", head)).is_cut
+    assert answer(http(chunk, head)).is_cut
 
 
 @pytest.mark.parametrize("method", ["gzip", "br", "zstd"])
@@ -56,10 +77,10 @@ def test_a_bomb_is_no_page(method: str, monkeypatch: pytest.MonkeyPatch):
 
 def test_chunks_are_joined_and_cut_ones_give_what_came():
     chunks = b"5;x=y\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
-    assert without_chunks(chunks) == b"hello world"
-    assert without_chunks(chunks[:20]) == b"hello wo"
-    assert without_chunks(b"FFFFFFFF\r\nhello") == b"hello"
-    assert without_chunks(b"plain text") == b"plain text"
+    assert without_chunks(chunks) == (b"hello world", False)
+    assert without_chunks(chunks[:20]) == (b"hello wo", True)
+    assert without_chunks(b"FFFFFFFF\r\nhello") == (b"hello", True)
+    assert without_chunks(b"plain text") == (b"plain text", False)
 
 
 def test_parameters_of_a_kind_are_found():

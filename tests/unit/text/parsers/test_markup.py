@@ -28,12 +28,22 @@ def test_utf8_is_taken_as_such_whatever_page_or_server_say():
         ('<?xml version="1.0" encoding="ISO-8859-1"?>', "", "cp1252"),
         ("<meta charset=windows-1251>", "koi8-r", "koi8-r"),
         ("<meta charset=rot13>", "", ""),
+        ("<meta charset=idna>", "utf-7", ""),
+        ("<meta charset=gb2312>", "", "gbk"),
         ("<meta charset=x-unknown>", "idna2", ""),
         ("", "", ""),
     ],
 )
 def test_what_is_declared_is_pythons_name(head: str, of_server: str, name: str):
     assert declared(head.encode(), of_server) == name
+
+
+@pytest.mark.parametrize("sentences", [TATAR, FRENCH, KHMER])
+@pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_known_by_its_signs(sentences: list[str], name: str):
+    html = f"<html><body><p>{sentences[0]}</p><p>{sentences[1]}</p></body></html>"
+    for server in (None, name, "utf-8"):
+        assert decoded(html.encode(name), server, None) == (html, name)
 
 
 def test_a_declared_encoding_that_does_not_fit_is_refused():

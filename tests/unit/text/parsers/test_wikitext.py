@@ -55,6 +55,15 @@ def test_every_word_for_a_redirect_is_known_by_its_form(text: str):
 def test_a_numbered_list_is_no_redirect():
     assert not is_redirect("# Беренче пункт һәм [[Кояш]] турында")
     assert not is_redirect("Кояш")
+    assert not is_redirect("# Алма [[җимеш]] – агачта үсә")
+    assert not is_redirect("# Алма [[җимеш]]\n# Чия [[җимеш]]")
+    assert is_redirect("#ЮНӘЛТҮ [[Кояш]] <!-- күчте --> \n\n[[Төркем:Йолдызлар]]")
+    assert is_redirect("# REDIRECT [[Кояш]]\n\n[[Төркем:Йолдызлар]]\n")
+
+
+def test_an_entry_of_a_list_whose_title_has_a_colon_stays():
+    text = "* [[Сугыш: хатирәләр]]\n* [[Кояш]]\n[[Төркемме:Йолдызлар]]"
+    assert plain_text(text, Names()) == "Сугыш: хатирәләр\nКояш"
 
 
 def test_tags_that_do_not_close_take_nothing_with_them_and_each_end_is_used_once():

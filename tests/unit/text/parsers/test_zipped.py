@@ -6,6 +6,7 @@ import pytest
 from made_documents import zipped
 from text_samples import TATAR, write
 
+from endonym.text.io import streams
 from endonym.text.parsers import zipped as module
 from endonym.text.parsers.unit import Refused
 from endonym.text.parsers.zipped import Bounded
@@ -37,6 +38,17 @@ def test_a_member_that_unpacks_to_too_much_is_a_bomb(
         archive.read("a")
     assert caught.value.reason == "bomb"
     assert archive.read("b") == b"y"
+
+
+def test_members_that_together_unpack_to_too_much_are_a_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 3 << 20)
+    archive = bounded(tmp_path, dict.fromkeys("abcd", "x" * (1 << 20)))
+    assert [len(archive.read(name)) for name in "abc"] == [1 << 20] * 3
+    with pytest.raises(Refused, match="100 times its size") as caught:
+        archive.read("d")
+    assert caught.value.reason == "bomb"
 
 
 def test_a_wrong_check_sum_and_too_many_members_are_refused(

@@ -1,10 +1,14 @@
 """Folders of Hugging Face datasets (Arrow)."""
 
+import struct
 from pathlib import Path
 
 import pyarrow as arrow
 import pytest
 from text_samples import KHMER, TATAR, kept, reasons, records, write
+
+from endonym.autopilot.format_guess import arrow_guess
+from endonym.text.io import streams
 
 TEXTS = TATAR + KHMER
 
@@ -74,3 +78,35 @@ def test_damaged_offsets_are_a_reject_and_no_crash(tmp_path: Path):
 
 def test_what_is_no_arrow_is_refused(tmp_path: Path):
     assert reasons(records(write(tmp_path, "a.arrow", b"ARROW1 no"))) == {"damaged": 1}
+
+
+def test_an_offset_in_the_middle_or_an_index_that_leads_out_is_a_reject(tmp_path: Path):
+    path = saved(tmp_path, "a.arrow", {"text": ["Таң ата, кошлар сайрый."] * 40})
+    data, size = bytearray(path.read_bytes()), len("Таң ата, кошлар сайрый.".encode())
+    at = data.index(struct.pack("<3i", 0, size, 2 * size))
+    struct.pack_into("<i", data, at + 8, 1_500_000_000)
+    assert reasons(records(write(tmp_path, "b.arrow", bytes(data)))) == {"damaged": 1}
+    coded = arrow.DictionaryArray.from_arrays(
+        arrow.array([0, 77], arrow.int32()), TATAR, safe=False
+    )
+    path = saved(tmp_path, "c.arrow", {"text": coded})
+    assert set(reasons(records(path))) == {"damaged"}
+    with path.open("rb") as file:
+        assert arrow_guess(file) == ({}, "not a whole Arrow file")
+
+
+def test_a_bomb_is_not_unpacked_and_a_compressed_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 100_000)
+    for name, texts in (("a.arrow", TATAR), ("b.arrow", ["ә" * 1_000_000] * 9)):
+        table = arrow.table({"text": texts})
+        options = arrow.ipc.IpcWriteOptions(compression="zstd")
+        path = tmp_path / name
+        with path.open("wb") as sink, arrow.ipc.new_file(sink, table.schema, options=options) as f:
+            f.write_table(table)
+    assert kept(records(tmp_path / "a.arrow")) == TATAR
+    (refusal,) = records(tmp_path / "b.arrow")
+    assert (refusal.reason, refusal.id) == ("bomb", "b.arrow")
+    with (tmp_path / "b.arrow").open("rb") as file:
+        assert arrow_guess(file)[0] == {}

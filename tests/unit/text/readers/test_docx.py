@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from made_documents import docx, word_paragraph, zipped
+from made_documents import W, docx, word_paragraph, zipped
 from text_samples import KHMER, TATAR, kept, reasons, records, refused, write
 
 from endonym.text.document import Document
@@ -80,3 +80,30 @@ def test_a_bomb_is_a_reject(tmp_path: Path):
 
 def test_a_file_without_text_is_blank(tmp_path: Path):
     assert reasons(records(write(tmp_path, "a.docx", docx("<w:p/>")))) == {"blank": 1}
+
+
+def test_the_part_with_the_text_is_found_by_its_relation_and_its_notes_beside_it(tmp_path: Path):
+    relations = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
+        'officeDocument" Target="/text/main2.xml"/></Relationships>'
+    )
+    body = f"<w:document {W}>{word_paragraph(TATAR[0])}</w:document>"
+    notes = f"<w:footnotes {W}>{word_paragraph(TATAR[1])}</w:footnotes>"
+    members = {"_rels/.rels": relations, "text/main2.xml": body, "text/footnotes.xml": notes}
+    (text,) = kept(records(write(tmp_path, "a.docx", zipped(members))))
+    assert text == f"{TATAR[0]}\n\n{TATAR[1]}"
+
+
+def test_an_older_or_locked_file_needs_a_password(tmp_path: Path):
+    data = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(4_000)
+    assert reasons(records(write(tmp_path, "a.docx", data))) == {"needs_password": 1}
+
+
+def test_a_file_that_needs_too_much_memory_is_one_and_not_damaged(tmp_path: Path):
+    body = "<w:p><w:x a=''/></w:p>" * 2_500_000
+    (refusal,) = records(write(tmp_path, "a.docx", docx(body)))
+    assert refusal.reason == "parser_memory"
+    looks = "<w:rPr><w:lang w:val='tt'/><w:b/></w:rPr>"
+    body = f"<w:p><w:pPr>{looks}</w:pPr><w:r>{looks}<w:t>{TATAR[0]}</w:t></w:r></w:p>" * 250_000
+    assert kept(records(write(tmp_path, "b.docx", docx(body))))

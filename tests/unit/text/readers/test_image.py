@@ -93,3 +93,12 @@ def test_without_tesseract_a_recipe_that_asks_for_it_is_told_in_one_line(
     remove(monkeypatch)
     with pytest.raises(SourceError, match="not on this machine"):
         records(write(tmp_path, "a.png", picture("а")), ocr="auto")
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd\n", "http://127.0.0.1:9/a.png\n", ""])
+def test_a_list_of_files_is_no_picture_and_tesseract_does_not_see_it(
+    tmp_path: Path, asked: Callable[[], list[str]], text: str
+):
+    found = records(write(tmp_path, "a.png", text + " "), ocr=["Cyrillic"])
+    assert reasons(found) == {"damaged": 1}
+    assert asked() == []

@@ -59,3 +59,12 @@ def test_a_number_of_blanks_without_end_is_bounded(tmp_path: Path):
     body = "<text:p>a<text:s text:c='999999999'/>b</text:p>"
     (text,) = kept(records(write(tmp_path, "a.odt", odt(body))))
     assert len(text) < 2_000
+
+
+def test_an_encrypted_text_needs_a_password(tmp_path: Path):
+    manifest = (
+        '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><m:file-entry '
+        'm:full-path="content.xml"><m:encryption-data/></m:file-entry></m:manifest>'
+    )
+    members = {"META-INF/manifest.xml": manifest, "content.xml": b"\x93\x01" * 900}
+    assert reasons(records(write(tmp_path, "a.odt", zipped(members)))) == {"needs_password": 1}

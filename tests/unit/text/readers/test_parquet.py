@@ -9,6 +9,7 @@ import pytest
 from strange_files import parquet_file
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
+from endonym.text.io import streams
 from endonym.text.readers.parquet import batch_rows, rows_of
 
 
@@ -114,3 +115,15 @@ def test_a_value_beside_the_text_that_is_far_too_long_is_no_note(tmp_path: Path)
     columns = {"text": TATAR[:2], "title": ["ә" * (8 << 20)] * 2, "url": ["https://a.tt", None]}
     found = records(saved(tmp_path, columns))
     assert [each.meta for each in found] == [{"url": "https://a.tt"}, {}]
+
+
+def test_what_says_that_it_is_a_bomb_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 1_000)
+    path = tmp_path / "a.parquet"
+    table = arrow.table({"text": ["ә" * 1_000_000] * 3})
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False)
+    (refusal,) = records(path)
+    assert (refusal.reason, refusal.id) == ("bomb", "a.parquet")
+    assert "after" not in refusal.detail

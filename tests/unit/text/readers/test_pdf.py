@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+import fake_ocr
 import pytest
 from made_documents import Placed, drawn_pdf, lines, pdf, zipped
 from text_samples import (
@@ -19,6 +20,7 @@ from text_samples import (
 )
 
 from endonym.text.document import Document
+from endonym.text.readers.pdf import Pdf
 
 WRAPPED = [
     "Бүген һава бик матур, шуңа күрә без урманга ба-",
@@ -107,6 +109,37 @@ def test_a_page_without_text_is_a_reject_with_its_number_and_its_neighbours_are_
     (refusal,) = records(write(tmp_path, "b.pdf", picture))
     assert (refusal.reason, refusal.id) == ("needs_ocr", "b.pdf#1")
     assert 'ocr = "auto"' in refusal.detail
+
+
+PICTURE = "q 595 0 0 842 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q\n"
+STAMP = "BT /F1 11 Tf 72 30 Td (Scanned by the library, page 7) Tj ET"
+
+
+def test_a_stamp_on_a_scan_is_not_its_text_and_ocr_reads_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = write(tmp_path, "a.pdf", drawn_pdf(PICTURE + STAMP))
+    (refusal,) = records(path)
+    assert (refusal.reason, refusal.id) == ("needs_ocr", "a.pdf#1")
+    assert "only 23 letters" in refusal.detail
+    little = PICTURE.replace("595 0 0 842", "100 0 0 90")
+    small = write(tmp_path, "b.pdf", drawn_pdf(little + STAMP))
+    assert kept(records(small)) == ["Scanned by the library, page 7"]
+    asked = fake_ocr.install(tmp_path / "ocr", {"fra": ("abc", 10)}, monkeypatch)
+    # OCR is not sure of it: what the text layer says is better than nothing.
+    monkeypatch.setattr(Pdf, "picture", lambda *_: fake_ocr.picture(FRENCH[0]))
+    assert kept(records(path, ocr=["fra"])) == ["Scanned by the library, page 7"]
+    fake_ocr.install(tmp_path / "ocr2", {"fra": ("".join(FRENCH), 90)}, monkeypatch)
+    assert kept(records(path, ocr=["fra"])) == [FRENCH[0]]
+    assert asked()
+
+
+def test_a_page_with_nothing_but_a_running_head_is_a_counted_reject(tmp_path: Path):
+    pages = [[(70.0, 800.0, 9.0, "Халык әкиятләре")] for _ in range(6)]
+    pages[2] += lines(WRAPPED)
+    found = records(write(tmp_path, "a.pdf", pdf(pages)))
+    assert reasons(found) == {"blank": 5}
+    assert kept(found) == [JOINED]
 
 
 GARBAGE = {

@@ -1,8 +1,11 @@
 """Web archives."""
 
+import bz2
 import gzip
+import lzma
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,17 @@ def test_an_archive_may_be_packed_record_by_record_or_as_a_whole(tmp_path: Path,
     parts = [warc([each]) for each in [*GOOD, ("response", A, http(PAGE))]]
     data = b"".join(map(gzip.compress, parts)) if per_record else gzip.compress(b"".join(parts))
     assert kept(records(write(tmp_path, "a.warc.gz", data))) == [TEXT]
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_an_archive_that_was_packed_by_hand_is_read_too(
+    tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]
+):
+    data = warc([*GOOD, ("response", A, http(PAGE)), ("response", B, http(OTHER))])
+    path = write(tmp_path, f"a.warc.{ending}", pack(data))
+    assert kept(records(path)) == [TEXT, "\n\n".join(FRENCH)]
+    cut = records(write(tmp_path, f"b.warc.{ending}", pack(data)[:-40]))
+    assert set(reasons(cut)) == {"truncated"}
 
 
 def test_texts_of_wet_are_read_as_they_stand(tmp_path: Path):

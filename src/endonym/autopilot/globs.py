@@ -1,0 +1,32 @@
+"""Globs of `exclude` for found files."""
+
+from collections.abc import Iterable
+from glob import escape
+from pathlib import Path
+
+from endonym.errors import printable
+
+
+def globs(paths: Iterable[Path], given: Iterable[Path], home: Path) -> list[str]:
+    """Globs that leave these files out of the folder `home`, and none of those that are given.
+
+    A name alone stands for all files with this name, wherever they lie.
+    """
+    names, found = {each.name for each in given}, list[str]()
+    for path in paths:
+        if path.name not in names:
+            found.append(pattern(path))
+        elif path.absolute().is_relative_to(home):
+            depth = len(path.absolute().relative_to(home).parts)
+            found.append(f"/{pattern_below(path, depth)}")
+    return list(dict.fromkeys(found))
+
+
+def pattern(path: Path) -> str:
+    """The glob for a file's name."""
+    return pattern_below(path, 1)
+
+
+def pattern_below(path: Path, depth: int) -> str:
+    """The glob for the last parts of a file's path, so many."""
+    return escape(printable("/".join(path.absolute().parts[-depth:])))

@@ -1,0 +1,20 @@
+"""Globs of `exclude`."""
+
+from pathlib import Path
+
+from endonym.autopilot.globs import globs, pattern_below
+from endonym.text.files import is_excluded
+
+
+def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():
+    home = Path("/т")
+    given = [home / "бер/1.txt", home / "ике/2 [a].txt"]
+    bad = [home / "бер/2 [a].txt", home / "өч/3.txt", home / "1.txt", Path("/башка/1.txt")]
+    found = globs(bad, given, home)
+    assert found == ["/бер/2 [[]a].txt", "3.txt", "/1.txt"]
+    names = [each.relative_to(home).as_posix() for each in (*given, *bad[:3])]
+    assert [is_excluded(name, found) for name in names] == [False, False, True, True, True]
+
+
+def test_the_last_parts_of_a_path_are_a_glob():
+    assert pattern_below(Path("/т/бер/1*.txt"), 2) == "бер/1[*].txt"
