@@ -4,8 +4,8 @@ A word of one script stays as it is, and so does a word with a letter that has n
 script (`Windowsның`), and an acronym or a Roman numeral with an ending (`HPның`, `Xнчы`): there,
 both scripts are meant. So they are where a Greek letter is a symbol (`hν`). All others become words
 of the usual script, if all of their foreign letters have twins in it, or else of the script of most
-of their letters, on the same condition, and not of a few Greek ones. The usual script is the recipe's, or
-else that of the text.
+of their letters, on the same condition, and not of a few Greek ones. The usual script is the
+recipe's, or else that of the text.
 """
 
 import functools

@@ -101,6 +101,14 @@ def test_as_many_of_one_template_are_kept_as_the_recipe_says() -> None:
     assert "районындагы авыл" in verdict[1]
 
 
+def test_copies_of_one_text_do_not_drop_the_others_of_its_template() -> None:
+    clean = Clean(max_same_skeleton=6)
+    texts = stubs(6)
+    texts = [*texts, *texts[:1] * 30]
+    judge = CorpusJudge(clean, facts_of(clean, texts))
+    assert [judge.verdict(text) for text in texts] == [None] * len(texts)
+
+
 def test_judging_what_is_left_takes_nothing_more() -> None:
     texts = corpus()
     judge = CorpusJudge(CLEAN, facts_of(CLEAN, texts))
