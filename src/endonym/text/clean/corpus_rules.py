@@ -34,6 +34,8 @@ from endonym.text.language.sample import SAMPLE_CHARS, Learnt, Sample, learn
 
 ARRAYS = ("lines", "words", "skeletons")
 PARAGRAPHS, SIZE, LEARNT = "paragraphs.jsonl", "documents.json", "language"
+LEAST_SCORE = 0.5
+"""Of a document that all paragraphs in another language can make up."""
 USUAL_SHARE = 0.001
 """Share of the documents in which a word must stand that is not rare."""
 
@@ -212,7 +214,7 @@ class CorpusJudge:
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Look at documents that will be judged one by one: that is faster at once."""
-        if self.identifier is not None and self.clean.min_language_score is not None:
+        if self.identifier is not None:
             self.identifier.prepare(texts)
 
     def shortened(self, text: str) -> tuple[str, list[tuple[str, str]]]:
@@ -235,11 +237,17 @@ class CorpusJudge:
 
     def verdict(self, text: str) -> Verdict | None:
         """Why a document is dropped that no other rule drops."""
-        least = self.clean.min_language_score
-        if least is not None and self.identifier is not None:
-            score = self.identifier.score(text)
-            if score < least:
+        if self.identifier is not None:
+            score, least = self.identifier.score(text), self.clean.min_language_score
+            if least is not None and score < least:
                 return "min_language_score", f"the language's score is {score:.2f}, below {least:g}"
+            # Without its paragraphs in another language nothing would be left.
+            if (
+                self.clean.split_languages
+                and score < LEAST_SCORE
+                and all(other_language(text.split("\n"), self.identifier))
+            ):
+                return "split_languages", "all its paragraphs are in another language"
         if self.clean.max_same_skeleton is not None:
             found = skeleton(text, self.facts.usual)
             largest = self.most.get(key_of(found)) if found else None

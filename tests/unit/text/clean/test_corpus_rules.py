@@ -140,6 +140,18 @@ def test_another_language_is_dropped_and_its_paragraphs_are_taken_out() -> None:
     assert gone == [("split_languages", RUSSIAN[0]), ("split_languages", RUSSIAN[1])]
 
 
+def test_a_document_all_in_another_language_is_dropped_where_paragraphs_are_taken_out() -> None:
+    clean = Clean(language="fr", split_languages=True)
+    judge = CorpusJudge(clean, facts_of(clean, corpus()))
+    for text in (RUSSIAN[0], "\n".join(RUSSIAN)):
+        assert judge.shortened(text) == (text, [])
+        assert judge.verdict(text) == (
+            "split_languages",
+            "all its paragraphs are in another language",
+        )
+    assert all(judge.verdict(text) is None for text in [*FRENCH, "\n".join(FRENCH)])
+
+
 @pytest.mark.parametrize("text", ["", "Oui.", "3 + 4 = 7", "\n\n"])
 def test_texts_that_say_nothing_are_kept(text: str) -> None:
     judge = CorpusJudge(CLEAN, facts_of(CLEAN, corpus()))
