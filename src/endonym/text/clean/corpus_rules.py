@@ -16,6 +16,7 @@ step, and the facts are the same however the corpus is divided.
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from endonym.text.clean.boilerplate import line_keys, without_boilerplate
+from endonym.text.clean.boilerplate import COMMON_SHARE, line_keys, without_boilerplate
 from endonym.text.clean.keyed import key_of, keyed, load, merged, save, smallest, summed
 from endonym.text.clean.rules import Verdict
 from endonym.text.clean.skeletons import skeleton, word_keys
@@ -121,13 +122,15 @@ class Counted:
 class Facts:
     """What is known of a whole corpus.
 
-    lines: keys of lines in too many documents, sorted. usual: keys of words that are not rare.
+    lines: keys of lines in too many documents, sorted; common: those of lines that also stand in a
+    share of all documents. usual: keys of words that are not rare.
     skeletons: keys of those of too many documents, and the largest key of a document that is kept.
     learnt: the model of the language, if a rule asks for it and there is enough text.
     """
 
     documents: int = 0
     lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    common: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     usual: frozenset[int] = frozenset()
     skeletons: "np.ndarray" = field(default_factory=lambda: np.zeros((0, 2), dtype=np.uint64))
     learnt: Learnt | None = None
@@ -135,7 +138,7 @@ class Facts:
     def save(self, folder: Path) -> None:
         """Write the facts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {"lines": self.lines, "skeletons": self.skeletons}
+        arrays = {"lines": self.lines, "common": self.common, "skeletons": self.skeletons}
         arrays["usual"] = np.array(sorted(self.usual), dtype=np.uint64)
         for name, array in arrays.items():
             save(array, folder / f"{name}.npy")
@@ -149,6 +152,7 @@ class Facts:
         return cls(
             json.loads((folder / SIZE).read_text(encoding="utf-8")),
             load(folder / "lines.npy"),
+            load(folder / "common.npy"),
             frozenset(load(folder / "usual.npy").tolist()),
             load(folder / "skeletons.npy"),
             Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None,
@@ -184,6 +188,7 @@ def combine(
     return Facts(
         documents,
         lines[:, 0].copy(),
+        lines[lines[:, 1] >= np.uint64(math.ceil(COMMON_SHARE * documents)), 0].copy(),
         frozenset(int(key) for key in usual[:, 0]),
         learnt=learnt,
     )
@@ -207,7 +212,8 @@ class CorpusJudge:
 
     def __init__(self, clean: Clean, facts: Facts) -> None:
         self.clean, self.facts = clean, facts
-        self.lines, self.most = Members(facts.lines), dict(map(tuple, facts.skeletons.tolist()))
+        self.lines, self.common = Members(facts.lines), Members(facts.common)
+        self.most = dict(map(tuple, facts.skeletons.tolist()))
         self.identifier: Identifier | None = None
         if asks_language(clean):
             self.identifier = Identifier(clean.language or "", facts.learnt)
@@ -224,7 +230,7 @@ class CorpusJudge:
         """
         gone: list[tuple[str, str]] = []
         if self.clean.max_line_documents is not None:
-            text, lines = without_boilerplate(text, self.lines)
+            text, lines = without_boilerplate(text, self.lines, self.common)
             gone += [("max_line_documents", line) for line in lines]
         if self.clean.split_languages and "\n" in text and self.identifier is not None:
             lines = text.split("\n")

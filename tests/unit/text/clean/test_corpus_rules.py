@@ -68,6 +68,7 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
     found = facts_from(parts, tmp_path)
     assert found.documents == whole.documents == len(texts)
     assert np.array_equal(found.lines, whole.lines)
+    assert np.array_equal(found.common, whole.common)
     assert len(found.lines) == 1
     assert found.usual == whole.usual
     assert np.array_equal(found.skeletons, whole.skeletons)
@@ -115,6 +116,16 @@ def test_judging_what_is_left_takes_nothing_more() -> None:
     for text in texts:
         once, _ = judge.shortened(text)
         assert judge.shortened(once) == (once, [])
+
+
+def test_short_lines_must_stand_in_a_share_of_all_documents() -> None:
+    clean = Clean(max_line_documents=5)
+    pages = [f"— Әйе.\n{line} {letter}" for line in TATAR for letter in "абвг"]
+    assert len(pages) > 10
+    for others, is_common in ((0, True), (101 * len(pages), False)):
+        texts = [*pages, *(f"{FRENCH[0]}\n{FRENCH[1]}" for _ in range(others))]
+        judge = CorpusJudge(clean, facts_of(clean, texts))
+        assert [bool(judge.shortened(text)[1]) for text in pages] == [is_common] * len(pages)
 
 
 def test_boilerplate_of_a_cleaned_corpus_is_none() -> None:
