@@ -134,7 +134,11 @@ def decontaminate_chunk(unsifted: Unsifted, advance: Advance) -> Result:
     def judge(number: int, document: Document) -> tuple[Judged, str] | None:
         files = judged[number].files
         names = ", ".join(contamination.counts[file].file for file in files)
-        return (judged[number], f"runs of words that stand in {names}") if files else None
+        return (
+            (judged[number], f"runs of its words or letters that stand in {names}")
+            if files
+            else None
+        )
 
     made = sift(unsifted, judge, advance, "decontaminate")
     seen = np.packbits(contamination.seen)
