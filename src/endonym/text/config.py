@@ -177,8 +177,8 @@ class Clean(Config):
     )
     split_languages: bool = Field(
         default=False,
-        description="take out the paragraphs of a document that are in another language, and drop "
-        "documents of such paragraphs alone",
+        description="take out the paragraphs of a document that are in another language; "
+        "without min_language_score drop documents of such paragraphs alone",
     )
     max_line_documents: int | None = Field(
         default=None,

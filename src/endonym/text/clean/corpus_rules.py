@@ -247,9 +247,11 @@ class CorpusJudge:
             score, least = self.identifier.score(text), self.clean.min_language_score
             if least is not None and score < least:
                 return "min_language_score", f"the language's score is {score:.2f}, below {least:g}"
-            # Without its paragraphs in another language nothing would be left.
+            # Without its paragraphs in another language nothing would be left. A least score that
+            # the recipe names settles that for whole documents.
             if (
                 self.clean.split_languages
+                and least is None
                 and score < LEAST_SCORE
                 and all(other_language(text.split("\n"), self.identifier))
             ):
